@@ -1,0 +1,9 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab of Patch Fleet: an AWS account, SSM agents and Windows hosts in one process, played from scenario files.
+
+``docs/lab.md`` describes it for people who write scenarios.
+"""
+
+from __future__ import annotations

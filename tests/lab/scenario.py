@@ -1,0 +1,300 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A scenario of the lab: its data classes and how a file becomes one.
+
+Whatever does not fit is refused by :func:`load` with the file, the key and what would be right: first against the
+schema (``schema.py``), then what a schema cannot express (``scenario_checks.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab.names import CONTROLLER_ACTS, expand_names, parse_time, split_when
+from lab.scenario_checks import document_problems
+from lab.schema import Problem, schema_problems
+
+__all__ = [
+    "Account",
+    "ApiFault",
+    "Disk",
+    "Event",
+    "HostSpec",
+    "Scenario",
+    "ScenarioError",
+    "Step",
+    "Update",
+    "Volume",
+    "expand_names",
+    "load",
+]
+
+
+class ScenarioError(Exception):
+    """A scenario that does not fit the contract; ``str()`` has one line a problem: file, key, what would be right."""
+
+    def __init__(self, path: Path, problems: list[Problem]) -> None:
+        self.path = path
+        self.problems = problems
+        super().__init__("\n".join(f"{path}: {key}: {text}" if key else f"{path}: {text}" for key, text in problems))
+
+
+@dataclass(frozen=True)
+class Account:
+    """The AWS account: quota in vCPUs, ``throttle`` as a share of calls, ``deny`` as IAM actions."""
+
+    region: str = "eu-central-1"
+    vcpu_quota: int = 1000
+    throttle: float = 0.0
+    lag_seconds: float = 5
+    buckets: bool = False
+    deny: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Update:
+    """One Windows update that a host is offered."""
+
+    kb: str
+    severity: str = "important"
+    update_class: str = "security"
+    gib: float = 0.5
+    seconds: float = 120
+    reboot: bool = False
+    needs: str | None = None
+    result: str = "ok"
+
+
+@dataclass(frozen=True)
+class Disk:
+    """The system drive C: and what lies around it, in GiB."""
+
+    size_gib: float = 60
+    free_gib: float = 30
+    temp_gib: float = 0
+    component_store_gib: float = 0
+    recovery_partition: bool = False
+    style: str = "gpt"
+    slack_gib: float = 0
+    data_volumes: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Volume:
+    """The root EBS volume and what a modification of it leads to."""
+
+    type: str = "gp3"
+    modifications_24h: int = 0
+    result: str = "ok"
+    modifying_seconds: float = 20
+    optimizing_seconds: float = 1800
+    tagged: bool = True
+
+
+@dataclass(frozen=True)
+class ApiFault:
+    """Calls of ``operation`` that fail with ``error``; ``times`` None means always."""
+
+    operation: str
+    error: str
+    times: int | None = 1
+    with_host: bool = True
+
+
+@dataclass(frozen=True)
+class HostSpec:
+    """One host as the scenario wants it at the start, defaults merged in."""
+
+    name: str
+    kind: str = "ec2"
+    state: str = "running"
+    region: str = "eu-central-1"
+    type: str = "t3.large"
+    az: str = "a"
+    tags: dict[str, str] = field(default_factory=lambda: {"PatchGroup": "Windows"})
+    groups: tuple[str, ...] = ()
+    platform: str = "windows"
+    asg: bool = False
+    spot: bool = False
+    stop_protected: bool = False
+    hibernated: bool = False
+    instance_store: bool = False
+    managed_by_service: bool = False
+    boot_seconds: float = 90
+    agent_seconds: float = 30
+    stop_seconds: float = 60
+    agent: str = "ok"
+    kms: str = "none"
+    boots: str = "ok"
+    pending_reboot: bool = False
+    updates: tuple[Update, ...] = ()
+    disk: Disk = Disk()
+    volume: Volume = Volume()
+    windows_update: str = "ok"
+    scan_seconds: float = 60
+    api_faults: tuple[ApiFault, ...] = ()
+    sessions: int = 0
+    unreachable_after: float | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """What others do, once: at ``at_seconds`` or as soon as ``when_host`` reaches ``when_state``."""
+
+    at_seconds: float | None
+    when_host: str | None
+    when_state: str | None
+    host: str | None
+    do: str
+    retag: dict[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One playbook run; ``rc`` is a number, ``nonzero`` or None (not checked)."""
+
+    playbook: str = "patch"
+    vars: dict[str, Any] = field(default_factory=dict)
+    limit: str | None = None
+    inventory: bool = True
+    background: bool = False
+    check: bool = False
+    rc: int | str | None = None
+    after_seconds: float = 0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario file, complete; ``expect`` is as written (the judge reads it)."""
+
+    path: Path
+    name: str
+    why: str
+    seed: int
+    scale: float
+    start: datetime
+    account: Account
+    hosts: tuple[HostSpec, ...]
+    events: tuple[Event, ...]
+    vars: dict[str, Any]
+    steps: tuple[Step, ...]
+    expect: dict[str, Any]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as the contract means it: a time is a string, a key that comes twice is an error."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    loader.flatten_mapping(node)
+    result: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in result:
+            line = key_node.start_mark.line + 1
+            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is there twice (line {line})")
+        result[key] = loader.construct_object(value_node, deep=True)
+    return result
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def load(path: Path) -> Scenario:
+    """Read the scenario file ``path``; ScenarioError when it does not fit the contract."""
+    document = _read(path)
+    problems = schema_problems(document) or document_problems(document)
+    if problems:
+        raise ScenarioError(path, problems)
+    account = Account(**{**document.get("account", {}), "deny": tuple(document.get("account", {}).get("deny", ()))})
+    return Scenario(
+        path=path,
+        name=document["name"],
+        why=document["why"],
+        seed=document.get("seed", 1),
+        scale=document.get("scale", 60),
+        start=parse_time(document.get("start", "2026-11-14T22:00:00Z")),
+        account=account,
+        hosts=tuple(_hosts(document, account)),
+        events=tuple(event for entry in document.get("events", ()) for event in _events(entry)),
+        vars=document.get("vars", {}),
+        steps=tuple(Step(**entry) for entry in document.get("steps", ({},))),
+        expect=document["expect"],
+    )
+
+
+def _read(path: Path) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8")
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader with fewer types
+    except OSError as error:
+        raise ScenarioError(path, [("", f"cannot be read: {error.strerror}")]) from error
+    except UnicodeDecodeError as error:
+        raise ScenarioError(path, [("", "is not UTF-8 text")]) from error
+    except yaml.YAMLError as error:
+        raise ScenarioError(path, [("", f"is not YAML: {' '.join(str(error).split())}")]) from error
+
+
+def _hosts(document: dict[str, Any], account: Account) -> list[HostSpec]:
+    defaults = {"region": account.region, **document.get("defaults", {})}
+    return [
+        _host(name, {**defaults, **entry})  # a host's key replaces that of `defaults` whole
+        for entry in document["hosts"]
+        for name in expand_names(entry["name"])
+    ]
+
+
+def _host(name: str, keys: dict[str, Any]) -> HostSpec:
+    kind = keys.get("kind", "ec2")
+    values = {**keys, "name": name, "tags": {"Name": name, **keys.get("tags", {"PatchGroup": "Windows"})}}
+    values["groups"] = tuple(keys.get("groups", ()))
+    values["updates"] = tuple(_update(update) for update in keys.get("updates", ()))
+    values["api_faults"] = tuple(_fault(fault) for fault in keys.get("api_faults", ()))
+    values["disk"] = _disk(keys.get("disk", {}))
+    values["volume"] = Volume(**keys.get("volume", {}))
+    if kind != "ec2":
+        values["state"] = "running"
+    if kind != "winrm":
+        values["unreachable_after"] = None
+    return HostSpec(**values)
+
+
+def _update(keys: dict[str, Any]) -> Update:
+    return Update(**{"update_class" if key == "class" else key: value for key, value in keys.items()})
+
+
+def _disk(keys: dict[str, Any]) -> Disk:
+    """A size without a free_gib: the usual 30 GiB are free, or half of a small drive."""
+    size = keys.get("size_gib", Disk.size_gib)
+    free = keys.get("free_gib", min(Disk.free_gib, size / 2))
+    return Disk(**{**keys, "size_gib": size, "free_gib": free, "data_volumes": tuple(keys.get("data_volumes", ()))})
+
+
+def _fault(keys: dict[str, Any]) -> ApiFault:
+    return ApiFault(**{**keys, "times": None if keys.get("times") == "always" else keys.get("times", 1)})
+
+
+def _events(entry: dict[str, Any]) -> list[Event]:
+    """One event a host: a range in ``when`` or ``host`` makes that many."""
+    act = entry["do"]
+    retag = act["retag"] if isinstance(act, dict) else None
+    do = "retag" if isinstance(act, dict) else act
+    when_host, when_state = split_when(entry["when"]) if "when" in entry else (None, None)
+    events = []
+    for watched in expand_names(when_host) if when_host else [None]:
+        own = None if do in CONTROLLER_ACTS else watched
+        for host in expand_names(entry["host"]) if "host" in entry else [own]:
+            events.append(Event(entry.get("at_seconds"), watched, when_state, host, do, retag))
+    return events
