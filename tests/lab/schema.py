@@ -63,7 +63,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def _words(error: ValidationError) -> list[Problem]:
     key = key_path(error.absolute_path)
-    rule, got = error.validator, error.instance
+    rule, got = error.validator, cast("Any", error.instance)
     part, wanted = cast("dict[str, Any]", error.schema), cast("Any", error.validator_value)
     if rule == "additionalProperties" and wanted is False:
         known = part.get("properties", {})

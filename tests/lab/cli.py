@@ -1,0 +1,172 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's command line: ``run`` plays a scenario and judges it, ``serve`` keeps a lab up for trying by hand."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import os
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import NoReturn
+
+from lab.checker import check
+from lab.runner import DEFAULT_LIMIT_SECONDS, Runner
+from lab.scenario import Scenario, ScenarioError, Step, load
+from lab.workplace import is_callers_own
+
+HOLDS, FAILS, REFUSED = 0, 1, 2
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code of ``run …`` or ``serve …``."""
+    signal.signal(signal.SIGTERM, _stop)
+    command: list[str] | None = None
+    if "--" in arguments:
+        place = arguments.index("--")
+        arguments, command = arguments[:place], arguments[place + 1 :]
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if command is not None and (options.verb == "serve" or not command):
+        parser.error("after -- comes a command, and only `run` takes one")
+    if command is not None and (options.playbook or options.extra_vars):
+        parser.error("--playbook and -e are for the scenario's steps, not for a COMMAND of your own")
+    if options.guests == "powershell":
+        parser.error("--guests powershell is not there yet; scripts are answered by the model of a host")
+    try:
+        scenario = load(options.scenario)
+    except ScenarioError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    if options.verb == "serve":
+        return _serve(scenario, options)
+    return _run_command(scenario, options, command) if command else _run(scenario, options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tests/lab", description=__doc__, allow_abbrev=False)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="run|serve")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("scenario", type=Path, metavar="SCENARIO")
+    common.add_argument("--out", type=Path, metavar="DIR", help="what the run leaves (default: a temporary folder)")
+    common.add_argument("--guests", choices=("model", "powershell"), default="model", help="what answers scripts")
+    run = verbs.add_parser(
+        "run",
+        parents=[common],
+        prog="tests/lab/run",
+        usage="%(prog)s SCENARIO [--out DIR] [--guests model|powershell] [--playbook NAME] [-e key=value …]"
+        " [-- COMMAND …]",
+        help="play a scenario and judge it",
+        allow_abbrev=False,
+    )
+    run.add_argument("--playbook", metavar="NAME", help="run this playbook instead of the scenario's steps")
+    run.add_argument(
+        "-e",
+        "--extra-vars",
+        dest="extra_vars",
+        action="append",
+        type=_pair,
+        default=[],
+        metavar="key=value",
+        help="an extra var of every step, stronger than the scenario's",
+    )
+    run.add_argument(
+        "--limit-seconds",
+        type=float,
+        metavar="N",
+        help="real seconds after which the run is cut off (900; a COMMAND has none)",
+    )
+    run.add_argument("--show", action="store_true", help="show what the steps print, as they print it")
+    verbs.add_parser(
+        "serve", parents=[common], prog="tests/lab/serve", help="keep a lab up and print exports", allow_abbrev=False
+    )
+    return parser
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.isidentifier():
+        raise argparse.ArgumentTypeError(f"expected key=value, got {text!r}")
+    return key, value
+
+
+def _with_options(scenario: Scenario, options: argparse.Namespace) -> Scenario:
+    """The scenario as the command line changes it; the judge reads the same."""
+    steps = (Step(playbook=options.playbook),) if options.playbook else scenario.steps
+    extra = dict(options.extra_vars)
+    return dataclasses.replace(
+        scenario, steps=tuple(dataclasses.replace(step, vars={**step.vars, **extra}) for step in steps)
+    )
+
+
+def _run(scenario: Scenario, options: argparse.Namespace) -> int:
+    scenario = _with_options(scenario, options)
+    limit = options.limit_seconds or DEFAULT_LIMIT_SECONDS
+    with _Folder(options.out) as folder:
+        secrets = Runner(scenario, folder.path, guests=options.guests, limit_seconds=limit, show=options.show).run()
+        problems = check(scenario, folder.path, secrets)
+        for problem in problems:
+            print(problem)
+        folder.keep = bool(problems)
+    return FAILS if problems else HOLDS
+
+
+def _run_command(scenario: Scenario, options: argparse.Namespace, command: list[str]) -> int:
+    with _Folder(options.out) as folder:
+        runner = Runner(scenario, folder.path, guests=options.guests, limit_seconds=options.limit_seconds)
+        code = runner.run_command(command)
+        folder.keep = code != 0
+    return code
+
+
+def _serve(scenario: Scenario, options: argparse.Namespace) -> int:
+    with _Folder(options.out) as folder, Runner(scenario, folder.path, guests=options.guests).running_lab() as place:
+        for key in sorted(key for key in os.environ if is_callers_own(key)):
+            print(f"unset {key}")
+        for key, value in place.settings().items():
+            print(f"export {key}={shlex.quote(value)}")
+        print(
+            f"# for playbooks: -e patch_ledger={folder.path}/ledger.sqlite -e patch_report_dir={folder.path}",
+            flush=True,
+        )
+        print("The lab is up; Ctrl-C ends it.", file=sys.stderr)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+    return HOLDS
+
+
+class _Folder:
+    """DIR: the caller's, or a temporary one that stays, and is named, only when something fails."""
+
+    def __init__(self, out: Path | None) -> None:
+        self.temporary = out is None
+        self.path = Path(tempfile.mkdtemp(prefix="patchfleet-lab-")) if out is None else out.resolve()
+        self.keep = True
+
+    def __enter__(self) -> _Folder:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self.temporary and self.keep:
+            print(f"what the run left is in {self.path}")
+        elif self.temporary:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _stop(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,100 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the commands of a run work: a home of their own, an inventory, and an environment without the caller's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from lab.inventory import inventory
+from lab.scenario import HostSpec, Scenario
+
+if TYPE_CHECKING:
+    from lab.server import Credentials, Lab
+
+# Whatever the caller has set for AWS or Ansible would make a run depend on who runs it.
+CALLERS_OWN = ("AWS_", "AMAZON_", "ANSIBLE_", "BOTO", "EC2_", "PATCHFLEET_", "XDG_")
+CALLERS_PYTHON = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
+
+
+class Workplace:
+    """A folder outside DIR: the inventory holds passwords, and ansible-playbook leaves its temporary files there."""
+
+    def __init__(self, scenario: Scenario, lab: Lab) -> None:
+        self.lab = lab
+        self.region = scenario.account.region
+        self.secrets: list[str] = []
+        self.path = Path(tempfile.mkdtemp(prefix="patchfleet-work-"))
+        self.home = self.path / "home"
+        self.home.mkdir()
+        self.inventory = self.path / "inventory.yml"
+        self.inventory.write_text(_yaml(inventory(scenario, self._host_vars)), encoding="utf-8")
+        self.no_inventory = self.path / "no-inventory"
+        self.no_inventory.write_text("# a step without an inventory\n", encoding="utf-8")
+        self.config = self.path / "ansible.cfg"
+        self.config.write_text("[defaults]\n", encoding="utf-8")
+
+    def close(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def settings(self) -> dict[str, str]:
+        """Environment variables that lead to the lab, with credentials that nobody has had before."""
+        credentials: Credentials = self.lab.new_credentials()
+        self.secrets += [credentials.secret_key, credentials.session_token]
+        return {
+            "AWS_ENDPOINT_URL": self.lab.url,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": credentials.access_key,
+            "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+            "AWS_SESSION_TOKEN": credentials.session_token,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "PATCHFLEET_CLOCK": self.lab.clock.env_value(),
+            "ANSIBLE_CONFIG": str(self.config),
+            "ANSIBLE_HOME": str(self.home / ".ansible"),
+            "ANSIBLE_COLLECTIONS_PATH": str(Path(sys.prefix) / "collections"),
+            "ANSIBLE_INVENTORY": str(self.inventory),
+        }
+
+    def environment(self) -> dict[str, str]:
+        """The whole environment of a command: the caller's without what is the caller's own, and ``settings``."""
+        kept = {key: value for key, value in os.environ.items() if not is_callers_own(key)}
+        tools = str(Path(sys.prefix) / "bin")
+        return {
+            **kept,
+            "HOME": str(self.home),
+            "PATH": os.pathsep.join([tools, kept.get("PATH", os.defpath)]),
+            "VIRTUAL_ENV": sys.prefix,
+            "LC_ALL": "C.UTF-8",  # names may be written in any script
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+            **self.settings(),
+        }
+
+    def _host_vars(self, host: HostSpec) -> Mapping[str, Any]:
+        if host.kind != "winrm":
+            return {"instance_id": self.lab.instance_id(host.name)}
+        connection: Mapping[str, Any] = self.lab.winrm_vars(host.name)
+        self.secrets.append(str(connection["ansible_password"]))
+        return connection
+
+
+def is_callers_own(key: str) -> bool:
+    """Whether the environment variable ``key`` must not reach a command of a run."""
+    return key.startswith(CALLERS_OWN) or key in CALLERS_PYTHON
+
+
+def _yaml(document: Any) -> str:
+    return yaml.safe_dump(document, allow_unicode=True, sort_keys=False)
