@@ -44,7 +44,8 @@ def _validator() -> Any:
 
 def schema_problems(document: Any) -> list[Problem]:
     """All violations of the schema in ``document``, in its order."""
-    return [problem for error in _validator().iter_errors(document) for problem in _words(error)]
+    problems = [problem for error in _validator().iter_errors(document) for problem in _words(error)]
+    return list(dict.fromkeys(problems))
 
 
 def key_path(parts: Iterable[str | int]) -> str:

@@ -1,0 +1,52 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every scenario in ``tests/scenarios``, played as a user plays it.
+
+``not-yet.yml`` lists those that are not expected to hold, each with the capability that is missing. One that holds
+although it is listed is an error too, so the list can only shrink.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+TESTS = Path(__file__).parents[1]
+SCENARIOS = sorted((TESTS / "scenarios").glob("[0-9]*.yml"))
+NOT_YET: dict[str, str] = yaml.safe_load((TESTS / "scenarios" / "not-yet.yml").read_text(encoding="utf-8")) or {}
+
+# Real seconds; the longest scenario takes about two minutes on a machine that does nothing else.
+LIMIT_SECONDS = 300
+TAIL_LINES = 60
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_scenario(path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = [str(TESTS / "lab" / "run"), str(path), "--out", str(out), "--limit-seconds", str(LIMIT_SECONDS)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
+    missing = NOT_YET.get(path.name)
+    if missing is None:
+        assert ended.returncode == 0, told(path, ended, out)
+    else:
+        assert ended.returncode != 0, f"{path.name} holds; take it out of not-yet.yml, which says: {missing}"
+        assert ended.returncode == 1, told(path, ended, out)  # it was played, and judged
+
+
+def test_the_list_names_scenarios_and_what_they_lack() -> None:
+    assert NOT_YET.keys() <= {path.name for path in SCENARIOS}
+    assert all(isinstance(missing, str) and missing for missing in NOT_YET.values())
+
+
+def told(path: Path, ended: subprocess.CompletedProcess[str], out: Path) -> str:
+    """What the judge said, where the run lies, and the end of what each step printed."""
+    parts = [f"{path.name} ended with {ended.returncode}; what it left is in {out}", ended.stdout, ended.stderr]
+    for log in sorted([*out.glob("step-*.log"), *out.glob("report.log")]):
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        parts += [f"---- the end of {log.name}", *lines[-TAIL_LINES:]]
+    return "\n".join(parts)

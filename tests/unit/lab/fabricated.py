@@ -1,0 +1,176 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run that never happened: two hosts patched as they should be, for tests of the judge to spoil."""
+
+from __future__ import annotations
+
+import copy
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lab.checker import check
+from lab.scenario import load
+
+DOCUMENT: dict[str, Any] = {
+    "name": "Two hosts",
+    "why": "The judge is judged too.",
+    "start": "2026-11-14T22:00:00Z",
+    "hosts": [
+        {"name": "dev-01", "state": "stopped", "updates": [{"kb": "KB5031361"}]},
+        {"name": "dev-02", "updates": [{"kb": "KB5031361"}]},
+    ],
+    "steps": [{"playbook": "patch"}],
+    "expect": {},
+}
+IDS = {"dev-01": "i-00000000000000001", "dev-02": "i-00000000000000002"}
+BOTH = ["dev-01", "dev-02"]
+
+
+def patch_baseline(operation: str) -> dict[str, Any]:
+    """The parameters of a SendCommand that scans or installs."""
+    return {"DocumentName": "AWS-RunPatchBaseline", "Parameters": {"Operation": [operation]}}
+
+
+class Run:
+    """The files of a run in which all is well; ``judge`` writes them and returns what the judge says."""
+
+    def __init__(self, expect: dict[str, Any] | None = None, **keys: Any) -> None:
+        self.document = {**copy.deepcopy(DOCUMENT), **keys, "expect": expect or {}}
+        self.results: list[Any] = [0]
+        self.logs = ["PLAY RECAP: all hosts are done"]
+        self.records = [(IDS["dev-01"], "stopped", "closed"), (IDS["dev-02"], "running", "closed")]
+        self.secrets = ['s3cr3t/of+a"step']
+        self.files: dict[str, str] = {}
+        self.trace: list[dict[str, Any]] = []
+        self.call(0, "DescribeInstances", BOTH)
+        self.call(5, "StartInstances", ["dev-01"])
+        self.call(130, "SendCommand", BOTH, params={"DocumentName": "AWS-RunPowerShellScript"})
+        self.call(150, "SendCommand", BOTH, params=patch_baseline("Install"))
+        self.call(600, "SendCommand", BOTH, params=patch_baseline("Scan"))
+        self.call(700, "DescribeInstances", ["dev-01"])
+        self.call(701, "StopInstances", ["dev-01"])
+        self.hosts = {"dev-01": self._truth("dev-01", "stopped"), "dev-02": self._truth("dev-02", "running")}
+        self.running_at_once = 1
+        self.reported = [self._reported("dev-01", "stopped"), self._reported("dev-02", "running")]
+        self.report: dict[str, Any] | None = {
+            "schema": 1,
+            "run_id": "r1",
+            "started_at": "2026-11-14T22:00:00Z",
+            "finished_at": "2026-11-14T22:13:00Z",
+            "totals": {"patched": 2},
+        }
+
+    def call(
+        self,
+        t: float,
+        operation: str,
+        hosts: list[str],
+        *,
+        caller: str = "AKIA1",
+        error: str | None = None,
+        params: dict[str, Any] | None = None,
+        at: int | None = None,
+    ) -> None:
+        """Add a call to the trace, at its end or at index ``at``."""
+        entry = {
+            "t": t,
+            "service": "ssm" if operation == "SendCommand" else "ec2",
+            "operation": operation,
+            "params": params or {},
+            "caller": caller,
+            "error": error,
+            "hosts": hosts,
+        }
+        self.trace.insert(len(self.trace) if at is None else at, entry)
+
+    def drop(self, operation: str, nth: int = 0) -> None:
+        """Remove the ``nth`` call of ``operation`` from the trace."""
+        self.trace.remove([entry for entry in self.trace if entry["operation"] == operation][nth])
+
+    def reports(self, index: int, **fields: Any) -> None:
+        """Change a host of the report, and the totals with it."""
+        self.reported[index].update(fields)
+        self.count()
+
+    def count(self) -> None:
+        """Make the totals agree with the hosts."""
+        assert self.report is not None
+        outcomes = [host["outcome"] for host in self.reported]
+        self.report["totals"] = {outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))}
+
+    def judge(self, folder: Path) -> list[str]:
+        """Write the files into ``folder`` and judge them."""
+        self.write(folder)
+        return check(load(folder / "scenario.yml"), folder / "out", self.secrets)
+
+    def write(self, folder: Path) -> None:
+        """Write the scenario into ``folder`` and what the run left into its folder ``out``."""
+        out = folder / "out"
+        out.mkdir()
+        (folder / "scenario.yml").write_text(yaml.safe_dump(self.document), encoding="utf-8")
+        (out / "trace.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in self.trace), encoding="utf-8")
+        state = {"hosts": self.hosts, "calls": {}, "running_at_once": self.running_at_once, "lab_seconds": 800.0}
+        (out / "state.json").write_text(json.dumps(state), encoding="utf-8")
+        if self.report is not None:
+            text = json.dumps({**self.report, "hosts": self.reported})
+            (out / "report.json").write_text(text, encoding="utf-8")
+        for number, (result, log) in enumerate(zip(self.results, self.logs, strict=True), 1):
+            (out / f"step-{number}.rc").write_text(f"{result}\n", encoding="utf-8")
+            (out / f"step-{number}.log").write_text(log, encoding="utf-8")
+        for name, text in self.files.items():
+            (out / name).write_text(text, encoding="utf-8")
+        with closing(sqlite3.connect(out / "ledger.sqlite")) as ledger, ledger:
+            ledger.execute("CREATE TABLE power_record (instance_id TEXT, original_state TEXT, closed_at TEXT)")
+            ledger.executemany("INSERT INTO power_record VALUES (?, ?, ?)", self.records)
+
+    @staticmethod
+    def _truth(name: str, state: str) -> dict[str, Any]:
+        started = 1 if state == "stopped" else 0
+        return {
+            "instance_id": IDS[name],
+            "state": state,
+            "starts": started,
+            "stops": started,
+            "reboots": 1,
+            "installed": ["KB5031361"],
+            "missing": [],
+            "volume_gib": 60,
+            "free_gib": 29.5,
+            "partition_gib": 60,
+            "on_seconds": 696 if started else None,
+            "idle_seconds": 40 if started else None,
+            "cut_off": 0,
+            "unrecorded_starts": 0,
+        }
+
+    @staticmethod
+    def _reported(name: str, state: str) -> dict[str, Any]:
+        return {
+            "host": name,
+            "instance_id": IDS[name],
+            "kind": "ec2",
+            "outcome": "patched",
+            "step": None,
+            "reason": None,
+            "reason_code": None,
+            "original_state": state,
+            "final_state": state,
+            "started_by_run": state == "stopped",
+            "installed": ["KB5031361"],
+            "missing": [],
+            "failed_updates": [],
+            "reboots": 1,
+            "free_gib_before": 30.0,
+            "free_gib_after": 29.5,
+            "grown_gib": 0,
+            "repaired": [],
+            "verified_at": "2026-11-14T22:11:00Z",
+            "seconds": {"start": 90, "patch": 400},
+            "on_seconds": None,
+            "idle_seconds": None,
+        }
