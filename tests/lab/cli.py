@@ -28,7 +28,6 @@ HOLDS, FAILS, REFUSED = 0, 1, 2
 
 def main(arguments: list[str]) -> int:
     """The exit code of ``run …`` or ``serve …``."""
-    signal.signal(signal.SIGTERM, _stop)
     command: list[str] | None = None
     if "--" in arguments:
         place = arguments.index("--")
@@ -166,6 +165,7 @@ def _stop(number: int, _frame: object) -> NoReturn:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _stop)
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
