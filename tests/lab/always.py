@@ -13,10 +13,9 @@ from pathlib import Path
 from lab.fields import OUTCOMES
 from lab.matching import show
 from lab.power import ON_STATES, OURS, final_owners
-from lab.records import OTHER, Call, Run
+from lab.records import Call, Run
 from lab.targets import expected_targets
 
-POWER_CUTS = ("StopInstances", "RebootInstances", "TerminateInstances")
 SIZE_ONLY = {"VolumeId", "Size", "DryRun"}
 _CHUNK_BYTES = 1 << 20
 
@@ -36,11 +35,8 @@ def _truth_problems(run: Run) -> Iterator[str]:
     for name, truth in run.truth.items():
         if truth.get("unrecorded_starts"):
             yield f"always.unrecorded_starts.{name}: expected 0, got {truth['unrecorded_starts']}"
-        by_others = sum(
-            call.caller == OTHER and call.operation in POWER_CUTS and name in call.hosts for call in run.trace
-        )
-        if (truth.get("cut_off") or 0) > by_others:
-            yield f"always.cut_off.{name}: expected no installation cut off by us, got {truth['cut_off'] - by_others}"
+        if truth.get("cut_off_by_us"):
+            yield f"always.cut_off.{name}: expected no installation cut off by us, got {truth['cut_off_by_us']}"
         held = run.reported.get(name, {}).get("outcome") == "held"
         if truth.get("state") in ON_STATES and owners.owner(name) == OURS and not held:
             yield f"always.left_on.{name}: expected the host that we started to be off again, got {truth['state']}"

@@ -44,6 +44,7 @@ TRUTH_FIELDS = (
     "on_seconds",
     "idle_seconds",
     "cut_off",
+    "cut_off_by_us",
     "unrecorded_starts",
 )
 

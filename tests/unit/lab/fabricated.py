@@ -145,6 +145,7 @@ class Run:
             "on_seconds": 696 if started else None,
             "idle_seconds": 40 if started else None,
             "cut_off": 0,
+            "cut_off_by_us": 0,
             "unrecorded_starts": 0,
         }
 

@@ -173,7 +173,7 @@ ALWAYS: dict[str, tuple[Spoil, str]] = {
         "always.unrecorded_starts.dev-01: expected 0, got 1",
     ),
     "cut off by us": (
-        lambda run: run.hosts["dev-01"].update(cut_off=1),
+        lambda run: run.hosts["dev-01"].update(cut_off=1, cut_off_by_us=1),
         "always.cut_off.dev-01: expected no installation cut off by us, got 1",
     ),
     "left on": (
