@@ -35,7 +35,7 @@ def test_scenario(path: Path, tmp_path: Path) -> None:
         assert ended.returncode == 0, told(path, ended, out)
     else:
         assert ended.returncode != 0, f"{path.name} holds; take it out of not-yet.yml, which says: {missing}"
-        assert ended.returncode == 1, told(path, ended, out)  # it was played, and judged
+        assert ended.returncode in (1, 2), told(path, ended, out)  # it does not hold, or cannot be played yet
 
 
 def test_the_list_names_scenarios_and_what_they_lack() -> None:

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from lab.scenario import HostSpec, Scenario
+from lab.scenario import Scenario
 
 
-def inventory(scenario: Scenario, host_vars: Callable[[HostSpec], Mapping[str, Any]]) -> dict[str, Any]:
-    """The inventory as Ansible's YAML plugin reads it; ``host_vars`` tells a host's variables.
+def inventory(scenario: Scenario, instance_id: Callable[[str], str | None]) -> dict[str, Any]:
+    """The inventory as Ansible's YAML plugin reads it; ``instance_id`` tells a host's id, as `aws_ec2` names it.
 
     A host is named as the scenario names it, whatever its Name tag says.
     """
@@ -21,4 +21,5 @@ def inventory(scenario: Scenario, host_vars: Callable[[HostSpec], Mapping[str, A
     for host in listed:
         for group in host.groups:
             groups.setdefault(group, {"hosts": {}})["hosts"][host.name] = {}
-    return {"all": {"hosts": {host.name: dict(host_vars(host)) for host in listed}, "children": groups}}
+    hosts = {host.name: {"instance_id": instance_id(host.name)} for host in listed}
+    return {"all": {"hosts": hosts, "children": groups}}

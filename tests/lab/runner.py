@@ -56,17 +56,13 @@ class Runner:
     @contextlib.contextmanager
     def running_lab(self) -> Iterator[Workplace]:
         """The started lab; whatever happens, all processes of the run and the lab end with it."""
-        self.lab.start()
-        workplace = None
-        try:
+        with contextlib.ExitStack() as ends:
+            ends.callback(self.lab.stop)
+            self.lab.start()
             workplace = Workplace(self.scenario, self.lab)
+            ends.callback(workplace.close)
+            ends.callback(lambda: [process.sweep() for process, _background in self.processes])
             yield workplace
-        finally:
-            for process, _background in self.processes:
-                process.sweep()
-            self.lab.stop()
-            if workplace is not None:
-                workplace.close()
 
     def run(self) -> list[str]:
         """Run all steps; DIR has all that the judge reads then. Returns the secrets that must be in no file."""

@@ -9,17 +9,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from lab.inventory import inventory
-from lab.scenario import HostSpec, Scenario
-
-if TYPE_CHECKING:
-    from lab.server import Credentials, Lab
+from lab.scenario import Scenario
+from lab.server import Lab
 
 # Whatever the caller has set for AWS or Ansible would make a run depend on who runs it.
 CALLERS_OWN = ("AWS_", "AMAZON_", "ANSIBLE_", "BOTO", "EC2_", "PATCHFLEET_", "XDG_")
@@ -27,7 +24,7 @@ CALLERS_PYTHON = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
 
 
 class Workplace:
-    """A folder outside DIR: the inventory holds passwords, and ansible-playbook leaves its temporary files there."""
+    """A folder outside DIR: what a killed ansible-playbook leaves behind is nobody's to read."""
 
     def __init__(self, scenario: Scenario, lab: Lab) -> None:
         self.lab = lab
@@ -37,7 +34,7 @@ class Workplace:
         self.home = self.path / "home"
         self.home.mkdir()
         self.inventory = self.path / "inventory.yml"
-        self.inventory.write_text(_yaml(inventory(scenario, self._host_vars)), encoding="utf-8")
+        self.inventory.write_text(_yaml(inventory(scenario, lab.instance_id)), encoding="utf-8")
         self.no_inventory = self.path / "no-inventory"
         self.no_inventory.write_text("# a step without an inventory\n", encoding="utf-8")
         self.config = self.path / "ansible.cfg"
@@ -49,7 +46,7 @@ class Workplace:
 
     def settings(self) -> dict[str, str]:
         """Environment variables that lead to the lab, with credentials that nobody has had before."""
-        credentials: Credentials = self.lab.new_credentials()
+        credentials = self.lab.new_credentials()
         self.secrets += [credentials.secret_key, credentials.session_token]
         return {
             "AWS_ENDPOINT_URL": self.lab.url,
@@ -82,13 +79,6 @@ class Workplace:
             "no_proxy": "127.0.0.1",
             **self.settings(),
         }
-
-    def _host_vars(self, host: HostSpec) -> Mapping[str, Any]:
-        if host.kind != "winrm":
-            return {"instance_id": self.lab.instance_id(host.name)}
-        connection: Mapping[str, Any] = self.lab.winrm_vars(host.name)
-        self.secrets.append(str(connection["ansible_password"]))
-        return connection
 
 
 def is_callers_own(key: str) -> bool:
