@@ -1,0 +1,22 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._patch.install import INSTALL
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import ControllerStep
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.files import script_text
+
+
+class ActionModule(ControllerStep):
+    """The module of the same name, inside the controller; history_script may be a file of the role here."""
+
+    step = INSTALL
+
+    def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        if params["history_script"]:
+            params["history_script"] = script_text(self, params["history_script"])
+        return params

@@ -1,0 +1,25 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.utils.display import Display
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.step import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import StepContext
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import ControllerStep
+
+
+class ActionModule(ControllerStep):
+    """The module of the same name, inside the controller; it prints the table."""
+
+    step = STEP
+
+    def perform(self, context: StepContext, task_vars: dict[str, Any]) -> dict[str, Any]:
+        result = super().perform(context, task_vars)
+        for line in [*result["table"], "", *(f"{name}: {path}" for name, path in result["files"].items())]:
+            Display().display(line)
+        return result

@@ -1,0 +1,33 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.release import __version__ as core_version
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._settings.step import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._settings.variables import OWN_PREFIX, PREFIX
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import StepContext
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import ControllerStep
+
+LEAST_CORE = (2, 17)
+
+
+class ActionModule(ControllerStep):
+    """The module of the same name, inside the controller; it reads the playbook's variables itself."""
+
+    step = STEP
+
+    def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        names = [name for name in task_vars if name.startswith(PREFIX) and not name.startswith(OWN_PREFIX)]
+        values = {name: self._templar.template(task_vars[name]) for name in names}
+        return {**params, "variables": values, "forks": task_vars.get("ansible_forks", params["forks"])}
+
+    def perform(self, context: StepContext, task_vars: dict[str, Any]) -> dict[str, Any]:
+        if tuple(int(part) for part in core_version.split(".")[:2]) < LEAST_CORE:
+            raise PatchFleetError(f"ansible-core {core_version} is too old: 2.17 or newer is needed.", "core_too_old")
+        return super().perform(context, task_vars)

@@ -1,0 +1,21 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._windows_script.step import STEP
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import ControllerStep
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.files import script_text
+
+
+class ActionModule(ControllerStep):
+    """The module of the same name, inside the controller; script may be a file of the role here."""
+
+    step = STEP
+
+    def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        params["script"] = script_text(self, params["script"])
+        return params

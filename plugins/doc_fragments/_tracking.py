@@ -1,0 +1,26 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Options of a step that can belong to a run."""
+
+    DOCUMENTATION = r"""
+options:
+  ledger:
+    description:
+      - The ledger in which the step is recorded, the path of an SQLite file.
+      - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
+    type: str
+  run_id:
+    description:
+      - The run to which the step belongs; its times and, if it fails, its reason are recorded there.
+      - Without it nothing is recorded.
+    type: str
+  host:
+    description: The host's key in the run.
+    type: str
+"""

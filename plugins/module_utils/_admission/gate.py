@@ -1,0 +1,128 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""May this host begin now?
+
+Nothing is admitted while the canaries are under way, once the breaker is open or the failure budget of the whole run is spent,
+or when the host could not be finished and put back before the deadline. What has become of the host since the plan is looked
+at here too, and its original power state is recorded.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from .._errors import Deferred, Excluded, PatchFleetError
+from .._fleet.eligibility import exclusion_of
+from .._fleet.hosts import OFF_STATES
+from .._ledger.records import Host, PowerRecord, Run, Verdict
+from .._power.instances import describe_instance, tags_of
+from .._step import StepContext
+
+FAILURES = ("failed", "held")
+
+
+def admit(context: StepContext) -> dict[str, Any]:
+    """Decide, and record the original power state of a host that is admitted.
+
+    Returns:
+        admitted; of a host that is not: outcome, reason_code and reason; of one that is: original_state.
+    """
+    assert context.run_id and context.host_key
+    host = context.host
+    if host.outcome is not None:
+        return _refused(host.outcome, host.reason_code, host.reason)
+    run = context.ledger.run(context.run_id)
+    began = context.clock.now()
+    try:
+        _wait_for_turn(context, run, host)
+        _check_breaker(context, run)
+        _check_time(context, run)
+        original_state = _look(context, run, host)
+    except PatchFleetError as error:
+        verdict = Verdict(error.outcome, "admit", error.code, error.reason)
+        context.ledger.conclude(run.run_id, host.key, verdict)
+        context.say(f"{error.outcome}: {error.reason}")
+        return _refused(error.outcome, error.code, error.reason)
+    now = context.clock.now()
+    context.learn(
+        deadline_at=now + float(run.settings["host_timeout_seconds"]),
+        original_state=original_state,
+        admitted_at=now,
+        waited_for_admission_seconds=round(now - began, 1),
+    )
+    return {"changed": False, "admitted": True, "original_state": original_state}
+
+
+def _refused(outcome: str, code: Optional[str], reason: Optional[str]) -> dict[str, Any]:
+    return {"changed": False, "admitted": False, "outcome": outcome, "reason_code": code, "reason": reason}
+
+
+def _wait_for_turn(context: StepContext, run: Run, host: Host) -> None:
+    """Canaries go first, alone; between waves there may be a pause."""
+    hosts = context.ledger.hosts(run.run_id)
+    canaries = [other.key for other in hosts if other.wave is not None][: int(run.settings["canary"])]
+    if canaries and host.key not in canaries:
+        _wait_for_canaries(context, run, set(canaries))
+    pause = float(run.settings["pause_seconds"])
+    earlier = [other for other in hosts if other.wave is not None and other.wave < (host.wave or 0)]
+    if pause and earlier:
+        ended = max((step.finished_at or 0.0 for step in context.ledger.steps(run.run_id)), default=0.0)
+        context.wait(lambda: None, min(ended + pause, context.clock.now() + pause))
+
+
+def _wait_for_canaries(context: StepContext, run: Run, canaries: set[str]) -> None:
+    def look() -> Optional[list[Host]]:
+        hosts = [host for host in context.ledger.hosts(run.run_id) if host.key in canaries]
+        return hosts if all(host.outcome is not None for host in hosts) else None
+
+    patience = (float(run.settings["host_timeout_seconds"]) + 3600.0) * len(canaries)
+    ended = context.wait(look, context.clock.now() + patience)
+    if ended is None:
+        raise Deferred("The canary hosts had not ended in time.", "breaker")
+    bad = [host.name for host in ended if host.outcome in FAILURES]
+    if bad:
+        context.ledger.open_breaker(run.run_id, f"the canary {', '.join(bad)} failed")
+
+
+def _check_breaker(context: StepContext, run: Run) -> None:
+    counts = context.ledger.outcome_counts(run.run_id)
+    failures = sum(counts.get(outcome, 0) for outcome in FAILURES)
+    budget = int(run.settings["failure_budget_hosts"])
+    if failures > budget:
+        context.ledger.open_breaker(run.run_id, f"{failures} hosts failed and patch_failure_budget tolerates {budget}")
+    reason = context.ledger.run(run.run_id).breaker
+    if reason:
+        raise Deferred(f"Nothing new is begun in this run: {reason}.", "breaker")
+
+
+def _check_time(context: StepContext, run: Run) -> None:
+    deadline_at = run.settings.get("deadline_at")
+    expected = float(run.settings["expected_seconds"])
+    if deadline_at is not None and context.clock.now() + expected > float(deadline_at):
+        raise Deferred(
+            f"It would take about {expected / 60:.0f} min and could not be finished and put back before patch_deadline.", "no_time"
+        )
+
+
+def _look(context: StepContext, run: Run, host: Host) -> str:
+    """The host as it is now; returns the original state that is recorded for it."""
+    context.keep_lease()
+    if host.kind != "ec2":
+        return "running"
+    instance_id = str(host.instance_id)
+    instance = describe_instance(context.aws, instance_id)
+    if instance is None or instance["State"]["Name"] in {"terminated", "shutting-down"}:
+        raise PatchFleetError("The instance does not exist any more.", "instance_gone")
+    tag_key = run.settings.get("tag_key")
+    if host.facts.get("by_tag") and tags_of(instance).get(str(tag_key)) != run.settings.get("tag_value"):
+        raise Excluded(f"It no longer carries the tag {tag_key}={run.settings.get('tag_value')}.", "untagged")
+    exclusion = exclusion_of(instance)
+    if exclusion is not None:
+        raise Excluded(exclusion[1], exclusion[0])
+    state = "stopped" if instance["State"]["Name"] in OFF_STATES else "running"
+    record = PowerRecord(
+        *(host.key, instance_id, str(host.region), host.name, state, context.clock.now(), run.run_id)
+    )
+    return context.ledger.record_power(record).original_state

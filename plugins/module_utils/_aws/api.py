@@ -1,0 +1,109 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One way to talk to AWS: every call is repeated by our clock while its error is a passing one."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any, Optional
+
+from .._clock import Clock
+from .._errors import PatchFleetError
+from .connect import HAS_BOTO3, Connection
+from .errors import AwsError, from_client_error, is_passing
+
+if HAS_BOTO3:
+    import botocore.exceptions
+
+PATIENCE_SECONDS = 600.0
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 30.0
+
+
+class Aws:
+    """Calls AWS in one region, patiently.
+
+    Throttling, outages and lost connections are repeated for PATIENCE_SECONDS with a pause that doubles and is drawn at
+    random ("full jitter", AWS Builders' Library); everything else is raised as AwsError at once.
+    """
+
+    def __init__(self, connection: Connection, clock: Clock, region: Optional[str] = None) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._region = region or connection.region
+        self._random = random.Random()
+
+    @property
+    def region(self) -> str:
+        """The region that is called.
+
+        Raises:
+            PatchFleetError: neither the options, the environment nor the profile name one.
+        """
+        if not self._region:
+            raise PatchFleetError(
+                "No AWS region is set. Set patch_regions, the option region, AWS_REGION or a region in the AWS profile, "
+                "e.g. eu-central-1.",
+                "no_region",
+            )
+        return self._region
+
+    def in_region(self, region: Optional[str]) -> Aws:
+        """The same credentials in another region."""
+        return Aws(self._connection, self._clock, region) if region and region != self._region else self
+
+    def knows(self, service: str, api_operation: str, parameter: str) -> bool:
+        """Whether the installed botocore knows a parameter of an operation."""
+        model = self._connection.client(service, self.region).meta.service_model.operation_model(api_operation)
+        return parameter in model.input_shape.members
+
+    def call(self, service: str, operation: str, resource: Optional[str] = None, **parameters: Any) -> dict[str, Any]:
+        """The answer of an API operation, named as boto3 does (``start_instances``).
+
+        Raises:
+            AwsError: the call failed for good; ``resource`` names in its text what the call was about.
+            PatchFleetError: no or unusable credentials, or AWS could not be reached.
+        """
+        deadline = self._clock.now() + PATIENCE_SECONDS
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            error = None
+            try:
+                client = self._connection.client(service, self.region)
+                return dict(getattr(client, operation)(**parameters))
+            except botocore.exceptions.ClientError as failure:
+                api_operation = failure.operation_name
+                error = from_client_error(service, api_operation, failure.response, resource)
+                status = failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+                if not is_passing(error.aws_code, status) or self._clock.now() >= deadline:
+                    raise error from failure
+            except botocore.exceptions.HTTPClientError as failure:
+                if self._clock.now() >= deadline:
+                    raise PatchFleetError(f"AWS cannot be reached: {failure}", "aws_unreachable") from failure
+            except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError) as failure:
+                raise PatchFleetError(NO_CREDENTIALS, "no_credentials") from failure
+            except botocore.exceptions.BotoCoreError as failure:
+                raise PatchFleetError(f"{service} {operation}: {failure}", "aws_client") from failure
+            self._clock.sleep(self._random.uniform(pause / 2, pause))
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def rows(self, service: str, operation: str, key: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        """All entries under ``key`` of an operation that answers in pages."""
+        token: dict[str, Any] = {}
+        while True:
+            page = self.call(service, operation, **parameters, **token)
+            yield from page.get(key, [])
+            if not page.get("NextToken"):
+                return
+            token = {"NextToken": page["NextToken"]}
+
+
+NO_CREDENTIALS = (
+    "No AWS credentials were found. Give them as environment variables (AWS_ACCESS_KEY_ID …), a profile (AWS_PROFILE or "
+    "the option profile), an instance profile, or in AWX an AWS credential."
+)
+
+__all__ = ["Aws", "AwsError"]

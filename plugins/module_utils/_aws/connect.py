@@ -1,0 +1,110 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""boto3 clients from amazon.aws's own connection options, cheap to make in a forked worker.
+
+amazon.aws's helpers read the options; the clients are made here, because every new botocore session parses the service
+descriptions again (0.3 s for EC2), while one loader shared by all sessions does it once, in the controller's parent process.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import Any, Optional, Protocol
+
+from .._errors import PatchFleetError
+
+try:
+    import boto3
+    import botocore.config
+    import botocore.exceptions
+    import botocore.loaders
+    import botocore.session
+
+    HAS_BOTO3 = True
+except ImportError:
+    HAS_BOTO3 = False
+
+
+class Connection(Protocol):
+    """Makes clients for one set of credentials."""
+
+    @property
+    def region(self) -> Optional[str]:
+        """The region of the options, the environment or the profile."""
+
+    def client(self, service: str, region: str) -> Any:
+        """A boto3 client that makes one attempt a call."""
+
+
+_LOADER: Any = None
+
+
+def _loader() -> Any:
+    global _LOADER  # noqa: PLW0603 - shared by every session of the process, that is its purpose
+    if _LOADER is None:
+        _LOADER = botocore.loaders.create_loader()
+    return _LOADER
+
+
+def warm_up() -> None:
+    """Parse what every step needs, once, and keep it out of the garbage collector's way before workers are forked."""
+    if not HAS_BOTO3:
+        return
+    session = _session(None)
+    for service in ("ec2", "ssm"):
+        session.client(service, region_name="us-east-1", aws_access_key_id="warm", aws_secret_access_key="up")
+    gc.collect()
+    gc.freeze()
+
+
+def _session(profile: Optional[str]) -> Any:
+    core = botocore.session.Session(profile=profile)
+    core.register_component("data_loader", _loader())
+    return boto3.session.Session(botocore_session=core)
+
+
+class OptionsConnection:
+    """A Connection from a module's AWS options (as amazon.aws documents them)."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        require_boto3()
+        from ansible_collections.amazon.aws.plugins.module_utils.botocore import _aws_connection_info  # noqa: PLC0415
+        from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleBotocoreError  # noqa: PLC0415
+
+        try:
+            self.region, self._endpoint_url, self._arguments = _aws_connection_info(options)
+        except AnsibleBotocoreError as error:
+            raise PatchFleetError(str(error), "invalid_option") from error
+        try:
+            self._session = _session(self._arguments.pop("profile_name", None))
+        except botocore.exceptions.BotoCoreError as error:
+            raise PatchFleetError(str(error), "invalid_option") from error
+        self._config = botocore.config.Config(
+            retries={"total_max_attempts": 1, "mode": "standard"}, user_agent_extra="patchfleet.windows"
+        ).merge(self._arguments.pop("aws_config", None) or botocore.config.Config())
+        self._clients: dict[tuple[str, str], Any] = {}
+
+    region: Optional[str]
+
+    def client(self, service: str, region: str) -> Any:
+        key = (service, region)
+        if key not in self._clients:
+            self._clients[key] = self._session.client(
+                service, region_name=region, endpoint_url=self._endpoint_url, config=self._config, **self._arguments
+            )
+        return self._clients[key]
+
+
+def require_boto3() -> None:
+    """Raises PatchFleetError when boto3 cannot be imported, and says for which Python."""
+    if HAS_BOTO3:
+        return
+    import sys  # noqa: PLC0415
+
+    raise PatchFleetError(
+        f"The Python library boto3 is not installed for {sys.executable}. Install it there: "
+        f"{sys.executable} -m pip install boto3",
+        "boto3_missing",
+    )

@@ -1,0 +1,100 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Make the root volume of an instance larger.
+
+Sources: EBS user guide "Modify an EBS volume" (four modifications in a rolling 24 hours, each after the last is completed; the
+file system can be extended from ``optimizing`` on), EC2 API reference (ModifyVolume: only Size is sent, since naming a type
+changes it; limits gp2 16,384 and gp3 65,536 GiB). An MBR boot disk ends at 2,047 GiB.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from .._errors import PatchFleetError
+from .._power.instances import describe_instance
+from .._step import StepContext
+
+TYPE_MAX_GIB = {"gp2": 16384, "gp3": 65536, "io1": 16384, "io2": 65536, "st1": 16384, "sc1": 16384, "standard": 1024}
+MBR_MAX_GIB = 2047
+
+
+def grow(context: StepContext) -> dict[str, Any]:
+    """Grow the root volume by grow_gib, never over max_gib, and wait until the guest can use the room.
+
+    Returns:
+        changed, volume_id, size_gib_before, size_gib, grown_gib (all GiB, whole).
+
+    Raises:
+        PatchFleetError: ``volume_at_maximum``, ``wrong_volume``, what ModifyVolume answered, or ``modification_failed``.
+    """
+    params = context.params
+    volume = _root_volume(context, str(params["instance_id"]))
+    volume_id, size = volume["VolumeId"], int(volume["Size"])
+    _check_serial(volume_id, params.get("serial"))
+    target = _target_size(volume, params)
+    if target - size < int(params.get("at_least_gib") or 1):
+        raise PatchFleetError(
+            f"The volume {volume_id} has {size} GiB and may grow to {max(target, size)} GiB only (patch_volume_max_gib is "
+            f"{params['max_gib']}), which would not give the room that is wanted; it is left as it is.",
+            "volume_at_maximum",
+        )
+    result = {"volume_id": volume_id, "size_gib_before": size, "size_gib": target, "grown_gib": target - size}
+    if not context.check_mode:
+        context.say(f"growing {volume_id} from {size} to {target} GiB")
+        context.learn(growing_volume_id=volume_id, growing_to_gib=target)
+        context.aws.call("ec2", "modify_volume", volume_id, VolumeId=volume_id, Size=target)
+        _wait_until_usable(context, volume_id, target)
+        context.learn(grown_gib=target - size)
+    return {"changed": True, **result}
+
+
+def _root_volume(context: StepContext, instance_id: str) -> dict[str, Any]:
+    instance = describe_instance(context.aws, instance_id)
+    if instance is None:
+        raise PatchFleetError("The instance does not exist any more.", "instance_gone")
+    root = instance.get("RootDeviceName")
+    mapped = {m["DeviceName"]: m["Ebs"]["VolumeId"] for m in instance.get("BlockDeviceMappings", []) if "Ebs" in m}
+    if root not in mapped:
+        raise PatchFleetError(f"The instance has no EBS volume at its root device {root}.", "no_root_volume")
+    answer = context.aws.call("ec2", "describe_volumes", mapped[root], VolumeIds=[mapped[root]])
+    volume: dict[str, Any] = answer["Volumes"][0]
+    return volume
+
+
+def _check_serial(volume_id: str, serial: Optional[str]) -> None:
+    """On Nitro the disk's serial number is the volume's id: what Windows calls C: must lie on the volume that grows."""
+    if not serial or not serial.lower().startswith("vol"):
+        return
+    on_disk = serial.lower().partition("_")[0].replace("-", "")
+    if on_disk != volume_id.replace("-", ""):
+        raise PatchFleetError(
+            f"Drive C: lies on {serial}, which is not the root volume {volume_id}; nothing is grown.", "wrong_volume"
+        )
+
+
+def _target_size(volume: dict[str, Any], params: dict[str, Any]) -> int:
+    limits = [int(params["max_gib"]), TYPE_MAX_GIB.get(volume.get("VolumeType", ""), 16384)]
+    if params.get("partition_style") == "mbr":
+        limits.append(MBR_MAX_GIB)
+    return min(int(volume["Size"]) + int(params["grow_gib"]), *limits)
+
+
+def _wait_until_usable(context: StepContext, volume_id: str, target: int) -> None:
+    def look() -> Optional[str]:
+        rows = context.aws.rows(
+            "ec2", "describe_volumes_modifications", "VolumesModifications", VolumeIds=[volume_id]
+        )
+        newest = next((row for row in rows if int(row.get("TargetSize", 0)) == target), None)
+        state = newest["ModificationState"] if newest else "modifying"
+        if state == "failed":
+            raise PatchFleetError(
+                f"AWS could not grow the volume {volume_id}: {newest.get('StatusMessage') or 'no reason given'}.",
+                "modification_failed",
+            )
+        return state if state in {"optimizing", "completed"} else None
+
+    if context.wait(look, context.deadline(float(context.params["modify_timeout_seconds"]))) is None:
+        raise PatchFleetError(f"The volume {volume_id} was still being modified when the time was over.", "modify_timeout")

@@ -1,0 +1,26 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step ebs_volume_size."""
+
+from __future__ import annotations
+
+from .._step import TRACKING_ARGUMENTS, Step
+from .grow import grow
+
+STEP = Step(
+    name="ebs_volume_size",
+    phase="disk",
+    arguments={
+        **TRACKING_ARGUMENTS,
+        "instance_id": {"type": "str", "required": True},
+        "grow_gib": {"type": "int", "default": 20},
+        "max_gib": {"type": "int", "default": 200},
+        "at_least_gib": {"type": "int", "default": 1},
+        "serial": {"type": "str"},
+        "partition_style": {"type": "str", "choices": ["gpt", "mbr"], "default": "gpt"},
+        "modify_timeout_seconds": {"type": "int", "default": 1800},
+    },
+    work=grow,
+)

@@ -1,0 +1,211 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Find the hosts: by tag in some regions, or by what the inventory says, merged with what EC2 and SSM know.
+
+Sources: EC2 API reference (DescribeInstances, DescribeInstanceAttribute), SSM API reference (DescribeInstanceInformation: at
+most 50 a page; stopped nodes are not listed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, Optional
+
+from .._aws.api import Aws
+from .._aws.errors import GONE, AwsError
+from .._clock import iso
+from .._errors import PatchFleetError
+from .._power.instances import tags_of
+from .eligibility import exclusion_of, power_exclusion
+from .hosts import OFF_STATES, FleetHost
+
+LIVE_STATES = ["pending", "running", "stopping", "stopped"]
+IDS_A_CALL = 100
+WINDOWS_CONNECTIONS = frozenset({"winrm", "psrp", "ssh"})
+
+
+def by_tag(aws: Aws, regions: list[str], tag_key: str, tag_value: str, filters: dict[str, list[str]]) -> list[FleetHost]:
+    """Instances and hybrid nodes that carry the tag, in all these regions."""
+    hosts: list[FleetHost] = []
+    for region in regions:
+        there = aws.in_region(region)
+        wanted = [{"Name": f"tag:{tag_key}", "Values": [tag_value]}, {"Name": "instance-state-name", "Values": LIVE_STATES}]
+        wanted += [{"Name": name, "Values": values} for name, values in filters.items()]
+        found = [_from_instance(there, instance) for instance in _instances(there, Filters=wanted)]
+        hybrid = [] if filters else list(_hybrid_by_tag(there, tag_key, tag_value))
+        hosts += _with_nodes(there, [replace(host, by_tag=True) for host in found]) + hybrid
+    return hosts
+
+
+def from_inventory(aws: Aws | None, regions: list[str], entries: list[dict[str, Any]]) -> list[FleetHost]:
+    """The inventory's hosts. An entry has name, and where known instance_id, region, connection."""
+    hosts = {}
+    for entry in entries:
+        if not str(entry.get("instance_id") or ""):
+            hosts[entry["name"]] = _without_aws(entry)
+    for region, there in _by_region(entries, regions).items():
+        if aws is None:
+            continue
+        hosts.update(_look_up(aws.in_region(region), region, there))
+    return [hosts.get(entry["name"]) or _gone(entry) for entry in entries]
+
+
+def _without_aws(entry: dict[str, Any]) -> FleetHost:
+    name, connection = entry["name"], str(entry.get("connection") or "").rpartition(".")[2]
+    exclusion = None
+    if connection not in WINDOWS_CONNECTIONS:
+        exclusion = (
+            "no_way_in",
+            "The inventory gives neither an instance_id nor a connection to Windows (ansible_connection: winrm, psrp or ssh).",
+        )
+    return FleetHost(key=name, name=name, kind="winrm", inventory_name=name, exclusion=exclusion)
+
+
+def _by_region(entries: Iterable[dict[str, Any]], regions: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """Entries with an id, by the region where they are looked for; one without a region is looked for in each."""
+    there: dict[str, list[dict[str, Any]]] = {}
+    for entry in entries:
+        if entry.get("instance_id"):
+            for region in [entry["region"]] if entry.get("region") else regions:
+                there.setdefault(region, []).append(entry)
+    return there
+
+
+def _look_up(aws: Aws, region: str, entries: list[dict[str, Any]]) -> dict[str, FleetHost]:
+    named = {str(entry["instance_id"]): entry["name"] for entry in entries}
+    instances = [key for key in named if key.startswith("i-")]
+    found = [_from_instance(aws, i) for i in _instances(aws, Filters=[{"Name": "instance-state-name", "Values": LIVE_STATES}], ids=instances)]
+    hosts = _with_nodes(aws, found)
+    for row in _nodes(aws, [key for key in named if key.startswith("mi-")]):
+        hosts.append(_from_node(row, region, {}))
+    tagged = {str(entry["instance_id"]) for entry in entries if entry.get("by_tag")}
+    return {named[h.key]: _named(h, named[h.key], h.key in tagged) for h in hosts if h.key in named}
+
+
+def _named(host: FleetHost, inventory_name: str, by_tag: bool) -> FleetHost:
+    """A host that the tag brought keeps its own name; one of the inventory is called what the inventory calls it."""
+    return replace(host, name=host.name if by_tag else inventory_name, inventory_name=inventory_name, by_tag=by_tag)
+
+
+def _gone(entry: dict[str, Any]) -> FleetHost:
+    key = str(entry["instance_id"])
+    kind = "hybrid" if key.startswith("mi-") else "ec2"
+    return FleetHost(
+        key=key, name=entry["name"], kind=kind, state="gone", instance_id=key, region=entry.get("region"),
+        inventory_name=entry["name"],
+    )  # fmt: skip
+
+
+def _instances(aws: Aws, Filters: list[dict[str, Any]], ids: Optional[list[str]] = None) -> Iterator[dict[str, Any]]:  # noqa: N803
+    """Instances by filter, or by filter and id; managed ones that the account hides are asked for, where botocore knows how."""
+    batches = [None] if ids is None else [ids[at : at + IDS_A_CALL] for at in range(0, len(ids), IDS_A_CALL)]
+    for batch in batches:
+        chosen = Filters + ([{"Name": "instance-id", "Values": batch}] if batch else [])
+        for reservation in aws.rows("ec2", "describe_instances", "Reservations", Filters=chosen, **_managed_too(aws)):
+            yield from reservation["Instances"]
+
+
+def _managed_too(aws: Aws) -> dict[str, Any]:
+    return {"IncludeManagedResources": True} if aws.knows("ec2", "DescribeInstances", "IncludeManagedResources") else {}
+
+
+def _from_instance(aws: Aws, instance: dict[str, Any]) -> FleetHost:
+    tags, instance_id = tags_of(instance), instance["InstanceId"]
+    exclusion = exclusion_of(instance)
+    if exclusion is None and instance["State"]["Name"] in OFF_STATES:
+        exclusion = power_exclusion(instance, _is_stop_protected(aws, instance_id))
+    return FleetHost(
+        key=instance_id,
+        name=tags.get("Name") or instance_id,
+        kind="ec2",
+        state=instance["State"]["Name"],
+        instance_id=instance_id,
+        region=aws.region,
+        az=instance.get("Placement", {}).get("AvailabilityZone"),
+        type=instance.get("InstanceType"),
+        tags=tags,
+        exclusion=exclusion,
+        has_profile=bool(instance.get("IamInstanceProfile")),
+        private_address=instance.get("PrivateIpAddress"),
+    )
+
+
+def _is_stop_protected(aws: Aws, instance_id: str) -> bool:
+    try:
+        answer = aws.call(
+            "ec2", "describe_instance_attribute", instance_id, InstanceId=instance_id, Attribute="disableApiStop"
+        )
+    except AwsError as error:
+        if error.aws_code in GONE:
+            return False
+        raise
+    return bool(answer.get("DisableApiStop", {}).get("Value"))
+
+
+def _with_nodes(aws: Aws, hosts: list[FleetHost]) -> list[FleetHost]:
+    running = [host.key for host in hosts if host.power == "running" and host.exclusion is None]
+    nodes = {row["InstanceId"]: _node_facts(row) for row in _nodes(aws, running)}
+    return [replace(host, node=nodes.get(host.key, {})) for host in hosts]
+
+
+def _nodes(aws: Aws, ids: list[str]) -> Iterator[dict[str, Any]]:
+    for at in range(0, len(ids), 50):
+        yield from _node_rows(aws, [{"Key": "InstanceIds", "Values": ids[at : at + 50]}])
+
+
+def _node_rows(aws: Aws, filters: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    try:
+        yield from aws.rows(
+            "ssm", "describe_instance_information", "InstanceInformationList", Filters=filters, MaxResults=50
+        )
+    except AwsError as error:
+        if error.aws_code != "InvalidInstanceId":  # of ids that are not registered
+            raise
+
+
+def _hybrid_by_tag(aws: Aws, tag_key: str, tag_value: str) -> Iterator[FleetHost]:
+    rows = _node_rows(aws, [{"Key": f"tag:{tag_key}", "Values": [tag_value]}])
+    for row in rows:
+        if row.get("ResourceType") == "ManagedInstance":
+            yield replace(_from_node(row, aws.region, {tag_key: tag_value}), by_tag=True)
+
+
+def _from_node(row: dict[str, Any], region: str, tags: dict[str, str]) -> FleetHost:
+    node_id = row["InstanceId"]
+    name = row.get("Name") or row.get("ComputerName") or node_id
+    exclusion = None if row.get("PlatformType", "Windows") == "Windows" else ("not_windows", "It is not a Windows host.")
+    return FleetHost(
+        key=node_id, name=name, kind="hybrid", instance_id=node_id, region=region, tags=tags, exclusion=exclusion,
+        node=_node_facts(row),
+    )  # fmt: skip
+
+
+def _node_facts(row: dict[str, Any]) -> dict[str, Any]:
+    last_ping = row.get("LastPingDateTime")
+    return {
+        "ping_status": row.get("PingStatus"),
+        "last_ping_at": iso(last_ping.timestamp()) if last_ping else None,
+        "agent_version": row.get("AgentVersion"),
+        "platform_name": row.get("PlatformName"),
+    }
+
+
+def merge(tagged: list[FleetHost], listed: list[FleetHost]) -> list[FleetHost]:
+    """Hosts that the tag and the inventory both name are one: the inventory's name, the tag's membership.
+
+    Raises:
+        PatchFleetError: two inventory entries are the same host.
+    """
+    hosts = {host.key: host for host in tagged}
+    names: dict[str, str] = {}
+    for host in listed:
+        if host.key in names:
+            raise PatchFleetError(
+                f"The inventory names {host.key} twice: {names[host.key]} and {host.name}. Leave one of them out.", "ambiguous_host"
+            )
+        names[host.key] = host.name
+        hosts[host.key] = replace(host, by_tag=host.key in hosts)
+    return list(hosts.values())

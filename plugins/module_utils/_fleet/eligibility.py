@@ -1,0 +1,50 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Why a host may not be touched, or not be power-cycled.
+
+Sources: EC2 user guide (stop protection, hibernation, Spot, instance store), EC2 Auto Scaling user guide (members are
+replaced when they stop or reboot unhealthily), EC2 API reference (Operator, StateReason).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from .._power.instances import tags_of
+from .hosts import OFF_STATES
+
+HIBERNATED = "Client.UserInitiatedHibernate"
+Exclusion = Optional[tuple[str, str]]
+
+
+def exclusion_of(instance: dict[str, Any]) -> Exclusion:
+    """(code, sentence) when the instance, as DescribeInstances gives it, must not be touched; else None.
+
+    Stop protection is not part of that answer: see power_exclusion.
+    """
+    if str(instance.get("Platform", "")).lower() != "windows":
+        return "not_windows", "It is not a Windows host."
+    group = tags_of(instance).get("aws:autoscaling:groupName")
+    if group is not None:
+        return "auto_scaling_group", f"It belongs to the Auto Scaling group {group}, which may replace it when it reboots or stops."
+    if (instance.get("Operator") or {}).get("Managed"):
+        principal = instance["Operator"].get("Principal", "an AWS service")
+        return "managed_by_service", f"It is managed by {principal}."
+    if instance["State"]["Name"] in OFF_STATES:
+        return power_exclusion(instance, stop_protected=False)
+    return None
+
+
+def power_exclusion(instance: dict[str, Any], stop_protected: bool) -> Exclusion:
+    """(code, sentence) when an instance that is off must not be started, because it could not be put back as it was."""
+    if instance.get("InstanceLifecycle") == "spot":
+        return "spot", "It is a Spot instance, which is not started and stopped by us."
+    if (instance.get("StateReason") or {}).get("Code") == HIBERNATED:
+        return "hibernated", "It is hibernated; starting and stopping it would lose its memory."
+    if instance.get("RootDeviceType") == "instance-store":
+        return "instance_store", "Its root volume is an instance store, which is lost when it stops."
+    if stop_protected:
+        return "stop_protected", "It is protected against being stopped (DisableApiStop), so it could not be put back."
+    return None

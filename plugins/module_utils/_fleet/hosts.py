@@ -1,0 +1,61 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One view of a host, whatever EC2, SSM and the inventory say of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Optional
+
+OFF_STATES = frozenset({"stopped", "stopping"})
+
+
+@dataclass(frozen=True)
+class FleetHost:
+    """A target.
+
+    Attributes:
+        key: the instance or node id, else the inventory name; the ledger's name for it.
+        name: for people: the inventory's name, else the tag Name, else the id.
+        kind: ec2, hybrid (a managed node mi-… without EC2) or winrm.
+        state: EC2's state name; running for hosts without EC2; gone when EC2 does not know the id.
+        power: running or stopped: what the host is meant to be (a stopping one is meant to be off).
+        exclusion: None, or why it may not be touched: (code, sentence).
+        node: what SSM says of the managed node, {} when it lists none: ping_status, last_ping_at, agent_version.
+    """
+
+    key: str
+    name: str
+    kind: str
+    state: str = "running"
+    instance_id: Optional[str] = None
+    region: Optional[str] = None
+    az: Optional[str] = None
+    type: Optional[str] = None
+    inventory_name: Optional[str] = None
+    by_tag: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
+    exclusion: Optional[tuple[str, str]] = None
+    node: dict[str, Any] = field(default_factory=dict)
+    has_profile: Optional[bool] = None
+    private_address: Optional[str] = None
+
+    @property
+    def power(self) -> str:
+        return "stopped" if self.state in OFF_STATES else "running"
+
+    def as_result(self) -> dict[str, Any]:
+        """For a module's result; ``exclusion`` becomes exclusion_code and exclusion_reason."""
+        result = asdict(self)
+        code, reason = result.pop("exclusion") or (None, None)
+        return {**result, "power": self.power, "exclusion_code": code, "exclusion_reason": reason}
+
+
+def from_result(result: dict[str, Any]) -> FleetHost:
+    """The host that as_result described."""
+    values = {key: value for key, value in result.items() if key in FleetHost.__dataclass_fields__}
+    if result.get("exclusion_code"):
+        values["exclusion"] = (str(result["exclusion_code"]), str(result["exclusion_reason"]))
+    return FleetHost(**values)

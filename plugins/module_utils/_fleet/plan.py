@@ -1,0 +1,101 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who is in, who is out and why, in which order and wave."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Optional
+
+from .._errors import PatchFleetError
+from .hosts import FleetHost
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A host with its place in the plan; ``wave`` counts from 1 and is None for hosts that are out."""
+
+    host: FleetHost
+    position: int
+    wave: Optional[int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The planned hosts in order, then those that are out."""
+
+    hosts: tuple[Planned, ...]
+    batch_size: int
+    failure_budget: int
+    estimate_seconds: float
+
+    @property
+    def included(self) -> list[Planned]:
+        """The hosts that will be worked on."""
+        return [planned for planned in self.hosts if planned.wave is not None]
+
+
+def exclude(hosts: list[FleetHost], patterns: list[str]) -> list[FleetHost]:
+    """Mark the hosts that the user leaves out: by name, id, or ``key=value`` of a tag."""
+
+    def match(host: FleetHost) -> Optional[str]:
+        names = {host.key, host.name, host.inventory_name} | {f"{key}={value}" for key, value in host.tags.items()}
+        return next((pattern for pattern in patterns if pattern in names), None)
+
+    marked = []
+    for host in hosts:
+        pattern = match(host)
+        told = ("excluded_by_user", f"It is left out by patch_exclude ({pattern}).")
+        marked.append(replace(host, exclusion=told) if pattern is not None else host)
+    return marked
+
+
+def make_plan(hosts: list[FleetHost], settings: dict[str, Any]) -> Plan:
+    """Order the hosts and check the guards.
+
+    Args:
+        settings: max_hosts, batch_size (int, or text such as "20%"), priority_instance_types, failure_budget (likewise),
+            expected_seconds, rollout.
+
+    Raises:
+        PatchFleetError: no host, or more than max_hosts.
+    """
+    if not hosts:
+        raise PatchFleetError(
+            "No host was found: the tag, filters and patterns select nothing. Nothing was done; look at patch_tag_key, "
+            "patch_tag_value, patch_regions and patch_hosts.",
+            "empty_selection",
+        )
+    if len(hosts) > int(settings["max_hosts"]):
+        raise PatchFleetError(
+            f"{len(hosts)} hosts were found, but patch_max_hosts is {settings['max_hosts']}. Narrow the selection or raise it.",
+            "too_many_hosts",
+        )
+    priority = list(settings["priority_instance_types"])
+
+    def order(host: FleetHost) -> tuple[int, str]:
+        return (priority.index(host.type) if host.type in priority else len(priority), host.name)
+
+    included = sorted((host for host in hosts if host.exclusion is None), key=order)
+    out = sorted((host for host in hosts if host.exclusion is not None), key=lambda host: host.name)
+    batch = max(share_of(settings["batch_size"], len(included)), 1)
+    waves = [1 if settings["rollout"] == "rolling" else at // batch + 1 for at in range(len(included))]
+    placed = [Planned(host, at, wave) for at, (host, wave) in enumerate(zip(included, waves, strict=True))]
+    placed += [Planned(host, len(included) + at, None) for at, host in enumerate(out)]
+    return Plan(
+        hosts=tuple(placed),
+        batch_size=batch,
+        failure_budget=share_of(settings["failure_budget"], len(included)),
+        estimate_seconds=math.ceil(len(included) / batch) * float(settings["expected_seconds"]),
+    )
+
+
+def share_of(value: object, base: int) -> int:
+    """A number of hosts, or a percentage of the base, rounded down: 5, "5" or "20%"."""
+    text = str(value).strip()
+    if text.endswith("%"):
+        return int(base * float(text[:-1]) // 100)
+    return int(text)

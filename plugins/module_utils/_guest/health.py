@@ -1,0 +1,128 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step windows_update_health: can Windows Update work in this host, and if not, can it be mended?
+
+Services must be usable, not running: a healthy idle host has wuauserv stopped and starts it on demand. So the Update agent is
+asked a question instead of judging service states.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from .._errors import Deferred, PatchFleetError
+from .._step import TRACKING_ARGUMENTS, Step, StepContext
+from .._windows_script.protocol import compose, run_script
+from .causes import SERVICE, cause_of
+
+INSPECT_SECONDS, REPAIR_SECONDS = 600, 1800
+
+
+def work(context: StepContext) -> dict[str, Any]:
+    """Look, and with state repaired mend what is known to be mendable, once.
+
+    Returns:
+        changed, repaired (list of repairs), sessions, pending_reboot, update_source.
+
+    Raises:
+        Deferred: people are logged on and sessions is defer.
+        PatchFleetError: the cause's code, with the HRESULT, where Windows Update cannot work.
+    """
+    health = _inspect(context)
+    _mind_sessions(context, health)
+    repaired: list[str] = []
+    if context.params["state"] == "repaired" and not context.check_mode:
+        health = _wait_for_others(context, health)
+        if _service_trouble(health):
+            repaired = _repair_services(context, health)
+            health = _inspect(context)
+        _refuse_broken(health)
+    return {
+        "changed": bool(repaired),
+        "repaired": repaired,
+        "sessions": health["sessions"],
+        "pending_reboot": health["pending_reboot"],
+        "update_source": health["update_source"],
+    }
+
+
+def _inspect(context: StepContext) -> dict[str, Any]:
+    return _run(context, "inspect_windows_update", INSPECT_SECONDS)
+
+
+def _mind_sessions(context: StepContext, health: dict[str, Any]) -> None:
+    count, policy = int(health["sessions"]), context.params["sessions"]
+    if not count or policy == "ignore":
+        return
+    if policy == "defer":
+        raise Deferred(f"{count} people are logged on (patch_sessions is defer).", "sessions")
+    context.say(f"{count} people are logged on; a reboot will take their work")
+
+
+def _wait_for_others(context: StepContext, health: dict[str, Any]) -> dict[str, Any]:
+    """An installation that is already going on is waited for, never doubled."""
+    if not health.get("installing"):
+        return health
+    context.say("an installation is already under way in it: waiting")
+
+    def look() -> Optional[dict[str, Any]]:
+        now = _inspect(context)
+        return None if now.get("installing") else now
+
+    deadline = context.deadline(float(context.params["install_timeout_seconds"]))
+    ended = context.wait(look, deadline, first_pause_seconds=60.0, longest=120.0)
+    if ended is None:
+        raise PatchFleetError("An installation by somebody else was still going on when the time was over.", "installation_running")
+    return ended
+
+
+def _service_trouble(health: dict[str, Any]) -> bool:
+    disabled = any(service["start_type"] == "disabled" for service in health["services"])
+    agent = health["agent"]
+    return disabled or (not agent["ok"] and cause_of(agent.get("hresult")) is SERVICE)
+
+
+def _repair_services(context: StepContext, health: dict[str, Any]) -> list[str]:
+    names = [service["name"] for service in health["services"] if service["start_type"] == "disabled"]
+    if not health["agent"]["ok"] and "wuauserv" not in names:
+        names.append("wuauserv")
+    context.say(f"mending services: {', '.join(names)}")
+    mended = _run(context, "repair_services", REPAIR_SECONDS, services=names)["repaired"]
+    repaired = [f"service {service['name']}" for service in mended]
+    context.learn(repaired=repaired)
+    return repaired
+
+
+def _refuse_broken(health: dict[str, Any]) -> None:
+    for question in ("agent", "search"):
+        answer = health[question]
+        if answer["ok"]:
+            continue
+        cause = cause_of(answer.get("hresult"))
+        source = health["update_source"]
+        where = f" Its source is {source.get('url') or source.get('kind')}." if question == "search" else ""
+        raise PatchFleetError(
+            f"{cause.sentence}: {answer.get('message') or 'no message'} ({answer.get('hresult')}).{where}", cause.code
+        )
+
+
+def _run(context: StepContext, name: str, timeout_seconds: int, **values: Any) -> dict[str, Any]:
+    lines = compose(name, str(context.params["scripts"][name]), values)
+    return run_script(context, str(context.params["instance_id"]), lines, timeout_seconds)
+
+
+STEP = Step(
+    name="windows_update_health",
+    phase="repair",
+    arguments={
+        **TRACKING_ARGUMENTS,
+        "instance_id": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["inspected", "repaired"], "default": "repaired"},
+        "sessions": {"type": "str", "choices": ["warn", "ignore", "defer"], "default": "warn"},
+        "install_timeout_seconds": {"type": "int", "default": 7200},
+        "scripts": {"type": "dict", "required": True},
+    },
+    work=work,
+)

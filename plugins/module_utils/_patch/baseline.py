@@ -1,0 +1,152 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""AWS-RunPatchBaseline on one node: install in passes, and believe only a scan that came after.
+
+Sources: Patch Manager user guide ("About the AWS-RunPatchBaseline SSM document", "Reboot options", "Patch compliance state
+values"), SSM API reference (DescribeInstancePatchStates, DescribeInstancePatches). Two runs of the document on one node
+within about two minutes can fail silently, so they are kept apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from .._clock import iso
+from .._errors import PatchFleetError
+from .._ssm.commands import Command, Invocation, send, wait_for_end
+from .._step import StepContext
+
+DOCUMENT = "AWS-RunPatchBaseline"
+GAP_SECONDS = 130.0
+SCAN_TIMEOUT_SECONDS = 3600
+STATE_LAG_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a fresh scan found. ``missing`` and ``failed`` are KBs; verified_at is seconds since 1970."""
+
+    missing: tuple[str, ...]
+    failed: tuple[str, ...]
+    pending_reboot: int
+    available_not_approved: int
+    verified_at: float
+
+    @property
+    def compliant(self) -> bool:
+        return not (self.missing or self.failed or self.pending_reboot)
+
+
+def run_baseline(
+    context: StepContext, instance_id: str, operation: str, snapshot_id: str, timeout_seconds: int
+) -> Invocation:
+    """One run of the document (``Install`` or ``Scan``), at least GAP_SECONDS after the last that this run made.
+
+    Raises:
+        PatchFleetError: it did not end in time (nothing is cancelled), or could not be sent.
+    """
+    _keep_apart(context)
+    known = _document_parameters(context)
+    wanted = {
+        "Operation": operation,
+        "SnapshotId": snapshot_id,
+        "RebootOption": "RebootIfNeeded" if operation == "Install" else "NoReboot",
+        "StepTimeoutSeconds": str(timeout_seconds),
+    }
+    command = Command(
+        DOCUMENT,
+        {name: [value] for name, value in wanted.items() if name in known},
+        execution_seconds=timeout_seconds,
+        comment=f"patchfleet: {operation}",
+        cloudwatch_log_group=context.params.get("cloudwatch_log_group"),
+    )
+    command_id = send(context, instance_id, command)
+    if operation == "Install":
+        context.learn(installing_command_id=command_id)
+    # The time is for the work, so the delivery is not added: a node that was ready takes it within seconds.
+    invocation = wait_for_end(context, instance_id, command_id, context.deadline(timeout_seconds))
+    context.learn(installing_command_id="", baseline_ended_at=context.clock.now())
+    return invocation
+
+
+def _keep_apart(context: StepContext) -> None:
+    if not context.tracked:
+        return
+    assert context.run_id and context.host_key
+    ended = context.ledger.host(context.run_id, context.host_key).facts.get("baseline_ended_at")
+    if ended is not None:
+        context.wait(lambda: None, min(float(ended) + GAP_SECONDS, context.clock.now() + GAP_SECONDS))
+
+
+def _document_parameters(context: StepContext) -> set[str]:
+    answer = context.aws.call("ssm", "describe_document", DOCUMENT, Name=DOCUMENT)
+    return {parameter["Name"] for parameter in answer["Document"].get("Parameters", [])}
+
+
+def scan(context: StepContext, instance_id: str, snapshot_id: str) -> Scan:
+    """A fresh scan, read at once; its state must be of this snapshot and younger than the command.
+
+    Raises:
+        PatchFleetError: ``not_proven`` when no such state appears, ``scan_failed`` when the search failed.
+    """
+    for attempt in (1, 2):
+        asked_at = context.clock.now()
+        invocation = run_baseline(context, instance_id, "Scan", snapshot_id, SCAN_TIMEOUT_SECONDS)
+        state = _fresh_state(context, instance_id, snapshot_id, asked_at)
+        if state is not None and state["MissingCount"] >= 0:
+            return _read(context, instance_id, state)
+        if attempt == 2 or state is not None:
+            break
+    if state is None:
+        raise PatchFleetError(
+            f"No fresh scan proves its compliance: the scan ended {invocation.details}, and Patch Manager shows no state of it.",
+            "not_proven",
+        )
+    raise PatchFleetError(f"Windows could not search for updates: {_last_line(invocation)}", "scan_failed")
+
+
+def _last_line(invocation: Invocation) -> str:
+    text = (invocation.stderr or invocation.stdout).strip()
+    return text.splitlines()[-1] if text else f"the scan ended {invocation.details}."
+
+
+def _fresh_state(context: StepContext, instance_id: str, snapshot_id: str, asked_at: float) -> Optional[dict[str, Any]]:
+    def look() -> Optional[dict[str, Any]]:
+        answer = context.aws.call("ssm", "describe_instance_patch_states", instance_id, InstanceIds=[instance_id])
+        for state in answer.get("InstancePatchStates", []):
+            failed_search = state.get("MissingCount", 0) < 0  # its times are in 1970
+            fresh = failed_search or state["OperationEndTime"].timestamp() >= asked_at
+            if fresh and state.get("Operation") == "Scan" and state.get("SnapshotId", snapshot_id) == snapshot_id:
+                return dict(state)
+        return None
+
+    return context.wait(look, context.clock.now() + STATE_LAG_SECONDS)
+
+
+def _read(context: StepContext, instance_id: str, state: dict[str, Any]) -> Scan:
+    missing: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    if state["MissingCount"] or state.get("FailedCount"):
+        rows = context.aws.rows(
+            *("ssm", "describe_instance_patches", "Patches"),
+            InstanceId=instance_id,
+            Filters=[{"Key": "State", "Values": ["Missing", "Failed"]}],
+        )
+        by_state: dict[str, list[str]] = {"Missing": [], "Failed": []}
+        for row in rows:
+            by_state.setdefault(row["State"], []).append(row["KBId"])
+        missing, failed = tuple(sorted(by_state["Missing"])), tuple(sorted(by_state["Failed"]))
+    found = Scan(
+        missing=missing,
+        failed=failed,
+        pending_reboot=int(state.get("InstalledPendingRebootCount") or 0),
+        available_not_approved=int(state.get("AvailableSecurityUpdateCount") or 0),
+        verified_at=state["OperationEndTime"].timestamp(),
+    )
+    context.learn(
+        missing=sorted({*missing, *failed}), verified_at=iso(found.verified_at), available_not_approved=found.available_not_approved
+    )
+    return found

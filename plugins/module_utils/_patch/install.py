@@ -1,0 +1,159 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step patch_baseline: install in passes until a fresh scan finds nothing missing, or a pass changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from .._clock import iso
+from .._errors import PatchFleetError
+from .._step import TRACKING_ARGUMENTS, Step, StepContext
+from .._windows_script.protocol import compose, run_script
+from .baseline import Scan, run_baseline, scan
+
+HISTORY_SECONDS = 300
+
+
+def install(context: StepContext) -> dict[str, Any]:
+    """Install what the baseline approves and prove it.
+
+    Returns:
+        changed, outcome (patched or compliant), installed, missing, failed_updates, passes, verified_at.
+
+    Raises:
+        PatchFleetError: something is still missing, a pass did not end in time, or nothing could be proven.
+    """
+    params, instance_id = context.params, str(context.params["instance_id"])
+    if context.check_mode:
+        return {"changed": True}
+    began = context.clock.now()
+    found: Optional[Scan] = None
+    for number in range(1, int(params["max_passes"]) + 1):
+        context.enter("patch")
+        context.say(f"installing, pass {number}")
+        _install_once(context, instance_id)
+        before, found = found, _verify(context, instance_id)
+        if found.compliant or (before is not None and before.missing == found.missing):
+            break
+    assert found is not None  # max_passes is at least 1
+    installed, failed_updates = _history(context, instance_id, began, found)
+    context.learn(installed=installed, failed_updates=failed_updates)
+    if not found.compliant:
+        raise _still_missing(found, failed_updates)
+    outcome = "patched" if installed else "compliant"
+    propose(context, outcome)
+    context.say(f"{outcome}: {', '.join(installed) or 'nothing was missing'}")
+    return {
+        "changed": bool(installed),
+        "outcome": outcome,
+        "installed": installed,
+        "missing": [],
+        "failed_updates": failed_updates,
+        "passes": number,
+        "verified_at": iso(found.verified_at),
+    }
+
+
+def propose(context: StepContext, outcome: str) -> None:
+    """The outcome that the host gets once it is put back."""
+    context.learn(proposed_outcome=outcome)
+
+
+def _install_once(context: StepContext, instance_id: str) -> None:
+    params = context.params
+    try:
+        run_baseline(context, instance_id, "Install", str(params["snapshot_id"]), int(params["install_timeout_seconds"]))
+    except PatchFleetError as error:
+        if error.code != "command_timeout":
+            raise
+        context.learn(installation_overdue=True, installing_command_id=error.facts["command_id"])
+        raise PatchFleetError(
+            f"The installation had not ended after {params['install_timeout_seconds']} s. It is not cut off; look at the host.",
+            "install_timeout",
+        ) from error
+
+
+def _verify(context: StepContext, instance_id: str) -> Scan:
+    context.enter("verify")
+    context.say("scanning again: only that counts")
+    return scan(context, instance_id, str(context.params["snapshot_id"]))
+
+
+def _history(
+    context: StepContext, instance_id: str, began: float, found: Scan
+) -> tuple[list[str], list[dict[str, Optional[str]]]]:
+    """KBs installed since then that are still there, and those that failed with their HRESULT."""
+    text = context.params.get("history_script")
+    if not text:
+        return [], []
+    lines = compose("update_history", str(text), {"since": iso(began)})
+    entries = run_script(context, instance_id, lines, HISTORY_SECONDS).get("entries") or []
+    entries.sort(key=lambda entry: str(entry.get("at")))
+    last = {str(entry["kb"]): entry for entry in entries if entry.get("kb")}
+    good = {kb for kb, entry in last.items() if str(entry.get("result", "")).startswith("succeeded")}
+    missing = set(found.missing) | set(found.failed)
+    failed = [{"kb": kb, "hresult": last[kb].get("hresult")} for kb in sorted(set(last) - good)]
+    return sorted(good - missing), failed
+
+
+def _still_missing(found: Scan, failed_updates: list[dict[str, Optional[str]]]) -> PatchFleetError:
+    codes = {str(update["kb"]): update["hresult"] for update in failed_updates}
+    named = [f"{kb} ({codes[kb]})" if codes.get(kb) else kb for kb in sorted({*found.missing, *found.failed})]
+    if named:
+        return PatchFleetError(f"Still missing after the last installation and a fresh scan: {', '.join(named)}.", "still_missing")
+    return PatchFleetError("Nothing is missing, but a reboot is still pending after the installation.", "reboot_pending")
+
+
+INSTALL = Step(
+    name="patch_baseline",
+    phase="patch",
+    arguments={
+        **TRACKING_ARGUMENTS,
+        "instance_id": {"type": "str", "required": True},
+        "snapshot_id": {"type": "str", "required": True},
+        "max_passes": {"type": "int", "default": 3},
+        "install_timeout_seconds": {"type": "int", "default": 7200},
+        "history_script": {"type": "str"},
+        "cloudwatch_log_group": {"type": "str"},
+    },
+    work=install,
+)
+
+
+def look(context: StepContext) -> dict[str, Any]:
+    """Scan, and say what is missing.
+
+    Returns:
+        changed (false), compliant, outcome (compliant or noncompliant), missing, pending_reboot, verified_at.
+    """
+    if context.check_mode:
+        return {"changed": False}
+    context.say("scanning")
+    found = scan(context, str(context.params["instance_id"]), str(context.params["snapshot_id"]))
+    outcome = "compliant" if found.compliant else "noncompliant"
+    propose(context, outcome)
+    context.say(outcome)
+    return {
+        "changed": False,
+        "compliant": found.compliant,
+        "outcome": outcome,
+        "missing": sorted({*found.missing, *found.failed}),
+        "pending_reboot": bool(found.pending_reboot),
+        "verified_at": iso(found.verified_at),
+    }
+
+
+LOOK = Step(
+    name="patch_compliance_info",
+    phase="verify",
+    arguments={
+        **TRACKING_ARGUMENTS,
+        "instance_id": {"type": "str", "required": True},
+        "snapshot_id": {"type": "str", "required": True},
+        "cloudwatch_log_group": {"type": "str"},
+    },
+    work=look,
+)

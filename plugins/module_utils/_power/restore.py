@@ -1,0 +1,141 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Put an instance back into the power state that was recorded: stop it, if and only if its start was ours.
+
+Checked right before the stop: the record says that it was stopped, a run of ours started it, its LaunchTime is still the one
+of that start, and nothing of ours is being installed in it.
+Sources: EC2 API reference (StopInstances; LaunchTime is new at each start), EC2 user guide "Stop and start your instance".
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from .._aws.errors import AwsError
+from .._errors import Held, PatchFleetError
+from .._ledger.records import PowerRecord
+from .._ssm.commands import wait_for_end
+from .._step import StepContext
+from .instances import describe_instance
+from .start import SETTLE_SECONDS
+
+STOP_TIMEOUT_SECONDS = 1200.0
+UNSEEN_LAUNCH_SECONDS = 600.0
+"""A crash may come between a start and its LaunchTime: then one within so long after the request is ours."""
+
+
+def restore(context: StepContext) -> dict[str, Any]:
+    """The instance is as it was recorded afterwards, or somebody else's, and its record is closed.
+
+    Returns:
+        changed (whether it was stopped), state, note (a sentence where there is something to say, else null).
+
+    Raises:
+        Held: it could not or must not be stopped; the record stays open, unless the host has become somebody else's.
+    """
+    key = str(context.host_key)
+    record = context.ledger.power(key)
+    if record is None:
+        return {"changed": False, "state": None, "note": None}
+    instance = describe_instance(context.aws, record.instance_id)
+    if instance is None or instance["State"]["Name"] in {"terminated", "shutting-down"}:
+        return _close(context, record, "gone", "The instance does not exist any more; there is nothing to put back.")
+    if record.original_state == "running":
+        return _close(context, record, instance["State"]["Name"], None)
+    return _stop(context, record, instance)
+
+
+def _stop(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -> dict[str, Any]:
+    instance = _settled(context, record, instance)
+    state = instance["State"]["Name"]
+    if state == "pending":
+        instance = _wait_for_state(context, record, {"running", "stopped"}) or instance
+        state = instance["State"]["Name"]
+    if state == "running":
+        if record.started_by is None:
+            return _close(context, record, state, "Somebody else started it; it is left running.")
+        _refuse_restarted(context, record, instance)
+        _finish_installation(context, record)
+        if context.check_mode:
+            return {"changed": True, "state": state, "note": None}
+        _request(context, record)
+        context.say("stopping")
+    stopped = state == "stopped" or _wait_for_state(context, record, {"stopped", "terminated"}) is not None
+    if not stopped:
+        raise Held("The instance was told to stop, but had not stopped when the time was over.", "still_stopping")
+    return _close(context, record, "stopped", None, changed=state == "running")
+
+
+def _settled(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -> dict[str, Any]:
+    """EC2 may still show `stopped` from before a start that we asked for a moment ago: then look once more later."""
+    seen_late = (record.start_requested_at or 0.0) + SETTLE_SECONDS
+    if instance["State"]["Name"] != "stopped" or record.launch_time is not None or context.clock.now() > seen_late:
+        return instance
+    context.clock.sleep(seen_late - context.clock.now())
+    return describe_instance(context.aws, record.instance_id) or instance
+
+
+def _close(
+    context: StepContext, record: PowerRecord, state: str, note: Optional[str], changed: bool = False
+) -> dict[str, Any]:
+    if not context.check_mode:
+        context.ledger.close_power(record.host_key, note or "restored", context.clock.now())
+        context.learn(final_state=state, off_at=context.clock.now() if changed else None)
+        if changed:
+            context.say("stopped again, as it was found")
+    return {"changed": changed, "state": state, "note": note}
+
+
+def _refuse_restarted(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -> None:
+    launched = instance["LaunchTime"].timestamp()
+    if record.launch_time is not None:
+        ours = abs(launched - record.launch_time) < 1.0
+    else:
+        requested_at = record.start_requested_at or 0.0
+        ours = requested_at - 300.0 <= launched <= requested_at + UNSEEN_LAUNCH_SECONDS
+    if ours:
+        return
+    context.ledger.close_power(record.host_key, "others", context.clock.now())
+    context.learn(final_state=instance["State"]["Name"])
+    raise Held(
+        "Somebody restarted the instance after we had started it; it is theirs now and is left running.", "restarted_by_others"
+    )
+
+
+def _finish_installation(context: StepContext, record: PowerRecord) -> None:
+    """Never cut the power of a host while it installs: wait for the installation that our records say is under way."""
+    facts = context.ledger.host(record.started_by or record.run_id, record.host_key).facts
+    command_id = facts.get("installing_command_id")
+    if not command_id:
+        return
+    patience = 0.0 if facts.get("installation_overdue") else float(context.params["install_timeout_seconds"])
+    context.say("an installation may still be under way: looking at it before anything is stopped")
+    try:
+        wait_for_end(context, record.instance_id, str(command_id), context.clock.now() + patience)
+    except PatchFleetError as error:
+        if error.code != "command_timeout":
+            raise Held(f"Whether Windows still installs updates is unknown: {error.reason}", error.code) from error
+        raise Held(
+            "An installation has been under way in it for too long; cutting its power now could break Windows. Look at it, "
+            "then run the playbook restore.",
+            "installation_running",
+        ) from error
+    context.learn(installing_command_id="")
+
+
+def _request(context: StepContext, record: PowerRecord) -> None:
+    context.keep_lease()
+    try:
+        context.aws.call("ec2", "stop_instances", record.instance_id, InstanceIds=[record.instance_id])
+    except AwsError as error:
+        raise Held(f"It is still on because of us: {error.reason}", error.code) from error
+
+
+def _wait_for_state(context: StepContext, record: PowerRecord, states: set[str]) -> Optional[dict[str, Any]]:
+    def look() -> Optional[dict[str, Any]]:
+        instance = describe_instance(context.aws, record.instance_id)
+        return instance if instance is not None and instance["State"]["Name"] in states else None
+
+    return context.wait(look, context.clock.now() + STOP_TIMEOUT_SECONDS, first_pause_seconds=10.0, longest=20.0)

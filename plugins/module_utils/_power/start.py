@@ -1,0 +1,134 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Start an instance whose original state is recorded, and see it run.
+
+Sources: EC2 API reference (StartInstances), EC2 error codes, aws re:Post "insufficient capacity". One instance a call: a call
+with several is all or nothing, and one bad id would fail the others.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any, Optional
+
+from .._aws.errors import AwsError
+from .._errors import Deferred, PatchFleetError
+from .._ledger.records import PowerRecord
+from .._step import StepContext
+from .instances import describe_instance, state_reason
+
+NO_CAPACITY = frozenset({"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity", "Unsupported"})
+NO_HEADROOM = frozenset({"VcpuLimitExceeded", "InstanceLimitExceeded", "MaxIOPSLimitExceeded"})
+SETTLE_SECONDS = 120.0
+"""EC2 may show the state from before a call for so long."""
+RETRY_PAUSE_SECONDS, LONGEST_RETRY_PAUSE_SECONDS = 30.0, 120.0
+
+
+def start(context: StepContext) -> dict[str, Any]:
+    """The instance runs afterwards; it is started only if it is stopped and was recorded as that.
+
+    Returns:
+        changed, state, started (whether by this step), launch_time (seconds since 1970).
+
+    Raises:
+        PatchFleetError: it is not recorded, gone, stopped by others, fell back, or did not run in time.
+        Deferred: no capacity or no quota in all that time; nothing was changed.
+    """
+    instance_id = str(context.params["instance_id"])
+    deadline = context.deadline(float(context.params["start_timeout_seconds"]))
+    record = context.ledger.power(context.host_key or instance_id)
+    if record is None:
+        raise PatchFleetError(
+            f"The original power state of {instance_id} is not recorded in the ledger; it is not started.", "not_recorded"
+        )
+    before = _wait_until_settled(context, instance_id, deadline)
+    if before["State"]["Name"] == "running":
+        return _result(before, started=False)
+    if record.original_state != "stopped":
+        raise PatchFleetError("Somebody stopped the instance, which was running when it was found.", "stopped_by_others")
+    if context.check_mode:
+        return {"changed": True, "state": "stopped", "started": True, "launch_time": None}
+    _request(context, record, deadline)
+    context.say("starting")
+    running = _wait_until_running(context, instance_id, before["LaunchTime"], deadline)
+    context.say("running")
+    return _result(running, started=True)
+
+
+def _result(instance: dict[str, Any], started: bool) -> dict[str, Any]:
+    return {
+        "changed": started,
+        "state": "running",
+        "started": started,
+        "launch_time": instance["LaunchTime"].timestamp(),
+    }
+
+
+def _wait_until_settled(context: StepContext, instance_id: str, deadline: float) -> dict[str, Any]:
+    """Wait while it is stopping or pending: a start of the one, or a stop of the other, is an error."""
+
+    def look() -> Optional[dict[str, Any]]:
+        instance = describe_instance(context.aws, instance_id)
+        state = instance["State"]["Name"] if instance else "gone"
+        if instance is None or state in {"terminated", "shutting-down"}:
+            raise PatchFleetError("The instance does not exist any more.", "instance_gone")
+        return instance if state in {"running", "stopped"} else None
+
+    instance = context.wait(look, deadline)
+    if instance is None:
+        raise PatchFleetError("The instance stayed between two power states until the time for its start was over.", "not_settled")
+    return instance
+
+
+def _request(context: StepContext, record: PowerRecord, deadline: float) -> None:
+    """StartInstances, repeated while there is no room for it."""
+    pause = RETRY_PAUSE_SECONDS
+    while True:
+        context.keep_lease()
+        context.ledger.note_start(record.host_key, context.run_id or record.run_id, context.clock.now())
+        try:
+            context.aws.call("ec2", "start_instances", record.instance_id, InstanceIds=[record.instance_id])
+        except AwsError as error:
+            context.ledger.note_launch(record.host_key, None)
+            if error.aws_code not in NO_CAPACITY | NO_HEADROOM:
+                raise
+            if context.clock.now() >= deadline:
+                raise _no_room(error) from error
+            context.say(f"no room yet: {error.aws_code}")
+        else:
+            context.learn(started_by_run=True, on_since=context.clock.now())
+            return
+        context.clock.sleep(min(pause, max(deadline - context.clock.now(), 0.0)))
+        pause = min(pause * 1.5, LONGEST_RETRY_PAUSE_SECONDS)
+
+
+def _no_room(error: AwsError) -> Deferred:
+    if error.aws_code in NO_CAPACITY:
+        return Deferred(f"AWS had no capacity for this instance type in its zone ({error.aws_code}).", "no_capacity")
+    return Deferred(f"The account's quota left no room to start it ({error.aws_code}).", "no_headroom")
+
+
+def _wait_until_running(
+    context: StepContext, instance_id: str, launched_before: datetime.datetime, deadline: float
+) -> dict[str, Any]:
+    requested_at = context.clock.now()
+
+    def look() -> Optional[dict[str, Any]]:
+        instance = describe_instance(context.aws, instance_id)
+        if instance is None:
+            raise PatchFleetError("The instance does not exist any more.", "instance_gone")
+        state, is_new = instance["State"]["Name"], instance["LaunchTime"] > launched_before
+        if is_new:
+            context.ledger.note_launch(context.host_key or instance_id, instance["LaunchTime"].timestamp())
+        if state == "running" and is_new:
+            return instance
+        if state in {"stopped", "stopping", "terminated"} and (is_new or context.clock.now() > requested_at + SETTLE_SECONDS):
+            raise PatchFleetError(f"The start was accepted, but the instance is {state}: {state_reason(instance)}.", "fell_back")
+        return None
+
+    instance = context.wait(look, deadline)
+    if instance is None:
+        raise PatchFleetError("The instance did not run when the time for its start was over.", "start_timeout")
+    return instance

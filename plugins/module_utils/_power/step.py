@@ -1,0 +1,38 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step instance_power."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._step import TRACKING_ARGUMENTS, Step, StepContext
+from .restore import restore
+from .start import start
+
+
+def work(context: StepContext) -> dict[str, Any]:
+    """Start, or put back; see start.start and restore.restore."""
+    if context.params["state"] == "started":
+        context.enter("start")
+        return start(context)
+    context.enter("restore")
+    return restore(context)
+
+
+STEP = Step(
+    name="instance_power",
+    phase="start",
+    arguments={
+        "ledger": {"type": "str"},
+        "run_id": {"type": "str", "required": True},
+        "host": {"type": "str", "required": True},
+        "instance_id": {"type": "str", "required": True},
+        "state": {"type": "str", "required": True, "choices": ["started", "restored"]},
+        "start_timeout_seconds": {"type": "int", "default": 900},
+        "install_timeout_seconds": {"type": "int", "default": 7200},
+    },
+    work=work,
+)

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""report.json, from what the ledger holds of a run."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from .._clock import iso
+from .._ledger.records import Host, Ledger, StepTime
+
+OUTCOMES = ("patched", "compliant", "noncompliant", "failed", "deferred", "excluded", "held")
+WORK_STEPS = ("disk", "repair", "patch", "verify")
+
+
+def build_report(ledger: Ledger, run_id: str, now: float) -> dict[str, Any]:
+    """The report of a run; unknown is null, never 0. Times are ISO 8601 in UTC, sizes GiB, durations seconds."""
+    run = ledger.run(run_id)
+    steps: dict[str, list[StepTime]] = {}
+    for step in ledger.steps(run_id):
+        steps.setdefault(step.host_key, []).append(step)
+    hosts = [_host(host, steps.get(host.key, []), now) for host in ledger.hosts(run_id)]
+    totals: dict[str, int] = {}
+    for host in hosts:
+        totals[host["outcome"]] = totals.get(host["outcome"], 0) + 1
+    return {
+        "schema": 1,
+        "run_id": run.run_id,
+        "started_at": iso(run.opened_at),
+        "finished_at": iso(run.closed_at or now),
+        "operation": run.operation,
+        "breaker": run.breaker,
+        "targets": run.settings.get("targets", {}),
+        "totals": {outcome: totals[outcome] for outcome in OUTCOMES if outcome in totals},
+        "hosts": hosts,
+    }
+
+
+def _host(host: Host, steps: list[StepTime], now: float) -> dict[str, Any]:
+    facts = host.facts
+    seconds: dict[str, float] = {}
+    for step in steps:
+        seconds[step.step] = round(seconds.get(step.step, 0.0) + (step.finished_at or now) - step.started_at, 1)
+    on_seconds = _on_seconds(facts, now)
+    return {
+        "host": host.name,
+        "instance_id": host.instance_id,
+        "kind": host.kind,
+        "type": facts.get("type"),
+        "region": host.region,
+        "az": facts.get("az"),
+        "wave": host.wave,
+        "outcome": host.outcome,
+        "step": host.step,
+        "reason": host.reason,
+        "reason_code": host.reason_code,
+        "original_state": facts.get("original_state"),
+        "final_state": facts.get("final_state"),
+        "started_by_run": bool(facts.get("started_by_run")),
+        "installed": facts.get("installed"),
+        "missing": facts.get("missing"),
+        "failed_updates": facts.get("failed_updates"),
+        "reboots": facts.get("reboots"),
+        "free_gib_before": facts.get("free_gib_before"),
+        "free_gib_after": facts.get("free_gib_after"),
+        "grown_gib": facts.get("grown_gib"),
+        "repaired": facts.get("repaired", []),
+        "verified_at": facts.get("verified_at"),
+        "seconds": seconds,
+        "on_seconds": on_seconds,
+        "idle_seconds": _idle_seconds(on_seconds, seconds),
+        "timeline": [
+            {"step": s.step, "started_at": iso(s.started_at), "finished_at": iso(s.finished_at), "ok": bool(s.ok)} for s in steps
+        ],
+    }
+
+
+def _on_seconds(facts: dict[str, Any], now: float) -> Optional[float]:
+    since = facts.get("on_since")
+    if since is None:
+        return None
+    return round(float(facts.get("off_at") or now) - float(since), 1)
+
+
+def _idle_seconds(on_seconds: Optional[float], seconds: dict[str, float]) -> Optional[float]:
+    """On because of us, while no step worked in the host."""
+    if on_seconds is None:
+        return None
+    return round(max(on_seconds - sum(seconds.get(step, 0.0) for step in WORK_STEPS), 0.0), 1)

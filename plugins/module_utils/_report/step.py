@@ -1,0 +1,110 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step patch_report."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from typing import Any, Optional
+
+from .._errors import InvalidOption, PatchFleetError
+from .._ledger import state_folder
+from .._ledger.records import Ledger, Run
+from .._run.conclude import conclude_interrupted
+from .._step import Step, StepContext
+from .build import build_report
+from .html import to_html
+from .markdown import to_markdown
+from .table import to_table
+
+BAD = ("failed", "held", "deferred")
+
+
+def work(context: StepContext) -> dict[str, Any]:
+    """Write report.json, report.md and report.html of a run.
+
+    Returns:
+        changed, run_id, report (as in report.json), table (lines of at most 100 columns), files, verdicts (host key → the
+        sentence for a host that makes the run fail).
+
+    Raises:
+        PatchFleetError: there is no run, or the files cannot be written.
+    """
+    run = _run(context.ledger, context.params.get("run_id"))
+    conclude_if_over(context, run)
+    report = build_report(context.ledger, run.run_id, context.clock.now())
+    folder = context.params.get("report_dir") or os.path.join(state_folder(), "reports", run.run_id)
+    files = {} if context.check_mode else _write(folder, report)
+    return {
+        "changed": bool(files),
+        "run_id": run.run_id,
+        "report": report,
+        "table": to_table(report).splitlines(),
+        "files": files,
+        "verdicts": _verdicts(context.ledger, run),
+    }
+
+
+def _run(ledger: Ledger, run_id: Optional[str]) -> Run:
+    if run_id:
+        return ledger.run(run_id)
+    runs = ledger.runs()
+    if not runs:
+        raise PatchFleetError("The ledger holds no run yet; there is nothing to report.", "no_run")
+    return runs[0]
+
+
+def conclude_if_over(context: StepContext, run: Run) -> None:
+    """A run whose controller died is reported as what its hosts had reached."""
+    over = bool(context.params.get("take_over")) or not run.is_alive(context.clock.now())
+    if over and not context.check_mode:
+        conclude_interrupted(context.ledger, run.run_id)
+
+
+def _verdicts(ledger: Ledger, run: Run) -> dict[str, str]:
+    strict = bool(run.settings.get("fail_on_deferred"))
+    verdicts = {}
+    for host in ledger.hosts(run.run_id):
+        if host.outcome in BAD and (host.reason_code != "no_time" or strict):
+            verdicts[host.key] = f"{host.outcome}: {host.reason}"
+    return verdicts
+
+
+def _write(folder: str, report: dict[str, Any]) -> dict[str, str]:
+    texts = {
+        "report.json": json.dumps(report, indent=1, ensure_ascii=False),
+        "report.md": to_markdown(report),
+        "report.html": to_html(report),
+    }
+    try:
+        os.makedirs(folder, exist_ok=True)
+        return {name: _replace(os.path.join(folder, name), text) for name, text in texts.items()}
+    except OSError as error:
+        raise InvalidOption("patch_report_dir", folder, f"It must be a folder that can be written ({error}).") from error
+
+
+def _replace(path: str, text: str) -> str:
+    """Written beside and moved, so that nobody reads half a report."""
+    handle, beside = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".report-")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(beside, 0o644)
+    os.replace(beside, path)
+    return path
+
+
+STEP = Step(
+    name="patch_report",
+    arguments={
+        "ledger": {"type": "str"},
+        "run_id": {"type": "str"},
+        "report_dir": {"type": "str"},
+        "take_over": {"type": "bool", "default": False},
+    },
+    work=work,
+    uses_aws=False,
+)

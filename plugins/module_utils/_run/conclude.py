@@ -1,0 +1,62 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a host ends, and how a run does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._ledger.records import Host, Ledger, Verdict
+from .._step import StepContext
+
+
+def fail_host(context: StepContext) -> dict[str, Any]:
+    """Write down why a host failed, unless its step has done so: for failures outside our own steps."""
+    params = context.params
+    verdict = Verdict("failed", params["failed_step"], params["reason_code"] or "task_failed", params["reason"])
+    changed = context.ledger.conclude(params["run_id"], params["host"], verdict)
+    return {"changed": changed}
+
+
+def conclude_host(context: StepContext) -> dict[str, Any]:
+    """Give a host that went its whole way the outcome that its patch step proposed."""
+    run_id, key = context.params["run_id"], context.params["host"]
+    host = context.ledger.host(run_id, key)
+    proposed = host.facts.get("proposed_outcome")
+    if proposed:
+        context.ledger.conclude(run_id, key, Verdict(str(proposed)))
+    else:
+        verdict = Verdict("failed", "patch", "not_proven", "The host's way ended without a scan that proves anything.")
+        context.ledger.conclude(run_id, key, verdict)
+    context.ledger.heartbeat(run_id, context.clock.now())
+    host = context.ledger.host(run_id, key)
+    context.say(f"{host.outcome}" + (f": {host.reason}" if host.reason else ""))
+    return {"changed": True, "outcome": host.outcome, "reason": host.reason}
+
+
+def close_run(context: StepContext) -> dict[str, Any]:
+    """Every host has an outcome afterwards, and the run is over."""
+    run_id = context.params["run_id"]
+    conclude_interrupted(context.ledger, run_id)
+    context.ledger.close_run(run_id, context.clock.now())
+    return {"changed": True}
+
+
+def conclude_interrupted(ledger: Ledger, run_id: str) -> None:
+    """Hosts of a run that was cut off: those that were begun failed, or are what they had reached; the others are deferred."""
+    begun = {step.host_key for step in ledger.steps(run_id) if step.step != "admit"}
+    for host in ledger.hosts(run_id):
+        if host.outcome is None:
+            ledger.conclude(run_id, host.key, _interrupted(ledger, host, host.key in begun))
+
+
+def _interrupted(ledger: Ledger, host: Host, begun: bool) -> Verdict:
+    if not begun:
+        return Verdict("deferred", "admit", "run_interrupted", "The run was interrupted before this host's turn.")
+    proposed = host.facts.get("proposed_outcome")
+    record = ledger.power(host.key)
+    if proposed and (record is None or record.started_by is None):
+        return Verdict(str(proposed))
+    return Verdict("failed", "patch", "interrupted", "The run was interrupted while it worked on this host.")

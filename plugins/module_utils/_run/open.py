@@ -1,0 +1,181 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plan a run, and open it in the ledger."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import socket
+import time
+import uuid
+from dataclasses import replace
+from typing import Any, Optional
+
+from .._aws.errors import AwsError
+from .._fleet.hosts import FleetHost, from_result
+from .._fleet.plan import Plan, Planned, make_plan
+from .._ledger.records import Host, Ledger, Run, Verdict
+from .._settings.variables import check_together
+from .._step import StepContext
+from .plan_text import plan_lines
+from .rights import missing_power_right, refuse_missing_rights
+
+KEPT_SETTINGS = (
+    *("operation", "rollout", "canary", "pause_seconds", "expected_seconds", "deadline_at", "host_timeout_seconds"),
+    *("tag_key", "tag_value", "fail_on_deferred"),
+)
+
+
+def plan_run(context: StepContext) -> dict[str, Any]:
+    """What a run would do: touches nothing and writes nothing."""
+    plan = _plan(context)
+    return {**_result(context, plan), "changed": False, "run_id": None}
+
+
+def open_run(context: StepContext) -> dict[str, Any]:
+    """Plan, write the run down and lease its hosts.
+
+    Returns:
+        run_id, snapshot_id, hosts (in planned order: key, name, inventory_name, instance_id, region, kind, wave, included),
+        batch_size, lines (the plan as text).
+    """
+    plan = _plan(context)
+    run = _new_run(context, plan)
+    rows = [_host_row(run.run_id, planned) for planned in plan.hosts]
+    leased = context.ledger.open_run(run, rows, bool(context.params["settings"]["take_over"]))
+    for key, other in leased.items():
+        reason = f"Another run holds it: {other}. If its controller is known to be dead, set patch_take_over."
+        context.ledger.conclude(run.run_id, key, Verdict("deferred", "plan", "leased", reason))
+    return {**_result(context, plan, set(leased)), "changed": True, "run_id": run.run_id, "snapshot_id": run.snapshot_id}
+
+
+def _plan(context: StepContext) -> Plan:
+    settings = context.params["settings"]
+    check_together(settings, int(context.params["forks"]), context.clock.now())
+    hosts = _with_rights(context, [_found(from_result(host)) for host in context.params["fleet"]])
+    plan = make_plan(hosts, settings)
+    check_together({**settings, "batch_size": plan.batch_size}, int(context.params["forks"]), context.clock.now())
+    refuse_missing_rights(context, [planned.host for planned in plan.included])
+    return plan
+
+
+def _found(host: FleetHost) -> FleetHost:
+    if host.state != "gone" or host.exclusion is not None:
+        return host
+    return replace(host, exclusion=("instance_gone", f"AWS knows no {host.key} in the regions that were looked at."))
+
+
+def _with_rights(context: StepContext, hosts: list[FleetHost]) -> list[FleetHost]:
+    """Hosts that are off are left alone where they could not be started, or not be stopped again; one a region is tried.
+
+    Raises:
+        PatchFleetError: that is true of every host.
+    """
+    denied: dict[str, Optional[AwsError]] = {}
+    checked = []
+    for host in hosts:
+        if host.exclusion is None and host.kind == "ec2" and host.power == "stopped":
+            region = str(host.region)
+            if region not in denied:
+                denied[region] = missing_power_right(context, host)
+            error = denied[region]
+            checked.append(replace(host, exclusion=("access_denied", error.reason)) if error else host)
+        else:
+            checked.append(host)
+    lacking = [error for error in denied.values() if error]
+    if lacking and all(host.exclusion is not None for host in checked):
+        raise lacking[0]
+    return checked
+
+
+FAILED_AT_PLAN = frozenset({"instance_gone", "access_denied"})
+"""Exclusions that are failures: the user asked for the host, and it cannot be had."""
+
+
+def _new_run(context: StepContext, plan: Plan) -> Run:
+    settings, now = context.params["settings"], context.clock.now()
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    by_tag = any(planned.host.by_tag for planned in plan.hosts)
+    targets = {
+        "tag": f"{settings['tag_key']}={settings['tag_value']}" if by_tag else None,
+        "hosts": settings["hosts"],
+        "regions": sorted({p.host.region for p in plan.hosts if p.host.region}),
+        "count": len(plan.hosts),
+    }
+    return Run(
+        run_id=f"{stamp}-{secrets.token_hex(2)}",
+        opened_at=now,
+        operation=settings["operation"],
+        snapshot_id=str(uuid.uuid4()),
+        settings={
+            **{name: settings[name] for name in KEPT_SETTINGS},
+            "failure_budget_hosts": plan.failure_budget,
+            "batch_size": plan.batch_size,
+            "targets": targets,
+        },
+        controller={"host": socket.gethostname(), "pid": os.getppid(), "user": getpass.getuser()},
+        heartbeat_at=now,
+    )
+
+
+def _host_row(run_id: str, planned: Planned) -> Host:
+    host = planned.host
+    facts: dict[str, Any] = {"type": host.type, "az": host.az, "by_tag": host.by_tag}
+    if host.exclusion is None:
+        verdict = Verdict("")
+    else:
+        code, reason = host.exclusion
+        failed = code in FAILED_AT_PLAN
+        verdict = Verdict("failed" if failed else "excluded", "plan" if failed else None, code, reason)
+        facts.update(original_state=host.power, final_state=host.power) if host.state != "gone" else None
+    return Host(
+        run_id=run_id,
+        key=host.key,
+        name=host.name,
+        position=planned.position,
+        kind=host.kind,
+        instance_id=host.instance_id,
+        region=host.region,
+        wave=planned.wave,
+        outcome=verdict.outcome or None,
+        step=verdict.step,
+        reason_code=verdict.reason_code,
+        reason=verdict.reason,
+        facts={name: value for name, value in facts.items() if value is not None},
+    )
+
+
+def _result(context: StepContext, plan: Plan, leased: set[str] | None = None) -> dict[str, Any]:
+    return {
+        "hosts": [_planned_result(planned, leased or set()) for planned in plan.hosts],
+        "batch_size": plan.batch_size,
+        "estimate_seconds": plan.estimate_seconds,
+        "lines": plan_lines(plan, context.params["settings"], leftovers(context.ledger)),
+    }
+
+
+def leftovers(ledger: Ledger) -> list[str]:
+    """Hosts that an earlier run started and nobody has put back yet, as sentences."""
+    return [
+        f"{record.name} ({record.instance_id}) was started by run {record.started_by} and is not put back yet."
+        for record in ledger.open_power()
+        if record.started_by
+    ]
+
+
+def _planned_result(planned: Planned, leased: set[str]) -> dict[str, Any]:
+    host = planned.host
+    return {
+        "key": host.key,
+        "name": host.name,
+        "inventory_name": host.inventory_name,
+        "instance_id": host.instance_id,
+        "region": host.region,
+        "kind": host.kind,
+        "wave": planned.wave,
+        "included": planned.wave is not None and host.key not in leased,
+    }

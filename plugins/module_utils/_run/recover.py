@@ -1,0 +1,70 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Find what earlier runs left open, for the playbook restore."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._errors import PatchFleetError
+from .._ledger.records import PowerRecord
+from .._step import StepContext
+from .conclude import conclude_interrupted
+
+
+def open_hosts(context: StepContext) -> dict[str, Any]:
+    """The hosts whose power record is open, with the run that holds it.
+
+    Returns:
+        hosts (key, name, instance_id, region, run_id), busy (sentences: hosts that a living run works on), lines.
+    """
+    only, take_over = context.params["run_id"], bool(context.params["take_over"])
+    if only:
+        context.ledger.run(only)  # says so when there is none
+    hosts, busy = [], []
+    for record in context.ledger.open_power():
+        owner = record.started_by or record.run_id
+        if only and only not in {owner, record.run_id}:
+            continue
+        if context.ledger.run(owner).is_alive(context.clock.now()) and not take_over:
+            busy.append(
+                f"{record.name} ({record.instance_id}) is being worked on by run {owner}; if its controller is known to be dead, "
+                "set patch_take_over."
+            )
+            continue
+        hosts.append(_entry(record, owner))
+    lines = [f"{host['name']} ({host['instance_id']}) of run {host['run_id']}" for host in hosts] + busy
+    return {"changed": False, "hosts": hosts, "busy": busy, "lines": lines or ["Nothing is open: every host is as it was found."]}
+
+
+def _entry(record: PowerRecord, owner: str) -> dict[str, Any]:
+    return {
+        "key": record.host_key,
+        "name": record.name,
+        "instance_id": record.instance_id,
+        "region": record.region,
+        "run_id": owner,
+        "ours": record.started_by is not None,
+    }
+
+
+def settle(context: StepContext) -> dict[str, Any]:
+    """Close dead runs of which nothing is open any more; fails when something still is on because of us.
+
+    Raises:
+        PatchFleetError: ``still_on``, with each host.
+    """
+    only, take_over, now = context.params["run_id"], bool(context.params["take_over"]), context.clock.now()
+    still_open = [r for r in context.ledger.open_power() if not only or only in {r.started_by, r.run_id}]
+    held = {r.started_by or r.run_id for r in still_open} | {r.run_id for r in still_open}
+    for run in context.ledger.runs():
+        dead = run.closed_at is None and (take_over or not run.is_alive(now))
+        if dead and run.run_id not in held and (not only or run.run_id == only):
+            conclude_interrupted(context.ledger, run.run_id)
+            context.ledger.close_run(run.run_id, now)
+    on = [f"{record.name} ({record.instance_id})" for record in still_open if record.started_by]
+    if on:
+        raise PatchFleetError(f"Still on because of us: {', '.join(on)}. Run the playbook restore again later.", "still_on")
+    return {"changed": False}

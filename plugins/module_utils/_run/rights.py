@@ -1,0 +1,95 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rights that are missing, found before anything is touched.
+
+Start and stop are asked with DryRun; reading rights by reading; what has neither by iam:SimulatePrincipalPolicy, where the
+credentials may call that. Source: EC2 API reference (DryRun), IAM API reference.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from .._aws.errors import DENIED, AwsError
+from .._errors import PatchFleetError
+from .._fleet.hosts import FleetHost
+from .._patch.baseline import DOCUMENT
+from .._step import StepContext
+
+SIMULATED = ("ssm:SendCommand", "ssm:GetCommandInvocation", "ssm:DescribeInstancePatches")
+
+
+def missing_power_right(context: StepContext, host: FleetHost) -> Optional[AwsError]:
+    """The denial of starting or stopping this instance, if there is one."""
+    for operation in ("start_instances", "stop_instances"):
+        error = _dry_run(context, host, operation)
+        if error is not None and error.aws_code in DENIED:
+            return error
+    return None
+
+
+def _dry_run(context: StepContext, host: FleetHost, operation: str) -> Optional[AwsError]:
+    aws = context.aws.in_region(host.region)
+    try:
+        aws.call("ec2", operation, host.instance_id, InstanceIds=[host.instance_id], DryRun=True)
+    except AwsError as error:
+        return error
+    return None
+
+
+def refuse_missing_rights(context: StepContext, hosts: list[FleetHost]) -> None:
+    """Rights that no host can do without.
+
+    Raises:
+        PatchFleetError: the first that is missing, with its action and resource.
+    """
+    managed = [host for host in hosts if host.instance_id and host.region]
+    for region in sorted({str(host.region) for host in managed}):
+        there = next(host for host in managed if host.region == region)
+        aws = context.aws.in_region(region)
+        aws.call("ssm", "describe_document", DOCUMENT, Name=DOCUMENT)
+        aws.call("ssm", "list_command_invocations", MaxResults=1)
+        aws.call("ssm", "describe_instance_patch_states", there.instance_id, InstanceIds=[there.instance_id])
+    if managed:
+        _simulate(context, managed[0])
+
+
+def _simulate(context: StepContext, host: FleetHost) -> None:
+    aws = context.aws.in_region(host.region)
+    try:
+        identity = aws.call("sts", "get_caller_identity")
+        answer = aws.call(
+            *("iam", "simulate_principal_policy"),
+            PolicySourceArn=_role_arn(identity["Arn"]),
+            ActionNames=list(SIMULATED),
+            ContextEntries=_tag_context(host),
+        )
+    except AwsError:
+        return  # these credentials may not ask; the first host will tell
+    for result in answer["EvaluationResults"]:
+        if result["EvalDecision"] != "allowed":
+            raise PatchFleetError(
+                f"The credentials ({identity['Arn']}) lack the right {result['EvalActionName']}, which every host needs. "
+                "Nothing was touched.",
+                "access_denied",
+            )
+
+
+def _role_arn(arn: str) -> str:
+    """Of arn:aws:sts::1:assumed-role/NAME/SESSION the role; the user as it is."""
+    if ":assumed-role/" not in arn:
+        return arn
+    head, _, tail = arn.partition(":assumed-role/")
+    return f"{head.replace(':sts:', ':iam:')}:role/{tail.split('/')[0]}"
+
+
+def _tag_context(host: FleetHost) -> list[dict[str, Any]]:
+    prefixes = ("aws:ResourceTag", "ssm:resourceTag")
+    return [
+        {"ContextKeyName": f"{prefix}/{key}", "ContextKeyType": "string", "ContextKeyValues": [value]}
+        for prefix in prefixes
+        for key, value in host.tags.items()
+        if not key.startswith("aws:")
+    ]

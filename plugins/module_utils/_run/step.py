@@ -1,0 +1,58 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step patch_run: the ledger's runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._step import Step, StepContext
+from .conclude import close_run, conclude_host, fail_host
+from .open import open_run, plan_run
+from .recover import open_hosts, settle
+
+STATES = {
+    "planned": plan_run,
+    "opened": open_run,
+    "host_failed": fail_host,
+    "host_done": conclude_host,
+    "closed": close_run,
+    "open_hosts": open_hosts,
+    "settled": settle,
+}
+
+
+def work(context: StepContext) -> dict[str, Any]:
+    """Do what state asks for; see the functions in STATES."""
+    return STATES[context.params["state"]](context)
+
+
+STEP = Step(
+    name="patch_run",
+    arguments={
+        "ledger": {"type": "str"},
+        "state": {"type": "str", "required": True, "choices": list(STATES)},
+        "run_id": {"type": "str"},
+        "host": {"type": "str"},
+        "settings": {"type": "dict"},
+        "fleet": {"type": "list", "elements": "dict"},
+        "forks": {"type": "int", "default": 5},
+        "take_over": {"type": "bool", "default": False},
+        "failed_step": {"type": "str"},
+        "reason": {"type": "str"},
+        "reason_code": {"type": "str"},
+    },
+    work=work,
+    rules={
+        "required_if": [
+            ("state", "planned", ("settings", "fleet")),
+            ("state", "opened", ("settings", "fleet")),
+            ("state", "host_failed", ("run_id", "host", "reason")),
+            ("state", "host_done", ("run_id", "host")),
+            ("state", "closed", ("run_id",)),
+        ]
+    },
+)
+

@@ -1,0 +1,40 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step patch_settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._fleet.step import check_tag_value
+from .._step import Step, StepContext
+from .variables import check_together, read
+
+
+def work(context: StepContext) -> dict[str, Any]:
+    """Check the playbooks' variables; returns them typed, with defaults and without their prefix, under settings."""
+    params = context.params
+    settings = read(params["variables"])
+    by_tag = not settings["hosts"] or bool({"patch_tag_key", "patch_tag_value"} & set(params["variables"]))
+    settings["by_tag"] = by_tag
+    if by_tag:
+        check_tag_value(settings["tag_value"])
+    if not params["partial"]:
+        check_together(settings, int(params["forks"]), context.clock.now())
+        context.ledger.runs()  # a ledger that cannot be written is told now
+    return {"changed": False, "settings": settings}
+
+
+STEP = Step(
+    name="patch_settings",
+    arguments={
+        "variables": {"type": "dict", "default": {}},
+        "forks": {"type": "int", "default": 5},
+        "partial": {"type": "bool", "default": False},
+        "ledger": {"type": "str"},
+    },
+    work=work,
+    uses_aws=False,
+)

@@ -1,0 +1,93 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps managed_node_wait and ssm_command."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._errors import PatchFleetError
+from .._step import TRACKING_ARGUMENTS, Step, StepContext
+from .commands import Command, refuse_templates, run_command
+from .nodes import wait_until_ready
+
+
+def wait_for_node(context: StepContext) -> dict[str, Any]:
+    """Wait until the node is ready; returns what nodes.wait_until_ready does, and changed (false)."""
+    context.say("waiting for the SSM agent")
+    node = wait_until_ready(context, str(context.params["instance_id"]), float(context.params["timeout_seconds"]))
+    context.say("ready")
+    return {"changed": False, **node}
+
+
+WAIT = Step(
+    name="managed_node_wait",
+    phase="ready",
+    arguments={
+        **TRACKING_ARGUMENTS,
+        "instance_id": {"type": "str", "required": True},
+        "timeout_seconds": {"type": "int", "default": 600},
+    },
+    work=wait_for_node,
+)
+
+
+def run_document(context: StepContext) -> dict[str, Any]:
+    """Run a document on one node.
+
+    Returns:
+        changed, command_id, status, status_details, response_code, stdout, stderr.
+
+    Raises:
+        PatchFleetError: ``command_failed`` when it ended other than Success.
+    """
+    params = context.params
+    parameters = {name: _strings(value) for name, value in params["parameters"].items()}
+    refuse_templates("parameters", parameters)
+    refuse_templates("comment", params["comment"])
+    if context.check_mode:
+        return {"changed": True}
+    command = Command(
+        document=params["document"],
+        parameters=parameters,
+        execution_seconds=params["timeout_seconds"],
+        delivery_seconds=params["delivery_timeout_seconds"],
+        comment=params["comment"],
+        cloudwatch_log_group=params["cloudwatch_log_group"],
+    )
+    ended = run_command(context, params["instance_id"], command)
+    result = {
+        "changed": True,
+        "command_id": ended.command_id,
+        "status": ended.status,
+        "status_details": ended.details,
+        "response_code": ended.response_code,
+        "stdout": ended.stdout,
+        "stderr": ended.stderr,
+    }
+    if ended.status != "Success":
+        raise PatchFleetError(f"The command {ended.command_id} ended {ended.details}.", "command_failed", result)
+    return result
+
+
+def _strings(value: object) -> list[str]:
+    return [str(part) for part in value] if isinstance(value, list) else [str(value)]
+
+
+COMMAND = Step(
+    name="ssm_command",
+    arguments={
+        **TRACKING_ARGUMENTS,
+        "instance_id": {"type": "str", "required": True},
+        "document": {"type": "str", "default": "AWS-RunPowerShellScript"},
+        "parameters": {"type": "dict", "default": {}},
+        "timeout_seconds": {"type": "int", "default": 3600},
+        "delivery_timeout_seconds": {"type": "int", "default": 600},
+        "comment": {"type": "str", "default": ""},
+        "cloudwatch_log_group": {"type": "str"},
+        "step": {"type": "str"},
+    },
+    work=run_document,
+)

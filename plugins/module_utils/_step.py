@@ -1,0 +1,235 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A step of a host's way: one plain function, and what it works with.
+
+Three callers run the same Step: its module (run_as_module), its action plugin (plugin_utils/_controller_step.py) and tests
+with a clock of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, Optional, TypeVar
+
+from ._aws.api import Aws
+from ._aws.connect import OptionsConnection
+from ._clock import Clock, system_clock, wait_for
+from ._errors import Held, PatchFleetError
+from ._ledger import open_ledger
+from ._ledger.records import Host, Ledger, Verdict
+
+T = TypeVar("T")
+
+HEARTBEAT_SECONDS = 60.0
+
+TRACKING_ARGUMENTS: dict[str, Any] = {
+    "ledger": {"type": "str"},
+    "run_id": {"type": "str"},
+    "host": {"type": "str"},
+}
+"""Options of a step that can belong to a run; doc fragment ``_tracking``."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step as its module and its action plugin need it.
+
+    Attributes:
+        name: of the module.
+        arguments: argument spec of its own options.
+        work: does it; returns the result, raises PatchFleetError.
+        phase: the report's step to which it belongs (start, ready, …); None takes the option C(step), if there is one.
+        uses_aws: whether it has amazon.aws's connection options.
+        rules: further keywords of AnsibleModule such as required_if.
+    """
+
+    name: str
+    arguments: dict[str, Any]
+    work: Callable[[StepContext], dict[str, Any]]
+    phase: Optional[str] = None
+    uses_aws: bool = True
+    rules: dict[str, Any] = field(default_factory=dict)
+
+    def argument_spec(self) -> dict[str, Any]:
+        """All options, AWS's included."""
+        if not self.uses_aws:
+            return dict(self.arguments)
+        from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec  # noqa: PLC0415
+
+        return {**aws_argument_spec(), **self.arguments}
+
+
+class StepContext:
+    """What a step's function gets: options, AWS, ledger, clock, check mode and a way to tell of its progress."""
+
+    def __init__(
+        self,
+        params: dict[str, Any],
+        *,
+        check_mode: bool = False,
+        clock: Optional[Clock] = None,
+        aws: Optional[Aws] = None,
+        ledger: Optional[Ledger] = None,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.params = params
+        self.check_mode = check_mode
+        self.clock = clock or system_clock()
+        self.say = say
+        self.run_id: Optional[str] = params.get("run_id") or None
+        self.host_key: Optional[str] = params.get("host") or None
+        self._aws = aws
+        self._ledger = ledger
+        self._host: Optional[Host] = None
+        self._next_heartbeat = 0.0
+        self.phase: Optional[str] = None
+
+    @property
+    def aws(self) -> Aws:
+        """AWS in the region of the options."""
+        if self._aws is None:
+            self._aws = Aws(OptionsConnection(self.params), self.clock, self.params.get("region"))
+        return self._aws
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of the options."""
+        if self._ledger is None:
+            self._ledger = open_ledger(self.params.get("ledger"))
+        return self._ledger
+
+    @property
+    def tracked(self) -> bool:
+        """Whether this step belongs to a host of a run."""
+        return bool(self.run_id and self.host_key)
+
+    @property
+    def host(self) -> Host:
+        """The host of the run to which this step belongs, as it was when the step began."""
+        if self._host is None:
+            assert self.run_id and self.host_key  # only asked where `tracked`
+            self._host = self.ledger.host(self.run_id, self.host_key)
+        return self._host
+
+    def learn(self, **facts: Any) -> None:
+        """Write facts about the host into the run, where there is one."""
+        if self.tracked:
+            assert self.run_id and self.host_key
+            self.ledger.learn(self.run_id, self.host_key, facts)
+
+    def deadline(self, seconds: float) -> float:
+        """The clock's time in so many seconds, or the end of the host's whole time if that is earlier."""
+        own = self.clock.now() + seconds
+        if not self.tracked or self.phase == "restore":
+            return own
+        return min(own, float(self.host.facts.get("deadline_at") or own))
+
+    def enter(self, phase: str) -> None:
+        """A step that has several of the report's steps in it goes on to the next; no-op while it is in it."""
+        if phase == self.phase:
+            return
+        self.leave(ok=True)
+        self.phase = phase
+        if self.tracked:
+            assert self.run_id and self.host_key
+            self.ledger.begin_step(self.run_id, self.host_key, phase, self.clock.now())
+
+    def leave(self, ok: bool) -> None:
+        """The present one ends."""
+        if self.tracked and self.phase:
+            assert self.run_id and self.host_key
+            self.ledger.end_step(self.run_id, self.host_key, self.phase, self.clock.now(), ok)
+
+    def wait(
+        self, look: Callable[[], Optional[T]], deadline: float, first_pause_seconds: float = 5.0, longest: float = 30.0
+    ) -> Optional[T]:
+        """wait_for that keeps the run's lease alive while it waits, and ends when the lease is lost.
+
+        Raises:
+            Held: another run took the host over.
+        """
+
+        def look_alive() -> Optional[T]:
+            self.keep_lease()
+            return look()
+
+        return wait_for(look_alive, self.clock, deadline, first_pause_seconds, longest)
+
+    def keep_lease(self) -> None:
+        """A sign of life, and the proof that the host is still ours."""
+        if not self.tracked or self.clock.now() < self._next_heartbeat:
+            return
+        assert self.run_id and self.host_key
+        if not self.ledger.holds_lease(self.run_id, self.host_key):
+            raise Held(f"Another run has taken {self.host_key} over; this one does not touch it any more.", "lease_lost")
+        self.ledger.heartbeat(self.run_id, self.clock.now())
+        self._next_heartbeat = self.clock.now() + HEARTBEAT_SECONDS
+
+
+def perform(step: Step, context: StepContext) -> dict[str, Any]:
+    """Run a step; one that belongs to a host of a run leaves its times there and, if it fails, its reason.
+
+    Raises:
+        PatchFleetError: why it failed.
+    """
+    phase = step.phase or context.params.get("step")
+    if not context.tracked or phase is None:
+        return step.work(context)
+    context.enter(phase)
+    ok = False
+    try:
+        context.keep_lease()
+        _refuse_late(context)
+        result = step.work(context)
+        ok = True
+    except PatchFleetError as error:
+        error.facts.setdefault("step", context.phase)
+        _conclude(context, error)
+        raise
+    finally:
+        context.leave(ok)
+    return result
+
+
+def _refuse_late(context: StepContext) -> None:
+    ends_at = context.host.facts.get("deadline_at")
+    if context.phase != "restore" and ends_at is not None and context.clock.now() >= float(ends_at):
+        raise PatchFleetError("The time that a host's whole way may take is over (patch_host_timeout_seconds).", "host_timeout")
+
+
+def _conclude(context: StepContext, error: PatchFleetError) -> None:
+    assert context.run_id and context.host_key
+    reason = error.reason
+    if error.outcome == "held" and context.host.reason:
+        reason = f"{context.host.reason} {reason}"
+    verdict = Verdict(error.outcome, context.phase, error.code, reason)
+    context.ledger.conclude(context.run_id, context.host_key, verdict, overwrite=error.outcome == "held")
+
+
+def failure(error: PatchFleetError) -> dict[str, Any]:
+    """The result of a task that failed with this error."""
+    return {"msg": error.reason, "reason_code": error.code, **error.facts}
+
+
+def run_as_module(step: Step) -> NoReturn:
+    """The rest of a module's main: parse, perform, exit."""
+    module = _module_class(step)(argument_spec=dict(step.arguments), supports_check_mode=True, **step.rules)
+    try:
+        result = perform(step, StepContext(dict(module.params), check_mode=module.check_mode))
+    except PatchFleetError as error:
+        module.fail_json(**failure(error))
+    module.exit_json(**result)
+    raise SystemExit  # exit_json does not return
+
+
+def _module_class(step: Step) -> Any:
+    if step.uses_aws:
+        from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule  # noqa: PLC0415
+
+        return AnsibleAWSModule
+    from ansible.module_utils.basic import AnsibleModule  # noqa: PLC0415
+
+    return AnsibleModule

@@ -1,0 +1,78 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a script for a Windows host gets its parameters and answers: one base64 JSON document in, one JSON document out.
+
+Nothing that a user sets becomes PowerShell text: base64 has no character that PowerShell or SSM would interpret.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any, Optional
+
+from .._errors import PatchFleetError
+from .._ssm.commands import Command, Invocation, run_command
+from .._step import StepContext
+
+DOCUMENT = "AWS-RunPowerShellScript"
+
+
+def compose(name: str, text: str, values: dict[str, Any]) -> list[str]:
+    """The lines that are sent: which script it is, its parameters, its text."""
+    blob = base64.b64encode(json.dumps(values, sort_keys=True).encode()).decode("ascii")
+    return [f"# patchfleet-script: {name}", f"$PatchFleetInput = '{blob}'", *text.splitlines()]
+
+
+def run_script(context: StepContext, instance_id: str, lines: list[str], timeout_seconds: int) -> dict[str, Any]:
+    """Run composed lines on a managed node and return the script's data.
+
+    Raises:
+        PatchFleetError: code is the script's error category, or ``script_failed`` where it gave no answer.
+    """
+    command = Command(
+        DOCUMENT,
+        {"commands": lines, "executionTimeout": [str(timeout_seconds)]},
+        execution_seconds=timeout_seconds,
+        comment=f"patchfleet: {script_name(lines)}",
+    )
+    return parse(script_name(lines), run_command(context, instance_id, command, idempotent=True))
+
+
+def script_name(lines: list[str]) -> str:
+    """The name that compose wrote."""
+    return lines[0].partition(": ")[2]
+
+
+def parse(name: str, invocation: Invocation) -> dict[str, Any]:
+    """The data of an answer."""
+    answer = _last_document(invocation.stdout)
+    if answer is None or answer.get("script") != name:
+        said = (invocation.stderr or invocation.stdout).strip()
+        raise PatchFleetError(
+            f"The script {name} gave no answer that can be read ({invocation.details}): {said[-300:] or 'no output'}",
+            "script_failed",
+        )
+    if answer.get("ok"):
+        return dict(answer.get("data") or {})
+    raise script_error(name, answer.get("error") or {})
+
+
+def _last_document(text: str) -> Optional[dict[str, Any]]:
+    for line in reversed(text.strip().splitlines()):
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(answer, dict) and answer.get("patchfleet") == 1:
+            return answer
+    return None
+
+
+def script_error(name: str, error: dict[str, Any]) -> PatchFleetError:
+    """The error that a script answered with."""
+    hresult, message = error.get("hresult"), str(error.get("message") or f"{name} failed")
+    text = f"{message} ({hresult})" if hresult and str(hresult).lower() not in message.lower() else message
+    return PatchFleetError(text, str(error.get("category") or "script_failed"), {"hresult": hresult})

@@ -1,0 +1,104 @@
+#!/usr/bin/python
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ebs_volume_size
+short_description: Grow the root volume of an instance
+version_added: 0.1.0
+author: Patch Fleet contributors (@patchfleet)
+description:
+  - Finds the root volume by the instance's RootDeviceName, checks it against the disk's serial number where that is given, sends only the new size, and waits until the guest can use it (from C(optimizing) on).
+options:
+  instance_id:
+    description:
+      - The EC2 instance.
+    type: str
+    required: true
+  grow_gib:
+    description:
+      - By how much, GiB.
+    type: int
+    default: 20
+  max_gib:
+    description:
+      - The volume never becomes larger than that, GiB.
+    type: int
+    default: 200
+  at_least_gib:
+    description:
+      - Leave the volume as it is when it cannot grow by at least so much, GiB.
+    type: int
+    default: 1
+  serial:
+    description:
+      - 'The serial number of the disk on which C: lies, as Windows shows it.'
+    type: str
+  partition_style:
+    description:
+      - An MBR disk cannot use more than 2,047 GiB.
+    type: str
+    choices: [gpt, mbr]
+    default: gpt
+  modify_timeout_seconds:
+    description:
+      - How long the modification is waited for.
+    type: int
+    default: 1800
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: none
+  action_group:
+    version_added: 0.1.0
+extends_documentation_fragment:
+  - patchfleet.windows._attributes
+  - patchfleet.windows._attributes.action_group
+  - patchfleet.windows._tracking
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+"""
+
+EXAMPLES = r"""
+- name: Ten GiB more
+  patchfleet.windows.ebs_volume_size:
+    instance_id: i-0123456789abcdef0
+    grow_gib: 10
+"""
+
+RETURN = r"""
+volume_id:
+  description: The root volume.
+  returned: success
+  type: str
+size_gib_before:
+  description: Its size before.
+  returned: success
+  type: int
+size_gib:
+  description: Its size now.
+  returned: success
+  type: int
+grown_gib:
+  description: The difference.
+  returned: success
+  type: int
+"""
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._ebs.step import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+
+
+def main() -> None:
+    run_as_module(STEP)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+#!/usr/bin/python
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: fleet_info
+short_description: Find Windows hosts and what EC2 and SSM say of them
+version_added: 0.1.0
+author: Patch Fleet contributors (@patchfleet)
+description:
+  - Merges what the tag, the inventory, EC2 and SSM know into one view of each host, with the reason where a host may not be touched.
+  - Reads only.
+options:
+  tag_key:
+    description:
+      - Find the instances and hybrid nodes that carry this tag.
+    type: str
+  tag_value:
+    description:
+      - The tag's exact value. C(*) and C(?), which EC2 would read as wildcards, are refused, as is an empty value.
+    type: str
+  filters:
+    description:
+      - More filters of EC2's DescribeInstances, name to list of values. Hybrid nodes match no filter.
+    type: dict
+    default: {}
+  regions:
+    description:
+      - The regions to look in; without any, the region of the credentials.
+    type: list
+    elements: str
+    default: []
+  inventory_hosts:
+    description:
+      - 'Hosts of the inventory: mappings with C(name) and, where known, C(instance_id), C(region) and C(connection).'
+      - 'On the controller names do: the action plugin reads their variables.'
+    type: list
+    elements: dict
+    default: []
+  exclude:
+    description:
+      - 'Hosts to leave out: names, ids, or C(key=value) of a tag.'
+    type: list
+    elements: str
+    default: []
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  action_group:
+    version_added: 0.1.0
+extends_documentation_fragment:
+  - patchfleet.windows._attributes
+  - patchfleet.windows._attributes.action_group
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+"""
+
+EXAMPLES = r"""
+- name: Windows hosts with the tag in two regions
+  patchfleet.windows.fleet_info:
+    tag_key: PatchGroup
+    tag_value: Windows
+    regions: [eu-central-1, us-east-1]
+  register: fleet
+"""
+
+RETURN = r"""
+hosts:
+  description: The hosts by name.
+  returned: success
+  type: list
+  elements: dict
+  contains: 
+    key:
+      description: Instance or node id, or the inventory name.
+      type: str
+    name:
+      description: The name for people.
+      type: str
+    kind:
+      description: V(ec2), V(hybrid) or V(winrm).
+      type: str
+    state:
+      description: EC2's state name, or V(gone).
+      type: str
+    power:
+      description: V(running) or V(stopped), as the host is meant to be.
+      type: str
+    exclusion_code:
+      description: Why the host may not be touched, or null.
+      type: str
+    exclusion_reason:
+      description: The same as a sentence.
+      type: str
+"""
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.step import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+
+
+def main() -> None:
+    run_as_module(STEP)
+
+
+if __name__ == "__main__":
+    main()

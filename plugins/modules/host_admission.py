@@ -1,0 +1,88 @@
+#!/usr/bin/python
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_admission
+short_description: Ask whether a host of a run may begin now
+version_added: 0.1.0
+author: Patch Fleet contributors (@patchfleet)
+description:
+  - Says no while canaries are under way, once the breaker is open or the failure budget of the run is spent, and when the host could not be finished and put back before the deadline.
+  - Looks at the instance as it is now, and records its original power state when the host is admitted.
+options:
+  ledger:
+    description:
+      - 'The ledger: the path of an SQLite file.'
+      - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
+    type: str
+  run_id:
+    description:
+      - The run, as M(patchfleet.windows.patch_run) returned it.
+    type: str
+    required: true
+  host:
+    description:
+      - 'The host''s key in the run: its instance or node id, or its inventory name where it has none.'
+    type: str
+    required: true
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  action_group:
+    version_added: 0.1.0
+extends_documentation_fragment:
+  - patchfleet.windows._attributes
+  - patchfleet.windows._attributes.action_group
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+"""
+
+EXAMPLES = r"""
+- name: May it begin?
+  patchfleet.windows.host_admission:
+    run_id: "{{ run.run_id }}"
+    host: i-0123456789abcdef0
+"""
+
+RETURN = r"""
+admitted:
+  description: Whether the host may begin.
+  returned: success
+  type: bool
+original_state:
+  description: The recorded power state.
+  returned: when admitted
+  type: str
+outcome:
+  description: V(deferred), V(excluded) or V(failed).
+  returned: when not admitted
+  type: str
+reason:
+  description: Why not, as a sentence.
+  returned: when not admitted
+  type: str
+reason_code:
+  description: The same as a code.
+  returned: when not admitted
+  type: str
+"""
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._admission.step import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+
+
+def main() -> None:
+    run_as_module(STEP)
+
+
+if __name__ == "__main__":
+    main()

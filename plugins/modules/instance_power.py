@@ -1,0 +1,107 @@
+#!/usr/bin/python
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: instance_power
+short_description: Start an instance that is recorded, or put it back as it was
+version_added: 0.1.0
+author: Patch Fleet contributors (@patchfleet)
+description:
+  - V(started) refuses to start an instance whose original state is not in the ledger.
+  - V(restored) stops an instance only if it was recorded as stopped, a run started it, its LaunchTime is still the one of that start, and nothing is being installed in it.
+options:
+  ledger:
+    description:
+      - 'The ledger: the path of an SQLite file.'
+      - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
+    type: str
+  run_id:
+    description:
+      - The run, as M(patchfleet.windows.patch_run) returned it.
+    type: str
+    required: true
+  host:
+    description:
+      - 'The host''s key in the run: its instance or node id, or its inventory name where it has none.'
+    type: str
+    required: true
+  instance_id:
+    description:
+      - The EC2 instance.
+    type: str
+    required: true
+  state:
+    description:
+      - What to do.
+    type: str
+    required: true
+    choices: [started, restored]
+  start_timeout_seconds:
+    description:
+      - From the first try to start until the instance runs, waiting for capacity and quota included.
+    type: int
+    default: 900
+  install_timeout_seconds:
+    description:
+      - How long an installation that is still under way is waited for before a stop.
+    type: int
+    default: 7200
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  action_group:
+    version_added: 0.1.0
+extends_documentation_fragment:
+  - patchfleet.windows._attributes
+  - patchfleet.windows._attributes.action_group
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+"""
+
+EXAMPLES = r"""
+- name: Put it back as it was
+  patchfleet.windows.instance_power:
+    run_id: "{{ run.run_id }}"
+    host: i-0123456789abcdef0
+    instance_id: i-0123456789abcdef0
+    state: restored
+"""
+
+RETURN = r"""
+state:
+  description: The power state at the end.
+  returned: success
+  type: str
+started:
+  description: Whether this task started it.
+  returned: state=started
+  type: bool
+launch_time:
+  description: Of the start, in seconds since 1970.
+  returned: state=started
+  type: float
+note:
+  description: Why it was left alone, or null.
+  returned: state=restored
+  type: str
+"""
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._power.step import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+
+
+def main() -> None:
+    run_as_module(STEP)
+
+
+if __name__ == "__main__":
+    main()

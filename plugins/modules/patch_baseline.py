@@ -1,0 +1,110 @@
+#!/usr/bin/python
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: patch_baseline
+short_description: Install what the patch baseline approves, and prove it
+version_added: 0.1.0
+author: Patch Fleet contributors (@patchfleet)
+description:
+  - Runs AWS-RunPatchBaseline with Install and RebootIfNeeded in passes; after each a fresh scan tells what is missing. The scan is believed, not the command's exit code.
+  - Runs on one node are kept two minutes apart, since AWS lets closer ones fail silently.
+options:
+  instance_id:
+    description:
+      - 'The managed node: an EC2 instance (C(i-…)) or a hybrid node (C(mi-…)).'
+    type: str
+    required: true
+  snapshot_id:
+    description:
+      - 'A GUID: the same patches for every node of one run.'
+    type: str
+    required: true
+  max_passes:
+    description:
+      - Installing passes at the most.
+    type: int
+    default: 3
+  install_timeout_seconds:
+    description:
+      - How long one pass may take. It is never cut off.
+    type: int
+    default: 7200
+  history_script:
+    description:
+      - 'The script C(update_history): a file (the action plugin reads it) or its text; without it, failed updates have no HRESULT.'
+    type: str
+  cloudwatch_log_group:
+    description:
+      - A CloudWatch log group that gets the whole output; Run Command itself keeps its beginning only.
+    type: str
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  action_group:
+    version_added: 0.1.0
+extends_documentation_fragment:
+  - patchfleet.windows._attributes
+  - patchfleet.windows._attributes.action_group
+  - patchfleet.windows._tracking
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+"""
+
+EXAMPLES = r"""
+- name: Patch
+  patchfleet.windows.patch_baseline:
+    instance_id: i-0123456789abcdef0
+    snapshot_id: 3b4e6f0a-8a7c-4f0e-9b57-0d0f3b3c9a11
+    history_script: update_history.ps1
+"""
+
+RETURN = r"""
+outcome:
+  description: V(patched) or V(compliant).
+  returned: success
+  type: str
+installed:
+  description: KBs that were installed.
+  returned: success
+  type: list
+  elements: str
+missing:
+  description: KBs that are missing.
+  returned: success
+  type: list
+  elements: str
+failed_updates:
+  description: KB and HRESULT of updates that failed on the way.
+  returned: success
+  type: list
+  elements: dict
+passes:
+  description: Passes that were needed.
+  returned: success
+  type: int
+verified_at:
+  description: Time of the proving scan.
+  returned: success
+  type: str
+"""
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._patch.install import INSTALL
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+
+
+def main() -> None:
+    run_as_module(INSTALL)
+
+
+if __name__ == "__main__":
+    main()

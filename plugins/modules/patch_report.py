@@ -1,0 +1,80 @@
+#!/usr/bin/python
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: patch_report
+short_description: Write the report of a run
+version_added: 0.1.0
+author: Patch Fleet contributors (@patchfleet)
+description:
+  - Writes C(report.json), C(report.md) and C(report.html) from the ledger; on the controller the action plugin also prints the table.
+options:
+  ledger:
+    description:
+      - 'The ledger: the path of an SQLite file.'
+      - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
+    type: str
+  run_id:
+    description:
+      - The run; without it the newest.
+    type: str
+  report_dir:
+    description:
+      - The folder for the files; without it, one for the run in the user's state folder.
+    type: str
+  take_over:
+    description:
+      - 'The run''s controller is known to be dead: conclude its hosts as interrupted.'
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+extends_documentation_fragment:
+  - patchfleet.windows._attributes
+"""
+
+EXAMPLES = r"""
+- name: The last run's report
+  patchfleet.windows.patch_report:
+    report_dir: /srv/reports
+"""
+
+RETURN = r"""
+report:
+  description: As in report.json.
+  returned: success
+  type: dict
+table:
+  description: Lines of at most 100 columns.
+  returned: success
+  type: list
+  elements: str
+files:
+  description: Name to path of what was written.
+  returned: success
+  type: dict
+verdicts:
+  description: Host key to sentence, for hosts that make the run fail.
+  returned: success
+  type: dict
+"""
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.step import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+
+
+def main() -> None:
+    run_as_module(STEP)
+
+
+if __name__ == "__main__":
+    main()

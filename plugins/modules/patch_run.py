@@ -1,0 +1,123 @@
+#!/usr/bin/python
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: patch_run
+short_description: Plan, open, record and close runs in the ledger
+version_added: 0.1.0
+author: Patch Fleet contributors (@patchfleet)
+description:
+  - 'The ledger is the memory of a run outside its process: who was found in which power state, who began, how each host ended.'
+options:
+  ledger:
+    description:
+      - 'The ledger: the path of an SQLite file.'
+      - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
+    type: str
+  state:
+    description:
+      - V(planned) shows what a run would do and writes nothing.
+      - V(opened) plans, writes the run down and leases its hosts.
+      - V(host_failed) writes down why a host failed, unless that is written already.
+      - V(host_done) gives a host the outcome that its patch step proposed.
+      - V(closed) ends the run; hosts without an outcome are concluded as interrupted.
+      - V(open_hosts) lists the hosts that earlier runs left open.
+      - V(settled) closes dead runs of which nothing is open, and fails when a host is still on because of us.
+    type: str
+    required: true
+    choices: [planned, opened, host_failed, host_done, closed, open_hosts, settled]
+  run_id:
+    description:
+      - The run. With O(state=open_hosts) and O(state=settled) only that one is looked at.
+    type: str
+  host:
+    description:
+      - The host's key in the run.
+    type: str
+  settings:
+    description:
+      - The variables, as M(patchfleet.windows.patch_settings) returned them.
+    type: dict
+  fleet:
+    description:
+      - The hosts, as M(patchfleet.windows.fleet_info) returned them.
+    type: list
+    elements: dict
+  forks:
+    description:
+      - Ansible's forks, which must be enough for a batch. The action plugin fills it in.
+    type: int
+    default: 5
+  take_over:
+    description:
+      - Also take hosts that a run holds which gave a sign of life in the last 15 minutes; its controller is known to be dead.
+    type: bool
+    default: false
+  failed_step:
+    description:
+      - The step at which a host failed.
+    type: str
+  reason:
+    description:
+      - Why it failed, as a sentence.
+    type: str
+  reason_code:
+    description:
+      - The same as a stable code.
+    type: str
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: partial
+    details: O(state=opened) opens a new run each time.
+  action_group:
+    version_added: 0.1.0
+extends_documentation_fragment:
+  - patchfleet.windows._attributes
+  - patchfleet.windows._attributes.action_group
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+"""
+
+EXAMPLES = r"""
+- name: What is still on because of an earlier run
+  patchfleet.windows.patch_run:
+    state: open_hosts
+  register: left_open
+"""
+
+RETURN = r"""
+run_id:
+  description: The run that was opened.
+  returned: state=opened
+  type: str
+hosts:
+  description: The hosts in planned order, or those that are open.
+  returned: state=planned, opened or open_hosts
+  type: list
+  elements: dict
+lines:
+  description: The plan, or what is open, as text.
+  returned: state=planned, opened or open_hosts
+  type: list
+  elements: str
+"""
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._run.step import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+
+
+def main() -> None:
+    run_as_module(STEP)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+#!/usr/bin/python
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: patch_settings
+short_description: Check the playbooks' variables
+version_added: 0.1.0
+author: Patch Fleet contributors (@patchfleet)
+description:
+  - Checks the names and values of all C(patch_*) variables before anything is touched, and returns them typed, with their defaults.
+  - On the controller the action plugin reads the variables itself.
+options:
+  variables:
+    description:
+      - The variables, name to value.
+    type: dict
+    default: {}
+  forks:
+    description:
+      - Ansible's forks. The action plugin fills it in.
+    type: int
+    default: 5
+  partial:
+    description:
+      - Check the names and values only, not whether they fit a run.
+    type: bool
+    default: false
+  ledger:
+    description:
+      - 'The ledger: the path of an SQLite file.'
+      - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
+    type: str
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+extends_documentation_fragment:
+  - patchfleet.windows._attributes
+"""
+
+EXAMPLES = r"""
+- name: Check the variables
+  patchfleet.windows.patch_settings:
+"""
+
+RETURN = r"""
+settings:
+  description: The variables without their prefix, typed.
+  returned: success
+  type: dict
+"""
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._settings.step import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+
+
+def main() -> None:
+    run_as_module(STEP)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+#!/usr/bin/python
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: windows_script
+short_description: Run a script with JSON parameters in a Windows host
+version_added: 0.1.0
+author: Patch Fleet contributors (@patchfleet)
+description:
+  - Parameters go in as one base64 JSON document and one JSON document comes out, so no value becomes PowerShell text.
+  - A script calls C(Invoke-PatchFleetScript) of the common prelude.
+options:
+  instance_id:
+    description:
+      - 'The managed node: an EC2 instance (C(i-…)) or a hybrid node (C(mi-…)).'
+    type: str
+    required: true
+  name:
+    description:
+      - The script's name; it must be the one that the script itself gives.
+    type: str
+    required: true
+  script:
+    description:
+      - 'The script: a C(.ps1) file of the role or play (the action plugin reads it), or its text.'
+    type: str
+    required: true
+  input:
+    description:
+      - The script's parameters.
+    type: dict
+    default: {}
+  timeout_seconds:
+    description:
+      - How long it may run.
+    type: int
+    default: 600
+  step:
+    description:
+      - The report's step to which the time is counted, in a run.
+    type: str
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: partial
+    details: It is as idempotent as the script.
+  action_group:
+    version_added: 0.1.0
+extends_documentation_fragment:
+  - patchfleet.windows._attributes
+  - patchfleet.windows._attributes.action_group
+  - patchfleet.windows._tracking
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+"""
+
+EXAMPLES = r"""
+- name: Measure the system drive
+  patchfleet.windows.windows_script:
+    instance_id: i-0123456789abcdef0
+    name: measure_disk
+    script: measure_disk.ps1
+  register: space
+"""
+
+RETURN = r"""
+data:
+  description: What the script answered.
+  returned: success
+  type: dict
+"""
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._windows_script.step import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+
+
+def main() -> None:
+    run_as_module(STEP)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+#!/usr/bin/python
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: windows_update_health
+short_description: Check Windows Update in a host, and mend what can be mended
+version_added: 0.1.0
+author: Patch Fleet contributors (@patchfleet)
+description:
+  - Looks at the services, the Update agent, the update source, pending reboots, people who are logged on and installations under way.
+  - With O(state=repaired) services that are disabled or not started are mended, once; network causes are told, never repaired.
+options:
+  instance_id:
+    description:
+      - 'The managed node: an EC2 instance (C(i-…)) or a hybrid node (C(mi-…)).'
+    type: str
+    required: true
+  state:
+    description:
+      - Only look, or also mend.
+    type: str
+    choices: [inspected, repaired]
+    default: repaired
+  sessions:
+    description:
+      - 'What people who are logged on mean: V(warn), V(ignore), or V(defer) (fails).'
+    type: str
+    choices: [warn, ignore, defer]
+    default: warn
+  install_timeout_seconds:
+    description:
+      - How long an installation by somebody else is waited for.
+    type: int
+    default: 7200
+  scripts:
+    description:
+      - 'The scripts C(inspect_windows_update) and C(repair_services): files (the action plugin reads them) or texts.'
+    type: dict
+    required: true
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  action_group:
+    version_added: 0.1.0
+extends_documentation_fragment:
+  - patchfleet.windows._attributes
+  - patchfleet.windows._attributes.action_group
+  - patchfleet.windows._tracking
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+"""
+
+EXAMPLES = r"""
+- name: Can it update?
+  patchfleet.windows.windows_update_health:
+    instance_id: i-0123456789abcdef0
+    scripts:
+      inspect_windows_update: inspect_windows_update.ps1
+      repair_services: repair_services.ps1
+"""
+
+RETURN = r"""
+repaired:
+  description: What was mended.
+  returned: success
+  type: list
+  elements: str
+sessions:
+  description: People logged on.
+  returned: success
+  type: int
+pending_reboot:
+  description: Where a reboot is pending.
+  returned: success
+  type: list
+  elements: str
+update_source:
+  description: Kind and address.
+  returned: success
+  type: dict
+"""
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._guest.health import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+
+
+def main() -> None:
+    run_as_module(STEP)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run that ends before its report says last: which hosts are on because of us, and the command that puts them back.
+
+Workers are forked; the one that opens the run leaves a note in a file that the parent opened before, and the parent reads it
+when it ends or is told to stop. ansible-core ends its workers itself on a signal and runs no ``always``.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+from types import FrameType
+from typing import Any, Optional
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import default_ledger, open_ledger
+
+_note = tempfile.TemporaryFile()
+_previous: dict[int, Any] = {}
+
+
+def remember_run(ledger: Optional[str], run_id: str) -> None:
+    """Called by the worker that opened a run."""
+    os.pwrite(_note.fileno(), json.dumps([ledger or default_ledger(), run_id]).encode(), 0)
+
+
+def listen() -> None:
+    """Called once in the controller's parent process."""
+    if multiprocessing.parent_process() is not None or _previous:
+        return
+    atexit.register(_speak)
+    for signum in (signal.SIGTERM,):
+        _previous[signum] = signal.signal(signum, _on_signal)
+
+
+def _on_signal(signum: int, frame: Optional[FrameType]) -> None:
+    _speak()
+    previous = _previous[signum]
+    signal.signal(signum, previous if previous is not None else signal.SIG_DFL)
+    if callable(previous):
+        previous(signum, frame)
+    else:
+        os.kill(os.getpid(), signum)
+
+
+def _speak() -> None:
+    noted = os.pread(_note.fileno(), 65536, 0)
+    if not noted:
+        return
+    where, run_id = json.loads(noted)
+    os.ftruncate(_note.fileno(), 0)
+    sentence = last_words(where, run_id)
+    if sentence:
+        sys.stderr.write(f"\n{sentence}\n")
+        sys.stderr.flush()
+
+
+def last_words(where: str, run_id: str) -> Optional[str]:
+    """What is to be said of a run that ended; None when it was closed in order."""
+    ledger = open_ledger(where)
+    if ledger.run(run_id).closed_at is not None:
+        return None
+    on = [f"{record.name} ({record.instance_id})" for record in ledger.open_power() if record.started_by == run_id]
+    command = f"ansible-playbook patchfleet.windows.restore -e patch_run_id={run_id} -e patch_take_over=true"
+    if where != default_ledger():
+        command += f" -e patch_ledger={where}"
+    if not on:
+        return f"Run {run_id} was interrupted. Nothing is on because of it; run the same command again to go on."
+    return (
+        f"Run {run_id} was interrupted. Still on because of it: {', '.join(on)}.\n"
+        f"Put them back as they were:  {command}"
+    )

@@ -1,0 +1,18 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One line of progress for people at a terminal, printed while a step is under way."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Optional
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._clock import system_clock
+
+
+def progress_line(host: str, phase: Optional[str], text: str) -> str:
+    """E.g. ``  22:14:05  dev-01  ready  the agent answered`` (UTC)."""
+    moment = datetime.datetime.fromtimestamp(system_clock().now(), datetime.timezone.utc).strftime("%H:%M:%S")
+    return "  ".join(["", moment, f"{host:<20}", f"{phase or '':<7}", text]).rstrip()

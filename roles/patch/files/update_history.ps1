@@ -1,0 +1,27 @@
+# What Windows' own update history says of installations since a moment (UTC), with HRESULTs.
+Invoke-PatchFleetScript -Name 'update_history' -Work {
+    param($Parameters)
+    $since = [datetime]::Parse($Parameters.since, [System.Globalization.CultureInfo]::InvariantCulture).ToUniversalTime()
+    $results = @{ 1 = 'in_progress'; 2 = 'succeeded'; 3 = 'succeeded_with_errors'; 4 = 'failed'; 5 = 'aborted' }
+    $searcher = (New-Object -ComObject 'Microsoft.Update.Session').CreateUpdateSearcher()
+    $count = $searcher.GetTotalHistoryCount()
+    $entries = @()
+    if ($count -gt 0) {
+        # 100 entries keep the answer far below the 24,000 characters that Run Command returns.
+        foreach ($entry in $searcher.QueryHistory(0, [Math]::Min($count, 100))) {
+            $at = [datetime]::SpecifyKind($entry.Date, [System.DateTimeKind]::Utc)
+            if ($at -lt $since -or $entry.Operation -ne 1) { continue }
+            $title = [string] $entry.Title
+            $kb = [regex]::Match($title, 'KB\d{6,8}').Value
+            $entries += @{
+                kb = $kb
+                title = $title.Substring(0, [Math]::Min($title.Length, 120))
+                operation = 'installation'
+                result = $results[[int] $entry.ResultCode]
+                hresult = '0x{0:X8}' -f [int] $entry.HResult
+                at = $at.ToString('yyyy-MM-ddTHH:mm:ssZ')
+            }
+        }
+    }
+    return @{ entries = @($entries) }
+}

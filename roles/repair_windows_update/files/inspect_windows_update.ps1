@@ -1,0 +1,67 @@
+# What Windows Update looks like in this host: services, agent, pending reboot, update source, a search, people, installations.
+Invoke-PatchFleetScript -Name 'inspect_windows_update' -Work {
+    function Get-Answer {
+        param([scriptblock] $Question)
+        try {
+            $null = & $Question
+            return @{ ok = $true; hresult = $null; message = $null }
+        } catch {
+            $cause = Get-PatchFleetRootCause $_.Exception
+            return @{ ok = $false; hresult = ('0x{0:X8}' -f [int] $cause.HResult); message = $cause.Message }
+        }
+    }
+
+    function Get-StartType {
+        param([string] $Name)
+        $number = (Get-ItemProperty -LiteralPath "HKLM:\SYSTEM\CurrentControlSet\Services\$Name" -Name 'Start').Start
+        switch ([int] $number) { 2 { return 'automatic' } 3 { return 'manual' } 4 { return 'disabled' } default { return 'system' } }
+    }
+
+    function Get-PendingReboot {
+        $sources = @()
+        $base = 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion'
+        if (Test-Path -LiteralPath "$base\Component Based Servicing\RebootPending") { $sources += 'component_based_servicing' }
+        if (Test-Path -LiteralPath "$base\WindowsUpdate\Auto Update\RebootRequired") { $sources += 'windows_update' }
+        $session = Get-ItemProperty -LiteralPath 'HKLM:\SYSTEM\CurrentControlSet\Control\Session Manager'
+        if ($session.PSObject.Properties['PendingFileRenameOperations'] -and $session.PendingFileRenameOperations) {
+            $sources += 'file_rename'
+        }
+        return $sources
+    }
+
+    function Get-UpdateSource {
+        $policy = 'HKLM:\SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate'
+        if (Test-Path -LiteralPath "$policy\AU") {
+            $au = Get-ItemProperty -LiteralPath "$policy\AU"
+            if ($au.PSObject.Properties['UseWUServer'] -and $au.UseWUServer -eq 1) {
+                return @{ kind = 'wsus'; url = [string] (Get-ItemProperty -LiteralPath $policy).WUServer }
+            }
+        }
+        return @{ kind = 'microsoft'; url = $null }
+    }
+
+    $services = @(foreach ($name in 'wuauserv', 'bits', 'cryptsvc', 'trustedinstaller') {
+        $service = Get-Service -Name $name
+        @{ name = $name; start_type = (Get-StartType $name); status = ([string] $service.Status).ToLowerInvariant() }
+    })
+    # A question makes Windows start the service on demand; a service state would say nothing.
+    $agent = Get-Answer { (New-Object -ComObject 'Microsoft.Update.Session').CreateUpdateSearcher().GetTotalHistoryCount() }
+    $search = $agent
+    if ($agent.ok) {
+        $search = Get-Answer {
+            (New-Object -ComObject 'Microsoft.Update.Session').CreateUpdateSearcher().Search('IsInstalled=0 and IsHidden=0')
+        }
+    }
+    $people = @(Get-CimInstance -ClassName 'Win32_Process' -Filter "Name = 'explorer.exe'" | Select-Object -ExpandProperty SessionId -Unique)
+    $installing = $false
+    if ($agent.ok) { $installing = [bool] (New-Object -ComObject 'Microsoft.Update.Installer').IsBusy }
+    return @{
+        services = $services
+        agent = $agent
+        pending_reboot = @(Get-PendingReboot)
+        update_source = Get-UpdateSource
+        search = $search
+        sessions = $people.Count
+        installing = $installing
+    }
+}
