@@ -1,0 +1,255 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The SSM agent on a host: when it pings, what it lets run, what it tells the service and when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol
+
+from lab.guest import Guest
+from lab.scenario import HostSpec
+from lab.sim import Process, Signal, Simulation, Steps
+
+PING_EVERY_SECONDS = 300.0
+# The service calls a node lost after two pings that did not come.
+SILENT_AFTER_SECONDS = 600.0
+# Before it hears of a command, the agent's next look at the message service has to come.
+DELIVERY_SECONDS = (0.5, 2.0)
+CANCEL_SECONDS = 1.0
+COMMANDS_AT_ONCE = 5
+REBOOT_EXIT_CODE = 3010
+# "stale" agents were last heard of so long before the scenario began.
+STALE_PING = timedelta(hours=7)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a program on the host ended."""
+
+    exit_code: int
+    stdout: str = ""
+    stderr: str = ""
+
+
+class Job(Protocol):
+    """A command for one node, as the agent sees it. The agent calls ``started`` and ``ended`` when it can talk."""
+
+    @property
+    def timeout_seconds(self) -> float: ...
+
+    def steps(self, execution: Execution) -> Steps[Outcome]: ...
+
+    def started(self) -> None: ...
+
+    def ended(self, outcome: Outcome) -> None: ...
+
+    def timed_out(self) -> None: ...
+
+    def cancelled(self) -> None: ...
+
+
+class Execution:
+    """One job under way on the host; a reboot that it asked for itself does not end it."""
+
+    def __init__(self, agent: Agent, job: Job) -> None:
+        self.agent = agent
+        self.job = job
+        self.rebooting = False
+        self.process: Process | None = None
+
+    def reboot(self) -> Steps[None]:
+        """Exit code 3010: the agent reboots the host and goes on with the document when it is back."""
+        self.rebooting = True
+        self.agent.guest.reboot()
+        yield self.agent.came_online
+        self.rebooting = False
+
+
+class Agent:
+    """The agent of one host. ``busy_changed`` is called when what runs on the host has changed."""
+
+    def __init__(
+        self,
+        sim: Simulation,
+        spec: HostSpec,
+        guest: Guest,
+        announce: Callable[[str], None],
+        busy_changed: Callable[[], None],
+    ) -> None:
+        self.spec = spec
+        self.guest = guest
+        self.came_online = Signal(sim)
+        self.running: list[Execution] = []
+        self._sim = sim
+        self._random = sim.random(spec.name, "agent")
+        self._announce = announce
+        self._busy_changed = busy_changed
+        self._lost = spec.agent in ("never", "no_role", "stale")
+        self.connected = False
+        self.registered = spec.agent == "stale"  # with the service, since the last power-on
+        self._connected_at = 0.0
+        self._last_ping: datetime | None = sim.time - STALE_PING if spec.agent != "never" else None
+        self._waiting: list[Job] = []
+        self._untold: list[Callable[[], None]] = []
+        self._coming: Process | None = None
+        guest.add_listener(self)
+
+    # ---- what the service sees
+
+    @property
+    def known(self) -> bool:
+        """Whether the service has ever heard of this node."""
+        return self.spec.agent not in ("never", "no_role")
+
+    @property
+    def last_ping(self) -> datetime | None:
+        if self.connected:
+            pings = int((self._sim.now - self._connected_at) // PING_EVERY_SECONDS)
+            seconds = self._connected_at + pings * PING_EVERY_SECONDS
+            self._last_ping = self._sim.clock.start + timedelta(seconds=seconds)
+        return self._last_ping
+
+    @property
+    def ping_status(self) -> str:
+        if self.spec.agent == "stale":
+            return "Online"
+        ping = self.last_ping
+        silent = ping is None or (self._sim.time - ping).total_seconds() >= SILENT_AFTER_SECONDS
+        return "ConnectionLost" if silent else "Online"
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command works on the host; one that waits for a lost agent after its own reboot does not."""
+        return any(not execution.rebooting or not self.guest.up for execution in self.running)
+
+    # ---- coming and going
+
+    def begin_online(self) -> None:
+        """It has been running since before the scenario began."""
+        if self._lost or not self.guest.up:
+            return
+        self._connected_at = -self._random.uniform(0, PING_EVERY_SECONDS)
+        self.connected = self.registered = True
+
+    def guest_up(self, after_reboot: bool) -> None:
+        if after_reboot and self.spec.agent == "lost_after_reboot":
+            self._lost = True
+        self._busy_changed()
+        if not self._lost:
+            self._coming = self._sim.spawn(self._come_online())
+
+    def _come_online(self) -> Steps[None]:
+        yield self.spec.agent_seconds
+        self._connect()
+
+    def _connect(self) -> None:
+        self._connected_at = self._sim.now
+        self.connected = self.registered = True
+        self._announce("online")
+        untold, self._untold = self._untold, []
+        for tell in untold:
+            tell()
+        self.came_online.fire()
+        self._take_next()
+
+    def guest_down(self) -> None:
+        """The operating system goes: what ran is lost, unless it asked for the reboot."""
+        self.disconnect()
+        for execution in self.running:
+            if not execution.rebooting and execution.process:
+                execution.process.stop()
+        self.running = [execution for execution in self.running if execution.rebooting]
+        self._busy_changed()
+
+    def power_lost(self) -> None:
+        """Not a reboot: nothing comes back to where it was, and the service has to hear of it anew."""
+        for execution in self.running:
+            if execution.process:
+                execution.process.stop()
+        self.running.clear()
+        self._busy_changed()
+        self._untold.clear()
+        self.registered = self.spec.agent == "stale"
+
+    def disconnect(self) -> None:
+        """The agent's process ends; programs that it has started go on."""
+        if self._coming:
+            self._coming.stop()
+        self._last_ping = self.last_ping
+        self.connected = False
+
+    def reconnect(self) -> None:
+        """Somebody starts the agent again."""
+        if self.guest.up and not self._lost and not self.connected:
+            self._connect()
+
+    # ---- commands
+
+    def submit(self, job: Job) -> None:
+        """The service has a command for this node."""
+        self._waiting.append(job)
+        self._take_next()
+
+    def withdraw(self, job: Job) -> None:
+        """The service does not wait any more for this command to be delivered."""
+        if job in self._waiting:
+            self._waiting.remove(job)
+
+    def _take_next(self) -> None:
+        """Run what waits, as long as there is room; a job leaves the queue only when it is delivered."""
+        if self.connected and self._waiting:
+            low, high = DELIVERY_SECONDS
+            self._sim.after(self._random.uniform(low, high), self._deliver)
+
+    def _deliver(self) -> None:
+        while self.connected and self._waiting and len(self.running) < COMMANDS_AT_ONCE:
+            job = self._waiting.pop(0)
+            execution = Execution(self, job)
+            self.running.append(execution)
+            self._busy_changed()
+            job.started()
+            execution.process = self._sim.spawn(self._execute(execution))
+            self._sim.after(job.timeout_seconds, partial(self._time_out, execution))
+
+    def _execute(self, execution: Execution) -> Generator[float | Signal, None, None]:
+        outcome = yield from execution.job.steps(execution)
+        self._finish(execution)
+        self._tell(lambda: execution.job.ended(outcome))
+
+    def _time_out(self, execution: Execution) -> None:
+        if self._kill(execution):
+            self._tell(execution.job.timed_out)
+
+    def cancel(self, job: Job) -> None:
+        """CancelCommand reaches the agent and it kills the program, if it can be reached at all."""
+        for execution in [execution for execution in self.running if execution.job is job]:
+            self._sim.after(CANCEL_SECONDS, partial(self._cancel, execution))
+
+    def _cancel(self, execution: Execution) -> None:
+        if self.connected and self._kill(execution):
+            self._tell(execution.job.cancelled)
+
+    def _kill(self, execution: Execution) -> bool:
+        if execution not in self.running:
+            return False
+        if execution.process:
+            execution.process.stop()
+        self._finish(execution)
+        return True
+
+    def _finish(self, execution: Execution) -> None:
+        self.running.remove(execution)
+        self._busy_changed()
+        self._take_next()
+
+    def _tell(self, tell: Callable[[], None]) -> None:
+        """Report to the service now, or as soon as the agent can."""
+        if self.connected:
+            tell()
+        else:
+            self._untold.append(tell)

@@ -1,0 +1,158 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The account: takes a call through gate, operation and trace. HTTP stands before it, or a test calls it directly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lab.aws import ebs, ec2_describe, ec2_power, iam, ssm_commands, ssm_nodes, ssm_patches, tags
+from lab.aws.errors import AwsError, not_implemented
+from lab.aws.gate import Gate
+from lab.aws.logs import LogSink
+from lab.aws.request import OTHER, Operation, Request, Result
+from lab.aws.ssm_commands import CommandCentre
+from lab.aws.ssm_patches import PatchManager
+from lab.trace import Trace
+from lab.world import Host, World
+
+OPERATIONS: dict[str, dict[str, Operation]] = {
+    "ec2": {**ec2_describe.OPERATIONS, **ec2_power.OPERATIONS, **ebs.OPERATIONS, **tags.OPERATIONS},
+    "ssm": {**ssm_nodes.OPERATIONS, **ssm_commands.OPERATIONS, **ssm_patches.OPERATIONS},
+    "sts": iam.STS_OPERATIONS,
+    "iam": iam.IAM_OPERATIONS,
+    "service-quotas": iam.QUOTA_OPERATIONS,
+}
+
+
+class Account:
+    """One emulated account in all its regions.
+
+    ``is_recorded`` tells whether the controller's ledger holds the original state of an instance id.
+    """
+
+    def __init__(self, world: World, trace: Trace, logs: LogSink, is_recorded: Callable[[str], bool]) -> None:
+        self.world = world
+        self.trace = trace
+        self.gate = Gate(world, world.scenario.account)
+        self.logs = logs
+        self.snapshots: dict[str, ebs.Snapshot] = {}
+        self.patches = PatchManager(world)
+        self.commands = CommandCentre(self)
+        self._is_recorded = is_recorded
+
+    def call(self, service: str, operation: str, params: dict[str, Any], region: str, caller: str) -> Result:
+        """Carry out one call; AwsError is what the client gets instead of the result."""
+        request = Request(self, service, operation, params, region, caller)
+        unrecorded = self._unrecorded(request)  # before the lock: it reads a file
+        with self.world.sim.current():
+            return self._traced(request, unrecorded, lambda: self._carry_out(request))
+
+    def pass_through(self, request: Request, forward: Callable[[], Result]) -> Result:
+        """The same for an operation that moto answers: ``forward`` has it done."""
+        with self.world.sim.current():
+            return self._traced(request, [], lambda: self._gated(request, forward))
+
+    def refuse(self, request: Request) -> AwsError:
+        """A call that the lab does not know, and its mark in the trace."""
+        error = not_implemented(f"{request.service} {request.operation}")
+        with self.world.sim.current():
+            self._write(request, error.code, [])
+        return error
+
+    def unknown_script(self, name: str, host: Host) -> None:
+        """A script that the guests do not know counts like an operation that the lab does not know."""
+        self.note("guest", name, {"InstanceIds": [host.id]}, host, "NotImplemented")
+
+    def note(self, service: str, operation: str, params: dict[str, Any], host: Host, error: str | None = None) -> None:
+        """Something for the trace that did not come in as a call of ours."""
+        self.trace.write(self.world.sim.now, service, operation, params, OTHER, error, [host.name])
+
+    def _traced(self, request: Request, unrecorded: list[Host], work: Callable[[], Result]) -> Result:
+        for host in unrecorded:
+            host.unrecorded_starts += 1
+        hosts = self.hosts_named(request)
+        try:
+            result = work()
+        except AwsError as error:
+            self._write(request, error.code, hosts)
+            raise
+        self._write(request, None, hosts)
+        return result
+
+    def _carry_out(self, request: Request) -> Result:
+        operation = OPERATIONS.get(request.service, {}).get(request.operation)
+        if operation is None:
+            raise not_implemented(f"{request.service} {request.operation}")
+        return self._gated(request, lambda: operation(request))
+
+    def _gated(self, request: Request, work: Callable[[], Result]) -> Result:
+        if request.by_us:
+            self.gate.check(request, self.hosts_named(request))
+        return work()
+
+    def _write(self, request: Request, error: str | None, hosts: list[Host]) -> None:
+        self.trace.write(
+            self.world.sim.now,
+            request.service,
+            request.operation,
+            request.params,
+            request.caller,
+            error,
+            [host.name for host in hosts],
+        )
+        if request.by_us and not request.dry_run:
+            self.trace.count(request.service, request.operation)
+
+    def _unrecorded(self, request: Request) -> list[Host]:
+        """The hosts that a StartInstances of ours names although the ledger has no record of them yet."""
+        if (request.service, request.operation) != ("ec2", "StartInstances") or request.dry_run or not request.by_us:
+            return []
+        return [host for host in self.hosts_named(request) if host.id and not self._is_recorded(host.id)]
+
+    def hosts_named(self, request: Request) -> list[Host]:
+        """The scenario's hosts that the parameters name: by instance, volume, snapshot or command."""
+        found: dict[str, Host] = {}
+        for identifier in _identifiers(request.params):
+            for host in self._hosts_of(identifier):
+                found[host.name] = host
+        return list(found.values())
+
+    def _hosts_of(self, identifier: str) -> list[Host]:
+        host = self.world.by_id.get(identifier) or self.world.by_volume_id.get(identifier)
+        if host:
+            return [host]
+        if identifier in self.snapshots:
+            return [self.world.by_volume_id[self.snapshots[identifier].volume_id]]
+        command = self.commands.find(identifier)
+        return [invocation.host for invocation in command.invocations.values()] if command else []
+
+
+# Members whose values name things of a host.
+_NAMING = (
+    "InstanceId",
+    "InstanceIds",
+    "Target",
+    "ResourceIds",
+    "Resources",
+    "VolumeId",
+    "VolumeIds",
+    "SnapshotIds",
+    "CommandId",
+)
+
+
+def _identifiers(params: dict[str, Any]) -> list[str]:
+    names: list[str] = []
+    for key in _NAMING:
+        value = params.get(key)
+        names += [value] if isinstance(value, str) else list(value or ())
+    for condition in params.get("Filters", ()):
+        if isinstance(condition, dict) and condition.get("Name", condition.get("Key")) in (
+            "instance-id",
+            "InstanceIds",
+        ):
+            names += condition.get("Values", ())
+    return names

@@ -1,0 +1,239 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""EC2: volumes, their modifications, and snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lab.aws.ec2_describe import instances_in
+from lab.aws.ec2_power import check_dry_run
+from lab.aws.errors import AwsError, invalid_value
+from lab.aws.filters import Getter, select
+from lab.aws.request import ACCOUNT_ID, Operation, Request, Result, page
+from lab.lagged import Lagged
+from lab.volume import EbsVolume, Modification
+from lab.world import Host
+
+MODIFICATIONS_A_DAY = 4
+MAX_GIB = {"gp2": 16384, "gp3": 65536, "io1": 16384, "io2": 65536, "st1": 16384, "sc1": 16384, "standard": 1024}
+SNAPSHOT_SECONDS = 300.0
+MAX_RESULTS = 500
+
+
+@dataclass
+class Snapshot:
+    """A snapshot, complete after a while."""
+
+    id: str
+    volume_id: str
+    size_gib: int
+    description: str
+    started_at: datetime
+    complete_from: float
+    region: str
+    tags: Lagged[dict[str, str]]
+
+
+Attached = tuple[Host, EbsVolume]
+
+
+def _volumes(request: Request) -> list[Attached]:
+    pairs = [(host, volume) for host in instances_in(request) for volume in host.volumes]
+    return sorted(pairs, key=lambda pair: pair[1].id)
+
+
+def _find(request: Request, ids: list[str]) -> list[Attached]:
+    known = {volume.id: (host, volume) for host, volume in _volumes(request)}
+    for identifier in ids:
+        if identifier not in known:
+            raise AwsError("InvalidVolume.NotFound", f"The volume '{identifier}' does not exist.")
+    return [known[identifier] for identifier in ids]
+
+
+def describe_volumes(request: Request) -> Result:
+    now = request.sim.now
+    getters: dict[str, Getter[Attached]] = {
+        "attachment.device": lambda pair: [pair[1].device],
+        "attachment.instance-id": lambda pair: [pair[0].id or ""],
+        "attachment.status": lambda pair: ["attached"],
+        "availability-zone": lambda pair: [pair[0].spec.region + pair[0].spec.az],
+        "encrypted": lambda pair: [str(pair[1].encrypted).lower()],
+        "size": lambda pair: [str(pair[1].size_gib)],
+        "status": lambda pair: ["in-use"],
+        "volume-id": lambda pair: [pair[1].id],
+        "volume-type": lambda pair: [pair[1].spec.type],
+    }
+    ids = request.params.get("VolumeIds")
+    pairs = _find(request, ids) if ids else _volumes(request)
+    pairs = select(pairs, request.params.get("Filters", []), getters, lambda pair: pair[1].tags.seen(now))
+    shown, next_token = page(request, pairs, MAX_RESULTS)
+    return {"Volumes": [_volume(now, *pair) for pair in shown], **next_token}
+
+
+def _volume(now: float, host: Host, volume: EbsVolume) -> dict[str, Any]:
+    key = {"KmsKeyId": f"arn:aws:kms:{host.spec.region}:{ACCOUNT_ID}:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"}
+    return {
+        "VolumeId": volume.id,
+        "Size": volume.size_gib,
+        "VolumeType": volume.spec.type,
+        "State": "in-use",
+        "AvailabilityZone": host.spec.region + host.spec.az,
+        "CreateTime": volume.created_at,
+        "Encrypted": volume.encrypted,
+        **(key if volume.encrypted else {}),
+        "Attachments": [
+            {
+                "VolumeId": volume.id,
+                "InstanceId": host.id,
+                "Device": volume.device,
+                "State": "attached",
+                "AttachTime": volume.created_at,
+            }
+        ],
+        "Tags": [{"Key": tag, "Value": value} for tag, value in volume.tags.seen(now).items()],
+    }
+
+
+def modify_volume(request: Request) -> Result:
+    """At most four in 24 hours, each after the last one completed; never smaller."""
+    params = request.params
+    _host, volume = _find(request, [params["VolumeId"]])[0]
+    check_dry_run(request)
+    size = params.get("Size", volume.size_gib)
+    if size < volume.size_gib:
+        raise invalid_value(f"New size cannot be smaller than existing size ({volume.size_gib} GiB)")
+    limit = MAX_GIB.get(volume.spec.type, 16384)
+    if size > limit:
+        raise invalid_value(
+            f"Volume of {size}GiB is too large for volume type {volume.spec.type}; maximum is {limit}GiB"
+        )
+    if volume.under_way or volume.spec.result == "incorrect_state":
+        state = volume.under_way.state if volume.under_way else "optimizing"
+        raise AwsError(
+            "IncorrectModificationState",
+            f"Cannot modify volume {volume.id} while its previous modification is {state}",
+        )
+    if volume.modified_in_last_day() >= MODIFICATIONS_A_DAY:
+        raise AwsError(
+            "VolumeModificationRateExceeded",
+            "You've reached the maximum modification rate per volume limit. Wait before you modify the volume "
+            f"{volume.id} again.",
+        )
+    return {"VolumeModification": _modification(volume, volume.modify(size))}
+
+
+def describe_volumes_modifications(request: Request) -> Result:
+    """The latest modification of each volume; asked for volumes without one: NotFound."""
+    ids = request.params.get("VolumeIds")
+    pairs = _find(request, ids) if ids else _volumes(request)
+    found = []
+    for _host, volume in pairs:
+        seen = [entry for entry in volume.modifications if entry.visible_at <= request.sim.now]
+        if seen:
+            found.append((volume, seen[-1]))
+        elif ids:
+            raise AwsError(
+                "InvalidVolumeModification.NotFound", f"Modification for volume '{volume.id}' does not exist."
+            )
+    getters: dict[str, Getter[tuple[EbsVolume, Modification]]] = {
+        "modification-state": lambda entry: [entry[1].state],
+        "volume-id": lambda entry: [entry[0].id],
+        "target-size": lambda entry: [str(entry[1].target_gib)],
+        "original-size": lambda entry: [str(entry[1].original_gib)],
+    }
+    found = select(found, request.params.get("Filters", []), getters, lambda entry: {})
+    shown, next_token = page(request, found, MAX_RESULTS)
+    return {"VolumesModifications": [_modification(*entry) for entry in shown], **next_token}
+
+
+def _modification(volume: EbsVolume, modification: Modification) -> dict[str, Any]:
+    ended = {"EndTime": modification.ended_at} if modification.ended_at else {}
+    failed = {"StatusMessage": "The modification failed."} if modification.state == "failed" else {}
+    return {
+        "VolumeId": volume.id,
+        "ModificationState": modification.state,
+        "OriginalSize": modification.original_gib,
+        "TargetSize": modification.target_gib,
+        "OriginalVolumeType": volume.spec.type,
+        "TargetVolumeType": volume.spec.type,
+        "Progress": modification.progress,
+        "StartTime": modification.started_at,
+        **ended,
+        **failed,
+    }
+
+
+def create_snapshot(request: Request) -> Result:
+    host, volume = _find(request, [request.params["VolumeId"]])[0]
+    check_dry_run(request)
+    tags = {
+        tag["Key"]: tag.get("Value", "")
+        for specification in request.params.get("TagSpecifications", [])
+        for tag in specification.get("Tags", [])
+    }
+    snapshots = request.account.snapshots
+    snapshot = Snapshot(
+        id=request.world.make_id("snap", len(snapshots)),
+        volume_id=volume.id,
+        size_gib=volume.size_gib,
+        description=request.params.get("Description", ""),
+        started_at=request.sim.time,
+        complete_from=request.sim.now + SNAPSHOT_SECONDS,
+        region=host.spec.region,
+        tags=Lagged(tags),
+    )
+    snapshots[snapshot.id] = snapshot
+    return _snapshot(request, snapshot)
+
+
+def describe_snapshots(request: Request) -> Result:
+    getters: dict[str, Getter[Snapshot]] = {
+        "description": lambda snapshot: [snapshot.description],
+        "snapshot-id": lambda snapshot: [snapshot.id],
+        "status": lambda snapshot: [_snapshot_state(request, snapshot)],
+        "volume-id": lambda snapshot: [snapshot.volume_id],
+    }
+    found = [snapshot for snapshot in request.account.snapshots.values() if snapshot.region == request.region]
+    ids = request.params.get("SnapshotIds")
+    for identifier in ids or ():
+        if identifier not in [snapshot.id for snapshot in found]:
+            raise AwsError("InvalidSnapshot.NotFound", f"The snapshot '{identifier}' does not exist.")
+    found = [snapshot for snapshot in found if not ids or snapshot.id in ids]
+    found = select(
+        found, request.params.get("Filters", []), getters, lambda snapshot: snapshot.tags.seen(request.sim.now)
+    )
+    shown, next_token = page(request, found, 1000)
+    return {"Snapshots": [_snapshot(request, snapshot) for snapshot in shown], **next_token}
+
+
+def _snapshot_state(request: Request, snapshot: Snapshot) -> str:
+    return "completed" if request.sim.now >= snapshot.complete_from else "pending"
+
+
+def _snapshot(request: Request, snapshot: Snapshot) -> dict[str, Any]:
+    state = _snapshot_state(request, snapshot)
+    return {
+        "SnapshotId": snapshot.id,
+        "VolumeId": snapshot.volume_id,
+        "VolumeSize": snapshot.size_gib,
+        "Description": snapshot.description,
+        "StartTime": snapshot.started_at,
+        "State": state,
+        "Progress": "100%" if state == "completed" else "0%",
+        "OwnerId": ACCOUNT_ID,
+        "Encrypted": False,
+        "Tags": [{"Key": key, "Value": value} for key, value in snapshot.tags.seen(request.sim.now).items()],
+    }
+
+
+OPERATIONS: dict[str, Operation] = {
+    "DescribeVolumes": describe_volumes,
+    "ModifyVolume": modify_volume,
+    "DescribeVolumesModifications": describe_volumes_modifications,
+    "CreateSnapshot": create_snapshot,
+    "DescribeSnapshots": describe_snapshots,
+}

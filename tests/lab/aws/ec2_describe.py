@@ -1,0 +1,285 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""EC2: what the account tells of its instances, instance types and regions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.aws.errors import AwsError, invalid_value
+from lab.aws.filters import Getter, select
+from lab.aws.instance_types import size_of, usual_types
+from lab.aws.request import ACCOUNT_ID, Operation, Request, Result, page
+from lab.instance import STATE_CODES
+from lab.world import Host
+
+# A terminated instance is still listed for about an hour.
+TERMINATED_VISIBLE_SECONDS = 3600.0
+MAX_RESULTS = 1000
+USUAL_REGIONS = ("eu-central-1", "eu-north-1", "eu-west-1", "us-east-1", "us-east-2", "us-west-2")
+
+
+def instances_in(request: Request) -> list[Host]:
+    """The EC2 hosts of the request's region that still exist, in the order of their ids."""
+    hosts = [host for host in request.world.hosts.values() if host.instance and host.spec.region == request.region]
+    return sorted((host for host in hosts if not _forgotten(request, host)), key=lambda host: host.id or "")
+
+
+def _forgotten(request: Request, host: Host) -> bool:
+    assert host.instance
+    gone = host.instance.terminated_at
+    return gone is not None and request.sim.now - gone > TERMINATED_VISIBLE_SECONDS
+
+
+def find_instances(request: Request, ids: list[str]) -> list[Host]:
+    """The instances with these ids, in order; the EC2 errors for ids that are malformed or unknown."""
+    malformed = [identifier for identifier in ids if not identifier.startswith("i-")]
+    if malformed:
+        raise AwsError("InvalidInstanceID.Malformed", f'Invalid id: "{malformed[0]}"')
+    known = {host.id: host for host in instances_in(request)}
+    unknown = [identifier for identifier in dict.fromkeys(ids) if identifier not in known]
+    if len(unknown) == 1:
+        raise AwsError("InvalidInstanceID.NotFound", f"The instance ID '{unknown[0]}' does not exist")
+    if unknown:
+        raise AwsError("InvalidInstanceID.NotFound", f"The instance IDs '{', '.join(unknown)}' do not exist")
+    return [known[identifier] for identifier in dict.fromkeys(ids)]
+
+
+def tags_seen(request: Request, host: Host) -> dict[str, str]:
+    return host.tags.seen(request.sim.now)
+
+
+def _state_seen(request: Request, host: Host) -> str:
+    assert host.instance
+    return host.instance.view.seen(request.sim.now).state
+
+
+def _getters(request: Request) -> dict[str, Getter[Host]]:
+    return {
+        "architecture": lambda host: ["x86_64"],
+        "availability-zone": lambda host: [host.spec.region + host.spec.az],
+        "image-id": lambda host: [_image_id(host)],
+        "instance-id": lambda host: [host.id or ""],
+        "instance-lifecycle": lambda host: ["spot"] if host.spec.spot else [],
+        "instance-state-code": lambda host: [str(STATE_CODES[_state_seen(request, host)])],
+        "instance-state-name": lambda host: [_state_seen(request, host)],
+        "instance-type": lambda host: [host.spec.type],
+        "operator.managed": lambda host: [str(host.spec.managed_by_service).lower()],
+        "owner-id": lambda host: [ACCOUNT_ID],
+        "platform": lambda host: ["windows"] if host.spec.platform == "windows" else [],
+        "platform-details": lambda host: [_platform_details(host)],
+        "private-ip-address": lambda host: [_address(host)],
+        "reservation-id": lambda host: [host.reservation_id],
+        "root-device-name": lambda host: ["/dev/sda1"],
+        "root-device-type": lambda host: [_root_type(host)],
+        "subnet-id": lambda host: [_subnet_id(host)],
+        "tag-value": lambda host: list(tags_seen(request, host).values()),
+        "vpc-id": lambda host: [_vpc_id(host)],
+    }
+
+
+def describe_instances(request: Request) -> Result:
+    """Pages count instances, whatever reservations they are in."""
+    params = request.params
+    if params.get("InstanceIds"):
+        if params.get("MaxResults"):
+            raise AwsError(
+                "InvalidParameterCombination",
+                "The parameter instancesSet cannot be used with the parameter maxResults",
+            )
+        hosts = find_instances(request, params["InstanceIds"])
+    else:
+        hosts = instances_in(request)
+    _check_max_results(params)
+    if not params.get("IncludeManagedResources"):
+        hosts = [host for host in hosts if not host.spec.managed_by_service]
+    hosts = select(hosts, params.get("Filters", []), _getters(request), lambda host: tags_seen(request, host))
+    shown, next_token = page(request, hosts, MAX_RESULTS)
+    return {"Reservations": _reservations(request, shown), **next_token}
+
+
+def _check_max_results(params: dict[str, Any]) -> None:
+    size = params.get("MaxResults")
+    if size is not None and not 5 <= size <= MAX_RESULTS:
+        raise invalid_value(f"Value ( {size} ) for parameter maxResults is invalid. Expecting a value greater than 5.")
+
+
+def _reservations(request: Request, hosts: list[Host]) -> list[dict[str, Any]]:
+    by_id: dict[str, list[dict[str, Any]]] = {}
+    for host in hosts:
+        by_id.setdefault(host.reservation_id, []).append(describe(request, host))
+    return [
+        {"ReservationId": identifier, "OwnerId": ACCOUNT_ID, "Groups": [], "Instances": instances}
+        for identifier, instances in by_id.items()
+    ]
+
+
+def describe(request: Request, host: Host) -> dict[str, Any]:
+    """One instance as the account shows it at the moment."""
+    assert host.instance
+    spec = host.spec
+    view = host.instance.view.seen(request.sim.now)
+    tags = tags_seen(request, host)
+    optional: dict[str, Any] = {}
+    if spec.platform == "windows":
+        optional["Platform"] = "windows"
+    if view.reason:
+        optional["StateReason"] = {"Code": view.reason[0], "Message": view.reason[1]}
+    if spec.spot:
+        optional |= {"InstanceLifecycle": "spot", "SpotInstanceRequestId": "sir-" + (host.id or "")[2:10]}
+    if spec.agent != "no_role":
+        arn = f"arn:aws:iam::{ACCOUNT_ID}:instance-profile/managed-node"
+        optional["IamInstanceProfile"] = {"Arn": arn, "Id": "AIPA" + "LAB" * 5}
+    if spec.managed_by_service:
+        optional["Operator"] = {"Managed": True, "Principal": "eks.amazonaws.com"}
+    return {
+        "AmiLaunchIndex": 0,
+        "Architecture": "x86_64",
+        "BlockDeviceMappings": _block_devices(host) if view.state != "terminated" else [],
+        "HibernationOptions": {"Configured": spec.hibernated},
+        "ImageId": _image_id(host),
+        "InstanceId": host.id,
+        "InstanceType": spec.type,
+        "LaunchTime": view.launch_time,
+        "MetadataOptions": {"HttpTokens": "required", "HttpEndpoint": "enabled", "InstanceMetadataTags": "disabled"},
+        "Placement": {"AvailabilityZone": spec.region + spec.az, "Tenancy": "default"},
+        "PlatformDetails": _platform_details(host),
+        "PrivateIpAddress": _address(host),
+        "RootDeviceName": "/dev/sda1",
+        "RootDeviceType": _root_type(host),
+        "State": {"Code": STATE_CODES[view.state], "Name": view.state},
+        "StateTransitionReason": view.transition_reason,
+        "SubnetId": _subnet_id(host),
+        "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+        "VirtualizationType": "hvm",
+        "VpcId": _vpc_id(host),
+        **optional,
+    }
+
+
+def _block_devices(host: Host) -> list[dict[str, Any]]:
+    return [
+        {
+            "DeviceName": volume.device,
+            "Ebs": {
+                "VolumeId": volume.id,
+                "Status": "attached",
+                "AttachTime": volume.created_at,
+                "DeleteOnTermination": volume is host.root_volume,
+            },
+        }
+        for volume in host.volumes
+    ]
+
+
+def _platform_details(host: Host) -> str:
+    return "Windows" if host.spec.platform == "windows" else "Linux/UNIX"
+
+
+def _root_type(host: Host) -> str:
+    return "instance-store" if host.spec.instance_store else "ebs"
+
+
+def _image_id(host: Host) -> str:
+    return "ami-0b1a2c3d4e5f60718" if host.spec.platform == "windows" else "ami-0f1e2d3c4b5a69788"
+
+
+def _vpc_id(host: Host) -> str:
+    return "vpc-0a1b2c3d4e5f60718"
+
+
+def _subnet_id(host: Host) -> str:
+    return f"subnet-0a1b2c3d4e5f6071{host.spec.az}"
+
+
+def _address(host: Host) -> str:
+    number = int((host.id or "i-0")[-4:], 16)
+    return f"10.20.{number // 256}.{number % 256}"
+
+
+def describe_instance_status(request: Request) -> Result:
+    """Only running ones, unless IncludeAllInstances; checks pass when Windows is up."""
+    params = request.params
+    hosts = find_instances(request, params["InstanceIds"]) if params.get("InstanceIds") else instances_in(request)
+    if not params.get("IncludeAllInstances"):
+        hosts = [host for host in hosts if _state_seen(request, host) == "running"]
+    hosts = select(hosts, params.get("Filters", []), _getters(request), lambda host: tags_seen(request, host))
+    shown, next_token = page(request, hosts, MAX_RESULTS)
+    return {"InstanceStatuses": [_status(request, host) for host in shown], **next_token}
+
+
+def _status(request: Request, host: Host) -> dict[str, Any]:
+    state = _state_seen(request, host)
+    check = "not-applicable" if state != "running" else "ok" if host.guest.up else "initializing"
+    return {
+        "InstanceId": host.id,
+        "AvailabilityZone": host.spec.region + host.spec.az,
+        "InstanceState": {"Code": STATE_CODES[state], "Name": state},
+        "InstanceStatus": {"Status": check},
+        "SystemStatus": {"Status": "ok" if state == "running" else "not-applicable"},
+    }
+
+
+def describe_instance_attribute(request: Request) -> Result:
+    host = find_instances(request, [request.params["InstanceId"]])[0]
+    attribute = request.params["Attribute"]
+    values: dict[str, dict[str, Any]] = {
+        "disableApiStop": {"DisableApiStop": {"Value": host.spec.stop_protected}},
+        "disableApiTermination": {"DisableApiTermination": {"Value": False}},
+        "instanceType": {"InstanceType": {"Value": host.spec.type}},
+        "rootDeviceName": {"RootDeviceName": {"Value": "/dev/sda1"}},
+        "instanceInitiatedShutdownBehavior": {"InstanceInitiatedShutdownBehavior": {"Value": "stop"}},
+    }
+    if attribute not in values:
+        raise AwsError("NotImplemented", f"The lab does not know the attribute {attribute}.")
+    return {"InstanceId": host.id, **values[attribute]}
+
+
+def describe_instance_types(request: Request) -> Result:
+    names = request.params.get("InstanceTypes") or usual_types()
+    if len(names) > 100 and request.params.get("InstanceTypes"):
+        raise invalid_value("The maximum number of instance types is 100")
+    getters: dict[str, Getter[str]] = {"instance-type": lambda name: [name]}
+    names = select(names, request.params.get("Filters", []), getters, lambda name: {})
+    shown, next_token = page(request, names, 100)
+    return {"InstanceTypes": [_instance_type(name) for name in shown], **next_token}
+
+
+def _instance_type(name: str) -> dict[str, Any]:
+    vcpus, mib = size_of(name)
+    return {
+        "InstanceType": name,
+        "VCpuInfo": {"DefaultVCpus": vcpus, "DefaultCores": max(1, vcpus // 2), "DefaultThreadsPerCore": 2},
+        "MemoryInfo": {"SizeInMiB": mib},
+        "Hypervisor": "xen" if name[:2] in ("t2", "m4", "c4", "r4") else "nitro",
+        "CurrentGeneration": True,
+    }
+
+
+def describe_regions(request: Request) -> Result:
+    used = {request.world.scenario.account.region, *(host.spec.region for host in request.world.hosts.values())}
+    names = sorted(used | set(USUAL_REGIONS))
+    wanted = request.params.get("RegionNames") or names
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        raise invalid_value(f"Invalid region name: {unknown[0]}")
+    return {
+        "Regions": [
+            {
+                "RegionName": name,
+                "Endpoint": f"ec2.{name}.amazonaws.com",
+                "OptInStatus": "opt-in-not-required",
+            }
+            for name in wanted
+        ]
+    }
+
+
+OPERATIONS: dict[str, Operation] = {
+    "DescribeInstances": describe_instances,
+    "DescribeInstanceStatus": describe_instance_status,
+    "DescribeInstanceAttribute": describe_instance_attribute,
+    "DescribeInstanceTypes": describe_instance_types,
+    "DescribeRegions": describe_regions,
+}

@@ -1,0 +1,184 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a call has to pass before its operation: credentials, throttling, rights, and the faults of the scenario.
+
+Token buckets are per region. EC2's are those of aws-facts.md and of the EC2 user guide ("Request throttling");
+SSM's rates are unpublished, these are of the size that people report.
+"""
+
+from __future__ import annotations
+
+import base64
+import fnmatch
+from collections import Counter
+from dataclasses import dataclass
+
+from lab.aws.errors import AwsError, expired, throttled, unknown_key
+from lab.aws.request import ACCOUNT_ID, CONTROLLER_ARN, Request
+from lab.scenario import Account, ApiFault
+from lab.world import Host, World
+
+FAULT_MESSAGES = {
+    "InsufficientInstanceCapacity": "We currently do not have sufficient {type} capacity in the Availability Zone you "
+    "requested ({region}{az}). Our system will be working on provisioning additional capacity.",
+    "ThrottlingException": "Rate exceeded",
+    "RequestLimitExceeded": "Request limit exceeded.",
+}
+
+
+@dataclass
+class Bucket:
+    """A token bucket in lab time."""
+
+    size: float
+    per_second: float
+    tokens: float
+    at: float = 0.0
+
+    def take(self, now: float, tokens: float) -> bool:
+        self.tokens = min(self.size, self.tokens + (now - self.at) * self.per_second)
+        self.at = now
+        if tokens > self.tokens:
+            return False
+        self.tokens -= tokens
+        return True
+
+
+@dataclass
+class ArmedFault:
+    """A fault of the scenario and how often it still strikes (None: always)."""
+
+    host: Host
+    spec: ApiFault
+    times_left: int | None
+
+    def hits(self, request: Request, named: list[Host]) -> bool:
+        if self.times_left == 0 or self.spec.operation != request.operation:
+            return False
+        return self.host in named or not self.spec.with_host
+
+    def error(self) -> AwsError:
+        spec = self.host.spec
+        text = FAULT_MESSAGES.get(self.spec.error, f"The call failed: {self.spec.error}.")
+        return AwsError(self.spec.error, text.format(type=spec.type, region=spec.region, az=spec.az))
+
+
+# (size, refill per second) by name; which one a call needs is said in `_buckets_of`.
+RATES = {
+    "ec2:Describe": (100, 20),
+    "ec2:StartInstances": (5, 2),
+    "ec2:other": (50, 5),
+    "ec2:started instances": (1000, 2),
+    "ec2:stopped instances": (1000, 20),
+    "ssm:SendCommand": (20, 5),
+    "ssm:other": (60, 20),
+}
+
+
+def _buckets_of(request: Request) -> list[tuple[str, int]]:
+    """The buckets that a call draws from, and how much of each."""
+    if request.service == "ssm":
+        return [("ssm:SendCommand" if request.operation == "SendCommand" else "ssm:other", 1)]
+    if request.service != "ec2":
+        return []
+    if request.operation.startswith("Describe"):
+        return [("ec2:Describe", 1)]
+    instances = len(request.params.get("InstanceIds", ()))
+    if request.operation == "StartInstances":
+        return [("ec2:StartInstances", 1), ("ec2:started instances", instances)]
+    if request.operation == "StopInstances":
+        return [("ec2:other", 1), ("ec2:stopped instances", instances)]
+    return [("ec2:other", 1)]
+
+
+class Gate:
+    """Lets a call through or raises the AwsError that the client gets instead."""
+
+    def __init__(self, world: World, account: Account) -> None:
+        self._world = world
+        self._account = account
+        self._keys: dict[str, bool] = {}  # access key -> still valid
+        self._buckets: dict[tuple[str, str], Bucket] = {}
+        self._seen: Counter[str] = Counter()
+        self._faults = [
+            ArmedFault(host, fault, fault.times) for host in world.hosts.values() for fault in host.spec.api_faults
+        ]
+
+    def admit_key(self, access_key: str) -> None:
+        self._keys[access_key] = True
+
+    def expire_newest_key(self) -> None:
+        """The credentials that were given out last are not accepted any more."""
+        if self._keys:
+            self._keys[list(self._keys)[-1]] = False
+
+    def check(self, request: Request, hosts: list[Host]) -> None:
+        """``hosts`` are those that the call names."""
+        self._check_credentials(request)
+        self._check_rate(request, hosts)
+        self._check_rights(request)
+        if not request.dry_run:
+            self._check_faults(request, hosts)
+
+    def _check_credentials(self, request: Request) -> None:
+        if request.caller not in self._keys:
+            raise unknown_key(request.service)
+        if not self._keys[request.caller]:
+            raise expired(request.service)
+
+    def _check_rate(self, request: Request, hosts: list[Host]) -> None:
+        call = f"{request.action}/{','.join(host.name for host in hosts)}"
+        self._seen[call] += 1
+        luck = self._world.sim.random("throttle", call, self._seen[call]).random()
+        if luck < self._account.throttle:
+            raise throttled(request.service)
+        if self._account.buckets and not all(self._take(request, *need) for need in _buckets_of(request)):
+            raise throttled(request.service)
+
+    def _take(self, request: Request, name: str, tokens: int) -> bool:
+        key = (request.region, name)
+        if key not in self._buckets:
+            size, per_second = RATES[name]
+            self._buckets[key] = Bucket(size, per_second, size)
+        return self._buckets[key].take(self._world.sim.now, tokens)
+
+    def is_denied(self, action: str) -> bool:
+        return any(fnmatch.fnmatchcase(action.lower(), denied.lower()) for denied in self._account.deny)
+
+    def _check_rights(self, request: Request) -> None:
+        if not self.is_denied(request.action):
+            return
+        text = (
+            f"User: {CONTROLLER_ARN} is not authorized to perform: {request.action} on resource: "
+            f"{_resource_of(request)} because no identity-based policy allows the {request.action} action"
+        )
+        if request.service == "ec2":
+            encoded = base64.urlsafe_b64encode(f"{request.action} denied".encode()).decode()
+            raise AwsError(
+                "UnauthorizedOperation",
+                f"You are not authorized to perform this operation. {text}. "
+                f"Encoded authorization failure message: {encoded}",
+            )
+        raise AwsError("AccessDenied" if request.service in ("sts", "iam") else "AccessDeniedException", text)
+
+    def _check_faults(self, request: Request, named: list[Host]) -> None:
+        for fault in self._faults:
+            if fault.hits(request, named):
+                if fault.times_left is not None:
+                    fault.times_left -= 1
+                raise fault.error()
+
+
+def _resource_of(request: Request) -> str:
+    """The first resource that the call is about, as an ARN."""
+    params = request.params
+    if request.operation.startswith(("Describe", "List", "Get")):
+        return "*" if request.service == "ec2" else f"arn:aws:{request.service}:{request.region}:{ACCOUNT_ID}:*"
+    ids = params.get("InstanceIds") or params.get("Resources") or [params.get("VolumeId") or params.get("InstanceId")]
+    if not ids or not ids[0]:
+        return "*"
+    kind = {"i": "instance", "vol": "volume", "mi": "managed-instance", "snap": "snapshot"}
+    prefix = ids[0].split("-")[0]
+    service = "ssm" if prefix == "mi" else "ec2"
+    return f"arn:aws:{service}:{request.region}:{ACCOUNT_ID}:{kind.get(prefix, 'instance')}/{ids[0]}"

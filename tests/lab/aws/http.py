@@ -1,0 +1,207 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""HTTP before the account: finds out what is called, parses and serialises with moto, and gives moto what is moto's.
+
+Only the operations in ``FOR_MOTO`` reach a stock backend. moto must never answer for an operation that it does badly
+(its SendCommand reaches every instance of the region), so everything else that the account does not know is refused.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
+
+from moto.core.parse import PROTOCOL_PARSERS
+from moto.core.serialize import SerializationContext, get_serializer_class
+from moto.core.utils import get_service_model
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.datastructures import Headers, MultiDict
+from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.test import run_wsgi_app
+
+from lab.aws.account import OPERATIONS, Account
+from lab.aws.errors import AwsError
+from lab.aws.request import Request, Result
+from lab.aws.xml import ec2_body
+
+SIGNING_NAMES = {"servicequotas": "service-quotas"}
+FOR_MOTO = {
+    "logs": {
+        "CreateLogGroup",
+        "DescribeLogGroups",
+        "DescribeLogStreams",
+        "FilterLogEvents",
+        "GetLogEvents",
+        "PutRetentionPolicy",
+    },
+}
+_PROTOCOLS = {"ec2": "ec2", "sts": "query", "iam": "query"}
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+
+class Incoming:
+    """An HTTP request, as far as it tells which call it is."""
+
+    def __init__(self, environ: Environ) -> None:
+        self.environ = environ
+        self.body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        self.access_key, self.region, self.service = self._scope()
+        self.protocol = _PROTOCOLS.get(self.service, "json")
+        self.form = dict(parse_qsl(self.body.decode(), keep_blank_values=True)) if self.protocol != "json" else {}
+        target = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+        path = f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO', '')}"
+        self.operation: str = self.form.get("Action") or target or path
+
+    def _scope(self) -> tuple[str, str, str]:
+        """Access key, region and service from the signature's scope; that it is right nobody checks."""
+        _, _, rest = self.environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
+        fields = rest.split(",")[0].split("/")
+        if len(fields) < 5:
+            return "", "", "unsigned"
+        return fields[0], fields[2], SIGNING_NAMES.get(fields[3], fields[3])
+
+    def params(self) -> dict[str, Any]:
+        if self.protocol == "json":
+            return dict(json.loads(self.body or b"{}"))
+        operation = get_service_model(self.service).operation_model(self.operation)
+        parser = PROTOCOL_PARSERS[self.protocol](operation)
+        return dict(
+            parser.parse(
+                {
+                    "method": "POST",
+                    "values": MultiDict(self.form),
+                    "headers": Headers(),
+                    "body": self.body,
+                    "url_path": "/",
+                    "url_params": {},
+                }
+            )
+        )
+
+
+class Gateway:
+    """The WSGI application: one HTTP request, one call of the account."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._moto = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        incoming = Incoming(environ)
+        request_id = str(uuid.uuid4())
+        try:
+            status, content_type, body = self._answer(incoming, request_id)
+        except AwsError as error:
+            status = error.status
+            content_type, body = _error_body(incoming.protocol, error, request_id)
+        headers = [
+            ("Content-Type", content_type),
+            ("Content-Length", str(len(body))),
+            ("x-amzn-RequestId", request_id),
+        ]
+        start_response(f"{status} {'OK' if status < 400 else 'Error'}", headers)
+        return [body]
+
+    def _answer(self, incoming: Incoming, request_id: str) -> tuple[int, str, bytes]:
+        service, operation = incoming.service, incoming.operation
+        if operation in OPERATIONS.get(service, {}):
+            result = self._account.call(service, operation, incoming.params(), incoming.region, incoming.access_key)
+            return 200, *_result_body(incoming, result, request_id)
+        request = Request(self._account, service, operation, {}, incoming.region, incoming.access_key)
+        if operation in FOR_MOTO.get(service, ()):
+            request.params.update(incoming.params())
+            result = self._account.pass_through(request, lambda: self._forward(incoming))
+            return 200, result["content_type"], result["body"]
+        raise self._account.refuse(request)
+
+    def _forward(self, incoming: Incoming) -> Result:
+        environ = {**incoming.environ, "wsgi.input": io.BytesIO(incoming.body)}
+        chunks, status, headers = run_wsgi_app(self._moto, environ)
+        body = b"".join(chunks)
+        if not status.startswith("2"):
+            answer = json.loads(body)
+            raise AwsError(answer.get("__type", "InternalError").rpartition("#")[2], answer.get("message", ""))
+        return {"content_type": headers.get("Content-Type", "application/x-amz-json-1.1"), "body": body}
+
+
+def _result_body(incoming: Incoming, result: Result, request_id: str) -> tuple[str, bytes]:
+    """Content type and body."""
+    operation = get_service_model(incoming.service).operation_model(incoming.operation)
+    if incoming.protocol == "ec2":
+        text = ec2_body(incoming.operation, operation.output_shape, result, request_id)
+        return "text/xml;charset=UTF-8", text.encode()
+    serializer = get_serializer_class(incoming.service, incoming.protocol)
+    answer = serializer(operation, context=SerializationContext(request_id)).serialize(result)
+    body = answer["body"]
+    content_type = answer["headers"].get("Content-Type", "application/x-amz-json-1.1")
+    return content_type, body.encode() if isinstance(body, str) else body
+
+
+def _error_body(protocol: str, error: AwsError, request_id: str) -> tuple[str, bytes]:
+    """Content type and body."""
+    if protocol == "json":
+        return "application/x-amz-json-1.1", json.dumps({"__type": error.code, "message": error.message}).encode()
+    inner = f"<Error><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message></Error>"
+    if protocol == "ec2":
+        text = f"<Response><Errors>{inner}</Errors><RequestID>{request_id}</RequestID></Response>"
+    else:
+        text = f"<ErrorResponse>{inner}<RequestId>{request_id}</RequestId></ErrorResponse>"
+    return "text/xml", text.encode()
+
+
+class _Handler(MotoRequestHandler):
+    """Keeps connections open, which werkzeug's own handler never does: a new one for each call is half its cost.
+
+    The gateway reads each request to its end, so the next one begins where it should. Headers and body go out as one
+    piece, else each answer would wait for an ACK.
+    """
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def run_wsgi(self) -> None:
+        def start_response(
+            status: str, headers: list[tuple[str, str]], _exc_info: object = None
+        ) -> Callable[[bytes], object]:
+            code, _, text = status.partition(" ")
+            self.send_response(int(code), text)
+            for name, value in headers:
+                self.send_header(name, value)
+            self.end_headers()
+            return self.wfile.write
+
+        for data in self.server.app(self.make_environ(), start_response):
+            self.wfile.write(data)
+        self.wfile.flush()
+
+    def log_request(self, *args: object) -> None:
+        """Nothing: the trace has it."""
+
+
+class HttpServer:
+    """The account at a free port of 127.0.0.1."""
+
+    def __init__(self, account: Account) -> None:
+        self._server: BaseWSGIServer = make_server(
+            "127.0.0.1", 0, Gateway(account), threaded=True, request_handler=_Handler
+        )
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True, name="lab-http")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._thread.is_alive():  # else shutdown would wait for ever
+            self._server.shutdown()
+        self._server.server_close()

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""STS, IAM and Service Quotas: who is calling, what the caller may do, how many vCPUs the account has."""
+
+from __future__ import annotations
+
+from lab.aws.errors import AwsError
+from lab.aws.request import ACCOUNT_ID, CONTROLLER_ARN, ROLE_ARN, Operation, Request, Result
+
+STANDARD_VCPUS = "L-1216C47A"
+
+
+def get_caller_identity(request: Request) -> Result:
+    return {"UserId": "AROALABLABLABLABLABLA:lab", "Account": ACCOUNT_ID, "Arn": CONTROLLER_ARN}
+
+
+def simulate_principal_policy(request: Request) -> Result:
+    """Each action with each resource: denied when the scenario's account denies it, else allowed."""
+    params = request.params
+    if params["PolicySourceArn"] != ROLE_ARN:
+        raise AwsError("NoSuchEntity", f"The entity {params['PolicySourceArn']} cannot be found.")
+    return {
+        "EvaluationResults": [
+            {
+                "EvalActionName": action,
+                "EvalResourceName": resource,
+                "EvalDecision": "implicitDeny" if request.account.gate.is_denied(action) else "allowed",
+                "MatchedStatements": [],
+                "MissingContextValues": [],
+            }
+            for action in params["ActionNames"]
+            for resource in params.get("ResourceArns") or ["*"]
+        ],
+        "IsTruncated": False,
+    }
+
+
+def get_service_quota(request: Request) -> Result:
+    service, code = request.params["ServiceCode"], request.params["QuotaCode"]
+    if (service, code) != ("ec2", STANDARD_VCPUS):
+        raise AwsError("NoSuchResourceException", "The request failed because the specified resource doesn't exist.")
+    return {
+        "Quota": {
+            "ServiceCode": "ec2",
+            "ServiceName": "Amazon Elastic Compute Cloud (Amazon EC2)",
+            "QuotaArn": f"arn:aws:servicequotas:{request.region}:{ACCOUNT_ID}:ec2/{code}",
+            "QuotaCode": code,
+            "QuotaName": "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances",
+            "Value": float(request.world.scenario.account.vcpu_quota),
+            "Unit": "None",
+            "Adjustable": True,
+            "GlobalQuota": False,
+        }
+    }
+
+
+STS_OPERATIONS: dict[str, Operation] = {"GetCallerIdentity": get_caller_identity}
+IAM_OPERATIONS: dict[str, Operation] = {"SimulatePrincipalPolicy": simulate_principal_policy}
+QUOTA_OPERATIONS: dict[str, Operation] = {"GetServiceQuota": get_service_quota}

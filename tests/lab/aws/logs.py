@@ -1,0 +1,25 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the output of commands goes that somebody wants in CloudWatch Logs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+
+class LogSink(Protocol):
+    """Takes text for a stream; group and stream come to be when they are first written to."""
+
+    def write(self, region: str, group: str, stream: str, at: datetime, text: str) -> None: ...
+
+
+class MemoryLogs:
+    """Keeps it in memory: ``streams[(region, group, stream)]``."""
+
+    def __init__(self) -> None:
+        self.streams: dict[tuple[str, str, str], str] = {}
+
+    def write(self, region: str, group: str, stream: str, at: datetime, text: str) -> None:
+        self.streams[(region, group, stream)] = self.streams.get((region, group, stream), "") + text

@@ -1,0 +1,219 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run Command: a command, its invocations on the nodes, and how their states follow from what the agents tell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from lab.agent import Execution, Outcome
+from lab.aws.ssm_documents import Document
+from lab.sim import Simulation, Steps, Timer
+
+if TYPE_CHECKING:
+    from lab.world import Host
+
+DONE = ("Success", "Failed", "TimedOut", "Cancelled")
+# These do not count against MaxErrors (Systems Manager user guide, "Understanding command statuses").
+NOT_AN_ERROR = ("Success", "DeliveryTimedOut", "Undeliverable", "Terminated", "Cancelled")
+NO_RESPONSE_CODE = -1
+
+Work = Callable[["Invocation", Execution], Steps[Outcome]]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What SendCommand asked for; times in lab seconds, ``timeout_seconds`` for delivery."""
+
+    document: Document
+    parameters: dict[str, list[str]]
+    comment: str
+    timeout_seconds: float
+    execution_seconds: float
+    max_concurrency: int
+    max_errors: int
+    cloudwatch: dict[str, Any]
+    region: str
+
+
+class Invocation:
+    """One command on one node, as the service knows it."""
+
+    def __init__(self, command: Command, host: Host) -> None:
+        self.command = command
+        self.host = host
+        self.status = "Pending"
+        self.details = "Pending"
+        self.exit_code = NO_RESPONSE_CODE
+        self.stdout = ""
+        self.stderr = ""
+        self.started_at: datetime | None = None
+        self.ended_at: datetime | None = None
+        self.sent = False
+        self._delivery: Timer | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.status in DONE
+
+    @property
+    def timeout_seconds(self) -> float:
+        """The agent ends the program after so long."""
+        return self.command.order.execution_seconds
+
+    def send(self) -> None:
+        self.sent = True
+        sim, order = self.command.sim, self.command.order
+        if self.host.spec.platform not in [platform.lower() for platform in order.document.platforms]:
+            sim.after(1.0, lambda: self._end("Failed", "InvalidPlatform"))
+            return
+        self._delivery = sim.at(self.command.requested_at + order.timeout_seconds, self._not_delivered)
+        sim.at(self.command.expires_at, self._expire)
+        self.host.agent.submit(self)
+
+    def _not_delivered(self) -> None:
+        if self.started_at is None and not self.done:
+            self.host.agent.withdraw(self)
+            there = self.host.instance is None or self.host.instance.state == "running"
+            if there:
+                self._end("TimedOut", "DeliveryTimedOut")
+            else:
+                self._end("Failed", "Undeliverable")
+
+    def _expire(self) -> None:
+        """The agent never told how it ended."""
+        if not self.done:
+            self._end("TimedOut", "ExecutionTimedOut")
+
+    def terminate(self) -> None:
+        """MaxErrors was passed before the node took the command."""
+        self.host.agent.withdraw(self)
+        self._end("Failed", "Terminated")
+
+    def cancel(self) -> None:
+        if self.done:
+            return
+        if self.started_at is None:
+            self.host.agent.withdraw(self)
+            self._end("Cancelled", "Cancelled")
+        else:
+            self.status = self.details = "Cancelling"
+            self.host.agent.cancel(self)
+
+    # ---- what the agent does and tells
+
+    def steps(self, execution: Execution) -> Steps[Outcome]:
+        return self.command.work(self, execution)
+
+    def started(self) -> None:
+        if self._delivery:
+            self._delivery.cancel()
+        self.started_at = self.command.sim.time
+        self.status = self.details = "InProgress"
+
+    def ended(self, outcome: Outcome) -> None:
+        if self.done:
+            return
+        self.exit_code, self.stdout, self.stderr = outcome.exit_code, outcome.stdout, outcome.stderr
+        status = "Failed" if outcome.exit_code else "Success"
+        self._end(status, status)
+        self.command.output(self)
+
+    def timed_out(self) -> None:
+        if not self.done:
+            self._end("TimedOut", "ExecutionTimedOut")
+
+    def cancelled(self) -> None:
+        if not self.done:
+            self._end("Cancelled", "Cancelled")
+
+    def _end(self, status: str, details: str) -> None:
+        if self._delivery:
+            self._delivery.cancel()
+        self.status, self.details = status, details
+        if self.started_at:
+            self.ended_at = self.command.sim.time
+        self.command.go_on()
+
+
+class Command:
+    """A command: sends its invocations as MaxConcurrency and MaxErrors allow, and sums up their states.
+
+    ``work`` makes the steps of an invocation, ``output`` is given each one that has output.
+    """
+
+    def __init__(
+        self,
+        sim: Simulation,
+        identifier: str,
+        order: Order,
+        hosts: list[Host],
+        visible_at: float,
+        work: Work,
+        output: Callable[[Invocation], None],
+    ) -> None:
+        self.sim = sim
+        self.id = identifier
+        self.order = order
+        self.visible_at = visible_at
+        self.work = work
+        self.output = output
+        self.requested_at = sim.now
+        self.requested_time = sim.time
+        self.expires_at = sim.now + order.timeout_seconds + order.execution_seconds
+        self.cancelling = False
+        self.invocations = {host.id: Invocation(self, host) for host in hosts}
+
+    def go_on(self) -> None:
+        """Send what may be sent now; after too many errors, end what no node has taken yet."""
+        invocations = list(self.invocations.values())
+        errors = sum(one.done and one.details not in NOT_AN_ERROR for one in invocations)
+        waiting = [one for one in invocations if one.started_at is None and not one.done]
+        if errors > self.order.max_errors:
+            if waiting:
+                waiting[0].terminate()  # which comes back here for the next
+            return
+        under_way = sum(one.sent and not one.done for one in invocations)
+        for one in [one for one in waiting if not one.sent][: max(0, self.order.max_concurrency - under_way)]:
+            one.send()
+
+    def cancel(self, ids: list[str]) -> None:
+        self.cancelling = True
+        for identifier, invocation in self.invocations.items():
+            if not ids or identifier in ids:
+                invocation.cancel()
+
+    @property
+    def status(self) -> str:
+        """Success also when a node could not be reached: each invocation has to be judged by itself."""
+        states = [one.status for one in self.invocations.values()]
+        if set(states) == {"Pending"}:
+            return "Pending"
+        if not set(states) <= set(DONE):
+            return "Cancelling" if self.cancelling else "InProgress"
+        if "Cancelled" in states:
+            return "Cancelled"
+        failures = [one for one in self.invocations.values() if one.details not in NOT_AN_ERROR]
+        if failures:
+            return "TimedOut" if all(one.status == "TimedOut" for one in failures) else "Failed"
+        return "Success" if "Success" in states else states[0]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        invocations = list(self.invocations.values())
+        return {
+            "TargetCount": len(invocations),
+            "CompletedCount": sum(one.done for one in invocations),
+            "ErrorCount": sum(one.details in ("Failed", "ExecutionTimedOut", "InvalidPlatform") for one in invocations),
+            "DeliveryTimedOutCount": sum(one.details == "DeliveryTimedOut" for one in invocations),
+        }
+
+
+def limit(text: str, targets: int) -> int:
+    """MaxConcurrency or MaxErrors: a number, or a percentage of the targets, rounded up."""
+    return math.ceil(targets * int(text[:-1]) / 100) if text.endswith("%") else int(text)

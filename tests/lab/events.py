@@ -1,0 +1,114 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What others do meanwhile: the events of a scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from lab.aws.account import Account
+from lab.aws.errors import AwsError
+from lab.aws.request import OTHER
+from lab.scenario import Event
+from lab.sim import Steps
+from lab.world import ASG_TAG, Host
+
+RETRY_SECONDS = 5.0
+GIVE_UP_SECONDS = 3600.0
+
+
+class Events:
+    """Lets each event happen once; several that are due at one moment in the order of the list.
+
+    ``on_controller`` is called with "kill" or "term".
+    """
+
+    def __init__(
+        self, events: tuple[Event, ...], account: Account, on_controller: Callable[[str], None] | None
+    ) -> None:
+        self._account = account
+        self._on_controller = on_controller
+        self._waiting = [event for event in events if event.when_host]
+        self._timed = [event for event in events if event.at_seconds is not None]
+
+    def begin(self) -> None:
+        self._account.world.listen(self._host_did)
+        for event in self._timed:
+            self._account.world.sim.at(event.at_seconds or 0.0, partial(self._happen, event))
+
+    def _host_did(self, host: Host, word: str) -> None:
+        due = [event for event in self._waiting if (event.when_host, event.when_state) == (host.name, word)]
+        for event in due:
+            self._waiting.remove(event)
+            # Not at once: what announced it has to come to its end first.
+            self._account.world.sim.after(0.0, partial(self._happen, event))
+
+    def _happen(self, event: Event) -> None:
+        if event.do == "expire_credentials":
+            self._account.gate.expire_newest_key()
+        elif event.do in ("kill_controller", "term_controller"):
+            if self._on_controller:
+                self._on_controller(event.do.removesuffix("_controller"))
+        else:
+            self._act(event, self._account.world.hosts[event.host or event.when_host or ""])
+
+    def _act(self, event: Event, host: Host) -> None:
+        if event.do == "agent_dies":
+            host.agent.disconnect()
+        elif event.do == "agent_returns":
+            host.agent.reconnect()
+        elif event.do == "log_on":
+            host.guest.sessions += 1
+        elif event.do == "join_asg":
+            self._account.note("autoscaling", "AttachInstances", {"InstanceIds": [host.id]}, host)
+            self._set_tags(host, {**host.tags.latest, ASG_TAG: "joined-meanwhile"})
+        elif event.do == "retag":
+            self._retag(host, event.retag or {})
+        elif event.do == "untag":
+            self._untag(host)
+        elif host.instance:
+            self._account.world.sim.spawn(self._power(event.do, host))
+
+    def _retag(self, host: Host, tags: dict[str, str]) -> None:
+        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+        if host.instance:
+            self._call(host, "CreateTags", {"Resources": [host.id], "Tags": listed})
+        else:
+            self._account.note("ssm", "AddTagsToResource", {"ResourceId": host.id, "Tags": listed}, host)
+            self._set_tags(host, {**host.tags.latest, **tags})
+
+    def _untag(self, host: Host) -> None:
+        """All tags go but the name and AWS's own."""
+        keys = [key for key in host.tags.latest if key != "Name" and not key.startswith("aws:")]
+        if host.instance:
+            self._call(host, "DeleteTags", {"Resources": [host.id], "Tags": [{"Key": key} for key in keys]})
+        else:
+            self._account.note("ssm", "RemoveTagsFromResource", {"ResourceId": host.id, "TagKeys": keys}, host)
+            self._set_tags(host, {key: value for key, value in host.tags.latest.items() if key not in keys})
+
+    def _set_tags(self, host: Host, tags: dict[str, str]) -> None:
+        self._account.world.set_tags(host.tags, tags)
+
+    def _power(self, do: str, host: Host) -> Steps[None]:
+        """Somebody else's hand on the power; who is told "not in this state" tries again a little later."""
+        calls = {
+            "start": ["StartInstances"],
+            "stop": ["StopInstances"],
+            "restart": ["StopInstances", "StartInstances"],
+            "terminate": ["TerminateInstances"],
+        }
+        for operation in calls[do]:
+            tries = int(GIVE_UP_SECONDS / RETRY_SECONDS)
+            while tries and not self._call(host, operation, {"InstanceIds": [host.id]}):
+                tries -= 1
+                yield RETRY_SECONDS
+
+    def _call(self, host: Host, operation: str, params: dict[str, Any]) -> bool:
+        try:
+            self._account.call("ec2", operation, params, host.spec.region, OTHER)
+        except AwsError as error:
+            return error.code != "IncorrectInstanceState"
+        return True

@@ -1,0 +1,94 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Windows host from the inside: it boots, people are logged on, it installs updates, it reboots, it loses power."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from lab.guest_disk import SystemDisk
+from lab.guest_updates import WindowsUpdate
+from lab.scenario import HostSpec
+from lab.sim import Process, Simulation, Steps
+
+# A host that runs at the start has been up for so long.
+UP_SINCE = timedelta(days=9)
+
+
+class GuestListener(Protocol):
+    """What stands on the operating system: the SSM agent."""
+
+    def guest_up(self, after_reboot: bool) -> None: ...
+
+    def guest_down(self) -> None: ...
+
+
+class Guest:
+    """The operating system of one host. ``announce`` gets the words that events of a scenario wait for."""
+
+    def __init__(
+        self, sim: Simulation, spec: HostSpec, device_gib: Callable[[], float], announce: Callable[[str], None]
+    ) -> None:
+        self.spec = spec
+        self._sim = sim
+        self._announce = announce
+        self.disk = SystemDisk(spec.disk, device_gib)
+        self.updates = WindowsUpdate(sim, spec, self.disk, announce)
+        self.sessions = spec.sessions
+        self.up = False
+        self.boot_time: datetime = sim.time - UP_SINCE
+        self.reboots = 0
+        self.cut_off = 0
+        self._listeners: list[GuestListener] = []
+        self._boot: Process | None = None
+
+    @property
+    def computer_name(self) -> str:
+        """As Windows would have it: 15 characters that NetBIOS allows."""
+        allowed = "".join(c if c.isascii() and c.isalnum() else "-" for c in self.spec.name.upper())
+        return allowed[:15].strip("-") or "HOST"
+
+    def add_listener(self, listener: GuestListener) -> None:
+        self._listeners.append(listener)
+
+    def begin_up(self) -> None:
+        """It has been running since before the scenario began."""
+        self.up = self.spec.boots != "never"
+
+    def power_on(self) -> None:
+        self._boot = self._sim.spawn(self._boot_up(after_reboot=False))
+
+    def _boot_up(self, after_reboot: bool) -> Steps[None]:
+        if self.spec.boots == "never":
+            return
+        yield self.spec.boot_seconds
+        self.up = True
+        self.boot_time = self._sim.time
+        self.disk.rescan()
+        self.updates.boot()
+        self._announce("booted")
+        for listener in self._listeners:
+            listener.guest_up(after_reboot)
+
+    def power_off(self) -> bool:
+        """Power goes, or Windows is shut down from outside; True when an installation was cut off by it."""
+        if self._boot:
+            self._boot.stop()
+        was_cut_off = self.updates.power_off()
+        self.cut_off += was_cut_off
+        self.sessions = 0
+        if self.up:
+            self.up = False
+            for listener in self._listeners:
+                listener.guest_down()
+        return was_cut_off
+
+    def reboot(self) -> None:
+        """Windows reboots itself, as after an installation."""
+        self.reboots += 1
+        self._announce("rebooting")
+        self.power_off()
+        self._boot = self._sim.spawn(self._boot_up(after_reboot=True))

@@ -1,0 +1,294 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Windows Update on a host: services, what is offered, installing, history, and what is broken about it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from lab.guest_disk import SystemDisk
+from lab.scenario import HostSpec, Update
+from lab.sim import Process, Signal, Simulation, Steps
+
+NO_ERROR = "0x00000000"
+SERVICE_DISABLED = "0x80070422"  # ERROR_SERVICE_DISABLED
+DISK_FULL = "0x80070070"  # ERROR_DISK_FULL
+CANCELLED = "0x8024000B"  # WU_E_CALL_CANCELLED
+BUSY = "0x80240016"  # WU_E_INSTALL_NOT_ALLOWED: another installation is in progress or a reboot is due
+MESSAGES = {
+    NO_ERROR: "",
+    SERVICE_DISABLED: "The service cannot be started, either because it is disabled or because it has no enabled "
+    "devices associated with it.",
+    DISK_FULL: "There is not enough space on the disk.",
+    "0x80248007": "The information requested is not in the data store.",
+    "0x80073712": "The component store is in an inconsistent state.",
+    "0x8024402C": "The proxy server or target server name cannot be resolved.",
+    "0x8024FFFF": "An operation failed due to reasons not covered by another error code.",
+    CANCELLED: "The operation was cancelled.",
+    BUSY: "The operation tried to install while another installation was in progress.",
+}
+
+SEARCH_ERRORS = {
+    "service_stopped": SERVICE_DISABLED,
+    "service_disabled": SERVICE_DISABLED,
+    "cache_corrupt": "0x80248007",
+    "no_route": "0x8024402C",
+    "unrepairable": "0x8024FFFF",
+}
+INSTALL_ERRORS = {**SEARCH_ERRORS, "components_corrupt": "0x80073712"}
+# A search or an installation that cannot work gives up after so long.
+GIVES_UP_AFTER_SECONDS = 15.0
+
+APPROVED_CLASSES = ("critical", "security")
+APPROVED_SEVERITIES = ("critical", "important")
+
+# What waits for its reboot on a host with `pending_reboot`: installed before the scenario began.
+EARLIER_UPDATE = Update(kb="KB5020000", severity="important", update_class="security", reboot=True)
+
+
+class WindowsUpdateError(Exception):
+    """What the Update agent answers instead of a result."""
+
+    def __init__(self, hresult: str) -> None:
+        super().__init__(f"Exception from HRESULT: {hresult}. {MESSAGES.get(hresult, '')}".strip())
+        self.hresult = hresult
+
+
+class UpdateState(enum.Enum):
+    """Where an update is that this host has: its reboot may still be due."""
+
+    INSTALLED = "Installed"
+    PENDING_REBOOT = "InstalledPendingReboot"
+
+
+@dataclass
+class Service:
+    """A Windows service. ``manual`` and stopped is normal: it is started on demand."""
+
+    name: str
+    start_type: str = "manual"
+    status: str = "stopped"
+
+    @property
+    def enabled(self) -> bool:
+        return self.start_type != "disabled"
+
+
+@dataclass
+class HistoryEntry:
+    """One installation in the host's update history; ``hresult`` is for the finished ones."""
+
+    kb: str
+    result: str
+    hresult: str
+    at: datetime
+
+    @property
+    def title(self) -> str:
+        return f"Security Update for Windows ({self.kb})"
+
+
+@dataclass
+class Installation:
+    """Updates being installed one after the other; it goes on when nobody waits for it any more."""
+
+    done: Signal
+    started: dict[str, HistoryEntry] = field(default_factory=dict)
+    installed: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    said_failed: list[str] = field(default_factory=list)
+    stopping: bool = False
+    finished: bool = False
+
+    def stop_after_current(self) -> None:
+        """Do not begin another update; what Windows has begun it finishes."""
+        self.stopping = True
+
+
+class WindowsUpdate:
+    """The Update agent and its world. ``announce`` is told when installing begins and ends."""
+
+    def __init__(self, sim: Simulation, spec: HostSpec, disk: SystemDisk, announce: Callable[[str], None]) -> None:
+        self._sim = sim
+        self._spec = spec
+        self._disk = disk
+        self._announce = announce
+        self.fault = spec.windows_update
+        self.known = {update.kb: update for update in spec.updates}
+        self.states: dict[str, UpdateState] = {}
+        self.installed_at: dict[str, datetime] = {}
+        self.history: list[HistoryEntry] = []
+        self.pending_reboot: set[str] = set()
+        self.installation: Installation | None = None
+        self.last_progress_at: datetime | None = None
+        self._worker: Process | None = None
+        self._taken_gib = 0.0
+        self.services = {name: Service(name) for name in ("wuauserv", "bits", "trustedinstaller")}
+        self.services["cryptsvc"] = Service("cryptsvc", "automatic", "running")
+        if self.fault == "service_disabled":
+            self.services["wuauserv"].start_type = self.services["bits"].start_type = "disabled"
+        if spec.pending_reboot:
+            self._remember_earlier_update()
+
+    def _remember_earlier_update(self) -> None:
+        self.known[EARLIER_UPDATE.kb] = EARLIER_UPDATE
+        self.states[EARLIER_UPDATE.kb] = UpdateState.PENDING_REBOOT
+        self.installed_at[EARLIER_UPDATE.kb] = self._sim.time
+        self.pending_reboot.add("component_based_servicing")
+
+    # ---- what is there
+
+    @property
+    def installing(self) -> bool:
+        return self.installation is not None
+
+    def is_approved(self, update: Update) -> bool:
+        """By the default baseline; over WinRM nobody filters by severity."""
+        if update.update_class not in APPROVED_CLASSES:
+            return False
+        return self._spec.kind == "winrm" or update.severity in APPROVED_SEVERITIES
+
+    def missing(self) -> list[Update]:
+        """Approved, offered and not in."""
+        return [
+            update
+            for update in self.known.values()
+            if update.kb not in self.states
+            and self.is_approved(update)
+            and (update.needs is None or self.states.get(update.needs) is UpdateState.INSTALLED)
+        ]
+
+    def installed_in_scenario(self) -> list[str]:
+        return [kb for kb in self.states if kb != EARLIER_UPDATE.kb]
+
+    # ---- what can be asked of it
+
+    def search_error(self) -> str | None:
+        """The HRESULT that a search ends with at the moment."""
+        return SEARCH_ERRORS.get(self.fault)
+
+    def agent_error(self) -> str | None:
+        """The HRESULT with which the agent itself refuses to answer."""
+        return SERVICE_DISABLED if self.fault in ("service_stopped", "service_disabled") else None
+
+    def search(self) -> Steps[list[Update]]:
+        """One scan; WindowsUpdateError when it cannot work."""
+        error = self.search_error()
+        if error:
+            yield min(GIVES_UP_AFTER_SECONDS, self._spec.scan_seconds)
+            raise WindowsUpdateError(error)
+        yield self._spec.scan_seconds
+        return self.missing()
+
+    def begin_installation(self, updates: list[Update]) -> Installation:
+        """Install these in order; the caller may wait for ``done``. WindowsUpdateError when one is under way."""
+        if self.installation:
+            raise WindowsUpdateError(BUSY)
+        self.installation = Installation(Signal(self._sim))
+        self._announce("installing")
+        self._worker = self._sim.spawn(self._install(self.installation, updates))
+        return self.installation
+
+    def _install(self, installation: Installation, updates: list[Update]) -> Steps[None]:
+        for update in updates:
+            if installation.stopping:
+                break
+            yield from self._install_one(installation, update)
+        installation.finished = True
+        self.installation = None
+        self._announce("installed")
+        installation.done.fire()
+
+    def _install_one(self, installation: Installation, update: Update) -> Steps[None]:
+        entry = HistoryEntry(update.kb, "in_progress", NO_ERROR, self._sim.time)
+        installation.started[update.kb] = entry
+        self.history.append(entry)
+        self.last_progress_at = self._sim.time
+        error = INSTALL_ERRORS.get(self.fault) or (None if self._take(update.gib) else DISK_FULL)
+        if error:
+            yield min(GIVES_UP_AFTER_SECONDS, update.seconds)
+            self._end(installation, entry, error)
+            return
+        while update.result == "hangs":
+            yield 86400.0
+        yield update.seconds
+        self._give_back()
+        if update.result.startswith("0x"):
+            self._end(installation, entry, update.result)
+            return
+        self.states[update.kb] = UpdateState.PENDING_REBOOT if update.reboot else UpdateState.INSTALLED
+        self.installed_at[update.kb] = self._sim.time
+        if update.reboot:
+            self.pending_reboot |= {"component_based_servicing", "windows_update"}
+        if update.result == "reported_failed":
+            installation.said_failed.append(update.kb)
+        self._end(installation, entry, NO_ERROR)
+
+    def _end(self, installation: Installation, entry: HistoryEntry, hresult: str) -> None:
+        entry.result = "succeeded" if hresult == NO_ERROR else "failed"
+        entry.hresult = hresult
+        entry.at = self.last_progress_at = self._sim.time
+        if hresult == NO_ERROR:
+            installation.installed.append(entry.kb)
+        else:
+            installation.failed[entry.kb] = hresult
+
+    def _take(self, gib: float) -> bool:
+        if not self._disk.take(gib):
+            return False
+        self._taken_gib = gib
+        return True
+
+    def _give_back(self) -> None:
+        self._disk.give_back(self._taken_gib)
+        self._taken_gib = 0.0
+
+    # ---- what happens to it
+
+    def power_off(self) -> bool:
+        """Everything stops where it is; True when an installation was cut off."""
+        if self.installation is None or self._worker is None:
+            return False
+        self._worker.stop()
+        self._give_back()
+        for entry in self.installation.started.values():
+            if entry.result == "in_progress":
+                entry.result, entry.hresult = "failed", CANCELLED
+        self.installation = None
+        return True
+
+    def boot(self) -> None:
+        """What waited for the reboot is done, and what does not survive it is gone."""
+        for kb in list(self.states):
+            if self.known[kb].result == "vanishes":
+                del self.states[kb], self.installed_at[kb]
+            else:
+                self.states[kb] = UpdateState.INSTALLED
+        self.pending_reboot.clear()
+
+    def repair_services(self, names: list[str]) -> list[tuple[Service, Service]]:
+        """Enable and start what is not usable among ``names``; returns each as it was and as it is."""
+        changed = []
+        for service in (self.services[name] for name in names if name in self.services):
+            before = Service(service.name, service.start_type, service.status)
+            if not service.enabled:
+                service.start_type = "manual"
+            service.status = "running"
+            if service != before:
+                changed.append((before, service))
+        wuauserv = self.services["wuauserv"]
+        usable = wuauserv.status == "running" and self.services["bits"].enabled
+        if self.fault in ("service_stopped", "service_disabled") and usable:
+            self.fault = "ok"
+        return changed
+
+    def mend(self, fault: str) -> bool:
+        """The remedy for ``fault`` was applied; False when that was not what is wrong."""
+        if self.fault != fault:
+            return False
+        self.fault = "ok"
+        return True

@@ -1,0 +1,31 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Eventual consistency: what was written is read only some time later."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+
+
+class Lagged(Generic[Value]):
+    """A value whose changes readers see late, but in order."""
+
+    def __init__(self, value: Value) -> None:
+        self.latest = value
+        self._seen = value
+        self._coming: list[tuple[float, Value]] = []
+
+    def set(self, value: Value, visible_at: float) -> None:
+        """From that lab second on readers see it, or once they see the change before it, if that is later."""
+        if self._coming:
+            visible_at = max(visible_at, self._coming[-1][0])
+        self.latest = value
+        self._coming.append((visible_at, value))
+
+    def seen(self, now: float) -> Value:
+        while self._coming and self._coming[0][0] <= now:
+            self._seen = self._coming.pop(0)[1]
+        return self._seen

@@ -1,0 +1,244 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a modelled host answers to the product's PowerShell scripts, by the name in their first line.
+
+No PowerShell is run and none is interpreted: the name says what is meant, the parameters come as base64 JSON, and the
+answer is the one JSON document that the real script would print.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from lab.agent import Outcome
+from lab.guest_updates import MESSAGES, NO_ERROR, Service
+from lab.sim import Steps
+from lab.world import Host
+
+POWERSHELL_SECONDS = 2.0
+CLEANING_SECONDS = 120.0
+NOTHING_TO_CLEAN_SECONDS = 10.0
+EXTENDING_SECONDS = 5.0
+REPAIRING_SERVICES_SECONDS = 10.0
+RESETTING_CACHE_SECONDS = 30.0
+RESTORING_HEALTH_SECONDS = 600.0
+
+_NAME = re.compile(r"# patchfleet-script: (\S+)\s*")
+_INPUT = re.compile(r"^\$PatchFleetInput = '([A-Za-z0-9+/=]*)'\s*$", re.MULTILINE)
+
+Data = dict[str, Any]
+Script = Callable[[Host, Data], Steps[Data]]
+
+
+class ScriptError(Exception):
+    """An error that is data: the script ends with exit code 0 and tells it in its document."""
+
+    def __init__(self, category: str, message: str, hresult: str | None = None) -> None:
+        super().__init__(message)
+        self.category = category
+        self.hresult = hresult
+
+
+def script_name(text: str) -> str | None:
+    """The name that the first line gives, or None when it gives none."""
+    match = _NAME.fullmatch(text.splitlines()[0]) if text.strip() else None
+    return match[1] if match else None
+
+
+def script_input(text: str) -> Data:
+    """The parameters; ValueError when the line is not there or is not what it should be."""
+    match = _INPUT.search(text)
+    if not match:
+        raise ValueError("no line sets $PatchFleetInput")
+    try:
+        data = json.loads(base64.b64decode(match[1], validate=True))
+    except (binascii.Error, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError("$PatchFleetInput is not base64 of a JSON document") from error
+    if not isinstance(data, dict):
+        raise ValueError("$PatchFleetInput is not an object")
+    return data
+
+
+def run(host: Host, text: str, unknown: Callable[[str, Host], None]) -> Steps[Outcome]:
+    """Run a script on a host; ``unknown`` is told of one that the model does not know."""
+    yield POWERSHELL_SECONDS
+    name = script_name(text)
+    if name not in SCRIPTS:
+        unknown(f"script {name}" if name else "script without a name", host)
+        return Outcome(1, stderr=f"The lab's hosts do not know the script {name or 'without a name'}.\r\n")
+    try:
+        data = script_input(text)
+    except ValueError as error:
+        return Outcome(1, stderr=f"{error}\r\n")
+    document: Data = {"patchfleet": 1, "script": name, "ok": True, "data": None, "error": None}
+    try:
+        document["data"] = yield from SCRIPTS[name](host, data)
+    except ScriptError as error:
+        details = {"category": error.category, "hresult": error.hresult, "message": str(error)}
+        document |= {"ok": False, "error": details}
+    return Outcome(0, json.dumps(document, ensure_ascii=False) + "\r\n")
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def _gib(value: float) -> float:
+    return round(value, 3)
+
+
+def probe(host: Host, _input: Data) -> Steps[Data]:
+    yield 0.0
+    return {
+        "computer_name": host.guest.computer_name,
+        "boot_time": _iso(host.guest.boot_time),
+        "time": _iso(host.now),
+        "powershell_version": "5.1.20348.2849",
+    }
+
+
+def measure_disk(host: Host, _input: Data) -> Steps[Data]:
+    yield 1.0
+    disk = host.guest.disk
+    disk.rescan()
+    return {
+        "drive": "C:",
+        "partition_gib": _gib(disk.partition_gib),
+        "free_gib": _gib(disk.free_gib),
+        "disk_gib": _gib(disk.seen_gib),
+        "extendable_gib": _gib(disk.extendable_gib),
+        "blocked_by": "recovery_partition" if disk.recovery_partition else None,
+        "partition_style": disk.style,
+        "serial": host.disk_serial,
+    }
+
+
+def clean_disk(host: Host, _input: Data) -> Steps[Data]:
+    """Component store, update cache, temp folders; the store can not be cleaned while a reboot is pending."""
+    disk = host.guest.disk
+    before = disk.free_gib
+    store_skipped = "reboot_pending" if host.guest.updates.pending_reboot else None
+    to_win = disk.temp_gib + (0.0 if store_skipped else disk.component_store_gib)
+    yield CLEANING_SECONDS if to_win else NOTHING_TO_CLEAN_SECONDS
+    store_won = 0.0 if store_skipped else disk.clean_component_store()
+    return {
+        "rungs": [
+            {"name": "component_store", "won_gib": _gib(store_won), "skipped": store_skipped},
+            {"name": "update_cache", "won_gib": 0.0, "skipped": None},
+            {"name": "temp_files", "won_gib": _gib(disk.clean_temp()), "skipped": None},
+        ],
+        "free_gib_before": _gib(before),
+        "free_gib_after": _gib(disk.free_gib),
+    }
+
+
+def extend_partition(host: Host, _input: Data) -> Steps[Data]:
+    yield EXTENDING_SECONDS
+    disk = host.guest.disk
+    disk.rescan()
+    before = disk.partition_gib
+    if disk.recovery_partition:
+        raise ScriptError("recovery_partition", "A recovery partition lies directly behind C:.")
+    if not disk.extendable_gib:
+        raise ScriptError("no_room", "There is no unallocated space behind C:.")
+    disk.extend()
+    return {
+        "partition_gib_before": _gib(before),
+        "partition_gib": _gib(disk.partition_gib),
+        "free_gib": _gib(disk.free_gib),
+        "disk_gib": _gib(disk.seen_gib),
+    }
+
+
+def _answer(hresult: str | None) -> Data:
+    return {"ok": hresult is None, "hresult": hresult, "message": MESSAGES.get(hresult or NO_ERROR, "")}
+
+
+def inspect_windows_update(host: Host, _input: Data) -> Steps[Data]:
+    yield 5.0
+    updates = host.guest.updates
+    return {
+        "services": [_service(service) for service in updates.services.values()],
+        "agent": _answer(updates.agent_error()),
+        "pending_reboot": sorted(updates.pending_reboot),
+        "update_source": {"kind": "microsoft", "url": None},
+        "search": _answer(updates.search_error()),
+        "sessions": host.guest.sessions,
+        "installing": updates.installing,
+    }
+
+
+def _service(service: Service) -> Data:
+    return {"name": service.name, "start_type": service.start_type, "status": service.status}
+
+
+def repair_services(host: Host, data: Data) -> Steps[Data]:
+    yield REPAIRING_SERVICES_SECONDS
+    return {
+        "repaired": [
+            {"was_start_type": before.start_type, "was_status": before.status, **_service(after)}
+            for before, after in host.guest.updates.repair_services(list(data.get("services", ())))
+        ]
+    }
+
+
+def reset_update_cache(host: Host, _input: Data) -> Steps[Data]:
+    yield RESETTING_CACHE_SECONDS
+    host.guest.updates.mend("cache_corrupt")
+    return {"renamed": "C:\\Windows\\SoftwareDistribution.bak"}
+
+
+def repair_components(host: Host, _input: Data) -> Steps[Data]:
+    yield RESTORING_HEALTH_SECONDS
+    return {"restore_health": "repaired" if host.guest.updates.mend("components_corrupt") else "healthy"}
+
+
+def update_history(host: Host, data: Data) -> Steps[Data]:
+    yield 3.0
+    since = datetime.fromisoformat(data["since"]) if data.get("since") else None
+    return {
+        "entries": [
+            {
+                "kb": entry.kb,
+                "title": entry.title,
+                "operation": "installation",
+                "result": entry.result,
+                "hresult": entry.hresult,
+                "at": _iso(entry.at),
+            }
+            for entry in host.guest.updates.history
+            if since is None or entry.at >= since
+        ]
+    }
+
+
+def servicing_state(host: Host, _input: Data) -> Steps[Data]:
+    yield 1.0
+    updates = host.guest.updates
+    return {
+        "installing": updates.installing,
+        "processes": ["TiWorker.exe", "TrustedInstaller.exe"] if updates.installing else [],
+        "pending_reboot": sorted(updates.pending_reboot),
+        "last_progress_at": _iso(updates.last_progress_at),
+    }
+
+
+SCRIPTS: dict[str, Script] = {
+    "probe": probe,
+    "measure_disk": measure_disk,
+    "clean_disk": clean_disk,
+    "extend_partition": extend_partition,
+    "inspect_windows_update": inspect_windows_update,
+    "repair_services": repair_services,
+    "reset_update_cache": reset_update_cache,
+    "repair_components": repair_components,
+    "update_history": update_history,
+    "servicing_state": servicing_state,
+}

@@ -1,0 +1,125 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lab that runs: a scenario's account at a URL, in the time of its clock."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab.aws.account import Account
+from lab.aws.http import HttpServer
+from lab.aws.moto_logs import MotoLogs
+from lab.clock import LabClock
+from lab.events import Events
+from lab.scenario import Scenario
+from lab.sim import Simulation
+from lab.trace import Trace
+from lab.truth import truth
+from lab.world import World
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Throw-away credentials of the controller's role."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    session_token: str = field(repr=False)
+
+
+class LabError(Exception):
+    """Something in the simulation broke, so nothing that it says can be believed."""
+
+
+class Lab:
+    """One lab. ``ledger`` is the file of the run's memory; the lab looks into it, reading only, at StartInstances.
+
+    ``on_controller`` is called with "kill" or "term" by events, on a thread of the lab, and must not wait for calls.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        out: Path,
+        *,
+        guests: str = "model",
+        on_controller: Callable[[str], None] | None = None,
+    ) -> None:
+        if guests != "model":
+            raise ValueError(f"guests: {guests!r} is not known; 'model' is")
+        self.scenario = scenario
+        self.ledger: Path | None = None
+        self.clock = LabClock(scenario.scale, scenario.start)
+        self._sim = Simulation(self.clock, scenario.seed)
+        self._world = World(self._sim, scenario)
+        self._trace = Trace(out / "trace.jsonl")
+        self._account = Account(self._world, self._trace, MotoLogs(), self._is_recorded)
+        self._events = Events(scenario.events, self._account, on_controller)
+        self._server = HttpServer(self._account)
+        self._thread = threading.Thread(target=self._sim.run, daemon=True, name="lab-simulation")
+
+    @property
+    def url(self) -> str:
+        return self._server.url
+
+    def start(self) -> None:
+        """Second 0 of the lab's time is now."""
+        self.clock.restart()
+        with self._sim.current():
+            self._world.begin()
+            self._events.begin()
+        self._thread.start()
+        self._server.start()
+
+    def stop(self) -> None:
+        """Also of a lab that never started; LabError when the simulation broke meanwhile."""
+        self._server.stop()
+        self._sim.stop()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._trace.close()
+        if self._sim.failures:
+            raise LabError("the simulation broke") from self._sim.failures[0]
+
+    def instance_id(self, name: str) -> str | None:
+        """``i-…`` or ``mi-…``, None for a WinRM host; KeyError for an unknown name."""
+        return self._world.hosts[name].id
+
+    def new_credentials(self) -> Credentials:
+        """For one step; ``expire_credentials`` ends the newest ones."""
+        credentials = Credentials("ASIA" + secrets.token_hex(8).upper(), secrets.token_hex(20), secrets.token_hex(60))
+        with self._sim.current():
+            self._account.gate.admit_key(credentials.access_key)
+        return credentials
+
+    def truth(self) -> dict[str, Any]:
+        """The content of ``state.json`` at the moment."""
+        with self._sim.current():
+            return truth(self._world, self._trace)
+
+    def tick_until(self, lab_seconds: float) -> None:
+        """Wait so many lab seconds from now."""
+        time.sleep(lab_seconds / self.clock.scale)
+
+    def _is_recorded(self, instance_id: str) -> bool:
+        """Whether the ledger has an open, committed record; a file or table that is not there has none."""
+        if self.ledger is None:
+            return False
+        try:
+            with contextlib.closing(sqlite3.connect(f"file:{self.ledger}?mode=ro", uri=True)) as ledger:
+                row = ledger.execute(
+                    "SELECT original_state FROM power_record WHERE instance_id = ? AND closed_at IS NULL",
+                    (instance_id,),
+                ).fetchone()
+        except sqlite3.OperationalError:
+            return False
+        return row is not None

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The trace of a run: every API call as a line of JSON, in order, written as it happens."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+
+class Trace:
+    """``trace.jsonl`` in the folder of the run, and the number of our calls (DryRun does not count)."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("w", encoding="utf-8", buffering=1)
+        self._lock = threading.Lock()
+        self.calls: Counter[str] = Counter()
+
+    def write(
+        self,
+        seconds: float,
+        service: str,
+        operation: str,
+        params: dict[str, Any],
+        caller: str,
+        error: str | None,
+        hosts: list[str],
+    ) -> None:
+        line = json.dumps(
+            {
+                "t": round(seconds, 3),
+                "service": service,
+                "operation": operation,
+                "params": params,
+                "caller": caller,
+                "error": error,
+                "hosts": hosts,
+            },
+            default=_plain,
+            ensure_ascii=False,
+        )
+        with self._lock:
+            self._file.write(line + "\n")
+
+    def count(self, service: str, operation: str) -> None:
+        with self._lock:
+            self.calls[f"{service}.{operation}"] += 1
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

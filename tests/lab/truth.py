@@ -1,0 +1,44 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What really happened: the content of ``state.json``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.trace import Trace
+from lab.world import Host, World
+
+
+def truth(world: World, trace: Trace) -> dict[str, Any]:
+    """As the contract has it. A host also has ``cut_off_by_us``: how many of its ``cut_off`` were our doing."""
+    return {
+        "hosts": {host.name: _host(host) for host in world.hosts.values()},
+        "calls": dict(sorted(trace.calls.items())),
+        "running_at_once": world.running_at_once,
+        "lab_seconds": round(world.sim.now, 1),
+    }
+
+
+def _host(host: Host) -> dict[str, Any]:
+    host.touch()
+    guest, instance, volume = host.guest, host.instance, host.root_volume
+    ours = host.ever_started_by_us
+    return {
+        "instance_id": host.id,
+        "state": instance.state if instance else "running",
+        "starts": instance.starts if instance else 0,
+        "stops": instance.stops if instance else 0,
+        "reboots": guest.reboots,
+        "installed": guest.updates.installed_in_scenario(),
+        "missing": [update.kb for update in guest.updates.missing()],
+        "volume_gib": volume.size_gib if volume else None,
+        "free_gib": round(guest.disk.free_gib, 3),
+        "partition_gib": round(guest.disk.partition_gib, 3),
+        "on_seconds": round(host.meter.on_seconds, 1) if ours else None,
+        "idle_seconds": round(host.meter.idle_seconds, 1) if ours else None,
+        "cut_off": guest.cut_off,
+        "cut_off_by_us": host.cut_off_by_us,
+        "unrecorded_starts": host.unrecorded_starts,
+    }

@@ -1,0 +1,97 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An EBS volume and its modifications: modifying, optimizing, completed or failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lab.lagged import Lagged
+from lab.scenario import Volume
+from lab.sim import Simulation, Steps
+
+DAY = timedelta(hours=24)
+UNDER_WAY = ("modifying", "optimizing")
+
+
+@dataclass
+class Modification:
+    """One ModifyVolume; sizes in GiB. Readers of the account see it from ``visible_at`` on (lab seconds)."""
+
+    original_gib: int
+    target_gib: int
+    started_at: datetime
+    visible_at: float
+    state: str = "modifying"
+    ended_at: datetime | None = None
+
+    @property
+    def progress(self) -> int:
+        return {"modifying": 0, "optimizing": 50, "completed": 100, "failed": 0}[self.state]
+
+
+class EbsVolume:
+    """A volume of one host. The device has its new size from ``optimizing`` on."""
+
+    def __init__(
+        self,
+        sim: Simulation,
+        volume_id: str,
+        device: str,
+        size_gib: int,
+        spec: Volume,
+        *,
+        encrypted: bool,
+        tags: dict[str, str],
+        lag: Callable[[], float],
+    ) -> None:
+        self.id = volume_id
+        self.device = device
+        self.size_gib = size_gib
+        self.spec = spec
+        self.encrypted = encrypted
+        self.tags = Lagged(tags)
+        self.created_at = sim.time - timedelta(days=200)
+        self._sim = sim
+        self._lag = lag
+        self.modifications = [self._earlier(number) for number in range(spec.modifications_24h)]
+
+    def _earlier(self, number: int) -> Modification:
+        """One that was made, and ended, in the hours before the scenario began."""
+        start = self._sim.time - timedelta(hours=20) + timedelta(hours=4 * number)
+        end = start + timedelta(hours=1)
+        return Modification(self.size_gib, self.size_gib, start, 0.0, "completed", end)
+
+    @property
+    def serial(self) -> str:
+        """As Windows shows it for an NVMe disk."""
+        return f"{self.id.replace('-', '')}_00000001."
+
+    @property
+    def under_way(self) -> Modification | None:
+        last = self.modifications[-1] if self.modifications else None
+        return last if last and last.state in UNDER_WAY else None
+
+    def modified_in_last_day(self) -> int:
+        return sum(modification.started_at > self._sim.time - DAY for modification in self.modifications)
+
+    def modify(self, target_gib: int) -> Modification:
+        """Begin a modification; whether it is allowed is for the caller to know."""
+        modification = Modification(self.size_gib, target_gib, self._sim.time, self._sim.now + self._lag())
+        self.modifications.append(modification)
+        self._sim.spawn(self._carry_out(modification))
+        return modification
+
+    def _carry_out(self, modification: Modification) -> Steps[None]:
+        yield self.spec.modifying_seconds
+        if self.spec.result == "failed":
+            modification.state = "failed"
+        else:
+            self.size_gib = modification.target_gib
+            modification.state = "optimizing"
+            yield self.spec.optimizing_seconds
+            modification.state = "completed"
+        modification.ended_at = self._sim.time

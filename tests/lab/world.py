@@ -1,0 +1,205 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The world that a scenario describes: its hosts, who turned them on, and who wants to hear of what they do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import datetime
+
+from lab.agent import Agent
+from lab.guest import Guest
+from lab.instance import Instance
+from lab.lagged import Lagged
+from lab.scenario import HostSpec, Scenario, Volume
+from lab.sim import Simulation
+from lab.volume import EbsVolume
+
+ASG_TAG = "aws:autoscaling:groupName"
+Listener = Callable[["Host", str], None]
+
+
+class Meter:
+    """How long a host was on because of us, and how much of that nothing of ours worked on it; lab seconds."""
+
+    def __init__(self) -> None:
+        self.on_seconds = 0.0
+        self.idle_seconds = 0.0
+        self._since = 0.0
+        self._on = False
+        self._busy = False
+
+    def update(self, now: float, on: bool, busy: bool) -> None:
+        """From ``now`` on it is so."""
+        if self._on:
+            self.on_seconds += now - self._since
+            self.idle_seconds += 0.0 if self._busy else now - self._since
+        self._since, self._on, self._busy = now, on, busy
+
+
+class Host:
+    """One host of the scenario: Windows, its agent and, on EC2, the instance and its volumes."""
+
+    def __init__(self, world: World, spec: HostSpec) -> None:
+        sim = world.sim
+        self.spec = spec
+        self.name = spec.name
+        self._world = world
+        self.id = world.new_id(spec, "mi" if spec.kind == "hybrid" else "i") if spec.kind != "winrm" else None
+        own_tags = {ASG_TAG: f"group-of-{spec.name}"} if spec.asg else {}
+        self.tags = Lagged({**spec.tags, **own_tags})
+        self.reservation_id = ""
+        self.volumes = self._make_volumes() if spec.kind == "ec2" else []
+        self.guest = Guest(sim, spec, self._device_gib, self._announce)
+        self.agent = Agent(sim, spec, self.guest, self._announce, self._changed)
+        self.instance = (
+            Instance(sim, spec, self, world.lag, self._announce, self._changed) if spec.kind == "ec2" else None
+        )
+        self.meter = Meter()
+        self.unrecorded_starts = 0
+        self.cut_off_by_us = 0
+        self.ever_started_by_us = False
+
+    @property
+    def now(self) -> datetime:
+        return self._world.sim.time
+
+    def begin(self) -> None:
+        """Go on from the state in which the scenario finds it."""
+        if self.spec.state == "running":
+            self.guest.begin_up()
+            self.agent.begin_online()
+        if self.instance:
+            self.instance.begin()
+
+    def _make_volumes(self) -> list[EbsVolume]:
+        """The root volume last: that is where DescribeInstances lists it."""
+        spec = self.spec
+        if spec.instance_store:
+            return []
+        sizes = [("xvd" + chr(ord("b") + n), size) for n, size in enumerate(spec.disk.data_volumes)]
+        root_gib = math.ceil(spec.disk.size_gib + spec.disk.slack_gib)
+        volumes = [self._volume(name, math.ceil(size), Volume()) for name, size in sizes]
+        return [*volumes, self._volume("/dev/sda1", root_gib, spec.volume)]
+
+    def _volume(self, device: str, size_gib: int, spec: Volume) -> EbsVolume:
+        return EbsVolume(
+            self._world.sim,
+            self._world.new_id(self.spec, f"vol/{device}", "vol"),
+            device,
+            size_gib,
+            spec,
+            encrypted=self.spec.kms != "none",
+            tags=dict(self.spec.tags) if spec.tagged else {},
+            lag=self._world.lag,
+        )
+
+    @property
+    def root_volume(self) -> EbsVolume | None:
+        return self.volumes[-1] if self.volumes else None
+
+    def _device_gib(self) -> float:
+        if self.root_volume:
+            return self.root_volume.size_gib
+        return self.spec.disk.size_gib + self.spec.disk.slack_gib
+
+    @property
+    def disk_serial(self) -> str:
+        return self.root_volume.serial if self.root_volume else f"{self.guest.computer_name}-0"
+
+    # ---- power, for the instance
+
+    def power_on(self) -> None:
+        self.guest.power_on()
+
+    def power_off(self, by_us: bool) -> None:
+        cut_off = self.guest.power_off()
+        self.agent.power_lost()
+        self.cut_off_by_us += cut_off and by_us
+
+    # ---- what the world watches
+
+    @property
+    def on_because_of_us(self) -> bool:
+        return bool(self.instance and self.instance.on and self.instance.started_by_us)
+
+    @property
+    def runs_because_of_us(self) -> bool:
+        return bool(self.on_because_of_us and self.instance and self.instance.state in ("pending", "running"))
+
+    def touch(self) -> None:
+        """Bring the meter up to date."""
+        on = self.on_because_of_us
+        self.ever_started_by_us |= on
+        self.meter.update(self._world.sim.now, on, self.agent.busy or self.guest.updates.installing)
+
+    def _changed(self) -> None:
+        self.touch()
+        self._world.count_running()
+
+    def _announce(self, word: str) -> None:
+        self.touch()  # "installing" and "installed" change what works on it
+        self._world.announce(self, word)
+
+
+class World:
+    """All hosts of a scenario, by name and by id."""
+
+    def __init__(self, sim: Simulation, scenario: Scenario) -> None:
+        self.sim = sim
+        self.scenario = scenario
+        self.running_at_once = 0
+        self._lag_random = sim.random("lag")
+        self._listeners: list[Listener] = []
+        self.hosts: dict[str, Host] = {}
+        for spec in scenario.hosts:
+            self.hosts[spec.name] = Host(self, spec)
+        self.by_id = {host.id: host for host in self.hosts.values() if host.id}
+        self.by_volume_id = {volume.id: host for host in self.hosts.values() for volume in host.volumes}
+        self._reserve()
+
+    def begin(self) -> None:
+        for host in self.hosts.values():
+            host.begin()
+
+    def _reserve(self) -> None:
+        """Instances of one region come in reservations of up to three, as from several launches of one template."""
+        by_region: dict[str, list[Host]] = {}
+        for host in self.hosts.values():
+            if host.instance:
+                by_region.setdefault(host.spec.region, []).append(host)
+        for region, hosts in by_region.items():
+            for number, host in enumerate(hosts):
+                host.reservation_id = self.make_id("r", region, number // 3)
+
+    def make_id(self, prefix: str, *key: object) -> str:
+        """An id as AWS has them, always the same for the same seed and key."""
+        return f"{prefix}-{self.sim.random('id', prefix, *key).getrandbits(68):017x}"
+
+    def new_id(self, spec: HostSpec, what: str, prefix: str | None = None) -> str:
+        return self.make_id(prefix or what, what, spec.name)
+
+    def lag(self) -> float:
+        """How late the next change is seen, in lab seconds."""
+        return self.scenario.account.lag_seconds * self._lag_random.uniform(0.5, 1.0)
+
+    def set_tags(self, lagged: Lagged[dict[str, str]], tags: dict[str, str]) -> None:
+        lagged.set(tags, self.sim.now + self.lag())
+
+    def listen(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+
+    def announce(self, host: Host, word: str) -> None:
+        for listener in self._listeners:
+            listener(host, word)
+
+    def count_running(self) -> None:
+        running = sum(host.runs_because_of_us for host in self.hosts.values())
+        self.running_at_once = max(self.running_at_once, running)
+
+    def reachable(self, host: Host) -> bool:
+        """Whether the WinRM endpoint of a host answers (hosts of the kind ``winrm`` only)."""
+        limit = host.spec.unreachable_after
+        return host.guest.up and (limit is None or self.sim.now < limit)
