@@ -38,7 +38,7 @@ options:
       - 'Hosts of the inventory: mappings with C(name) and, where known, C(instance_id), C(region) and C(connection).'
       - 'On the controller names do: the action plugin reads their variables.'
     type: list
-    elements: dict
+    elements: raw
     default: []
   exclude:
     description:

@@ -46,7 +46,7 @@ STEP = Step(
         "tag_value": {"type": "str"},
         "filters": {"type": "dict", "default": {}},
         "regions": {"type": "list", "elements": "str", "default": []},
-        "inventory_hosts": {"type": "list", "elements": "dict", "default": []},
+        "inventory_hosts": {"type": "list", "elements": "raw", "default": []},
         "exclude": {"type": "list", "elements": "str", "default": []},
     },
     work=work,

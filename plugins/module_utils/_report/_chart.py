@@ -1,0 +1,124 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The timeline of the page: a bar for each host that was begun, its steps as segments, in the order of the waves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import icon, text
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._timeline import (
+    Step,
+    Window,
+    clock_ticks,
+    clock_window,
+    end_of,
+    own_ticks,
+    own_window,
+    steps_of,
+)
+
+# More bars than this are drawn thin, without words in them.
+_MOST_ROOMY_BARS = 60
+# Shortest segment in percent: a step of a second in a night of ten hours is still to be seen and found.
+_THINNEST = 0.15
+# Percent of the bar that one letter takes in the narrowest window in which words are shown.
+_PERCENT_PER_LETTER = 0.85
+
+_Bar = tuple[int, f.Host, list[Step]]
+
+
+def timeline(report: f.Report, hosts: Sequence[f.Host]) -> tuple[str, dict[str, list[float]]]:
+    """The section, and the windows (start and end, in seconds) of its two scales for the script.
+
+    ``hosts`` are in the order of the table: a bar leads to the row of its number.
+    """
+    bars = _in_order([(row, host, way) for row, host in enumerate(hosts) if (way := steps_of(host))])
+    ways = [way for _row, _host, way in bars]
+    clock = clock_window(report, ways)
+    own = own_window(clock, ways)
+    windows = {"clock": [clock.start, clock.end], "own": [own.start, own.end]}
+    if not bars:
+        return "<section class=timeline><h2>Timeline</h2><p class=note>No host was begun.</p></section>", windows
+    roomy = len(bars) <= _MOST_ROOMY_BARS
+    waves = [bars[0][1].get("wave"), *(host.get("wave") for _row, host, _way in bars)]
+    rows = "\n".join(_bar(bar, clock, roomy, bar[1].get("wave") != before) for bar, before in zip(bars, waves))
+    clock_axis, clock_lines = _axis("clock", clock_ticks(clock), "UTC")
+    own_axis, own_lines = _axis("own", own_ticks(own), "elapsed", hidden=True)
+    return (
+        f"""<section class=timeline>
+<div class=bar-head><h2>Timeline</h2>{_legend(ways)}{_SCALES}</div>
+<div class="chart{"" if roomy else " compact"}" role=group aria-label="Steps of each host over time; arrow keys move between them">
+{clock_axis}{own_axis}
+<div class=bars>{clock_lines}{own_lines}{rows}</div>
+</div>{_without_bar(len(hosts) - len(bars))}
+<div id=tip role=tooltip hidden></div>
+</section>""",
+        windows,
+    )
+
+
+_SCALES = """<div class=scales role=group aria-label="Scale of the timeline" hidden>
+<button data-scale=clock aria-pressed=true>By the clock</button><button data-scale=own aria-pressed=false>From
+each host’s start</button></div>"""
+
+
+def _in_order(bars: list[_Bar]) -> list[_Bar]:
+    """By wave, then by start: what ran together stands together."""
+
+    def key(bar: _Bar) -> tuple[bool, int, float, tuple[tuple[int, int, str], ...]]:
+        _row, host, way = bar
+        wave = host.get("wave")
+        return wave is None, wave or 0, way[0].start, f.natural_key(f.name_of(host))
+
+    return sorted(bars, key=key)
+
+
+def _legend(ways: Sequence[Sequence[Step]]) -> str:
+    seen = {step.name for way in ways for step in way}
+    items = [f"<li><svg><rect class={name} width=100% /></svg>{name}</li>" for name in f.STEPS if name in seen]
+    if any(step.ok is False for way in ways for step in way):
+        items.append('<li><svg><rect class="patch bad" width=100% /></svg>failed there</li>')
+    return f"<ul class=legend aria-label=Legend>{''.join(items)}</ul>"
+
+
+def _axis(scale: str, ticks: Sequence[tuple[float, str]], unit: str, hidden: bool = False) -> tuple[str, str]:
+    """The line of labels at the top, and the lines through all bars."""
+    labels = "".join(f"<text x={percent:.2f}% y=14>{label}</text>" for percent, label in ticks)
+    lines = "".join(f"<line x1={percent:.2f}% x2={percent:.2f}% y2=100% />" for percent, _label in ticks)
+    attributes = f"data-axis={scale} aria-hidden=true{' hidden' if hidden else ''}"
+    axis = f"<div class=axis {attributes}><span><i>Wave</i><i>{unit}</i></span><svg>{labels}</svg></div>"
+    return axis, f"<svg class=lines {attributes}>{lines}</svg>"
+
+
+def _bar(bar: _Bar, clock: Window, roomy: bool, first_of_wave: bool) -> str:
+    row, host, way = bar
+    classes = '"bar first"' if first_of_wave else "bar"
+    wave = "" if host.get("wave") is None else f" data-w={int(host['wave'])}"
+    segments = "".join(_segment(step, clock, roomy) for step in way)
+    name = f"<a href=#h{row} tabindex=-1>{text(f.name_of(host))}</a>"
+    return f"<div class={classes} data-i={row}{wave}>{icon(host.get('outcome'))}{name}<svg class=track>{segments}</svg></div>"
+
+
+def _segment(step: Step, clock: Window, roomy: bool) -> str:
+    start, end = clock.percent(step.start), clock.percent(end_of(step, clock))
+    width = max(end - start, _THINNEST)
+    classes = [step.name if step.name in f.STEPS else "other"]
+    classes += ["bad"] if step.ok is False else []
+    classes += ["open"] if step.end is None else []
+    if roomy and width < _PERCENT_PER_LETTER * len(step.name):
+        classes.append("tight")
+    name = classes[0] if len(classes) == 1 else f'"{" ".join(classes)}"'
+    place = f"x={start:.2f}% width={width:.2f}%"
+    if not roomy:
+        return f"<rect class={name} {place} />"
+    return f"<svg class={name} {place}><rect width=100% /><text x=50% y=50%>{text(step.name)}</text></svg>"
+
+
+def _without_bar(number: int) -> str:
+    if not number:
+        return ""
+    return f"<p class=note>{f.count(number, 'host')} without a bar: nothing was begun there.</p>"

@@ -1,0 +1,251 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the page, the Markdown and the terminal table say alike: orders, units, sentences.
+
+A report is the content of ``report.json``: a dict with ``run_id``, ``operation`` (install or scan), ``started_at``,
+``finished_at`` (ISO 8601, null when the run was cut off), ``targets`` and ``hosts``. Unknown values are null, which is
+never shown as 0 but as ``NOTHING``.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Optional
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._clock import iso, parse_iso
+
+Report = dict[str, Any]
+Host = dict[str, Any]
+
+OUTCOMES = ("patched", "compliant", "noncompliant", "failed", "held", "deferred", "excluded")
+STEPS = ("plan", "admit", "start", "ready", "disk", "repair", "patch", "verify", "restore")
+NEED_A_PERSON = ("failed", "held")
+UP_TO_DATE = ("patched", "compliant")
+NOT_BEGUN = ("deferred", "excluded")
+NOTHING = "–"
+
+# Who has to do something comes first; what went well can wait.
+_RANK = {name: rank for rank, name in enumerate((*NEED_A_PERSON, "noncompliant", *NOT_BEGUN, *UP_TO_DATE))}
+# Joiners belong into Indic and Persian names and into emoji; every other invisible character can only mislead.
+_JOINERS = "\u200c\u200d"
+
+
+def plain(value: object) -> str:
+    """A value as one line of visible text; null is ``NOTHING``.
+
+    Line ends and tabs become a space. Other control and format characters (terminal escapes, changes of the writing
+    direction, halves of surrogate pairs) become U+FFFD: names and reasons come from tags and guests.
+    """
+    if value is None:
+        return NOTHING
+    text = " ".join(str(value).split())
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in _JOINERS else c for c in text)
+
+
+def name_of(host: Host) -> str:
+    return plain(host.get("host") or host.get("instance_id"))
+
+
+def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key by which ``dev-2`` comes before ``dev-10``."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", text.casefold())
+    return tuple((0, int(part), "") if part[0] in "0123456789" else (1, 0, part) for part in parts)
+
+
+def rank(host: Host) -> int:
+    """How urgent its outcome is: 0 for failed."""
+    return _RANK.get(host.get("outcome", ""), len(_RANK))
+
+
+def in_order(hosts: Iterable[Host]) -> list[Host]:
+    """Failed and held hosts first, the others by outcome, alike ones by name."""
+    return sorted(hosts, key=lambda host: (rank(host), natural_key(name_of(host))))
+
+
+def count(number: int, noun: str) -> str:
+    """``1 update``, ``2 updates``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def words(code: object) -> str:
+    """A snake_case code in words."""
+    return plain(code).replace("_", " ")
+
+
+def duration(seconds: Optional[float]) -> str:
+    """Seconds in the two largest units that matter: ``45 s``, ``12 min 3 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    if seconds is None:
+        return NOTHING
+    left = round(seconds)
+    if left >= 3600:
+        left = round(left / 60) * 60
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    parts = []
+    for unit, size in units:
+        number, left = divmod(left, size)
+        parts.append((number, unit))
+    first = next((i for i, (number, _unit) in enumerate(parts) if number), len(parts) - 1)
+    shown = [f"{number} {unit}" for number, unit in parts[first : first + 2] if number]
+    return " ".join(shown) or "0 s"
+
+
+def gib(value: Optional[float]) -> str:
+    """GiB with one decimal, without the unit."""
+    return NOTHING if value is None else f"{value:.1f}"
+
+
+def seconds_of(moment: Optional[str]) -> Optional[float]:
+    """An ISO 8601 time as seconds since 1970."""
+    return None if moment is None else parse_iso(moment)
+
+
+def utc(moment: Optional[str], pattern: str = "{date} {time} UTC") -> str:
+    """An ISO 8601 time in UTC to the second, e.g. ``2026-11-14 22:00:00 UTC``."""
+    text = iso(seconds_of(moment))
+    if text is None:
+        return NOTHING
+    date, time = text.rstrip("Z").split("T")
+    return pattern.format(date=date, time=time)
+
+
+def run_seconds(report: Report) -> Optional[float]:
+    """How long the run took; None when it was cut off."""
+    start, end = seconds_of(report.get("started_at")), seconds_of(report.get("finished_at"))
+    return None if start is None or end is None else end - start
+
+
+def totals(hosts: Iterable[Host]) -> dict[str, int]:
+    """Hosts per outcome, in the order of ``OUTCOMES``, with the zeros."""
+    found = Counter(host.get("outcome") for host in hosts)
+    return {outcome: found[outcome] for outcome in OUTCOMES}
+
+
+def totals_line(hosts: Iterable[Host], with_detail: bool = True) -> str:
+    """``5 patched · 2 compliant · 1 failed (disk)``: with the steps of what failed and the reasons of what was deferred."""
+    hosts = list(hosts)
+    parts = []
+    for outcome, number in totals(hosts).items():
+        if not number:
+            continue
+        key = {"failed": "step", "deferred": "reason_code"}.get(outcome)
+        why = [host[key] for host in hosts if key and host.get("outcome") == outcome and host.get(key)]
+        parts.append(f"{number} {outcome}" + (_breakdown(why, number) if with_detail else ""))
+    return " · ".join(parts) or "no hosts"
+
+
+def _breakdown(codes: list[str], number: int) -> str:
+    """`` (disk)`` when all are alike, `` (2 disk, 1 patch)`` otherwise."""
+    found = Counter(codes).most_common()
+    if not found:
+        return ""
+    if len(found) == 1 and found[0][1] == number:
+        return f" ({words(found[0][0])})"
+    return " (" + ", ".join(f"{times} {words(code)}" for code, times in found) + ")"
+
+
+def headline(report: Report) -> str:
+    """The run in a sentence or two."""
+    hosts = report.get("hosts") or []
+    found = totals(hosts)
+    if not hosts:
+        return "The run had no hosts."
+    good = sum(found[outcome] for outcome in UP_TO_DATE)
+    text = f"{good} of {count(len(hosts), 'host')} {'is' if good == 1 else 'are'} up to date, proven by a fresh scan."
+    if found["noncompliant"]:
+        text += f" Approved updates are missing on {count(found['noncompliant'], 'host')}."
+    troubled = found["failed"] + found["held"]
+    if troubled:
+        text += f" {count(troubled, 'host')} {'needs' if troubled == 1 else 'need'} a person."
+    if report.get("finished_at") is None:
+        text += " The run did not finish; this is what its ledger knows."
+    return text
+
+
+def describe_targets(targets: Optional[dict[str, Any]]) -> str:
+    """Which hosts were asked for: ``tag PatchGroup=Windows in eu-central-1``."""
+    targets = targets or {}
+    parts = [f"{what} {plain(targets[key])}" for key, what in (("tag", "tag"), ("hosts", "pattern")) if targets.get(key)]
+    text = " and ".join(parts) or NOTHING
+    regions = targets.get("regions")
+    return f"{text} in {', '.join(plain(region) for region in regions)}" if regions else text
+
+
+def failed_updates(host: Host) -> Optional[list[str]]:
+    """``KB5031001 (0x80070643)`` for each update that failed; None when that is not known."""
+    updates = host.get("failed_updates")
+    if updates is None:
+        return None
+    return [f"{plain(update.get('kb'))} ({plain(update.get('hresult'))})" for update in updates]
+
+
+def states(host: Host) -> str:
+    """``stopped → running``: what the host was and what it is."""
+    return f"{plain(host.get('original_state'))} → {plain(host.get('final_state'))}"
+
+
+def outcome_and_step(host: Host) -> str:
+    """``failed (disk)``, ``patched``."""
+    step = host.get("step")
+    return plain(host.get("outcome")) + (f" ({plain(step)})" if step else "")
+
+
+def sentence(host: Host) -> str:
+    """Why the host ended as it did: its reason, or one that follows from the data."""
+    if host.get("reason"):
+        reason = plain(host["reason"])
+        return reason if reason.endswith((".", "!", "?", "…")) else reason + "."
+    code = f" ({words(host['reason_code'])})" if host.get("reason_code") else ""
+    scan = f"the scan at {utc(host['verified_at'], '{time} UTC')}" if host.get("verified_at") else "the proving scan"
+    missing = host.get("missing")
+    return {
+        "patched": f"{_what_was_done(host)}; {scan} shows nothing missing.",
+        "compliant": f"Nothing had to be installed; {scan} shows nothing missing.",
+        "noncompliant": f"{_updates(missing)} missing; the run only scanned.",
+        "failed": f"Failed at the step {plain(host.get('step'))}{code}.",
+        "held": f"Its power state was not put back{code}; a person has to look.",
+        "deferred": f"Not begun{code}.",
+        "excluded": f"May not be touched{code}.",
+    }.get(host.get("outcome", ""), NOTHING)
+
+
+def remark(host: Host) -> str:
+    """What there is to say where room is short: of hosts that are up to date only what is out of the ordinary."""
+    if host.get("reason") or host.get("outcome") not in UP_TO_DATE:
+        return sentence(host)
+    return ", ".join(_besides_updates(host))
+
+
+def updates(host: Host) -> str:
+    """``2 of 3``: installed of those that were wanted, as far as both are known."""
+    installed, missing = host.get("installed"), host.get("missing")
+    if installed is None:
+        return NOTHING
+    return f"{len(installed)} of {'?' if missing is None else len(installed) + len(missing)}"
+
+
+def _updates(missing: Optional[list[str]]) -> str:
+    if missing is None:
+        return "Approved updates are"
+    return f"{count(len(missing), 'approved update')} {'is' if len(missing) == 1 else 'are'}"
+
+
+def _what_was_done(host: Host) -> str:
+    installed = host.get("installed")
+    done = "Updates installed" if installed is None else f"{count(len(installed), 'update')} installed"
+    return ", ".join([done, *_besides_updates(host)])
+
+
+def _besides_updates(host: Host) -> list[str]:
+    done = []
+    if host.get("grown_gib"):
+        done.append(f"volume grown by {gib(host['grown_gib'])} GiB")
+    if host.get("repaired"):
+        done.append("repaired " + " and ".join(words(repair) for repair in host["repaired"]))
+    return done

@@ -1,0 +1,163 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The table of the page, and the details of each host that the script opens under its row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Optional
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import icon, text
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._timeline import steps_of
+
+# Longer lists of updates are cut in the table; the details have them whole.
+_LONGEST_CELL = 4
+
+# A cell: what it shows (HTML), and the number by which it is sorted; without one it is sorted by its text.
+_Cell = tuple[str, Optional[float]]
+
+
+def host_table(hosts: Sequence[f.Host]) -> str:
+    """The section with a row for each host, in the order given."""
+    heads = "".join(
+        f"<th scope=col class={name}{' aria-sort=ascending' if name == 'outcome' else ''}>{title}"
+        for name, title, _cell in _COLUMNS
+    )
+    rows = "\n".join(_row(row, host) for row, host in enumerate(hosts))
+    return f"""<section class=hosts>
+<h2 id=hosts-title>Hosts</h2>
+<div class=scroll tabindex=0 role=region aria-labelledby=hosts-title>
+<table id=hosts aria-labelledby=hosts-title>
+<thead><tr>{heads}</tr></thead>
+<tbody>{rows}</tbody>
+</table>
+<button id=more hidden></button>
+</div>
+<p class=note id=none hidden>No host fits the filter.</p>
+</section>"""
+
+
+def details(hosts: Sequence[f.Host]) -> dict[str, Any]:
+    """What the script needs beyond the table: ``labels`` of the facts, and of each host its ``facts`` and ``steps``.
+
+    A step is ``[name, start, end, duration, ok]``, times in seconds since 1970 or null.
+    """
+    return {
+        "labels": [label for label, _value in _FACTS],
+        "hosts": [{"facts": [value(host) for _label, value in _FACTS], "steps": _steps(host)} for host in hosts],
+    }
+
+
+def _steps(host: f.Host) -> list[list[Any]]:
+    """The steps with their times; only their durations where the times are not known."""
+    way = steps_of(host)
+    if not way:
+        return [[f.plain(name), None, None, f.duration(value), None] for name, value in (host.get("seconds") or {}).items()]
+    return [[step.name, step.start, step.end, f.duration(step.seconds), step.ok] for step in way]
+
+
+def _row(row: int, host: f.Host) -> str:
+    cells = []
+    for name, _title, cell in _COLUMNS:
+        content, key = cell(host)
+        sort = "" if key is None else f" data-s={key:g}" if abs(key) < 1e6 else f" data-s={key:.0f}"
+        cells.append(f"<{'th scope=row' if name == 'host' else 'td'}{sort}>{content}")
+    return f"<tr id=h{row} data-o={text(host.get('outcome'))}>{''.join(cells)}"
+
+
+def _host(host: f.Host) -> _Cell:
+    name = f.name_of(host)
+    instance = host.get("instance_id")
+    below = instance if instance and instance != name else host.get("kind")
+    return f"<b>{text(name)}</b><small>{text(below)}</small>", None
+
+
+def _outcome(host: f.Host) -> _Cell:
+    outcome = host.get("outcome")
+    return f"<span class=outcome>{icon(outcome)}{text(outcome)}</span>", float(f.rank(host))
+
+
+def _step(host: f.Host) -> _Cell:
+    step = host.get("step")
+    return text(step), float(f.STEPS.index(step)) if step in f.STEPS else None
+
+
+def _state(host: f.Host) -> _Cell:
+    before, after = host.get("original_state"), host.get("final_state")
+    changed = before is not None and after is not None and before != after
+    content = text(f.states(host))
+    return f"<span class=changed>{content}</span>" if changed else content, None
+
+
+def _list(items: Optional[Sequence[object]]) -> _Cell:
+    if items is None:
+        return f.NOTHING, None
+    shown = [text(item) for item in items[:_LONGEST_CELL]]
+    if len(items) > _LONGEST_CELL:
+        shown.append(f"and {len(items) - _LONGEST_CELL} more")
+    return "<br>".join(shown) or "none", float(len(items))
+
+
+def _gib(key: str) -> Callable[[f.Host], _Cell]:
+    return lambda host: (f.gib(host.get(key)), host.get(key))
+
+
+def _seconds(key: str) -> Callable[[f.Host], _Cell]:
+    return lambda host: (f.duration(host.get(key)), host.get(key))
+
+
+# Class, title and cell of each column; the style sheet gives the classes their widths.
+_COLUMNS: tuple[tuple[str, str, Callable[[f.Host], _Cell]], ...] = (
+    ("host", "Host", _host),
+    ("outcome", "Outcome", _outcome),
+    ("step", "Step", _step),
+    ("why", "Reason", lambda host: (text(f.sentence(host)), None)),
+    ("kbs", "Installed", lambda host: _list(host.get("installed"))),
+    ("kbs", "Missing", lambda host: _list(host.get("missing"))),
+    ("errors", "Failed updates", lambda host: _list(f.failed_updates(host))),
+    ("count", "Reboots", lambda host: (text(host.get("reboots")), host.get("reboots"))),
+    ("gib", "Free before, GiB", _gib("free_gib_before")),
+    ("gib", "Free after, GiB", _gib("free_gib_after")),
+    ("gib", "Grown, GiB", _gib("grown_gib")),
+    ("state", "State", _state),
+    ("took", "On time", _seconds("on_seconds")),
+    ("took", "Idle time", _seconds("idle_seconds")),
+)
+
+
+def _joined(items: Optional[Sequence[object]]) -> Optional[str]:
+    return None if items is None else ", ".join(f.plain(item) for item in items) or "none"
+
+
+def _if_cut(items: Optional[Sequence[object]]) -> str:
+    """All items where the table has room for some of them only."""
+    return ", ".join(f.plain(item) for item in items) if items and len(items) > _LONGEST_CELL else ""
+
+
+def _optional(value: object) -> Optional[str]:
+    return None if value is None else f.plain(value)
+
+
+def _yes(value: Optional[bool]) -> Optional[str]:
+    return None if value is None else "yes" if value else "no"
+
+
+# A fact that is null is not known; one that is empty is not worth a line.
+_FACTS: tuple[tuple[str, Callable[[f.Host], Optional[str]]], ...] = (
+    ("Instance", lambda host: _optional(host.get("instance_id"))),
+    ("Kind", lambda host: _optional(host.get("kind"))),
+    ("Type", lambda host: _optional(host.get("type"))),
+    ("Region", lambda host: _optional(host.get("region"))),
+    ("Zone", lambda host: _optional(host.get("az"))),
+    ("Wave", lambda host: _optional(host.get("wave"))),
+    ("Started by this run", lambda host: _yes(host.get("started_by_run"))),
+    ("Proving scan", lambda host: f.utc(host["verified_at"]) if host.get("verified_at") else None),
+    ("Reason code", lambda host: _optional(host.get("reason_code"))),
+    ("Repairs", lambda host: _joined(host.get("repaired"))),
+    ("All installed", lambda host: _if_cut(host.get("installed"))),
+    ("All missing", lambda host: _if_cut(host.get("missing"))),
+    ("All failed updates", lambda host: _if_cut(f.failed_updates(host))),
+)

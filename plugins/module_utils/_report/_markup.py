@@ -1,0 +1,40 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The few pieces of HTML that all parts of the page use. What comes from the report goes through ``text`` or ``data``."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import Any, Optional
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
+
+# Inside <script> only these could end the element or begin a comment; with them gone no string of the data can.
+_JSON_ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
+
+
+def text(value: object) -> str:
+    """A value as text of the page or of an attribute in double quotes; null is ``NOTHING``."""
+    return escape(f.plain(value), quote=True)
+
+
+def data(value: Any) -> str:
+    """A value as JSON for a script element; all but ASCII is escaped, U+2028 and U+2029 with it."""
+    return json.dumps(value, separators=(",", ":")).translate(_JSON_ESCAPES)
+
+
+def icon(outcome: Optional[str]) -> str:
+    """The sign of an outcome: a shape of its own, in a colour of its own."""
+    if outcome not in f.OUTCOMES:
+        return ""
+    return f'<svg class="i o-{outcome}" aria-hidden=true><use href=#i-{outcome} /></svg>'
+
+
+def time(moment: Optional[str]) -> str:
+    """An ISO 8601 time in UTC; the script adds the viewer's own."""
+    if moment is None:
+        return f.NOTHING
+    return f'<time datetime="{f.utc(moment, "{date}T{time}Z")}">{f.utc(moment)}</time>'

@@ -1,0 +1,270 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How the page looks: its style sheet and the shapes of its signs. Data cannot come in here: module_utils hold only Python."""
+
+from __future__ import annotations
+
+# A step's height says what kind it is, besides its colour: thin ones decide, middle ones wait for power, full ones work.
+STYLE = r"""
+:root {
+  color-scheme: light dark; --u: 1px;
+  --page: #f5f6f8; --card: #fff; --raised: #f0f2f5; --line: #e1e5ea; --strong-line: #c6cdd6;
+  --ink: #1b2430; --soft: #586374; --accent: #2459c4; --focus: #2459c4;
+  --patched: #17784a; --compliant: #0b7285; --noncompliant: #8f5b00; --failed: #c0272d; --held: #8b35b0;
+  --deferred: #47607f; --excluded: #646c78;
+  --plan: #aab3bf; --admit: #8a95a3; --start: #3b82d6; --ready: #9cc3f2; --disk: #e0a030; --repair: #c46a2c;
+  --patch: #6a4fd0; --verify: #2a9d83; --restore: #66758a; --on-step: #fff; --on-light: #1b2430;
+  --shadow: 0 1px 2px rgb(20 30 45 / 6%), 0 1px 8px rgb(20 30 45 / 4%);
+}
+@media screen and (prefers-color-scheme: dark) {
+  :root {
+    --page: #0e131a; --card: #161d27; --raised: #1e2733; --line: #27313e; --strong-line: #3b4857;
+    --ink: #e4e9f0; --soft: #9aa7b7; --accent: #8db4ff; --focus: #8db4ff;
+    --patched: #5fcf95; --compliant: #58c3d6; --noncompliant: #e5b04a; --failed: #ff7b7b; --held: #d497f2;
+    --deferred: #9db6d6; --excluded: #9aa4b2;
+    --plan: #57626f; --admit: #748090; --start: #3f87dc; --ready: #8bb6ea; --disk: #dca23a; --repair: #cf7a3e;
+    --patch: #8069e0; --verify: #33a98e; --restore: #76859a; --shadow: none;
+  }
+}
+*, ::before, ::after { box-sizing: border-box; }
+html { scroll-padding-top: 6rem; }
+body { margin: 0; background: var(--page); color: var(--ink); line-height: 1.5;
+  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", sans-serif; }
+main { max-width: 1720px; margin: 0 auto; padding: 2rem 1.5rem 4rem; }
+h1, h2, p, ul, dl, dd { margin: 0; padding: 0; }
+h1 { font-size: 1.75rem; line-height: 1.2; letter-spacing: -.01em; overflow-wrap: anywhere; }
+h2 { font-size: 1.05rem; line-height: 1.4; }
+ul { list-style: none; }
+a { color: var(--accent); text-underline-offset: .15em; }
+button, input { font: inherit; color: inherit; }
+button { cursor: pointer; }
+:focus-visible { outline: 2px solid var(--focus); outline-offset: 2px; border-radius: 4px; }
+[hidden] { display: none !important; }
+.symbols { position: absolute; }
+.note { color: var(--soft); font-size: .875rem; margin-top: .6rem; }
+.i { width: 1em; height: 1em; flex: none; fill: none; stroke: currentColor; stroke-width: 1.75; stroke-linecap: round;
+  stroke-linejoin: round; vertical-align: -.125em; }
+.o-patched { color: var(--patched); } .o-compliant { color: var(--compliant); }
+.o-noncompliant { color: var(--noncompliant); } .o-failed { color: var(--failed); } .o-held { color: var(--held); }
+.o-deferred { color: var(--deferred); } .o-excluded { color: var(--excluded); }
+
+.kicker { color: var(--soft); font-size: .8125rem; font-weight: 600; letter-spacing: .06em; text-transform: uppercase; }
+.lead { font-size: 1.125rem; margin-top: .35rem; max-width: 60em; }
+.facts { display: flex; flex-wrap: wrap; gap: .75rem 2.25rem; margin-top: 1.1rem; }
+.facts dt { color: var(--soft); font-size: .8125rem; }
+.facts dd { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+time span { color: var(--soft); display: block; font-size: .8125rem; }
+
+.tiles { display: grid; grid-template-columns: repeat(8, 1fr); gap: .6rem; margin-top: 1.75rem; }
+.tile { display: grid; grid-template: "n n" "i s" / auto 1fr; align-items: center; column-gap: .4rem; text-align: left;
+  padding: .7rem .9rem; background: var(--card); color: inherit; border: 1px solid var(--line); border-radius: 10px;
+  box-shadow: var(--shadow); }
+.tile b { grid-area: n; font-size: 1.6rem; line-height: 1.2; font-variant-numeric: tabular-nums; font-weight: 650; }
+.tile span { color: var(--soft); font-size: .875rem; }
+.tile > span:nth-child(2) { grid-column: 1 / -1; }
+.tile:disabled { cursor: default; }
+.tile.zero b { color: var(--soft); font-weight: 400; }
+.tile.zero { background: none; box-shadow: none; }
+.tile:enabled:hover { border-color: var(--strong-line); background: var(--raised); }
+.tile[aria-pressed=true] { border-color: var(--accent); box-shadow: inset 0 0 0 1px var(--accent); }
+
+.person, .timeline, .hosts { margin-top: 1.5rem; }
+.person { background: var(--card); border: 1px solid var(--line); border-left: 4px solid var(--failed);
+  border-radius: 10px; padding: 1rem 1.25rem; box-shadow: var(--shadow); }
+.person li { display: flex; gap: .6rem; margin-top: .6rem; }
+.person .i { margin-top: .25rem; }
+.person a { font-weight: 600; overflow-wrap: anywhere; }
+.person .what { color: var(--soft); }
+
+.toolbar { position: sticky; top: 0; z-index: 6; display: flex; flex-wrap: wrap; align-items: center; gap: .4rem .9rem;
+  margin: 1.25rem -1.5rem 0; padding: .6rem 1.5rem; background: var(--page); border-bottom: 1px solid var(--line); }
+.toolbar label { font-weight: 600; }
+.toolbar input { flex: 0 1 24rem; min-width: 0; padding: .4rem .7rem; background: var(--card);
+  border: 1px solid var(--strong-line); border-radius: 8px; }
+.toolbar ::placeholder { color: var(--soft); opacity: 1; }
+.toolbar output { color: var(--soft); font-variant-numeric: tabular-nums; }
+.toolbar button, .scales button { padding: .3rem .75rem; background: var(--card); border: 1px solid var(--strong-line);
+  border-radius: 8px; font-size: .875rem; }
+.toolbar button:hover, .scales button:hover { background: var(--raised); }
+
+.bar-head { display: flex; flex-wrap: wrap; align-items: center; gap: .4rem 1.5rem; margin-bottom: .6rem; }
+.legend { display: flex; flex-wrap: wrap; gap: .2rem 1rem; color: var(--soft); font-size: .8125rem; flex: 1; }
+.legend li { display: flex; align-items: center; gap: .35rem; }
+.legend svg { width: 16px; height: 18px; }
+.scales { display: flex; }
+.scales button:first-child { border-radius: 8px 0 0 8px; }
+.scales button:last-child { border-radius: 0 8px 8px 0; margin-left: -1px; }
+.scales button[aria-pressed=true] { background: var(--ink); border-color: var(--ink); color: var(--page); }
+.chart { --gutter: 13rem; position: relative; max-height: 65vh; overflow: auto; background: var(--card);
+  border: 1px solid var(--line); border-radius: 10px; box-shadow: var(--shadow); padding: 0 2.25rem .5rem 1rem; }
+.axis { position: sticky; top: 0; z-index: 2; display: grid; grid-template-columns: var(--gutter) 1fr; height: 26px;
+  align-items: center; background: var(--card); border-bottom: 1px solid var(--line); color: var(--soft);
+  font-size: .75rem; margin: 0 -2.25rem .35rem -1rem; padding: 0 2.25rem 0 1rem; }
+.axis i { font-style: normal; }
+.axis span { display: flex; justify-content: space-between; padding-right: 2rem; }
+.axis svg { width: 100%; height: 20px; overflow: visible; fill: currentColor; text-anchor: middle;
+  font-variant-numeric: tabular-nums; }
+.bars { position: relative; }
+.lines { position: absolute; left: var(--gutter); width: calc(100% - var(--gutter)); height: 100%; overflow: visible;
+  stroke: var(--line); pointer-events: none; }
+.bar { position: relative; display: flex; align-items: center; gap: .4rem; height: calc(26 * var(--u));
+  font-size: .8125rem; content-visibility: auto; contain-intrinsic-height: auto calc(26 * var(--u)); }
+.bar.first { border-top: 1px solid var(--strong-line); }
+.bar::before { content: attr(data-w); width: 1.5rem; color: var(--soft); font-size: .75rem; text-align: right;
+  font-variant-numeric: tabular-nums; padding-right: .25rem; }
+.bar a { width: calc(var(--gutter) - 1.5rem - 1em - 1.6rem); margin-right: .4rem; color: inherit; text-decoration: none;
+  white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.bar a:hover { text-decoration: underline; }
+.bar:hover { background: var(--raised); }
+.track { flex: 1; min-width: 0; height: calc(20 * var(--u)); }
+.track > *, .legend rect { height: calc(20 * var(--u)); forced-color-adjust: none; outline-offset: 1px; }
+.track > svg > rect { height: 100%; }
+.track > :hover { filter: brightness(1.12); }
+.track > :focus { outline: 2px solid var(--ink); }
+.track text { fill: #fff; font-size: 11px; font-weight: 500; text-anchor: middle; dominant-baseline: central;
+  pointer-events: none; }
+.track .ready text, .track .disk text { fill: #1b2430; }
+.track > .tight > text, .track > .plan > text, .track > .admit > text { display: none; }
+.track > .plan, .track > .admit, .legend .plan, .legend .admit { y: calc(7 * var(--u)); height: calc(6 * var(--u)); }
+.track > .start, .track > .ready, .track > .restore, .legend .start, .legend .ready, .legend .restore {
+  y: calc(3 * var(--u)); height: calc(14 * var(--u)); }
+.plan { fill: var(--plan); } .admit { fill: var(--admit); } .start { fill: var(--start); } .ready { fill: var(--ready); }
+.disk { fill: var(--disk); } .repair { fill: var(--repair); } .patch { fill: var(--patch); }
+.verify { fill: var(--verify); } .restore { fill: var(--restore); } .other { fill: var(--admit); }
+.bad { stroke: var(--failed); stroke-width: 2; fill: url(#hatch); } .track .bad text { fill: var(--ink); stroke: var(--card); stroke-width: 4px;
+  paint-order: stroke; font-weight: 600; }
+.open { opacity: .55; }
+#hatch rect { fill: var(--card); } #hatch path { stroke: var(--failed); stroke-width: 2; }
+.chart.compact { --u: .5px; }
+.compact .bar { font-size: .6875rem; line-height: 1; } .compact .bar::before { font-size: .625rem; }
+#tip { position: fixed; z-index: 9; max-width: 24rem; padding: .5rem .75rem; background: var(--ink); color: var(--page);
+  border-radius: 8px; font-size: .8125rem; line-height: 1.4; pointer-events: none; overflow-wrap: anywhere; }
+#tip b, #tip span { display: block; }
+
+.scroll { margin-top: .6rem; background: var(--card); border: 1px solid var(--line); border-radius: 10px;
+  box-shadow: var(--shadow); overflow: auto; max-height: calc(100vh - 5rem); }
+table { border-collapse: separate; border-spacing: 0; font-size: .8125rem; line-height: 1.45; }
+.js:not(.ready) #hosts > tbody { display: none; }
+#more { display: block; position: sticky; left: 0; margin: .75rem auto; padding: .3rem .75rem; background: none;
+  border: 1px solid var(--strong-line); border-radius: 8px; font-size: .875rem; }
+#hosts { table-layout: fixed; width: 100%; min-width: 164ch; }
+th, td { padding: .5rem .4rem; text-align: left; vertical-align: top; border-top: 1px solid var(--line);
+  overflow-wrap: anywhere; }
+th { font-weight: 600; }
+#hosts > thead th { position: sticky; top: 0; z-index: 2; background: var(--card); border-top: 0; vertical-align: bottom;
+  border-bottom: 1px solid var(--strong-line); color: var(--soft); font-size: .75rem; line-height: 1.25; overflow-wrap: normal; }
+#hosts > tbody > tr:first-child > * { border-top: 0; }
+#hosts > thead button { display: block; width: 100%; padding: 0; border: 0; background: none; text-align: inherit;
+  font-weight: inherit; }
+#hosts > thead button::after { content: "↕"; opacity: 0; padding-left: .25em; font-size: .9em; }
+#hosts > thead button:is(:hover, :focus-visible)::after { opacity: .6; }
+#hosts [aria-sort] button { color: var(--ink); }
+#hosts [aria-sort=ascending] button::after { content: "▲"; opacity: 1; font-size: .75em; }
+#hosts [aria-sort=descending] button::after { content: "▼"; opacity: 1; font-size: .75em; }
+#hosts > * > tr > :first-child { position: sticky; left: 0; z-index: 1; background: var(--card); padding-left: 1.9rem; }
+#hosts > thead > tr > :first-child { z-index: 3; }
+/* In widths of a digit: so they fit whatever font the system brings. */
+.host { width: 22ch; } .outcome { width: 14.5ch; } .step { width: 7.8ch; } .kbs { width: 11ch; } .errors { width: 12.7ch; }
+.count { width: 8ch; } .gib { width: 7.4ch; } .state { width: 11ch; } .took { width: 11ch; }
+#hosts > thead > tr > :is(.count, .gib, .took), #hosts > tbody > tr > :is(:nth-child(n+8):nth-child(-n+11), :nth-child(n+13)) {
+  text-align: right; font-variant-numeric: tabular-nums; }
+td.outcome { width: auto; }
+.outcome .i { margin-right: .35em; }
+span.outcome { font-weight: 600; white-space: nowrap; }
+[data-o] small { display: block; color: var(--soft); font-weight: 400; font-size: .75rem; }
+.changed { color: var(--held); font-weight: 600; }
+#hosts > tbody > tr:hover > * { background: var(--raised); }
+.open-details { position: absolute; left: .25rem; top: .4rem; width: 1.5rem; height: 1.5rem; padding: 0; border: 0;
+  background: none; color: var(--soft); }
+.open-details::before { content: ""; display: block; width: .4rem; height: .4rem; margin: auto; border: solid;
+  border-width: 0 1.75px 1.75px 0; transform: rotate(-45deg); }
+.open-details[aria-expanded=true]::before { transform: rotate(45deg); }
+#hosts > tbody > .details > td { position: static; padding: .25rem 1.25rem 1.25rem 2rem; border-top: 0; text-align: left;
+  background: var(--card); }
+.details > td > div { position: sticky; left: 2rem; display: flex; flex-wrap: wrap; gap: 1rem 3rem;
+  max-width: calc(100vw - 8rem); }
+.details dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .15rem 1rem; flex: 1 1 20rem;
+  max-width: 46rem; align-content: start; }
+.details dt { color: var(--soft); }
+.details dd { overflow-wrap: anywhere; }
+.details table { align-self: start; }
+.details table :is(th, td) { padding: .2rem 1.25rem .2rem 0; font-variant-numeric: tabular-nums; }
+.details thead th { color: var(--soft); border-top: 0; font-weight: 400; }
+.narrow-only { display: none; }
+
+@media (min-width: 1400px) {
+  .scroll { overflow: visible; max-height: none; }
+  #hosts > thead th { top: 3.5rem; }
+  #hosts > thead > tr > :first-child { border-top-left-radius: 10px; }
+}
+@media screen and (max-width: 1399px) {
+  #hosts { min-width: 180ch; }
+  #hosts > * > tr > :first-child { border-right: 1px solid var(--line); }
+  #hosts > tbody > .details > td { border-right: 0; }
+}
+@media (max-width: 1000px) {
+  .tiles { grid-template-columns: repeat(4, 1fr); }
+  .chart { --gutter: 10rem; }
+  .track text { display: none; }
+}
+@media (max-width: 640px) {
+  main { padding: 1.25rem 1rem 3rem; }
+  .toolbar { margin: 1rem -1rem 0; padding: .6rem 1rem; }
+  .toolbar label { position: absolute; clip-path: inset(50%); }
+  .toolbar input { flex: 1 1 100%; }
+  h1 { font-size: 1.35rem; }
+  .legend { flex: 1 1 100%; order: 1; }
+  .tiles { gap: .4rem; grid-template-columns: repeat(2, 1fr); }
+  .tile { padding: .45rem .7rem; }
+  .facts { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem 1rem; }
+  .chart { --gutter: 7.5rem; padding: 0 1.25rem .5rem .4rem; }
+  .axis { margin: 0 -1.25rem .35rem -.4rem; padding: 0 1.25rem 0 .4rem; }
+  .axis text:nth-child(even) { display: none; }
+  .scroll { overflow: visible; max-height: none; }
+  #hosts { min-width: 0; }
+  #hosts > * > tr > :first-child { border-right: 0; }
+  #hosts > thead th { top: 0; position: static; }
+  #hosts > * > tr:not(.details) > :is(:nth-child(3), :nth-child(n+5)) { display: none; }
+  #hosts > tbody > tr > th > small { display: none; }
+  .host { width: 36%; } .outcome { width: 26%; }
+  .narrow-only { display: block; }
+  #hosts > tbody > .details > td { padding-left: 1rem; padding-right: 1rem; }
+  .details > td > div { position: static; max-width: none; }
+  .details table :is(th, td) { padding-right: .8rem; overflow-wrap: normal; }
+  .details table :is(th, td):nth-child(3) { display: none; }
+}
+@media print {
+  @page { size: A4 landscape; margin: 10mm; }
+  body { background: none; font-size: 10px; print-color-adjust: exact; }
+  main { max-width: none; padding: 0; }
+  .toolbar, .scales, .open-details, .details, #tip { display: none !important; }
+  .chart, .scroll { max-height: none; overflow: visible; box-shadow: none; border: 0; padding-left: 0; }
+  .axis, #hosts > thead th, #hosts > * > tr > :first-child { position: static; }
+  .bar { content-visibility: visible; break-inside: avoid; height: calc(20 * var(--u)); }
+  .chart { --u: .7px; } .track text { font-size: 8px; }
+  #hosts { min-width: 0; font-size: 7.5px; } #hosts tr { break-inside: avoid; }
+  th, td { padding: .2rem .25rem; }
+  .host { width: 11%; } .outcome { width: 8.5%; } .step, .count, .gib { width: 4.6%; } .kbs { width: 7%; }
+  .errors { width: 8%; } .state { width: 7%; } .took { width: 5.5%; }
+}
+"""
+
+_SHAPES = {
+    "patched": '<circle cx=8 cy=8 r=6.5 /><path d="m5 8.2 2.2 2.2L11 6.2" />',
+    "compliant": '<path d="m3 8.5 3.5 3.5L13 4.5" />',
+    "noncompliant": '<path d="M8 2 15 14H1ZM8 6.5v3.5M8 12v.2" />',
+    "failed": '<path d="M5.3 1.5h5.4l3.8 3.8v5.4l-3.8 3.8H5.3l-3.8-3.8V5.3ZM5.7 5.7l4.6 4.6m0-4.6-4.6 4.6" />',
+    "held": '<rect x=1.75 y=1.75 width=12.5 height=12.5 rx=2 /><path d="M6 5.5v5m4-5v5" />',
+    "deferred": '<circle cx=8 cy=8 r=6.5 /><path d="M8 4.2V8l2.6 1.8" />',
+    "excluded": '<circle cx=8 cy=8 r=6.5 /><path d="m3.6 12.4 8.8-8.8" />',
+}
+
+# Drawn once, used by reference: an outcome is told by its shape before its colour.
+SYMBOLS = (
+    "<svg width=0 height=0 aria-hidden=true class=symbols>"
+    '<pattern id=hatch width=6 height=6 patternUnits=userSpaceOnUse><rect width=6 height=6 /><path d="M0 6 6 0" /></pattern>'
+    + "".join(f'<symbol id=i-{name} viewBox="0 0 16 16">{shape}</symbol>' for name, shape in _SHAPES.items())
+    + "</svg>"
+)

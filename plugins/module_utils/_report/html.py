@@ -1,0 +1,128 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The report as one HTML page that needs nothing else: no server, no network, and for reading no JavaScript.
+
+Everything is rendered here; the script sorts, filters and opens details, which come as JSON. What may run and style
+the page is named by its hash in the Content-Security-Policy: markup that slipped through from the data could neither
+run nor call home. Positions are SVG attributes for the same reason, so that no inline styles are needed.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._chart import timeline
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._hosts import details, host_table
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import data, icon, text, time
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._script import EARLY_SCRIPT, SCRIPT
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._style import STYLE, SYMBOLS
+
+# So many hosts that need a person are named at the top of the page; the table has them all.
+_NAMED_AT_THE_TOP = 5
+
+
+def to_html(report: f.Report) -> str:
+    """The whole page, to be written as UTF-8.
+
+    It makes no request, works from ``file://``, and shows every host, whatever its name is made of.
+    """
+    hosts = f.in_order(report.get("hosts") or [])
+    chart, windows = timeline(report, hosts)
+    body = [
+        _header(report, hosts),
+        _tiles(hosts),
+        _need_a_person(hosts),
+        _TOOLBAR,
+        chart,
+        host_table(hosts),
+        f'<script type="application/json" id=data>{data({"windows": windows, **details(hosts)})}</script>',
+        f"<script>{SCRIPT}</script>",
+    ]
+    return "\n".join([_head(report, hosts), "<body>", SYMBOLS, "<main>", *body[:-2], "</main>", *body[-2:], "</html>", ""])
+
+
+def _head(report: f.Report, hosts: list[f.Host]) -> str:
+    policy = (
+        f"default-src 'none'; script-src '{_hash(EARLY_SCRIPT)}' '{_hash(SCRIPT)}'; style-src '{_hash(STYLE)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return f"""<!doctype html>
+<html lang=en>
+<head>
+<meta charset=utf-8>
+<meta http-equiv=Content-Security-Policy content="{policy}">
+<meta name=viewport content="width=device-width, initial-scale=1">
+<meta name=color-scheme content="light dark">
+<title>Patch run {text(report.get("run_id"))}: {text(f.totals_line(hosts))}</title>
+<link rel=icon href="data:,">
+<script>{EARLY_SCRIPT}</script>
+<style>{STYLE}</style>
+</head>"""
+
+
+def _hash(content: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+def _header(report: f.Report, hosts: list[f.Host]) -> str:
+    finished = report.get("finished_at")
+    facts = (
+        ("Operation", text(report.get("operation"))),
+        ("Started", time(report.get("started_at"))),
+        ("Finished", time(finished) if finished else "not: the run was cut off"),
+        ("Duration", f.duration(f.run_seconds(report))),
+        ("Targets", text(f.describe_targets(report.get("targets")))),
+        ("On because of this run", _on_time(hosts)),
+    )
+    return f"""<header>
+<p class=kicker>Patch run</p>
+<h1>{text(report.get("run_id"))}</h1>
+<p class=lead>{text(f.headline(report))}</p>
+<dl class=facts>{"".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)}</dl>
+</header>"""
+
+
+def _on_time(hosts: list[f.Host]) -> str:
+    """What the run's hosts were on together, as far as it is known."""
+    on, idle = ([host[key] for host in hosts if host.get(key) is not None] for key in ("on_seconds", "idle_seconds"))
+    text = f.duration(sum(on)) if on else f.NOTHING
+    return f"{text}, {f.duration(sum(idle))} of it idle" if idle else text
+
+
+def _tiles(hosts: list[f.Host]) -> str:
+    """Hosts per outcome. The script makes them filters: until then they are disabled."""
+    tiles = [f'<button class=tile disabled data-o=""><b>{len(hosts)}</b><span>all hosts</span></button>']
+    for outcome, number in f.totals(hosts).items():
+        label = f"{icon(outcome)}<span>{outcome}</span>"
+        tiles.append(
+            f'<button class="tile{"" if number else " zero"}" disabled data-o={outcome}><b>{number}</b>{label}</button>'
+        )
+    return f'<section class=tiles aria-label="Hosts per outcome">{"".join(tiles)}</section>'
+
+
+def _need_a_person(hosts: list[f.Host]) -> str:
+    """The first failed and held hosts with their reasons; they are the first of the table, too."""
+    troubled = [host for host in hosts if host.get("outcome") in f.NEED_A_PERSON]
+    if not troubled:
+        return ""
+    items = [
+        f"<li>{icon(host['outcome'])}<div><a href=#h{row}>{text(f.name_of(host))}</a> "
+        f"<span class=what>{text(f.outcome_and_step(host))}</span><p>{text(f.sentence(host))}</p></div></li>"
+        for row, host in enumerate(troubled[:_NAMED_AT_THE_TOP])
+    ]
+    more = len(troubled) - len(items)
+    rest = f"<p class=note>… and {f.count(more, 'more host')}, first in the table below.</p>" if more else ""
+    return f"<section class=person><h2>Hosts that need a person</h2><ul>{''.join(items)}</ul>{rest}</section>"
+
+
+_TOOLBAR = """<div class=toolbar role=search hidden>
+<label for=query>Filter hosts</label>
+<input id=query type=search placeholder="Name, KB, error code, reason …" autocomplete=off spellcheck=false>
+<output id=shown for=query aria-live=polite></output>
+<button id=clear hidden>Show all</button>
+</div>
+<noscript><p class=note>Sorting, filtering and the details of a host need JavaScript; the table has every host.</p></noscript>"""

@@ -1,0 +1,79 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The report as Markdown, for a ticket, a chat or a merge request: short, who needs a person first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
+
+# Longer lists of hosts that need nobody are cut here: tickets and comments have limits of their own.
+LONGEST_LIST = 100
+
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_Column = tuple[str, Callable[[f.Host], str]]
+
+_HOST: _Column = ("Host", lambda host: escape(f.name_of(host)))
+_OUTCOME: _Column = ("Outcome", lambda host: escape(f.outcome_and_step(host)))
+_REASON: _Column = ("Reason", lambda host: escape(f.sentence(host)))
+_REMARK: _Column = ("Remark", lambda host: escape(f.remark(host)))
+_UPDATES: _Column = ("Updates", f.updates)
+_FAILED_UPDATES: _Column = ("Failed updates", lambda host: _items(f.failed_updates(host)))
+_STATE: _Column = ("State", lambda host: escape(f.states(host)))
+
+
+def to_markdown(report: f.Report) -> str:
+    """The report in GitHub-flavoured Markdown, with a line end at its end."""
+    hosts = f.in_order(report.get("hosts") or [])
+    parts = [
+        f"## Patch run {escape(report.get('run_id'))}",
+        _facts(report),
+        f"**{escape(f.totals_line(hosts))}**",
+        escape(f.headline(report)),
+    ]
+    troubled = [host for host in hosts if host.get("outcome") in f.NEED_A_PERSON]
+    not_begun = [host for host in hosts if host.get("outcome") in f.NOT_BEGUN]
+    rest = [host for host in hosts if host.get("outcome") not in (*f.NEED_A_PERSON, *f.NOT_BEGUN)]
+    parts += _section("Need a person", troubled, (_HOST, _OUTCOME, _REASON, _FAILED_UPDATES, _STATE), len(troubled))
+    parts += _section("Not begun", not_begun, (_HOST, _OUTCOME, _REASON), LONGEST_LIST)
+    parts += _section("The others", rest, (_HOST, _OUTCOME, _UPDATES, _REMARK), LONGEST_LIST)
+    return "\n\n".join(parts) + "\n"
+
+
+def escape(value: object) -> str:
+    """A value as plain text for a paragraph or a table cell: nothing in it is markup, and it is one line."""
+    text = re.sub(r"[&<>]", lambda match: _ENTITIES[match.group()], f.plain(value))
+    return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", text)
+
+
+def _facts(report: f.Report) -> str:
+    finished = report.get("finished_at")
+    lines = [
+        f"Operation: {escape(report.get('operation'))}",
+        f"Targets: {escape(f.describe_targets(report.get('targets')))}",
+        f"Started: {f.utc(report.get('started_at'))}",
+        f"Finished: {f.utc(finished)}, after {f.duration(f.run_seconds(report))}" if finished else "Finished: not",
+    ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _section(title: str, hosts: Sequence[f.Host], columns: Sequence[_Column], longest: int) -> list[str]:
+    """Heading and table, or nothing when there are no such hosts."""
+    if not hosts:
+        return []
+    rows = [[cell(host) for _title, cell in columns] for host in hosts[:longest]]
+    head = [[name for name, _cell in columns], ["---"] * len(columns)]
+    parts = [f"### {title} ({len(hosts)})", "\n".join(f"| {' | '.join(row)} |" for row in head + rows)]
+    if len(hosts) > longest:
+        parts.append(f"… and {f.count(len(hosts) - longest, 'more host')}: see the page or the JSON of this report.")
+    return parts
+
+
+def _items(items: list[str] | None) -> str:
+    if items is None:
+        return f.NOTHING
+    return escape(", ".join(items)) or "none"
