@@ -21,7 +21,6 @@ from typing import NoReturn
 from lab.checker import check
 from lab.runner import DEFAULT_LIMIT_SECONDS, Runner
 from lab.scenario import Scenario, ScenarioError, Step, load
-from lab.workplace import is_callers_own
 
 HOLDS, FAILS, REFUSED = 0, 1, 2
 
@@ -135,9 +134,10 @@ def _run_command(scenario: Scenario, options: argparse.Namespace, command: list[
 
 def _serve(scenario: Scenario, options: argparse.Namespace) -> int:
     with _Folder(options.out) as folder, Runner(scenario, folder.path, guests=options.guests).running_lab() as place:
-        for key in sorted(key for key in os.environ if is_callers_own(key)):
+        settings = place.settings()
+        for key in sorted(key for key in os.environ if key.startswith(("AWS_", "ANSIBLE_")) and key not in settings):
             print(f"unset {key}")
-        for key, value in place.settings().items():
+        for key, value in settings.items():
             print(f"export {key}={shlex.quote(value)}")
         print(
             f"# for playbooks: -e patch_ledger={folder.path}/ledger.sqlite -e patch_report_dir={folder.path}",
@@ -146,6 +146,7 @@ def _serve(scenario: Scenario, options: argparse.Namespace) -> int:
         print("The lab is up; Ctrl-C ends it.", file=sys.stderr)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
+        folder.keep = False
     return HOLDS
 
 
