@@ -131,6 +131,7 @@ class WindowsUpdate:
         self.services["cryptsvc"] = Service("cryptsvc", "automatic", "running")
         if self.fault == "service_disabled":
             self.services["wuauserv"].start_type = self.services["bits"].start_type = "disabled"
+        self._waits_for_second_boot = spec.pending_reboot and spec.state in ("stopped", "stopping")
         if spec.pending_reboot:
             self._remember_earlier_update()
 
@@ -262,7 +263,14 @@ class WindowsUpdate:
         return True
 
     def boot(self) -> None:
-        """What waited for the reboot is done, and what does not survive it is gone."""
+        """What waited for the reboot is done, and what does not survive it is gone.
+
+        On a host that is off at the beginning, ``pending_reboot`` is what its next boot leaves: Windows' servicing may go on
+        while it starts and ask for one more restart.
+        """
+        if self._waits_for_second_boot:
+            self._waits_for_second_boot = False
+            return
         for kb in list(self.states):
             if self.known[kb].result == "vanishes":
                 del self.states[kb], self.installed_at[kb]

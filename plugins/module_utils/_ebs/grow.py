@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+from .._aws.errors import AwsError
 from .._errors import PatchFleetError
 from .._power.instances import describe_instance
 from .._step import StepContext
@@ -84,17 +85,26 @@ def _target_size(volume: dict[str, Any], params: dict[str, Any]) -> int:
 
 def _wait_until_usable(context: StepContext, volume_id: str, target: int) -> None:
     def look() -> Optional[str]:
-        rows = context.aws.rows(
-            "ec2", "describe_volumes_modifications", "VolumesModifications", VolumeIds=[volume_id]
-        )
-        newest = next((row for row in rows if int(row.get("TargetSize", 0)) == target), None)
-        state = newest["ModificationState"] if newest else "modifying"
-        if state == "failed":
+        newest = _modification(context, volume_id, target)
+        if newest is None:
+            return None
+        if newest["ModificationState"] == "failed":
             raise PatchFleetError(
                 f"AWS could not grow the volume {volume_id}: {newest.get('StatusMessage') or 'no reason given'}.",
                 "modification_failed",
             )
-        return state if state in {"optimizing", "completed"} else None
+        return str(newest["ModificationState"]) if newest["ModificationState"] in {"optimizing", "completed"} else None
 
     if context.wait(look, context.deadline(float(context.params["modify_timeout_seconds"]))) is None:
         raise PatchFleetError(f"The volume {volume_id} was still being modified when the time was over.", "modify_timeout")
+
+
+def _modification(context: StepContext, volume_id: str, target: int) -> Optional[dict[str, Any]]:
+    """The modification to that size; None while AWS does not show it yet."""
+    try:
+        rows = context.aws.rows("ec2", "describe_volumes_modifications", "VolumesModifications", VolumeIds=[volume_id])
+        return next((row for row in rows if int(row.get("TargetSize", 0)) == target), None)
+    except AwsError as error:
+        if error.aws_code != "InvalidVolumeModification.NotFound":
+            raise
+        return None
