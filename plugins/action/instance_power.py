@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._power.step import STEP
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import ControllerStep
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.step import ScriptedStep
 
 
-class ActionModule(ControllerStep):
-    """The module of the same name, inside the controller."""
+class ActionModule(ScriptedStep):
+    """The module of the same name, inside the controller; scripts may be files of the role here."""
 
     step = STEP

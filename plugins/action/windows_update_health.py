@@ -4,18 +4,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ansible_collections.patchfleet.windows.plugins.module_utils._guest.health import STEP
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import ControllerStep
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.files import script_text
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.step import ScriptedStep
 
 
-class ActionModule(ControllerStep):
+class ActionModule(ScriptedStep):
     """The module of the same name, inside the controller; scripts may be files of the role here."""
 
     step = STEP
-
-    def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        params["scripts"] = {name: script_text(self, file) for name, file in params["scripts"].items()}
-        return params

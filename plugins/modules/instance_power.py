@@ -50,6 +50,11 @@ options:
       - How long an installation that is still under way is waited for before a stop.
     type: int
     default: 7200
+  scripts:
+    description:
+      - 'With O(state=restored) the script C(servicing_state), which asks the host whether it installs updates: a file (the action plugin reads it) or its text. Without it, a host whose installation SSM gave up on is held.'
+    type: dict
+    default: {}
 attributes:
   check_mode:
     support: full

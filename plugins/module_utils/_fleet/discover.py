@@ -207,5 +207,5 @@ def merge(tagged: list[FleetHost], listed: list[FleetHost]) -> list[FleetHost]:
                 f"The inventory names {host.key} twice: {names[host.key]} and {host.name}. Leave one of them out.", "ambiguous_host"
             )
         names[host.key] = host.name
-        hosts[host.key] = replace(host, by_tag=host.key in hosts)
+        hosts[host.key] = replace(host, by_tag=host.by_tag or host.key in hosts)
     return list(hosts.values())

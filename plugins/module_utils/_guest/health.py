@@ -14,7 +14,7 @@ from typing import Any, Optional
 
 from .._errors import Deferred, PatchFleetError
 from .._step import TRACKING_ARGUMENTS, Step, StepContext
-from .._windows_script.protocol import compose, run_script
+from .run import run_guest_script
 from .causes import SERVICE, cause_of
 
 INSPECT_SECONDS, REPAIR_SECONDS = 600, 1800
@@ -49,7 +49,7 @@ def work(context: StepContext) -> dict[str, Any]:
 
 
 def _inspect(context: StepContext) -> dict[str, Any]:
-    return _run(context, "inspect_windows_update", INSPECT_SECONDS)
+    return run_guest_script(context, "inspect_windows_update", INSPECT_SECONDS)
 
 
 def _mind_sessions(context: StepContext, health: dict[str, Any]) -> None:
@@ -89,7 +89,7 @@ def _repair_services(context: StepContext, health: dict[str, Any]) -> list[str]:
     if not health["agent"]["ok"] and "wuauserv" not in names:
         names.append("wuauserv")
     context.say(f"mending services: {', '.join(names)}")
-    mended = _run(context, "repair_services", REPAIR_SECONDS, services=names)["repaired"]
+    mended = run_guest_script(context, "repair_services", REPAIR_SECONDS, services=names)["repaired"]
     repaired = [f"service {service['name']}" for service in mended]
     context.learn(repaired=repaired)
     return repaired
@@ -106,11 +106,6 @@ def _refuse_broken(health: dict[str, Any]) -> None:
         raise PatchFleetError(
             f"{cause.sentence}: {answer.get('message') or 'no message'} ({answer.get('hresult')}).{where}", cause.code
         )
-
-
-def _run(context: StepContext, name: str, timeout_seconds: int, **values: Any) -> dict[str, Any]:
-    lines = compose(name, str(context.params["scripts"][name]), values)
-    return run_script(context, str(context.params["instance_id"]), lines, timeout_seconds)
 
 
 STEP = Step(

@@ -16,7 +16,7 @@ from typing import Any
 from .._ebs.grow import grow
 from .._errors import PatchFleetError
 from .._step import TRACKING_ARGUMENTS, Step, StepContext
-from .._windows_script.protocol import compose, run_script
+from .run import run_guest_script
 
 MEASURE_SECONDS, CLEAN_SECONDS, EXTEND_SECONDS = 300, 3600, 600
 SCRIPTS = ("measure_disk", "clean_disk", "extend_partition")
@@ -39,7 +39,7 @@ def make_room(context: StepContext) -> dict[str, Any]:
     grown = 0
     if before < wanted and not context.check_mode:
         context.say(f"{before:.1f} GiB free, {wanted:g} wanted: cleaning")
-        rungs = _run(context, "clean_disk", CLEAN_SECONDS, reset_base=context.params["reset_base"], temp_age_days=1)["rungs"]
+        rungs = run_guest_script(context, "clean_disk", CLEAN_SECONDS, reset_base=context.params["reset_base"], temp_age_days=1)["rungs"]
         space = _measure(context)
         if space["free_gib"] < wanted:
             space, grown = _enlarge(context, space, wanted)
@@ -62,7 +62,7 @@ def _enlarge(context: StepContext, space: dict[str, Any], wanted: float) -> tupl
     grown = 0
     if float(space["extendable_gib"]) < lacking:
         grown = _grow(context, space, lacking - float(space["extendable_gib"]))
-    extended = _run(context, "extend_partition", EXTEND_SECONDS)
+    extended = run_guest_script(context, "extend_partition", EXTEND_SECONDS)
     context.say(f"C: has {extended['partition_gib']:.0f} GiB now")
     return _measure(context), grown
 
@@ -77,12 +77,7 @@ def _grow(context: StepContext, space: dict[str, Any], lacking: float) -> int:
 
 
 def _measure(context: StepContext) -> dict[str, Any]:
-    return _run(context, "measure_disk", MEASURE_SECONDS)
-
-
-def _run(context: StepContext, name: str, timeout_seconds: int, **values: Any) -> dict[str, Any]:
-    lines = compose(name, str(context.params["scripts"][name]), values)
-    return run_script(context, str(context.params["instance_id"]), lines, timeout_seconds)
+    return run_guest_script(context, "measure_disk", MEASURE_SECONDS)
 
 
 STEP = Step(

@@ -15,6 +15,8 @@ from .._windows_script.protocol import compose, run_script
 from .baseline import Scan, run_baseline, scan
 
 HISTORY_SECONDS = 300
+TIMED_OUT = frozenset({"TimedOut", "ExecutionTimedOut", "DeliveryTimedOut", "Cancelled"})
+"""An invocation that ended so says nothing of what Windows does."""
 
 
 def install(context: StepContext) -> dict[str, Any]:
@@ -65,15 +67,20 @@ def propose(context: StepContext, outcome: str) -> None:
 def _install_once(context: StepContext, instance_id: str) -> None:
     params = context.params
     try:
-        run_baseline(context, instance_id, "Install", str(params["snapshot_id"]), int(params["install_timeout_seconds"]))
+        ended = run_baseline(context, instance_id, "Install", str(params["snapshot_id"]), int(params["install_timeout_seconds"]))
+        if ended.details not in TIMED_OUT:
+            return
+        command_id = ended.command_id
     except PatchFleetError as error:
         if error.code != "command_timeout":
             raise
-        context.learn(installation_overdue=True, installing_command_id=error.facts["command_id"])
-        raise PatchFleetError(
-            f"The installation had not ended after {params['install_timeout_seconds']} s. It is not cut off; look at the host.",
-            "install_timeout",
-        ) from error
+        command_id = error.facts["command_id"]
+    # SSM gives up, Windows goes on: what restores this host has to ask it.
+    context.learn(installation_overdue=True, installing_command_id=command_id)
+    raise PatchFleetError(
+        f"The installation had not ended after {params['install_timeout_seconds']} s. It is not cut off; look at the host.",
+        "install_timeout",
+    )
 
 
 def _verify(context: StepContext, instance_id: str) -> Scan:
@@ -95,7 +102,8 @@ def _history(
     last = {str(entry["kb"]): entry for entry in entries if entry.get("kb")}
     good = {kb for kb, entry in last.items() if str(entry.get("result", "")).startswith("succeeded")}
     missing = set(found.missing) | set(found.failed)
-    failed = [{"kb": kb, "hresult": last[kb].get("hresult")} for kb in sorted(set(last) - good)]
+    bad = [kb for kb in sorted(last) if last[kb].get("result") in {"failed", "aborted"}]
+    failed = [{"kb": kb, "hresult": last[kb].get("hresult")} for kb in bad]
     return sorted(good - missing), failed
 
 

@@ -18,6 +18,7 @@ from .._errors import Held, PatchFleetError
 from .._ledger.records import PowerRecord
 from .._ssm.commands import wait_for_end
 from .._step import StepContext
+from .._guest.servicing import is_quiet
 from .instances import describe_instance
 from .start import SETTLE_SECONDS
 
@@ -105,24 +106,35 @@ def _refuse_restarted(context: StepContext, record: PowerRecord, instance: dict[
 
 
 def _finish_installation(context: StepContext, record: PowerRecord) -> None:
-    """Never cut the power of a host while it installs: wait for the installation that our records say is under way."""
+    """Never cut the power of a host while it installs: wait for the installation that our records say is under way.
+
+    Its command tells whether it ended in order; where SSM gave up on it, the host itself is asked.
+    """
     facts = context.ledger.host(record.started_by or record.run_id, record.host_key).facts
     command_id = facts.get("installing_command_id")
     if not command_id:
         return
-    patience = 0.0 if facts.get("installation_overdue") else float(context.params["install_timeout_seconds"])
     context.say("an installation may still be under way: looking at it before anything is stopped")
+    patience = 0.0 if facts.get("installation_overdue") else float(context.params["install_timeout_seconds"])
+    deadline = context.clock.now() + patience
     try:
-        wait_for_end(context, record.instance_id, str(command_id), context.clock.now() + patience)
+        ended = wait_for_end(context, record.instance_id, str(command_id), deadline)
+        if ended.status in {"Success", "Failed"}:
+            quiet: Optional[bool] = True
+        else:
+            quiet = context.wait(lambda: is_quiet(context, record.instance_id) or None, deadline, 60.0, 120.0)
     except PatchFleetError as error:
-        if error.code != "command_timeout":
-            raise Held(f"Whether Windows still installs updates is unknown: {error.reason}", error.code) from error
+        if error.code == "command_timeout":
+            quiet = False
+        else:
+            raise Held(f"Whether Windows still installs updates is unknown: {error.reason}", "installation_unknown") from error
+    if not quiet:
         raise Held(
             "An installation has been under way in it for too long; cutting its power now could break Windows. Look at it, "
             "then run the playbook restore.",
             "installation_running",
-        ) from error
-    context.learn(installing_command_id="")
+        )
+    context.ledger.learn(record.started_by or record.run_id, record.host_key, {"installing_command_id": ""})
 
 
 def _request(context: StepContext, record: PowerRecord) -> None:

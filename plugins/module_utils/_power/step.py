@@ -33,6 +33,7 @@ STEP = Step(
         "state": {"type": "str", "required": True, "choices": ["started", "restored"]},
         "start_timeout_seconds": {"type": "int", "default": 900},
         "install_timeout_seconds": {"type": "int", "default": 7200},
+        "scripts": {"type": "dict", "default": {}},
     },
     work=work,
 )
