@@ -24,7 +24,9 @@ class ActionModule(ControllerStep):
     def perform(self, context: StepContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         result = super().perform(context, task_vars)
         hostvars = task_vars.get("hostvars", {})
-        known = {str(hostvars[name].get("instance_id") or ""): name for name in task_vars.get("groups", {}).get("all", [])}
+        known = {
+            str(hostvars[name].get("instance_id") or ""): name for name in task_vars.get("groups", {}).get("all", [])
+        }
         taken = set(known.values())
         for host in result["hosts"]:
             host["inventory_name"] = host["inventory_name"] or known.get(host["key"]) or _free_name(host, taken)

@@ -31,7 +31,7 @@ options:
 """
 
 EXAMPLES = r"""
-- hosts: "{{ patch_hosts | default('') | patchfleet.windows.target_pattern(groups, 'patchfleet_discovered', ansible_limit | default('')) }}"
+- hosts: "{{ patch_hosts | default('') | patchfleet.windows.target_pattern(groups, 'patchfleet_discovered') }}"
 """
 
 RETURN = r"""
@@ -58,7 +58,8 @@ def target_pattern(given: str | None, groups: Mapping[str, Any], added: str, lim
     if limit:
         raise AnsibleFilterError(
             f"No host to work on: --limit {limit} skips the discovery by tag. Give the targets as an inventory pattern with "
-            "patch_hosts (e.g. from the amazon.aws.aws_ec2 inventory plugin), or leave hosts out with patch_exclude. Nothing was touched."
+            "patch_hosts (e.g. from the amazon.aws.aws_ec2 inventory plugin), or leave hosts out with patch_exclude. "
+            "Nothing was touched."
         )
     raise AnsibleFilterError(
         "No host to work on: neither the tag nor patch_hosts selects one in this inventory. Nothing was touched."

@@ -14,7 +14,7 @@ import datetime
 import os
 import time
 from collections.abc import Callable
-from typing import Optional, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ def system_clock() -> Clock:
     return SystemClock(scale, epoch, real_epoch)
 
 
-def iso(seconds: Optional[float]) -> Optional[str]:
+def iso(seconds: float | None) -> str | None:
     """Seconds since 1970 as ISO 8601 in UTC, to the second."""
     if seconds is None:
         return None
@@ -82,12 +82,12 @@ def parse_iso(text: str) -> float:
 
 
 def wait_for(
-    look: Callable[[], Optional[T]],
+    look: Callable[[], T | None],
     clock: Clock,
     deadline: float,
     first_pause_seconds: float = 5.0,
     longest_pause_seconds: float = 30.0,
-) -> Optional[T]:
+) -> T | None:
     """Look again and again until there is something to see; None when the deadline has passed without.
 
     The pauses grow by half from the first to the longest. The last look comes after the deadline: what became true

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, Optional, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from ._aws.api import Aws
 from ._aws.connect import OptionsConnection
@@ -41,7 +41,8 @@ class Step:
         name: of the module.
         arguments: argument spec of its own options.
         work: does it; returns the result, raises PatchFleetError.
-        phase: the report's step to which it belongs (start, ready, …); None takes the option C(step), if there is one.
+        phase: the report's step to which it belongs (start, ready, …), or one for each value of the option C(state);
+            None takes the option C(step), if there is one.
         uses_aws: whether it has amazon.aws's connection options.
         rules: further keywords of AnsibleModule such as required_if.
     """
@@ -49,9 +50,15 @@ class Step:
     name: str
     arguments: dict[str, Any]
     work: Callable[[StepContext], dict[str, Any]]
-    phase: Optional[str] = None
+    phase: str | dict[str, str] | None = None
     uses_aws: bool = True
     rules: dict[str, Any] = field(default_factory=dict)
+
+    def phase_of(self, params: dict[str, Any]) -> str | None:
+        """The report's step to which a call with these options belongs."""
+        if isinstance(self.phase, dict):
+            return self.phase.get(params["state"])
+        return self.phase or params.get("step")
 
     def argument_spec(self) -> dict[str, Any]:
         """All options, AWS's included."""
@@ -70,22 +77,22 @@ class StepContext:
         params: dict[str, Any],
         *,
         check_mode: bool = False,
-        clock: Optional[Clock] = None,
-        aws: Optional[Aws] = None,
-        ledger: Optional[Ledger] = None,
+        clock: Clock | None = None,
+        aws: Aws | None = None,
+        ledger: Ledger | None = None,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.params = params
         self.check_mode = check_mode
         self.clock = clock or system_clock()
         self.say = say
-        self.run_id: Optional[str] = params.get("run_id") or None
-        self.host_key: Optional[str] = params.get("host") or None
+        self.run_id: str | None = params.get("run_id") or None
+        self.host_key: str | None = params.get("host") or None
         self._aws = aws
         self._ledger = ledger
-        self._host: Optional[Host] = None
+        self._host: Host | None = None
         self._next_heartbeat = 0.0
-        self.phase: Optional[str] = None
+        self.phase: str | None = None
 
     @property
     def aws(self) -> Aws:
@@ -102,28 +109,26 @@ class StepContext:
         return self._ledger
 
     @property
-    def tracked(self) -> bool:
-        """Whether this step belongs to a host of a run."""
-        return bool(self.run_id and self.host_key)
+    def place(self) -> tuple[str, str] | None:
+        """(run id, host key) of a step that belongs to a host of a run."""
+        return (self.run_id, self.host_key) if self.run_id and self.host_key else None
 
     @property
     def host(self) -> Host:
         """The host of the run to which this step belongs, as it was when the step began."""
         if self._host is None:
-            assert self.run_id and self.host_key  # only asked where `tracked`
-            self._host = self.ledger.host(self.run_id, self.host_key)
+            self._host = self.ledger.host(self.run_id or "", self.host_key or "")
         return self._host
 
     def learn(self, **facts: Any) -> None:
         """Write facts about the host into the run, where there is one."""
-        if self.tracked:
-            assert self.run_id and self.host_key
-            self.ledger.learn(self.run_id, self.host_key, facts)
+        if self.place:
+            self.ledger.learn(*self.place, facts)
 
     def deadline(self, seconds: float) -> float:
         """The clock's time in so many seconds, or the end of the host's whole time if that is earlier."""
         own = self.clock.now() + seconds
-        if not self.tracked or self.phase == "restore":
+        if not self.place or self.phase == "restore":
             return own
         return min(own, float(self.host.facts.get("deadline_at") or own))
 
@@ -133,26 +138,24 @@ class StepContext:
             return
         self.leave(ok=True)
         self.phase = phase
-        if self.tracked:
-            assert self.run_id and self.host_key
-            self.ledger.begin_step(self.run_id, self.host_key, phase, self.clock.now())
+        if self.place:
+            self.ledger.begin_step(*self.place, phase, self.clock.now())
 
     def leave(self, ok: bool) -> None:
         """The present one ends."""
-        if self.tracked and self.phase:
-            assert self.run_id and self.host_key
-            self.ledger.end_step(self.run_id, self.host_key, self.phase, self.clock.now(), ok)
+        if self.place and self.phase:
+            self.ledger.end_step(*self.place, self.phase, self.clock.now(), ok)
 
     def wait(
-        self, look: Callable[[], Optional[T]], deadline: float, first_pause_seconds: float = 5.0, longest: float = 30.0
-    ) -> Optional[T]:
+        self, look: Callable[[], T | None], deadline: float, first_pause_seconds: float = 5.0, longest: float = 30.0
+    ) -> T | None:
         """wait_for that keeps the run's lease alive while it waits, and ends when the lease is lost.
 
         Raises:
             Held: another run took the host over.
         """
 
-        def look_alive() -> Optional[T]:
+        def look_alive() -> T | None:
             self.keep_lease()
             return look()
 
@@ -160,12 +163,12 @@ class StepContext:
 
     def keep_lease(self) -> None:
         """A sign of life, and the proof that the host is still ours."""
-        if not self.tracked or self.clock.now() < self._next_heartbeat:
+        if not self.place or self.clock.now() < self._next_heartbeat:
             return
-        assert self.run_id and self.host_key
-        if not self.ledger.holds_lease(self.run_id, self.host_key):
-            raise Held(f"Another run has taken {self.host_key} over; this one does not touch it any more.", "lease_lost")
-        self.ledger.heartbeat(self.run_id, self.clock.now())
+        run_id, key = self.place
+        if not self.ledger.holds_lease(run_id, key):
+            raise Held(f"Another run has taken {key} over; this one does not touch it any more.", "lease_lost")
+        self.ledger.heartbeat(run_id, self.clock.now())
         self._next_heartbeat = self.clock.now() + HEARTBEAT_SECONDS
 
 
@@ -175,8 +178,8 @@ def perform(step: Step, context: StepContext) -> dict[str, Any]:
     Raises:
         PatchFleetError: why it failed.
     """
-    phase = step.phase or context.params.get("step")
-    if not context.tracked or phase is None:
+    phase = step.phase_of(context.params)
+    if not context.place or phase is None:
         return step.work(context)
     context.enter(phase)
     ok = False
@@ -187,7 +190,7 @@ def perform(step: Step, context: StepContext) -> dict[str, Any]:
         ok = True
     except PatchFleetError as error:
         error.facts.setdefault("step", context.phase)
-        _conclude(context, error)
+        _conclude(context, context.place, error)
         raise
     finally:
         context.leave(ok)
@@ -197,16 +200,17 @@ def perform(step: Step, context: StepContext) -> dict[str, Any]:
 def _refuse_late(context: StepContext) -> None:
     ends_at = context.host.facts.get("deadline_at")
     if context.phase != "restore" and ends_at is not None and context.clock.now() >= float(ends_at):
-        raise PatchFleetError("The time that a host's whole way may take is over (patch_host_timeout_seconds).", "host_timeout")
+        raise PatchFleetError(
+            "The time that a host's whole way may take is over (patch_host_timeout_seconds).", "host_timeout"
+        )
 
 
-def _conclude(context: StepContext, error: PatchFleetError) -> None:
-    assert context.run_id and context.host_key
+def _conclude(context: StepContext, place: tuple[str, str], error: PatchFleetError) -> None:
     reason = error.reason
     if error.outcome == "held" and context.host.reason:
         reason = f"{context.host.reason} {reason}"
     verdict = Verdict(error.outcome, context.phase, error.code, reason)
-    context.ledger.conclude(context.run_id, context.host_key, verdict, overwrite=error.outcome == "held")
+    context.ledger.conclude(*place, verdict, overwrite=error.outcome == "held")
 
 
 def failure(error: PatchFleetError) -> dict[str, Any]:

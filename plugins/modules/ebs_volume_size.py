@@ -11,7 +11,8 @@ short_description: Grow the root volume of an instance
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Finds the root volume by the instance's RootDeviceName, checks it against the disk's serial number where that is given, sends only the new size, and waits until the guest can use it (from C(optimizing) on).
+  - Finds the root volume by the instance's RootDeviceName, checks it against the disk's serial number where
+    that is given, sends only the new size, and waits until the guest can use it (from C(optimizing) on).
 options:
   instance_id:
     description:

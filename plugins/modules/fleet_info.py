@@ -11,7 +11,8 @@ short_description: Find Windows hosts and what EC2 and SSM say of them
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Merges what the tag, the inventory, EC2 and SSM know into one view of each host, with the reason where a host may not be touched.
+  - Merges what the tag, the inventory, EC2 and SSM know into one view of each host, with the reason where a
+    host may not be touched.
   - Reads only.
 options:
   tag_key:
@@ -20,7 +21,8 @@ options:
     type: str
   tag_value:
     description:
-      - The tag's exact value. C(*) and C(?), which EC2 would read as wildcards, are refused, as is an empty value.
+      - The tag's exact value. C(*) and C(?), which EC2 would read as wildcards, are refused, as is an empty
+        value.
     type: str
   filters:
     description:
@@ -35,7 +37,8 @@ options:
     default: []
   inventory_hosts:
     description:
-      - 'Hosts of the inventory: mappings with C(name) and, where known, C(instance_id), C(region) and C(connection).'
+      - 'Hosts of the inventory: mappings with C(name) and, where known, C(instance_id), C(region) and
+        C(connection).'
       - 'On the controller names do: the action plugin reads their variables.'
     type: list
     elements: raw
@@ -78,7 +81,7 @@ hosts:
   returned: success
   type: list
   elements: dict
-  contains: 
+  contains:
     key:
       description: Instance or node id, or the inventory name.
       type: str

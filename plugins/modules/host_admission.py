@@ -11,7 +11,8 @@ short_description: Ask whether a host of a run may begin now
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Says no while canaries are under way, once the breaker is open or the failure budget of the run is spent, and when the host could not be finished and put back before the deadline.
+  - Says no while canaries are under way, once the breaker is open or the failure budget of the run is spent,
+    and when the host could not be finished and put back before the deadline.
   - Looks at the instance as it is now, and records its original power state when the host is admitted.
 options:
   ledger:

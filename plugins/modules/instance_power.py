@@ -12,7 +12,8 @@ version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
   - V(started) refuses to start an instance whose original state is not in the ledger.
-  - V(restored) stops an instance only if it was recorded as stopped, a run started it, its LaunchTime is still the one of that start, and nothing is being installed in it.
+  - V(restored) stops an instance only if it was recorded as stopped, a run started it, its LaunchTime is
+    still the one of that start, and nothing is being installed in it.
 options:
   ledger:
     description:
@@ -52,7 +53,9 @@ options:
     default: 7200
   scripts:
     description:
-      - 'With O(state=restored) the script C(servicing_state), which asks the host whether it installs updates: a file (the action plugin reads it) or its text. Without it, a host whose installation SSM gave up on is held.'
+      - 'With O(state=restored) the script C(servicing_state), which asks the host whether it installs
+        updates: a file (the action plugin reads it) or its text. Without it, a host whose installation SSM
+        gave up on is held.'
     type: dict
     default: {}
 attributes:

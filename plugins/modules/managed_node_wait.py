@@ -11,7 +11,8 @@ short_description: Wait until a managed node is really ready
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - 'Ready means: the instance runs, its agent has pinged since the instance''s launch, and a command that does nothing has come back. C(Online) alone may be older than the start.'
+  - 'Ready means: the instance runs, its agent has pinged since the instance''s launch, and a command that
+    does nothing has come back. C(Online) alone may be older than the start.'
 options:
   instance_id:
     description:

@@ -11,7 +11,8 @@ short_description: Install what the patch baseline approves, and prove it
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Runs AWS-RunPatchBaseline with Install and RebootIfNeeded in passes; after each a fresh scan tells what is missing. The scan is believed, not the command's exit code.
+  - Runs AWS-RunPatchBaseline with Install and RebootIfNeeded in passes; after each a fresh scan tells what is
+    missing. The scan is believed, not the command's exit code.
   - Runs on one node are kept two minutes apart, since AWS lets closer ones fail silently.
 options:
   instance_id:
@@ -36,7 +37,8 @@ options:
     default: 7200
   history_script:
     description:
-      - 'The script C(update_history): a file (the action plugin reads it) or its text; without it, failed updates have no HRESULT.'
+      - 'The script C(update_history): a file (the action plugin reads it) or its text; without it, failed
+        updates have no HRESULT.'
     type: str
   cloudwatch_log_group:
     description:

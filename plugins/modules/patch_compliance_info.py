@@ -11,7 +11,8 @@ short_description: Scan a managed node, and say what is missing
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - 'Runs AWS-RunPatchBaseline with Scan and reads the state that it left: younger than the command and of the same snapshot.'
+  - 'Runs AWS-RunPatchBaseline with Scan and reads the state that it left: younger than the command and of the
+    same snapshot.'
 options:
   instance_id:
     description:

@@ -11,7 +11,8 @@ short_description: Write the report of a run
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Writes C(report.json), C(report.md) and C(report.html) from the ledger; on the controller the action plugin also prints the table.
+  - Writes C(report.json), C(report.md) and C(report.html) from the ledger; on the controller the action
+    plugin also prints the table.
 options:
   ledger:
     description:

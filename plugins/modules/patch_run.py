@@ -11,7 +11,8 @@ short_description: Plan, open, record and close runs in the ledger
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - 'The ledger is the memory of a run outside its process: who was found in which power state, who began, how each host ended.'
+  - 'The ledger is the memory of a run outside its process: who was found in which power state, who began, how
+    each host ended.'
 options:
   ledger:
     description:
@@ -54,7 +55,8 @@ options:
     default: 5
   take_over:
     description:
-      - Also take hosts that a run holds which gave a sign of life in the last 15 minutes; its controller is known to be dead.
+      - Also take hosts that a run holds which gave a sign of life in the last 15 minutes; its controller is
+        known to be dead.
     type: bool
     default: false
   failed_step:

@@ -11,7 +11,8 @@ short_description: Check the playbooks' variables
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Checks the names and values of all C(patch_*) variables before anything is touched, and returns them typed, with their defaults.
+  - Checks the names and values of all C(patch_*) variables before anything is touched, and returns them
+    typed, with their defaults.
   - On the controller the action plugin reads the variables itself.
 options:
   variables:

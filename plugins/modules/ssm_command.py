@@ -11,7 +11,8 @@ short_description: Run a Systems Manager document on one managed node and wait f
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Sends the command, waits until it has ended on the node, and returns its output. The invocation is judged, not the command.
+  - Sends the command, waits until it has ended on the node, and returns its output. The invocation is judged,
+    not the command.
 options:
   instance_id:
     description:
@@ -25,7 +26,8 @@ options:
     default: AWS-RunPowerShellScript
   parameters:
     description:
-      - The document's parameters, name to value or list of values. Values must not hold C({{), which SSM would resolve with the node's rights.
+      - The document's parameters, name to value or list of values. Values must not hold C({{), which SSM
+        would resolve with the node's rights.
     type: dict
     default: {}
   timeout_seconds:

@@ -11,7 +11,8 @@ short_description: Make room on a Windows host's system drive
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Measures; cleans the component store, the update cache and old temporary files; uses what the disk has behind C:; and grows the EBS root volume last, within a limit and only if that is enough.
+  - Measures; cleans the component store, the update cache and old temporary files; uses what the disk has
+    behind C:; and grows the EBS root volume last, within a limit and only if that is enough.
   - 'A recovery partition behind C: is reported, nothing is deleted.'
 options:
   instance_id:
@@ -46,7 +47,8 @@ options:
     default: 1800
   scripts:
     description:
-      - 'The scripts C(measure_disk), C(clean_disk) and C(extend_partition): files (the action plugin reads them) or texts.'
+      - 'The scripts C(measure_disk), C(clean_disk) and C(extend_partition): files (the action plugin reads
+        them) or texts.'
     type: dict
     required: true
 attributes:

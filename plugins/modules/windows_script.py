@@ -11,7 +11,8 @@ short_description: Run a script with JSON parameters in a Windows host
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Parameters go in as one base64 JSON document and one JSON document comes out, so no value becomes PowerShell text.
+  - Parameters go in as one base64 JSON document and one JSON document comes out, so no value becomes
+    PowerShell text.
   - A script calls C(Invoke-PatchFleetScript) of the common prelude.
 options:
   instance_id:
@@ -78,8 +79,8 @@ data:
   type: dict
 """
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._windows_script.step import STEP
 from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._windows_script.step import STEP
 
 
 def main() -> None:

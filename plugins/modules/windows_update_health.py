@@ -11,8 +11,10 @@ short_description: Check Windows Update in a host, and mend what can be mended
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Looks at the services, the Update agent, the update source, pending reboots, people who are logged on and installations under way.
-  - With O(state=repaired) services that are disabled or not started are mended, once; network causes are told, never repaired.
+  - Looks at the services, the Update agent, the update source, pending reboots, people who are logged on and
+    installations under way.
+  - With O(state=repaired) services that are disabled or not started are mended, once; network causes are
+    told, never repaired.
 options:
   instance_id:
     description:
@@ -38,7 +40,8 @@ options:
     default: 7200
   scripts:
     description:
-      - 'The scripts C(inspect_windows_update) and C(repair_services): files (the action plugin reads them) or texts.'
+      - 'The scripts C(inspect_windows_update) and C(repair_services): files (the action plugin reads them) or
+        texts.'
     type: dict
     required: true
 attributes:

@@ -10,7 +10,7 @@ the task is delegated to another machine, its module runs there.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Optional
+from typing import Any, ClassVar
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -27,21 +27,23 @@ warm_up()  # ansible-core imports an action's file in the parent, before it fork
 _last_words.listen()
 
 
-class ControllerStep(ActionBase):
+class ControllerStep(ActionBase):  # type: ignore[misc]  # ansible-core has no types
     """An action plugin that performs its ``step``; a subclass names the step and may prepare the options."""
 
     step: ClassVar[Step]
     TRANSFERS_FILES = False
     _requires_connection = False
 
-    def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         if self._task.delegate_to and self._task.delegate_to not in LOCAL:
             return {**result, **self._execute_module(module_name=self._task.action, task_vars=task_vars)}
         _checked, params = self.validate_argument_spec(self.step.argument_spec(), **self.step.rules)
         try:
             context = StepContext(
-                self.prepare(params, task_vars or {}), check_mode=self._task.check_mode, say=self._teller(params, task_vars)
+                self.prepare(params, task_vars or {}),
+                check_mode=self._task.check_mode,
+                say=self._teller(params, task_vars),
             )
             result.update(self.perform(context, task_vars or {}))
         except PatchFleetError as error:
@@ -56,7 +58,7 @@ class ControllerStep(ActionBase):
         """Run the step; a subclass may do something with the result."""
         return perform(self.step, context)
 
-    def _teller(self, params: dict[str, Any], task_vars: Optional[dict[str, Any]]) -> Any:
+    def _teller(self, params: dict[str, Any], task_vars: dict[str, Any] | None) -> Any:
         name = str((task_vars or {}).get("inventory_hostname", ""))
-        phase = self.step.phase or params.get("step")
+        phase = self.step.phase_of(params)
         return lambda text: Display().display(progress_line(name, phase, text))

@@ -18,15 +18,15 @@ import signal
 import sys
 import tempfile
 from types import FrameType
-from typing import Any, Optional
+from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import default_ledger, open_ledger
 
-_note = tempfile.TemporaryFile()
+_note = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process lives
 _previous: dict[int, Any] = {}
 
 
-def remember_run(ledger: Optional[str], run_id: str) -> None:
+def remember_run(ledger: str | None, run_id: str) -> None:
     """Called by the worker that opened a run."""
     os.pwrite(_note.fileno(), json.dumps([ledger or default_ledger(), run_id]).encode(), 0)
 
@@ -40,7 +40,7 @@ def listen() -> None:
         _previous[signum] = signal.signal(signum, _on_signal)
 
 
-def _on_signal(signum: int, frame: Optional[FrameType]) -> None:
+def _on_signal(signum: int, frame: FrameType | None) -> None:
     _speak()
     previous = _previous[signum]
     signal.signal(signum, previous if previous is not None else signal.SIG_DFL)
@@ -62,7 +62,7 @@ def _speak() -> None:
         sys.stderr.flush()
 
 
-def last_words(where: str, run_id: str) -> Optional[str]:
+def last_words(where: str, run_id: str) -> str | None:
     """What is to be said of a run that ended; None when it was closed in order."""
     ledger = open_ledger(where)
     if ledger.run(run_id).closed_at is not None:

@@ -7,12 +7,11 @@
 from __future__ import annotations
 
 import datetime
-from typing import Optional
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._clock import system_clock
 
 
-def progress_line(host: str, phase: Optional[str], text: str) -> str:
+def progress_line(host: str, phase: str | None, text: str) -> str:
     """E.g. ``  22:14:05  dev-01  ready  the agent answered`` (UTC)."""
     moment = datetime.datetime.fromtimestamp(system_clock().now(), datetime.timezone.utc).strftime("%H:%M:%S")
     return "  ".join(["", moment, f"{host:<20}", f"{phase or '':<7}", text]).rstrip()

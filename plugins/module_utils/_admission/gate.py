@@ -11,7 +11,7 @@ at here too, and its original power state is recorded.
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from .._errors import Deferred, Excluded, PatchFleetError
 from .._fleet.eligibility import exclusion_of
@@ -29,11 +29,10 @@ def admit(context: StepContext) -> dict[str, Any]:
     Returns:
         admitted; of a host that is not: outcome, reason_code and reason; of one that is: original_state.
     """
-    assert context.run_id and context.host_key
     host = context.host
     if host.outcome is not None:
         return _refused(host.outcome, host.reason_code, host.reason)
-    run = context.ledger.run(context.run_id)
+    run = context.ledger.run(host.run_id)
     began = context.clock.now()
     try:
         _wait_for_turn(context, run, host)
@@ -55,7 +54,7 @@ def admit(context: StepContext) -> dict[str, Any]:
     return {"changed": False, "admitted": True, "original_state": original_state}
 
 
-def _refused(outcome: str, code: Optional[str], reason: Optional[str]) -> dict[str, Any]:
+def _refused(outcome: str, code: str | None, reason: str | None) -> dict[str, Any]:
     return {"changed": False, "admitted": False, "outcome": outcome, "reason_code": code, "reason": reason}
 
 
@@ -73,7 +72,7 @@ def _wait_for_turn(context: StepContext, run: Run, host: Host) -> None:
 
 
 def _wait_for_canaries(context: StepContext, run: Run, canaries: set[str]) -> None:
-    def look() -> Optional[list[Host]]:
+    def look() -> list[Host] | None:
         hosts = [host for host in context.ledger.hosts(run.run_id) if host.key in canaries]
         return hosts if all(host.outcome is not None for host in hosts) else None
 
@@ -102,7 +101,8 @@ def _check_time(context: StepContext, run: Run) -> None:
     expected = float(run.settings["expected_seconds"])
     if deadline_at is not None and context.clock.now() + expected > float(deadline_at):
         raise Deferred(
-            f"It would take about {expected / 60:.0f} min and could not be finished and put back before patch_deadline.", "no_time"
+            f"It would take about {expected / 60:.0f} min and could not be finished and put back before patch_deadline.",
+            "no_time",
         )
 
 
@@ -122,7 +122,5 @@ def _look(context: StepContext, run: Run, host: Host) -> str:
     if exclusion is not None:
         raise Excluded(exclusion[1], exclusion[0])
     state = "stopped" if instance["State"]["Name"] in OFF_STATES else "running"
-    record = PowerRecord(
-        *(host.key, instance_id, str(host.region), host.name, state, context.clock.now(), run.run_id)
-    )
+    record = PowerRecord(*(host.key, instance_id, str(host.region), host.name, state, context.clock.now(), run.run_id))
     return context.ledger.record_power(record).original_state

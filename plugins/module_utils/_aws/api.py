@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any
 
 from .._clock import Clock
 from .._errors import PatchFleetError
@@ -30,7 +30,7 @@ class Aws:
     random ("full jitter", AWS Builders' Library); everything else is raised as AwsError at once.
     """
 
-    def __init__(self, connection: Connection, clock: Clock, region: Optional[str] = None) -> None:
+    def __init__(self, connection: Connection, clock: Clock, region: str | None = None) -> None:
         self._connection = connection
         self._clock = clock
         self._region = region or connection.region
@@ -51,7 +51,7 @@ class Aws:
             )
         return self._region
 
-    def in_region(self, region: Optional[str]) -> Aws:
+    def in_region(self, region: str | None) -> Aws:
         """The same credentials in another region."""
         return Aws(self._connection, self._clock, region) if region and region != self._region else self
 
@@ -60,7 +60,7 @@ class Aws:
         model = self._connection.client(service, self.region).meta.service_model.operation_model(api_operation)
         return parameter in model.input_shape.members
 
-    def call(self, service: str, operation: str, resource: Optional[str] = None, **parameters: Any) -> dict[str, Any]:
+    def call(self, service: str, operation: str, resource: str | None = None, **parameters: Any) -> dict[str, Any]:
         """The answer of an API operation, named as boto3 does (``start_instances``).
 
         Raises:
@@ -76,7 +76,7 @@ class Aws:
                 return dict(getattr(client, operation)(**parameters))
             except botocore.exceptions.ClientError as failure:
                 api_operation = failure.operation_name
-                error = from_client_error(service, api_operation, failure.response, resource)
+                error = from_client_error(service, api_operation, dict(failure.response), resource)
                 status = failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
                 if not is_passing(error.aws_code, status) or self._clock.now() >= deadline:
                     raise error from failure

@@ -11,7 +11,7 @@ descriptions again (0.3 s for EC2), while one loader shared by all sessions does
 from __future__ import annotations
 
 import gc
-from typing import Any, Optional, Protocol
+from typing import Any, Protocol
 
 from .._errors import PatchFleetError
 
@@ -31,7 +31,7 @@ class Connection(Protocol):
     """Makes clients for one set of credentials."""
 
     @property
-    def region(self) -> Optional[str]:
+    def region(self) -> str | None:
         """The region of the options, the environment or the profile."""
 
     def client(self, service: str, region: str) -> Any:
@@ -54,12 +54,12 @@ def warm_up() -> None:
         return
     session = _session(None)
     for service in ("ec2", "ssm"):
-        session.client(service, region_name="us-east-1", aws_access_key_id="warm", aws_secret_access_key="up")
+        session.client(service, region_name="us-east-1", aws_access_key_id="warm", aws_secret_access_key="up")  # noqa: S106 - no secret
     gc.collect()
     gc.freeze()
 
 
-def _session(profile: Optional[str]) -> Any:
+def _session(profile: str | None) -> Any:
     core = botocore.session.Session(profile=profile)
     core.register_component("data_loader", _loader())
     return boto3.session.Session(botocore_session=core)
@@ -86,7 +86,7 @@ class OptionsConnection:
         ).merge(self._arguments.pop("aws_config", None) or botocore.config.Config())
         self._clients: dict[tuple[str, str], Any] = {}
 
-    region: Optional[str]
+    region: str | None
 
     def client(self, service: str, region: str) -> Any:
         key = (service, region)

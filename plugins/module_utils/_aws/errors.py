@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Optional
+from typing import Any
 
 from .._errors import PatchFleetError
 
@@ -42,7 +42,7 @@ class AwsError(PatchFleetError):
         action: the IAM action of the call, e.g. ``ec2:StartInstances``.
     """
 
-    def __init__(self, action: str, aws_code: str, message: str, resource: Optional[str] = None) -> None:
+    def __init__(self, action: str, aws_code: str, message: str, resource: str | None = None) -> None:
         super().__init__(_sentence(action, aws_code, message, resource), _reason_code(aws_code))
         self.action = action
         self.aws_code = aws_code
@@ -59,7 +59,7 @@ def action_of(service: str, api_operation: str) -> str:
     return f"{prefix}:{api_operation}"
 
 
-def from_client_error(service: str, api_operation: str, response: dict[str, Any], resource: Optional[str]) -> AwsError:
+def from_client_error(service: str, api_operation: str, response: dict[str, Any], resource: str | None) -> AwsError:
     """The error of a botocore ClientError's response."""
     error = response.get("Error", {})
     code = str(error.get("Code", "Unknown"))
@@ -79,7 +79,7 @@ def _reason_code(aws_code: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", words).lower().strip("_") or "aws_error"
 
 
-def _sentence(action: str, aws_code: str, message: str, resource: Optional[str]) -> str:
+def _sentence(action: str, aws_code: str, message: str, resource: str | None) -> str:
     on = f" on {resource}" if resource else ""
     if aws_code in DENIED:
         return f"The credentials lack the right {action}{on} ({aws_code})."

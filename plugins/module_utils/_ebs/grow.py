@@ -11,7 +11,7 @@ changes it; limits gp2 16,384 and gp3 65,536 GiB). An MBR boot disk ends at 2,04
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from .._aws.errors import AwsError
 from .._errors import PatchFleetError
@@ -65,7 +65,7 @@ def _root_volume(context: StepContext, instance_id: str) -> dict[str, Any]:
     return volume
 
 
-def _check_serial(volume_id: str, serial: Optional[str]) -> None:
+def _check_serial(volume_id: str, serial: str | None) -> None:
     """On Nitro the disk's serial number is the volume's id: what Windows calls C: must lie on the volume that grows."""
     if not serial or not serial.lower().startswith("vol"):
         return
@@ -84,7 +84,7 @@ def _target_size(volume: dict[str, Any], params: dict[str, Any]) -> int:
 
 
 def _wait_until_usable(context: StepContext, volume_id: str, target: int) -> None:
-    def look() -> Optional[str]:
+    def look() -> str | None:
         newest = _modification(context, volume_id, target)
         if newest is None:
             return None
@@ -96,10 +96,12 @@ def _wait_until_usable(context: StepContext, volume_id: str, target: int) -> Non
         return str(newest["ModificationState"]) if newest["ModificationState"] in {"optimizing", "completed"} else None
 
     if context.wait(look, context.deadline(float(context.params["modify_timeout_seconds"]))) is None:
-        raise PatchFleetError(f"The volume {volume_id} was still being modified when the time was over.", "modify_timeout")
+        raise PatchFleetError(
+            f"The volume {volume_id} was still being modified when the time was over.", "modify_timeout"
+        )
 
 
-def _modification(context: StepContext, volume_id: str, target: int) -> Optional[dict[str, Any]]:
+def _modification(context: StepContext, volume_id: str, target: int) -> dict[str, Any] | None:
     """The modification to that size; None while AWS does not show it yet."""
     try:
         rows = context.aws.rows("ec2", "describe_volumes_modifications", "VolumesModifications", VolumeIds=[volume_id])

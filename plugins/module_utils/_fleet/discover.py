@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, Optional
+from typing import Any
 
 from .._aws.api import Aws
 from .._aws.errors import GONE, AwsError
@@ -27,12 +27,17 @@ IDS_A_CALL = 100
 WINDOWS_CONNECTIONS = frozenset({"winrm", "psrp", "ssh"})
 
 
-def by_tag(aws: Aws, regions: list[str], tag_key: str, tag_value: str, filters: dict[str, list[str]]) -> list[FleetHost]:
+def by_tag(
+    aws: Aws, regions: list[str], tag_key: str, tag_value: str, filters: dict[str, list[str]]
+) -> list[FleetHost]:
     """Instances and hybrid nodes that carry the tag, in all these regions."""
     hosts: list[FleetHost] = []
     for region in regions:
         there = aws.in_region(region)
-        wanted = [{"Name": f"tag:{tag_key}", "Values": [tag_value]}, {"Name": "instance-state-name", "Values": LIVE_STATES}]
+        wanted = [
+            {"Name": f"tag:{tag_key}", "Values": [tag_value]},
+            {"Name": "instance-state-name", "Values": LIVE_STATES},
+        ]
         wanted += [{"Name": name, "Values": values} for name, values in filters.items()]
         found = [_from_instance(there, instance) for instance in _instances(there, Filters=wanted)]
         hybrid = [] if filters else list(_hybrid_by_tag(there, tag_key, tag_value))
@@ -77,7 +82,10 @@ def _by_region(entries: Iterable[dict[str, Any]], regions: list[str]) -> dict[st
 def _look_up(aws: Aws, region: str, entries: list[dict[str, Any]]) -> dict[str, FleetHost]:
     named = {str(entry["instance_id"]): entry["name"] for entry in entries}
     instances = [key for key in named if key.startswith("i-")]
-    found = [_from_instance(aws, i) for i in _instances(aws, Filters=[{"Name": "instance-state-name", "Values": LIVE_STATES}], ids=instances)]
+    found = [
+        _from_instance(aws, i)
+        for i in _instances(aws, Filters=[{"Name": "instance-state-name", "Values": LIVE_STATES}], ids=instances)
+    ]
     hosts = _with_nodes(aws, found)
     for row in _nodes(aws, [key for key in named if key.startswith("mi-")]):
         hosts.append(_from_node(row, region, {}))
@@ -99,7 +107,7 @@ def _gone(entry: dict[str, Any]) -> FleetHost:
     )  # fmt: skip
 
 
-def _instances(aws: Aws, Filters: list[dict[str, Any]], ids: Optional[list[str]] = None) -> Iterator[dict[str, Any]]:  # noqa: N803
+def _instances(aws: Aws, Filters: list[dict[str, Any]], ids: list[str] | None = None) -> Iterator[dict[str, Any]]:  # noqa: N803
     """Instances by filter, or by filter and id; managed ones that the account hides are asked for, where botocore knows how."""
     batches = [None] if ids is None else [ids[at : at + IDS_A_CALL] for at in range(0, len(ids), IDS_A_CALL)]
     for batch in batches:
@@ -176,7 +184,9 @@ def _hybrid_by_tag(aws: Aws, tag_key: str, tag_value: str) -> Iterator[FleetHost
 def _from_node(row: dict[str, Any], region: str, tags: dict[str, str]) -> FleetHost:
     node_id = row["InstanceId"]
     name = row.get("Name") or row.get("ComputerName") or node_id
-    exclusion = None if row.get("PlatformType", "Windows") == "Windows" else ("not_windows", "It is not a Windows host.")
+    exclusion = (
+        None if row.get("PlatformType", "Windows") == "Windows" else ("not_windows", "It is not a Windows host.")
+    )
     return FleetHost(
         key=node_id, name=name, kind="hybrid", instance_id=node_id, region=region, tags=tags, exclusion=exclusion,
         node=_node_facts(row),
@@ -204,7 +214,8 @@ def merge(tagged: list[FleetHost], listed: list[FleetHost]) -> list[FleetHost]:
     for host in listed:
         if host.key in names:
             raise PatchFleetError(
-                f"The inventory names {host.key} twice: {names[host.key]} and {host.name}. Leave one of them out.", "ambiguous_host"
+                f"The inventory names {host.key} twice: {names[host.key]} and {host.name}. Leave one of them out.",
+                "ambiguous_host",
             )
         names[host.key] = host.name
         hosts[host.key] = replace(host, by_tag=host.by_tag or host.key in hosts)

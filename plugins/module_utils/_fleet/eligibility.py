@@ -10,13 +10,13 @@ replaced when they stop or reboot unhealthily), EC2 API reference (Operator, Sta
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, TypeAlias
 
 from .._power.instances import tags_of
 from .hosts import OFF_STATES
 
 HIBERNATED = "Client.UserInitiatedHibernate"
-Exclusion = Optional[tuple[str, str]]
+Exclusion: TypeAlias = tuple[str, str] | None
 
 
 def exclusion_of(instance: dict[str, Any]) -> Exclusion:
@@ -28,7 +28,10 @@ def exclusion_of(instance: dict[str, Any]) -> Exclusion:
         return "not_windows", "It is not a Windows host."
     group = tags_of(instance).get("aws:autoscaling:groupName")
     if group is not None:
-        return "auto_scaling_group", f"It belongs to the Auto Scaling group {group}, which may replace it when it reboots or stops."
+        return (
+            "auto_scaling_group",
+            f"It belongs to the Auto Scaling group {group}, which may replace it when it reboots or stops.",
+        )
     if (instance.get("Operator") or {}).get("Managed"):
         principal = instance["Operator"].get("Principal", "an AWS service")
         return "managed_by_service", f"It is managed by {principal}."

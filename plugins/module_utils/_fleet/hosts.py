@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 OFF_STATES = frozenset({"stopped", "stopping"})
 
@@ -30,17 +30,17 @@ class FleetHost:
     name: str
     kind: str
     state: str = "running"
-    instance_id: Optional[str] = None
-    region: Optional[str] = None
-    az: Optional[str] = None
-    type: Optional[str] = None
-    inventory_name: Optional[str] = None
+    instance_id: str | None = None
+    region: str | None = None
+    az: str | None = None
+    type: str | None = None
+    inventory_name: str | None = None
     by_tag: bool = False
     tags: dict[str, str] = field(default_factory=dict)
-    exclusion: Optional[tuple[str, str]] = None
+    exclusion: tuple[str, str] | None = None
     node: dict[str, Any] = field(default_factory=dict)
-    has_profile: Optional[bool] = None
-    private_address: Optional[str] = None
+    has_profile: bool | None = None
+    private_address: str | None = None
 
     @property
     def power(self) -> str:

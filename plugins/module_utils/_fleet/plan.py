@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Optional
+from typing import Any
 
 from .._errors import PatchFleetError
 from .hosts import FleetHost
@@ -20,7 +20,7 @@ class Planned:
 
     host: FleetHost
     position: int
-    wave: Optional[int]
+    wave: int | None
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Plan:
 def exclude(hosts: list[FleetHost], patterns: list[str]) -> list[FleetHost]:
     """Mark the hosts that the user leaves out: by name, id, or ``key=value`` of a tag."""
 
-    def match(host: FleetHost) -> Optional[str]:
+    def match(host: FleetHost) -> str | None:
         names = {host.key, host.name, host.inventory_name} | {f"{key}={value}" for key, value in host.tags.items()}
         return next((pattern for pattern in patterns if pattern in names), None)
 

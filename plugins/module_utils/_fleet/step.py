@@ -34,7 +34,9 @@ def check_tag_value(value: object) -> None:
     """Raises InvalidOption for a value that would select more than it says: EC2 reads * and ? as wildcards."""
     text = str(value or "")
     if not text:
-        raise InvalidOption("patch_tag_value", text, "It must not be empty: an empty value selects nothing that was meant.")
+        raise InvalidOption(
+            "patch_tag_value", text, "It must not be empty: an empty value selects nothing that was meant."
+        )
     if set(text) & set("*?"):
         raise InvalidOption("patch_tag_value", text, "It must be one exact value: * and ? are refused.")
 

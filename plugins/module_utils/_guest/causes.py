@@ -28,7 +28,9 @@ class Cause:
 
 
 SERVICE = Cause("update_service", "A service that Windows Update needs is stopped or disabled", "repair_services")
-NETWORK = Cause("update_source_unreachable", "The host does not reach its update source (name resolution, proxy or route)")
+NETWORK = Cause(
+    "update_source_unreachable", "The host does not reach its update source (name resolution, proxy or route)"
+)
 UNKNOWN = Cause("windows_update_broken", "Windows Update fails in a way that nothing known mends")
 
 CAUSES = {

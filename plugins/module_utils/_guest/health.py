@@ -10,12 +10,12 @@ asked a question instead of judging service states.
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from .._errors import Deferred, PatchFleetError
 from .._step import TRACKING_ARGUMENTS, Step, StepContext
-from .run import run_guest_script
 from .causes import SERVICE, cause_of
+from .run import run_guest_script
 
 INSPECT_SECONDS, REPAIR_SECONDS = 600, 1800
 
@@ -67,14 +67,16 @@ def _wait_for_others(context: StepContext, health: dict[str, Any]) -> dict[str, 
         return health
     context.say("an installation is already under way in it: waiting")
 
-    def look() -> Optional[dict[str, Any]]:
+    def look() -> dict[str, Any] | None:
         now = _inspect(context)
         return None if now.get("installing") else now
 
     deadline = context.deadline(float(context.params["install_timeout_seconds"]))
     ended = context.wait(look, deadline, first_pause_seconds=60.0, longest=120.0)
     if ended is None:
-        raise PatchFleetError("An installation by somebody else was still going on when the time was over.", "installation_running")
+        raise PatchFleetError(
+            "An installation by somebody else was still going on when the time was over.", "installation_running"
+        )
     return ended
 
 

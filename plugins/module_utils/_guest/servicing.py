@@ -20,5 +20,7 @@ def is_quiet(context: StepContext, instance_id: str) -> bool:
         PatchFleetError: it cannot be asked.
     """
     if "servicing_state" not in context.params["scripts"]:
-        raise PatchFleetError(f"nothing here can ask {instance_id} (the script servicing_state is not given).", "no_script")
+        raise PatchFleetError(
+            f"nothing here can ask {instance_id} (the script servicing_state is not given).", "no_script"
+        )
     return not run_guest_script(context, "servicing_state", ASK_SECONDS)["installing"]

@@ -39,7 +39,9 @@ def make_room(context: StepContext) -> dict[str, Any]:
     grown = 0
     if before < wanted and not context.check_mode:
         context.say(f"{before:.1f} GiB free, {wanted:g} wanted: cleaning")
-        rungs = run_guest_script(context, "clean_disk", CLEAN_SECONDS, reset_base=context.params["reset_base"], temp_age_days=1)["rungs"]
+        rungs = run_guest_script(
+            context, "clean_disk", CLEAN_SECONDS, reset_base=context.params["reset_base"], temp_age_days=1
+        )["rungs"]
         space = _measure(context)
         if space["free_gib"] < wanted:
             space, grown = _enlarge(context, space, wanted)
@@ -69,7 +71,9 @@ def _enlarge(context: StepContext, space: dict[str, Any], wanted: float) -> tupl
 
 def _grow(context: StepContext, space: dict[str, Any], lacking: float) -> int:
     if not str(context.params["instance_id"]).startswith("i-"):
-        raise PatchFleetError(f"{lacking:.1f} GiB are lacking on C:, and the host has no EBS volume that could grow.", "no_room")
+        raise PatchFleetError(
+            f"{lacking:.1f} GiB are lacking on C:, and the host has no EBS volume that could grow.", "no_room"
+        )
     context.params.update(
         serial=space.get("serial"), partition_style=space.get("partition_style"), at_least_gib=math.ceil(lacking)
     )

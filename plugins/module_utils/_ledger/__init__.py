@@ -32,5 +32,7 @@ def open_ledger(where: str | None) -> Ledger:
     """
     path = where or default_ledger()
     if "://" in path:
-        raise InvalidOption("patch_ledger", path, "It must be the path of an SQLite file, e.g. /var/lib/patchfleet/ledger.sqlite.")
+        raise InvalidOption(
+            "patch_ledger", path, "It must be the path of an SQLite file, e.g. /var/lib/patchfleet/ledger.sqlite."
+        )
     return SqliteLedger(os.path.expanduser(path))

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Optional, Protocol
+from typing import Any, Protocol
 
 LEASE_SECONDS = 900.0
 """A run that gave no sign of life for so long holds its hosts no longer."""
@@ -24,8 +24,8 @@ class Run:
     settings: dict[str, Any]
     controller: dict[str, Any]
     heartbeat_at: float
-    closed_at: Optional[float] = None
-    breaker: Optional[str] = None
+    closed_at: float | None = None
+    breaker: str | None = None
 
     def is_alive(self, now: float) -> bool:
         """Whether its controller may still be at work."""
@@ -35,20 +35,21 @@ class Run:
 @dataclass(frozen=True)
 class Host:
     """A host of a run. ``key`` is the instance id, or the inventory name where there is none; ``facts`` holds the rest of
-    what the report says of it."""
+    what the report says of it.
+    """
 
     run_id: str
     key: str
     name: str
     position: int
     kind: str
-    instance_id: Optional[str] = None
-    region: Optional[str] = None
-    wave: Optional[int] = None
-    outcome: Optional[str] = None
-    step: Optional[str] = None
-    reason_code: Optional[str] = None
-    reason: Optional[str] = None
+    instance_id: str | None = None
+    region: str | None = None
+    wave: int | None = None
+    outcome: str | None = None
+    step: str | None = None
+    reason_code: str | None = None
+    reason: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -69,9 +70,9 @@ class PowerRecord:
     original_state: str
     recorded_at: float
     run_id: str
-    start_requested_at: Optional[float] = None
-    started_by: Optional[str] = None
-    launch_time: Optional[float] = None
+    start_requested_at: float | None = None
+    started_by: str | None = None
+    launch_time: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,8 @@ class StepTime:
     host_key: str
     step: str
     started_at: float
-    finished_at: Optional[float]
-    ok: Optional[bool]
+    finished_at: float | None
+    ok: bool | None
 
 
 class Ledger(Protocol):
@@ -139,7 +140,7 @@ class Ledger(Protocol):
     def record_power(self, record: PowerRecord) -> PowerRecord:
         """Open a record, or return the one that is open already, unchanged."""
 
-    def power(self, host_key: str) -> Optional[PowerRecord]:
+    def power(self, host_key: str) -> PowerRecord | None:
         """The open record of a host."""
 
     def open_power(self) -> list[PowerRecord]:
@@ -148,7 +149,7 @@ class Ledger(Protocol):
     def note_start(self, host_key: str, run_id: str, requested_at: float) -> None:
         """A start of ours is about to be requested."""
 
-    def note_launch(self, host_key: str, launch_time: Optional[float]) -> None:
+    def note_launch(self, host_key: str, launch_time: float | None) -> None:
         """AWS has shown the start (or, with None, refused it: then nothing was started)."""
 
     def close_power(self, host_key: str, how: str, now: float) -> None:
@@ -160,6 +161,6 @@ class Verdict:
     """How a host ended: an outcome of the report, with the step, reason code and sentence that belong to it."""
 
     outcome: str
-    step: Optional[str] = None
-    reason_code: Optional[str] = None
-    reason: Optional[str] = None
+    step: str | None = None
+    reason_code: str | None = None
+    reason: str | None = None

@@ -15,7 +15,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any, Optional
+from typing import Any
 
 from .._errors import InvalidOption, PatchFleetError
 from .records import LEASE_SECONDS, Host, PowerRecord, Run, StepTime, Verdict
@@ -46,7 +46,8 @@ HOST_COLUMNS = (
     "run_id, host_key, name, position, kind, instance_id, region, wave, outcome, step, reason_code, reason, facts"
 )
 POWER_COLUMNS = (
-    "host_key, instance_id, region, name, original_state, recorded_at, run_id, start_requested_at, started_by, launch_time"
+    "host_key, instance_id, region, name, original_state, recorded_at, run_id, "
+    "start_requested_at, started_by, launch_time"
 )
 
 
@@ -112,7 +113,8 @@ class SqliteLedger:
                 ),
             )
             self._db.executemany(
-                f"INSERT INTO host ({HOST_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", [_host_row(host) for host in hosts]
+                f"INSERT INTO host ({HOST_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                [_host_row(host) for host in hosts],
             )
             begun = [host.key for host in hosts if host.outcome is None]
             return self._lease(run.run_id, begun, run.opened_at, take_over)
@@ -175,7 +177,10 @@ class SqliteLedger:
 
     def learn(self, run_id: str, key: str, facts: dict[str, Any]) -> None:
         self._write(
-            "UPDATE host SET facts = json_patch(facts, ?) WHERE run_id = ? AND host_key = ?", json.dumps(facts), run_id, key
+            "UPDATE host SET facts = json_patch(facts, ?) WHERE run_id = ? AND host_key = ?",
+            json.dumps(facts),
+            run_id,
+            key,
         )
 
     def conclude(self, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
@@ -190,7 +195,7 @@ class SqliteLedger:
         rows = self._db.execute(
             "SELECT coalesce(outcome, ''), count(*) FROM host WHERE run_id = ? GROUP BY 1", (run_id,)
         )
-        return {outcome: count for outcome, count in rows}
+        return dict(rows)
 
     # Steps
 
@@ -208,7 +213,9 @@ class SqliteLedger:
         rows = self._db.execute(
             "SELECT host_key, step, started_at, finished_at, ok FROM step WHERE run_id = ? ORDER BY rowid", (run_id,)
         )
-        return [StepTime(*row[:4], None if row[4] is None else bool(row[4])) for row in rows]
+        return [
+            StepTime(key, step, began, ended, None if ok is None else bool(ok)) for key, step, began, ended, ok in rows
+        ]
 
     # Power
 
@@ -224,12 +231,14 @@ class SqliteLedger:
             raise PatchFleetError(f"The record of {record.name} was closed by another run just now.", "leased")
         return found
 
-    def power(self, host_key: str) -> Optional[PowerRecord]:
+    def power(self, host_key: str) -> PowerRecord | None:
         row = self._one(f"SELECT {POWER_COLUMNS} FROM power_record WHERE host_key = ? AND closed_at IS NULL", host_key)
         return PowerRecord(*row) if row else None
 
     def open_power(self) -> list[PowerRecord]:
-        rows = self._db.execute(f"SELECT {POWER_COLUMNS} FROM power_record WHERE closed_at IS NULL ORDER BY recorded_at")
+        rows = self._db.execute(
+            f"SELECT {POWER_COLUMNS} FROM power_record WHERE closed_at IS NULL ORDER BY recorded_at"
+        )
         return [PowerRecord(*row) for row in rows]
 
     def note_start(self, host_key: str, run_id: str, requested_at: float) -> None:
@@ -239,9 +248,11 @@ class SqliteLedger:
             *(requested_at, run_id, host_key),
         )
         if not changed:
-            raise PatchFleetError(f"The original power state of {host_key} is not recorded; it is not started.", "not_recorded")
+            raise PatchFleetError(
+                f"The original power state of {host_key} is not recorded; it is not started.", "not_recorded"
+            )
 
-    def note_launch(self, host_key: str, launch_time: Optional[float]) -> None:
+    def note_launch(self, host_key: str, launch_time: float | None) -> None:
         if launch_time is None:
             sql = "UPDATE power_record SET start_requested_at = NULL, started_by = NULL, launch_time = NULL"
             self._write(f"{sql} WHERE host_key = ? AND closed_at IS NULL", host_key)
@@ -266,7 +277,8 @@ def _run(row: tuple[Any, ...]) -> Run:
 
 
 def _host(row: tuple[Any, ...]) -> Host:
-    return Host(*row[:-1], facts=json.loads(row[-1]))
+    *columns, facts = row
+    return Host(*columns, facts=json.loads(facts))  # type: ignore[misc]  # the columns are those before facts
 
 
 def _host_row(host: Host) -> tuple[Any, ...]:

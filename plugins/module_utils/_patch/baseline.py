@@ -12,7 +12,7 @@ within about two minutes can fail silently, so they are kept apart.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 from .._clock import iso
 from .._errors import PatchFleetError
@@ -73,10 +73,9 @@ def run_baseline(
 
 
 def _keep_apart(context: StepContext) -> None:
-    if not context.tracked:
+    if not context.place:
         return
-    assert context.run_id and context.host_key
-    ended = context.ledger.host(context.run_id, context.host_key).facts.get("baseline_ended_at")
+    ended = context.ledger.host(*context.place).facts.get("baseline_ended_at")
     if ended is not None:
         context.wait(lambda: None, min(float(ended) + GAP_SECONDS, context.clock.now() + GAP_SECONDS))
 
@@ -113,8 +112,8 @@ def _last_line(invocation: Invocation) -> str:
     return text.splitlines()[-1] if text else f"the scan ended {invocation.details}."
 
 
-def _fresh_state(context: StepContext, instance_id: str, snapshot_id: str, asked_at: float) -> Optional[dict[str, Any]]:
-    def look() -> Optional[dict[str, Any]]:
+def _fresh_state(context: StepContext, instance_id: str, snapshot_id: str, asked_at: float) -> dict[str, Any] | None:
+    def look() -> dict[str, Any] | None:
         answer = context.aws.call("ssm", "describe_instance_patch_states", instance_id, InstanceIds=[instance_id])
         for state in answer.get("InstancePatchStates", []):
             failed_search = state.get("MissingCount", 0) < 0  # its times are in 1970
@@ -147,6 +146,8 @@ def _read(context: StepContext, instance_id: str, state: dict[str, Any]) -> Scan
         verified_at=state["OperationEndTime"].timestamp(),
     )
     context.learn(
-        missing=sorted({*missing, *failed}), verified_at=iso(found.verified_at), available_not_approved=found.available_not_approved
+        missing=sorted({*missing, *failed}),
+        verified_at=iso(found.verified_at),
+        available_not_approved=found.available_not_approved,
     )
     return found

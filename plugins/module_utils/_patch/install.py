@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from .._clock import iso
 from .._errors import PatchFleetError
@@ -28,19 +28,11 @@ def install(context: StepContext) -> dict[str, Any]:
     Raises:
         PatchFleetError: something is still missing, a pass did not end in time, or nothing could be proven.
     """
-    params, instance_id = context.params, str(context.params["instance_id"])
+    instance_id = str(context.params["instance_id"])
     if context.check_mode:
         return {"changed": True}
     began = context.clock.now()
-    found: Optional[Scan] = None
-    for number in range(1, int(params["max_passes"]) + 1):
-        context.enter("patch")
-        context.say(f"installing, pass {number}")
-        _install_once(context, instance_id)
-        before, found = found, _verify(context, instance_id)
-        if found.compliant or (before is not None and before.missing == found.missing):
-            break
-    assert found is not None  # max_passes is at least 1
+    passes, found = _passes(context, instance_id)
     installed, failed_updates = _history(context, instance_id, began, found)
     context.learn(installed=installed, failed_updates=failed_updates)
     if not found.compliant:
@@ -54,9 +46,23 @@ def install(context: StepContext) -> dict[str, Any]:
         "installed": installed,
         "missing": [],
         "failed_updates": failed_updates,
-        "passes": number,
+        "passes": passes,
         "verified_at": iso(found.verified_at),
     }
+
+
+def _passes(context: StepContext, instance_id: str) -> tuple[int, Scan]:
+    """Install and scan until nothing is missing, nothing changes any more, or the passes are used up."""
+    number, before = 0, None
+    while True:
+        number += 1
+        context.enter("patch")
+        context.say(f"installing, pass {number}")
+        _install_once(context, instance_id)
+        found = _verify(context, instance_id)
+        if found.compliant or number >= int(context.params["max_passes"]) or found.missing == before:
+            return number, found
+        before = found.missing
 
 
 def propose(context: StepContext, outcome: str) -> None:
@@ -67,7 +73,9 @@ def propose(context: StepContext, outcome: str) -> None:
 def _install_once(context: StepContext, instance_id: str) -> None:
     params = context.params
     try:
-        ended = run_baseline(context, instance_id, "Install", str(params["snapshot_id"]), int(params["install_timeout_seconds"]))
+        ended = run_baseline(
+            context, instance_id, "Install", str(params["snapshot_id"]), int(params["install_timeout_seconds"])
+        )
         if ended.details not in TIMED_OUT:
             return
         command_id = ended.command_id
@@ -91,7 +99,7 @@ def _verify(context: StepContext, instance_id: str) -> Scan:
 
 def _history(
     context: StepContext, instance_id: str, began: float, found: Scan
-) -> tuple[list[str], list[dict[str, Optional[str]]]]:
+) -> tuple[list[str], list[dict[str, str | None]]]:
     """KBs installed since then that are still there, and those that failed with their HRESULT."""
     text = context.params.get("history_script")
     if not text:
@@ -107,12 +115,16 @@ def _history(
     return sorted(good - missing), failed
 
 
-def _still_missing(found: Scan, failed_updates: list[dict[str, Optional[str]]]) -> PatchFleetError:
+def _still_missing(found: Scan, failed_updates: list[dict[str, str | None]]) -> PatchFleetError:
     codes = {str(update["kb"]): update["hresult"] for update in failed_updates}
     named = [f"{kb} ({codes[kb]})" if codes.get(kb) else kb for kb in sorted({*found.missing, *found.failed})]
     if named:
-        return PatchFleetError(f"Still missing after the last installation and a fresh scan: {', '.join(named)}.", "still_missing")
-    return PatchFleetError("Nothing is missing, but a reboot is still pending after the installation.", "reboot_pending")
+        return PatchFleetError(
+            f"Still missing after the last installation and a fresh scan: {', '.join(named)}.", "still_missing"
+        )
+    return PatchFleetError(
+        "Nothing is missing, but a reboot is still pending after the installation.", "reboot_pending"
+    )
 
 
 INSTALL = Step(

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from .._aws.api import Aws
 from .._aws.errors import GONE, AwsError
 
 
-def describe_instance(aws: Aws, instance_id: str) -> Optional[dict[str, Any]]:
+def describe_instance(aws: Aws, instance_id: str) -> dict[str, Any] | None:
     """One instance as DescribeInstances gives it; None when EC2 does not know it (any more)."""
     try:
         answer = aws.call("ec2", "describe_instances", instance_id, InstanceIds=[instance_id])
@@ -34,5 +34,7 @@ def state_reason(instance: dict[str, Any]) -> str:
     code, message = reason.get("Code", ""), reason.get("Message", "")
     text = message if code in message else f"{code}: {message}".strip(": ")
     if code == "Client.InternalError":
-        text += " (most likely the KMS key of an encrypted volume may not be used by these credentials: kms:CreateGrant)"
+        text += (
+            " (most likely the KMS key of an encrypted volume may not be used by these credentials: kms:CreateGrant)"
+        )
     return text or "EC2 gives no reason"

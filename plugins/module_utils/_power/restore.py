@@ -11,14 +11,14 @@ Sources: EC2 API reference (StopInstances; LaunchTime is new at each start), EC2
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from .._aws.errors import AwsError
 from .._errors import Held, PatchFleetError
+from .._guest.servicing import is_quiet
 from .._ledger.records import PowerRecord
 from .._ssm.commands import wait_for_end
 from .._step import StepContext
-from .._guest.servicing import is_quiet
 from .instances import describe_instance
 from .start import SETTLE_SECONDS
 
@@ -79,7 +79,7 @@ def _settled(context: StepContext, record: PowerRecord, instance: dict[str, Any]
 
 
 def _close(
-    context: StepContext, record: PowerRecord, state: str, note: Optional[str], changed: bool = False
+    context: StepContext, record: PowerRecord, state: str, note: str | None, changed: bool = False
 ) -> dict[str, Any]:
     if not context.check_mode:
         context.ledger.close_power(record.host_key, note or "restored", context.clock.now())
@@ -101,7 +101,8 @@ def _refuse_restarted(context: StepContext, record: PowerRecord, instance: dict[
     context.ledger.close_power(record.host_key, "others", context.clock.now())
     context.learn(final_state=instance["State"]["Name"])
     raise Held(
-        "Somebody restarted the instance after we had started it; it is theirs now and is left running.", "restarted_by_others"
+        "Somebody restarted the instance after we had started it; it is theirs now and is left running.",
+        "restarted_by_others",
     )
 
 
@@ -120,14 +121,16 @@ def _finish_installation(context: StepContext, record: PowerRecord) -> None:
     try:
         ended = wait_for_end(context, record.instance_id, str(command_id), deadline)
         if ended.status in {"Success", "Failed"}:
-            quiet: Optional[bool] = True
+            quiet: bool | None = True
         else:
             quiet = context.wait(lambda: is_quiet(context, record.instance_id) or None, deadline, 60.0, 120.0)
     except PatchFleetError as error:
         if error.code == "command_timeout":
             quiet = False
         else:
-            raise Held(f"Whether Windows still installs updates is unknown: {error.reason}", "installation_unknown") from error
+            raise Held(
+                f"Whether Windows still installs updates is unknown: {error.reason}", "installation_unknown"
+            ) from error
     if not quiet:
         raise Held(
             "An installation has been under way in it for too long; cutting its power now could break Windows. Look at it, "
@@ -145,8 +148,8 @@ def _request(context: StepContext, record: PowerRecord) -> None:
         raise Held(f"It is still on because of us: {error.reason}", error.code) from error
 
 
-def _wait_for_state(context: StepContext, record: PowerRecord, states: set[str]) -> Optional[dict[str, Any]]:
-    def look() -> Optional[dict[str, Any]]:
+def _wait_for_state(context: StepContext, record: PowerRecord, states: set[str]) -> dict[str, Any] | None:
+    def look() -> dict[str, Any] | None:
         instance = describe_instance(context.aws, record.instance_id)
         return instance if instance is not None and instance["State"]["Name"] in states else None
 

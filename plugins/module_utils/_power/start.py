@@ -11,7 +11,7 @@ with several is all or nothing, and one bad id would fail the others.
 from __future__ import annotations
 
 import datetime
-from typing import Any, Optional
+from typing import Any
 
 from .._aws.errors import AwsError
 from .._errors import Deferred, PatchFleetError
@@ -19,7 +19,9 @@ from .._ledger.records import PowerRecord
 from .._step import StepContext
 from .instances import describe_instance, state_reason
 
-NO_CAPACITY = frozenset({"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity", "Unsupported"})
+NO_CAPACITY = frozenset(
+    {"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity", "Unsupported"}
+)
 NO_HEADROOM = frozenset({"VcpuLimitExceeded", "InstanceLimitExceeded", "MaxIOPSLimitExceeded"})
 SETTLE_SECONDS = 120.0
 """EC2 may show the state from before a call for so long."""
@@ -41,13 +43,16 @@ def start(context: StepContext) -> dict[str, Any]:
     record = context.ledger.power(context.host_key or instance_id)
     if record is None:
         raise PatchFleetError(
-            f"The original power state of {instance_id} is not recorded in the ledger; it is not started.", "not_recorded"
+            f"The original power state of {instance_id} is not recorded in the ledger; it is not started.",
+            "not_recorded",
         )
     before = _wait_until_settled(context, instance_id, deadline)
     if before["State"]["Name"] == "running":
         return _result(before, started=False)
     if record.original_state != "stopped":
-        raise PatchFleetError("Somebody stopped the instance, which was running when it was found.", "stopped_by_others")
+        raise PatchFleetError(
+            "Somebody stopped the instance, which was running when it was found.", "stopped_by_others"
+        )
     if context.check_mode:
         return {"changed": True, "state": "stopped", "started": True, "launch_time": None}
     _request(context, record, deadline)
@@ -69,7 +74,7 @@ def _result(instance: dict[str, Any], started: bool) -> dict[str, Any]:
 def _wait_until_settled(context: StepContext, instance_id: str, deadline: float) -> dict[str, Any]:
     """Wait while it is stopping or pending: a start of the one, or a stop of the other, is an error."""
 
-    def look() -> Optional[dict[str, Any]]:
+    def look() -> dict[str, Any] | None:
         instance = describe_instance(context.aws, instance_id)
         state = instance["State"]["Name"] if instance else "gone"
         if instance is None or state in {"terminated", "shutting-down"}:
@@ -78,7 +83,9 @@ def _wait_until_settled(context: StepContext, instance_id: str, deadline: float)
 
     instance = context.wait(look, deadline)
     if instance is None:
-        raise PatchFleetError("The instance stayed between two power states until the time for its start was over.", "not_settled")
+        raise PatchFleetError(
+            "The instance stayed between two power states until the time for its start was over.", "not_settled"
+        )
     return instance
 
 
@@ -115,7 +122,7 @@ def _wait_until_running(
 ) -> dict[str, Any]:
     requested_at = context.clock.now()
 
-    def look() -> Optional[dict[str, Any]]:
+    def look() -> dict[str, Any] | None:
         instance = describe_instance(context.aws, instance_id)
         if instance is None:
             raise PatchFleetError("The instance does not exist any more.", "instance_gone")
@@ -124,8 +131,12 @@ def _wait_until_running(
             context.ledger.note_launch(context.host_key or instance_id, instance["LaunchTime"].timestamp())
         if state == "running" and is_new:
             return instance
-        if state in {"stopped", "stopping", "terminated"} and (is_new or context.clock.now() > requested_at + SETTLE_SECONDS):
-            raise PatchFleetError(f"The start was accepted, but the instance is {state}: {state_reason(instance)}.", "fell_back")
+        if state in {"stopped", "stopping", "terminated"} and (
+            is_new or context.clock.now() > requested_at + SETTLE_SECONDS
+        ):
+            raise PatchFleetError(
+                f"The start was accepted, but the instance is {state}: {state_reason(instance)}.", "fell_back"
+            )
         return None
 
     instance = context.wait(look, deadline)

@@ -8,23 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._step import TRACKING_ARGUMENTS, Step, StepContext
+from .._step import Step, StepContext
 from .restore import restore
 from .start import start
 
 
 def work(context: StepContext) -> dict[str, Any]:
     """Start, or put back; see start.start and restore.restore."""
-    if context.params["state"] == "started":
-        context.enter("start")
-        return start(context)
-    context.enter("restore")
-    return restore(context)
+    return start(context) if context.params["state"] == "started" else restore(context)
 
 
 STEP = Step(
     name="instance_power",
-    phase="start",
+    phase={"started": "start", "restored": "restore"},
     arguments={
         "ledger": {"type": "str"},
         "run_id": {"type": "str", "required": True},

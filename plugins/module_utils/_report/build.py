@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from .._clock import iso
 from .._ledger.records import Host, Ledger, StepTime
@@ -72,19 +72,20 @@ def _host(host: Host, steps: list[StepTime], now: float) -> dict[str, Any]:
         "on_seconds": on_seconds,
         "idle_seconds": _idle_seconds(on_seconds, seconds),
         "timeline": [
-            {"step": s.step, "started_at": iso(s.started_at), "finished_at": iso(s.finished_at), "ok": bool(s.ok)} for s in steps
+            {"step": s.step, "started_at": iso(s.started_at), "finished_at": iso(s.finished_at), "ok": bool(s.ok)}
+            for s in steps
         ],
     }
 
 
-def _on_seconds(facts: dict[str, Any], now: float) -> Optional[float]:
+def _on_seconds(facts: dict[str, Any], now: float) -> float | None:
     since = facts.get("on_since")
     if since is None:
         return None
     return round(float(facts.get("off_at") or now) - float(since), 1)
 
 
-def _idle_seconds(on_seconds: Optional[float], seconds: dict[str, float]) -> Optional[float]:
+def _idle_seconds(on_seconds: float | None, seconds: dict[str, float]) -> float | None:
     """On because of us, while no step worked in the host."""
     if on_seconds is None:
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from typing import Any, Optional
+from typing import Any
 
 from .._errors import InvalidOption, PatchFleetError
 from .._ledger import state_folder
@@ -49,7 +49,7 @@ def work(context: StepContext) -> dict[str, Any]:
     }
 
 
-def _run(ledger: Ledger, run_id: Optional[str]) -> Run:
+def _run(ledger: Ledger, run_id: str | None) -> Run:
     if run_id:
         return ledger.run(run_id)
     runs = ledger.runs()
@@ -84,7 +84,9 @@ def _write(folder: str, report: dict[str, Any]) -> dict[str, str]:
         os.makedirs(folder, exist_ok=True)
         return {name: _replace(os.path.join(folder, name), text) for name, text in texts.items()}
     except OSError as error:
-        raise InvalidOption("patch_report_dir", folder, f"It must be a folder that can be written ({error}).") from error
+        raise InvalidOption(
+            "patch_report_dir", folder, f"It must be a folder that can be written ({error})."
+        ) from error
 
 
 def _replace(path: str, text: str) -> str:

@@ -13,7 +13,7 @@ import socket
 import time
 import uuid
 from dataclasses import replace
-from typing import Any, Optional
+from typing import Any
 
 from .._aws.errors import AwsError
 from .._fleet.hosts import FleetHost, from_result
@@ -50,7 +50,12 @@ def open_run(context: StepContext) -> dict[str, Any]:
     for key, other in leased.items():
         reason = f"Another run holds it: {other}. If its controller is known to be dead, set patch_take_over."
         context.ledger.conclude(run.run_id, key, Verdict("deferred", "plan", "leased", reason))
-    return {**_result(context, plan, set(leased)), "changed": True, "run_id": run.run_id, "snapshot_id": run.snapshot_id}
+    return {
+        **_result(context, plan, set(leased)),
+        "changed": True,
+        "run_id": run.run_id,
+        "snapshot_id": run.snapshot_id,
+    }
 
 
 def _plan(context: StepContext) -> Plan:
@@ -75,7 +80,7 @@ def _with_rights(context: StepContext, hosts: list[FleetHost]) -> list[FleetHost
     Raises:
         PatchFleetError: that is true of every host.
     """
-    denied: dict[str, Optional[AwsError]] = {}
+    denied: dict[str, AwsError | None] = {}
     checked = []
     for host in hosts:
         if host.exclusion is None and host.kind == "ec2" and host.power == "stopped":

@@ -26,7 +26,14 @@ def plan_lines(plan: Plan, settings: dict[str, Any], leftovers: list[str]) -> li
 
 def _row(planned: Planned) -> tuple[str, str, str, str, str, str]:
     host = planned.host
-    return (f"wave {planned.wave}", host.name, host.state, host.type or host.kind, host.az or host.region or "-", host.key)
+    return (
+        f"wave {planned.wave}",
+        host.name,
+        host.state,
+        host.type or host.kind,
+        host.az or host.region or "-",
+        host.key,
+    )
 
 
 def _fit(text: str, width: int) -> str:

@@ -36,7 +36,12 @@ def open_hosts(context: StepContext) -> dict[str, Any]:
             continue
         hosts.append(_entry(record, owner))
     lines = [f"{host['name']} ({host['instance_id']}) of run {host['run_id']}" for host in hosts] + busy
-    return {"changed": False, "hosts": hosts, "busy": busy, "lines": lines or ["Nothing is open: every host is as it was found."]}
+    return {
+        "changed": False,
+        "hosts": hosts,
+        "busy": busy,
+        "lines": lines or ["Nothing is open: every host is as it was found."],
+    }
 
 
 def _entry(record: PowerRecord, owner: str) -> dict[str, Any]:
@@ -66,5 +71,7 @@ def settle(context: StepContext) -> dict[str, Any]:
             context.ledger.close_run(run.run_id, now)
     on = [f"{record.name} ({record.instance_id})" for record in still_open if record.started_by]
     if on:
-        raise PatchFleetError(f"Still on because of us: {', '.join(on)}. Run the playbook restore again later.", "still_on")
+        raise PatchFleetError(
+            f"Still on because of us: {', '.join(on)}. Run the playbook restore again later.", "still_on"
+        )
     return {"changed": False}

@@ -10,7 +10,7 @@ credentials may call that. Source: EC2 API reference (DryRun), IAM API reference
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from .._aws.errors import DENIED, AwsError
 from .._errors import PatchFleetError
@@ -21,7 +21,7 @@ from .._step import StepContext
 SIMULATED = ("ssm:SendCommand", "ssm:GetCommandInvocation", "ssm:DescribeInstancePatches")
 
 
-def missing_power_right(context: StepContext, host: FleetHost) -> Optional[AwsError]:
+def missing_power_right(context: StepContext, host: FleetHost) -> AwsError | None:
     """The denial of starting or stopping this instance, if there is one."""
     for operation in ("start_instances", "stop_instances"):
         error = _dry_run(context, host, operation)
@@ -30,7 +30,7 @@ def missing_power_right(context: StepContext, host: FleetHost) -> Optional[AwsEr
     return None
 
 
-def _dry_run(context: StepContext, host: FleetHost, operation: str) -> Optional[AwsError]:
+def _dry_run(context: StepContext, host: FleetHost, operation: str) -> AwsError | None:
     aws = context.aws.in_region(host.region)
     try:
         aws.call("ec2", operation, host.instance_id, InstanceIds=[host.instance_id], DryRun=True)

@@ -13,7 +13,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 from .._clock import iso, parse_iso
 from .._errors import InvalidOption, PatchFleetError
@@ -35,7 +35,7 @@ class Variable:
     name: str
     kind: str
     default: Any = None
-    least: Optional[float] = None
+    least: float | None = None
     choices: tuple[str, ...] = ()
 
 
@@ -83,7 +83,9 @@ def refuse_unknown(names: Iterable[str]) -> None:
         if not name.startswith(PREFIX) or name.startswith(OWN_PREFIX) or name in BY_NAME:
             continue
         nearest = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.0)[0]
-        raise PatchFleetError(f"There is no variable {name}. Did you mean {nearest}? Nothing was touched.", "unknown_variable")
+        raise PatchFleetError(
+            f"There is no variable {name}. Did you mean {nearest}? Nothing was touched.", "unknown_variable"
+        )
 
 
 def read(values: dict[str, Any]) -> dict[str, Any]:
@@ -200,15 +202,21 @@ def check_together(settings: dict[str, Any], forks: int, now: float) -> None:
     if isinstance(batch, int):
         _check_forks(batch, forks, settings["rollout"])
     if settings["deadline_at"] is not None and settings["deadline_at"] <= now:
-        raise InvalidOption("patch_deadline", iso(settings["deadline_at"]), f"It must be in the future; it is {iso(now)} now.")
+        raise InvalidOption(
+            "patch_deadline", iso(settings["deadline_at"]), f"It must be in the future; it is {iso(now)} now."
+        )
 
 
 def _check_forks(batch: int, forks: int, rollout: str) -> None:
     if rollout == "rolling" and forks != batch:
         raise InvalidOption(
-            "forks", forks, f"In rolling mode Ansible's forks are the window: run with --forks {batch}, as patch_batch_size says."
+            "forks",
+            forks,
+            f"In rolling mode Ansible's forks are the window: run with --forks {batch}, as patch_batch_size says.",
         )
     if forks < batch:
         raise InvalidOption(
-            "forks", forks, f"Ansible would work on {forks} hosts of a batch of {batch} only: run with --forks {batch} or more."
+            "forks",
+            forks,
+            f"Ansible would work on {forks} hosts of a batch of {batch} only: run with --forks {batch} or more.",
         )

@@ -11,7 +11,7 @@ statuses".
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 from .._aws.errors import AwsError
 from .._errors import PatchFleetError
@@ -40,7 +40,7 @@ class Command:
     execution_seconds: int
     delivery_seconds: int = 600
     comment: str = ""
-    cloudwatch_log_group: Optional[str] = None
+    cloudwatch_log_group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Invocation:
     command_id: str
     status: str
     details: str
-    response_code: Optional[int]
+    response_code: int | None
     stdout: str
     stderr: str
 
@@ -102,7 +102,7 @@ def send(context: StepContext, instance_id: str, command: Command) -> str:
             "CloudWatchOutputEnabled": True,
         }
 
-    def look() -> Optional[str]:
+    def look() -> str | None:
         try:
             answer = context.aws.call("ssm", "send_command", resource=instance_id, **request)
         except AwsError as error:
@@ -128,7 +128,7 @@ def wait_for_end(context: StepContext, instance_id: str, command_id: str, deadli
     sent_at = context.clock.now()
     watch = _InstanceWatch(context, instance_id)
 
-    def look() -> Optional[Invocation]:
+    def look() -> Invocation | None:
         rows = list(
             context.aws.rows(
                 *("ssm", "list_command_invocations", "CommandInvocations"),
@@ -170,11 +170,12 @@ class _InstanceWatch:
         state = states[0] if states else "gone"
         if state not in {"pending", "running"}:
             raise PatchFleetError(
-                f"The instance is {state}: somebody else ended it while a command was running on it.", f"instance_{state}"
+                f"The instance is {state}: somebody else ended it while a command was running on it.",
+                f"instance_{state}",
             )
 
 
-def _ended(context: StepContext, instance_id: str, row: dict[str, Any]) -> Optional[Invocation]:
+def _ended(context: StepContext, instance_id: str, row: dict[str, Any]) -> Invocation | None:
     if row["Status"] in GOING_ON:
         return None
     plugins = row.get("CommandPlugins") or [{}]
@@ -192,7 +193,7 @@ def _ended(context: StepContext, instance_id: str, row: dict[str, Any]) -> Optio
     )
 
 
-def _full_output(context: StepContext, instance_id: str, command_id: str, plugin: Optional[str]) -> tuple[str, str]:
+def _full_output(context: StepContext, instance_id: str, command_id: str, plugin: str | None) -> tuple[str, str]:
     named = {"PluginName": plugin} if plugin else {}
     try:
         answer = context.aws.call(
@@ -210,4 +211,6 @@ def _refuse_cancelled(context: StepContext, command_id: str) -> None:
     commands = context.aws.call("ssm", "list_commands", CommandId=command_id).get("Commands", [])
     if commands and commands[0]["Status"] not in GOING_ON:
         details = commands[0].get("StatusDetails", commands[0]["Status"])
-        raise PatchFleetError(f"Run Command cancelled the command before the node ran it: {details}.", "command_cancelled")
+        raise PatchFleetError(
+            f"Run Command cancelled the command before the node ran it: {details}.", "command_cancelled"
+        )

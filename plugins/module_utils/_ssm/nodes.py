@@ -11,7 +11,7 @@ Sources: SSM API reference (DescribeInstanceInformation), EC2 API reference (Des
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from .._errors import PatchFleetError
 from .._power.instances import describe_instance, state_reason
@@ -21,7 +21,7 @@ from .commands import Command, run_command
 PROBE = [
     "# patchfleet-script: probe",
     "$PatchFleetInput = 'e30='",
-    "'{\"patchfleet\": 1, \"script\": \"probe\", \"ok\": true, \"data\": {}, \"error\": null}'",
+    '\'{"patchfleet": 1, "script": "probe", "ok": true, "data": {}, "error": null}\'',
     "exit 0",
 ]
 PROBE_SECONDS = 120
@@ -41,7 +41,7 @@ def wait_until_ready(context: StepContext, instance_id: str, timeout_seconds: fl
     is_instance = instance_id.startswith("i-")
     seen: dict[str, Any] = {}
 
-    def look() -> Optional[dict[str, Any]]:
+    def look() -> dict[str, Any] | None:
         instance = describe_instance(context.aws, instance_id) if is_instance else None
         seen.update(instance=instance, node=None)
         if instance is not None and instance["State"]["Name"] != "running":
@@ -72,7 +72,7 @@ def wait_until_ready(context: StepContext, instance_id: str, timeout_seconds: fl
     }
 
 
-def node_information(context: StepContext, node_id: str) -> Optional[dict[str, Any]]:
+def node_information(context: StepContext, node_id: str) -> dict[str, Any] | None:
     """DescribeInstanceInformation of one node; None when SSM does not list it."""
     rows = context.aws.rows(
         *("ssm", "describe_instance_information", "InstanceInformationList"),

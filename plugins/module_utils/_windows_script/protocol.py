@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any, Optional
+from typing import Any
 
 from .._errors import PatchFleetError
 from .._ssm.commands import Command, Invocation, run_command
@@ -60,7 +60,7 @@ def parse(name: str, invocation: Invocation) -> dict[str, Any]:
     raise script_error(name, answer.get("error") or {})
 
 
-def _last_document(text: str) -> Optional[dict[str, Any]]:
+def _last_document(text: str) -> dict[str, Any] | None:
     for line in reversed(text.strip().splitlines()):
         try:
             answer = json.loads(line)

@@ -18,5 +18,5 @@ def script_text(action: Any, name: str) -> str:
     Raises:
         AnsibleError: there is no such file.
     """
-    path = pathlib.Path(action._find_needle("files", name))
+    path = pathlib.Path(action._find_needle("files", name))  # noqa: SLF001 - how action plugins look up files
     return PRELUDE.read_text(encoding="utf-8") + "\n" + path.read_text(encoding="utf-8")
