@@ -90,7 +90,7 @@ class Events:
             self._set_tags(host, {key: value for key, value in host.tags.latest.items() if key not in keys})
 
     def _set_tags(self, host: Host, tags: dict[str, str]) -> None:
-        self._account.world.set_tags(host.tags, tags)
+        host.tags.set(tags, self._account.world.lag.visible_at())
 
     def _power(self, do: str, host: Host) -> Steps[None]:
         """Somebody else's hand on the power; who is told "not in this state" tries again a little later."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from lab.lagged import Lagged
+from lab.lagged import Lag, Lagged
 from lab.scenario import HostSpec
 from lab.sim import Process, Simulation, Steps
 
@@ -57,7 +57,7 @@ class Instance:
         sim: Simulation,
         spec: HostSpec,
         host: Powered,
-        lag: Callable[[], float],
+        lag: Lag,
         announce: Callable[[str], None],
         changed: Callable[[], None],
     ) -> None:
@@ -150,7 +150,7 @@ class Instance:
             self._process.stop()
 
     def _set(self, view: PowerView) -> None:
-        self.view.set(view, self._sim.now + self._lag())
+        self.view.set(view, self._lag.visible_at())
         self._changed()
 
     def _user_initiated(self) -> str:

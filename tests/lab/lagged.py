@@ -7,7 +7,22 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
+from lab.sim import Simulation
+
 Value = TypeVar("Value")
+
+
+class Lag:
+    """When readers see what is written now: at most ``seconds`` later, at least half of that."""
+
+    def __init__(self, sim: Simulation, seconds: float) -> None:
+        self._sim = sim
+        self._seconds = seconds
+        self._random = sim.random("lag")
+
+    def visible_at(self) -> float:
+        """In lab seconds since the start."""
+        return self._sim.now + self._seconds * self._random.uniform(0.5, 1.0)
 
 
 class Lagged(Generic[Value]):

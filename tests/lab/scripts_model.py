@@ -37,6 +37,10 @@ Data = dict[str, Any]
 Script = Callable[[Host, Data], Steps[Data]]
 
 
+class UnreadableInput(Exception):
+    """The script was not given its parameters as it should be."""
+
+
 class ScriptError(Exception):
     """An error that is data: the script ends with exit code 0 and tells it in its document."""
 
@@ -53,16 +57,16 @@ def script_name(text: str) -> str | None:
 
 
 def script_input(text: str) -> Data:
-    """The parameters; ValueError when the line is not there or is not what it should be."""
+    """The parameters; UnreadableInput when the line is not there or is not what it should be."""
     match = _INPUT.search(text)
     if not match:
-        raise ValueError("no line sets $PatchFleetInput")
+        raise UnreadableInput("no line sets $PatchFleetInput")
     try:
         data = json.loads(base64.b64decode(match[1], validate=True))
     except (binascii.Error, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError("$PatchFleetInput is not base64 of a JSON document") from error
+        raise UnreadableInput("$PatchFleetInput is not base64 of a JSON document") from error
     if not isinstance(data, dict):
-        raise ValueError("$PatchFleetInput is not an object")
+        raise UnreadableInput("$PatchFleetInput is not an object")
     return data
 
 
@@ -75,7 +79,7 @@ def run(host: Host, text: str, unknown: Callable[[str, Host], None]) -> Steps[Ou
         return Outcome(1, stderr=f"The lab's hosts do not know the script {name or 'without a name'}.\r\n")
     try:
         data = script_input(text)
-    except ValueError as error:
+    except UnreadableInput as error:
         return Outcome(1, stderr=f"{error}\r\n")
     document: Data = {"patchfleet": 1, "script": name, "ok": True, "data": None, "error": None}
     try:

@@ -15,16 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.aws.account import Account
 from lab.aws.http import HttpServer
 from lab.aws.moto_logs import MotoLogs
 from lab.clock import LabClock
-from lab.events import Events
+from lab.play import Play
 from lab.scenario import Scenario
-from lab.sim import Simulation
-from lab.trace import Trace
-from lab.truth import truth
-from lab.world import World
 
 
 @dataclass(frozen=True)
@@ -59,13 +54,9 @@ class Lab:
         self.scenario = scenario
         self.ledger: Path | None = None
         self.clock = LabClock(scenario.scale, scenario.start)
-        self._sim = Simulation(self.clock, scenario.seed)
-        self._world = World(self._sim, scenario)
-        self._trace = Trace(out / "trace.jsonl")
-        self._account = Account(self._world, self._trace, MotoLogs(), self._is_recorded)
-        self._events = Events(scenario.events, self._account, on_controller)
-        self._server = HttpServer(self._account)
-        self._thread = threading.Thread(target=self._sim.run, daemon=True, name="lab-simulation")
+        self._play = Play(scenario, self.clock, out / "trace.jsonl", MotoLogs(), self._is_recorded, on_controller)
+        self._server = HttpServer(self._play.account)
+        self._thread = threading.Thread(target=self._play.sim.run, daemon=True, name="lab-simulation")
 
     @property
     def url(self) -> str:
@@ -74,37 +65,34 @@ class Lab:
     def start(self) -> None:
         """Second 0 of the lab's time is now."""
         self.clock.restart()
-        with self._sim.current():
-            self._world.begin()
-            self._events.begin()
+        self._play.begin()
         self._thread.start()
         self._server.start()
 
     def stop(self) -> None:
         """Also of a lab that never started; LabError when the simulation broke meanwhile."""
         self._server.stop()
-        self._sim.stop()
+        self._play.sim.stop()
         if self._thread.is_alive():
             self._thread.join()
-        self._trace.close()
-        if self._sim.failures:
-            raise LabError("the simulation broke") from self._sim.failures[0]
+        self._play.trace.close()
+        if self._play.sim.failures:
+            raise LabError("the simulation broke") from self._play.sim.failures[0]
 
     def instance_id(self, name: str) -> str | None:
         """``i-…`` or ``mi-…``, None for a WinRM host; KeyError for an unknown name."""
-        return self._world.hosts[name].id
+        return self._play.world.hosts[name].id
 
     def new_credentials(self) -> Credentials:
         """For one step; ``expire_credentials`` ends the newest ones."""
         credentials = Credentials("ASIA" + secrets.token_hex(8).upper(), secrets.token_hex(20), secrets.token_hex(60))
-        with self._sim.current():
-            self._account.gate.admit_key(credentials.access_key)
+        with self._play.sim.current():
+            self._play.account.gate.admit_key(credentials.access_key)
         return credentials
 
     def truth(self) -> dict[str, Any]:
         """The content of ``state.json`` at the moment."""
-        with self._sim.current():
-            return truth(self._world, self._trace)
+        return self._play.truth()
 
     def tick_until(self, lab_seconds: float) -> None:
         """Wait so many lab seconds from now."""

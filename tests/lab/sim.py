@@ -72,16 +72,23 @@ class Process:
             self._timer = self._sim.after(seconds, self._resume)
 
     def _resume(self) -> None:
-        if not self.alive:
-            return
+        if self.alive:
+            self._wait(self._advance())
+
+    def _advance(self) -> float | Signal | None:
+        """What it wants to wait for next, None when it has come to its end."""
         self._running = True
         try:
-            pause = next(self._steps)
+            return next(self._steps)
         except StopIteration:
             self.alive = False
-            return
+            return None
         finally:
             self._running = False
+
+    def _wait(self, pause: float | Signal | None) -> None:
+        if pause is None:
+            return
         if not self.alive:  # it stopped itself, and a running generator cannot be closed
             self._steps.close()
         elif isinstance(pause, Signal):
@@ -170,9 +177,13 @@ class Simulation:
     def _do(self, action: Action) -> None:
         try:
             action()
-        except Exception as error:
-            _log.exception("a simulated action broke")
-            self.failures.append(error)
+        except Exception as error:  # noqa: BLE001 - the others go on, and who runs the lab is told
+            self.broke(error)
+
+    def broke(self, error: Exception) -> None:
+        """Something of the lab's own went wrong: whoever runs it has to know."""
+        _log.error("the lab broke", exc_info=error)
+        self.failures.append(error)
 
     def run(self) -> None:
         """Let things happen in the clock's time until :meth:`stop`; the body of the simulation's one thread."""

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lab.lagged import Lagged
-from lab.scenario import Volume
+from lab.lagged import Lag, Lagged
+from lab.scenario import HostSpec, Volume
 from lab.sim import Simulation, Steps
 
 DAY = timedelta(hours=24)
@@ -43,17 +42,15 @@ class EbsVolume:
         device: str,
         size_gib: int,
         spec: Volume,
-        *,
-        encrypted: bool,
-        tags: dict[str, str],
-        lag: Callable[[], float],
+        host: HostSpec,
+        lag: Lag,
     ) -> None:
         self.id = volume_id
         self.device = device
         self.size_gib = size_gib
         self.spec = spec
-        self.encrypted = encrypted
-        self.tags = Lagged(tags)
+        self.encrypted = host.kms != "none"
+        self.tags = Lagged(dict(host.tags) if spec.tagged else {})
         self.created_at = sim.time - timedelta(days=200)
         self._sim = sim
         self._lag = lag
@@ -80,7 +77,7 @@ class EbsVolume:
 
     def modify(self, target_gib: int) -> Modification:
         """Begin a modification; whether it is allowed is for the caller to know."""
-        modification = Modification(self.size_gib, target_gib, self._sim.time, self._sim.now + self._lag())
+        modification = Modification(self.size_gib, target_gib, self._sim.time, self._lag.visible_at())
         self.modifications.append(modification)
         self._sim.spawn(self._carry_out(modification))
         return modification

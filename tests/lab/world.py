@@ -12,7 +12,7 @@ from datetime import datetime
 from lab.agent import Agent
 from lab.guest import Guest
 from lab.instance import Instance
-from lab.lagged import Lagged
+from lab.lagged import Lag, Lagged
 from lab.scenario import HostSpec, Scenario, Volume
 from lab.sim import Simulation
 from lab.volume import EbsVolume
@@ -91,9 +91,8 @@ class Host:
             device,
             size_gib,
             spec,
-            encrypted=self.spec.kms != "none",
-            tags=dict(self.spec.tags) if spec.tagged else {},
-            lag=self._world.lag,
+            self.spec,
+            self._world.lag,
         )
 
     @property
@@ -151,7 +150,7 @@ class World:
         self.sim = sim
         self.scenario = scenario
         self.running_at_once = 0
-        self._lag_random = sim.random("lag")
+        self.lag = Lag(sim, scenario.account.lag_seconds)
         self._listeners: list[Listener] = []
         self.hosts: dict[str, Host] = {}
         for spec in scenario.hosts:
@@ -180,13 +179,6 @@ class World:
 
     def new_id(self, spec: HostSpec, what: str, prefix: str | None = None) -> str:
         return self.make_id(prefix or what, what, spec.name)
-
-    def lag(self) -> float:
-        """How late the next change is seen, in lab seconds."""
-        return self.scenario.account.lag_seconds * self._lag_random.uniform(0.5, 1.0)
-
-    def set_tags(self, lagged: Lagged[dict[str, str]], tags: dict[str, str]) -> None:
-        lagged.set(tags, self.sim.now + self.lag())
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)

@@ -27,7 +27,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.test import run_wsgi_app
 
 from lab.aws.account import OPERATIONS, Account
-from lab.aws.errors import AwsError
+from lab.aws.errors import AwsError, not_implemented
 from lab.aws.request import Request, Result
 from lab.aws.xml import ec2_body
 
@@ -103,6 +103,10 @@ class Gateway:
         except AwsError as error:
             status = error.status
             content_type, body = _error_body(incoming.protocol, error, request_id)
+        except Exception as error:  # noqa: BLE001 - the lab itself broke: no client may try again as if it were AWS
+            self._account.world.sim.broke(error)
+            status = 501
+            content_type, body = _error_body(incoming.protocol, not_implemented(f"this: {error!r}"), request_id)
         headers = [
             ("Content-Type", content_type),
             ("Content-Length", str(len(body))),

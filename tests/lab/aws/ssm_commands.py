@@ -54,7 +54,7 @@ class CommandCentre:
     def send(self, order: Order, hosts: list[Host]) -> Command:
         world = self._account.world
         identifier = str(uuid.UUID(int=world.sim.random("command", len(self.commands)).getrandbits(128), version=4))
-        command = Command(world.sim, identifier, order, hosts, world.sim.now + world.lag(), self._work, self._output)
+        command = Command(world.sim, identifier, order, hosts, world.lag.visible_at(), self._work, self._output)
         self.commands[identifier] = command
         command.go_on()
         return command

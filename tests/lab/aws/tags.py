@@ -25,7 +25,7 @@ def _tags_of(request: Request, identifier: str) -> Lagged[dict[str, str]]:
     if identifier in request.account.snapshots:
         return request.account.snapshots[identifier].tags
     kinds = {"i": "InvalidInstanceID", "vol": "InvalidVolume", "snap": "InvalidSnapshot"}
-    kind = kinds.get(identifier.split("-")[0], "InvalidID")
+    kind = kinds.get(identifier.partition("-")[0], "InvalidID")
     raise AwsError(f"{kind}.NotFound", f"The ID '{identifier}' does not exist")
 
 
@@ -43,7 +43,7 @@ def create_tags(request: Request) -> Result:
     if any(len({**tags.latest, **given}) > MAX_TAGS for tags in targets):
         raise AwsError("TagLimitExceeded", f"The maximum number of {MAX_TAGS} tags is reached")
     for tags in targets:
-        request.world.set_tags(tags, {**tags.latest, **given})
+        tags.set({**tags.latest, **given}, request.world.lag.visible_at())
     return {}
 
 
@@ -57,7 +57,7 @@ def delete_tags(request: Request) -> Result:
         for tag in named if named is not None else [{"Key": key} for key in kept if not key.startswith("aws:")]:
             if tag["Key"] in kept and tag.get("Value") in (None, kept[tag["Key"]]):
                 del kept[tag["Key"]]
-        request.world.set_tags(tags, kept)
+        tags.set(kept, request.world.lag.visible_at())
     return {}
 
 

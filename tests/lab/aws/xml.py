@@ -32,7 +32,11 @@ def ec2_body(operation: str, shape: Shape | None, result: dict[str, Any], reques
 def _writer(shape: Shape) -> Writer:
     """The writer of a shape's content, made once a shape; a shape may contain itself."""
     if shape.name not in _writers:
-        _writers[shape.name] = lambda value, parts: _writers[shape.name](value, parts)
+
+        def later(value: Any, parts: list[str]) -> None:
+            _writers[shape.name](value, parts)
+
+        _writers[shape.name] = later
         if isinstance(shape, StructureShape):
             _writers[shape.name] = _structure(shape)
         elif isinstance(shape, ListShape):

@@ -1,0 +1,54 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A scenario being played on a clock: world, account, events and trace, without HTTP and without threads.
+
+:class:`lab.server.Lab` plays one in scaled real time behind a URL; a test plays one on a virtual clock and calls the
+account directly, or through a server of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lab.aws.account import Account
+from lab.aws.logs import LogSink
+from lab.clock import Clock
+from lab.events import Events
+from lab.scenario import Scenario
+from lab.sim import Simulation
+from lab.trace import Trace
+from lab.truth import truth
+from lab.world import World
+
+
+class Play:
+    """``is_recorded`` tells whether the ledger knows an instance id, ``on_controller`` is for the acts of events."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        clock: Clock,
+        trace_file: Path,
+        logs: LogSink,
+        is_recorded: Callable[[str], bool],
+        on_controller: Callable[[str], None] | None = None,
+    ) -> None:
+        self.sim = Simulation(clock, scenario.seed)
+        self.world = World(self.sim, scenario)
+        self.trace = Trace(trace_file)
+        self.account = Account(self.world, self.trace, logs, is_recorded)
+        self._events = Events(scenario.events, self.account, on_controller)
+
+    def begin(self) -> None:
+        """Second 0: every host goes on from the state in which the scenario finds it."""
+        with self.sim.current():
+            self.world.begin()
+            self._events.begin()
+
+    def truth(self) -> dict[str, Any]:
+        """The content of ``state.json`` at the moment."""
+        with self.sim.current():
+            return truth(self.world, self.trace)
