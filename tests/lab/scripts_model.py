@@ -172,7 +172,7 @@ def inspect_windows_update(host: Host, _input: Data) -> Steps[Data]:
         "services": [_service(service) for service in updates.services.values()],
         "agent": _answer(updates.agent_error()),
         "pending_reboot": sorted(updates.pending_reboot),
-        "update_source": {"kind": "microsoft", "url": None},
+        "update_source": {"kind": "microsoft", "url": "https://fe2.update.microsoft.com"},
         "search": _answer(updates.search_error()),
         "sessions": host.guest.sessions,
         "installing": updates.installing,

@@ -157,14 +157,14 @@ class World:
             self.hosts[spec.name] = Host(self, spec)
         self.by_id = {host.id: host for host in self.hosts.values() if host.id}
         self.by_volume_id = {volume.id: host for host in self.hosts.values() for volume in host.volumes}
-        self._reserve()
+        self.ec2_hosts = self._reserve()
 
     def begin(self) -> None:
         for host in self.hosts.values():
             host.begin()
 
-    def _reserve(self) -> None:
-        """Instances of one region come in reservations of up to three, as from several launches of one template."""
+    def _reserve(self) -> dict[str, list[Host]]:
+        """The instances of each region by id, put into reservations of up to three, as several launches would."""
         by_region: dict[str, list[Host]] = {}
         for host in self.hosts.values():
             if host.instance:
@@ -172,6 +172,8 @@ class World:
         for region, hosts in by_region.items():
             for number, host in enumerate(hosts):
                 host.reservation_id = self.make_id("r", region, number // 3)
+            hosts.sort(key=lambda host: host.id or "")
+        return by_region
 
     def make_id(self, prefix: str, *key: object) -> str:
         """An id as AWS has them, always the same for the same seed and key."""

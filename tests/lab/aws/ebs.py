@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lab.aws.ec2_describe import instances_in
+from lab.aws.ec2_describe import find_instance, instances_in
 from lab.aws.ec2_power import check_dry_run
 from lab.aws.errors import AwsError, invalid_value
 from lab.aws.filters import Getter, select
@@ -47,11 +47,13 @@ def _volumes(request: Request) -> list[Attached]:
 
 
 def _find(request: Request, ids: list[str]) -> list[Attached]:
-    known = {volume.id: (host, volume) for host, volume in _volumes(request)}
-    for identifier in ids:
-        if identifier not in known:
+    found = []
+    for identifier in dict.fromkeys(ids):
+        host = request.world.by_volume_id.get(identifier)
+        if host is None or find_instance(request, host.id) is None:
             raise AwsError("InvalidVolume.NotFound", f"The volume '{identifier}' does not exist.")
-    return [known[identifier] for identifier in ids]
+        found += [(host, volume) for volume in host.volumes if volume.id == identifier]
+    return found
 
 
 def describe_volumes(request: Request) -> Result:

@@ -22,8 +22,15 @@ USUAL_REGIONS = ("eu-central-1", "eu-north-1", "eu-west-1", "us-east-1", "us-eas
 
 def instances_in(request: Request) -> list[Host]:
     """The EC2 hosts of the request's region that still exist, in the order of their ids."""
-    hosts = [host for host in request.world.hosts.values() if host.instance and host.spec.region == request.region]
-    return sorted((host for host in hosts if not _forgotten(request, host)), key=lambda host: host.id or "")
+    return [host for host in request.world.ec2_hosts.get(request.region, ()) if not _forgotten(request, host)]
+
+
+def find_instance(request: Request, identifier: str | None) -> Host | None:
+    """The EC2 host with this id, if the region of the request has it."""
+    host = request.world.by_id.get(identifier or "")
+    if host is None or host.instance is None or host.spec.region != request.region or _forgotten(request, host):
+        return None
+    return host
 
 
 def _forgotten(request: Request, host: Host) -> bool:
@@ -37,13 +44,13 @@ def find_instances(request: Request, ids: list[str]) -> list[Host]:
     malformed = [identifier for identifier in ids if not identifier.startswith("i-")]
     if malformed:
         raise AwsError("InvalidInstanceID.Malformed", f'Invalid id: "{malformed[0]}"')
-    known = {host.id: host for host in instances_in(request)}
-    unknown = [identifier for identifier in dict.fromkeys(ids) if identifier not in known]
+    found = {identifier: find_instance(request, identifier) for identifier in ids}
+    unknown = [identifier for identifier, host in found.items() if host is None]
     if len(unknown) == 1:
         raise AwsError("InvalidInstanceID.NotFound", f"The instance ID '{unknown[0]}' does not exist")
     if unknown:
         raise AwsError("InvalidInstanceID.NotFound", f"The instance IDs '{', '.join(unknown)}' do not exist")
-    return [known[identifier] for identifier in dict.fromkeys(ids)]
+    return [host for host in found.values() if host]
 
 
 def tags_seen(request: Request, host: Host) -> dict[str, str]:

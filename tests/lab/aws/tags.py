@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from lab.aws.ec2_describe import instances_in
+from lab.aws.ec2_describe import find_instance
 from lab.aws.ec2_power import check_dry_run
 from lab.aws.errors import AwsError, invalid_value
 from lab.aws.request import Operation, Request, Result
@@ -16,12 +16,12 @@ MAX_TAGS = 50
 
 def _tags_of(request: Request, identifier: str) -> Lagged[dict[str, str]]:
     """The tags of an instance, a volume or a snapshot; the NotFound error of its kind."""
-    for host in instances_in(request):
-        if host.id == identifier:
-            return host.tags
-        for volume in host.volumes:
-            if volume.id == identifier:
-                return volume.tags
+    instance = find_instance(request, identifier)
+    if instance:
+        return instance.tags
+    owner = request.world.by_volume_id.get(identifier)
+    if owner and find_instance(request, owner.id):
+        return next(volume.tags for volume in owner.volumes if volume.id == identifier)
     if identifier in request.account.snapshots:
         return request.account.snapshots[identifier].tags
     kinds = {"i": "InvalidInstanceID", "vol": "InvalidVolume", "snap": "InvalidSnapshot"}
