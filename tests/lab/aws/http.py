@@ -42,6 +42,8 @@ FOR_MOTO = {
         "PutRetentionPolicy",
     },
 }
+# How often the listening thread looks whether it has to end.
+SHUTDOWN_LOOK_SECONDS = 0.05
 _PROTOCOLS = {"ec2": "ec2", "sts": "query", "iam": "query"}
 
 Environ = dict[str, Any]
@@ -200,7 +202,9 @@ class HttpServer:
             "127.0.0.1", 0, Gateway(account), threaded=True, request_handler=_Handler
         )
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True, name="lab-http")
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(SHUTDOWN_LOOK_SECONDS,), daemon=True, name="lab-http"
+        )
 
     def start(self) -> None:
         self._thread.start()
