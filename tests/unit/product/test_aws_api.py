@@ -1,0 +1,170 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import botocore.exceptions
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import (
+    FIRST_PAUSE_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    PATIENCE_SECONDS,
+    Aws,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import PASSING, THROTTLED, AwsError
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+
+from .fakes import ID, client_error, reservations, shown
+from .stage import Stage
+
+NETWORK_ERRORS = [
+    botocore.exceptions.EndpointConnectionError(endpoint_url="https://ec2.eu-central-1.amazonaws.com"),
+    botocore.exceptions.ConnectTimeoutError(endpoint_url="https://ec2.eu-central-1.amazonaws.com"),
+    botocore.exceptions.ReadTimeoutError(endpoint_url="https://ec2.eu-central-1.amazonaws.com"),
+    botocore.exceptions.ConnectionClosedError(endpoint_url="https://ec2.eu-central-1.amazonaws.com"),
+    botocore.exceptions.HTTPClientError(error="reset"),
+]
+
+
+def start(stage: Stage) -> dict[str, Any]:
+    return stage.aws.call("ec2", "start_instances", ID, InstanceIds=[ID])
+
+
+@pytest.mark.parametrize("code", sorted(THROTTLED))
+def test_a_throttled_call_is_repeated_by_our_clock(stage: Stage, code: str) -> None:
+    """aws-rfdk#1723: EC2 says RequestLimitExceeded, SSM ThrottlingException, which amazon.aws's retries do not know."""
+    stage.account.on("describe_instances", client_error(code), client_error(code), shown())
+    assert stage.aws.call("ec2", "describe_instances") == shown()
+    assert len(stage.clock.pauses) == 2
+
+
+def test_pauses_double_are_drawn_at_random_and_end_with_our_patience(stage: Stage) -> None:
+    stage.account.on("describe_instances", client_error("ThrottlingException", "Rate exceeded"))
+    with pytest.raises(AwsError, match=r"ec2:SomeOperation failed with ThrottlingException: Rate exceeded") as caught:
+        stage.aws.call("ec2", "describe_instances")
+    assert caught.value.code == "throttled"
+    assert PATIENCE_SECONDS <= stage.clock.passed < PATIENCE_SECONDS + LONGEST_PAUSE_SECONDS
+    longest = FIRST_PAUSE_SECONDS
+    for pause in stage.clock.pauses:
+        assert longest / 2 <= pause <= longest
+        longest = min(longest * 2, LONGEST_PAUSE_SECONDS)
+
+
+@pytest.mark.parametrize("code", sorted(PASSING))
+def test_an_error_inside_aws_is_repeated(stage: Stage, code: str) -> None:
+    stage.account.on("describe_instances", client_error(code), shown())
+    assert stage.aws.call("ec2", "describe_instances") == shown()
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_an_answer_above_499_is_repeated_whatever_its_code(stage: Stage, status: int) -> None:
+    stage.account.on("describe_instances", client_error("Strange", status=status), shown())
+    assert stage.aws.call("ec2", "describe_instances") == shown()
+
+
+def test_what_the_service_does_not_know_is_not_repeated(stage: Stage) -> None:
+    stage.account.on("describe_instances", client_error("NotImplemented", status=501))
+    with pytest.raises(AwsError):
+        stage.aws.call("ec2", "describe_instances")
+    assert len(stage.account.calls) == 1
+
+
+def test_an_error_for_good_is_raised_at_once(stage: Stage) -> None:
+    error = client_error("IncorrectInstanceState", "The instance is not in a state", "StartInstances")
+    stage.account.on("start_instances", error)
+    with pytest.raises(AwsError) as caught:
+        start(stage)
+    assert (caught.value.aws_code, caught.value.code) == ("IncorrectInstanceState", "incorrect_instance_state")
+    assert caught.value.action == "ec2:StartInstances"
+    assert caught.value.reason == (
+        f"ec2:StartInstances on {ID} failed with IncorrectInstanceState: The instance is not in a state"
+    )
+    assert (len(stage.account.calls), stage.clock.passed) == (1, 0)
+
+
+@pytest.mark.parametrize("error", NETWORK_ERRORS, ids=lambda error: type(error).__name__)
+def test_a_lost_connection_is_repeated(stage: Stage, error: Exception) -> None:
+    stage.account.on("describe_instances", error, shown())
+    assert stage.aws.call("ec2", "describe_instances") == shown()
+
+
+@pytest.mark.parametrize("error", NETWORK_ERRORS, ids=lambda error: type(error).__name__)
+def test_a_network_that_stays_away_is_told_when_our_patience_ends(stage: Stage, error: Exception) -> None:
+    stage.account.on("describe_instances", error)
+    with pytest.raises(PatchFleetError, match=r"AWS cannot be reached: .+") as caught:
+        stage.aws.call("ec2", "describe_instances")
+    assert caught.value.code == "aws_unreachable"
+    assert stage.clock.passed >= PATIENCE_SECONDS
+
+
+def test_a_certificate_that_does_not_fit_is_told_at_once(stage: Stage) -> None:
+    stage.account.on(
+        "describe_instances", botocore.exceptions.SSLError(endpoint_url="https://x", error=ValueError("self-signed"))
+    )
+    with pytest.raises(PatchFleetError, match="self-signed"):
+        stage.aws.call("ec2", "describe_instances")
+    assert stage.clock.passed == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        botocore.exceptions.NoCredentialsError(),
+        botocore.exceptions.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_no_credentials_are_told_with_the_ways_to_give_them(stage: Stage, error: Exception) -> None:
+    stage.account.on("describe_instances", error)
+    with pytest.raises(PatchFleetError, match=r"No AWS credentials were found.+AWS_PROFILE.+AWX") as caught:
+        stage.aws.call("ec2", "describe_instances")
+    assert (caught.value.code, stage.clock.passed) == ("no_credentials", 0)
+
+
+def test_any_other_trouble_of_botocore_is_told_with_the_call(stage: Stage) -> None:
+    stage.account.on("describe_instances", botocore.exceptions.UnauthorizedSSOTokenError())
+    with pytest.raises(PatchFleetError, match=r"ec2 describe_instances: The SSO session.+expired") as caught:
+        stage.aws.call("ec2", "describe_instances")
+    assert caught.value.code == "aws_client"
+
+
+def test_no_region_is_told_with_the_ways_to_set_one(stage: Stage) -> None:
+    stage.account.region = None
+    with pytest.raises(PatchFleetError, match=r"No AWS region is set.+patch_regions.+AWS_REGION") as caught:
+        Aws(stage.account, stage.clock).call("ec2", "describe_instances")
+    assert caught.value.code == "no_region"
+    assert stage.account.calls == []
+
+
+def test_another_region_is_called_with_the_same_credentials(stage: Stage) -> None:
+    stage.account.on("describe_instances", reservations())
+    stage.aws.in_region("us-east-1").call("ec2", "describe_instances")
+    stage.aws.in_region(None).call("ec2", "describe_instances")
+    assert [call.region for call in stage.account.calls] == ["us-east-1", "eu-central-1"]
+
+
+def test_all_pages_are_read_lazily(stage: Stage) -> None:
+    first, second = shown()["Reservations"], shown("stopped")["Reservations"]
+    stage.account.on(
+        "describe_instances", {"Reservations": first, "NextToken": "more"}, {"Reservations": second, "NextToken": ""}
+    )
+    rows = stage.aws.rows("ec2", "describe_instances", "Reservations", InstanceIds=[ID])
+    assert next(rows) == first[0]
+    assert len(stage.account.calls) == 1
+    assert list(rows) == second
+    assert [call.params.get("NextToken") for call in stage.account.calls] == [None, "more"]
+    assert all(call.params["InstanceIds"] == [ID] for call in stage.account.calls)
+
+
+def test_an_empty_page_in_the_middle_ends_nothing(stage: Stage) -> None:
+    stage.account.on("describe_instances", {"NextToken": "more"}, shown())
+    assert len(list(stage.aws.rows("ec2", "describe_instances", "Reservations"))) == 1
+
+
+def test_it_knows_what_the_installed_botocore_knows(stage: Stage) -> None:
+    assert stage.aws.knows("ec2", "DescribeInstances", "InstanceIds")
+    assert not stage.aws.knows("ec2", "DescribeInstances", "Nonsense")

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws import connect
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import (
+    OptionsConnection,
+    require_boto3,
+    warm_up,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+
+OPTIONS: dict[str, Any] = {"access_key": "AKIAEXAMPLE", "secret_key": "x", "region": "eu-central-1"}
+
+
+@pytest.fixture(autouse=True)
+def no_aws_of_the_caller(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL", "AWS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+
+
+def test_a_client_makes_one_attempt_a_call_since_our_clock_repeats_them() -> None:
+    client = OptionsConnection(OPTIONS).client("sts", "us-east-1")
+    assert client.meta.config.retries["total_max_attempts"] == 1
+    assert client.meta.region_name == "us-east-1"
+    assert "patchfleet.windows" in client.meta.config.user_agent_extra
+
+
+def test_a_users_own_client_settings_are_kept() -> None:
+    options = {**OPTIONS, "aws_config": {"read_timeout": 7}}
+    assert OptionsConnection(options).client("sts", "eu-central-1").meta.config.read_timeout == 7
+
+
+def test_the_endpoint_of_the_options_is_called() -> None:
+    options = {**OPTIONS, "endpoint_url": "http://127.0.0.1:1"}
+    assert OptionsConnection(options).client("sts", "eu-central-1").meta.endpoint_url == "http://127.0.0.1:1"
+
+
+def test_a_client_is_made_once() -> None:
+    connection = OptionsConnection(OPTIONS)
+    assert connection.client("sts", "us-east-1") is connection.client("sts", "us-east-1")
+    assert connection.client("sts", "us-east-1") is not connection.client("sts", "us-east-2")
+
+
+def test_the_region_comes_from_the_options_or_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert OptionsConnection(OPTIONS).region == "eu-central-1"
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-south-1")
+    assert OptionsConnection({**OPTIONS, "region": None}).region == "ap-south-1"
+
+
+def test_no_region_at_all_is_none() -> None:
+    assert OptionsConnection({**OPTIONS, "region": None}).region is None
+
+
+def test_a_profile_that_is_not_there_is_told() -> None:
+    with pytest.raises(PatchFleetError, match="no-such-profile") as caught:
+        OptionsConnection({"profile": "no-such-profile"})
+    assert caught.value.code == "invalid_option"
+
+
+def test_a_wrong_profile_in_the_environment_is_told_by_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by a traceback while Ansible loads the action plugins."""
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    warm_up()
+    with pytest.raises(PatchFleetError, match="no-such-profile"):
+        OptionsConnection({"region": "eu-central-1"})
+
+
+def test_a_profile_together_with_keys_is_told() -> None:
+    with pytest.raises(PatchFleetError, match="profile") as caught:
+        OptionsConnection({**OPTIONS, "profile": "some"})
+    assert caught.value.code == "invalid_option"
+
+
+def test_a_missing_boto3_is_told_with_the_python_that_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect, "HAS_BOTO3", False)
+    with pytest.raises(PatchFleetError, match=f"not installed for {sys.executable}.+-m pip install boto3") as caught:
+        require_boto3()
+    assert caught.value.code == "boto3_missing"
+
+
+def test_every_step_can_be_imported_where_boto3_is_missing() -> None:
+    """Else the user would see a traceback instead of the sentence."""
+    code = """
+import sys
+sys.modules["boto3"] = sys.modules["botocore"] = None
+sys.path[:0] = sys.argv[1:]
+base = "ansible_collections.patchfleet.windows.plugins.module_utils."
+for package in ("admission", "ebs", "fleet", "patch.install", "power", "run", "ssm", "windows_script"):
+    __import__(base + "_" + (package if "." in package else package + ".step"))
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import OptionsConnection, warm_up
+warm_up()
+try:
+    OptionsConnection({})
+except Exception as error:
+    print(error.code)
+"""
+    ran = subprocess.run([sys.executable, "-c", code, *sys.path], capture_output=True, text=True, check=False)
+    assert (ran.stdout.strip(), ran.stderr) == ("boto3_missing", "")
