@@ -18,6 +18,14 @@ from .errors import AwsError, from_client_error, is_passing
 if HAS_BOTO3:
     import botocore.exceptions
 
+    # Not all of botocore's ConnectionError: a certificate that does not fit (SSLError) will not fit later either.
+    UNREACHABLE = (
+        botocore.exceptions.HTTPClientError,
+        botocore.exceptions.EndpointConnectionError,
+        botocore.exceptions.ConnectTimeoutError,
+        botocore.exceptions.ProxyConnectionError,
+    )
+
 PATIENCE_SECONDS = 600.0
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
@@ -80,7 +88,7 @@ class Aws:
                 status = failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
                 if not is_passing(error.aws_code, status) or self._clock.now() >= deadline:
                     raise error from failure
-            except botocore.exceptions.HTTPClientError as failure:
+            except UNREACHABLE as failure:
                 if self._clock.now() >= deadline:
                     raise PatchFleetError(f"AWS cannot be reached: {failure}", "aws_unreachable") from failure
             except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError) as failure:

@@ -10,6 +10,7 @@ descriptions again (0.3 s for EC2), while one loader shared by all sessions does
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from typing import Any, Protocol
 
@@ -52,15 +53,18 @@ def warm_up() -> None:
     """Parse what every step needs, once, and keep it out of the garbage collector's way before workers are forked."""
     if not HAS_BOTO3:
         return
-    session = _session(None)
-    for service in ("ec2", "ssm"):
-        session.client(service, region_name="us-east-1", aws_access_key_id="warm", aws_secret_access_key="up")  # noqa: S106 - no secret
+    # Whatever is wrong with the user's AWS configuration is told by the first call, in words.
+    with contextlib.suppress(botocore.exceptions.BotoCoreError):
+        session = _session(None)
+        for service in ("ec2", "ssm"):
+            session.client(service, region_name="us-east-1", aws_access_key_id="warm", aws_secret_access_key="up")  # noqa: S106 - no secret
     gc.collect()
     gc.freeze()
 
 
 def _session(profile: str | None) -> Any:
     core = botocore.session.Session(profile=profile)
+    core.get_scoped_config()  # a profile that is not there is told as that, not as the region that it does not give
     core.register_component("data_loader", _loader())
     return boto3.session.Session(botocore_session=core)
 
