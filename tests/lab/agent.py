@@ -125,7 +125,7 @@ class Agent:
     @property
     def busy(self) -> bool:
         """Whether a command works on the host; one that waits for a lost agent after its own reboot does not."""
-        return any(not execution.rebooting or not self.guest.up for execution in self.running)
+        return any(not (execution.rebooting and self._lost) for execution in self.running)
 
     # ---- coming and going
 

@@ -108,6 +108,6 @@ class Lab:
                     "SELECT original_state FROM power_record WHERE instance_id = ? AND closed_at IS NULL",
                     (instance_id,),
                 ).fetchone()
-        except sqlite3.OperationalError:
+        except sqlite3.DatabaseError:
             return False
         return row is not None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from virtual_lab import VirtualLab
 
 MakeLab = Callable[..., VirtualLab]

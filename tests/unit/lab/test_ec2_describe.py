@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+
 from conftest import MakeLab
 from lab.aws.filters import matches
 from lab.aws.instance_types import is_standard, size_of
@@ -32,7 +33,7 @@ def _found(lab: VirtualLab, *filters: tuple[str, list[str]], **params: object) -
         ("a.c", "abc", False),
     ],
 )
-def test_wildcards(pattern: str, value: str, expected: bool) -> None:  # noqa: FBT001
+def test_wildcards(pattern: str, value: str, expected: bool) -> None:
     assert matches(pattern, value) is expected
 
 
@@ -69,7 +70,7 @@ def test_pages_count_instances_not_reservations(make_lab: MakeLab) -> None:
     assert error_of(lab.ec2.describe_instances, MaxResults=4) == "InvalidParameterValue"
     ids = [lab.id("dev-01")]
     assert error_of(lab.ec2.describe_instances, InstanceIds=ids, MaxResults=5) == "InvalidParameterCombination"
-    assert error_of(lab.ec2.describe_instances, NextToken="mine") == "InvalidNextToken"  # noqa: S106
+    assert error_of(lab.ec2.describe_instances, NextToken="mine") == "InvalidNextToken"
 
 
 def test_platform_is_absent_on_linux(make_lab: MakeLab) -> None:

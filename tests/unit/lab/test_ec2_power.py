@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+
 from conftest import MakeLab
 from virtual_lab import error_of
 

@@ -15,6 +15,7 @@ import boto3
 import yaml
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
 from lab.aws.http import HttpServer
 from lab.aws.moto_logs import MotoLogs
 from lab.clock import VirtualClock
@@ -66,7 +67,7 @@ class VirtualLab:
             region_name=region,
             endpoint_url=self.server.url,
             aws_access_key_id=access_key,
-            aws_secret_access_key="not checked",
+            aws_secret_access_key="not checked",  # noqa: S106
             config=Config(retries={"total_max_attempts": 1}),
         )
 

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab as the runner uses it: started, asked, stopped; in real time, but nothing here waits for much of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from lab.scenario import Scenario, load
+from lab.server import Lab, LabError
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Scenario:
+    file = tmp_path / "scenario.yml"
+    hosts = "[{name: a, state: stopped}, {name: b, kind: hybrid}, {name: c, kind: winrm}]"
+    file.write_text(f"name: A test\nwhy: A test\nscale: 1000\nhosts: {hosts}\nexpect: {{}}\n", encoding="utf-8")
+    return load(file)
+
+
+def test_a_lab_from_start_to_stop(scenario: Scenario, tmp_path: Path) -> None:
+    lab = Lab(scenario, tmp_path)
+    lab.start()
+    credentials = lab.new_credentials()
+    identifier = lab.instance_id("a")
+    assert identifier
+    assert (lab.instance_id("b") or "").startswith("mi-")
+    assert lab.instance_id("c") is None
+    assert credentials.secret_key not in repr(credentials)
+    ec2 = boto3.client(
+        "ec2",
+        region_name="eu-central-1",
+        endpoint_url=lab.url,
+        aws_access_key_id=credentials.access_key,
+        aws_secret_access_key=credentials.secret_key,
+        aws_session_token=credentials.session_token,
+    )
+    _record(tmp_path / "ledger.sqlite", "i-another")
+    for ledger in (None, tmp_path / "none.sqlite", tmp_path / "scenario.yml", tmp_path / "ledger.sqlite"):
+        lab.ledger = ledger
+        ec2.start_instances(InstanceIds=[identifier])
+    assert lab.truth()["hosts"]["a"]["unrecorded_starts"] == 4
+    _record(tmp_path / "ledger.sqlite", identifier)
+    ec2.start_instances(InstanceIds=[identifier])
+    lab.tick_until(25)
+    assert ec2.describe_instances()["Reservations"][0]["Instances"][0]["State"]["Name"] == "running"
+    truth = lab.truth()
+    assert truth["hosts"]["a"]["unrecorded_starts"] == 4
+    assert truth["lab_seconds"] > 25
+    lab.stop()
+    trace = (tmp_path / "trace.jsonl").read_text(encoding="utf-8")
+    assert trace.count("StartInstances") == 5
+    assert credentials.secret_key not in trace
+
+
+def _record(file: Path, identifier: str) -> None:
+    """An open record of an original state, as the product's ledger has it."""
+    with closing(sqlite3.connect(file)) as ledger:
+        ledger.execute("CREATE TABLE IF NOT EXISTS power_record (instance_id, original_state, closed_at)")
+        ledger.execute("INSERT INTO power_record VALUES (?, 'stopped', NULL)", (identifier,))
+        ledger.commit()
+
+
+def test_a_lab_that_never_started_can_be_stopped(scenario: Scenario, tmp_path: Path) -> None:
+    Lab(scenario, tmp_path).stop()
+
+
+def test_a_lab_that_broke_says_so(scenario: Scenario, tmp_path: Path) -> None:
+    lab = Lab(scenario, tmp_path)
+    lab.start()
+    credentials = lab.new_credentials()
+    client = boto3.client(
+        "ec2",
+        region_name="eu-central-1",
+        endpoint_url=lab.url,
+        aws_access_key_id=credentials.access_key,
+        aws_secret_access_key=credentials.secret_key,
+        config=boto3.session.Config(parameter_validation=False),
+    )
+    with pytest.raises(ClientError, match="NotImplemented"):
+        client.start_instances()
+    with pytest.raises(LabError):
+        lab.stop()
+
+
+def test_other_guests_are_refused(scenario: Scenario, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="model"):
+        Lab(scenario, tmp_path, guests="docker")
