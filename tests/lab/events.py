@@ -69,8 +69,9 @@ class Events:
             self._retag(host, event.retag or {})
         elif event.do == "untag":
             self._untag(host)
-        elif host.instance:
-            self._account.world.sim.spawn(self._power(event.do, host))
+        else:
+            steps = self._power(event.do, host) if host.instance else self._switch(event.do, host)
+            self._account.world.sim.spawn(steps)
 
     def _retag(self, host: Host, tags: dict[str, str]) -> None:
         listed = [{"Key": key, "Value": value} for key, value in tags.items()]
@@ -105,6 +106,15 @@ class Events:
             while tries and not self._call(host, operation, {"InstanceIds": [host.id]}):
                 tries -= 1
                 yield RETRY_SECONDS
+
+    def _switch(self, do: str, host: Host) -> Steps[None]:
+        """The same for a host that is no instance; one that is taken away for good is just off."""
+        if do != "start":
+            host.switch(on=False)
+        if do == "restart":
+            yield host.spec.stop_seconds
+        if do in ("start", "restart"):
+            host.switch(on=True)
 
     def _call(self, host: Host, operation: str, params: dict[str, Any]) -> bool:
         try:

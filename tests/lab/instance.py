@@ -86,8 +86,7 @@ class Instance:
     def begin(self) -> None:
         """Go on from the state in which the scenario finds it."""
         if self.spec.state == "pending":
-            self._host.power_on()
-            self._process = self._sim.spawn(self._become_running())
+            self._come_up()
         elif self.spec.state == "stopping":
             self._process = self._sim.spawn(self._become("stopped", self.spec.stop_seconds))
 
@@ -105,12 +104,7 @@ class Instance:
         self.started_by_us = by_us
         self._set(PowerView("pending", self._sim.time))
         self._announce("starting")
-        reason = KEY_NOT_USABLE if self.spec.kms == "denied" else FELL_BACK if self.spec.boots == "falls_back" else None
-        if reason:
-            self._process = self._sim.spawn(self._fall_back(reason))
-        else:
-            self._host.power_on()
-            self._process = self._sim.spawn(self._become_running())
+        self._come_up()
 
     def stop(self, by_us: bool) -> None:
         """From ``running``. Windows goes at once, the instance some time later."""
@@ -129,6 +123,15 @@ class Instance:
         self._set(PowerView("shutting-down", self.view.latest.launch_time, USER_SHUTDOWN, self._user_initiated()))
         self._host.power_off(by_us)
         self._process = self._sim.spawn(self._become("terminated", TERMINATING_SECONDS))
+
+    def _come_up(self) -> None:
+        if self.spec.kms == "denied":
+            self._process = self._sim.spawn(self._fall_back(KEY_NOT_USABLE))
+        elif self.spec.boots == "falls_back":
+            self._process = self._sim.spawn(self._fall_back(FELL_BACK))
+        else:
+            self._host.power_on()
+            self._process = self._sim.spawn(self._become_running())
 
     def _become_running(self) -> Steps[None]:
         yield min(self.spec.boot_seconds / 3, PENDING_AT_MOST_SECONDS)

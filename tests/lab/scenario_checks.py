@@ -16,7 +16,7 @@ from lab.operations import SERVICES, operations
 from lab.schema import Problem, key_path, nearest
 
 # Acts on the power state, the tags' groups or the life of an EC2 instance.
-EC2_ACTS = ("terminate", "stop", "start", "restart", "join_asg")
+EC2_ACTS = ("join_asg",)
 SSM_ACTS = ("agent_dies", "agent_returns", "untag", "retag")
 
 

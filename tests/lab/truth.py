@@ -27,7 +27,7 @@ def _host(host: Host) -> dict[str, Any]:
     ours = host.ever_started_by_us
     return {
         "instance_id": host.id,
-        "state": instance.state if instance else "running",
+        "state": host.state,
         "starts": instance.starts if instance else 0,
         "stops": instance.stops if instance else 0,
         "reboots": guest.reboots,

@@ -58,6 +58,7 @@ class Host:
             Instance(sim, spec, self, world.lag, self._announce, self._changed) if spec.kind == "ec2" else None
         )
         self.meter = Meter()
+        self._switched_off = False
         self.unrecorded_starts = 0
         self.cut_off_by_us = 0
         self.ever_started_by_us = False
@@ -108,7 +109,22 @@ class Host:
     def disk_serial(self) -> str:
         return self.root_volume.serial if self.root_volume else f"{self.guest.computer_name}-0"
 
-    # ---- power, for the instance
+    # ---- power, for the instance; for a host without one, by the hand of somebody who stands before it
+
+    @property
+    def state(self) -> str:
+        if self.instance:
+            return self.instance.state
+        return "stopped" if self._switched_off else "running"
+
+    def switch(self, on: bool) -> None:
+        """Somebody presses the button of a host that is no instance."""
+        if on == self._switched_off:
+            self._switched_off = not on
+            if on:
+                self.power_on()
+            else:
+                self.power_off(by_us=False)
 
     def power_on(self) -> None:
         self.guest.power_on()

@@ -13,6 +13,8 @@ from lab.aws.errors import AwsError
 from lab.aws.request import Request, Result
 
 SNAPSHOT_ID = r"^$|^[0-9a-fA-F]{8}\-[0-9a-fA-F]{4}\-[0-9a-fA-F]{4}\-[0-9a-fA-F]{4}\-[0-9a-fA-F]{12}$"
+# Run Command would put the parameter's value in its place; this account's Parameter Store is empty.
+PARAMETER_STORE = re.compile(r"\{\{\s*ssm(-secure)?:")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Document:
         for name, values in given.items():
             if name not in self.parameters:
                 raise AwsError("InvalidParameters", f"Parameter {name} is not defined in document {self.name}.")
+            if any(PARAMETER_STORE.search(value) for value in values):
+                raise AwsError("InvalidParameters", f"Parameter {name} refers to a parameter that does not exist.")
             pattern = self.parameters[name].pattern
             bad = [value for value in values if pattern and not re.search(pattern, value)]
             if bad:

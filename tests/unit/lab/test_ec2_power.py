@@ -132,6 +132,12 @@ def test_an_accepted_start_can_fall_back(make_lab: MakeLab, keys: dict[str, str]
     assert (lab.truth("a")["starts"], lab.truth("a")["stops"]) == (1, 0)
 
 
+def test_a_pending_one_can_fall_back_too(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a", "state": "pending", "boots": "falls_back"})
+    lab.run_for(21)
+    assert lab.state("a") == "stopped"
+
+
 def test_a_usable_key_does_not_hinder(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a", "state": "stopped", "kms": "usable"})
     lab.start("a")

@@ -102,6 +102,25 @@ def test_people_log_on(make_lab: MakeLab) -> None:
     assert lab.script("a", "inspect_windows_update")["data"]["sessions"] == 2
 
 
+def test_the_power_of_hosts_without_ec2(make_lab: MakeLab) -> None:
+    events = [
+        {"at_seconds": 1, "host": "branch", "do": "restart"},
+        {"at_seconds": 1, "host": "hall", "do": "stop"},
+        {"at_seconds": 400, "host": "hall", "do": "start"},
+    ]
+    hosts = [{"name": "branch", "kind": "hybrid"}, {"name": "hall", "kind": "winrm"}]
+    lab = make_lab(*hosts, events=events)
+    lab.run_for(2)
+    assert (lab.truth("branch")["state"], lab.truth("hall")["state"]) == ("stopped", "stopped")
+    assert not lab.play.world.reachable(lab.play.world.hosts["hall"])
+    lab.run_for(300)
+    assert lab.truth("branch")["state"] == "running"
+    assert lab.ssm.get_connection_status(Target=lab.id("branch"))["Status"] == "connected"
+    assert lab.truth("hall")["state"] == "stopped"
+    lab.run_for(300)
+    assert lab.play.world.reachable(lab.play.world.hosts["hall"])
+
+
 # ---- trace and truth
 
 

@@ -94,6 +94,16 @@ def test_start_requests_have_a_bucket_of_five_that_fills_by_two_a_second(make_la
     assert _codes(lab, 3, lambda: lab.start("a")) == ["", "", "RequestLimitExceeded"]
 
 
+def test_started_instances_have_a_bucket_of_their_own(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "n-{01..50}"}, account={"buckets": True})
+    ids = [lab.id(f"n-{number:02}") for number in range(1, 51)]
+    codes = []
+    for _call in range(22):
+        codes += _codes(lab, 1, lambda: lab.ec2.start_instances(InstanceIds=ids))
+        lab.run_for(0.5)  # enough for the next request, not for fifty more instances
+    assert codes == [""] * 20 + ["RequestLimitExceeded"] * 2
+
+
 def test_describe_calls_have_a_bucket_of_a_hundred_in_common(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a"}, account={"buckets": True})
     assert not any(_codes(lab, 50, lab.ec2.describe_instances))

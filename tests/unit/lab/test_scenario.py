@@ -236,8 +236,8 @@ def test_a_time_without_quotes_stays_text(tmp_path: Path) -> None:
             "events[0].host: kill_controller is about the step under way; leave host out",
         ),
         (
-            {"hosts": [{"name": "a", "kind": "hybrid"}], "events": [{"at_seconds": 1, "do": "stop", "host": "a"}]},
-            "events[0].do: stop means nothing for 'a', a hybrid host",
+            {"hosts": [{"name": "a", "kind": "hybrid"}], "events": [{"at_seconds": 1, "do": "join_asg", "host": "a"}]},
+            "events[0].do: join_asg means nothing for 'a', a hybrid host",
         ),
         ({"vars": {"Patch": 1}}, "vars: the name 'Patch' must match ^[a-z_]+$"),
         ({"steps": []}, "steps: expected a list of at least 1, got []"),

@@ -99,6 +99,8 @@ def test_targets_are_refused_as_unknown(make_lab: MakeLab) -> None:
         {},
         {"Operation": ["Scan"], "RebootOption": ["Never"]},
         {"Operation": ["Scan"], "SnapshotId": ["mine"]},
+        {"Operation": ["Scan"], "AssociationId": ["{{ssm:password}}"]},
+        {"Operation": ["Scan"], "StepTimeoutSeconds": ["172801"]},
     ],
 )
 def test_parameters_that_a_document_does_not_take(make_lab: MakeLab, parameters: dict[str, list[str]]) -> None:
