@@ -1,0 +1,23 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The backends of the ledger; each is held by the same tests."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Ledger
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
+
+Opener = Callable[[], Ledger]
+"""Opens the same ledger once more, as another process would."""
+
+
+def _sqlite(folder: Path) -> Opener:
+    return functools.partial(SqliteLedger, str(folder / "ledger.sqlite"))
+
+
+BACKENDS: dict[str, Callable[[Path], Opener]] = {"sqlite": _sqlite}

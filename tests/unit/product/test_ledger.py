@@ -1,0 +1,311 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import (
+    LEASE_SECONDS,
+    Host,
+    Ledger,
+    PowerRecord,
+    StepTime,
+    Verdict,
+)
+
+from .backends import BACKENDS, Opener
+from .fakes import ID, START
+from .stage import RUN, a_host, a_run
+
+OTHER = "20261114T230000Z-0002"
+FOUND = PowerRecord(ID, ID, "eu-central-1", "dev-01", "stopped", START, RUN)
+
+
+@pytest.fixture(params=sorted(BACKENDS))
+def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
+    return BACKENDS[request.param](tmp_path)
+
+
+@pytest.fixture
+def ledger(opener: Opener) -> Ledger:
+    return opener()
+
+
+def open_run(ledger: Ledger, *hosts: Host, run_id: str = RUN, at: float = START, force: bool = False) -> dict[str, str]:
+    rows = hosts or (a_host(run_id=run_id),)
+    return ledger.open_run(a_run(run_id, at), list(rows), take_over=force)
+
+
+# Runs
+
+
+def test_a_run_is_read_as_it_was_written(ledger: Ledger, opener: Opener) -> None:
+    run = dataclasses.replace(a_run(targets={"tag": "PatchGroup=Wïndows"}), breaker=None)
+    hosts = [
+        a_host("i-b", position=1, facts={"type": "t3.large", "by_tag": True}),
+        a_host("i-a", position=0, outcome="excluded", reason_code="spot", reason="It is a Spot instance.", wave=None),
+        a_host("web", position=2, kind="winrm", instance_id=None, region=None),
+    ]
+    ledger.open_run(run, hosts, take_over=False)
+    again = opener()
+    assert again.run(RUN) == run
+    assert again.hosts(RUN) == sorted(hosts, key=lambda host: host.position)
+    assert again.host(RUN, "web") == hosts[2]
+
+
+def test_runs_are_listed_newest_first_also_when_they_began_together(ledger: Ledger) -> None:
+    for run_id in ("first", "second"):
+        open_run(ledger, a_host("i-1", run_id), run_id=run_id)
+    open_run(ledger, a_host("i-2", "older"), run_id="older", at=START - 60)
+    assert [run.run_id for run in ledger.runs()] == ["second", "first", "older"]
+
+
+def test_what_is_not_there_is_told_by_its_name(ledger: Ledger) -> None:
+    with pytest.raises(PatchFleetError, match=r"knows no run 'nonsense'") as caught:
+        ledger.run("nonsense")
+    assert caught.value.code == "unknown_run"
+    open_run(ledger)
+    with pytest.raises(PatchFleetError, match="has no host i-2"):
+        ledger.host(RUN, "i-2")
+    assert ledger.hosts("nonsense") == []
+
+
+def test_the_first_reason_of_the_breaker_stays(ledger: Ledger) -> None:
+    open_run(ledger)
+    ledger.open_breaker(RUN, "the canary dev-01 failed")
+    ledger.open_breaker(RUN, "2 hosts failed")
+    assert ledger.run(RUN).breaker == "the canary dev-01 failed"
+
+
+def test_a_run_is_closed_once(ledger: Ledger) -> None:
+    open_run(ledger)
+    ledger.close_run(RUN, START + 1)
+    ledger.close_run(RUN, START + 2)
+    assert ledger.run(RUN).closed_at == START + 1
+
+
+# Leases
+
+
+def test_a_host_that_a_living_run_holds_is_kept_by_it(ledger: Ledger) -> None:
+    open_run(ledger, a_host("i-1"), a_host("i-2", position=1))
+    kept = open_run(ledger, a_host("i-2", OTHER), a_host("i-3", OTHER, 1), run_id=OTHER, at=START + 60)
+    assert kept == {"i-2": RUN}
+    assert ledger.holds_lease(RUN, "i-2")
+    assert not ledger.holds_lease(OTHER, "i-2")
+    assert ledger.holds_lease(OTHER, "i-3")
+
+
+def test_hosts_that_are_out_are_not_leased(ledger: Ledger) -> None:
+    open_run(ledger, a_host(outcome="excluded"))
+    assert not ledger.holds_lease(RUN, ID)
+    assert open_run(ledger, run_id=OTHER) == {}
+
+
+def test_a_lease_ends_with_its_run(ledger: Ledger) -> None:
+    open_run(ledger)
+    ledger.close_run(RUN, START + 1)
+    assert open_run(ledger, run_id=OTHER, at=START + 2) == {}
+    assert ledger.holds_lease(OTHER, ID)
+
+
+def test_a_lock_whose_holder_is_dead_is_free_after_a_while(ledger: Ledger) -> None:
+    """kured#137."""
+    open_run(ledger)
+    just_before = START + LEASE_SECONDS - 1
+    assert open_run(ledger, run_id=OTHER, at=just_before) == {ID: RUN}
+    assert ledger.run(RUN).is_alive(just_before)
+    assert ledger.take_over(OTHER, [ID], START + LEASE_SECONDS, force=False) == {}
+    assert not ledger.run(RUN).is_alive(START + LEASE_SECONDS)
+    assert not ledger.holds_lease(RUN, ID)
+
+
+def test_a_lock_does_not_expire_while_its_holder_still_works(ledger: Ledger) -> None:
+    """terraform-hcloud-kube-hetzner#1182."""
+    open_run(ledger)
+    for at in range(600, 6001, 600):
+        ledger.heartbeat(RUN, START + at)
+    assert open_run(ledger, run_id=OTHER, at=START + 6000 + LEASE_SECONDS - 1) == {ID: RUN}
+    assert ledger.holds_lease(RUN, ID)
+
+
+def test_a_heartbeat_that_comes_late_does_not_turn_the_time_back(ledger: Ledger) -> None:
+    open_run(ledger)
+    ledger.heartbeat(RUN, START + 600)
+    ledger.heartbeat(RUN, START + 300)
+    assert ledger.run(RUN).heartbeat_at == START + 600
+
+
+def test_a_living_run_is_taken_over_only_when_told_to(ledger: Ledger) -> None:
+    open_run(ledger)
+    open_run(ledger, a_host("i-9", OTHER), run_id=OTHER)
+    assert ledger.take_over(OTHER, [ID], START + 1, force=False) == {ID: RUN}
+    assert ledger.take_over(OTHER, [ID], START + 1, force=True) == {}
+    assert ledger.holds_lease(OTHER, ID)
+    assert not ledger.holds_lease(RUN, ID)
+
+
+def test_opening_a_run_can_take_over_too(ledger: Ledger) -> None:
+    open_run(ledger)
+    assert open_run(ledger, run_id=OTHER, force=True) == {}
+    assert not ledger.holds_lease(RUN, ID)
+
+
+def test_a_run_keeps_what_it_holds_already(ledger: Ledger) -> None:
+    open_run(ledger)
+    assert ledger.take_over(RUN, [ID], START + 1, force=False) == {}
+    assert ledger.holds_lease(RUN, ID)
+
+
+# Hosts
+
+
+def test_what_is_learned_is_added_to_what_is_known(ledger: Ledger) -> None:
+    open_run(ledger, a_host(facts={"type": "t3.large"}))
+    ledger.learn(RUN, ID, {"installed": ["KB1"], "free_gib_before": 12.5})
+    ledger.learn(RUN, ID, {"installed": ["KB1", "KB2"]})
+    assert ledger.host(RUN, ID).facts == {"type": "t3.large", "installed": ["KB1", "KB2"], "free_gib_before": 12.5}
+
+
+def test_a_fact_that_is_unknown_again_is_forgotten(ledger: Ledger) -> None:
+    open_run(ledger, a_host(facts={"deadline_at": 1.0}))
+    ledger.learn(RUN, ID, {"deadline_at": None})
+    assert ledger.host(RUN, ID).facts == {}
+
+
+def test_an_unknown_inside_a_fact_is_kept(ledger: Ledger) -> None:
+    open_run(ledger)
+    updates = [{"kb": "KB1", "hresult": None}]
+    ledger.learn(RUN, ID, {"failed_updates": updates})
+    assert ledger.host(RUN, ID).facts["failed_updates"] == updates
+
+
+def test_facts_of_another_run_or_host_stay_apart(ledger: Ledger) -> None:
+    open_run(ledger, a_host("i-1"), a_host("i-2", position=1))
+    ledger.learn(RUN, "i-1", {"reboots": 1})
+    ledger.learn(OTHER, "i-1", {"reboots": 2})
+    assert [host.facts for host in ledger.hosts(RUN)] == [{"reboots": 1}, {}]
+
+
+def test_a_host_gets_one_outcome(ledger: Ledger) -> None:
+    open_run(ledger)
+    assert ledger.conclude(RUN, ID, Verdict("failed", "patch", "still_missing", "KB1 is missing."))
+    assert not ledger.conclude(RUN, ID, Verdict("patched"))
+    host = ledger.host(RUN, ID)
+    assert (host.outcome, host.step, host.reason_code) == ("failed", "patch", "still_missing")
+
+
+def test_a_host_that_cannot_be_put_back_is_held_whatever_it_was(ledger: Ledger) -> None:
+    open_run(ledger)
+    ledger.conclude(RUN, ID, Verdict("patched"))
+    assert ledger.conclude(RUN, ID, Verdict("held", "restore", "still_stopping", "It did not stop."), overwrite=True)
+    assert ledger.host(RUN, ID).outcome == "held"
+
+
+def test_a_host_that_is_not_there_gets_no_outcome(ledger: Ledger) -> None:
+    assert not ledger.conclude(RUN, ID, Verdict("patched"))
+
+
+def test_outcomes_are_counted_with_those_that_have_none_yet(ledger: Ledger) -> None:
+    hosts = [a_host(f"i-{number}", position=number) for number in range(4)]
+    open_run(ledger, *hosts)
+    for key in ("i-0", "i-1"):
+        ledger.conclude(RUN, key, Verdict("failed"))
+    ledger.conclude(RUN, "i-2", Verdict("patched"))
+    assert ledger.outcome_counts(RUN) == {"failed": 2, "patched": 1, "": 1}
+
+
+# Steps
+
+
+def test_steps_are_kept_in_the_order_in_which_they_began(ledger: Ledger) -> None:
+    open_run(ledger)
+    ledger.begin_step(RUN, ID, "start", START)
+    ledger.end_step(RUN, ID, "start", START + 30, ok=True)
+    ledger.begin_step(RUN, ID, "ready", START + 30)
+    ledger.end_step(RUN, ID, "ready", START + 90, ok=False)
+    ledger.begin_step(RUN, ID, "restore", START + 90)
+    assert ledger.steps(RUN) == [
+        StepTime(ID, "start", START, START + 30, True),
+        StepTime(ID, "ready", START + 30, START + 90, False),
+        StepTime(ID, "restore", START + 90, None, None),
+    ]
+
+
+def test_a_step_that_is_done_again_ends_its_last_beginning(ledger: Ledger) -> None:
+    open_run(ledger)
+    ledger.begin_step(RUN, ID, "patch", START)
+    ledger.end_step(RUN, ID, "patch", START + 10, ok=True)
+    ledger.begin_step(RUN, ID, "patch", START + 20)
+    ledger.end_step(RUN, ID, "patch", START + 30, ok=False)
+    assert [(step.started_at, step.finished_at, step.ok) for step in ledger.steps(RUN)] == [
+        (START, START + 10, True),
+        (START + 20, START + 30, False),
+    ]
+
+
+# Power
+
+
+def test_the_first_writer_of_a_power_record_wins(ledger: Ledger) -> None:
+    assert ledger.record_power(FOUND) == FOUND
+    later = dataclasses.replace(FOUND, original_state="running", run_id=OTHER, recorded_at=START + 60)
+    assert ledger.record_power(later) == FOUND
+    assert ledger.open_power() == [FOUND]
+
+
+def test_an_open_record_is_adopted_with_the_start_that_is_in_it(ledger: Ledger, opener: Opener) -> None:
+    ledger.record_power(FOUND)
+    ledger.note_start(ID, RUN, START + 5)
+    ledger.note_launch(ID, START + 7)
+    adopted = opener().record_power(dataclasses.replace(FOUND, run_id=OTHER))
+    assert (adopted.started_by, adopted.start_requested_at, adopted.launch_time) == (RUN, START + 5, START + 7)
+
+
+def test_a_closed_record_makes_room_for_a_new_one(ledger: Ledger) -> None:
+    ledger.record_power(FOUND)
+    ledger.close_power(ID, "restored", START + 60)
+    assert ledger.power(ID) is None
+    again = dataclasses.replace(FOUND, original_state="running", run_id=OTHER)
+    assert ledger.record_power(again) == again
+
+
+def test_a_start_of_what_is_not_recorded_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(PatchFleetError, match="not recorded; it is not started") as caught:
+        ledger.note_start(ID, RUN, START)
+    assert caught.value.code == "not_recorded"
+
+
+def test_a_start_of_what_was_recorded_and_closed_is_refused(ledger: Ledger) -> None:
+    ledger.record_power(FOUND)
+    ledger.close_power(ID, "restored", START)
+    with pytest.raises(PatchFleetError, match="not recorded"):
+        ledger.note_start(ID, RUN, START)
+
+
+def test_a_new_start_forgets_the_launch_of_the_one_before(ledger: Ledger) -> None:
+    ledger.record_power(FOUND)
+    ledger.note_start(ID, RUN, START)
+    ledger.note_launch(ID, START + 2)
+    ledger.note_start(ID, OTHER, START + 60)
+    assert ledger.power(ID) == dataclasses.replace(FOUND, start_requested_at=START + 60, started_by=OTHER)
+
+
+def test_a_start_that_aws_refused_was_none(ledger: Ledger) -> None:
+    ledger.record_power(FOUND)
+    ledger.note_start(ID, RUN, START)
+    ledger.note_launch(ID, None)
+    assert ledger.power(ID) == FOUND
+
+
+def test_open_records_are_listed_oldest_first(ledger: Ledger) -> None:
+    for key, at in (("i-2", 20), ("i-1", 10), ("i-3", 30)):
+        ledger.record_power(dataclasses.replace(FOUND, host_key=key, recorded_at=START + at))
+    ledger.close_power("i-3", "gone", START)
+    assert [record.host_key for record in ledger.open_power()] == ["i-1", "i-2"]

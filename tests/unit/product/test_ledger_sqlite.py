@@ -1,0 +1,107 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What only the SQLite file has: where it lies, who may read it, and its version."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import default_ledger, open_ledger
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SCHEMA_VERSION, SqliteLedger
+
+from .fakes import ID, START
+from .stage import RUN, a_host, a_run
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(InvalidOption) as caught:
+        open_ledger(str(path))
+    assert caught.value.option == "patch_ledger"
+    return caught.value.reason
+
+
+def test_a_folder_that_is_missing_is_made_for_the_user_alone(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "patchfleet" / "ledger.sqlite"
+    open_ledger(str(path))
+    assert path.exists()
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_without_a_path_it_lies_in_the_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert default_ledger() == str(tmp_path / "patchfleet" / "ledger.sqlite")
+    open_ledger("")
+    assert (tmp_path / "patchfleet" / "ledger.sqlite").exists()
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert default_ledger() == "/home/somebody/.local/state/patchfleet/ledger.sqlite"
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    open_ledger("~/own.sqlite")
+    assert (tmp_path / "own.sqlite").exists()
+
+
+def test_a_path_that_cannot_be_written_is_refused_with_option_and_value(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a file, no folder")
+    for path in (tmp_path / "file" / "ledger.sqlite", Path("/proc/ledger.sqlite"), tmp_path):
+        assert f"patch_ledger: '{path}' is not valid. It must be a file that can be written" in refused(path)
+
+
+def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Dear Sir or Madam, " * 100)
+    assert "file is not a database" in refused(letter)
+    assert letter.read_text().startswith("Dear Sir")
+
+
+def test_a_url_is_refused_with_what_would_be_right() -> None:
+    with pytest.raises(InvalidOption, match=r"must be the path of an SQLite file, e\.g\."):
+        open_ledger("dynamodb://patchfleet")
+
+
+def test_a_ledger_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    SqliteLedger(str(path))
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    assert "newer version" in refused(path)
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)
+
+
+def test_another_program_can_read_it_while_it_is_open(tmp_path: Path) -> None:
+    """So the emulated account proves that a host was recorded before it was started."""
+    path = tmp_path / "ledger.sqlite"
+    ledger = SqliteLedger(str(path))
+    ledger.record_power(PowerRecord(ID, ID, "eu-central-1", "dev-01", "stopped", START, RUN))
+    query = "SELECT original_state FROM power_record WHERE instance_id = ? AND closed_at IS NULL"
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as reader:
+        assert reader.execute(query, (ID,)).fetchone() == ("stopped",)
+        ledger.close_power(ID, "restored", START)
+        assert reader.execute(query, (ID,)).fetchone() is None
+
+
+def test_a_state_that_is_none_is_refused_by_the_file_itself(tmp_path: Path) -> None:
+    ledger = SqliteLedger(str(tmp_path / "ledger.sqlite"))
+    with pytest.raises(sqlite3.IntegrityError):
+        ledger.record_power(PowerRecord(ID, ID, "eu-central-1", "dev-01", "pending", START, RUN))
+    assert ledger.open_power() == []
+
+
+def test_what_fails_halfway_leaves_nothing(tmp_path: Path) -> None:
+    ledger = SqliteLedger(str(tmp_path / "ledger.sqlite"))
+    with pytest.raises(sqlite3.IntegrityError):
+        ledger.open_run(a_run(), [a_host("i-1"), a_host("i-1")], take_over=False)
+    assert ledger.runs() == []
+    assert not ledger.holds_lease(RUN, "i-1")
