@@ -63,13 +63,25 @@ class SqliteLedger:
         try:
             os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=60.0, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
+            self._use_wal()
             self._db.execute("PRAGMA synchronous = FULL")
             self._migrate()
         except (OSError, sqlite3.Error) as error:
             raise InvalidOption(
                 "patch_ledger", path, f"It must be a file that can be written on this controller ({error})."
             ) from error
+
+    def _use_wal(self) -> None:
+        """Turning WAL on is the one thing for which SQLite does not wait its turn; who comes second finds it on."""
+        for _turn in range(20):
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError:
+                self._db.execute("BEGIN EXCLUSIVE")  # waits until others are through
+                self._db.execute("COMMIT")
+            else:
+                return
+        raise sqlite3.OperationalError("other processes keep it busy")
 
     def _migrate(self) -> None:
         version = self._one("PRAGMA user_version")[0]
