@@ -14,7 +14,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 from .._errors import InvalidOption, PatchFleetError
@@ -74,13 +74,11 @@ class SqliteLedger:
     def _use_wal(self) -> None:
         """Turning WAL on is the one thing for which SQLite does not wait its turn; who comes second finds it on."""
         for _turn in range(20):
-            try:
+            with suppress(sqlite3.OperationalError):
                 self._db.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError:
-                self._db.execute("BEGIN EXCLUSIVE")  # waits until others are through
-                self._db.execute("COMMIT")
-            else:
                 return
+            self._db.execute("BEGIN EXCLUSIVE")  # waits until others are through
+            self._db.execute("COMMIT")
         raise sqlite3.OperationalError("other processes keep it busy")
 
     def _migrate(self) -> None:
