@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -216,7 +216,7 @@ class Agent:
             execution.process = self._sim.spawn(self._execute(execution))
             self._sim.after(job.timeout_seconds, partial(self._time_out, execution))
 
-    def _execute(self, execution: Execution) -> Generator[float | Signal, None, None]:
+    def _execute(self, execution: Execution) -> Steps[None]:
         outcome = yield from execution.job.steps(execution)
         self._finish(execution)
         self._tell(lambda: execution.job.ended(outcome))

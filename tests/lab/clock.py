@@ -18,6 +18,8 @@ class Clock(Protocol):
 
     def seconds(self) -> float: ...
 
+    def now(self) -> datetime: ...
+
 
 class LabClock:
     """Runs scale times as fast as real time, from the moment it is made or restarted."""

@@ -42,6 +42,7 @@ class Guest:
         self.boot_time: datetime = sim.time - UP_SINCE
         self.reboots = 0
         self.cut_off = 0
+        self.cut_off_by_us = 0
         self._listeners: list[GuestListener] = []
         self._boot: Process | None = None
 
@@ -73,22 +74,22 @@ class Guest:
         for listener in self._listeners:
             listener.guest_up(after_reboot)
 
-    def power_off(self) -> bool:
-        """Power goes, or Windows is shut down from outside; True when an installation was cut off by it."""
+    def power_off(self, by_us: bool) -> None:
+        """Power goes, or Windows is shut down from outside; that may cut off an installation."""
         if self._boot:
             self._boot.stop()
-        was_cut_off = self.updates.power_off()
-        self.cut_off += was_cut_off
+        if self.updates.power_off():
+            self.cut_off += 1
+            self.cut_off_by_us += by_us
         self.sessions = 0
         if self.up:
             self.up = False
             for listener in self._listeners:
                 listener.guest_down()
-        return was_cut_off
 
     def reboot(self) -> None:
-        """Windows reboots itself, as after an installation."""
+        """A program that we have sent reboots Windows, as the patch baseline does after an installation."""
         self.reboots += 1
         self._announce("rebooting")
-        self.power_off()
+        self.power_off(by_us=True)
         self._boot = self._sim.spawn(self._boot_up(after_reboot=True))

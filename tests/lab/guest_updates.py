@@ -102,7 +102,6 @@ class Installation:
     failed: dict[str, str] = field(default_factory=dict)
     said_failed: list[str] = field(default_factory=list)
     stopping: bool = False
-    finished: bool = False
 
     def stop_after_current(self) -> None:
         """Do not begin another update; what Windows has begun it finishes."""
@@ -186,9 +185,8 @@ class WindowsUpdate:
         return self.missing()
 
     def begin_installation(self, updates: list[Update]) -> Installation:
-        """Install these in order; the caller may wait for ``done``. WindowsUpdateError when one is under way."""
-        if self.installation:
-            raise WindowsUpdateError(BUSY)
+        """Install these in order; the caller may wait for ``done``. Never while another one is under way."""
+        assert not self.installing
         self.installation = Installation(Signal(self._sim))
         self._announce("installing")
         self._worker = self._sim.spawn(self._install(self.installation, updates))
@@ -199,7 +197,6 @@ class WindowsUpdate:
             if installation.stopping:
                 break
             yield from self._install_one(installation, update)
-        installation.finished = True
         self.installation = None
         self._announce("installed")
         installation.done.fire()
@@ -219,7 +216,7 @@ class WindowsUpdate:
         yield update.seconds
         self._give_back()
         if update.result.startswith("0x"):
-            self._end(installation, entry, update.result)
+            self._end(installation, entry, "0x" + update.result[2:].upper())
             return
         self.states[update.kb] = UpdateState.PENDING_REBOOT if update.reboot else UpdateState.INSTALLED
         self.installed_at[update.kb] = self._sim.time

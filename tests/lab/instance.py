@@ -110,9 +110,7 @@ class Instance:
         """From ``running``. Windows goes at once, the instance some time later."""
         self.stops += 1
         self._halt()
-        self._set(
-            PowerView("stopping", self.view.latest.launch_time, USER_SHUTDOWN, self._user_initiated()),
-        )
+        self._set(PowerView("stopping", self.view.latest.launch_time, USER_SHUTDOWN, self._user_initiated()))
         self._announce("stopping")
         self._host.power_off(by_us)
         self._process = self._sim.spawn(self._become("stopped", self.spec.stop_seconds))

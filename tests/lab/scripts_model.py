@@ -95,7 +95,7 @@ def _iso(moment: datetime | None) -> str | None:
 
 
 def _gib(value: float) -> float:
-    return round(value, 3)
+    return round(float(value), 3)
 
 
 def probe(host: Host, _input: Data) -> Steps[Data]:

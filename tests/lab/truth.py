@@ -39,6 +39,6 @@ def _host(host: Host) -> dict[str, Any]:
         "on_seconds": round(host.meter.on_seconds, 1) if ours else None,
         "idle_seconds": round(host.meter.idle_seconds, 1) if ours else None,
         "cut_off": guest.cut_off,
-        "cut_off_by_us": host.cut_off_by_us,
+        "cut_off_by_us": guest.cut_off_by_us,
         "unrecorded_starts": host.unrecorded_starts,
     }

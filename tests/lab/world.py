@@ -60,7 +60,6 @@ class Host:
         self.meter = Meter()
         self._switched_off = False
         self.unrecorded_starts = 0
-        self.cut_off_by_us = 0
         self.ever_started_by_us = False
 
     @property
@@ -130,9 +129,8 @@ class Host:
         self.guest.power_on()
 
     def power_off(self, by_us: bool) -> None:
-        cut_off = self.guest.power_off()
+        self.guest.power_off(by_us)
         self.agent.power_lost()
-        self.cut_off_by_us += cut_off and by_us
 
     # ---- what the world watches
 

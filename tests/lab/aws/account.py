@@ -46,14 +46,19 @@ class Account:
     def call(self, service: str, operation: str, params: dict[str, Any], region: str, caller: str) -> Result:
         """Carry out one call; AwsError is what the client gets instead of the result."""
         request = Request(self, service, operation, params, region, caller)
+        work = OPERATIONS.get(service, {}).get(operation)
+        if work is None:
+            raise self.refuse(request)
         unrecorded = self._unrecorded(request)  # before the lock: it reads a file
         with self.world.sim.current():
-            return self._traced(request, unrecorded, lambda: self._carry_out(request))
+            for host in unrecorded:
+                host.unrecorded_starts += 1
+            return self._carry_out(request, lambda: work(request))
 
     def pass_through(self, request: Request, forward: Callable[[], Result]) -> Result:
         """The same for an operation that moto answers: ``forward`` has it done."""
         with self.world.sim.current():
-            return self._traced(request, [], lambda: self._gated(request, forward))
+            return self._carry_out(request, forward)
 
     def refuse(self, request: Request) -> AwsError:
         """A call that the lab does not know, and its mark in the trace."""
@@ -70,28 +75,17 @@ class Account:
         """Something for the trace that did not come in as a call of ours."""
         self.trace.write(self.world.sim.now, service, operation, params, OTHER, error, [host.name])
 
-    def _traced(self, request: Request, unrecorded: list[Host], work: Callable[[], Result]) -> Result:
-        for host in unrecorded:
-            host.unrecorded_starts += 1
+    def _carry_out(self, request: Request, work: Callable[[], Result]) -> Result:
         hosts = self.hosts_named(request)
         try:
+            if request.by_us:
+                self.gate.check(request, hosts)
             result = work()
         except AwsError as error:
             self._write(request, error.code, hosts)
             raise
         self._write(request, None, hosts)
         return result
-
-    def _carry_out(self, request: Request) -> Result:
-        operation = OPERATIONS.get(request.service, {}).get(request.operation)
-        if operation is None:
-            raise not_implemented(f"{request.service} {request.operation}")
-        return self._gated(request, lambda: operation(request))
-
-    def _gated(self, request: Request, work: Callable[[], Result]) -> Result:
-        if request.by_us:
-            self.gate.check(request, self.hosts_named(request))
-        return work()
 
     def _write(self, request: Request, error: str | None, hosts: list[Host]) -> None:
         self.trace.write(

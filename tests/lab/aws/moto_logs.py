@@ -15,7 +15,10 @@ LONGEST_MESSAGE = 200_000
 
 
 class MotoLogs:
-    """Writes past moto's PutLogEvents, which would refuse events that are not near the real time."""
+    """Writes past moto's PutLogEvents, which would refuse events that are not near the real time.
+
+    moto keeps one state for the whole process, so a new lab empties it: one lab at a time.
+    """
 
     def __init__(self) -> None:
         logs_backends.reset()

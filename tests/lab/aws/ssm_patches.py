@@ -16,7 +16,7 @@ from lab.aws.errors import AwsError, not_implemented, validation
 from lab.aws.request import Operation, Request, Result, page
 from lab.aws.ssm_invocations import Invocation
 from lab.aws.ssm_nodes import find_node
-from lab.guest_updates import Installation, UpdateState, WindowsUpdateError
+from lab.guest_updates import BUSY, Installation, UpdateState, WindowsUpdateError
 from lab.scenario import Update
 from lab.sim import Steps
 from lab.world import Host, World
@@ -108,24 +108,32 @@ class PatchManager:
     def _install(self, host: Host, execution: Execution, record: PatchRecord, offered: list[Update]) -> Steps[Outcome]:
         """What is offered now, in order; what that makes room for has to wait for the next run."""
         updates = host.guest.updates
-        installation: Installation | None = None
+        if offered and updates.installing:  # for an earlier command that was given up
+            return (yield from self._finish(host, record, [], {update.kb: BUSY for update in offered}))
+        installed: list[str] = []
+        failed: dict[str, str] = {}
         if offered:
             installation = updates.begin_installation(offered)
-            try:
-                yield installation.done
-            except GeneratorExit:  # killed: Windows finishes the one update that it has begun
-                installation.stop_after_current()
-                raise
-        did_something = bool(installation and installation.installed)
-        if record.reboot_option == "RebootIfNeeded" and (did_something or updates.pending_reboot):
+            yield from self._wait_for(installation)
+            installed = installation.installed
+            failed = {**installation.failed, **dict.fromkeys(installation.said_failed, "exit code not 0")}
+        if record.reboot_option == "RebootIfNeeded" and (installed or updates.pending_reboot):
             yield from execution.reboot()
+        return (yield from self._finish(host, record, installed, failed))
+
+    def _finish(self, host: Host, record: PatchRecord, installed: list[str], failed: dict[str, str]) -> Steps[Outcome]:
         yield REPORTING_SECONDS
-        failed = {}
-        if installation:
-            failed = {**installation.failed, **dict.fromkeys(installation.said_failed, "")}
-        self._upload(host, record, [], failed, installation.installed if installation else [])
+        self._upload(host, record, [], failed, installed)
         errors = "".join(f"Installation of {kb} failed: {hresult}\r\n" for kb, hresult in failed.items())
         return Outcome(1 if failed else 0, _summary(host, record), errors)
+
+    @staticmethod
+    def _wait_for(installation: Installation) -> Steps[None]:
+        try:
+            yield installation.done
+        except GeneratorExit:  # killed: Windows finishes the one update that it has begun
+            installation.stop_after_current()
+            raise
 
     def _upload(
         self,

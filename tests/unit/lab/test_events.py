@@ -156,6 +156,16 @@ def test_starts_without_a_record_are_counted_even_when_they_fail(make_lab: MakeL
     assert (lab.truth("a")["unrecorded_starts"], lab.truth("b")["unrecorded_starts"]) == (1, 0)
 
 
+def test_a_host_with_a_lost_agent_is_idle_after_its_reboot(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a", "state": "stopped", "updates": [UPDATE], "agent": "lost_after_reboot"})
+    lab.start("a")
+    lab.run_for(200)
+    lab.start_patch("a")
+    lab.run_for(5000)
+    truth = lab.truth("a")
+    assert truth["idle_seconds"] == pytest.approx(200 + 5000 - 5 - 60 - 300 - 90, abs=3)
+
+
 def test_on_because_of_us(make_lab: MakeLab) -> None:
     lab = make_lab(
         {"name": "a", "state": "stopped", "boot_seconds": 90, "agent_seconds": 30, "stop_seconds": 60},

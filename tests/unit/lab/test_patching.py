@@ -260,6 +260,17 @@ def test_an_installation_that_hangs(make_lab: MakeLab) -> None:
     assert (lab.truth("a")["cut_off"], lab.truth("a")["cut_off_by_us"]) == (1, 1)
 
 
+def test_no_installation_begins_while_another_one_is_under_way(make_lab: MakeLab) -> None:
+    lab = make_lab(_host(_installs(UPDATE, result="hangs")))
+    command = lab.start_patch("a")
+    lab.run_for(200)
+    lab.ssm.cancel_command(CommandId=command)
+    told = lab.patch("a", seconds=200)
+    assert told["Status"] == "Failed"
+    assert "0x80240016" in told["StandardErrorContent"]
+    assert (lab.truth("a")["reboots"], lab.truth("a")["cut_off"]) == (0, 0)
+
+
 def test_a_cancelled_command_lets_windows_finish_what_it_has_begun(make_lab: MakeLab) -> None:
     updates = [_installs(UPDATE, kb=f"KB503000{number}", seconds=600) for number in (1, 2)]
     lab = make_lab(_host(*updates))

@@ -15,7 +15,7 @@ from lab import scripts_model
 from lab.agent import Outcome
 from lab.sim import Steps
 from lab.world import Host
-from virtual_lab import VirtualLab, error_of, script
+from virtual_lab import UPDATE, VirtualLab, error_of, script
 
 
 def _sent(lab: VirtualLab, command: str) -> list[str]:
@@ -256,6 +256,18 @@ def test_exit_3010_reboots_and_runs_the_same_step_again(make_lab: MakeLab, monke
     assert lab.details(command, "a") == "Success"
     assert len(ran) == 3
     assert lab.truth("a")["reboots"] == 2
+
+
+def test_a_script_that_reboots_in_an_installation_cuts_it_off(
+    make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = make_lab({"name": "a", "updates": [UPDATE]})
+    _programs(monkeypatch, Outcome(3010), Outcome(0))
+    lab.start_patch("a")
+    lab.run_for(100)
+    lab.send("a")
+    lab.run_for(400)
+    assert (lab.truth("a")["cut_off"], lab.truth("a")["cut_off_by_us"]) == (1, 1)
 
 
 @pytest.mark.parametrize(("code", "status"), [(168, "Success"), (169, "Failed")])
