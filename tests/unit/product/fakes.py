@@ -196,6 +196,15 @@ def shown(state: str = "running", launched: float = -DAY, **more: Any) -> dict[s
     return reservations(instance(state, launched, **more))
 
 
+def by_time(clock: VirtualClock, *answers: tuple[float, dict[str, Any]]) -> Answer:
+    """An answer that changes with time: (seconds since the test began, answer), in order."""
+
+    def now(**_params: Any) -> dict[str, Any]:
+        return [answer for since, answer in answers if clock.passed >= since][-1]
+
+    return now
+
+
 def node(pinged: float = 0.0, status: str = "Online", **more: Any) -> dict[str, Any]:
     """A managed node as DescribeInstanceInformation shows it; ``pinged`` in seconds since the test began."""
     return {

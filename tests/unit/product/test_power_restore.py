@@ -1,0 +1,365 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Held, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._power.step import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
+
+from .fakes import DAY, ID, START, Answer, Outcome, by_time, client_error, moment, reservations, shown
+from .stage import RUN, Stage, a_host
+
+LAUNCHED = 10.0
+OURS, OFF = shown("running", launched=LAUNCHED), shown("stopped", launched=LAUNCHED)
+STOPPING = shown("stopping", launched=LAUNCHED)
+INSTALLING = "00000001-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+def night(stage: Stage) -> Stage:
+    """A host that was off, that our run started ten minutes ago, and that stops when it is told to."""
+    stage.open_run()
+    stage.record("stopped")
+    stage.ledger.note_start(ID, RUN, START)
+    stage.ledger.note_launch(ID, START + LAUNCHED)
+    stage.clock.sleep(600)
+    stage.account.on("describe_instances", OURS)
+    stage.account.on("stop_instances", stopping_as_told(stage))
+    return stage
+
+
+def stopping_as_told(stage: Stage, *afterwards: dict[str, Any]) -> Answer:
+    """StopInstances is accepted, and DescribeInstances shows what comes of it."""
+
+    def answer(**_params: Any) -> dict[str, Any]:
+        stage.account.on("describe_instances", STOPPING, *(afterwards or [OFF]))
+        return {"StoppingInstances": []}
+
+    return answer
+
+
+def restore(stage: Stage, *, check_mode: bool = False, **params: Any) -> dict[str, Any]:
+    options = {"run_id": RUN, "host": ID, "instance_id": ID, "state": "restored", "scripts": {"servicing_state": ""}}
+    return perform(STEP, stage.context(STEP, check_mode=check_mode, **{**options, **params}))
+
+
+def held(stage: Stage, **params: Any) -> Held:
+    with pytest.raises(Held) as caught:
+        restore(stage, **params)
+    assert stage.ledger.host(params.get("run_id", RUN), ID).outcome == "held"
+    return caught.value
+
+
+def stops(stage: Stage) -> int:
+    return len(stage.account.of("stop_instances"))
+
+
+def is_open(stage: Stage) -> bool:
+    return stage.ledger.power(ID) is not None
+
+
+# What is stopped
+
+
+def test_a_host_that_we_started_is_stopped_again(night: Stage) -> None:
+    """Never stopped afterwards: instance-scheduler-on-aws#101, #215, #384."""
+    assert restore(night) == {"changed": True, "state": "stopped", "note": None}
+    assert not is_open(night)
+    assert night.facts()["final_state"] == "stopped"
+    assert night.facts()["off_at"] == night.clock.now()
+
+
+def test_a_stop_is_a_plain_one(night: Stage) -> None:
+    """``Force`` and ``SkipOsShutdown`` risk data."""
+    restore(night)
+    (call,) = night.account.of("stop_instances")
+    assert call.params == {"InstanceIds": [ID]}
+
+
+def test_a_host_whose_patch_failed_is_stopped_too(night: Stage) -> None:
+    """AWS's own sample runbook aborts before its restore step when a patch fails."""
+    night.ledger.conclude(RUN, ID, Verdict("failed", "patch", "still_missing", "KB1 is missing."))
+    assert restore(night)["changed"] is True
+    assert night.ledger.host(RUN, ID).reason_code == "still_missing"
+
+
+def test_a_host_that_just_starts_is_waited_for_and_stopped(night: Stage) -> None:
+    """A stop of a pending instance is an error."""
+    night.account.on("describe_instances", shown("pending", launched=LAUNCHED), OURS)
+    assert restore(night)["changed"] is True
+    assert [call.operation for call in night.account.calls].index("stop_instances") == 2
+
+
+def test_the_ledger_of_a_later_run_stops_what_an_earlier_one_started(night: Stage) -> None:
+    night.ledger.close_run(RUN, night.clock.now())
+    night.open_run(run_id="second")
+    assert restore(night, run_id="second")["changed"] is True
+
+
+def test_a_start_whose_launch_was_never_seen_is_ours_by_its_time(night: Stage) -> None:
+    """The controller died between StartInstances and the next DescribeInstances."""
+    night.ledger.note_start(ID, RUN, START)
+    assert restore(night)["changed"] is True
+
+
+def test_a_launch_long_after_an_unseen_start_is_somebody_elses(night: Stage) -> None:
+    night.ledger.note_start(ID, RUN, START)
+    night.account.on("describe_instances", shown("running", launched=3600))
+    assert held(night).code == "restarted_by_others"
+    assert stops(night) == 0
+
+
+def test_a_stopped_that_is_older_than_our_start_is_looked_at_again(stage: Stage) -> None:
+    """Eventual consistency: else a host that starts a second later would stay on."""
+    stage.open_run()
+    stage.record("stopped")
+    stage.ledger.note_start(ID, RUN, START)
+    stage.account.on("describe_instances", by_time(stage.clock, (0, shown("stopped")), (60, OURS)))
+    stage.account.on("stop_instances", stopping_as_told(stage))
+    assert restore(stage)["changed"] is True
+    assert stage.account.of("stop_instances")[0].at == 120
+
+
+def test_a_start_that_never_came_is_closed_after_that_look(stage: Stage) -> None:
+    stage.open_run()
+    stage.record("stopped")
+    stage.ledger.note_start(ID, RUN, START)
+    stage.account.on("describe_instances", shown("stopped"))
+    assert restore(stage) == {"changed": False, "state": "stopped", "note": None}
+    assert stage.clock.passed == 120
+    assert not is_open(stage)
+
+
+# What is left alone
+
+
+def test_a_host_without_a_record_is_left_alone(stage: Stage) -> None:
+    stage.open_run()
+    assert restore(stage) == {"changed": False, "state": None, "note": None}
+    assert stage.account.calls == []
+
+
+@pytest.mark.parametrize("state", ["running", "stopped"])
+def test_a_host_that_was_running_is_only_closed(stage: Stage, state: str) -> None:
+    stage.open_run()
+    stage.record("running")
+    stage.account.on("describe_instances", shown(state))
+    assert restore(stage) == {"changed": False, "state": state, "note": None}
+    assert not is_open(stage)
+    assert stage.facts()["final_state"] == state
+
+
+def test_a_host_that_we_did_not_start_is_left_running(stage: Stage) -> None:
+    stage.open_run()
+    stage.record("stopped")
+    stage.account.on("describe_instances", shown("running"))
+    assert restore(stage)["note"] == "Somebody else started it; it is left running."
+    assert not is_open(stage)
+    assert stops(stage) == 0
+
+
+def test_a_host_that_was_never_started_is_only_closed(stage: Stage) -> None:
+    stage.open_run()
+    stage.record("stopped")
+    stage.account.on("describe_instances", shown("stopped"))
+    assert restore(stage)["changed"] is False
+    assert stage.clock.passed == 0
+    assert not is_open(stage)
+
+
+def test_a_host_that_others_restarted_is_theirs(night: Stage) -> None:
+    """Another scheduler, or a person, works on the same host: instance-scheduler-on-aws#598."""
+    night.account.on("describe_instances", shown("running", launched=300))
+    assert held(night).code == "restarted_by_others"
+    assert stops(night) == 0
+    assert not is_open(night)
+    assert night.facts()["final_state"] == "running"
+
+
+def test_a_host_that_others_stopped_is_as_it_was(night: Stage) -> None:
+    night.account.on("describe_instances", STOPPING, OFF)
+    assert restore(night) == {"changed": False, "state": "stopped", "note": None}
+    assert stops(night) == 0
+    assert not is_open(night)
+
+
+@pytest.mark.parametrize("state", ["terminated", "shutting-down"])
+def test_a_host_that_is_gone_is_closed(night: Stage, state: str) -> None:
+    night.account.on("describe_instances", shown(state))
+    assert restore(night)["state"] == "gone"
+    assert not is_open(night)
+    night.account.on("describe_instances", reservations())
+    assert restore(night) == {"changed": False, "state": None, "note": None}
+
+
+def test_a_host_that_ec2_does_not_know_is_closed(night: Stage) -> None:
+    night.account.on("describe_instances", client_error("InvalidInstanceID.NotFound"))
+    assert restore(night)["state"] == "gone"
+    assert not is_open(night)
+
+
+def test_a_host_that_is_terminated_while_it_stops_is_closed(night: Stage) -> None:
+    night.account.on("stop_instances", stopping_as_told(night, shown("terminated", launched=LAUNCHED)))
+    assert restore(night)["state"] == "stopped"
+    assert not is_open(night)
+
+
+# What needs a person
+
+
+@pytest.mark.parametrize("code", ["UnauthorizedOperation", "OperationNotPermitted", "RequestExpired"])
+def test_a_host_that_cannot_be_stopped_is_held_and_stays_open(night: Stage, code: str) -> None:
+    night.account.on("stop_instances", client_error(code, operation="StopInstances"))
+    error = held(night)
+    assert error.reason.startswith("It is still on because of us: ")
+    assert "ec2:StopInstances" in error.reason
+    assert is_open(night)
+
+
+@pytest.mark.parametrize("code", ["UnauthorizedOperation", "RequestExpired"])
+def test_a_host_that_cannot_even_be_looked_at_is_held_and_stays_open(night: Stage, code: str) -> None:
+    """Credentials of a chained role last an hour; what we started is on, whatever else is known."""
+    night.account.on("describe_instances", client_error(code, operation="DescribeInstances"))
+    assert "ec2:DescribeInstances" in held(night).reason
+    assert is_open(night)
+
+
+def test_a_host_that_does_not_stop_in_time_is_held_and_stays_open(night: Stage) -> None:
+    night.account.on("stop_instances", stopping_as_told(night, STOPPING))
+    assert held(night).code == "still_stopping"
+    assert night.clock.passed == 600 + 1200
+    assert is_open(night)
+
+
+def test_why_it_failed_before_is_kept_in_the_reason(night: Stage) -> None:
+    night.ledger.conclude(RUN, ID, Verdict("failed", "patch", "still_missing", "KB1 is missing."))
+    night.account.on("stop_instances", client_error("OperationNotPermitted"))
+    held(night)
+    reason = str(night.ledger.host(RUN, ID).reason)
+    assert reason.startswith("KB1 is missing. It is still on because of us: ")
+
+
+def test_a_host_that_another_run_took_over_is_not_stopped(night: Stage) -> None:
+    night.open_run(a_host("i-9", "other"), run_id="other")
+    night.ledger.take_over("other", [ID], START, force=True)
+    assert held(night).code == "lease_lost"
+    assert stops(night) == 0
+
+
+def test_the_time_for_the_hosts_way_does_not_keep_it_on(night: Stage) -> None:
+    night.ledger.learn(RUN, ID, {"deadline_at": START})
+    assert restore(night)["changed"] is True
+
+
+@pytest.mark.parametrize("answer", [OURS, shown("running", launched=300), OFF], ids=["ours", "theirs", "off"])
+def test_check_mode_stops_and_closes_nothing(night: Stage, answer: dict[str, Any]) -> None:
+    night.account.on("describe_instances", answer)
+    with contextlib.suppress(Held):
+        restore(night, check_mode=True)
+    assert stops(night) == 0
+    assert is_open(night)
+
+
+# Never in the middle of an installation
+
+
+def installs(stage: Stage, outcome: Outcome, run_id: str = RUN, **facts: Any) -> None:
+    """Let the ledger say that an installation is under way, whose command ends so."""
+    stage.guest.on("AWS-RunPatchBaseline", outcome)
+    stage.aws.call("ssm", "send_command", InstanceIds=[ID], DocumentName="AWS-RunPatchBaseline", Parameters={})
+    stage.ledger.learn(run_id, ID, {"installing_command_id": INSTALLING, **facts})
+
+
+def test_an_installation_under_way_is_waited_for(night: Stage) -> None:
+    """A host is stopped in the middle of a patch: instance-scheduler-on-aws#101, #215, #384."""
+    installs(night, Outcome(seconds=3000))
+    assert restore(night)["changed"] is True
+    assert night.account.of("stop_instances")[0].at >= 600 + 3000
+    assert night.facts()["installing_command_id"] == ""
+
+
+def test_a_host_that_others_restarted_during_that_wait_is_theirs(night: Stage) -> None:
+    """What was looked at before a wait of an hour proves nothing afterwards."""
+    installs(night, Outcome(seconds=3000))
+    night.account.on("describe_instances", by_time(night.clock, (0, OURS), (2000, shown("running", launched=1900))))
+    assert held(night).code == "restarted_by_others"
+    assert stops(night) == 0
+
+
+def test_an_installation_that_failed_is_over(night: Stage) -> None:
+    installs(night, Outcome("Failed", seconds=60))
+    assert restore(night)["changed"] is True
+    assert night.guest.names == ["AWS-RunPatchBaseline"]
+
+
+def test_an_installation_that_does_not_end_holds_the_host(night: Stage) -> None:
+    """Windows Update hangs: ansible.windows#463, #524, #564."""
+    installs(night, Outcome(seconds=DAY))
+    error = held(night, install_timeout_seconds=3600)
+    assert error.code == "installation_running"
+    assert stops(night) == 0
+    assert is_open(night)
+
+
+def test_where_ssm_gave_up_the_host_itself_is_asked(night: Stage) -> None:
+    installs(night, Outcome("TimedOut", "Execution Timed Out"))
+    night.guest.answers("servicing_state", {"installing": True}, {"installing": True}, {"installing": False})
+    assert restore(night)["changed"] is True
+    assert night.guest.names == ["AWS-RunPatchBaseline", *["servicing_state"] * 3]
+
+
+def test_an_installation_that_was_overdue_already_is_not_waited_for_again(night: Stage) -> None:
+    installs(night, Outcome("TimedOut", "ExecutionTimedOut"), installation_overdue=True)
+    night.guest.answers("servicing_state", {"installing": True})
+    assert held(night).code == "installation_running"
+    assert night.clock.passed == 600
+    night.guest.answers("servicing_state", {"installing": False})
+    assert restore(night)["changed"] is True
+
+
+def test_a_host_that_cannot_say_whether_it_installs_is_held(night: Stage) -> None:
+    installs(night, Outcome("TimedOut", "DeliveryTimedOut"))
+    night.guest.on("servicing_state", Outcome("Failed", stderr="Access is denied"))
+    error = held(night)
+    assert error.code == "installation_unknown"
+    assert "Access is denied" in error.reason
+    assert stops(night) == 0
+
+
+def test_without_a_way_to_ask_the_host_is_held(night: Stage) -> None:
+    installs(night, Outcome("TimedOut"))
+    assert held(night, scripts={}).code == "installation_unknown"
+
+
+def test_the_installation_of_a_run_that_adopted_the_host_is_waited_for(night: Stage) -> None:
+    """The run that installs need not be the one that started the host."""
+    night.ledger.close_run(RUN, night.clock.now())
+    night.open_run(run_id="second")
+    installs(night, Outcome(seconds=3000), run_id="second")
+    assert restore(night, run_id="second")["changed"] is True
+    assert night.account.of("stop_instances")[0].at >= 600 + 3000
+
+
+def test_the_installation_of_the_dead_run_that_started_the_host_is_waited_for(night: Stage) -> None:
+    installs(night, Outcome(seconds=3000))
+    night.ledger.close_run(RUN, night.clock.now())
+    night.open_run(run_id="second")
+    restore(night, run_id="second")
+    assert night.account.of("stop_instances")[0].at >= 600 + 3000
+
+
+def test_other_trouble_while_looking_at_it_is_told(night: Stage) -> None:
+    installs(night, Outcome())
+    night.account.on("list_command_invocations", client_error("AccessDeniedException", operation="ListInvocations"))
+    error = held(night)
+    assert error.code == "installation_unknown"
+    assert isinstance(error.__cause__, PatchFleetError)
+    assert moment(600).timestamp() == night.clock.now()

@@ -1,0 +1,265 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Deferred, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._power.start import NO_CAPACITY, NO_HEADROOM
+from ansible_collections.patchfleet.windows.plugins.module_utils._power.step import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
+
+from .fakes import DAY, ID, START, by_time, client_error, moment, reservations, shown
+from .stage import RUN, Stage, a_host
+
+OFF, PENDING, RUNNING = shown("stopped"), shown("pending", launched=5), shown("running", launched=5)
+STARTED: dict[str, Any] = {"StartingInstances": []}
+
+
+@pytest.fixture
+def night(stage: Stage) -> Stage:
+    """A stopped host of a run, recorded, that comes up as soon as it is told to."""
+    stage.open_run()
+    stage.record("stopped")
+    stage.account.on("start_instances", STARTED)
+    stage.account.on("describe_instances", OFF, PENDING, RUNNING)
+    return stage
+
+
+def start(stage: Stage, *, check_mode: bool = False, **params: Any) -> dict[str, Any]:
+    options = {"run_id": RUN, "host": ID, "instance_id": ID, "state": "started", **params}
+    return perform(STEP, stage.context(STEP, check_mode=check_mode, **options))
+
+
+def refusal(stage: Stage, **params: Any) -> PatchFleetError:
+    with pytest.raises(PatchFleetError) as caught:
+        start(stage, **params)
+    return caught.value
+
+
+def starts(stage: Stage) -> int:
+    return len(stage.account.of("start_instances"))
+
+
+# What is started, and what is not
+
+
+def test_a_stopped_host_is_started_and_seen_running(night: Stage) -> None:
+    result = start(night)
+    assert result == {"changed": True, "state": "running", "started": True, "launch_time": moment(5).timestamp()}
+    assert night.account.of("start_instances")[0].params == {"InstanceIds": [ID]}
+    assert night.facts()["started_by_run"] is True
+    assert night.facts()["on_since"] == START
+
+
+def test_the_start_is_in_the_ledger_before_it_is_asked_for(night: Stage) -> None:
+    """Other tools tag after the start, so a crash in between loses the state."""
+    seen = []
+
+    def answer(**_params: Any) -> dict[str, Any]:
+        seen.append(night.ledger.power(ID))
+        return STARTED
+
+    night.account.on("start_instances", answer)
+    start(night)
+    (record,) = seen
+    assert record is not None
+    assert (record.started_by, record.start_requested_at, record.original_state) == (RUN, START, "stopped")
+
+
+def test_the_launch_time_is_noted_as_soon_as_it_is_seen(night: Stage) -> None:
+    night.account.on("describe_instances", OFF, PENDING, client_error("RequestExpired"))
+    assert refusal(night).code == "credentials_expired"
+    record = night.ledger.power(ID)
+    assert record is not None
+    assert record.launch_time == moment(5).timestamp()
+
+
+def test_what_is_not_recorded_is_not_started(stage: Stage) -> None:
+    stage.open_run()
+    error = refusal(stage)
+    assert error.code == "not_recorded"
+    assert stage.account.calls == []
+
+
+def test_what_runs_already_is_left_as_it_is(night: Stage) -> None:
+    night.account.on("describe_instances", shown("running"))
+    result = start(night)
+    assert (result["changed"], result["started"]) == (False, False)
+    assert starts(night) == 0
+    assert "started_by_run" not in night.facts()
+
+
+def test_what_others_stopped_while_it_was_to_run_is_not_started(stage: Stage) -> None:
+    stage.open_run()
+    stage.record("running")
+    stage.account.on("describe_instances", OFF)
+    assert refusal(stage).code == "stopped_by_others"
+    assert starts(stage) == 0
+
+
+def test_check_mode_starts_nothing(night: Stage) -> None:
+    assert start(night, check_mode=True)["changed"] is True
+    assert starts(night) == 0
+    record = night.ledger.power(ID)
+    assert record is not None
+    assert record.started_by is None
+
+
+# States in between
+
+
+def test_a_stopping_host_is_waited_for(night: Stage) -> None:
+    """amazon.aws#1060, community.aws#1533."""
+    night.account.on("describe_instances", shown("stopping"), shown("stopping"), OFF, PENDING, RUNNING)
+    assert start(night)["started"] is True
+    assert len(night.account.of("describe_instances")) == 5
+
+
+def test_a_pending_host_is_waited_for_and_was_not_started_by_us(night: Stage) -> None:
+    night.account.on("describe_instances", shown("pending"), shown("running"))
+    assert start(night)["started"] is False
+    assert starts(night) == 0
+
+
+def test_a_host_that_stays_between_two_states_is_given_up(night: Stage) -> None:
+    night.account.on("describe_instances", shown("stopping"))
+    assert refusal(night).code == "not_settled"
+    assert night.clock.passed == 900
+
+
+@pytest.mark.parametrize("state", ["terminated", "shutting-down"])
+def test_a_host_that_is_being_terminated_is_gone(night: Stage, state: str) -> None:
+    night.account.on("describe_instances", shown(state))
+    assert refusal(night).code == "instance_gone"
+
+
+def test_a_host_that_ec2_does_not_know_any_more_is_gone(night: Stage) -> None:
+    night.account.on("describe_instances", client_error("InvalidInstanceID.NotFound"))
+    assert refusal(night).code == "instance_gone"
+    night.account.on("describe_instances", reservations())
+    assert refusal(night).code == "instance_gone"
+
+
+def test_a_host_that_is_terminated_while_it_starts_is_gone(night: Stage) -> None:
+    night.account.on("describe_instances", OFF, PENDING, reservations())
+    assert refusal(night).code == "instance_gone"
+
+
+# No room
+
+
+@pytest.mark.parametrize("code", sorted(NO_CAPACITY | NO_HEADROOM))
+def test_a_start_without_room_is_tried_again(night: Stage, code: str) -> None:
+    night.account.on("start_instances", client_error(code), client_error(code), STARTED)
+    assert start(night)["started"] is True
+    assert night.clock.pauses[:2] == [30, 45]
+    assert night.told[0] == f"no room yet: {code}"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason_code"), [("InsufficientInstanceCapacity", "no_capacity"), ("VcpuLimitExceeded", "no_headroom")]
+)
+def test_a_host_without_room_in_all_that_time_is_deferred_untouched(night: Stage, code: str, reason_code: str) -> None:
+    """One host that cannot start fails the whole batch: instance-scheduler-on-aws#266, #281, #304; cloud-custodian#5235."""
+    night.account.on("start_instances", client_error(code))
+    error = refusal(night)
+    assert isinstance(error, Deferred)
+    assert (error.code, code in error.reason) == (reason_code, True)
+    assert night.clock.passed == 900
+    host, record = night.ledger.host(RUN, ID), night.ledger.power(ID)
+    assert (host.outcome, host.step, host.reason_code) == ("deferred", "start", reason_code)
+    assert record is not None
+    assert record.started_by is None
+    assert "started_by_run" not in host.facts
+
+
+def test_the_pauses_for_room_grow_to_two_minutes(night: Stage) -> None:
+    night.account.on("start_instances", client_error("InsufficientInstanceCapacity"))
+    refusal(night, start_timeout_seconds=1200)
+    assert night.clock.pauses[:6] == [30, 45, 67.5, 101.25, 120, 120]
+
+
+@pytest.mark.parametrize("code", ["UnsupportedOperation", "IncorrectSpotRequestState", "UnauthorizedOperation"])
+def test_a_start_that_is_refused_for_good_fails_at_once(night: Stage, code: str) -> None:
+    night.account.on("start_instances", client_error(code, operation="StartInstances"))
+    assert "ec2:StartInstances" in refusal(night).reason
+    assert (starts(night), night.clock.passed) == (1, 0)
+    record = night.ledger.power(ID)
+    assert record is not None
+    assert record.started_by is None
+
+
+def test_a_race_that_others_won_leaves_no_start_of_ours(night: Stage) -> None:
+    """Another scheduler, or a person, works on the same host: instance-scheduler-on-aws#598."""
+    night.account.on("start_instances", client_error("IncorrectInstanceState"))
+    assert refusal(night).code == "incorrect_instance_state"
+    record = night.ledger.power(ID)
+    assert record is not None
+    assert (record.started_by, record.launch_time) == (None, None)
+
+
+# What AWS shows after the start
+
+
+def test_a_state_from_before_the_start_is_no_fall_back(night: Stage) -> None:
+    night.account.on("describe_instances", by_time(night.clock, (0, OFF), (100, RUNNING)))
+    assert start(night)["state"] == "running"
+
+
+def test_a_start_that_is_never_seen_fell_back(night: Stage) -> None:
+    night.account.on("describe_instances", OFF)
+    assert refusal(night).code == "fell_back"
+    assert 120 < night.clock.passed < 200
+
+
+def test_an_old_running_is_not_believed(night: Stage) -> None:
+    stale = shown("running", launched=-2 * DAY)
+    night.account.on("describe_instances", shown("stopped", launched=-2 * DAY), stale, stale, PENDING, RUNNING)
+    assert start(night)["launch_time"] == moment(5).timestamp()
+
+
+def test_a_host_that_falls_back_is_told_with_awss_own_reason(night: Stage) -> None:
+    reason = {"Code": "Client.VolumeLimitExceeded", "Message": "Client.VolumeLimitExceeded: Volume limit exceeded"}
+    night.account.on("describe_instances", OFF, PENDING, shown("stopped", launched=5, StateReason=reason))
+    error = refusal(night)
+    assert error.code == "fell_back"
+    assert error.reason == (
+        "The start was accepted, but the instance is stopped: Client.VolumeLimitExceeded: Volume limit exceeded."
+    )
+
+
+def test_a_key_that_may_not_be_used_is_named(night: Stage) -> None:
+    reason = {"Code": "Client.InternalError", "Message": "Client.InternalError: Client error on launch"}
+    night.account.on("describe_instances", OFF, PENDING, shown("stopped", launched=5, StateReason=reason))
+    assert "kms:CreateGrant" in refusal(night).reason
+
+
+def test_a_fall_back_without_a_reason_says_so(night: Stage) -> None:
+    night.account.on("describe_instances", OFF, PENDING, shown("stopped", launched=5))
+    assert "EC2 gives no reason" in refusal(night).reason
+
+
+def test_a_host_that_does_not_get_past_pending_is_given_up(night: Stage) -> None:
+    night.account.on("describe_instances", OFF, PENDING)
+    assert refusal(night).code == "start_timeout"
+    assert night.clock.passed == 900
+
+
+def test_a_host_whose_whole_time_ends_earlier_is_given_up_then(night: Stage) -> None:
+    night.ledger.learn(RUN, ID, {"deadline_at": START + 300})
+    night.account.on("describe_instances", OFF, PENDING)
+    assert refusal(night).code == "start_timeout"
+    assert night.clock.passed == 300
+
+
+def test_a_host_that_another_run_took_over_is_touched_no_more(night: Stage) -> None:
+    night.open_run(a_host("i-9", "other"), run_id="other")
+    night.ledger.take_over("other", [ID], START, force=True)
+    error = refusal(night)
+    assert (error.code, error.outcome) == ("lease_lost", "held")
+    assert night.account.calls == []
