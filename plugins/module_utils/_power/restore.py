@@ -16,7 +16,7 @@ from typing import Any
 from .._aws.errors import AwsError
 from .._errors import Held, PatchFleetError
 from .._guest.servicing import is_quiet
-from .._ledger.records import PowerRecord
+from .._ledger.records import Host, PowerRecord
 from .._ssm.commands import wait_for_end
 from .._step import StepContext
 from .instances import describe_instance
@@ -40,6 +40,17 @@ def restore(context: StepContext) -> dict[str, Any]:
     record = context.ledger.power(key)
     if record is None:
         return {"changed": False, "state": None, "note": None}
+    try:
+        return _put_back(context, record)
+    except Held:
+        raise
+    except PatchFleetError as error:
+        if record.started_by is None:
+            raise
+        raise Held(f"It may still be on because of us: {error.reason}", error.code) from error
+
+
+def _put_back(context: StepContext, record: PowerRecord) -> dict[str, Any]:
     instance = describe_instance(context.aws, record.instance_id)
     if instance is None or instance["State"]["Name"] in {"terminated", "shutting-down"}:
         return _close(context, record, "gone", "The instance does not exist any more; there is nothing to put back.")
@@ -58,9 +69,10 @@ def _stop(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -
         if record.started_by is None:
             return _close(context, record, state, "Somebody else started it; it is left running.")
         _refuse_restarted(context, record, instance)
-        _finish_installation(context, record)
         if context.check_mode:
             return {"changed": True, "state": state, "note": None}
+        if _finish_installations(context, record):
+            return _put_back(context, record)  # that took a while: look again at all that was looked at
         _request(context, record)
         context.say("stopping")
     stopped = state == "stopped" or _wait_for_state(context, record, {"stopped", "terminated"}) is not None
@@ -98,28 +110,36 @@ def _refuse_restarted(context: StepContext, record: PowerRecord, instance: dict[
         ours = requested_at - 300.0 <= launched <= requested_at + UNSEEN_LAUNCH_SECONDS
     if ours:
         return
-    context.ledger.close_power(record.host_key, "others", context.clock.now())
-    context.learn(final_state=instance["State"]["Name"])
+    if not context.check_mode:
+        context.ledger.close_power(record.host_key, "others", context.clock.now())
+        context.learn(final_state=instance["State"]["Name"])
     raise Held(
         "Somebody restarted the instance after we had started it; it is theirs now and is left running.",
         "restarted_by_others",
     )
 
 
-def _finish_installation(context: StepContext, record: PowerRecord) -> None:
+def _finish_installations(context: StepContext, record: PowerRecord) -> bool:
+    """Those of the run that recorded it and of every later one, which may have adopted it; whether there were any."""
+    began = context.ledger.run(record.run_id).opened_at
+    runs = [run.run_id for run in context.ledger.runs() if run.opened_at >= began]
+    hosts = [host for run_id in runs for host in context.ledger.hosts(run_id) if host.key == record.host_key]
+    installing = [host for host in hosts if host.facts.get("installing_command_id")]
+    for host in installing:
+        _finish_installation(context, record, host)
+    return bool(installing)
+
+
+def _finish_installation(context: StepContext, record: PowerRecord, host: Host) -> None:
     """Never cut the power of a host while it installs: wait for the installation that our records say is under way.
 
     Its command tells whether it ended in order; where SSM gave up on it, the host itself is asked.
     """
-    facts = context.ledger.host(record.started_by or record.run_id, record.host_key).facts
-    command_id = facts.get("installing_command_id")
-    if not command_id:
-        return
     context.say("an installation may still be under way: looking at it before anything is stopped")
-    patience = 0.0 if facts.get("installation_overdue") else float(context.params["install_timeout_seconds"])
+    patience = 0.0 if host.facts.get("installation_overdue") else float(context.params["install_timeout_seconds"])
     deadline = context.clock.now() + patience
     try:
-        ended = wait_for_end(context, record.instance_id, str(command_id), deadline)
+        ended = wait_for_end(context, record.instance_id, str(host.facts["installing_command_id"]), deadline)
         if ended.status in {"Success", "Failed"}:
             quiet: bool | None = True
         else:
@@ -137,7 +157,7 @@ def _finish_installation(context: StepContext, record: PowerRecord) -> None:
             "then run the playbook restore.",
             "installation_running",
         )
-    context.ledger.learn(record.started_by or record.run_id, record.host_key, {"installing_command_id": ""})
+    context.ledger.learn(host.run_id, host.key, {"installing_command_id": ""})
 
 
 def _request(context: StepContext, record: PowerRecord) -> None:
