@@ -50,6 +50,13 @@ def test_a_scan_ends_later_than_the_command_was_sent(make_lab: MakeLab) -> None:
     assert len(state["SnapshotId"]) == 36  # one of its own when none was given
 
 
+@pytest.mark.parametrize("key", ["Patch Group", "PatchGroup"])
+def test_the_patch_group_has_two_spellings(make_lab: MakeLab, key: str) -> None:
+    lab = make_lab(_host(tags={key: "servers"}))
+    lab.patch("a", "Scan")
+    assert lab.patch_state("a")["PatchGroup"] == "servers"
+
+
 def test_who_was_never_scanned_is_absent(make_lab: MakeLab) -> None:
     lab = make_lab(_host(UPDATE))
     asked = {"InstanceIds": [lab.id("a")]}
