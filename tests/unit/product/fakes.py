@@ -35,7 +35,7 @@ class VirtualClock:
 
     def __init__(self) -> None:
         self._now = START
-        self._events: list[tuple[float, Callable[[], None]]] = []
+        self._events: list[tuple[float, Callable[[], object]]] = []
         self.pauses: list[float] = []
 
     def now(self) -> float:
@@ -60,7 +60,7 @@ class VirtualClock:
         """Seconds since the test began."""
         return self._now - START
 
-    def at(self, seconds: float, do: Callable[[], None]) -> None:
+    def at(self, seconds: float, do: Callable[[], object]) -> None:
         """Let something happen so many seconds after the start."""
         self._events.append((START + seconds, do))
 

@@ -1,0 +1,263 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every step has in common: its place in a run, its deadline, its lease, and what it leaves in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Deferred, Held, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import (
+    HEARTBEAT_SECONDS,
+    TRACKING_ARGUMENTS,
+    Step,
+    StepContext,
+    failure,
+    perform,
+)
+
+from .fakes import ID, START
+from .stage import RUN, Stage, a_host
+
+Work = Callable[[StepContext], dict[str, Any]]
+
+
+def step(work: Work, phase: str | dict[str, str] | None = "disk") -> Step:
+    arguments = {**TRACKING_ARGUMENTS, "step": {"type": "str"}, "state": {"type": "str"}}
+    return Step("some_step", arguments, work, phase=phase, uses_aws=False)
+
+
+def run(stage: Stage, work: Work, phase: str | dict[str, str] | None = "disk", **params: Any) -> dict[str, Any]:
+    some_step = step(work, phase)
+    return perform(some_step, stage.context(some_step, **{"run_id": RUN, "host": ID, **params}))
+
+
+def fails(stage: Stage, error: PatchFleetError, **params: Any) -> PatchFleetError:
+    def work(_context: StepContext) -> dict[str, Any]:
+        raise error
+
+    with pytest.raises(PatchFleetError) as caught:
+        run(stage, work, **params)
+    return caught.value
+
+
+def nothing(_context: StepContext) -> dict[str, Any]:
+    return {"changed": False}
+
+
+# In the ledger
+
+
+def test_a_step_leaves_its_times_in_the_run(stage: Stage) -> None:
+    stage.open_run()
+
+    def work(context: StepContext) -> dict[str, Any]:
+        context.clock.sleep(90)
+        return {"changed": True}
+
+    assert run(stage, work) == {"changed": True}
+    (seen,) = stage.ledger.steps(RUN)
+    assert (seen.step, seen.started_at, seen.finished_at, seen.ok) == ("disk", START, START + 90, True)
+
+
+def test_a_step_may_go_on_to_the_next_and_back(stage: Stage) -> None:
+    """Several passes of patching and scanning are one step of Ansible, and several of the report."""
+    stage.open_run()
+
+    def work(context: StepContext) -> dict[str, Any]:
+        for phase in ("patch", "patch", "verify", "patch"):
+            context.enter(phase)
+            context.clock.sleep(10)
+        return {}
+
+    run(stage, work, phase="patch")
+    assert [(one.step, one.started_at - START, one.finished_at, one.ok) for one in stage.ledger.steps(RUN)] == [
+        ("patch", 0, START + 20, True),
+        ("verify", 20, START + 30, True),
+        ("patch", 30, START + 40, True),
+    ]
+
+
+def test_a_step_that_fails_concludes_its_host_there(stage: Stage) -> None:
+    stage.open_run()
+    error = fails(stage, PatchFleetError("C: is full.", "no_room"))
+    host = stage.ledger.host(RUN, ID)
+    assert (host.outcome, host.step, host.reason_code, host.reason) == ("failed", "disk", "no_room", "C: is full.")
+    assert error.facts == {"step": "disk"}
+    assert stage.ledger.steps(RUN)[0].ok is False
+
+
+def test_a_step_that_defers_concludes_its_host_as_that(stage: Stage) -> None:
+    stage.open_run()
+    fails(stage, Deferred("2 people are logged on.", "sessions"), phase="repair")
+    host = stage.ledger.host(RUN, ID)
+    assert (host.outcome, host.step) == ("deferred", "repair")
+
+
+def test_the_first_reason_of_a_host_stays(stage: Stage) -> None:
+    stage.open_run()
+    fails(stage, PatchFleetError("C: is full.", "no_room"))
+    fails(stage, PatchFleetError("Later trouble.", "other"), phase="restore")
+    assert stage.ledger.host(RUN, ID).reason_code == "no_room"
+
+
+def test_a_host_that_is_held_afterwards_says_both(stage: Stage) -> None:
+    stage.open_run()
+    fails(stage, PatchFleetError("C: is full.", "no_room"))
+    fails(stage, Held("It is still on.", "still_stopping"), phase="restore")
+    host = stage.ledger.host(RUN, ID)
+    assert (host.outcome, host.reason) == ("held", "C: is full. It is still on.")
+
+
+def test_a_bug_is_no_verdict_but_ends_the_step(stage: Stage) -> None:
+    stage.open_run()
+
+    def work(_context: StepContext) -> dict[str, Any]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(stage, work)
+    assert stage.ledger.host(RUN, ID).outcome is None
+    assert stage.ledger.steps(RUN)[0].ok is False
+
+
+def test_a_step_outside_a_run_writes_nothing(stage: Stage) -> None:
+    stage.open_run()
+
+    def work(context: StepContext) -> dict[str, Any]:
+        context.learn(reboots=1)
+        return {"place": context.place}
+
+    assert run(stage, work, run_id=None) == {"place": None}
+    assert run(stage, work, host="") == {"place": None}
+    assert stage.ledger.steps(RUN) == []
+    assert stage.facts() == {}
+
+
+def test_check_mode_writes_nothing_into_the_run(stage: Stage) -> None:
+    stage.open_run()
+
+    def work(context: StepContext) -> dict[str, Any]:
+        context.learn(reboots=1)
+        raise PatchFleetError("C: is full.", "no_room")
+
+    some_step = step(work)
+    context = stage.context(some_step, check_mode=True, run_id=RUN, host=ID)
+    with pytest.raises(PatchFleetError):
+        perform(some_step, context)
+    assert stage.ledger.steps(RUN) == []
+    assert stage.ledger.host(RUN, ID) == a_host()
+
+
+def test_what_a_step_learns_is_written_at_once(stage: Stage) -> None:
+    stage.open_run()
+
+    def work(context: StepContext) -> dict[str, Any]:
+        context.learn(free_gib_before=3.5)
+        return dict(stage.facts())
+
+    assert run(stage, work) == {"free_gib_before": 3.5}
+
+
+@pytest.mark.parametrize(
+    ("phase", "params", "expected"),
+    [
+        ("ready", {}, "ready"),
+        ({"started": "start", "restored": "restore"}, {"state": "restored"}, "restore"),
+        (None, {"step": "repair"}, "repair"),
+        (None, {}, None),
+    ],
+)
+def test_the_reports_step_follows_from_the_options(phase: Any, params: dict[str, Any], expected: str | None) -> None:
+    assert step(nothing, phase).phase_of(params) == expected
+
+
+def test_a_task_that_fails_tells_reason_and_code() -> None:
+    error = PatchFleetError("C: is full.", "no_room", {"free_gib": 1})
+    assert failure(error) == {"msg": "C: is full.", "reason_code": "no_room", "free_gib": 1}
+
+
+# Deadlines
+
+
+def test_a_wait_ends_at_its_own_deadline_or_at_that_of_the_host(stage: Stage) -> None:
+    stage.open_run(a_host(facts={"deadline_at": START + 100}))
+    deadlines: list[float] = []
+
+    def work(context: StepContext) -> dict[str, Any]:
+        deadlines.extend(context.deadline(seconds) - START for seconds in (60, 600))
+        return {}
+
+    run(stage, work)
+    run(stage, work, phase="restore")
+    run(stage, work, run_id=None)
+    assert deadlines == [60, 100, 60, 600, 60, 600]
+
+
+def test_a_step_that_begins_after_the_hosts_time_is_refused(stage: Stage) -> None:
+    stage.open_run(a_host(facts={"deadline_at": START}))
+    with pytest.raises(PatchFleetError, match="patch_host_timeout_seconds") as caught:
+        run(stage, nothing)
+    assert caught.value.code == "host_timeout"
+    assert run(stage, nothing, phase="restore") == {"changed": False}
+
+
+# The lease
+
+
+def test_a_long_wait_keeps_the_lease(stage: Stage) -> None:
+    """A lock that expires while its holder still works: terraform-hcloud-kube-hetzner#1182."""
+    stage.open_run()
+
+    def work(context: StepContext) -> dict[str, Any]:
+        return {"seen": context.wait(lambda: None, START + 3 * LEASE_SECONDS)}
+
+    run(stage, work)
+    assert stage.ledger.run(RUN).heartbeat_at >= START + 3 * LEASE_SECONDS - HEARTBEAT_SECONDS
+
+
+def test_a_wait_does_not_write_at_every_look(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.open_run()
+    beats: list[float] = []
+    monkeypatch.setattr(stage.ledger, "heartbeat", lambda _run, now: beats.append(now - START))
+
+    def work(context: StepContext) -> dict[str, Any]:
+        return {"seen": context.wait(lambda: None, START + 600, first_pause_seconds=1, longest=1)}
+
+    run(stage, work)
+    assert len(beats) == 11
+    assert all(later - earlier >= HEARTBEAT_SECONDS for earlier, later in pairwise(beats))
+
+
+def test_a_wait_ends_when_another_run_takes_the_host(stage: Stage) -> None:
+    stage.open_run()
+    stage.open_run(a_host("i-9", "other"), run_id="other")
+    stage.clock.at(300, lambda: stage.ledger.take_over("other", [ID], START + 300, force=True))
+
+    def work(context: StepContext) -> dict[str, Any]:
+        return {"seen": context.wait(lambda: None, START + 6000)}
+
+    with pytest.raises(Held, match="Another run has taken") as caught:
+        run(stage, work)
+    assert caught.value.code == "lease_lost"
+    assert 300 <= stage.clock.passed <= 300 + HEARTBEAT_SECONDS + 30
+
+
+def test_a_step_on_a_host_that_is_not_ours_does_nothing(stage: Stage) -> None:
+    stage.open_run()
+    stage.ledger.conclude(RUN, ID, Verdict("deferred"))
+    stage.open_run(a_host("i-9", "other"), run_id="other")
+    stage.ledger.take_over("other", [ID], START, force=True)
+
+    def work(_context: StepContext) -> dict[str, Any]:
+        pytest.fail("worked on a host of another run")
+
+    with pytest.raises(Held):
+        run(stage, work)
