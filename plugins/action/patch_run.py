@@ -26,6 +26,6 @@ class ActionModule(ControllerStep):
         result = super().perform(context, task_vars)
         for line in result.get("lines", []):
             Display().display(f"  {line}".rstrip())
-        if context.params["state"] == "opened":
+        if context.params["state"] == "opened" and result["run_id"]:
             remember_run(context.params["ledger"], result["run_id"])
         return result

@@ -110,8 +110,8 @@ class StepContext:
 
     @property
     def place(self) -> tuple[str, str] | None:
-        """(run id, host key) of a step that belongs to a host of a run."""
-        return (self.run_id, self.host_key) if self.run_id and self.host_key else None
+        """(run id, host key) of a step that belongs to a host of a run, and so is written down there; in check mode none is."""
+        return (self.run_id, self.host_key) if self.run_id and self.host_key and not self.check_mode else None
 
     @property
     def host(self) -> Host:

@@ -24,9 +24,15 @@ STATES = {
 }
 
 
+READS_ONLY = frozenset({"planned", "open_hosts"})
+
+
 def work(context: StepContext) -> dict[str, Any]:
-    """Do what state asks for; see the functions in STATES."""
-    return STATES[context.params["state"]](context)
+    """Do what state asks for; see the functions in STATES. In check mode a run that would be opened is only planned."""
+    state = context.params["state"]
+    if not context.check_mode or state in READS_ONLY:
+        return STATES[state](context)
+    return plan_run(context) if state == "opened" else {"changed": state != "settled"}
 
 
 STEP = Step(
