@@ -15,6 +15,7 @@ from typing import Any
 
 from .._aws.errors import AwsError
 from .._errors import PatchFleetError
+from .._power.instances import describe_instance
 from .._step import StepContext
 
 GOING_ON = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
@@ -165,9 +166,8 @@ class _InstanceWatch:
         if not self._instance_id.startswith("i-") or self._context.clock.now() < self._next:
             return
         self._next = self._context.clock.now() + LOOK_AT_INSTANCE_SECONDS
-        answer = self._context.aws.call("ec2", "describe_instances", self._instance_id, InstanceIds=[self._instance_id])
-        states = [i["State"]["Name"] for r in answer["Reservations"] for i in r["Instances"]]
-        state = states[0] if states else "gone"
+        instance = describe_instance(self._context.aws, self._instance_id)
+        state = instance["State"]["Name"] if instance else "gone"
         if state not in {"pending", "running"}:
             raise PatchFleetError(
                 f"The instance is {state}: somebody else ended it while a command was running on it.",

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._aws.errors import AwsError
 from .._errors import PatchFleetError
 from .._power.instances import describe_instance, state_reason
 from .._step import StepContext
@@ -25,6 +26,7 @@ PROBE = [
     "exit 0",
 ]
 PROBE_SECONDS = 120
+PROBE_PAUSE_SECONDS = 10.0
 
 
 def wait_until_ready(context: StepContext, instance_id: str, timeout_seconds: float) -> dict[str, Any]:
@@ -34,7 +36,8 @@ def wait_until_ready(context: StepContext, instance_id: str, timeout_seconds: fl
         agent_version, computer_name, platform_name, last_ping_at (seconds), waited_seconds.
 
     Raises:
-        PatchFleetError: the time is over (``agent_silent``, ``did_not_boot``), or the instance fell back.
+        PatchFleetError: the time is over (``agent_silent``, ``no_instance_profile``, ``no_command_runs``), or the instance
+            fell back or is gone.
     """
     began = context.clock.now()
     deadline = context.deadline(timeout_seconds)
@@ -44,6 +47,8 @@ def wait_until_ready(context: StepContext, instance_id: str, timeout_seconds: fl
     def look() -> dict[str, Any] | None:
         instance = describe_instance(context.aws, instance_id) if is_instance else None
         seen.update(instance=instance, node=None)
+        if is_instance and instance is None:
+            raise PatchFleetError("The instance does not exist any more.", "instance_gone")
         if instance is not None and instance["State"]["Name"] != "running":
             _refuse_fallen_back(instance)
             return None
@@ -59,10 +64,15 @@ def wait_until_ready(context: StepContext, instance_id: str, timeout_seconds: fl
         node = context.wait(look, deadline, longest=15.0)
         if node is None:
             raise _silent(seen, timeout_seconds)
-        if _answers(context, instance_id):
+        trouble = _probe(context, instance_id)
+        if trouble is None:
             break
         if context.clock.now() >= deadline:
-            raise _silent(seen, timeout_seconds)
+            raise PatchFleetError(
+                f"The SSM agent is Online, but no command came back within {timeout_seconds:.0f} s: the last one {trouble}.",
+                "no_command_runs",
+            )
+        context.clock.sleep(min(PROBE_PAUSE_SECONDS, max(deadline - context.clock.now(), 0.0)))
     return {
         "agent_version": node.get("AgentVersion"),
         "computer_name": node.get("ComputerName"),
@@ -78,10 +88,16 @@ def node_information(context: StepContext, node_id: str) -> dict[str, Any] | Non
         *("ssm", "describe_instance_information", "InstanceInformationList"),
         Filters=[{"Key": "InstanceIds", "Values": [node_id]}],
     )
-    return next(iter(rows), None)
+    try:
+        return next(iter(rows), None)
+    except AwsError as error:
+        if error.aws_code != "InvalidInstanceId":  # of an id that is not registered yet
+            raise
+        return None
 
 
-def _answers(context: StepContext, instance_id: str) -> bool:
+def _probe(context: StepContext, instance_id: str) -> str | None:
+    """Run a command that does nothing; None when it came back, else what became of it."""
     command = Command(
         "AWS-RunPowerShellScript",
         {"commands": PROBE, "executionTimeout": [str(PROBE_SECONDS)]},
@@ -90,11 +106,12 @@ def _answers(context: StepContext, instance_id: str) -> bool:
         comment="patchfleet: probe",
     )
     try:
-        return run_command(context, instance_id, command).status == "Success"
+        ended = run_command(context, instance_id, command)
     except PatchFleetError as error:
-        if error.code in {"command_timeout", "invalid_instance_id"}:
-            return False
-        raise
+        if error.code not in {"command_timeout", "invalid_instance_id"}:
+            raise
+        return "was never done" if error.code == "command_timeout" else "could not be sent"
+    return None if ended.status == "Success" else f"ended {ended.details}"
 
 
 def _refuse_fallen_back(instance: dict[str, Any]) -> None:
