@@ -93,6 +93,7 @@ class StepContext:
         self._host: Host | None = None
         self._next_heartbeat = 0.0
         self.phase: str | None = None
+        self.learned: dict[str, Any] = {}
 
     @property
     def aws(self) -> Aws:
@@ -121,7 +122,8 @@ class StepContext:
         return self._host
 
     def learn(self, **facts: Any) -> None:
-        """Write facts about the host into the run, where there is one."""
+        """Remember facts about the host, and write them into the run, where there is one."""
+        self.learned.update(facts)
         if self.place:
             self.ledger.learn(*self.place, facts)
 

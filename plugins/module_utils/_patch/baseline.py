@@ -43,7 +43,7 @@ class Scan:
 def run_baseline(
     context: StepContext, instance_id: str, operation: str, snapshot_id: str, timeout_seconds: int
 ) -> Invocation:
-    """One run of the document (``Install`` or ``Scan``), at least GAP_SECONDS after the last that this run made.
+    """One run of the document (``Install`` or ``Scan``), at least GAP_SECONDS after the last that this run or step made.
 
     Raises:
         PatchFleetError: it did not end in time (nothing is cancelled), or could not be sent.
@@ -73,9 +73,9 @@ def run_baseline(
 
 
 def _keep_apart(context: StepContext) -> None:
-    if not context.place:
-        return
-    ended = context.ledger.host(*context.place).facts.get("baseline_ended_at")
+    ended = context.learned.get("baseline_ended_at")
+    if ended is None and context.place:
+        ended = context.ledger.host(*context.place).facts.get("baseline_ended_at")
     if ended is not None:
         context.wait(lambda: None, min(float(ended) + GAP_SECONDS, context.clock.now() + GAP_SECONDS))
 
