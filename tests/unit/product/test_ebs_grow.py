@@ -1,0 +1,199 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._ebs.step import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
+
+from .fakes import ID, VOLUME_ID, client_error, reservations, shown
+from .stage import RUN, Stage
+
+DATA = "vol-0fedcba9876543210"
+NITRO_SERIAL = VOLUME_ID.replace("-", "") + "_00000001."
+
+
+@pytest.fixture(autouse=True)
+def a_volume_of_60_gib(stage: Stage) -> None:
+    stage.open_run()
+    stage.account.on("describe_instances", shown())
+    stage.account.on("describe_volumes", volume())
+    stage.account.on("modify_volume", {})
+    stage.account.on("describe_volumes_modifications", modified("optimizing"))
+
+
+def volume(size: int = 60, kind: str = "gp3") -> dict[str, Any]:
+    return {"Volumes": [{"VolumeId": VOLUME_ID, "Size": size, "VolumeType": kind}]}
+
+
+def modified(state: str, target: int = 80, **more: Any) -> dict[str, Any]:
+    row = {"VolumeId": VOLUME_ID, "TargetSize": target, "ModificationState": state, **more}
+    return {"VolumesModifications": [row]}
+
+
+def grow(stage: Stage, *, check_mode: bool = False, **params: Any) -> dict[str, Any]:
+    options = {"run_id": RUN, "host": ID, "instance_id": ID, **params}
+    return perform(STEP, stage.context(STEP, check_mode=check_mode, **options))
+
+
+def trouble(stage: Stage, **params: Any) -> PatchFleetError:
+    with pytest.raises(PatchFleetError) as caught:
+        grow(stage, **params)
+    return caught.value
+
+
+def modifications(stage: Stage) -> list[dict[str, Any]]:
+    return [call.params for call in stage.account.of("modify_volume")]
+
+
+# What is sent
+
+
+def test_only_the_size_is_sent(stage: Stage) -> None:
+    """amazon.aws#330: a volume's type changed by a resize."""
+    assert grow(stage) == {
+        "changed": True,
+        "volume_id": VOLUME_ID,
+        "size_gib_before": 60,
+        "size_gib": 80,
+        "grown_gib": 20,
+    }
+    assert modifications(stage) == [{"VolumeId": VOLUME_ID, "Size": 80}]
+    assert stage.facts()["grown_gib"] == 20
+
+
+def test_the_root_volume_grows_and_not_the_first_one(stage: Stage) -> None:
+    mappings = [
+        {"DeviceName": "xvdb", "Ebs": {"VolumeId": DATA}},
+        {"DeviceName": "xvdc"},
+        {"DeviceName": "/dev/sda1", "Ebs": {"VolumeId": VOLUME_ID}},
+    ]
+    stage.account.on("describe_instances", shown(BlockDeviceMappings=mappings))
+    grow(stage)
+    assert stage.account.of("describe_volumes")[0].params == {"VolumeIds": [VOLUME_ID]}
+
+
+def test_an_instance_without_an_ebs_root_is_told(stage: Stage) -> None:
+    stage.account.on("describe_instances", shown(BlockDeviceMappings=[]))
+    assert trouble(stage).code == "no_root_volume"
+
+
+def test_an_instance_that_is_gone_is_told(stage: Stage) -> None:
+    stage.account.on("describe_instances", reservations())
+    assert trouble(stage).code == "instance_gone"
+
+
+@pytest.mark.parametrize("serial", [NITRO_SERIAL, NITRO_SERIAL.upper(), VOLUME_ID, None, "", "QEMU HARDDISK"])
+def test_a_disk_of_that_volume_or_one_that_does_not_say_grows(stage: Stage, serial: str | None) -> None:
+    assert grow(stage, serial=serial)["changed"] is True
+
+
+def test_a_disk_of_another_volume_does_not_grow(stage: Stage) -> None:
+    error = trouble(stage, serial=DATA.replace("-", "") + "_00000001.")
+    assert (error.code, modifications(stage)) == ("wrong_volume", [])
+
+
+# Limits
+
+
+@pytest.mark.parametrize(
+    ("size", "kind", "params", "target"),
+    [
+        (60, "gp3", {"grow_gib": 5}, 65),
+        (60, "gp3", {"max_gib": 70}, 70),
+        (16380, "gp2", {"max_gib": 99999}, 16384),
+        (16380, "gp3", {"max_gib": 99999}, 16400),
+        (65530, "gp3", {"max_gib": 99999}, 65536),
+        (2040, "gp3", {"max_gib": 99999, "partition_style": "mbr"}, 2047),
+        (2040, "gp3", {"max_gib": 99999, "partition_style": "gpt"}, 2060),
+        (1020, "standard", {"max_gib": 99999}, 1024),
+    ],
+)
+def test_a_volume_never_grows_past_a_limit(
+    stage: Stage, size: int, kind: str, params: dict[str, Any], target: int
+) -> None:
+    stage.account.on("describe_volumes", volume(size, kind))
+    stage.account.on("describe_volumes_modifications", modified("optimizing", target))
+    assert grow(stage, **params)["size_gib"] == target
+
+
+@pytest.mark.parametrize("size", [200, 250])
+def test_a_volume_at_its_maximum_is_told_and_never_shrinks(stage: Stage, size: int) -> None:
+    """ansible/ansible#55709, #56910: already at its size."""
+    stage.account.on("describe_volumes", volume(size))
+    error = trouble(stage)
+    assert (error.code, modifications(stage)) == ("volume_at_maximum", [])
+    assert f"has {size} GiB and may grow to {size} GiB only" in error.reason
+
+
+def test_a_growth_that_is_too_small_is_not_begun_and_both_limits_are_named(stage: Stage) -> None:
+    error = trouble(stage, at_least_gib=30)
+    assert (error.code, modifications(stage)) == ("volume_at_maximum", [])
+    assert "patch_grow_gib is 20" in error.reason
+    assert "patch_volume_max_gib is 200" in error.reason
+
+
+# Waiting
+
+
+def test_the_guest_can_use_the_room_from_optimizing_on(stage: Stage) -> None:
+    """bosh-aws-cpi-release#122: wait for optimizing, not for completed."""
+    stage.account.on("describe_volumes_modifications", modified("modifying"), modified("optimizing"))
+    grow(stage)
+    assert len(stage.account.of("describe_volumes_modifications")) == 2
+
+
+def test_a_small_modification_may_be_completed_at_once(stage: Stage) -> None:
+    stage.account.on("describe_volumes_modifications", modified("completed"))
+    assert grow(stage)["changed"] is True
+
+
+def test_a_modification_that_aws_does_not_show_yet_is_waited_for(stage: Stage) -> None:
+    stage.account.on(
+        "describe_volumes_modifications",
+        client_error("InvalidVolumeModification.NotFound"),
+        {"VolumesModifications": []},
+        modified("completed", target=60),  # of last week
+        modified("optimizing"),
+    )
+    grow(stage)
+    assert len(stage.account.of("describe_volumes_modifications")) == 4
+
+
+def test_a_modification_that_fails_is_told_with_awss_words(stage: Stage) -> None:
+    stage.account.on("describe_volumes_modifications", modified("failed", StatusMessage="Internal failure"))
+    error = trouble(stage)
+    assert (error.code, "Internal failure" in error.reason) == ("modification_failed", True)
+    assert "grown_gib" not in stage.facts()
+
+
+def test_a_modification_that_takes_too_long_is_told(stage: Stage) -> None:
+    stage.account.on("describe_volumes_modifications", modified("modifying"))
+    assert trouble(stage, modify_timeout_seconds=300).code == "modify_timeout"
+    assert stage.clock.passed == 300
+
+
+@pytest.mark.parametrize(
+    ("aws_code", "code"),
+    [
+        ("VolumeModificationRateExceeded", "volume_modification_rate_exceeded"),
+        ("IncorrectModificationState", "incorrect_modification_state"),
+        ("UnauthorizedOperation", "access_denied"),
+    ],
+)
+def test_a_modification_that_is_refused_is_told_at_once(stage: Stage, aws_code: str, code: str) -> None:
+    """terraform-provider-aws#12620: still being modified. No cool-down is computed; AWS's own error is told."""
+    stage.account.on("modify_volume", client_error(aws_code, "Wait a while.", "ModifyVolume"))
+    error = trouble(stage)
+    assert (error.code, VOLUME_ID in error.reason, stage.clock.passed) == (code, True, 0)
+
+
+def test_check_mode_says_what_would_grow(stage: Stage) -> None:
+    assert grow(stage, check_mode=True)["size_gib"] == 80
+    assert modifications(stage) == []

@@ -1,0 +1,190 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Deferred, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._guest.causes import (
+    CAUSES,
+    NETWORK,
+    SERVICE,
+    UNKNOWN,
+    cause_of,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._guest.health import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
+
+from .fakes import DAY, ID
+from .stage import RUN, Stage
+
+SERVICES = ("wuauserv", "bits", "cryptsvc", "trustedinstaller")
+SCRIPTS = {"inspect_windows_update": "", "repair_services": ""}
+WORKS = {"ok": True, "hresult": None, "message": None}
+MENDED = {"repaired": [{"name": "wuauserv", "was_start_type": "disabled", "start_type": "manual"}]}
+
+
+def health(*disabled: str, **more: Any) -> dict[str, Any]:
+    """An idle host: wuauserv is stopped there, and starts on demand."""
+    services = [
+        {"name": name, "start_type": "disabled" if name in disabled else "manual", "status": "stopped"}
+        for name in SERVICES
+    ]
+    return {
+        "services": services,
+        "agent": WORKS,
+        "search": WORKS,
+        "pending_reboot": [],
+        "update_source": {"kind": "wsus", "url": "http://wsus.example:8530"},
+        "sessions": 0,
+        "installing": False,
+        **more,
+    }
+
+
+def broken(hresult: str, message: str | None = None) -> dict[str, Any]:
+    return {"ok": False, "hresult": hresult, "message": message}
+
+
+def check(stage: Stage, *found: dict[str, Any], check_mode: bool = False, **params: Any) -> dict[str, Any]:
+    stage.open_run()
+    stage.guest.answers("inspect_windows_update", *found)
+    stage.guest.answers("repair_services", MENDED)
+    options = {"run_id": RUN, "host": ID, "instance_id": ID, "scripts": SCRIPTS, **params}
+    return perform(STEP, stage.context(STEP, check_mode=check_mode, **options))
+
+
+def trouble(stage: Stage, *found: dict[str, Any], **params: Any) -> PatchFleetError:
+    with pytest.raises(PatchFleetError) as caught:
+        check(stage, *found, **params)
+    return caught.value
+
+
+def test_a_healthy_idle_host_is_left_as_it_is(stage: Stage) -> None:
+    """Services must be usable, not running."""
+    assert check(stage, health()) == {
+        "changed": False,
+        "repaired": [],
+        "sessions": 0,
+        "pending_reboot": [],
+        "update_source": {"kind": "wsus", "url": "http://wsus.example:8530"},
+    }
+    assert stage.guest.names == ["inspect_windows_update"]
+
+
+# Services
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_disabled_service_is_enabled(stage: Stage, name: str) -> None:
+    result = check(stage, health(name), health())
+    assert (result["changed"], result["repaired"]) == (True, ["service wuauserv"])
+    assert stage.guest.inputs("repair_services") == [{"services": [name]}]
+    assert stage.facts()["repaired"] == ["service wuauserv"]
+
+
+@pytest.mark.parametrize("hresult", ["0x80070422", "0X80070422"])
+def test_an_agent_that_does_not_start_on_demand_is_started(stage: Stage, hresult: str) -> None:
+    check(stage, health(agent=broken(hresult)), health())
+    assert stage.guest.inputs("repair_services") == [{"services": ["wuauserv"]}]
+
+
+def test_a_disabled_update_service_is_mended_once(stage: Stage) -> None:
+    check(stage, health("wuauserv", "bits", agent=broken("0x80070422")), health())
+    assert stage.guest.inputs("repair_services") == [{"services": ["wuauserv", "bits"]}]
+
+
+def test_a_repair_is_tried_once_and_then_told(stage: Stage) -> None:
+    error = trouble(stage, health(agent=broken("0x80070422", "The service cannot be started")))
+    assert error.code == "update_service"
+    assert error.reason == (
+        "A service that Windows Update needs is stopped or disabled: The service cannot be started (0x80070422)."
+    )
+    assert stage.guest.names.count("repair_services") == 1
+
+
+# Causes that are not mended here
+
+
+def test_a_source_that_cannot_be_reached_is_told_with_its_address(stage: Stage) -> None:
+    """0x8024402C means proxy or DNS; a blunt reset of everything does not help."""
+    error = trouble(stage, health(search=broken("0x8024402C", "name not resolved")))
+    assert error.code == "update_source_unreachable"
+    assert "http://wsus.example:8530" in error.reason
+    assert stage.guest.names == ["inspect_windows_update"]
+
+
+def test_a_source_without_address_is_told_by_its_kind(stage: Stage) -> None:
+    source = {"kind": "microsoft", "url": None}
+    error = trouble(stage, health(search=broken("0x8024402C"), update_source=source))
+    assert error.reason.endswith("no message (0x8024402C). Its source is microsoft.")
+
+
+def test_what_nothing_known_mends_is_told(stage: Stage) -> None:
+    assert trouble(stage, health(agent=broken("0x8024FFFF"))).code == "windows_update_broken"
+
+
+@pytest.mark.parametrize(
+    ("hresult", "cause"),
+    [
+        ("0x80070422", SERVICE),
+        ("0x8024402c", NETWORK),
+        ("0X80072EE2", NETWORK),
+        ("0x80248007x", UNKNOWN),
+        (None, UNKNOWN),
+        ("", UNKNOWN),
+    ],
+)
+def test_a_cause_is_found_whatever_the_spelling(hresult: str | None, cause: object) -> None:
+    assert cause_of(hresult) is cause
+
+
+def test_every_known_code_is_an_hresult_in_capitals() -> None:
+    assert all(code == "0x" + f"{int(code, 16):08X}" for code in CAUSES)
+
+
+# People and other installations
+
+
+def test_people_are_warned_of_by_default(stage: Stage) -> None:
+    assert check(stage, health(sessions=2))["sessions"] == 2
+    assert stage.told == ["2 people are logged on; a reboot will take their work"]
+
+
+def test_people_may_be_ignored(stage: Stage) -> None:
+    check(stage, health(sessions=2), sessions="ignore")
+    assert stage.told == []
+
+
+def test_a_host_with_people_on_it_may_be_deferred_untouched(stage: Stage) -> None:
+    error = trouble(stage, health("wuauserv", sessions=1), sessions="defer", state="inspected")
+    assert isinstance(error, Deferred)
+    assert error.code == "sessions"
+    assert stage.guest.names == ["inspect_windows_update"]
+
+
+def test_nobody_logged_on_defers_nothing(stage: Stage) -> None:
+    assert check(stage, health(), sessions="defer")["sessions"] == 0
+
+
+def test_an_installation_by_others_is_waited_for_and_never_doubled(stage: Stage) -> None:
+    going_on = health(installing=True, agent=broken("0x80070422"))
+    assert check(stage, going_on, going_on, health())["repaired"] == []
+    assert stage.guest.names == ["inspect_windows_update"] * 3
+    assert stage.clock.pauses == [60]
+
+
+def test_an_installation_by_others_that_does_not_end_is_told(stage: Stage) -> None:
+    error = trouble(stage, health(installing=True), install_timeout_seconds=3600)
+    assert (error.code, stage.clock.passed) == ("installation_running", 3600)
+    assert stage.clock.passed < DAY
+
+
+@pytest.mark.parametrize("options", [{"check_mode": True}, {"state": "inspected"}], ids=str)
+def test_looking_mends_and_refuses_nothing(stage: Stage, options: dict[str, Any]) -> None:
+    result = check(stage, health("wuauserv", search=broken("0x8024402C")), **options)
+    assert (result["changed"], stage.guest.names) == (False, ["inspect_windows_update"])
