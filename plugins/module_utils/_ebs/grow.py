@@ -38,8 +38,9 @@ def grow(context: StepContext) -> dict[str, Any]:
     target = _target_size(volume, params)
     if target - size < int(params.get("at_least_gib") or 1):
         raise PatchFleetError(
-            f"The volume {volume_id} has {size} GiB and may grow to {max(target, size)} GiB only (patch_volume_max_gib is "
-            f"{params['max_gib']}), which would not give the room that is wanted; it is left as it is.",
+            f"The volume {volume_id} has {size} GiB and may grow to {max(target, size)} GiB only (patch_grow_gib is "
+            f"{params['grow_gib']}, patch_volume_max_gib is {params['max_gib']}), which would not give the room that is wanted; "
+            "it is left as it is.",
             "volume_at_maximum",
         )
     result = {"volume_id": volume_id, "size_gib_before": size, "size_gib": target, "grown_gib": target - size}
