@@ -61,13 +61,15 @@ def _refused(outcome: str, code: str | None, reason: str | None) -> dict[str, An
 def _wait_for_turn(context: StepContext, run: Run, host: Host) -> None:
     """Canaries go first, alone; between waves there may be a pause."""
     hosts = context.ledger.hosts(run.run_id)
-    canaries = [other.key for other in hosts if other.wave is not None][: int(run.settings["canary"])]
+    begun = [other.key for other in hosts if other.wave is not None and other.step != "plan"]  # not those of another run
+    canaries = begun[: int(run.settings["canary"])]
     if canaries and host.key not in canaries:
         _wait_for_canaries(context, run, set(canaries))
     pause = float(run.settings["pause_seconds"])
-    earlier = [other for other in hosts if other.wave is not None and other.wave < (host.wave or 0)]
+    earlier = {other.key for other in hosts if other.wave is not None and other.wave < (host.wave or 0)}
     if pause and earlier:
-        ended = max((step.finished_at or 0.0 for step in context.ledger.steps(run.run_id)), default=0.0)
+        steps = [step for step in context.ledger.steps(run.run_id) if step.host_key in earlier]
+        ended = max((step.finished_at or 0.0 for step in steps), default=0.0)
         context.wait(lambda: None, min(ended + pause, context.clock.now() + pause))
 
 
