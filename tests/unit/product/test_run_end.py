@@ -1,0 +1,259 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How hosts and runs end: in order, interrupted, and found again by a later command."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._power.step import STEP as POWER
+from ansible_collections.patchfleet.windows.plugins.module_utils._run.step import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
+
+from .fakes import ID, START, client_error, shown
+from .stage import RUN, Stage, a_host
+
+NEVER_BEGUN = "i-0fedcba9876543210"
+
+
+@pytest.fixture(autouse=True)
+def a_run_with_two_hosts(stage: Stage) -> None:
+    stage.open_run(a_host(), a_host(NEVER_BEGUN, position=1, name="dev-02"))
+
+
+def run(stage: Stage, state: str, *, check_mode: bool = False, **params: Any) -> dict[str, Any]:
+    return perform(STEP, stage.context(STEP, check_mode=check_mode, state=state, **params))
+
+
+def outcome(stage: Stage, key: str = ID) -> tuple[str | None, str | None, str | None]:
+    host = stage.ledger.host(RUN, key)
+    return host.outcome, host.step, host.reason_code
+
+
+def begin(stage: Stage, step: str = "patch") -> None:
+    stage.ledger.begin_step(RUN, ID, step, stage.clock.now())
+
+
+def switch_on(stage: Stage) -> None:
+    """The host was off and our run started it."""
+    stage.record("stopped")
+    stage.ledger.note_start(ID, RUN, stage.clock.now())
+    stage.ledger.note_launch(ID, stage.clock.now())
+
+
+# A host
+
+
+def test_a_host_that_went_its_whole_way_gets_what_was_proven(stage: Stage) -> None:
+    stage.ledger.learn(RUN, ID, {"proposed_outcome": "patched"})
+    assert run(stage, "host_done", run_id=RUN, host=ID) == {"changed": True, "outcome": "patched", "reason": None}
+    assert stage.told == ["patched"]
+
+
+def test_a_host_that_proved_nothing_failed(stage: Stage) -> None:
+    assert run(stage, "host_done", run_id=RUN, host=ID)["outcome"] == "failed"
+    assert outcome(stage) == ("failed", "patch", "not_proven")
+
+
+def test_a_host_that_failed_stays_failed_after_it_was_put_back(stage: Stage) -> None:
+    stage.ledger.conclude(RUN, ID, Verdict("failed", "disk", "no_room", "C: is full."))
+    stage.ledger.learn(RUN, ID, {"proposed_outcome": "patched"})
+    assert run(stage, "host_done", run_id=RUN, host=ID)["outcome"] == "failed"
+    assert stage.told == ["failed: C: is full."]
+
+
+def test_a_failure_outside_our_steps_is_written_down(stage: Stage) -> None:
+    params: dict[str, Any] = {"run_id": RUN, "host": ID, "reason": "template error", "failed_step": "disk"}
+    assert run(stage, "host_failed", **params) == {"changed": True}
+    assert outcome(stage) == ("failed", "disk", "task_failed")
+    assert run(stage, "host_failed", **{**params, "reason": "later"}) == {"changed": False}
+    assert stage.ledger.host(RUN, ID).reason == "template error"
+
+
+# A run
+
+
+def test_a_run_that_ends_leaves_no_host_without_an_outcome(stage: Stage) -> None:
+    begin(stage)
+    run(stage, "closed", run_id=RUN)
+    assert outcome(stage) == ("failed", "patch", "interrupted")
+    assert outcome(stage, NEVER_BEGUN) == ("deferred", "admit", "run_interrupted")
+    assert stage.ledger.run(RUN).closed_at == START
+
+
+def test_a_host_that_was_only_asked_in_was_not_begun(stage: Stage) -> None:
+    begin(stage, "admit")
+    run(stage, "closed", run_id=RUN)
+    assert outcome(stage) == ("deferred", "admit", "run_interrupted")
+
+
+def test_a_host_that_was_proven_and_is_not_on_because_of_us_keeps_what_it_reached(stage: Stage) -> None:
+    begin(stage)
+    stage.record("running")
+    stage.ledger.learn(RUN, ID, {"proposed_outcome": "patched"})
+    run(stage, "closed", run_id=RUN)
+    assert outcome(stage) == ("patched", None, None)
+
+
+def test_a_host_that_is_still_on_because_of_us_did_not_reach_its_end(stage: Stage) -> None:
+    begin(stage)
+    switch_on(stage)
+    stage.ledger.learn(RUN, ID, {"proposed_outcome": "patched"})
+    run(stage, "closed", run_id=RUN)
+    assert outcome(stage) == ("failed", "patch", "interrupted")
+
+
+def test_check_mode_concludes_and_closes_nothing(stage: Stage) -> None:
+    for state in ("host_done", "host_failed", "closed", "settled"):
+        run(stage, state, check_mode=True, run_id=RUN, host=ID, reason="x")
+    assert outcome(stage) == (None, None, None)
+    assert stage.ledger.run(RUN).closed_at is None
+
+
+# What is found again
+
+
+def find(stage: Stage, **params: Any) -> dict[str, Any]:
+    return run(stage, "open_hosts", **params)
+
+
+def test_a_host_that_a_dead_run_left_on_is_found(stage: Stage) -> None:
+    switch_on(stage)
+    stage.clock.sleep(LEASE_SECONDS)
+    (host,) = find(stage)["hosts"]
+    assert host == {
+        "key": ID,
+        "name": "dev-01",
+        "instance_id": ID,
+        "region": "eu-central-1",
+        "run_id": RUN,
+        "ours": True,
+    }
+
+
+def test_a_host_that_a_living_run_works_on_is_busy(stage: Stage) -> None:
+    switch_on(stage)
+    found = find(stage)
+    assert (found["hosts"], len(found["busy"])) == ([], 1)
+    assert "patch_take_over" in found["busy"][0]
+    assert found["lines"] == found["busy"]
+
+
+def test_a_controller_that_is_known_to_be_dead_is_not_waited_for(stage: Stage) -> None:
+    switch_on(stage)
+    assert len(find(stage, take_over=True)["hosts"]) == 1
+
+
+def test_a_run_can_be_named(stage: Stage) -> None:
+    switch_on(stage)
+    stage.open_run(a_host("i-9", "other"), run_id="other")
+    assert len(find(stage, run_id=RUN, take_over=True)["hosts"]) == 1
+    assert find(stage, run_id="other", take_over=True)["hosts"] == []
+    with pytest.raises(PatchFleetError, match="knows no run"):
+        find(stage, run_id="nonsense")
+
+
+def test_a_host_that_a_later_run_adopted_is_found_under_the_later_one_too(stage: Stage) -> None:
+    """The run that was cut off names itself in its last words."""
+    switch_on(stage)
+    stage.ledger.close_run(RUN, START)
+    stage.open_run(run_id="second")
+    assert [host["key"] for host in find(stage, run_id="second", take_over=True)["hosts"]] == [ID]
+
+
+def test_nothing_open_is_said_in_a_line(stage: Stage) -> None:
+    assert find(stage)["lines"] == ["Nothing is open: every host is as it was found."]
+
+
+# Settling
+
+
+def test_a_dead_run_of_which_nothing_is_open_is_closed(stage: Stage) -> None:
+    begin(stage)
+    stage.clock.sleep(LEASE_SECONDS)
+    assert run(stage, "settled") == {"changed": False}
+    assert stage.ledger.run(RUN).closed_at == START + LEASE_SECONDS
+    assert outcome(stage) == ("failed", "patch", "interrupted")
+
+
+def test_a_living_run_is_not_closed(stage: Stage) -> None:
+    run(stage, "settled")
+    assert stage.ledger.run(RUN).closed_at is None
+
+
+def test_what_is_still_on_because_of_us_is_told_and_its_run_stays_open(stage: Stage) -> None:
+    switch_on(stage)
+    stage.clock.sleep(LEASE_SECONDS)
+    with pytest.raises(PatchFleetError, match=rf"Still on because of us: dev-01 \({ID}\)") as caught:
+        run(stage, "settled")
+    assert caught.value.code == "still_on"
+    assert stage.ledger.run(RUN).closed_at is None
+
+
+def test_a_host_that_was_recorded_but_not_started_is_nothing_to_fail_for(stage: Stage) -> None:
+    stage.record("stopped")
+    stage.clock.sleep(LEASE_SECONDS)
+    assert run(stage, "settled") == {"changed": False}
+
+
+def test_settling_one_run_leaves_the_others(stage: Stage) -> None:
+    switch_on(stage)
+    stage.open_run(a_host("i-9", "other"), run_id="other")
+    stage.clock.sleep(LEASE_SECONDS)
+    assert run(stage, "settled", run_id="other") == {"changed": False}
+    assert stage.ledger.run("other").closed_at is not None
+    assert stage.ledger.run(RUN).closed_at is None
+
+
+# Putting back what a dead run left
+
+
+def put_back(stage: Stage, run_id: str = RUN) -> dict[str, Any]:
+    return perform(POWER, stage.context(POWER, run_id=run_id, host=ID, instance_id=ID, state="restored"))
+
+
+def test_a_dead_run_is_settled_right_after_its_hosts_are_put_back(stage: Stage) -> None:
+    """Else its other hosts would stay leased to a dead run, and the next run would defer them."""
+    switch_on(stage)
+    stage.clock.sleep(LEASE_SECONDS)
+    stage.account.on("describe_instances", shown("stopped", launched=0))
+    put_back(stage)
+    run(stage, "settled")
+    assert stage.ledger.run(RUN).closed_at is not None
+
+
+def test_a_restore_that_failed_can_be_repeated_at_once(stage: Stage) -> None:
+    """Say the right to stop was missing: who repairs that does not wait a quarter of an hour."""
+    switch_on(stage)
+    stage.clock.sleep(LEASE_SECONDS)
+    stage.account.on("describe_instances", shown("running", launched=0))
+    stage.account.on("stop_instances", client_error("UnauthorizedOperation", operation="StopInstances"))
+    with pytest.raises(PatchFleetError):
+        put_back(stage)
+    assert len(find(stage)["hosts"]) == 1
+
+
+def test_a_host_that_two_runs_could_not_put_back_is_put_back(stage: Stage) -> None:
+    """The first started it and died, the second adopted it and has its lease; the record says what the first did."""
+    switch_on(stage)
+    stage.ledger.close_run(RUN, START)
+    stage.open_run(run_id="second")
+    stage.ledger.close_run("second", START)
+    (host,) = find(stage)["hosts"]
+    assert host["run_id"] == "second"
+    stage.account.on("describe_instances", shown("stopped", launched=0))
+    put_back(stage, host["run_id"])
+    assert find(stage)["hosts"] == []
+
+
+def test_a_host_that_a_living_run_adopted_is_busy(stage: Stage) -> None:
+    switch_on(stage)
+    stage.ledger.close_run(RUN, START)
+    stage.open_run(run_id="second")
+    assert "run second" in find(stage)["busy"][0]

@@ -1,0 +1,296 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Planning a run, finding out what rights are missing, and opening it in the ledger."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.hosts import FleetHost
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, PowerRecord
+from ansible_collections.patchfleet.windows.plugins.module_utils._run.step import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._settings.variables import read
+
+from .fakes import ID, NODE_ID, START, client_error
+from .stage import RUN, Stage, a_host
+
+OTHER = "i-0fedcba9876543210"
+DRY_RUN = client_error("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+ROLE = "arn:aws:sts::123456789012:assumed-role/patcher/session"
+ALLOWED = {"EvaluationResults": [{"EvalActionName": "ssm:SendCommand", "EvalDecision": "allowed"}]}
+
+
+def denied(operation: str) -> Exception:
+    return client_error("UnauthorizedOperation", "You are not authorized.", operation, 403)
+
+
+def a_target(key: str = ID, name: str = "dev-01", **more: Any) -> FleetHost:
+    values: dict[str, Any] = {"kind": "ec2", "instance_id": key, "region": "eu-central-1", "by_tag": True}
+    return FleetHost(key=key, name=name, **{**values, "tags": {"PatchGroup": "Windows"}, **more})
+
+
+OFF, ON = a_target(state="stopped"), a_target(OTHER, "dev-02")
+OUT = a_target("i-3", "spot", exclusion=("spot", "It is a Spot instance."), state="stopped")
+GONE = a_target("i-4", "lost", state="gone")
+
+
+@pytest.fixture(autouse=True)
+def all_rights(stage: Stage) -> None:
+    stage.account.on("start_instances", DRY_RUN)
+    stage.account.on("stop_instances", DRY_RUN)
+    stage.account.on("describe_document", {})
+    stage.account.on("list_command_invocations", {})
+    stage.account.on("describe_instance_patch_states", {})
+    stage.account.on("get_caller_identity", {"Arn": ROLE})
+    stage.account.on("simulate_principal_policy", ALLOWED)
+
+
+def run(
+    stage: Stage, state: str, *hosts: FleetHost, check_mode: bool = False, forks: int = 5, **variables: Any
+) -> dict[str, Any]:
+    fleet = [host.as_result() for host in hosts or (OFF, ON)]
+    context = stage.context(
+        STEP, check_mode=check_mode, state=state, settings=read(variables), fleet=fleet, forks=forks
+    )
+    return STEP.work(context)
+
+
+def refusal(stage: Stage, *hosts: FleetHost, **more: Any) -> PatchFleetError:
+    with pytest.raises(PatchFleetError) as caught:
+        run(stage, "opened", *hosts, **more)
+    assert stage.ledger.runs() == []
+    return caught.value
+
+
+def changing(stage: Stage) -> list[str]:
+    """Calls that would change something in the account."""
+    names = ("start_instances", "stop_instances", "modify_volume", "send_command")
+    return [call.operation for call in stage.account.calls if call.operation in names and not call.params.get("DryRun")]
+
+
+# The plan
+
+
+def test_a_plan_touches_and_writes_nothing(stage: Stage) -> None:
+    result = run(stage, "planned", OFF, ON, OUT)
+    assert (result["changed"], result["run_id"], result["batch_size"]) == (False, None, 5)
+    assert [(host["name"], host["wave"], host["included"]) for host in result["hosts"]] == [
+        ("dev-01", 1, True),
+        ("dev-02", 1, True),
+        ("spot", None, False),
+    ]
+    assert changing(stage) == []
+    assert stage.ledger.runs() == []
+
+
+def test_check_mode_plans_only(stage: Stage) -> None:
+    assert run(stage, "opened", check_mode=True) == run(stage, "planned")
+    assert stage.ledger.runs() == []
+
+
+def test_a_host_that_aws_does_not_know_is_out_and_failed(stage: Stage) -> None:
+    result = run(stage, "opened", OFF, GONE)
+    host = stage.ledger.host(result["run_id"], "i-4")
+    assert (host.outcome, host.step, host.reason_code) == ("failed", "plan", "instance_gone")
+    assert host.facts.get("final_state") is None
+
+
+def test_the_plan_says_what_an_earlier_run_left_on(stage: Stage) -> None:
+    stage.ledger.record_power(PowerRecord("i-9", "i-9", "eu-central-1", "old", "stopped", START, "earlier"))
+    stage.ledger.note_start("i-9", "earlier", START)
+    assert "old (i-9) was started by run earlier and is not put back yet." in run(stage, "planned")["lines"]
+
+
+def test_the_lines_fit_a_terminal_and_tell_it_all(stage: Stage) -> None:
+    long = a_target("i-5", "a-name-that-goes-on-and-on-" * 4, type="u7i-12tb.224xlarge", az="eu-central-1a")
+    lines = run(stage, "planned", OFF, long, OUT, patch_deadline="2026-11-15T06:00:00Z")["lines"]
+    table = [line for line in lines if line.startswith("wave")]
+    assert len(table) == 2
+    assert all(len(line) <= 100 for line in table)
+    text = "\n".join(lines)
+    assert "left out  spot: It is a Spot instance." in text
+    assert "2 hosts will be patched, 5 at a time; 1 of them are off" in text
+    assert "1 are left out" in text
+    assert "cannot be finished by 2026-11-15T06:00:00Z" in text
+
+
+# Guards
+
+
+def test_an_empty_selection_opens_no_run(stage: Stage) -> None:
+    """awx#14804, awx#15775: no host matched and the job is green."""
+    context = stage.context(STEP, state="opened", settings=read({}), fleet=[])
+    with pytest.raises(PatchFleetError, match="No host was found"):
+        STEP.work(context)
+    assert stage.ledger.runs() == []
+
+
+def test_more_hosts_than_allowed_open_no_run(stage: Stage) -> None:
+    assert refusal(stage, patch_max_hosts=1).code == "too_many_hosts"
+
+
+def test_forks_are_checked_again_once_a_percentage_is_a_number(stage: Stage) -> None:
+    many = [a_target(f"i-{number}", f"dev-{number:02}") for number in range(20)]
+    error = refusal(stage, *many, patch_batch_size="50%", forks=5)
+    assert isinstance(error, InvalidOption)
+    assert "--forks 10 or more" in error.reason
+    assert run(stage, "opened", *many, patch_batch_size="50%", forks=10)["batch_size"] == 10
+
+
+# Rights
+
+
+def test_power_rights_are_tried_dry_on_one_stopped_host_a_region(stage: Stage) -> None:
+    far = a_target("i-6", "far", state="stopped", region="us-east-1")
+    run(stage, "planned", OFF, a_target("i-5", "dev-05", state="stopped"), far)
+    tried = [(call.region, call.params) for call in stage.account.of("start_instances")]
+    assert tried == [
+        ("eu-central-1", {"InstanceIds": [ID], "DryRun": True}),
+        ("us-east-1", {"InstanceIds": ["i-6"], "DryRun": True}),
+    ]
+    assert len(stage.account.of("stop_instances")) == 2
+
+
+@pytest.mark.parametrize("operation", ["StartInstances", "StopInstances"])
+def test_a_power_right_that_is_missing_fails_the_stopped_hosts_alone(stage: Stage, operation: str) -> None:
+    method = {"StartInstances": "start_instances", "StopInstances": "stop_instances"}[operation]
+    stage.account.on(method, denied(operation))
+    result = run(stage, "opened", OFF, ON)
+    hosts = {host.name: host for host in stage.ledger.hosts(result["run_id"])}
+    assert (hosts["dev-01"].outcome, hosts["dev-01"].reason_code) == ("failed", "access_denied")
+    assert f"ec2:{operation} on {ID}" in str(hosts["dev-01"].reason)
+    assert hosts["dev-02"].outcome is None
+
+
+def test_a_power_right_that_every_host_needs_ends_it(stage: Stage) -> None:
+    stage.account.on("start_instances", denied("StartInstances"))
+    error = refusal(stage, OFF, OUT)
+    assert (error.code, "ec2:StartInstances" in error.reason) == ("access_denied", True)
+
+
+def test_another_answer_to_a_dry_run_is_no_denial(stage: Stage) -> None:
+    stage.account.on("start_instances", client_error("IncorrectInstanceState"))
+    assert run(stage, "planned", OFF)["hosts"][0]["included"] is True
+
+
+@pytest.mark.parametrize(
+    ("method", "operation"),
+    [
+        ("describe_document", "DescribeDocument"),
+        ("list_command_invocations", "ListCommandInvocations"),
+        ("describe_instance_patch_states", "DescribeInstancePatchStates"),
+    ],
+)
+def test_a_reading_right_that_no_host_can_do_without_ends_it(stage: Stage, method: str, operation: str) -> None:
+    stage.account.on(method, client_error("AccessDeniedException", operation=operation))
+    error = refusal(stage)
+    assert (error.code, f"ssm:{operation}" in error.reason) == ("access_denied", True)
+
+
+def test_sending_commands_is_simulated_for_the_role_and_the_targets_tags(stage: Stage) -> None:
+    tagged = a_target(tags={"PatchGroup": "Windows", "aws:cloudformation:stack-name": "web"})
+    run(stage, "planned", tagged)
+    (call,) = stage.account.of("simulate_principal_policy")
+    assert call.params["PolicySourceArn"] == "arn:aws:iam::123456789012:role/patcher"
+    assert "ssm:SendCommand" in call.params["ActionNames"]
+    keys = {entry["ContextKeyName"] for entry in call.params["ContextEntries"]}
+    assert keys == {"aws:ResourceTag/PatchGroup", "ssm:resourceTag/PatchGroup"}
+
+
+@pytest.mark.parametrize("decision", ["implicitDeny", "explicitDeny"])
+def test_a_command_that_could_not_be_sent_ends_it_before_anything_is_touched(stage: Stage, decision: str) -> None:
+    results = [{"EvalActionName": "ssm:SendCommand", "EvalDecision": decision}]
+    stage.account.on("simulate_principal_policy", {"EvaluationResults": results})
+    error = refusal(stage)
+    assert (error.code, "lack the right ssm:SendCommand" in error.reason) == ("access_denied", True)
+
+
+@pytest.mark.parametrize("method", ["get_caller_identity", "simulate_principal_policy"])
+def test_who_may_not_ask_is_not_refused(stage: Stage, method: str) -> None:
+    stage.account.on(method, client_error("AccessDenied"))
+    assert run(stage, "planned")["batch_size"] == 5
+
+
+def test_a_user_is_simulated_as_it_is(stage: Stage) -> None:
+    stage.account.on("get_caller_identity", {"Arn": "arn:aws:iam::123456789012:user/me"})
+    run(stage, "planned")
+    assert stage.account.of("simulate_principal_policy")[0].params["PolicySourceArn"].endswith(":user/me")
+
+
+def test_hosts_without_aws_need_no_rights(stage: Stage) -> None:
+    winrm = FleetHost(key="dc-1", name="dc-1", kind="winrm", inventory_name="dc-1")
+    run(stage, "opened", winrm)
+    assert stage.account.calls == []
+
+
+def test_hybrid_hosts_need_no_power_rights(stage: Stage) -> None:
+    run(stage, "opened", a_target(NODE_ID, "store-7", kind="hybrid"))
+    assert stage.account.of("start_instances") == []
+    assert stage.account.of("describe_document") != []
+
+
+# The opened run
+
+
+def test_a_run_is_written_down_with_all_its_hosts(stage: Stage) -> None:
+    result = run(stage, "opened", OFF, ON, OUT, patch_failure_budget=1, patch_operation="scan")
+    kept = stage.ledger.run(result["run_id"])
+    assert (kept.operation, kept.opened_at, kept.closed_at) == ("scan", START, None)
+    assert kept.snapshot_id == result["snapshot_id"] == str(uuid.UUID(result["snapshot_id"]))
+    assert kept.settings["failure_budget_hosts"] == 1
+    assert kept.settings["targets"] == {
+        "tag": "PatchGroup=Windows",
+        "hosts": None,
+        "regions": ["eu-central-1"],
+        "count": 3,
+    }
+    hosts = stage.ledger.hosts(kept.run_id)
+    assert [(host.name, host.wave, host.outcome) for host in hosts] == [
+        ("dev-01", 1, None),
+        ("dev-02", 1, None),
+        ("spot", None, "excluded"),
+    ]
+    assert hosts[2].facts["final_state"] == "stopped"
+
+
+def test_all_hosts_that_are_in_are_leased_before_the_first_is_touched(stage: Stage) -> None:
+    run_id = run(stage, "opened", OFF, ON, OUT)["run_id"]
+    assert [stage.ledger.holds_lease(run_id, key) for key in (ID, OTHER, "i-3")] == [True, True, False]
+    assert changing(stage) == []
+
+
+def test_hosts_that_another_run_holds_are_deferred_and_say_by_whom(stage: Stage) -> None:
+    stage.open_run(a_host(ID))
+    result = run(stage, "opened", OFF, ON)
+    host = stage.ledger.host(result["run_id"], ID)
+    assert (host.outcome, host.step, host.reason_code) == ("deferred", "plan", "leased")
+    assert RUN in str(host.reason)
+    assert "patch_take_over" in str(host.reason)
+    assert [host["included"] for host in result["hosts"]] == [False, True]
+
+
+def test_taking_over_leases_them_all(stage: Stage) -> None:
+    stage.open_run(a_host(ID))
+    result = run(stage, "opened", OFF, ON, patch_take_over=True)
+    assert [host["included"] for host in result["hosts"]] == [True, True]
+    assert stage.ledger.holds_lease(result["run_id"], ID)
+
+
+def test_hosts_of_a_run_whose_controller_died_are_free_after_a_while(stage: Stage) -> None:
+    """kured#137: a lock whose holder is dead."""
+    stage.open_run(a_host(ID))
+    stage.clock.sleep(LEASE_SECONDS)
+    assert run(stage, "opened", OFF)["hosts"][0]["included"] is True
+
+
+def test_two_runs_of_one_second_have_two_names(stage: Stage) -> None:
+    first = run(stage, "opened", OFF)["run_id"]
+    second = run(stage, "opened", ON)["run_id"]
+    assert first != second
+    assert first[:17] == second[:17] == "20261114T220000Z-"
