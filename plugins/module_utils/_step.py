@@ -170,8 +170,10 @@ class StepContext:
         run_id, key = self.place
         if not self.ledger.holds_lease(run_id, key):
             raise Held(f"Another run has taken {key} over; this one does not touch it any more.", "lease_lost")
-        self.ledger.heartbeat(run_id, self.clock.now())
-        self._next_heartbeat = self.clock.now() + HEARTBEAT_SECONDS
+        now = self.clock.now()
+        if self.phase != "restore" or self.ledger.run(run_id).is_alive(now):  # a dead run stays dead
+            self.ledger.heartbeat(run_id, now)
+        self._next_heartbeat = now + HEARTBEAT_SECONDS
 
 
 def perform(step: Step, context: StepContext) -> dict[str, Any]:

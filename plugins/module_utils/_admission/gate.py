@@ -61,8 +61,8 @@ def _refused(outcome: str, code: str | None, reason: str | None) -> dict[str, An
 def _wait_for_turn(context: StepContext, run: Run, host: Host) -> None:
     """Canaries go first, alone; between waves there may be a pause."""
     hosts = context.ledger.hosts(run.run_id)
-    begun = [other.key for other in hosts if other.wave is not None and other.step != "plan"]  # not those of another run
-    canaries = begun[: int(run.settings["canary"])]
+    ours = [other.key for other in hosts if other.wave is not None and other.step != "plan"]  # no other run's
+    canaries = ours[: int(run.settings["canary"])]
     if canaries and host.key not in canaries:
         _wait_for_canaries(context, run, set(canaries))
     pause = float(run.settings["pause_seconds"])

@@ -15,7 +15,7 @@ from .conclude import conclude_interrupted
 
 
 def open_hosts(context: StepContext) -> dict[str, Any]:
-    """The hosts whose power record is open, with the run that holds it.
+    """The hosts whose power record is open, with the run that holds them.
 
     Returns:
         hosts (key, name, instance_id, region, run_id), busy (sentences: hosts that a living run works on), lines.
@@ -24,17 +24,14 @@ def open_hosts(context: StepContext) -> dict[str, Any]:
     if only:
         context.ledger.run(only)  # says so when there is none
     hosts, busy = [], []
-    for record in context.ledger.open_power():
-        owner = record.started_by or record.run_id
-        if only and only not in {owner, record.run_id}:
-            continue
-        if context.ledger.run(owner).is_alive(context.clock.now()) and not take_over:
+    for record, holder in _open_records(context):
+        if context.ledger.run(holder).is_alive(context.clock.now()) and not take_over:
             busy.append(
-                f"{record.name} ({record.instance_id}) is being worked on by run {owner}; if its controller is known to be dead, "
+                f"{record.name} ({record.instance_id}) is being worked on by run {holder}; if its controller is known to be dead, "
                 "set patch_take_over."
             )
             continue
-        hosts.append(_entry(record, owner))
+        hosts.append(_entry(record, holder))
     lines = [f"{host['name']} ({host['instance_id']}) of run {host['run_id']}" for host in hosts] + busy
     return {
         "changed": False,
@@ -44,13 +41,25 @@ def open_hosts(context: StepContext) -> dict[str, Any]:
     }
 
 
-def _entry(record: PowerRecord, owner: str) -> dict[str, Any]:
+def _open_records(context: StepContext) -> list[tuple[PowerRecord, str]]:
+    """Open records, each with the run that has its lease: the one that started the host, or a later one that adopted it."""
+    only, runs = context.params["run_id"], context.ledger.runs()
+    found = []
+    for record in context.ledger.open_power():
+        holders = [run.run_id for run in runs if context.ledger.holds_lease(run.run_id, record.host_key)]
+        holder = holders[0] if holders else record.started_by or record.run_id
+        if not only or only in {holder, record.started_by, record.run_id}:
+            found.append((record, holder))
+    return found
+
+
+def _entry(record: PowerRecord, holder: str) -> dict[str, Any]:
     return {
         "key": record.host_key,
         "name": record.name,
         "instance_id": record.instance_id,
         "region": record.region,
-        "run_id": owner,
+        "run_id": holder,
         "ours": record.started_by is not None,
     }
 
@@ -62,14 +71,14 @@ def settle(context: StepContext) -> dict[str, Any]:
         PatchFleetError: ``still_on``, with each host.
     """
     only, take_over, now = context.params["run_id"], bool(context.params["take_over"]), context.clock.now()
-    still_open = [r for r in context.ledger.open_power() if not only or only in {r.started_by, r.run_id}]
-    held = {r.started_by or r.run_id for r in still_open} | {r.run_id for r in still_open}
+    still_open = _open_records(context)
+    held = {run_id for record, holder in still_open for run_id in (holder, record.started_by, record.run_id)}
     for run in context.ledger.runs():
         dead = run.closed_at is None and (take_over or not run.is_alive(now))
         if dead and run.run_id not in held and (not only or run.run_id == only):
             conclude_interrupted(context.ledger, run.run_id)
             context.ledger.close_run(run.run_id, now)
-    on = [f"{record.name} ({record.instance_id})" for record in still_open if record.started_by]
+    on = [f"{record.name} ({record.instance_id})" for record, _holder in still_open if record.started_by]
     if on:
         raise PatchFleetError(
             f"Still on because of us: {', '.join(on)}. Run the playbook restore again later.", "still_on"
