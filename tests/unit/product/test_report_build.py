@@ -1,0 +1,154 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the ledger holds of a run becomes report.json: unknown is null, and the sums agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import OUTCOMES, build_report
+
+from .fakes import ID, START
+from .stage import RUN, Stage, a_host
+
+BEGUN = ["start", "ready", "disk", "repair", "patch", "verify", "restore"]
+
+
+def report(stage: Stage) -> dict[str, Any]:
+    return build_report(stage.ledger, RUN, stage.clock.now())
+
+
+def host_of(stage: Stage) -> dict[str, Any]:
+    (host,) = report(stage)["hosts"]
+    found: dict[str, Any] = host
+    return found
+
+
+def step(stage: Stage, name: str, seconds: float, ok: bool = True) -> None:
+    stage.ledger.begin_step(RUN, ID, name, stage.clock.now())
+    stage.clock.sleep(seconds)
+    stage.ledger.end_step(RUN, ID, name, stage.clock.now(), ok)
+
+
+def test_of_a_host_that_was_never_begun_nothing_is_claimed(stage: Stage) -> None:
+    stage.open_run(a_host(facts={}))
+    host = host_of(stage)
+    unknown = (
+        *("original_state", "final_state", "installed", "missing", "failed_updates", "reboots", "free_gib_before"),
+        *(
+            "free_gib_after",
+            "grown_gib",
+            "verified_at",
+            "on_seconds",
+            "idle_seconds",
+            "outcome",
+            "step",
+            "reason",
+            "type",
+        ),
+    )
+    assert {name: host[name] for name in unknown} == dict.fromkeys(unknown)
+    assert (host["started_by_run"], host["repaired"], host["seconds"], host["timeline"]) == (False, [], {}, [])
+
+
+def test_a_hosts_whole_way_is_told(stage: Stage) -> None:
+    stage.open_run(a_host(facts={"type": "t3.large", "az": "eu-central-1a"}))
+    step(stage, "start", 30)
+    stage.ledger.learn(RUN, ID, {"started_by_run": True, "on_since": START + 10, "original_state": "stopped"})
+    for name, seconds in (
+        ("ready", 60.25),
+        ("disk", 10),
+        ("repair", 20),
+        ("patch", 600),
+        ("verify", 70),
+        ("patch", 100),
+    ):
+        step(stage, name, seconds)
+    step(stage, "restore", 90)
+    stage.ledger.learn(
+        RUN, ID, {"off_at": stage.clock.now(), "final_state": "stopped", "installed": ["KB1"], "missing": []}
+    )
+    stage.ledger.conclude(RUN, ID, Verdict("patched"))
+    host = host_of(stage)
+    assert host["seconds"] == {
+        "start": 30,
+        "ready": 60.2,
+        "disk": 10,
+        "repair": 20,
+        "patch": 700,
+        "verify": 70,
+        "restore": 90,
+    }
+    assert (host["on_seconds"], host["idle_seconds"]) == (970.2, 170.2)
+    assert (host["type"], host["az"], host["wave"], host["started_by_run"]) == ("t3.large", "eu-central-1a", 1, True)
+    assert (host["installed"], host["missing"], host["outcome"]) == (["KB1"], [], "patched")
+    assert host["timeline"][0] == {
+        "step": "start",
+        "started_at": "2026-11-14T22:00:00Z",
+        "finished_at": "2026-11-14T22:00:30Z",
+        "ok": True,
+    }
+
+
+def test_a_step_that_still_goes_on_is_counted_until_now(stage: Stage) -> None:
+    stage.open_run()
+    stage.ledger.begin_step(RUN, ID, "patch", START)
+    stage.ledger.learn(RUN, ID, {"on_since": START - 60})
+    stage.clock.sleep(300)
+    host = host_of(stage)
+    assert (host["seconds"], host["on_seconds"], host["idle_seconds"]) == ({"patch": 300}, 360, 60)
+    assert host["timeline"][0]["finished_at"] is None
+
+
+def test_idle_time_is_never_below_zero(stage: Stage) -> None:
+    """Clocks are rounded, and a step may begin before EC2 calls the host on."""
+    stage.open_run()
+    step(stage, "patch", 300)
+    stage.ledger.learn(RUN, ID, {"on_since": START + 10, "off_at": START + 20})
+    assert host_of(stage)["idle_seconds"] == 0
+
+
+def test_the_run_is_told_with_its_targets_and_its_breaker(stage: Stage) -> None:
+    targets = {"tag": "PatchGroup=Windows", "count": 1}
+    stage.open_run(targets=targets)
+    stage.ledger.open_breaker(RUN, "the canary dev-01 failed")
+    stage.clock.sleep(60)
+    first = report(stage)
+    assert (first["schema"], first["run_id"], first["operation"]) == (1, RUN, "install")
+    assert (first["targets"], first["breaker"]) == (targets, "the canary dev-01 failed")
+    assert (first["started_at"], first["finished_at"]) == ("2026-11-14T22:00:00Z", "2026-11-14T22:01:00Z")
+    stage.ledger.close_run(RUN, START + 30)
+    assert report(stage)["finished_at"] == "2026-11-14T22:00:30Z"
+
+
+def test_hosts_are_told_in_planned_order_with_a_reason_each(stage: Stage) -> None:
+    stage.open_run(
+        a_host("i-2", position=1, name="b"),
+        a_host("i-1", name="z"),
+        a_host("w", position=2, kind="winrm", instance_id=None),
+    )
+    stage.ledger.conclude(RUN, "i-2", Verdict("failed", "disk", "no_room", "Only 3 GiB are free."))
+    hosts = report(stage)["hosts"]
+    assert [host["host"] for host in hosts] == ["z", "b", "dev-01"]
+    assert [hosts[1][name] for name in ("outcome", "step", "reason_code", "reason")] == [
+        *("failed", "disk", "no_room", "Only 3 GiB are free."),
+    ]
+    assert (hosts[2]["instance_id"], hosts[2]["kind"]) == (None, "winrm")
+
+
+@settings(max_examples=30, database=None)
+@given(outcomes=st.lists(st.sampled_from(OUTCOMES), max_size=20))
+def test_the_totals_agree_with_the_hosts(tmp_path_factory: pytest.TempPathFactory, outcomes: list[str]) -> None:
+    stage = Stage(tmp_path_factory.mktemp("ledger"))
+    hosts = [a_host(f"i-{number}", position=number, outcome=outcome) for number, outcome in enumerate(outcomes)]
+    stage.open_run(*hosts or [a_host(outcome="patched")])
+    told = report(stage)
+    assert sum(told["totals"].values()) == len(told["hosts"])
+    assert told["totals"] == {name: outcomes.count(name) for name in OUTCOMES if name in outcomes} or not outcomes

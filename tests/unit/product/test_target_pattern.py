@@ -1,0 +1,51 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.patchfleet.windows.plugins.filter.target_pattern import FilterModule, target_pattern
+
+ADDED = "patchfleet_discovered"
+FOUND: dict[str, Any] = {"all": ["a"], ADDED: ["i-1"]}
+NOTHING_FOUND: dict[str, Any] = {"all": ["a"], ADDED: []}
+
+
+@pytest.mark.parametrize(
+    ("given", "groups", "pattern"),
+    [
+        ("", FOUND, ADDED),
+        (None, FOUND, ADDED),
+        ("web:&prod", NOTHING_FOUND, "web:&prod"),
+        ("web:&prod", {"all": []}, "web:&prod"),
+        (" web ", FOUND, f"web,{ADDED}"),
+    ],
+)
+def test_targets_are_what_the_user_names_what_the_tag_found_or_both(given: Any, groups: Any, pattern: str) -> None:
+    assert target_pattern(given, groups, ADDED) == pattern
+
+
+@pytest.mark.parametrize("groups", [NOTHING_FOUND, {"all": ["a"]}, {}])
+def test_a_run_without_any_host_ends_with_an_error(groups: Any) -> None:
+    """awx#14804, awx#15775: no host matched and the job is green."""
+    with pytest.raises(AnsibleFilterError, match=r"neither the tag nor patch_hosts selects one.+Nothing was touched"):
+        target_pattern("", groups, ADDED)
+
+
+def test_a_limit_that_skips_the_discovery_is_told_with_the_way_out() -> None:
+    """With any --limit ansible-core skips a play on localhost and ends with 0."""
+    with pytest.raises(AnsibleFilterError, match=r"--limit dev-01 skips the discovery.+patch_hosts.+patch_exclude"):
+        target_pattern("", NOTHING_FOUND, ADDED, "dev-01")
+
+
+def test_a_limit_together_with_a_pattern_is_fine() -> None:
+    assert target_pattern("web", NOTHING_FOUND, ADDED, "dev-01") == "web"
+
+
+def test_plays_find_it_by_its_name() -> None:
+    assert FilterModule().filters() == {"target_pattern": target_pattern}
