@@ -14,12 +14,15 @@ import atexit
 import json
 import multiprocessing
 import os
+import re
+import shlex
 import signal
 import sys
 import tempfile
 from types import FrameType
 from typing import Any
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import default_ledger, open_ledger
 
 _note = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process lives
@@ -56,7 +59,10 @@ def _speak() -> None:
         return
     where, run_id = json.loads(noted)
     os.ftruncate(_note.fileno(), 0)
-    sentence = last_words(where, run_id)
+    try:
+        sentence = last_words(where, run_id)
+    except PatchFleetError as error:
+        sentence = f"Run {run_id} was interrupted, and what is on because of it is unknown: {error.reason}"
     if sentence:
         sys.stderr.write(f"\n{sentence}\n")
         sys.stderr.flush()
@@ -67,13 +73,20 @@ def last_words(where: str, run_id: str) -> str | None:
     ledger = open_ledger(where)
     if ledger.run(run_id).closed_at is not None:
         return None
-    on = [f"{record.name} ({record.instance_id})" for record in ledger.open_power() if record.started_by == run_id]
+    # Those that an earlier run started and this one adopted, too: their lease tells.
+    records = [r for r in ledger.open_power() if r.started_by and ledger.holds_lease(run_id, r.host_key)]
+    on = [f"{record.name} ({record.instance_id})" for record in records]
     command = f"ansible-playbook patchfleet.windows.restore -e patch_run_id={run_id} -e patch_take_over=true"
     if where != default_ledger():
-        command += f" -e patch_ledger={where}"
+        command += f" -e {_variable('patch_ledger', where)}"
     if not on:
         return f"Run {run_id} was interrupted. Nothing is on because of it; run the same command again to go on."
     return (
         f"Run {run_id} was interrupted. Still on because of it: {', '.join(on)}.\n"
         f"Put them back as they were:  {command}"
     )
+
+
+def _variable(name: str, value: str) -> str:
+    """An extra variable for a shell; Ansible splits name=value at blanks, and JSON it does not."""
+    return f"{name}={value}" if re.fullmatch(r"[\w./-]+", value) else shlex.quote(json.dumps({name: value}))
