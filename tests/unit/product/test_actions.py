@@ -1,0 +1,275 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The action plugins: what they prepare from the play's variables, and that they run the step inside the controller."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleError
+from ansible.utils.display import Display
+
+from ansible_collections.patchfleet.windows.plugins.action import (
+    fleet_info,
+    patch_baseline,
+    patch_report,
+    patch_run,
+    patch_settings,
+    system_drive_space,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import Step, StepContext
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import ControllerStep
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import progress_line
+
+from .fakes import ID, START
+from .stage import RUN, Stage, a_host
+
+
+def work(context: StepContext) -> dict[str, Any]:
+    if context.params["trouble"]:
+        raise PatchFleetError("C: is full.", "no_room", {"free_gib": 1})
+    context.say("cleaning")
+    return {"changed": not context.check_mode, "seen": context.params["seen"]}
+
+
+class SomeAction(ControllerStep):
+    step = Step(
+        name="some_step",
+        arguments={
+            "seen": {"type": "int", "default": 5},
+            "trouble": {"type": "bool", "default": False},
+            "detail": {"type": "str"},
+        },
+        work=work,
+        phase="disk",
+        uses_aws=False,
+        rules={"required_if": [("trouble", True, ("detail",))]},
+    )
+
+
+def action(kind: Any, *, delegate_to: str | None = None, check_mode: bool = False, **args: Any) -> Any:
+    task = SimpleNamespace(
+        action="patchfleet.windows.some_step",
+        args=args,
+        async_val=0,
+        check_mode=check_mode,
+        delegate_to=delegate_to,
+        diff=False,
+        no_log=False,
+    )
+    connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="unused"))
+    return kind(
+        task=task, connection=connection, play_context=None, loader=None, templar=Templar(), shared_loader_obj=None
+    )
+
+
+class Templar:
+    """Answers a template as if its variable were defined as that."""
+
+    def template(self, value: Any) -> Any:
+        return {"{{ batch }}": "7"}.get(value, value) if isinstance(value, str) else value
+
+
+@pytest.fixture
+def printed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr(Display, "display", lambda _self, text, *_args, **_kwargs: lines.append(text))
+    return lines
+
+
+# The base of all
+
+
+def test_a_step_runs_inside_the_controller(printed: list[str]) -> None:
+    result = action(SomeAction).run(task_vars={"inventory_hostname": "dev-01"})
+    assert (result["changed"], result["seen"]) == (True, 5)
+    assert "failed" not in result
+    assert len(printed) == 1
+    assert printed[0].split()[1:] == ["dev-01", "disk", "cleaning"]
+
+
+@pytest.mark.parametrize("here", [None, "localhost", "127.0.0.1", "::1"])
+def test_a_step_that_is_delegated_to_the_controller_runs_there_too(printed: list[str], here: str | None) -> None:
+    assert action(SomeAction, delegate_to=here).run(task_vars={})["seen"] == 5
+    assert printed
+
+
+def test_a_step_that_is_delegated_elsewhere_runs_as_its_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def execute(_self: Any, module_name: str, task_vars: Any) -> dict[str, Any]:
+        asked.append(module_name)
+        return {"changed": True, "from": "module"}
+
+    monkeypatch.setattr(SomeAction, "_execute_module", execute)
+    assert action(SomeAction, delegate_to="jump-host").run(task_vars={})["from"] == "module"
+    assert asked == ["patchfleet.windows.some_step"]
+
+
+def test_a_step_that_fails_is_a_failed_task_with_its_reason() -> None:
+    result = action(SomeAction, trouble=True, detail="x").run(task_vars={})
+    assert (result["failed"], result["msg"], result["reason_code"]) == (True, "C: is full.", "no_room")
+    assert result["free_gib"] == 1
+
+
+def test_options_are_converted_and_checked_as_a_module_does_it(printed: list[str]) -> None:
+    assert action(SomeAction, seen="12", trouble="no").run(task_vars={})["seen"] == 12
+    for wrong in ({"nonsense": 1}, {"seen": "many"}, {"trouble": True}):
+        with pytest.raises(AnsibleError, match=r"nonsense|many|detail"):
+            action(SomeAction, **wrong).run(task_vars={})
+    assert len(printed) == 1
+
+
+def test_check_mode_reaches_the_step(printed: list[str]) -> None:
+    assert action(SomeAction, check_mode=True).run(task_vars={})["changed"] is False
+    assert printed
+
+
+def test_a_line_of_progress_has_the_clocks_time_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATCHFLEET_CLOCK", f"0.000001,{START + 845},0")
+    assert progress_line("dev-01", "ready", "the agent answered").startswith("  22:")
+    assert progress_line("dev-01", None, "").endswith("dev-01")
+    assert "dev-01                ready    the agent answered" in progress_line("dev-01", "ready", "the agent answered")
+
+
+# patch_settings
+
+
+def settings_seen(**variables: Any) -> Any:
+    task_vars = {"ansible_forks": 20, "inventory_hostname": "x", **variables}
+    return action(patch_settings.ActionModule).prepare({"variables": {}, "forks": 5, "partial": False}, task_vars)
+
+
+def test_the_plays_variables_are_read_with_their_templates() -> None:
+    seen = settings_seen(patch_batch_size="{{ batch }}", patch__run_id="internal", other="x", patch_sesions="warn")
+    assert seen["variables"] == {"patch_batch_size": "7", "patch_sesions": "warn"}
+    assert seen["forks"] == 20
+
+
+def test_an_ansible_core_that_is_too_old_is_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patch_settings, "core_version", "2.16.14")
+    context = stage.context(patch_settings.ActionModule.step)
+    with pytest.raises(PatchFleetError, match=r"ansible-core 2\.16\.14 is too old: 2\.17 or newer") as caught:
+        action(patch_settings.ActionModule).perform(context, {})
+    assert caught.value.code == "core_too_old"
+
+
+@pytest.mark.parametrize("version", ["2.17.0", "2.19.14", "2.21.0rc1", "3.0.0"])
+def test_newer_ones_are_fine(stage: Stage, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    monkeypatch.setattr(patch_settings, "core_version", version)
+    context = stage.context(patch_settings.ActionModule.step)
+    assert action(patch_settings.ActionModule).perform(context, {})["settings"]["batch_size"] == 5
+
+
+# fleet_info
+
+HOSTVARS: dict[str, Any] = {
+    "web": {"instance_id": ID, "placement": {"region": "us-east-1"}, "ansible_connection": "winrm"},
+    "tagged": {"instance_id": "i-2", "patch__region": "eu-west-1", "patch__by_tag": True},
+    "store": {"instance_id": "mi-1", "region": "eu-west-2"},
+    "dc": {"ansible_connection": "psrp"},
+}
+
+
+def test_hosts_of_the_inventory_are_described_by_their_variables() -> None:
+    plugin = action(fleet_info.ActionModule, inventory_hosts=["web", "tagged", "store", "dc", {"name": "as it is"}])
+    entries = plugin.prepare({}, {"hostvars": HOSTVARS})["inventory_hosts"]
+    assert [(entry["instance_id"], entry["region"], entry["by_tag"]) for entry in entries[:-1]] == [
+        (ID, "us-east-1", False),
+        ("i-2", "eu-west-1", True),
+        ("mi-1", "eu-west-2", False),
+        ("", None, False),
+    ]
+    assert entries[0]["connection"] == "winrm"
+    assert entries[-1] == {"name": "as it is"}
+
+
+def found(monkeypatch: pytest.MonkeyPatch, stage: Stage, *hosts: tuple[str, str], **task_vars: Any) -> list[str]:
+    """The inventory names that fleet_info gives to found hosts of (key, name)."""
+    rows = [{"key": key, "name": name, "inventory_name": None} for key, name in hosts]
+    monkeypatch.setattr(ControllerStep, "perform", lambda *_args: {"hosts": rows})
+    result = action(fleet_info.ActionModule).perform(stage.context(fleet_info.ActionModule.step), task_vars)
+    return [host["inventory_name"] for host in result["hosts"]]
+
+
+def test_a_host_that_the_inventory_knows_keeps_its_name_there(monkeypatch: pytest.MonkeyPatch, stage: Stage) -> None:
+    known = {"hostvars": HOSTVARS, "groups": {"all": list(HOSTVARS)}}
+    assert found(monkeypatch, stage, (ID, "dev-01"), **known) == ["web"]
+
+
+def test_a_new_host_is_called_by_its_name_where_that_is_harmless_and_free(
+    monkeypatch: pytest.MonkeyPatch, stage: Stage
+) -> None:
+    """Names are tags: two hosts may share one, and one may be a pattern, a path or a template."""
+    hosts = [
+        ("i-a1", "dev-01"),
+        ("i-a2", "dev-01"),
+        ("i-a3", "web"),
+        ("i-a4", "web server"),
+        ("i-a5", "all:!x"),
+        ("i-a6", "{{ x }}"),
+        ("i-a7", ""),
+        ("i-a8", "-web"),
+    ]
+    known = {"hostvars": HOSTVARS, "groups": {"all": list(HOSTVARS)}}
+    assert found(monkeypatch, stage, *hosts, **known) == ["dev-01", *(f"i-a{number}" for number in range(2, 9))]
+
+
+# patch_run, patch_report
+
+
+def test_the_plan_is_printed_and_an_opened_run_remembered(
+    monkeypatch: pytest.MonkeyPatch, stage: Stage, printed: list[str]
+) -> None:
+    noted: list[tuple[Any, str]] = []
+    monkeypatch.setattr(patch_run, "remember_run", lambda ledger, run_id: noted.append((ledger, run_id)))
+    results = iter([{"lines": ["wave 1  dev-01", ""], "run_id": RUN}, {"lines": ["planned"], "run_id": None}, {}])
+    monkeypatch.setattr(ControllerStep, "perform", lambda *_args: next(results))
+    plugin = action(patch_run.ActionModule)
+    plugin.perform(stage.context(patch_run.ActionModule.step, state="opened", ledger="/l"), {})
+    plugin.perform(stage.context(patch_run.ActionModule.step, state="opened"), {})
+    plugin.perform(stage.context(patch_run.ActionModule.step, state="closed"), {})
+    assert printed == ["  wave 1  dev-01", "", "  planned"]
+    assert noted == [("/l", RUN)]
+
+
+def test_the_report_is_shown_with_its_files(stage: Stage, tmp_path: Path, printed: list[str]) -> None:
+    stage.open_run(a_host(outcome="patched"))
+    context = stage.context(patch_report.ActionModule.step, report_dir=str(tmp_path))
+    action(patch_report.ActionModule).perform(context, {})
+    assert any("dev-01" in line for line in printed)
+    assert f"report.html: {tmp_path}/report.html" in printed
+
+
+# Scripts
+
+
+@pytest.fixture
+def role_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(ControllerStep, "_find_needle", lambda _self, _folder, name: str(tmp_path / name))
+    return tmp_path
+
+
+def test_scripts_are_read_from_the_roles_files_behind_the_common_beginning(role_files: Path) -> None:
+    (role_files / "measure.ps1").write_text("Invoke-PatchFleetScript -Name 'measure_disk'")
+    plugin = action(system_drive_space.ActionModule)
+    scripts = plugin.prepare({"scripts": {"measure_disk": "measure.ps1"}}, {})["scripts"]
+    assert "function Invoke-PatchFleetScript" in scripts["measure_disk"]
+    assert scripts["measure_disk"].endswith("\nInvoke-PatchFleetScript -Name 'measure_disk'")
+
+
+def test_a_step_without_scripts_reads_none() -> None:
+    assert action(system_drive_space.ActionModule).prepare({"scripts": None}, {})["scripts"] == {}
+
+
+def test_the_history_script_is_read_when_it_is_given(role_files: Path) -> None:
+    (role_files / "history.ps1").write_text("the text")
+    plugin = action(patch_baseline.ActionModule)
+    assert plugin.prepare({"history_script": "history.ps1"}, {})["history_script"].endswith("the text")
+    assert plugin.prepare({"history_script": None}, {})["history_script"] is None
