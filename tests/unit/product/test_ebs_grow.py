@@ -173,6 +173,11 @@ def test_a_modification_that_fails_is_told_with_awss_words(stage: Stage) -> None
     assert "grown_gib" not in stage.facts()
 
 
+def test_a_right_to_look_that_is_missing_is_told(stage: Stage) -> None:
+    stage.account.on("describe_volumes_modifications", client_error("UnauthorizedOperation"))
+    assert trouble(stage).code == "access_denied"
+
+
 def test_a_modification_that_takes_too_long_is_told(stage: Stage) -> None:
     stage.account.on("describe_volumes_modifications", modified("modifying"))
     assert trouble(stage, modify_timeout_seconds=300).code == "modify_timeout"

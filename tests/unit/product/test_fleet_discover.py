@@ -113,6 +113,17 @@ def test_an_instance_that_goes_away_meanwhile_ends_nothing(stage: Stage) -> None
     assert find_by_tag(stage)[0]["exclusion_code"] is None
 
 
+@pytest.mark.parametrize(
+    ("method", "state"), [("describe_instance_attribute", "stopped"), ("describe_instance_information", "running")]
+)
+def test_a_right_to_look_that_is_missing_is_told(stage: Stage, method: str, state: str) -> None:
+    stage.account.on("describe_instances", reservations(instance(state)))
+    stage.account.on(method, client_error("UnauthorizedOperation"))
+    with pytest.raises(PatchFleetError, match="lack the right") as caught:
+        find_by_tag(stage)
+    assert caught.value.code == "access_denied"
+
+
 def test_what_ssm_says_of_running_hosts_is_merged_in(stage: Stage) -> None:
     stage.account.on("describe_instances", reservations(instance()))
     stage.account.on("describe_instance_information", listed(node(pinged=-60)))

@@ -232,6 +232,16 @@ def test_a_host_that_cannot_even_be_looked_at_is_held_and_stays_open(night: Stag
     assert is_open(night)
 
 
+def test_a_host_that_is_not_on_because_of_us_is_not_held_for_that(stage: Stage) -> None:
+    stage.open_run()
+    stage.record("running")
+    stage.account.on("describe_instances", client_error("RequestExpired"))
+    with pytest.raises(PatchFleetError) as caught:
+        restore(stage)
+    assert (caught.value.outcome, caught.value.code) == ("failed", "credentials_expired")
+    assert is_open(stage)
+
+
 def test_a_host_that_does_not_stop_in_time_is_held_and_stays_open(night: Stage) -> None:
     night.account.on("stop_instances", stopping_as_told(night, STOPPING))
     assert held(night).code == "still_stopping"

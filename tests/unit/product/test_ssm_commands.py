@@ -115,6 +115,12 @@ def test_an_output_that_does_not_exist_yet_is_no_output(stage: Stage) -> None:
     assert (ended.status, ended.response_code, ended.stdout, ended.stderr) == ("Failed", 1, "", "")
 
 
+def test_an_output_that_may_not_be_read_is_told(stage: Stage) -> None:
+    stage.guest.on(DOCUMENT, Outcome("Failed", code=1))
+    stage.account.on("get_command_invocation", client_error("AccessDeniedException", operation="GetCommandInvocation"))
+    assert trouble(stage).code == "access_denied"
+
+
 @pytest.mark.parametrize("status", ["Pending", "InProgress", "Delayed", "Cancelling"])
 def test_what_is_going_on_is_waited_for(stage: Stage, status: str) -> None:
     stage.account.on("send_command", SENT)

@@ -116,6 +116,12 @@ def test_a_right_that_is_missing_ends_the_wait_at_once(stage: Stage) -> None:
     assert stage.clock.passed == 0
 
 
+def test_a_right_to_look_that_is_missing_ends_the_wait_at_once(stage: Stage) -> None:
+    stage.account.on("describe_instance_information", client_error("AccessDeniedException"))
+    assert trouble(stage).code == "access_denied"
+    assert stage.clock.passed == 0
+
+
 def test_an_agent_that_never_reports_is_told_at_the_deadline(stage: Stage) -> None:
     stage.account.on("describe_instance_information", listed())
     error = trouble(stage, seconds=300)

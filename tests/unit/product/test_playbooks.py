@@ -1,0 +1,128 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The shape of the plays, as ansible-core's treatment of batches, failures and limits forces it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+COLLECTION = "patchfleet.windows."
+TASK_FILES = sorted([*(ROOT / "roles").glob("*/tasks/*.yml"), *(ROOT / "playbooks").glob("*.yml")])
+
+
+def plays(name: str) -> dict[str, dict[str, Any]]:
+    """The plays of a playbook by their names."""
+    return {play["name"]: play for play in yaml.safe_load((ROOT / "playbooks" / f"{name}.yml").read_text())}
+
+
+def roles(tasks: list[dict[str, Any]]) -> list[str]:
+    """The roles that tasks import, each with its entry point."""
+    imports = [task["ansible.builtin.import_role"] for task in tasks if "ansible.builtin.import_role" in task]
+    return [f"{one['name'].removeprefix(COLLECTION)}/{one['tasks_from']}" for one in imports]
+
+
+def all_tasks(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for task in tasks:
+        yield task
+        for part in ("block", "rescue", "always"):
+            yield from all_tasks(task.get(part, []))
+
+
+def tasks_of(path: Path) -> list[dict[str, Any]]:
+    document = yaml.safe_load(path.read_text())
+    if path.parent.name == "playbooks":
+        return [task for play in document for task in all_tasks(play["tasks"])]
+    return list(all_tasks(document))
+
+
+@pytest.fixture
+def patch() -> dict[str, Any]:
+    return plays("patch")["Patch"]
+
+
+def test_a_host_goes_its_way_in_this_order(patch: dict[str, Any]) -> None:
+    admission, leave, way = patch["tasks"]
+    assert f"{COLLECTION}host_admission" in admission
+    assert leave["ansible.builtin.meta"] == "end_host"
+    assert roles(way["block"]) == [
+        "start_hosts/host",
+        "repair_windows_update/sessions",
+        "expand_ebs/host",
+        "repair_windows_update/host",
+        "patch/host",
+    ]
+
+
+def test_each_host_is_put_back_as_soon_as_it_is_done_and_whatever_happened(patch: dict[str, Any]) -> None:
+    """instance-scheduler-on-aws#648: stop each host when its own patching has ended, not when the window closes."""
+    way = patch["tasks"][-1]
+    assert roles(way["always"]) == ["restore_state/host"]
+    assert [task[f"{COLLECTION}patch_run"]["state"] for task in way["rescue"]] == ["host_failed"]
+
+
+def test_no_host_waits_for_another_between_two_steps(patch: dict[str, Any]) -> None:
+    """ansible/ansible#81736: a barrier wastes the fast hosts' time."""
+    assert patch["strategy"] == "ansible.builtin.host_pinned"
+    assert patch["order"] == "inventory"
+
+
+def test_the_breaker_is_ours_and_not_that_of_a_batch(patch: dict[str, Any]) -> None:
+    """ansible/ansible#82267, #7019: a batch that fails whole would stop the play, and with it the report."""
+    assert not {"max_fail_percentage", "any_errors_fatal"} & set(patch)
+    assert patch["tasks"][0]["ignore_errors"] is True
+    assert all("rescue" in task for task in patch["tasks"][2:])
+
+
+def test_nothing_in_a_hosts_way_runs_for_all_or_changes_the_inventory() -> None:
+    """host_pinned runs run_once for every host, aborts on add_host, and loses its window by a throttle."""
+    files = {"start_hosts", "expand_ebs", "repair_windows_update", "patch", "restore_state"}
+    for path in TASK_FILES:
+        if path.parents[1].name in files and path.name in {"host.yml", "sessions.yml", "power.yml"}:
+            for task in tasks_of(path):
+                assert not {"run_once", "throttle", "ansible.builtin.add_host"} & set(task), path
+
+
+@pytest.mark.parametrize("name", ["patch", "plan"])
+def test_a_run_without_hosts_cannot_end_green(name: str) -> None:
+    """awx#14804, awx#15775."""
+    patterns = [
+        play["hosts"] for play in plays(name).values() if play["hosts"] not in {"localhost", "patchfleet_planned"}
+    ]
+    assert len(patterns) == 2
+    assert all("patchfleet.windows.target_pattern(groups, " in pattern for pattern in patterns)
+    assert all("ansible_limit" in pattern for pattern in patterns)
+
+
+def test_a_restore_that_fails_for_one_host_goes_on_with_the_others() -> None:
+    tasks = plays("restore")["Put back"]["tasks"]
+    assert [task.get("ignore_errors") for task in tasks] == [True]
+
+
+def test_no_play_gathers_facts() -> None:
+    """Most hosts are off, and none needs a connection of Ansible's."""
+    for path in (ROOT / "playbooks").glob("*.yml"):
+        assert all(play["gather_facts"] is False for play in yaml.safe_load(path.read_text()))
+
+
+@pytest.mark.parametrize("path", TASK_FILES, ids=lambda path: f"{path.parents[1].name}/{path.name}")
+def test_every_step_is_told_to_which_host_of_which_run_it_belongs(path: Path) -> None:
+    """Else it would leave no trace in the ledger, and look at no lease and no deadline."""
+    for task in tasks_of(path):
+        for name in set(task):
+            if not name.startswith(COLLECTION):
+                continue
+            options = importlib.import_module(
+                f"ansible_collections.patchfleet.windows.plugins.action.{name.removeprefix(COLLECTION)}"
+            ).ActionModule.step.arguments
+            assert set(task[name]) - {"region"} <= set(options)
+            if "host" in options and name != f"{COLLECTION}patch_run":
+                assert {"ledger", "run_id", "host"} <= set(task[name])
