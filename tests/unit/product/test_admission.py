@@ -45,7 +45,7 @@ def refused(stage: Stage, key: str = FIRST) -> tuple[str, str]:
     """(outcome, reason code), as the task says and the ledger holds."""
     result = admit(stage, key)
     kept = stage.ledger.host(RUN, key)
-    assert result["admitted"] is False
+    assert (result["admitted"], result["changed"]) == (False, False)
     assert (result["outcome"], result["reason_code"], result["reason"]) == (
         *(kept.outcome, kept.reason_code, kept.reason),
     )

@@ -110,9 +110,17 @@ def test_a_start_whose_launch_was_never_seen_is_ours_by_its_time(night: Stage) -
     assert restore(night)["changed"] is True
 
 
-def test_a_launch_long_after_an_unseen_start_is_somebody_elses(night: Stage) -> None:
+@pytest.mark.parametrize("launched", [-300, 0, 600])
+def test_the_times_of_aws_and_of_the_controller_may_differ_a_little(night: Stage, launched: float) -> None:
     night.ledger.note_start(ID, RUN, START)
-    night.account.on("describe_instances", shown("running", launched=3600))
+    night.account.on("describe_instances", shown("running", launched=launched))
+    assert restore(night)["changed"] is True
+
+
+@pytest.mark.parametrize("launched", [-301, 601])
+def test_a_launch_far_from_an_unseen_start_is_somebody_elses(night: Stage, launched: float) -> None:
+    night.ledger.note_start(ID, RUN, START)
+    night.account.on("describe_instances", shown("running", launched=launched))
     assert held(night).code == "restarted_by_others"
     assert stops(night) == 0
 
@@ -267,6 +275,21 @@ def test_a_host_that_another_run_took_over_is_not_stopped(night: Stage) -> None:
 def test_the_time_for_the_hosts_way_does_not_keep_it_on(night: Stage) -> None:
     night.ledger.learn(RUN, ID, {"deadline_at": START})
     assert restore(night)["changed"] is True
+
+
+def test_a_host_that_another_run_takes_over_while_it_is_looked_at_is_not_stopped(stage: Stage) -> None:
+    stage.open_run()
+    stage.record("stopped")
+    stage.ledger.note_start(ID, RUN, START)
+    stage.open_run(a_host("i-9", "other"), run_id="other")
+    stage.account.on("describe_instances", by_time(stage.clock, (0, shown("stopped")), (100, OURS)))
+    stage.clock.at(90, lambda: stage.ledger.take_over("other", [ID], START + 90, force=True))
+    assert held(stage).code == "lease_lost"
+    assert stops(stage) == 0
+
+
+def test_check_mode_says_what_would_be_stopped(night: Stage) -> None:
+    assert restore(night, check_mode=True) == {"changed": True, "state": "running", "note": None}
 
 
 @pytest.mark.parametrize("answer", [OURS, shown("running", launched=300), OFF], ids=["ours", "theirs", "off"])

@@ -103,7 +103,8 @@ def test_what_others_stopped_while_it_was_to_run_is_not_started(stage: Stage) ->
 
 
 def test_check_mode_starts_nothing(night: Stage) -> None:
-    assert start(night, check_mode=True)["changed"] is True
+    result = start(night, check_mode=True)
+    assert (result["changed"], result["started"]) == (True, True)
     assert starts(night) == 0
     record = night.ledger.power(ID)
     assert record is not None
@@ -263,3 +264,11 @@ def test_a_host_that_another_run_took_over_is_touched_no_more(night: Stage) -> N
     error = refusal(night)
     assert (error.code, error.outcome) == ("lease_lost", "held")
     assert night.account.calls == []
+
+
+def test_a_host_that_another_run_takes_over_while_there_is_no_room_is_not_started(night: Stage) -> None:
+    night.open_run(a_host("i-9", "other"), run_id="other")
+    night.account.on("start_instances", client_error("InsufficientInstanceCapacity"))
+    night.clock.at(100, lambda: night.ledger.take_over("other", [ID], START + 100, force=True))
+    assert refusal(night).code == "lease_lost"
+    assert all(call.at < 200 for call in night.account.of("start_instances"))
