@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Self
 
 from lab.checker import check
 from lab.runner import DEFAULT_LIMIT_SECONDS, Runner
@@ -158,7 +158,7 @@ class _Folder:
         self.path = Path(tempfile.mkdtemp(prefix="patchfleet-lab-")) if out is None else out.resolve()
         self.keep = True
 
-    def __enter__(self) -> _Folder:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:

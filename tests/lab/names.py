@@ -27,7 +27,7 @@ def expand_names(name: str) -> list[str]:
 
 def parse_time(text: str) -> datetime:
     """An ISO 8601 time with its zone as an aware datetime in UTC; ValueError for anything else."""
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no zone")
     return moment.astimezone(UTC)

@@ -61,7 +61,7 @@ class Runner:
             self.lab.start()
             workplace = Workplace(self.scenario, self.lab)
             ends.callback(workplace.close)
-            ends.callback(lambda: [process.sweep() for process, _background in self.processes])
+            ends.callback(self._sweep)
             yield workplace
 
     def run(self) -> list[str]:
@@ -81,6 +81,10 @@ class Runner:
             self._write_truth()
             result = process.result()
             return {"killed": 137, "timeout": 124}[result] if isinstance(result, str) else result
+
+    def _sweep(self) -> None:
+        for process, _background in self.processes:
+            process.sweep()
 
     def _write_truth(self) -> None:
         text = json.dumps(self.lab.truth(), indent=1, sort_keys=True, ensure_ascii=False)

@@ -292,9 +292,8 @@ def _events(entry: dict[str, Any]) -> list[Event]:
     retag = act["retag"] if isinstance(act, dict) else None
     do = "retag" if isinstance(act, dict) else act
     when_host, when_state = split_when(entry["when"]) if "when" in entry else (None, None)
-    events = []
-    for watched in expand_names(when_host) if when_host else [None]:
-        own = None if do in CONTROLLER_ACTS else watched
-        for host in expand_names(entry["host"]) if "host" in entry else [own]:
-            events.append(Event(entry.get("at_seconds"), watched, when_state, host, do, retag))
-    return events
+    return [
+        Event(entry.get("at_seconds"), watched, when_state, host, do, retag)
+        for watched in (expand_names(when_host) if when_host else [None])
+        for host in (expand_names(entry["host"]) if "host" in entry else [None if do in CONTROLLER_ACTS else watched])
+    ]

@@ -23,19 +23,17 @@ SSM_ACTS = ("agent_dies", "agent_returns", "untag", "retag")
 def document_problems(document: dict[str, Any]) -> list[Problem]:
     """Everything in a document that fits the schema and yet is no scenario, in the order of its keys."""
     kinds: dict[str, str] = {}
-    problems = [
+    return [
         *_start_problems(document),
         *_host_problems(document, kinds),
         *_event_problems(document.get("events", []), kinds),
         *_expect_problems(document["expect"], set(kinds)),
     ]
-    return problems
 
 
 def _start_problems(document: dict[str, Any]) -> Iterator[Problem]:
-    for key in ("start",):
-        if key in document and not _is_time(document[key]):
-            yield key, f'expected a time such as "2026-11-14T22:00:00Z", got {document[key]!r}'
+    if "start" in document and not _is_time(document["start"]):
+        yield "start", f'expected a time such as "2026-11-14T22:00:00Z", got {document["start"]!r}'
 
 
 def _is_time(text: str) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from lab.checker import check
 from lab.scenario import load
 

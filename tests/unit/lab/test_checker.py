@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from fabricated import BOTH, Run
+from lab.fields import OUTCOMES
 
 Spoil = Callable[[Run], object]
 
@@ -184,8 +186,7 @@ ALWAYS: dict[str, tuple[Spoil, str]] = {
     "two outcomes": (tell_twice, "always.targets.dev-02: expected one outcome, got 2"),
     "no outcome": (
         lambda run: run.reports(1, outcome="skipped"),
-        "always.outcome.dev-02: expected one of patched, compliant, noncompliant, failed, deferred, excluded, held, "
-        "got skipped",
+        f"always.outcome.dev-02: expected one of {', '.join(OUTCOMES)}, got skipped",
     ),
     "totals": (
         lambda run: run.report.update(totals={"patched": 3}),

@@ -12,8 +12,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import lab.cli
 import pytest
+
+import lab.cli
 from lab.cli import main
 from lab.scenario import Scenario, Step
 

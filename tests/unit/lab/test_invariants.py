@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from fabricated import BOTH, IDS, Run, patch_baseline
 
 Spoil = Callable[[Run], object]

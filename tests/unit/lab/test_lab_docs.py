@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from lab.fields import REPORT_FIELDS, TRUTH_FIELDS
 from lab.scenario import load
 from lab.schema import schema

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from lab.process import Process, marked
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}

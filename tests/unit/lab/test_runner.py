@@ -15,9 +15,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import lab.runner
 import pytest
 import yaml
+
+import lab.runner
 from lab.process import marked
 from lab.runner import Runner, forks, ledger_file, playbook_name
 from lab.scenario import load

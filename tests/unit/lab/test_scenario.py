@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from lab.scenario import ApiFault, Disk, Event, Scenario, ScenarioError, Step, Update, Volume, expand_names, load
 
 TESTS = Path(__file__).parents[2]
