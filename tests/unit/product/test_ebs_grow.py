@@ -132,6 +132,10 @@ def test_a_volume_at_its_maximum_is_told_and_never_shrinks(stage: Stage, size: i
     assert f"has {size} GiB and may grow to {size} GiB only" in error.reason
 
 
+def test_a_growth_that_is_just_enough_is_done(stage: Stage) -> None:
+    assert grow(stage, at_least_gib=20)["grown_gib"] == 20
+
+
 def test_a_growth_that_is_too_small_is_not_begun_and_both_limits_are_named(stage: Stage) -> None:
     error = trouble(stage, at_least_gib=30)
     assert (error.code, modifications(stage)) == ("volume_at_maximum", [])

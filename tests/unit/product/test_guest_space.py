@@ -89,6 +89,13 @@ def test_the_component_store_is_reset_only_when_asked(stage: Stage, reset_base: 
     assert stage.guest.inputs("clean_disk") == [{"reset_base": reset_base, "temp_age_days": 1}]
 
 
+def test_exactly_enough_is_enough(stage: Stage) -> None:
+    """On each rung: after cleaning, and with what the disk has."""
+    assert make_room(stage, disk(18), disk(20))["free_gib"] == 20
+    make_room(stage, disk(10, extendable=10), disk(10, extendable=10), disk(20))
+    assert grew_to(stage) == []
+
+
 def test_what_the_disk_has_already_is_used_before_the_volume_grows(stage: Stage) -> None:
     result = make_room(stage, disk(10, extendable=15), disk(12, extendable=15), disk(27))
     assert (result["free_gib"], result["grown_gib"]) == (27, 0)
