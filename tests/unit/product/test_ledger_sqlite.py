@@ -87,6 +87,7 @@ def test_another_program_can_read_it_while_it_is_open(tmp_path: Path) -> None:
     ledger.record_power(PowerRecord(ID, ID, "eu-central-1", "dev-01", "stopped", START, RUN))
     query = "SELECT original_state FROM power_record WHERE instance_id = ? AND closed_at IS NULL"
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as reader:
+        assert reader.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert reader.execute(query, (ID,)).fetchone() == ("stopped",)
         ledger.close_power(ID, "restored", START)
         assert reader.execute(query, (ID,)).fetchone() is None

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def test_three_files_are_written_where_the_user_wants_them(stage: Stage, tmp_pat
     assert json.loads((folder / "report.json").read_text()) == result["report"]
     assert result["files"] == {name: str(folder / name) for name in FILES}
     assert result["changed"] is True
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o644}
     assert all(len(line) <= 100 for line in result["table"])
 
 
