@@ -12,6 +12,7 @@ TEST := $(VENV)/.test-installed
 LINT := $(VENV)/.lint-installed
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
+.DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -44,3 +45,52 @@ $(LINT): requirements/lint.txt $(TEST)
 	@echo "Installing what the linters need" >&2
 	@$(PIP) -r $<
 	@touch $@
+
+# What Ansible's tools keep stays in the checkout, and nothing of the caller's own settings reaches them.
+export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(VENV)/collections
+export ANSIBLE_CONFIG := /dev/null
+
+.PHONY: lint lint-python lint-types lint-yaml lint-ansible lint-changelog lint-sanity
+# `make -k lint` goes on after the first complaint.
+lint: lint-python lint-types lint-yaml lint-ansible lint-changelog lint-sanity ## Format, rules, types, YAML, Ansible's own checks
+lint-python: $(LINT)
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/ruff check --quiet --output-format concise
+lint-types: $(LINT)
+	$(BIN)/mypy
+lint-yaml: $(LINT)
+	$(BIN)/yamllint --strict .
+lint-ansible: $(LINT)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --quiet
+lint-changelog: $(LINT)
+	$(BIN)/antsibull-changelog lint
+lint-sanity: $(LINT)
+	$(BIN)/python tests/tools/sanity.py
+
+.PHONY: format
+format: $(LINT) ## Put into format what `make lint` would complain about
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: test
+test: $(TEST) ## Unit tests, then every scenario in the lab, two at a time
+	$(BIN)/pytest tests/unit
+	$(BIN)/pytest -n 2 tests/integration
+
+.PHONY: matrix
+matrix: $(TEST) ## Unit tests and a scenario on each ansible-core and Python that is here
+	$(BIN)/python tests/matrix/run.py
+
+.PHONY: bench
+bench: $(TEST) ## CPU, memory, API calls and time, for fleets of 40 and 200
+	PYTHONPATH=tests $(BIN)/python -m bench
+
+.PHONY: demo
+demo: $(LAB) ## Patch a small fleet in the lab, and look at the report
+	@tests/demo/run
+
+.PHONY: clean
+clean: ## Remove what these targets have made
+	rm -rf .venv .venv-matrix .cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
