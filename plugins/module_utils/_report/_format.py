@@ -171,7 +171,9 @@ def headline(report: Report) -> str:
 def describe_targets(targets: Optional[dict[str, Any]]) -> str:
     """Which hosts were asked for: ``tag PatchGroup=Windows in eu-central-1``."""
     targets = targets or {}
-    parts = [f"{what} {plain(targets[key])}" for key, what in (("tag", "tag"), ("hosts", "pattern")) if targets.get(key)]
+    parts = [
+        f"{what} {plain(targets[key])}" for key, what in (("tag", "tag"), ("hosts", "pattern")) if targets.get(key)
+    ]
     text = " and ".join(parts) or NOTHING
     regions = targets.get("regions")
     return f"{text} in {', '.join(plain(region) for region in regions)}" if regions else text

@@ -55,7 +55,9 @@ def _steps(host: f.Host) -> list[list[Any]]:
     """The steps with their times; only their durations where the times are not known."""
     way = steps_of(host)
     if not way:
-        return [[f.plain(name), None, None, f.duration(value), None] for name, value in (host.get("seconds") or {}).items()]
+        return [
+            [f.plain(name), None, None, f.duration(value), None] for name, value in (host.get("seconds") or {}).items()
+        ]
     return [[step.name, step.start, step.end, f.duration(step.seconds), step.ok] for step in way]
 
 

@@ -1,4 +1,3 @@
-
 """What the page does: sorts, filters, opens details, explains the timeline. It adds text only as text, never as markup."""
 
 from __future__ import annotations

@@ -42,7 +42,9 @@ def to_html(report: f.Report) -> str:
         f'<script type="application/json" id=data>{data({"windows": windows, **details(hosts)})}</script>',
         f"<script>{SCRIPT}</script>",
     ]
-    return "\n".join([_head(report, hosts), "<body>", SYMBOLS, "<main>", *body[:-2], "</main>", *body[-2:], "</html>", ""])
+    return "\n".join(
+        [_head(report, hosts), "<body>", SYMBOLS, "<main>", *body[:-2], "</main>", *body[-2:], "</html>", ""]
+    )
 
 
 def _head(report: f.Report, hosts: list[f.Host]) -> str:
