@@ -10,6 +10,7 @@ the task is delegated to another machine, its module runs there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from ansible.plugins.action import ActionBase
@@ -40,11 +41,8 @@ class ControllerStep(ActionBase):  # type: ignore[misc]  # ansible-core has no t
             return {**result, **self._execute_module(module_name=self._task.action, task_vars=task_vars)}
         _checked, params = self.validate_argument_spec(self.step.argument_spec(), **self.step.rules)
         try:
-            context = StepContext(
-                self.prepare(params, task_vars or {}),
-                check_mode=self._task.check_mode,
-                say=self._teller(params, task_vars),
-            )
+            context = StepContext(self.prepare(params, task_vars or {}), check_mode=self._task.check_mode)
+            context.say = self._teller(context, task_vars or {})
             result.update(self.perform(context, task_vars or {}))
         except PatchFleetError as error:
             result.update(failed=True, **failure(error))
@@ -58,7 +56,12 @@ class ControllerStep(ActionBase):  # type: ignore[misc]  # ansible-core has no t
         """Run the step; a subclass may do something with the result."""
         return perform(self.step, context)
 
-    def _teller(self, params: dict[str, Any], task_vars: dict[str, Any] | None) -> Any:
-        name = str((task_vars or {}).get("inventory_hostname", ""))
-        phase = self.step.phase_of(params)
-        return lambda text: Display().display(progress_line(name, phase, text))
+    def _teller(self, context: StepContext, task_vars: dict[str, Any]) -> Callable[[str], None]:
+        """Prints a line of progress under the step that the host is in at that moment."""
+        name = str(task_vars.get("inventory_hostname", ""))
+
+        def say(text: str) -> None:
+            phase = context.phase or self.step.phase_of(context.params)
+            Display().display(progress_line(name, phase, text))
+
+        return say
