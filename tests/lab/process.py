@@ -70,15 +70,15 @@ class Process:
             self.killed = True
         self.sweep()
 
-    def terminate(self) -> None:
-        """SIGTERM to the whole process group, as from a terminal or AWX."""
+    def terminate(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """SIGTERM (SIGINT for Ctrl-C) to the whole process group, as from a terminal or AWX."""
         if not self.running:
             return
         with contextlib.suppress(ProcessLookupError):
             if self._own_group:
-                os.killpg(self._popen.pid, signal.SIGTERM)
+                os.killpg(self._popen.pid, number)
             else:
-                self._signal_all(signal.SIGTERM)
+                self._signal_all(number)
 
     def sweep(self) -> None:
         """Kill the command and whatever it has left behind."""
