@@ -62,7 +62,7 @@ lint-types: $(LINT)
 lint-yaml: $(LINT)
 	$(BIN)/yamllint --strict .
 lint-ansible: $(LINT)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --quiet
+	PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(VENV)/collections" $(BIN)/ansible-lint --quiet
 lint-changelog: $(LINT)
 	$(BIN)/antsibull-changelog lint
 lint-sanity: $(LINT)

@@ -11,7 +11,7 @@ import random
 from collections import Counter
 from typing import Any
 
-START = datetime.datetime(2026, 11, 14, 22, 0, tzinfo=datetime.timezone.utc)
+START = datetime.datetime(2026, 11, 14, 22, 0, tzinfo=datetime.UTC)
 HOSTILE_NAMES = (
     "<script>alert(1)</script>",
     "a\"b'c $(id) `id` {{ 6 * 7 }}",
@@ -72,8 +72,29 @@ _TROUBLES: tuple[dict[str, Any], ...] = (
 def host(number: int = 1, **fields: Any) -> dict[str, Any]:
     """One host of a report, of which nothing is known but its name and what is given."""
     unknown = dict.fromkeys(
-        "step reason reason_code original_state final_state started_by_run installed missing failed_updates reboots "
-        "free_gib_before free_gib_after grown_gib repaired verified_at on_seconds idle_seconds type region az wave".split()
+        [
+            "step",
+            "reason",
+            "reason_code",
+            "original_state",
+            "final_state",
+            "started_by_run",
+            "installed",
+            "missing",
+            "failed_updates",
+            "reboots",
+            "free_gib_before",
+            "free_gib_after",
+            "grown_gib",
+            "repaired",
+            "verified_at",
+            "on_seconds",
+            "idle_seconds",
+            "type",
+            "region",
+            "az",
+            "wave",
+        ]
     )
     known = {"host": f"dev-{number:02}", "instance_id": f"i-0{number:016x}", "kind": "ec2", "outcome": "patched"}
     return {**unknown, **known, "seconds": {}, "timeline": [], **fields}
@@ -105,7 +126,7 @@ def fleet(size: int, batch: int = 5) -> dict[str, Any]:
         ends = [step["finished_at"] for h in wave for step in h["timeline"]]
         begin = datetime.datetime.fromisoformat(max(ends)) if ends else begin
         hosts += wave
-    for h, name in zip(hosts[2::3], HOSTILE_NAMES):
+    for h, name in zip(hosts[2::3], HOSTILE_NAMES, strict=False):
         h["host"] = name
     return report(hosts)
 

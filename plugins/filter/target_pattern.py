@@ -31,7 +31,8 @@ options:
 """
 
 EXAMPLES = r"""
-- hosts: "{{ patch_hosts | default('') | patchfleet.windows.target_pattern(groups, 'patchfleet_discovered') }}"
+- name: Plan
+  hosts: "{{ patch_hosts | default('') | patchfleet.windows.target_pattern(groups, 'patchfleet_discovered') }}"
 """
 
 RETURN = r"""
@@ -43,7 +44,11 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible import context
 from ansible.errors import AnsibleFilterError
+
+ONLY_LOOKING = ("syntax", "listhosts", "listtasks", "listtags")
+"""Options with which ansible-playbook runs no play, so that no earlier one has added hosts."""
 
 
 def target_pattern(given: str | None, groups: Mapping[str, Any], added: str, limit: str = "") -> str:
@@ -55,6 +60,8 @@ def target_pattern(given: str | None, groups: Mapping[str, Any], added: str, lim
     parts = [part for part in (str(given or "").strip(), added if groups.get(added) else "") if part]
     if parts:
         return ",".join(parts)
+    if any(context.CLIARGS.get(option) for option in ONLY_LOOKING):
+        return added
     if limit:
         raise AnsibleFilterError(
             f"No host to work on: --limit {limit} skips the discovery by tag. Give the targets as an inventory pattern with "

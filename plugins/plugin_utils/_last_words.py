@@ -25,13 +25,21 @@ from typing import Any
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import default_ledger, open_ledger
 
-_note = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process lives
+
+def _nameless_file() -> int:
+    """The descriptor of a file without a name, open as long as the process and its workers live."""
+    descriptor, path = tempfile.mkstemp(prefix="patchfleet-")
+    os.unlink(path)
+    return descriptor
+
+
+_note = _nameless_file()
 _previous: dict[int, Any] = {}
 
 
 def remember_run(ledger: str | None, run_id: str) -> None:
     """Called by the worker that opened a run."""
-    os.pwrite(_note.fileno(), json.dumps([ledger or default_ledger(), run_id]).encode(), 0)
+    os.pwrite(_note, json.dumps([ledger or default_ledger(), run_id]).encode(), 0)
 
 
 def listen() -> None:
@@ -54,11 +62,11 @@ def _on_signal(signum: int, frame: FrameType | None) -> None:
 
 
 def _speak() -> None:
-    noted = os.pread(_note.fileno(), 65536, 0)
+    noted = os.pread(_note, 65536, 0)
     if not noted:
         return
     where, run_id = json.loads(noted)
-    os.ftruncate(_note.fileno(), 0)
+    os.ftruncate(_note, 0)
     try:
         sentence = last_words(where, run_id)
     except PatchFleetError as error:

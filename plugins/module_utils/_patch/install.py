@@ -134,7 +134,7 @@ INSTALL = Step(
         **TRACKING_ARGUMENTS,
         "instance_id": {"type": "str", "required": True},
         "snapshot_id": {"type": "str", "required": True},
-        "max_passes": {"type": "int", "default": 3},
+        "max_passes": {"type": "int", "default": 3, "no_log": False},
         "install_timeout_seconds": {"type": "int", "default": 7200},
         "history_script": {"type": "str"},
         "cloudwatch_log_group": {"type": "str"},

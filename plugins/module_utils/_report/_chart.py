@@ -45,7 +45,9 @@ def timeline(report: f.Report, hosts: Sequence[f.Host]) -> tuple[str, dict[str, 
         return "<section class=timeline><h2>Timeline</h2><p class=note>No host was begun.</p></section>", windows
     roomy = len(bars) <= _MOST_ROOMY_BARS
     waves = [bars[0][1].get("wave"), *(host.get("wave") for _row, host, _way in bars)]
-    rows = "\n".join(_bar(bar, clock, roomy, bar[1].get("wave") != before) for bar, before in zip(bars, waves))
+    rows = "\n".join(
+        _bar(bar, clock, roomy, bar[1].get("wave") != before) for bar, before in zip(bars, waves, strict=False)
+    )
     clock_axis, clock_lines = _axis("clock", clock_ticks(clock), "UTC")
     own_axis, own_lines = _axis("own", own_ticks(own), "elapsed", hidden=True)
     return (
@@ -63,7 +65,7 @@ def timeline(report: f.Report, hosts: Sequence[f.Host]) -> tuple[str, dict[str, 
 
 _SCALES = """<div class=scales role=group aria-label="Scale of the timeline" hidden>
 <button data-scale=clock aria-pressed=true>By the clock</button><button data-scale=own aria-pressed=false>From
-each host’s start</button></div>"""
+each host&#39;s start</button></div>"""
 
 
 def _in_order(bars: list[_Bar]) -> list[_Bar]:

@@ -15,7 +15,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, Optional
+from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._clock import iso, parse_iso
 
@@ -79,7 +79,7 @@ def words(code: object) -> str:
     return plain(code).replace("_", " ")
 
 
-def duration(seconds: Optional[float]) -> str:
+def duration(seconds: float | None) -> str:
     """Seconds in the two largest units that matter: ``45 s``, ``12 min 3 s``, ``2 h 5 min``, ``3 d 4 h``."""
     if seconds is None:
         return NOTHING
@@ -96,17 +96,17 @@ def duration(seconds: Optional[float]) -> str:
     return " ".join(shown) or "0 s"
 
 
-def gib(value: Optional[float]) -> str:
+def gib(value: float | None) -> str:
     """GiB with one decimal, without the unit."""
     return NOTHING if value is None else f"{value:.1f}"
 
 
-def seconds_of(moment: Optional[str]) -> Optional[float]:
+def seconds_of(moment: str | None) -> float | None:
     """An ISO 8601 time as seconds since 1970."""
     return None if moment is None else parse_iso(moment)
 
 
-def utc(moment: Optional[str], pattern: str = "{date} {time} UTC") -> str:
+def utc(moment: str | None, pattern: str = "{date} {time} UTC") -> str:
     """An ISO 8601 time in UTC to the second, e.g. ``2026-11-14 22:00:00 UTC``."""
     text = iso(seconds_of(moment))
     if text is None:
@@ -115,7 +115,7 @@ def utc(moment: Optional[str], pattern: str = "{date} {time} UTC") -> str:
     return pattern.format(date=date, time=time)
 
 
-def run_seconds(report: Report) -> Optional[float]:
+def run_seconds(report: Report) -> float | None:
     """How long the run took; None when it was cut off."""
     start, end = seconds_of(report.get("started_at")), seconds_of(report.get("finished_at"))
     return None if start is None or end is None else end - start
@@ -168,7 +168,7 @@ def headline(report: Report) -> str:
     return text
 
 
-def describe_targets(targets: Optional[dict[str, Any]]) -> str:
+def describe_targets(targets: dict[str, Any] | None) -> str:
     """Which hosts were asked for: ``tag PatchGroup=Windows in eu-central-1``."""
     targets = targets or {}
     parts = [
@@ -179,7 +179,7 @@ def describe_targets(targets: Optional[dict[str, Any]]) -> str:
     return f"{text} in {', '.join(plain(region) for region in regions)}" if regions else text
 
 
-def failed_updates(host: Host) -> Optional[list[str]]:
+def failed_updates(host: Host) -> list[str] | None:
     """``KB5031001 (0x80070643)`` for each update that failed; None when that is not known."""
     updates = host.get("failed_updates")
     if updates is None:
@@ -232,7 +232,7 @@ def updates(host: Host) -> str:
     return f"{len(installed)} of {'?' if missing is None else len(installed) + len(missing)}"
 
 
-def _updates(missing: Optional[list[str]]) -> str:
+def _updates(missing: list[str] | None) -> str:
     if missing is None:
         return "Approved updates are"
     return f"{count(len(missing), 'approved update')} {'is' if len(missing) == 1 else 'are'}"

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Optional
+from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import icon, text
@@ -17,7 +17,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report._timeli
 _LONGEST_CELL = 4
 
 # A cell: what it shows (HTML), and the number by which it is sorted; without one it is sorted by its text.
-_Cell = tuple[str, Optional[float]]
+_Cell = tuple[str, float | None]
 
 
 def host_table(hosts: Sequence[f.Host]) -> str:
@@ -94,7 +94,7 @@ def _state(host: f.Host) -> _Cell:
     return f"<span class=changed>{content}</span>" if changed else content, None
 
 
-def _list(items: Optional[Sequence[object]]) -> _Cell:
+def _list(items: Sequence[object] | None) -> _Cell:
     if items is None:
         return f.NOTHING, None
     shown = [text(item) for item in items[:_LONGEST_CELL]]
@@ -130,25 +130,25 @@ _COLUMNS: tuple[tuple[str, str, Callable[[f.Host], _Cell]], ...] = (
 )
 
 
-def _joined(items: Optional[Sequence[object]]) -> Optional[str]:
+def _joined(items: Sequence[object] | None) -> str | None:
     return None if items is None else ", ".join(f.plain(item) for item in items) or "none"
 
 
-def _if_cut(items: Optional[Sequence[object]]) -> str:
+def _if_cut(items: Sequence[object] | None) -> str:
     """All items where the table has room for some of them only."""
     return ", ".join(f.plain(item) for item in items) if items and len(items) > _LONGEST_CELL else ""
 
 
-def _optional(value: object) -> Optional[str]:
+def _optional(value: object) -> str | None:
     return None if value is None else f.plain(value)
 
 
-def _yes(value: Optional[bool]) -> Optional[str]:
+def _yes(value: bool | None) -> str | None:
     return None if value is None else "yes" if value else "no"
 
 
 # A fact that is null is not known; one that is empty is not worth a line.
-_FACTS: tuple[tuple[str, Callable[[f.Host], Optional[str]]], ...] = (
+_FACTS: tuple[tuple[str, Callable[[f.Host], str | None]], ...] = (
     ("Instance", lambda host: _optional(host.get("instance_id"))),
     ("Kind", lambda host: _optional(host.get("kind"))),
     ("Type", lambda host: _optional(host.get("type"))),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from html import escape
-from typing import Any, Optional
+from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 
@@ -26,14 +26,14 @@ def data(value: Any) -> str:
     return json.dumps(value, separators=(",", ":")).translate(_JSON_ESCAPES)
 
 
-def icon(outcome: Optional[str]) -> str:
+def icon(outcome: str | None) -> str:
     """The sign of an outcome: a shape of its own, in a colour of its own."""
     if outcome not in f.OUTCOMES:
         return ""
     return f'<svg class="i o-{outcome}" aria-hidden=true><use href=#i-{outcome} /></svg>'
 
 
-def time(moment: Optional[str]) -> str:
+def time(moment: str | None) -> str:
     """An ISO 8601 time in UTC; the script adds the viewer's own."""
     if moment is None:
         return f.NOTHING

@@ -133,7 +133,8 @@ time span { color: var(--soft); display: block; font-size: .8125rem; }
 .plan { fill: var(--plan); } .admit { fill: var(--admit); } .start { fill: var(--start); } .ready { fill: var(--ready); }
 .disk { fill: var(--disk); } .repair { fill: var(--repair); } .patch { fill: var(--patch); }
 .verify { fill: var(--verify); } .restore { fill: var(--restore); } .other { fill: var(--admit); }
-.bad { stroke: var(--failed); stroke-width: 2; fill: url(#hatch); } .track .bad text { fill: var(--ink); stroke: var(--card); stroke-width: 4px;
+.bad { stroke: var(--failed); stroke-width: 2; fill: url(#hatch); }
+.track .bad text { fill: var(--ink); stroke: var(--card); stroke-width: 4px;
   paint-order: stroke; font-weight: 600; }
 .open { opacity: .55; }
 #hatch rect { fill: var(--card); } #hatch path { stroke: var(--failed); stroke-width: 2; }

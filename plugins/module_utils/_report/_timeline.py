@@ -14,7 +14,6 @@ import datetime
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Optional
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 
@@ -33,11 +32,11 @@ class Step:
 
     name: str
     start: float
-    end: Optional[float]
-    ok: Optional[bool]
+    end: float | None
+    ok: bool | None
 
     @property
-    def seconds(self) -> Optional[float]:
+    def seconds(self) -> float | None:
         return None if self.end is None else self.end - self.start
 
 

@@ -115,12 +115,12 @@ def _fit(hosts: Sequence[f.Host], width: int) -> tuple[list[_Column], list[int]]
 
 def _row(cells: Sequence[str], columns: Sequence[_Column], widths: Sequence[int]) -> list[str]:
     """One row of the table: as many lines as its longest cell needs."""
-    wrapped = [wrap(cell, width) for cell, width in zip(cells, widths)]
+    wrapped = [wrap(cell, width) for cell, width in zip(cells, widths, strict=False)]
     right = [*(column.to_the_right for column in columns), False]
     lines = []
     for number in range(max(map(len, wrapped))):
         parts = []
-        for lines_of_cell, width, to_the_right in zip(wrapped, widths, right):
+        for lines_of_cell, width, to_the_right in zip(wrapped, widths, right, strict=False):
             text = lines_of_cell[number] if number < len(lines_of_cell) else ""
             padding = " " * (width - columns_of(text))
             parts.append(padding + text if to_the_right else text + padding)

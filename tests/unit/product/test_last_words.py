@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import subprocess
@@ -37,7 +38,7 @@ signal.pause()
 def state_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     yield
-    _last_words._note.truncate(0)  # noqa: SLF001 - what a test left there
+    os.ftruncate(_last_words._note, 0)  # noqa: SLF001 - what a test left there
 
 
 @pytest.fixture
