@@ -37,15 +37,24 @@ class ControllerStep(ActionBase):  # type: ignore[misc]  # ansible-core has no t
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        if self._task.delegate_to and self._task.delegate_to not in LOCAL:
-            return {**result, **self._execute_module(module_name=self._task.action, task_vars=task_vars)}
         _checked, params = self.validate_argument_spec(self.step.argument_spec(), **self.step.rules)
         try:
-            context = StepContext(self.prepare(params, task_vars or {}), check_mode=self._task.check_mode)
+            params = self.prepare(params, task_vars or {})
+            if self._task.delegate_to and self._task.delegate_to not in LOCAL:
+                return {**result, **self._elsewhere(params, task_vars)}
+            context = StepContext(params, check_mode=self._task.check_mode)
             context.say = self._teller(context, task_vars or {})
             result.update(self.perform(context, task_vars or {}))
         except PatchFleetError as error:
             result.update(failed=True, **failure(error))
+        return result
+
+    def _elsewhere(self, params: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        """The step as a module on another machine, with what only the controller could read: its files and variables."""
+        own = {name: params[name] for name in self.step.arguments if params.get(name) is not None}
+        result: dict[str, Any] = self._execute_module(
+            module_name=self._task.action, module_args={**self._task.args, **own}, task_vars=task_vars
+        )
         return result
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:

@@ -101,15 +101,28 @@ def test_a_step_that_is_delegated_to_the_controller_runs_there_too(printed: list
 
 
 def test_a_step_that_is_delegated_elsewhere_runs_as_its_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    asked: list[Any] = []
 
-    def execute(_self: Any, module_name: str, task_vars: Any) -> dict[str, Any]:
-        asked.append(module_name)
+    def execute(_self: Any, module_name: str, module_args: Any, task_vars: Any) -> dict[str, Any]:
+        asked.append((module_name, module_args))
         return {"changed": True, "from": "module"}
 
     monkeypatch.setattr(SomeAction, "_execute_module", execute)
     assert action(SomeAction, delegate_to="jump-host").run(task_vars={})["from"] == "module"
-    assert asked == ["patchfleet.windows.some_step"]
+    assert asked == [("patchfleet.windows.some_step", {"seen": 5, "trouble": False})]
+
+
+def test_what_only_the_controller_can_read_goes_along_to_the_module(
+    monkeypatch: pytest.MonkeyPatch, role_files: Path
+) -> None:
+    """Else the path of a script would arrive in the guest as if it were the script."""
+    (role_files / "measure.ps1").write_text("the text")
+    monkeypatch.setattr(
+        ControllerStep, "_execute_module", lambda _self, module_args, **_other: {"scripts": module_args["scripts"]}
+    )
+    args = {"instance_id": ID, "scripts": {"measure_disk": "measure.ps1"}}
+    result = action(system_drive_space.ActionModule, delegate_to="jump-host", **args).run(task_vars={})
+    assert result["scripts"]["measure_disk"].endswith("\nthe text")
 
 
 def test_a_step_that_fails_is_a_failed_task_with_its_reason() -> None:
