@@ -188,7 +188,8 @@ def perform(step: Step, context: StepContext) -> dict[str, Any]:
     context.enter(phase)
     ok = False
     try:
-        context.keep_lease()
+        if phase != "admit" or context.host.outcome is None:  # one that was never leased is told there why
+            context.keep_lease()
         _refuse_late(context)
         result = step.work(context)
         ok = True

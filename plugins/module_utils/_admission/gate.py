@@ -41,7 +41,8 @@ def admit(context: StepContext) -> dict[str, Any]:
         original_state = _look(context, run, host)
     except PatchFleetError as error:
         verdict = Verdict(error.outcome, "admit", error.code, error.reason)
-        context.ledger.conclude(run.run_id, host.key, verdict)
+        if not context.check_mode:
+            context.ledger.conclude(run.run_id, host.key, verdict)
         context.say(f"{error.outcome}: {error.reason}")
         return _refused(error.outcome, error.code, error.reason)
     now = context.clock.now()
@@ -84,7 +85,7 @@ def _wait_for_canaries(context: StepContext, run: Run, canaries: set[str]) -> No
         raise Deferred("The canary hosts had not ended in time.", "breaker")
     bad = [host.name for host in ended if host.outcome in FAILURES]
     if bad:
-        context.ledger.open_breaker(run.run_id, f"the canary {', '.join(bad)} failed")
+        _open_breaker(context, run, f"the canary {', '.join(bad)} failed")
 
 
 def _check_breaker(context: StepContext, run: Run) -> None:
@@ -92,10 +93,20 @@ def _check_breaker(context: StepContext, run: Run) -> None:
     failures = sum(counts.get(outcome, 0) for outcome in FAILURES)
     budget = int(run.settings["failure_budget_hosts"])
     if failures > budget:
-        context.ledger.open_breaker(run.run_id, f"{failures} hosts failed and patch_failure_budget tolerates {budget}")
+        _open_breaker(context, run, f"{failures} hosts failed and patch_failure_budget tolerates {budget}")
     reason = context.ledger.run(run.run_id).breaker
     if reason:
-        raise Deferred(f"Nothing new is begun in this run: {reason}.", "breaker")
+        raise _closed(reason)
+
+
+def _open_breaker(context: StepContext, run: Run, reason: str) -> None:
+    if context.check_mode:
+        raise _closed(reason)
+    context.ledger.open_breaker(run.run_id, reason)
+
+
+def _closed(reason: str) -> Deferred:
+    return Deferred(f"Nothing new is begun in this run: {reason}.", "breaker")
 
 
 def _check_time(context: StepContext, run: Run) -> None:
@@ -124,5 +135,8 @@ def _look(context: StepContext, run: Run, host: Host) -> str:
     if exclusion is not None:
         raise Excluded(exclusion[1], exclusion[0])
     state = "stopped" if instance["State"]["Name"] in OFF_STATES else "running"
+    if context.check_mode:
+        known = context.ledger.power(host.key)
+        return known.original_state if known else state
     record = PowerRecord(*(host.key, instance_id, str(host.region), host.name, state, context.clock.now(), run.run_id))
     return context.ledger.record_power(record).original_state

@@ -112,6 +112,12 @@ def test_a_host_that_has_its_outcome_already_is_not_let_in(stage: Stage) -> None
     assert stage.account.calls == []
 
 
+def test_a_host_that_the_plan_left_out_is_told_why(stage: Stage) -> None:
+    """It was never leased, which is not the reason."""
+    stage.open_run(host(0, outcome="excluded", reason_code="spot", reason="It is a Spot instance."))
+    assert refused(stage) == ("excluded", "spot")
+
+
 def test_a_host_that_lost_its_tag_is_left_out(stage: Stage) -> None:
     stage.open_run(host(0, facts={"by_tag": True}))
     for there in (tags(Name="dev"), tags(PatchGroup="windows")):
@@ -284,6 +290,21 @@ def test_without_a_pause_nobody_waits(stage: Stage) -> None:
     begin_and_end(stage, FIRST, START)
     admit(stage, THIRD)
     assert stage.clock.passed == 0
+
+
+# Check mode
+
+
+def test_in_check_mode_it_says_what_it_would_and_writes_nothing(stage: Stage) -> None:
+    stage.open_run(*HOSTS, failure_budget_hosts=0)
+    checked = stage.context(STEP, check_mode=True, run_id=RUN, host=FIRST)
+    assert perform(STEP, checked) == {"changed": False, "admitted": True, "original_state": "stopped"}
+    assert starting(stage) == []
+    stage.ledger.conclude(RUN, SECOND, FAILED)
+    result = perform(STEP, stage.context(STEP, check_mode=True, run_id=RUN, host=FIRST))
+    assert (result["admitted"], result["reason_code"]) == (False, "breaker")
+    assert stage.ledger.run(RUN).breaker is None
+    assert stage.ledger.host(RUN, FIRST).outcome is None
 
 
 # Another run
