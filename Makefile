@@ -49,7 +49,7 @@ $(LINT): requirements/lint.txt $(TEST)
 # What Ansible's tools keep stays in the checkout, and nothing of the caller's own settings reaches them.
 export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(VENV)/collections
-export ANSIBLE_CONFIG := /dev/null
+export ANSIBLE_CONFIG := $(CURDIR)/tests/tools/ansible.cfg
 
 .PHONY: lint lint-python lint-types lint-yaml lint-ansible lint-changelog lint-sanity
 # `make -k lint` goes on after the first complaint.
@@ -62,7 +62,7 @@ lint-types: $(LINT)
 lint-yaml: $(LINT)
 	$(BIN)/yamllint --strict .
 lint-ansible: $(LINT)
-	PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/$(VENV)/collections" $(BIN)/ansible-lint --quiet
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint -q
 lint-changelog: $(LINT)
 	$(BIN)/antsibull-changelog lint
 lint-sanity: $(LINT)

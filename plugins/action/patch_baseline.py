@@ -17,6 +17,5 @@ class ActionModule(ControllerStep):
     step = INSTALL
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        if params["history_script"]:
-            params["history_script"] = script_text(self, params["history_script"])
+        params["history_script"] = script_text(self, params["history_script"])
         return params

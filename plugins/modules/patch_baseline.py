@@ -37,9 +37,10 @@ options:
     default: 7200
   history_script:
     description:
-      - 'The script C(update_history): a file (the action plugin reads it) or its text; without it, failed
-        updates have no HRESULT.'
+      - 'The script C(update_history): a file (the action plugin reads it) or its text. It tells
+        what was installed, and why an update failed.'
     type: str
+    required: true
   cloudwatch_log_group:
     description:
       - A CloudWatch log group that gets the whole output; Run Command itself keeps its beginning only.

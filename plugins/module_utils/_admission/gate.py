@@ -21,6 +21,7 @@ from .._power.instances import describe_instance, tags_of
 from .._step import StepContext
 
 FAILURES = ("failed", "held")
+PROVEN = ("patched", "compliant", "noncompliant")
 
 
 def admit(context: StepContext) -> dict[str, Any]:
@@ -86,6 +87,9 @@ def _wait_for_canaries(context: StepContext, run: Run, canaries: set[str]) -> No
     bad = [host.name for host in ended if host.outcome in FAILURES]
     if bad:
         _open_breaker(context, run, f"the canary {', '.join(bad)} failed")
+    elif not any(host.outcome in PROVEN for host in ended) and any(host.reason_code != "no_time" for host in ended):
+        # Where the canaries came too late, the others do too, and are told that.
+        _open_breaker(context, run, "no canary was patched, so nothing is proven")
 
 
 def _check_breaker(context: StepContext, run: Run) -> None:

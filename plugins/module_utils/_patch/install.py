@@ -101,10 +101,7 @@ def _history(
     context: StepContext, instance_id: str, began: float, found: Scan
 ) -> tuple[list[str], list[dict[str, str | None]]]:
     """KBs installed since then that are still there, and those that failed with their HRESULT."""
-    text = context.params.get("history_script")
-    if not text:
-        return [], []
-    lines = compose("update_history", str(text), {"since": iso(began)})
+    lines = compose("update_history", str(context.params["history_script"]), {"since": iso(began)})
     entries = run_script(context, instance_id, lines, HISTORY_SECONDS).get("entries") or []
     entries.sort(key=lambda entry: str(entry.get("at")))
     last = {str(entry["kb"]): entry for entry in entries if entry.get("kb")}
@@ -136,7 +133,7 @@ INSTALL = Step(
         "snapshot_id": {"type": "str", "required": True},
         "max_passes": {"type": "int", "default": 3, "no_log": False},
         "install_timeout_seconds": {"type": "int", "default": 7200},
-        "history_script": {"type": "str"},
+        "history_script": {"type": "str", "required": True},
         "cloudwatch_log_group": {"type": "str"},
     },
     work=install,

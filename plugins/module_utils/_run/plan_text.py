@@ -6,10 +6,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from .._clock import iso
 from .._fleet.plan import Plan, Planned
+
+COLUMNS = 98
+"""Two of a terminal's hundred are the indent under which the plan is printed."""
 
 
 def plan_lines(plan: Plan, settings: dict[str, Any], leftovers: list[str]) -> list[str]:
@@ -20,8 +24,13 @@ def plan_lines(plan: Plan, settings: dict[str, Any], leftovers: list[str]) -> li
     widths = [min(max(len(row[at]) for row in rows), limit) for at, limit in enumerate((8, 28, 9, 14, 16, 22))]
     lines = ["  ".join(_fit(text, width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     out = [planned for planned in plan.hosts if planned.wave is None]
-    lines += [f"left out  {planned.host.name}: {(planned.host.exclusion or ('', ''))[1]}" for planned in out]
-    return [*lines, "", _summary(plan, settings, len(included), len(out)), *leftovers]
+    told = [f"left out  {planned.host.name}: {(planned.host.exclusion or ('', ''))[1]}" for planned in out]
+    summary = _summary(plan, settings, len(included), len(out))
+    return [*lines, *_wrapped(told, "          "), "", *_wrapped([summary, *leftovers])]
+
+
+def _wrapped(texts: list[str], indent: str = "") -> list[str]:
+    return [line for text in texts for line in textwrap.wrap(text, COLUMNS, subsequent_indent=indent)]
 
 
 def _row(planned: Planned) -> tuple[str, str, str, str, str, str]:
@@ -44,8 +53,8 @@ def _summary(plan: Plan, settings: dict[str, Any], included: int, out: int) -> s
     off = sum(planned.host.power == "stopped" for planned in plan.included)
     verb = "scanned" if settings["operation"] == "scan" else "patched"
     text = (
-        f"{included} hosts will be {verb}, {plan.batch_size} at a time; {off} of them are off and will be started and "
-        f"stopped again; {out} are left out. About {plan.estimate_seconds / 3600:.1f} h"
+        f"{included} hosts will be {verb}, {plan.batch_size} at a time; of these {off} are off, and will be started and "
+        f"stopped again. Left out: {out}. About {plan.estimate_seconds / 3600:.1f} h"
     )
     if settings["deadline_at"] is not None:
         text += f"; nothing is begun that cannot be finished by {iso(settings['deadline_at'])}"

@@ -281,8 +281,7 @@ def test_a_step_without_scripts_reads_none() -> None:
     assert action(system_drive_space.ActionModule).prepare({"scripts": None}, {})["scripts"] == {}
 
 
-def test_the_history_script_is_read_when_it_is_given(role_files: Path) -> None:
+def test_the_history_script_is_read(role_files: Path) -> None:
     (role_files / "history.ps1").write_text("the text")
     plugin = action(patch_baseline.ActionModule)
     assert plugin.prepare({"history_script": "history.ps1"}, {})["history_script"].endswith("the text")
-    assert plugin.prepare({"history_script": None}, {})["history_script"] is None

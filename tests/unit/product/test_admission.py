@@ -233,6 +233,20 @@ def test_a_canary_that_does_not_come_through_ends_the_roll_out(stage: Stage, out
     assert stage.ledger.run(RUN).breaker == "the canary dev-00 failed"
 
 
+def test_a_canary_that_is_not_begun_proves_nothing(stage: Stage) -> None:
+    stage.open_run(*HOSTS, canary=1)
+    conclude_later(stage, FIRST, Verdict("deferred", "start", "no_capacity", "No room."), 600)
+    assert refused(stage, SECOND) == ("deferred", "breaker")
+    assert stage.ledger.run(RUN).breaker == "no canary was patched, so nothing is proven"
+
+
+def test_who_comes_after_a_canary_that_is_too_late_is_too_late_too(stage: Stage) -> None:
+    stage.open_run(*HOSTS, canary=1, deadline_at=stage.clock.now() + 60)
+    assert refused(stage, FIRST) == ("deferred", "no_time")
+    assert refused(stage, SECOND) == ("deferred", "no_time")
+    assert stage.ledger.run(RUN).breaker is None
+
+
 def test_a_canary_that_never_ends_lets_nobody_in(stage: Stage) -> None:
     stage.open_run(*HOSTS, canary=1)
     assert refused(stage, SECOND) == ("deferred", "breaker")

@@ -113,10 +113,11 @@ def test_the_lines_fit_a_terminal_and_tell_it_all(stage: Stage) -> None:
     table = [line for line in lines if line.startswith("wave")]
     assert len(table) == 2
     assert all(len(line) <= 100 for line in table)
-    text = "\n".join(lines)
+    assert all(len(line) <= 98 for line in lines)
+    text = " ".join(lines)
     assert "left out  spot: It is a Spot instance." in text
-    assert "2 hosts will be patched, 5 at a time; 1 of them are off" in text
-    assert "1 are left out" in text
+    assert "2 hosts will be patched, 5 at a time; of these 1 are off" in text
+    assert "Left out: 1." in text
     assert "cannot be finished by 2026-11-15T06:00:00Z" in text
 
 
