@@ -1,0 +1,241 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lab that runs, for tests that do in it what a user does at a terminal."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import boto3
+import yaml
+
+from lab.process import Process
+from lab.runner import FORKS, ansible_playbook, playbook_name
+from lab.scenario import load
+from lab.server import Lab
+from lab.workplace import Workplace
+
+LIMIT_SECONDS = 120.0  # real ones, after which a command that hangs is cut off
+CALLBACKS = Path(__file__).parent / "callbacks"
+READING = ("Describe", "List", "Get", "Simulate")
+
+UPDATE = {"kb": "KB5031361", "severity": "critical", "class": "security", "seconds": 60}
+TWO_MINUTES_WITH_A_REBOOT = {**UPDATE, "seconds": 120, "reboot": True}
+
+
+class Unsafe(str):
+    """A text of a playbook that Ansible must not read as a template."""
+
+    __slots__ = ()
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML as Ansible reads it."""
+
+
+_Dumper.add_representer(Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text)))
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What a task returned for a host; ``status`` is ok, failed, skipped or unreachable."""
+
+    host: str
+    task: str
+    status: str
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended.
+
+    Attributes:
+        code: its exit code as a shell tells it, or "timeout".
+        said: what it printed, stdout and stderr as at a terminal.
+        calls: its own API calls, as trace.jsonl has them.
+        results: of its tasks, in the order in which they ended.
+        folder: for its report.
+    """
+
+    code: int | str
+    said: str
+    calls: list[dict[str, Any]]
+    results: list[TaskResult]
+    folder: Path
+
+    @property
+    def touched(self) -> list[str]:
+        """The calls that changed something, or tried to."""
+        return [
+            call["operation"]
+            for call in self.calls
+            if not call["operation"].startswith(READING) and not call["params"].get("DryRun")
+        ]
+
+    @property
+    def words(self) -> str:
+        """What it printed, however the lines were broken."""
+        return " ".join(self.said.split())
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """Its report.json."""
+        report: dict[str, Any] = json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
+        return report
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """Of its report, by the hosts' names."""
+        return {host["host"]: host["outcome"] for host in self.report["hosts"]}
+
+    def of(self, task: str) -> list[dict[str, Any]]:
+        """The results of the tasks of that name."""
+        return [result.result for result in self.results if result.task.endswith(task)]
+
+
+class LivingLab:
+    """``hosts`` and ``keys`` are those of a scenario file.
+
+    The environment of each command has credentials of its own, so that its calls are known, and all share one ledger.
+    ``signum`` is what the event term_controller sends to the process group of the last command.
+    """
+
+    def __init__(self, folder: Path, hosts: Sequence[Mapping[str, Any]], **keys: Any) -> None:
+        document = {"name": "A test", "why": "A test.", "scale": 120, "expect": {}, "hosts": list(hosts), **keys}
+        file = folder / "scenario.yml"
+        file.write_text(yaml.safe_dump(document), encoding="utf-8")
+        self.folder = folder
+        self.ledger = folder / "ledger.sqlite"
+        self.signum = signal.SIGTERM
+        self.scenario = load(file)
+        self.lab = Lab(self.scenario, folder, on_controller=self._on_controller)
+        self.lab.ledger = self.ledger
+        self._processes: list[Process] = []
+        self._numbers = itertools.count(1)
+
+    def __enter__(self) -> Self:
+        self.lab.start()
+        self.workplace = Workplace(self.scenario, self.lab)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for process in self._processes:
+            process.sweep()
+        self.workplace.close()
+        self.lab.stop()
+
+    def id(self, name: str) -> str:
+        """The id of an instance or managed node."""
+        identifier = self.lab.instance_id(name)
+        assert identifier
+        return identifier
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of somebody else's who may do everything."""
+        credentials = self.lab.new_credentials()
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.lab.url,
+            region_name=self.scenario.account.region,
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+            aws_session_token=credentials.session_token,
+        )
+
+    def truth(self, name: str) -> dict[str, Any]:
+        """How a host really is."""
+        truth: dict[str, Any] = self.lab.truth()["hosts"][name]
+        return truth
+
+    def file(self, name: str, content: Any) -> Path:
+        """A file of the user's: text as it is, everything else as YAML."""
+        path = self.workplace.path / name
+        text = content if isinstance(content, str) else yaml.dump(content, Dumper=_Dumper, sort_keys=False)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def playbook(
+        self,
+        name: str | Path,
+        *options: str,
+        variables: Mapping[str, Any] | None = None,
+        forks: int = FORKS,
+        inventories: Iterable[Path] | None = None,
+        **environment: str | None,
+    ) -> Ended:
+        """Run a playbook of the collection or a file.
+
+        Args:
+            options: more of ansible-playbook.
+            variables: extra vars; those that say where ledger and report lie have defaults.
+            inventories: instead of the scenario's.
+            environment: other values than the lab's, None takes a variable away.
+        """
+        folder = self.folder / f"run-{next(self._numbers)}"
+        given = {"patch_ledger": str(self.ledger), "patch_report_dir": str(folder), **(variables or {})}
+        file = self.file(f"{folder.name}-vars.yml", given)
+        where = [self.workplace.inventory] if inventories is None else list(inventories)
+        command = [
+            *(ansible_playbook(), playbook_name(str(name)), "--forks", str(forks), "--extra-vars", f"@{file}"),
+            *(word for path in where for word in ("--inventory", str(path))),
+            *options,
+        ]
+        return self.run(command, folder, **environment)
+
+    def tasks(self, *tasks: dict[str, Any], play: Mapping[str, Any] | None = None, **how: Any) -> list[dict[str, Any]]:
+        """The results of tasks, one after the other, each on one host; one that fails does not end them, and is marked.
+
+        ``play`` has further keywords of theirs, ``how`` is what playbook takes.
+        """
+        keywords = {"hosts": "localhost", "gather_facts": False, "ignore_errors": True, **(play or {})}
+        play = {**keywords, "tasks": list(tasks)}
+        ended = self.playbook(self.file(f"play-{next(self._numbers)}.yml", [play]), **how)
+        assert len(ended.results) == len(tasks), ended.said
+        return [{**result.result, "failed": result.status == "failed"} for result in ended.results]
+
+    def run(self, command: list[str], folder: Path | None = None, **environment: str | None) -> Ended:
+        """Run a command in the lab's environment, and wait for it."""
+        folder = folder or self.folder / f"run-{next(self._numbers)}"
+        folder.mkdir()
+        settings = self._environment(folder, environment)
+        process = Process(command, settings, log=folder / "log", cwd=self.workplace.path)
+        self._processes.append(process)
+        process.wait(LIMIT_SECONDS)
+        return Ended(
+            code=process.result(),
+            said=(folder / "log").read_text(encoding="utf-8", errors="replace"),
+            calls=[call for call in self.trace() if call["caller"] == settings.get("AWS_ACCESS_KEY_ID", "nobody")],
+            results=[TaskResult(**line) for line in _lines(folder / "results")],
+            folder=folder,
+        )
+
+    def trace(self) -> list[dict[str, Any]]:
+        """All API calls until now."""
+        return _lines(self.folder / "trace.jsonl")
+
+    def _environment(self, folder: Path, changes: Mapping[str, str | None]) -> dict[str, str]:
+        settings = {
+            **self.workplace.environment(),
+            "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
+            "ANSIBLE_CALLBACKS_ENABLED": "task_results",
+            "TASK_RESULTS": str(folder / "results"),
+            **{key: value for key, value in changes.items() if value is not None},
+        }
+        return {key: value for key, value in settings.items() if changes.get(key, "") is not None}
+
+    def _on_controller(self, _act: str) -> None:
+        self._processes[-1].terminate(self.signum)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

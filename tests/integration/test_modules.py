@@ -1,0 +1,437 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every module in both of its ways, held by the same tests: inside the controller, and as a module delegated elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from living_lab import UPDATE, LivingLab, Unsafe
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import open_ledger
+
+ROOT = Path(__file__).parents[2]
+COLLECTION = "patchfleet.windows."
+SNAPSHOT = str(uuid.UUID(int=7))
+PROBE = ["# patchfleet-script: probe", "$PatchFleetInput = 'e30='"]
+NO_SUCH = "i-00000000000000000"
+
+# A machine that is not the controller by its name: what is delegated there is done by a module in a process of its own.
+ELSEWHERE = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_shell_type": "sh"}
+WAYS: dict[str, dict[str, Any]] = {"inside": {}, "elsewhere": {"delegate_to": "jump-host"}}
+
+# How a fleet of Windows hosts is often set up, which must not reach what is done on the controller.
+WINRM = {"ansible_connection": "winrm", "ansible_shell_type": "powershell", "ansible_port": 5986}
+
+WITHOUT_AWS: dict[str, None] = dict.fromkeys(
+    (
+        "AWS_ENDPOINT_URL",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+    )
+)
+
+
+def of_each_way(name: str, **keys: Any) -> list[dict[str, Any]]:
+    """A host for either way, where a test changes it."""
+    return [{"name": f"{name}-{way}", **keys} for way in WAYS]
+
+
+HOSTS = [
+    {"name": "still", "groups": ["dev"], "scan_seconds": 10},
+    {"name": "silent", "agent": "never"},
+    {"name": "scaled", "asg": True, "state": "stopped", "tags": {"Stage": "scaled"}},
+    {"name": "busy", "sessions": 2, "windows_update": "no_route"},
+    {"name": "cramped", "disk": {"size_gib": 60, "free_gib": 5, "recovery_partition": True}},
+    {"name": "loud", "groups": ["loud"], "scan_seconds": 10, "updates": [UPDATE]},
+    *of_each_way("off", state="stopped", tags={"PatchGroup": "Run"}),
+    *of_each_way("small"),
+    *of_each_way("full", disk={"size_gib": 60, "free_gib": 4, "temp_gib": 2}),
+    *of_each_way("broken", windows_update="service_disabled"),
+    *of_each_way("old", updates=[UPDATE], scan_seconds=10),
+    *of_each_way("stuck", updates=[{**UPDATE, "result": "0x800F0922"}], scan_seconds=10),
+]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingLab]:
+    with LivingLab(tmp_path_factory.mktemp("modules"), HOSTS, scale=240) as lab:
+        yield lab
+
+
+class Way:
+    """Runs tasks of the collection's modules in one of the two ways."""
+
+    def __init__(self, lab: LivingLab, name: str) -> None:
+        self.lab, self.name = lab, name
+        self.machines = lab.file("machines.yml", {"all": {"hosts": {"jump-host": ELSEWHERE}}})
+
+    def task(self, module: str, check: bool = False, **options: Any) -> dict[str, Any]:
+        return {f"{COLLECTION}{module}": options, "check_mode": check, **WAYS[self.name]}
+
+    def run(self, *tasks: dict[str, Any], **how: Any) -> list[dict[str, Any]]:
+        return self.lab.tasks(*tasks, inventories=[self.lab.workplace.inventory, self.machines], **how)
+
+    def id(self, name: str) -> str:
+        """Of the host that is this way's own."""
+        return self.lab.id(f"{name}-{self.name}")
+
+    def truth(self, name: str) -> dict[str, Any]:
+        return self.lab.truth(f"{name}-{self.name}")
+
+
+@pytest.fixture(params=list(WAYS))
+def way(lab: LivingLab, request: pytest.FixtureRequest) -> Way:
+    return Way(lab, request.param)
+
+
+def file_of(role: str, name: str) -> str:
+    """A script of a role, as a user's own play would name it."""
+    return str(ROOT / "roles" / role / "files" / f"{name}.ps1")
+
+
+def scripts(role: str, *names: str) -> dict[str, str]:
+    """Scripts of a role, as the option scripts takes them."""
+    return {name: file_of(role, name) for name in names}
+
+
+def failed(result: dict[str, Any], reason_code: str) -> str:
+    """The message of a task that failed with that code."""
+    assert result["failed"], result
+    assert result["reason_code"] == reason_code, result
+    return str(result["msg"])
+
+
+# ---- hosts and settings
+
+
+def test_fleet_info(way: Way) -> None:
+    mine = {"name": "mine", "instance_id": way.lab.id("still")}
+    found, checked, listed, wild = way.run(
+        way.task("fleet_info", tag_key="PatchGroup", tag_value="Run"),
+        way.task("fleet_info", check=True, tag_key="Stage", tag_value="scaled"),
+        way.task("fleet_info", inventory_hosts=[mine], exclude=["mine"]),
+        way.task("fleet_info", tag_key="PatchGroup", tag_value="*"),
+    )
+    assert found["changed"] is False
+    assert [(host["name"], host["kind"], host["power"]) for host in found["hosts"]] == [
+        ("off-elsewhere", "ec2", "stopped"),
+        ("off-inside", "ec2", "stopped"),
+    ]
+    assert [host["exclusion_code"] for host in checked["hosts"]] == ["auto_scaling_group"]
+    assert [(host["key"], host["exclusion_code"]) for host in listed["hosts"]] == [
+        (mine["instance_id"], "excluded_by_user")
+    ]
+    assert "patch_tag_value: '*' is not valid" in failed(wild, "invalid_option")
+
+
+def test_fleet_info_reads_the_variables_of_hosts_that_it_is_given_by_name(way: Way) -> None:
+    (listed,) = way.run(way.task("fleet_info", inventory_hosts=["still"]))
+    assert [(host["key"], host["inventory_name"]) for host in listed["hosts"]] == [(way.lab.id("still"), "still")]
+
+
+def test_patch_settings(way: Way, tmp_path: Path) -> None:
+    ledger = str(tmp_path / "ledger.sqlite")
+    read, unknown, template = way.run(
+        {**way.task("patch_settings", ledger=ledger), "vars": {"patch_batch_size": "7"}},
+        {**way.task("patch_settings", ledger=ledger), "vars": {"patch_sesions": "warn"}},
+        {**way.task("patch_settings", ledger=ledger), "vars": {"patch_tag_value": Unsafe("{{ x }}")}},
+    )
+    assert (read["changed"], read["settings"]["batch_size"], read["settings"]["by_tag"]) == (False, 7, True)
+    assert "no variable patch_sesions. Did you mean patch_sessions?" in failed(unknown, "unknown_variable")
+    assert "patch_tag_value: '{{ x }}' is not valid" in failed(template, "invalid_option")
+
+
+# ---- a run of one host: patch_run, host_admission, instance_power, managed_node_wait, patch_report
+
+
+def test_a_run_of_one_host(way: Way, tmp_path: Path) -> None:
+    key, ledger = way.id("off"), tmp_path / "ledger.sqlite"
+    way.lab.lab.ledger = ledger
+    run: dict[str, Any] = {"ledger": str(ledger), "run_id": "{{ run.run_id }}"}
+    host = {**run, "host": key}
+    power = {**host, "instance_id": key}
+    plan = {"ledger": str(ledger), "settings": "{{ checked.settings }}", "fleet": "{{ fleet.hosts }}"}
+
+    _, _, planned, not_opened, opened, checked, unrecorded, admitted, would_start, started, ready = way.run(
+        {**way.task("patch_settings", ledger=str(ledger)), "register": "checked"},
+        {**way.task("fleet_info", inventory_hosts=[{"name": "off", "instance_id": key}]), "register": "fleet"},
+        way.task("patch_run", state="planned", **plan),
+        way.task("patch_run", check=True, state="opened", **plan),
+        {**way.task("patch_run", state="opened", **plan), "register": "run"},
+        way.task("host_admission", check=True, **host),
+        way.task("instance_power", state="started", check=True, **power),
+        way.task("host_admission", **host),
+        way.task("instance_power", state="started", check=True, **power),
+        way.task("instance_power", state="started", **power),
+        way.task("managed_node_wait", **power),
+    )
+    run_id = opened["run_id"]
+    assert (planned["run_id"], planned["changed"], not_opened["run_id"], opened["changed"]) == (None, False, None, True)
+    assert [(row["key"], row["wave"], row["included"]) for row in opened["hosts"]] == [(key, 1, True)]
+    assert [row.run_id for row in open_ledger(str(ledger)).runs()] == [run_id]
+    assert (checked["admitted"], admitted["admitted"], admitted["original_state"]) == (True, True, "stopped")
+    assert "not recorded in the ledger" in failed(unrecorded, "not_recorded")
+    assert (would_start["changed"], started["changed"], started["state"]) == (True, True, "running")
+    assert ready["computer_name"] == f"OFF-{way.name.upper()}"[:15]
+    assert way.truth("off")["starts"] == 1
+    assert way.truth("off")["unrecorded_starts"] == 0
+
+    run["run_id"] = host["run_id"] = power["run_id"] = run_id
+    open_, would_stop, stopped, done, would_close, closed, shown, written, settled, no_run = way.run(
+        way.task("patch_run", state="open_hosts", ledger=str(ledger), take_over=True),
+        way.task("instance_power", state="restored", check=True, **power),
+        way.task("instance_power", state="restored", **power),
+        way.task("patch_run", state="host_failed", reason="A task of ours failed.", failed_step="disk", **host),
+        way.task("patch_run", state="closed", check=True, **run),
+        way.task("patch_run", state="closed", **run),
+        way.task("patch_report", check=True, report_dir=str(tmp_path / "shown"), **run),
+        way.task("patch_report", report_dir=str(tmp_path / "written"), **run),
+        way.task("patch_run", state="settled", ledger=str(ledger)),
+        way.task("patch_report", ledger=str(ledger), run_id="no-such-run"),
+    )
+    assert [(row["key"], row["ours"]) for row in open_["hosts"]] == [(key, True)]
+    assert (would_stop["changed"], stopped["changed"], stopped["state"]) == (True, True, "stopped")
+    assert (done["changed"], would_close["changed"], closed["changed"], settled["changed"]) == (True, True, True, False)
+    assert (way.truth("off")["stops"], way.truth("off")["state"]) == (1, "stopped")
+    assert not (tmp_path / "shown").exists()
+    assert sorted(written["files"]) == ["report.html", "report.json", "report.md"]
+    assert shown["report"]["hosts"] == written["report"]["hosts"]
+    assert written["verdicts"] == {key: "failed: A task of ours failed."}
+    assert "no-such-run" in failed(no_run, "unknown_run")
+
+
+def test_managed_node_wait(way: Way) -> None:
+    ready, checked, silent, gone = way.run(
+        way.task("managed_node_wait", instance_id=way.lab.id("still")),
+        way.task("managed_node_wait", check=True, instance_id=way.lab.id("still")),
+        way.task("managed_node_wait", instance_id=way.lab.id("silent"), timeout_seconds=60),
+        way.task("managed_node_wait", instance_id=NO_SUCH),
+    )
+    assert (ready["computer_name"], ready["changed"]) == ("STILL", False)
+    assert checked["computer_name"] == "STILL"
+    assert "did not report within 60 s" in failed(silent, "agent_silent")
+    assert "does not exist" in failed(gone, "instance_gone")
+
+
+# ---- commands and scripts
+
+
+def test_ssm_command(way: Way) -> None:
+    ran, checked, broken, template, lost = way.run(
+        way.task("ssm_command", instance_id=way.lab.id("still"), parameters={"commands": PROBE}),
+        way.task("ssm_command", check=True, instance_id=way.lab.id("still"), parameters={"commands": PROBE}),
+        way.task("ssm_command", instance_id=way.lab.id("still"), parameters={"commands": PROBE[:1]}),
+        way.task("ssm_command", instance_id=way.lab.id("still"), parameters={"commands": Unsafe("{{ssm:x}}")}),
+        way.task("ssm_command", instance_id=NO_SUCH, parameters={"commands": PROBE}),
+    )
+    assert (ran["status"], ran["response_code"], ran["changed"]) == ("Success", 0, True)
+    assert '"script": "probe"' in ran["stdout"]
+    assert checked["changed"] is True
+    assert "command_id" not in checked
+    assert "ended Failed" in failed(broken, "command_failed")
+    assert (broken["response_code"], "sets $PatchFleetInput" in broken["stderr"]) == (1, True)
+    assert "parameters.commands: '{{ssm:x}}' is not valid" in failed(template, "invalid_option")
+    failed(lost, "invalid_instance_id")
+
+
+def test_windows_script(way: Way) -> None:
+    on = {"instance_id": way.lab.id("still")}
+    cramped = {"instance_id": way.lab.id("cramped")}
+    measure, extend = file_of("expand_ebs", "measure_disk"), file_of("expand_ebs", "extend_partition")
+    measured, checked, would_extend, blocked, template = way.run(
+        way.task("windows_script", name="measure_disk", script=measure, **on),
+        way.task("windows_script", check=True, name="measure_disk", script=measure, **on),
+        way.task("windows_script", check=True, name="extend_partition", script=extend, **cramped),
+        way.task("windows_script", name="extend_partition", script=extend, **cramped),
+        way.task("windows_script", name="measure_disk", script=measure, input={"drive": Unsafe("{{ssm:x}}")}, **on),
+    )
+    assert (measured["data"]["free_gib"], measured["changed"]) == (30.0, False)
+    assert checked["data"] == measured["data"]
+    assert (would_extend["changed"], would_extend["data"]) == (True, {})
+    assert "recovery partition" in failed(blocked, "recovery_partition")
+    assert "input.drive" in failed(template, "invalid_option")
+    sent = [call for call in way.lab.trace() if call["operation"] == "SendCommand"]
+    texts = ["\n".join(call["params"]["Parameters"].get("commands", [])) for call in sent]
+    assert any("function Invoke-PatchFleetScript" in text and "Get-Volume" in text for text in texts)
+    assert not any(measure in text for text in texts)
+
+
+# ---- disk
+
+
+def test_ebs_volume_size(way: Way) -> None:
+    small = {"instance_id": way.id("small"), "grow_gib": 10}
+    checked, grown, at_maximum, other_disk, gone = way.run(
+        way.task("ebs_volume_size", check=True, **small),
+        way.task("ebs_volume_size", **small),
+        way.task("ebs_volume_size", max_gib=70, **small),
+        way.task("ebs_volume_size", serial="vol0123456789abcdef0_00000001.", **small),
+        way.task("ebs_volume_size", instance_id=NO_SUCH),
+    )
+    sizes = ("changed", "size_gib_before", "size_gib", "grown_gib")
+    assert [checked[name] for name in sizes] == [grown[name] for name in sizes] == [True, 60, 70, 10]
+    assert way.truth("small")["volume_gib"] == 70
+    assert "patch_volume_max_gib is 70" in failed(at_maximum, "volume_at_maximum")
+    assert "is not the root volume" in failed(other_disk, "wrong_volume")
+    failed(gone, "instance_gone")
+    assert modifications(way, "small") == 1
+
+
+def modifications(way: Way, name: str) -> int:
+    calls = [call for call in way.lab.trace() if call["operation"] == "ModifyVolume"]
+    return sum(f"{name}-{way.name}" in call["hosts"] for call in calls)
+
+
+def test_system_drive_space(way: Way) -> None:
+    options = {"scripts": scripts("expand_ebs", "measure_disk", "clean_disk", "extend_partition")}
+    checked, made, enough, blocked = way.run(
+        way.task("system_drive_space", check=True, instance_id=way.id("full"), **options),
+        way.task("system_drive_space", instance_id=way.id("full"), **options),
+        way.task("system_drive_space", instance_id=way.id("full"), **options),
+        way.task("system_drive_space", instance_id=way.lab.id("cramped"), **options),
+    )
+    assert (checked["changed"], checked["free_gib_before"], checked["free_gib"]) == (True, 4.0, 4.0)
+    assert (made["changed"], made["free_gib_before"], made["free_gib"], made["grown_gib"]) == (True, 4.0, 26.0, 20)
+    assert {rung["name"]: rung["won_gib"] for rung in made["rungs"]}["temp_files"] == 2.0
+    assert (enough["changed"], enough["grown_gib"]) == (False, 0)
+    assert "recovery partition" in failed(blocked, "recovery_partition")
+    assert modifications(way, "full") == 1
+
+
+# ---- Windows Update
+
+
+def test_windows_update_health(way: Way) -> None:
+    options = {"scripts": scripts("repair_windows_update", "inspect_windows_update", "repair_services")}
+    broken, busy = {"instance_id": way.id("broken"), **options}, {"instance_id": way.lab.id("busy"), **options}
+    checked, inspected, mended, well, unreachable, people = way.run(
+        way.task("windows_update_health", check=True, **broken),
+        way.task("windows_update_health", state="inspected", **broken),
+        way.task("windows_update_health", **broken),
+        way.task("windows_update_health", **broken),
+        way.task("windows_update_health", **busy),
+        way.task("windows_update_health", sessions="defer", **busy),
+    )
+    mended_services = ["service wuauserv", "service bits"]
+    assert [result["repaired"] for result in (checked, inspected, mended, well)] == [[], [], mended_services, []]
+    assert [result["changed"] for result in (checked, inspected, mended, well)] == [False, False, True, False]
+    assert "0x8024402C" in failed(unreachable, "update_source_unreachable")
+    assert "2 people are logged on" in failed(people, "sessions")
+
+
+def test_patch_baseline_and_patch_compliance_info(way: Way) -> None:
+    old, stuck = (
+        {"instance_id": instance_id, "snapshot_id": SNAPSHOT} for instance_id in (way.id("old"), way.id("stuck"))
+    )
+    well = {"instance_id": way.lab.id("still"), "snapshot_id": SNAPSHOT}
+    history = {"history_script": file_of("patch", "update_history")}
+    would_scan, missing, would_install, patched, compliant, failing = way.run(
+        way.task("patch_compliance_info", check=True, **stuck),
+        way.task("patch_compliance_info", **stuck),
+        way.task("patch_baseline", check=True, **old, **history),
+        way.task("patch_baseline", **old, **history),
+        way.task("patch_compliance_info", **well),
+        way.task("patch_baseline", max_passes=1, **stuck, **history),
+    )
+    assert (would_scan["changed"], would_install["changed"]) == (False, True)
+    assert (missing["outcome"], missing["missing"], missing["changed"]) == ("noncompliant", ["KB5031361"], False)
+    assert (patched["outcome"], patched["installed"], patched["changed"]) == ("patched", ["KB5031361"], True)
+    assert (compliant["compliant"], compliant["missing"], compliant["changed"]) == (True, [], False)
+    assert "KB5031361 (0x800F0922)" in failed(failing, "still_missing")
+    assert way.truth("old")["installed"] == ["KB5031361"]
+    assert baseline_runs(way, "old") == ["Install", "Scan"]
+    assert baseline_runs(way, "stuck") == ["Scan", "Install", "Scan"]
+
+
+def baseline_runs(way: Way, name: str) -> list[str]:
+    """The operations of AWS-RunPatchBaseline on this way's host of that name."""
+    commands = [call for call in way.lab.trace() if call["operation"] == "SendCommand"]
+    given = [call["params"]["Parameters"] for call in commands if f"{name}-{way.name}" in call["hosts"]]
+    return [parameters["Operation"][0] for parameters in given if "Operation" in parameters]
+
+
+# ---- what surrounds a task
+
+
+def test_module_defaults_of_the_group_reach_every_module(way: Way, tmp_path: Path) -> None:
+    """With these alone all of them get to AWS: nothing else says where it is or who asks."""
+    credentials = way.lab.lab.new_credentials()
+    of_aws = {
+        "endpoint_url": way.lab.lab.url,
+        "region": "eu-central-1",
+        "access_key": credentials.access_key,
+        "secret_key": credentials.secret_key,
+        "session_token": credentials.session_token,
+    }
+    key = way.lab.id("still")
+    ledger = {"ledger": str(tmp_path / "ledger.sqlite")}
+    run = {**ledger, "run_id": "{{ run.run_id }}", "host": key}
+    on = {**run, "instance_id": key}
+    plan = {**ledger, "settings": "{{ checked.settings }}", "fleet": "{{ fleet.hosts }}"}
+    results = way.run(
+        {**way.task("patch_settings", **ledger), "register": "checked"},
+        {**way.task("fleet_info", inventory_hosts=[{"name": "still", "instance_id": key}]), "register": "fleet"},
+        {**way.task("patch_run", state="opened", **plan), "register": "run"},
+        way.task("host_admission", **run),
+        way.task("instance_power", state="started", **on),
+        way.task("managed_node_wait", **on),
+        way.task("ssm_command", **on, parameters={"commands": PROBE}),
+        way.task("windows_script", **on, name="measure_disk", script=file_of("expand_ebs", "measure_disk")),
+        way.task("ebs_volume_size", check=True, **on),
+        way.task("system_drive_space", **on, scripts=scripts("expand_ebs", "measure_disk")),
+        way.task("windows_update_health", **on, scripts=scripts("repair_windows_update", "inspect_windows_update")),
+        way.task("patch_baseline", **on, snapshot_id=SNAPSHOT, history_script=file_of("patch", "update_history")),
+        way.task("patch_compliance_info", **on, snapshot_id=SNAPSHOT),
+        way.task("patch_run", state="host_done", **run),
+        way.task("patch_report", check=True, **ledger),
+        play={"module_defaults": {"group/patchfleet.windows.aws": of_aws}},
+        **WITHOUT_AWS,
+    )
+    assert [result.get("msg") for result in results if result["failed"]] == []
+    asked = {call["operation"] for call in way.lab.trace() if call["caller"] == credentials.access_key}
+    assert {"DescribeInstances", "SendCommand", "DescribeVolumes", "DescribeInstancePatchStates"} <= asked
+
+
+def test_how_windows_hosts_are_reached_does_not_matter(way: Way, tmp_path: Path) -> None:
+    """An inventory is often set up for WinRM as a whole; nothing of ours goes to the hosts that way."""
+    everywhere = way.lab.file("winrm.yml", {"all": {"vars": WINRM}})
+    _, ready, measured, _, settings = way.lab.tasks(
+        {"ansible.builtin.debug": {"var": "ansible_connection"}},
+        way.task("managed_node_wait", instance_id="{{ instance_id }}"),
+        way.task(
+            *("windows_script",),
+            instance_id="{{ instance_id }}",
+            name="measure_disk",
+            script=file_of("expand_ebs", "measure_disk"),
+        ),
+        {**way.task("fleet_info", inventory_hosts=["still"]), "register": "fleet"},
+        way.task("patch_settings", ledger=str(tmp_path / "ledger.sqlite")),
+        play={"hosts": "dev"},
+        inventories=[way.lab.workplace.inventory, way.machines, everywhere],
+    )
+    assert ready["computer_name"] == "STILL"
+    assert measured["data"]["free_gib"] == 30.0
+    assert settings["settings"]["batch_size"] == 5
+
+
+# ---- output in CloudWatch Logs
+
+
+def test_what_patching_prints_is_in_the_log_group_when_that_is_asked_for(lab: LivingLab) -> None:
+    ended = lab.playbook("patch", variables={"patch_hosts": "loud", "patch_cloudwatch_output": True})
+    assert ended.code == 0, ended.said
+    logs = lab.client("logs")
+    streams = logs.describe_log_streams(logGroupName="/aws/ssm/patch-manager")["logStreams"]
+    assert all(lab.id("loud") in stream["logStreamName"] for stream in streams)
+    text = "".join(row["message"] for row in logs.filter_log_events(logGroupName="/aws/ssm/patch-manager")["events"])
+    assert f"Patch Summary for {lab.id('loud')}" in text
