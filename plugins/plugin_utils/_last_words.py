@@ -77,21 +77,23 @@ def _speak() -> None:
 
 
 def last_words(where: str, run_id: str) -> str | None:
-    """What is to be said of a run that ended; None when it was closed in order."""
+    """What is to be said of a run that ended; None when it was closed and left nothing on."""
     ledger = open_ledger(where)
-    if ledger.run(run_id).closed_at is not None:
-        return None
+    closed = ledger.run(run_id).closed_at is not None
     # Those that an earlier run started and this one adopted, too: their lease tells.
     records = [r for r in ledger.open_power() if r.started_by and ledger.holds_lease(run_id, r.host_key)]
     on = [f"{record.name} ({record.instance_id})" for record in records]
+    how = f"Run {run_id} " + ("has ended" if closed else "was interrupted")
     command = f"ansible-playbook patchfleet.windows.restore -e patch_run_id={run_id} -e patch_take_over=true"
     if where != default_ledger():
         command += f" -e {_variable('patch_ledger', where)}"
-    if not on:
-        return f"Run {run_id} was interrupted. Nothing is on because of it; run the same command again to go on."
+    if on:
+        return f"{how}. Still on because of it: {', '.join(on)}.\nPut them back as they were:  {command}"
+    if closed:
+        return None
     return (
-        f"Run {run_id} was interrupted. Still on because of it: {', '.join(on)}.\n"
-        f"Put them back as they were:  {command}"
+        f"{how}. Nothing is on because of it; to go on, run the same command again with -e patch_take_over=true, since "
+        "its hosts are leased for a while."
     )
 
 

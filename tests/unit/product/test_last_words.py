@@ -50,7 +50,8 @@ def where(stage: Stage, tmp_path: Path) -> str:
     return str(tmp_path / "ledger.sqlite")
 
 
-def test_a_run_that_was_closed_needs_no_words(stage: Stage, where: str) -> None:
+def test_a_run_that_was_closed_and_left_nothing_on_needs_no_words(stage: Stage, where: str) -> None:
+    stage.ledger.close_power(ID, "restored", START)
     stage.ledger.close_run(RUN, START)
     assert last_words(where, RUN) is None
 
@@ -77,7 +78,7 @@ def test_a_run_that_left_nothing_on_says_so(stage: Stage, where: str) -> None:
     stage.ledger.close_power(ID, "restored", START)
     sentence = str(last_words(where, RUN))
     assert "Nothing is on because of it" in sentence
-    assert "run the same command again" in sentence
+    assert "run the same command again with -e patch_take_over=true" in sentence
 
 
 def test_what_it_adopted_from_an_earlier_run_is_on_because_of_it_too(stage: Stage, where: str) -> None:
@@ -86,6 +87,16 @@ def test_what_it_adopted_from_an_earlier_run_is_on_because_of_it_too(stage: Stag
     sentence = str(last_words(where, "second"))
     assert f"dev-01 ({ID})" in sentence
     assert "patch_run_id=second" in sentence
+
+
+def test_what_a_run_that_was_closed_left_on_is_named(stage: Stage, where: str) -> None:
+    """A play of roles has no `always`: a host that failed on its way stays on, and the report closes the run."""
+    stage.ledger.close_run(RUN, START)
+    sentence = str(last_words(where, RUN))
+    assert sentence.startswith(f"Run {RUN} has ended. Still on because of it: dev-01 ({ID}).")
+    assert f"-e patch_run_id={RUN}" in sentence
+    stage.open_run(run_id="second")
+    assert last_words(where, RUN) is None
 
 
 def test_what_another_run_has_on_is_not_named(stage: Stage, where: str) -> None:
