@@ -91,7 +91,9 @@ def test_every_module_has_an_action_plugin_and_is_in_the_action_group_if_it_call
     actions = sorted(path.stem for path in (ROOT / "plugins" / "action").glob("*.py"))
     group = load(ROOT / "meta" / "runtime.yml")["action_groups"]["aws"]
     assert actions == MODULES
-    assert [name for name in group if isinstance(name, str)] == [name for name in MODULES if action_of(name).step.uses_aws]
+    assert [name for name in group if isinstance(name, str)] == [
+        name for name in MODULES if action_of(name).step.uses_aws
+    ]
     assert group[0] == {"metadata": {"extend_group": ["amazon.aws.aws"]}}
 
 
