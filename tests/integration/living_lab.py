@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shlex
 import signal
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -95,6 +96,22 @@ class Ended:
     def outcomes(self) -> dict[str, str]:
         """Of its report, by the hosts' names."""
         return {host["host"]: host["outcome"] for host in self.report["hosts"]}
+
+    def host(self, name: str) -> dict[str, Any]:
+        """A host of its report."""
+        (found,) = (host for host in self.report["hosts"] if host["host"] == name)
+        return dict(found)
+
+    @property
+    def last_words(self) -> str:
+        """What a run says of the hosts that are still on because of it, in its last lines."""
+        assert "\nRun " in self.said, self.said
+        return self.said[self.said.rindex("\nRun ") :].strip()
+
+    @property
+    def command_to_go_back(self) -> list[str]:
+        """The command that the last words tell, as a shell reads it."""
+        return shlex.split(self.last_words.splitlines()[-1].partition(":  ")[2])
 
     def of(self, task: str) -> list[dict[str, Any]]:
         """The results of the tasks of that name."""
