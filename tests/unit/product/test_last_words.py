@@ -25,6 +25,7 @@ from .stage import RUN, Stage, a_host
 
 CHILD = """
 import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would inherit that it is ignored
 sys.path[:0] = sys.argv[2:]
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _last_words
 _last_words.listen()
@@ -145,6 +146,9 @@ def test_a_controller_that_is_told_to_stop_says_it_and_ends_by_that_signal(where
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
         child.send_signal(signum)
-        _out, said = child.communicate(timeout=30)
+        try:
+            _out, said = child.communicate(timeout=30)
+        finally:
+            child.kill()
     assert said.count("Still on because of it") == 1
     assert child.returncode == -signum
