@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.step import STEP
 from ansible_collections.patchfleet.windows.plugins.module_utils._step import StepContext
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import ControllerStep
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import LOCAL, ControllerStep
 
 
 class ActionModule(ControllerStep):
@@ -27,7 +27,7 @@ class ActionModule(ControllerStep):
         known = {
             str(hostvars[name].get("instance_id") or ""): name for name in task_vars.get("groups", {}).get("all", [])
         }
-        taken = set(known.values())
+        taken = {*known.values(), *task_vars.get("groups", {}), *LOCAL}
         for host in result["hosts"]:
             host["inventory_name"] = host["inventory_name"] or known.get(host["key"]) or _free_name(host, taken)
             taken.add(host["inventory_name"])
@@ -48,6 +48,9 @@ class ActionModule(ControllerStep):
 
 
 def _free_name(host: dict[str, Any], taken: set[str]) -> str:
-    """The name in the inventory of a host that the tag brought: its tag Name where that is harmless and free, else its id."""
-    harmless = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", host["name"]) is not None
+    """The name in the inventory of a host that the tag brought: its tag Name where that is harmless and free, else its id.
+
+    A pattern is read as a host before it is read as a group, so a host must not be called as a group is.
+    """
+    harmless = re.fullmatch(r"(?!patchfleet_)[A-Za-z0-9][A-Za-z0-9._-]*", host["name"]) is not None
     return str(host["name"] if harmless and host["name"] not in taken else host["key"])

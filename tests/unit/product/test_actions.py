@@ -219,7 +219,7 @@ def test_a_host_that_the_inventory_knows_keeps_its_name_there(monkeypatch: pytes
 def test_a_new_host_is_called_by_its_name_where_that_is_harmless_and_free(
     monkeypatch: pytest.MonkeyPatch, stage: Stage
 ) -> None:
-    """Names are tags: two hosts may share one, and one may be a pattern, a path or a template."""
+    """Names are tags: two hosts may share one, and one may be a pattern, a path, a template or the name of a group."""
     hosts = [
         ("i-a1", "dev-01"),
         ("i-a2", "dev-01"),
@@ -229,9 +229,13 @@ def test_a_new_host_is_called_by_its_name_where_that_is_harmless_and_free(
         ("i-a6", "{{ x }}"),
         ("i-a7", ""),
         ("i-a8", "-web"),
+        ("i-a9", "all"),
+        ("i-a10", "stage_test"),
+        ("i-a11", "patchfleet_planned"),
+        ("i-a12", "localhost"),
     ]
-    known = {"hostvars": HOSTVARS, "groups": {"all": list(HOSTVARS)}}
-    assert found(monkeypatch, stage, *hosts, **known) == ["dev-01", *(f"i-a{number}" for number in range(2, 9))]
+    known = {"hostvars": HOSTVARS, "groups": {"all": list(HOSTVARS), "stage_test": []}}
+    assert found(monkeypatch, stage, *hosts, **known) == ["dev-01", *(f"i-a{number}" for number in range(2, 13))]
 
 
 # patch_run, patch_report
