@@ -28,7 +28,11 @@ THROTTLED = frozenset(
 )
 PASSING = frozenset({"InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable", "Unavailable"})
 EXPIRED = frozenset(
-    {"RequestExpired", "ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
+    {
+        *("RequestExpired", "ExpiredToken", "ExpiredTokenException"),
+        *("InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure"),  # an access key that AWS does not know
+        *("SignatureDoesNotMatch", "InvalidSignatureException"),  # a wrong secret key, or a clock that is wrong
+    }
 )
 DENIED = frozenset({"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"})
 GONE = frozenset({"InvalidInstanceID.NotFound", "InvalidVolume.NotFound"})
