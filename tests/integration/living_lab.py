@@ -20,7 +20,7 @@ import yaml
 from lab.process import Process
 from lab.runner import FORKS, ansible_playbook, playbook_name
 from lab.scenario import load
-from lab.server import Lab
+from lab.server import Credentials, Lab
 from lab.workplace import Workplace
 
 LIMIT_SECONDS = 120.0  # real ones, after which a command that hangs is cut off
@@ -61,9 +61,10 @@ class Ended:
     Attributes:
         code: its exit code as a shell tells it, or "timeout".
         said: what it printed, stdout and stderr as at a terminal.
-        calls: its own API calls, as trace.jsonl has them.
+        calls: its own API calls until then, as trace.jsonl has them.
         results: of its tasks, in the order in which they ended.
         folder: for its report.
+        access_key: by which its calls are known.
     """
 
     code: int | str
@@ -71,6 +72,7 @@ class Ended:
     calls: list[dict[str, Any]]
     results: list[TaskResult]
     folder: Path
+    access_key: str
 
     @property
     def touched(self) -> list[str]:
@@ -122,6 +124,7 @@ class LivingLab:
     """``hosts`` and ``keys`` are those of a scenario file.
 
     The environment of each command has credentials of its own, so that its calls are known, and all share one ledger.
+    ``first_credentials`` are the environment variables of those that were given out before it started, and
     ``signum`` is what the event term_controller sends to the process group of the last command.
     """
 
@@ -139,6 +142,7 @@ class LivingLab:
         self._numbers = itertools.count(1)
 
     def __enter__(self) -> Self:
+        self.first_credentials = _variables(self.lab.new_credentials())
         self.lab.start()
         self.workplace = Workplace(self.scenario, self.lab)
         return self
@@ -157,15 +161,9 @@ class LivingLab:
 
     def client(self, service: str) -> Any:
         """A boto3 client of somebody else's who may do everything."""
-        credentials = self.lab.new_credentials()
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.lab.url,
-            region_name=self.scenario.account.region,
-            aws_access_key_id=credentials.access_key,
-            aws_secret_access_key=credentials.secret_key,
-            aws_session_token=credentials.session_token,
-        )
+        credentials = {key.lower(): value for key, value in _variables(self.lab.new_credentials()).items()}
+        region = self.scenario.account.region
+        return boto3.client(service, region, endpoint_url=self.lab.url, **credentials)  # type: ignore[call-overload]
 
     def truth(self, name: str) -> dict[str, Any]:
         """How a host really is."""
@@ -226,13 +224,19 @@ class LivingLab:
         process = Process(command, settings, log=folder / "log", cwd=self.workplace.path)
         self._processes.append(process)
         process.wait(LIMIT_SECONDS)
+        access_key = settings.get("AWS_ACCESS_KEY_ID", "nobody's")
         return Ended(
             code=process.result(),
             said=(folder / "log").read_text(encoding="utf-8", errors="replace"),
-            calls=[call for call in self.trace() if call["caller"] == settings.get("AWS_ACCESS_KEY_ID", "nobody")],
+            calls=self.calls_of(access_key),
             results=[TaskResult(**line) for line in _lines(folder / "results")],
             folder=folder,
+            access_key=access_key,
         )
+
+    def calls_of(self, access_key: str) -> list[dict[str, Any]]:
+        """The API calls until now with these credentials."""
+        return [call for call in self.trace() if call["caller"] == access_key]
 
     def trace(self) -> list[dict[str, Any]]:
         """All API calls until now."""
@@ -250,6 +254,14 @@ class LivingLab:
 
     def _on_controller(self, _act: str) -> None:
         self._processes[-1].terminate(self.signum)
+
+
+def _variables(credentials: Credentials) -> dict[str, str]:
+    return {
+        "AWS_ACCESS_KEY_ID": credentials.access_key,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+        "AWS_SESSION_TOKEN": credentials.session_token,
+    }
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ctrl-C and SIGTERM in the middle of a run: the ledger stays true, and the last lines say what is left to do."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from living_lab import TWO_MINUTES_WITH_A_REBOOT, LivingLab
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import open_ledger
+
+UPDATES = {"scan_seconds": 10, "updates": [{**TWO_MINUTES_WITH_A_REBOOT, "seconds": 600}]}
+STOP_WHEN_IT_INSTALLS: list[dict[str, Any]] = [{"when": "off-1 installing", "do": "term_controller"}]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=lambda signum: signum.name)
+def test_the_last_lines_name_what_is_on_and_the_command_that_puts_it_back(
+    signum: signal.Signals, tmp_path: Path
+) -> None:
+    hosts = [{"name": "off-{1..2}", "state": "stopped"}, {"name": "on"}, {"name": "turn", "state": "stopped"}]
+    with LivingLab(tmp_path, hosts, defaults=UPDATES, events=STOP_WHEN_IT_INSTALLS, scale=200) as lab:
+        lab.signum = signum
+        ended = lab.playbook("patch", variables={"patch_batch_size": 3})
+        assert ended.code not in (0, "timeout"), ended.said
+        lines = ended.last_words.splitlines()
+        on = [f"{name} ({lab.id(name)})" for name in ("off-1", "off-2")]
+        assert lines[0].endswith(f"was interrupted. Still on because of it: {', '.join(on)}."), ended.said
+        assert len(lines) == 2, ended.said
+
+        # The ledger is true: what is on because of us is written down with its state before, and nothing else is.
+        ledger = open_ledger(str(lab.ledger))
+        records = {record.name: record for record in ledger.open_power()}
+        assert {name: record.original_state for name, record in records.items()} == {
+            "off-1": "stopped",
+            "off-2": "stopped",
+            "on": "running",
+        }
+        assert [record.started_by is not None for record in records.values()] == [True, True, False]
+        (run,) = ledger.runs()
+        assert run.closed_at is None
+
+        back = lab.run(ended.command_to_go_back)
+        assert back.code == 0, back.said
+        assert len(ended.calls) == len(lab.calls_of(ended.access_key)), "something of the run that was ended went on"
+        truth = lab.lab.truth()["hosts"]
+        assert ledger.open_power() == []
+        assert ledger.run(run.run_id).closed_at is not None
+        report = lab.playbook("report")
+
+    assert {name: host["state"] for name, host in truth.items()} == {
+        "off-1": "stopped",
+        "off-2": "stopped",
+        "on": "running",
+        "turn": "stopped",
+    }
+    assert (truth["off-1"]["cut_off"], truth["off-1"]["installed"]) == (0, ["KB5031361"])
+    assert truth["turn"]["starts"] == 0
+    assert "StopInstances" not in ended.touched
+    assert report.code == 0
+    assert report.outcomes == {"off-1": "failed", "off-2": "failed", "on": "failed", "turn": "deferred"}
+    assert report.host("turn")["reason_code"] == "run_interrupted"
+
+
+def test_a_start_that_was_just_asked_for_is_put_back_too(tmp_path: Path) -> None:
+    """Its LaunchTime may not have been seen yet."""
+    events = [{"when": "off starting", "do": "term_controller"}]
+    with LivingLab(tmp_path, [{"name": "off", "state": "stopped"}], events=events, scale=200) as lab:
+        ended = lab.playbook("patch")
+        assert f"Still on because of it: off ({lab.id('off')})" in ended.last_words
+        back = lab.run(ended.command_to_go_back)
+        assert back.code == 0, back.said
+        assert (lab.truth("off")["state"], lab.truth("off")["starts"]) == ("stopped", 1)
+        assert open_ledger(str(lab.ledger)).open_power() == []
+
+
+def test_the_same_command_goes_on_where_nothing_is_on(tmp_path: Path) -> None:
+    hosts = [{"name": "off-1"}, {"name": "on"}]
+    with LivingLab(tmp_path, hosts, defaults=UPDATES, events=STOP_WHEN_IT_INSTALLS, scale=200) as lab:
+        ended = lab.playbook("patch")
+        assert ended.code not in (0, "timeout"), ended.said
+        assert "Nothing is on because of it; to go on, run the same command again" in ended.words
+        assert "-e patch_take_over=true" in ended.words
+        again = lab.playbook("patch", variables={"patch_take_over": True})
+        assert again.code == 0, again.said
+        assert set(again.outcomes.values()) <= {"patched", "compliant"}
+        assert [lab.truth(name)["cut_off"] for name in ("off-1", "on")] == [0, 0]

@@ -1,0 +1,167 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What people get wrong is refused before anything is touched, with the option, the value and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from living_lab import UPDATE, Ended, LivingLab, Unsafe
+
+OFF = {"state": "stopped", "groups": ["dev"], "updates": [UPDATE]}
+HOSTS = [{"name": "dev-{1..6}", **OFF}]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingLab]:
+    with LivingLab(tmp_path_factory.mktemp("mistakes"), HOSTS) as lab:
+        yield lab
+
+
+def refused(ended: Ended, *said: str) -> None:
+    """It failed, said this, and touched nothing."""
+    assert ended.code not in (0, "timeout"), ended.said
+    assert ended.touched == [], ended.touched
+    for text in said:
+        assert text in ended.words, ended.said
+    assert "Traceback" not in ended.said, ended.said
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What a user gives: extra vars, options of ansible-playbook, forks; and what must be said of it."""
+
+    name: str
+    said: tuple[str, ...]
+    variables: dict[str, Any] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+    forks: int = 20
+
+
+MISTAKES = [
+    Mistake("unknown variable", ("no variable patch_batch_sise", "mean patch_batch_size"), {"patch_batch_sise": 2}),
+    Mistake("unknown, far off", ("no variable patch_sesion", "mean patch_sessions"), {"patch_sesion": "warn"}),
+    Mistake(
+        "nothing found", ("none carries the tag PatchGroup=Nobody", "patch_tag_value"), {"patch_tag_value": "Nobody"}
+    ),
+    Mistake("too many hosts", ("6 hosts were found, but patch_max_hosts is 3",), {"patch_max_hosts": 3}),
+    Mistake("few forks", ("forks: 2 is not valid", "--forks 5 or more"), forks=2),
+    Mistake("few forks for a share", ("forks: 2 is not valid", "--forks 3"), {"patch_batch_size": "50%"}, forks=2),
+    Mistake("batch of 0", ("patch_batch_size: 0 is not valid", "at least 1"), {"patch_batch_size": 0}),
+    Mistake("batch of abc", ("patch_batch_size: 'abc' is not valid", "or a percentage"), {"patch_batch_size": "abc"}),
+    Mistake("rolling, other forks", ("forks: 20 is not valid", "--forks 5"), {"patch_rollout": "rolling"}),
+    Mistake("a template", ("patch_tag_value: '{{ x }}' is not valid",), {"patch_tag_value": Unsafe("{{ x }}")}),
+    Mistake("a template in a list", ("patch_exclude", "{{ x }}"), {"patch_exclude": ["a", Unsafe("{{ x }}")]}),
+    Mistake("undefined variable", ("patch_batch_size", "nowhere"), {"patch_batch_size": "{{ nowhere }}"}),
+    Mistake("a limit without an inventory", ("--limit dev-1", "patch_hosts"), options=("--limit", "dev-1")),
+    Mistake("a limit that names nobody", ("nobody",), {"patch_hosts": "dev"}, ("--limit", "nobody")),
+    Mistake("a pattern without hosts", ("No host to work on", "nosuch"), {"patch_hosts": "nosuch"}),
+    Mistake(
+        "deadline in the past",
+        ("patch_deadline: '2026-11-14T21:00:00Z' is not valid", "in the future; it is 2026-11-1"),
+        {"patch_deadline": "2026-11-14T21:00:00Z"},
+    ),
+    Mistake("deadline in words", ("patch_deadline: 'tonight'", "ISO 8601"), {"patch_deadline": "tonight"}),
+]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+def test_a_mistake_in_the_options_is_told(lab: LivingLab, mistake: Mistake) -> None:
+    ended = lab.playbook("patch", *mistake.options, variables=mistake.variables, forks=mistake.forks)
+    refused(ended, *mistake.said)
+
+
+@pytest.mark.parametrize("playbook", ["plan", "restore", "report"])
+def test_the_other_playbooks_know_their_variables_too(lab: LivingLab, playbook: str) -> None:
+    ended = lab.playbook(playbook, variables={"patch_legder": "x"})
+    refused(ended, "no variable patch_legder", "mean patch_ledger")
+
+
+# ---- the account
+
+
+NO_REGION = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"))
+NO_KEYS = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
+
+
+def test_no_region(lab: LivingLab) -> None:
+    ended = lab.playbook("patch", **NO_REGION)
+    refused(ended, "No AWS region is set", "patch_regions", "eu-central-1")
+    assert ended.calls == []
+
+
+def test_no_credentials(lab: LivingLab) -> None:
+    ended = lab.playbook("patch", **NO_KEYS)
+    refused(ended, "No AWS credentials were found", "AWS_ACCESS_KEY_ID", "AWS_PROFILE")
+
+
+def test_credentials_that_aws_does_not_know(lab: LivingLab) -> None:
+    ended = lab.playbook("patch", AWS_ACCESS_KEY_ID="ASIANOBODYHASTHIS")
+    refused(ended, "credentials have expired or are not valid", "get new ones")
+
+
+def test_credentials_that_have_expired(tmp_path: Path) -> None:
+    """The event ends those that were given out last, at once; they are given out before the lab's first second."""
+    with LivingLab(tmp_path, HOSTS, events=[{"at_seconds": 0, "do": "expire_credentials"}]) as lab:
+        ended = lab.playbook("patch", **lab.first_credentials)
+    refused(ended, "credentials have expired or are not valid", "get new ones")
+    assert {call["error"] for call in ended.calls} == {"RequestExpired"}
+
+
+# What is denied, the state of the fleet, and the action that must be named.
+DENIED = [
+    ("ssm:SendCommand", "running"),
+    ("ssm:DescribeInstanceInformation", "running"),
+    ("ssm:ListCommandInvocations", "stopped"),
+    ("ssm:DescribeInstancePatchStates", "stopped"),
+    ("ssm:DescribeDocument", "stopped"),
+    ("ec2:DescribeInstances", "stopped"),
+    ("ec2:StartInstances", "stopped"),
+    ("ec2:StopInstances", "stopped"),
+]
+
+
+@pytest.mark.parametrize(("action", "state"), DENIED, ids=[action for action, _state in DENIED])
+def test_a_right_that_no_host_can_do_without(action: str, state: str, tmp_path: Path) -> None:
+    hosts = [{"name": "dev-{1..2}", "state": state, "updates": [UPDATE]}]
+    with LivingLab(tmp_path, hosts, account={"deny": [action]}) as lab:
+        ended = lab.playbook("patch")
+    refused(ended, action)
+    assert any(f"lack the right {action}" in str(result.result.get("msg")) for result in ended.results), ended.said
+
+
+def test_hosts_that_could_not_be_stopped_again_are_not_started(tmp_path: Path) -> None:
+    """The others are patched; these fail alone, and say which right is missing."""
+    hosts = [{"name": "off", "state": "stopped"}, {"name": "on"}]
+    with LivingLab(tmp_path, hosts, scale=240, account={"deny": ["ec2:StopInstances"]}) as lab:
+        ended = lab.playbook("patch", variables={"patch_operation": "scan", "patch_failure_budget": "100%"})
+        assert lab.truth("off")["starts"] == 0
+    assert ended.code == 2, ended.said
+    assert ended.outcomes == {"off": "failed", "on": "compliant"}
+    assert "ec2:StopInstances" in ended.host("off")["reason"]
+    assert "StartInstances" not in ended.touched
+
+
+# ---- the controller
+
+
+def test_a_ledger_that_cannot_be_written(lab: LivingLab, tmp_path: Path) -> None:
+    """A folder in its place, and a file in the place of its folder: root may write everywhere else."""
+    (tmp_path / "file").write_text("no folder")
+    for path in (tmp_path, tmp_path / "file" / "ledger.sqlite"):
+        ended = lab.playbook("patch", variables={"patch_ledger": str(path)})
+        refused(ended, f"patch_ledger: '{path}' is not valid")
+        assert ended.calls == []
+
+
+def test_boto3_is_missing(lab: LivingLab, tmp_path: Path) -> None:
+    for library in ("boto3", "botocore"):
+        (tmp_path / f"{library}.py").write_text(f"raise ImportError('{library} is not installed')")
+    ended = lab.playbook("patch", PYTHONPATH=str(tmp_path))
+    refused(ended, "The Python library boto3 is not installed for", "-m pip install boto3")
+    assert ended.calls == []
