@@ -184,7 +184,7 @@ class LivingLab:
         variables: Mapping[str, Any] | None = None,
         forks: int = FORKS,
         inventories: Iterable[Path] | None = None,
-        **environment: str | None,
+        environment: Mapping[str, str | None] | None = None,
     ) -> Ended:
         """Run a playbook of the collection or a file.
 
@@ -203,7 +203,7 @@ class LivingLab:
             *(word for path in where for word in ("--inventory", str(path))),
             *options,
         ]
-        return self.run(command, folder, **environment)
+        return self.run(command, folder, environment)
 
     def tasks(self, *tasks: dict[str, Any], play: Mapping[str, Any] | None = None, **how: Any) -> list[dict[str, Any]]:
         """The results of tasks, one after the other, each on one host; one that fails does not end them, and is marked.
@@ -216,11 +216,13 @@ class LivingLab:
         assert len(ended.results) == len(tasks), ended.said
         return [{**result.result, "failed": result.status == "failed"} for result in ended.results]
 
-    def run(self, command: list[str], folder: Path | None = None, **environment: str | None) -> Ended:
+    def run(
+        self, command: list[str], folder: Path | None = None, environment: Mapping[str, str | None] | None = None
+    ) -> Ended:
         """Run a command in the lab's environment, and wait for it."""
         folder = folder or self.folder / f"run-{next(self._numbers)}"
         folder.mkdir()
-        settings = self._environment(folder, environment)
+        settings = self._environment(folder, environment or {})
         process = Process(command, settings, log=folder / "log", cwd=self.workplace.path)
         self._processes.append(process)
         process.wait(LIMIT_SECONDS)

@@ -90,25 +90,25 @@ NO_KEYS = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESS
 
 
 def test_no_region(lab: LivingLab) -> None:
-    ended = lab.playbook("patch", **NO_REGION)
+    ended = lab.playbook("patch", environment=NO_REGION)
     refused(ended, "No AWS region is set", "patch_regions", "eu-central-1")
     assert ended.calls == []
 
 
 def test_no_credentials(lab: LivingLab) -> None:
-    ended = lab.playbook("patch", **NO_KEYS)
+    ended = lab.playbook("patch", environment=NO_KEYS)
     refused(ended, "No AWS credentials were found", "AWS_ACCESS_KEY_ID", "AWS_PROFILE")
 
 
 def test_credentials_that_aws_does_not_know(lab: LivingLab) -> None:
-    ended = lab.playbook("patch", AWS_ACCESS_KEY_ID="ASIANOBODYHASTHIS")
+    ended = lab.playbook("patch", environment={"AWS_ACCESS_KEY_ID": "ASIANOBODYHASTHIS"})
     refused(ended, "credentials have expired or are not valid", "get new ones")
 
 
 def test_credentials_that_have_expired(tmp_path: Path) -> None:
     """The event ends those that were given out last, at once; they are given out before the lab's first second."""
     with LivingLab(tmp_path, HOSTS, events=[{"at_seconds": 0, "do": "expire_credentials"}]) as lab:
-        ended = lab.playbook("patch", **lab.first_credentials)
+        ended = lab.playbook("patch", environment=lab.first_credentials)
     refused(ended, "credentials have expired or are not valid", "get new ones")
     assert {call["error"] for call in ended.calls} == {"RequestExpired"}
 
@@ -162,6 +162,6 @@ def test_a_ledger_that_cannot_be_written(lab: LivingLab, tmp_path: Path) -> None
 def test_boto3_is_missing(lab: LivingLab, tmp_path: Path) -> None:
     for library in ("boto3", "botocore"):
         (tmp_path / f"{library}.py").write_text(f"raise ImportError('{library} is not installed')")
-    ended = lab.playbook("patch", PYTHONPATH=str(tmp_path))
+    ended = lab.playbook("patch", environment={"PYTHONPATH": str(tmp_path)})
     refused(ended, "The Python library boto3 is not installed for", "-m pip install boto3")
     assert ended.calls == []

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,18 +12,13 @@ from typing import Any
 
 import pytest
 from living_lab import UPDATE, LivingLab, Unsafe
+from ways import WAYS, Way, failed, file_of, scripts
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import open_ledger
 
-ROOT = Path(__file__).parents[2]
-COLLECTION = "patchfleet.windows."
 SNAPSHOT = str(uuid.UUID(int=7))
 PROBE = ["# patchfleet-script: probe", "$PatchFleetInput = 'e30='"]
 NO_SUCH = "i-00000000000000000"
-
-# A machine that is not the controller by its name: what is delegated there is done by a module in a process of its own.
-ELSEWHERE = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_shell_type": "sh"}
-WAYS: dict[str, dict[str, Any]] = {"inside": {}, "elsewhere": {"delegate_to": "jump-host"}}
 
 # How a fleet of Windows hosts is often set up, which must not reach what is done on the controller.
 WINRM = {"ansible_connection": "winrm", "ansible_shell_type": "powershell", "ansible_port": 5986}
@@ -46,7 +40,7 @@ def of_each_way(name: str, **keys: Any) -> list[dict[str, Any]]:
     return [{"name": f"{name}-{way}", **keys} for way in WAYS]
 
 
-HOSTS = [
+HOSTS: list[dict[str, Any]] = [
     {"name": "still", "groups": ["dev"], "scan_seconds": 10},
     {"name": "silent", "agent": "never"},
     {"name": "scaled", "asg": True, "state": "stopped", "tags": {"Stage": "scaled"}},
@@ -68,54 +62,16 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingLab]:
         yield lab
 
 
-class Way:
-    """Runs tasks of the collection's modules in one of the two ways."""
-
-    def __init__(self, lab: LivingLab, name: str) -> None:
-        self.lab, self.name = lab, name
-        self.machines = lab.file("machines.yml", {"all": {"hosts": {"jump-host": ELSEWHERE}}})
-
-    def task(self, module: str, check: bool = False, **options: Any) -> dict[str, Any]:
-        return {f"{COLLECTION}{module}": options, "check_mode": check, **WAYS[self.name]}
-
-    def run(self, *tasks: dict[str, Any], **how: Any) -> list[dict[str, Any]]:
-        return self.lab.tasks(*tasks, inventories=[self.lab.workplace.inventory, self.machines], **how)
-
-    def id(self, name: str) -> str:
-        """Of the host that is this way's own."""
-        return self.lab.id(f"{name}-{self.name}")
-
-    def truth(self, name: str) -> dict[str, Any]:
-        return self.lab.truth(f"{name}-{self.name}")
-
-
 @pytest.fixture(params=list(WAYS))
 def way(lab: LivingLab, request: pytest.FixtureRequest) -> Way:
     return Way(lab, request.param)
-
-
-def file_of(role: str, name: str) -> str:
-    """A script of a role, as a user's own play would name it."""
-    return str(ROOT / "roles" / role / "files" / f"{name}.ps1")
-
-
-def scripts(role: str, *names: str) -> dict[str, str]:
-    """Scripts of a role, as the option scripts takes them."""
-    return {name: file_of(role, name) for name in names}
-
-
-def failed(result: dict[str, Any], reason_code: str) -> str:
-    """The message of a task that failed with that code."""
-    assert result["failed"], result
-    assert result["reason_code"] == reason_code, result
-    return str(result["msg"])
 
 
 # ---- hosts and settings
 
 
 def test_fleet_info(way: Way) -> None:
-    mine = {"name": "mine", "instance_id": way.lab.id("still")}
+    mine: dict[str, Any] = {"name": "mine", "instance_id": way.lab.id("still")}
     found, checked, listed, wild = way.run(
         way.task("fleet_info", tag_key="PatchGroup", tag_value="Run"),
         way.task("fleet_info", check=True, tag_key="Stage", tag_value="scaled"),
@@ -158,9 +114,9 @@ def test_a_run_of_one_host(way: Way, tmp_path: Path) -> None:
     key, ledger = way.id("off"), tmp_path / "ledger.sqlite"
     way.lab.lab.ledger = ledger
     run: dict[str, Any] = {"ledger": str(ledger), "run_id": "{{ run.run_id }}"}
-    host = {**run, "host": key}
-    power = {**host, "instance_id": key}
-    plan = {"ledger": str(ledger), "settings": "{{ checked.settings }}", "fleet": "{{ fleet.hosts }}"}
+    host: dict[str, Any] = {**run, "host": key}
+    power: dict[str, Any] = {**host, "instance_id": key}
+    plan: dict[str, Any] = {"ledger": str(ledger), "settings": "{{ checked.settings }}", "fleet": "{{ fleet.hosts }}"}
 
     _, _, planned, not_opened, opened, checked, unrecorded, admitted, would_start, started, ready = way.run(
         {**way.task("patch_settings", ledger=str(ledger)), "register": "checked"},
@@ -218,6 +174,7 @@ def test_managed_node_wait(way: Way) -> None:
         way.task("managed_node_wait", instance_id=NO_SUCH),
     )
     assert (ready["computer_name"], ready["changed"]) == ("STILL", False)
+    assert ("invocation" in ready) is (way.name == "elsewhere")  # a module's result has its options
     assert checked["computer_name"] == "STILL"
     assert "did not report within 60 s" in failed(silent, "agent_silent")
     assert "does not exist" in failed(gone, "instance_gone")
@@ -245,8 +202,8 @@ def test_ssm_command(way: Way) -> None:
 
 
 def test_windows_script(way: Way) -> None:
-    on = {"instance_id": way.lab.id("still")}
-    cramped = {"instance_id": way.lab.id("cramped")}
+    on: dict[str, Any] = {"instance_id": way.lab.id("still")}
+    cramped: dict[str, Any] = {"instance_id": way.lab.id("cramped")}
     measure, extend = file_of("expand_ebs", "measure_disk"), file_of("expand_ebs", "extend_partition")
     measured, checked, would_extend, blocked, template = way.run(
         way.task("windows_script", name="measure_disk", script=measure, **on),
@@ -270,7 +227,7 @@ def test_windows_script(way: Way) -> None:
 
 
 def test_ebs_volume_size(way: Way) -> None:
-    small = {"instance_id": way.id("small"), "grow_gib": 10}
+    small: dict[str, Any] = {"instance_id": way.id("small"), "grow_gib": 10}
     checked, grown, at_maximum, other_disk, gone = way.run(
         way.task("ebs_volume_size", check=True, **small),
         way.task("ebs_volume_size", **small),
@@ -293,7 +250,7 @@ def modifications(way: Way, name: str) -> int:
 
 
 def test_system_drive_space(way: Way) -> None:
-    options = {"scripts": scripts("expand_ebs", "measure_disk", "clean_disk", "extend_partition")}
+    options: dict[str, Any] = {"scripts": scripts("expand_ebs", "measure_disk", "clean_disk", "extend_partition")}
     checked, made, enough, blocked = way.run(
         way.task("system_drive_space", check=True, instance_id=way.id("full"), **options),
         way.task("system_drive_space", instance_id=way.id("full"), **options),
@@ -312,7 +269,7 @@ def test_system_drive_space(way: Way) -> None:
 
 
 def test_windows_update_health(way: Way) -> None:
-    options = {"scripts": scripts("repair_windows_update", "inspect_windows_update", "repair_services")}
+    options: dict[str, Any] = {"scripts": scripts("repair_windows_update", "inspect_windows_update", "repair_services")}
     broken, busy = {"instance_id": way.id("broken"), **options}, {"instance_id": way.lab.id("busy"), **options}
     checked, inspected, mended, well, unreachable, people = way.run(
         way.task("windows_update_health", check=True, **broken),
@@ -330,11 +287,10 @@ def test_windows_update_health(way: Way) -> None:
 
 
 def test_patch_baseline_and_patch_compliance_info(way: Way) -> None:
-    old, stuck = (
-        {"instance_id": instance_id, "snapshot_id": SNAPSHOT} for instance_id in (way.id("old"), way.id("stuck"))
-    )
-    well = {"instance_id": way.lab.id("still"), "snapshot_id": SNAPSHOT}
-    history = {"history_script": file_of("patch", "update_history")}
+    old: dict[str, Any] = {"instance_id": way.id("old"), "snapshot_id": SNAPSHOT}
+    stuck: dict[str, Any] = {"instance_id": way.id("stuck"), "snapshot_id": SNAPSHOT}
+    well: dict[str, Any] = {"instance_id": way.lab.id("still"), "snapshot_id": SNAPSHOT}
+    history: dict[str, Any] = {"history_script": file_of("patch", "update_history")}
     would_scan, missing, would_install, patched, compliant, failing = way.run(
         way.task("patch_compliance_info", check=True, **stuck),
         way.task("patch_compliance_info", **stuck),
@@ -374,10 +330,10 @@ def test_module_defaults_of_the_group_reach_every_module(way: Way, tmp_path: Pat
         "session_token": credentials.session_token,
     }
     key = way.lab.id("still")
-    ledger = {"ledger": str(tmp_path / "ledger.sqlite")}
-    run = {**ledger, "run_id": "{{ run.run_id }}", "host": key}
-    on = {**run, "instance_id": key}
-    plan = {**ledger, "settings": "{{ checked.settings }}", "fleet": "{{ fleet.hosts }}"}
+    ledger: dict[str, Any] = {"ledger": str(tmp_path / "ledger.sqlite")}
+    run: dict[str, Any] = {**ledger, "run_id": "{{ run.run_id }}", "host": key}
+    on: dict[str, Any] = {**run, "instance_id": key}
+    plan: dict[str, Any] = {**ledger, "settings": "{{ checked.settings }}", "fleet": "{{ fleet.hosts }}"}
     results = way.run(
         {**way.task("patch_settings", **ledger), "register": "checked"},
         {**way.task("fleet_info", inventory_hosts=[{"name": "still", "instance_id": key}]), "register": "fleet"},
@@ -395,7 +351,7 @@ def test_module_defaults_of_the_group_reach_every_module(way: Way, tmp_path: Pat
         way.task("patch_run", state="host_done", **run),
         way.task("patch_report", check=True, **ledger),
         play={"module_defaults": {"group/patchfleet.windows.aws": of_aws}},
-        **WITHOUT_AWS,
+        environment=WITHOUT_AWS,
     )
     assert [result.get("msg") for result in results if result["failed"]] == []
     asked = {call["operation"] for call in way.lab.trace() if call["caller"] == credentials.access_key}
