@@ -95,6 +95,14 @@ def test_fleet_info_reads_the_variables_of_hosts_that_it_is_given_by_name(way: W
     assert [(host["key"], host["inventory_name"]) for host in listed["hosts"]] == [(way.lab.id("still"), "still")]
 
 
+def test_fleet_info_reads_all_pages(tmp_path: Path) -> None:
+    """EC2 gives 1,000 instances a page, SSM 50 nodes."""
+    with LivingLab(tmp_path, [{"name": "many-{1..1001}"}]) as lab:
+        (found,) = lab.tasks(Way(lab, "inside").task("fleet_info", tag_key="PatchGroup", tag_value="Windows"))
+    assert len({host["key"] for host in found["hosts"]}) == 1001
+    assert all(host["node"]["ping_status"] == "Online" for host in found["hosts"])
+
+
 def test_patch_settings(way: Way, tmp_path: Path) -> None:
     ledger = str(tmp_path / "ledger.sqlite")
     read, unknown, template = way.run(
