@@ -10,7 +10,11 @@ from ansible.release import __version__ as core_version
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._settings.step import STEP
-from ansible_collections.patchfleet.windows.plugins.module_utils._settings.variables import OWN_PREFIX, PREFIX
+from ansible_collections.patchfleet.windows.plugins.module_utils._settings.variables import (
+    OWN_PREFIX,
+    PREFIX,
+    refuse_unknown,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._step import StepContext
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import ControllerStep
 
@@ -23,6 +27,8 @@ class ActionModule(ControllerStep):
     step = STEP
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        hosts = task_vars.get("ansible_play_hosts_all", [])
+        refuse_unknown({name for host in hosts for name in task_vars["hostvars"][host]})
         names = [name for name in task_vars if name.startswith(PREFIX) and not name.startswith(OWN_PREFIX)]
         values = {name: self._templar.template(task_vars[name]) for name in names}
         return {**params, "variables": values, "forks": task_vars.get("ansible_forks", params["forks"])}

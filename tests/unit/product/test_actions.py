@@ -165,6 +165,13 @@ def test_the_plays_variables_are_read_with_their_templates() -> None:
     assert seen["forks"] == 20
 
 
+def test_a_variable_that_nobody_knows_is_found_at_every_host_of_the_play() -> None:
+    hostvars = {"a": {"patch_free_gib": 30, "patch__host": {}}, "b": {"patch_fre_gib": 30}}
+    assert settings_seen(ansible_play_hosts_all=["a"], hostvars=hostvars)["forks"] == 20
+    with pytest.raises(PatchFleetError, match=r"no variable patch_fre_gib\. Did you mean patch_free_gib"):
+        settings_seen(ansible_play_hosts_all=["a", "b"], hostvars=hostvars)
+
+
 def test_an_ansible_core_that_is_too_old_is_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patch_settings, "core_version", "2.16.14")
     context = stage.context(patch_settings.ActionModule.step)
