@@ -43,6 +43,7 @@ class Mistake:
     forks: int = 20
 
 
+DEV = {"patch_hosts": "dev"}
 MISTAKES = [
     Mistake("unknown variable", ("no variable patch_batch_sise", "mean patch_batch_size"), {"patch_batch_sise": 2}),
     Mistake("unknown, far off", ("no variable patch_sesion", "mean patch_sessions"), {"patch_sesion": "warn"}),
@@ -54,6 +55,8 @@ MISTAKES = [
     Mistake("few forks for a share", ("forks: 2 is not valid", "--forks 3"), {"patch_batch_size": "50%"}, forks=2),
     Mistake("batch of 0", ("patch_batch_size: 0 is not valid", "at least 1"), {"patch_batch_size": 0}),
     Mistake("batch of abc", ("patch_batch_size: 'abc' is not valid", "or a percentage"), {"patch_batch_size": "abc"}),
+    Mistake("batch of 0 in a limit", ("patch_batch_size: 0",), {"patch_batch_size": 0, **DEV}, ("--limit", "dev-1")),
+    Mistake("batch of abc in a limit", ("'abc'",), {"patch_batch_size": "abc", **DEV}, ("--limit", "dev-1")),
     Mistake("rolling, other forks", ("forks: 20 is not valid", "--forks 5"), {"patch_rollout": "rolling"}),
     Mistake("a template", ("patch_tag_value: '{{ x }}' is not valid",), {"patch_tag_value": Unsafe("{{ x }}")}),
     Mistake("a template in a list", ("patch_exclude", "{{ x }}"), {"patch_exclude": ["a", Unsafe("{{ x }}")]}),
@@ -74,6 +77,12 @@ MISTAKES = [
 def test_a_mistake_in_the_options_is_told(lab: LivingLab, mistake: Mistake) -> None:
     ended = lab.playbook("patch", *mistake.options, variables=mistake.variables, forks=mistake.forks)
     refused(ended, *mistake.said)
+
+
+def test_a_variable_of_a_single_host_is_looked_at_too(lab: LivingLab) -> None:
+    of_one = lab.file("of-one.yml", {"all": {"hosts": {"dev-4": {"patch_fre_gib": 30}}}})
+    ended = lab.playbook("patch", variables={"patch_hosts": "dev"}, inventories=[lab.workplace.inventory, of_one])
+    refused(ended, "no variable patch_fre_gib", "mean patch_free_gib")
 
 
 @pytest.mark.parametrize("playbook", ["plan", "restore", "report"])

@@ -157,6 +157,17 @@ def test_the_tag_and_the_inventory_name_the_same_hosts_once(lab: LivingLab) -> N
     assert "3 hosts will be patched" in ended.words
 
 
+def test_waves_are_as_large_as_the_plan_says_wherever_their_size_was_set(tmp_path: Path) -> None:
+    """Play keywords do not see the inventory's variables."""
+    hosts = [{"name": "off-{1..3}", "state": "stopped", "groups": ["dev"], "scan_seconds": 10}]
+    with LivingLab(tmp_path, hosts, scale=200) as lab:
+        everywhere = lab.file("vars.yml", {"all": {"vars": {"patch_batch_size": 1, "patch_operation": "scan"}}})
+        ended = lab.playbook("patch", inventories=[lab.workplace.inventory, everywhere])
+        assert ended.code == 0, ended.said
+        assert "3 hosts will be scanned, 1 at a time" in ended.words
+        assert lab.lab.truth()["running_at_once"] == 1
+
+
 def test_an_inventory_that_is_set_up_for_winrm_changes_nothing(lab: LivingLab) -> None:
     everywhere = {"all": {"vars": {"ansible_connection": "winrm", "ansible_shell_type": "powershell"}}}
     inventories = [lab.workplace.inventory, lab.file("winrm.yml", everywhere)]
