@@ -34,6 +34,8 @@ def _nameless_file() -> int:
 
 
 _note = _nameless_file()
+_controller = os.getpid()
+"""Workers get the signal, too, up to ansible-core 2.18."""
 _previous: dict[int, Any] = {}
 
 
@@ -63,7 +65,7 @@ def _on_signal(signum: int, frame: FrameType | None) -> None:
 
 def _speak() -> None:
     noted = os.pread(_note, 65536, 0)
-    if not noted:
+    if not noted or os.getpid() != _controller:
         return
     where, run_id = json.loads(noted)
     os.ftruncate(_note, 0)

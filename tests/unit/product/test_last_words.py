@@ -123,6 +123,15 @@ def test_it_is_said_once(where: str, capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().err == ""
 
 
+def test_only_the_controller_says_it(
+    where: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    remember_run(where, RUN)
+    monkeypatch.setattr(_last_words, "_controller", -1)
+    _last_words._speak()  # noqa: SLF001
+    assert capfd.readouterr().err == ""
+
+
 def test_a_run_that_opened_nothing_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     _last_words._speak()  # noqa: SLF001
     assert capsys.readouterr().err == ""
