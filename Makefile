@@ -84,7 +84,7 @@ matrix: $(TEST) ## Unit tests and a scenario on each ansible-core and Python tha
 
 .PHONY: bench
 bench: $(TEST) ## CPU, memory, API calls and time, for fleets of 40 and 200
-	PYTHONPATH=tests $(BIN)/python -m bench
+	PYTHONPATH=tests:$(VENV)/collections $(BIN)/python -m bench
 
 .PHONY: demo
 demo: $(LAB) ## Patch a small fleet in the lab, and look at the report

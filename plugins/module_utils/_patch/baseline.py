@@ -21,6 +21,8 @@ from .._step import StepContext
 
 DOCUMENT = "AWS-RunPatchBaseline"
 GAP_SECONDS = 130.0
+PAUSES = (15.0, 45.0)
+"""An installation takes long; looking more often would cost API calls and save seconds."""
 SCAN_TIMEOUT_SECONDS = 3600
 STATE_LAG_SECONDS = 180.0
 
@@ -67,7 +69,7 @@ def run_baseline(
     if operation == "Install":
         context.learn(installing_command_id=command_id)
     # The time is for the work, so the delivery is not added: a node that was ready takes it within seconds.
-    invocation = wait_for_end(context, instance_id, command_id, context.deadline(timeout_seconds))
+    invocation = wait_for_end(context, instance_id, command_id, context.deadline(timeout_seconds), PAUSES)
     context.learn(installing_command_id="", baseline_ended_at=context.clock.now())
     return invocation
 

@@ -23,7 +23,7 @@ OUTPUT_IN_LIST = 2500
 """ListCommandInvocations cuts a plugin's output there; GetCommandInvocation at 24,000 characters."""
 LAG_SECONDS = 90.0
 GRACE_SECONDS = 60.0
-LOOK_AT_INSTANCE_SECONDS = 120.0
+LOOK_AT_INSTANCE_SECONDS = 240.0
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,14 @@ def send(context: StepContext, instance_id: str, command: Command) -> str:
     return command_id
 
 
-def wait_for_end(context: StepContext, instance_id: str, command_id: str, deadline: float) -> Invocation:
-    """Wait until a command has ended on a node.
+def wait_for_end(
+    context: StepContext,
+    instance_id: str,
+    command_id: str,
+    deadline: float,
+    pauses: tuple[float, float] = (5.0, 30.0),
+) -> Invocation:
+    """Wait until a command has ended on a node; ``pauses`` are the first and the longest between two looks, in seconds.
 
     Raises:
         PatchFleetError: ``command_timeout`` when it is still going on at the deadline (nothing is cancelled).
@@ -145,7 +151,7 @@ def wait_for_end(context: StepContext, instance_id: str, command_id: str, deadli
             _refuse_cancelled(context, command_id)
         return None
 
-    invocation = context.wait(look, deadline)
+    invocation = context.wait(look, deadline, *pauses)
     if invocation is None:
         raise PatchFleetError(
             f"The command {command_id} had not ended on {instance_id} when its time was over.",
