@@ -93,6 +93,7 @@ class StepContext:
         self._host: Host | None = None
         self._next_heartbeat = 0.0
         self.phase: str | None = None
+        self.memo: dict[str, Any] = {}  # what the step looked up once
         self.learned: dict[str, Any] = {}
 
     @property

@@ -83,8 +83,12 @@ def _keep_apart(context: StepContext) -> None:
 
 
 def _document_parameters(context: StepContext) -> set[str]:
-    answer = context.aws.call("ssm", "describe_document", DOCUMENT, Name=DOCUMENT)
-    return {parameter["Name"] for parameter in answer["Document"].get("Parameters", [])}
+    """What the document takes, looked up once a step."""
+    if DOCUMENT not in context.memo:
+        answer = context.aws.call("ssm", "describe_document", DOCUMENT, Name=DOCUMENT)
+        context.memo[DOCUMENT] = {parameter["Name"] for parameter in answer["Document"].get("Parameters", [])}
+    known: set[str] = context.memo[DOCUMENT]
+    return known
 
 
 def scan(context: StepContext, instance_id: str, snapshot_id: str) -> Scan:

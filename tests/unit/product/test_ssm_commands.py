@@ -189,14 +189,14 @@ def test_an_instance_that_vanishes_in_the_middle_is_gone(stage: Stage, answer: A
     assert trouble(stage).code == "instance_gone"
 
 
-def test_an_instance_is_looked_at_every_two_minutes_and_a_hybrid_node_never(stage: Stage) -> None:
+def test_an_instance_is_looked_at_every_four_minutes_and_a_hybrid_node_never(stage: Stage) -> None:
     stage.guest.on(DOCUMENT, Outcome(seconds=590))
     run(stage)
     looked = [call.at for call in stage.account.of("describe_instances")]
-    assert len(looked) == 5
-    assert all(later - earlier >= 120 for earlier, later in pairwise([0, *looked]))
+    assert len(looked) == 2
+    assert all(later - earlier >= 240 for earlier, later in pairwise([0, *looked]))
     run(stage, to=NODE_ID)
-    assert len(stage.account.of("describe_instances")) == 5
+    assert len(stage.account.of("describe_instances")) == 2
 
 
 # How it ended
