@@ -1,0 +1,113 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report's page in a real browser: it renders, sorts, filters, complains of nothing and asks nobody for anything."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.html import to_html
+from report_sample import fleet
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--window-size=1300,1400"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="no Chromium: apt-get install chromium chromium-driver brings one"
+)
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    return fleet(60)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    options = Options()
+    options.binary_location = str(CHROMIUM)
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser: webdriver.Chrome, report: dict[str, Any], tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    file = tmp_path / "report.html"
+    file.write_text(to_html(report), encoding="utf-8")
+    browser.get(file.as_uri())
+    yield browser
+    assert browser.get_log("browser") == []
+    asked = browser.execute_script("return performance.getEntriesByType('resource').map((entry) => entry.name)")
+    assert asked == []
+
+
+def names(page: webdriver.Chrome) -> list[str]:
+    """The hosts of the table as they stand."""
+    return [cell.text for cell in page.find_elements(By.CSS_SELECTOR, "#hosts tbody tr[id^=h] th b")]
+
+
+def header(page: webdriver.Chrome, title: str) -> Any:
+    cells = page.find_elements(By.CSS_SELECTOR, "#hosts thead th")
+    return next(cell for cell in cells if title in cell.text)
+
+
+def test_it_shows_every_host_and_the_hostile_names_as_text(page: webdriver.Chrome, report: dict[str, Any]) -> None:
+    shown = names(page)
+    assert len(shown) == len(report["hosts"])
+    assert "<script>alert(1)</script>" in shown
+    assert page.find_elements(By.CSS_SELECTOR, ".bar")
+
+
+def test_a_click_on_a_header_sorts_and_a_second_one_turns_it_round(page: webdriver.Chrome) -> None:
+    header(page, "Host").find_element(By.TAG_NAME, "button").click()
+    rising = names(page)
+    assert header(page, "Host").get_attribute("aria-sort") == "ascending"
+    assert rising.index("dev-02") < rising.index("dev-10") < rising.index("dev-30")
+    header(page, "Host").find_element(By.TAG_NAME, "button").click()
+    assert names(page).index("dev-30") < names(page).index("dev-10")
+    assert header(page, "Host").get_attribute("aria-sort") == "descending"
+
+
+def test_a_tile_shows_the_hosts_of_its_outcome_only(page: webdriver.Chrome, report: dict[str, Any]) -> None:
+    page.find_element(By.CSS_SELECTOR, ".tile[data-o=failed]").click()
+    assert len(names(page)) == report["totals"]["failed"]
+    page.find_element(By.ID, "clear").click()
+    assert len(names(page)) == len(report["hosts"])
+
+
+def test_a_text_shows_the_hosts_that_have_it(page: webdriver.Chrome) -> None:
+    page.find_element(By.ID, "query").send_keys("dev-17")
+    assert names(page) == ["dev-17"]
+    page.find_element(By.ID, "query").send_keys("nowhere")
+    assert names(page) == []
+    assert page.find_element(By.ID, "none").is_displayed()
+
+
+def test_a_host_opens_its_details(page: webdriver.Chrome) -> None:
+    page.find_element(By.CSS_SELECTOR, "#hosts .open-details").click()
+    assert page.find_elements(By.CSS_SELECTOR, "#hosts tr.details dl")
+
+
+def test_two_thousand_hosts_are_shown_too(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(to_html(fleet(2000, batch=50)), encoding="utf-8")
+    browser.get(file.as_uri())
+    browser.find_element(By.ID, "query").send_keys("dev-1999")
+    assert names(browser) == ["dev-1999"]

@@ -1,0 +1,75 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report for a terminal, as Markdown and as a page: nothing unknown becomes a number, and no name becomes markup."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.html import to_html
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.markdown import to_markdown
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.table import to_table
+from report_sample import HOSTILE_NAMES, fleet, host, report
+
+
+def columns(line: str) -> int:
+    """Columns of a terminal: wide characters take two, combining ones none."""
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in line
+    )
+
+
+@pytest.mark.parametrize("size", [1, 12, 60, 500])
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_every_line_of_the_table_fits(size: int, width: int) -> None:
+    assert max(columns(line) for line in to_table(fleet(size), width).splitlines()) <= width
+
+
+def test_long_and_wide_names_fit_too() -> None:
+    hosts = [
+        host(1, host="東京-開発-" * 20),
+        host(2, host="x" * 300, outcome="failed", step="disk", reason="word " * 90),
+    ]
+    assert max(columns(line) for line in to_table(report(hosts)).splitlines()) <= 100
+
+
+def test_hosts_that_need_a_person_come_first_and_the_totals_last() -> None:
+    hosts = [host(1), host(2, outcome="failed", step="disk", reason="No room."), host(3, outcome="held", reason="On.")]
+    lines = to_table(report(hosts)).splitlines()
+    text = "\n".join(lines)
+    assert text.index("dev-02") < text.index("dev-01")
+    assert text.index("dev-03") < text.index("dev-01")
+    assert "1 failed (disk)" in lines[-1]
+    assert "1 patched" in lines[-1]
+
+
+@pytest.mark.parametrize("render", [to_table, to_markdown, to_html])
+def test_a_host_of_which_nothing_is_known_is_rendered(render: Any) -> None:
+    text = render(report([host(1, outcome="deferred", instance_id=None, kind=None)], finished_at=None))
+    assert "dev-01" in text
+    assert "None" not in text
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_no_name_becomes_markup(name: str) -> None:
+    bad = report([host(1, host=name, outcome="failed", step="disk", reason=name, installed=[name])])
+    page = to_html(bad)
+    assert "<script>alert" not in page
+    assert page.count("<script") == to_html(report([host(1)])).count("<script")
+    markdown = to_markdown(bad)
+    assert "<script" not in markdown
+    bars = {len(re.findall(r"(?<!\\)[|]", line)) for line in markdown.splitlines() if line.startswith("|")}
+    assert len(bars) == 1
+    assert all(char.isprintable() or char == "\n" for char in to_table(bad))
+
+
+def test_the_page_asks_nobody_for_anything() -> None:
+    page = to_html(fleet(60))
+    assert "Content-Security-Policy" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "https://" not in page
