@@ -39,6 +39,7 @@ def work(context: StepContext) -> dict[str, Any]:
 
 
 class SomeAction(ControllerStep):
+    _load_name = "some_action"  # what ansible-core's loader gives a plugin
     step = Step(
         name="some_step",
         arguments={
