@@ -135,7 +135,7 @@ def test_a_step_that_fails_is_a_failed_task_with_its_reason() -> None:
 def test_options_are_converted_and_checked_as_a_module_does_it(printed: list[str]) -> None:
     assert action(SomeAction, seen="12", trouble="no").run(task_vars={})["seen"] == 12
     for wrong in ({"nonsense": 1}, {"seen": "many"}, {"trouble": True}):
-        with pytest.raises(AnsibleError, match=r"nonsense|many|detail"):
+        with pytest.raises(AnsibleError, match=r"nonsense|seen|detail"):
             action(SomeAction, **wrong).run(task_vars={})
     assert len(printed) == 1
 
