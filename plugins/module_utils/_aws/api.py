@@ -6,16 +6,18 @@
 
 from __future__ import annotations
 
+import difflib
 import random
 from collections.abc import Iterator
 from typing import Any
 
 from .._clock import Clock
 from .._errors import PatchFleetError
-from .connect import HAS_BOTO3, Connection
+from .connect import HAS_BOTO3, Connection, known_regions
 from .errors import AwsError, from_client_error, is_passing
 
 if HAS_BOTO3:
+    import botocore
     import botocore.exceptions
 
     # Not all of botocore's ConnectionError: a certificate that does not fit (SSLError) will not fit later either.
@@ -35,7 +37,8 @@ class Aws:
     """Calls AWS in one region, patiently.
 
     Throttling, outages and lost connections are repeated for PATIENCE_SECONDS with a pause that doubles and is drawn at
-    random ("full jitter", AWS Builders' Library); everything else is raised as AwsError at once.
+    random ("full jitter", AWS Builders' Library); everything else is raised as AwsError at once. So is an endpoint that
+    cannot be reached in a region that botocore does not know, which is a typo more often than an outage.
     """
 
     def __init__(self, connection: Connection, clock: Clock, region: str | None = None) -> None:
@@ -89,8 +92,9 @@ class Aws:
                 if not is_passing(error.aws_code, status) or self._clock.now() >= deadline:
                     raise error from failure
             except UNREACHABLE as failure:
-                if self._clock.now() >= deadline:
-                    raise PatchFleetError(f"AWS cannot be reached: {failure}", "aws_unreachable") from failure
+                unknown = _unknown_region(self.region)
+                if unknown or self._clock.now() >= deadline:
+                    raise PatchFleetError(f"AWS cannot be reached: {failure}{unknown}", "aws_unreachable") from failure
             except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError) as failure:
                 raise PatchFleetError(NO_CREDENTIALS, "no_credentials") from failure
             except botocore.exceptions.BotoCoreError as failure:
@@ -107,6 +111,15 @@ class Aws:
             if not page.get("NextToken"):
                 return
             token = {"NextToken": page["NextToken"]}
+
+
+def _unknown_region(region: str) -> str:
+    """A sentence about a region that botocore does not know ("" for the others): it may be too new, or mistyped."""
+    known = known_regions()
+    if region in known:
+        return ""
+    nearest = difflib.get_close_matches(region, known, n=1, cutoff=0.0)[0]
+    return f" botocore {botocore.__version__} knows no region {region!r}; did you mean {nearest}?"
 
 
 NO_CREDENTIALS = (

@@ -69,6 +69,16 @@ def _session(profile: str | None) -> Any:
     return boto3.session.Session(botocore_session=core)
 
 
+def known_regions() -> list[str]:
+    """The regions with EC2 in all partitions, as the installed botocore lists them; it may be older than a region."""
+    session = _session(None)
+    return sorted(
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("ec2", partition)
+    )
+
+
 class OptionsConnection:
     """A Connection from a module's AWS options (as amazon.aws documents them)."""
 

@@ -101,6 +101,16 @@ def test_a_network_that_stays_away_is_told_when_our_patience_ends(stage: Stage, 
     assert stage.clock.passed >= PATIENCE_SECONDS
 
 
+def test_an_endpoint_in_a_region_that_nobody_knows_is_not_waited_for(stage: Stage) -> None:
+    stage.account.on("describe_instances", NETWORK_ERRORS[0])
+    with pytest.raises(
+        PatchFleetError, match=r"knows no region 'eu-centrall-1'; did you mean eu-central-1\?"
+    ) as caught:
+        stage.aws.in_region("eu-centrall-1").call("ec2", "describe_instances")
+    assert caught.value.code == "aws_unreachable"
+    assert stage.clock.pauses == []
+
+
 def test_a_certificate_that_does_not_fit_is_told_at_once(stage: Stage) -> None:
     stage.account.on(
         "describe_instances", botocore.exceptions.SSLError(endpoint_url="https://x", error=ValueError("self-signed"))
