@@ -44,13 +44,6 @@ def main(arguments: list[str]) -> int:
     except ScenarioError as error:
         print(error, file=sys.stderr)
         return REFUSED
-    unreachable = [host.name for host in scenario.hosts if host.kind == "winrm"]
-    if unreachable:
-        print(
-            f"{options.scenario}: hosts: the lab has no WinRM endpoint yet for {', '.join(unreachable)}",
-            file=sys.stderr,
-        )
-        return REFUSED
     if options.verb == "serve":
         return _serve(scenario, options)
     return _run_command(scenario, options, command) if command else _run(scenario, options)

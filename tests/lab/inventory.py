@@ -11,8 +11,8 @@ from typing import Any
 from lab.scenario import Scenario
 
 
-def inventory(scenario: Scenario, instance_id: Callable[[str], str | None]) -> dict[str, Any]:
-    """The inventory as Ansible's YAML plugin reads it; ``instance_id`` tells a host's id, as `aws_ec2` names it.
+def inventory(scenario: Scenario, variables: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """The inventory as Ansible's YAML plugin reads it; ``variables`` tells those of a host.
 
     A host is named as the scenario names it, whatever its Name tag says.
     """
@@ -21,5 +21,5 @@ def inventory(scenario: Scenario, instance_id: Callable[[str], str | None]) -> d
     for host in listed:
         for group in host.groups:
             groups.setdefault(group, {"hosts": {}})["hosts"][host.name] = {}
-    hosts = {host.name: {"instance_id": instance_id(host.name)} for host in listed}
+    hosts = {host.name: variables(host.name) for host in listed}
     return {"all": {"hosts": hosts, "children": groups}}

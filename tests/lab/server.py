@@ -20,6 +20,7 @@ from lab.aws.moto_logs import MotoLogs
 from lab.clock import LabClock
 from lab.play import Play
 from lab.scenario import Scenario
+from lab.winrm.service import WinRm
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Lab:
         self.ledger: Path | None = None
         self.clock = LabClock(scenario.scale, scenario.start)
         self._play = Play(scenario, self.clock, out / "trace.jsonl", MotoLogs(), self._is_recorded, on_controller)
+        self.winrm = WinRm(self._play)
         self._server = HttpServer(self._play.account)
         self._thread = threading.Thread(target=self._play.sim.run, daemon=True, name="lab-simulation")
 
@@ -66,12 +68,14 @@ class Lab:
         """Second 0 of the lab's time is now."""
         self.clock.restart()
         self._play.begin()
+        self.winrm.start()
         self._thread.start()
         self._server.start()
 
     def stop(self) -> None:
         """Also of a lab that never started; LabError when the simulation broke meanwhile."""
         self._server.stop()
+        self.winrm.stop()
         self._play.sim.stop()
         if self._thread.is_alive():
             self._thread.join()
@@ -79,9 +83,18 @@ class Lab:
         if self._play.sim.failures:
             raise LabError("the simulation broke") from self._play.sim.failures[0]
 
+    @property
+    def secrets(self) -> list[str]:
+        """What is not to be seen of the lab's own, whatever credentials it gives out besides."""
+        return [self.winrm.account.password] if self.winrm.endpoints else []
+
     def instance_id(self, name: str) -> str | None:
         """``i-…`` or ``mi-…``, None for a WinRM host; KeyError for an unknown name."""
         return self._play.world.hosts[name].id
+
+    def variables(self, name: str) -> dict[str, Any]:
+        """What the inventory says of a host: its id, as the plugin aws_ec2 calls it, or how it is reached over WinRM."""
+        return self.winrm.variables(name) or {"instance_id": self.instance_id(name)}
 
     def new_credentials(self) -> Credentials:
         """For one step; ``expire_credentials`` ends the newest ones."""

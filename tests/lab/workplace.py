@@ -29,12 +29,12 @@ class Workplace:
     def __init__(self, scenario: Scenario, lab: Lab) -> None:
         self.lab = lab
         self.region = scenario.account.region
-        self.secrets: list[str] = []
+        self.secrets = [*lab.secrets]
         self.path = Path(tempfile.mkdtemp(prefix="patchfleet-work-"))
         self.home = self.path / "home"
         self.home.mkdir()
         self.inventory = self.path / "inventory.yml"
-        self.inventory.write_text(_yaml(inventory(scenario, lab.instance_id)), encoding="utf-8")
+        self.inventory.write_text(_yaml(inventory(scenario, lab.variables)), encoding="utf-8")
         self.no_inventory = self.path / "no-inventory"
         self.no_inventory.write_text("# a step without an inventory\n", encoding="utf-8")
         self.config = self.path / "ansible.cfg"

@@ -47,6 +47,7 @@ class FakeLab:
         self.clock = SimpleNamespace(seconds=lambda: self.passed, env_value=lambda: "60,0,0")
         self.running = False
         self.steps = 0
+        self.secrets = ["password"]
 
     def start(self) -> None:
         self.running = True
@@ -54,8 +55,8 @@ class FakeLab:
     def stop(self) -> None:
         self.running = False
 
-    def instance_id(self, name: str) -> str:
-        return f"i-{name}"
+    def variables(self, name: str) -> dict[str, Any]:
+        return {"instance_id": f"i-{name}"}
 
     def new_credentials(self) -> Any:
         self.steps += 1
@@ -167,7 +168,7 @@ def test_the_environment_leads_to_the_lab_and_holds_nothing_of_the_callers(
     assert "the caller's" not in first.values()
     assert first["HOME"] != os.environ["HOME"]
     assert (first["AWS_ACCESS_KEY_ID"], second["AWS_ACCESS_KEY_ID"]) == ("AKIA1", "AKIA2")
-    assert secrets == ["secret1", "token1", "secret2", "token2"]
+    assert secrets == ["password", "secret1", "token1", "secret2", "token2"]
     assert not Path(first["HOME"]).exists()
 
 

@@ -1,0 +1,72 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The payload that Ansible gives its bootstrap wrapper (ansible-core 2.19 and later), as far as it says what to run."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any
+
+# Three parts: the wrapper with its parameters, the manifest of scripts and actions, and data for the script.
+SEPARATOR = b"\n\0\0\0\0\n"
+MODULE_WRAPPER = "module_wrapper.ps1"
+
+
+class UnreadablePayload(Exception):
+    """It is not what ansible-core's bootstrap wrapper takes."""
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What to run: a module or script with its arguments, or one of ansible-core's own scripts.
+
+    Attributes:
+        wrappers: the actions before the last one, such as ``become_wrapper.ps1``, with their parameters.
+        name: of a module with where it lies, ``ansible_collections.ansible.windows.plugins.modules.win_ping``, or of the
+            script.
+        args: a module's arguments, or a script's parameters; those that begin with ``_ansible_`` are Ansible's own.
+        is_module: whether it is a module.
+        text: of the module or script.
+        data: what comes after it at the input.
+    """
+
+    wrappers: dict[str, dict[str, Any]]
+    name: str
+    args: dict[str, Any]
+    is_module: bool
+    text: str
+    data: bytes
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments that are the user's."""
+        return {name: value for name, value in self.args.items() if not name.startswith("_ansible_")}
+
+    @property
+    def check_mode(self) -> bool:
+        return bool(self.args.get("_ansible_check_mode"))
+
+
+def read_payload(data: bytes) -> Payload:
+    """UnreadablePayload when it is something else."""
+    parts = data.split(SEPARATOR, 2)
+    try:
+        manifest = json.loads(parts[1])
+        *before, last = manifest["actions"]
+        wrappers = {action["name"]: action["params"] for action in before}
+        if last["name"] != MODULE_WRAPPER:
+            name, args, is_module = last["name"], last["params"], False
+            script = name
+        else:
+            script = last["params"]["Script"]
+            is_module = bool(last["params"].get("ForModule"))
+            name = script.rpartition(".")[0] if is_module else script
+            variables = {each["Name"]: each["Value"] for each in last["params"].get("Variables") or ()}
+            args = variables.get("complex_args") or {}
+        text = base64.b64decode(manifest["scripts"][script]["script"]).decode()
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise UnreadablePayload(repr(error)) from error
+    return Payload(wrappers, name, args, is_module, text, parts[2] if len(parts) > 2 else b"")

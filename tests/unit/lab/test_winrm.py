@@ -1,0 +1,299 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The WinRM endpoint: messages, shells and what a host understands, without a client."""
+
+from __future__ import annotations
+
+import base64
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lab.winrm import programs, wsman
+from lab.winrm.machine import Machine
+from lab.winrm.payload import SEPARATOR, UnreadablePayload, read_payload
+from lab.winrm.shells import CHUNK_BYTES, MAX_SHELLS, Shells
+from lab.winrm.wsman import CMD_SHELL, Fault, Request
+from virtual_lab import VirtualLab, script
+
+MakeLab = Callable[..., VirtualLab]
+MODULES = "ansible_collections.ansible.windows.plugins.modules."
+LINE = "PowerShell -NoProfile -NonInteractive -ExecutionPolicy Unrestricted -EncodedCommand "
+BOOTSTRAP = 'if ([string]::Equals($in, "`0`0`0`0")) { break }'
+
+
+class Hall:
+    """A WinRM host of a virtual lab, without HTTP."""
+
+    def __init__(self, lab: VirtualLab) -> None:
+        self.lab = lab
+        self.noted: list[tuple[str, str | None]] = []
+        (host,) = lab.play.world.hosts.values()
+        self.machine = Machine(lab.play.sim, host, lambda what, _params, _host, error: self.noted.append((what, error)))
+        self.shells = Shells(lab.play.sim, lambda *command: programs.run(self.machine, *command))
+
+    def ask(self, action: str, body: str = "", shell_id: str = "", options: dict[str, str] | None = None) -> ET.Element:
+        """The body of the answer. It never waits."""
+        request = Request(
+            action,
+            CMD_SHELL,
+            "uuid:1",
+            shell_id,
+            0.0,
+            options or {},
+            ET.fromstring(f"<b {NAMESPACES}>{body}</b>"),  # noqa: S314
+        )
+        (answer,) = ET.fromstring(self.shells.answer(request)).iterfind(f"{{{wsman.SOAP}}}Body")  # noqa: S314
+        return answer
+
+    def open(self) -> str:
+        return text(self.ask(wsman.CREATE), "ShellId")
+
+    def begin(self, shell_id: str, line: str, *, with_input: bool = False) -> str:
+        body = f"<rsp:CommandLine><rsp:Command>{line}</rsp:Command></rsp:CommandLine>"
+        options = {"WINRS_CONSOLEMODE_STDIN": "FALSE" if with_input else "TRUE", "WINRS_SKIP_CMD_SHELL": "FALSE"}
+        return text(self.ask(wsman.COMMAND, body, shell_id, options), "CommandId")
+
+    def send(self, shell_id: str, command_id: str, data: bytes, *, last: bool = True) -> None:
+        encoded = base64.b64encode(data).decode()
+        end = ' End="true"' if last else ""
+        body = f'<rsp:Send><rsp:Stream Name="stdin" CommandId="{command_id}"{end}>{encoded}</rsp:Stream></rsp:Send>'
+        self.ask(wsman.SEND, body, shell_id)
+
+    def receive(self, shell_id: str, command_id: str) -> tuple[str, str, int | None]:
+        """Output and errors of one answer, and the exit code when it is done."""
+        body = (
+            f'<rsp:Receive><rsp:DesiredStream CommandId="{command_id}">stdout stderr</rsp:DesiredStream></rsp:Receive>'
+        )
+        answer = self.ask(wsman.RECEIVE, body, shell_id)
+        streams = {"stdout": b"", "stderr": b""}
+        for stream in answer.iter(f"{{{wsman.SHELL}}}Stream"):
+            streams[stream.attrib["Name"]] += base64.b64decode(stream.text or "")
+        code = answer.findtext(f".//{{{wsman.SHELL}}}ExitCode")
+        return streams["stdout"].decode(), streams["stderr"].decode(), int(code) if code is not None else None
+
+    def run(self, line: str, data: bytes | None = None) -> tuple[str, str, int]:
+        """Run a command to its end."""
+        shell_id = self.open()
+        command_id = self.begin(shell_id, line, with_input=data is not None)
+        if data is not None:
+            self.send(shell_id, command_id, data)
+        self.lab.run_for(3600)
+        output, errors, code = "", "", None
+        while code is None:
+            more, worse, code = self.receive(shell_id, command_id)
+            output, errors = output + more, errors + worse
+        return output, errors, code
+
+    def module(self, name: str, /, **args: Any) -> dict[str, Any]:
+        """What a module of ansible.windows returns."""
+        output, errors, _code = self.run(encoded(BOOTSTRAP), payload(name, args))
+        assert not errors
+        result: dict[str, Any] = json.loads(output)
+        return result
+
+
+NAMESPACES = f'xmlns:rsp="{wsman.SHELL}"'
+
+
+def text(answer: ET.Element, tag: str) -> str:
+    found = answer.findtext(f".//{{{wsman.SHELL}}}{tag}")
+    assert found
+    return found
+
+
+def encoded(script_text: str) -> str:
+    return LINE + base64.b64encode(script_text.encode("utf-16-le")).decode()
+
+
+def payload(name: str, args: dict[str, Any], wrappers: tuple[str, ...] = ()) -> bytes:
+    """What Ansible sends for a module."""
+    file = f"{MODULES}{name}.ps1"
+    variables = [{"Name": "complex_args", "Value": args, "Scope": "Global"}]
+    wrapper = {"Script": file, "Environment": {}, "Variables": variables, "ForModule": True}
+    actions = [{"name": each, "params": {}, "secure_params": {}} for each in wrappers]
+    manifest = {
+        "scripts": {file: {"path": "", "script": base64.b64encode(b"#!powershell").decode()}},
+        "actions": [*actions, {"name": "module_wrapper.ps1", "params": wrapper, "secure_params": {}}],
+    }
+    return b"{}" + SEPARATOR + json.dumps(manifest).encode()
+
+
+@pytest.fixture
+def hall(make_lab: MakeLab) -> Hall:
+    return Hall(make_lab({"name": "hall", "kind": "winrm"}))
+
+
+def test_a_command_runs_in_the_time_of_the_lab(hall: Hall) -> None:
+    shell_id = hall.open()
+    command_id = hall.begin(shell_id, encoded("\n".join(script("probe"))))
+    with pytest.raises(Fault) as caught:
+        hall.receive(shell_id, command_id)
+    assert caught.value.code == 2150858793  # what a client takes as "not yet"
+    hall.lab.run_for(60)
+    output, errors, code = hall.receive(shell_id, command_id)
+    assert (json.loads(output)["data"]["computer_name"], errors, code) == ("HALL", "", 0)
+    assert hall.noted == [("Script", None)]
+
+
+def test_a_command_with_input_begins_when_all_of_it_is_there(hall: Hall) -> None:
+    shell_id = hall.open()
+    command_id = hall.begin(shell_id, encoded(BOOTSTRAP), with_input=True)
+    data = payload("win_ping", {"data": "here"})
+    hall.send(shell_id, command_id, data[:100], last=False)
+    hall.lab.run_for(60)
+    with pytest.raises(Fault):
+        hall.receive(shell_id, command_id)
+    hall.send(shell_id, command_id, data[100:])
+    hall.lab.run_for(60)
+    assert json.loads(hall.receive(shell_id, command_id)[0])["ping"] == "here"
+
+
+def test_long_output_comes_in_pieces(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = "x" * (2 * CHUNK_BYTES + 1)
+    monkeypatch.setattr(programs, "known_program", lambda _line: lambda _machine: _ends_with(written))
+    shell_id = hall.open()
+    command_id = hall.begin(shell_id, "dir")
+    hall.lab.run_for(60)
+    pieces = [hall.receive(shell_id, command_id) for _ in range(3)]
+    assert [len(output) for output, _errors, _code in pieces] == [CHUNK_BYTES, CHUNK_BYTES, 1]
+    assert [code for _output, _errors, code in pieces] == [None, None, 0]
+
+
+def _ends_with(output: str) -> Any:
+    yield 0.0
+    return programs.Outcome(0, output)
+
+
+def test_who_signals_a_command_ends_it(hall: Hall) -> None:
+    shell_id = hall.open()
+    command_id = hall.begin(shell_id, encoded("\n".join(script("repair_components"))))
+    hall.lab.run_for(60)
+    hall.ask(
+        wsman.SIGNAL,
+        f'<rsp:Signal CommandId="{command_id}"><rsp:Code>{wsman.SHELL}/signal/terminate</rsp:Code></rsp:Signal>',
+        shell_id,
+    )
+    with pytest.raises(Fault, match="does not exist"):
+        hall.receive(shell_id, command_id)
+
+
+def test_a_shell_does_not_survive_a_reboot(hall: Hall) -> None:
+    shell_id = hall.open()
+    hall.shells.close()
+    with pytest.raises(Fault, match=f"ShellId {shell_id} failed because the shell was not found") as caught:
+        hall.begin(shell_id, "whoami")
+    assert caught.value.code == 2150858843
+
+
+def test_there_is_an_end_to_the_shells_of_a_user(hall: Hall) -> None:
+    shells = [hall.open() for _ in range(MAX_SHELLS)]
+    with pytest.raises(Fault, match="maximum number of 30 concurrent shells"):
+        hall.open()
+    hall.ask(wsman.DELETE, shell_id=shells[0])
+    hall.open()
+
+
+def test_what_is_no_request_is_refused() -> None:
+    for message in (b"", b"<a>", b"<a/>"):
+        with pytest.raises(Fault, match="cannot process the request"):
+            wsman.parse(message)
+
+
+@pytest.mark.parametrize(
+    ("duration", "seconds"), [("PT20S", 20), ("PT1M0.5S", 60.5), ("PT1H", 3600), ("", 60), ("P1D", 60)]
+)
+def test_a_request_says_how_long_it_may_take(duration: str, seconds: float) -> None:
+    envelope = (
+        f'<s:Envelope xmlns:s="{wsman.SOAP}" xmlns:w="{wsman.WSMAN}"><s:Header>'
+        f"<w:OperationTimeout>{duration}</w:OperationTimeout></s:Header><s:Body/></s:Envelope>"
+    )
+    assert wsman.parse(envelope.encode()).timeout_seconds == seconds
+
+
+def test_a_fault_says_what_it_is() -> None:
+    fault = ET.fromstring(wsman.fault(None, Fault(5, "w:AccessDenied", 'a "b" <c>')))  # noqa: S314
+    detail = fault.find(f".//{{{wsman.FAULT}}}WSManFault")
+    assert detail is not None
+    assert (detail.get("Code"), detail.findtext(f"{{{wsman.FAULT}}}Message")) == ("5", 'a "b" <c>')
+
+
+# ---- what a host understands
+
+
+def test_a_module_that_is_known(hall: Hall) -> None:
+    assert hall.module("win_ping") == {"changed": False, "invocation": {"module_args": {}}, "ping": "pong"}
+
+
+def test_the_products_scripts_run_through_modules(hall: Hall) -> None:
+    lines = "\n".join(script("probe"))
+    result = hall.module("win_powershell", script=lines)
+    assert json.loads(result["output"][0])["script"] == "probe"
+    assert json.loads(hall.module("win_shell", _raw_params=lines)["stdout"])["ok"] is True
+
+
+def test_what_is_not_known_fails_loudly(hall: Hall) -> None:
+    assert hall.module("win_service", name="wuauserv")["failed"] is True
+    assert "option retries" in hall.module("win_ping", retries=2)["msg"]
+    for line in (encoded("Get-Date"), "ipconfig /all", "powershell -File a.ps1", encoded("\n".join(script("dance")))):
+        _output, errors, code = hall.run(line)
+        assert (bool(errors), code) == (True, 1)
+    _output, errors, code = hall.run(encoded(BOOTSTRAP), b"{}")
+    assert (code, "payload" in errors) == (1, True)
+    assert all(error for what, error in hall.noted if what != "Script")
+    assert len(hall.noted) == 8
+
+
+def test_cmd_takes_no_line_that_is_too_long(hall: Hall) -> None:
+    assert hall.run(encoded("# " + 4000 * "x")) == ("", "The command line is too long.\r\n", 1)
+
+
+def test_who_and_where(hall: Hall) -> None:
+    assert hall.run("whoami")[0] == "hall\\administrator\r\n"
+    assert hall.run(encoded("hostname"))[0] == "HALL\r\n"
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"{}" + SEPARATOR + b"[]", b"{}" + SEPARATOR + b'{"actions": []}'])
+def test_a_payload_that_is_none(data: bytes) -> None:
+    with pytest.raises(UnreadablePayload):
+        read_payload(data)
+
+
+# ---- reboots as ansible.windows does them
+
+BOOT_TIME = "(Get-CimInstance -ClassName Win32_OperatingSystem -Property LastBootUpTime).LastBootUpTime.ToFileTime()"
+KEY = r"HKLM:\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Winlogon\AutoLogonChecked"
+SHUTDOWN = rf"""if ($True) {{
+Remove-Item -LiteralPath '{KEY}' -Force -ErrorAction SilentlyContinue
+}}
+$stderr = . {{ C:\Windows\System32\shutdown.exe /r /t 2 /c 'Reboot' | Set-Variable stdout }} 2>&1 | ForEach-Object ToString"""
+LOGON = f"Get-Item -LiteralPath '{KEY}' -ErrorAction Stop; 'success-1'"
+
+
+def test_a_reboot_is_real(hall: Hall) -> None:
+    before = hall.run(encoded(BOOT_TIME))[0]
+    assert hall.run(encoded(LOGON))[0] == "success-1\r\n"
+    shell_id = hall.open()
+    hall.begin(shell_id, encoded(SHUTDOWN))
+    hall.lab.run_for(10)
+    assert not hall.machine.host.guest.up
+    assert hall.lab.truth("hall")["reboots"] == 1
+    hall.lab.run_for(85)  # up again, but not yet configured
+    assert hall.machine.host.guest.up
+    assert not hall.machine.logon_ui
+    hall.lab.run_for(60)
+    assert hall.run(encoded(LOGON))[0] == "success-1\r\n"
+    assert int(hall.run(encoded(BOOT_TIME))[0]) > int(before)
+
+
+def test_only_one_shutdown_at_a_time(hall: Hall) -> None:
+    hall.machine.shut_down(86400)
+    assert json.loads(hall.run(encoded(SHUTDOWN))[0])["rc"] == 1190
+    assert hall.run(encoded(r"C:\Windows\System32\shutdown.exe /a"))[2] == 0
+    assert hall.run(encoded(r"C:\Windows\System32\shutdown.exe /a"))[2] == 1116
+    hall.lab.run_for(90000)
+    assert hall.lab.truth("hall")["reboots"] == 0
