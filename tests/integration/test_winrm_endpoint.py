@@ -84,6 +84,24 @@ def test_a_reboot_by_win_reboot(lab: LivingLab) -> None:
     assert lab.truth("other")["reboots"] == 1
 
 
+def test_updates_by_win_updates_with_its_own_reboot(lab: LivingLab) -> None:
+    searched, installed, again, in_background = tasks(
+        lab,
+        "hall",
+        {"ansible.windows.win_updates": {"state": "searched"}},
+        {"ansible.windows.win_updates": {"state": "installed", "reboot": True}},
+        {"ansible.windows.win_updates": {"state": "installed"}},
+        {"ansible.windows.win_updates": {"state": "searched"}, "async": 600, "poll": 1},
+    )
+    (found,) = searched["updates"].values()
+    assert (found["kb"], found["categories"][0], found["installed"]) == (["5031361"], "Security Updates", False)
+    assert (installed["installed_update_count"], installed["rebooted"], installed["failed"]) == (1, True, False)
+    assert (again["found_update_count"], again["changed"]) == (0, False)
+    assert (in_background["finished"], in_background["found_update_count"]) == (True, 0)
+    truth = lab.truth("hall")
+    assert (truth["reboots"], truth["installed"], truth["missing"]) == (1, ["KB5031361"], [])
+
+
 def test_what_the_lab_does_not_know_is_in_the_trace(lab: LivingLab) -> None:
     (service,) = tasks(lab, "hall", {"ansible.windows.win_service": {"name": "wuauserv"}})
     assert service["failed"] is True

@@ -152,15 +152,18 @@ class WindowsUpdate:
             return False
         return self._spec.kind == "winrm" or update.severity in APPROVED_SEVERITIES
 
-    def missing(self) -> list[Update]:
-        """Approved, offered and not in."""
+    def offered(self) -> list[Update]:
+        """Offered and not in, approved or not."""
         return [
             update
             for update in self.known.values()
             if update.kb not in self.states
-            and self.is_approved(update)
             and (update.needs is None or self.states.get(update.needs) is UpdateState.INSTALLED)
         ]
+
+    def missing(self) -> list[Update]:
+        """Approved, offered and not in."""
+        return [update for update in self.offered() if self.is_approved(update)]
 
     def installed_in_scenario(self) -> list[str]:
         return [kb for kb in self.states if kb != EARLIER_UPDATE.kb]
@@ -176,13 +179,17 @@ class WindowsUpdate:
         return SERVICE_DISABLED if self.fault in ("service_stopped", "service_disabled") else None
 
     def search(self) -> Steps[list[Update]]:
-        """One scan; WindowsUpdateError when it cannot work."""
+        """One scan, for what is approved; WindowsUpdateError when it cannot work."""
+        yield from self.scan()
+        return self.missing()
+
+    def scan(self) -> Steps[None]:
+        """The time that it takes to find out what is offered; WindowsUpdateError when it cannot work."""
         error = self.search_error()
         if error:
             yield min(GIVES_UP_AFTER_SECONDS, self._spec.scan_seconds)
             raise WindowsUpdateError(error)
         yield self._spec.scan_seconds
-        return self.missing()
 
     def begin_installation(self, updates: list[Update]) -> Installation:
         """Install these in order; the caller may wait for ``done``. Never while another one is under way."""

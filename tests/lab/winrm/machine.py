@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.sim import Process, Simulation, Timer
 from lab.world import Host
+
+if TYPE_CHECKING:
+    from lab.winrm.update_task import UpdateTask
 
 # (operation, its parameters, the host, an error code or None): a line of the trace.
 Note = Callable[[str, dict[str, Any], Host, str | None], None]
@@ -22,6 +25,9 @@ class Machine:
         self.sim = sim
         self.host = host
         self.background: list[Process] = []
+        self.update_tasks: dict[str, UpdateTask] = {}
+        self.downloaded: set[str] = set()  # KBs
+        self.jobs: dict[str, dict[str, Any]] = {}  # what async_status finds: files, which a reboot does not remove
         self.logon_ui = True  # the registry key that LogonUI makes when Windows is ready for people
         self._note = note
         self._shutdown: Timer | None = None
@@ -67,6 +73,7 @@ class Machine:
         for process in self.background:
             process.stop()
         self.background.clear()
+        self.update_tasks.clear()
 
     def _show_logon(self) -> None:
         self.logon_ui = self.host.guest.up

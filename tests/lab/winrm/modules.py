@@ -16,6 +16,7 @@ from typing import Any
 
 from lab.agent import Outcome
 from lab.sim import Steps
+from lab.winrm import jobs, win_updates
 from lab.winrm.machine import Machine
 from lab.winrm.payload import Payload
 from lab.winrm.scripts import run_script
@@ -48,6 +49,8 @@ def run(machine: Machine, payload: Payload) -> Steps[Outcome]:
     if odd:
         said = machine.unknown(f"the option {', '.join(odd)} of the module {payload.name}")
         return _ended({"failed": True, "msg": said}, payload)
+    if jobs.is_wanted(payload):
+        return Outcome(0, json.dumps(jobs.begin(machine, payload, module.work(machine, payload))) + "\r\n")
     return _ended((yield from module.work(machine, payload)), payload)
 
 
@@ -117,5 +120,7 @@ def win_shell(machine: Machine, payload: Payload) -> Steps[Result]:
 MODULES: dict[str, Module] = {
     "win_ping": Module(win_ping, frozenset({"data"})),
     "win_powershell": Module(win_powershell, frozenset({"script"})),
+    "win_updates": Module(win_updates.run, win_updates.OPTIONS),
+    "async_status": Module(jobs.async_status, frozenset({"jid", "mode", "_async_dir"})),
     "win_shell": Module(win_shell, frozenset({"_raw_params", "cmd"})),
 }

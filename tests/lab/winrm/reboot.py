@@ -29,6 +29,7 @@ _BOOT_TIME = re.compile(
 _SHUTDOWN = re.compile(r"shutdown\.exe /r /t (\d+) /c ")
 _ABORT = re.compile(r"shutdown\.exe /a\b")
 _FORGET_LOGON = re.compile(r"if \(\$True\) \{\s*Remove-Item -LiteralPath '[^']*\\AutoLogonChecked'")
+_SERVICING = "ServicingInProgress"  # asked for by win_updates 3.7 and later
 _LOGON_SHOWN = re.compile(r"Get-Item -LiteralPath '[^']*\\AutoLogonChecked' -ErrorAction Stop; '([^']*)'")
 
 
@@ -38,6 +39,8 @@ def recognise(text: str) -> Command | None:
         return _boot_time
     if _ABORT.search(text):
         return _abort
+    if _SERVICING in text:
+        return _servicing_has_ended
     shutdown, logon = _SHUTDOWN.search(text), _LOGON_SHOWN.search(text)
     if shutdown:
         return lambda machine: _shut_down(machine, float(shutdown[1]), bool(_FORGET_LOGON.search(text)))
@@ -74,6 +77,12 @@ def _abort(machine: Machine) -> Steps[Outcome]:
         )
     machine.abort_shutdown()
     return Outcome(0)
+
+
+def _servicing_has_ended(machine: Machine) -> Steps[Outcome]:
+    """What Windows does with updates while it boots is done before it shows the logon screen."""
+    yield 0.0
+    return Outcome(0 if machine.logon_ui else 2)
 
 
 def _logon_shown(machine: Machine, word: str) -> Steps[Outcome]:

@@ -46,7 +46,6 @@ class WinRm:
             "ansible_host": "127.0.0.1",
             "ansible_port": endpoint.port,
             "ansible_connection": "winrm",
-            "ansible_shell_type": "powershell",
             "ansible_user": self.account.user,
             "ansible_password": self.account.password,
             "ansible_winrm_scheme": "http",

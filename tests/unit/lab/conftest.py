@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from virtual_lab import VirtualLab
+from winrm_hall import Hall
 
 MakeLab = Callable[..., VirtualLab]
 
@@ -30,3 +31,9 @@ def make_lab(tmp_path: Path) -> Iterator[MakeLab]:
     yield make
     for lab in made:
         lab.close()
+
+
+@pytest.fixture
+def hall(make_lab: MakeLab) -> Hall:
+    """A WinRM host without anything special."""
+    return Hall(make_lab({"name": "hall", "kind": "winrm"}))

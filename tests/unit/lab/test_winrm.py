@@ -5,127 +5,18 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from lab.winrm import programs, wsman
-from lab.winrm.machine import Machine
 from lab.winrm.payload import SEPARATOR, UnreadablePayload, read_payload
-from lab.winrm.shells import CHUNK_BYTES, MAX_SHELLS, Shells
-from lab.winrm.wsman import CMD_SHELL, Fault, Request
-from virtual_lab import VirtualLab, script
-
-MakeLab = Callable[..., VirtualLab]
-MODULES = "ansible_collections.ansible.windows.plugins.modules."
-LINE = "PowerShell -NoProfile -NonInteractive -ExecutionPolicy Unrestricted -EncodedCommand "
-BOOTSTRAP = 'if ([string]::Equals($in, "`0`0`0`0")) { break }'
-
-
-class Hall:
-    """A WinRM host of a virtual lab, without HTTP."""
-
-    def __init__(self, lab: VirtualLab) -> None:
-        self.lab = lab
-        self.noted: list[tuple[str, str | None]] = []
-        (host,) = lab.play.world.hosts.values()
-        self.machine = Machine(lab.play.sim, host, lambda what, _params, _host, error: self.noted.append((what, error)))
-        self.shells = Shells(lab.play.sim, lambda *command: programs.run(self.machine, *command))
-
-    def ask(self, action: str, body: str = "", shell_id: str = "", options: dict[str, str] | None = None) -> ET.Element:
-        """The body of the answer. It never waits."""
-        request = Request(
-            action,
-            CMD_SHELL,
-            "uuid:1",
-            shell_id,
-            0.0,
-            options or {},
-            ET.fromstring(f"<b {NAMESPACES}>{body}</b>"),  # noqa: S314
-        )
-        (answer,) = ET.fromstring(self.shells.answer(request)).iterfind(f"{{{wsman.SOAP}}}Body")  # noqa: S314
-        return answer
-
-    def open(self) -> str:
-        return text(self.ask(wsman.CREATE), "ShellId")
-
-    def begin(self, shell_id: str, line: str, *, with_input: bool = False) -> str:
-        body = f"<rsp:CommandLine><rsp:Command>{line}</rsp:Command></rsp:CommandLine>"
-        options = {"WINRS_CONSOLEMODE_STDIN": "FALSE" if with_input else "TRUE", "WINRS_SKIP_CMD_SHELL": "FALSE"}
-        return text(self.ask(wsman.COMMAND, body, shell_id, options), "CommandId")
-
-    def send(self, shell_id: str, command_id: str, data: bytes, *, last: bool = True) -> None:
-        encoded = base64.b64encode(data).decode()
-        end = ' End="true"' if last else ""
-        body = f'<rsp:Send><rsp:Stream Name="stdin" CommandId="{command_id}"{end}>{encoded}</rsp:Stream></rsp:Send>'
-        self.ask(wsman.SEND, body, shell_id)
-
-    def receive(self, shell_id: str, command_id: str) -> tuple[str, str, int | None]:
-        """Output and errors of one answer, and the exit code when it is done."""
-        body = (
-            f'<rsp:Receive><rsp:DesiredStream CommandId="{command_id}">stdout stderr</rsp:DesiredStream></rsp:Receive>'
-        )
-        answer = self.ask(wsman.RECEIVE, body, shell_id)
-        streams = {"stdout": b"", "stderr": b""}
-        for stream in answer.iter(f"{{{wsman.SHELL}}}Stream"):
-            streams[stream.attrib["Name"]] += base64.b64decode(stream.text or "")
-        code = answer.findtext(f".//{{{wsman.SHELL}}}ExitCode")
-        return streams["stdout"].decode(), streams["stderr"].decode(), int(code) if code is not None else None
-
-    def run(self, line: str, data: bytes | None = None) -> tuple[str, str, int]:
-        """Run a command to its end."""
-        shell_id = self.open()
-        command_id = self.begin(shell_id, line, with_input=data is not None)
-        if data is not None:
-            self.send(shell_id, command_id, data)
-        self.lab.run_for(3600)
-        output, errors, code = "", "", None
-        while code is None:
-            more, worse, code = self.receive(shell_id, command_id)
-            output, errors = output + more, errors + worse
-        return output, errors, code
-
-    def module(self, name: str, /, **args: Any) -> dict[str, Any]:
-        """What a module of ansible.windows returns."""
-        output, errors, _code = self.run(encoded(BOOTSTRAP), payload(name, args))
-        assert not errors
-        result: dict[str, Any] = json.loads(output)
-        return result
-
-
-NAMESPACES = f'xmlns:rsp="{wsman.SHELL}"'
-
-
-def text(answer: ET.Element, tag: str) -> str:
-    found = answer.findtext(f".//{{{wsman.SHELL}}}{tag}")
-    assert found
-    return found
-
-
-def encoded(script_text: str) -> str:
-    return LINE + base64.b64encode(script_text.encode("utf-16-le")).decode()
-
-
-def payload(name: str, args: dict[str, Any], wrappers: tuple[str, ...] = ()) -> bytes:
-    """What Ansible sends for a module."""
-    file = f"{MODULES}{name}.ps1"
-    variables = [{"Name": "complex_args", "Value": args, "Scope": "Global"}]
-    wrapper = {"Script": file, "Environment": {}, "Variables": variables, "ForModule": True}
-    actions = [{"name": each, "params": {}, "secure_params": {}} for each in wrappers]
-    manifest = {
-        "scripts": {file: {"path": "", "script": base64.b64encode(b"#!powershell").decode()}},
-        "actions": [*actions, {"name": "module_wrapper.ps1", "params": wrapper, "secure_params": {}}],
-    }
-    return b"{}" + SEPARATOR + json.dumps(manifest).encode()
-
-
-@pytest.fixture
-def hall(make_lab: MakeLab) -> Hall:
-    return Hall(make_lab({"name": "hall", "kind": "winrm"}))
+from lab.winrm.shells import CHUNK_BYTES, MAX_SHELLS
+from lab.winrm.wsman import Fault
+from virtual_lab import script
+from winrm_hall import BOOTSTRAP, Hall, encoded, payload
 
 
 def test_a_command_runs_in_the_time_of_the_lab(hall: Hall) -> None:
