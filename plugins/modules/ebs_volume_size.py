@@ -44,6 +44,12 @@ options:
     type: str
     choices: [gpt, mbr]
     default: gpt
+  snapshot_before_grow:
+    description:
+      - Take a snapshot of the volume before, with the volume's tags. It is not waited for until it is complete, since what
+        is written later is not in it, and it is not deleted again.
+    type: bool
+    default: false
   modify_timeout_seconds:
     description:
       - How long the modification is waited for.
@@ -91,6 +97,10 @@ grown_gib:
   description: The difference.
   returned: success
   type: int
+snapshot_id:
+  description: The snapshot that was taken before.
+  returned: success
+  type: str
 """
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ebs.step import STEP

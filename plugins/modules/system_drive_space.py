@@ -11,8 +11,13 @@ short_description: Make room on a Windows host's system drive
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Measures; cleans the component store, the update cache and old temporary files; uses what the disk has
-    behind C:; and grows the EBS root volume last, within a limit and only if that is enough.
+  - Measures; cleans the component store, the update cache, old temporary files and, if asked to, what an upgrade of
+    Windows left behind; uses what the disk has behind C:; and grows the EBS root volume last, within a limit and only if
+    that is enough. What each of these won is told.
+  - 'With the script C(missing_update_sizes) the room wanted follows from what the Update agent offers: all downloads, plus
+    the larger of its recommendation and twice its download for the largest update, plus 2 GiB. A download counts
+    4 GiB at most, since express updates count every delta. It is never less than O(wanted_gib); where more cannot be
+    had, O(wanted_gib) has to do. Nobody is asked where three times O(wanted_gib) are free.'
   - 'A recovery partition behind C: is reported, nothing is deleted.'
 options:
   instance_id:
@@ -22,7 +27,7 @@ options:
     required: true
   wanted_gib:
     description:
-      - How much shall be free on C:, GiB.
+      - How much must be free on C:, GiB.
     type: float
     default: 20
   grow_gib:
@@ -40,6 +45,18 @@ options:
       - 'Clean the component store with C(/ResetBase): installed updates can then not be removed any more.'
     type: bool
     default: false
+  remove_old_windows:
+    description:
+      - Let Windows' Disk Cleanup (C(cleanmgr /autoclean), as its own scheduled task does) remove what an upgrade of Windows
+        left behind more than 10 days ago. The upgrade can then not be undone any more.
+    type: bool
+    default: false
+  snapshot_before_grow:
+    description:
+      - Take a snapshot of the volume before it grows, with the volume's tags. It is not waited for until it is complete,
+        since what is written later is not in it, and it is not deleted again.
+    type: bool
+    default: false
   modify_timeout_seconds:
     description:
       - How long the volume's modification is waited for.
@@ -47,8 +64,8 @@ options:
     default: 1800
   scripts:
     description:
-      - 'The scripts C(measure_disk), C(clean_disk) and C(extend_partition): files (the action plugin reads
-        them) or texts.'
+      - 'The scripts C(measure_disk), C(clean_disk), C(extend_partition) and, for sizes, C(missing_update_sizes): files
+        (the action plugin reads them) or texts.'
     type: dict
     required: true
 attributes:
@@ -89,8 +106,12 @@ free_gib:
   description: Free now, GiB.
   returned: success
   type: float
+wanted_gib:
+  description: How much was wanted, by what is missing.
+  returned: success
+  type: float
 rungs:
-  description: What each means of cleaning won.
+  description: What each means won (C(won_gib)), or why it was left out (C(skipped)).
   returned: success
   type: list
   elements: dict

@@ -23,6 +23,7 @@ class SystemDisk:
         self.free_gib = float(spec.free_gib)
         self.temp_gib = float(spec.temp_gib)
         self.component_store_gib = float(spec.component_store_gib)
+        self.old_windows_gib = 0.0  # what an upgrade of Windows left behind; no scenario has any
         self.recovery_partition = spec.recovery_partition
         self.style = spec.style
         self._device_gib = device_gib
@@ -56,6 +57,12 @@ class SystemDisk:
     def clean_component_store(self) -> float:
         """Remove what newer components have replaced; returns what was won."""
         won, self.component_store_gib = self.component_store_gib, 0.0
+        self.free_gib += won
+        return won
+
+    def clean_old_windows(self) -> float:
+        """Remove what an upgrade of Windows left behind, as Disk Cleanup does; returns what was won."""
+        won, self.old_windows_gib = self.old_windows_gib, 0.0
         self.free_gib += won
         return won
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -26,6 +27,7 @@ POWERSHELL_SECONDS = 2.0
 CLEANING_SECONDS = 120.0
 NOTHING_TO_CLEAN_SECONDS = 10.0
 EXTENDING_SECONDS = 5.0
+SEARCHING_SECONDS = 5.0
 REPAIRING_SERVICES_SECONDS = 10.0
 RESETTING_CACHE_SECONDS = 30.0
 RESTORING_HEALTH_SECONDS = 600.0
@@ -124,19 +126,51 @@ def measure_disk(host: Host, _input: Data) -> Steps[Data]:
     }
 
 
-def clean_disk(host: Host, _input: Data) -> Steps[Data]:
-    """Component store, update cache, temp folders; the store can not be cleaned while a reboot is pending."""
-    disk = host.guest.disk
+def missing_update_sizes(host: Host, _input: Data) -> Steps[Data]:
+    """The room that an update says it needs is its recommendation; a third of it is the download. Neither drivers nor whole new
+    versions of Windows are asked for.
+    """
+    yield SEARCHING_SECONDS
+    updates = host.guest.updates
+    error = updates.search_error()
+    if error:
+        raise ScriptError("script_failed", MESSAGES[error], error)
+    software = [update for update in updates.offered() if update.update_class not in ("driver", "feature")]
+    offered = sorted(software, key=lambda update: -update.gib)
+    return {
+        "count": len(offered),
+        "updates": [
+            {
+                "kb": update.kb,
+                "max_download_bytes": int(update.gib * 2**30 / 3),
+                "recommended_mib": math.ceil(update.gib * 1024),
+            }
+            for update in offered[:100]
+        ],
+    }
+
+
+def clean_disk(host: Host, data: Data) -> Steps[Data]:
+    """Component store, update cache, temp folders, an older Windows; an installation needs the first two, and the store cannot be
+    cleaned while a reboot is pending.
+    """
+    disk, updates = host.guest.disk, host.guest.updates
     before = disk.free_gib
-    store_skipped = "reboot_pending" if host.guest.updates.pending_reboot else None
-    to_win = disk.temp_gib + (0.0 if store_skipped else disk.component_store_gib)
+    busy = "installation_running" if updates.installing else None
+    store_skipped = "reboot_pending" if updates.pending_reboot else busy
+    old_skipped = "not_asked_for" if disk.old_windows_gib and not data.get("old_windows") else None
+    to_win = disk.temp_gib
+    to_win += 0.0 if store_skipped else disk.component_store_gib
+    to_win += 0.0 if old_skipped else disk.old_windows_gib
     yield CLEANING_SECONDS if to_win else NOTHING_TO_CLEAN_SECONDS
     store_won = 0.0 if store_skipped else disk.clean_component_store()
+    old_won = 0.0 if old_skipped else disk.clean_old_windows()
     return {
         "rungs": [
             {"name": "component_store", "won_gib": _gib(store_won), "skipped": store_skipped},
-            {"name": "update_cache", "won_gib": 0.0, "skipped": None},
+            {"name": "update_cache", "won_gib": 0.0, "skipped": busy},
             {"name": "temp_files", "won_gib": _gib(disk.clean_temp()), "skipped": None},
+            {"name": "old_windows", "won_gib": _gib(old_won), "skipped": old_skipped},
         ],
         "free_gib_before": _gib(before),
         "free_gib_after": _gib(disk.free_gib),
@@ -237,6 +271,7 @@ def servicing_state(host: Host, _input: Data) -> Steps[Data]:
 SCRIPTS: dict[str, Script] = {
     "probe": probe,
     "measure_disk": measure_disk,
+    "missing_update_sizes": missing_update_sizes,
     "clean_disk": clean_disk,
     "extend_partition": extend_partition,
     "inspect_windows_update": inspect_windows_update,

@@ -11,12 +11,14 @@ changes it; limits gp2 16,384 and gp3 65,536 GiB). An MBR boot disk ends at 2,04
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from .._aws.errors import AwsError
 from .._errors import PatchFleetError
 from .._power.instances import describe_instance
 from .._step import StepContext
+from .snapshot import take_snapshot
 
 TYPE_MAX_GIB = {"gp2": 16384, "gp3": 65536, "io1": 16384, "io2": 65536, "st1": 16384, "sc1": 16384, "standard": 1024}
 MBR_MAX_GIB = 2047
@@ -26,13 +28,14 @@ def grow(context: StepContext) -> dict[str, Any]:
     """Grow the root volume by grow_gib, never over max_gib, and wait until the guest can use the room.
 
     Returns:
-        changed, volume_id, size_gib_before, size_gib, grown_gib (all GiB, whole).
+        changed, volume_id, size_gib_before, size_gib, grown_gib (all GiB, whole), snapshot_id (null without one).
 
     Raises:
-        PatchFleetError: ``volume_at_maximum``, ``wrong_volume``, what ModifyVolume answered, or ``modification_failed``.
+        PatchFleetError: ``volume_at_maximum``, ``wrong_volume``, ``snapshot_failed``, what ModifyVolume answered, or
+            ``modification_failed``.
     """
     params = context.params
-    volume = _root_volume(context, str(params["instance_id"]))
+    volume = root_volume(context, str(params["instance_id"]))
     volume_id, size = volume["VolumeId"], int(volume["Size"])
     _check_serial(volume_id, params.get("serial"))
     target = _target_size(volume, params)
@@ -43,25 +46,60 @@ def grow(context: StepContext) -> dict[str, Any]:
             "it is left as it is.",
             "volume_at_maximum",
         )
-    result = {"volume_id": volume_id, "size_gib_before": size, "size_gib": target, "grown_gib": target - size}
+    snapshot_id = None
     if not context.check_mode:
+        if params.get("snapshot_before_grow"):
+            snapshot_id = take_snapshot(context, volume, f"before growing from {size} to {target} GiB")
         context.say(f"growing {volume_id} from {size} to {target} GiB")
         context.learn(growing_volume_id=volume_id, growing_to_gib=target)
-        context.aws.call("ec2", "modify_volume", volume_id, VolumeId=volume_id, Size=target)
-        _wait_until_usable(context, volume_id, target)
+        target = _modify(context, volume_id, target)
         context.learn(grown_gib=target - size)
-    return {"changed": True, **result}
+    return {
+        "changed": True,
+        "volume_id": volume_id,
+        "size_gib_before": size,
+        "size_gib": target,
+        "grown_gib": target - size,
+        "snapshot_id": snapshot_id,
+    }
 
 
-def _root_volume(context: StepContext, instance_id: str) -> dict[str, Any]:
-    instance = describe_instance(context.aws, instance_id)
+def _modify(context: StepContext, volume_id: str, target: int) -> int:
+    """Ask for the size and wait until the guest can use it; returns the size that the volume has then.
+
+    A modification that is already going on, of a run that died in the middle, is waited for instead.
+    """
+    try:
+        context.aws.call("ec2", "modify_volume", volume_id, VolumeId=volume_id, Size=target)
+    except AwsError as error:
+        if error.aws_code != "IncorrectModificationState":
+            raise
+        going_on = next(_modifications(context, volume_id), {})
+        if going_on.get("ModificationState") != "modifying":
+            raise
+        target = int(going_on["TargetSize"])
+        context.say(f"it is already growing to {target} GiB")
+    _wait_until_usable(context, volume_id, target)
+    return target
+
+
+def root_volume(context: StepContext, instance_id: str, region: str | None = None) -> dict[str, Any]:
+    """The root volume as DescribeVolumes gives it: the one at RootDeviceName, wherever it stands in the list.
+
+    ``region`` is another one than that of the options.
+
+    Raises:
+        PatchFleetError: ``instance_gone`` or ``no_root_volume``.
+    """
+    aws = context.aws.in_region(region)
+    instance = describe_instance(aws, instance_id)
     if instance is None:
         raise PatchFleetError("The instance does not exist any more.", "instance_gone")
     root = instance.get("RootDeviceName")
     mapped = {m["DeviceName"]: m["Ebs"]["VolumeId"] for m in instance.get("BlockDeviceMappings", []) if "Ebs" in m}
     if root not in mapped:
         raise PatchFleetError(f"The instance has no EBS volume at its root device {root}.", "no_root_volume")
-    answer = context.aws.call("ec2", "describe_volumes", mapped[root], VolumeIds=[mapped[root]])
+    answer = aws.call("ec2", "describe_volumes", mapped[root], VolumeIds=[mapped[root]])
     volume: dict[str, Any] = answer["Volumes"][0]
     return volume
 
@@ -104,10 +142,14 @@ def _wait_until_usable(context: StepContext, volume_id: str, target: int) -> Non
 
 def _modification(context: StepContext, volume_id: str, target: int) -> dict[str, Any] | None:
     """The modification to that size; None while AWS does not show it yet."""
+    return next((row for row in _modifications(context, volume_id) if int(row.get("TargetSize", 0)) == target), None)
+
+
+def _modifications(context: StepContext, volume_id: str) -> Iterator[dict[str, Any]]:
     try:
-        rows = context.aws.rows("ec2", "describe_volumes_modifications", "VolumesModifications", VolumeIds=[volume_id])
-        return next((row for row in rows if int(row.get("TargetSize", 0)) == target), None)
+        yield from context.aws.rows(
+            "ec2", "describe_volumes_modifications", "VolumesModifications", VolumeIds=[volume_id]
+        )
     except AwsError as error:
         if error.aws_code != "InvalidVolumeModification.NotFound":
             raise
-        return None

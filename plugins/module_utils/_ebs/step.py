@@ -20,6 +20,7 @@ STEP = Step(
         "at_least_gib": {"type": "int", "default": 1},
         "serial": {"type": "str"},
         "partition_style": {"type": "str", "choices": ["gpt", "mbr"], "default": "gpt"},
+        "snapshot_before_grow": {"type": "bool", "default": False},
         "modify_timeout_seconds": {"type": "int", "default": 1800},
     },
     work=grow,

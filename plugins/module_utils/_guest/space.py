@@ -17,71 +17,181 @@ from .._ebs.grow import grow
 from .._errors import PatchFleetError
 from .._step import TRACKING_ARGUMENTS, Step, StepContext
 from .run import run_guest_script
+from .sizes import room_for_missing
 
-MEASURE_SECONDS, CLEAN_SECONDS, EXTEND_SECONDS = 300, 3600, 600
-SCRIPTS = ("measure_disk", "clean_disk", "extend_partition")
+MEASURE_SECONDS, CLEAN_SECONDS, EXTEND_SECONDS = 300, 5400, 600
+SEEN_LATE_SECONDS = 300.0
+"""So long Windows may take to see the new size of a volume that has grown."""
+PLENTY = 3.0
+"""With so many times the least room free, nobody needs to know what the missing updates want."""
+
+BLOCKED = {
+    "recovery_partition": "a recovery partition behind it is in the way of extending it. It is not deleted; move it, or make "
+    "room by hand.",
+    "other_partition": "another partition behind it is in the way of extending it. Nothing is deleted; make room by hand.",
+}
+
+
+class _Ladder:
+    """The rungs as they are climbed. ``least_gib`` must be free at the end, ``wanted_gib`` shall be."""
+
+    def __init__(self, context: StepContext) -> None:
+        self.context = context
+        self.least_gib = self.wanted_gib = float(context.params["wanted_gib"])
+        self.rungs: list[dict[str, Any]] = []
+        self.grown_gib = 0
+        self.space: dict[str, Any] = {}
+
+    @property
+    def free_gib(self) -> float:
+        return float(self.space["free_gib"])
+
+    @property
+    def enough(self) -> bool:
+        return self.free_gib >= self.wanted_gib
+
+    def measure(self) -> None:
+        self.space = run_guest_script(self.context, "measure_disk", MEASURE_SECONDS)
+        self.context.learn(free_gib_after=self.free_gib)
+
+    def add(self, *rungs: dict[str, Any]) -> None:
+        self.rungs += rungs
+        self.context.learn(rungs=self.rungs)
+
+    def ask_for_more(self) -> None:
+        """What is missing may want more than the least."""
+        if self.free_gib < PLENTY * self.least_gib:
+            self.wanted_gib = round(max(self.least_gib, room_for_missing(self.context) or 0.0), 1)
+        self.context.learn(wanted_gib=self.wanted_gib)
+
+    def clean(self) -> None:
+        self.context.say(f"{self.free_gib:.1f} GiB free, {self.wanted_gib:g} wanted: cleaning")
+        params = self.context.params
+        cleaned = run_guest_script(
+            *(self.context, "clean_disk", CLEAN_SECONDS),
+            reset_base=params["reset_base"],
+            old_windows=params["remove_old_windows"],
+            temp_age_days=1,
+        )
+        self.add(*cleaned["rungs"])
+        self.measure()
+
+    def enlarge(self) -> None:
+        """Extend C: over what the disk has behind it; if that is not enough, grow the volume first.
+
+        What the missing updates want is an upper bound: where it cannot be had, the least has to do.
+        """
+        before, slack = self.free_gib, float(self.space["extendable_gib"])
+        trouble = None
+        try:
+            self._make_larger(self.wanted_gib - before, slack)
+        except PatchFleetError as error:
+            if error.outcome != "failed":
+                raise
+            trouble = error
+            self.add({"name": "volume_growth", "won_gib": 0.0, "skipped": error.code})
+        if slack or self.grown_gib:
+            self._extend(before, slack)
+        if trouble and self.free_gib < self.least_gib:
+            raise trouble
+        if trouble:
+            self.context.say(f"{self.free_gib:.1f} GiB have to do: {trouble.reason}")
+
+    def _make_larger(self, lacking: float, slack: float) -> None:
+        if slack < lacking:
+            self._refuse_blocked(lacking)
+            self.grown_gib = self._grow(lacking, slack)
+
+    def _extend(self, before: float, slack: float) -> None:
+        extended = _extend(self.context, self.grown_gib)
+        self.context.say(f"C: has {extended['partition_gib']:.0f} GiB now")
+        self.measure()
+        won = self.free_gib - before
+        if slack:
+            self.add({"name": "unused_disk_space", "won_gib": round(min(slack, won), 3), "skipped": None})
+        if self.grown_gib:
+            self.add({"name": "volume_growth", "won_gib": round(max(won - slack, 0.0), 3), "skipped": None})
+
+    def _refuse_blocked(self, lacking: float) -> None:
+        blocked_by = self.space.get("blocked_by")
+        if blocked_by:
+            raise PatchFleetError(
+                f"{lacking:.1f} GiB are lacking on C:, and {BLOCKED.get(blocked_by, BLOCKED['other_partition'])}",
+                blocked_by,
+            )
+
+    def _grow(self, lacking: float, slack: float) -> int:
+        context = self.context
+        if not str(context.params["instance_id"]).startswith("i-"):
+            raise PatchFleetError(
+                f"{lacking:.1f} GiB are lacking on C:, and the host has no EBS volume that could grow.", "no_room"
+            )
+        # A growth that leaves less than the least would cost for ever and help nobody.
+        at_least = max(math.ceil(self.least_gib - self.free_gib - slack), 1)
+        context.params.update(
+            serial=self.space.get("serial"),
+            partition_style=self.space.get("partition_style"),
+            at_least_gib=at_least,
+        )
+        return int(grow(context)["grown_gib"])
 
 
 def make_room(context: StepContext) -> dict[str, Any]:
-    """At least wanted_gib are free afterwards.
+    """At least wanted_gib are free afterwards, and more where the missing updates want more and it can be had.
 
     Returns:
-        changed, free_gib_before, free_gib (GiB), rungs (what each won), grown_gib.
+        changed, free_gib_before, free_gib, wanted_gib (GiB), rungs (what each won, or why it was skipped), grown_gib.
 
     Raises:
-        PatchFleetError: ``no_room``, ``recovery_partition``, or why the volume cannot grow.
+        PatchFleetError: ``no_room``, ``recovery_partition``, ``other_partition``, or why the volume cannot grow.
     """
-    wanted = float(context.params["wanted_gib"])
-    space = _measure(context)
-    before = float(space["free_gib"])
-    context.learn(free_gib_before=before, free_gib_after=before)
-    rungs: list[dict[str, Any]] = []
-    grown = 0
-    if before < wanted and not context.check_mode:
-        context.say(f"{before:.1f} GiB free, {wanted:g} wanted: cleaning")
-        rungs = run_guest_script(
-            context, "clean_disk", CLEAN_SECONDS, reset_base=context.params["reset_base"], temp_age_days=1
-        )["rungs"]
-        space = _measure(context)
-        if space["free_gib"] < wanted:
-            space, grown = _enlarge(context, space, wanted)
-    free = float(space["free_gib"])
-    context.learn(free_gib_after=free, rungs=rungs)
-    if free < wanted and not context.check_mode:
-        raise PatchFleetError(f"Only {free:.1f} GiB are free on C:, {wanted:g} are wanted (patch_free_gib).", "no_room")
-    return {"changed": before < wanted, "free_gib_before": before, "free_gib": free, "rungs": rungs, "grown_gib": grown}
+    ladder = _Ladder(context)
+    ladder.measure()
+    before = ladder.free_gib
+    context.learn(free_gib_before=before)
+    if not context.check_mode:
+        ladder.ask_for_more()
+        if not ladder.enough:
+            ladder.clean()
+        if not ladder.enough:
+            ladder.enlarge()
+        context.learn(grown_gib=ladder.grown_gib)
+        if ladder.free_gib < ladder.least_gib:
+            raise PatchFleetError(
+                f"Only {ladder.free_gib:.1f} GiB are free on C:, {ladder.least_gib:g} are wanted (patch_free_gib).",
+                "no_room",
+            )
+    return {
+        "changed": before < ladder.wanted_gib,
+        "free_gib_before": before,
+        "free_gib": ladder.free_gib,
+        "wanted_gib": ladder.wanted_gib,
+        "rungs": ladder.rungs,
+        "grown_gib": ladder.grown_gib,
+    }
 
 
-def _enlarge(context: StepContext, space: dict[str, Any], wanted: float) -> tuple[dict[str, Any], int]:
-    """Extend C: over what the disk has behind it; if that is not enough, grow the volume first."""
-    lacking = wanted - float(space["free_gib"])
-    if space.get("blocked_by"):
+def _extend(context: StepContext, grown_gib: int) -> dict[str, Any]:
+    """Extend C:; Windows may see the new size of a volume that has grown a little later."""
+    trouble: list[PatchFleetError] = []
+
+    def look() -> dict[str, Any] | None:
+        try:
+            return run_guest_script(context, "extend_partition", EXTEND_SECONDS)
+        except PatchFleetError as error:
+            if error.code != "no_room" or not grown_gib:
+                raise
+            trouble.append(error)
+            return None
+
+    extended = context.wait(look, context.clock.now() + SEEN_LATE_SECONDS, first_pause_seconds=15.0, longest=60.0)
+    if extended is None:
         raise PatchFleetError(
-            f"{lacking:.1f} GiB are lacking on C:, and a recovery partition behind it is in the way of extending it. It is not "
-            "deleted; move it, or make room by hand.",
-            "recovery_partition",
+            f"The volume has grown by {grown_gib} GiB, but Windows does not see it: {trouble[-1].reason} A restart of the host, "
+            "or a newer NVMe driver, helps.",
+            "size_not_seen",
         )
-    grown = 0
-    if float(space["extendable_gib"]) < lacking:
-        grown = _grow(context, space, lacking - float(space["extendable_gib"]))
-    extended = run_guest_script(context, "extend_partition", EXTEND_SECONDS)
-    context.say(f"C: has {extended['partition_gib']:.0f} GiB now")
-    return _measure(context), grown
-
-
-def _grow(context: StepContext, space: dict[str, Any], lacking: float) -> int:
-    if not str(context.params["instance_id"]).startswith("i-"):
-        raise PatchFleetError(
-            f"{lacking:.1f} GiB are lacking on C:, and the host has no EBS volume that could grow.", "no_room"
-        )
-    context.params.update(
-        serial=space.get("serial"), partition_style=space.get("partition_style"), at_least_gib=math.ceil(lacking)
-    )
-    return int(grow(context)["grown_gib"])
-
-
-def _measure(context: StepContext) -> dict[str, Any]:
-    return run_guest_script(context, "measure_disk", MEASURE_SECONDS)
+    return extended
 
 
 STEP = Step(
@@ -94,6 +204,8 @@ STEP = Step(
         "grow_gib": {"type": "int", "default": 20},
         "max_gib": {"type": "int", "default": 200},
         "reset_base": {"type": "bool", "default": False},
+        "remove_old_windows": {"type": "bool", "default": False},
+        "snapshot_before_grow": {"type": "bool", "default": False},
         "modify_timeout_seconds": {"type": "int", "default": 1800},
         "scripts": {"type": "dict", "required": True},
     },

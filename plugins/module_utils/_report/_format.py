@@ -28,6 +28,8 @@ NEED_A_PERSON = ("failed", "held")
 UP_TO_DATE = ("patched", "compliant")
 NOT_BEGUN = ("deferred", "excluded")
 NOTHING = "–"
+FROM_THE_DISK = ("unused_disk_space", "volume_growth")
+WORTH_TELLING_GIB = 0.1
 
 # Who has to do something comes first; what went well can wait.
 _RANK = {name: rank for rank, name in enumerate((*NEED_A_PERSON, "noncompliant", *NOT_BEGUN, *UP_TO_DATE))}
@@ -187,6 +189,19 @@ def failed_updates(host: Host) -> list[str] | None:
     return [f"{plain(update.get('kb'))} ({plain(update.get('hresult'))})" for update in updates]
 
 
+def rungs(host: Host) -> list[str] | None:
+    """``component store: 2.0 GiB`` for each means of making room; None when none was tried."""
+    climbed = host.get("rungs")
+    if climbed is None:
+        return None
+    return [f"{words(rung.get('name'))}: {_won(rung)}" for rung in climbed]
+
+
+def _won(rung: dict[str, Any]) -> str:
+    won = f"{gib(rung.get('won_gib'))} GiB"
+    return f"left out ({words(rung['skipped'])})" if rung.get("skipped") else won
+
+
 def states(host: Host) -> str:
     """``stopped → running``: what the host was and what it is."""
     return f"{plain(host.get('original_state'))} → {plain(host.get('final_state'))}"
@@ -246,6 +261,9 @@ def _what_was_done(host: Host) -> str:
 
 def _besides_updates(host: Host) -> list[str]:
     done = []
+    cleaned = sum(rung.get("won_gib") or 0.0 for rung in host.get("rungs") or () if rung["name"] not in FROM_THE_DISK)
+    if cleaned >= WORTH_TELLING_GIB:
+        done.append(f"{gib(cleaned)} GiB cleaned")
     if host.get("grown_gib"):
         done.append(f"volume grown by {gib(host['grown_gib'])} GiB")
     if host.get("repaired"):

@@ -23,6 +23,7 @@ _REASON: _Column = ("Reason", lambda host: escape(f.sentence(host)))
 _REMARK: _Column = ("Remark", lambda host: escape(f.remark(host)))
 _UPDATES: _Column = ("Updates", f.updates)
 _FAILED_UPDATES: _Column = ("Failed updates", lambda host: _items(f.failed_updates(host)))
+_ROOM: _Column = ("Room made", lambda host: _items(f.rungs(host)))
 _STATE: _Column = ("State", lambda host: escape(f.states(host)))
 
 
@@ -37,8 +38,10 @@ def to_markdown(report: f.Report) -> str:
     ]
     troubled = [host for host in hosts if host.get("outcome") in f.NEED_A_PERSON]
     not_begun = [host for host in hosts if host.get("outcome") in f.NOT_BEGUN]
+    short = [host for host in troubled if host.get("step") == "disk" and host.get("rungs")]
     rest = [host for host in hosts if host.get("outcome") not in (*f.NEED_A_PERSON, *f.NOT_BEGUN)]
     parts += _section("Need a person", troubled, (_HOST, _OUTCOME, _REASON, _FAILED_UPDATES, _STATE), len(troubled))
+    parts += _section("Short of room", short, (_HOST, _ROOM), len(short))
     parts += _section("Not begun", not_begun, (_HOST, _OUTCOME, _REASON), LONGEST_LIST)
     parts += _section("The others", rest, (_HOST, _OUTCOME, _UPDATES, _REMARK), LONGEST_LIST)
     return "\n\n".join(parts) + "\n"

@@ -13,6 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 from .._aws.errors import DENIED, AwsError
+from .._ebs.grow import root_volume
+from .._ebs.snapshot import snapshot_request
 from .._errors import PatchFleetError
 from .._fleet.hosts import FleetHost
 from .._patch.baseline import DOCUMENT
@@ -46,6 +48,8 @@ def refuse_missing_rights(context: StepContext, hosts: list[FleetHost]) -> None:
         PatchFleetError: the first that is missing, with its action and resource.
     """
     managed = [host for host in hosts if host.instance_id and host.region]
+    if context.params["settings"]["snapshot_before_grow"]:
+        _refuse_without_snapshots(context, [host for host in managed if host.kind == "ec2"])
     for region in sorted({str(host.region) for host in managed}):
         there = next(host for host in managed if host.region == region)
         aws = context.aws.in_region(region)
@@ -54,6 +58,24 @@ def refuse_missing_rights(context: StepContext, hosts: list[FleetHost]) -> None:
         aws.call("ssm", "describe_instance_patch_states", there.instance_id, InstanceIds=[there.instance_id])
     if managed:
         _simulate(context, managed[0])
+
+
+def _refuse_without_snapshots(context: StepContext, hosts: list[FleetHost]) -> None:
+    """Only who grows needs a snapshot, but it was asked for; the first volume of each region is tried."""
+    for region in sorted({str(host.region) for host in hosts}):
+        there = next(host for host in hosts if host.region == region)
+        try:
+            volume = root_volume(context, str(there.instance_id), region)
+        except PatchFleetError as error:
+            if error.code not in {"instance_gone", "no_root_volume"}:
+                raise
+            continue  # nothing that could grow, then
+        request = snapshot_request(context, volume, "before growing")
+        try:
+            context.aws.in_region(region).call("ec2", "create_snapshot", volume["VolumeId"], **request, DryRun=True)
+        except AwsError as error:
+            if error.aws_code in DENIED:
+                raise
 
 
 def _simulate(context: StepContext, host: FleetHost) -> None:

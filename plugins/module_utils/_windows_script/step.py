@@ -13,7 +13,7 @@ from .._ssm.commands import refuse_templates
 from .._step import TRACKING_ARGUMENTS, Step, StepContext
 from .protocol import compose, run_script
 
-READ_ONLY_PREFIXES = ("measure_", "inspect_", "update_history", "servicing_state", "probe")
+READ_ONLY_PREFIXES = ("measure_", "inspect_", "missing_", "update_history", "servicing_state", "probe")
 
 
 def work(context: StepContext) -> dict[str, Any]:

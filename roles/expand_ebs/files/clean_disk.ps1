@@ -1,14 +1,20 @@
-# Make room with Windows' own means, each measured: component store, downloaded updates, temporary files.
+# Make room with Windows' own means, each measured: component store, downloaded updates, temporary files, and what an upgrade of
+# Windows left behind. A rung that fails or has to be left out says so, and the others go on.
 Invoke-PatchFleetScript -Name 'clean_disk' -Work {
     param($Parameters)
 
     function Get-FreeGib { return (Get-Volume -DriveLetter $env:SystemDrive.Substring(0, 1)).SizeRemaining / 1GB }
 
+    # What a rung returns as text is the reason why it was left out.
     function Invoke-Rung {
         param([string] $Name, [scriptblock] $Clean)
         $before = Get-FreeGib
-        $skipped = & $Clean
-        if (-not ($skipped -is [string])) { $skipped = $null }
+        try {
+            $skipped = @(& $Clean) | Where-Object { $_ -is [string] } | Select-Object -Last 1
+        } catch {
+            $message = (Get-PatchFleetRootCause $_.Exception).Message
+            $skipped = 'failed: ' + $message.Substring(0, [Math]::Min($message.Length, 200))
+        }
         return @{ name = $Name; won_gib = [Math]::Round([Math]::Max((Get-FreeGib) - $before, 0.0), 3); skipped = $skipped }
     }
 
@@ -21,25 +27,32 @@ Invoke-PatchFleetScript -Name 'clean_disk' -Work {
             Remove-Item -Recurse -Force -ErrorAction SilentlyContinue
     }
 
+    # An installation needs its downloads and the component store.
+    function Test-Installing {
+        try { return [bool] (New-Object -ComObject 'Microsoft.Update.Installer').IsBusy } catch { return $false }
+    }
+
     $free = Get-FreeGib
     $rungs = @()
     $rungs += Invoke-Rung 'component_store' {
         if (Test-Path -LiteralPath 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending') {
             return 'reboot_pending'
         }
+        if (Test-Installing) { return 'installation_running' }
         $dismArguments = @('/Online', '/English', '/Quiet', '/NoRestart', '/Cleanup-Image', '/StartComponentCleanup')
         if ($Parameters.reset_base) { $dismArguments += '/ResetBase' }
         $null = & "$env:SystemRoot\System32\Dism.exe" $dismArguments
         if ($LASTEXITCODE -ne 0) { return ('dism_exit_code_' + $LASTEXITCODE) }
     }
     $rungs += Invoke-Rung 'update_cache' {
-        $service = Get-Service -Name 'wuauserv'
-        $wasRunning = [string] $service.Status -eq 'Running'
-        if ($wasRunning) { Stop-Service -Name 'wuauserv' -Force }
+        if (Test-Installing) { return 'installation_running' }
+        # As Microsoft clears the cache by hand: both services hold files in it. Each is started again if it ran.
+        $running = @('wuauserv', 'bits' | Where-Object { [string] (Get-Service -Name $_).Status -eq 'Running' })
         try {
+            foreach ($name in $running) { Stop-Service -Name $name -Force }
             Remove-OldItem -Folder "$env:SystemRoot\SoftwareDistribution\Download" -OlderThan (Get-Date)
         } finally {
-            if ($wasRunning) { Start-Service -Name 'wuauserv' }
+            foreach ($name in $running) { Start-Service -Name $name }
         }
     }
     $rungs += Invoke-Rung 'temp_files' {
@@ -47,6 +60,21 @@ Invoke-PatchFleetScript -Name 'clean_disk' -Work {
         Remove-OldItem -Folder "$env:SystemRoot\Temp" -OlderThan $limit
         Get-ChildItem -LiteralPath "$env:SystemDrive\Users" -Directory -Force -ErrorAction SilentlyContinue |
             ForEach-Object { Remove-OldItem -Folder (Join-Path $_.FullName 'AppData\Local\Temp') -OlderThan $limit }
+    }
+    $rungs += Invoke-Rung 'old_windows' {
+        # The way back from an upgrade. Windows itself removes it 10 days later, by the command of its task SilentCleanup.
+        $folders = @('Windows.old', '$Windows.~BT', '$Windows.~WS' | ForEach-Object { "$env:SystemDrive\$_" } |
+            Where-Object { Test-Path -LiteralPath $_ })
+        if ($folders.Count -eq 0) { return }
+        if (-not $Parameters.old_windows) { return 'not_asked_for' }
+        $limit = (Get-Date).AddDays(-10)
+        foreach ($folder in $folders) {
+            if ((Get-Item -LiteralPath $folder -Force).CreationTime -gt $limit) { return 'younger_than_10_days' }
+        }
+        $tool = "$env:SystemRoot\System32\cleanmgr.exe"
+        if (-not (Test-Path -LiteralPath $tool)) { return 'no_disk_cleanup' }
+        $process = Start-Process -FilePath $tool -ArgumentList '/autoclean', '/d', $env:SystemDrive -PassThru
+        if (-not $process.WaitForExit(1200000)) { return 'disk_cleanup_still_running' }
     }
     return @{
         free_gib_before = [Math]::Round($free, 3)

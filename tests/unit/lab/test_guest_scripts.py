@@ -103,7 +103,51 @@ def test_cleaning_wins_what_there_is_and_takes_its_time(make_lab: MakeLab) -> No
     assert lab.truth("a")["free_gib"] == 22
     again = lab.script("a", "clean_disk", parameters)["data"]
     assert (again["free_gib_before"], again["free_gib_after"]) == (22, 22)
-    assert [rung["name"] for rung in again["rungs"]] == ["component_store", "update_cache", "temp_files"]
+    assert [rung["name"] for rung in again["rungs"]] == ["component_store", "update_cache", "temp_files", "old_windows"]
+
+
+def test_an_older_windows_is_cleaned_only_when_asked(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a", "disk": {"size_gib": 60, "free_gib": 12}})
+    lab.play.world.hosts["a"].guest.disk.old_windows_gib = 9.0
+    kept = lab.script("a", "clean_disk", {"old_windows": False})["data"]
+    assert (kept["free_gib_after"], kept["rungs"][-1]["skipped"]) == (12, "not_asked_for")
+    cleaned = lab.script("a", "clean_disk", {"old_windows": True})["data"]
+    assert (cleaned["free_gib_after"], cleaned["rungs"][-1]["won_gib"]) == (21, 9)
+
+
+def test_an_installation_keeps_its_downloads_and_the_component_store(make_lab: MakeLab) -> None:
+    disk = {"size_gib": 60, "free_gib": 12, "component_store_gib": 6}
+    lab = make_lab({"name": "a", "disk": disk, "updates": [{**UPDATE, "gib": 0, "seconds": 3000}]})
+    lab.start_patch("a")
+    lab.run_for(200)
+    cleaned = lab.script("a", "clean_disk")["data"]
+    assert [rung["skipped"] for rung in cleaned["rungs"]] == [
+        "installation_running",
+        "installation_running",
+        None,
+        None,
+    ]
+    assert cleaned["free_gib_after"] == 12
+
+
+def test_sizes_of_what_is_offered(make_lab: MakeLab) -> None:
+    updates = [
+        {"kb": "KB5030001", "gib": 3},
+        {"kb": "KB5030002", "gib": 9, "severity": "low"},
+        {"kb": "KB5030003", "needs": "KB5030001"},
+        {"kb": "KB5030004", "class": "driver"},
+        {"kb": "KB5030005", "class": "feature"},
+    ]
+    lab = make_lab({"name": "a", "updates": updates}, {"name": "b", "windows_update": "service_disabled"})
+    found = lab.script("a", "missing_update_sizes")["data"]
+    assert found == {
+        "count": 2,
+        "updates": [
+            {"kb": "KB5030002", "max_download_bytes": 3 * 2**30, "recommended_mib": 9216},
+            {"kb": "KB5030001", "max_download_bytes": 2**30, "recommended_mib": 3072},
+        ],
+    }
+    assert lab.script("b", "missing_update_sizes")["error"]["hresult"] == "0x80070422"
 
 
 def test_the_component_store_waits_for_a_pending_reboot(make_lab: MakeLab) -> None:

@@ -12,7 +12,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ebs.step impor
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
 
-from .fakes import ID, VOLUME_ID, client_error, reservations, shown
+from .fakes import ID, VOLUME_ID, client_error, reservations, shown, tags
 from .stage import RUN, Stage
 
 DATA = "vol-0fedcba9876543210"
@@ -63,6 +63,7 @@ def test_only_the_size_is_sent(stage: Stage) -> None:
         "size_gib_before": 60,
         "size_gib": 80,
         "grown_gib": 20,
+        "snapshot_id": None,
     }
     assert modifications(stage) == [{"VolumeId": VOLUME_ID, "Size": 80}]
     assert stage.facts()["grown_gib"] == 20
@@ -201,6 +202,61 @@ def test_a_modification_that_is_refused_is_told_at_once(stage: Stage, aws_code: 
     stage.account.on("modify_volume", client_error(aws_code, "Wait a while.", "ModifyVolume"))
     error = trouble(stage)
     assert (error.code, VOLUME_ID in error.reason, stage.clock.passed) == (code, True, 0)
+
+
+def test_a_growth_that_a_dead_run_began_is_waited_for(stage: Stage) -> None:
+    stage.account.on("modify_volume", client_error("IncorrectModificationState", "modifying", "ModifyVolume"))
+    stage.account.on("describe_volumes_modifications", modified("modifying", 75), modified("optimizing", 75))
+    assert (grow(stage)["size_gib"], stage.facts()["grown_gib"]) == (75, 15)
+
+
+# A snapshot before
+
+
+def snapshots(state: str) -> dict[str, Any]:
+    return {"Snapshots": [{"SnapshotId": "snap-1", "State": state}]}
+
+
+def tagged(**values: str) -> dict[str, Any]:
+    return {"Volumes": [{"VolumeId": VOLUME_ID, "Size": 60, "VolumeType": "gp3", "Tags": tags(**values)}]}
+
+
+def test_a_snapshot_that_is_pending_is_taken_and_says_of_what(stage: Stage) -> None:
+    """What is written later is not in it; `completed` can take hours."""
+    stage.account.on("describe_volumes", tagged(Cost="42", aws__backup="x"))
+    stage.account.on("create_snapshot", {"SnapshotId": "snap-1"})
+    stage.account.on("describe_snapshots", client_error("InvalidSnapshot.NotFound"), snapshots("pending"))
+    assert grow(stage, snapshot_before_grow=True)["snapshot_id"] == "snap-1"
+    (call,) = stage.account.of("create_snapshot")
+    assert (call.params["VolumeId"], "from 60 to 80 GiB" in call.params["Description"]) == (VOLUME_ID, True)
+    (specification,) = call.params["TagSpecifications"]
+    assert specification["ResourceType"] == "snapshot"
+    assert {tag["Key"]: tag["Value"] for tag in specification["Tags"]} == {
+        "Cost": "42",
+        "patchfleet:run": RUN,
+        "patchfleet:host": ID,
+        "patchfleet:volume": VOLUME_ID,
+    }
+    assert stage.facts()["snapshot_id"] == "snap-1"
+
+
+@pytest.mark.parametrize("shown_as", [snapshots("error"), {"Snapshots": []}], ids=["error", "never shown"])
+def test_without_a_snapshot_the_volume_stays_as_it_is(stage: Stage, shown_as: dict[str, Any]) -> None:
+    stage.account.on("create_snapshot", {"SnapshotId": "snap-1"})
+    stage.account.on("describe_snapshots", shown_as)
+    error = trouble(stage, snapshot_before_grow=True)
+    assert (error.code, modifications(stage)) == ("snapshot_failed", [])
+    assert "snap-1" in error.reason
+
+
+def test_no_more_tags_are_sent_than_aws_takes(stage: Stage) -> None:
+    stage.account.on("describe_volumes", tagged(**{f"t{number}": "" for number in range(50)}))
+    stage.account.on("create_snapshot", {"SnapshotId": "snap-1"})
+    stage.account.on("describe_snapshots", snapshots("pending"))
+    grow(stage, snapshot_before_grow=True)
+    sent = stage.account.of("create_snapshot")[0].params["TagSpecifications"][0]["Tags"]
+    assert len(sent) == 50
+    assert "patchfleet:run" in [tag["Key"] for tag in sent]
 
 
 def test_check_mode_says_what_would_grow(stage: Stage) -> None:

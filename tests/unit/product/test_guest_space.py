@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._guest.sizes import room_for
 from ansible_collections.patchfleet.windows.plugins.module_utils._guest.space import STEP
 from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
 
-from .fakes import ID, NODE_ID, VOLUME_ID, complained, shown
+from .fakes import ID, NODE_ID, VOLUME_ID, client_error, complained, said, shown
 from .stage import RUN, Stage
 
 SCRIPTS = {"measure_disk": "", "clean_disk": "", "extend_partition": ""}
@@ -69,7 +70,14 @@ def grew_to(stage: Stage) -> list[int]:
 @pytest.mark.parametrize("free", [20.0, 35.5])
 def test_enough_room_is_left_as_it_is(stage: Stage, free: float) -> None:
     result = make_room(stage, disk(free))
-    assert result == {"changed": False, "free_gib_before": free, "free_gib": free, "rungs": [], "grown_gib": 0}
+    assert result == {
+        "changed": False,
+        "free_gib_before": free,
+        "free_gib": free,
+        "wanted_gib": 20,
+        "rungs": [],
+        "grown_gib": 0,
+    }
     assert stage.guest.names == ["measure_disk"]
     assert (stage.facts()["free_gib_before"], stage.facts()["free_gib_after"]) == (free, free)
 
@@ -86,7 +94,14 @@ def test_cleaning_that_is_enough_ends_it(stage: Stage) -> None:
 def test_the_component_store_is_reset_only_when_asked(stage: Stage, reset_base: bool) -> None:
     """It makes installed updates impossible to uninstall."""
     make_room(stage, disk(18), disk(21), reset_base=reset_base)
-    assert stage.guest.inputs("clean_disk") == [{"reset_base": reset_base, "temp_age_days": 1}]
+    assert stage.guest.inputs("clean_disk") == [{"reset_base": reset_base, "old_windows": False, "temp_age_days": 1}]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_an_older_windows_is_removed_only_when_asked(stage: Stage, asked: bool) -> None:
+    """It is the way back from an upgrade."""
+    make_room(stage, disk(18), disk(21), remove_old_windows=asked)
+    assert [given["old_windows"] for given in stage.guest.inputs("clean_disk")] == [asked]
 
 
 def test_exactly_enough_is_enough(stage: Stage) -> None:
@@ -161,8 +176,23 @@ def test_room_that_is_still_lacking_at_the_end_is_told(stage: Stage) -> None:
 
 
 def test_a_partition_that_cannot_be_extended_is_told_in_the_scripts_words(stage: Stage) -> None:
+    stage.guest.on("extend_partition", complained("extend_partition", "script_failed", "The disk is read-only."))
+    assert trouble(stage, disk(5)).reason == "The disk is read-only."
+
+
+def test_windows_may_see_the_new_size_a_little_later(stage: Stage) -> None:
+    late = complained("extend_partition", "no_room", "The disk has no free space behind C:.")
+    stage.guest.on("extend_partition", late, late, said("extend_partition", partition_gib=80.0))
+    assert make_room(stage, disk(5), disk(5), disk(25))["grown_gib"] == 20
+    assert stage.guest.names.count("extend_partition") == 3
+
+
+def test_a_volume_whose_new_size_windows_never_sees_is_told_as_that(stage: Stage) -> None:
     stage.guest.on("extend_partition", complained("extend_partition", "no_room", "Nothing behind C: can be used."))
-    assert trouble(stage, disk(5)).reason == "Nothing behind C: can be used."
+    error = trouble(stage, disk(5))
+    assert error.code == "size_not_seen"
+    assert "has grown by 20 GiB, but Windows does not see it: Nothing behind C: can be used." in error.reason
+    assert stage.facts()["grown_gib"] == 20
 
 
 def test_the_wrong_disk_does_not_grow(stage: Stage) -> None:
@@ -179,6 +209,133 @@ def test_an_mbr_disk_ends_at_two_tebibytes(stage: Stage) -> None:
 def test_what_was_measured_first_is_known_also_when_it_fails(stage: Stage) -> None:
     trouble(stage, disk(5), max_gib=70)
     assert stage.facts()["free_gib_before"] == 5
+
+
+# The ladder in the report
+
+
+def told(stage: Stage) -> list[tuple[str, float, str | None]]:
+    return [(rung["name"], rung["won_gib"], rung["skipped"]) for rung in stage.facts()["rungs"]]
+
+
+CLEANED = [("component_store", 2.0, None), ("update_cache", 0.0, None)]
+
+
+def test_each_rung_is_told_with_what_it_won(stage: Stage) -> None:
+    make_room(stage, disk(5, extendable=8), disk(7, extendable=8), disk(35))
+    assert told(stage) == [*CLEANED, ("unused_disk_space", 8, None), ("volume_growth", 20, None)]
+    assert (stage.facts()["wanted_gib"], stage.facts()["grown_gib"]) == (20, 20)
+
+
+def test_a_rung_that_could_not_be_climbed_is_told_with_its_reason(stage: Stage) -> None:
+    trouble(stage, disk(5), disk(7), max_gib=70)
+    assert told(stage) == [*CLEANED, ("volume_growth", 0, "volume_at_maximum")]
+
+
+def test_of_a_host_that_had_room_no_rung_is_told(stage: Stage) -> None:
+    make_room(stage, disk(25))
+    assert "rungs" not in stage.facts()
+    assert stage.facts()["grown_gib"] == 0
+
+
+def test_free_space_before_a_recovery_partition_is_used(stage: Stage) -> None:
+    walled = disk(10, extendable=15, blocked_by="recovery_partition")
+    assert make_room(stage, walled, walled, disk(25))["free_gib"] == 25
+    assert grew_to(stage) == []
+
+
+def test_free_space_that_is_not_enough_is_used_all_the_same(stage: Stage) -> None:
+    walled = disk(10, extendable=5, blocked_by="other_partition")
+    error = trouble(stage, walled, walled, disk(15))
+    assert error.code == "other_partition"
+    assert "another partition behind it" in error.reason
+    assert stage.facts()["free_gib_after"] == 15
+
+
+# What is missing
+
+
+GIB = 2**30
+SIZED = {**SCRIPTS, "missing_update_sizes": ""}
+
+
+def update(download_gib: float, recommended_gib: float = 0.0) -> dict[str, Any]:
+    return {"kb": "KB1", "max_download_bytes": download_gib * GIB, "recommended_mib": recommended_gib * 1024}
+
+
+@pytest.mark.parametrize(
+    ("updates", "gib"),
+    [
+        ([], 0),
+        ([update(1)], 1 + 2 + 2),
+        ([update(1), update(0.5), update(0.5)], 2 + 2 + 2),
+        ([update(1, recommended_gib=10)], 1 + 10 + 2),
+        ([update(0, recommended_gib=1)], 0 + 1 + 2),
+        ([update(60)], 4 + 8 + 2),
+        ([update(3), update(3), update(3)], 9 + 6 + 2),
+    ],
+    ids=str,
+)
+def test_the_room_wanted_follows_from_the_sizes(updates: list[dict[str, Any]], gib: float) -> None:
+    """All downloads lie in the cache at one time, one after the other is unpacked; express updates count every delta."""
+    assert room_for(updates) == gib
+
+
+def test_large_updates_are_made_room_for_before_they_are_installed(stage: Stage) -> None:
+    stage.guest.answers("missing_update_sizes", {"count": 1, "updates": [update(1, recommended_gib=30)]})
+    result = make_room(stage, disk(25), disk(27), disk(47), scripts=SIZED)
+    assert (result["wanted_gib"], grew_to(stage), result["free_gib"]) == (33, [80], 47)
+    assert stage.guest.names[:2] == ["measure_disk", "missing_update_sizes"]
+
+
+def test_small_updates_want_no_less_than_the_least(stage: Stage) -> None:
+    stage.guest.answers("missing_update_sizes", {"count": 1, "updates": [update(0.1)]})
+    assert make_room(stage, disk(18), disk(21), scripts=SIZED)["wanted_gib"] == 20
+
+
+def test_with_plenty_of_room_nobody_asks(stage: Stage) -> None:
+    make_room(stage, disk(60), scripts=SIZED)
+    assert stage.guest.names == ["measure_disk"]
+
+
+def test_an_agent_that_cannot_search_is_no_matter_here(stage: Stage) -> None:
+    """Mending it is the next step's work."""
+    stage.guest.on("missing_update_sizes", complained("missing_update_sizes", "script_failed", "x", "0x80070422"))
+    assert make_room(stage, disk(25), scripts=SIZED)["wanted_gib"] == 20
+
+
+@pytest.mark.parametrize("params", [{"max_gib": 60}, {"instance_id": NODE_ID}], ids=str)
+def test_where_more_cannot_be_had_the_least_has_to_do(stage: Stage, params: dict[str, Any]) -> None:
+    stage.guest.answers("missing_update_sizes", {"count": 1, "updates": [update(1, recommended_gib=30)]})
+    result = make_room(stage, disk(25), disk(25), scripts=SIZED, **params)
+    assert (result["free_gib"], result["grown_gib"], grew_to(stage)) == (25, 0, [])
+    assert stage.told[-1].startswith("25.0 GiB have to do: ")
+
+
+def test_a_growth_that_falls_short_of_an_upper_bound_is_begun(stage: Stage) -> None:
+    stage.guest.answers("missing_update_sizes", {"count": 1, "updates": [update(1, recommended_gib=60)]})
+    result = make_room(stage, disk(25), disk(25), disk(45), scripts=SIZED)
+    assert (result["free_gib"], grew_to(stage)) == (45, [80])
+
+
+# A snapshot before
+
+
+def test_a_snapshot_is_taken_before_the_volume_grows_when_asked(stage: Stage) -> None:
+    stage.account.on("create_snapshot", {"SnapshotId": "snap-1"})
+    stage.account.on("describe_snapshots", {"Snapshots": [{"SnapshotId": "snap-1", "State": "pending"}]})
+    make_room(stage, disk(5), disk(5), disk(25), snapshot_before_grow=True)
+    changing = [
+        call.operation for call in stage.account.calls if call.operation in {"create_snapshot", "modify_volume"}
+    ]
+    assert changing == ["create_snapshot", "modify_volume"]
+    assert stage.facts()["snapshot_id"] == "snap-1"
+
+
+def test_without_a_snapshot_nothing_grows(stage: Stage) -> None:
+    stage.account.on("create_snapshot", client_error("SnapshotLimitExceeded", "Too many.", "CreateSnapshot"))
+    error = trouble(stage, disk(5), snapshot_before_grow=True)
+    assert (error.code, grew_to(stage)) == ("snapshot_limit_exceeded", [])
 
 
 def test_check_mode_only_measures(stage: Stage) -> None:

@@ -17,7 +17,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.step import STEP
 from ansible_collections.patchfleet.windows.plugins.module_utils._settings.variables import read
 
-from .fakes import ID, NODE_ID, START, client_error
+from .fakes import ID, NODE_ID, START, VOLUME_ID, client_error, shown
 from .stage import RUN, Stage, a_host
 
 OTHER = "i-0fedcba9876543210"
@@ -222,6 +222,34 @@ def test_a_user_is_simulated_as_it_is(stage: Stage) -> None:
     stage.account.on("get_caller_identity", {"Arn": "arn:aws:iam::123456789012:user/me"})
     run(stage, "planned")
     assert stage.account.of("simulate_principal_policy")[0].params["PolicySourceArn"].endswith(":user/me")
+
+
+def snapshots_are_wanted(stage: Stage, answer: Exception) -> None:
+    stage.account.on("describe_instances", shown())
+    stage.account.on("describe_volumes", {"Volumes": [{"VolumeId": VOLUME_ID, "Tags": []}]})
+    stage.account.on("create_snapshot", answer)
+    run(stage, "planned", patch_snapshot_before_grow=True)
+
+
+def test_the_right_to_take_snapshots_is_tried_dry_when_they_are_asked_for(stage: Stage) -> None:
+    run(stage, "planned")
+    assert stage.account.of("create_snapshot") == []
+    snapshots_are_wanted(stage, DRY_RUN)
+    (call,) = stage.account.of("create_snapshot")
+    assert (call.params["DryRun"], call.params["VolumeId"]) == (True, VOLUME_ID)
+    assert call.params["TagSpecifications"], "tags at the creation need a right of their own"
+
+
+def test_without_the_right_to_take_snapshots_nothing_begins(stage: Stage) -> None:
+    with pytest.raises(PatchFleetError) as caught:
+        snapshots_are_wanted(stage, denied("CreateSnapshot"))
+    assert "lack the right ec2:CreateSnapshot on vol-" in caught.value.reason
+
+
+def test_a_host_without_a_root_volume_needs_no_right_to_take_snapshots(stage: Stage) -> None:
+    stage.account.on("describe_instances", shown(BlockDeviceMappings=[]))
+    run(stage, "planned", patch_snapshot_before_grow=True)
+    assert stage.account.of("create_snapshot") == []
 
 
 def test_hosts_without_aws_need_no_rights(stage: Stage) -> None:
