@@ -21,6 +21,7 @@ from lab.process import Process
 from lab.runner import FORKS, ansible_playbook, playbook_name
 from lab.scenario import load
 from lab.server import Credentials, Lab
+from lab.winrm.options import Options
 from lab.workplace import Workplace
 
 LIMIT_SECONDS = 120.0  # real ones, after which a command that hangs is cut off
@@ -128,7 +129,14 @@ class LivingLab:
     ``signum`` is what the event term_controller sends to the process group of the last command.
     """
 
-    def __init__(self, folder: Path, hosts: Sequence[Mapping[str, Any]], **keys: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        hosts: Sequence[Mapping[str, Any]],
+        *,
+        winrm: Mapping[str, Options] | None = None,
+        **keys: Any,
+    ) -> None:
         document = {"name": "A test", "why": "A test.", "scale": 120, "expect": {}, "hosts": list(hosts), **keys}
         file = folder / "scenario.yml"
         file.write_text(yaml.safe_dump(document), encoding="utf-8")
@@ -136,7 +144,7 @@ class LivingLab:
         self.ledger = folder / "ledger.sqlite"
         self.signum = signal.SIGTERM
         self.scenario = load(file)
-        self.lab = Lab(self.scenario, folder, on_controller=self._on_controller)
+        self.lab = Lab(self.scenario, folder, on_controller=self._on_controller, winrm=winrm)
         self.lab.ledger = self.ledger
         self._processes: list[Process] = []
         self._numbers = itertools.count(1)

@@ -10,30 +10,51 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 import winrm
 from living_lab import TWO_MINUTES_WITH_A_REBOOT, Ended, LivingLab, Unsafe
-from winrm.exceptions import InvalidCredentialsError
+from winrm.exceptions import InvalidCredentialsError, WinRMTransportError, WSManFaultError
+
+from lab.winrm.options import Options
 
 PROBE = "# patchfleet-script: probe\n$PatchFleetInput = 'e30='"
+DOORS = {
+    "https-ntlm": Options(),
+    "https-basic": Options(transport="basic"),
+    "http-ntlm": Options(scheme="http"),
+    "http-basic": Options(scheme="http", transport="basic"),
+}
+CERTIFICATES = {
+    "expired": "certificate has expired",
+    "not_yet_valid": "certificate is not yet valid",
+    "other_name": "IP address mismatch",
+    "untrusted": "unable to get local issuer certificate",
+}
 HOSTS: list[dict[str, Any]] = [
     {"name": "hall", "kind": "winrm", "updates": [TWO_MINUTES_WITH_A_REBOOT]},
     {"name": "other", "kind": "winrm"},
     {"name": "gone", "kind": "winrm", "unreachable_after": 0},
+    *({"name": name, "kind": "winrm", "groups": ["doors"]} for name in DOORS),
+    *({"name": name, "kind": "winrm", "groups": ["certificates"]} for name in CERTIFICATES),
 ]
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingLab]:
-    with LivingLab(tmp_path_factory.mktemp("winrm"), HOSTS) as living:
+    options = {**DOORS, **{name: Options(certificate=name) for name in CERTIFICATES}}  # type: ignore[arg-type]
+    with LivingLab(tmp_path_factory.mktemp("winrm"), HOSTS, winrm=options) as living:
         yield living
 
 
 def session(lab: LivingLab, name: str, **other: Any) -> winrm.Session:
     """A session of pywinrm, as the inventory says."""
-    variables = lab.lab.variables(name)
-    url = f"{variables['ansible_winrm_scheme']}://{variables['ansible_host']}:{variables['ansible_port']}/wsman"
-    credentials = (variables["ansible_user"], other.pop("password", variables["ansible_password"]))
-    return winrm.Session(url, auth=credentials, transport=variables["ansible_winrm_transport"], **other)
+    variables = {key.removeprefix("ansible_"): value for key, value in lab.lab.variables(name).items()}
+    url = f"{variables['winrm_scheme']}://{variables['host']}:{variables['port']}/wsman"
+    credentials = (other.pop("user", variables["user"]), other.pop("password", variables["password"]))
+    settings = {"transport": variables["winrm_transport"], "ca_trust_path": None, "proxy": None}
+    for key in ("ca_trust_path", "server_cert_validation"):
+        settings |= {key: variables[f"winrm_{key}"]} if f"winrm_{key}" in variables else {}
+    return winrm.Session(url, auth=credentials, **{**settings, **other})
 
 
 def tasks(lab: LivingLab, host: str, *tasks: dict[str, Any]) -> list[dict[str, Any]]:
@@ -45,24 +66,66 @@ def ad_hoc(lab: LivingLab, *words: str) -> Ended:
     return lab.run(["ansible", *words], environment={"ANSIBLE_LOAD_CALLBACK_PLUGINS": "true"})
 
 
-def test_pywinrm_runs_scripts_and_programs(lab: LivingLab) -> None:
-    client = session(lab, "hall")
+@pytest.mark.parametrize("name", DOORS)
+def test_pywinrm_runs_scripts_and_programs(lab: LivingLab, name: str) -> None:
+    client = session(lab, name)
     probe = client.run_ps(PROBE)
-    assert (json.loads(probe.std_out)["data"]["computer_name"], probe.status_code) == ("HALL", 0)
-    assert client.run_cmd("whoami").std_out == b"hall\\administrator\r\n"
+    assert (json.loads(probe.std_out)["data"]["computer_name"], probe.status_code) == (name.upper(), 0)
+    assert client.run_cmd("whoami").std_out == f"{name}\\administrator\r\n".encode()
 
 
-def test_a_wrong_password_is_refused(lab: LivingLab) -> None:
+@pytest.mark.parametrize("name", DOORS)
+def test_a_wrong_password_or_user_is_refused(lab: LivingLab, name: str) -> None:
     with pytest.raises(InvalidCredentialsError):
-        session(lab, "hall", password="wrong").run_cmd("whoami")  # noqa: S106
+        session(lab, name, password="wrong").run_cmd("whoami")  # noqa: S106
+    with pytest.raises(InvalidCredentialsError):
+        session(lab, name, user="guest").run_cmd("whoami")
+
+
+def test_a_user_of_the_computer_is_one_of_no_domain(lab: LivingLab) -> None:
+    for user in ("administrator", ".\\Administrator", "HTTP-NTLM\\Administrator"):
+        assert session(lab, "http-ntlm", user=user).run_cmd("whoami").status_code == 0
+
+
+def test_without_tls_nothing_is_said_in_the_clear(lab: LivingLab) -> None:
+    with pytest.raises(InvalidCredentialsError):
+        session(lab, "http-ntlm", transport="basic").run_cmd("whoami")
+    with pytest.raises(WinRMTransportError, match="500"):
+        session(lab, "http-ntlm", message_encryption="never").run_cmd("whoami")
+
+
+def test_messages_may_be_sealed_within_tls_too(lab: LivingLab) -> None:
+    assert session(lab, "https-ntlm", message_encryption="always").run_cmd("whoami").status_code == 0
+
+
+def test_a_fault_is_sealed_as_well(lab: LivingLab) -> None:
+    protocol = session(lab, "http-ntlm").protocol
+    with pytest.raises(WSManFaultError, match="the shell was not found on the server"):
+        protocol.run_command("0", "whoami")
+
+
+def test_a_log_on_is_tied_to_its_connection(lab: LivingLab) -> None:
+    protocol = session(lab, "http-ntlm").protocol
+    shell_id = protocol.open_shell()
+    protocol.transport.session.close()  # what is sealed with the keys of another connection is worth nothing
+    with pytest.raises(WinRMTransportError, match="400"):
+        protocol.run_command(shell_id, "whoami")
+    with pytest.raises(InvalidCredentialsError):  # the certificate is part of what the password is proven by
+        session(lab, "https-ntlm", send_cbt=False).run_cmd("whoami")
+
+
+@pytest.mark.parametrize("name", CERTIFICATES)
+def test_certificates_that_no_client_trusts(lab: LivingLab, name: str) -> None:
+    with pytest.raises(requests.exceptions.SSLError, match=CERTIFICATES[name]):
+        session(lab, name).run_cmd("whoami")
+    assert session(lab, name, server_cert_validation="ignore").run_cmd("whoami").status_code == 0
 
 
 def test_ansible_reaches_what_can_be_reached(lab: LivingLab) -> None:
     ended = ad_hoc(lab, "all", "-m", "ansible.windows.win_ping")
+    unreachable = {"gone", *CERTIFICATES}
     assert {result.host: result.status for result in ended.results} == {
-        "hall": "ok",
-        "other": "ok",
-        "gone": "unreachable",
+        host["name"]: "unreachable" if host["name"] in unreachable else "ok" for host in HOSTS
     }
 
 

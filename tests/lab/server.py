@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from lab.aws.moto_logs import MotoLogs
 from lab.clock import LabClock
 from lab.play import Play
 from lab.scenario import Scenario
+from lab.winrm.options import Options
 from lab.winrm.service import WinRm
 
 
@@ -40,6 +41,7 @@ class Lab:
     """One lab. ``ledger`` is the file of the run's memory; the lab looks into it, reading only, at StartInstances.
 
     ``on_controller`` is called with "kill" or "term" by events, on a thread of the lab, and must not wait for calls.
+    ``winrm`` says of which hosts the WinRM endpoint is not as a scenario's is.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Lab:
         *,
         guests: str = "model",
         on_controller: Callable[[str], None] | None = None,
+        winrm: Mapping[str, Options] | None = None,
     ) -> None:
         if guests != "model":
             raise ValueError(f"guests: {guests!r} is not known; 'model' is")
@@ -56,7 +59,7 @@ class Lab:
         self.ledger: Path | None = None
         self.clock = LabClock(scenario.scale, scenario.start)
         self._play = Play(scenario, self.clock, out / "trace.jsonl", MotoLogs(), self._is_recorded, on_controller)
-        self.winrm = WinRm(self._play)
+        self.winrm = WinRm(self._play, winrm)
         self._server = HttpServer(self._play.account)
         self._thread = threading.Thread(target=self._play.sim.run, daemon=True, name="lab-simulation")
 

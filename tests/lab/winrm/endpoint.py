@@ -7,20 +7,31 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from functools import partial
+from pathlib import Path
 
 from lab.winrm import programs, wsman
+from lab.winrm.certificates import Server
 from lab.winrm.http import Account, Connection
 from lab.winrm.machine import Machine
+from lab.winrm.ntlm import LogOn
+from lab.winrm.options import Options
 from lab.winrm.shells import Shells
 
 
 class Endpoint:
     """``unreachable_after`` of the host ends it for good. Its port stays its own while nobody listens there."""
 
-    def __init__(self, machine: Machine, account: Account) -> None:
+    def __init__(
+        self, machine: Machine, account: Account, options: Options, passwords: Path, server: Server | None
+    ) -> None:
+        """``passwords`` is the file that NTLM needs, ``server`` what the endpoint shows of itself over HTTPS."""
         self.account = account
+        self.options = options
+        self._passwords = passwords
+        self._server = server
         self._machine = machine
         self._shells = Shells(machine.sim, partial(programs.run, machine))
         self._port_holder = _socket(0)
@@ -49,6 +60,10 @@ class Endpoint:
                 self._machine.unknown(f"the operation {request.action} on {request.resource}")
             raise wsman.not_supported(request.action)
         return self._shells.answer(request)
+
+    def log_on(self) -> LogOn:
+        """A client begins to log on by NTLM."""
+        return LogOn(self._passwords, self._server.end_point if self._server else None)
 
     # ---- what the guest tells
 
@@ -84,13 +99,23 @@ class Endpoint:
             threading.Thread(target=self._serve, args=(connection, address), daemon=True).start()
 
     def _serve(self, connection: socket.socket, address: object) -> None:
-        try:
-            with contextlib.suppress(OSError):  # the client, or a reboot, has closed it
-                Connection(connection, address, self)
-        finally:
-            with self._lock:
-                self._open.discard(connection)
-            connection.close()
+        with contextlib.suppress(OSError):  # the client, or a reboot, has closed it
+            if self._server:
+                connection = self._secure(connection, self._server)
+            Connection(connection, address, self)
+        with self._lock:
+            self._open.discard(connection)
+        connection.close()
+
+    def _secure(self, connection: socket.socket, server: Server) -> ssl.SSLSocket:
+        with self._lock:
+            if connection not in self._open:  # it has just been hung up
+                raise ConnectionResetError
+            secure = server.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+            self._open.remove(connection)
+            self._open.add(secure)
+        secure.do_handshake()
+        return secure
 
     def _hang_up(self) -> None:
         """Refuse connections, and end those that are there."""

@@ -14,12 +14,14 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 from lab.winrm import wsman
+from lab.winrm.ntlm import ENCRYPTED, ENCRYPTED_TYPE, LogOn, Refused, is_first
 
 if TYPE_CHECKING:
     from lab.winrm.endpoint import Endpoint
 
 PATH = "/wsman"
 SOAP_TYPE = "application/soap+xml;charset=UTF-8"
+NTLM_SCHEMES = ("negotiate", "ntlm")
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,8 @@ class Account:
     user: str
     password: str = field(repr=False)
 
-    def accepts_basic(self, header: str) -> bool:
-        """Whether an Authorization header carries this user and password."""
-        scheme, _, encoded = header.partition(" ")
-        if scheme.lower() != "basic":
-            return False
+    def accepts_basic(self, encoded: str) -> bool:
+        """Whether the credentials of an Authorization header are this user and password."""
         try:
             user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
@@ -42,7 +41,7 @@ class Account:
 
 
 class Connection(BaseHTTPRequestHandler):
-    """One connection of a client; it stays open, and NTLM knows its user by it."""
+    """One connection of a client. It stays open, and NTLM knows its user by it."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -52,31 +51,94 @@ class Connection(BaseHTTPRequestHandler):
 
     def __init__(self, sock: socket.socket, address: Any, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+        self._log_on: LogOn | None = None
         super().__init__(sock, address, endpoint)  # type: ignore[arg-type] # it is only stored
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path.partition("?")[0] != PATH:
             self._send(404)
-        elif not self._endpoint.account.accepts_basic(self.headers.get("Authorization", "")):
-            self._send(401)
-        else:
-            self._answer(body)
+        elif self._is_known():
+            self._take(body)
 
-    def _answer(self, message: bytes) -> None:
+    # ---- who it is
+
+    def _is_known(self) -> bool:
+        """Whether the client has said who it is; otherwise it has been answered."""
+        scheme, _, credentials = self.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() in NTLM_SCHEMES:
+            return self._negotiate(scheme, credentials)
+        if scheme:
+            good = scheme.lower() == "basic" and self._endpoint.options.takes_basic
+            known = good and self._endpoint.account.accepts_basic(credentials)
+        else:
+            known = self._log_on is not None and self._log_on.complete
+        if not known:
+            self._refuse()
+        return known
+
+    def _negotiate(self, scheme: str, credentials: str) -> bool:
+        try:
+            token = base64.b64decode(credentials, validate=True)
+            if self._log_on is None or is_first(token):
+                self._log_on = self._endpoint.log_on()
+            answer = self._log_on.step(token)
+        except (binascii.Error, Refused):
+            self._log_on = None
+            self._refuse()
+            return False
+        if not self._log_on.complete:
+            self._send(401, authenticate=[f"{scheme} {base64.b64encode(answer or b'').decode()}"])
+        return self._log_on.complete
+
+    def _refuse(self) -> None:
+        basic = ['Basic realm="WSMAN"'] if self._endpoint.options.takes_basic else []
+        self._send(401, authenticate=["Negotiate", *basic])
+
+    # ---- what it wants
+
+    def _take(self, body: bytes) -> None:
+        encrypted = self.headers.get("Content-Type", "").startswith(ENCRYPTED)
+        if not body:  # who logs on before it says anything
+            self._send(200)
+        elif not encrypted:
+            self._take_plain(body)
+        elif self._log_on is None:
+            self._send(400)
+        else:
+            self._take_encrypted(body, self._log_on)
+
+    def _take_plain(self, message: bytes) -> None:
+        if not self._endpoint.options.takes_basic:  # AllowUnencrypted is off, for NTLM as well
+            self._send(500)
+        else:
+            self._send(*self._answer(message))
+
+    def _take_encrypted(self, body: bytes, log_on: LogOn) -> None:
+        try:
+            status, answer = self._answer(log_on.unseal(body))
+        except Refused:  # as a client does that has lost its connection, and goes on with the keys of the old one
+            self._send(400)
+        else:
+            self._send(status, log_on.seal(answer), ENCRYPTED_TYPE)
+
+    def _answer(self, message: bytes) -> tuple[int, bytes]:
+        """Status and envelope."""
         request = None
         try:
             request = wsman.parse(message)
-            self._send(200, self._endpoint.answer(request))
+            return 200, self._endpoint.answer(request)
         except wsman.Fault as fault:
-            self._send(500, wsman.fault(request, fault))
+            return 500, wsman.fault(request, fault)
 
-    def _send(self, status: int, body: bytes = b"") -> None:
+    def _send(
+        self, status: int, body: bytes = b"", content_type: str = SOAP_TYPE, authenticate: list[str] | None = None
+    ) -> None:
         self.send_response(status)
-        if status == 401:
-            self.send_header("WWW-Authenticate", 'Basic realm="WSMAN"')
+        for offer in authenticate or ():
+            self.send_header("WWW-Authenticate", offer)
         if body:
-            self.send_header("Content-Type", SOAP_TYPE)
+            self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -6,28 +6,50 @@
 from __future__ import annotations
 
 import secrets
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from lab.play import Play
+from lab.winrm.certificates import Authority
 from lab.winrm.endpoint import Endpoint
 from lab.winrm.http import Account
 from lab.winrm.machine import Machine
+from lab.winrm.options import Options
 from lab.world import Host
 
 USER = "Administrator"
 
 
 class WinRm:
-    """The endpoints of the hosts of the kind ``winrm``; all take the same user and password, made for this lab."""
+    """The endpoints of the hosts of the kind ``winrm``; all take the same user and password, made for this lab.
 
-    def __init__(self, play: Play) -> None:
+    ``options`` are those of hosts that are not as a scenario's are.
+    """
+
+    def __init__(self, play: Play, options: Mapping[str, Options] | None = None) -> None:
         self.account = Account(USER, secrets.token_urlsafe(20))
+        self.endpoints: dict[str, Endpoint] = {}
         self._play = play
-        self.endpoints = {
-            host.name: Endpoint(Machine(play.sim, host, self._note), self.account)
-            for host in play.world.hosts.values()
-            if host.spec.kind == "winrm"
-        }
+        hosts = [host for host in play.world.hosts.values() if host.spec.kind == "winrm"]
+        if hosts:
+            self._folder = tempfile.TemporaryDirectory(prefix="patchfleet-winrm-")
+            self._make(hosts, dict(options or {}))
+
+    def _make(self, hosts: list[Host], options: dict[str, Options]) -> None:
+        folder = Path(self._folder.name)
+        self._authority, stranger = Authority(folder), Authority(folder, "Unknown")
+        passwords = folder / "passwords"
+        domains = ("", ".", *(host.guest.computer_name for host in hosts))
+        lines = [f"{domain}:{self.account.user}:{self.account.password}\n" for domain in domains]
+        passwords.write_text("".join(lines), encoding="utf-8")
+        for host in hosts:
+            own = options.get(host.name, Options())
+            authority = stranger if own.certificate == "untrusted" else self._authority
+            server = authority.server(own.certificate) if own.scheme == "https" else None
+            machine = Machine(self._play.sim, host, self._note)
+            self.endpoints[host.name] = Endpoint(machine, self.account, own, passwords, server)
 
     def start(self) -> None:
         for endpoint in self.endpoints.values():
@@ -36,20 +58,27 @@ class WinRm:
     def stop(self) -> None:
         for endpoint in self.endpoints.values():
             endpoint.stop()
+        if self.endpoints:
+            self._folder.cleanup()
 
     def variables(self, name: str) -> dict[str, Any]:
         """The variables of a host for Ansible's winrm connection; none for a host of another kind."""
         endpoint = self.endpoints.get(name)
         if endpoint is None:
             return {}
+        secure = {
+            "ansible_winrm_server_cert_validation": "validate",
+            "ansible_winrm_ca_trust_path": str(self._authority.file),
+        }
         return {
             "ansible_host": "127.0.0.1",
             "ansible_port": endpoint.port,
             "ansible_connection": "winrm",
             "ansible_user": self.account.user,
             "ansible_password": self.account.password,
-            "ansible_winrm_scheme": "http",
-            "ansible_winrm_transport": "basic",
+            "ansible_winrm_scheme": endpoint.options.scheme,
+            "ansible_winrm_transport": endpoint.options.transport,
+            **(secure if endpoint.options.scheme == "https" else {}),
         }
 
     def _note(self, what: str, params: dict[str, Any], host: Host, error: str | None) -> None:
