@@ -66,6 +66,12 @@ class Host:
     def now(self) -> datetime:
         return self._world.sim.time
 
+    @property
+    def reachable(self) -> bool:
+        """Whether its WinRM endpoint may answer (hosts of the kind ``winrm`` only)."""
+        limit = self.spec.unreachable_after
+        return self.guest.up and (limit is None or self._world.sim.now < limit)
+
     def begin(self) -> None:
         """Go on from the state in which the scenario finds it."""
         if self.spec.state == "running":
@@ -206,8 +212,3 @@ class World:
     def count_running(self) -> None:
         running = sum(host.runs_because_of_us for host in self.hosts.values())
         self.running_at_once = max(self.running_at_once, running)
-
-    def reachable(self, host: Host) -> bool:
-        """Whether the WinRM endpoint of a host answers (hosts of the kind ``winrm`` only)."""
-        limit = host.spec.unreachable_after
-        return host.guest.up and (limit is None or self.sim.now < limit)

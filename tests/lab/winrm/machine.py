@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lab.sim import Process, Simulation, Timer
+from lab.winrm.options import Options
 from lab.world import Host
 
 if TYPE_CHECKING:
@@ -21,9 +22,10 @@ Note = Callable[[str, dict[str, Any], Host, str | None], None]
 class Machine:
     """``note`` writes into the trace what ran; what the lab does not know is written with an error, and fails the run."""
 
-    def __init__(self, sim: Simulation, host: Host, note: Note) -> None:
+    def __init__(self, sim: Simulation, host: Host, note: Note, options: Options) -> None:
         self.sim = sim
         self.host = host
+        self.options = options
         self.background: list[Process] = []
         self.update_tasks: dict[str, UpdateTask] = {}
         self.downloaded: set[str] = set()  # KBs

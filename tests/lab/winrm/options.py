@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 Scheme = Literal["http", "https"]
@@ -21,11 +22,19 @@ class Options:
         transport: what the inventory says; an endpoint takes both, where it takes passwords in the clear.
         certificate: ``expired``, ``not_yet_valid`` (as a client's clock that is late sees it), ``other_name`` (for
             another address), or ``untrusted`` (by an authority that nobody knows).
+        cut_when: for how many lab seconds the endpoint is gone once the host gets to a state that events know
+            (``{"installing": 60}``); 0 breaks the connections that are there, and infinity is for good.
+        answers: what becomes of the answers of scripts: ``noisy``, something else is printed before; ``truncated``, the
+            end is missing; ``garbage``, there is none.
+        shell: ``32-bit`` PowerShell on a 64-bit Windows, or one in ``constrained`` language mode.
     """
 
     scheme: Scheme = "https"
     transport: Transport = "ntlm"
     certificate: Literal["valid", "expired", "not_yet_valid", "other_name", "untrusted"] = "valid"
+    cut_when: Mapping[str, float] = field(default_factory=dict)
+    answers: Literal["well", "noisy", "truncated", "garbage"] = "well"
+    shell: Literal["full", "32-bit", "constrained"] = "full"
 
     @property
     def takes_basic(self) -> bool:

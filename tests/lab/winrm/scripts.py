@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+
 from lab import scripts_model
 from lab.agent import Outcome
 from lab.sim import Steps
@@ -12,6 +15,14 @@ from lab.winrm import reboot
 from lab.winrm.machine import Machine
 from lab.world import Host
 
+REFUSALS = {
+    "32-bit": ("0x80131509", "wrong_bitness", "This is a 32-bit PowerShell on a 64-bit Windows."),
+    "constrained": (
+        None,
+        "constrained_language",
+        "PowerShell runs in Constrained Language Mode here; allow the SSM agent full language.",
+    ),
+}
 STRICT_MODE = "Set-StrictMode -Version Latest\n"  # Ansible puts it before some texts
 
 
@@ -30,12 +41,33 @@ def run_script(machine: Machine, text: str) -> Steps[Outcome]:
 
 
 def _product_script(machine: Machine, script: str) -> Steps[Outcome]:
-    """As the same script does over SSM."""
+    """As the same script does over SSM, and through whatever is wrong with PowerShell on this host."""
 
     def unknown(what: str, _host: Host) -> None:
         machine.unknown(what)
 
-    return (yield from scripts_model.run(machine.host, script, unknown))
+    if machine.options.shell != "full":
+        yield scripts_model.POWERSHELL_SECONDS
+        outcome = Outcome(0, _refusal(script, machine.options.shell))
+    else:
+        outcome = yield from scripts_model.run(machine.host, script, unknown)
+    return dataclasses.replace(outcome, stdout=_spoiled(outcome.stdout, machine.options.answers))
+
+
+def _refusal(script: str, shell: str) -> str:
+    """What the product's prelude says where it cannot work."""
+    hresult, category, message = REFUSALS[shell]
+    error = {"category": category, "hresult": hresult, "message": message}
+    name = scripts_model.script_name(script)
+    return json.dumps({"patchfleet": 1, "script": name, "ok": False, "data": None, "error": error}) + "\r\n"
+
+
+def _spoiled(text: str, answers: str) -> str:
+    if answers == "noisy":
+        return f"WARNING: The names of some imported commands include unapproved verbs.\r\n{{}}\r\n{text}"
+    if answers == "truncated":
+        return text[: len(text) // 2]
+    return "Loading personal and system profiles took 2134ms.\r\n" if answers == "garbage" else text
 
 
 def known_program(line: str) -> reboot.Command | None:

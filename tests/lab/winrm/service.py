@@ -48,10 +48,11 @@ class WinRm:
             own = options.get(host.name, Options())
             authority = stranger if own.certificate == "untrusted" else self._authority
             server = authority.server(own.certificate) if own.scheme == "https" else None
-            machine = Machine(self._play.sim, host, self._note)
-            self.endpoints[host.name] = Endpoint(machine, self.account, own, passwords, server)
+            machine = Machine(self._play.sim, host, self._note, own)
+            self.endpoints[host.name] = Endpoint(machine, self.account, passwords, server)
 
     def start(self) -> None:
+        self._play.world.listen(self._host_did)
         for endpoint in self.endpoints.values():
             endpoint.start()
 
@@ -80,6 +81,10 @@ class WinRm:
             "ansible_winrm_transport": endpoint.options.transport,
             **(secure if endpoint.options.scheme == "https" else {}),
         }
+
+    def _host_did(self, host: Host, word: str) -> None:
+        if host.name in self.endpoints:
+            self.endpoints[host.name].host_did(word)
 
     def _note(self, what: str, params: dict[str, Any], host: Host, error: str | None) -> None:
         self._play.account.note("winrm", what, params, host, error)

@@ -112,13 +112,13 @@ def test_the_power_of_hosts_without_ec2(make_lab: MakeLab) -> None:
     lab = make_lab(*hosts, events=events)
     lab.run_for(2)
     assert (lab.truth("branch")["state"], lab.truth("hall")["state"]) == ("stopped", "stopped")
-    assert not lab.play.world.reachable(lab.play.world.hosts["hall"])
+    assert not lab.play.world.hosts["hall"].reachable
     lab.run_for(300)
     assert lab.truth("branch")["state"] == "running"
     assert lab.ssm.get_connection_status(Target=lab.id("branch"))["Status"] == "connected"
     assert lab.truth("hall")["state"] == "stopped"
     lab.run_for(300)
-    assert lab.play.world.reachable(lab.play.world.hosts["hall"])
+    assert lab.play.world.hosts["hall"].reachable
 
 
 # ---- trace and truth

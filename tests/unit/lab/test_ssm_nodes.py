@@ -142,6 +142,6 @@ def test_filters_of_nodes(make_lab: MakeLab) -> None:
 def test_a_winrm_endpoint_can_go(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a", "kind": "winrm"}, {"name": "b", "kind": "winrm", "unreachable_after": 60})
     world = lab.play.world
-    assert [world.reachable(world.hosts[name]) for name in ("a", "b")] == [True, True]
+    assert [world.hosts[name].reachable for name in ("a", "b")] == [True, True]
     lab.run_for(61)
-    assert [world.reachable(world.hosts[name]) for name in ("a", "b")] == [True, False]
+    assert [world.hosts[name].reachable for name in ("a", "b")] == [True, False]

@@ -5,18 +5,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.winrm import programs, wsman
+from lab.winrm.endpoint import Endpoint
+from lab.winrm.options import Options
 from lab.winrm.payload import SEPARATOR, UnreadablePayload, read_payload
+from lab.winrm.service import WinRm
 from lab.winrm.shells import CHUNK_BYTES, MAX_SHELLS
 from lab.winrm.wsman import Fault
-from virtual_lab import script
+from virtual_lab import UPDATE, VirtualLab, script
 from winrm_hall import BOOTSTRAP, Hall, encoded, payload
+
+MakeLab = Callable[..., VirtualLab]
+PLUGINS = Path(__file__).parents[3] / "plugins"
+PRELUDE = (PLUGINS / "plugin_utils/_windows_script/prelude.ps1").read_text(encoding="utf-8")
 
 
 def test_a_command_runs_in_the_time_of_the_lab(hall: Hall) -> None:
@@ -152,6 +163,54 @@ def test_who_and_where(hall: Hall) -> None:
 def test_a_payload_that_is_none(data: bytes) -> None:
     with pytest.raises(UnreadablePayload):
         read_payload(data)
+
+
+# ---- what may be wrong with a host
+
+
+@pytest.mark.parametrize(("shell", "category"), [("32-bit", "wrong_bitness"), ("constrained", "constrained_language")])
+def test_a_powershell_that_cannot_do_it(make_lab: MakeLab, shell: str, category: str) -> None:
+    hall = Hall(make_lab({"name": "hall", "kind": "winrm"}), shell=shell)
+    answer = json.loads(hall.run(encoded("\n".join(script("probe"))))[0])
+    assert (answer["script"], answer["ok"], answer["error"]["category"]) == ("probe", False, category)
+    assert answer["error"]["message"] in PRELUDE
+
+
+def test_answers_that_are_not_what_they_should_be(make_lab: MakeLab) -> None:
+    said = {}
+    for answers in ("noisy", "truncated", "garbage"):
+        hall = Hall(make_lab({"name": "hall", "kind": "winrm"}), answers=answers)
+        said[answers] = hall.run(encoded("\n".join(script("probe"))))[0]
+    assert json.loads(said["noisy"].splitlines()[-1])["ok"] is True
+    for answer in said.values():
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(answer)
+
+
+def reached(endpoint: Endpoint) -> bool:
+    with contextlib.closing(socket.socket()) as client:
+        return client.connect_ex(("127.0.0.1", endpoint.port)) == 0
+
+
+def test_when_an_endpoint_can_be_reached(make_lab: MakeLab) -> None:
+    update = {**UPDATE, "seconds": 600}
+    lab = make_lab({"name": "hall", "kind": "winrm", "updates": [update], "unreachable_after": 4000})
+    winrm = WinRm(lab.play, {"hall": Options(cut_when={"installing": 100})})
+    winrm.start()
+    endpoint, guest = winrm.endpoints["hall"], lab.play.world.hosts["hall"].guest
+    seen = [reached(endpoint)]
+    guest.updates.begin_installation(guest.updates.offered())
+    for seconds in (99, 1, 600):  # cut off while it installs, there again
+        lab.run_for(seconds)
+        seen.append(reached(endpoint))
+    guest.reboot()
+    seen.append(reached(endpoint))
+    for seconds in (89, 1, 3300):  # booting, up, gone for good
+        lab.run_for(seconds)
+        seen.append(reached(endpoint))
+    winrm.stop()
+    assert seen == [True, False, True, True, False, False, True, False]
+    assert guest.cut_off == 0
 
 
 # ---- reboots as ansible.windows does them

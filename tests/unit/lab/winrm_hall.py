@@ -12,6 +12,7 @@ from typing import Any
 
 from lab.winrm import programs, wsman
 from lab.winrm.machine import Machine
+from lab.winrm.options import Options
 from lab.winrm.payload import SEPARATOR
 from lab.winrm.shells import Shells
 from lab.winrm.wsman import CMD_SHELL, Request
@@ -25,12 +26,15 @@ BOOTSTRAP = 'if ([string]::Equals($in, "`0`0`0`0")) { break }'
 class Hall:
     """A WinRM host of a virtual lab, without HTTP."""
 
-    def __init__(self, lab: VirtualLab) -> None:
+    def __init__(self, lab: VirtualLab, **options: Any) -> None:
         self.lab = lab
         self.noted: list[tuple[str, str | None]] = []
         (host,) = lab.play.world.hosts.values()
-        self.machine = Machine(lab.play.sim, host, lambda what, _params, _host, error: self.noted.append((what, error)))
+        self.machine = Machine(lab.play.sim, host, self._note, Options(**options))
         self.shells = Shells(lab.play.sim, lambda *command: programs.run(self.machine, *command))
+
+    def _note(self, what: str, _params: Any, _host: Any, error: str | None) -> None:
+        self.noted.append((what, error))
 
     def ask(self, action: str, body: str = "", shell_id: str = "", options: dict[str, str] | None = None) -> ET.Element:
         """The body of the answer. It never waits."""
