@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 
 from lab import scripts_model
 from lab.agent import Outcome
@@ -23,12 +24,14 @@ REFUSALS = {
         "PowerShell runs in Constrained Language Mode here; allow the SSM agent full language.",
     ),
 }
-STRICT_MODE = "Set-StrictMode -Version Latest\n"  # Ansible puts it before some texts
+# What Ansible puts before some texts, and after some, so that an exit code comes through.
+STRICT_MODE = "Set-StrictMode -Version Latest\n"
+_EXIT_CODE = re.compile(r";?\s*If \(-not \$\?\) \{ If \(Get-Variable LASTEXITCODE [^\n]*\s*$")
 
 
 def run_script(machine: Machine, text: str) -> Steps[Outcome]:
     """Run the text of a script; what Ansible puts around it does not matter."""
-    script = text.removeprefix(STRICT_MODE)
+    script = _EXIT_CODE.sub("", text.removeprefix(STRICT_MODE))
     name = scripts_model.script_name(script)
     if name is not None:
         machine.ran("Script", name=name)

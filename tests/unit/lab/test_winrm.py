@@ -27,6 +27,7 @@ from winrm_hall import BOOTSTRAP, Hall, encoded, payload
 
 MakeLab = Callable[..., VirtualLab]
 PLUGINS = Path(__file__).parents[3] / "plugins"
+EXIT_CODE = "If (-not $?) { If (Get-Variable LASTEXITCODE -ErrorAction SilentlyContinue) { exit $LASTEXITCODE } Else { exit 1 } }"
 PRELUDE = (PLUGINS / "plugin_utils/_windows_script/prelude.ps1").read_text(encoding="utf-8")
 
 
@@ -156,7 +157,8 @@ def test_cmd_takes_no_line_that_is_too_long(hall: Hall) -> None:
 
 def test_who_and_where(hall: Hall) -> None:
     assert hall.run("whoami")[0] == "hall\\administrator\r\n"
-    assert hall.run(encoded("hostname"))[0] == "HALL\r\n"
+    for before, after in (("", ""), ("Set-StrictMode -Version Latest\n", f"\n{EXIT_CODE}\n"), ("", f"; {EXIT_CODE}")):
+        assert hall.run(encoded(f"{before}hostname{after}"))[0] == "HALL\r\n"
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"{}" + SEPARATOR + b"[]", b"{}" + SEPARATOR + b'{"actions": []}'])
