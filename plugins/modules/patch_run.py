@@ -25,12 +25,14 @@ options:
       - V(opened) plans, writes the run down and leases its hosts.
       - V(host_failed) writes down why a host failed, unless that is written already.
       - V(host_done) gives a host the outcome that its patch step proposed.
+      - V(tasks_begun), V(tasks_done) and V(tasks_failed) write down what became of the user's own tasks before or after a
+        host; where they failed, the host has failed.
       - V(closed) ends the run; hosts without an outcome are concluded as interrupted.
       - V(open_hosts) lists the hosts that earlier runs left open.
       - V(settled) closes dead runs of which nothing is open, and fails when a host is still on because of us.
     type: str
     required: true
-    choices: [planned, opened, host_failed, host_done, closed, open_hosts, settled]
+    choices: [planned, opened, host_failed, host_done, tasks_begun, tasks_done, tasks_failed, closed, open_hosts, settled]
   run_id:
     description:
       - The run. With O(state=open_hosts) and O(state=settled) only that one is looked at.
@@ -59,6 +61,11 @@ options:
         known to be dead.
     type: bool
     default: false
+  tasks:
+    description:
+      - Which of the user's own tasks, those before the host or those after it.
+    type: str
+    choices: [pre, post]
   failed_step:
     description:
       - The step at which a host failed.

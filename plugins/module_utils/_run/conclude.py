@@ -57,6 +57,11 @@ def _interrupted(ledger: Ledger, host: Host, begun: bool) -> Verdict:
         return Verdict("deferred", "admit", "run_interrupted", "The run was interrupted before this host's turn.")
     proposed = host.facts.get("proposed_outcome")
     record = ledger.power(host.key)
-    if proposed and (record is None or record.started_by is None):
+    undone = " Its patch_post_tasks have not run." if _lacks_post_tasks(host) else ""
+    if proposed and (record is None or record.started_by is None) and not undone:
         return Verdict(str(proposed))
-    return Verdict("failed", "patch", "interrupted", "The run was interrupted while it worked on this host.")
+    return Verdict("failed", "patch", "interrupted", f"The run was interrupted while it worked on this host.{undone}")
+
+
+def _lacks_post_tasks(host: Host) -> bool:
+    return bool(host.facts.get("pre_tasks")) and host.facts.get("post_tasks") in {None, "begun"}

@@ -12,12 +12,16 @@ from .._step import Step, StepContext
 from .conclude import close_run, conclude_host, fail_host
 from .open import open_run, plan_run
 from .recover import open_hosts, settle
+from .user_tasks import begin_tasks, end_tasks, fail_tasks
 
 STATES = {
     "planned": plan_run,
     "opened": open_run,
     "host_failed": fail_host,
     "host_done": conclude_host,
+    "tasks_begun": begin_tasks,
+    "tasks_done": end_tasks,
+    "tasks_failed": fail_tasks,
     "closed": close_run,
     "open_hosts": open_hosts,
     "settled": settle,
@@ -46,6 +50,7 @@ STEP = Step(
         "fleet": {"type": "list", "elements": "dict"},
         "forks": {"type": "int", "default": 5},
         "take_over": {"type": "bool", "default": False},
+        "tasks": {"type": "str", "choices": ["pre", "post"]},
         "failed_step": {"type": "str"},
         "reason": {"type": "str"},
         "reason_code": {"type": "str"},
@@ -57,6 +62,9 @@ STEP = Step(
             ("state", "opened", ("settings", "fleet")),
             ("state", "host_failed", ("run_id", "host", "reason")),
             ("state", "host_done", ("run_id", "host")),
+            ("state", "tasks_begun", ("run_id", "host", "tasks")),
+            ("state", "tasks_done", ("run_id", "host", "tasks")),
+            ("state", "tasks_failed", ("run_id", "host", "tasks", "reason")),
             ("state", "closed", ("run_id",)),
         ]
     },

@@ -56,6 +56,7 @@ def test_a_host_goes_its_way_in_this_order(patch: dict[str, Any]) -> None:
     assert roles(way["block"]) == [
         "start_hosts/host",
         "repair_windows_update/sessions",
+        "user_tasks/pre",
         "expand_ebs/host",
         "repair_windows_update/host",
         "patch/host",
@@ -65,7 +66,9 @@ def test_a_host_goes_its_way_in_this_order(patch: dict[str, Any]) -> None:
 def test_each_host_is_put_back_as_soon_as_it_is_done_and_whatever_happened(patch: dict[str, Any]) -> None:
     """instance-scheduler-on-aws#648: stop each host when its own patching has ended, not when the window closes."""
     way = patch["tasks"][-1]
-    assert roles(way["always"]) == ["restore_state/host"]
+    (leaving,) = way["always"]
+    assert roles(leaving["block"]) == ["user_tasks/post"]
+    assert roles(leaving["always"]) == ["restore_state/host"], "also when the user's own tasks fail"
     assert [task[f"{COLLECTION}patch_run"]["state"] for task in way["rescue"]] == ["host_failed"]
 
 
@@ -84,9 +87,15 @@ def test_the_breaker_is_ours_and_not_that_of_a_batch(patch: dict[str, Any]) -> N
 
 def test_nothing_in_a_hosts_way_runs_for_all_or_changes_the_inventory() -> None:
     """host_pinned runs run_once for every host, aborts on add_host, and loses its window by a throttle."""
-    files = {"start_hosts", "expand_ebs", "repair_windows_update", "patch", "restore_state"}
+    files = {"start_hosts", "user_tasks", "expand_ebs", "repair_windows_update", "patch", "restore_state"}
     for path in TASK_FILES:
-        if path.parents[1].name in files and path.name in {"host.yml", "sessions.yml", "power.yml"}:
+        if path.parents[1].name in files and path.name in {
+            "host.yml",
+            "sessions.yml",
+            "power.yml",
+            "pre.yml",
+            "post.yml",
+        }:
             for task in tasks_of(path):
                 assert not {"run_once", "throttle", "ansible.builtin.add_host"} & set(task), path
 

@@ -1,0 +1,71 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The user's own tasks before and after a host, as the ledger sees them.
+
+Those after it undo those before it, so they run whenever those before it were begun. What they cost in time belongs to the
+steps ready and restore.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._errors import Held
+from .._ledger.records import Verdict
+from .._step import StepContext
+
+STEPS = {"pre": "ready", "post": "restore"}
+
+
+def begin_tasks(context: StepContext) -> dict[str, Any]:
+    """Write down that they begin.
+
+    Raises:
+        Held: another run has taken the host over; what is done to it now is its.
+    """
+    run_id, key, which = _of(context)
+    try:
+        context.keep_lease()
+    except Held as error:
+        verdict = Verdict(error.outcome, STEPS[which], error.code, error.reason)
+        context.ledger.conclude(run_id, key, verdict, overwrite=True)
+        raise
+    context.ledger.begin_step(run_id, key, STEPS[which], context.clock.now())
+    context.learn(**{f"{which}_tasks": "begun"})
+    context.say(f"running the {which} tasks")
+    return {"changed": True}
+
+
+def end_tasks(context: StepContext) -> dict[str, Any]:
+    """Write down that they went well."""
+    _end(context, ok=True)
+    return {"changed": True}
+
+
+def fail_tasks(context: StepContext) -> dict[str, Any]:
+    """Write down that one failed: the host has failed, and where it had before, that is told besides."""
+    run_id, key, which = _of(context)
+    if f"{which}_tasks" not in context.ledger.host(run_id, key).facts:
+        return {"changed": False}  # they never began, and who ended that has said why
+    _end(context, ok=False)
+    reason = f"The tasks of patch_{which}_tasks failed: {context.params['reason']}"
+    context.say(reason)
+    host = context.ledger.host(run_id, key)
+    if host.outcome is None:
+        verdict = Verdict("failed", STEPS[which], f"{which}_tasks_failed", reason)
+    else:
+        verdict = Verdict(host.outcome, host.step, host.reason_code, " ".join(filter(None, [host.reason, reason])))
+    context.ledger.conclude(run_id, key, verdict, overwrite=True)
+    return {"changed": True}
+
+
+def _end(context: StepContext, ok: bool) -> None:
+    run_id, key, which = _of(context)
+    context.ledger.end_step(run_id, key, STEPS[which], context.clock.now(), ok)
+    context.learn(**{f"{which}_tasks": "ok" if ok else "failed"})
+
+
+def _of(context: StepContext) -> tuple[str, str, str]:
+    return str(context.run_id), str(context.host_key), str(context.params["tasks"])

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The user's own tasks before and after a host, as the ledger and the report have them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Held
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
+from ansible_collections.patchfleet.windows.plugins.module_utils._run.conclude import conclude_interrupted
+from ansible_collections.patchfleet.windows.plugins.module_utils._run.step import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
+
+from .fakes import ID
+from .stage import RUN, Stage, a_host
+
+
+@pytest.fixture(autouse=True)
+def a_run_under_way(stage: Stage) -> None:
+    stage.open_run()
+    stage.ledger.begin_step(RUN, ID, "start", stage.clock.now())
+
+
+def write(stage: Stage, state: str, tasks: str, reason: str = "It does not stop.") -> None:
+    perform(STEP, stage.context(STEP, state=state, run_id=RUN, host=ID, tasks=tasks, reason=reason))
+
+
+def told(stage: Stage) -> dict[str, Any]:
+    (host,) = build_report(stage.ledger, RUN, stage.clock.now())["hosts"]
+    found: dict[str, Any] = host
+    return found
+
+
+@pytest.mark.parametrize(("tasks", "step"), [("pre", "ready"), ("post", "restore")])
+def test_what_they_took_belongs_to_a_step_of_the_report(stage: Stage, tasks: str, step: str) -> None:
+    write(stage, "tasks_begun", tasks)
+    stage.clock.sleep(40)
+    write(stage, "tasks_done", tasks)
+    host = told(stage)
+    assert (host[f"{tasks}_tasks"], host["seconds"][step]) == ("ok", 40)
+    assert host["timeline"][-1]["ok"] is True
+
+
+@pytest.mark.parametrize(("tasks", "step"), [("pre", "ready"), ("post", "restore")])
+def test_one_that_fails_makes_the_host_fail(stage: Stage, tasks: str, step: str) -> None:
+    stage.ledger.learn(RUN, ID, {"proposed_outcome": "patched"})
+    write(stage, "tasks_begun", tasks)
+    write(stage, "tasks_failed", tasks)
+    host = told(stage)
+    assert [host[key] for key in ("outcome", "step", "reason_code")] == ["failed", step, f"{tasks}_tasks_failed"]
+    assert host["reason"] == f"The tasks of patch_{tasks}_tasks failed: It does not stop."
+    assert (host[f"{tasks}_tasks"], host["timeline"][-1]["ok"]) == ("failed", False)
+
+
+def test_a_reason_that_is_there_is_kept_and_theirs_told_besides(stage: Stage) -> None:
+    stage.ledger.conclude(RUN, ID, Verdict("failed", "disk", "no_room", "No room."))
+    write(stage, "tasks_begun", "post")
+    write(stage, "tasks_failed", "post")
+    host = told(stage)
+    assert (host["step"], host["reason_code"]) == ("disk", "no_room")
+    assert host["reason"] == "No room. The tasks of patch_post_tasks failed: It does not stop."
+
+
+def test_tasks_keep_the_lease_and_never_run_on_a_host_of_another_run(stage: Stage) -> None:
+    stage.clock.sleep(600)
+    write(stage, "tasks_begun", "pre")
+    assert stage.ledger.run(RUN).heartbeat_at == stage.clock.now()
+    stage.ledger.open_run(
+        stage.ledger.run(RUN).__class__(**{**stage.ledger.run(RUN).__dict__, "run_id": "other"}),
+        [a_host(run_id="other")],
+        take_over=True,
+    )
+    with pytest.raises(Held):
+        write(stage, "tasks_begun", "post")
+    write(stage, "tasks_failed", "post")
+    host = told(stage)
+    assert (host["outcome"], host["reason_code"], host["post_tasks"]) == ("held", "lease_lost", None)
+
+
+def test_a_run_that_was_cut_off_before_them_says_so(stage: Stage) -> None:
+    stage.ledger.learn(RUN, ID, {"proposed_outcome": "patched"})
+    write(stage, "tasks_begun", "pre")
+    conclude_interrupted(stage.ledger, RUN)
+    host = told(stage)
+    assert (host["outcome"], host["reason_code"]) == ("failed", "interrupted")
+    assert host["reason"].endswith("Its patch_post_tasks have not run.")
+
+
+def test_a_run_that_was_cut_off_after_them_is_what_it_had_reached(stage: Stage) -> None:
+    stage.ledger.learn(RUN, ID, {"proposed_outcome": "patched"})
+    for tasks in ("pre", "post"):
+        write(stage, "tasks_begun", tasks)
+        write(stage, "tasks_done", tasks)
+    conclude_interrupted(stage.ledger, RUN)
+    assert told(stage)["outcome"] == "patched"
