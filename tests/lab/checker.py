@@ -17,8 +17,11 @@ from lab.always import always_problems
 from lab.invariants import invariant_problems
 from lab.matching import matches, show, wish
 from lab.names import expand_names
-from lab.records import BrokenRunError, Call, Run
+from lab.records import OVER_WINRM, BrokenRunError, Call, Run
 from lab.scenario import Scenario
+
+# A host's first of these is where the run comes to it.
+BEGINNINGS = ("StartInstances", "SendCommand", *OVER_WINRM)
 
 
 def check(scenario: Scenario, out: Path, secrets: Sequence[str] = ()) -> list[str]:
@@ -159,7 +162,7 @@ def _order_problems(run: Run) -> Iterator[str]:
     """Each element's hosts begin before any host of the next: by their places in the trace."""
     begins: dict[str, int] = {}
     for call in run.trace:
-        if call.counts and call.error is None and call.operation in ("StartInstances", "SendCommand"):
+        if call.counts and call.error is None and call.operation in BEGINNINGS:
             for name in call.hosts:
                 begins.setdefault(name, call.index)
     last, last_name = -1, ""

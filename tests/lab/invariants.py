@@ -14,7 +14,7 @@ from typing import Any
 from lab.matching import show
 from lab.names import parse_time
 from lab.power import OFF_AT_START, OURS, our_stops
-from lab.records import Call, Run
+from lab.records import OVER_WINRM, WINRM, Call, Run
 from lab.targets import last_patch_step, step_vars
 
 POWER_ACTS = ("start", "stop", "restart", "terminate")
@@ -120,12 +120,13 @@ def _nothing_begun(run: Run) -> Iterator[str]:
     window = _report_window(run)
     if window is None:
         return
-    for call in _sent(run, "StartInstances", "ModifyVolume", "SendCommand"):
+    for call in _sent(run, "StartInstances", "ModifyVolume", "SendCommand", *OVER_WINRM):
         if not window[0] <= call.t <= window[1]:
             continue
         for name in call.hosts:
             outcome = run.reported.get(name, {}).get("outcome")
-            looked_at = outcome == "deferred" and call.operation == "SendCommand" and not _patches(call, "Install")
+            asks = call.service == WINRM or call.operation == "SendCommand"
+            looked_at = outcome == "deferred" and asks and not _changes(call)
             if outcome in ("excluded", "deferred") and not looked_at:
                 yield f"invariants[5].{name}: expected nothing done to a host that is {outcome}, got {call.operation}"
     yield from _nothing_after_deadline(run, window)
@@ -148,13 +149,27 @@ def _patches(call: Call, operation: str) -> bool:
     return call.params.get("DocumentName") == PATCH_DOCUMENT and operation in _as_list(wanted.get("Operation"))
 
 
+def _changes(call: Call) -> bool:
+    """Whether it installs or reboots; over WinRM ansible.windows does both."""
+    if call.service == WINRM:
+        installs = call.operation == "win_updates" and call.params["state"] == "installed"
+        return call.operation == "Reboot" or (installs and not call.params["check_mode"])
+    return call.operation == "RebootInstances" or _patches(call, "Install")
+
+
+def _scans(call: Call) -> bool:
+    """Whether it looks what is missing. Over WinRM a script may do that, too."""
+    if call.service == WINRM:
+        return call.operation in ("win_updates", "Script") and not _changes(call)
+    return _patches(call, "Scan")
+
+
 def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
 def _proven_by_a_scan(run: Run) -> Iterator[str]:
     """6: a verdict comes from a scan that is younger than the last installation."""
-    kinds = {host.name: host.kind for host in run.scenario.hosts}
     for name, host in run.reported.items():
         if host.get("outcome") not in PROVEN:
             continue
@@ -162,12 +177,9 @@ def _proven_by_a_scan(run: Run) -> Iterator[str]:
         if not verified_at:
             yield f"invariants[6].{name}: expected a proving scan for {host['outcome']}, got {show(verified_at)}"
             continue
-        if kinds[name] == "winrm":
-            continue  # its scans are in no trace
-        calls = [call for call in _sent(run, "SendCommand", "RebootInstances") if name in call.hosts]
-        changed = [call for call in calls if call.operation == "RebootInstances" or _patches(call, "Install")]
-        since = changed[-1].index if changed else -1
-        scans = [call for call in calls if _patches(call, "Scan") and call.index > since]
+        calls = [call for call in run.trace if call.counts and call.error is None and name in call.hosts]
+        since = max((call.index for call in calls if _changes(call)), default=-1)
+        scans = [call for call in calls if _scans(call) and call.index > since]
         if not scans or parse_time(verified_at) < run.time(int(scans[0].t)):
             yield f"invariants[6].{name}: expected a scan after the last installation, got a verdict of {verified_at}"
 

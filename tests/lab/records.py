@@ -20,6 +20,8 @@ from lab.names import parse_time
 from lab.scenario import Scenario
 
 OTHER = "other"  # the caller of what `events` do
+WINRM = "winrm"  # the service of what runs on a host that is reached over WinRM, by these names
+OVER_WINRM = ("win_updates", "Script", "Reboot")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.play import Play
+from lab.records import WINRM
 from lab.winrm.certificates import Authority
 from lab.winrm.endpoint import Endpoint
 from lab.winrm.http import Account
@@ -87,4 +88,4 @@ class WinRm:
             self.endpoints[host.name].host_did(word)
 
     def _note(self, what: str, params: dict[str, Any], host: Host, error: str | None) -> None:
-        self._play.account.note("winrm", what, params, host, error)
+        self._play.trace.write(self._play.sim.now, WINRM, what, params, self.account.user, error, [host.name])

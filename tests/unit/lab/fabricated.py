@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from lab.checker import check
+from lab.records import OVER_WINRM, WINRM
 from lab.scenario import load
 
 DOCUMENT: dict[str, Any] = {
@@ -80,7 +81,7 @@ class Run:
         """Add a call to the trace, at its end or at index ``at``."""
         entry = {
             "t": t,
-            "service": "ssm" if operation == "SendCommand" else "ec2",
+            "service": {"SendCommand": "ssm", **dict.fromkeys(OVER_WINRM, WINRM)}.get(operation, "ec2"),
             "operation": operation,
             "params": params or {},
             "caller": caller,
@@ -88,6 +89,16 @@ class Run:
             "hosts": hosts,
         }
         self.trace.insert(len(self.trace) if at is None else at, entry)
+
+    def over_winrm(self, *calls: tuple[float, str, dict[str, Any]]) -> None:
+        """Make dev-02 a WinRM host to which this was done."""
+        self.document["hosts"][1]["kind"] = "winrm"
+        self.records.pop()
+        self.hosts["dev-02"]["instance_id"] = None
+        self.reports(1, instance_id=None, kind="winrm")
+        self.trace = [{**entry, "hosts": ["dev-01"]} for entry in self.trace]
+        for t, operation, params in calls:
+            self.call(t, operation, ["dev-02"], params=params, caller="Administrator")
 
     def drop(self, operation: str, nth: int = 0) -> None:
         """Remove the ``nth`` call of ``operation`` from the trace."""

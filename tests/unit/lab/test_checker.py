@@ -267,6 +267,12 @@ def test_hosts_of_one_call_begin_together(tmp_path: Path) -> None:
     assert "expect.order[1]: expected dev-01 to begin after dev-02, got it before or together" in run.judge(tmp_path)
 
 
+def test_an_order_of_hosts_over_winrm(tmp_path: Path) -> None:
+    run = Run({"order": ["dev-02", "dev-01"]})
+    run.over_winrm((600.0, "win_updates", {"state": "searched", "check_mode": False}))
+    assert "expect.order[1]: expected dev-01 to begin after dev-02, got it before or together" in run.judge(tmp_path)
+
+
 def test_an_order_of_hosts_that_never_begin_is_not_held(tmp_path: Path) -> None:
     run = Run({"order": ["dev-01", "dev-02"]})
     run.trace = [entry for entry in run.trace if entry["operation"] != "SendCommand"]

@@ -154,3 +154,37 @@ def test_a_tag_in_a_command_is_caught(value: str, tmp_path: Path) -> None:
     run.trace[2]["params"]["Parameters"] = {"commands": [f"Write-Output {value}"]}
     line = f"invariants[9].dev-01, dev-02: expected no tag's value in a command, got {value!r}"
     assert run.judge(tmp_path) == [line]
+
+
+INSTALL = {"state": "installed", "check_mode": False}
+SEARCH = {"state": "searched", "check_mode": False}
+
+
+@pytest.mark.parametrize(
+    ("last", "lines"),
+    [
+        ([(620.0, "win_updates", SEARCH)], []),
+        ([(620.0, "win_updates", {**INSTALL, "check_mode": True})], []),
+        ([(620.0, "Script", {"name": "search_updates"})], []),
+        ([], ["got a verdict of 2026-11-14T22:11:00Z"]),
+        ([(620.0, "win_updates", INSTALL)], ["got a verdict of 2026-11-14T22:11:00Z"]),
+        ([(670.0, "win_updates", SEARCH)], ["got a verdict of 2026-11-14T22:11:00Z"]),
+    ],
+)
+def test_a_verdict_over_winrm_needs_a_look_after_the_reboot(tmp_path: Path, last: Any, lines: list[str]) -> None:
+    run = Run()
+    run.over_winrm((200.0, "win_updates", INSTALL), (300.0, "Reboot", {"after_seconds": 2.0}), *last)
+    expected = [f"invariants[6].dev-02: expected a scan after the last installation, {line}" for line in lines]
+    assert run.judge(tmp_path) == expected
+
+
+def test_nothing_is_installed_over_winrm_on_a_deferred_host(tmp_path: Path) -> None:
+    acts = (("win_updates", SEARCH, True), ("Script", {"name": "probe"}, True), ("Reboot", {}, False))
+    for operation, params, good in acts:
+        run = Run()
+        run.over_winrm((200.0, operation, params))
+        run.reports(1, outcome="deferred", reason_code="sessions", verified_at=None)
+        line = f"invariants[5].dev-02: expected nothing done to a host that is deferred, got {operation}"
+        folder = tmp_path / operation
+        folder.mkdir()
+        assert run.judge(folder) == ([] if good else [line])
