@@ -18,6 +18,17 @@ from cryptography.x509.oid import NameOID
 DAY = timedelta(days=1)
 ADDRESS = "127.0.0.1"
 VALIDITY = {"expired": (-30 * DAY, -DAY), "not_yet_valid": (30 * DAY, 60 * DAY)}
+SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 class Authority:
@@ -27,9 +38,9 @@ class Authority:
         self._folder = folder
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self._key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._build(self._name, self._key, (-DAY, 365 * DAY)).add_extension(
-            x509.BasicConstraints(ca=True, path_length=0), critical=True
-        )
+        certificate = self._build(self._name, self._key, (-DAY, 365 * DAY))
+        certificate = certificate.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        certificate = certificate.add_extension(SIGNS, critical=True)
         self.file = folder / f"{name.replace(' ', '-').lower()}.pem"
         self.file.write_bytes(self._sign(certificate).public_bytes(serialization.Encoding.PEM))
 
@@ -52,7 +63,9 @@ class Authority:
     def _build(
         self, name: x509.Name, key: ec.EllipticCurvePrivateKey, validity: tuple[timedelta, timedelta]
     ) -> x509.CertificateBuilder:
+        """With what OpenSSL wants of certificates where it is strict, as Python 3.13 has it."""
         now = datetime.now(UTC)
+        public = self._key.public_key()
         return (
             x509.CertificateBuilder()
             .subject_name(name)
@@ -61,6 +74,8 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now + validity[0])
             .not_valid_after(now + validity[1])
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
         )
 
     def _sign(self, certificate: x509.CertificateBuilder) -> x509.Certificate:
