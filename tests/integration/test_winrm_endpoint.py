@@ -141,6 +141,12 @@ def test_a_script_runs_through_each_door_of_ansible(lab: LivingLab) -> None:
     assert {answer["data"]["computer_name"] for answer in answers} == {"OTHER"}
 
 
+def test_a_script_that_is_a_file(lab: LivingLab) -> None:
+    script = lab.file("probe.ps1", PROBE)
+    (probe,) = tasks(lab, "other", {"ansible.builtin.script": str(script)})
+    assert json.loads(probe["stdout"])["data"]["computer_name"] == "OTHER"
+
+
 def test_a_reboot_by_win_reboot(lab: LivingLab) -> None:
     (rebooted,) = tasks(lab, "other", {"ansible.windows.win_reboot": {"reboot_timeout": 60}})
     assert rebooted["rebooted"] is True

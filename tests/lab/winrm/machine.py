@@ -28,6 +28,7 @@ class Machine:
         self.options = options
         self.background: list[Process] = []
         self.update_tasks: dict[str, UpdateTask] = {}
+        self.files: dict[str, bytes] = {}  # by their paths in lower case
         self.downloaded: set[str] = set()  # KBs
         self.jobs: dict[str, dict[str, Any]] = {}  # what async_status finds: files, which a reboot does not remove
         self.logon_ui = True  # the registry key that LogonUI makes when Windows is ready for people

@@ -16,7 +16,7 @@ from typing import Any
 
 from lab.agent import Outcome
 from lab.sim import Steps
-from lab.winrm import jobs, win_updates
+from lab.winrm import files, jobs, win_updates
 from lab.winrm.machine import Machine
 from lab.winrm.payload import Payload
 from lab.winrm.scripts import run_script
@@ -39,8 +39,13 @@ class Module:
 def run(machine: Machine, payload: Payload) -> Steps[Outcome]:
     """Run a payload; whatever it is, there is an answer."""
     yield MODULE_SECONDS
-    if not payload.is_module:
-        return Outcome(1, stderr=machine.unknown(f"the script {payload.name}") + "\r\n")
+    if payload.kind == "script":
+        return (yield from run_script(machine, payload.text))
+    if payload.kind == "own":
+        own = files.SCRIPTS.get(payload.name)
+        return (
+            own(machine, payload) if own else Outcome(1, stderr=machine.unknown(f"the script {payload.name}") + "\r\n")
+        )
     name = payload.name.removeprefix(COLLECTION)
     module = MODULES.get(name) if payload.name.startswith(COLLECTION) else None
     if module is None:

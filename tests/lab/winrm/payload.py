@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 # Three parts: the wrapper with its parameters, the manifest of scripts and actions, and data for the script.
 SEPARATOR = b"\n\0\0\0\0\n"
@@ -28,7 +28,7 @@ class Payload:
         name: of a module with where it lies, ``ansible_collections.ansible.windows.plugins.modules.win_ping``, or of the
             script.
         args: a module's arguments, or a script's parameters; those that begin with ``_ansible_`` are Ansible's own.
-        is_module: whether it is a module.
+        kind: a ``module``, a ``script`` of the user's, or one of ansible-core's ``own`` scripts.
         text: of the module or script.
         data: what comes after it at the input.
     """
@@ -36,7 +36,7 @@ class Payload:
     wrappers: dict[str, dict[str, Any]]
     name: str
     args: dict[str, Any]
-    is_module: bool
+    kind: Literal["module", "script", "own"]
     text: str
     data: bytes
 
@@ -57,16 +57,14 @@ def read_payload(data: bytes) -> Payload:
         manifest = json.loads(parts[1])
         *before, last = manifest["actions"]
         wrappers = {action["name"]: action["params"] for action in before}
-        if last["name"] != MODULE_WRAPPER:
-            name, args, is_module = last["name"], last["params"], False
-            script = name
-        else:
-            script = last["params"]["Script"]
-            is_module = bool(last["params"].get("ForModule"))
-            name = script.rpartition(".")[0] if is_module else script
-            variables = {each["Name"]: each["Value"] for each in last["params"].get("Variables") or ()}
+        kind: Literal["module", "script", "own"] = "own"
+        script, args = last["name"], last["params"]
+        if script == MODULE_WRAPPER:
+            script, kind = args["Script"], "module" if args.get("ForModule") else "script"
+            variables = {each["Name"]: each["Value"] for each in args.get("Variables") or ()}
             args = variables.get("complex_args") or {}
         text = base64.b64decode(manifest["scripts"][script]["script"]).decode()
     except (IndexError, KeyError, TypeError, ValueError) as error:
         raise UnreadablePayload(repr(error)) from error
-    return Payload(wrappers, name, args, is_module, text, parts[2] if len(parts) > 2 else b"")
+    name = script.rpartition(".")[0] if kind == "module" else script
+    return Payload(wrappers, name, args, kind, text, parts[2] if len(parts) > 2 else b"")

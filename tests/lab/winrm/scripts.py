@@ -12,7 +12,7 @@ import re
 from lab import scripts_model
 from lab.agent import Outcome
 from lab.sim import Steps
-from lab.winrm import reboot
+from lab.winrm import files, reboot
 from lab.winrm.machine import Machine
 from lab.world import Host
 
@@ -27,16 +27,20 @@ REFUSALS = {
 # What Ansible puts before some texts, and after some, so that an exit code comes through.
 STRICT_MODE = "Set-StrictMode -Version Latest\n"
 _EXIT_CODE = re.compile(r";?\s*If \(-not \$\?\) \{ If \(Get-Variable LASTEXITCODE [^\n]*\s*$")
+_CALL = re.compile(r"&\s+'?([^';]+\.ps1)'?; exit \$LASTEXITCODE\s*")  # a file that was brought before
 
 
 def run_script(machine: Machine, text: str) -> Steps[Outcome]:
     """Run the text of a script; what Ansible puts around it does not matter."""
     script = _EXIT_CODE.sub("", text.removeprefix(STRICT_MODE))
+    called = _CALL.fullmatch(script)
+    if called and called[1].lower() in machine.files:
+        return (yield from run_script(machine, machine.files[called[1].lower()].decode()))
     name = scripts_model.script_name(script)
     if name is not None:
         machine.ran("Script", name=name)
         return (yield from _product_script(machine, script))
-    command = reboot.recognise(script) or known_program(script)
+    command = reboot.recognise(script) or files.recognise(script) or known_program(script)
     if command:
         return (yield from command(machine))
     first_line = script.strip().partition("\n")[0]

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import json
 import socket
 import xml.etree.ElementTree as ET
@@ -23,7 +25,7 @@ from lab.winrm.service import WinRm
 from lab.winrm.shells import CHUNK_BYTES, MAX_SHELLS
 from lab.winrm.wsman import Fault
 from virtual_lab import UPDATE, VirtualLab, script
-from winrm_hall import BOOTSTRAP, Hall, encoded, payload
+from winrm_hall import BOOTSTRAP, Hall, encoded, own_payload, payload
 
 MakeLab = Callable[..., VirtualLab]
 PLUGINS = Path(__file__).parents[3] / "plugins"
@@ -165,6 +167,25 @@ def test_who_and_where(hall: Hall) -> None:
 def test_a_payload_that_is_none(data: bytes) -> None:
     with pytest.raises(UnreadablePayload):
         read_payload(data)
+
+
+def test_files_come_run_and_go(hall: Hall) -> None:
+    def own(name: str, data: bytes = b"", **params: Any) -> str:
+        return hall.run(encoded(BOOTSTRAP), own_payload(name, params, data))[0].strip()
+
+    assert own("powershell_expand_user.ps1", Path="~\\x") == "C:\\Users\\Administrator\\x"
+    folder = own("powershell_mkdtemp.ps1", Directory="%TEMP%", Name="ansible-tmp-1")
+    assert folder == "C:\\Users\\Administrator\\AppData\\Local\\Temp\\ansible-tmp-1"
+    text = "\n".join(script("probe"))
+    data = b"\r\n".join(base64.b64encode(part.encode()) for part in (text[:50], text[50:]))
+    digest = json.loads(own("winrm_put_file.ps1", data, Path=f"{folder}\\a.ps1"))["sha1"]
+    assert digest == hashlib.sha1(text.encode()).hexdigest()  # noqa: S324
+    assert json.loads(hall.run(encoded(f"&  {folder}\\a.ps1; exit $LASTEXITCODE"))[0])["script"] == "probe"
+    fetched = own("winrm_fetch_file.ps1", Path=f"{folder}\\A.PS1", BufferSize=20, Offset=10)
+    assert base64.b64decode(fetched).decode() == text[10:30]
+    assert hall.run(encoded(f"Remove-Item '{folder}' -Force -Recurse;"))[2] == 0
+    assert hall.machine.files == {}
+    assert hall.run(encoded(BOOTSTRAP), own_payload("winrm_fetch_file.ps1", {"Path": "C:\\a"}))[2] == 1
 
 
 # ---- what may be wrong with a host

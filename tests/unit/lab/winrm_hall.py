@@ -131,3 +131,12 @@ def payload(name: str, args: dict[str, Any], wrappers: dict[str, Any] | None = N
         "actions": [*actions, {"name": "module_wrapper.ps1", "params": wrapper, "secure_params": {}}],
     }
     return b"{}" + SEPARATOR + json.dumps(manifest).encode()
+
+
+def own_payload(name: str, params: dict[str, Any], data: bytes = b"") -> bytes:
+    """What Ansible sends for one of ansible-core's own scripts, with data for it."""
+    manifest = {
+        "scripts": {name: {"path": name, "script": base64.b64encode(b"param()").decode()}},
+        "actions": [{"name": name, "params": params, "secure_params": {}}],
+    }
+    return SEPARATOR.join((b"{}", json.dumps(manifest).encode(), data))
