@@ -27,12 +27,6 @@ options:
     type: str
     choices: [inspected, repaired]
     default: repaired
-  sessions:
-    description:
-      - 'What people who are logged on mean: V(warn), V(ignore), or V(defer) (fails).'
-    type: str
-    choices: [warn, ignore, defer]
-    default: warn
   install_timeout_seconds:
     description:
       - How long an installation by somebody else is waited for.

@@ -279,19 +279,32 @@ def test_system_drive_space(way: Way) -> None:
 def test_windows_update_health(way: Way) -> None:
     options: dict[str, Any] = {"scripts": scripts("repair_windows_update", "inspect_windows_update", "repair_services")}
     broken, busy = {"instance_id": way.id("broken"), **options}, {"instance_id": way.lab.id("busy"), **options}
-    checked, inspected, mended, well, unreachable, people = way.run(
+    checked, inspected, mended, well, unreachable = way.run(
         way.task("windows_update_health", check=True, **broken),
         way.task("windows_update_health", state="inspected", **broken),
         way.task("windows_update_health", **broken),
         way.task("windows_update_health", **broken),
         way.task("windows_update_health", **busy),
-        way.task("windows_update_health", sessions="defer", **busy),
     )
     mended_services = ["service wuauserv", "service bits"]
     assert [result["repaired"] for result in (checked, inspected, mended, well)] == [[], [], mended_services, []]
     assert [result["changed"] for result in (checked, inspected, mended, well)] == [False, False, True, False]
     assert "0x8024402C" in failed(unreachable, "update_source_unreachable")
-    assert "2 people are logged on" in failed(people, "sessions")
+
+
+def test_windows_sessions(way: Way) -> None:
+    options: dict[str, Any] = {"scripts": scripts("repair_windows_update", "inspect_sessions", "send_session_message")}
+    busy = {"instance_id": way.lab.id("busy"), **options}
+    seen, told, deferred, waited, nobody = way.run(
+        way.task("windows_sessions", **busy),
+        way.task("windows_sessions", state="told", message="Back at ten.", **busy),
+        way.task("windows_sessions", policy="defer", **busy),
+        way.task("windows_sessions", policy="wait", timeout_seconds=60, **busy),
+        way.task("windows_sessions", policy="defer", instance_id=way.lab.id("still"), **options),
+    )
+    assert (seen["sessions"], told["changed"], nobody["sessions"]) == (2, True, 0)
+    assert "2 people are logged on" in failed(deferred, "sessions")
+    assert "still after 60 s" in failed(waited, "sessions")
 
 
 def test_patch_baseline_and_patch_compliance_info(way: Way) -> None:
@@ -353,6 +366,7 @@ def test_module_defaults_of_the_group_reach_every_module(way: Way, tmp_path: Pat
         way.task("windows_script", **on, name="measure_disk", script=file_of("expand_ebs", "measure_disk")),
         way.task("ebs_volume_size", check=True, **on),
         way.task("system_drive_space", **on, scripts=scripts("expand_ebs", "measure_disk")),
+        way.task("windows_sessions", **on, scripts=scripts("repair_windows_update", "inspect_sessions")),
         way.task("windows_update_health", **on, scripts=scripts("repair_windows_update", "inspect_windows_update")),
         way.task("patch_baseline", **on, snapshot_id=SNAPSHOT, history_script=file_of("patch", "update_history")),
         way.task("patch_compliance_info", **on, snapshot_id=SNAPSHOT),

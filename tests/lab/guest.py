@@ -38,6 +38,7 @@ class Guest:
         self.disk = SystemDisk(spec.disk, device_gib)
         self.updates = WindowsUpdate(sim, spec, self.disk, announce)
         self.sessions = spec.sessions
+        self.messages: list[str] = []  # that people have seen
         self.up = False
         self.boot_time: datetime = sim.time - UP_SINCE
         self.reboots = 0

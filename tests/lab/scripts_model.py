@@ -213,6 +213,18 @@ def inspect_windows_update(host: Host, _input: Data) -> Steps[Data]:
     }
 
 
+def inspect_sessions(host: Host, _input: Data) -> Steps[Data]:
+    yield 1.0
+    return {"sessions": host.guest.sessions}
+
+
+def send_session_message(host: Host, data: Data) -> Steps[Data]:
+    yield 1.0
+    if host.guest.sessions:
+        host.guest.messages.append(data["message"])
+    return {"sessions": host.guest.sessions, "sent": bool(host.guest.sessions)}
+
+
 def _service(service: Service) -> Data:
     return {"name": service.name, "start_type": service.start_type, "status": service.status}
 
@@ -275,6 +287,8 @@ SCRIPTS: dict[str, Script] = {
     "clean_disk": clean_disk,
     "extend_partition": extend_partition,
     "inspect_windows_update": inspect_windows_update,
+    "inspect_sessions": inspect_sessions,
+    "send_session_message": send_session_message,
     "repair_services": repair_services,
     "reset_update_cache": reset_update_cache,
     "repair_components": repair_components,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._errors import Deferred, PatchFleetError
+from .._errors import PatchFleetError
 from .._step import TRACKING_ARGUMENTS, Step, StepContext
 from .causes import SERVICE, cause_of
 from .run import run_guest_script
@@ -27,11 +27,9 @@ def work(context: StepContext) -> dict[str, Any]:
         changed, repaired (list of repairs), sessions, pending_reboot, update_source.
 
     Raises:
-        Deferred: people are logged on and sessions is defer.
         PatchFleetError: the cause's code, with the HRESULT, where Windows Update cannot work.
     """
     health = _inspect(context)
-    _mind_sessions(context, health)
     repaired: list[str] = []
     if context.params["state"] == "repaired" and not context.check_mode:
         health = _wait_for_others(context, health)
@@ -50,15 +48,6 @@ def work(context: StepContext) -> dict[str, Any]:
 
 def _inspect(context: StepContext) -> dict[str, Any]:
     return run_guest_script(context, "inspect_windows_update", INSPECT_SECONDS)
-
-
-def _mind_sessions(context: StepContext, health: dict[str, Any]) -> None:
-    count, policy = int(health["sessions"]), context.params["sessions"]
-    if not count or policy == "ignore":
-        return
-    if policy == "defer":
-        raise Deferred(f"{count} people are logged on (patch_sessions is defer).", "sessions")
-    context.say(f"{count} people are logged on; a reboot will take their work")
 
 
 def _wait_for_others(context: StepContext, health: dict[str, Any]) -> dict[str, Any]:
@@ -117,7 +106,6 @@ STEP = Step(
         **TRACKING_ARGUMENTS,
         "instance_id": {"type": "str", "required": True},
         "state": {"type": "str", "choices": ["inspected", "repaired"], "default": "repaired"},
-        "sessions": {"type": "str", "choices": ["warn", "ignore", "defer"], "default": "warn"},
         "install_timeout_seconds": {"type": "int", "default": 7200},
         "scripts": {"type": "dict", "required": True},
     },

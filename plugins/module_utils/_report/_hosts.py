@@ -159,6 +159,7 @@ _FACTS: tuple[tuple[str, Callable[[f.Host], str | None]], ...] = (
     ("Proving scan", lambda host: f.utc(host["verified_at"]) if host.get("verified_at") else None),
     ("Reason code", lambda host: _optional(host.get("reason_code"))),
     ("Repairs", lambda host: _joined(host.get("repaired"))),
+    ("People logged on", lambda host: _optional(host.get("sessions"))),
     ("Tasks before it", lambda host: _optional(host.get("pre_tasks"))),
     ("Tasks after it", lambda host: _optional(host.get("post_tasks"))),
     ("Room wanted", lambda host: f"{f.gib(host['wanted_gib'])} GiB" if host.get("wanted_gib") is not None else None),

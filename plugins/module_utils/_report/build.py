@@ -69,6 +69,7 @@ def _host(host: Host, steps: list[StepTime], now: float) -> dict[str, Any]:
         "rungs": facts.get("rungs"),
         "grown_gib": facts.get("grown_gib"),
         "snapshot_id": facts.get("snapshot_id"),
+        "sessions": facts.get("sessions"),
         "pre_tasks": facts.get("pre_tasks"),
         "post_tasks": facts.get("post_tasks"),
         "repaired": facts.get("repaired", []),

@@ -19,6 +19,7 @@ from .._clock import iso, parse_iso
 from .._errors import InvalidOption, PatchFleetError
 
 PREFIX = "patch_"
+LONGEST_MESSAGE = 200
 OWN_PREFIX = "patch__"
 """Names that roles register results under; never a user's."""
 
@@ -28,7 +29,8 @@ class Variable:
     """A variable of the playbooks.
 
     Attributes:
-        kind: text, whole, number, yes_no, words, mapping, share (a number of hosts or a percentage), moment (ISO 8601).
+        kind: text, message (one line for people), whole, number, yes_no, words, mapping, share (a number of hosts or a
+            percentage), moment (ISO 8601).
         least: smallest valid number; for a share the smallest number of hosts.
     """
 
@@ -68,7 +70,9 @@ VARIABLES = (
     Variable("patch_snapshot_before_grow", "yes_no", False),
     Variable("patch_reset_base", "yes_no", False),
     Variable("patch_remove_old_windows", "yes_no", False),
-    Variable("patch_sessions", "text", "warn", choices=("warn", "ignore", "defer")),
+    Variable("patch_sessions", "text", "warn", choices=("warn", "ignore", "defer", "wait")),
+    Variable("patch_sessions_timeout_seconds", "whole", 3600, least=60),
+    Variable("patch_sessions_message", "message"),
     Variable("patch_pre_tasks", "words", []),
     Variable("patch_post_tasks", "words", []),
     Variable("patch_tasks_timeout_seconds", "whole", 600, least=1),
@@ -135,6 +139,15 @@ def _text(name: str, given: Any) -> str:
     return str(given).strip()
 
 
+def _message(name: str, given: Any) -> str:
+    """msg.exe takes one line of at most 255 characters, and reads one that begins with a slash as an option of its own."""
+    text = _text(name, given)
+    if len(text) > LONGEST_MESSAGE or not text.isprintable() or text.startswith("/"):
+        right = f"It must be one line of at most {LONGEST_MESSAGE} characters that does not begin with a slash."
+        raise InvalidOption(name, given, right)
+    return text
+
+
 def _whole(name: str, given: Any) -> int:
     if isinstance(given, bool) or not re.fullmatch(r"-?\d+", str(given).strip()):
         raise InvalidOption(name, given, "It must be a whole number.")
@@ -187,6 +200,7 @@ def _moment(name: str, given: Any) -> float:
 
 CONVERTERS = {
     "text": _text,
+    "message": _message,
     "whole": _whole,
     "number": _number,
     "yes_no": _yes_no,

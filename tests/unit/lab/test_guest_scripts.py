@@ -231,3 +231,12 @@ def test_servicing_state_of_an_idle_host(make_lab: MakeLab) -> None:
         "pending_reboot": [],
         "last_progress_at": None,
     }
+
+
+def test_people_who_are_logged_on_see_a_message(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "used", "sessions": 2}, {"name": "free"})
+    assert lab.script("used", "inspect_sessions")["data"] == {"sessions": 2}
+    for name, seen in (("used", ["Back at ten."]), ("free", [])):
+        told = lab.script(name, "send_session_message", {"message": "Back at ten.", "seconds": 60})["data"]
+        assert told["sent"] is bool(seen)
+        assert lab.play.world.hosts[name].guest.messages == seen

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Deferred, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._guest.causes import (
     CAUSES,
     NETWORK,
@@ -147,28 +147,7 @@ def test_every_known_code_is_an_hresult_in_capitals() -> None:
     assert all(code == "0x" + f"{int(code, 16):08X}" for code in CAUSES)
 
 
-# People and other installations
-
-
-def test_people_are_warned_of_by_default(stage: Stage) -> None:
-    assert check(stage, health(sessions=2))["sessions"] == 2
-    assert stage.told == ["2 people are logged on; a reboot will take their work"]
-
-
-def test_people_may_be_ignored(stage: Stage) -> None:
-    check(stage, health(sessions=2), sessions="ignore")
-    assert stage.told == []
-
-
-def test_a_host_with_people_on_it_may_be_deferred_untouched(stage: Stage) -> None:
-    error = trouble(stage, health("wuauserv", sessions=1), sessions="defer", state="inspected")
-    assert isinstance(error, Deferred)
-    assert error.code == "sessions"
-    assert stage.guest.names == ["inspect_windows_update"]
-
-
-def test_nobody_logged_on_defers_nothing(stage: Stage) -> None:
-    assert check(stage, health(), sessions="defer")["sessions"] == 0
+# Other installations
 
 
 def test_an_installation_by_others_is_waited_for_and_never_doubled(stage: Stage) -> None:

@@ -59,6 +59,7 @@ def test_a_host_goes_its_way_in_this_order(patch: dict[str, Any]) -> None:
         "user_tasks/pre",
         "expand_ebs/host",
         "repair_windows_update/host",
+        "repair_windows_update/message",
         "patch/host",
     ]
 
@@ -92,6 +93,7 @@ def test_nothing_in_a_hosts_way_runs_for_all_or_changes_the_inventory() -> None:
         if path.parents[1].name in files and path.name in {
             "host.yml",
             "sessions.yml",
+            "message.yml",
             "power.yml",
             "pre.yml",
             "post.yml",

@@ -1,0 +1,94 @@
+#!/usr/bin/python
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: windows_sessions
+short_description: Mind the people who are logged on to a Windows host
+version_added: 0.1.0
+author: Patch Fleet contributors (@patchfleet)
+description:
+  - Counts the sessions with a desktop, and warns of them, waits until there is none, or fails.
+  - Can show a message in all sessions.
+options:
+  instance_id:
+    description:
+      - 'The managed node: an EC2 instance (C(i-…)) or a hybrid node (C(mi-…)).'
+    type: str
+    required: true
+  state:
+    description:
+      - V(checked) minds them, V(told) shows O(message) in their sessions.
+    type: str
+    choices: [checked, told]
+    default: checked
+  policy:
+    description:
+      - 'What people who are logged on mean: V(warn), V(ignore), V(defer) (fails), or V(wait) (waits until nobody is, and
+        fails after O(timeout_seconds)).'
+    type: str
+    choices: [warn, ignore, defer, wait]
+    default: warn
+  timeout_seconds:
+    description:
+      - How long O(policy=wait) waits.
+    type: int
+    default: 3600
+  message:
+    description:
+      - One line for the people. A host that cannot show it is no failure.
+    type: str
+  scripts:
+    description:
+      - 'The scripts C(inspect_sessions) and C(send_session_message): files (the action plugin reads them) or texts.'
+    type: dict
+    required: true
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: partial
+    details: O(state=told) shows the message each time.
+  action_group:
+    version_added: 0.1.0
+extends_documentation_fragment:
+  - patchfleet.windows._attributes
+  - patchfleet.windows._attributes.action_group
+  - patchfleet.windows._tracking
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+"""
+
+EXAMPLES = r"""
+- name: Wait until nobody works on it
+  patchfleet.windows.windows_sessions:
+    instance_id: i-0123456789abcdef0
+    policy: wait
+    timeout_seconds: 7200
+    scripts:
+      inspect_sessions: inspect_sessions.ps1
+"""
+
+RETURN = r"""
+sessions:
+  description: People logged on.
+  returned: success
+  type: int
+"""
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._guest.sessions import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+
+
+def main() -> None:
+    run_as_module(STEP)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""People who are logged on, as a run minds them: waited for, told, and never in the text of a script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from living_lab import TWO_MINUTES_WITH_A_REBOOT, Ended, LivingLab
+
+MESSAGE = "Updates at ten; save your work. 'quoted' $(hostname)"
+HOST = {"scan_seconds": 10, "updates": [TWO_MINUTES_WITH_A_REBOOT]}
+HOSTS = [
+    {"name": "waited", "sessions": 2, "tags": {"PatchGroup": "Wait"}, **HOST},
+    {"name": "told", "sessions": 1, "tags": {"PatchGroup": "Tell"}, **HOST},
+]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingLab]:
+    with LivingLab(tmp_path_factory.mktemp("people"), HOSTS) as lab:
+        yield lab
+
+
+def scripts_of(ended: Ended) -> list[str]:
+    """The names of the scripts that were sent, in order."""
+    sent = [call["params"].get("Parameters", {}).get("commands", [""]) for call in ended.calls]
+    return [lines[0].partition(": ")[2] for lines in sent if lines[0].startswith("# patchfleet-script: ")]
+
+
+def test_a_host_whose_people_stay_is_deferred_and_untouched(lab: LivingLab) -> None:
+    variables = {"patch_tag_value": "Wait", "patch_sessions": "wait", "patch_sessions_timeout_seconds": 300}
+    ended = lab.playbook("patch", variables=variables)
+    host = ended.host("waited")
+    assert [host[key] for key in ("outcome", "reason_code", "sessions")] == ["deferred", "sessions", 2], ended.said
+    assert "2 people are logged on still after 300 s" in host["reason"]
+    assert set(scripts_of(ended)) == {"probe", "inspect_sessions"}
+    assert lab.truth("waited")["installed"] == []
+
+
+def test_people_are_told_before_the_installation(lab: LivingLab) -> None:
+    variables = {"patch_tag_value": "Tell", "patch_sessions_message": MESSAGE}
+    ended = lab.playbook("patch", variables=variables)
+    assert (ended.code, ended.outcomes) == (0, {"told": "patched"}), ended.said
+    assert "1 person is logged on; a reboot will take their work" in ended.said
+    asked = [call["params"] for call in ended.calls if call["operation"] == "SendCommand"]
+    documents = [params["DocumentName"] for params in asked]
+    told = next(n for n, params in enumerate(asked) if "send_session_message" in str(params["Parameters"]))
+    assert told < documents.index("AWS-RunPatchBaseline")
+    assert MESSAGE not in str(asked)
+    assert lab.truth("told")["reboots"] == 1
