@@ -41,6 +41,7 @@ class Guest:
         self.messages: list[str] = []  # that people have seen
         self.up = False
         self.boot_time: datetime = sim.time - UP_SINCE
+        self.clock_skew = timedelta(0)  # by so much its clock is fast
         self.reboots = 0
         self.cut_off = 0
         self.cut_off_by_us = 0
@@ -52,6 +53,10 @@ class Guest:
         """As Windows would have it: 15 characters that NetBIOS allows."""
         allowed = "".join(c if c.isascii() and c.isalnum() else "-" for c in self.spec.name.upper())
         return allowed[:15].strip("-") or "HOST"
+
+    def by_its_clock(self, moment: datetime) -> datetime:
+        """What the host's own clock shows at that moment."""
+        return moment + self.clock_skew
 
     def add_listener(self, listener: GuestListener) -> None:
         self._listeners.append(listener)

@@ -92,8 +92,9 @@ def run(host: Host, text: str, unknown: Callable[[str, Host], None]) -> Steps[Ou
     return Outcome(0, json.dumps(document, ensure_ascii=False) + "\r\n")
 
 
-def _iso(moment: datetime | None) -> str | None:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+def _iso(host: Host, moment: datetime | None) -> str | None:
+    """As the host's own clock has it."""
+    return host.guest.by_its_clock(moment).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
 def _gib(value: float) -> float:
@@ -104,8 +105,8 @@ def probe(host: Host, _input: Data) -> Steps[Data]:
     yield 0.0
     return {
         "computer_name": host.guest.computer_name,
-        "boot_time": _iso(host.guest.boot_time),
-        "time": _iso(host.now),
+        "boot_time": _iso(host, host.guest.boot_time),
+        "time": _iso(host, host.now),
         "powershell_version": "5.1.20348.2849",
     }
 
@@ -261,10 +262,10 @@ def update_history(host: Host, data: Data) -> Steps[Data]:
                 "operation": "installation",
                 "result": entry.result,
                 "hresult": entry.hresult,
-                "at": _iso(entry.at),
+                "at": _iso(host, entry.at),
             }
             for entry in host.guest.updates.history
-            if since is None or entry.at >= since
+            if since is None or host.guest.by_its_clock(entry.at) >= since
         ]
     }
 
@@ -276,7 +277,7 @@ def servicing_state(host: Host, _input: Data) -> Steps[Data]:
         "installing": updates.installing,
         "processes": ["TiWorker.exe", "TrustedInstaller.exe"] if updates.installing else [],
         "pending_reboot": sorted(updates.pending_reboot),
-        "last_progress_at": _iso(updates.last_progress_at),
+        "last_progress_at": _iso(host, updates.last_progress_at),
     }
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from lab.sim import Process, Simulation, Timer
@@ -34,6 +35,7 @@ class Machine:
         self.logon_ui = True  # the registry key that LogonUI makes when Windows is ready for people
         self._note = note
         self._shutdown: Timer | None = None
+        host.guest.clock_skew = timedelta(seconds=options.clock_skew_seconds)
         host.guest.add_listener(self)
 
     def ran(self, what: str, **params: Any) -> None:

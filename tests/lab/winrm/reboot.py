@@ -49,7 +49,8 @@ def recognise(text: str) -> Command | None:
 
 def _boot_time(machine: Machine) -> Steps[Outcome]:
     yield 0.0
-    since = machine.host.guest.boot_time - FILETIME_EPOCH
+    guest = machine.host.guest
+    since = guest.by_its_clock(guest.boot_time) - FILETIME_EPOCH
     return Outcome(0, f"{(since.days * 86400 + since.seconds) * 10_000_000 + since.microseconds * 10}\r\n")
 
 

@@ -12,6 +12,7 @@ import json
 import socket
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +209,23 @@ def test_answers_that_are_not_what_they_should_be(make_lab: MakeLab) -> None:
     for answer in said.values():
         with pytest.raises(json.JSONDecodeError):
             json.loads(answer)
+
+
+def test_a_clock_that_is_wrong(make_lab: MakeLab) -> None:
+    plain, slow = (
+        Hall(make_lab({"name": "hall", "kind": "winrm", "updates": [UPDATE]}), clock_skew_seconds=skew)
+        for skew in (0, -7200)
+    )
+    for hall in (plain, slow):
+        hall.module("win_updates")
+        hall.lab.run_for(600)
+    right, late = (json.loads(hall.run(encoded("\n".join(script("probe"))))[0])["data"] for hall in (plain, slow))
+    for field in ("time", "boot_time"):
+        assert datetime.fromisoformat(right[field]) - datetime.fromisoformat(late[field]) == timedelta(hours=2)
+    assert int(plain.run(encoded(BOOT_TIME))[0]) - int(slow.run(encoded(BOOT_TIME))[0]) == 7200 * 10_000_000
+    since = {"since": "2026-11-14T22:00:00Z"}  # what the slow one has installed it remembers as from before
+    history = [hall.run(encoded("\n".join(script("update_history", since))))[0] for hall in (plain, slow)]
+    assert [len(json.loads(text)["data"]["entries"]) for text in history] == [1, 0]
 
 
 def reached(endpoint: Endpoint) -> bool:
