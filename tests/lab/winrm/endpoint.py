@@ -55,7 +55,13 @@ class Endpoint:
             with self._machine.sim.current():
                 self._machine.unknown(f"the operation {request.action} on {request.resource}")
             raise wsman.not_supported(request.action)
-        return self._shells.answer(request)
+        try:
+            return self._shells.answer(request)
+        except wsman.Fault:
+            raise
+        except Exception as error:
+            self._machine.sim.broke(error)  # the lab's own fault: whoever runs it has to know
+            raise wsman.broken_message(f"the lab broke ({error!r})") from error
 
     def log_on(self) -> LogOn:
         """A client begins to log on by NTLM."""

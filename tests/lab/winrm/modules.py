@@ -39,13 +39,17 @@ class Module:
 def run(machine: Machine, payload: Payload) -> Steps[Outcome]:
     """Run a payload; whatever it is, there is an answer."""
     yield MODULE_SECONDS
+    if payload.kind == "module":
+        return (yield from _run_module(machine, payload))
     if payload.kind == "script":
         return (yield from run_script(machine, payload.text))
-    if payload.kind == "own":
-        own = files.SCRIPTS.get(payload.name)
-        return (
-            own(machine, payload) if own else Outcome(1, stderr=machine.unknown(f"the script {payload.name}") + "\r\n")
-        )
+    own = files.SCRIPTS.get(payload.name)
+    if own:
+        return own(machine, payload)
+    return Outcome(1, stderr=machine.unknown(f"the script {payload.name}") + "\r\n")
+
+
+def _run_module(machine: Machine, payload: Payload) -> Steps[Outcome]:
     name = payload.name.removeprefix(COLLECTION)
     module = MODULES.get(name) if payload.name.startswith(COLLECTION) else None
     if module is None:
@@ -124,7 +128,7 @@ def win_shell(machine: Machine, payload: Payload) -> Steps[Result]:
 
 MODULES: dict[str, Module] = {
     "win_ping": Module(win_ping, frozenset({"data"})),
-    "win_powershell": Module(win_powershell, frozenset({"script"})),
+    "win_powershell": Module(win_powershell, frozenset({"script", "depth", "error_action"})),
     "win_updates": Module(win_updates.run, win_updates.OPTIONS),
     "async_status": Module(jobs.async_status, frozenset({"jid", "mode", "_async_dir"})),
     "win_shell": Module(win_shell, frozenset({"_raw_params", "cmd"})),

@@ -95,10 +95,6 @@ class Shells:
         """The answer to a request that it knows; Fault when it cannot be done."""
         return wsman.answer(request, self._work[request.action](request))
 
-    @property
-    def count(self) -> int:
-        return len(self._shells)
-
     def close(self) -> None:
         """Windows goes down, and all that runs in its shells."""
         for commands in self._shells.values():
@@ -171,7 +167,7 @@ class Shells:
     def _find(self, request: Request, command_id: str) -> Command:
         command = self._shell(request).get(command_id)
         if command is None:
-            raise wsman.no_command(command_id)
+            raise wsman.no_command()
         return command
 
     def _begin(self, command: Command) -> None:

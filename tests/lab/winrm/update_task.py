@@ -141,7 +141,7 @@ class UpdateTask:
 
     def _filtered(self, update: Update) -> Iterator[str]:
         """Why an update is left out."""
-        text = f"{_title(update)} {update.kb}"
+        text = _title(update) + update.kb  # one after the other, as PowerShell adds them
         accept, reject = self._options.get("accept_list") or [], self._options.get("reject_list") or []
         if accept and not _matches(text, accept):
             yield "accept_list"

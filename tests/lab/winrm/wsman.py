@@ -59,10 +59,13 @@ def no_shell(shell_id: str) -> Fault:
     return Fault(2150858843, "w:InvalidSelectors", text)
 
 
-def no_command(command_id: str) -> Fault:
-    """ERROR_WINRS_INVALID_COMMANDID is what the client learns of a command that has been ended."""
-    text = f"The Windows Remote Shell received a request to perform an operation on a command identifier {command_id} "
-    return Fault(2152991672, "w:InvalidParameter", f"{text}that does not exist. ")
+def no_command() -> Fault:
+    """The same number: the client, or a reboot, has ended the command."""
+    text = (
+        "The Windows Remote Shell received a request to perform an operation on a command identifier that does not exist. "
+        "Either the command has completed execution or the client specified an invalid command identifier. "
+    )
+    return Fault(2150858843, "w:InvalidSelectors", text)
 
 
 def not_supported(action: str) -> Fault:
