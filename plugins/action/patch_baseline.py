@@ -12,10 +12,12 @@ from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script
 
 
 class ActionModule(ControllerStep):
-    """The module of the same name, inside the controller; history_script may be a file of the role here."""
+    """The module of the same name, inside the controller; scripts may be files of the role here."""
 
     step = INSTALL
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        params["history_script"] = script_text(self, params["history_script"])
+        for option in ("history_script", "boot_script"):
+            if params.get(option):
+                params[option] = script_text(self, params[option])
         return params

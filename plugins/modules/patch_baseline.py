@@ -41,6 +41,22 @@ options:
         what was installed, and why an update failed.'
     type: str
     required: true
+  boot_script:
+    description:
+      - 'The script C(inspect_boot): a file (the action plugin reads it) or its text. With it the reboots are counted from
+        the host''s own event log, and after a reboot the services that ran by themselves before must run again.'
+    type: str
+  agent_timeout_seconds:
+    description:
+      - How long these services may take.
+    type: int
+    default: 600
+  ignore_services:
+    description:
+      - Services that need not run again; V(*) for all.
+    type: list
+    elements: str
+    default: []
   cloudwatch_log_group:
     description:
       - A CloudWatch log group that gets the whole output; Run Command itself keeps its beginning only.
@@ -69,6 +85,7 @@ EXAMPLES = r"""
     instance_id: i-0123456789abcdef0
     snapshot_id: 3b4e6f0a-8a7c-4f0e-9b57-0d0f3b3c9a11
     history_script: update_history.ps1
+    boot_script: inspect_boot.ps1
 """
 
 RETURN = r"""

@@ -50,4 +50,4 @@ def test_people_are_told_before_the_installation(lab: LivingLab) -> None:
     told = next(n for n, params in enumerate(asked) if "send_session_message" in str(params["Parameters"]))
     assert told < documents.index("AWS-RunPatchBaseline")
     assert MESSAGE not in str(asked)
-    assert lab.truth("told")["reboots"] == 1
+    assert lab.truth("told")["reboots"] == ended.host("told")["reboots"] == 1

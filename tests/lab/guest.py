@@ -42,6 +42,7 @@ class Guest:
         self.up = False
         self.boot_time: datetime = sim.time - UP_SINCE
         self.clock_skew = timedelta(0)  # by so much its clock is fast
+        self.boots: list[datetime] = []  # those that this lab has seen
         self.reboots = 0
         self.cut_off = 0
         self.cut_off_by_us = 0
@@ -74,6 +75,7 @@ class Guest:
         yield self.spec.boot_seconds
         self.up = True
         self.boot_time = self._sim.time
+        self.boots.append(self.boot_time)
         self.disk.rescan()
         self.updates.boot()
         self._announce("booted")

@@ -32,6 +32,17 @@ REPAIRING_SERVICES_SECONDS = 10.0
 RESETTING_CACHE_SECONDS = 30.0
 RESTORING_HEALTH_SECONDS = 600.0
 
+# Services that every Windows starts by itself and that run while it does.
+RUN_BY_THEMSELVES = (
+    "AmazonSSMAgent",
+    "CryptSvc",
+    "EventLog",
+    "LanmanServer",
+    "LanmanWorkstation",
+    "Schedule",
+    "Winmgmt",
+)
+
 _NAME = re.compile(r"# patchfleet-script: (\S+)\s*")
 _INPUT = re.compile(r"^\$PatchFleetInput = '([A-Za-z0-9+/=]*)'\s*$", re.MULTILINE)
 
@@ -108,6 +119,18 @@ def probe(host: Host, _input: Data) -> Steps[Data]:
         "boot_time": _iso(host, host.guest.boot_time),
         "time": _iso(host, host.now),
         "powershell_version": "5.1.20348.2849",
+    }
+
+
+def inspect_boot(host: Host, data: Data) -> Steps[Data]:
+    yield 1.0
+    since = datetime.fromisoformat(data["since"]) if data.get("since") else None
+    boots = [host.guest.by_its_clock(moment) for moment in host.guest.boots]
+    return {
+        "boot_time": _iso(host.guest.by_its_clock(host.guest.boot_time)),
+        "time": _iso(host.guest.by_its_clock(host.now)),
+        "boots": None if since is None else [_iso(moment) for moment in boots if moment >= since],
+        "services": list(RUN_BY_THEMSELVES),
     }
 
 
@@ -283,6 +306,7 @@ def servicing_state(host: Host, _input: Data) -> Steps[Data]:
 
 SCRIPTS: dict[str, Script] = {
     "probe": probe,
+    "inspect_boot": inspect_boot,
     "measure_disk": measure_disk,
     "missing_update_sizes": missing_update_sizes,
     "clean_disk": clean_disk,

@@ -12,6 +12,7 @@ from .._clock import iso
 from .._errors import PatchFleetError
 from .._step import TRACKING_ARGUMENTS, Step, StepContext
 from .._windows_script.protocol import compose, run_script
+from . import reboots
 from .baseline import Scan, run_baseline, scan
 
 HISTORY_SECONDS = 300
@@ -26,17 +27,21 @@ def install(context: StepContext) -> dict[str, Any]:
         changed, outcome (patched or compliant), installed, missing, failed_updates, passes, verified_at.
 
     Raises:
-        PatchFleetError: something is still missing, a pass did not end in time, or nothing could be proven.
+        PatchFleetError: something is still missing, a pass did not end in time, nothing could be proven, or services that
+            ran before do not run after the reboot.
     """
     instance_id = str(context.params["instance_id"])
     if context.check_mode:
         return {"changed": True}
     began = context.clock.now()
+    before = reboots.look(context)
     passes, found = _passes(context, instance_id)
     installed, failed_updates = _history(context, instance_id, began, found)
     context.learn(installed=installed, failed_updates=failed_updates)
+    now = reboots.count(context, before)
     if not found.compliant:
         raise _still_missing(found, failed_updates)
+    reboots.refuse_missing_services(context, before, now)
     outcome = "patched" if installed else "compliant"
     propose(context, outcome)
     context.say(f"{outcome}: {', '.join(installed) or 'nothing was missing'}")
@@ -134,6 +139,9 @@ INSTALL = Step(
         "max_passes": {"type": "int", "default": 3, "no_log": False},
         "install_timeout_seconds": {"type": "int", "default": 7200},
         "history_script": {"type": "str", "required": True},
+        "boot_script": {"type": "str"},
+        "agent_timeout_seconds": {"type": "int", "default": 600},
+        "ignore_services": {"type": "list", "elements": "str", "default": []},
         "cloudwatch_log_group": {"type": "str"},
     },
     work=install,

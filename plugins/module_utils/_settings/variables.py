@@ -64,6 +64,7 @@ VARIABLES = (
     Variable("patch_install_timeout_seconds", "whole", 7200, least=60),
     Variable("patch_host_timeout_seconds", "whole", 14400, least=60),
     Variable("patch_max_passes", "whole", 3, least=1),
+    Variable("patch_ignore_services", "words", []),
     Variable("patch_free_gib", "number", 20, least=0),
     Variable("patch_grow_gib", "whole", 20, least=0),
     Variable("patch_volume_max_gib", "whole", 200, least=1),

@@ -240,3 +240,13 @@ def test_people_who_are_logged_on_see_a_message(make_lab: MakeLab) -> None:
         told = lab.script(name, "send_session_message", {"message": "Back at ten.", "seconds": 60})["data"]
         assert told["sent"] is bool(seen)
         assert lab.play.world.hosts[name].guest.messages == seen
+
+
+def test_starts_of_a_host_are_in_its_log(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a", "updates": [{**UPDATE, "seconds": 60}]})
+    before = lab.script("a", "inspect_boot", {"since": None})["data"]
+    assert before["boots"] is None
+    lab.patch("a")
+    after = lab.script("a", "inspect_boot", {"since": before["time"]})["data"]
+    assert (len(after["boots"]), after["services"]) == (1, before["services"])
+    assert after["boot_time"] == after["boots"][0] > before["boot_time"]

@@ -293,7 +293,8 @@ def test_a_step_without_scripts_reads_none() -> None:
     assert action(system_drive_space.ActionModule).prepare({"scripts": None}, {})["scripts"] == {}
 
 
-def test_the_history_script_is_read(role_files: Path) -> None:
+@pytest.mark.parametrize("option", ["history_script", "boot_script"])
+def test_the_scripts_of_an_installation_are_read(role_files: Path, option: str) -> None:
     (role_files / "history.ps1").write_text("the text")
     plugin = action(patch_baseline.ActionModule)
-    assert plugin.prepare({"history_script": "history.ps1"}, {})["history_script"].endswith("the text")
+    assert plugin.prepare({option: "history.ps1"}, {})[option].endswith("the text")

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reboots during an installation: how many, and whether the host is whole again afterwards.
+
+The patch baseline reboots by itself, so the host's own event log is asked for its starts, and the services that ran by
+themselves before have to run again. Those that Windows starts on a trigger come and go; the script leaves them out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .._clock import iso, parse_iso
+from .._errors import PatchFleetError
+from .._step import StepContext
+from .._windows_script.protocol import compose, run_script
+
+LOOK_SECONDS = 300
+CLOCK_TOLERANCE_SECONDS = 60.0
+"""Windows reckons its boot time back from now, so that it moves when the clock is set."""
+
+
+@dataclass(frozen=True)
+class Uptime:
+    """What a host says of itself. Times are seconds since 1970 by its own clock; starts is None where its log does not tell."""
+
+    time: float
+    boot_time: float
+    starts: int | None
+    services: frozenset[str]
+
+
+def look(context: StepContext, since: float | None = None) -> Uptime | None:
+    """Ask the host, and for the number of its starts after ``since``; None where it does not answer, or nobody may ask."""
+    text = context.params.get("boot_script")
+    if not text:
+        return None
+    lines = compose("inspect_boot", str(text), {"since": iso(since)})
+    try:
+        said = run_script(context, str(context.params["instance_id"]), lines, LOOK_SECONDS)
+    except PatchFleetError as error:
+        if error.outcome != "failed":
+            raise
+        context.say(f"its reboots are not known: {error.reason}")
+        return None
+    starts = said.get("boots")
+    return Uptime(
+        time=parse_iso(said["time"]),
+        boot_time=parse_iso(said["boot_time"]),
+        starts=None if starts is None else len(starts),
+        services=frozenset(said["services"]),
+    )
+
+
+def count(context: StepContext, before: Uptime | None) -> Uptime | None:
+    """Learn how often it rebooted since; returns what it is like now, if that is known and it has rebooted."""
+    now = look(context, before.time) if before else None
+    if before is None or now is None:
+        return None
+    rebooted = now.boot_time > before.boot_time + CLOCK_TOLERANCE_SECONDS
+    if now.starts is not None:
+        context.learn(reboots=now.starts)
+    elif not rebooted:
+        context.learn(reboots=0)
+    return now if rebooted else None
+
+
+def refuse_missing_services(context: StepContext, before: Uptime | None, now: Uptime | None) -> None:
+    """After a reboot, wait until the services run that ran before.
+
+    Raises:
+        PatchFleetError: ``services_not_back``, with their names.
+    """
+    if before is None or now is None:
+        return
+    ignored = {name.lower() for name in context.params["ignore_services"]}
+    if "*" in ignored:
+        return
+    wanted = {name for name in before.services if name.lower() not in ignored}
+    seen = [now]
+
+    def look_again() -> bool | None:
+        if wanted <= seen[-1].services:
+            return True
+        seen.append(look(context) or seen[-1])
+        return True if wanted <= seen[-1].services else None
+
+    if context.wait(look_again, context.deadline(float(context.params["agent_timeout_seconds"])), 15.0) is None:
+        lacking = ", ".join(sorted(wanted - seen[-1].services))
+        raise PatchFleetError(
+            f"Everything is installed, but after the reboot these services do not run, which ran before: {lacking} "
+            "(patch_ignore_services leaves some out).",
+            "services_not_back",
+        )
