@@ -125,11 +125,11 @@ def probe(host: Host, _input: Data) -> Steps[Data]:
 def inspect_boot(host: Host, data: Data) -> Steps[Data]:
     yield 1.0
     since = datetime.fromisoformat(data["since"]) if data.get("since") else None
-    boots = [host.guest.by_its_clock(moment) for moment in host.guest.boots]
+    boots = [moment for moment in host.guest.boots if since and host.guest.by_its_clock(moment) >= since]
     return {
-        "boot_time": _iso(host.guest.by_its_clock(host.guest.boot_time)),
-        "time": _iso(host.guest.by_its_clock(host.now)),
-        "boots": None if since is None else [_iso(moment) for moment in boots if moment >= since],
+        "boot_time": _iso(host, host.guest.boot_time),
+        "time": _iso(host, host.now),
+        "boots": [_iso(host, moment) for moment in boots] if since else None,
         "services": list(RUN_BY_THEMSELVES),
     }
 
