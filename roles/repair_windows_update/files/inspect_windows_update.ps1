@@ -54,7 +54,15 @@ Invoke-PatchFleetScript -Name 'inspect_windows_update' -Work {
     }
     $people = @(Get-CimInstance -ClassName 'Win32_Process' -Filter "Name = 'explorer.exe'" | Select-Object -ExpandProperty SessionId -Unique)
     $installing = $false
-    if ($agent.ok) { $installing = [bool] (New-Object -ComObject 'Microsoft.Update.Installer').IsBusy }
+    if ($agent.ok) {
+        try {
+            $installing = [bool] (New-Object -ComObject 'Microsoft.Update.Installer').IsBusy
+        } catch {
+            # Over WinRM the installer is refused to everybody (E_ACCESSDENIED); what works for it is to be seen all the same.
+            # https://learn.microsoft.com/windows/win32/wua_sdk/using-wua-from-a-remote-computer
+            $installing = [bool] (Get-Process -Name 'TiWorker', 'wusa' -ErrorAction SilentlyContinue)
+        }
+    }
     return @{
         services = $services
         agent = $agent
