@@ -28,6 +28,8 @@ MESSAGES = {
     "0x80073712": "The component store is in an inconsistent state.",
     "0x8024402C": "The proxy server or target server name cannot be resolved.",
     "0x8024FFFF": "An operation failed due to reasons not covered by another error code.",
+    "0x80070005": "Access is denied.",
+    "0x80072EE2": "The operation timed out.",
     CANCELLED: "The operation was cancelled.",
     BUSY: "The operation tried to install while another installation was in progress.",
 }
@@ -39,7 +41,7 @@ SEARCH_ERRORS = {
     "no_route": "0x8024402C",
     "unrepairable": "0x8024FFFF",
 }
-INSTALL_ERRORS = {**SEARCH_ERRORS, "components_corrupt": "0x80073712"}
+INSTALL_ERRORS = {"components_corrupt": "0x80073712"}
 # A search or an installation that cannot work gives up after so long.
 GIVES_UP_AFTER_SECONDS = 15.0
 
@@ -172,7 +174,7 @@ class WindowsUpdate:
 
     def search_error(self) -> str | None:
         """The HRESULT that a search ends with at the moment."""
-        return SEARCH_ERRORS.get(self.fault)
+        return self.fault if self.fault.startswith("0x") else SEARCH_ERRORS.get(self.fault)
 
     def agent_error(self) -> str | None:
         """The HRESULT with which the agent itself refuses to answer."""
@@ -213,7 +215,7 @@ class WindowsUpdate:
         installation.started[update.kb] = entry
         self.history.append(entry)
         self.last_progress_at = self._sim.time
-        error = INSTALL_ERRORS.get(self.fault) or (None if self._take(update.gib) else DISK_FULL)
+        error = self.search_error() or INSTALL_ERRORS.get(self.fault) or (None if self._take(update.gib) else DISK_FULL)
         if error:
             yield min(GIVES_UP_AFTER_SECONDS, update.seconds)
             self._end(installation, entry, error)

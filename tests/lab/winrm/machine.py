@@ -36,6 +36,8 @@ class Machine:
         self._note = note
         self._shutdown: Timer | None = None
         host.guest.clock_skew = timedelta(seconds=options.clock_skew_seconds)
+        if options.search_error:
+            host.guest.updates.fault = options.search_error
         host.guest.add_listener(self)
 
     def ran(self, what: str, **params: Any) -> None:

@@ -23,6 +23,8 @@ class Options:
         certificate: ``expired``, ``not_yet_valid`` (as a client's clock that is late sees it), ``other_name`` (for
             another address), or ``untrusted`` (by an authority that nobody knows).
         clock_skew_seconds: by so much the host's own clock is fast, or slow.
+        search_error: the HRESULT with which Windows Update fails, beyond those of a scenario: ``0x80070005`` where a
+            second hop is refused, ``0x80072EE2`` where the WSUS is gone.
         cut_when: for how many lab seconds the endpoint is gone once the host gets to a state that events know
             (``{"installing": 60}``); 0 breaks the connections that are there, and infinity is for good.
         answers: what becomes of the answers of scripts: ``noisy``, something else is printed before; ``truncated``, the
@@ -34,6 +36,7 @@ class Options:
     transport: Transport = "ntlm"
     certificate: Literal["valid", "expired", "not_yet_valid", "other_name", "untrusted"] = "valid"
     clock_skew_seconds: float = 0.0
+    search_error: str | None = None
     cut_when: Mapping[str, float] = field(default_factory=dict)
     answers: Literal["well", "noisy", "truncated", "garbage"] = "well"
     shell: Literal["full", "32-bit", "constrained"] = "full"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from ansible_collections.ansible.windows.plugins.action import win_updates as ac
 
 from lab.guest_updates import BUSY
 from lab.winrm.win_updates import OPTIONS
-from virtual_lab import UPDATE, VirtualLab
+from virtual_lab import UPDATE, VirtualLab, script
 from winrm_hall import BOOTSTRAP, Hall, encoded, payload
 
 MakeLab = Callable[..., VirtualLab]
@@ -151,6 +152,14 @@ def test_a_search_that_cannot_work(updates: Callable[..., Updates], fault: str, 
     result = updates(UPDATE, windows_update=fault).follow()
     assert (result.failed, result.hresult, result.changed) == (True, hresult, False)
     assert result.msg.startswith(action_of)
+
+
+def test_an_error_of_windows_update_that_no_scenario_has(make_lab: MakeLab) -> None:
+    host = Updates(make_lab({"name": "hall", "kind": "winrm", "updates": [UPDATE]}), search_error="0x80070005")
+    result = host.follow()
+    assert (result.hresult, result.msg[-17:]) == (0x80070005, "Access is denied.")
+    inspected = json.loads(host.run(encoded("\n".join(script("inspect_windows_update"))))[0])["data"]
+    assert (inspected["agent"]["ok"], inspected["search"]["hresult"]) == (True, "0x80070005")
 
 
 @pytest.mark.parametrize(
