@@ -27,12 +27,24 @@ options:
       - V(host_done) gives a host the outcome that its patch step proposed.
       - V(tasks_begun), V(tasks_done) and V(tasks_failed) write down what became of the user's own tasks before or after a
         host; where they failed, the host has failed.
+      - V(lost_hosts) concludes the hosts that left their play in the middle of their way, and lists those to be put back.
       - V(closed) ends the run; hosts without an outcome are concluded as interrupted.
       - V(open_hosts) lists the hosts that earlier runs left open.
       - V(settled) closes dead runs of which nothing is open, and fails when a host is still on because of us.
     type: str
     required: true
-    choices: [planned, opened, host_failed, host_done, tasks_begun, tasks_done, tasks_failed, closed, open_hosts, settled]
+    choices:
+      - planned
+      - opened
+      - host_failed
+      - host_done
+      - tasks_begun
+      - tasks_done
+      - tasks_failed
+      - lost_hosts
+      - closed
+      - open_hosts
+      - settled
   run_id:
     description:
       - The run. With O(state=open_hosts) and O(state=settled) only that one is looked at.
@@ -109,8 +121,8 @@ run_id:
   returned: state=opened
   type: str
 hosts:
-  description: The hosts in planned order, or those that are open.
-  returned: state=planned, opened or open_hosts
+  description: The hosts in planned order, those that are open, or those that were lost.
+  returned: state=planned, opened, open_hosts or lost_hosts
   type: list
   elements: dict
 lines:

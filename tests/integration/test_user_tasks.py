@@ -19,6 +19,7 @@ NAMES = ("fine", "pre", "post", "patch", "both", "refused")
 def fleet() -> Iterator[dict[str, Any]]:
     for name in NAMES:
         yield {"name": name, "tags": {"PatchGroup": name}, "groups": [f"of_{name}"], **HOST}
+    yield {"name": "lost-{1..2}", "tags": {"PatchGroup": "lost"}, **HOST}
     yield {"name": "scanned", "tags": {"PatchGroup": "scanned"}, "scan_seconds": 10}
     yield {"name": "broken", "tags": {"PatchGroup": "broken"}, "windows_update": "no_route", **HOST}
 
@@ -143,3 +144,19 @@ def test_the_files_of_a_single_host_are_looked_at_too(lab: LivingLab, tmp_path: 
     assert ended.touched == []
     assert "patch_post_tasks: " in ended.words
     assert "There is no such file" in ended.words
+
+
+NOWHERE = {"ansible_connection": "winrm", "ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_password": "x"}
+
+
+def test_a_host_that_a_task_cannot_reach_is_put_back_at_the_end(lab: LivingLab) -> None:
+    """ansible/ansible#56265: an unreachable host gets neither rescue nor always."""
+    lost = {"name": "Stop it", "ansible.builtin.raw": "x", "vars": NOWHERE, "when": "inventory_hostname == 'lost-1'"}
+    ended = patch(lab, "lost", [lost], AFTER)
+    assert ended.code == 4, "as Ansible ends wherever a host was unreachable"
+    assert ended.outcomes == {"lost-1": "failed", "lost-2": "patched"}
+    host = ended.host("lost-1")
+    assert (host["reason_code"], host["step"], host["final_state"]) == ("unreachable", "ready", "stopped")
+    assert "Its patch_post_tasks have not run." in host["reason"]
+    assert (lab.truth("lost-1")["state"], lab.truth("lost-1")["installed"]) == ("stopped", [])
+    assert "are still on because of" not in ended.said

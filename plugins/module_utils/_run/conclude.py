@@ -36,6 +36,27 @@ def conclude_host(context: StepContext) -> dict[str, Any]:
     return {"changed": True, "outcome": host.outcome, "reason": host.reason}
 
 
+def lost_hosts(context: StepContext) -> dict[str, Any]:
+    """Hosts that left their play in the middle of their way: Ansible found them unreachable, or a task ended their play.
+
+    They have failed; returns those that may have to be put back, under hosts (key, name, instance_id, region).
+    """
+    run_id, ledger = context.params["run_id"], context.ledger
+    last = {step.host_key: step.step for step in ledger.steps(run_id) if step.step != "admit"}
+    lost = [host for host in ledger.hosts(run_id) if host.outcome is None and host.key in last]
+    for host in lost:
+        reason = f"Ansible lost it at the step {last[host.key]}: a task found it unreachable, or ended its play."
+        if _lacks_post_tasks(host):
+            reason += " Its patch_post_tasks have not run."
+        ledger.conclude(run_id, host.key, Verdict("failed", last[host.key], "unreachable", reason))
+        context.say(f"{host.name}: {reason}")
+    fields = ("key", "name", "instance_id", "region")
+    return {
+        "changed": bool(lost),
+        "hosts": [{field: getattr(host, field) for field in fields} for host in lost if ledger.power(host.key)],
+    }
+
+
 def close_run(context: StepContext) -> dict[str, Any]:
     """Every host has an outcome afterwards, and the run is over."""
     run_id = context.params["run_id"]

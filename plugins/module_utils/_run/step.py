@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._step import Step, StepContext
-from .conclude import close_run, conclude_host, fail_host
+from .conclude import close_run, conclude_host, fail_host, lost_hosts
 from .open import open_run, plan_run
 from .recover import open_hosts, settle
 from .user_tasks import begin_tasks, end_tasks, fail_tasks
@@ -22,6 +22,7 @@ STATES = {
     "tasks_begun": begin_tasks,
     "tasks_done": end_tasks,
     "tasks_failed": fail_tasks,
+    "lost_hosts": lost_hosts,
     "closed": close_run,
     "open_hosts": open_hosts,
     "settled": settle,
@@ -65,6 +66,7 @@ STEP = Step(
             ("state", "tasks_begun", ("run_id", "host", "tasks")),
             ("state", "tasks_done", ("run_id", "host", "tasks")),
             ("state", "tasks_failed", ("run_id", "host", "tasks", "reason")),
+            ("state", "lost_hosts", ("run_id",)),
             ("state", "closed", ("run_id",)),
         ]
     },

@@ -99,3 +99,33 @@ def test_a_run_that_was_cut_off_after_them_is_what_it_had_reached(stage: Stage) 
         write(stage, "tasks_done", tasks)
     conclude_interrupted(stage.ledger, RUN)
     assert told(stage)["outcome"] == "patched"
+
+
+# Hosts that leave their play
+
+
+def lost(stage: Stage) -> dict[str, Any]:
+    return perform(STEP, stage.context(STEP, state="lost_hosts", run_id=RUN))
+
+
+def test_a_host_that_was_lost_in_them_has_failed_and_is_to_be_put_back(stage: Stage) -> None:
+    stage.record()
+    write(stage, "tasks_begun", "pre")
+    assert [host["key"] for host in lost(stage)["hosts"]] == [ID]
+    host = told(stage)
+    assert [host[key] for key in ("outcome", "step", "reason_code")] == ["failed", "ready", "unreachable"]
+    assert host["reason"].endswith("Its patch_post_tasks have not run.")
+
+
+def test_a_host_that_has_an_outcome_or_was_never_begun_is_not_lost(stage: Stage) -> None:
+    stage.ledger.conclude(RUN, ID, Verdict("patched"))
+    stage.open_run(a_host("i-2", run_id="later"), run_id="later")
+    stage.ledger.begin_step("later", "i-2", "admit", stage.clock.now())
+    for run_id in (RUN, "later"):
+        result = perform(STEP, stage.context(STEP, state="lost_hosts", run_id=run_id))
+        assert result == {"changed": False, "hosts": []}
+    assert stage.ledger.host("later", "i-2").outcome is None
+
+
+def test_a_lost_host_without_a_power_record_is_not_put_back(stage: Stage) -> None:
+    assert lost(stage) == {"changed": True, "hosts": []}
