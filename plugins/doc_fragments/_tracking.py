@@ -23,4 +23,10 @@ options:
   host:
     description: The host's key in the run.
     type: str
+  fence:
+    description:
+      - The fencing number under which the run holds the host, from M(patchfleet.windows.patch_run). Once another run has taken
+        the host over it is a larger one, and the step ends before it changes anything.
+      - Without it, the number that holds when the step begins. The action plugin takes it from the planned host.
+    type: int
 """

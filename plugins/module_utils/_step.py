@@ -17,9 +17,9 @@ from typing import Any, NoReturn, TypeVar
 from ._aws.api import Aws
 from ._aws.connect import OptionsConnection
 from ._clock import Clock, system_clock, wait_for
-from ._errors import Held, PatchFleetError
+from ._errors import PatchFleetError
 from ._ledger import open_ledger
-from ._ledger.records import Host, Ledger, Verdict
+from ._ledger.records import LEASE_SECONDS, Host, Ledger, Verdict, lease_lost
 
 T = TypeVar("T")
 
@@ -29,6 +29,7 @@ TRACKING_ARGUMENTS: dict[str, Any] = {
     "ledger": {"type": "str"},
     "run_id": {"type": "str"},
     "host": {"type": "str"},
+    "fence": {"type": "int"},
 }
 """Options of a step that can belong to a run; doc fragment ``_tracking``."""
 
@@ -88,19 +89,22 @@ class StepContext:
         self.say = say
         self.run_id: str | None = params.get("run_id") or None
         self.host_key: str | None = params.get("host") or None
-        self._aws = aws
+        self.fence: int | None = params.get("fence")
+        self._aws = aws.guarded(self.prove_lease) if aws else None
         self._ledger = ledger
         self._host: Host | None = None
         self._next_heartbeat = 0.0
+        self._keeps_dead = False
         self.phase: str | None = None
         self.memo: dict[str, Any] = {}  # what the step looked up once
         self.learned: dict[str, Any] = {}
 
     @property
     def aws(self) -> Aws:
-        """AWS in the region of the options."""
+        """AWS in the region of the options; the lease is checked right before each call that changes something."""
         if self._aws is None:
-            self._aws = Aws(OptionsConnection(self.params), self.clock, self.params.get("region"))
+            region = self.params.get("region")
+            self._aws = Aws(OptionsConnection(self.params), self.clock, region, self.prove_lease)
         return self._aws
 
     @property
@@ -126,7 +130,7 @@ class StepContext:
         """Remember facts about the host, and write them into the run, where there is one."""
         self.learned.update(facts)
         if self.place:
-            self.ledger.learn(*self.place, facts)
+            self.ledger.learn(*self.place, facts, fence=self.fence)
 
     def deadline(self, seconds: float) -> float:
         """The clock's time in so many seconds, or the end of the host's whole time if that is earlier."""
@@ -140,9 +144,9 @@ class StepContext:
         if phase == self.phase:
             return
         self.leave(ok=True)
-        self.phase = phase
         if self.place:
-            self.ledger.begin_step(*self.place, phase, self.clock.now())
+            self.ledger.begin_step(*self.place, phase, self.clock.now(), fence=self.fence)
+        self.phase = phase
 
     def leave(self, ok: bool) -> None:
         """The present one ends."""
@@ -164,17 +168,38 @@ class StepContext:
 
         return wait_for(look_alive, self.clock, deadline, first_pause_seconds, longest)
 
+    def prove_lease(self) -> None:
+        """The proof that the host is still ours, asked for right before each change to it: EC2, SSM and Windows know no
+        fencing numbers. Whoever names no ``fence`` works under the one that the run has when the step begins.
+
+        Raises:
+            Held: another run, or another process for this one, took the host over.
+        """
+        if not self.place:
+            return
+        now_held = self.ledger.fence(*self.place)
+        self.fence = now_held if self.fence is None else self.fence
+        if now_held is None or now_held != self.fence:
+            raise lease_lost(self.place[1])
+
     def keep_lease(self) -> None:
-        """A sign of life, and the proof that the host is still ours."""
+        """A sign of life, once a minute, and the proof that the host is still ours."""
         if not self.place or self.clock.now() < self._next_heartbeat:
             return
-        run_id, key = self.place
-        if not self.ledger.holds_lease(run_id, key):
-            raise Held(f"Another run has taken {key} over; this one does not touch it any more.", "lease_lost")
+        self.prove_lease()
         now = self.clock.now()
-        if self.phase != "restore" or self.ledger.run(run_id).is_alive(now):  # a dead run stays dead
+        run_id, key = self.place
+        if self.phase != "restore" or self.ledger.run(run_id).is_alive(now):
             self.ledger.heartbeat(run_id, now)
+        else:  # a dead run stays dead; only this host is kept
+            self.ledger.keep(key, self.fence or 0, now + LEASE_SECONDS)
+            self._keeps_dead = True
         self._next_heartbeat = now + HEARTBEAT_SECONDS
+
+    def let_go(self) -> None:
+        """The end of a step for a dead run: the host is free for others again."""
+        if self._keeps_dead and self.place:
+            self.ledger.keep(self.place[1], self.fence or 0, None)
 
 
 def perform(step: Step, context: StepContext) -> dict[str, Any]:
@@ -186,20 +211,21 @@ def perform(step: Step, context: StepContext) -> dict[str, Any]:
     phase = step.phase_of(context.params)
     if not context.place or phase is None:
         return step.work(context)
-    context.enter(phase)
     ok = False
     try:
+        context.enter(phase)
         if phase != "admit" or context.host.outcome is None:  # one that was never leased is told there why
             context.keep_lease()
         _refuse_late(context)
         result = step.work(context)
         ok = True
     except PatchFleetError as error:
-        error.facts.setdefault("step", context.phase)
+        error.facts.setdefault("step", context.phase or phase)
         _conclude(context, context.place, error)
         raise
     finally:
         context.leave(ok)
+        context.let_go()
     return result
 
 
@@ -215,8 +241,9 @@ def _conclude(context: StepContext, place: tuple[str, str], error: PatchFleetErr
     reason = error.reason
     if error.outcome == "held" and context.host.reason:
         reason = f"{context.host.reason} {reason}"
-    verdict = Verdict(error.outcome, context.phase, error.code, reason)
-    context.ledger.conclude(*place, verdict, overwrite=error.outcome == "held")
+    verdict = Verdict(error.outcome, error.facts["step"], error.code, reason)
+    # Who lost the host does not know how it ended.
+    context.ledger.conclude(*place, verdict, overwrite=error.outcome == "held" and error.code != "lease_lost")
 
 
 def failure(error: PatchFleetError) -> dict[str, Any]:

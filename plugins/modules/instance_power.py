@@ -30,6 +30,12 @@ options:
       - 'The host''s key in the run: its instance or node id, or its inventory name where it has none.'
     type: str
     required: true
+  fence:
+    description:
+      - The fencing number under which the run holds the host, from M(patchfleet.windows.patch_run). Once another run has taken
+        the host over it is a larger one, and the step ends before it changes anything.
+      - Without it, the number that holds when the step begins. The action plugin takes it from the planned host.
+    type: int
   instance_id:
     description:
       - The EC2 instance.

@@ -38,6 +38,7 @@ class ControllerStep(ActionBase):  # type: ignore[misc]  # ansible-core has no t
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, params = self.validate_argument_spec(self.step.argument_spec(), **self.step.rules)
+        self._fill_in_fence(params, task_vars or {})
         try:
             params = self.prepare(params, task_vars or {})
             if self._task.delegate_to and self._task.delegate_to not in LOCAL:
@@ -48,6 +49,12 @@ class ControllerStep(ActionBase):  # type: ignore[misc]  # ansible-core has no t
         except PatchFleetError as error:
             result.update(failed=True, **failure(error))
         return result
+
+    def _fill_in_fence(self, params: dict[str, Any], task_vars: dict[str, Any]) -> None:
+        """The fencing number that the host got when the run was opened, or when restore took it over."""
+        planned = task_vars.get("patch__host") or {}
+        if "fence" in params and params["fence"] is None and params.get("host") == planned.get("key"):
+            params["fence"] = planned.get("fence")  # validated already, as it came from our own result
 
     def _elsewhere(self, params: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
         """The step as a module on another machine, with what only the controller could read: its files and variables."""

@@ -143,4 +143,4 @@ def _look(context: StepContext, run: Run, host: Host) -> str:
         known = context.ledger.power(host.key)
         return known.original_state if known else state
     record = PowerRecord(*(host.key, instance_id, str(host.region), host.name, state, context.clock.now(), run.run_id))
-    return context.ledger.record_power(record).original_state
+    return context.ledger.record_power(record, fence=context.fence).original_state

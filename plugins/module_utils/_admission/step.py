@@ -16,6 +16,7 @@ STEP = Step(
         "ledger": {"type": "str"},
         "run_id": {"type": "str", "required": True},
         "host": {"type": "str", "required": True},
+        "fence": {"type": "int"},
     },
     work=admit,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .._clock import Clock
@@ -31,6 +31,8 @@ if HAS_BOTO3:
 PATIENCE_SECONDS = 600.0
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
+READING = ("describe_", "list_", "get_", "simulate_")
+"""Operations that begin so change nothing; every other one does."""
 
 
 class Aws:
@@ -38,13 +40,21 @@ class Aws:
 
     Throttling, outages and lost connections are repeated for PATIENCE_SECONDS with a pause that doubles and is drawn at
     random ("full jitter", AWS Builders' Library); everything else is raised as AwsError at once. So is an endpoint that
-    cannot be reached in a region that botocore does not know, which is a typo more often than an outage.
+    cannot be reached in a region that botocore does not know, which is a typo more often than an outage. ``before_change``
+    is asked right before each attempt of a call that changes something, and may raise.
     """
 
-    def __init__(self, connection: Connection, clock: Clock, region: str | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        clock: Clock,
+        region: str | None = None,
+        before_change: Callable[[], None] = lambda: None,
+    ) -> None:
         self._connection = connection
         self._clock = clock
         self._region = region or connection.region
+        self._before_change = before_change
         self._random = random.Random()
 
     @property
@@ -64,7 +74,13 @@ class Aws:
 
     def in_region(self, region: str | None) -> Aws:
         """The same credentials in another region."""
-        return Aws(self._connection, self._clock, region) if region and region != self._region else self
+        if not region or region == self._region:
+            return self
+        return Aws(self._connection, self._clock, region, self._before_change)
+
+    def guarded(self, before_change: Callable[[], None]) -> Aws:
+        """The same, with a question before each change."""
+        return Aws(self._connection, self._clock, self._region, before_change)
 
     def knows(self, service: str, api_operation: str, parameter: str) -> bool:
         """Whether the installed botocore knows a parameter of an operation."""
@@ -82,6 +98,8 @@ class Aws:
         pause = FIRST_PAUSE_SECONDS
         while True:
             error = None
+            if not operation.startswith(READING) and not parameters.get("DryRun"):
+                self._before_change()
             try:
                 client = self._connection.client(service, self.region)
                 return dict(getattr(client, operation)(**parameters))

@@ -6,11 +6,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from .._errors import Held
+
 LEASE_SECONDS = 900.0
-"""A run that gave no sign of life for so long holds its hosts no longer."""
+"""A run that gave no sign of life for so long holds its hosts no longer.
+
+It gives one each minute. With two controllers' clocks SKEW_SECONDS apart, ten minutes of silence are still needed before one
+takes the other for dead, and who is taken over wrongly is stopped by the fencing number.
+"""
+SKEW_SECONDS = 300.0
+"""By so much the clocks of two controllers may differ."""
+WAYS_KEPT = 20
+"""So many ways of a host are remembered, the newest."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +97,38 @@ class StepTime:
     ok: bool | None
 
 
+@dataclass(frozen=True)
+class Way:
+    """A way that a host went to its end, for predicting the next: seconds of each step, several beginnings added up."""
+
+    host_key: str
+    run_id: str
+    finished_at: float
+    outcome: str
+    seconds: dict[str, float]
+
+    @property
+    def total_seconds(self) -> float:
+        """From its admission, which it may have waited for, to its being put back."""
+        return sum(seconds for step, seconds in self.seconds.items() if step != "admit")
+
+
 class Ledger(Protocol):
-    """The memory of runs outside their processes. Every method is one transaction, committed when it returns."""
+    """The memory of runs outside their processes.
+
+    Every method has been committed when it returns, and all of it or nothing of it has. Writes about a host take the
+    ``fence``, the fencing number under which the writer holds the host: they are refused with Held (``lease_lost``) once
+    it is another's. None is for who only tidies up.
+    """
+
+    def check(self) -> list[str]:
+        """Whether it can be used at all; returns warnings, raises InvalidOption. Asked once, when a playbook begins."""
 
     def open_run(self, run: Run, hosts: list[Host], take_over: bool) -> dict[str, str]:
-        """Write down a run and lease its hosts; returns the hosts that another living run holds: key → its run id."""
+        """Write down a run and lease its hosts; returns the hosts that another living run holds: key → its run id.
+
+        A host that is taken over from a run that left something open knows it: fact ``adopted_from``, that run's id.
+        """
 
     def runs(self) -> list[Run]:
         """All runs, the newest first."""
@@ -104,8 +142,21 @@ class Ledger(Protocol):
     def holds_lease(self, run_id: str, key: str) -> bool:
         """Whether the host is leased to this run (and no other took it over)."""
 
+    def fence(self, run_id: str, key: str) -> int | None:
+        """The fencing number under which this run holds the host: it grows with every take-over. None: it does not."""
+
+    def fences(self, run_id: str) -> dict[str, int]:
+        """The same for all hosts that the run holds."""
+
     def take_over(self, run_id: str, keys: list[str], now: float, force: bool) -> dict[str, str]:
-        """Lease hosts to a run; returns those that another living run keeps (none if ``force``)."""
+        """Lease hosts of this run to whoever works for it from now on; processes that did so before lose them.
+
+        The hosts are kept for LEASE_SECONDS also where the run is dead; returns those that somebody alive holds, if only
+        this run's own processes (none if ``force``): key → run id.
+        """
+
+    def keep(self, key: str, fence: int, until: float | None) -> None:
+        """Keep a host that was taken over until then, however dead its run is; None lets it go."""
 
     def open_breaker(self, run_id: str, reason: str) -> None:
         """Nothing new starts in this run any more; the first reason stays."""
@@ -119,25 +170,28 @@ class Ledger(Protocol):
     def host(self, run_id: str, key: str) -> Host:
         """One host of a run."""
 
-    def learn(self, run_id: str, key: str, facts: dict[str, Any]) -> None:
-        """Add facts about a host."""
+    def learn(self, run_id: str, key: str, facts: dict[str, Any], fence: int | None = None) -> None:
+        """Add facts about a host, each one whole; None forgets one."""
 
     def conclude(self, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
-        """Give a host its outcome; False if it has one already and ``overwrite`` is not set."""
+        """Give a host its outcome; False if it has one already and ``overwrite`` is not set.
+
+        A run that lost the host may still say so: these are its own rows, and the first word stands.
+        """
 
     def outcome_counts(self, run_id: str) -> dict[str, int]:
         """How many hosts have each outcome; the key is "" for those that have none yet."""
 
-    def begin_step(self, run_id: str, key: str, step: str, now: float) -> None:
+    def begin_step(self, run_id: str, key: str, step: str, now: float, fence: int | None = None) -> None:
         """A step begins."""
 
     def end_step(self, run_id: str, key: str, step: str, now: float, ok: bool) -> None:
-        """The step that began last ends."""
+        """The step that began last ends; also in a run that lost the host meanwhile."""
 
-    def steps(self, run_id: str) -> list[StepTime]:
-        """All steps of a run in the order in which they began."""
+    def steps(self, run_id: str, key: str | None = None) -> list[StepTime]:
+        """All steps of a run, or of one host of it, in the order in which they began."""
 
-    def record_power(self, record: PowerRecord) -> PowerRecord:
+    def record_power(self, record: PowerRecord, fence: int | None = None) -> PowerRecord:
         """Open a record, or return the one that is open already, unchanged."""
 
     def power(self, host_key: str) -> PowerRecord | None:
@@ -146,14 +200,23 @@ class Ledger(Protocol):
     def open_power(self) -> list[PowerRecord]:
         """All open records, oldest first."""
 
-    def note_start(self, host_key: str, run_id: str, requested_at: float) -> None:
+    def note_start(self, host_key: str, run_id: str, requested_at: float, fence: int | None = None) -> None:
         """A start of ours is about to be requested."""
 
-    def note_launch(self, host_key: str, launch_time: float | None) -> None:
+    def note_launch(self, host_key: str, launch_time: float | None, fence: int | None = None) -> None:
         """AWS has shown the start (or, with None, refused it: then nothing was started)."""
 
-    def close_power(self, host_key: str, how: str, now: float) -> None:
+    def close_power(self, host_key: str, how: str, now: float, fence: int | None = None) -> None:
         """The host is as it was found, or somebody else's."""
+
+    def remember(self, way: Way) -> None:
+        """Keep how long a way took; the oldest beyond WAYS_KEPT of the host are forgotten."""
+
+    def history(self, host_key: str) -> list[Way]:
+        """The remembered ways of a host, the newest first."""
+
+    def histories(self, host_keys: Iterable[str]) -> dict[str, list[Way]]:
+        """The same for many hosts; those without any are left out."""
 
 
 @dataclass(frozen=True)
@@ -164,3 +227,8 @@ class Verdict:
     step: str | None = None
     reason_code: str | None = None
     reason: str | None = None
+
+
+def lease_lost(key: str) -> Held:
+    """What a run is told that touches a host which another has taken over."""
+    return Held(f"Another run has taken {key} over; this one does not touch it any more.", "lease_lost")

@@ -11,12 +11,14 @@ Sources: EC2 API reference (StopInstances; LaunchTime is new at each start), EC2
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from .._aws.errors import AwsError
 from .._errors import Held, PatchFleetError
 from .._guest.servicing import is_quiet
-from .._ledger.records import Host, PowerRecord
+from .._ledger.records import SKEW_SECONDS, Host, PowerRecord
+from .._run.earlier import earlier_hosts
 from .._ssm.commands import wait_for_end
 from .._step import StepContext
 from .instances import describe_instance
@@ -82,9 +84,16 @@ def _stop(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -
 
 
 def _settled(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -> dict[str, Any]:
-    """EC2 may still show `stopped` from before a start that we asked for a moment ago: then look once more later."""
+    """EC2 may still show `stopped` from before a start that we asked for a moment ago: then look once more later.
+
+    It may have been another controller, whose clock is not ours.
+    """
     seen_late = (record.start_requested_at or 0.0) + SETTLE_SECONDS
-    if instance["State"]["Name"] != "stopped" or record.launch_time is not None or context.clock.now() > seen_late:
+    if instance["State"]["Name"] != "stopped" or record.launch_time is not None or record.started_by is None:
+        return instance
+    if context.ledger.run(record.started_by).controller.get("host") != socket.gethostname():
+        seen_late += SKEW_SECONDS
+    if context.clock.now() > seen_late:
         return instance
     context.clock.sleep(seen_late - context.clock.now())
     return describe_instance(context.aws, record.instance_id) or instance
@@ -94,7 +103,7 @@ def _close(
     context: StepContext, record: PowerRecord, state: str, note: str | None, changed: bool = False
 ) -> dict[str, Any]:
     if not context.check_mode:
-        context.ledger.close_power(record.host_key, note or "restored", context.clock.now())
+        context.ledger.close_power(record.host_key, note or "restored", context.clock.now(), fence=context.fence)
         context.learn(final_state=state, off_at=context.clock.now() if changed else None)
         if changed:
             context.say("stopped again, as it was found")
@@ -107,11 +116,11 @@ def _refuse_restarted(context: StepContext, record: PowerRecord, instance: dict[
         ours = abs(launched - record.launch_time) < 1.0
     else:
         requested_at = record.start_requested_at or 0.0
-        ours = requested_at - 300.0 <= launched <= requested_at + UNSEEN_LAUNCH_SECONDS
+        ours = requested_at - SKEW_SECONDS <= launched <= requested_at + UNSEEN_LAUNCH_SECONDS + SKEW_SECONDS
     if ours:
         return
     if not context.check_mode:
-        context.ledger.close_power(record.host_key, "others", context.clock.now())
+        context.ledger.close_power(record.host_key, "others", context.clock.now(), fence=context.fence)
         context.learn(final_state=instance["State"]["Name"])
     raise Held(
         "Somebody restarted the instance after we had started it; it is theirs now and is left running.",
@@ -120,10 +129,8 @@ def _refuse_restarted(context: StepContext, record: PowerRecord, instance: dict[
 
 
 def _finish_installations(context: StepContext, record: PowerRecord) -> bool:
-    """Those of the run that recorded it and of every later one, which may have adopted it; whether there were any."""
-    began = context.ledger.run(record.run_id).opened_at
-    runs = [run.run_id for run in context.ledger.runs() if run.opened_at >= began]
-    hosts = [host for run_id in runs for host in context.ledger.hosts(run_id) if host.key == record.host_key]
+    """Those of the run that holds the host and of every earlier one that it was taken over from; whether there were any."""
+    hosts = earlier_hosts(context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key)
     installing = [host for host in hosts if host.facts.get("installing_command_id")]
     for host in installing:
         _finish_installation(context, record, host)

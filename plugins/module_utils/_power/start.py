@@ -94,11 +94,13 @@ def _request(context: StepContext, record: PowerRecord, deadline: float) -> None
     pause = RETRY_PAUSE_SECONDS
     while True:
         context.keep_lease()
-        context.ledger.note_start(record.host_key, context.run_id or record.run_id, context.clock.now())
+        context.ledger.note_start(
+            record.host_key, context.run_id or record.run_id, context.clock.now(), fence=context.fence
+        )
         try:
             context.aws.call("ec2", "start_instances", record.instance_id, InstanceIds=[record.instance_id])
         except AwsError as error:
-            context.ledger.note_launch(record.host_key, None)
+            context.ledger.note_launch(record.host_key, None, fence=context.fence)
             if error.aws_code not in NO_CAPACITY | NO_HEADROOM:
                 raise
             if context.clock.now() >= deadline:
@@ -128,7 +130,8 @@ def _wait_until_running(
             raise PatchFleetError("The instance does not exist any more.", "instance_gone")
         state, is_new = instance["State"]["Name"], instance["LaunchTime"] > launched_before
         if is_new:
-            context.ledger.note_launch(context.host_key or instance_id, instance["LaunchTime"].timestamp())
+            launched = instance["LaunchTime"].timestamp()
+            context.ledger.note_launch(context.host_key or instance_id, launched, fence=context.fence)
         if state == "running" and is_new:
             return instance
         if state in {"stopped", "stopping", "terminated"} and (

@@ -25,6 +25,7 @@ STEP = Step(
         "ledger": {"type": "str"},
         "run_id": {"type": "str", "required": True},
         "host": {"type": "str", "required": True},
+        "fence": {"type": "int"},
         "instance_id": {"type": "str", "required": True},
         "state": {"type": "str", "required": True, "choices": ["started", "restored"]},
         "start_timeout_seconds": {"type": "int", "default": 900},

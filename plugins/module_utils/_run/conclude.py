@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._ledger.records import Host, Ledger, Verdict
+from .._ledger.history import way_seconds
+from .._ledger.records import Host, Ledger, Verdict, Way
 from .._step import StepContext
+
+WHOLE_WAYS = frozenset({"patched", "compliant"})
+"""Outcomes of ways that tell how long the next one will take."""
 
 
 def fail_host(context: StepContext) -> dict[str, Any]:
@@ -32,6 +36,9 @@ def conclude_host(context: StepContext) -> dict[str, Any]:
         context.ledger.conclude(run_id, key, verdict)
     context.ledger.heartbeat(run_id, context.clock.now())
     host = context.ledger.host(run_id, key)
+    if host.outcome in WHOLE_WAYS:
+        seconds = way_seconds(context.ledger.steps(run_id, key))
+        context.ledger.remember(Way(key, run_id, context.clock.now(), host.outcome, seconds))
     context.say(f"{host.outcome}" + (f": {host.reason}" if host.reason else ""))
     return {"changed": True, "outcome": host.outcome, "reason": host.reason}
 

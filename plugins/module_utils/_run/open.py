@@ -12,6 +12,7 @@ import secrets
 import socket
 import time
 import uuid
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -50,8 +51,9 @@ def open_run(context: StepContext) -> dict[str, Any]:
     for key, other in leased.items():
         reason = f"Another run holds it: {other}. If its controller is known to be dead, set patch_take_over."
         context.ledger.conclude(run.run_id, key, Verdict("deferred", "plan", "leased", reason))
+    fences = context.ledger.fences(run.run_id)
     return {
-        **_result(context, plan, set(leased)),
+        **_result(context, plan, set(leased), fences),
         "changed": True,
         "run_id": run.run_id,
         "snapshot_id": run.snapshot_id,
@@ -154,9 +156,12 @@ def _host_row(run_id: str, planned: Planned) -> Host:
     )
 
 
-def _result(context: StepContext, plan: Plan, leased: set[str] | None = None) -> dict[str, Any]:
+def _result(
+    context: StepContext, plan: Plan, leased: Collection[str] = (), fences: Mapping[str, int] | None = None
+) -> dict[str, Any]:
+    held = fences or {}
     return {
-        "hosts": [_planned_result(planned, leased or set()) for planned in plan.hosts],
+        "hosts": [{**_planned_result(planned, leased), "fence": held.get(planned.host.key)} for planned in plan.hosts],
         "batch_size": plan.batch_size,
         "estimate_seconds": plan.estimate_seconds,
         "lines": plan_lines(plan, context.params["settings"], leftovers(context.ledger)),
@@ -172,7 +177,7 @@ def leftovers(ledger: Ledger) -> list[str]:
     ]
 
 
-def _planned_result(planned: Planned, leased: set[str]) -> dict[str, Any]:
+def _planned_result(planned: Planned, leased: Collection[str]) -> dict[str, Any]:
     host = planned.host
     return {
         "key": host.key,

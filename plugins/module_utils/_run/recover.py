@@ -15,10 +15,10 @@ from .conclude import conclude_interrupted
 
 
 def open_hosts(context: StepContext) -> dict[str, Any]:
-    """The hosts whose power record is open, with the run that holds them.
+    """The hosts whose power record is open, leased to whoever asks, in the name of the run that held them.
 
     Returns:
-        hosts (key, name, instance_id, region, run_id), busy (sentences: hosts that a living run works on), lines.
+        hosts (key, name, instance_id, region, run_id, fence), busy (sentences: hosts that somebody alive works on), lines.
     """
     only, take_over = context.params["run_id"], bool(context.params["take_over"])
     if only:
@@ -26,12 +26,16 @@ def open_hosts(context: StepContext) -> dict[str, Any]:
     hosts, busy = [], []
     for record, holder in _open_records(context):
         if context.ledger.run(holder).is_alive(context.clock.now()) and not take_over:
-            busy.append(
-                f"{record.name} ({record.instance_id}) is being worked on by run {holder}; if its controller is known to be dead, "
-                "set patch_take_over."
-            )
+            busy.append(_busy(record, f"is being worked on by run {holder}"))
             continue
-        hosts.append(_entry(record, holder))
+        entry = _entry(record, holder)
+        if not context.check_mode:
+            # Who worked on it for the same run until now loses it: workers that a killed controller left behind.
+            if context.ledger.take_over(holder, [record.host_key], context.clock.now(), force=take_over):
+                busy.append(_busy(record, "is being put back by somebody else"))
+                continue
+            entry["fence"] = context.ledger.fence(holder, record.host_key)
+        hosts.append(entry)
     lines = [f"{host['name']} ({host['instance_id']}) of run {host['run_id']}" for host in hosts] + busy
     return {
         "changed": False,
@@ -39,6 +43,10 @@ def open_hosts(context: StepContext) -> dict[str, Any]:
         "busy": busy,
         "lines": lines or ["Nothing is open: every host is as it was found."],
     }
+
+
+def _busy(record: PowerRecord, how: str) -> str:
+    return f"{record.name} ({record.instance_id}) {how}; if its controller is known to be dead, set patch_take_over."
 
 
 def _open_records(context: StepContext) -> list[tuple[PowerRecord, str]]:

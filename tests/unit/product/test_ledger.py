@@ -11,7 +11,6 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import (
-    LEASE_SECONDS,
     Host,
     Ledger,
     PowerRecord,
@@ -90,79 +89,6 @@ def test_a_run_is_closed_once(ledger: Ledger) -> None:
     assert ledger.run(RUN).closed_at == START + 1
 
 
-# Leases
-
-
-def test_a_host_that_a_living_run_holds_is_kept_by_it(ledger: Ledger) -> None:
-    open_run(ledger, a_host("i-1"), a_host("i-2", position=1))
-    kept = open_run(ledger, a_host("i-2", OTHER), a_host("i-3", OTHER, 1), run_id=OTHER, at=START + 60)
-    assert kept == {"i-2": RUN}
-    assert ledger.holds_lease(RUN, "i-2")
-    assert not ledger.holds_lease(OTHER, "i-2")
-    assert ledger.holds_lease(OTHER, "i-3")
-
-
-def test_hosts_that_are_out_are_not_leased(ledger: Ledger) -> None:
-    open_run(ledger, a_host(outcome="excluded"))
-    assert not ledger.holds_lease(RUN, ID)
-    assert open_run(ledger, run_id=OTHER) == {}
-
-
-def test_a_lease_ends_with_its_run(ledger: Ledger) -> None:
-    open_run(ledger)
-    ledger.close_run(RUN, START + 1)
-    assert open_run(ledger, run_id=OTHER, at=START + 2) == {}
-    assert ledger.holds_lease(OTHER, ID)
-
-
-def test_a_lock_whose_holder_is_dead_is_free_after_a_while(ledger: Ledger) -> None:
-    """kured#137."""
-    open_run(ledger)
-    just_before = START + LEASE_SECONDS - 1
-    assert open_run(ledger, run_id=OTHER, at=just_before) == {ID: RUN}
-    assert ledger.run(RUN).is_alive(just_before)
-    assert ledger.take_over(OTHER, [ID], START + LEASE_SECONDS, force=False) == {}
-    assert not ledger.run(RUN).is_alive(START + LEASE_SECONDS)
-    assert not ledger.holds_lease(RUN, ID)
-
-
-def test_a_lock_does_not_expire_while_its_holder_still_works(ledger: Ledger) -> None:
-    """terraform-hcloud-kube-hetzner#1182."""
-    open_run(ledger)
-    for at in range(600, 6001, 600):
-        ledger.heartbeat(RUN, START + at)
-    assert open_run(ledger, run_id=OTHER, at=START + 6000 + LEASE_SECONDS - 1) == {ID: RUN}
-    assert ledger.holds_lease(RUN, ID)
-
-
-def test_a_heartbeat_that_comes_late_does_not_turn_the_time_back(ledger: Ledger) -> None:
-    open_run(ledger)
-    ledger.heartbeat(RUN, START + 600)
-    ledger.heartbeat(RUN, START + 300)
-    assert ledger.run(RUN).heartbeat_at == START + 600
-
-
-def test_a_living_run_is_taken_over_only_when_told_to(ledger: Ledger) -> None:
-    open_run(ledger)
-    open_run(ledger, a_host("i-9", OTHER), run_id=OTHER)
-    assert ledger.take_over(OTHER, [ID], START + 1, force=False) == {ID: RUN}
-    assert ledger.take_over(OTHER, [ID], START + 1, force=True) == {}
-    assert ledger.holds_lease(OTHER, ID)
-    assert not ledger.holds_lease(RUN, ID)
-
-
-def test_opening_a_run_can_take_over_too(ledger: Ledger) -> None:
-    open_run(ledger)
-    assert open_run(ledger, run_id=OTHER, force=True) == {}
-    assert not ledger.holds_lease(RUN, ID)
-
-
-def test_a_run_keeps_what_it_holds_already(ledger: Ledger) -> None:
-    open_run(ledger)
-    assert ledger.take_over(RUN, [ID], START + 1, force=False) == {}
-    assert ledger.holds_lease(RUN, ID)
-
-
 # Hosts
 
 
@@ -184,6 +110,13 @@ def test_an_unknown_inside_a_fact_is_kept(ledger: Ledger) -> None:
     updates = [{"kb": "KB1", "hresult": None}]
     ledger.learn(RUN, ID, {"failed_updates": updates})
     assert ledger.host(RUN, ID).facts["failed_updates"] == updates
+
+
+def test_a_fact_is_replaced_whole(ledger: Ledger) -> None:
+    open_run(ledger)
+    ledger.learn(RUN, ID, {"source": {"kind": "wsus", "url": "http://wsus"}})
+    ledger.learn(RUN, ID, {"source": {"kind": "microsoft"}})
+    assert ledger.host(RUN, ID).facts == {"source": {"kind": "microsoft"}}
 
 
 def test_facts_of_another_run_or_host_stay_apart(ledger: Ledger) -> None:
@@ -248,6 +181,14 @@ def test_a_step_that_is_done_again_ends_its_last_beginning(ledger: Ledger) -> No
         (START, START + 10, True),
         (START + 20, START + 30, False),
     ]
+
+
+def test_the_steps_of_one_host_can_be_read_alone(ledger: Ledger) -> None:
+    open_run(ledger, a_host("i-1"), a_host("i-2", position=1))
+    for key in ("i-1", "i-2"):
+        ledger.begin_step(RUN, key, "start", START)
+    assert ledger.steps(RUN, "i-2") == [StepTime("i-2", "start", START, None, None)]
+    assert len(ledger.steps(RUN)) == 2
 
 
 # Power

@@ -6,17 +6,20 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import default_ledger, open_ledger
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord
-from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SCHEMA_VERSION, SqliteLedger
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite_file import MIGRATIONS, SCHEMA_VERSION
 
 from .fakes import ID, START
 from .stage import RUN, a_host, a_run
@@ -75,7 +78,9 @@ def test_a_ledger_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -
     SqliteLedger(str(path))
     with closing(sqlite3.connect(path)) as database:
         database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    assert "newer version" in refused(path)
+    said = refused(path)
+    assert f"written by a newer version of this collection (its schema is {SCHEMA_VERSION + 1}" in said
+    assert "Update patchfleet.windows" in said
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)
 
@@ -106,3 +111,82 @@ def test_what_fails_halfway_leaves_nothing(tmp_path: Path) -> None:
         ledger.open_run(a_run(), [a_host("i-1"), a_host("i-1")], take_over=False)
     assert ledger.runs() == []
     assert not ledger.holds_lease(RUN, "i-1")
+
+
+def test_a_ledger_of_an_older_version_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(MIGRATIONS[0])
+        database.execute("INSERT INTO run VALUES ('old', 1.0, 'install', 's', '{}', '{}', 1.0, NULL, NULL)")
+        database.execute("INSERT INTO lease VALUES (?, 'old', 7)", (ID,))
+        database.execute(
+            "INSERT INTO power_record VALUES (?, ?, 'eu-central-1', 'dev-01', 'stopped', 1.0, 'old', 2.0, 'old', 3.0, NULL, NULL)",
+            (ID, ID),
+        )
+        database.execute("PRAGMA user_version = 1")
+        database.commit()
+    ledger = SqliteLedger(str(path))
+    assert ledger.fence("old", ID) == 7
+    assert ledger.open_power() == [
+        PowerRecord(ID, ID, "eu-central-1", "dev-01", "stopped", 1.0, "old", 2.0, "old", 3.0)
+    ]
+    assert ledger.history(ID) == []
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+
+
+def test_what_goes_wrong_in_the_middle_of_a_run_is_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def on_a_small_disk(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*args, **options)
+        connection.execute("PRAGMA max_page_count = 40")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", on_a_small_disk)
+    ledger = SqliteLedger(str(tmp_path / "ledger.sqlite"))
+    ledger.open_run(a_run(), [a_host()], take_over=False)
+    with pytest.raises(
+        PatchFleetError, match=r"ledger\.sqlite cannot be read or written any more: .* is full"
+    ) as caught:
+        ledger.learn(RUN, ID, {"much": "x" * 1_000_000})
+    assert caught.value.code == "ledger_failed"
+    assert ledger.host(RUN, ID).facts == {}, "and nothing of it was written"
+
+
+def test_a_file_that_breaks_in_the_middle_of_a_run_is_told_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = SqliteLedger(str(path))
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("DROP TABLE host")
+    with pytest.raises(PatchFleetError, match="no such table: host"):
+        ledger.hosts(RUN)
+
+
+def test_a_connection_is_never_used_across_a_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = sqlite3.connect
+
+    def noted(*args: Any, **options: Any) -> sqlite3.Connection:
+        (tmp_path / f"connected-{os.getpid()}").touch()
+        return connect(*args, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
+    ledger = SqliteLedger(str(tmp_path / "ledger.sqlite"))
+    ledger.open_run(a_run(), [a_host()], take_over=False)
+    children = []
+    for number in range(4):
+        child = os.fork()
+        if child == 0:
+            with suppress(BaseException):
+                for turn in range(10):
+                    ledger.learn(RUN, ID, {f"fact_{number}_{turn}": turn})
+                os._exit(0)
+            os._exit(1)
+        children.append(child)
+    for turn in range(10):
+        ledger.learn(RUN, ID, {f"own_{turn}": turn})
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 4
+    assert len(ledger.host(RUN, ID).facts) == 50
+    assert {int(path.name.split("-")[1]) for path in tmp_path.glob("connected-*")} == {os.getpid(), *children}

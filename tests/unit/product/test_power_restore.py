@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Held, PatchFleetError
-from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import SKEW_SECONDS, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._power.step import STEP
 from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
 
@@ -110,14 +110,14 @@ def test_a_start_whose_launch_was_never_seen_is_ours_by_its_time(night: Stage) -
     assert restore(night)["changed"] is True
 
 
-@pytest.mark.parametrize("launched", [-300, 0, 600])
+@pytest.mark.parametrize("launched", [-300, 0, 900])
 def test_the_times_of_aws_and_of_the_controller_may_differ_a_little(night: Stage, launched: float) -> None:
     night.ledger.note_start(ID, RUN, START)
     night.account.on("describe_instances", shown("running", launched=launched))
     assert restore(night)["changed"] is True
 
 
-@pytest.mark.parametrize("launched", [-301, 601])
+@pytest.mark.parametrize("launched", [-301, 901])
 def test_a_launch_far_from_an_unseen_start_is_somebody_elses(night: Stage, launched: float) -> None:
     night.ledger.note_start(ID, RUN, START)
     night.account.on("describe_instances", shown("running", launched=launched))
@@ -133,7 +133,7 @@ def test_a_stopped_that_is_older_than_our_start_is_looked_at_again(stage: Stage)
     stage.account.on("describe_instances", by_time(stage.clock, (0, shown("stopped")), (60, OURS)))
     stage.account.on("stop_instances", stopping_as_told(stage))
     assert restore(stage)["changed"] is True
-    assert stage.account.of("stop_instances")[0].at == 120
+    assert stage.account.of("stop_instances")[0].at == 120 + SKEW_SECONDS
 
 
 def test_a_start_that_never_came_is_closed_after_that_look(stage: Stage) -> None:
@@ -142,6 +142,27 @@ def test_a_start_that_never_came_is_closed_after_that_look(stage: Stage) -> None
     stage.ledger.note_start(ID, RUN, START)
     stage.account.on("describe_instances", shown("stopped"))
     assert restore(stage) == {"changed": False, "state": "stopped", "note": None}
+    assert stage.clock.passed == 120 + SKEW_SECONDS
+
+
+@pytest.mark.parametrize("skew", [-SKEW_SECONDS, SKEW_SECONDS])
+def test_a_controller_whose_clock_differs_waits_for_the_start_of_another(stage: Stage, skew: float) -> None:
+    """It was asked for a moment ago, whatever the other's clock said, and EC2 still shows the state from before."""
+    stage.open_run()
+    stage.record("stopped")
+    stage.ledger.note_start(ID, RUN, START + skew)
+    stage.account.on("describe_instances", by_time(stage.clock, (0, shown("stopped")), (110, OURS)))
+    stage.account.on("stop_instances", stopping_as_told(stage))
+    assert restore(stage)["changed"] is True
+
+
+def test_on_the_same_controller_no_clock_differs(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "controller")
+    stage.open_run()
+    stage.record("stopped")
+    stage.ledger.note_start(ID, RUN, START)
+    stage.account.on("describe_instances", shown("stopped"))
+    restore(stage)
     assert stage.clock.passed == 120
     assert not is_open(stage)
 

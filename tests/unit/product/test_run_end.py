@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
-from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Held, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, Verdict, Way
 from ansible_collections.patchfleet.windows.plugins.module_utils._power.step import STEP as POWER
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.step import STEP
 from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
@@ -54,6 +54,22 @@ def test_a_host_that_went_its_whole_way_gets_what_was_proven(stage: Stage) -> No
     stage.ledger.learn(RUN, ID, {"proposed_outcome": "patched"})
     assert run(stage, "host_done", run_id=RUN, host=ID) == {"changed": True, "outcome": "patched", "reason": None}
     assert stage.told == ["patched"]
+
+
+def test_how_long_its_steps_took_is_remembered(stage: Stage) -> None:
+    begin(stage, "start")
+    stage.clock.sleep(60)
+    stage.ledger.end_step(RUN, ID, "start", stage.clock.now(), ok=True)
+    stage.ledger.learn(RUN, ID, {"proposed_outcome": "patched"})
+    run(stage, "host_done", run_id=RUN, host=ID)
+    assert stage.ledger.history(ID) == [Way(ID, RUN, START + 60, "patched", {"start": 60.0})]
+
+
+def test_a_way_that_proved_nothing_or_only_looked_predicts_nothing(stage: Stage) -> None:
+    stage.ledger.learn(RUN, ID, {"proposed_outcome": "noncompliant"})
+    run(stage, "host_done", run_id=RUN, host=ID)
+    run(stage, "host_done", run_id=RUN, host=NEVER_BEGUN)
+    assert stage.ledger.histories([ID, NEVER_BEGUN]) == {}
 
 
 def test_a_host_that_proved_nothing_failed(stage: Stage) -> None:
@@ -134,6 +150,7 @@ def test_a_host_that_a_dead_run_left_on_is_found(stage: Stage) -> None:
         "region": "eu-central-1",
         "run_id": RUN,
         "ours": True,
+        "fence": 2,
     }
 
 
@@ -148,6 +165,35 @@ def test_a_host_that_a_living_run_works_on_is_busy(stage: Stage) -> None:
 def test_a_controller_that_is_known_to_be_dead_is_not_waited_for(stage: Stage) -> None:
     switch_on(stage)
     assert len(find(stage, take_over=True)["hosts"]) == 1
+
+
+def test_who_worked_for_the_dead_run_loses_the_host_to_who_asks(stage: Stage) -> None:
+    """Workers that a killed controller left behind, or a controller that was frozen and comes back."""
+    switch_on(stage)
+    (host,) = find(stage, take_over=True)["hosts"]
+    with pytest.raises(Held, match="Another run has taken"):
+        stage.ledger.learn(RUN, ID, {"reboots": 1}, fence=1)
+    stage.ledger.learn(RUN, ID, {"reboots": 2}, fence=host["fence"])
+    assert stage.ledger.host(RUN, ID).facts["reboots"] == 2
+
+
+def test_a_host_that_somebody_else_puts_back_right_now_is_busy(stage: Stage) -> None:
+    switch_on(stage)
+    stage.clock.sleep(LEASE_SECONDS)
+    assert len(find(stage)["hosts"]) == 1
+    again = find(stage)
+    assert (again["hosts"], len(again["busy"])) == ([], 1)
+    assert "is being put back by somebody else" in again["busy"][0]
+    stage.clock.sleep(LEASE_SECONDS)
+    assert len(find(stage)["hosts"]) == 1
+
+
+def test_check_mode_takes_nothing_over(stage: Stage) -> None:
+    switch_on(stage)
+    stage.clock.sleep(LEASE_SECONDS)
+    (host,) = find(stage, check_mode=True)["hosts"]
+    assert "fence" not in host
+    assert stage.ledger.fence(RUN, ID) == 1
 
 
 def test_a_run_can_be_named(stage: Stage) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Deferred, Held, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._step import (
@@ -23,7 +24,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._step import (
     perform,
 )
 
-from .fakes import ID, START
+from .fakes import ID, START, client_error, shown
 from .stage import RUN, Stage, a_host
 
 Work = Callable[[StepContext], dict[str, Any]]
@@ -261,3 +262,72 @@ def test_a_step_on_a_host_that_is_not_ours_does_nothing(stage: Stage) -> None:
 
     with pytest.raises(Held):
         run(stage, work)
+
+
+# Fencing
+
+
+def sending(context: StepContext) -> dict[str, Any]:
+    context.aws.in_region("eu-west-1").call("ec2", "start_instances", ID, InstanceIds=[ID])
+    return {"changed": True}
+
+
+def test_the_lease_is_looked_at_right_before_each_change(stage: Stage) -> None:
+    """Not once a minute, and again before each attempt: EC2 and SSM know no fencing numbers."""
+    stage.open_run()
+    stage.account.on("start_instances", client_error("RequestLimitExceeded"))
+    stage.clock.at(20, lambda: stage.ledger.take_over(RUN, [ID], START + 20, force=True))
+    with pytest.raises(Held) as caught:
+        run(stage, sending)
+    assert caught.value.code == "lease_lost"
+    assert 20 <= stage.clock.passed < HEARTBEAT_SECONDS
+    assert all(call.at < 20 for call in stage.account.of("start_instances"))
+
+
+def test_what_only_looks_or_tries_needs_no_lease(stage: Stage) -> None:
+    stage.open_run()
+    stage.account.on("describe_instances", shown())
+    stage.account.on("start_instances", client_error("DryRunOperation"))
+
+    def look(context: StepContext) -> dict[str, Any]:
+        stage.ledger.take_over(RUN, [ID], START, force=True)
+        context.aws.call("ec2", "describe_instances")
+        with pytest.raises(AwsError, match="DryRunOperation"):
+            context.aws.call("ec2", "start_instances", InstanceIds=[ID], DryRun=True)
+        return {"changed": False}
+
+    run(stage, look)
+
+
+def test_a_step_of_who_lost_the_host_does_nothing_even_when_its_run_has_it(stage: Stage) -> None:
+    """A controller that was frozen, while restore took the host over for the same run."""
+    stage.open_run()
+    stage.ledger.take_over(RUN, [ID], START, force=True)
+    with pytest.raises(Held):
+        run(stage, sending, fence=1)
+    assert stage.account.calls == []
+    assert stage.ledger.steps(RUN) == []
+
+
+def test_who_lost_a_host_does_not_change_the_verdict_on_it(stage: Stage) -> None:
+    stage.open_run()
+    stage.ledger.conclude(RUN, ID, Verdict("patched"))
+    stage.ledger.take_over(RUN, [ID], START, force=True)
+    with pytest.raises(Held):
+        run(stage, sending, fence=1)
+    assert stage.ledger.host(RUN, ID).outcome == "patched"
+
+
+def test_a_host_of_a_dead_run_is_kept_while_it_is_put_back_and_let_go_then(stage: Stage) -> None:
+    stage.open_run()
+    stage.clock.sleep(LEASE_SECONDS)
+    stage.ledger.take_over(RUN, [ID], stage.clock.now(), force=False)
+
+    def work(context: StepContext) -> dict[str, Any]:
+        context.wait(lambda: None, stage.clock.now() + 2 * LEASE_SECONDS)
+        assert stage.ledger.take_over("other", [ID], stage.clock.now(), force=False) == {ID: RUN}
+        return {"changed": False}
+
+    run(stage, work, phase="restore")
+    assert stage.ledger.run(RUN).heartbeat_at == START, "a dead run stays dead"
+    stage.open_run(run_id="other")

@@ -1,0 +1,44 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How long a host's way will take, from how long ways have taken."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .records import StepTime, Way
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Seconds of a whole way: the middle of what was seen, and what nine of ten did not exceed.
+
+    ``basis`` says where from: the host's own ways (``host``), those of its class (``class``), or ``default``.
+    """
+
+    median_seconds: float
+    p90_seconds: float
+    basis: str
+
+
+def expect(own: Iterable[Way], peers: Iterable[Way], default_seconds: float) -> Expected:
+    """What a way will take: by the host's own history, else by that of hosts like it, else the default."""
+    for basis, ways in (("host", own), ("class", peers)):
+        seen = sorted(way.total_seconds for way in ways)
+        if seen:
+            return Expected(statistics.median(seen), seen[math.ceil(0.9 * len(seen)) - 1], basis)
+    return Expected(default_seconds, default_seconds, "default")
+
+
+def way_seconds(steps: Iterable[StepTime]) -> dict[str, float]:
+    """How long each step of one host took; one that has not ended counts for nothing."""
+    seconds: dict[str, float] = {}
+    for step in steps:
+        if step.finished_at is not None:
+            seconds[step.step] = round(seconds.get(step.step, 0.0) + step.finished_at - step.started_at, 1)
+    return seconds

@@ -1,0 +1,157 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The SQLite file below the ledger: opened, brought up to date, and written in whole transactions.
+
+Every transaction begins with BEGIN IMMEDIATE; the file is in WAL mode, so that readers never wait for writers.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from .._errors import InvalidOption, PatchFleetError
+
+MIGRATIONS = (
+    """
+CREATE TABLE run (
+    run_id TEXT PRIMARY KEY, opened_at REAL NOT NULL, operation TEXT NOT NULL, snapshot_id TEXT NOT NULL,
+    settings TEXT NOT NULL, controller TEXT NOT NULL, heartbeat_at REAL NOT NULL, closed_at REAL, breaker TEXT);
+CREATE TABLE host (
+    run_id TEXT NOT NULL REFERENCES run (run_id), host_key TEXT NOT NULL, name TEXT NOT NULL, position INTEGER NOT NULL,
+    kind TEXT NOT NULL, instance_id TEXT, region TEXT, wave INTEGER, outcome TEXT, step TEXT, reason_code TEXT,
+    reason TEXT, facts TEXT NOT NULL, PRIMARY KEY (run_id, host_key));
+CREATE TABLE lease (
+    host_key TEXT PRIMARY KEY, run_id TEXT NOT NULL REFERENCES run (run_id), fence INTEGER NOT NULL);
+CREATE TABLE step (
+    run_id TEXT NOT NULL, host_key TEXT NOT NULL, step TEXT NOT NULL, started_at REAL NOT NULL, finished_at REAL,
+    ok INTEGER);
+CREATE INDEX step_of_host ON step (run_id, host_key);
+CREATE TABLE power_record (
+    host_key TEXT NOT NULL, instance_id TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL,
+    original_state TEXT NOT NULL CHECK (original_state IN ('running', 'stopped')), recorded_at REAL NOT NULL,
+    run_id TEXT NOT NULL, start_requested_at REAL, started_by TEXT, launch_time REAL, closed_at REAL, closed_how TEXT);
+CREATE UNIQUE INDEX one_open_record ON power_record (host_key) WHERE closed_at IS NULL
+""",
+    """
+ALTER TABLE lease ADD COLUMN kept_until REAL;
+CREATE INDEX lease_of_run ON lease (run_id);
+CREATE TABLE way (
+    host_key TEXT NOT NULL, run_id TEXT NOT NULL, finished_at REAL NOT NULL, outcome TEXT NOT NULL,
+    seconds TEXT NOT NULL, PRIMARY KEY (host_key, run_id))
+""",
+)
+"""Number n, from 1, makes a file of version n out of one of the version before."""
+SCHEMA_VERSION = len(MIGRATIONS)
+
+
+class SqliteFile:
+    """A file with the ledger's tables, made with its folder when it is not there.
+
+    Raises:
+        InvalidOption: it cannot be made, read or written, or is of a newer version.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._before_fork: list[sqlite3.Connection] = []
+        self._connect()
+
+    def _connect(self) -> None:
+        self._pid = os.getpid()
+        try:
+            os.makedirs(os.path.dirname(self._path) or ".", mode=0o700, exist_ok=True)
+            self._connection = sqlite3.connect(self._path, timeout=60.0, isolation_level=None)
+            self._use_wal()
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._migrate()
+        except (OSError, sqlite3.Error) as error:
+            raise InvalidOption(
+                "patch_ledger", self._path, f"It must be a file that can be written on this controller ({error})."
+            ) from error
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        """The connection of this process. One that came through a fork is neither used nor closed ("How To Corrupt An
+        SQLite Database File", section 2.6).
+        """
+        if self._pid != os.getpid():
+            self._before_fork.append(self._connection)
+            self._connect()
+        return self._connection
+
+    def _use_wal(self) -> None:
+        """Turning WAL on is the one thing for which SQLite does not wait its turn; who comes second finds it on."""
+        for _turn in range(20):
+            with suppress(sqlite3.OperationalError):
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            self._connection.execute("BEGIN EXCLUSIVE")  # waits until others are through
+            self._connection.execute("COMMIT")
+        raise sqlite3.OperationalError("other processes keep it busy")
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def _migrate(self) -> None:
+        if self._version() > SCHEMA_VERSION:
+            raise InvalidOption(
+                "patch_ledger",
+                self._path,
+                f"It was written by a newer version of this collection (its schema is {self._version()}, this one "
+                f"knows {SCHEMA_VERSION}). Update patchfleet.windows on this controller, or name another file.",
+            )
+        if self._version() == SCHEMA_VERSION:
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in ";".join(MIGRATIONS[self._version() :]).split(";"):
+                self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._plainly():
+            database = self._db
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                yield database
+                database.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # a full disk has rolled back already
+                    database.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _plainly(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):  # a bug of ours: it must not look like a full disk
+            raise
+        except sqlite3.Error as error:
+            raise PatchFleetError(
+                f"The ledger {self._path} cannot be read or written any more: {error}. What was written before is safe; "
+                "mend that (room on the disk, access, the file itself) and run the playbook restore.",
+                "ledger_failed",
+            ) from error
+
+    def _rows(self, sql: str, *values: Any) -> list[Any]:
+        with self._plainly():
+            return self._db.execute(sql, values).fetchall()
+
+    def _one(self, sql: str, *values: Any) -> Any:
+        rows = self._rows(sql, *values)
+        return rows[0] if rows else None
+
+    def _write(self, sql: str, *values: Any) -> int:
+        with self._transaction() as database:
+            return database.execute(sql, values).rowcount
