@@ -34,6 +34,7 @@ HOSTS: list[dict[str, Any]] = [
     {"name": "hall", "kind": "winrm", "updates": [TWO_MINUTES_WITH_A_REBOOT]},
     {"name": "other", "kind": "winrm"},
     {"name": "gone", "kind": "winrm", "unreachable_after": 0},
+    {"name": "cut", "kind": "winrm", "updates": [TWO_MINUTES_WITH_A_REBOOT]},
     *({"name": name, "kind": "winrm", "groups": ["doors"]} for name in DOORS),
     *({"name": name, "kind": "winrm", "groups": ["certificates"]} for name in CERTIFICATES),
 ]
@@ -42,6 +43,7 @@ HOSTS: list[dict[str, Any]] = [
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingLab]:
     options = {**DOORS, **{name: Options(certificate=name) for name in CERTIFICATES}}  # type: ignore[arg-type]
+    options["cut"] = Options(cut_when={"installing": 30})
     with LivingLab(tmp_path_factory.mktemp("winrm"), HOSTS, winrm=options) as living:
         yield living
 
@@ -169,6 +171,20 @@ def test_updates_by_win_updates_with_its_own_reboot(lab: LivingLab) -> None:
     assert (in_background["finished"], in_background["found_update_count"]) == (True, 0)
     truth = lab.truth("hall")
     assert (truth["reboots"], truth["installed"], truth["missing"]) == (1, ["KB5031361"], [])
+
+
+def test_an_installation_goes_on_when_the_connection_is_lost(lab: LivingLab) -> None:
+    lost, _there_again, found = tasks(
+        lab,
+        "cut",
+        {"ansible.windows.win_updates": {"state": "installed", "reboot": True}},
+        {"ansible.builtin.wait_for_connection": {"delay": 3, "timeout": 30}},
+        {"ansible.windows.win_updates": {"state": "searched"}},
+    )
+    assert (lost["failed"], lost["installed_update_count"]) == (True, 0)
+    assert (found["found_update_count"], found["reboot_required"]) == (0, True)
+    truth = lab.truth("cut")
+    assert (truth["installed"], truth["reboots"], truth["cut_off"]) == (["KB5031361"], 0, 0)
 
 
 def test_what_the_lab_does_not_know_is_in_the_trace(lab: LivingLab) -> None:
