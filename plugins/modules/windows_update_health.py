@@ -27,6 +27,11 @@ options:
     type: str
     choices: [inspected, repaired]
     default: repaired
+  warn_of_sessions:
+    description:
+      - Say it when people are logged on.
+    type: bool
+    default: true
   install_timeout_seconds:
     description:
       - How long an installation by somebody else is waited for.

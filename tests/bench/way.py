@@ -48,8 +48,8 @@ def way(host: dict[str, Any], run: dict[str, Any], ledger: dict[str, Any]) -> No
     do(WAIT, **{key: value for key, value in node.items() if key != "scripts"})
     do(SPACE, **node)
     do(HEALTH, **node)
-    history = {"snapshot_id": run["snapshot_id"], "history_script": SCRIPTS["update_history"]}
-    do(INSTALL, **{**node, **history})
+    texts = {"history_script": SCRIPTS["update_history"], "boot_script": SCRIPTS["inspect_boot"]}
+    do(INSTALL, **{**node, **texts, "snapshot_id": run["snapshot_id"]})
     do(POWER, state="restored", **node)
     do(RUN, state="host_done", **place)
 

@@ -16,6 +16,7 @@ from .._errors import PatchFleetError
 from .._step import TRACKING_ARGUMENTS, Step, StepContext
 from .causes import SERVICE, cause_of
 from .run import run_guest_script
+from .sessions import are_logged_on
 
 INSPECT_SECONDS, REPAIR_SECONDS = 600, 1800
 
@@ -30,6 +31,7 @@ def work(context: StepContext) -> dict[str, Any]:
         PatchFleetError: the cause's code, with the HRESULT, where Windows Update cannot work.
     """
     health = _inspect(context)
+    _mind_sessions(context, int(health["sessions"]))
     repaired: list[str] = []
     if context.params["state"] == "repaired" and not context.check_mode:
         health = _wait_for_others(context, health)
@@ -48,6 +50,12 @@ def work(context: StepContext) -> dict[str, Any]:
 
 def _inspect(context: StepContext) -> dict[str, Any]:
     return run_guest_script(context, "inspect_windows_update", INSPECT_SECONDS)
+
+
+def _mind_sessions(context: StepContext, count: int) -> None:
+    context.learn(sessions=count)
+    if count and context.params["warn_of_sessions"]:
+        context.say(f"{are_logged_on(count)}; a reboot will take their work")
 
 
 def _wait_for_others(context: StepContext, health: dict[str, Any]) -> dict[str, Any]:
@@ -106,6 +114,7 @@ STEP = Step(
         **TRACKING_ARGUMENTS,
         "instance_id": {"type": "str", "required": True},
         "state": {"type": "str", "choices": ["inspected", "repaired"], "default": "repaired"},
+        "warn_of_sessions": {"type": "bool", "default": True},
         "install_timeout_seconds": {"type": "int", "default": 7200},
         "scripts": {"type": "dict", "required": True},
     },

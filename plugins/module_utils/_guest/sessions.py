@@ -33,13 +33,14 @@ def work(context: StepContext) -> dict[str, Any]:
     if count and policy == "wait":
         count = _wait(context, count)
     elif count and policy == "defer":
-        raise Deferred(f"{_are_logged_on(count)} (patch_sessions is defer).", "sessions")
+        raise Deferred(f"{are_logged_on(count)} (patch_sessions is defer).", "sessions")
     elif count and policy == "warn":
-        context.say(f"{_are_logged_on(count)}; a reboot will take their work")
+        context.say(f"{are_logged_on(count)}; a reboot will take their work")
     return {"changed": False, "sessions": count}
 
 
-def _are_logged_on(count: int) -> str:
+def are_logged_on(count: int) -> str:
+    """The beginning of a sentence."""
     return "1 person is logged on" if count == 1 else f"{count} people are logged on"
 
 
@@ -51,7 +52,7 @@ def _count(context: StepContext) -> int:
 
 def _wait(context: StepContext, count: int) -> int:
     patience = float(context.params["timeout_seconds"])
-    context.say(f"{_are_logged_on(count)}: waiting at most {patience:.0f} s until nobody is")
+    context.say(f"{are_logged_on(count)}: waiting at most {patience:.0f} s until nobody is")
     seen = [count]
 
     def look() -> bool | None:
@@ -60,7 +61,7 @@ def _wait(context: StepContext, count: int) -> int:
 
     if context.wait(look, context.deadline(patience), FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS) is None:
         raise Deferred(
-            f"{_are_logged_on(seen[-1])} still after {patience:.0f} s (patch_sessions is wait, patch_sessions_timeout_seconds).",
+            f"{are_logged_on(seen[-1])} still after {patience:.0f} s (patch_sessions is wait, patch_sessions_timeout_seconds).",
             "sessions",
         )
     return 0
@@ -81,7 +82,7 @@ def _tell(context: StepContext) -> dict[str, Any]:
         context.say(f"people could not be told: {error.reason}")
         return {"changed": False, "sessions": None}
     if told["sent"]:
-        context.say(f"{_are_logged_on(told['sessions'])}, and told of what comes")
+        context.say(f"{are_logged_on(told['sessions'])}, and told of what comes")
     return {"changed": bool(told["sent"]), "sessions": told["sessions"]}
 
 

@@ -69,7 +69,8 @@ def run_baseline(
     if operation == "Install":
         context.learn(installing_command_id=command_id)
     # The time is for the work, so the delivery is not added: a node that was ready takes it within seconds.
-    invocation = wait_for_end(context, instance_id, command_id, context.deadline(timeout_seconds), PAUSES)
+    deadline = context.deadline(timeout_seconds)
+    invocation = wait_for_end(context, instance_id, command_id, deadline, PAUSES, head_start_seconds=PAUSES[0])
     context.learn(installing_command_id="", baseline_ended_at=context.clock.now())
     return invocation
 

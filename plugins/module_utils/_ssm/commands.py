@@ -23,6 +23,8 @@ OUTPUT_IN_LIST = 2500
 """ListCommandInvocations cuts a plugin's output there; GetCommandInvocation at 24,000 characters."""
 LAG_SECONDS = 90.0
 GRACE_SECONDS = 60.0
+HEAD_START_SECONDS = 5.0
+"""No command is fetched, run and told of sooner: a look before that would cost a call and see nothing."""
 LOOK_AT_INSTANCE_SECONDS = 240.0
 
 
@@ -85,7 +87,7 @@ def run_command(context: StepContext, instance_id: str, command: Command, idempo
 def _run_once(context: StepContext, instance_id: str, command: Command) -> Invocation:
     command_id = send(context, instance_id, command)
     deadline = context.deadline(command.delivery_seconds + command.execution_seconds + GRACE_SECONDS)
-    return wait_for_end(context, instance_id, command_id, deadline)
+    return wait_for_end(context, instance_id, command_id, deadline, head_start_seconds=HEAD_START_SECONDS)
 
 
 def send(context: StepContext, instance_id: str, command: Command) -> str:
@@ -126,14 +128,17 @@ def wait_for_end(
     command_id: str,
     deadline: float,
     pauses: tuple[float, float] = (5.0, 30.0),
+    head_start_seconds: float = 0.0,
 ) -> Invocation:
-    """Wait until a command has ended on a node; ``pauses`` are the first and the longest between two looks, in seconds.
+    """Wait until a command has ended on a node; ``pauses`` are the first and the longest between two looks, in seconds, and
+    the first look comes after the head start.
 
     Raises:
         PatchFleetError: ``command_timeout`` when it is still going on at the deadline (nothing is cancelled).
     """
     sent_at = context.clock.now()
     watch = _InstanceWatch(context, instance_id)
+    context.clock.sleep(min(head_start_seconds, max(deadline - sent_at, 0.0)))
 
     def look() -> Invocation | None:
         rows = list(

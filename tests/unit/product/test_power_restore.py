@@ -374,7 +374,7 @@ def test_an_installation_that_was_overdue_already_is_not_waited_for_again(night:
     installs(night, Outcome("TimedOut", "ExecutionTimedOut"), installation_overdue=True)
     night.guest.answers("servicing_state", {"installing": True})
     assert held(night).code == "installation_running"
-    assert night.clock.passed == 600
+    assert night.guest.names.count("servicing_state") == 1
     night.guest.answers("servicing_state", {"installing": False})
     assert restore(night)["changed"] is True
 

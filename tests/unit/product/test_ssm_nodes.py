@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._ssm.commands import HEAD_START_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._ssm.step import WAIT
 
 from .fakes import DAY, ID, NODE_ID, Outcome, client_error, listed, moment, node, reservations, said, shown
@@ -41,7 +42,7 @@ def test_three_witnesses_make_a_node_ready(stage: Stage) -> None:
         "computer_name": "DEV-01",
         "platform_name": "Microsoft Windows Server 2022 Datacenter",
         "last_ping_at": moment(-5).timestamp(),
-        "waited_seconds": 0.0,
+        "waited_seconds": HEAD_START_SECONDS,
     }
     assert stage.guest.names == ["probe"]
 
@@ -73,7 +74,7 @@ def test_a_node_that_lost_its_connection_is_waited_for(stage: Stage, status: str
 
 def test_an_instance_that_is_still_pending_is_waited_for(stage: Stage) -> None:
     stage.account.on("describe_instances", shown("pending", launched=LAUNCHED), shown("running", launched=LAUNCHED))
-    assert wait(stage)["waited_seconds"] == 5.0
+    assert wait(stage)["waited_seconds"] == 5.0 + HEAD_START_SECONDS
 
 
 @pytest.mark.parametrize(
