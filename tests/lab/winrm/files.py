@@ -20,7 +20,8 @@ from lab.winrm.payload import Payload
 PROFILE = "C:\\Users\\Administrator"
 TEMP = f"{PROFILE}\\AppData\\Local\\Temp"
 
-_REMOVE = re.compile(r"Remove-Item '([^']+)' -Force(?: -Recurse)?;?\s*")
+# Between quotes up to ansible-core 2.20, without them later.
+_REMOVE = re.compile(r"Remove-Item '?([^';]+?)'? -Force(?: -Recurse)?;?\s*")
 
 
 def _expanded(path: str) -> str:

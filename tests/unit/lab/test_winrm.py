@@ -185,6 +185,7 @@ def test_files_come_run_and_go(hall: Hall) -> None:
     fetched = own("winrm_fetch_file.ps1", Path=f"{folder}\\A.PS1", BufferSize=20, Offset=10)
     assert base64.b64decode(fetched).decode() == text[10:30]
     assert hall.run(encoded(f"Remove-Item '{folder}' -Force -Recurse;"))[2] == 0
+    assert hall.run(encoded(f"Remove-Item {folder} -Force -Recurse"))[2] == 0
     assert hall.machine.files == {}
     assert hall.run(encoded(BOOTSTRAP), own_payload("winrm_fetch_file.ps1", {"Path": "C:\\a"}))[2] == 1
 
