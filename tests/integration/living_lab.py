@@ -122,7 +122,7 @@ class Ended:
 
 
 class LivingLab:
-    """``hosts`` and ``keys`` are those of a scenario file.
+    """``hosts`` and ``keys`` are those of a scenario file; in a ``bare`` one nothing is set up yet.
 
     The environment of each command has credentials of its own, so that its calls are known, and all share one ledger.
     ``first_credentials`` are the environment variables of those that were given out before it started, and
@@ -134,6 +134,7 @@ class LivingLab:
         folder: Path,
         hosts: Sequence[Mapping[str, Any]],
         *,
+        bare: bool = False,
         winrm: Mapping[str, Options] | None = None,
         **keys: Any,
     ) -> None:
@@ -144,7 +145,7 @@ class LivingLab:
         self.ledger = folder / "ledger.sqlite"
         self.signum = signal.SIGTERM
         self.scenario = load(file)
-        self.lab = Lab(self.scenario, folder, on_controller=self._on_controller, winrm=winrm)
+        self.lab = Lab(self.scenario, folder, bare=bare, on_controller=self._on_controller, winrm=winrm)
         self.lab.ledger = self.ledger
         self._processes: list[Process] = []
         self._numbers = itertools.count(1)
@@ -169,7 +170,8 @@ class LivingLab:
 
     def client(self, service: str) -> Any:
         """A boto3 client of somebody else's who may do everything."""
-        credentials = {key.lower(): value for key, value in _variables(self.lab.new_credentials()).items()}
+        variables = _variables(self.lab.new_credentials(administrator=True))
+        credentials = {key.lower(): value for key, value in variables.items()}
         region = self.scenario.account.region
         return boto3.client(service, region, endpoint_url=self.lab.url, **credentials)  # type: ignore[call-overload]
 

@@ -56,6 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("scenario", type=Path, metavar="SCENARIO")
     common.add_argument("--out", type=Path, metavar="DIR", help="what the run leaves (default: a temporary folder)")
     common.add_argument("--guests", choices=("model", "powershell"), default="model", help="what answers scripts")
+    common.add_argument(
+        "--bare",
+        action="store_true",
+        help="an account in which nothing is set up, with its administrator's credentials",
+    )
     run = verbs.add_parser(
         "run",
         parents=[common],
@@ -109,7 +114,14 @@ def _run(scenario: Scenario, options: argparse.Namespace) -> int:
     scenario = _with_options(scenario, options)
     limit = options.limit_seconds or DEFAULT_LIMIT_SECONDS
     with _Folder(options.out) as folder:
-        secrets = Runner(scenario, folder.path, guests=options.guests, limit_seconds=limit, show=options.show).run()
+        runner = Runner(
+            *(scenario, folder.path),
+            guests=options.guests,
+            bare=options.bare,
+            limit_seconds=limit,
+            show=options.show,
+        )
+        secrets = runner.run()
         problems = check(scenario, folder.path, secrets)
         for problem in problems:
             print(problem)
@@ -119,14 +131,19 @@ def _run(scenario: Scenario, options: argparse.Namespace) -> int:
 
 def _run_command(scenario: Scenario, options: argparse.Namespace, command: list[str]) -> int:
     with _Folder(options.out) as folder:
-        runner = Runner(scenario, folder.path, guests=options.guests, limit_seconds=options.limit_seconds)
+        runner = Runner(
+            scenario, folder.path, guests=options.guests, bare=options.bare, limit_seconds=options.limit_seconds
+        )
         code = runner.run_command(command)
         folder.keep = code != 0
     return code
 
 
 def _serve(scenario: Scenario, options: argparse.Namespace) -> int:
-    with _Folder(options.out) as folder, Runner(scenario, folder.path, guests=options.guests).running_lab() as place:
+    with (
+        _Folder(options.out) as folder,
+        Runner(scenario, folder.path, guests=options.guests, bare=options.bare).running_lab() as place,
+    ):
         settings = place.settings()
         for key in sorted(key for key in os.environ if key.startswith(("AWS_", "ANSIBLE_")) and key not in settings):
             print(f"unset {key}")

@@ -40,17 +40,20 @@ class Runner:
         out: Path,
         *,
         guests: str = "model",
+        bare: bool = False,
         limit_seconds: float | None = None,
         show: bool = False,
     ) -> None:
-        """``out`` is DIR; ``limit_seconds`` of real time end the run; ``show`` prints the logs as they grow."""
+        """``out`` is DIR; ``bare``: nothing is set up in the account; ``limit_seconds`` of real time end the run; ``show``
+        prints the logs as they grow.
+        """
         self.scenario = scenario
         self.out = out
         self.show = show
         self.processes: list[tuple[Process, bool]] = []  # with whether it is in the background
         self.ends = math.inf if limit_seconds is None else time.monotonic() + limit_seconds
         clear(out)
-        self.lab = Lab(scenario, out, guests=guests, on_controller=self._on_controller)
+        self.lab = Lab(scenario, out, guests=guests, bare=bare, on_controller=self._on_controller)
         self.lab.ledger = out / "ledger.sqlite"
 
     @contextlib.contextmanager

@@ -17,6 +17,7 @@ from typing import Any
 
 from lab.aws.http import HttpServer
 from lab.aws.moto_logs import MotoLogs
+from lab.aws.setup import set_up
 from lab.clock import LabClock
 from lab.play import Play
 from lab.scenario import Scenario
@@ -26,7 +27,7 @@ from lab.winrm.service import WinRm
 
 @dataclass(frozen=True)
 class Credentials:
-    """Throw-away credentials of the controller's role."""
+    """Throw-away credentials."""
 
     access_key: str
     secret_key: str = field(repr=False)
@@ -40,6 +41,8 @@ class LabError(Exception):
 class Lab:
     """One lab. ``ledger`` is the file of the run's memory; the lab looks into it, reading only, at StartInstances.
 
+    The account is as `setup_aws` leaves it, and credentials are those of the controller's role; a ``bare`` one has nothing
+    of ours in it, and its credentials are an administrator's.
     ``on_controller`` is called with "kill" or "term" by events, on a thread of the lab, and must not wait for calls.
     ``winrm`` says of which hosts the WinRM endpoint is not as a scenario's is.
     """
@@ -50,6 +53,7 @@ class Lab:
         out: Path,
         *,
         guests: str = "model",
+        bare: bool = False,
         on_controller: Callable[[str], None] | None = None,
         winrm: Mapping[str, Options] | None = None,
     ) -> None:
@@ -60,6 +64,7 @@ class Lab:
         self.clock = LabClock(scenario.scale, scenario.start)
         self._play = Play(scenario, self.clock, out / "trace.jsonl", MotoLogs(), self._is_recorded, on_controller)
         self.winrm = WinRm(self._play, winrm)
+        self._role = None if bare else set_up(self._play.account.stacks, scenario, scenario.start)
         self._server = HttpServer(self._play.account)
         self._thread = threading.Thread(target=self._play.sim.run, daemon=True, name="lab-simulation")
 
@@ -99,11 +104,11 @@ class Lab:
         """What the inventory says of a host: its id, as the plugin aws_ec2 calls it, or how it is reached over WinRM."""
         return self.winrm.variables(name) or {"instance_id": self.instance_id(name)}
 
-    def new_credentials(self) -> Credentials:
-        """For one step; ``expire_credentials`` ends the newest ones."""
+    def new_credentials(self, *, administrator: bool = False) -> Credentials:
+        """For one step, of the controller's role or of the administrator; ``expire_credentials`` ends the newest ones."""
         credentials = Credentials("ASIA" + secrets.token_hex(8).upper(), secrets.token_hex(20), secrets.token_hex(60))
         with self._play.sim.current():
-            self._play.account.gate.admit_key(credentials.access_key)
+            self._play.account.gate.admit_key(credentials.access_key, None if administrator else self._role)
         return credentials
 
     def truth(self) -> dict[str, Any]:

@@ -20,8 +20,6 @@ from .._fleet.hosts import FleetHost
 from .._patch.baseline import DOCUMENT
 from .._step import StepContext
 
-SIMULATED = ("ssm:SendCommand", "ssm:GetCommandInvocation", "ssm:DescribeInstancePatches")
-
 
 def missing_power_right(context: StepContext, host: FleetHost) -> AwsError | None:
     """The denial of starting or stopping this instance, if there is one."""
@@ -57,7 +55,14 @@ def refuse_missing_rights(context: StepContext, hosts: list[FleetHost]) -> None:
         aws.call("ssm", "list_command_invocations", MaxResults=1)
         aws.call("ssm", "describe_instance_patch_states", there.instance_id, InstanceIds=[there.instance_id])
     if managed:
-        _simulate(context, managed[0])
+        _simulate(context, _typical(context, managed))
+
+
+def _typical(context: StepContext, hosts: list[FleetHost]) -> FleetHost:
+    """One with the targets' tag, since policies ask for that; one that lacks it fails alone, at its turn."""
+    settings = context.params["settings"]
+    tagged = [host for host in hosts if host.tags.get(settings["tag_key"]) == settings["tag_value"]]
+    return (tagged or hosts)[0]
 
 
 def _refuse_without_snapshots(context: StepContext, hosts: list[FleetHost]) -> None:
@@ -82,21 +87,39 @@ def _simulate(context: StepContext, host: FleetHost) -> None:
     aws = context.aws.in_region(host.region)
     try:
         identity = aws.call("sts", "get_caller_identity")
-        answer = aws.call(
-            *("iam", "simulate_principal_policy"),
-            PolicySourceArn=_role_arn(identity["Arn"]),
-            ActionNames=list(SIMULATED),
-            ContextEntries=_tag_context(host),
-        )
+        results = [
+            result
+            for resource, actions in _simulated(host, identity["Arn"]).items()
+            for result in aws.call(
+                *("iam", "simulate_principal_policy"),
+                PolicySourceArn=_role_arn(identity["Arn"]),
+                ActionNames=actions,
+                ResourceArns=[resource],
+                ContextEntries=_simulation_context(host),
+            )["EvaluationResults"]
+        ]
     except AwsError:
         return  # these credentials may not ask; the first host will tell
-    for result in answer["EvaluationResults"]:
+    for result in results:
         if result["EvalDecision"] != "allowed":
             raise PatchFleetError(
-                f"The credentials ({identity['Arn']}) lack the right {result['EvalActionName']}, which every host needs. "
-                "Nothing was touched.",
+                f"The credentials ({identity['Arn']}) lack the right {result['EvalActionName']} on "
+                f"{result['EvalResourceName']}, which every host needs. Nothing was touched.",
                 "access_denied",
             )
+
+
+def _simulated(host: FleetHost, caller_arn: str) -> dict[str, list[str]]:
+    """The actions by resource: a policy for some resources only does not allow "*", which the API takes by default."""
+    partition, account = caller_arn.split(":")[1], caller_arn.split(":")[4]
+    document = f"arn:{partition}:ssm:{host.region}::document/{DOCUMENT}"  # AWS's own belong to no account
+    actions = {document: ["ssm:SendCommand"], "*": ["ssm:GetCommandInvocation"]}
+    if host.tags:  # a hybrid node that the inventory names shows none, and a condition on them could not be simulated
+        kind = f"ec2:{host.region}:{account}:instance"
+        if str(host.instance_id).startswith("mi-"):
+            kind = f"ssm:{host.region}:{account}:managed-instance"
+        actions[f"arn:{partition}:{kind}/{host.instance_id}"] = ["ssm:SendCommand", "ssm:DescribeInstancePatches"]
+    return actions
 
 
 def _role_arn(arn: str) -> str:
@@ -107,11 +130,11 @@ def _role_arn(arn: str) -> str:
     return f"{head.replace(':sts:', ':iam:')}:role/{tail.split('/')[0]}"
 
 
-def _tag_context(host: FleetHost) -> list[dict[str, Any]]:
-    prefixes = ("aws:ResourceTag", "ssm:resourceTag")
+def _simulation_context(host: FleetHost) -> list[dict[str, Any]]:
+    """What conditions may ask for: a simulation knows neither the region nor the tags of a resource."""
+    keys = {"aws:RequestedRegion": str(host.region)}
+    for prefix in ("aws:ResourceTag", "ssm:resourceTag"):
+        keys.update({f"{prefix}/{key}": value for key, value in host.tags.items() if not key.startswith("aws:")})
     return [
-        {"ContextKeyName": f"{prefix}/{key}", "ContextKeyType": "string", "ContextKeyValues": [value]}
-        for prefix in prefixes
-        for key, value in host.tags.items()
-        if not key.startswith("aws:")
+        {"ContextKeyName": key, "ContextKeyType": "string", "ContextKeyValues": [value]} for key, value in keys.items()
     ]

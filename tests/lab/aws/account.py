@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lab.aws import ebs, ec2_describe, ec2_power, iam, ssm_commands, ssm_nodes, ssm_patches, tags
+from lab.aws.cloudformation import stacks
 from lab.aws.errors import AwsError, not_implemented
 from lab.aws.gate import Gate
 from lab.aws.logs import LogSink
@@ -23,6 +24,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
     "ssm": {**ssm_nodes.OPERATIONS, **ssm_commands.OPERATIONS, **ssm_patches.OPERATIONS},
     "sts": iam.STS_OPERATIONS,
     "iam": iam.IAM_OPERATIONS,
+    "cloudformation": stacks.OPERATIONS,
     "service-quotas": iam.QUOTA_OPERATIONS,
 }
 
@@ -36,7 +38,8 @@ class Account:
     def __init__(self, world: World, trace: Trace, logs: LogSink, is_recorded: Callable[[str], bool]) -> None:
         self.world = world
         self.trace = trace
-        self.gate = Gate(world, world.scenario.account)
+        self.stacks = stacks.Stacks()
+        self.gate = Gate(world, world.scenario.account, self.stacks.statements_of_role)
         self.logs = logs
         self.snapshots: dict[str, ebs.Snapshot] = {}
         self.patches = PatchManager(world)

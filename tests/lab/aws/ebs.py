@@ -14,6 +14,7 @@ from lab.aws.ec2_power import check_dry_run
 from lab.aws.errors import AwsError, invalid_value
 from lab.aws.filters import Getter, select
 from lab.aws.request import ACCOUNT_ID, Operation, Request, Result, page
+from lab.aws.rights import key_arn
 from lab.lagged import Lagged
 from lab.volume import EbsVolume, Modification
 from lab.world import Host
@@ -77,7 +78,7 @@ def describe_volumes(request: Request) -> Result:
 
 
 def _volume(now: float, host: Host, volume: EbsVolume) -> dict[str, Any]:
-    key = {"KmsKeyId": f"arn:aws:kms:{host.spec.region}:{ACCOUNT_ID}:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"}
+    key = {"KmsKeyId": key_arn(host.spec.region)}
     return {
         "VolumeId": volume.id,
         "Size": volume.size_gib,

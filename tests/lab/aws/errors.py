@@ -37,11 +37,13 @@ EXPIRED = {
     "ec2": ("RequestExpired", "Request has expired."),
     "sts": ("ExpiredToken", "The security token included in the request is expired"),
     "iam": ("ExpiredToken", "The security token included in the request is expired"),
+    "cloudformation": ("ExpiredToken", "The security token included in the request is expired"),
 }
 UNKNOWN_KEY = {
     "ec2": ("AuthFailure", "AWS was not able to validate the provided access credentials"),
     "sts": ("InvalidClientTokenId", "The security token included in the request is invalid."),
     "iam": ("InvalidClientTokenId", "The security token included in the request is invalid."),
+    "cloudformation": ("InvalidClientTokenId", "The security token included in the request is invalid."),
 }
 
 

@@ -12,10 +12,13 @@ from __future__ import annotations
 import base64
 import fnmatch
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lab.aws.errors import AwsError, expired, throttled, unknown_key
-from lab.aws.request import ACCOUNT_ID, CONTROLLER_ARN, Request
+from lab.aws.policy import Need, Statement, deciding
+from lab.aws.request import Request, caller_arn
+from lab.aws.rights import needs_of
 from lab.scenario import Account, ApiFault
 from lab.world import Host, World
 
@@ -95,8 +98,12 @@ def _buckets_of(request: Request) -> list[tuple[str, int]]:
 class Gate:
     """Lets a call through or raises the AwsError that the client gets instead."""
 
-    def __init__(self, world: World, account: Account) -> None:
+    def __init__(self, world: World, account: Account, statements_of: Callable[[str], list[Statement]]) -> None:
+        """``statements_of`` gives the policies of a role."""
         self._world = world
+        self._statements_of = statements_of
+        self._statements: dict[str, list[Statement]] = {}
+        self._roles: dict[str, str | None] = {}
         self._account = account
         self._keys: dict[str, bool] = {}  # access key -> still valid
         self._buckets: dict[tuple[str, str], Bucket] = {}
@@ -105,8 +112,13 @@ class Gate:
             ArmedFault(host, fault, fault.times) for host in world.hosts.values() for fault in host.spec.api_faults
         ]
 
-    def admit_key(self, access_key: str) -> None:
+    def admit_key(self, access_key: str, role: str | None = None) -> None:
+        """Credentials of a role, whose policies hold for them; or of an administrator, who may do everything."""
         self._keys[access_key] = True
+        self._roles[access_key] = role
+
+    def role_of(self, access_key: str) -> str | None:
+        return self._roles.get(access_key)
 
     def expire_newest_key(self) -> None:
         """The credentials that were given out last are not accepted any more."""
@@ -117,7 +129,7 @@ class Gate:
         """``hosts`` are those that the call names."""
         self._check_credentials(request)
         self._check_rate(request, hosts)
-        self._check_rights(request)
+        self._check_rights(request, hosts)
         if not request.dry_run:
             self._check_faults(request, hosts)
 
@@ -146,15 +158,27 @@ class Gate:
     def is_denied(self, action: str) -> bool:
         return any(fnmatch.fnmatchcase(action.lower(), denied.lower()) for denied in self._account.deny)
 
-    def _check_rights(self, request: Request) -> None:
-        if not self.is_denied(request.action):
+    def allows(self, role: str | None, need: Need) -> bool:
+        """Whether the scenario does not deny it and, for a role, its policies allow it."""
+        if self.is_denied(need.action):
+            return False
+        if role is None:
+            return True
+        if role not in self._statements:
+            self._statements[role] = self._statements_of(role)
+        return deciding(self._statements[role], need) is not None
+
+    def _check_rights(self, request: Request, hosts: list[Host]) -> None:
+        refused = [need for need in needs_of(request, hosts) if not self.allows(request.role, need)]
+        if not refused:
             return
+        need = refused[0]
         text = (
-            f"User: {CONTROLLER_ARN} is not authorized to perform: {request.action} on resource: "
-            f"{_resource_of(request)} because no identity-based policy allows the {request.action} action"
+            f"User: {caller_arn(request.role)} is not authorized to perform: {need.action} on resource: "
+            f"{need.resource} because no identity-based policy allows the {need.action} action"
         )
         if request.service == "ec2":
-            encoded = base64.urlsafe_b64encode(f"{request.action} denied".encode()).decode()
+            encoded = base64.urlsafe_b64encode(f"{need.action} denied".encode()).decode()
             raise AwsError(
                 "UnauthorizedOperation",
                 f"You are not authorized to perform this operation. {text}. "
@@ -168,17 +192,3 @@ class Gate:
                 if fault.times_left is not None:
                     fault.times_left -= 1
                 raise fault.error()
-
-
-def _resource_of(request: Request) -> str:
-    """The first resource that the call is about, as an ARN."""
-    params = request.params
-    if request.operation.startswith(("Describe", "List", "Get")):
-        return "*" if request.service == "ec2" else f"arn:aws:{request.service}:{request.region}:{ACCOUNT_ID}:*"
-    ids = params.get("InstanceIds") or params.get("Resources") or [params.get("VolumeId") or params.get("InstanceId")]
-    if not ids or not ids[0]:
-        return "*"
-    kind = {"i": "instance", "vol": "volume", "mi": "managed-instance", "snap": "snapshot"}
-    prefix = ids[0].split("-")[0]
-    service = "ssm" if prefix == "mi" else "ec2"
-    return f"arn:aws:{service}:{request.region}:{ACCOUNT_ID}:{kind.get(prefix, 'instance')}/{ids[0]}"

@@ -44,7 +44,7 @@ FOR_MOTO = {
 }
 # How often the listening thread looks whether it has to end.
 SHUTDOWN_LOOK_SECONDS = 0.05
-_PROTOCOLS = {"ec2": "ec2", "sts": "query", "iam": "query"}
+_PROTOCOLS = {"ec2": "ec2", "sts": "query", "iam": "query", "cloudformation": "query"}
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]

@@ -6,26 +6,30 @@
 from __future__ import annotations
 
 from lab.aws.errors import AwsError
-from lab.aws.request import ACCOUNT_ID, CONTROLLER_ARN, ROLE_ARN, Operation, Request, Result
+from lab.aws.policy import Need
+from lab.aws.request import ACCOUNT_ID, Operation, Request, Result, caller_arn
 
 STANDARD_VCPUS = "L-1216C47A"
 
 
 def get_caller_identity(request: Request) -> Result:
-    return {"UserId": "AROALABLABLABLABLABLA:lab", "Account": ACCOUNT_ID, "Arn": CONTROLLER_ARN}
+    return {"UserId": "AROALABLABLABLABLABLA:lab", "Account": ACCOUNT_ID, "Arn": caller_arn(request.role)}
 
 
 def simulate_principal_policy(request: Request) -> Result:
-    """Each action with each resource: denied when the scenario's account denies it, else allowed."""
+    """Each action with each resource, by the role's policies and what the scenario's account denies."""
     params = request.params
-    if params["PolicySourceArn"] != ROLE_ARN:
-        raise AwsError("NoSuchEntity", f"The entity {params['PolicySourceArn']} cannot be found.")
+    source, gate = params["PolicySourceArn"], request.account.gate
+    role = source.rpartition(":role/")[2]
+    if source != f"arn:aws:iam::{ACCOUNT_ID}:role/{role}" or not request.account.stacks.has_role(role):
+        raise AwsError("NoSuchEntity", f"The entity {source} cannot be found.")
+    context = {entry["ContextKeyName"]: entry["ContextKeyValues"][0] for entry in params.get("ContextEntries") or []}
     return {
         "EvaluationResults": [
             {
                 "EvalActionName": action,
                 "EvalResourceName": resource,
-                "EvalDecision": "implicitDeny" if request.account.gate.is_denied(action) else "allowed",
+                "EvalDecision": "allowed" if gate.allows(role, Need(action, resource, context)) else "implicitDeny",
                 "MatchedStatements": [],
                 "MissingContextValues": [],
             }

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from lab.world import World
 
 ACCOUNT_ID = "123456789012"
-ROLE = "PatchFleetController"
-CONTROLLER_ARN = f"arn:aws:sts::{ACCOUNT_ID}:assumed-role/{ROLE}/lab"
-ROLE_ARN = f"arn:aws:iam::{ACCOUNT_ID}:role/{ROLE}"
 OTHER = "other"
 
 Item = TypeVar("Item")
@@ -38,6 +35,11 @@ class Request:
     params: dict[str, Any]
     region: str
     caller: str
+
+    @property
+    def role(self) -> str | None:
+        """The role that the caller has assumed, None for an administrator."""
+        return self.account.gate.role_of(self.caller)
 
     @property
     def by_us(self) -> bool:
@@ -62,6 +64,13 @@ class Request:
 
 
 Operation = Callable[[Request], Result]
+
+
+def caller_arn(role: str | None) -> str:
+    """Of a session of the role, or of the account's administrator."""
+    if role is None:
+        return f"arn:aws:iam::{ACCOUNT_ID}:user/administrator"
+    return f"arn:aws:sts::{ACCOUNT_ID}:assumed-role/{role}/lab"
 
 
 def page(

@@ -14,9 +14,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from conftest import MakeLab
+from lab.aws.setup import set_up
 from virtual_lab import VirtualLab, error_of
 
-ROLE_ARN = "arn:aws:iam::123456789012:role/PatchFleetController"
+ROLE_ARN = "arn:aws:iam::123456789012:role/PatchFleet-controller-eu-central-1"
 
 
 def _codes(lab: VirtualLab, times: int, call: Callable[[], object]) -> list[str]:
@@ -55,9 +56,11 @@ def test_credentials_that_the_lab_did_not_give_out(make_lab: MakeLab) -> None:
 
 def test_who_is_calling(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a"})
-    identity = lab.client("sts").get_caller_identity()
+    lab.play.account.gate.admit_key("ASIAROLE", "PatchFleet-controller-eu-central-1")
+    assert lab.client("sts").get_caller_identity()["Arn"] == "arn:aws:iam::123456789012:user/administrator"
+    identity = lab.client("sts", access_key="ASIAROLE").get_caller_identity()
     assert identity["Account"] == "123456789012"
-    assert identity["Arn"] == "arn:aws:sts::123456789012:assumed-role/PatchFleetController/lab"
+    assert identity["Arn"] == "arn:aws:sts::123456789012:assumed-role/PatchFleet-controller-eu-central-1/lab"
 
 
 # ---- rates
@@ -145,11 +148,24 @@ def test_a_denied_call_names_action_and_resource(make_lab: MakeLab) -> None:
 
 def test_a_simulation_of_the_policy_agrees(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a"}, account={"deny": ["ec2:ModifyVolume"]})
-    simulated = lab.client("iam").simulate_principal_policy(
-        PolicySourceArn=ROLE_ARN, ActionNames=["ec2:ModifyVolume", "ec2:StartInstances"]
-    )
-    decisions = {entry["EvalActionName"]: entry["EvalDecision"] for entry in simulated["EvaluationResults"]}
-    assert decisions == {"ec2:ModifyVolume": "implicitDeny", "ec2:StartInstances": "allowed"}
+    set_up(lab.play.account.stacks, lab.play.world.scenario, lab.play.sim.time)
+    wanted = {
+        "PolicySourceArn": ROLE_ARN,
+        "ActionNames": ["ec2:ModifyVolume", "ec2:StartInstances"],
+        "ResourceArns": ["arn:aws:ec2:eu-central-1:123456789012:instance/i-0f1e2d3c4b5a69788"],
+    }
+
+    def decisions(**keys: str) -> dict[str, str]:
+        entries = [
+            {"ContextKeyName": key, "ContextKeyType": "string", "ContextKeyValues": [value]}
+            for key, value in {"aws:RequestedRegion": "eu-central-1", **keys}.items()
+        ]
+        simulated = lab.client("iam").simulate_principal_policy(**wanted, ContextEntries=entries)
+        return {entry["EvalActionName"]: entry["EvalDecision"] for entry in simulated["EvaluationResults"]}
+
+    denied = {"ec2:ModifyVolume": "implicitDeny", "ec2:StartInstances": "implicitDeny"}
+    assert decisions() == denied
+    assert decisions(**{"aws:ResourceTag/PatchGroup": "Windows"}) == {**denied, "ec2:StartInstances": "allowed"}
 
 
 # ---- faults

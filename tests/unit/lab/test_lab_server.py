@@ -75,7 +75,7 @@ def test_a_lab_that_never_started_can_be_stopped(scenario: Scenario, tmp_path: P
 def test_a_lab_that_broke_says_so(scenario: Scenario, tmp_path: Path) -> None:
     lab = Lab(scenario, tmp_path)
     lab.start()
-    credentials = lab.new_credentials()
+    credentials = lab.new_credentials(administrator=True)
     client = boto3.client(
         "ec2",
         region_name="eu-central-1",

@@ -37,8 +37,10 @@ os.execvp("sh", ["sh", "-c", variables.get("sh", "echo done")])
 class FakeLab:
     """What the runner needs of a lab."""
 
-    def __init__(self, scenario: Any, out: Path, *, guests: str, on_controller: Callable[[str], None]) -> None:
-        self.scenario, self.out, self.guests, self.on_controller = scenario, out, guests, on_controller
+    def __init__(
+        self, scenario: Any, out: Path, *, guests: str, bare: bool, on_controller: Callable[[str], None]
+    ) -> None:
+        self.scenario, self.out, self.guests, self.bare, self.on_controller = scenario, out, guests, bare, on_controller
         self.url = "http://127.0.0.1:1"
         self.ledger: Path | None = None
         self.ledgers: list[Path | None] = []

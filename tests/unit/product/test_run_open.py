@@ -23,7 +23,11 @@ from .stage import RUN, Stage, a_host
 OTHER = "i-0fedcba9876543210"
 DRY_RUN = client_error("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
 ROLE = "arn:aws:sts::123456789012:assumed-role/patcher/session"
-ALLOWED = {"EvaluationResults": [{"EvalActionName": "ssm:SendCommand", "EvalDecision": "allowed"}]}
+ALLOWED = {
+    "EvaluationResults": [
+        {"EvalActionName": "ssm:SendCommand", "EvalResourceName": "arn:x", "EvalDecision": "allowed"},
+    ]
+}
 
 
 def denied(operation: str) -> Exception:
@@ -197,16 +201,32 @@ def test_a_reading_right_that_no_host_can_do_without_ends_it(stage: Stage, metho
 def test_sending_commands_is_simulated_for_the_role_and_the_targets_tags(stage: Stage) -> None:
     tagged = a_target(tags={"PatchGroup": "Windows", "aws:cloudformation:stack-name": "web"})
     run(stage, "planned", tagged)
-    (call,) = stage.account.of("simulate_principal_policy")
-    assert call.params["PolicySourceArn"] == "arn:aws:iam::123456789012:role/patcher"
-    assert "ssm:SendCommand" in call.params["ActionNames"]
-    keys = {entry["ContextKeyName"] for entry in call.params["ContextEntries"]}
-    assert keys == {"aws:ResourceTag/PatchGroup", "ssm:resourceTag/PatchGroup"}
+    calls = stage.account.of("simulate_principal_policy")
+    assert {call.params["PolicySourceArn"] for call in calls} == {"arn:aws:iam::123456789012:role/patcher"}
+    assert {resource: call.params["ActionNames"] for call in calls for resource in call.params["ResourceArns"]} == {
+        "arn:aws:ssm:eu-central-1::document/AWS-RunPatchBaseline": ["ssm:SendCommand"],
+        f"arn:aws:ec2:eu-central-1:123456789012:instance/{ID}": ["ssm:SendCommand", "ssm:DescribeInstancePatches"],
+        "*": ["ssm:GetCommandInvocation"],
+    }
+    keys = {entry["ContextKeyName"] for entry in calls[0].params["ContextEntries"]}
+    assert keys == {"aws:RequestedRegion", "aws:ResourceTag/PatchGroup", "ssm:resourceTag/PatchGroup"}
+
+
+def test_a_host_without_the_tag_does_not_speak_for_the_others(stage: Stage) -> None:
+    run(stage, "planned", a_target(OTHER, "dev-01", tags={"Stage": "test"}), a_target(ID, "dev-02"))
+    resources = [call.params["ResourceArns"] for call in stage.account.of("simulate_principal_policy")]
+    assert [f"arn:aws:ec2:eu-central-1:123456789012:instance/{ID}"] in resources
+
+
+def test_a_hybrid_node_whose_tags_nobody_knows_is_not_simulated(stage: Stage) -> None:
+    run(stage, "planned", a_target("mi-1", "branch", kind="hybrid", tags={}, by_tag=False))
+    resources = [call.params["ResourceArns"] for call in stage.account.of("simulate_principal_policy")]
+    assert resources == [["arn:aws:ssm:eu-central-1::document/AWS-RunPatchBaseline"], ["*"]]
 
 
 @pytest.mark.parametrize("decision", ["implicitDeny", "explicitDeny"])
 def test_a_command_that_could_not_be_sent_ends_it_before_anything_is_touched(stage: Stage, decision: str) -> None:
-    results = [{"EvalActionName": "ssm:SendCommand", "EvalDecision": decision}]
+    results = [{"EvalActionName": "ssm:SendCommand", "EvalResourceName": "arn:x", "EvalDecision": decision}]
     stage.account.on("simulate_principal_policy", {"EvaluationResults": results})
     error = refusal(stage)
     assert (error.code, "lack the right ssm:SendCommand" in error.reason) == ("access_denied", True)

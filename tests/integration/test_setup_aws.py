@@ -1,0 +1,49 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An account is set up, set up again, and taken down, by the playbooks that do it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from living_lab import LivingLab
+
+CONTROLLER = {"ControllerPrincipals": "arn:aws:iam::123456789012:role/awx"}
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[LivingLab]:
+    with LivingLab(tmp_path, [{"name": "dev-01"}], bare=True) as lab:
+        yield lab
+
+
+def test_set_up_shown_first_done_done_again_and_taken_down(lab: LivingLab) -> None:
+    wanted = {"aws_prerequisites_parameters": CONTROLLER}
+    cloudformation = lab.client("cloudformation")
+
+    shown = lab.playbook("setup_aws", "--check", variables=wanted)
+    assert shown.code == 0, shown.said
+    assert cloudformation.describe_stacks()["Stacks"] == []
+
+    (made,) = lab.playbook("setup_aws", variables=wanted).of("Set up what Patch Fleet needs")
+    assert made["changed"]
+    (stack,) = cloudformation.describe_stacks()["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    assert outputs["ControllerRoleArn"] == "arn:aws:iam::123456789012:role/PatchFleet-controller-eu-central-1"
+    assert outputs["LedgerUrl"] == "dynamodb://PatchFleet-ledger"
+
+    (again,) = lab.playbook("setup_aws", variables=wanted).of("Set up what Patch Fleet needs")
+    assert not again["changed"]
+
+    (gone,) = lab.playbook("teardown_aws").of("Take the stack down")
+    assert gone["changed"]
+    assert cloudformation.describe_stacks()["Stacks"] == []
+
+
+def test_a_parameter_that_the_template_does_not_have(lab: LivingLab) -> None:
+    refused = lab.playbook("setup_aws", variables={"aws_prerequisites_parameters": {"TagKye": "x"}})
+    assert refused.code != 0
+    assert "TagKye" in refused.said

@@ -1,0 +1,142 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What rights a call needs: its action on each resource that it names, with the condition keys that AWS would set.
+
+Source: Service Authorization Reference. Actions that know no resource need "*".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from lab.aws.policy import Need
+from lab.aws.request import ACCOUNT_ID, Request
+from lab.world import Host
+
+KEY_ID = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+WITHOUT_RIGHTS = frozenset({"sts:GetCallerIdentity"})
+"""Everybody may ask who they are, whatever their policies say (STS API reference)."""
+
+AWS_DOCUMENTS = ("AWS-", "AWSEC2-", "AmazonCloudWatch-")
+
+
+def key_arn(region: str) -> str:
+    """The customer key of the lab's encrypted volumes."""
+    return f"arn:aws:kms:{region}:{ACCOUNT_ID}:key/{KEY_ID}"
+
+
+Part = tuple[str, str, dict[str, str]]
+"""Action, resource, and the condition keys that depend on the resource."""
+
+
+def needs_of(request: Request, hosts: list[Host]) -> list[Need]:
+    """All that must be allowed for the call; ``hosts`` are those that it names."""
+    if request.action in WITHOUT_RIGHTS:
+        return []
+    parts = NEEDS.get(request.action) or NEEDS.get(request.service) or (lambda request, hosts: ())
+    found = [
+        Need(action, resource, {"aws:RequestedRegion": request.region, **context})
+        for action, resource, context in parts(request, hosts)
+    ]
+    return found or [Need(request.action, "*", {"aws:RequestedRegion": request.region})]
+
+
+def _on_hosts(request: Request, hosts: list[Host]) -> Iterator[Part]:
+    for host in hosts:
+        yield request.action, host_arn(host), _resource_tags(host.tags.latest)
+
+
+def _start(request: Request, hosts: list[Host]) -> Iterator[Part]:
+    """EC2 attaches encrypted volumes in the caller's name; with a key of others the start falls back later."""
+    yield from _on_hosts(request, hosts)
+    for host in hosts:
+        if host.spec.kms == "usable":
+            via = {"kms:ViaService": f"ec2.{request.region}.amazonaws.com", "kms:GrantIsForAWSResource": "true"}
+            yield "kms:CreateGrant", key_arn(request.region), via
+
+
+def _document(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    """AWS's own documents have no account (Systems Manager user guide, "Setting up Run Command")."""
+    name = request.params.get("DocumentName") or request.params["Name"]
+    account = "" if name.startswith(AWS_DOCUMENTS) else ACCOUNT_ID
+    arn = name if name.startswith("arn:") else f"arn:aws:ssm:{request.region}:{account}:document/{name}"
+    yield request.action, arn, {}
+
+
+def _send(request: Request, hosts: list[Host]) -> Iterator[Part]:
+    yield from _document(request, hosts)
+    yield from _on_hosts(request, hosts)
+
+
+def _on_volume(request: Request, hosts: list[Host]) -> Iterator[Part]:
+    volume_id = request.params["VolumeId"]
+    volumes = [volume for host in hosts for volume in host.volumes if volume.id == volume_id]
+    for volume in volumes:
+        arn = f"arn:aws:ec2:{request.region}:{ACCOUNT_ID}:volume/{volume_id}"
+        yield request.action, arn, _resource_tags(volume.tags.latest)
+
+
+def _snapshot(request: Request, hosts: list[Host]) -> Iterator[Part]:
+    yield from _on_volume(request, hosts)
+    tags = [tag for spec in request.params.get("TagSpecifications") or [] for tag in spec["Tags"]]
+    snapshot = f"arn:aws:ec2:{request.region}::snapshot/*"
+    yield request.action, snapshot, _requested_tags(tags)
+    if tags:
+        yield "ec2:CreateTags", snapshot, {**_requested_tags(tags), "ec2:CreateAction": "CreateSnapshot"}
+
+
+def _tagging(request: Request, hosts: list[Host]) -> Iterator[Part]:
+    tags = request.params.get("Tags") or []
+    for action, arn, context in _on_hosts(request, hosts):
+        yield action, arn, {**context, **_requested_tags(tags), "aws:TagKeys": ",".join(tag["Key"] for tag in tags)}
+
+
+def _quota(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    path = f"{request.params['ServiceCode']}/{request.params['QuotaCode']}"
+    yield request.action, f"arn:aws:servicequotas:{request.region}:{ACCOUNT_ID}:{path}", {}
+
+
+def _principal(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    yield request.action, request.params["PolicySourceArn"], {}
+
+
+def _table(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    table = request.params.get("TableName", "*")
+    yield request.action, f"arn:aws:dynamodb:{request.region}:{ACCOUNT_ID}:table/{table}", {}
+
+
+NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
+    "dynamodb": _table,
+    "ec2:CreateSnapshot": _snapshot,
+    "ec2:CreateTags": _tagging,
+    "ec2:DeleteTags": _tagging,
+    "ec2:DescribeInstanceAttribute": _on_hosts,
+    "ec2:ModifyVolume": _on_volume,
+    "ec2:StartInstances": _start,
+    "ec2:StopInstances": _on_hosts,
+    "iam:SimulatePrincipalPolicy": _principal,
+    "servicequotas:GetServiceQuota": _quota,
+    "ssm:DescribeDocument": _document,
+    "ssm:DescribeInstancePatchStates": _on_hosts,
+    "ssm:DescribeInstancePatches": _on_hosts,
+    "ssm:GetConnectionStatus": _on_hosts,
+    "ssm:SendCommand": _send,
+}
+"""By action, or by service; the actions that are not here know no resource."""
+
+
+def host_arn(host: Host) -> str:
+    """Of an instance or a hybrid node."""
+    service, kind = ("ssm", "managed-instance") if str(host.id).startswith("mi-") else ("ec2", "instance")
+    return f"arn:aws:{service}:{host.spec.region}:{ACCOUNT_ID}:{kind}/{host.id}"
+
+
+def _resource_tags(tags: dict[str, str]) -> dict[str, str]:
+    prefixes = ("aws:ResourceTag", "ec2:ResourceTag", "ssm:resourceTag")
+    return {f"{prefix}/{key}": value for prefix in prefixes for key, value in tags.items()}
+
+
+def _requested_tags(tags: list[dict[str, Any]]) -> dict[str, str]:
+    return {f"aws:RequestTag/{tag['Key']}": tag.get("Value", "") for tag in tags}

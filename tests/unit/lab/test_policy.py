@@ -1,0 +1,88 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""IAM's decisions, and that a role's policies hold for those who have its credentials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from conftest import MakeLab
+from lab.aws.policy import Need, deciding, statements_of
+from lab.aws.setup import set_up
+from virtual_lab import VirtualLab, error_of
+
+
+def allowed(need: Need, *statements: dict[str, Any]) -> bool:
+    document = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*", **more} for more in statements]}
+    return deciding(statements_of(document), need) is not None
+
+
+def a_need(action: str = "ec2:StopInstances", resource: str = "arn:aws:ec2:x:1:instance/i-1", **context: str) -> Need:
+    return Need(action, resource, context)
+
+
+@pytest.mark.parametrize(
+    ("statement", "decision"),
+    [
+        ({}, True),
+        ({"Action": "ec2:Stop*"}, True),
+        ({"Action": "EC2:stopinstances"}, True),
+        ({"Action": ["ec2:StartInstances"]}, False),
+        ({"Resource": "arn:aws:ec2:*:1:instance/*"}, True),
+        ({"Resource": "arn:aws:ec2:*:1:volume/*"}, False),
+        ({"Condition": {"StringEquals": {"AWS:resourceTag/A": ["b", "c"]}}}, True),
+        ({"Condition": {"StringEquals": {"aws:ResourceTag/A": "B"}}}, False),
+        ({"Condition": {"StringEquals": {"aws:ResourceTag/Other": "b"}}}, False),
+        ({"Condition": {"StringLike": {"aws:ResourceTag/A": "?"}}}, True),
+        ({"Condition": {"Bool": {"it:is": True}}}, True),
+    ],
+)
+def test_a_statement(statement: dict[str, Any], decision: bool) -> None:
+    need = Need("ec2:StopInstances", "arn:aws:ec2:x:1:instance/i-1", {"aws:ResourceTag/A": "b", "it:is": "true"})
+    assert allowed(need, statement) is decision
+
+
+def test_nothing_is_allowed_by_default_and_a_denial_wins() -> None:
+    assert not allowed(a_need())
+    assert not allowed(a_need(), {}, {"Effect": "Deny", "Action": "ec2:StopInstances"})
+    assert allowed(a_need(), {}, {"Effect": "Deny", "Action": "ec2:StartInstances"})
+
+
+def test_an_operator_that_is_not_known_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        allowed(a_need(), {"Condition": {"DateLessThan": {"aws:CurrentTime": "2026-01-01"}}})
+
+
+@pytest.fixture
+def lab(make_lab: MakeLab) -> VirtualLab:
+    lab = make_lab({"name": "ours"}, {"name": "theirs", "tags": {"PatchGroup": "Linux"}})
+    role = set_up(lab.play.account.stacks, lab.play.world.scenario, lab.play.sim.time)
+    lab.play.account.gate.admit_key("ASIAROLE", role)
+    return lab
+
+
+def test_the_controller_may_stop_hosts_with_the_tag_and_no_others(lab: VirtualLab) -> None:
+    ec2 = lab.client("ec2", access_key="ASIAROLE")
+    assert (
+        error_of(lambda: ec2.stop_instances(InstanceIds=[lab.id("ours"), lab.id("theirs")])) == "UnauthorizedOperation"
+    )
+    ec2.stop_instances(InstanceIds=[lab.id("ours")])
+
+
+def test_the_controller_may_send_its_two_documents_and_no_others(lab: VirtualLab) -> None:
+    ssm = lab.client("ssm", access_key="ASIAROLE")
+
+    def send(host: str, document: str) -> None:
+        ssm.send_command(InstanceIds=[lab.id(host)], DocumentName=document, Parameters={"commands": ["exit 0"]})
+
+    assert error_of(lambda: send("theirs", "AWS-RunPowerShellScript")) == "AccessDeniedException"
+    assert error_of(lambda: send("ours", "AWS-RunShellScript")) == "AccessDeniedException"
+
+
+def test_the_controller_may_not_tag(lab: VirtualLab) -> None:
+    ec2 = lab.client("ec2", access_key="ASIAROLE")
+    tags = [{"Key": "PatchGroup", "Value": "Windows"}]
+    assert error_of(lambda: ec2.create_tags(Resources=[lab.id("theirs")], Tags=tags)) == "UnauthorizedOperation"
