@@ -17,7 +17,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._settings.varia
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._step import StepContext
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import ControllerStep
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._task_files import OPTIONS, refuse_unfit, task_files
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._task_files import OPTIONS, run_on_host, task_files
 
 LEAST_CORE = (2, 17)
 
@@ -31,17 +31,19 @@ class ActionModule(ControllerStep):
         hosts = task_vars.get("ansible_play_hosts_all", [])
         refuse_unknown({name for host in hosts for name in task_vars["hostvars"][host]})
         names = [name for name in task_vars if name.startswith(PREFIX) and not name.startswith(OWN_PREFIX)]
-        if not params["partial"]:
-            self._look_into_task_files(task_vars, hosts)
+        on_host = [] if params["partial"] else self._look_into_task_files(task_vars, hosts)
         values = {name: self._templar.template(task_vars[name]) for name in names}
-        return {**params, "variables": values, "forks": task_vars.get("ansible_forks", params["forks"])}
+        forks = task_vars.get("ansible_forks", params["forks"])
+        return {**params, "variables": values, "forks": forks, "tasks_on_host": on_host}
 
-    def _look_into_task_files(self, task_vars: dict[str, Any], hosts: list[str]) -> None:
-        """Those that are set for all, and those of single hosts."""
+    def _look_into_task_files(self, task_vars: dict[str, Any], hosts: list[str]) -> list[str]:
+        """Those that are set for all, and those of single hosts; returns the files that run tasks on the host itself."""
+        on_host = []
         for option in OPTIONS:
             given = [task_vars.get(option), *(task_vars["hostvars"][host].get(option) for host in hosts)]
-            for path in dict.fromkeys(path for value in given for path in task_files(self._templar.template(value))):
-                refuse_unfit(option, [path], self._loader)
+            paths = dict.fromkeys(path for value in given for path in task_files(self._templar.template(value)))
+            on_host += [path for path in paths if run_on_host(option, path, self._loader)]
+        return on_host
 
     def perform(self, context: StepContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         if tuple(int(part) for part in core_version.split(".")[:2]) < LEAST_CORE:

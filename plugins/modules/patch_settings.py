@@ -25,6 +25,12 @@ options:
       - Ansible's forks. The action plugin fills it in.
     type: int
     default: 5
+  tasks_on_host:
+    description:
+      - Those of the user's own task files that run tasks on the host itself. The action plugin looks into them and fills it in.
+    type: list
+    elements: str
+    default: []
   partial:
     description:
       - Check the names and values only, not whether they fit a run.

@@ -21,7 +21,7 @@ options:
     required: true
   state:
     description:
-      - V(checked) minds them, V(told) shows O(message) in their sessions.
+      - V(checked) minds them, V(told) shows O(text) in their sessions.
     type: str
     choices: [checked, told]
     default: checked
@@ -37,7 +37,7 @@ options:
       - How long O(policy=wait) waits.
     type: int
     default: 3600
-  message:
+  text:
     description:
       - One line for the people. A host that cannot show it is no failure.
     type: str

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible.errors import AnsibleError
+from ansible.playbook.task import Task
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption
 
@@ -27,6 +28,13 @@ HARMLESS_META = frozenset({"noop", "flush_handlers", "reset_connection", "clear_
 BLOCKS = ("block", "rescue", "always")
 INCLUDES = ("include_tasks", "import_tasks")
 PREFIXES = ("ansible.builtin.", "ansible.legacy.")
+ON_CONTROLLER = frozenset(
+    {*INCLUDES, "include_role", "import_role", "include_vars", "debug", "set_fact", "assert", "fail"}
+)
+"""Actions that need no connection to the host; meta and this collection's need none either."""
+
+Found = tuple[dict[str, Any], bool]
+"""A task, and whether it runs elsewhere than on the host."""
 
 
 def task_files(value: Any) -> list[str]:
@@ -35,32 +43,35 @@ def task_files(value: Any) -> list[str]:
     return [os.path.abspath(os.path.expanduser(str(part).strip())) for part in parts if str(part).strip()]
 
 
-def refuse_unfit(option: str, value: Any, loader: Any) -> None:
-    """Look through the files and all that they include by a fixed name.
+def run_on_host(option: str, path: str, loader: Any) -> bool:
+    """Look through a file and all that it includes by a fixed name: does a task of them run on the host itself?
 
     Raises:
-        InvalidOption: one is missing, is no file of tasks, or holds what would break the waves.
+        InvalidOption: a file is missing, is no file of tasks, or holds what would break the waves.
     """
-    seen: set[str] = set()
-    for path in task_files(value):
-        _Reader(option, loader, seen).read(path)
+    reader = _Reader(option, loader)
+    reader.read(path)
+    return reader.on_host
 
 
 class _Reader:
     """Reads task files, each once, with Ansible's own loader."""
 
-    def __init__(self, option: str, loader: Any, seen: set[str]) -> None:
-        self._option, self._loader, self._seen = option, loader, seen
+    def __init__(self, option: str, loader: Any) -> None:
+        self._option, self._loader = option, loader
+        self._seen: set[str] = set()
+        self.on_host = False
 
     def read(self, path: str) -> None:
         if path in self._seen:
             return
         self._seen.add(path)
-        for task in _tasks(self._load(path)):
-            if not isinstance(task, dict):
-                raise self._unfit(path, f"It must be a list of tasks; {task!r} is none.")
-            self._refuse_breaking(path, task)
-            for included in _included(task):
+        for task, elsewhere in self._tasks(path, self._load(path), elsewhere=False):
+            action, words = _action(task)
+            self._refuse_breaking(path, task, action, words)
+            self.on_host |= not elsewhere and _needs_connection(action)
+            included = _included(task) if action in INCLUDES else None
+            if included:
                 self.read(os.path.join(os.path.dirname(path), included))
 
     def _load(self, path: str) -> list[Any]:
@@ -78,65 +89,66 @@ class _Reader:
             raise self._unfit(path, "It is a playbook; it must be a list of tasks.")
         return document
 
-    def _refuse_breaking(self, path: str, task: dict[str, Any]) -> None:
-        name = task.get("name") or next(iter(task), "")
+    def _tasks(self, path: str, tasks: Any, elsewhere: bool) -> Iterator[Found]:
+        """All tasks, those of blocks too, which inherit from these where they run."""
+        for task in tasks if isinstance(tasks, list) else [tasks]:
+            if not isinstance(task, dict):
+                raise self._unfit(path, f"It must be a list of tasks; {task!r} is none.")
+            away = elsewhere or _runs_elsewhere(task)
+            yield task, away
+            for part in BLOCKS:
+                if task.get(part):
+                    yield from self._tasks(path, task[part], away)
+
+    def _refuse_breaking(self, path: str, task: dict[str, Any], action: str | None, words: str) -> None:
+        name = task.get("name") or action
         for keyword in BREAKING_KEYWORDS:
             if task.get(keyword) not in (None, False, 0, "false", "no"):
                 raise self._unfit(path, f"The task {name!r} has {keyword}, which breaks the waves of hosts.")
-        action = _action(task)
-        if action == "meta" and _words(task, action)[:1] and _words(task, action)[0] not in HARMLESS_META:
-            raise self._unfit(
-                path,
-                f"The task {name!r} is meta: {_words(task, action)[0]}, which would keep the host from being put back.",
-            )
+        if action == "meta" and words not in HARMLESS_META:
+            why = f"The task {name!r} is meta: {words}, which would keep the host from being put back."
+            raise self._unfit(path, why)
         if action in FOR_ALL_HOSTS:
-            raise self._unfit(
-                path, f"The task {name!r} uses {action}, which works on all hosts at once and ends the run."
-            )
+            why = f"The task {name!r} uses {action}, which works on all hosts at once and ends the run."
+            raise self._unfit(path, why)
 
     def _unfit(self, path: str, why: str) -> InvalidOption:
         return InvalidOption(self._option, path, f"{why} Nothing was touched.")
-
-
-def _tasks(tasks: Any) -> Iterator[Any]:
-    """All tasks, those of blocks too."""
-    for task in tasks if isinstance(tasks, list) else [tasks]:
-        yield task
-        if isinstance(task, dict):
-            for part in BLOCKS:
-                if task.get(part):
-                    yield from _tasks(task[part])
 
 
 def _short(name: str) -> str:
     return next((name.removeprefix(prefix) for prefix in PREFIXES if name.startswith(prefix)), name)
 
 
-def _action(task: dict[str, Any]) -> str | None:
-    """The action of a task, if it is one that matters here."""
+def _action(task: dict[str, Any]) -> tuple[str | None, str]:
+    """The action of a task and its free text; (None, "") of a block."""
     for old in ("action", "local_action"):
         given = task.get(old)
+        if isinstance(given, dict):
+            return _short(str(given.get("module", ""))), ""
         if given:
-            named = given.get("module", "") if isinstance(given, dict) else str(given).split()[0]
-            return _short(str(named))
-    names = [_short(str(key)) for key in task]
-    return next((name for name in names if name == "meta" or name in FOR_ALL_HOSTS), None)
-
-
-def _words(task: dict[str, Any], action: str) -> list[str]:
-    """The free text of an action."""
+            named, _, words = str(given).partition(" ")
+            return _short(named), words.strip()
     for key, value in task.items():
-        if _short(str(key)) == action and isinstance(value, str):
-            return value.split()
-        if key in ("action", "local_action"):
-            return str(value).split()[1:]
-    return []
+        if key not in Task.fattributes and key not in (*BLOCKS, "local_action") and not str(key).startswith("with_"):
+            return _short(str(key)), value.strip() if isinstance(value, str) else ""
+    return None, ""
 
 
-def _included(task: dict[str, Any]) -> Iterator[str]:
-    """The files that a task includes by a fixed name."""
-    for key, value in task.items():
-        if _short(str(key)) in INCLUDES:
-            named = value.get("file") if isinstance(value, dict) else str(value).split(" ")[0]
-            if named and "{{" not in str(named):
-                yield str(named)
+def _runs_elsewhere(task: dict[str, Any]) -> bool:
+    """It is delegated, or says by itself which connection it uses."""
+    keywords = ("delegate_to", "local_action", "connection")
+    return any(task.get(keyword) for keyword in keywords) or "ansible_connection" in (task.get("vars") or {})
+
+
+def _needs_connection(action: str | None) -> bool:
+    return (
+        bool(action) and action != "meta" and action not in ON_CONTROLLER and not str(action).startswith("patchfleet.")
+    )
+
+
+def _included(task: dict[str, Any]) -> str | None:
+    """The file that a task includes, if it has a fixed name."""
+    value = next((value for key, value in task.items() if _short(str(key)) in INCLUDES), None)
+    named = value.get("file") if isinstance(value, dict) else str(value or "").split(" ")[0]
+    return str(named) if named and "{{" not in str(named) else None

@@ -20,6 +20,7 @@ def fleet() -> Iterator[dict[str, Any]]:
     for name in NAMES:
         yield {"name": name, "tags": {"PatchGroup": name}, "groups": [f"of_{name}"], **HOST}
     yield {"name": "lost-{1..2}", "tags": {"PatchGroup": "lost"}, **HOST}
+    yield {"name": "alone", "tags": {"PatchGroup": "alone"}, **HOST}
     yield {"name": "scanned", "tags": {"PatchGroup": "scanned"}, "scan_seconds": 10}
     yield {"name": "broken", "tags": {"PatchGroup": "broken"}, "windows_update": "no_route", **HOST}
 
@@ -144,6 +145,17 @@ def test_the_files_of_a_single_host_are_looked_at_too(lab: LivingLab, tmp_path: 
     assert ended.touched == []
     assert "patch_post_tasks: " in ended.words
     assert "There is no such file" in ended.words
+
+
+def test_tasks_for_a_host_without_a_connection_fail_and_lose_no_host(lab: LivingLab) -> None:
+    """Found by its tag, it has none; without looking first, a whole wave of such hosts would end the run."""
+    before = [{"name": "Stop it", "ansible.builtin.raw": "x"}]
+    ended = patch(lab, "alone", before, AFTER, ansible_ssh_timeout=2, patch_batch_size=1)
+    assert ended.code == 2, ended.said
+    host = ended.host("alone")
+    assert (host["reason_code"], host["post_tasks"]) == ("pre_tasks_failed", "ok")
+    assert "Ansible does not reach it over its connection" in host["reason"]
+    assert (lab.truth("alone")["state"], lab.truth("alone")["installed"]) == ("stopped", [])
 
 
 NOWHERE = {"ansible_connection": "winrm", "ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_password": "x"}

@@ -69,7 +69,7 @@ def _wait(context: StepContext, count: int) -> int:
 
 def _tell(context: StepContext) -> dict[str, Any]:
     """A message that cannot be shown is no reason to leave the host unpatched."""
-    message = context.params["message"]
+    message = context.params["text"]
     if not message or context.check_mode:
         return {"changed": bool(message), "sessions": None}
     try:
@@ -95,7 +95,7 @@ STEP = Step(
         "state": {"type": "str", "choices": ["checked", "told"], "default": "checked"},
         "policy": {"type": "str", "choices": ["warn", "ignore", "defer", "wait"], "default": "warn"},
         "timeout_seconds": {"type": "int", "default": 3600},
-        "message": {"type": "str"},
+        "text": {"type": "str"},
         "scripts": {"type": "dict", "required": True},
     },
     work=work,

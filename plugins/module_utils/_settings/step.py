@@ -19,6 +19,7 @@ def work(context: StepContext) -> dict[str, Any]:
     settings = read(params["variables"])
     by_tag = not settings["hosts"] or bool({"patch_tag_key", "patch_tag_value"} & set(params["variables"]))
     settings["by_tag"] = by_tag
+    settings["tasks_on_host"] = list(params["tasks_on_host"])
     if by_tag:
         check_tag_value(settings["tag_value"])
     if not params["partial"]:
@@ -32,6 +33,7 @@ STEP = Step(
     arguments={
         "variables": {"type": "dict", "default": {}},
         "forks": {"type": "int", "default": 5},
+        "tasks_on_host": {"type": "list", "elements": "str", "default": []},
         "partial": {"type": "bool", "default": False},
         "ledger": {"type": "str"},
     },

@@ -21,16 +21,16 @@ from ansible_collections.patchfleet.windows.plugins.filter.task_files import Fil
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._task_files import (
     FOR_ALL_HOSTS,
-    refuse_unfit,
+    run_on_host,
     task_files,
 )
 
 
-def look(folder: Path, content: Any, **others: Any) -> None:
+def look(folder: Path, content: Any, **others: Any) -> bool:
     for name, tasks in {"pre": content, **others}.items():
         text = tasks if isinstance(tasks, str) else yaml.safe_dump(tasks)
         (folder / f"{name}.yml").write_text(text)
-    refuse_unfit("patch_pre_tasks", [str(folder / "pre.yml")], DataLoader())
+    return run_on_host("patch_pre_tasks", str(folder / "pre.yml"), DataLoader())
 
 
 def refusal(folder: Path, content: Any, **others: Any) -> str:
@@ -116,6 +116,32 @@ def test_what_is_no_file_of_tasks_is_refused(tmp_path: Path, content: Any, said:
 )
 def test_everything_else_is_the_users(tmp_path: Path, tasks: Any) -> None:
     look(tmp_path, tasks)
+
+
+ON_HOST: list[Any] = [
+    [{"ansible.windows.win_service": {"name": "x"}}],
+    [{"name": "x", "when": "a", "loop": [1], "register": "r", "win_shell": "x"}],
+    [{"block": [DEBUG, {"raw": "x"}]}],
+    [{"action": "command x"}],
+    [{"include_tasks": "other.yml"}],
+]
+ELSEWHERE: list[Any] = [
+    [DEBUG, {"set_fact": {"a": 1}}, {"meta": "noop"}],
+    [{"uri": {"url": "x"}, "delegate_to": "localhost"}],
+    [{"block": [{"uri": {"url": "x"}}], "delegate_to": "localhost"}],
+    [{"local_action": "uri url=x"}],
+    [{"uri": {"url": "x"}, "vars": {"ansible_connection": "local"}}],
+    [{"uri": {"url": "x"}, "connection": "local"}],
+    [{"patchfleet.windows.ssm_command": {"instance_id": "x"}}],
+    [{"include_role": {"name": "x"}}],
+]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "on_host"), [*((tasks, True) for tasks in ON_HOST), *((tasks, False) for tasks in ELSEWHERE)], ids=str
+)
+def test_what_needs_a_connection_to_the_host_is_known(tmp_path: Path, tasks: Any, on_host: bool) -> None:
+    assert look(tmp_path, tasks, other=[{"win_shell": "x"}]) is on_host
 
 
 def test_secrets_and_tags_of_ansible_can_be_read(tmp_path: Path) -> None:
