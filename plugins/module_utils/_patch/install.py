@@ -90,9 +90,11 @@ def _install_once(context: StepContext, instance_id: str) -> None:
         command_id = error.facts["command_id"]
     # SSM gives up, Windows goes on: what restores this host has to ask it.
     context.learn(installation_overdue=True, installing_command_id=command_id)
+    silence = reboots.silence(context, instance_id)
     raise PatchFleetError(
-        f"The installation had not ended after {params['install_timeout_seconds']} s. It is not cut off; look at the host.",
-        "install_timeout",
+        f"The installation had not ended after {params['install_timeout_seconds']} s{silence}. It is not cut off; look at the "
+        "host.",
+        "agent_lost" if silence else "install_timeout",
     )
 
 

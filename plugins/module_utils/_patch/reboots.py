@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from .._clock import iso, parse_iso
 from .._errors import PatchFleetError
+from .._ssm.nodes import node_information
 from .._step import StepContext
 from .._windows_script.protocol import compose, run_script
 
@@ -65,6 +66,20 @@ def count(context: StepContext, before: Uptime | None) -> Uptime | None:
     elif not rebooted:
         context.learn(reboots=0)
     return now if rebooted else None
+
+
+def silence(context: StepContext, instance_id: str) -> str:
+    """The rest of a sentence about an agent that has not come back from a reboot; empty when it is there, or nobody knows."""
+    try:
+        node = node_information(context, instance_id)
+    except PatchFleetError as error:
+        if error.outcome != "failed":
+            raise
+        return ""
+    if node is None or node["PingStatus"] == "Online":
+        return ""
+    last = iso(node["LastPingDateTime"].timestamp())
+    return f", and its SSM agent has been silent since {last}: the host may not have come back from a reboot"
 
 
 def refuse_missing_services(context: StepContext, before: Uptime | None, now: Uptime | None) -> None:

@@ -48,12 +48,16 @@ Invoke-PatchFleetScript -Name 'clean_disk' -Work {
         if (Test-Installing) { return 'installation_running' }
         # As Microsoft clears the cache by hand: both services hold files in it. Each is started again if it ran.
         $running = @('wuauserv', 'bits' | Where-Object { [string] (Get-Service -Name $_).Status -eq 'Running' })
+        $lacking = @()
         try {
             foreach ($name in $running) { Stop-Service -Name $name -Force }
             Remove-OldItem -Folder "$env:SystemRoot\SoftwareDistribution\Download" -OlderThan (Get-Date)
         } finally {
-            foreach ($name in $running) { Start-Service -Name $name }
+            foreach ($name in $running) {
+                try { Start-Service -Name $name } catch { $lacking += $name }
+            }
         }
+        if ($lacking.Count -gt 0) { return ('failed: not started again: ' + ($lacking -join ', ')) }
     }
     $rungs += Invoke-Rung 'temp_files' {
         $limit = (Get-Date).AddDays(-[int] $Parameters.temp_age_days)

@@ -15,7 +15,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._patch.baseline
 from ansible_collections.patchfleet.windows.plugins.module_utils._patch.install import INSTALL
 from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
 
-from .fakes import DAY, ID, Outcome, complained, reservations, shown
+from .fakes import DAY, ID, Outcome, client_error, complained, listed, node, reservations, shown
 from .patch_manager import DOCUMENT, SNAPSHOT, Found, PatchManager
 from .stage import RUN, Stage
 
@@ -24,6 +24,7 @@ from .stage import RUN, Stage
 def a_host_in_a_run(stage: Stage) -> None:
     stage.open_run()
     stage.account.on("describe_instances", shown("running"))
+    stage.account.on("describe_instance_information", listed(node()))
     history(stage)
 
 
@@ -205,6 +206,26 @@ def test_an_agent_that_does_not_come_back_ends_in_time_and_nothing_is_cut_off(st
     assert stage.account.of("cancel_command") == []
     facts = stage.facts()
     assert (facts["installation_overdue"], facts["installing_command_id"][:8]) == (True, "00000001")
+
+
+@pytest.mark.parametrize(
+    ("shown_as", "code"),
+    [
+        (listed(node(1800, "ConnectionLost")), "agent_lost"),
+        (listed(node(7000, "Online")), "install_timeout"),
+        (listed(), "install_timeout"),
+        (client_error("AccessDeniedException"), "install_timeout"),
+    ],
+    ids=["silent", "there", "not listed", "nobody may look"],
+)
+def test_an_agent_that_is_silent_after_a_reboot_is_told_as_that(stage: Stage, shown_as: Any, code: str) -> None:
+    PatchManager(stage, Found())
+    stage.guest.on(DOCUMENT, Outcome(seconds=10 * DAY))
+    stage.account.on("describe_instance_information", shown_as)
+    error = trouble(stage)
+    assert error.code == code
+    assert ("silent since 2026-11-14T22:30:00Z" in error.reason) is (code == "agent_lost")
+    assert "It is not cut off" in error.reason
 
 
 @pytest.mark.parametrize("details", ["Execution Timed Out", "DeliveryTimedOut", "Cancelled"])
