@@ -57,6 +57,13 @@ options:
     type: list
     elements: str
     default: []
+  scripts:
+    description:
+      - The scripts V(repair_services), V(reset_update_cache), V(remove_old_update_cache) and V(repair_components) mend in the
+        host what its failed updates name as their cause by their HRESULT; one repair, and then another pass.
+      - V(servicing_state) tells a hung installation from a slow one.
+    type: dict
+    default: {}
   cloudwatch_log_group:
     description:
       - A CloudWatch log group that gets the whole output; Run Command itself keeps its beginning only.

@@ -39,6 +39,7 @@ class Guest:
         self.updates = WindowsUpdate(sim, spec, self.disk, announce)
         self.sessions = spec.sessions
         self.messages: list[str] = []  # that people have seen
+        self.old_caches: list[str] = []  # folders of Windows Update that a reset has put aside
         self.up = False
         self.boot_time: datetime = sim.time - UP_SINCE
         self.clock_skew = timedelta(0)  # by so much its clock is fast

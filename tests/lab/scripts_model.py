@@ -230,7 +230,7 @@ def inspect_windows_update(host: Host, _input: Data) -> Steps[Data]:
         "services": [_service(service) for service in updates.services.values()],
         "agent": _answer(updates.agent_error()),
         "pending_reboot": sorted(updates.pending_reboot),
-        "update_source": {"kind": "microsoft", "url": "https://fe2.update.microsoft.com"},
+        "update_source": {"kind": "microsoft", "url": "https://fe2.update.microsoft.com", "proxy": None},
         "search": _answer(updates.search_error()),
         "sessions": host.guest.sessions,
         "installing": updates.installing,
@@ -266,12 +266,24 @@ def repair_services(host: Host, data: Data) -> Steps[Data]:
 def reset_update_cache(host: Host, _input: Data) -> Steps[Data]:
     yield RESETTING_CACHE_SECONDS
     host.guest.updates.mend("cache_corrupt")
-    return {"renamed": "C:\\Windows\\SoftwareDistribution.bak"}
+    suffix = f".patchfleet-{host.now:%Y%m%d%H%M%S}"
+    host.guest.old_caches = [
+        f"C:\\Windows\\SoftwareDistribution{suffix}",
+        f"C:\\Windows\\System32\\catroot2{suffix}",
+    ]
+    return {"renamed": host.guest.old_caches}
+
+
+def remove_old_update_cache(host: Host, _input: Data) -> Steps[Data]:
+    yield 5.0
+    removed, host.guest.old_caches = host.guest.old_caches, []
+    return {"removed": removed}
 
 
 def repair_components(host: Host, _input: Data) -> Steps[Data]:
     yield RESTORING_HEALTH_SECONDS
-    return {"restore_health": "repaired" if host.guest.updates.mend("components_corrupt") else "healthy"}
+    mended = host.guest.updates.mend("components_corrupt")
+    return {"restore_health": "repaired" if mended else "healthy", "system_files": 0}
 
 
 def update_history(host: Host, data: Data) -> Steps[Data]:
@@ -316,6 +328,7 @@ SCRIPTS: dict[str, Script] = {
     "send_session_message": send_session_message,
     "repair_services": repair_services,
     "reset_update_cache": reset_update_cache,
+    "remove_old_update_cache": remove_old_update_cache,
     "repair_components": repair_components,
     "update_history": update_history,
     "servicing_state": servicing_state,

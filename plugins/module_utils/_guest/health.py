@@ -14,11 +14,13 @@ from typing import Any
 
 from .._errors import PatchFleetError
 from .._step import TRACKING_ARGUMENTS, Step, StepContext
-from .causes import SERVICE, cause_of
+from .causes import SERVICE, UNKNOWN, Cause, cause_of
+from .repair import may_repair, repair, tidy
 from .run import run_guest_script
+from .servicing import refuse_hung
 from .sessions import are_logged_on
 
-INSPECT_SECONDS, REPAIR_SECONDS = 600, 1800
+INSPECT_SECONDS = 600
 
 
 def work(context: StepContext) -> dict[str, Any]:
@@ -32,16 +34,14 @@ def work(context: StepContext) -> dict[str, Any]:
     """
     health = _inspect(context)
     _mind_sessions(context, int(health["sessions"]))
-    repaired: list[str] = []
+    repaired: tuple[str, ...] = ()
     if context.params["state"] == "repaired" and not context.check_mode:
         health = _wait_for_others(context, health)
-        if _service_trouble(health):
-            repaired = _repair_services(context, health)
-            health = _inspect(context)
+        health, repaired = _mend(context, health)
         _refuse_broken(health)
     return {
         "changed": bool(repaired),
-        "repaired": repaired,
+        "repaired": list(repaired),
         "sessions": health["sessions"],
         "pending_reboot": health["pending_reboot"],
         "update_source": health["update_source"],
@@ -66,7 +66,10 @@ def _wait_for_others(context: StepContext, health: dict[str, Any]) -> dict[str, 
 
     def look() -> dict[str, Any] | None:
         now = _inspect(context)
-        return None if now.get("installing") else now
+        if not now.get("installing"):
+            return now
+        refuse_hung(context)
+        return None
 
     deadline = context.deadline(float(context.params["install_timeout_seconds"]))
     ended = context.wait(look, deadline, first_pause_seconds=60.0, longest=120.0)
@@ -77,34 +80,44 @@ def _wait_for_others(context: StepContext, health: dict[str, Any]) -> dict[str, 
     return ended
 
 
-def _service_trouble(health: dict[str, Any]) -> bool:
-    disabled = any(service["start_type"] == "disabled" for service in health["services"])
-    agent = health["agent"]
-    return disabled or (not agent["ok"] and cause_of(agent.get("hresult")) is SERVICE)
+def _mend(context: StepContext, health: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The health after the repair that fits what is wrong, if there is one, and what was repaired."""
+    cause = _trouble(health)
+    if cause is None or not may_repair(context, cause):
+        return health, ()
+    values = {"services": _services_to_mend(health)} if cause is SERVICE else {}
+    repaired = repair(context, cause, **values)
+    health = _inspect(context)
+    if _trouble(health) is None:
+        tidy(context, cause)
+    return health, repaired
 
 
-def _repair_services(context: StepContext, health: dict[str, Any]) -> list[str]:
+def _trouble(health: dict[str, Any]) -> Cause | None:
+    """What keeps Windows Update from working, None when nothing does."""
+    if any(service["start_type"] == "disabled" for service in health["services"]):
+        return SERVICE
+    failed = next((health[question] for question in ("agent", "search") if not health[question]["ok"]), None)
+    return cause_of(failed.get("hresult")) if failed else None
+
+
+def _services_to_mend(health: dict[str, Any]) -> list[str]:
     names = [service["name"] for service in health["services"] if service["start_type"] == "disabled"]
     if not health["agent"]["ok"] and "wuauserv" not in names:
         names.append("wuauserv")
-    context.say(f"mending services: {', '.join(names)}")
-    mended = run_guest_script(context, "repair_services", REPAIR_SECONDS, services=names)["repaired"]
-    repaired = [f"service {service['name']}" for service in mended]
-    context.learn(repaired=repaired)
-    return repaired
+    return names
 
 
 def _refuse_broken(health: dict[str, Any]) -> None:
-    for question in ("agent", "search"):
-        answer = health[question]
-        if answer["ok"]:
-            continue
-        cause = cause_of(answer.get("hresult"))
-        source = health["update_source"]
-        where = f" Its source is {source.get('url') or source.get('kind')}." if question == "search" else ""
-        raise PatchFleetError(
-            f"{cause.sentence}: {answer.get('message') or 'no message'} ({answer.get('hresult')}).{where}", cause.code
-        )
+    failed = next((health[question] for question in ("agent", "search") if not health[question]["ok"]), None)
+    if failed is None:
+        return
+    cause = cause_of(failed.get("hresult"))
+    source = health["update_source"]
+    where = "" if cause in (SERVICE, UNKNOWN) else f" Its source is {source.get('url') or source.get('kind')}."
+    proxy = f" Its proxy is {source['proxy']}." if where and source.get("proxy") else ""
+    what = f"{failed.get('message') or 'no message'} ({failed.get('hresult')})"
+    raise PatchFleetError(f"{cause.sentence}: {what}.{where}{proxy} {cause.advice}".rstrip(), cause.code)
 
 
 STEP = Step(

@@ -10,6 +10,9 @@ from typing import Any
 
 from .._clock import iso
 from .._errors import PatchFleetError
+from .._guest.causes import Cause, cause_of
+from .._guest.repair import may_repair, repair, tidy
+from .._guest.servicing import stands_still_since
 from .._step import TRACKING_ARGUMENTS, Step, StepContext
 from .._windows_script.protocol import compose, run_script
 from . import reboots
@@ -35,7 +38,7 @@ def install(context: StepContext) -> dict[str, Any]:
         return {"changed": True}
     began = context.clock.now()
     before = reboots.look(context)
-    passes, found = _passes(context, instance_id)
+    passes, found = _passes(context, instance_id, began)
     installed, failed_updates = _history(context, instance_id, began, found)
     context.learn(installed=installed, failed_updates=failed_updates)
     now = reboots.count(context, before)
@@ -56,18 +59,40 @@ def install(context: StepContext) -> dict[str, Any]:
     }
 
 
-def _passes(context: StepContext, instance_id: str) -> tuple[int, Scan]:
-    """Install and scan until nothing is missing, nothing changes any more, or the passes are used up."""
-    number, before = 0, None
+def _passes(context: StepContext, instance_id: str, began: float) -> tuple[int, Scan]:
+    """Install and scan until nothing is missing, nothing changes any more, or the passes are used up.
+
+    A pass after a repair is worth it although the last one changed nothing.
+    """
+    number, before, mended = 0, None, None
     while True:
         number += 1
         context.enter("patch")
         context.say(f"installing, pass {number}")
         _install_once(context, instance_id)
         found = _verify(context, instance_id)
-        if found.compliant or number >= int(context.params["max_passes"]) or found.missing == before:
+        if found.compliant and mended:
+            tidy(context, mended)
+        if found.compliant or number >= int(context.params["max_passes"]):
+            return number, found
+        mended = _mend(context, instance_id, began, found)
+        if found.missing == before and not mended:
             return number, found
         before = found.missing
+
+
+def _mend(context: StepContext, instance_id: str, began: float, found: Scan) -> Cause | None:
+    """Repair what kept updates from being installed, by their HRESULTs; returns the cause that was met."""
+    if not context.params["scripts"]:
+        return None
+    _installed, failed_updates = _history(context, instance_id, began, found)
+    for update in failed_updates:
+        cause = cause_of(update["hresult"])
+        if may_repair(context, cause):
+            context.enter("repair")
+            repair(context, cause)
+            return cause
+    return None
 
 
 def propose(context: StepContext, outcome: str) -> None:
@@ -90,12 +115,23 @@ def _install_once(context: StepContext, instance_id: str) -> None:
         command_id = error.facts["command_id"]
     # SSM gives up, Windows goes on: what restores this host has to ask it.
     context.learn(installation_overdue=True, installing_command_id=command_id)
-    silence = reboots.silence(context, instance_id)
+    code, how = _why_late(context, instance_id)
     raise PatchFleetError(
-        f"The installation had not ended after {params['install_timeout_seconds']} s{silence}. It is not cut off; look at the "
-        "host.",
-        "agent_lost" if silence else "install_timeout",
+        f"The installation had not ended after {params['install_timeout_seconds']} s{how}. It is not cut off; look at the host.",
+        code,
     )
+
+
+def _why_late(context: StepContext, instance_id: str) -> tuple[str, str]:
+    """Reason code and the part of the sentence that tells a lost agent and a hung servicing from a slow one."""
+    silence = reboots.silence(context, instance_id)
+    if silence:
+        return "agent_lost", silence
+    try:
+        since = stands_still_since(context)
+    except PatchFleetError:
+        since = None  # a host that cannot be asked any more says nothing
+    return ("installation_hung", f", and has made no progress since {since}") if since else ("install_timeout", "")
 
 
 def _verify(context: StepContext, instance_id: str) -> Scan:
@@ -121,10 +157,13 @@ def _history(
 
 def _still_missing(found: Scan, failed_updates: list[dict[str, str | None]]) -> PatchFleetError:
     codes = {str(update["kb"]): update["hresult"] for update in failed_updates}
-    named = [f"{kb} ({codes[kb]})" if codes.get(kb) else kb for kb in sorted({*found.missing, *found.failed})]
+    missing = sorted({*found.missing, *found.failed})
+    named = [f"{kb} ({codes[kb]})" if codes.get(kb) else kb for kb in missing]
     if named:
+        causes = {cause_of(codes[kb]) for kb in missing if codes.get(kb)}
+        why = "".join(f" {' '.join(filter(None, (f'{cause.sentence}.', cause.advice)))}" for cause in causes)
         return PatchFleetError(
-            f"Still missing after the last installation and a fresh scan: {', '.join(named)}.", "still_missing"
+            f"Still missing after the last installation and a fresh scan: {', '.join(named)}.{why}", "still_missing"
         )
     return PatchFleetError(
         "Nothing is missing, but a reboot is still pending after the installation.", "reboot_pending"
@@ -142,6 +181,7 @@ INSTALL = Step(
         "install_timeout_seconds": {"type": "int", "default": 7200},
         "history_script": {"type": "str", "required": True},
         "boot_script": {"type": "str"},
+        "scripts": {"type": "dict", "default": {}},
         "agent_timeout_seconds": {"type": "int", "default": 600},
         "ignore_services": {"type": "list", "elements": "str", "default": []},
         "cloudwatch_log_group": {"type": "str"},

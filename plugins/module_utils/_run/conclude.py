@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._errors import PatchFleetError
 from .._ledger.history import way_seconds
 from .._ledger.records import Host, Ledger, Verdict, Way
 from .._step import StepContext
 
+UNTOUCHED = frozenset({None, "deferred", "excluded"})
+RUNS_BACK = 5
 WHOLE_WAYS = frozenset({"patched", "compliant"})
 """Outcomes of ways that tell how long the next one will take."""
 
@@ -35,12 +38,38 @@ def conclude_host(context: StepContext) -> dict[str, Any]:
         verdict = Verdict("failed", "patch", "not_proven", "The host's way ended without a scan that proves anything.")
         context.ledger.conclude(run_id, key, verdict)
     context.ledger.heartbeat(run_id, context.clock.now())
-    host = context.ledger.host(run_id, key)
+    host = _told_when_again(context, context.ledger.host(run_id, key))
     if host.outcome in WHOLE_WAYS:
         seconds = way_seconds(context.ledger.steps(run_id, key))
         context.ledger.remember(Way(key, run_id, context.clock.now(), host.outcome, seconds))
     context.say(f"{host.outcome}" + (f": {host.reason}" if host.reason else ""))
     return {"changed": True, "outcome": host.outcome, "reason": host.reason}
+
+
+def _told_when_again(context: StepContext, host: Host) -> Host:
+    """The host; one that failed for the same cause as in its last run is told so, for nothing will mend that by itself."""
+    if host.outcome != "failed" or not host.reason_code:
+        return host
+    before = _last_time(context.ledger, host)
+    if before is None or (before.outcome, before.reason_code) != ("failed", host.reason_code):
+        return host
+    reason = f"{host.reason} It failed for the same cause in its last run, {before.run_id}: it needs a person."
+    verdict = Verdict("failed", host.step, host.reason_code, reason)
+    context.ledger.conclude(host.run_id, host.key, verdict, overwrite=True)
+    return context.ledger.host(host.run_id, host.key)
+
+
+def _last_time(ledger: Ledger, host: Host) -> Host | None:
+    """The host in the last of the runs before this one in which it was begun, if that is not too long ago."""
+    earlier = [run for run in ledger.runs() if run.run_id != host.run_id][:RUNS_BACK]
+    for run in earlier:
+        try:
+            before = ledger.host(run.run_id, host.key)
+        except PatchFleetError:
+            continue
+        if before.outcome not in UNTOUCHED:
+            return before
+    return None
 
 
 def lost_hosts(context: StepContext) -> dict[str, Any]:

@@ -29,15 +29,28 @@ Invoke-PatchFleetScript -Name 'inspect_windows_update' -Work {
         return $sources
     }
 
+    function Get-Proxy {
+        # WinHTTP keeps it as bytes: the length of the name lies at 12, the name behind it (what netsh winhttp set proxy writes).
+        $key = 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Internet Settings\Connections'
+        if (-not (Test-Path -LiteralPath $key)) { return $null }
+        $settings = Get-ItemProperty -LiteralPath $key
+        if (-not $settings.PSObject.Properties['WinHttpSettings']) { return $null }
+        $bytes = [byte[]] $settings.WinHttpSettings
+        if ($bytes.Length -lt 16) { return $null }
+        $length = [BitConverter]::ToInt32($bytes, 12)
+        if ($length -le 0 -or $bytes.Length -lt 16 + $length) { return $null }
+        return [System.Text.Encoding]::ASCII.GetString($bytes, 16, $length)
+    }
+
     function Get-UpdateSource {
         $policy = 'HKLM:\SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate'
         if (Test-Path -LiteralPath "$policy\AU") {
             $au = Get-ItemProperty -LiteralPath "$policy\AU"
             if ($au.PSObject.Properties['UseWUServer'] -and $au.UseWUServer -eq 1) {
-                return @{ kind = 'wsus'; url = [string] (Get-ItemProperty -LiteralPath $policy).WUServer }
+                return @{ kind = 'wsus'; url = [string] (Get-ItemProperty -LiteralPath $policy).WUServer; proxy = Get-Proxy }
             }
         }
-        return @{ kind = 'microsoft'; url = $null }
+        return @{ kind = 'microsoft'; url = $null; proxy = Get-Proxy }
     }
 
     $services = @(foreach ($name in 'wuauserv', 'bits', 'cryptsvc', 'trustedinstaller') {

@@ -204,8 +204,11 @@ def test_a_corrupt_cache_is_mended_by_a_new_one_and_by_nothing_else(make_lab: Ma
     lab = make_lab({"name": "a", "windows_update": "cache_corrupt"})
     lab.script("a", "repair_components")
     assert lab.script("a", "inspect_windows_update")["data"]["search"]["ok"] is False
-    assert lab.script("a", "reset_update_cache")["data"]["renamed"].startswith("C:\\Windows\\SoftwareDistribution")
+    renamed = lab.script("a", "reset_update_cache")["data"]["renamed"]
+    assert renamed[0].startswith("C:\\Windows\\SoftwareDistribution.patchfleet-")
     assert lab.script("a", "inspect_windows_update")["data"]["search"]["ok"] is True
+    assert lab.script("a", "remove_old_update_cache")["data"]["removed"] == renamed
+    assert lab.script("a", "remove_old_update_cache")["data"]["removed"] == []
 
 
 def test_some_hosts_cannot_be_repaired(make_lab: MakeLab) -> None:

@@ -235,7 +235,7 @@ def test_corrupt_components_can_be_searched_but_not_changed(make_lab: MakeLab) -
     assert lab.patch("a", "Scan")["Status"] == "Success"
     assert lab.patch("a", "Install")["Status"] == "Failed"
     assert lab.script("a", "update_history")["data"]["entries"][0]["hresult"] == "0x80073712"
-    assert lab.script("a", "repair_components")["data"] == {"restore_health": "repaired"}
+    assert lab.script("a", "repair_components")["data"]["restore_health"] == "repaired"
     assert lab.patch("a", "Install")["Status"] == "Success"
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,12 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._errors import 
 from ansible_collections.patchfleet.windows.plugins.module_utils._guest.causes import (
     CAUSES,
     NETWORK,
+    POLICY,
+    PROXY,
+    ROWS,
+    SERVER,
     SERVICE,
+    TRUST,
     UNKNOWN,
     cause_of,
 )
@@ -122,7 +128,63 @@ def test_a_source_that_cannot_be_reached_is_told_with_its_address(stage: Stage) 
 def test_a_source_without_address_is_told_by_its_kind(stage: Stage) -> None:
     source = {"kind": "microsoft", "url": None}
     error = trouble(stage, health(search=broken("0x8024402C"), update_source=source))
-    assert error.reason.endswith("no message (0x8024402C). Its source is microsoft.")
+    assert "no message (0x8024402C). Its source is microsoft. Look at name resolution" in error.reason
+
+
+def test_the_proxy_is_told_with_the_source(stage: Stage) -> None:
+    source = {"kind": "wsus", "url": "http://wsus:8530", "proxy": "proxy.example:3128"}
+    error = trouble(stage, health(search=broken("0x8024401B"), update_source=source))
+    assert (error.code, "Its source is http://wsus:8530. Its proxy is proxy.example:3128." in error.reason) == (
+        "update_proxy",
+        True,
+    )
+
+
+def test_the_table_has_each_code_once_with_its_source() -> None:
+    assert len(ROWS) >= 30
+    assert len({row.hresult for row in ROWS}) == len(ROWS)
+    assert all(re.fullmatch(r"0x[0-9A-F]{8}", row.hresult) and row.source.startswith("https://learn.") for row in ROWS)
+
+
+def test_what_lies_outside_the_host_is_not_repaired_in_it_and_a_repair_has_a_proof() -> None:
+    for cause in (NETWORK, PROXY, SERVER, POLICY, TRUST):
+        assert (cause.repair, bool(cause.advice)) == (None, True)
+    for cause in {row.cause for row in ROWS}:
+        assert bool(cause.repair) == bool(cause.proof)
+
+
+ALL_SCRIPTS = {**SCRIPTS, "reset_update_cache": "", "remove_old_update_cache": "", "repair_components": ""}
+
+
+def test_a_damaged_cache_is_reset_and_the_old_one_removed_once_a_search_works(stage: Stage) -> None:
+    stage.guest.answers("reset_update_cache", {"renamed": ["old"]})
+    stage.guest.answers("remove_old_update_cache", {"removed": ["old"]})
+    result = check(stage, health(search=broken("0x80248007")), health(), scripts=ALL_SCRIPTS)
+    assert result["repaired"] == stage.facts()["repaired"] == ["reset_update_cache"]
+    assert len(stage.guest.inputs("remove_old_update_cache")) == 1
+
+
+def test_the_old_cache_stays_where_the_new_one_does_not_help(stage: Stage) -> None:
+    stage.guest.answers("reset_update_cache", {"renamed": ["old"]})
+    error = trouble(stage, health(search=broken("0x80248007")), scripts=ALL_SCRIPTS)
+    assert error.code == "update_cache_corrupt"
+    assert stage.guest.inputs("remove_old_update_cache") == []
+
+
+def test_only_one_repair_is_tried_in_a_host_and_run(stage: Stage) -> None:
+    broken_service = {"services": health("bits")["services"]}
+    error = trouble(
+        stage, health("bits"), health(search=broken("0x80248007")), health(**broken_service), scripts=ALL_SCRIPTS
+    )
+    assert error.code == "update_cache_corrupt"
+    assert stage.guest.inputs("reset_update_cache") == []
+
+
+def test_an_installation_of_others_that_stands_still_is_not_waited_for_to_the_end(stage: Stage) -> None:
+    stage.guest.answers("servicing_state", {"installing": True, "last_progress_at": "2026-11-14T20:00:00Z"})
+    error = trouble(stage, health(installing=True), scripts={**SCRIPTS, "servicing_state": ""})
+    assert (error.code, "no progress since 2026-11-14T20:00:00Z" in error.reason) == ("installation_hung", True)
+    assert stage.clock.passed < 600
 
 
 def test_what_nothing_known_mends_is_told(stage: Stage) -> None:

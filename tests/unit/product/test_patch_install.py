@@ -143,11 +143,42 @@ def test_one_failing_update_is_named_with_its_hresult_and_stops_no_other(stage: 
     PatchManager(stage, Found(missing=("KB2",), failed=("KB3",)))
     history(stage, ("KB1", "succeeded", None), ("KB2", "failed", "0x80073712"), ("KB3", "aborted", None))
     error = trouble(stage)
-    assert error.reason == "Still missing after the last installation and a fresh scan: KB2 (0x80073712), KB3."
+    assert (
+        error.reason
+        == "Still missing after the last installation and a fresh scan: KB2 (0x80073712), KB3. Windows' component store is damaged."
+    )
     facts = stage.facts()
     assert facts["installed"] == ["KB1"]
     assert facts["failed_updates"] == [{"kb": "KB2", "hresult": "0x80073712"}, {"kb": "KB3", "hresult": None}]
     assert (facts["missing"], "proposed_outcome" in facts) == (["KB2", "KB3"], False)
+
+
+REPAIRS = {"repair_components": "", "reset_update_cache": "", "remove_old_update_cache": "", "servicing_state": ""}
+
+
+def test_a_damaged_component_store_is_rebuilt_and_then_there_is_another_pass(stage: Stage) -> None:
+    manager = PatchManager(stage, Found(missing=("KB2",)), Found())
+    history(stage, ("KB2", "failed", "0x80073712"))
+    stage.guest.answers("repair_components", {"restore_health": "repaired"})
+    install(stage, scripts=REPAIRS, max_passes=9)
+    assert manager.operations.count("Install") == 2
+    assert len(stage.guest.inputs("repair_components")) == 1
+    assert stage.facts()["repaired"] == ["repair_components"]
+
+
+def test_nothing_is_repaired_for_a_cause_outside_the_host(stage: Stage) -> None:
+    PatchManager(stage, Found(missing=("KB2",)))
+    history(stage, ("KB2", "failed", "0x80072EFD"))
+    assert "does not reach its update source" in trouble(stage, scripts=REPAIRS).reason
+    assert "repaired" not in stage.facts()
+
+
+def test_after_an_earlier_repair_there_is_no_other(stage: Stage) -> None:
+    PatchManager(stage, Found(missing=("KB2",)))
+    history(stage, ("KB2", "failed", "0x80073712"))
+    stage.ledger.learn(RUN, ID, {"repaired": ["service bits"]})
+    trouble(stage, scripts=REPAIRS)
+    assert stage.guest.inputs("repair_components") == []
 
 
 def test_the_last_try_of_an_update_counts(stage: Stage) -> None:

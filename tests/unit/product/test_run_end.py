@@ -77,6 +77,22 @@ def test_a_host_that_proved_nothing_failed(stage: Stage) -> None:
     assert outcome(stage) == ("failed", "patch", "not_proven")
 
 
+def test_a_host_that_fails_for_the_same_cause_again_is_told_so(stage: Stage) -> None:
+    """The run between, which did not begin it, says nothing."""
+    for run_id, verdict in (
+        (RUN, Verdict("failed", "repair", "update_proxy", "The proxy refuses it.")),
+        ("run-2", Verdict("deferred", "admit", "no_time", "Too late.")),
+        ("run-3", Verdict("failed", "repair", "update_proxy", "The proxy refuses it.")),
+    ):
+        if run_id != RUN:
+            stage.clock.sleep(3600)
+            stage.open_run(a_host(run_id=run_id), run_id=run_id)
+        stage.ledger.conclude(run_id, ID, verdict)
+        told = run(stage, "host_done", run_id=run_id, host=ID)["reason"]
+        stage.ledger.close_run(run_id, stage.clock.now())
+    assert told == f"The proxy refuses it. It failed for the same cause in its last run, {RUN}: it needs a person."
+
+
 def test_a_host_that_failed_stays_failed_after_it_was_put_back(stage: Stage) -> None:
     stage.ledger.conclude(RUN, ID, Verdict("failed", "disk", "no_room", "C: is full."))
     stage.ledger.learn(RUN, ID, {"proposed_outcome": "patched"})
