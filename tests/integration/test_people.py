@@ -13,8 +13,8 @@ from living_lab import TWO_MINUTES_WITH_A_REBOOT, Ended, LivingLab
 MESSAGE = "Updates at ten; save your work. 'quoted' $(hostname)"
 HOST = {"scan_seconds": 10, "updates": [TWO_MINUTES_WITH_A_REBOOT]}
 HOSTS = [
-    {"name": "waited", "sessions": 2, "tags": {"PatchGroup": "Wait"}, **HOST},
-    {"name": "told", "sessions": 1, "tags": {"PatchGroup": "Tell"}, **HOST},
+    {"name": "waited", "sessions": 2, "tags": {"PatchGroup": "Windows", "Test": "wait"}, **HOST},
+    {"name": "told", "sessions": 1, "tags": {"PatchGroup": "Windows", "Test": "tell"}, **HOST},
 ]
 
 
@@ -31,7 +31,7 @@ def scripts_of(ended: Ended) -> list[str]:
 
 
 def test_a_host_whose_people_stay_is_deferred_and_untouched(lab: LivingLab) -> None:
-    variables = {"patch_tag_value": "Wait", "patch_sessions": "wait", "patch_sessions_timeout_seconds": 300}
+    variables = {"patch_filters": {"tag:Test": "wait"}, "patch_sessions": "wait", "patch_sessions_timeout_seconds": 300}
     ended = lab.playbook("patch", variables=variables)
     host = ended.host("waited")
     assert [host[key] for key in ("outcome", "reason_code", "sessions")] == ["deferred", "sessions", 2], ended.said
@@ -41,7 +41,7 @@ def test_a_host_whose_people_stay_is_deferred_and_untouched(lab: LivingLab) -> N
 
 
 def test_people_are_told_before_the_installation(lab: LivingLab) -> None:
-    variables = {"patch_tag_value": "Tell", "patch_sessions_message": MESSAGE}
+    variables = {"patch_filters": {"tag:Test": "tell"}, "patch_sessions_message": MESSAGE}
     ended = lab.playbook("patch", variables=variables)
     assert (ended.code, ended.outcomes) == (0, {"told": "patched"}), ended.said
     assert "1 person is logged on; a reboot will take their work" in ended.said

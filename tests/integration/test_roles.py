@@ -21,7 +21,13 @@ TROUBLE: dict[str, list[dict[str, Any]]] = {
     "expand_ebs": [{"name": "full", "disk": {"size_gib": 60, "free_gib": 5}}],
     "repair_windows_update": [{"name": "mute", "windows_update": "service_stopped"}],
 }
-DONE = {"expand_ebs": ("full", "grown_gib", 20), "repair_windows_update": ("mute", "repaired", ["service wuauserv"])}
+DONE = {
+    "expand_ebs": ("full", "grown_gib", 20),
+    "repair_windows_update": ("mute", "repaired", ["service wuauserv"]),
+    "user_tasks": ("dev-1", "post_tasks", "ok"),
+}
+# Files that an example names.
+FILES = {"user_tasks": ("drain.yml", "undrain.yml")}
 
 
 def new_lab(folder: Path, *hosts: dict[str, Any]) -> LivingLab:
@@ -39,6 +45,8 @@ def example(role: Path) -> str:
 @pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)
 def test_the_example_of_the_readme_works_as_it_stands(role: Path, tmp_path: Path) -> None:
     with new_lab(tmp_path, *TROUBLE.get(role.name, [])) as lab:
+        for name in FILES.get(role.name, ()):
+            lab.file(name, [{"name": name, "ansible.builtin.debug": {"msg": "{{ instance_id }}"}}])
         ended = lab.playbook(lab.file("site.yml", example(role)))
         truth = lab.lab.truth()["hosts"]
     assert ended.code == 0, ended.said

@@ -7,14 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from living_lab import UPDATE, LivingLab
 
 LARGE = {"disk": {"size_gib": 60, "free_gib": 25}, "updates": [{**UPDATE, "gib": 30}]}
 HOSTS = [
-    {"name": "large", "state": "stopped", "scan_seconds": 10, **LARGE},
-    {"name": "full", "tags": {"PatchGroup": "Scan"}, "scan_seconds": 10, "disk": {"size_gib": 60, "free_gib": 2}},
+    {
+        "name": "large",
+        "state": "stopped",
+        "tags": {"PatchGroup": "Windows", "Test": "grow"},
+        "scan_seconds": 10,
+        **LARGE,
+    },
+    {
+        "name": "full",
+        "tags": {"PatchGroup": "Windows", "Test": "scan"},
+        "scan_seconds": 10,
+        "disk": {"size_gib": 60, "free_gib": 2},
+    },
 ]
 
 
@@ -24,8 +36,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingLab]:
         yield lab
 
 
+def of(test: str) -> dict[str, Any]:
+    """Variables that select the hosts of a test."""
+    return {"patch_filters": {"tag:Test": test}}
+
+
 def test_a_volume_grows_before_a_large_update_needs_it_and_behind_a_snapshot(lab: LivingLab) -> None:
-    ended = lab.playbook("patch", variables={"patch_snapshot_before_grow": True})
+    ended = lab.playbook("patch", variables={**of("grow"), "patch_snapshot_before_grow": True})
     assert (ended.code, ended.outcomes) == (0, {"large": "patched"}), ended.said
     changing = [operation for operation in ended.touched if operation in {"CreateSnapshot", "ModifyVolume"}]
     assert changing == ["CreateSnapshot", "ModifyVolume"]
@@ -40,7 +57,7 @@ def test_a_volume_grows_before_a_large_update_needs_it_and_behind_a_snapshot(lab
 
 
 def test_a_scan_makes_no_room(lab: LivingLab) -> None:
-    ended = lab.playbook("patch", variables={"patch_tag_value": "Scan", "patch_operation": "scan"})
+    ended = lab.playbook("patch", variables={**of("scan"), "patch_operation": "scan"})
     assert (ended.code, ended.outcomes) == (0, {"full": "compliant"}), ended.said
     assert "ModifyVolume" not in ended.touched
     assert ended.host("full")["rungs"] is None

@@ -18,11 +18,11 @@ NAMES = ("fine", "pre", "post", "patch", "both", "refused")
 
 def fleet() -> Iterator[dict[str, Any]]:
     for name in NAMES:
-        yield {"name": name, "tags": {"PatchGroup": name}, "groups": [f"of_{name}"], **HOST}
-    yield {"name": "lost-{1..2}", "tags": {"PatchGroup": "lost"}, **HOST}
-    yield {"name": "alone", "tags": {"PatchGroup": "alone"}, **HOST}
-    yield {"name": "scanned", "tags": {"PatchGroup": "scanned"}, "scan_seconds": 10}
-    yield {"name": "broken", "tags": {"PatchGroup": "broken"}, "windows_update": "no_route", **HOST}
+        yield {"name": name, "tags": {"PatchGroup": "Windows", "Test": name}, "groups": [f"of_{name}"], **HOST}
+    yield {"name": "lost-{1..2}", "tags": {"PatchGroup": "Windows", "Test": "lost"}, **HOST}
+    yield {"name": "alone", "tags": {"PatchGroup": "Windows", "Test": "alone"}, **HOST}
+    yield {"name": "scanned", "tags": {"PatchGroup": "Windows", "Test": "scanned"}, "scan_seconds": 10}
+    yield {"name": "broken", "tags": {"PatchGroup": "Windows", "Test": "broken"}, "windows_update": "no_route", **HOST}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ BEFORE, AFTER = told("drained"), told("undrained")
 def patch(lab: LivingLab, value: str, pre: Any, post: Any, **variables: Any) -> Ended:
     files = {"patch_pre_tasks": [str(lab.file(f"{value}-pre.yml", pre))], "patch_post_tasks": f"{value}-post.yml"}
     lab.file(f"{value}-post.yml", post)  # by a relative name, from where ansible-playbook runs
-    return lab.playbook("patch", variables={"patch_tag_value": value, **files, **variables})
+    return lab.playbook("patch", variables={"patch_filters": {"tag:Test": value}, **files, **variables})
 
 
 def order(ended: Ended, *tasks: str) -> list[str]:
