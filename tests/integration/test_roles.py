@@ -14,6 +14,8 @@ from living_lab import TWO_MINUTES_WITH_A_REBOOT, LivingLab
 
 ROLES = sorted(path.parent for path in (Path(__file__).parents[2] / "roles").glob("*/README.md"))
 
+ACCOUNT = Path(__file__).parents[2] / "roles" / "aws_prerequisites"
+"""The one role that works on no host."""
 FLEET: list[dict[str, Any]] = [{"name": "dev-1", "state": "stopped"}, {"name": "dev-2"}]
 
 # What gives a role something to do.
@@ -42,7 +44,7 @@ def example(role: Path) -> str:
     return str(text)
 
 
-@pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("role", [role for role in ROLES if role != ACCOUNT], ids=lambda path: path.name)
 def test_the_example_of_the_readme_works_as_it_stands(role: Path, tmp_path: Path) -> None:
     with new_lab(tmp_path, *TROUBLE.get(role.name, [])) as lab:
         for name in FILES.get(role.name, ()):
@@ -60,6 +62,14 @@ def test_the_example_of_the_readme_works_as_it_stands(role: Path, tmp_path: Path
     if role.name in DONE:
         name, field, value = DONE[role.name]
         assert ended.host(name)[field] == value
+
+
+def test_the_example_that_sets_up_an_account_works_as_it_stands(tmp_path: Path) -> None:
+    with LivingLab(tmp_path, [{"name": "dev-1"}], bare=True) as lab:
+        ended = lab.playbook(lab.file("site.yml", example(ACCOUNT)))
+        (stack,) = lab.client("cloudformation").describe_stacks()["Stacks"]
+    assert ended.code == 0, ended.said
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
 
 
 def test_a_role_is_the_same_example_in_check_mode(tmp_path: Path) -> None:

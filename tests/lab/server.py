@@ -11,6 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,8 @@ class Lab:
     def new_credentials(self, *, administrator: bool = False) -> Credentials:
         """For one step, of the controller's role or of the administrator; ``expire_credentials`` ends the newest ones."""
         credentials = Credentials("ASIA" + secrets.token_hex(8).upper(), secrets.token_hex(20), secrets.token_hex(60))
-        with self._play.sim.current():
+        # Before the start nothing may be done that is due: what happens then would count as second 0 and later.
+        with self._play.sim.current() if self._thread.is_alive() else nullcontext():
             self._play.account.gate.admit_key(credentials.access_key, None if administrator else self._role)
         return credentials
 
