@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NoReturn, Self
 
 from lab.checker import check
+from lab.powershell.process import WHERE_FROM, find
 from lab.runner import DEFAULT_LIMIT_SECONDS, Runner
 from lab.scenario import Scenario, ScenarioError, Step, load
 
@@ -37,8 +38,8 @@ def main(arguments: list[str]) -> int:
         parser.error("after -- comes a command, and only `run` takes one")
     if command is not None and (options.playbook or options.extra_vars):
         parser.error("--playbook and -e are for the scenario's steps, not for a COMMAND of your own")
-    if options.guests == "powershell":
-        parser.error("--guests powershell is not there yet; scripts are answered by the model of a host")
+    if options.guests == "powershell" and find() is None:
+        parser.error(f"--guests powershell cannot be had: {WHERE_FROM}")
     try:
         scenario = load(options.scenario)
     except ScenarioError as error:

@@ -286,19 +286,24 @@ class WindowsUpdate:
 
     def repair_services(self, names: list[str]) -> list[tuple[Service, Service]]:
         """Enable and start what is not usable among ``names``; returns each as it was and as it is."""
-        changed = []
+        mended = []
         for service in (self.services[name] for name in names if name in self.services):
             before = Service(service.name, service.start_type, service.status)
             if not service.enabled:
                 service.start_type = "manual"
-            service.status = "running"
-            if service != before:
-                changed.append((before, service))
-        wuauserv = self.services["wuauserv"]
-        usable = wuauserv.status == "running" and self.services["bits"].enabled
+            self.start_service(service.name)
+            mended.append((before, service))
+        return mended
+
+    def start_service(self, name: str) -> None:
+        """An explicit start; WindowsUpdateError for a service that is disabled."""
+        service = self.services[name]
+        if not service.enabled:
+            raise WindowsUpdateError(SERVICE_DISABLED)
+        service.status = "running"
+        usable = self.services["wuauserv"].status == "running" and self.services["bits"].enabled
         if self.fault in ("service_stopped", "service_disabled") and usable:
             self.fault = "ok"
-        return changed
 
     def mend(self, fault: str) -> bool:
         """The remedy for ``fault`` was applied; False when that was not what is wrong."""

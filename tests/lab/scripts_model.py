@@ -19,7 +19,8 @@ from datetime import datetime
 from typing import Any
 
 from lab.agent import Outcome
-from lab.guest_updates import MESSAGES, NO_ERROR, Service
+from lab.guest_updates import MESSAGES, Service
+from lab.scenario import Update
 from lab.sim import Steps
 from lab.world import Host
 
@@ -31,6 +32,10 @@ SEARCHING_SECONDS = 5.0
 REPAIRING_SERVICES_SECONDS = 10.0
 RESETTING_CACHE_SECONDS = 30.0
 RESTORING_HEALTH_SECONDS = 600.0
+
+SERVICES = ("wuauserv", "bits", "cryptsvc", "trustedinstaller")
+HISTORY_ENTRIES = 70
+INSTALLING_PROCESSES = ("TiWorker",)
 
 # Services that every Windows starts by itself and that run while it does.
 RUN_BY_THEMSELVES = (
@@ -150,6 +155,14 @@ def measure_disk(host: Host, _input: Data) -> Steps[Data]:
     }
 
 
+def download_bytes(update: Update) -> int:
+    return int(update.gib * 2**30 / 3)
+
+
+def recommended_mib(update: Update) -> int:
+    return math.ceil(update.gib * 1024)
+
+
 def missing_update_sizes(host: Host, _input: Data) -> Steps[Data]:
     """The room that an update says it needs is its recommendation; a third of it is the download. Neither drivers nor whole new
     versions of Windows are asked for.
@@ -166,8 +179,8 @@ def missing_update_sizes(host: Host, _input: Data) -> Steps[Data]:
         "updates": [
             {
                 "kb": update.kb,
-                "max_download_bytes": int(update.gib * 2**30 / 3),
-                "recommended_mib": math.ceil(update.gib * 1024),
+                "max_download_bytes": download_bytes(update),
+                "recommended_mib": recommended_mib(update),
             }
             for update in offered[:100]
         ],
@@ -220,17 +233,17 @@ def extend_partition(host: Host, _input: Data) -> Steps[Data]:
 
 
 def _answer(hresult: str | None) -> Data:
-    return {"ok": hresult is None, "hresult": hresult, "message": MESSAGES.get(hresult or NO_ERROR, "")}
+    return {"ok": hresult is None, "hresult": hresult, "message": MESSAGES[hresult] if hresult else None}
 
 
 def inspect_windows_update(host: Host, _input: Data) -> Steps[Data]:
     yield 5.0
     updates = host.guest.updates
     return {
-        "services": [_service(service) for service in updates.services.values()],
+        "services": [_service(updates.services[name]) for name in SERVICES],
         "agent": _answer(updates.agent_error()),
         "pending_reboot": sorted(updates.pending_reboot),
-        "update_source": {"kind": "microsoft", "url": "https://fe2.update.microsoft.com", "proxy": None},
+        "update_source": {"kind": "microsoft", "url": None, "proxy": None},
         "search": _answer(updates.search_error()),
         "sessions": host.guest.sessions,
         "installing": updates.installing,
@@ -288,6 +301,9 @@ def repair_components(host: Host, _input: Data) -> Steps[Data]:
 
 def update_history(host: Host, data: Data) -> Steps[Data]:
     yield 3.0
+    error = host.guest.updates.agent_error()
+    if error:
+        raise ScriptError("script_failed", MESSAGES[error], error)
     since = datetime.fromisoformat(data["since"]) if data.get("since") else None
     return {
         "entries": [
@@ -299,7 +315,7 @@ def update_history(host: Host, data: Data) -> Steps[Data]:
                 "hresult": entry.hresult,
                 "at": _iso(host, entry.at),
             }
-            for entry in host.guest.updates.history
+            for entry in host.guest.updates.history[::-1][:HISTORY_ENTRIES]
             if since is None or host.guest.by_its_clock(entry.at) >= since
         ]
     }
@@ -310,7 +326,7 @@ def servicing_state(host: Host, _input: Data) -> Steps[Data]:
     updates = host.guest.updates
     return {
         "installing": updates.installing,
-        "processes": ["TiWorker.exe", "TrustedInstaller.exe"] if updates.installing else [],
+        "processes": list(INSTALLING_PROCESSES) if updates.installing else [],
         "pending_reboot": sorted(updates.pending_reboot),
         "last_progress_at": _iso(host, updates.last_progress_at),
     }

@@ -20,6 +20,7 @@ from lab.aws.http import HttpServer
 from lab.aws.moto_logs import MotoLogs
 from lab.aws.setup import set_up
 from lab.clock import LabClock
+from lab.guests import GUESTS
 from lab.play import Play
 from lab.scenario import Scenario
 from lab.winrm.options import Options
@@ -58,12 +59,13 @@ class Lab:
         on_controller: Callable[[str], None] | None = None,
         winrm: Mapping[str, Options] | None = None,
     ) -> None:
-        if guests != "model":
-            raise ValueError(f"guests: {guests!r} is not known; 'model' is")
+        if guests not in GUESTS:
+            raise ValueError(f"guests: {guests!r} is not known; {', '.join(GUESTS)} are")
         self.scenario = scenario
         self.ledger: Path | None = None
         self.clock = LabClock(scenario.scale, scenario.start)
         self._play = Play(scenario, self.clock, out / "trace.jsonl", MotoLogs(), self._is_recorded, on_controller)
+        self._play.account.guests = GUESTS[guests]()
         self.winrm = WinRm(self._play, winrm)
         self._role = None if bare else set_up(self._play.account.stacks, scenario, scenario.start)
         self._server = HttpServer(self._play.account)
@@ -88,6 +90,7 @@ class Lab:
         self._play.sim.stop()
         if self._thread.is_alive():
             self._thread.join()
+        self._play.account.guests.stop()
         self._play.trace.close()
         if self._play.sim.failures:
             raise LabError("the simulation broke") from self._play.sim.failures[0]

@@ -16,6 +16,7 @@ from lab.aws.logs import LogSink
 from lab.aws.request import OTHER, Operation, Request, Result
 from lab.aws.ssm_commands import CommandCentre
 from lab.aws.ssm_patches import PatchManager
+from lab.guests import Guests, ModelGuests
 from lab.trace import Trace
 from lab.world import Host, World
 
@@ -41,6 +42,7 @@ class Account:
         self.stacks = stacks.Stacks()
         self.gate = Gate(world, world.scenario.account, self.stacks.statements_of_role)
         self.logs = logs
+        self.guests: Guests = ModelGuests()
         self.snapshots: dict[str, ebs.Snapshot] = {}
         self.patches = PatchManager(world)
         self.commands = CommandCentre(self)

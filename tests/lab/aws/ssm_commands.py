@@ -10,7 +10,6 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from lab import scripts_model
 from lab.agent import REBOOT_EXIT_CODE, Execution, Outcome
 from lab.aws.errors import AwsError, not_implemented, validation
 from lab.aws.request import Operation, Request, Result, page
@@ -68,7 +67,7 @@ class CommandCentre:
         """Exit code 3010 reboots the host and runs the same step again from the top, as often as it comes."""
         text = "\n".join(invocation.command.order.parameters["commands"])
         while True:
-            outcome = yield from scripts_model.run(invocation.host, text, self._account.unknown_script)
+            outcome = yield from self._account.guests.run(invocation.host, text, self._account.unknown_script)
             if outcome.exit_code != REBOOT_EXIT_CODE:
                 break
             yield from execution.reboot()

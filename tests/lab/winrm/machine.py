@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from lab.guests import Guests
 from lab.sim import Process, Simulation, Timer
 from lab.winrm.options import Options
 from lab.world import Host
@@ -23,10 +24,11 @@ Note = Callable[[str, dict[str, Any], Host, str | None], None]
 class Machine:
     """``note`` writes into the trace what ran; what the lab does not know is written with an error, and fails the run."""
 
-    def __init__(self, sim: Simulation, host: Host, note: Note, options: Options) -> None:
+    def __init__(self, sim: Simulation, host: Host, note: Note, options: Options, guests: Guests) -> None:
         self.sim = sim
         self.host = host
         self.options = options
+        self.guests = guests
         self.background: list[Process] = []
         self.update_tasks: dict[str, UpdateTask] = {}
         self.files: dict[str, bytes] = {}  # by their paths in lower case

@@ -57,7 +57,7 @@ def _product_script(machine: Machine, script: str) -> Steps[Outcome]:
         yield scripts_model.POWERSHELL_SECONDS
         outcome = Outcome(0, _refusal(script, machine.options.shell))
     else:
-        outcome = yield from scripts_model.run(machine.host, script, unknown)
+        outcome = yield from machine.guests.run(machine.host, script, unknown)
     return dataclasses.replace(outcome, stdout=_spoiled(outcome.stdout, machine.options.answers))
 
 

@@ -49,7 +49,7 @@ class WinRm:
             own = options.get(host.name, Options())
             authority = stranger if own.certificate == "untrusted" else self._authority
             server = authority.server(own.certificate) if own.scheme == "https" else None
-            machine = Machine(self._play.sim, host, self._note, own)
+            machine = Machine(self._play.sim, host, self._note, own, self._play.account.guests)
             self.endpoints[host.name] = Endpoint(machine, self.account, passwords, server)
 
     def start(self) -> None:

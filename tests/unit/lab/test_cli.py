@@ -121,7 +121,6 @@ def test_a_scenario_that_does_not_fit_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--guests", "powershell"], "--guests powershell is not there yet"),
         (["-e", "novalue"], "expected key=value, got 'novalue'"),
         (["-e", "a b=1"], "expected key=value, got 'a b=1'"),
         (["--"], "after -- comes a command"),

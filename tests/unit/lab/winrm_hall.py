@@ -30,7 +30,7 @@ class Hall:
         self.lab = lab
         self.noted: list[tuple[str, str | None]] = []
         (host,) = lab.play.world.hosts.values()
-        self.machine = Machine(lab.play.sim, host, self._note, Options(**options))
+        self.machine = Machine(lab.play.sim, host, self._note, Options(**options), lab.play.account.guests)
         self.shells = Shells(lab.play.sim, lambda *command: programs.run(self.machine, *command))
 
     def _note(self, what: str, _params: Any, _host: Any, error: str | None) -> None:

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from powershell import ROOT, WHERE_FROM, find
+from lab.powershell.process import HERE, ROOT, WHERE_FROM, find
 
-INSPECT = ROOT / "tests" / "powershell" / "inspect.ps1"
-COMMANDS = ROOT / "tests" / "powershell" / "commands-5.1.json"
+INSPECT = HERE / "inspect.ps1"
+COMMANDS = HERE / "commands-5.1.json"
 PRELUDE = ROOT / "plugins" / "plugin_utils" / "_windows_script" / "prelude.ps1"
 SCRIPTS = [PRELUDE, *sorted((ROOT / "roles").glob("*/files/*.ps1"))]
 COMMON = {"ErrorAction", "ErrorVariable", "WarningAction", "OutVariable", "Verbose"}

@@ -1,0 +1,63 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who answers the scripts that are sent to hosts: the model alone, or a real PowerShell on top of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from lab import scripts_model
+from lab.agent import Outcome
+from lab.powershell.process import WHERE_FROM, PowerShell, find
+from lab.powershell.windows import Windows
+from lab.sim import Steps
+from lab.world import Host
+
+NOT_A_COMMAND = "is not recognized as a name of a cmdlet"
+Unknown = Callable[[str, Host], None]
+
+
+class Guests(Protocol):
+    """Runs scripts on hosts."""
+
+    def run(self, host: Host, text: str, unknown: Unknown) -> Steps[Outcome]:
+        """Run a script; ``unknown`` is told of what the lab does not know."""
+
+    def stop(self) -> None:
+        """No more scripts."""
+
+
+class ModelGuests:
+    """Answers by the script's name, without a PowerShell."""
+
+    def run(self, host: Host, text: str, unknown: Unknown) -> Steps[Outcome]:
+        return scripts_model.run(host, text, unknown)
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+
+class PowerShellGuests:
+    """Runs the text that was sent, unchanged, in one PowerShell for all hosts."""
+
+    def __init__(self) -> None:
+        if find() is None:
+            raise ValueError(f"guests: powershell cannot be had: {WHERE_FROM}")
+        self._powershell = PowerShell()
+
+    def run(self, host: Host, text: str, unknown: Unknown) -> Steps[Outcome]:
+        yield scripts_model.POWERSHELL_SECONDS
+        windows = Windows(host)
+        output, errors = self._powershell.run(text, windows.answer)
+        yield windows.seconds
+        if NOT_A_COMMAND in output + errors:
+            unknown(f"a command of the script {scripts_model.script_name(text)}", host)
+        return Outcome(1, output, errors + "\r\n") if errors else Outcome(0, output + "\r\n")
+
+    def stop(self) -> None:
+        self._powershell.stop()
+
+
+GUESTS: dict[str, Callable[[], Guests]] = {"model": ModelGuests, "powershell": PowerShellGuests}

@@ -1,0 +1,253 @@
+# Windows' own commands, played on the lab's model of a host: each asks the model and gives its answer the form that Windows gives
+# it. Only what the scripts use is here; everything else is no command in this PowerShell either, and fails.
+$env:SystemDrive = 'C:'
+$env:SystemRoot = 'C:\Windows'
+$management = 'Microsoft.PowerShell.Management'
+
+function Invoke-Model {
+    param([string] $Operation, [hashtable] $With = @{})
+    [Console]::Out.WriteLine((ConvertTo-Json -InputObject @{ ask = $Operation; with = $With } -Compress -Depth 5))
+    $answer = ConvertFrom-Json -InputObject ([Console]::In.ReadLine()) -DateKind String
+    if ($answer.PSObject.Properties['value']) { return $answer.value }
+    $number = [BitConverter]::ToInt32([BitConverter]::GetBytes([Convert]::ToUInt32($answer.hresult, 16)), 0)
+    $exception = [System.Runtime.InteropServices.COMException]::new($answer.message, $number)
+    throw [System.Management.Automation.ErrorRecord]::new($exception, $answer.id, 'NotSpecified', $null)
+}
+
+function ConvertTo-Moment {
+    param($Text)
+    if ($null -eq $Text) { return $null }
+    return [datetime]::Parse($Text, [cultureinfo]::InvariantCulture, [System.Globalization.DateTimeStyles]::RoundtripKind).ToLocalTime()
+}
+
+function Get-Date {
+    return ConvertTo-Moment (Invoke-Model 'now')
+}
+
+# ---- services
+
+function Get-Service {
+    param([string] $Name)
+    return [pscustomobject] (Invoke-Model 'get_service' @{ name = $Name })
+}
+
+function Start-Service {
+    [CmdletBinding()]
+    param([string] $Name)
+    try { $null = Invoke-Model 'start_service' @{ name = $Name } } catch {
+        if ($ErrorActionPreference -ne 'SilentlyContinue') { $PSCmdlet.ThrowTerminatingError($_) }
+    }
+}
+
+function Stop-Service {
+    param([string] $Name, [switch] $Force)
+    $null = Invoke-Model 'stop_service' @{ name = $Name; force = [bool] $Force }
+}
+
+function Set-Service {
+    param([string] $Name, [string] $StartupType)
+    $null = Invoke-Model 'set_service' @{ name = $Name; start_type = $StartupType.ToLowerInvariant() }
+}
+
+# ---- registry and files: every path of these scripts is one of Windows'
+
+function Test-Path {
+    param([string] $LiteralPath)
+    return [bool] (Invoke-Model 'test_path' @{ path = $LiteralPath })
+}
+
+function Get-ItemProperty {
+    param([string] $LiteralPath, [string] $Name)
+    return [pscustomobject] (Invoke-Model 'registry_values' @{ path = $LiteralPath; name = $Name })
+}
+
+function ConvertTo-File {
+    param($Facts)
+    $written = ConvertTo-Moment $Facts.written
+    $file = [pscustomobject] @{
+        FullName = $Facts.path
+        LastWriteTime = $written
+        LastWriteTimeUtc = $written.ToUniversalTime()
+        CreationTime = $written
+    }
+    return $file
+}
+
+function Get-Item {
+    [CmdletBinding()]
+    param([string] $LiteralPath, [switch] $Force)
+    $facts = Invoke-Model 'get_item' @{ path = $LiteralPath }
+    if ($facts) { return ConvertTo-File $facts }
+    if ($ErrorActionPreference -ne 'SilentlyContinue') { throw "There is no $LiteralPath." }
+}
+
+function Get-ChildItem {
+    [CmdletBinding()]
+    param([string] $LiteralPath, [string] $Path, [switch] $Directory, [switch] $Force)
+    foreach ($facts in @(Invoke-Model 'list_folder' @{ path = $LiteralPath; pattern = $Path })) {
+        if ($facts) { ConvertTo-File $facts }
+    }
+}
+
+function Remove-Item {
+    [CmdletBinding()]
+    param(
+        [Parameter(ValueFromPipelineByPropertyName)] [Alias('FullName')] [string] $LiteralPath,
+        [switch] $Recurse,
+        [switch] $Force
+    )
+    process { $null = Invoke-Model 'remove' @{ path = $LiteralPath } }
+}
+
+function Rename-Item {
+    param([string] $LiteralPath, [string] $NewName)
+    $null = Invoke-Model 'rename' @{ path = $LiteralPath; name = $NewName }
+}
+
+function Split-Path {
+    param([string] $Path, [switch] $Leaf)
+    return $Path.Substring($Path.LastIndexOf('\') + 1)
+}
+
+function Join-Path {
+    param([string] $Path, [string] $ChildPath)
+    return $Path.TrimEnd('\') + '\' + $ChildPath
+}
+
+# ---- what runs, and what has run
+
+function Get-Process {
+    [CmdletBinding()]
+    param([string[]] $Name)
+    foreach ($process in @(Invoke-Model 'processes' @{ names = $Name })) {
+        if ($process) { [pscustomobject] @{ ProcessName = $process } }
+    }
+}
+
+function Start-Process {
+    param([string] $FilePath, [string[]] $ArgumentList, [switch] $PassThru)
+    $null = Invoke-Model 'program' @{ path = $FilePath; arguments = $ArgumentList }
+    $process = [pscustomobject] @{ ExitCode = 0 }
+    $process | Add-Member -MemberType ScriptMethod -Name 'WaitForExit' -Value { param($milliseconds) return $true }
+    return $process
+}
+
+function Get-CimInstance {
+    param([string] $ClassName, [string] $Filter)
+    foreach ($row in @(Invoke-Model 'cim' @{ class = $ClassName; filter = $Filter })) {
+        if ($row.PSObject.Properties['LastBootUpTime']) { $row.LastBootUpTime = ConvertTo-Moment $row.LastBootUpTime }
+        $row
+    }
+}
+
+function Get-WinEvent {
+    [CmdletBinding()]
+    param([hashtable] $FilterHashtable)
+    $since = $FilterHashtable.StartTime.ToUniversalTime().ToString('o')
+    foreach ($at in @(Invoke-Model 'boot_events' @{ provider = $FilterHashtable.ProviderName; id = $FilterHashtable.Id; since = $since })) {
+        [pscustomobject] @{ TimeCreated = ConvertTo-Moment $at }
+    }
+}
+
+# ---- storage
+
+function Update-HostStorageCache { $null = Invoke-Model 'rescan' }
+
+function Get-Partition {
+    param([string] $DriveLetter, [int] $DiskNumber)
+    foreach ($row in @(Invoke-Model 'partitions')) { if (-not $DriveLetter -or $row.DriveLetter -eq $DriveLetter) { $row } }
+}
+
+function Get-PartitionSupportedSize {
+    param([string] $DriveLetter)
+    return Invoke-Model 'supported_size'
+}
+
+function Resize-Partition {
+    param([string] $DriveLetter, [long] $Size)
+    $null = Invoke-Model 'resize' @{ size = $Size }
+}
+
+function Get-Disk {
+    param([int] $Number)
+    return Invoke-Model 'disk'
+}
+
+function Get-Volume {
+    param([string] $DriveLetter)
+    return Invoke-Model 'volume'
+}
+
+# ---- servicing
+
+function Repair-WindowsImage {
+    param([switch] $Online, [switch] $CheckHealth)
+    return Invoke-Model 'image_health'
+}
+
+# ---- the Windows Update Agent
+
+function New-ModelObject {
+    param([hashtable] $Methods, [hashtable] $Properties = @{})
+    $made = [pscustomobject] @{}
+    foreach ($name in $Methods.Keys) { $made | Add-Member -MemberType ScriptMethod -Name $name -Value $Methods[$name] }
+    foreach ($name in $Properties.Keys) { $made | Add-Member -MemberType ScriptProperty -Name $name -Value $Properties[$name] }
+    return $made
+}
+
+function ConvertTo-Entry {
+    param($Facts)
+    return [pscustomobject] @{
+        Title = $Facts.title
+        Operation = 1
+        ResultCode = $Facts.result
+        HResult = [BitConverter]::ToInt32([BitConverter]::GetBytes([Convert]::ToUInt32($Facts.hresult, 16)), 0)
+        Date = (ConvertTo-Moment $Facts.at).ToUniversalTime()
+    }
+}
+
+function New-Object {
+    param(
+        [Parameter(Position = 0)] [string] $TypeName,
+        [Parameter(Position = 1)] $ArgumentList,
+        [string] $ComObject,
+        [hashtable] $Property
+    )
+    switch ($ComObject) {
+        '' {
+            $given = @{ TypeName = $TypeName }
+            if ($null -ne $ArgumentList) { $given.ArgumentList = $ArgumentList }
+            if ($null -ne $Property) { $given.Property = $Property }
+            return Microsoft.PowerShell.Utility\New-Object @given
+        }
+        'Microsoft.Update.Installer' { return New-ModelObject @{} @{ IsBusy = { return [bool] (Invoke-Model 'installing') } } }
+        'Microsoft.Update.Session' {
+            return New-ModelObject @{
+                CreateUpdateSearcher = {
+                    return New-ModelObject @{
+                        GetTotalHistoryCount = { return [int] (Invoke-Model 'history_count') }
+                        QueryHistory = {
+                            param($start, $count)
+                            return @(Invoke-Model 'history' @{ start = $start; count = $count } | ForEach-Object { ConvertTo-Entry $_ })
+                        }
+                        Search = { param($criteria) return Invoke-Model 'search' @{ criteria = $criteria } }
+                    }
+                }
+            }
+        }
+        default { throw "There is no COM class $ComObject here." }
+    }
+}
+
+# ---- programs: `& "$env:SystemRoot\System32\x.exe" arguments`
+
+$ExecutionContext.SessionState.InvokeCommand.PreCommandLookupAction = {
+    param($name, $lookup)
+    if ($name -notlike 'C:\*.exe') { return }
+    $path = $name
+    $lookup.CommandScriptBlock = {
+        $global:LASTEXITCODE = [int] (Invoke-Model 'program' @{ path = $path; arguments = @($args | ForEach-Object { $_ }) })
+    }.GetNewClosure()
+}
+
+Export-ModuleMember -Function *
