@@ -47,7 +47,7 @@ HOSTS: list[dict[str, Any]] = [
     {"name": "busy", "sessions": 2, "windows_update": "no_route"},
     {"name": "cramped", "disk": {"size_gib": 60, "free_gib": 5, "recovery_partition": True}},
     {"name": "loud", "groups": ["loud"], "scan_seconds": 10, "updates": [UPDATE]},
-    *of_each_way("off", state="stopped", tags={"PatchGroup": "Run"}),
+    *of_each_way("off", state="stopped", tags={"PatchGroup": "Windows", "Part": "Run"}),
     *of_each_way("small"),
     *of_each_way("full", disk={"size_gib": 60, "free_gib": 4, "temp_gib": 2}),
     *of_each_way("broken", windows_update="service_disabled"),
@@ -73,7 +73,7 @@ def way(lab: LivingLab, request: pytest.FixtureRequest) -> Way:
 def test_fleet_info(way: Way) -> None:
     mine: dict[str, Any] = {"name": "mine", "instance_id": way.lab.id("still")}
     found, checked, listed, wild = way.run(
-        way.task("fleet_info", tag_key="PatchGroup", tag_value="Run"),
+        way.task("fleet_info", tag_key="Part", tag_value="Run"),
         way.task("fleet_info", check=True, tag_key="Stage", tag_value="scaled"),
         way.task("fleet_info", inventory_hosts=[mine], exclude=["mine"]),
         way.task("fleet_info", tag_key="PatchGroup", tag_value="*"),
