@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from ._aws.api import Aws
 from ._aws.connect import OptionsConnection
@@ -70,6 +70,16 @@ class Step:
         return {**aws_argument_spec(), **self.arguments}
 
 
+class HostConnection(Protocol):
+    """The host's own Ansible connection, for hosts without a managed node. Only a controller has one."""
+
+    def run_script(self, text: str, timeout_seconds: float) -> str:
+        """What a script printed in the host; PatchFleetError with ``unreachable`` or ``command_timeout``."""
+
+    def win_updates(self, options: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
+        """The result of ansible.windows.win_updates; PatchFleetError as above."""
+
+
 class StepContext:
     """What a step's function gets: options, AWS, ledger, clock, check mode and a way to tell of its progress."""
 
@@ -96,6 +106,7 @@ class StepContext:
         self._next_heartbeat = 0.0
         self._keeps_dead = False
         self.phase: str | None = None
+        self.connection: HostConnection | None = None  # instead of SSM
         self.memo: dict[str, Any] = {}  # what the step looked up once
         self.learned: dict[str, Any] = {}
 

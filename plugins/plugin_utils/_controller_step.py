@@ -20,6 +20,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect im
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._step import Step, StepContext, failure, perform
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _last_words
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import AnsibleConnection
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import progress_line
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -45,6 +46,8 @@ class ControllerStep(ActionBase):  # type: ignore[misc]  # ansible-core has no t
                 return {**result, **self._elsewhere(params, task_vars)}
             context = StepContext(params, check_mode=self._task.check_mode)
             context.say = self._teller(context, task_vars or {})
+            if (task_vars or {}).get("patch__host", {}).get("kind") == "winrm":
+                context.connection = AnsibleConnection(self, task_vars or {}, context.clock)
             result.update(self.perform(context, task_vars or {}))
         except PatchFleetError as error:
             result.update(failed=True, **failure(error))

@@ -63,6 +63,11 @@ TRUST = Cause(
     "The host does not trust the certificate of its update source",
     advice="Look at its clock, its root certificates and at proxies that open TLS.",
 )
+ACCESS = Cause(
+    "update_access_denied",
+    "Windows refuses Windows Update to this user",
+    advice="It must be an administrator; over WinRM a second hop, such as to a proxy, is refused unless it is delegated.",
+)
 BUSY = Cause(
     "windows_update_busy",
     "Windows Update is busy or waits for a reboot",
@@ -142,6 +147,7 @@ ROWS = (
     Row("0x8024002E", "WU_E_WU_DISABLED", POLICY, REFERENCE),
     Row("0x8024500C", "WU_E_REDIRECTOR_CONNECT_POLICY", POLICY, REFERENCE),
     Row("0x80072F8F", "ERROR_INTERNET_SECURE_FAILURE", TRUST, REFERENCE),
+    Row("0x80070005", "E_ACCESSDENIED", ACCESS, COMMON),
     Row("0x80240016", "WU_E_INSTALL_NOT_ALLOWED", BUSY, COMMON),
     Row("0x8024001E", "WU_E_SERVICE_STOP", BUSY, COMMON),
     Row("0x80242014", "WU_E_UH_POSTREBOOTSTILLPENDING", BUSY, REFERENCE),

@@ -15,7 +15,7 @@ from .._guest.repair import may_repair, repair, tidy
 from .._guest.servicing import stands_still_since
 from .._step import TRACKING_ARGUMENTS, Step, StepContext
 from .._windows_script.protocol import compose, run_script
-from . import reboots
+from . import by_connection, reboots
 from .baseline import Scan, run_baseline, scan
 
 HISTORY_SECONDS = 300
@@ -102,6 +102,9 @@ def propose(context: StepContext, outcome: str) -> None:
 
 def _install_once(context: StepContext, instance_id: str) -> None:
     params = context.params
+    if context.connection:
+        by_connection.install(context, context.connection)
+        return
     try:
         ended = run_baseline(
             context, instance_id, "Install", str(params["snapshot_id"]), int(params["install_timeout_seconds"])
@@ -137,6 +140,12 @@ def _why_late(context: StepContext, instance_id: str) -> tuple[str, str]:
 def _verify(context: StepContext, instance_id: str) -> Scan:
     context.enter("verify")
     context.say("scanning again: only that counts")
+    return _scan(context, instance_id)
+
+
+def _scan(context: StepContext, instance_id: str) -> Scan:
+    if context.connection:
+        return by_connection.search(context, context.connection)
     return scan(context, instance_id, str(context.params["snapshot_id"]))
 
 
@@ -199,7 +208,7 @@ def look(context: StepContext) -> dict[str, Any]:
     if context.check_mode:
         return {"changed": False}
     context.say("scanning")
-    found = scan(context, str(context.params["instance_id"]), str(context.params["snapshot_id"]))
+    found = _scan(context, str(context.params["instance_id"]))
     outcome = "compliant" if found.compliant else "noncompliant"
     propose(context, outcome)
     context.say(outcome)

@@ -8,18 +8,33 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._errors import PatchFleetError
-from .._step import TRACKING_ARGUMENTS, Step, StepContext
+from .._errors import Deferred, PatchFleetError
+from .._step import TRACKING_ARGUMENTS, HostConnection, Step, StepContext
 from .commands import Command, refuse_templates, run_command
-from .nodes import wait_until_ready
+from .nodes import PROBE, PROBE_SECONDS, wait_until_ready
 
 
 def wait_for_node(context: StepContext) -> dict[str, Any]:
     """Wait until the node is ready; returns what nodes.wait_until_ready does, and changed (false)."""
+    if context.connection:
+        return _reach(context, context.connection)
     context.say("waiting for the SSM agent")
     node = wait_until_ready(context, str(context.params["instance_id"]), float(context.params["timeout_seconds"]))
     context.say("ready")
     return {"changed": False, **node}
+
+
+def _reach(context: StepContext, connection: HostConnection) -> dict[str, Any]:
+    """A host without a managed node is ready when its own connection carries a script; else it is not begun."""
+    context.say("trying its connection")
+    try:
+        connection.run_script("\n".join(PROBE[:-1]), PROBE_SECONDS)
+    except PatchFleetError as error:
+        if error.code not in {"unreachable", "command_timeout"}:
+            raise
+        raise Deferred(f"Nothing was begun: {error.reason}", "unreachable") from error
+    context.say("ready")
+    return {"changed": False}
 
 
 WAIT = Step(

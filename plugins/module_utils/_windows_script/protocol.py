@@ -27,11 +27,14 @@ def compose(name: str, text: str, values: dict[str, Any]) -> list[str]:
 
 
 def run_script(context: StepContext, instance_id: str, lines: list[str], timeout_seconds: int) -> dict[str, Any]:
-    """Run composed lines on a managed node and return the script's data.
+    """Run composed lines in a host, through SSM or its own connection, and return the script's data.
 
     Raises:
         PatchFleetError: code is the script's error category, or ``script_failed`` where it gave no answer.
     """
+    if context.connection:
+        printed = context.connection.run_script("\n".join(lines), timeout_seconds)
+        return parse(script_name(lines), Invocation("", "Success", "Success", 0, printed, ""))
     command = Command(
         DOCUMENT,
         {"commands": lines, "executionTimeout": [str(timeout_seconds)]},

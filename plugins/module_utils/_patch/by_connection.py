@@ -1,0 +1,97 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step patch_baseline on hosts without a managed node: ansible.windows.win_updates installs, reboots and searches.
+
+Nobody approves updates there: critical and security updates are installed, by their class. The proof is the same as for Patch
+Manager's hosts, a search that came after the installation and its last reboot.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._clock import iso
+from .._errors import PatchFleetError
+from .._guest.run import run_guest_script
+from .._step import HostConnection, StepContext
+from .baseline import Scan
+
+CATEGORIES = ("CriticalUpdates", "SecurityUpdates")
+"""What AWS-DefaultPatchBaseline approves, as far as Windows knows it: it tells classes, not severities."""
+SEARCH_TIMEOUT_SECONDS = 3600.0
+ASK_SECONDS = 300
+
+
+def install(context: StepContext, connection: HostConnection) -> None:
+    """One pass: install what is missing and reboot as often as that asks for.
+
+    What it says of failures is not believed, nor that it lost the connection: Windows goes on by itself, so the pass ends
+    when Windows installs no more, and the search after it decides.
+
+    Raises:
+        PatchFleetError: ``install_timeout``; Windows had not ended when the time was over. Nothing is cut off.
+    """
+    seconds = float(context.params["install_timeout_seconds"])
+    deadline = context.deadline(seconds)
+    options = {
+        "state": "installed",
+        "category_names": list(CATEGORIES),
+        "reboot": True,
+        "reboot_timeout": int(context.clock.real_seconds(float(context.params["agent_timeout_seconds"]))) + 1,
+    }
+    trouble = _trouble(connection, options, max(deadline - context.clock.now(), 1.0))
+    if trouble is None:
+        return
+    context.say(f"win_updates: {trouble}")
+    if context.wait(lambda: _is_quiet(context), deadline, 15.0, 60.0) is None:
+        context.learn(installation_overdue=True)
+        raise PatchFleetError(
+            f"The installation had not ended after {seconds:.0f} s: {trouble}. It is not cut off; look at the host.",
+            "install_timeout",
+        )
+
+
+def _trouble(connection: HostConnection, options: dict[str, Any], seconds: float) -> str | None:
+    """Why win_updates did not end well, None when it did."""
+    try:
+        result = connection.win_updates(options, seconds)
+    except PatchFleetError as error:
+        return error.reason
+    return str(result.get("msg") or "it failed without a message") if result.get("failed") else None
+
+
+def _is_quiet(context: StepContext) -> bool | None:
+    """True once the host answers and installs nothing."""
+    try:
+        return True if not run_guest_script(context, "servicing_state", ASK_SECONDS)["installing"] else None
+    except PatchFleetError:
+        return None
+
+
+def search(context: StepContext, connection: HostConnection) -> Scan:
+    """A fresh search in the host.
+
+    Raises:
+        PatchFleetError: ``scan_failed``, with Windows' own words; ``unreachable``.
+    """
+    options = {"state": "searched", "category_names": list(CATEGORIES)}
+    result = connection.win_updates(options, SEARCH_TIMEOUT_SECONDS)
+    if result.get("failed"):
+        raise PatchFleetError(f"Windows could not search for updates: {result.get('msg')}", "scan_failed")
+    missing = {kb for update in result["updates"].values() if not update.get("installed") for kb in _kbs(update)}
+    found = Scan(
+        missing=tuple(sorted(missing)),
+        failed=(),
+        pending_reboot=int(bool(result.get("reboot_required"))),
+        available_not_approved=0,
+        verified_at=context.clock.now(),
+    )
+    context.learn(missing=list(found.missing), verified_at=iso(found.verified_at))
+    return found
+
+
+def _kbs(update: dict[str, Any]) -> list[str]:
+    """KBs as Patch Manager writes them; an update without one goes by its title."""
+    return [f"KB{number}" for number in update.get("kb") or ()] or [str(update.get("title"))]

@@ -1,0 +1,147 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Installing where there is no managed node: what win_updates says is heard, and only a search is believed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._patch.install import INSTALL, LOOK
+from ansible_collections.patchfleet.windows.plugins.module_utils._ssm.step import WAIT
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import Step, perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._windows_script.protocol import script_name
+
+from .fakes import ID
+from .stage import RUN, Stage
+
+LOST = PatchFleetError("The host cannot be reached over its connection: reset", "unreachable")
+SCRIPTS = {"servicing_state": ""}
+
+
+def missing(*kbs: str, **more: Any) -> dict[str, Any]:
+    """What a search finds."""
+    return {"updates": {kb: {"kb": [kb.removeprefix("KB")], "installed": False} for kb in kbs}, **more}
+
+
+class FakeConnection:
+    """Answers scripts and win_updates in order; the last answer of each stays. An exception is raised."""
+
+    def __init__(self, stage: Stage, searches: list[Any], installs: list[Any] | None = None, busy: int = 0) -> None:
+        self._stage = stage
+        self._answers = {"searched": searches, "installed": installs or [{"updates": {}}]}
+        self._busy = busy
+        self.asked: list[dict[str, Any]] = []
+        self.limits: list[float] = []
+
+    def run_script(self, text: str, timeout_seconds: float) -> str:
+        name = script_name(text.splitlines())
+        data: dict[str, Any] = {"entries": []}
+        if name == "servicing_state":
+            self._busy -= 1
+            data = {"installing": self._busy >= 0}
+        return json.dumps({"patchfleet": 1, "script": name, "ok": True, "data": data, "error": None})
+
+    def win_updates(self, options: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
+        self.asked.append(options)
+        self.limits.append(timeout_seconds)
+        answers = self._answers[options["state"]]
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return dict(answer)
+
+    @property
+    def states(self) -> list[str]:
+        return [options["state"] for options in self.asked]
+
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def run(stage: Stage) -> Run:
+    stage.open_run()
+
+    def work(step: Step, connection: FakeConnection, **params: Any) -> dict[str, Any]:
+        options: dict[str, Any] = {"run_id": RUN, "host": ID, "instance_id": "hall-1", **params}
+        if step is INSTALL:
+            options |= {"snapshot_id": "s", "history_script": "", "scripts": SCRIPTS}
+        elif step is LOOK:
+            options |= {"snapshot_id": "s"}
+        context = stage.context(step, **options)
+        context.connection = connection
+        return perform(step, context)
+
+    return work
+
+
+def test_a_pass_reboots_and_a_search_proves_it(stage: Stage, run: Run) -> None:
+    connection = FakeConnection(stage, [missing()])
+    result = run(INSTALL, connection)
+    assert (connection.states, result["missing"], result["passes"]) == (["installed", "searched"], [], 1)
+    assert connection.asked[0]["category_names"] == ["CriticalUpdates", "SecurityUpdates"]
+    assert connection.asked[0]["reboot"] is True
+    assert stage.facts()["verified_at"] == result["verified_at"]
+
+
+def test_there_are_as_many_passes_as_change_something(stage: Stage, run: Run) -> None:
+    connection = FakeConnection(stage, [missing("KB1", "KB2"), missing("KB2"), missing("KB2")])
+    with pytest.raises(PatchFleetError, match=r"Still missing .*KB2") as caught:
+        run(INSTALL, connection, max_passes=9)
+    assert (caught.value.code, connection.states.count("installed")) == ("still_missing", 3)
+
+
+def test_a_reboot_that_is_still_due_is_no_proof(stage: Stage, run: Run) -> None:
+    with pytest.raises(PatchFleetError) as caught:
+        run(INSTALL, FakeConnection(stage, [missing(reboot_required=True)]))
+    assert caught.value.code == "reboot_pending"
+
+
+@pytest.mark.parametrize("trouble", [LOST, {"failed": True, "msg": "no answer"}], ids=["lost", "failed"])
+def test_an_installation_that_lost_its_connection_goes_on_and_is_waited_for(
+    stage: Stage, run: Run, trouble: Any
+) -> None:
+    connection = FakeConnection(stage, [missing()], [trouble], busy=3)
+    assert run(INSTALL, connection)["missing"] == []
+    assert connection.states == ["installed", "searched"]
+    assert stage.clock.passed > 45  # it looked until Windows had ended
+
+
+def test_one_that_does_not_end_is_not_cut_off(stage: Stage, run: Run) -> None:
+    connection = FakeConnection(stage, [missing()], [LOST], busy=1000)
+    with pytest.raises(PatchFleetError, match="not cut off") as caught:
+        run(INSTALL, connection, install_timeout_seconds=1800)
+    assert (caught.value.code, connection.states) == ("install_timeout", ["installed"])
+    assert stage.facts()["installation_overdue"] is True
+    assert connection.limits == [1800]
+
+
+def test_a_search_that_fails_proves_nothing(stage: Stage, run: Run) -> None:
+    connection = FakeConnection(stage, [{"failed": True, "msg": "0x8024402C"}])
+    with pytest.raises(PatchFleetError, match="0x8024402C") as caught:
+        run(LOOK, connection)
+    assert caught.value.code == "scan_failed"
+    assert "verified_at" not in stage.facts()
+
+
+def test_a_scan_installs_nothing(stage: Stage, run: Run) -> None:
+    connection = FakeConnection(stage, [missing("KB1")])
+    assert run(LOOK, connection)["outcome"] == "noncompliant"
+    assert connection.states == ["searched"]
+
+
+def test_a_host_that_cannot_be_reached_is_not_begun(stage: Stage, run: Run) -> None:
+    class Gone(FakeConnection):
+        def run_script(self, text: str, timeout_seconds: float) -> str:
+            raise LOST
+
+    with pytest.raises(PatchFleetError) as caught:
+        run(WAIT, Gone(stage, [missing()]))
+    assert (caught.value.outcome, caught.value.code) == ("deferred", "unreachable")
