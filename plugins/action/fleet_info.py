@@ -43,6 +43,8 @@ class ActionModule(ControllerStep):
             "instance_id": variables.get("instance_id") or "",
             "region": variables.get("patch__region") or placement.get("region") or variables.get("region"),
             "connection": variables.get("ansible_connection"),
+            "address": variables.get("ansible_host"),
+            "transport": variables.get("patch_transport"),
             "by_tag": bool(variables.get("patch__by_tag")),
         }
 

@@ -16,7 +16,7 @@ description:
 options:
   instance_id:
     description:
-      - 'The managed node: an EC2 instance (C(i-…)) or a hybrid node (C(mi-…)).'
+      - 'The managed node: an EC2 instance (C(i-…)) or a hybrid node (C(mi-…)); of a host without one, its name.'
     type: str
     required: true
   state:

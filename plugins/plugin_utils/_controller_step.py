@@ -46,7 +46,7 @@ class ControllerStep(ActionBase):  # type: ignore[misc]  # ansible-core has no t
                 return {**result, **self._elsewhere(params, task_vars)}
             context = StepContext(params, check_mode=self._task.check_mode)
             context.say = self._teller(context, task_vars or {})
-            if (task_vars or {}).get("patch__host", {}).get("kind") == "winrm":
+            if (task_vars or {}).get("patch__host", {}).get("transport") == "connection":
                 context.connection = AnsibleConnection(self, task_vars or {}, context.clock)
             result.update(self.perform(context, task_vars or {}))
         except PatchFleetError as error:

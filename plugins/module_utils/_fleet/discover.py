@@ -17,13 +17,15 @@ from typing import Any
 from .._aws.api import Aws
 from .._aws.errors import GONE, AwsError
 from .._clock import iso
-from .._errors import PatchFleetError
+from .._errors import InvalidOption, PatchFleetError
 from .._power.instances import tags_of
 from .eligibility import exclusion_of, power_exclusion
 from .hosts import OFF_STATES, FleetHost
+from .identify import identify
 
 LIVE_STATES = ["pending", "running", "stopping", "stopped"]
 IDS_A_CALL = 100
+TRANSPORTS = ("auto", "ssm", "connection")
 WINDOWS_CONNECTIONS = frozenset({"winrm", "psrp", "ssh"})
 
 
@@ -46,7 +48,11 @@ def by_tag(
 
 
 def from_inventory(aws: Aws | None, regions: list[str], entries: list[dict[str, Any]]) -> list[FleetHost]:
-    """The inventory's hosts. An entry has name, and where known instance_id, region, connection."""
+    """The inventory's hosts. An entry has name, and where known instance_id, region, connection, address, transport.
+
+    Raises:
+        InvalidOption: a transport that is none.
+    """
     hosts = {}
     for entry in entries:
         if not str(entry.get("instance_id") or ""):
@@ -55,18 +61,46 @@ def from_inventory(aws: Aws | None, regions: list[str], entries: list[dict[str, 
         if aws is None:
             continue
         hosts.update(_look_up(aws.in_region(region), region, there))
-    return [hosts.get(entry["name"]) or _gone(entry) for entry in entries]
+    return identify([_by_its_transport(hosts.get(entry["name"]) or _gone(entry), entry) for entry in entries])
+
+
+def _by_its_transport(host: FleetHost, entry: dict[str, Any]) -> FleetHost:
+    """The way into the host: auto is SSM where there is a managed node, else the inventory's connection to Windows."""
+    wanted = str(entry.get("transport") or "auto")
+    if wanted not in TRANSPORTS:
+        raise InvalidOption("patch_transport", wanted, f"It must be one of {', '.join(TRANSPORTS)}.")
+    if wanted == "ssm" and not host.instance_id:
+        raise InvalidOption("patch_transport", wanted, f"{host.name} has no instance_id, so SSM does not know it.")
+    if wanted == "connection" and not _leads_to_windows(entry):
+        raise InvalidOption(
+            "patch_transport",
+            wanted,
+            f"{host.name} needs a connection to Windows (ansible_connection: winrm, psrp or ssh).",
+        )
+    unmanaged = host.power == "running" and host.state != "gone" and not host.node and _leads_to_windows(entry)
+    by_connection = wanted == "connection" or not host.instance_id or (wanted == "auto" and unmanaged)
+    return replace(host, transport="connection" if by_connection else "ssm")
+
+
+def _leads_to_windows(entry: dict[str, Any]) -> bool:
+    return str(entry.get("connection") or "").rpartition(".")[2] in WINDOWS_CONNECTIONS
 
 
 def _without_aws(entry: dict[str, Any]) -> FleetHost:
-    name, connection = entry["name"], str(entry.get("connection") or "").rpartition(".")[2]
-    exclusion = None
-    if connection not in WINDOWS_CONNECTIONS:
+    name, exclusion = entry["name"], None
+    if not _leads_to_windows(entry):
         exclusion = (
             "no_way_in",
             "The inventory gives neither an instance_id nor a connection to Windows (ansible_connection: winrm, psrp or ssh).",
         )
-    return FleetHost(key=name, name=name, kind="winrm", inventory_name=name, exclusion=exclusion)
+    return FleetHost(
+        key=name,
+        name=name,
+        kind="winrm",
+        inventory_name=name,
+        exclusion=exclusion,
+        private_address=entry.get("address"),
+    )
 
 
 def _by_region(entries: Iterable[dict[str, Any]], regions: list[str]) -> dict[str, list[dict[str, Any]]]:

@@ -183,6 +183,7 @@ def _planned_result(planned: Planned, leased: Collection[str]) -> dict[str, Any]
         "key": host.key,
         "name": host.name,
         "inventory_name": host.inventory_name,
+        "transport": host.transport,
         "instance_id": host.instance_id,
         "region": host.region,
         "kind": host.kind,

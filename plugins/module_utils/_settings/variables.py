@@ -48,6 +48,7 @@ VARIABLES = (
     Variable("patch_filters", "mapping", {}),
     Variable("patch_regions", "words", []),
     Variable("patch_exclude", "words", []),
+    Variable("patch_transport", "text", "auto", choices=("auto", "ssm", "connection")),
     Variable("patch_max_hosts", "whole", 500, least=1),
     Variable("patch_batch_size", "share", 5, least=1),
     Variable("patch_priority_instance_types", "words", []),

@@ -25,14 +25,29 @@ def wait_for_node(context: StepContext) -> dict[str, Any]:
 
 
 def _reach(context: StepContext, connection: HostConnection) -> dict[str, Any]:
-    """A host without a managed node is ready when its own connection carries a script; else it is not begun."""
+    """A host is ready when its own connection carries a script.
+
+    One that was off has time to boot; one whose power is nobody's business of ours is not begun when it does not answer.
+    """
     context.say("trying its connection")
-    try:
-        connection.run_script("\n".join(PROBE[:-1]), PROBE_SECONDS)
-    except PatchFleetError as error:
-        if error.code not in {"unreachable", "command_timeout"}:
-            raise
-        raise Deferred(f"Nothing was begun: {error.reason}", "unreachable") from error
+    trouble: list[PatchFleetError] = []
+
+    def answers() -> bool | None:
+        try:
+            connection.run_script("\n".join(PROBE[:-1]), PROBE_SECONDS)
+        except PatchFleetError as error:
+            if error.code not in {"unreachable", "command_timeout"}:
+                raise
+            trouble.append(error)
+            return None
+        return True
+
+    may_boot = str(context.params["instance_id"]).startswith("i-")
+    deadline = context.deadline(float(context.params["timeout_seconds"])) if may_boot else context.clock.now()
+    if context.wait(answers, deadline, longest=15.0) is None:
+        if may_boot:
+            raise PatchFleetError(f"It did not answer in time. {trouble[-1].reason}", "unreachable")
+        raise Deferred(f"Nothing was begun: {trouble[-1].reason}", "unreachable")
     context.say("ready")
     return {"changed": False}
 
