@@ -125,7 +125,8 @@ class WindowsUpdate:
         self.history: list[HistoryEntry] = []
         self.pending_reboot: set[str] = set()
         self.installation: Installation | None = None
-        self.last_progress_at: datetime | None = None
+        self._progress_at: datetime | None = None
+        self._hangs = False
         self._worker: Process | None = None
         self._taken_gib = 0.0
         self.services = {name: Service(name) for name in ("wuauserv", "bits", "trustedinstaller")}
@@ -147,6 +148,11 @@ class WindowsUpdate:
     @property
     def installing(self) -> bool:
         return self.installation is not None
+
+    @property
+    def last_progress_at(self) -> datetime | None:
+        """When the servicing log was last written: all the time, but for an update that hangs."""
+        return self._sim.time if self.installing and not self._hangs else self._progress_at
 
     def is_approved(self, update: Update) -> bool:
         """By the default baseline; over WinRM nobody filters by severity."""
@@ -214,13 +220,14 @@ class WindowsUpdate:
         entry = HistoryEntry(update.kb, "in_progress", NO_ERROR, self._sim.time)
         installation.started[update.kb] = entry
         self.history.append(entry)
-        self.last_progress_at = self._sim.time
+        self._progress_at = self._sim.time
         error = self.search_error() or INSTALL_ERRORS.get(self.fault) or (None if self._take(update.gib) else DISK_FULL)
         if error:
             yield min(GIVES_UP_AFTER_SECONDS, update.seconds)
             self._end(installation, entry, error)
             return
-        while update.result == "hangs":
+        self._hangs = update.result == "hangs"
+        while self._hangs:
             yield 86400.0
         yield update.seconds
         self._give_back()
@@ -238,7 +245,7 @@ class WindowsUpdate:
     def _end(self, installation: Installation, entry: HistoryEntry, hresult: str) -> None:
         entry.result = "succeeded" if hresult == NO_ERROR else "failed"
         entry.hresult = hresult
-        entry.at = self.last_progress_at = self._sim.time
+        entry.at = self._progress_at = self._sim.time
         if hresult == NO_ERROR:
             installation.installed.append(entry.kb)
         else:
@@ -266,6 +273,7 @@ class WindowsUpdate:
             if entry.result == "in_progress":
                 entry.result, entry.hresult = "failed", CANCELLED
         self.installation = None
+        self._hangs = False
         return True
 
     def boot(self) -> None:

@@ -276,21 +276,21 @@ def repair_services(host: Host, data: Data) -> Steps[Data]:
     }
 
 
-def reset_update_cache(host: Host, _input: Data) -> Steps[Data]:
+def reset_update_cache(host: Host, data: Data) -> Steps[Data]:
     yield RESETTING_CACHE_SECONDS
     host.guest.updates.mend("cache_corrupt")
     suffix = f".patchfleet-{host.now:%Y%m%d%H%M%S}"
-    host.guest.old_caches = [
-        f"C:\\Windows\\SoftwareDistribution{suffix}",
-        f"C:\\Windows\\System32\\catroot2{suffix}",
-    ]
-    return {"renamed": host.guest.old_caches}
+    renamed = [f"C:\\Windows\\SoftwareDistribution{suffix}"]
+    if data.get("catroot2"):
+        renamed.append(f"C:\\Windows\\System32\\catroot2{suffix}")
+    host.guest.old_caches += renamed
+    return {"renamed": renamed}
 
 
 def remove_old_update_cache(host: Host, _input: Data) -> Steps[Data]:
     yield 5.0
     removed, host.guest.old_caches = host.guest.old_caches, []
-    return {"removed": removed}
+    return {"removed": removed, "left": []}
 
 
 def repair_components(host: Host, _input: Data) -> Steps[Data]:
@@ -327,6 +327,7 @@ def servicing_state(host: Host, _input: Data) -> Steps[Data]:
     return {
         "installing": updates.installing,
         "processes": list(INSTALLING_PROCESSES) if updates.installing else [],
+        "cpu_seconds": 0.0,  # the servicing log alone tells of progress here
         "pending_reboot": sorted(updates.pending_reboot),
         "last_progress_at": _iso(host, updates.last_progress_at),
     }

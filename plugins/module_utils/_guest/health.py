@@ -14,10 +14,10 @@ from typing import Any
 
 from .._errors import PatchFleetError
 from .._step import TRACKING_ARGUMENTS, Step, StepContext
-from .causes import SERVICE, UNKNOWN, Cause, cause_of
-from .repair import may_repair, repair, tidy
+from .causes import SERVICE, Cause, advice_on, cause_of
+from .repair import may_repair, put_aside, repair, tidy
 from .run import run_guest_script
-from .servicing import refuse_hung
+from .servicing import refuse_hung, servicing
 from .sessions import are_logged_on
 
 INSPECT_SECONDS = 600
@@ -33,12 +33,13 @@ def work(context: StepContext) -> dict[str, Any]:
         PatchFleetError: the cause's code, with the HRESULT, where Windows Update cannot work.
     """
     health = _inspect(context)
+    context.learn(update_source=health["update_source"])
     _mind_sessions(context, int(health["sessions"]))
     repaired: tuple[str, ...] = ()
     if context.params["state"] == "repaired" and not context.check_mode:
         health = _wait_for_others(context, health)
         health, repaired = _mend(context, health)
-        _refuse_broken(health)
+        _refuse_broken(context, health)
     return {
         "changed": bool(repaired),
         "repaired": list(repaired),
@@ -71,12 +72,13 @@ def _wait_for_others(context: StepContext, health: dict[str, Any]) -> dict[str, 
         refuse_hung(context)
         return None
 
-    deadline = context.deadline(float(context.params["install_timeout_seconds"]))
-    ended = context.wait(look, deadline, first_pause_seconds=60.0, longest=120.0)
-    if ended is None:
-        raise PatchFleetError(
-            "An installation by somebody else was still going on when the time was over.", "installation_running"
-        )
+    with servicing(context):
+        deadline = context.deadline(float(context.params["install_timeout_seconds"]))
+        ended = context.wait(look, deadline, first_pause_seconds=60.0, longest=120.0)
+        if ended is None:
+            raise PatchFleetError(
+                "An installation by somebody else was still going on when the time was over.", "installation_running"
+            )
     return ended
 
 
@@ -89,7 +91,7 @@ def _mend(context: StepContext, health: dict[str, Any]) -> tuple[dict[str, Any],
     repaired = repair(context, cause, **values)
     health = _inspect(context)
     if _trouble(health) is None:
-        tidy(context, cause)
+        tidy(context)
     return health, repaired
 
 
@@ -103,21 +105,19 @@ def _trouble(health: dict[str, Any]) -> Cause | None:
 
 def _services_to_mend(health: dict[str, Any]) -> list[str]:
     names = [service["name"] for service in health["services"] if service["start_type"] == "disabled"]
-    if not health["agent"]["ok"] and "wuauserv" not in names:
+    if "wuauserv" not in names and not (names and health["agent"]["ok"]):
         names.append("wuauserv")
     return names
 
 
-def _refuse_broken(health: dict[str, Any]) -> None:
+def _refuse_broken(context: StepContext, health: dict[str, Any]) -> None:
     failed = next((health[question] for question in ("agent", "search") if not health[question]["ok"]), None)
     if failed is None:
         return
     cause = cause_of(failed.get("hresult"))
-    source = health["update_source"]
-    where = "" if cause in (SERVICE, UNKNOWN) else f" Its source is {source.get('url') or source.get('kind')}."
-    proxy = f" Its proxy is {source['proxy']}." if where and source.get("proxy") else ""
-    what = f"{failed.get('message') or 'no message'} ({failed.get('hresult')})"
-    raise PatchFleetError(f"{cause.sentence}: {what}.{where}{proxy} {cause.advice}".rstrip(), cause.code)
+    what = f"{str(failed.get('message') or 'no message').rstrip('. ')} ({failed.get('hresult')})"
+    advice = advice_on(cause, health["update_source"])
+    raise PatchFleetError(f"{cause.sentence}: {what}. {advice}".rstrip() + put_aside(context), cause.code)
 
 
 STEP = Step(

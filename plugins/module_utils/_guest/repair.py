@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._errors import PatchFleetError
 from .._step import StepContext
-from .causes import CACHE, Cause
+from .causes import METADATA, Cause
 from .run import run_guest_script
+from .servicing import servicing
 
 REPAIR_SECONDS = 1800
 REBUILD_SECONDS = 7200
@@ -30,10 +32,15 @@ def _tried(context: StepContext) -> list[str]:
 def repair(context: StepContext, cause: Cause, **values: Any) -> tuple[str, ...]:
     """Carry out the repair of a cause; returns what was repaired, which is in the report, too."""
     context.say(f"{cause.sentence.lower()}: {str(cause.repair).replace('_', ' ')}")
-    seconds = REBUILD_SECONDS if cause.repair == "repair_components" else REPAIR_SECONDS
-    answer = run_guest_script(context, str(cause.repair), seconds, **values)
+    if cause.repair == "reset_update_cache":
+        values["catroot2"] = cause is METADATA  # Microsoft advises a new one only for this cause
+    if cause.repair == "repair_components":
+        with servicing(context):
+            answer = run_guest_script(context, cause.repair, REBUILD_SECONDS)
+    else:
+        answer = run_guest_script(context, str(cause.repair), REPAIR_SECONDS, **values)
     done = tuple(_told(answer)) or (str(cause.repair),)
-    context.learn(repaired=list(done))
+    context.learn(repaired=list(done), old_cache=list(answer.get("renamed") or ()))
     return done
 
 
@@ -41,7 +48,28 @@ def _told(answer: dict[str, Any]) -> list[str]:
     return [f"service {service['name']}" for service in answer.get("repaired") or ()]
 
 
-def tidy(context: StepContext, cause: Cause) -> None:
-    """After a proof: remove what the repair had put aside."""
-    if cause is CACHE and "remove_old_update_cache" in context.params["scripts"]:
-        run_guest_script(context, "remove_old_update_cache", REPAIR_SECONDS)
+def tidy(context: StepContext) -> None:
+    """After a proof: remove what the repair had put aside. Where that fails the host is mended all the same."""
+    if not _old_cache(context):
+        return
+    try:
+        left = run_guest_script(context, "remove_old_update_cache", REPAIR_SECONDS)["left"]
+    except PatchFleetError as error:
+        if error.outcome != "failed":
+            raise
+        context.say(f"the old update cache stays: {error.reason}")
+        return
+    context.learn(old_cache=list(left))
+    if left:
+        context.say(f"the old update cache stays: {', '.join(left)}")
+
+
+def put_aside(context: StepContext) -> str:
+    """A sentence about what a repair has put aside and nothing has proven to be of no use any more; empty when there is none."""
+    folders = _old_cache(context)
+    return f" The cache from before the repair is kept: {', '.join(folders)}." if folders else ""
+
+
+def _old_cache(context: StepContext) -> list[str]:
+    facts = context.ledger.host(*context.place).facts if context.place else {}
+    return list(context.learned.get("old_cache", facts.get("old_cache")) or ())

@@ -6,6 +6,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from .._clock import parse_iso
 from .._errors import PatchFleetError
 from .._step import StepContext
@@ -14,6 +18,23 @@ from .run import run_guest_script
 ASK_SECONDS = 300
 HUNG_SECONDS = 3600.0
 """The servicing log is written all the time; the longest silences that people report of a healthy one are some minutes."""
+SAMPLE_SECONDS = 60.0
+IDLE_CPU_SECONDS = 1.0
+"""Processor time within a sample; less is what a process takes that only waits."""
+
+
+@contextmanager
+def servicing(context: StepContext) -> Iterator[None]:
+    """Written down while Windows is serviced by something else than an installing pass: whoever would cut the power of the
+    host asks it first. Stays written when that did not end in order.
+    """
+    context.learn(servicing=True)
+    try:
+        yield
+    except PatchFleetError as error:
+        context.learn(installation_overdue=error.code in {"installation_running", "installation_hung"})
+        raise
+    context.learn(servicing=False)
 
 
 def is_quiet(context: StepContext, instance_id: str) -> bool:
@@ -30,7 +51,7 @@ def is_quiet(context: StepContext, instance_id: str) -> bool:
 
 
 def refuse_hung(context: StepContext) -> None:
-    """Raises PatchFleetError when an installation goes on but the servicing log has stood still for HUNG_SECONDS.
+    """Raises PatchFleetError when an installation goes on but gets nowhere, see stands_still_since.
 
     Power is not cut: a servicing that is cut off may never boot again.
     """
@@ -43,11 +64,28 @@ def refuse_hung(context: StepContext) -> None:
 
 
 def stands_still_since(context: StepContext) -> str | None:
-    """When the servicing log of an installation that goes on was last written, if that is long ago."""
+    """When the servicing log was last written, if an installation goes on and neither the log nor the processes get on."""
     if "servicing_state" not in context.params["scripts"]:
         return None
-    state = run_guest_script(context, "servicing_state", ASK_SECONDS)
-    last = state.get("last_progress_at")
-    if not state["installing"] or not last or context.clock.now() - parse_iso(last) < HUNG_SECONDS:
+    before = _state(context)
+    if not _is_silent(context, before):
         return None
-    return str(last)
+    context.clock.sleep(SAMPLE_SECONDS)
+    now = _state(context)
+    worked = _cpu_seconds(now) - _cpu_seconds(before) >= IDLE_CPU_SECONDS or now.get("processes") != before.get(
+        "processes"
+    )
+    return str(now["last_progress_at"]) if _is_silent(context, now) and not worked else None
+
+
+def _state(context: StepContext) -> dict[str, Any]:
+    return run_guest_script(context, "servicing_state", ASK_SECONDS)
+
+
+def _is_silent(context: StepContext, state: dict[str, Any]) -> bool:
+    last = state.get("last_progress_at")
+    return bool(state["installing"] and last and context.clock.now() - parse_iso(last) >= HUNG_SECONDS)
+
+
+def _cpu_seconds(state: dict[str, Any]) -> float:
+    return float(state.get("cpu_seconds") or 0.0)

@@ -10,8 +10,8 @@ from typing import Any
 
 from .._clock import iso
 from .._errors import PatchFleetError
-from .._guest.causes import Cause, cause_of
-from .._guest.repair import may_repair, repair, tidy
+from .._guest.causes import advice_on, cause_of
+from .._guest.repair import may_repair, put_aside, repair, tidy
 from .._guest.servicing import stands_still_since
 from .._step import TRACKING_ARGUMENTS, Step, StepContext
 from .._windows_script.protocol import compose, run_script
@@ -43,7 +43,7 @@ def install(context: StepContext) -> dict[str, Any]:
     context.learn(installed=installed, failed_updates=failed_updates)
     now = reboots.count(context, before)
     if not found.compliant:
-        raise _still_missing(found, failed_updates)
+        raise _still_missing(context, found, failed_updates)
     reboots.refuse_missing_services(context, before, now)
     outcome = "patched" if installed else "compliant"
     propose(context, outcome)
@@ -64,35 +64,35 @@ def _passes(context: StepContext, instance_id: str, began: float) -> tuple[int, 
 
     A pass after a repair is worth it although the last one changed nothing.
     """
-    number, before, mended = 0, None, None
+    number, before = 0, None
     while True:
         number += 1
         context.enter("patch")
         context.say(f"installing, pass {number}")
         _install_once(context, instance_id)
         found = _verify(context, instance_id)
-        if found.compliant and mended:
-            tidy(context, mended)
+        if found.compliant:
+            tidy(context)
         if found.compliant or number >= int(context.params["max_passes"]):
             return number, found
-        mended = _mend(context, instance_id, began, found)
-        if found.missing == before and not mended:
+        if not _mend(context, instance_id, began, found) and found.missing == before:
             return number, found
         before = found.missing
 
 
-def _mend(context: StepContext, instance_id: str, began: float, found: Scan) -> Cause | None:
-    """Repair what kept updates from being installed, by their HRESULTs; returns the cause that was met."""
+def _mend(context: StepContext, instance_id: str, began: float, found: Scan) -> bool:
+    """Repair what kept updates from being installed, by their HRESULTs; returns whether something was repaired."""
     if not context.params["scripts"]:
-        return None
-    _installed, failed_updates = _history(context, instance_id, began, found)
+        return False
+    installed, failed_updates = _history(context, instance_id, began, found)
+    context.learn(installed=installed, failed_updates=failed_updates)
     for update in failed_updates:
         cause = cause_of(update["hresult"])
         if may_repair(context, cause):
             context.enter("repair")
             repair(context, cause)
-            return cause
-    return None
+            return True
+    return False
 
 
 def propose(context: StepContext, outcome: str) -> None:
@@ -164,13 +164,16 @@ def _history(
     return sorted(good - missing), failed
 
 
-def _still_missing(found: Scan, failed_updates: list[dict[str, str | None]]) -> PatchFleetError:
+def _still_missing(context: StepContext, found: Scan, failed_updates: list[dict[str, str | None]]) -> PatchFleetError:
     codes = {str(update["kb"]): update["hresult"] for update in failed_updates}
     missing = sorted({*found.missing, *found.failed})
     named = [f"{kb} ({codes[kb]})" if codes.get(kb) else kb for kb in missing]
     if named:
-        causes = {cause_of(codes[kb]) for kb in missing if codes.get(kb)}
-        why = "".join(f" {' '.join(filter(None, (f'{cause.sentence}.', cause.advice)))}" for cause in causes)
+        source = context.ledger.host(*context.place).facts.get("update_source") if context.place else None
+        causes = dict.fromkeys(cause_of(codes[kb]) for kb in missing if codes.get(kb))
+        why = "".join(f" {cause.sentence}. {advice_on(cause, source)}".rstrip() for cause in causes) + put_aside(
+            context
+        )
         return PatchFleetError(
             f"Still missing after the last installation and a fresh scan: {', '.join(named)}.{why}", "still_missing"
         )

@@ -131,7 +131,7 @@ def _refuse_restarted(context: StepContext, record: PowerRecord, instance: dict[
 def _finish_installations(context: StepContext, record: PowerRecord) -> bool:
     """Those of the run that holds the host and of every earlier one that it was taken over from; whether there were any."""
     hosts = earlier_hosts(context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key)
-    installing = [host for host in hosts if host.facts.get("installing_command_id")]
+    installing = [host for host in hosts if host.facts.get("installing_command_id") or host.facts.get("servicing")]
     for host in installing:
         _finish_installation(context, record, host)
     return bool(installing)
@@ -146,10 +146,8 @@ def _finish_installation(context: StepContext, record: PowerRecord, host: Host) 
     patience = 0.0 if host.facts.get("installation_overdue") else float(context.params["install_timeout_seconds"])
     deadline = context.clock.now() + patience
     try:
-        ended = wait_for_end(context, record.instance_id, str(host.facts["installing_command_id"]), deadline)
-        if ended.status in {"Success", "Failed"}:
-            quiet: bool | None = True
-        else:
+        quiet: bool | None = _ended_in_order(context, record, host, deadline)
+        if not quiet:
             quiet = context.wait(lambda: is_quiet(context, record.instance_id) or None, deadline, 60.0, 120.0)
     except PatchFleetError as error:
         if error.code == "command_timeout":
@@ -164,7 +162,16 @@ def _finish_installation(context: StepContext, record: PowerRecord, host: Host) 
             "then run the playbook restore.",
             "installation_running",
         )
-    context.ledger.learn(host.run_id, host.key, {"installing_command_id": ""})
+    context.ledger.learn(host.run_id, host.key, {"installing_command_id": "", "servicing": False})
+
+
+def _ended_in_order(context: StepContext, record: PowerRecord, host: Host, deadline: float) -> bool:
+    """By the command of the installation. What services Windows without one (a repair, somebody else) has none to ask."""
+    command_id = host.facts.get("installing_command_id")
+    if not command_id:
+        return False
+    ended = wait_for_end(context, record.instance_id, str(command_id), deadline)
+    return ended.status in {"Success", "Failed"} and not host.facts.get("servicing")
 
 
 def _request(context: StepContext, record: PowerRecord) -> None:

@@ -51,12 +51,18 @@ def _told_when_again(context: StepContext, host: Host) -> Host:
     if host.outcome != "failed" or not host.reason_code:
         return host
     before = _last_time(context.ledger, host)
-    if before is None or (before.outcome, before.reason_code) != ("failed", host.reason_code):
+    if before is None or before.outcome != "failed" or _cause(before) != _cause(host):
         return host
     reason = f"{host.reason} It failed for the same cause in its last run, {before.run_id}: it needs a person."
     verdict = Verdict("failed", host.step, host.reason_code, reason)
     context.ledger.conclude(host.run_id, host.key, verdict, overwrite=True)
     return context.ledger.host(host.run_id, host.key)
+
+
+def _cause(host: Host) -> tuple[str | None, frozenset[str]]:
+    """The reason's code; where updates were still missing, with the HRESULTs that kept them out."""
+    updates = host.facts.get("failed_updates") or () if host.reason_code == "still_missing" else ()
+    return host.reason_code, frozenset(str(update["hresult"]) for update in updates if update.get("hresult"))
 
 
 def _last_time(ledger: Ledger, host: Host) -> Host | None:

@@ -18,11 +18,12 @@ function New-PatchFleetFailure {
     return @{ category = $Category; hresult = $code; message = $Message }
 }
 
-# A script raises its own category with: throw (New-PatchFleetError 'category' 'message')
+# A script raises its own category with: throw (New-PatchFleetError 'category' 'message'), and an HRESULT where it knows one.
 function New-PatchFleetError {
-    param([string] $Category, [string] $Message)
+    param([string] $Category, [string] $Message, $HResult)
     $exception = New-Object System.InvalidOperationException $Message
     $exception.Data['PatchFleetCategory'] = $Category
+    $exception.Data['PatchFleetHResult'] = $HResult
     return $exception
 }
 
@@ -50,7 +51,11 @@ function Invoke-PatchFleetScript {
     } catch {
         $cause = Get-PatchFleetRootCause $_.Exception
         $category = 'script_failed'
-        if ($_.Exception.Data -and $_.Exception.Data['PatchFleetCategory']) { $category = $_.Exception.Data['PatchFleetCategory'] }
-        Write-PatchFleetAnswer -Name $Name -Failure (New-PatchFleetFailure $category $cause.Message $cause.HResult)
+        $number = $cause.HResult
+        if ($_.Exception.Data -and $_.Exception.Data['PatchFleetCategory']) {
+            $category = $_.Exception.Data['PatchFleetCategory']
+            $number = $_.Exception.Data['PatchFleetHResult']
+        }
+        Write-PatchFleetAnswer -Name $Name -Failure (New-PatchFleetFailure $category $cause.Message $number)
     }
 }

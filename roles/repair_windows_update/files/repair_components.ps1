@@ -5,7 +5,8 @@ Invoke-PatchFleetScript -Name 'repair_components' -Work {
     $null = & "$env:SystemRoot\System32\Dism.exe" '/Online' '/Cleanup-Image' '/RestoreHealth' '/Quiet' '/NoRestart'
     # 3010: done, and a reboot will finish it; the installation that follows reboots anyway.
     if ($LASTEXITCODE -ne 0 -and $LASTEXITCODE -ne 3010) {
-        throw (New-PatchFleetError 'restore_health_failed' ('Dism /RestoreHealth ended with {0} (0x{0:X8}).' -f $LASTEXITCODE))
+        $message = 'The component store could not be rebuilt: Dism /RestoreHealth ended with {0}.' -f $LASTEXITCODE
+        throw (New-PatchFleetError 'restore_health_failed' $message $LASTEXITCODE)
     }
     $null = & "$env:SystemRoot\System32\sfc.exe" '/scannow'
     $restored = 'repaired'

@@ -1,20 +1,51 @@
-# Give Windows Update a new cache: its folders are renamed, not deleted, and made anew by the services that own them.
+# Give Windows Update a new cache: its folder is renamed, not deleted, and made anew by the service that owns it. The signature
+# catalogs (catroot2) only where that is asked for: their service serves others, too, and they are seldom what is wrong.
 # https://learn.microsoft.com/troubleshoot/windows-client/installing-updates-features-roles/additional-resources-for-windows-update
 Invoke-PatchFleetScript -Name 'reset_update_cache' -Work {
-    $services = 'wuauserv', 'bits', 'cryptsvc'
-    $running = @(foreach ($name in $services) { if ([string] (Get-Service -Name $name).Status -eq 'Running') { $name } })
+    param($Parameters)
+    $services = @('wuauserv', 'bits')
+    $folders = @("$env:SystemRoot\SoftwareDistribution")
+    if ($Parameters.catroot2) {
+        $services += 'cryptsvc'
+        $folders += "$env:SystemRoot\System32\catroot2"
+    }
+    # As they were, and with them those that go down because they depend on them: what is off Windows starts when it is needed.
+    $running = @(foreach ($name in $services) {
+        $service = Get-Service -Name $name
+        if ([string] $service.Status -eq 'Running') { $name }
+        foreach ($one in $service.DependentServices) { if ([string] $one.Status -eq 'Running') { $one.Name } }
+    })
     $suffix = '.patchfleet-' + (Get-Date).ToUniversalTime().ToString('yyyyMMddHHmmss')
     $renamed = @()
+
+    function Move-Aside {
+        param([string] $Folder)
+        # Whoever asks Windows Update something in between starts its service again, which then holds the folder.
+        for ($attempt = 1; ; $attempt++) {
+            foreach ($name in $services) { Stop-Service -Name $name -Force }
+            try {
+                Rename-Item -LiteralPath $Folder -NewName ((Split-Path -Path $Folder -Leaf) + $suffix)
+                return
+            } catch {
+                if ($attempt -ge 5) { throw }
+            }
+            Start-Sleep -Seconds 3
+        }
+    }
+
     try {
-        foreach ($name in $services) { Stop-Service -Name $name -Force }
-        foreach ($folder in "$env:SystemRoot\SoftwareDistribution", "$env:SystemRoot\System32\catroot2") {
+        foreach ($folder in $folders) {
             if (Test-Path -LiteralPath $folder) {
-                Rename-Item -LiteralPath $folder -NewName ((Split-Path -Path $folder -Leaf) + $suffix)
+                Move-Aside $folder
                 $renamed += $folder + $suffix
             }
         }
+    } catch {
+        $cause = Get-PatchFleetRootCause $_.Exception
+        $told = ''
+        if ($renamed) { $told = ' Renamed already, and kept: ' + ($renamed -join ', ') + '.' }
+        throw (New-PatchFleetError 'cache_in_use' ("The folder $folder could not be renamed: " + $cause.Message + $told) $cause.HResult)
     } finally {
-        # As they were: what was off is started by Windows when it is needed.
         foreach ($name in $running) { Start-Service -Name $name -ErrorAction SilentlyContinue }
     }
     return @{ renamed = $renamed }

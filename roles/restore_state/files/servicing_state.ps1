@@ -8,7 +8,10 @@ Invoke-PatchFleetScript -Name 'servicing_state' -Work {
         $busy = $false
     }
     $names = 'TiWorker', 'wusa', 'poqexec'
-    $processes = @(Get-Process -Name $names -ErrorAction SilentlyContinue | Select-Object -ExpandProperty ProcessName -Unique)
+    $running = @(Get-Process -Name $names -ErrorAction SilentlyContinue)
+    $processes = @($running | Select-Object -ExpandProperty ProcessName -Unique)
+    $cpu = 0.0
+    foreach ($process in $running) { $cpu += [double] $process.CPU }
     $pending = @()
     $base = 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion'
     if (Test-Path -LiteralPath "$base\Component Based Servicing\RebootPending") { $pending += 'component_based_servicing' }
@@ -19,6 +22,7 @@ Invoke-PatchFleetScript -Name 'servicing_state' -Work {
     return @{
         installing = ($busy -or $processes.Count -gt 0)
         processes = $processes
+        cpu_seconds = [math]::Round($cpu, 3)
         pending_reboot = $pending
         last_progress_at = $progress
     }

@@ -205,10 +205,12 @@ def test_a_corrupt_cache_is_mended_by_a_new_one_and_by_nothing_else(make_lab: Ma
     lab.script("a", "repair_components")
     assert lab.script("a", "inspect_windows_update")["data"]["search"]["ok"] is False
     renamed = lab.script("a", "reset_update_cache")["data"]["renamed"]
-    assert renamed[0].startswith("C:\\Windows\\SoftwareDistribution.patchfleet-")
+    assert [name.partition(".patchfleet-")[0] for name in renamed] == ["C:\\Windows\\SoftwareDistribution"]
     assert lab.script("a", "inspect_windows_update")["data"]["search"]["ok"] is True
     assert lab.script("a", "remove_old_update_cache")["data"]["removed"] == renamed
-    assert lab.script("a", "remove_old_update_cache")["data"]["removed"] == []
+    assert lab.script("a", "remove_old_update_cache")["data"] == {"removed": [], "left": []}
+    renamed = lab.script("a", "reset_update_cache", {"catroot2": True})["data"]["renamed"]
+    assert renamed[1].startswith("C:\\Windows\\System32\\catroot2.patchfleet-")
 
 
 def test_some_hosts_cannot_be_repaired(make_lab: MakeLab) -> None:
@@ -231,6 +233,7 @@ def test_servicing_state_of_an_idle_host(make_lab: MakeLab) -> None:
     assert lab.script("a", "servicing_state")["data"] == {
         "installing": False,
         "processes": [],
+        "cpu_seconds": 0.0,
         "pending_reboot": [],
         "last_progress_at": None,
     }
