@@ -262,6 +262,7 @@ def test_an_installation_that_hangs(make_lab: MakeLab) -> None:
     assert lab.details(command, "a") == "ExecutionTimedOut"
     servicing = lab.script("a", "servicing_state")["data"]
     assert servicing["installing"] is True
+    assert servicing["last_progress_at"] < lab.script("a", "probe")["data"]["time"]  # as opposed to one that gets on
     assert "TiWorker" in servicing["processes"]
     lab.stop("a")
     assert (lab.truth("a")["cut_off"], lab.truth("a")["cut_off_by_us"]) == (1, 1)

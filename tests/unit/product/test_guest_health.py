@@ -5,14 +5,19 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._guest.causes import (
+    CACHE,
+    CANCELLED,
     CAUSES,
+    DOWNLOAD,
     NETWORK,
+    OLD_AGENT,
     POLICY,
     PROXY,
     ROWS,
@@ -26,7 +31,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._guest.health i
 from ansible_collections.patchfleet.windows.plugins.module_utils._ssm.commands import HEAD_START_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
 
-from .fakes import ID
+from .fakes import ID, Outcome, complained, instance, reservations, said
 from .stage import RUN, Stage
 
 SERVICES = ("wuauserv", "bits", "cryptsvc", "trustedinstaller")
@@ -109,7 +114,8 @@ def test_a_repair_is_tried_once_and_then_told(stage: Stage) -> None:
     error = trouble(stage, health(agent=broken("0x80070422", "The service cannot be started")))
     assert error.code == "update_service"
     assert error.reason == (
-        "A service that Windows Update needs is stopped or disabled: The service cannot be started (0x80070422)."
+        "A service that Windows Update needs is stopped or disabled: The service cannot be started (0x80070422). "
+        "Look at what switches it off: a policy, or software that hardens the host."
     )
     assert stage.guest.names.count("repair_services") == 1
 
@@ -140,16 +146,43 @@ def test_the_proxy_is_told_with_the_source(stage: Stage) -> None:
     )
 
 
+def test_where_there_is_no_proxy_that_is_told(stage: Stage) -> None:
+    source = {"kind": "wsus", "url": "http://wsus:8530", "proxy": None}
+    assert (
+        "Its source is http://wsus:8530. It uses no proxy. Look at"
+        in trouble(stage, health(search=broken("0x80072EE2"), update_source=source)).reason
+    )
+
+
+def test_the_source_is_known_to_the_steps_that_follow(stage: Stage) -> None:
+    check(stage, health())
+    assert stage.facts()["update_source"] == health()["update_source"]
+
+
 def test_the_table_has_each_code_once_with_its_source() -> None:
     assert len(ROWS) >= 30
     assert len({row.hresult for row in ROWS}) == len(ROWS)
     assert all(re.fullmatch(r"0x[0-9A-F]{8}", row.hresult) and row.source.startswith("https://learn.") for row in ROWS)
 
 
+def test_the_documentation_shows_the_table() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "windows-update-causes.md").read_text()
+    shown = [[cell.strip("` ") for cell in line.strip("|").split("|")] for line in page.splitlines() if "|" in line]
+    assert [cells[:3] for cells in shown if cells[0].startswith("0x")] == [
+        [row.hresult, row.name, row.cause.code] for row in ROWS
+    ]
+    assert [row.source for row in ROWS if f"| `{row.hresult}` " not in page or f"({row.source})" not in page] == []
+    causes = {row.cause for row in ROWS}
+    assert {tuple(cells[:4]) for cells in shown if cells[0] in {cause.code for cause in causes}} == {
+        (cause.code, cause.sentence, (cause.repair or "–"), (cause.proof or "–")) for cause in causes
+    }
+
+
 def test_what_lies_outside_the_host_is_not_repaired_in_it_and_a_repair_has_a_proof() -> None:
-    for cause in (NETWORK, PROXY, SERVER, POLICY, TRUST):
-        assert (cause.repair, bool(cause.advice)) == (None, True)
     for cause in {row.cause for row in ROWS}:
+        assert cause.outside == (cause in (NETWORK, PROXY, DOWNLOAD, SERVER, POLICY, TRUST))
+        assert not (cause.repair and cause.outside)
+        assert cause.repair or cause.advice
         assert bool(cause.repair) == bool(cause.proof)
 
 
@@ -158,17 +191,70 @@ ALL_SCRIPTS = {**SCRIPTS, "reset_update_cache": "", "remove_old_update_cache": "
 
 def test_a_damaged_cache_is_reset_and_the_old_one_removed_once_a_search_works(stage: Stage) -> None:
     stage.guest.answers("reset_update_cache", {"renamed": ["old"]})
-    stage.guest.answers("remove_old_update_cache", {"removed": ["old"]})
+    stage.guest.answers("remove_old_update_cache", {"removed": ["old"], "left": []})
     result = check(stage, health(search=broken("0x80248007")), health(), scripts=ALL_SCRIPTS)
     assert result["repaired"] == stage.facts()["repaired"] == ["reset_update_cache"]
+    assert stage.guest.inputs("reset_update_cache") == [{"catroot2": False}]
     assert len(stage.guest.inputs("remove_old_update_cache")) == 1
+    assert stage.facts()["old_cache"] == []
 
 
 def test_the_old_cache_stays_where_the_new_one_does_not_help(stage: Stage) -> None:
     stage.guest.answers("reset_update_cache", {"renamed": ["old"]})
     error = trouble(stage, health(search=broken("0x80248007")), scripts=ALL_SCRIPTS)
     assert error.code == "update_cache_corrupt"
+    assert error.reason.endswith("The cache from before the repair is kept: old.")
     assert stage.guest.inputs("remove_old_update_cache") == []
+
+
+def test_catalogs_are_made_anew_for_the_one_cause_that_asks_for_it(stage: Stage) -> None:
+    stage.guest.answers("reset_update_cache", {"renamed": ["old"]})
+    stage.guest.answers("remove_old_update_cache", {"removed": ["old"], "left": []})
+    check(stage, health(search=broken("0x80242006")), health(), scripts=ALL_SCRIPTS)
+    assert stage.guest.inputs("reset_update_cache") == [{"catroot2": True}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Outcome("Failed", stderr="Access is denied"), "the old update cache stays: The script"),
+        (said("remove_old_update_cache", removed=[], left=["old"]), "the old update cache stays: old"),
+    ],
+    ids=["failed", "left"],
+)
+def test_an_old_cache_that_cannot_be_removed_harms_no_mended_host(stage: Stage, answer: Outcome, told: str) -> None:
+    stage.guest.answers("reset_update_cache", {"renamed": ["old"]})
+    stage.guest.on("remove_old_update_cache", answer)
+    assert check(stage, health(search=broken("0x80248007")), health(), scripts=ALL_SCRIPTS)["changed"]
+    assert stage.told[-1].startswith(told)
+    assert stage.facts()["old_cache"] == ["old"]
+
+
+def test_a_damaged_component_store_that_a_search_stumbles_over_is_rebuilt(stage: Stage) -> None:
+    stage.guest.answers("repair_components", {"restore_health": "repaired"})
+    result = check(stage, health(search=broken("0x80070490")), health(), scripts=ALL_SCRIPTS)
+    assert (result["repaired"], stage.facts()["servicing"]) == (["repair_components"], False)
+
+
+def test_a_rebuilding_of_which_nothing_is_heard_stays_in_the_ledger(stage: Stage) -> None:
+    """So that nobody cuts the power of a host whose component store is being written."""
+    stage.guest.on("repair_components", Outcome(seconds=86400))
+    stage.account.on("describe_instances", reservations(instance()))
+    error = trouble(stage, health(search=broken("0x80073712")), scripts=ALL_SCRIPTS)
+    assert (error.code, stage.facts()["servicing"]) == ("command_timeout", True)
+
+
+def test_a_rebuilding_that_failed_is_told_with_its_hresult(stage: Stage) -> None:
+    failed = complained("repair_components", "restore_health_failed", "It could not be rebuilt.", "0x800F081F")
+    stage.guest.on("repair_components", failed)
+    error = trouble(stage, health(search=broken("0x80073712")), scripts=ALL_SCRIPTS)
+    assert (error.code, error.reason) == ("restore_health_failed", "It could not be rebuilt. (0x800F081F)")
+
+
+def test_a_search_that_misses_a_service_lets_windows_update_start(stage: Stage) -> None:
+    """Nothing is disabled, and the agent answers: something has stopped it in between."""
+    check(stage, health(search=broken("0x80070426")), health())
+    assert stage.guest.inputs("repair_services") == [{"services": ["wuauserv"]}]
 
 
 def test_only_one_repair_is_tried_in_a_host_and_run(stage: Stage) -> None:
@@ -185,6 +271,32 @@ def test_an_installation_of_others_that_stands_still_is_not_waited_for_to_the_en
     error = trouble(stage, health(installing=True), scripts={**SCRIPTS, "servicing_state": ""})
     assert (error.code, "no progress since 2026-11-14T20:00:00Z" in error.reason) == ("installation_hung", True)
     assert stage.clock.passed < 600
+    facts = stage.facts()
+    assert (facts["servicing"], facts["installation_overdue"]) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"cpu_seconds": 70.0},
+        {"processes": ["TiWorker", "wusa"]},
+        {"last_progress_at": "2026-11-14T22:00:30Z"},
+        {"installing": False},
+    ],
+    ids=str,
+)
+def test_an_installation_that_is_silent_but_works_is_waited_for(stage: Stage, later: dict[str, Any]) -> None:
+    silent = {
+        "installing": True,
+        "processes": ["TiWorker"],
+        "cpu_seconds": 9.0,
+        "last_progress_at": "2026-11-14T20:00:00Z",
+    }
+    stage.guest.answers("servicing_state", silent, {**silent, **later})
+    found = [health(installing=True), health(installing=True), health()]
+    assert check(stage, *found, scripts={**SCRIPTS, "servicing_state": ""})["repaired"] == []
+    assert len(stage.guest.inputs("servicing_state")) == 2
+    assert stage.facts()["servicing"] is False
 
 
 def test_what_nothing_known_mends_is_told(stage: Stage) -> None:
@@ -196,6 +308,9 @@ def test_what_nothing_known_mends_is_told(stage: Stage) -> None:
     [
         ("0x80070422", SERVICE),
         ("0x8024402c", NETWORK),
+        ("0x80248007", CACHE),
+        ("0x8024000E", OLD_AGENT),
+        ("0x8024000B", CANCELLED),
         ("0X80072EE2", NETWORK),
         ("0x80248007x", UNKNOWN),
         (None, UNKNOWN),

@@ -143,9 +143,9 @@ def test_one_failing_update_is_named_with_its_hresult_and_stops_no_other(stage: 
     PatchManager(stage, Found(missing=("KB2",), failed=("KB3",)))
     history(stage, ("KB1", "succeeded", None), ("KB2", "failed", "0x80073712"), ("KB3", "aborted", None))
     error = trouble(stage)
-    assert (
-        error.reason
-        == "Still missing after the last installation and a fresh scan: KB2 (0x80073712), KB3. Windows' component store is damaged."
+    assert error.reason == (
+        "Still missing after the last installation and a fresh scan: KB2 (0x80073712), KB3. "
+        "Windows' component store is damaged. Look at C:\\Windows\\Logs\\CBS\\CBS.log for what could not be repaired."
     )
     facts = stage.facts()
     assert facts["installed"] == ["KB1"]
@@ -169,8 +169,29 @@ def test_a_damaged_component_store_is_rebuilt_and_then_there_is_another_pass(sta
 def test_nothing_is_repaired_for_a_cause_outside_the_host(stage: Stage) -> None:
     PatchManager(stage, Found(missing=("KB2",)))
     history(stage, ("KB2", "failed", "0x80072EFD"))
-    assert "does not reach its update source" in trouble(stage, scripts=REPAIRS).reason
+    stage.ledger.learn(RUN, ID, {"update_source": {"kind": "wsus", "url": "http://wsus:8530", "proxy": "proxy:3128"}})
+    reason = trouble(stage, scripts=REPAIRS).reason
+    assert (
+        "does not reach its update source. Its source is http://wsus:8530. Its proxy is proxy:3128. Look at" in reason
+    )
     assert "repaired" not in stage.facts()
+
+
+def test_the_old_cache_is_removed_when_a_scan_has_proven_the_new_one(stage: Stage) -> None:
+    PatchManager(stage, Found(missing=("KB2",)), Found())
+    history(stage, ("KB2", "failed", "0x80242006"))
+    stage.guest.answers("reset_update_cache", {"renamed": ["old"]})
+    stage.guest.answers("remove_old_update_cache", {"removed": ["old"], "left": []})
+    install(stage, scripts=REPAIRS)
+    names = [name for name in stage.guest.names if "cache" in name or name == DOCUMENT]
+    assert names == [DOCUMENT, DOCUMENT, "reset_update_cache", DOCUMENT, DOCUMENT, "remove_old_update_cache"]
+
+
+def test_the_old_cache_is_kept_and_named_when_the_host_fails_all_the_same(stage: Stage) -> None:
+    PatchManager(stage, Found(missing=("KB2",)))
+    history(stage, ("KB2", "failed", "0x80248007"))
+    stage.guest.answers("reset_update_cache", {"renamed": ["C:\\old"]})
+    assert trouble(stage, scripts=REPAIRS).reason.endswith("The cache from before the repair is kept: C:\\old.")
 
 
 def test_after_an_earlier_repair_there_is_no_other(stage: Stage) -> None:

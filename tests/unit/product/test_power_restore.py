@@ -379,6 +379,20 @@ def test_an_installation_that_was_overdue_already_is_not_waited_for_again(night:
     assert restore(night)["changed"] is True
 
 
+def test_what_others_install_or_a_repair_writes_is_not_cut_off_either(night: Stage) -> None:
+    """No command of ours tells when that has ended, so the host is asked."""
+    night.ledger.learn(RUN, ID, {"servicing": True})
+    night.guest.answers("servicing_state", {"installing": True}, {"installing": False})
+    assert restore(night)["changed"] is True
+    assert (night.guest.names, night.facts()["servicing"]) == (["servicing_state"] * 2, False)
+
+
+def test_an_installation_of_others_that_hangs_holds_the_host(night: Stage) -> None:
+    night.ledger.learn(RUN, ID, {"servicing": True, "installation_overdue": True})
+    night.guest.answers("servicing_state", {"installing": True})
+    assert (held(night).code, stops(night)) == ("installation_running", 0)
+
+
 def test_a_host_that_cannot_say_whether_it_installs_is_held(night: Stage) -> None:
     installs(night, Outcome("TimedOut", "DeliveryTimedOut"))
     night.guest.on("servicing_state", Outcome("Failed", stderr="Access is denied"))

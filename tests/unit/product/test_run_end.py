@@ -93,6 +93,23 @@ def test_a_host_that_fails_for_the_same_cause_again_is_told_so(stage: Stage) -> 
     assert told == f"The proxy refuses it. It failed for the same cause in its last run, {RUN}: it needs a person."
 
 
+@pytest.mark.parametrize(("hresult", "again"), [("0x80073712", True), ("0x80070020", False)])
+def test_updates_that_are_missing_again_have_the_same_cause_by_their_hresults(
+    stage: Stage, hresult: str, again: bool
+) -> None:
+    for run_id, code in ((RUN, "0x80073712"), ("run-2", hresult)):
+        if run_id != RUN:
+            stage.open_run(a_host(run_id=run_id), run_id=run_id)
+        stage.ledger.learn(
+            run_id, ID, {"failed_updates": [{"kb": "KB1", "hresult": code}, {"kb": "KB2", "hresult": None}]}
+        )
+        stage.ledger.conclude(run_id, ID, Verdict("failed", "patch", "still_missing", "Still missing."))
+        told = run(stage, "host_done", run_id=run_id, host=ID)["reason"]
+        stage.ledger.close_run(run_id, stage.clock.now())
+        stage.clock.sleep(3600)
+    assert ("needs a person" in told) is again
+
+
 def test_a_host_that_failed_stays_failed_after_it_was_put_back(stage: Stage) -> None:
     stage.ledger.conclude(RUN, ID, Verdict("failed", "disk", "no_room", "C: is full."))
     stage.ledger.learn(RUN, ID, {"proposed_outcome": "patched"})
