@@ -12,7 +12,7 @@ class ModuleDocFragment:
 options:
   ledger:
     description:
-      - The ledger in which the step is recorded, the path of an SQLite file.
+      - The ledger in which the step is recorded, the path of an SQLite file or C(dynamodb://TABLE).
       - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
     type: str
   run_id:

@@ -122,7 +122,7 @@ class StepContext:
     def ledger(self) -> Ledger:
         """The ledger of the options."""
         if self._ledger is None:
-            self._ledger = open_ledger(self.params.get("ledger"))
+            self._ledger = open_ledger(self.params.get("ledger"), self.params, self.clock)
         return self._ledger
 
     @property

@@ -38,7 +38,7 @@ options:
     default: false
   ledger:
     description:
-      - 'The ledger: the path of an SQLite file.'
+      - 'The ledger: the path of an SQLite file, or C(dynamodb://TABLE).'
       - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
     type: str
 attributes:

@@ -62,7 +62,7 @@ def _instance_ids(run: Run) -> dict[str, str]:
 
 def _recorded(run: Run) -> Iterator[str]:
     """1: no start without a record; the lab looks at each start, here the record must still be there."""
-    if "patch_ledger" in run.scenario.vars:
+    if "patch_ledger" in run.scenario.vars and not run.ledger:  # it lies where nobody looks
         return
     recorded = {record.instance_id for record in run.ledger}
     started = {name for call in _sent(run, "StartInstances") for name in call.hosts}

@@ -114,7 +114,10 @@ class Run:
 
     @functools.cached_property
     def ledger(self) -> list[Record]:
-        """The power records of the run's SQLite ledger, oldest first; empty where it lies elsewhere."""
+        """The power records of the run's ledger in SQLite or DynamoDB, oldest first; empty where it lies elsewhere."""
+        tables = self.out / "ledger.json"
+        if tables.exists():
+            return [Record(**record) for record in json.loads(tables.read_text(encoding="utf-8"))]
         file = self.out / "ledger.sqlite"
         if not file.exists():
             return []

@@ -92,6 +92,9 @@ class Runner:
     def _write_truth(self) -> None:
         text = json.dumps(self.lab.truth(), indent=1, sort_keys=True, ensure_ascii=False)
         (self.out / "state.json").write_text(text + "\n", encoding="utf-8")
+        records = self.lab.records_in_tables()
+        if records is not None:
+            (self.out / "ledger.json").write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
 
     # ---- steps
 
@@ -195,7 +198,7 @@ def ansible_playbook() -> str:
 def clear(out: Path) -> None:
     """Make DIR and remove what an earlier run left there: its ledger knows instances that are no more."""
     out.mkdir(parents=True, exist_ok=True)
-    for pattern in ("trace.jsonl", "state.json", "report.*", "step-*", "ledger.sqlite*"):
+    for pattern in ("trace.jsonl", "state.json", "report.*", "step-*", "ledger.sqlite*", "ledger.json"):
         for path in out.glob(pattern):
             if path.is_dir():
                 shutil.rmtree(path)
@@ -209,7 +212,7 @@ def playbook_name(name: str) -> str:
 
 
 def ledger_file(value: object, folder: Path) -> Path | None:
-    """The SQLite file that ``patch_ledger`` names, relative to ``folder``; None for another kind of ledger."""
+    """The SQLite file that ``patch_ledger`` names, relative to ``folder``; None for a table."""
     text = str(value)
     return None if "://" in text or text.startswith("dynamodb") else folder / text
 

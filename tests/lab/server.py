@@ -18,6 +18,7 @@ from typing import Any
 
 from lab.aws.http import HttpServer
 from lab.aws.moto_logs import MotoLogs
+from lab.aws.moto_tables import MotoTables
 from lab.aws.setup import set_up
 from lab.clock import LabClock
 from lab.guests import GUESTS
@@ -64,11 +65,12 @@ class Lab:
         self.scenario = scenario
         self.ledger: Path | None = None
         self.clock = LabClock(scenario.scale, scenario.start)
+        self._tables = MotoTables(scenario)
         self._play = Play(scenario, self.clock, out / "trace.jsonl", MotoLogs(), self._is_recorded, on_controller)
         self._play.account.guests = GUESTS[guests]()
         self.winrm = WinRm(self._play, winrm)
         self._role = None if bare else set_up(self._play.account.stacks, scenario, scenario.start)
-        self._server = HttpServer(self._play.account)
+        self._server = HttpServer(self._play.account, self._tables)
         self._thread = threading.Thread(target=self._play.sim.run, daemon=True, name="lab-simulation")
 
     @property
@@ -124,16 +126,25 @@ class Lab:
         """Wait so many lab seconds from now."""
         time.sleep(lab_seconds / self.clock.scale)
 
+    def records_in_tables(self) -> list[dict[str, Any]] | None:
+        """The power records of a ledger in DynamoDB: instance_id, original_state, closed. None where none was used."""
+        with self._play.sim.current():
+            return self._tables.records() if self._tables.used else None
+
     def _is_recorded(self, instance_id: str) -> bool:
-        """Whether the ledger has an open, committed record; a file or table that is not there has none."""
-        if self.ledger is None:
-            return False
-        try:
-            with contextlib.closing(sqlite3.connect(f"file:{self.ledger}?mode=ro", uri=True)) as ledger:
-                row = ledger.execute(
-                    "SELECT original_state FROM power_record WHERE instance_id = ? AND closed_at IS NULL",
-                    (instance_id,),
-                ).fetchone()
-        except sqlite3.DatabaseError:
-            return False
-        return row is not None
+        """Whether a ledger has an open, committed record; a file or table that is not there has none."""
+        if self.ledger is not None and _is_in_file(self.ledger, instance_id):
+            return True
+        with self._play.sim.current():
+            return self._tables.is_recorded(instance_id)
+
+
+def _is_in_file(file: Path, instance_id: str) -> bool:
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as ledger:
+            row = ledger.execute(
+                "SELECT original_state FROM power_record WHERE instance_id = ? AND closed_at IS NULL", (instance_id,)
+            ).fetchone()
+    except sqlite3.DatabaseError:
+        return False
+    return row is not None

@@ -59,6 +59,7 @@ class Workplace:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "PATCHFLEET_CLOCK": self.lab.clock.env_value(),
+            "PATCHFLEET_LEDGER_EPHEMERAL_OK": "true",  # DIR stays, whatever the lab itself runs in
             "ANSIBLE_CONFIG": str(self.config),
             "ANSIBLE_HOME": str(self.home / ".ansible"),
             "ANSIBLE_COLLECTIONS_PATH": str(Path(sys.prefix) / "collections"),

@@ -56,7 +56,7 @@ def warm_up() -> None:
     # Whatever is wrong with the user's AWS configuration is told by the first call, in words.
     with contextlib.suppress(botocore.exceptions.BotoCoreError):
         session = _session(None)
-        for service in ("ec2", "ssm"):
+        for service in ("ec2", "ssm", "dynamodb"):
             session.client(service, region_name="us-east-1", aws_access_key_id="warm", aws_secret_access_key="up")  # noqa: S106 - no secret
     gc.collect()
     gc.freeze()

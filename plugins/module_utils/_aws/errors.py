@@ -24,9 +24,15 @@ THROTTLED = frozenset(
         "BandwidthLimitExceeded",
         "EC2ThrottledException",
         "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",  # DynamoDB; an on-demand table says so while it grows
     }
 )
-PASSING = frozenset({"InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable", "Unavailable"})
+PASSING = frozenset(
+    {
+        *("InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable", "Unavailable"),
+        *("TransactionConflictException", "TransactionInProgressException"),  # DynamoDB: somebody else is at that item
+    }
+)
 EXPIRED = frozenset(
     {
         *("RequestExpired", "ExpiredToken", "ExpiredTokenException"),
@@ -44,7 +50,10 @@ class AwsError(PatchFleetError):
     Attributes:
         aws_code: the service's own error code, e.g. ``IncorrectInstanceState``.
         action: the IAM action of the call, e.g. ``ec2:StartInstances``.
+        reasons: of a transaction in DynamoDB that was cancelled, one for each of its items ("None" where it was right).
     """
+
+    reasons: tuple[str, ...] = ()
 
     def __init__(self, action: str, aws_code: str, message: str, resource: str | None = None) -> None:
         super().__init__(_sentence(action, aws_code, message, resource), _reason_code(aws_code))
@@ -69,7 +78,9 @@ def from_client_error(service: str, api_operation: str, response: dict[str, Any]
     code = str(error.get("Code", "Unknown"))
     message = str(error.get("Message", "")).strip()
     named = re.search(r"on resource:? (\S+)", message)
-    return AwsError(action_of(service, api_operation), code, message, named.group(1) if named else resource)
+    failed = AwsError(action_of(service, api_operation), code, message, named.group(1) if named else resource)
+    failed.reasons = tuple(str(reason.get("Code")) for reason in response.get("CancellationReasons") or ())
+    return failed
 
 
 def _reason_code(aws_code: str) -> str:

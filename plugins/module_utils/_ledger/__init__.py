@@ -7,8 +7,13 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from .._errors import InvalidOption
+from .._aws.api import Aws
+from .._aws.connect import OptionsConnection
+from .._clock import Clock, system_clock
+from .dynamodb import DynamoDbLedger
+from .dynamodb_table import Table, parse_url
 from .records import Ledger
 from .sqlite import SqliteLedger
 
@@ -24,15 +29,19 @@ def state_folder() -> str:
     return os.path.join(base, "patchfleet")
 
 
-def open_ledger(where: str | None) -> Ledger:
-    """The ledger at a path; the default one for None or an empty string.
+def open_ledger(where: str | None, options: dict[str, Any] | None = None, clock: Clock | None = None) -> Ledger:
+    """The ledger at a path or of a table (``dynamodb://TABLE``); the default one for None or an empty string.
+
+    ``options`` are those of amazon.aws's connection. The region among them is the host's, so the table's is that of the URL,
+    of the environment or of the profile.
 
     Raises:
-        InvalidOption: it is not a file that can be written.
+        InvalidOption: it is neither a file that can be written nor a table.
     """
     path = where or default_ledger()
     if "://" in path:
-        raise InvalidOption(
-            "patch_ledger", path, "It must be the path of an SQLite file, e.g. /var/lib/patchfleet/ledger.sqlite."
-        )
+        url = parse_url(path)
+        connection = OptionsConnection({**(options or {}), "region": None})
+        clock = clock or system_clock()
+        return DynamoDbLedger(Table(url, Aws(connection, clock, url.region), clock))
     return SqliteLedger(os.path.expanduser(path))

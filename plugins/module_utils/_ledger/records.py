@@ -142,6 +142,9 @@ class Ledger(Protocol):
     def holds_lease(self, run_id: str, key: str) -> bool:
         """Whether the host is leased to this run (and no other took it over)."""
 
+    def holder(self, key: str) -> str | None:
+        """The run that leased the host last; it may be dead or closed."""
+
     def fence(self, run_id: str, key: str) -> int | None:
         """The fencing number under which this run holds the host: it grows with every take-over. None: it does not."""
 

@@ -67,6 +67,10 @@ class SqliteLedger(SqliteFile):
     def holds_lease(self, run_id: str, key: str) -> bool:
         return self.fence(run_id, key) is not None
 
+    def holder(self, key: str) -> str | None:
+        row = self._one("SELECT run_id FROM lease WHERE host_key = ?", key)
+        return row[0] if row else None
+
     def fence(self, run_id: str, key: str) -> int | None:
         row = self._one("SELECT fence FROM lease WHERE host_key = ? AND run_id = ?", key, run_id)
         return row[0] if row else None

@@ -51,11 +51,10 @@ def _busy(record: PowerRecord, how: str) -> str:
 
 def _open_records(context: StepContext) -> list[tuple[PowerRecord, str]]:
     """Open records, each with the run that has its lease: the one that started the host, or a later one that adopted it."""
-    only, runs = context.params["run_id"], context.ledger.runs()
+    only = context.params["run_id"]
     found = []
     for record in context.ledger.open_power():
-        holders = [run.run_id for run in runs if context.ledger.holds_lease(run.run_id, record.host_key)]
-        holder = holders[0] if holders else record.started_by or record.run_id
+        holder = context.ledger.holder(record.host_key) or record.started_by or record.run_id
         if not only or only in {holder, record.started_by, record.run_id}:
             found.append((record, holder))
     return found

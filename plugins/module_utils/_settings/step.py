@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._fleet.step import check_tag_value
+from .._ledger.place import refuse_thrown_away
 from .._step import Step, StepContext
 from .variables import check_together, read
 
@@ -24,8 +25,11 @@ def work(context: StepContext) -> dict[str, Any]:
         check_tag_value(settings["tag_value"])
     if not params["partial"]:
         check_together(settings, int(params["forks"]), context.clock.now())
-        context.ledger.runs()  # a ledger that cannot be written is told now
-    return {"changed": False, "settings": settings}
+    warnings: list[str] = []
+    refuse_thrown_away(settings["ledger"] or params["ledger"], settings["ledger_ephemeral_ok"])
+    if not params["partial"]:
+        warnings = context.ledger.check()  # one that cannot be used is told now
+    return {"changed": False, "settings": settings, **({"warnings": warnings} if warnings else {})}
 
 
 STEP = Step(

@@ -82,6 +82,7 @@ VARIABLES = (
     Variable("patch_cloudwatch_log_group", "text", "/aws/ssm/patch-manager"),
     Variable("patch_take_over", "yes_no", False),
     Variable("patch_ledger", "text"),
+    Variable("patch_ledger_ephemeral_ok", "yes_no", False),
     Variable("patch_report_dir", "text"),
     Variable("patch_run_id", "text"),
 )

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 # Everything that is not a plain 400. botocore decides by the status, too, whether it tries again.
 STATUS_BY_CODE = {
     "AuthFailure": 401,
@@ -31,6 +33,7 @@ THROTTLED = {
     "ec2": ("RequestLimitExceeded", "Request limit exceeded."),
     "ssm": ("ThrottlingException", "Rate exceeded"),
     "logs": ("ThrottlingException", "Rate exceeded"),
+    "dynamodb": ("ThrottlingException", "Throughput exceeds the current capacity of your table or index."),
     "service-quotas": ("TooManyRequestsException", "Rate exceeded"),
 }
 EXPIRED = {
@@ -48,12 +51,13 @@ UNKNOWN_KEY = {
 
 
 class AwsError(Exception):
-    """What a client gets instead of a result: an error code, a message, an HTTP status."""
+    """What a client gets instead of a result: an error code, a message, an HTTP status, and what a JSON service adds."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, more: dict[str, Any] | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.more = more or {}
         self.status = STATUS_BY_CODE.get(code, 400)
 
 

@@ -26,8 +26,10 @@ from werkzeug.datastructures import Headers, MultiDict
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.test import run_wsgi_app
 
+from lab.aws import moto_tables
 from lab.aws.account import OPERATIONS, Account
 from lab.aws.errors import AwsError, not_implemented
+from lab.aws.moto_tables import MotoTables
 from lab.aws.request import Request, Result
 from lab.aws.xml import ec2_body
 
@@ -41,6 +43,7 @@ FOR_MOTO = {
         "GetLogEvents",
         "PutRetentionPolicy",
     },
+    "dynamodb": moto_tables.OPERATIONS,
 }
 # How often the listening thread looks whether it has to end.
 SHUTDOWN_LOOK_SECONDS = 0.05
@@ -93,8 +96,9 @@ class Incoming:
 class Gateway:
     """The WSGI application: one HTTP request, one call of the account."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, tables: MotoTables) -> None:
         self._account = account
+        self._tables = tables
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -130,12 +134,15 @@ class Gateway:
         raise self._account.refuse(request)
 
     def _forward(self, incoming: Incoming) -> Result:
+        if incoming.service == "dynamodb":
+            self._tables.make_ready()
         environ = {**incoming.environ, "wsgi.input": io.BytesIO(incoming.body)}
         chunks, status, headers = run_wsgi_app(self._moto, environ)
         body = b"".join(chunks)
         if not status.startswith("2"):
             answer = json.loads(body)
-            raise AwsError(answer.get("__type", "InternalError").rpartition("#")[2], answer.get("message", ""))
+            code, message = answer.pop("__type", "InternalError").rpartition("#")[2], answer.pop("message", "")
+            raise AwsError(code, answer.pop("Message", message), answer)
         return {"content_type": headers.get("Content-Type", "application/x-amz-json-1.1"), "body": body}
 
 
@@ -155,7 +162,9 @@ def _result_body(incoming: Incoming, result: Result, request_id: str) -> tuple[s
 def _error_body(protocol: str, error: AwsError, request_id: str) -> tuple[str, bytes]:
     """Content type and body."""
     if protocol == "json":
-        return "application/x-amz-json-1.1", json.dumps({"__type": error.code, "message": error.message}).encode()
+        return "application/x-amz-json-1.1", json.dumps(
+            {"__type": error.code, "message": error.message, **error.more}
+        ).encode()
     inner = f"<Error><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message></Error>"
     if protocol == "ec2":
         text = f"<Response><Errors>{inner}</Errors><RequestID>{request_id}</RequestID></Response>"
@@ -197,9 +206,9 @@ class _Handler(MotoRequestHandler):
 class HttpServer:
     """The account at a free port of 127.0.0.1."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, tables: MotoTables) -> None:
         self._server: BaseWSGIServer = make_server(
-            "127.0.0.1", 0, Gateway(account), threaded=True, request_handler=_Handler
+            "127.0.0.1", 0, Gateway(account, tables), threaded=True, request_handler=_Handler
         )
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(

@@ -103,8 +103,18 @@ def _principal(request: Request, _hosts: list[Host]) -> Iterator[Part]:
 
 
 def _table(request: Request, _hosts: list[Host]) -> Iterator[Part]:
-    table = request.params.get("TableName", "*")
-    yield request.action, f"arn:aws:dynamodb:{request.region}:{ACCOUNT_ID}:table/{table}", {}
+    """A transaction needs the rights of what is in it ("IAM and DynamoDB transactions")."""
+    for kind, table in dict.fromkeys(_on_tables(request)):
+        yield f"dynamodb:{kind}", f"arn:aws:dynamodb:{request.region}:{ACCOUNT_ID}:table/{table}", {}
+
+
+def _on_tables(request: Request) -> Iterator[tuple[str, str]]:
+    for item in request.params.get("TransactItems", ()):
+        yield from ((f"{kind}Item", body["TableName"]) for kind, body in item.items())
+    for table in request.params.get("RequestItems", ()):
+        yield request.operation, table
+    if "TableName" in request.params:
+        yield request.operation, request.params["TableName"]
 
 
 NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from lab.aws.cloudformation.stacks import Stacks
+from lab.aws.moto_tables import named_tables
 from lab.aws.request import ACCOUNT_ID
 from lab.aws.rights import key_arn
 from lab.scenario import Scenario
@@ -30,5 +31,8 @@ def set_up(stacks: Stacks, scenario: Scenario, now: datetime) -> str:
         "KmsKeyArns": ",".join(key_arn(region) for region in regions),
         "AllowSnapshots": "true",
     }
+    named = named_tables(scenario)
+    if named:
+        given["LedgerTable"] = named[0][0]
     stack = stacks.create(home, STACK, TEMPLATE.read_text(encoding="utf-8"), given, [], now)
     return stack.resources["ControllerRole"].physical_id

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -93,3 +94,31 @@ def test_a_lab_that_broke_says_so(scenario: Scenario, tmp_path: Path) -> None:
 def test_other_guests_are_refused(scenario: Scenario, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="model"):
         Lab(scenario, tmp_path, guests="docker")
+
+
+def test_a_start_is_recorded_in_a_table_too(scenario: Scenario, tmp_path: Path) -> None:
+    lab = Lab(scenario, tmp_path)
+    lab.start()
+    identifier = str(lab.instance_id("a"))
+    credentials = lab.new_credentials()
+
+    def client(service: str) -> Any:
+        return boto3.client(
+            service,
+            region_name="eu-central-1",
+            endpoint_url=lab.url,
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+            aws_session_token=credentials.session_token,
+        )
+
+    assert lab.records_in_tables() is None
+    power = {"instance_id": {"S": identifier}, "original_state": {"S": "stopped"}, "recorded_at": {"N": "1"}}
+    item = {"pk": {"S": "HOST#1#eu-central-1#a"}, "sk": {"S": "HOST"}, "power": {"M": power}}
+    with pytest.raises(ClientError, match="AccessDenied"):
+        client("dynamodb").transact_write_items(TransactItems=[{"Put": {"TableName": "another", "Item": item}}])
+    client("dynamodb").transact_write_items(TransactItems=[{"Put": {"TableName": "PatchFleet-ledger", "Item": item}}])
+    client("ec2").start_instances(InstanceIds=[identifier])
+    assert lab.truth()["hosts"]["a"]["unrecorded_starts"] == 0
+    assert lab.records_in_tables() == [{"instance_id": identifier, "original_state": "stopped", "closed": False}]
+    lab.stop()

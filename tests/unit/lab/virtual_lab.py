@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from lab.aws.http import HttpServer
 from lab.aws.moto_logs import MotoLogs
+from lab.aws.moto_tables import MotoTables
 from lab.clock import VirtualClock
 from lab.play import Play
 from lab.scenario import load
@@ -49,7 +50,7 @@ class VirtualLab:
         self.play = Play(
             scenario, clock, self.trace_file, MotoLogs(), self.recorded.__contains__, on_controller=self.acts.append
         )
-        self.server = HttpServer(self.play.account)
+        self.server = HttpServer(self.play.account, MotoTables(self.play.world.scenario))
         self.play.account.gate.admit_key(ACCESS_KEY)
         self.play.begin()
         self.server.start()

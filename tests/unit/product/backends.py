@@ -12,6 +12,8 @@ from pathlib import Path
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Ledger
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
 
+from . import dynamodb_server
+
 Opener = Callable[[], Ledger]
 """Opens the same ledger once more, as another process would."""
 
@@ -20,4 +22,8 @@ def _sqlite(folder: Path) -> Opener:
     return functools.partial(SqliteLedger, str(folder / "ledger.sqlite"))
 
 
-BACKENDS: dict[str, Callable[[Path], Opener]] = {"sqlite": _sqlite}
+def _dynamodb(_folder: Path) -> Opener:
+    return functools.partial(dynamodb_server.ledger, dynamodb_server.new_table())
+
+
+BACKENDS: dict[str, Callable[[Path], Opener]] = {"sqlite": _sqlite, "dynamodb": _dynamodb}

@@ -70,7 +70,7 @@ def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> N
 
 def test_a_url_is_refused_with_what_would_be_right() -> None:
     with pytest.raises(InvalidOption, match=r"must be the path of an SQLite file, e\.g\."):
-        open_ledger("dynamodb://patchfleet")
+        open_ledger("mysql://patchfleet")
 
 
 def test_a_ledger_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:

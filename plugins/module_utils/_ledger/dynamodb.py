@@ -1,0 +1,223 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The ledger in a DynamoDB table: for several controllers, and for jobs whose disk is thrown away.
+
+Every write is conditional. Where a host changes hands, its lease, its row of the new run and its row of the last one change in
+one transaction, so the rows can be fenced by themselves: a write about a host is one conditional update of one item.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from .._aws.errors import AwsError
+from .._errors import InvalidOption, PatchFleetError
+from . import dynamodb_items as items
+from .dynamodb_changes import absent, delete, exists, holds, put, update
+from .dynamodb_leases import Leases
+from .dynamodb_table import ConditionFailedError, Item
+from .records import WAYS_KEPT, Host, PowerRecord, Run, StepTime, Verdict, Way, lease_lost
+
+
+class DynamoDbLedger(Leases):
+    """A Ledger (see records.Ledger) in one table, which many accounts and regions may share."""
+
+    def check(self) -> list[str]:
+        self._table.describe()
+        schema = self._table.get(items.SCHEMA_KEY)
+        if schema and schema["version"] > items.SCHEMA_VERSION:
+            raise InvalidOption(
+                "patch_ledger",
+                self._table.where.url,
+                f"It was written by a newer version of this collection (its schema is {schema['version']}, this one "
+                f"knows {items.SCHEMA_VERSION}). Update patchfleet.windows on this controller, or name another table.",
+            )
+        try:
+            missing = self._table.lacks()
+        except AwsError as error:  # who may use a table may not look at all of it
+            if error.code != "access_denied":
+                raise
+            missing = []
+        return [f"The table of patch_ledger lacks {' and '.join(missing)}; see docs/ledger.md."] if missing else []
+
+    # Runs
+
+    def heartbeat(self, run_id: str, now: float) -> None:
+        later = [exists("pk"), ("<", ("heartbeat_at",), now)]
+        self._change_if(update(items.run_key(run_id), {("heartbeat_at",): now}, later))
+
+    def runs(self) -> list[Run]:
+        listed = [item["run_id"] for item in self._table.query(f"RUNS#{self._account}")]
+        found = self._table.get_many(items.run_key(run_id) for run_id in listed)
+        known = (found.get(items.run_key(run_id)) for run_id in reversed(listed))
+        return [items.run_of(item) for item in known if item]
+
+    def run(self, run_id: str) -> Run:
+        return items.run_of(self._run_item(run_id))
+
+    def _run_item(self, run_id: str) -> Item:
+        item = self._table.get(items.run_key(run_id))
+        if item is None:
+            raise PatchFleetError(f"The ledger {self._table.where.url} knows no run {run_id!r}.", "unknown_run")
+        return item
+
+    def open_breaker(self, run_id: str, reason: str) -> None:
+        self._change_if(update(items.run_key(run_id), {}, [exists("pk")], first={("breaker",): reason}))
+
+    def close_run(self, run_id: str, now: float) -> None:
+        closing: dict[tuple[str, ...], Any] = {("closed_at",): now, ("expires_at",): int(now + items.KEPT_SECONDS)}
+        self._change_if(update(items.run_key(run_id), {}, [exists("pk")], first=closing))
+
+    # Hosts of a run
+
+    def hosts(self, run_id: str) -> list[Host]:
+        rows = [items.host_of(row) for row in self._rows(run_id)]
+        return sorted(rows, key=lambda host: host.position)
+
+    def host(self, run_id: str, key: str) -> Host:
+        row = self._row(run_id, key)
+        if row is None:
+            raise PatchFleetError(f"Run {run_id} has no host {key}.", "not_recorded")
+        return items.host_of(row)
+
+    def learn(self, run_id: str, key: str, facts: dict[str, Any], fence: int | None = None) -> None:
+        values = {("facts", name): None if value is None else json.dumps(value) for name, value in facts.items()}
+        if values:
+            self._change_row(run_id, key, values, fence)
+
+    def conclude(self, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
+        while True:
+            row = self._row(run_id, key)
+            if row is None or (row.get("outcome") and not overwrite):
+                return False
+            before = row.get("outcome")
+            values = {(name,): value for name, value in asdict(verdict).items()}
+            unchanged = ("=", ("outcome",), before) if before else absent("outcome")
+            counts = {f"{items.COUNT}{before or ''}": -1, f"{items.COUNT}{verdict.outcome}": 1}
+            changes = [update(items.row_key(run_id, key), values, [exists("pk"), unchanged])]
+            if before != verdict.outcome:
+                changes.append(update(items.run_key(run_id), {}, [exists("pk")], add=counts))
+            try:
+                self._table.transact(changes)
+            except ConditionFailedError:  # somebody else gave it an outcome in this moment: look again
+                continue
+            return True
+
+    def outcome_counts(self, run_id: str) -> dict[str, int]:
+        item = self._table.get(items.run_key(run_id))
+        return items.counts_of(item) if item else {}
+
+    # Steps
+
+    def begin_step(self, run_id: str, key: str, step: str, now: float, fence: int | None = None) -> None:
+        name = items.step_name(step, now)
+        self._change_row(run_id, key, {("steps", name): {"step": step, "started_at": now}}, fence)
+        self._begun[(run_id, key, step)] = name
+
+    def end_step(self, run_id: str, key: str, step: str, now: float, ok: bool) -> None:
+        name = self._begun.get((run_id, key, step)) or self._last_beginning(run_id, key, step)
+        if name is not None:
+            self._change_row(run_id, key, {("steps", name, "finished_at"): now, ("steps", name, "ok"): ok}, None)
+
+    def _last_beginning(self, run_id: str, key: str, step: str) -> str | None:
+        row = self._row(run_id, key)
+        began = {name: seen["started_at"] for name, seen in row["steps"].items() if seen["step"] == step} if row else {}
+        return max(began, key=lambda name: began[name], default=None)
+
+    def steps(self, run_id: str, key: str | None = None) -> list[StepTime]:
+        rows = self._rows(run_id) if key is None else filter(None, [self._row(run_id, key)])
+        found = [step for row in rows for step in items.steps_of(row)]
+        return sorted(found, key=lambda step: step.started_at)
+
+    # Power
+
+    def record_power(self, record: PowerRecord, fence: int | None = None) -> PowerRecord:
+        home = f"{self._account}#{record.region}"
+        self._homes[record.host_key] = home
+        place, pointer = items.host_key(home, record.host_key), items.open_key(home, record.host_key)
+        power = {name: value for name, value in asdict(record).items() if value is not None}
+        changes = [
+            update(place, {("power",): power, ("host_key",): record.host_key}, [absent("power"), *holds(fence)]),
+            put(pointer, {"host_key": record.host_key, "home": home}),
+        ]
+        while True:
+            try:
+                self._table.transact(changes)
+            except ConditionFailedError:
+                found = items.power_of(self._held(place, record.host_key, fence))
+                if found is None:  # it was closed in this moment
+                    continue
+                return found
+            return record
+
+    def power(self, host_key: str) -> PowerRecord | None:
+        home = self._home(host_key)
+        return items.power_of(self._table.get(items.host_key(home, host_key))) if home else None
+
+    def open_power(self) -> list[PowerRecord]:
+        pointers = list(self._table.query(f"OPEN#{self._account}"))
+        self._homes.update({pointer["host_key"]: pointer["home"] for pointer in pointers})
+        found = self._table.get_many(items.host_key(pointer["home"], pointer["host_key"]) for pointer in pointers)
+        records = [record for item in found.values() if (record := items.power_of(item))]
+        return sorted(records, key=lambda record: record.recorded_at)
+
+    def note_start(self, host_key: str, run_id: str, requested_at: float, fence: int | None = None) -> None:
+        start = {"start_requested_at": requested_at, "started_by": run_id, "launch_time": None}
+        if not self._change_power(host_key, start, fence):
+            raise PatchFleetError(
+                f"The original power state of {host_key} is not recorded; it is not started.", "not_recorded"
+            )
+
+    def note_launch(self, host_key: str, launch_time: float | None, fence: int | None = None) -> None:
+        refused = {"start_requested_at": None, "started_by": None, "launch_time": None}
+        self._change_power(host_key, refused if launch_time is None else {"launch_time": launch_time}, fence)
+
+    def _change_power(self, host_key: str, facts: dict[str, Any], fence: int | None) -> bool:
+        home = self._home(host_key)
+        if home is None:
+            if fence is not None:
+                raise lease_lost(host_key)
+            return False
+        place = items.host_key(home, host_key)
+        values = {("power", name): value for name, value in facts.items()}
+        if self._change_if(update(place, values, [exists("power"), *holds(fence)])):
+            return True
+        self._held(place, host_key, fence)
+        return False
+
+    def close_power(self, host_key: str, how: str, now: float, fence: int | None = None) -> None:
+        home = self._home(host_key)
+        place = items.host_key(home, host_key) if home else None
+        item = self._held(place, host_key, fence) if place else None
+        if home is None or place is None or item is None or not item.get("power"):
+            return
+        closed = {**item["power"], "closed_at": now, "closed_how": how, "expires_at": int(now + items.KEPT_SECONDS)}
+        changes = [
+            update(place, {("power",): None}, [exists("power"), *holds(fence)]),
+            delete(items.open_key(home, host_key)),
+            put(items.closed_key(home, item["power"]), closed),
+        ]
+        try:
+            self._table.transact(changes)
+        except ConditionFailedError:
+            self._held(place, host_key, fence)  # else it was closed in this moment
+
+    # History
+
+    def remember(self, way: Way) -> None:
+        kept = {kept.run_id: kept for kept in [*self.history(way.host_key), way]}
+        newest = sorted(kept.values(), key=lambda kept: kept.finished_at, reverse=True)[:WAYS_KEPT]
+        item = {("ways",): json.dumps([asdict(kept) for kept in newest])}
+        self._table.update(update(items.ways_key(self._account, way.host_key), item))
+
+    def history(self, host_key: str) -> list[Way]:
+        return items.ways_of(self._table.get(items.ways_key(self._account, host_key)))
+
+    def histories(self, host_keys: Iterable[str]) -> dict[str, list[Way]]:
+        found = self._table.get_many(items.ways_key(self._account, key) for key in host_keys)
+        return {item["sk"]: items.ways_of(item) for item in found.values()}

@@ -1,0 +1,125 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The items of the ledger's table, and the records that they hold.
+
+| what | pk | sk |
+|---|---|---|
+| a run | RUN#run | RUN |
+| a host of a run, with its steps and facts | RUN#run | HOST#host |
+| the runs of an account | RUNS#account | time#run |
+| a host: lease and open power record | HOST#account#region#host | HOST |
+| a closed power record | HOST#account#region#host | CLOSED#time#run |
+| which hosts have an open power record | OPEN#account | host#region |
+| how long a host's ways took | WAYS#account | host |
+| the version of all this | LEDGER | SCHEMA |
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from typing import Any
+
+from .dynamodb_table import Item, Key
+from .records import Host, PowerRecord, Run, StepTime, Way
+
+SCHEMA_VERSION = 1
+SCHEMA_KEY: Key = ("LEDGER", "SCHEMA")
+KEPT_SECONDS = 400 * 86400.0
+"""Runs, their hosts and closed power records expire so long after the run was opened (time to live of the table)."""
+COUNT = "hosts_"
+"""Before an outcome: the attribute of the run that counts the hosts with it."""
+HOST_FIELDS = (
+    *("run_id", "key", "name", "position", "kind", "instance_id", "region", "wave"),
+    *("outcome", "step", "reason_code", "reason"),
+)
+
+
+def run_key(run_id: str) -> Key:
+    return (f"RUN#{run_id}", "RUN")
+
+
+def row_key(run_id: str, key: str) -> Key:
+    """A host of a run."""
+    return (f"RUN#{run_id}", f"HOST#{key}")
+
+
+def host_key(home: str, key: str) -> Key:
+    """A host, whatever run holds it; ``home`` is its account and region."""
+    return (f"HOST#{home}#{key}", "HOST")
+
+
+def open_key(home: str, key: str) -> Key:
+    account, _, region = home.partition("#")
+    return (f"OPEN#{account}", f"{key}#{region}")
+
+
+def closed_key(home: str, record: Item) -> Key:
+    return (host_key(home, record["host_key"])[0], f"CLOSED#{record['recorded_at']:017.3f}#{record['run_id']}")
+
+
+def ways_key(account: str, key: str) -> Key:
+    return (f"WAYS#{account}", key)
+
+
+def index_key(account: str, run: Run) -> Key:
+    """Sorted by time; runs that were opened in the same moment by when they were written."""
+    return (f"RUNS#{account}", f"{run.opened_at:017.3f}#{time.time_ns()}#{run.run_id}")
+
+
+def run_item(run: Run, account: str, counts: dict[str, int]) -> Item:
+    values = asdict(run)
+    values.update(settings=json.dumps(run.settings), controller=json.dumps(run.controller), account=account)
+    return {**values, **{f"{COUNT}{outcome}": number for outcome, number in counts.items()}}
+
+
+def run_of(item: Item) -> Run:
+    return Run(
+        *(item["run_id"], item["opened_at"], item["operation"], item["snapshot_id"]),
+        *(json.loads(item["settings"]), json.loads(item["controller"]), item["heartbeat_at"]),
+        *(item.get("closed_at"), item.get("breaker")),
+    )
+
+
+def counts_of(item: Item) -> dict[str, int]:
+    """How many hosts have each outcome."""
+    counts = {name.removeprefix(COUNT): number for name, number in item.items() if name.startswith(COUNT)}
+    return {outcome: number for outcome, number in counts.items() if number}
+
+
+def row_item(host: Host, home: str, fence: int | None, expires_at: float) -> Item:
+    values = {name: getattr(host, name) for name in HOST_FIELDS}
+    facts = {name: json.dumps(value) for name, value in host.facts.items()}
+    return {**values, "facts": facts, "steps": {}, "home": home, "fence": fence, "expires_at": int(expires_at)}
+
+
+def host_of(item: Item) -> Host:
+    values: dict[str, Any] = {name: item.get(name) for name in HOST_FIELDS}
+    return Host(**values, facts={name: json.loads(text) for name, text in item["facts"].items()})
+
+
+def step_name(step: str, now: float) -> str:
+    """The name of a step's beginning among the steps of its host."""
+    return f"{now!r}#{step}"
+
+
+def steps_of(item: Item) -> list[StepTime]:
+    steps = [
+        StepTime(item["key"], step["step"], step["started_at"], step.get("finished_at"), step.get("ok"))
+        for step in item["steps"].values()
+    ]
+    return sorted(steps, key=lambda step: step.started_at)
+
+
+def power_of(item: Item | None) -> PowerRecord | None:
+    """The open record of a host."""
+    power = (item or {}).get("power")
+    fields = PowerRecord.__dataclass_fields__
+    return PowerRecord(**{name: power.get(name) for name in fields}) if power else None
+
+
+def ways_of(item: Item | None) -> list[Way]:
+    return [Way(**way) for way in json.loads(item["ways"])] if item else []

@@ -1,0 +1,211 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Opening runs and leasing hosts in DynamoDB, and what all of its ledger stands on."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from . import dynamodb_items as items
+from .dynamodb_changes import Condition, Values, absent, exists, holds, put, update
+from .dynamodb_table import ConditionFailedError, Item, Key, Table
+from .records import LEASE_SECONDS, Host, Run, lease_lost
+
+HOSTS_AT_ONCE = 33
+"""A host that changes hands is three items, and a transaction has at most 100."""
+
+
+class Leases:
+    """The part of the ledger that says who holds a host."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._homes: dict[str, str] = {}
+        self._begun: dict[tuple[str, str, str], str] = {}
+
+    @functools.cached_property
+    def _account(self) -> str:
+        """The credentials' account: of what was read already, else asked for."""
+        return next((home.partition("#")[0] for home in self._homes.values()), "") or self._table.account()
+
+    # What everything else stands on
+
+    def _change_if(self, change: dict[str, Any]) -> bool:
+        try:
+            self._table.update(change)
+        except ConditionFailedError:
+            return False
+        return True
+
+    def _row(self, run_id: str, key: str) -> Item | None:
+        row = self._table.get(items.row_key(run_id, key))
+        if row:
+            self._homes[key] = row["home"]
+        return row
+
+    def _rows(self, run_id: str) -> Iterator[Item]:
+        for row in self._table.query(f"RUN#{run_id}", "HOST#"):
+            self._homes[row["key"]] = row["home"]
+            yield row
+
+    def _change_row(self, run_id: str, key: str, values: Values, fence: int | None) -> None:
+        change = update(items.row_key(run_id, key), values, [exists("pk"), *holds(fence)])
+        if not self._change_if(change) and fence is not None:
+            raise lease_lost(key)
+
+    def _home(self, key: str, run_id: str | None = None) -> str | None:
+        """Account and region of a host; None for one of which nothing is known."""
+        if key not in self._homes and run_id:
+            self._row(run_id, key)
+        if key not in self._homes:
+            for pointer in self._table.query(f"OPEN#{self._account}", f"{key}#"):
+                self._homes[key] = pointer["home"]
+        return self._homes.get(key)
+
+    def _held(self, place: Key, key: str, fence: int | None) -> Item | None:
+        """The item of a host; raises Held when it is held under another fencing number."""
+        item = self._table.get(place)
+        if fence is not None and (item or {}).get("fence") != fence:
+            raise lease_lost(key)
+        return item
+
+    # Leases
+
+    def open_run(self, run: Run, hosts: list[Host], take_over: bool) -> dict[str, str]:
+        counts = Counter(host.outcome or "" for host in hosts)
+        self._table.transact(
+            [
+                put(items.run_key(run.run_id), items.run_item(run, self._account, counts), [absent("pk")]),
+                put(
+                    items.index_key(self._account, run),
+                    {"run_id": run.run_id, "expires_at": int(run.opened_at + items.KEPT_SECONDS)},
+                ),
+                update(items.SCHEMA_KEY, {}, first={("version",): items.SCHEMA_VERSION}),
+            ]
+        )
+        self._homes.update({host.key: f"{self._account}#{host.region or ''}" for host in hosts})
+        kept: dict[str, str] = {}
+        for start in range(0, len(hosts), HOSTS_AT_ONCE):
+            kept.update(self._lease_rows(run, hosts[start : start + HOSTS_AT_ONCE], take_over))
+        return kept
+
+    def _lease_rows(self, run: Run, hosts: list[Host], take_over: bool) -> dict[str, str]:
+        """Write the rows of some hosts, and lease those that are begun and free; all of it at once."""
+        while True:
+            leases = self._leases([host.key for host in hosts if host.outcome is None])
+            holders = self._holders(leases)
+            kept = {} if take_over else _living(leases, holders, run.opened_at)
+            rows = self._last_rows(leases, run.run_id)
+            changes = []
+            for host in hosts:
+                fence, facts = None, dict[str, Any]()
+                if host.key in leases and host.key not in kept:
+                    lease = leases[host.key]
+                    fence = lease.get("fence", 0) + 1
+                    changes += self._take(host.key, lease, run.run_id, fence, None, rows)
+                    facts = _adopting(lease, holders)
+                row = items.row_item(
+                    replace(host, facts={**host.facts, **facts}),
+                    *(self._homes[host.key], fence, run.opened_at + items.KEPT_SECONDS),
+                )
+                changes.append(put(items.row_key(run.run_id, host.key), row))
+            try:
+                self._table.transact(changes)
+            except ConditionFailedError:  # another run was faster with one of them: look again
+                continue
+            return kept
+
+    def _leases(self, keys: list[str]) -> dict[str, Item]:
+        places = {key: items.host_key(str(self._homes[key]), key) for key in keys}
+        found = self._table.get_many(places.values())
+        return {key: found.get(place, {}) for key, place in places.items()}
+
+    def _holders(self, leases: dict[str, Item]) -> dict[str, Item]:
+        """The runs that hold these hosts."""
+        run_ids = {lease["run_id"] for lease in leases.values() if lease.get("run_id")}
+        return {item["run_id"]: item for item in self._table.get_many(map(items.run_key, run_ids)).values()}
+
+    def _last_rows(self, leases: dict[str, Item], run_id: str) -> dict[Key, Item]:
+        """The rows of the runs that held these hosts last."""
+        last = {items.row_key(lease["run_id"], key) for key, lease in leases.items() if lease.get("run_id")}
+        return self._table.get_many(row for row in last if row[0] != f"RUN#{run_id}")
+
+    def _take(
+        self, key: str, lease: Item, run_id: str, fence: int, kept_until: float | None, rows: dict[Key, Item]
+    ) -> list[dict[str, Any]]:
+        """The changes that lease a host: its lease, and the row of the run that loses it."""
+        values = {("run_id",): run_id, ("fence",): fence, ("kept_until",): kept_until, ("host_key",): key}
+        unchanged: Condition = ("=", ("fence",), lease["fence"]) if "fence" in lease else absent("fence")
+        changes = [update(items.host_key(str(self._homes[key]), key), values, [unchanged])]
+        last = items.row_key(lease.get("run_id", ""), key)
+        if last in rows:
+            changes.append(update(last, {("fence",): None}))
+        return changes
+
+    def take_over(self, run_id: str, keys: list[str], now: float, force: bool) -> dict[str, str]:
+        kept = {}
+        for key in keys:
+            self._home(key, run_id)
+            while True:
+                lease = self._leases([key])
+                living = {} if force else _living(lease, self._holders(lease), now)
+                kept.update(living)
+                if living:
+                    break
+                fence = lease[key].get("fence", 0) + 1
+                changes = self._take(
+                    *(key, lease[key], run_id, fence, now + LEASE_SECONDS), self._last_rows(lease, run_id)
+                )
+                if self._row(run_id, key):
+                    changes.append(update(items.row_key(run_id, key), {("fence",): fence}))
+                try:
+                    self._table.transact(changes)
+                except ConditionFailedError:
+                    continue
+                break
+        return kept
+
+    def keep(self, key: str, fence: int, until: float | None) -> None:
+        home = self._home(key)
+        if home:
+            self._change_if(update(items.host_key(home, key), {("kept_until",): until}, holds(fence)))
+
+    def holds_lease(self, run_id: str, key: str) -> bool:
+        return self.fence(run_id, key) is not None
+
+    def holder(self, key: str) -> str | None:
+        home = self._home(key)
+        item = self._table.get(items.host_key(home, key)) if home else None
+        return item.get("run_id") if item else None
+
+    def fence(self, run_id: str, key: str) -> int | None:
+        home = self._home(key, run_id)
+        item = self._table.get(items.host_key(home, key)) if home else None
+        return item.get("fence") if item and item.get("run_id") == run_id else None
+
+    def fences(self, run_id: str) -> dict[str, int]:
+        return {row["key"]: row["fence"] for row in self._rows(run_id) if row.get("fence") is not None}
+
+
+def _living(leases: dict[str, Item], holders: dict[str, Item], now: float) -> dict[str, str]:
+    """The run that holds each host and is alive, or for which somebody puts the host back right now."""
+    alive = {run_id for run_id, item in holders.items() if items.run_of(item).is_alive(now)}
+    return {
+        key: lease["run_id"]
+        for key, lease in leases.items()
+        if lease.get("run_id") in alive or (lease.get("kept_until") or 0.0) > now
+    }
+
+
+def _adopting(lease: Item, holders: dict[str, Item]) -> dict[str, Any]:
+    """What a host knows that was left open: from which run it was taken."""
+    last = holders.get(lease.get("run_id", ""))
+    if last is None or (last.get("closed_at") and not lease.get("power")):
+        return {}
+    return {"adopted_from": last["run_id"]}

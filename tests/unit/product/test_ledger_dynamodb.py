@@ -1,0 +1,200 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What only the table has: its URL, what is said of one that does not fit, many accounts, and large runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import Aws
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import open_ledger
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb import DynamoDbLedger
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb_items import (
+    KEPT_SECONDS,
+    SCHEMA_VERSION,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb_table import Table, parse_url
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord, Verdict
+
+from . import dynamodb_server
+from .fakes import ID, START, FakeAccount, VirtualClock, client_error
+from .stage import RUN, a_host, a_run
+
+FOUND = PowerRecord(ID, ID, "eu-central-1", "dev-01", "stopped", START, RUN)
+
+
+def items(table: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = dynamodb_server.client().scan(TableName=table)["Items"]
+    return found
+
+
+def test_a_url_names_the_table_and_its_region() -> None:
+    assert (parse_url("dynamodb://t-1").table, parse_url("dynamodb://t-1").region) == ("t-1", None)
+    assert parse_url("dynamodb://t-1?region=eu-west-1").region == "eu-west-1"
+    arn = "arn:aws:dynamodb:eu-north-1:123456789012:table/t-1"
+    assert (parse_url(f"dynamodb://{arn}").table, parse_url(f"dynamodb://{arn}").region) == (arn, "eu-north-1")
+
+
+@pytest.mark.parametrize(
+    "url", ["dynamodb://", "dynamodb://t", "dynamodb://table?zone=a", "dynamodb://ta ble", "s3://x"]
+)
+def test_a_url_that_is_none_is_refused_with_what_would_be_right(url: str) -> None:
+    with pytest.raises(InvalidOption, match=r"dynamodb://TABLE\?region="):
+        open_ledger(url)
+
+
+def test_the_region_of_a_host_is_not_that_of_the_table() -> None:
+    """The option region of a step says where its host lives."""
+    table = dynamodb_server.new_table()
+    options = {**dynamodb_server.options(), "region": "ap-south-1"}
+    ledger = open_ledger(f"dynamodb://{table}?region={dynamodb_server.REGION}", options)
+    ledger.open_run(a_run(), [a_host()], take_over=False)
+    assert len(items(table)) == 5
+
+
+def test_a_table_without_a_region_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    with pytest.raises(InvalidOption, match="Say where the table is"):
+        open_ledger("dynamodb://table", dynamodb_server.options()).check()
+
+
+def test_a_table_that_is_missing_is_not_made() -> None:
+    ledger = dynamodb_server.ledger("nobody-made-it")
+    with pytest.raises(InvalidOption, match=r"no DynamoDB table nobody-made-it in eu-central-1 .* not made by a run"):
+        ledger.check()
+    assert "nobody-made-it" not in dynamodb_server.client().list_tables()["TableNames"]
+
+
+def test_a_table_with_other_keys_is_refused() -> None:
+    table = dynamodb_server.new_table(
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+    with pytest.raises(InvalidOption, match=r"keys must be pk \(S, HASH\) and sk \(S, RANGE\)"):
+        dynamodb_server.ledger(table).check()
+
+
+def test_what_a_team_should_have_is_a_warning() -> None:
+    table = dynamodb_server.new_table()
+    (warning,) = dynamodb_server.ledger(table).check()
+    assert "expires_at" in warning
+    assert "point-in-time recovery" in warning
+    client = dynamodb_server.client()
+    client.update_time_to_live(
+        TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"}
+    )
+    client.update_continuous_backups(
+        TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+    )
+    assert dynamodb_server.ledger(table).check() == []
+
+
+def test_a_table_of_a_newer_version_is_refused() -> None:
+    table = dynamodb_server.new_table()
+    newer = {"pk": {"S": "LEDGER"}, "sk": {"S": "SCHEMA"}, "version": {"N": str(SCHEMA_VERSION + 1)}}
+    dynamodb_server.client().put_item(TableName=table, Item=newer)
+    with pytest.raises(InvalidOption, match="written by a newer version of this collection"):
+        dynamodb_server.ledger(table).check()
+
+
+def test_accounts_share_a_table_and_see_what_is_theirs() -> None:
+    table = dynamodb_server.new_table()
+    ours, theirs = dynamodb_server.ledger(table), dynamodb_server.ledger(table)
+    theirs.__dict__["_account"] = "210987654321"
+    ours.open_run(a_run(), [a_host()], take_over=False)
+    assert theirs.open_run(a_run("theirs"), [a_host(run_id="theirs")], take_over=False) == {}
+    theirs.record_power(FOUND)
+    assert (ours.open_power(), len(theirs.open_power())) == ([], 1)
+    assert [run.run_id for run in ours.runs()] == [RUN]
+
+
+def test_what_is_over_expires_and_what_is_open_does_not() -> None:
+    table = dynamodb_server.new_table()
+    ledger = dynamodb_server.ledger(table)
+    ledger.open_run(a_run(), [a_host()], take_over=False)
+    ledger.record_power(FOUND)
+    expiring = {item["pk"]["S"].partition("#")[0] for item in items(table) if "expires_at" in item}
+    assert expiring == {"RUN", "RUNS"}
+    assert not any("expires_at" in item for item in items(table) if item["sk"]["S"] in {"RUN", "HOST"})
+    ledger.close_power(ID, "restored", START)
+    ledger.close_run(RUN, START)
+    (run,) = [item for item in items(table) if item["sk"]["S"] == "RUN"]
+    assert run["expires_at"] == {"N": str(int(START + KEPT_SECONDS))}
+    assert any(item["sk"]["S"].startswith("CLOSED#") and "expires_at" in item for item in items(table))
+
+
+def test_a_large_run_takes_few_calls_to_open_and_none_of_its_hosts_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = dynamodb_server.ledger(dynamodb_server.new_table())
+    calls: list[str] = []
+    call = Aws.call
+
+    def counted(self: Aws, service: str, operation: str, *args: Any, **params: Any) -> dict[str, Any]:
+        calls.append(operation)
+        return call(self, service, operation, *args, **params)
+
+    monkeypatch.setattr(Aws, "call", counted)
+    hosts = [a_host(f"i-{number:04}", position=number, facts={"note": "x" * 3000}) for number in range(400)]
+    assert ledger.open_run(a_run(), hosts, take_over=False) == {}
+    assert len(calls) <= 2 + 4 * 13, "two batches of reads and one transaction for each 33 hosts"
+    calls.clear()
+    assert [host.key for host in ledger.hosts(RUN)] == [host.key for host in hosts]
+    assert len(calls) >= 2, "more than one page of 1 MB"
+    assert len(ledger.fences(RUN)) == 400
+    ledger.conclude(RUN, "i-0399", Verdict("patched"))
+    assert ledger.outcome_counts(RUN) == {"": 399, "patched": 1}
+
+
+# What DynamoDB says while others are at the same items
+
+
+@pytest.fixture
+def account(clock: VirtualClock) -> FakeAccount:
+    account = FakeAccount(clock)
+    account.on("get_caller_identity", {"Account": "123456789012"})
+    return account
+
+
+def scripted(account: FakeAccount, clock: VirtualClock) -> DynamoDbLedger:
+    return DynamoDbLedger(Table(parse_url("dynamodb://table"), Aws(account, clock, "eu-central-1"), clock))
+
+
+def cancelled(*codes: str) -> Exception:
+    error = client_error("TransactionCanceledException")
+    error.response["CancellationReasons"] = [{"Code": code} for code in codes]
+    return error
+
+
+def test_a_transaction_that_met_another_is_done_again(account: FakeAccount, clock: VirtualClock) -> None:
+    account.on(
+        "transact_write_items", cancelled("TransactionConflict", "None"), cancelled("ThrottlingError", "None"), {}
+    )
+    assert scripted(account, clock).record_power(FOUND) == FOUND
+    tokens = {call.params["ClientRequestToken"] for call in account.of("transact_write_items")}
+    assert (len(tokens), len(clock.pauses)) == (3, 2)
+
+
+def test_what_a_batch_left_out_is_asked_for_again(account: FakeAccount, clock: VirtualClock) -> None:
+    pointer = {name: {"S": text} for name, text in {"host_key": ID, "home": "123456789012#eu-central-1"}.items()}
+    account.on("query", {"Items": [pointer]})
+    keys = {"table": {"Keys": [{"pk": {"S": "a"}, "sk": {"S": "b"}}]}}
+    account.on("batch_get_item", {"Responses": {}, "UnprocessedKeys": keys}, {"Responses": {}, "UnprocessedKeys": {}})
+    assert scripted(account, clock).open_power() == []
+    first, second = account.of("batch_get_item")
+    assert first.params["RequestItems"]["table"]["Keys"] != second.params["RequestItems"]["table"]["Keys"]
+    assert second.params["RequestItems"]["table"]["Keys"] == keys["table"]["Keys"]
+
+
+@pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "TransactionConflictException"])
+def test_a_write_that_is_throttled_or_meets_a_transaction_is_done_again(
+    account: FakeAccount, clock: VirtualClock, code: str
+) -> None:
+    account.on("update_item", client_error(code), {})
+    scripted(account, clock).heartbeat(RUN, START)
+    assert len(account.of("update_item")) == 2
