@@ -10,7 +10,7 @@ from typing import Any
 
 from .._errors import PatchFleetError
 from .._step import StepContext
-from .causes import METADATA, Cause
+from .causes import METADATA, Cause, advice_on
 from .run import run_guest_script
 from .servicing import servicing
 
@@ -68,6 +68,12 @@ def put_aside(context: StepContext) -> str:
     """A sentence about what a repair has put aside and nothing has proven to be of no use any more; empty when there is none."""
     folders = _old_cache(context)
     return f" The cache from before the repair is kept: {', '.join(folders)}." if folders else ""
+
+
+def advice_for(context: StepContext, cause: Cause) -> str:
+    """causes.advice_on, with the update source that the check of Windows Update has found in this run."""
+    facts = context.ledger.host(*context.place).facts if context.place else {}
+    return advice_on(cause, facts.get("update_source"))
 
 
 def _old_cache(context: StepContext) -> list[str]:

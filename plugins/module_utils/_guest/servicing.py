@@ -78,6 +78,17 @@ def stands_still_since(context: StepContext) -> str | None:
     return str(now["last_progress_at"]) if _is_silent(context, now) and not worked else None
 
 
+def why_late(context: StepContext) -> tuple[str, str]:
+    """Reason code and the end of a sentence that tell an installation which is hung from one that is slow."""
+    try:
+        since = stands_still_since(context)
+    except PatchFleetError as error:
+        if error.outcome != "failed":
+            raise
+        since = None  # a host that cannot be asked any more says nothing
+    return ("installation_hung", f", and has made no progress since {since}") if since else ("install_timeout", "")
+
+
 def _state(context: StepContext) -> dict[str, Any]:
     return run_guest_script(context, "servicing_state", ASK_SECONDS)
 

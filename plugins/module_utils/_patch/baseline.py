@@ -11,11 +11,14 @@ within about two minutes can fail silently, so they are kept apart.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from .._clock import iso
 from .._errors import PatchFleetError
+from .._guest.causes import UNKNOWN, cause_of
+from .._guest.repair import advice_for
 from .._ssm.commands import Command, Invocation, send, wait_for_end
 from .._step import StepContext
 
@@ -111,7 +114,15 @@ def scan(context: StepContext, instance_id: str, snapshot_id: str) -> Scan:
             f"No fresh scan proves its compliance: the scan ended {invocation.details}, and Patch Manager shows no state of it.",
             "not_proven",
         )
-    raise PatchFleetError(f"Windows could not search for updates: {_last_line(invocation)}", "scan_failed")
+    raise search_failed(context, _last_line(invocation))
+
+
+def search_failed(context: StepContext, said: str) -> PatchFleetError:
+    """The error for a search that Windows ended with these words; the cause is told where they have an HRESULT that names one."""
+    hresult = re.search(r"0x[0-9A-Fa-f]{8}", said)
+    cause = cause_of(hresult.group() if hresult else None)
+    why = "" if cause is UNKNOWN else f" {cause.sentence}. {advice_for(context, cause)}".rstrip()
+    return PatchFleetError(f"Windows could not search for updates: {said.rstrip('.')}.{why}", "scan_failed")
 
 
 def _last_line(invocation: Invocation) -> str:

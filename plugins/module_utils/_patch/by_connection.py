@@ -15,8 +15,9 @@ from typing import Any
 from .._clock import iso
 from .._errors import PatchFleetError
 from .._guest.run import run_guest_script
+from .._guest.servicing import why_late
 from .._step import HostConnection, StepContext
-from .baseline import Scan
+from .baseline import Scan, search_failed
 
 CATEGORIES = ("CriticalUpdates", "SecurityUpdates")
 """What AWS-DefaultPatchBaseline approves, as far as Windows knows it: it tells classes, not severities."""
@@ -31,7 +32,7 @@ def install(context: StepContext, connection: HostConnection) -> None:
     when Windows installs no more, and the search after it decides.
 
     Raises:
-        PatchFleetError: ``install_timeout``; Windows had not ended when the time was over. Nothing is cut off.
+        PatchFleetError: ``install_timeout`` or ``installation_hung``, when Windows had not ended in time. Nothing is cut off.
     """
     seconds = float(context.params["install_timeout_seconds"])
     deadline = context.deadline(seconds)
@@ -47,9 +48,10 @@ def install(context: StepContext, connection: HostConnection) -> None:
     context.say(f"win_updates: {trouble}")
     if context.wait(lambda: _is_quiet(context), deadline, 15.0, 60.0) is None:
         context.learn(installation_overdue=True)
+        code, how = why_late(context)
         raise PatchFleetError(
-            f"The installation had not ended after {seconds:.0f} s: {trouble}. It is not cut off; look at the host.",
-            "install_timeout",
+            f"The installation had not ended after {seconds:.0f} s{how}: {trouble}. It is not cut off; look at the host.",
+            code,
         )
 
 
@@ -79,7 +81,7 @@ def search(context: StepContext, connection: HostConnection) -> Scan:
     options = {"state": "searched", "category_names": list(CATEGORIES)}
     result = connection.win_updates(options, SEARCH_TIMEOUT_SECONDS)
     if result.get("failed"):
-        raise PatchFleetError(f"Windows could not search for updates: {result.get('msg')}", "scan_failed")
+        raise search_failed(context, str(result.get("msg")))
     missing = {kb for update in result["updates"].values() if not update.get("installed") for kb in _kbs(update)}
     found = Scan(
         missing=tuple(sorted(missing)),

@@ -10,9 +10,9 @@ from typing import Any
 
 from .._clock import iso
 from .._errors import PatchFleetError
-from .._guest.causes import advice_on, cause_of
-from .._guest.repair import may_repair, put_aside, repair, tidy
-from .._guest.servicing import stands_still_since
+from .._guest.causes import cause_of
+from .._guest.repair import advice_for, may_repair, put_aside, repair, tidy
+from .._guest.servicing import why_late
 from .._step import TRACKING_ARGUMENTS, Step, StepContext
 from .._windows_script.protocol import compose, run_script
 from . import by_connection, reboots
@@ -128,13 +128,7 @@ def _install_once(context: StepContext, instance_id: str) -> None:
 def _why_late(context: StepContext, instance_id: str) -> tuple[str, str]:
     """Reason code and the part of the sentence that tells a lost agent and a hung servicing from a slow one."""
     silence = reboots.silence(context, instance_id)
-    if silence:
-        return "agent_lost", silence
-    try:
-        since = stands_still_since(context)
-    except PatchFleetError:
-        since = None  # a host that cannot be asked any more says nothing
-    return ("installation_hung", f", and has made no progress since {since}") if since else ("install_timeout", "")
+    return ("agent_lost", silence) if silence else why_late(context)
 
 
 def _verify(context: StepContext, instance_id: str) -> Scan:
@@ -169,9 +163,8 @@ def _still_missing(context: StepContext, found: Scan, failed_updates: list[dict[
     missing = sorted({*found.missing, *found.failed})
     named = [f"{kb} ({codes[kb]})" if codes.get(kb) else kb for kb in missing]
     if named:
-        source = context.ledger.host(*context.place).facts.get("update_source") if context.place else None
         causes = dict.fromkeys(cause_of(codes[kb]) for kb in missing if codes.get(kb))
-        why = "".join(f" {cause.sentence}. {advice_on(cause, source)}".rstrip() for cause in causes) + put_aside(
+        why = "".join(f" {cause.sentence}. {advice_for(context, cause)}".rstrip() for cause in causes) + put_aside(
             context
         )
         return PatchFleetError(

@@ -139,7 +139,9 @@ def test_a_search_that_failed_is_told_with_the_nodes_last_words(stage: Stage) ->
     stage.guest.on(DOCUMENT, Outcome("Failed", seconds=60, stderr=words))
     error = trouble(stage)
     assert (error.code, manager.operations) == ("scan_failed", ["Scan"])
-    assert error.reason == "Windows could not search for updates: Patch scan failed: 0x8024402C"
+    assert error.reason.startswith(
+        "Windows could not search for updates: Patch scan failed: 0x8024402C. The host does not reach its update source. Look at"
+    )
 
 
 def test_a_search_that_failed_without_a_word_is_told_with_how_it_ended(stage: Stage) -> None:

@@ -37,6 +37,7 @@ class FakeConnection:
         self._stage = stage
         self._answers = {"searched": searches, "installed": installs or [{"updates": {}}]}
         self._busy = busy
+        self.last_progress_at: str | None = None
         self.asked: list[dict[str, Any]] = []
         self.limits: list[float] = []
 
@@ -45,7 +46,7 @@ class FakeConnection:
         data: dict[str, Any] = {"entries": []}
         if name == "servicing_state":
             self._busy -= 1
-            data = {"installing": self._busy >= 0}
+            data = {"installing": self._busy >= 0, "last_progress_at": self.last_progress_at}
         return json.dumps({"patchfleet": 1, "script": name, "ok": True, "data": data, "error": None})
 
     def win_updates(self, options: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
@@ -123,9 +124,20 @@ def test_one_that_does_not_end_is_not_cut_off(stage: Stage, run: Run) -> None:
     assert connection.limits == [1800]
 
 
+def test_one_that_hangs_is_told_from_one_that_is_slow(stage: Stage, run: Run) -> None:
+    connection = FakeConnection(stage, [missing()], [LOST], busy=1000)
+    connection.last_progress_at = "2026-11-14T21:50:00Z"
+    with pytest.raises(PatchFleetError, match="no progress since 2026-11-14T21:50:00Z") as caught:
+        run(INSTALL, connection, install_timeout_seconds=7200)
+    assert caught.value.code == "installation_hung"
+
+
 def test_a_search_that_fails_proves_nothing(stage: Stage, run: Run) -> None:
     connection = FakeConnection(stage, [{"failed": True, "msg": "0x8024402C"}])
-    with pytest.raises(PatchFleetError, match="0x8024402C") as caught:
+    stage.ledger.learn(RUN, ID, {"update_source": {"kind": "wsus", "url": "http://wsus:8530", "proxy": None}})
+    with pytest.raises(
+        PatchFleetError, match=r"0x8024402C\. The host does not reach .*http://wsus:8530\. It uses no proxy"
+    ) as caught:
         run(LOOK, connection)
     assert caught.value.code == "scan_failed"
     assert "verified_at" not in stage.facts()
