@@ -31,6 +31,7 @@ options:
       - V(closed) ends the run; hosts without an outcome are concluded as interrupted.
       - V(open_hosts) lists the hosts that earlier runs left open.
       - V(settled) closes dead runs of which nothing is open, and fails when a host is still on because of us.
+      - V(listed) lists all runs, V(shown) shows one with its hosts, and V(exported) gives all that is known of one as JSON.
     type: str
     required: true
     choices:
@@ -45,6 +46,9 @@ options:
       - closed
       - open_hosts
       - settled
+      - listed
+      - shown
+      - exported
   run_id:
     description:
       - The run. With O(state=open_hosts) and O(state=settled) only that one is looked at.
@@ -90,6 +94,10 @@ options:
     description:
       - The same as a stable code.
     type: str
+  dest:
+    description:
+      - The file into which O(state=exported) writes. Without it, the result has RV(export).
+    type: str
 attributes:
   check_mode:
     support: full
@@ -113,9 +121,33 @@ EXAMPLES = r"""
   patchfleet.windows.patch_run:
     state: open_hosts
   register: left_open
+
+# From a terminal: ansible localhost -m patchfleet.windows.patch_run -a state=listed
+- name: All runs
+  patchfleet.windows.patch_run:
+    state: listed
+
+- name: Keep all that is known of one
+  patchfleet.windows.patch_run:
+    state: exported
+    run_id: 20261114T220000Z-ab12
+    dest: run.json
 """
 
 RETURN = r"""
+runs:
+  description: The runs, the newest first, with the number of hosts of each outcome.
+  returned: state=listed
+  type: list
+  elements: dict
+run:
+  description: The run, as in RV(runs).
+  returned: state=shown
+  type: dict
+export:
+  description: The run, its hosts, steps and open power records as the ledger has them; times are seconds since 1970.
+  returned: state=exported without O(dest)
+  type: dict
 run_id:
   description: The run that was opened.
   returned: state=opened

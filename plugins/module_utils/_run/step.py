@@ -12,6 +12,7 @@ from .._step import Step, StepContext
 from .conclude import close_run, conclude_host, fail_host, lost_hosts
 from .open import open_run, plan_run
 from .recover import open_hosts, settle
+from .show import export_run, list_runs, show_run
 from .user_tasks import begin_tasks, end_tasks, fail_tasks
 
 STATES = {
@@ -26,10 +27,13 @@ STATES = {
     "closed": close_run,
     "open_hosts": open_hosts,
     "settled": settle,
+    "listed": list_runs,
+    "shown": show_run,
+    "exported": export_run,
 }
 
 
-READS_ONLY = frozenset({"planned", "open_hosts"})
+READS_ONLY = frozenset({"planned", "open_hosts", "listed", "shown", "exported"})
 
 
 def work(context: StepContext) -> dict[str, Any]:
@@ -55,6 +59,7 @@ STEP = Step(
         "failed_step": {"type": "str"},
         "reason": {"type": "str"},
         "reason_code": {"type": "str"},
+        "dest": {"type": "str"},
     },
     work=work,
     rules={
@@ -68,6 +73,8 @@ STEP = Step(
             ("state", "tasks_failed", ("run_id", "host", "tasks", "reason")),
             ("state", "lost_hosts", ("run_id",)),
             ("state", "closed", ("run_id",)),
+            ("state", "shown", ("run_id",)),
+            ("state", "exported", ("run_id",)),
         ]
     },
 )

@@ -23,6 +23,7 @@ from .fakes import ID, START
 from .stage import RUN, a_host, a_run
 
 WRITERS = 8
+MANY = 50
 ROUNDS = 5
 FORK = multiprocessing.get_context("fork")
 
@@ -32,21 +33,21 @@ def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
     return BACKENDS[request.param](tmp_path)
 
 
-def at_once(work: Callable[[int], object]) -> None:
-    """Let WRITERS processes do this at the same moment, each with its number."""
+def at_once(work: Callable[[int], object], writers: int = WRITERS) -> None:
+    """Let so many processes do this at the same moment, each with its number."""
     gc.collect()  # closes what this process has open: SQLite forbids to fork with an open database
-    gate = FORK.Barrier(WRITERS)
+    gate = FORK.Barrier(writers)
 
     def run(number: int) -> None:
         gate.wait(30)
         work(number)
 
-    writers = [FORK.Process(target=run, args=(number,)) for number in range(WRITERS)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join(50)
-    assert [writer.exitcode for writer in writers] == [0] * WRITERS
+    processes = [FORK.Process(target=run, args=(number,)) for number in range(writers)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(100)
+    assert [process.exitcode for process in processes] == [0] * writers
 
 
 def test_all_of_them_may_make_the_ledger(opener: Opener) -> None:
@@ -92,7 +93,7 @@ def test_one_of_them_gets_the_lease(opener: Opener, tmp_path: Path) -> None:
         kept = opener().open_run(a_run(run_id), [a_host(run_id=run_id)], take_over=False)
         (tmp_path / f"kept-{number}").write_text(kept.get(ID, "mine"))
 
-    at_once(lease)
+    at_once(lease, MANY)
     ledger = opener()
     answers = {path.name.replace("kept", "run"): path.read_text() for path in tmp_path.glob("kept-*")}
     (holder,) = [run_id for run_id, answer in answers.items() if answer == "mine"]

@@ -1,0 +1,112 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the ledger holds: its runs, one of them, and all of one as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from typing import Any
+
+from .._clock import iso
+from .._errors import InvalidOption
+from .._ledger.records import Run
+from .._step import StepContext
+
+
+def list_runs(context: StepContext) -> dict[str, Any]:
+    """All runs, the newest first.
+
+    Returns:
+        runs (run_id, opened_at, closed_at, operation, alive, breaker, outcomes), lines.
+    """
+    runs = [_run(context, run) for run in context.ledger.runs()]
+    lines = [_line(run) for run in runs] or ["The ledger holds no run yet."]
+    return {"changed": False, "runs": runs, "lines": lines}
+
+
+def show_run(context: StepContext) -> dict[str, Any]:
+    """One run with its hosts.
+
+    Returns:
+        run (as in list_runs), hosts (host, instance_id, outcome, step, reason_code, reason, open), lines.
+    """
+    run_id = context.params["run_id"]
+    run = _run(context, context.ledger.run(run_id))
+    started = {record.host_key for record in context.ledger.open_power() if record.started_by}
+    hosts = [
+        {
+            "host": host.name,
+            "instance_id": host.instance_id,
+            "outcome": host.outcome,
+            "step": host.step,
+            "reason_code": host.reason_code,
+            "reason": host.reason,
+            "open": host.key in started and context.ledger.holder(host.key) == run_id,
+        }
+        for host in context.ledger.hosts(run_id)
+    ]
+    lines = [_line(run), *(_host_line(host) for host in hosts)]
+    return {"changed": False, "run": run, "hosts": hosts, "lines": lines}
+
+
+def export_run(context: StepContext) -> dict[str, Any]:
+    """All that is known of one run, as JSON in the file ``dest``, or as export in the result.
+
+    Raises:
+        InvalidOption: the file cannot be written.
+    """
+    run_id, dest = context.params["run_id"], context.params["dest"]
+    export = {
+        "schema": 1,
+        "run": asdict(context.ledger.run(run_id)),
+        "hosts": [asdict(host) for host in context.ledger.hosts(run_id)],
+        "steps": [asdict(step) for step in context.ledger.steps(run_id)],
+        "open_power_records": [
+            asdict(record) for record in context.ledger.open_power() if run_id in {record.run_id, record.started_by}
+        ],
+    }
+    if not dest:
+        return {"changed": False, "export": export}
+    text = json.dumps(export, indent=1, ensure_ascii=False) + "\n"
+    try:
+        return {"changed": _write(os.path.expanduser(dest), text, context.check_mode), "dest": dest}
+    except OSError as error:
+        raise InvalidOption("dest", dest, f"It must be a file that can be written ({error}).") from error
+
+
+def _write(path: str, text: str, check_mode: bool) -> bool:
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            if file.read() == text:
+                return False
+    if not check_mode:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    return True
+
+
+def _run(context: StepContext, run: Run) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "opened_at": iso(run.opened_at),
+        "closed_at": iso(run.closed_at),
+        "operation": run.operation,
+        "alive": run.is_alive(context.clock.now()),
+        "breaker": run.breaker,
+        "outcomes": {outcome or "none yet": n for outcome, n in context.ledger.outcome_counts(run.run_id).items()},
+    }
+
+
+def _line(run: dict[str, Any]) -> str:
+    how = "goes on" if run["alive"] else f"closed {run['closed_at']}" if run["closed_at"] else "was cut off"
+    counts = ", ".join(f"{number} {outcome}" for outcome, number in sorted(run["outcomes"].items()))
+    return f"{run['run_id']}  {run['operation']}  {how}  {counts}"
+
+
+def _host_line(host: dict[str, Any]) -> str:
+    still_on = " Still on because of this run." if host["open"] else ""
+    return f"{host['host']}  {host['outcome'] or 'no outcome yet'}  {host['reason'] or ''}{still_on}".rstrip()
