@@ -8,7 +8,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import hypothesis
+
 # Those beside the Python that runs the tests: `make matrix` has a virtual environment for each ansible-core.
 COLLECTIONS = Path(sys.prefix) / "collections"
 
 sys.path.insert(0, str(COLLECTIONS))
+
+# How long an example takes says something of the machine, and nothing of the product.
+hypothesis.settings.register_profile("patchfleet", deadline=None)
+hypothesis.settings.load_profile("patchfleet")
