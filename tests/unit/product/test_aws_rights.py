@@ -1,0 +1,70 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's rights in the template: every action that the product calls is granted, and no other.
+
+That they are granted on the right resources and conditions the lab shows, which enforces them in every scenario.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import botocore.session
+from botocore import xform_name
+
+from lab.aws.cloudformation.stacks import Stacks
+from lab.aws.setup import set_up
+from lab.scenario import load
+
+ROOT = Path(__file__).parents[3]
+UTILS = ROOT / "plugins" / "module_utils"
+SERVICES = {"dynamodb": UTILS / "_ledger", "ec2": UTILS, "iam": UTILS, "ssm": UTILS}
+"""Where each is called; DynamoDB's operations have names that are words of ours elsewhere, such as scan."""
+NO_ACTION = {"dynamodb:TransactWriteItems"}
+"""Its parts are what needs rights (DynamoDB developer guide, "Amazon DynamoDB Transactions and IAM")."""
+NOT_CALLED_BY_NAME = {
+    "kms:CreateGrant",  # EC2 makes the grant in the caller's name when it starts an encrypted host
+    "ec2:CreateTags",  # part of CreateSnapshot when that gives tags
+    *("dynamodb:PutItem", "dynamodb:DeleteItem"),  # parts of TransactWriteItems
+}
+
+
+def words_in(folder: Path) -> set[str]:
+    """Every text in the code there: operations are called by their boto3 names."""
+    trees = [ast.parse(path.read_text()) for path in folder.rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def called() -> Iterator[str]:
+    session = botocore.session.Session()
+    for service, folder in SERVICES.items():
+        words = words_in(folder)
+        model = session.get_service_model(service)
+        yield from (f"{service}:{name}" for name in model.operation_names if xform_name(name) in words)
+
+
+def granted() -> set[str]:
+    scenario = load(ROOT / "tests" / "scenarios" / "17-encrypted-volumes.yml")
+    stacks = Stacks()
+    role = set_up(stacks, scenario, scenario.start)
+    return {action for statement in stacks.statements_of_role(role) for action in statement.actions}
+
+
+def test_everything_that_is_called_is_granted_and_nothing_else() -> None:
+    used = {*called(), *NOT_CALLED_BY_NAME} - NO_ACTION
+    assert used - granted() == set()
+    assert granted() - used == set()
+
+
+def test_no_right_is_on_everything_but_for_reading() -> None:
+    """An action with "*" must be one that knows no resource, and all of those only look."""
+    scenario = load(ROOT / "tests" / "scenarios" / "17-encrypted-volumes.yml")
+    stacks = Stacks()
+    statements = stacks.statements_of_role(set_up(stacks, scenario, scenario.start))
+    everywhere = {action for statement in statements if "*" in statement.resources for action in statement.actions}
+    assert all(action.partition(":")[2].startswith(("Describe", "Get", "List")) for action in everywhere)
