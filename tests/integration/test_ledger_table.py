@@ -26,4 +26,3 @@ def test_a_scenario_holds_with_the_ledger_in_a_table(name: str, tmp_path: Path) 
     ended = subprocess.run([*command, *table], capture_output=True, text=True, check=False, env=dict(os.environ))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert (tmp_path / "run" / "ledger.json").exists()
-    assert not (tmp_path / "run" / "ledger.sqlite").exists()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from botocore.model import ListShape, Shape, StructureShape
 NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 Writer = Callable[[Any, list[str]], None]
 _writers: dict[str, Writer] = {}
+_making = threading.Lock()
 
 
 def ec2_body(operation: str, shape: Shape | None, result: dict[str, Any], request_id: str) -> str:
@@ -22,7 +24,9 @@ def ec2_body(operation: str, shape: Shape | None, result: dict[str, Any], reques
     parts = [f'<?xml version="1.0" encoding="UTF-8"?>\n<{operation}Response xmlns="{NAMESPACE}">']
     parts.append(f"<requestId>{request_id}</requestId>")
     if shape is not None:
-        _writer(shape)(result, parts)
+        with _making:  # another thread must not meet a writer that is only begun
+            writer = _writer(shape)
+        writer(result, parts)
     else:
         parts.append("<return>true</return>")
     parts.append(f"</{operation}Response>")
