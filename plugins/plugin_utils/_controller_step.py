@@ -47,7 +47,7 @@ class ControllerStep(ActionBase):  # type: ignore[misc]  # ansible-core has no t
             context = StepContext(params, check_mode=self._task.check_mode)
             context.say = self._teller(context, task_vars or {})
             if (task_vars or {}).get("patch__host", {}).get("transport") == "connection":
-                context.connection = AnsibleConnection(self, task_vars or {}, context.clock)
+                context.connection = AnsibleConnection(self, task_vars or {}, context)
             result.update(self.perform(context, task_vars or {}))
         except PatchFleetError as error:
             result.update(failed=True, **failure(error))

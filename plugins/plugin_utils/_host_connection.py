@@ -6,15 +6,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._clock import Clock
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import StepContext
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._watched_call import WatchedCall
 
 # A connection that breaks in the middle comes as what its library raises: requests's errors are OSErrors.
 CONNECTION_LOST: tuple[type[Exception], ...] = (AnsibleConnectionFailure, OSError)
@@ -33,23 +32,24 @@ class AnsibleConnection:
     """Runs ansible.windows's module and action on the host of the task.
 
     A script goes to win_powershell through the connection's stdin, so its length does not matter. Time-outs are seconds of
-    the clock; Ansible's own are real ones, so they are converted here.
+    the clock. The run's lease is kept while a call works, and proven before each that may change the host.
     """
 
-    def __init__(self, action: Any, task_vars: dict[str, Any], clock: Clock) -> None:
+    def __init__(self, action: Any, task_vars: dict[str, Any], context: StepContext) -> None:
         self._action = action
         self._task_vars = task_vars
-        self._clock = clock
+        self._context = context
 
     def run_script(self, text: str, timeout_seconds: float) -> str:
         """What the script printed.
 
         Raises:
             PatchFleetError: ``unreachable``, ``command_timeout``, or ``script_failed`` where PowerShell itself failed.
+            Held: another run took the host over.
         """
-        result = self._limited(
+        result = self._watched(
             timeout_seconds,
-            lambda: self._action._execute_module(  # noqa: SLF001 - how action plugins run modules
+            lambda _call: self._action._execute_module(  # noqa: SLF001 - how action plugins run modules
                 module_name=POWERSHELL, module_args={"script": text}, task_vars=self._task_vars
             ),
         )
@@ -60,13 +60,31 @@ class AnsibleConnection:
     def win_updates(self, options: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
         """The result of ansible.windows.win_updates with these options.
 
+        Its modules start, poll and cancel a task in Windows. When the call ends early, nothing more of them reaches the
+        host: Windows goes on.
+
         Raises:
             PatchFleetError: ``unreachable``, ``command_timeout``.
+            Held: another run took the host over.
         """
+        plugin = self._updates_action(options)
+        run_module = plugin._execute_module  # noqa: SLF001
+
+        def run(call: WatchedCall) -> dict[str, Any]:
+            def run_while_ours(*args: Any, **kwargs: Any) -> Any:
+                call.go_on(changes_host=kwargs["module_args"].get("_operation") != "poll")
+                return run_module(*args, **kwargs)
+
+            plugin._execute_module = run_while_ours  # noqa: SLF001
+            return dict(plugin.run(task_vars=self._task_vars))
+
+        return self._watched(timeout_seconds, run)
+
+    def _updates_action(self, options: dict[str, Any]) -> Any:
         action = self._action
         task = action._task.copy()  # noqa: SLF001 - how action plugins run others
         task.args = options
-        plugin = action._shared_loader_obj.action_loader.get(  # noqa: SLF001
+        return action._shared_loader_obj.action_loader.get(  # noqa: SLF001
             UPDATES,
             task=task,
             connection=action._connection,  # noqa: SLF001
@@ -75,12 +93,12 @@ class AnsibleConnection:
             templar=action._templar,  # noqa: SLF001
             shared_loader_obj=action._shared_loader_obj,  # noqa: SLF001
         )
-        return self._limited(timeout_seconds, lambda: plugin.run(task_vars=self._task_vars))
 
-    def _limited(self, seconds: float, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _watched(self, seconds: float, work: Callable[[WatchedCall], dict[str, Any]]) -> dict[str, Any]:
+        self._context.prove_lease()
         try:
-            with _time_limit(self._clock.real_seconds(seconds), seconds):
-                result = dict(work())
+            with WatchedCall(self._context, seconds) as call:
+                result = work(call)
         except CONNECTION_LOST as error:
             raise PatchFleetError(f"The host cannot be reached over its connection: {error}", "unreachable") from error
         if result.get("unreachable"):
@@ -91,19 +109,3 @@ class AnsibleConnection:
 def _said(result: dict[str, Any]) -> str:
     errors = [str(error.get("output") or error) for error in result.get("error") or () if isinstance(error, dict)]
     return (" ".join(errors) or str(result.get("msg") or "no message"))[-500:].strip()
-
-
-@contextlib.contextmanager
-def _time_limit(real_seconds: float, seconds: float) -> Iterator[None]:
-    """No connection plugin has a limit for a whole command, so a signal ends it, as Ansible's own keyword timeout does."""
-
-    def ring(_number: int, _frame: object) -> None:
-        raise PatchFleetError(f"The host had not answered after {seconds:.0f} s.", "command_timeout")
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, max(real_seconds, 1.0))
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

@@ -60,6 +60,8 @@ def _trouble(connection: HostConnection, options: dict[str, Any], seconds: float
     try:
         result = connection.win_updates(options, seconds)
     except PatchFleetError as error:
+        if error.outcome != "failed":
+            raise
         return error.reason
     return str(result.get("msg") or "it failed without a message") if result.get("failed") else None
 
@@ -68,7 +70,9 @@ def _is_quiet(context: StepContext) -> bool | None:
     """True once the host answers and installs nothing."""
     try:
         return True if not run_guest_script(context, "servicing_state", ASK_SECONDS)["installing"] else None
-    except PatchFleetError:
+    except PatchFleetError as error:
+        if error.outcome != "failed":
+            raise
         return None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Held, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._patch.install import INSTALL, LOOK
 from ansible_collections.patchfleet.windows.plugins.module_utils._ssm.step import WAIT
 from ansible_collections.patchfleet.windows.plugins.module_utils._step import Step, perform
@@ -38,6 +38,7 @@ class FakeConnection:
         self._answers = {"searched": searches, "installed": installs or [{"updates": {}}]}
         self._busy = busy
         self.last_progress_at: str | None = None
+        self.lost: Exception | None = None
         self.asked: list[dict[str, Any]] = []
         self.limits: list[float] = []
 
@@ -45,6 +46,8 @@ class FakeConnection:
         name = script_name(text.splitlines())
         data: dict[str, Any] = {"entries": []}
         if name == "servicing_state":
+            if self.lost:
+                raise self.lost
             self._busy -= 1
             data = {"installing": self._busy >= 0, "last_progress_at": self.last_progress_at}
         return json.dumps({"patchfleet": 1, "script": name, "ok": True, "data": data, "error": None})
@@ -113,6 +116,17 @@ def test_an_installation_that_lost_its_connection_goes_on_and_is_waited_for(
     assert run(INSTALL, connection)["missing"] == []
     assert connection.states == ["installed", "searched"]
     assert stage.clock.passed > 45  # it looked until Windows had ended
+
+
+@pytest.mark.parametrize("where", ["install", "look"])
+def test_who_lost_the_host_neither_waits_nor_looks_on(stage: Stage, run: Run, where: str) -> None:
+    taken = Held("Another run took it over.", "lease_lost")
+    connection = FakeConnection(stage, [missing()], [taken if where == "install" else LOST])
+    if where == "look":
+        connection.lost = taken
+    with pytest.raises(Held) as caught:
+        run(INSTALL, connection)
+    assert (caught.value.code, connection.states) == ("lease_lost", ["installed"])
 
 
 def test_one_that_does_not_end_is_not_cut_off(stage: Stage, run: Run) -> None:

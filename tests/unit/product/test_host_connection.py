@@ -1,0 +1,140 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""ansible.windows's own action in a host, while the lease and the time are looked after."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.plugins.loader import action_loader
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._clock import SystemClock
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Held, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._patch.install import INSTALL
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import UPDATES, AnsibleConnection
+
+from .fakes import ID
+from .stage import RUN, Stage, a_host, a_run
+
+QUICK = 6000.0  # seconds in a real one: the lease is renewed each hundredth of a real second
+EXIT = {
+    "task": "exit",
+    "result": {"changed": True, "failed": False, "reboot_required": False, "msg": None, "exception": None},
+}
+
+
+class Host(Stage):
+    """A host that does what ``while_polled`` does before it answers; ``asked`` is what reached it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.clock = SystemClock(QUICK)  # type: ignore[assignment]
+        self.while_polled: Callable[[], None] = lambda: None
+        self.asked: list[str] = []
+
+    def connection(self) -> AnsibleConnection:
+        context = self.context(INSTALL, run_id=RUN, host=ID)
+        loader = SimpleNamespace(get=self._updates)
+        names = ("_play_context", "_loader", "_templar")
+        task = SimpleNamespace(async_val=0, check_mode=False, action=UPDATES, diff=False, no_log=False)
+        task.copy = lambda: task
+        action = SimpleNamespace(
+            _task=task,
+            _connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir="unused")),
+            _shared_loader_obj=SimpleNamespace(action_loader=loader),
+            **dict.fromkeys(names),
+        )
+        return AnsibleConnection(action, {}, context)
+
+    def _updates(self, name: str, **parts: Any) -> Any:
+        plugin = action_loader.get(name, **parts)
+        plugin._execute_module = self._module  # noqa: SLF001 - what action plugins run modules with
+        return plugin
+
+    def _module(self, *, module_args: dict[str, Any], **_more: Any) -> dict[str, Any]:
+        operation = module_args["_operation"]
+        self.asked.append(operation)
+        if operation == "poll":
+            self.while_polled()
+            return {"output": [EXIT]}
+        return {"poll_options": {}, "cancel_options": {}}
+
+    def search(self, seconds: float = 7200) -> dict[str, Any]:
+        return self.connection().win_updates({"state": "searched"}, seconds)
+
+    def heard_at(self) -> float:
+        return self.ledger.run(RUN).heartbeat_at
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    host = Host(tmp_path)
+    host.open_run()
+    yield host
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def for_ever() -> None:
+    while True:
+        signal.pause()
+
+
+def test_the_lease_is_renewed_while_windows_says_nothing(host: Host) -> None:
+    heard = []
+
+    def until_renewed_twice() -> None:
+        while len(set(heard)) < 3:
+            heard.append(host.heard_at())
+
+    host.while_polled = until_renewed_twice
+    assert host.search()["changed"] is True
+    assert host.asked == ["start", "poll", "cancel"]
+    assert heard == sorted(heard)
+
+
+def test_a_host_that_another_run_took_over_is_not_touched_any_more(host: Host) -> None:
+    def taken_over() -> None:
+        other = a_run("20261114T230000Z-0002", host.clock.now())
+        host.ledger.open_run(other, [a_host(run_id=other.run_id)], take_over=True)
+        for_ever()
+
+    host.while_polled = taken_over
+    with pytest.raises(Held) as caught:
+        host.search()
+    assert (caught.value.code, host.asked) == ("lease_lost", ["start", "poll"])
+
+
+def test_one_that_was_taken_over_between_two_questions_is_not_touched_either(host: Host) -> None:
+    def taken_over() -> None:
+        other = a_run("20261114T230000Z-0002", host.clock.now())
+        host.ledger.open_run(other, [a_host(run_id=other.run_id)], take_over=True)
+
+    host.while_polled = taken_over
+    with pytest.raises(Held):
+        host.search()
+    assert host.asked == ["start", "poll"]
+
+
+def test_what_takes_too_long_is_left_and_not_cancelled(host: Host) -> None:
+    host.while_polled = for_ever
+    with pytest.raises(PatchFleetError, match="not answered after 300 s") as caught:
+        host.search(300)
+    assert (caught.value.code, host.asked) == ("command_timeout", ["start", "poll"])
+
+
+def test_somebody_elses_alarm_is_set_again(host: Host) -> None:
+    theirs = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1000)
+        host.search()
+        assert signal.getsignal(signal.SIGALRM) is signal.default_int_handler
+        assert 0 < signal.setitimer(signal.ITIMER_REAL, 0)[0] <= 1000
+    finally:
+        signal.signal(signal.SIGALRM, theirs)
