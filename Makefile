@@ -51,9 +51,9 @@ export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(VENV)/collections
 export ANSIBLE_CONFIG := $(CURDIR)/tests/tools/ansible.cfg
 
-.PHONY: lint lint-python lint-types lint-yaml lint-ansible lint-changelog lint-sanity
+.PHONY: lint lint-python lint-types lint-yaml lint-ansible lint-changelog lint-template lint-sanity
 # `make -k lint` goes on after the first complaint.
-lint: lint-python lint-types lint-yaml lint-ansible lint-changelog lint-sanity ## Format, rules, types, YAML, Ansible's own checks
+lint: lint-python lint-types lint-yaml lint-ansible lint-changelog lint-template lint-sanity ## Format, rules, types, YAML, Ansible's own checks, the AWS template
 lint-python: $(LINT)
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet --output-format concise
@@ -65,6 +65,9 @@ lint-ansible: $(LINT)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint -q
 lint-changelog: $(LINT)
 	$(BIN)/antsibull-changelog lint
+lint-template: $(LINT)
+	$(BIN)/cfn-lint roles/aws_prerequisites/files/patchfleet.yaml
+	PYTHONPATH=tests $(BIN)/python tests/tools/lint_policies.py
 lint-sanity: $(LINT)
 	$(BIN)/python tests/tools/sanity.py
 

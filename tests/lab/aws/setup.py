@@ -8,7 +8,8 @@ So a right that the template forgets is missing in every scenario, as it would b
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from lab.aws.cloudformation.stacks import Stacks
@@ -17,6 +18,7 @@ from lab.aws.request import ACCOUNT_ID
 from lab.aws.rights import key_arn
 from lab.scenario import Scenario
 
+REGION = "eu-central-1"
 TEMPLATE = Path(__file__).parents[3] / "roles" / "aws_prerequisites" / "files" / "patchfleet.yaml"
 STACK = "patchfleet"
 
@@ -36,3 +38,18 @@ def set_up(stacks: Stacks, scenario: Scenario, now: datetime) -> str:
         given["LedgerTable"] = named[0][0]
     stack = stacks.create(home, STACK, TEMPLATE.read_text(encoding="utf-8"), given, [], now)
     return stack.resources["ControllerRole"].physical_id
+
+
+def with_everything() -> Iterator[Stacks]:
+    """The stack with all that it can hold, once for each way in which its window may start a run."""
+    given = {
+        "ControllerPrincipals": f"arn:aws:iam::{ACCOUNT_ID}:root",
+        "ControllerOnEc2": "true",
+        "KmsKeyArns": key_arn(REGION),
+        "AllowSnapshots": "true",
+        "CommandOutputToLogs": "true",
+    }
+    for way in ({"StartRunBy": "controller-node"}, {"StartRunBy": "awx", "AwxToken": "secret"}):
+        stacks = Stacks()
+        stacks.create(REGION, STACK, TEMPLATE.read_text(encoding="utf-8"), {**given, **way}, [], datetime.now(UTC))
+        yield stacks

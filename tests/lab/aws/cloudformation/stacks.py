@@ -84,6 +84,14 @@ class Stacks:
         ]
         return [statement for document in documents for statement in statements_of(document)]
 
+    def policies(self) -> Iterator[tuple[str, dict[str, Any] | str]]:
+        """Every policy document of all stacks, with the logical id of the resource that holds it."""
+        for stack in self._stacks.values():
+            for name, resource in stack.resources.items():
+                if resource.type in ("AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"):
+                    yield name, resource.properties["PolicyDocument"]
+                yield from ((name, own["PolicyDocument"]) for own in resource.properties.get("Policies", ()))
+
     def create(
         self, region: str, name: str, body: str, given: dict[str, str], tags: list[dict[str, str]], now: datetime
     ) -> Stack:

@@ -1,0 +1,54 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run parliament over every policy of the template, its parameters put in. Prints what is not expected, else nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from typing import Any
+
+from lab.aws.setup import with_everything
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of pkg_resources, by which parliament finds its own files
+    import parliament
+
+# parliament wants every resource of an action in one statement, and an account in every ARN.
+EXPECTED = {
+    "ec2:CreateSnapshot": "the volume must carry the tag, which the snapshot cannot have yet, so each has its statement",
+    "ssm:DescribeDocument": "AWS's own documents belong to no account",
+    "ssm:SendCommand": "a host must carry the tag, and a document has none, so each has its statement",
+}
+
+
+def main() -> int:
+    """Lint; the exit code is 1 when something was found."""
+    findings = {
+        told for stacks in with_everything() for name, document in stacks.policies() for told in lint(document, name)
+    }
+    met = {action for _name, issue, action in findings if issue == "RESOURCE_MISMATCH" and action in EXPECTED}
+    unexpected = sorted(it for it in findings if it[2] not in met)
+    for name, issue, action in unexpected:
+        print(f"{name}: {issue} {action}")
+    for action in sorted(set(EXPECTED) - met):
+        print(f"parliament does not complain of {action} any more: take it out of EXPECTED")
+    return int(bool(unexpected or set(EXPECTED) - met))
+
+
+def lint(document: dict[str, Any] | str, name: str) -> list[tuple[str, str, str]]:
+    """Findings as the resource of the template, the issue, and the action or what else parliament says of it."""
+    text = document if isinstance(document, str) else json.dumps(document)
+    found = parliament.analyze_policy_string(text).findings
+    return [(name, finding.issue, action) for finding in found for action in _actions(finding.detail)]
+
+
+def _actions(detail: Any) -> list[str]:
+    rows = detail if isinstance(detail, list) else [detail]
+    return [row["action"] if isinstance(row, dict) and "action" in row else str(row) for row in rows]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
