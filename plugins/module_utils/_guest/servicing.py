@@ -13,6 +13,7 @@ from typing import Any
 from .._clock import parse_iso
 from .._errors import PatchFleetError
 from .._step import StepContext
+from .._windows_script.protocol import ScriptEnded
 from .run import run_guest_script
 
 ASK_SECONDS = 300
@@ -26,11 +27,14 @@ IDLE_CPU_SECONDS = 1.0
 @contextmanager
 def servicing(context: StepContext) -> Iterator[None]:
     """Written down while Windows is serviced by something else than an installing pass: whoever would cut the power of the
-    host asks it first. Stays written when that did not end in order.
+    host asks it first. Stays written when nobody knows whether that has ended.
     """
     context.learn(servicing=True)
     try:
         yield
+    except ScriptEnded:
+        context.learn(servicing=False)
+        raise
     except PatchFleetError as error:
         context.learn(installation_overdue=error.code in {"installation_running", "installation_hung"})
         raise

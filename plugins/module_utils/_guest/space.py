@@ -17,6 +17,7 @@ from .._ebs.grow import grow
 from .._errors import PatchFleetError
 from .._step import TRACKING_ARGUMENTS, Step, StepContext
 from .run import run_guest_script
+from .servicing import servicing
 from .sizes import room_for_missing
 
 MEASURE_SECONDS, CLEAN_SECONDS, EXTEND_SECONDS = 300, 5400, 600
@@ -67,12 +68,13 @@ class _Ladder:
     def clean(self) -> None:
         self.context.say(f"{self.free_gib:.1f} GiB free, {self.wanted_gib:g} wanted: cleaning")
         params = self.context.params
-        cleaned = run_guest_script(
-            *(self.context, "clean_disk", CLEAN_SECONDS),
-            reset_base=params["reset_base"],
-            old_windows=params["remove_old_windows"],
-            temp_age_days=1,
-        )
+        with servicing(self.context):
+            cleaned = run_guest_script(
+                *(self.context, "clean_disk", CLEAN_SECONDS),
+                reset_base=params["reset_base"],
+                old_windows=params["remove_old_windows"],
+                temp_age_days=1,
+            )
         self.add(*cleaned["rungs"])
         self.measure()
 

@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from .._aws.errors import AwsError, is_passing
 from .._clock import iso
 from .._errors import PatchFleetError
 from .._guest.causes import UNKNOWN, cause_of
@@ -68,14 +69,25 @@ def run_baseline(
         comment=f"patchfleet: {operation}",
         cloudwatch_log_group=context.params.get("cloudwatch_log_group"),
     )
-    command_id = send(context, instance_id, command)
-    if operation == "Install":
-        context.learn(installing_command_id=command_id)
+    command_id = (_send_installing if operation == "Install" else send)(context, instance_id, command)
     # The time is for the work, so the delivery is not added: a node that was ready takes it within seconds.
     deadline = context.deadline(timeout_seconds)
     invocation = wait_for_end(context, instance_id, command_id, deadline, PAUSES, head_start_seconds=PAUSES[0])
     context.learn(installing_command_id="", baseline_ended_at=context.clock.now())
     return invocation
+
+
+def _send_installing(context: StepContext, instance_id: str, command: Command) -> str:
+    """SendCommand, written down before and after: who finds no id asks the host whether Windows installs."""
+    context.learn(servicing=True)
+    try:
+        command_id = send(context, instance_id, command)
+    except AwsError as error:
+        if not is_passing(error.aws_code, 400):
+            context.learn(servicing=False)
+        raise
+    context.learn(installing_command_id=command_id, servicing=False)
+    return command_id
 
 
 def _keep_apart(context: StepContext) -> None:

@@ -20,6 +20,10 @@ from .._step import StepContext
 DOCUMENT = "AWS-RunPowerShellScript"
 
 
+class ScriptEnded(PatchFleetError):
+    """A script that has ended, with an error: nothing of it goes on in the host."""
+
+
 def compose(name: str, text: str, values: dict[str, Any]) -> list[str]:
     """The lines that are sent: which script it is, its parameters, its text."""
     blob = base64.b64encode(json.dumps(values, sort_keys=True).encode()).decode("ascii")
@@ -54,7 +58,7 @@ def parse(name: str, invocation: Invocation) -> dict[str, Any]:
     answer = _last_document(invocation.stdout)
     if answer is None or answer.get("script") != name:
         said = (invocation.stderr or invocation.stdout).strip()
-        raise PatchFleetError(
+        raise (ScriptEnded if invocation.status in {"Success", "Failed"} else PatchFleetError)(
             f"The script {name} gave no answer that can be read ({invocation.details}): {said[-300:] or 'no output'}",
             "script_failed",
         )
@@ -74,8 +78,8 @@ def _last_document(text: str) -> dict[str, Any] | None:
     return None
 
 
-def script_error(name: str, error: dict[str, Any]) -> PatchFleetError:
+def script_error(name: str, error: dict[str, Any]) -> ScriptEnded:
     """The error that a script answered with."""
     hresult, message = error.get("hresult"), str(error.get("message") or f"{name} failed")
     text = f"{message} ({hresult})" if hresult and str(hresult).lower() not in message.lower() else message
-    return PatchFleetError(text, str(error.get("category") or "script_failed"), {"hresult": hresult})
+    return ScriptEnded(text, str(error.get("category") or "script_failed"), {"hresult": hresult})

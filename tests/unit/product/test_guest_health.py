@@ -249,6 +249,7 @@ def test_a_rebuilding_that_failed_is_told_with_its_hresult(stage: Stage) -> None
     stage.guest.on("repair_components", failed)
     error = trouble(stage, health(search=broken("0x80073712")), scripts=ALL_SCRIPTS)
     assert (error.code, error.reason) == ("restore_health_failed", "It could not be rebuilt. (0x800F081F)")
+    assert stage.facts()["servicing"] is False
 
 
 def test_a_search_that_misses_a_service_lets_windows_update_start(stage: Stage) -> None:

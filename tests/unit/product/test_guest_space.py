@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._guest.sizes im
 from ansible_collections.patchfleet.windows.plugins.module_utils._guest.space import STEP
 from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
 
-from .fakes import ID, NODE_ID, VOLUME_ID, client_error, complained, said, shown
+from .fakes import ID, NODE_ID, VOLUME_ID, Outcome, client_error, complained, said, shown
 from .stage import RUN, Stage
 
 SCRIPTS = {"measure_disk": "", "clean_disk": "", "extend_partition": ""}
@@ -88,6 +89,28 @@ def test_cleaning_that_is_enough_ends_it(stage: Stage) -> None:
     assert (result["rungs"], result["grown_gib"]) == (RUNGS, 0)
     assert stage.guest.names == ["measure_disk", "clean_disk", "measure_disk"]
     assert stage.facts()["free_gib_after"] == 21
+
+
+@pytest.mark.parametrize(
+    ("answer", "unsure"),
+    [
+        (said("clean_disk", rungs=RUNGS), False),
+        (complained("clean_disk", "script_failed", "It is odd."), False),
+        (Outcome("Success", stdout="{"), False),
+        (Outcome("TimedOut", "Execution Timed Out"), True),
+        (Outcome(seconds=86400), True),
+    ],
+    ids=["ended", "failed", "garbled", "given up", "silent"],
+)
+def test_the_power_of_a_host_is_not_cut_while_its_component_store_is_cleaned(
+    stage: Stage, answer: Outcome, unsure: bool
+) -> None:
+    stage.guest.on("clean_disk", answer)
+    seen: list[Any] = []
+    stage.clock.at(7, lambda: seen.append(stage.facts().get("servicing")))
+    with contextlib.suppress(PatchFleetError):
+        make_room(stage, disk(18), disk(21))
+    assert (stage.facts()["servicing"], seen) == (unsure, [True])
 
 
 @pytest.mark.parametrize("reset_base", [True, False])

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -245,6 +245,31 @@ def test_the_running_command_is_in_the_ledger_until_it_has_ended(stage: Stage) -
     install(stage)
     assert seen == ["00000001-0000-4000-8000-000000000000"]
     assert stage.facts()["installing_command_id"] == ""
+
+
+class Killed(BaseException):
+    """The controller's end."""
+
+
+def test_an_installation_whose_id_nobody_wrote_down_is_in_the_ledger_all_the_same(stage: Stage) -> None:
+    """A controller that dies between SendCommand's answer and the next write."""
+    PatchManager(stage, Found())
+
+    def die(**_params: Any) -> NoReturn:
+        raise Killed
+
+    stage.account.on("send_command", die)
+    with pytest.raises(Killed):
+        install(stage)
+    assert stage.facts()["servicing"] is True
+
+
+@pytest.mark.parametrize(("code", "unsure"), [("AccessDeniedException", False), ("InternalServerError", True)])
+def test_an_installation_that_aws_refused_does_not_keep_the_host_on(stage: Stage, code: str, unsure: bool) -> None:
+    PatchManager(stage, Found())
+    stage.account.on("send_command", client_error(code))
+    trouble(stage)
+    assert stage.facts()["servicing"] is unsure
 
 
 def test_an_agent_that_does_not_come_back_ends_in_time_and_nothing_is_cut_off(stage: Stage) -> None:
