@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lab.aws import ebs, ec2_describe, ec2_power, iam, ssm_commands, ssm_nodes, ssm_patches, tags
+from lab.aws import ebs, ec2_describe, ec2_power, iam, scheduler, ssm_commands, ssm_nodes, ssm_patches, tags
+from lab.aws.automation import Execution
 from lab.aws.cloudformation import stacks
 from lab.aws.errors import AwsError, not_implemented
 from lab.aws.gate import Gate
@@ -26,6 +27,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
     "sts": iam.STS_OPERATIONS,
     "iam": iam.IAM_OPERATIONS,
     "cloudformation": stacks.OPERATIONS,
+    "scheduler": scheduler.OPERATIONS,
     "service-quotas": iam.QUOTA_OPERATIONS,
 }
 
@@ -44,6 +46,8 @@ class Account:
         self.logs = logs
         self.guests: Guests = ModelGuests()
         self.snapshots: dict[str, ebs.Snapshot] = {}
+        self.schedules = scheduler.Schedules()
+        self.executions: list[Execution] = []
         self.patches = PatchManager(world)
         self.commands = CommandCentre(self)
         self._is_recorded = is_recorded
@@ -58,12 +62,12 @@ class Account:
         with self.world.sim.current():
             for host in unrecorded:
                 host.unrecorded_starts += 1
-            return self._carry_out(request, lambda: work(request))
+            return self.carry_out(request, lambda: work(request))
 
     def pass_through(self, request: Request, forward: Callable[[], Result]) -> Result:
         """The same for an operation that moto answers: ``forward`` has it done."""
         with self.world.sim.current():
-            return self._carry_out(request, forward)
+            return self.carry_out(request, forward)
 
     def refuse(self, request: Request) -> AwsError:
         """A call that the lab does not know, and its mark in the trace."""
@@ -80,7 +84,8 @@ class Account:
         """Something for the trace that did not come in as a call of ours."""
         self.trace.write(self.world.sim.now, service, operation, params, OTHER, error, [host.name])
 
-    def _carry_out(self, request: Request, work: Callable[[], Result]) -> Result:
+    def carry_out(self, request: Request, work: Callable[[], Result]) -> Result:
+        """Through the gate and into the trace, with the lock held."""
         hosts = self.hosts_named(request)
         try:
             if request.by_us:

@@ -22,6 +22,7 @@ from lab.aws.rights import needs_of
 from lab.scenario import Account, ApiFault
 from lab.world import Host, World
 
+SERVICE = "service:"
 FAULT_MESSAGES = {
     "InsufficientInstanceCapacity": "We currently do not have sufficient {type} capacity in the Availability Zone you "
     "requested ({region}{az}). Our system will be working on provisioning additional capacity.",
@@ -117,6 +118,14 @@ class Gate:
         self._keys[access_key] = True
         self._roles[access_key] = role
 
+    def session_of(self, role: str) -> str:
+        """The caller of what a service does with a role that it has assumed: its keys do not expire, and it repeats what is
+        throttled by itself.
+        """
+        caller = f"{SERVICE}{role}"
+        self._roles[caller] = role
+        return caller
+
     def role_of(self, access_key: str) -> str | None:
         return self._roles.get(access_key)
 
@@ -127,8 +136,9 @@ class Gate:
 
     def check(self, request: Request, hosts: list[Host]) -> None:
         """``hosts`` are those that the call names."""
-        self._check_credentials(request)
-        self._check_rate(request, hosts)
+        if not request.caller.startswith(SERVICE):
+            self._check_credentials(request)
+            self._check_rate(request, hosts)
         self._check_rights(request, hosts)
         if not request.dry_run:
             self._check_faults(request, hosts)

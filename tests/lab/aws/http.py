@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterable
@@ -47,7 +48,7 @@ FOR_MOTO = {
 }
 # How often the listening thread looks whether it has to end.
 SHUTDOWN_LOOK_SECONDS = 0.05
-_PROTOCOLS = {"ec2": "ec2", "sts": "query", "iam": "query", "cloudformation": "query"}
+_PROTOCOLS = {"ec2": "ec2", "sts": "query", "iam": "query", "cloudformation": "query", "scheduler": "rest-json"}
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -61,10 +62,12 @@ class Incoming:
         self.body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         self.access_key, self.region, self.service = self._scope()
         self.protocol = _PROTOCOLS.get(self.service, "json")
-        self.form = dict(parse_qsl(self.body.decode(), keep_blank_values=True)) if self.protocol != "json" else {}
+        in_body = self.protocol in ("ec2", "query")
+        self.form = dict(parse_qsl(self.body.decode(), keep_blank_values=True)) if in_body else {}
         target = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
         path = f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO', '')}"
-        self.operation: str = self.form.get("Action") or target or path
+        self.in_path: dict[str, str] = {}
+        self.operation: str = self.form.get("Action") or target or self._named_by_path() or path
 
     def _scope(self) -> tuple[str, str, str]:
         """Access key, region and service from the signature's scope; that it is right nobody checks."""
@@ -74,20 +77,35 @@ class Incoming:
             return "", "", "unsigned"
         return fields[0], fields[2], SIGNING_NAMES.get(fields[3], fields[3])
 
+    def _named_by_path(self) -> str | None:
+        """The operation whose method and path these are, of a service that has no other name for it."""
+        if self.protocol != "rest-json":
+            return None
+        model = get_service_model(self.service)
+        for name in model.operation_names:
+            http = model.operation_model(name).http
+            path = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", http["requestUri"])
+            found = re.fullmatch(path, self.environ.get("PATH_INFO", ""))
+            if found and http["method"] == self.environ["REQUEST_METHOD"]:
+                self.in_path = found.groupdict()
+                return str(name)
+        return None
+
     def params(self) -> dict[str, Any]:
         if self.protocol == "json":
             return dict(json.loads(self.body or b"{}"))
         operation = get_service_model(self.service).operation_model(self.operation)
         parser = PROTOCOL_PARSERS[self.protocol](operation)
+        in_query = parse_qsl(self.environ.get("QUERY_STRING", ""))
         return dict(
             parser.parse(
                 {
-                    "method": "POST",
-                    "values": MultiDict(self.form),
+                    "method": self.environ["REQUEST_METHOD"],
+                    "values": MultiDict(self.form or in_query),
                     "headers": Headers(),
                     "body": self.body,
                     "url_path": "/",
-                    "url_params": {},
+                    "url_params": self.in_path,
                 }
             )
         )
@@ -161,7 +179,7 @@ def _result_body(incoming: Incoming, result: Result, request_id: str) -> tuple[s
 
 def _error_body(protocol: str, error: AwsError, request_id: str) -> tuple[str, bytes]:
     """Content type and body."""
-    if protocol == "json":
+    if protocol in ("json", "rest-json"):
         return "application/x-amz-json-1.1", json.dumps(
             {"__type": error.code, "message": error.message, **error.more}
         ).encode()

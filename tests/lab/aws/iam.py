@@ -40,6 +40,22 @@ def simulate_principal_policy(request: Request) -> Result:
     }
 
 
+def get_role(request: Request) -> Result:
+    name = request.params["RoleName"]
+    role = request.account.stacks.role(name)
+    if role is None:
+        raise AwsError("NoSuchEntity", f"The role with name {name} cannot be found.")
+    return {
+        "Role": {
+            "Path": "/",
+            "RoleName": name,
+            "RoleId": "AROALABLABLABLABLABLA",
+            "Arn": role.attribute("Arn"),
+            "CreateDate": request.sim.time,
+        }
+    }
+
+
 def get_service_quota(request: Request) -> Result:
     service, code = request.params["ServiceCode"], request.params["QuotaCode"]
     if (service, code) != ("ec2", STANDARD_VCPUS):
@@ -60,5 +76,5 @@ def get_service_quota(request: Request) -> Result:
 
 
 STS_OPERATIONS: dict[str, Operation] = {"GetCallerIdentity": get_caller_identity}
-IAM_OPERATIONS: dict[str, Operation] = {"SimulatePrincipalPolicy": simulate_principal_policy}
+IAM_OPERATIONS: dict[str, Operation] = {"GetRole": get_role, "SimulatePrincipalPolicy": simulate_principal_policy}
 QUOTA_OPERATIONS: dict[str, Operation] = {"GetServiceQuota": get_service_quota}

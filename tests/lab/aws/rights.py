@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from lab.aws.automation import runbook
 from lab.aws.policy import Need
 from lab.aws.request import ACCOUNT_ID, Request
 from lab.world import Host
@@ -117,6 +118,34 @@ def _on_tables(request: Request) -> Iterator[tuple[str, str]]:
         yield request.operation, request.params["TableName"]
 
 
+def _schedule(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    """Whoever gives a schedule its role must be allowed to pass it on."""
+    group, name = request.params.get("GroupName", "default"), request.params["Name"]
+    yield request.action, f"arn:aws:scheduler:{request.region}:{ACCOUNT_ID}:schedule/{group}/{name}", {}
+    if "Target" in request.params:
+        yield from _passed(request.params["Target"]["RoleArn"], "scheduler.amazonaws.com")
+
+
+def _schedule_group(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    yield request.action, f"arn:aws:scheduler:{request.region}:{ACCOUNT_ID}:schedule-group/{request.params['Name']}", {}
+
+
+def _automation(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    """Also the runbook's own role is passed on by who starts it (Systems Manager user guide, "Setting up Automation")."""
+    name = request.params["DocumentName"]
+    arn = f"arn:aws:ssm:{request.region}:{ACCOUNT_ID}:automation-definition/{name}:$DEFAULT"
+    yield request.action, arn, {}
+    yield from _passed(runbook(request, name)["assumeRole"], "ssm.amazonaws.com")
+
+
+def _passed(role_arn: str, service: str) -> Iterator[Part]:
+    yield "iam:PassRole", role_arn, {"iam:PassedToService": service}
+
+
+def _role(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    yield request.action, f"arn:aws:iam::{ACCOUNT_ID}:role/{request.params['RoleName']}", {}
+
+
 NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
     "dynamodb": _table,
     "ec2:CreateSnapshot": _snapshot,
@@ -126,13 +155,19 @@ NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
     "ec2:ModifyVolume": _on_volume,
     "ec2:StartInstances": _start,
     "ec2:StopInstances": _on_hosts,
+    "iam:GetRole": _role,
     "iam:SimulatePrincipalPolicy": _principal,
+    "scheduler:CreateSchedule": _schedule,
+    "scheduler:DeleteSchedule": _schedule,
+    "scheduler:GetScheduleGroup": _schedule_group,
+    "scheduler:UpdateSchedule": _schedule,
     "servicequotas:GetServiceQuota": _quota,
     "ssm:DescribeDocument": _document,
     "ssm:DescribeInstancePatchStates": _on_hosts,
     "ssm:DescribeInstancePatches": _on_hosts,
     "ssm:GetConnectionStatus": _on_hosts,
     "ssm:SendCommand": _send,
+    "ssm:StartAutomationExecution": _automation,
 }
 """By action, or by service; the actions that are not here know no resource."""
 

@@ -32,6 +32,7 @@ def set_up(stacks: Stacks, scenario: Scenario, now: datetime) -> str:
         "ControllerPrincipals": f"arn:aws:iam::{ACCOUNT_ID}:root",
         "KmsKeyArns": ",".join(key_arn(region) for region in regions),
         "AllowSnapshots": "true",
+        "DeadManSwitch": "true",
     }
     named = named_tables(scenario)
     if named:

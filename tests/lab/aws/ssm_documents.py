@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab.aws.automation import describe_runbook
 from lab.aws.errors import AwsError
 from lab.aws.request import Request, Result
 
@@ -105,7 +106,10 @@ def find_document(name: str) -> Document:
 
 
 def describe_document(request: Request) -> Result:
-    document = find_document(request.params["Name"])
+    name = request.params["Name"]
+    if not name.rpartition("document/")[2].startswith("AWS-"):
+        return {"Document": describe_runbook(request, name)}
+    document = find_document(name)
     return {
         "Document": {
             "Name": document.name,

@@ -65,7 +65,17 @@ class Stacks:
             yield from (resource for resource in stack.resources.values() if resource.type == resource_type)
 
     def has_role(self, name: str) -> bool:
-        return any(role.physical_id == name for role in self.resources("AWS::IAM::Role"))
+        return self.role(name) is not None
+
+    def role(self, name: str) -> Resource | None:
+        """The role of that name, of whichever stack."""
+        return next((role for role in self.resources("AWS::IAM::Role") if role.physical_id == name), None)
+
+    def is_trusted(self, role: str, service: str) -> bool:
+        """Whether there is such a role, and the service may assume it."""
+        found = self.role(role)
+        statements = found.properties["AssumeRolePolicyDocument"]["Statement"] if found else ()
+        return any(statement["Principal"].get("Service") == service for statement in statements)
 
     def statements_of_role(self, name: str) -> list[Statement]:
         """All statements of the policies of a role: those attached to it, and its own."""

@@ -1,0 +1,155 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""EventBridge Scheduler: one-time schedules that start an Automation, in the groups that stacks have made.
+
+Source: EventBridge Scheduler API reference; user guide, "Schedule types" and "Using universal targets".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from lab.aws.automation import start_automation
+from lab.aws.errors import AwsError, not_implemented, validation
+from lab.aws.request import ACCOUNT_ID, Operation, Request, Result
+from lab.sim import Timer
+
+NAME = re.compile(r"[0-9a-zA-Z\-_.]{1,64}")
+ONCE = re.compile(r"at\((\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})\)")
+START_AUTOMATION = "arn:aws:scheduler:::aws-sdk:ssm:startAutomationExecution"
+
+
+@dataclass
+class Schedule:
+    """One schedule and the timer that lets it happen."""
+
+    region: str
+    params: dict[str, Any]
+    timer: Timer
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:scheduler:{self.region}:{ACCOUNT_ID}:schedule/{self.params['GroupName']}/{self.params['Name']}"
+
+
+class Schedules:
+    """All schedules of the account, by region, group and name."""
+
+    def __init__(self) -> None:
+        self._schedules: dict[tuple[str, str, str], Schedule] = {}
+
+    def find(self, request: Request) -> Schedule:
+        key = _key(request)
+        if key not in self._schedules:
+            raise AwsError("ResourceNotFoundException", f"Schedule {key[2]} does not exist.")
+        return self._schedules[key]
+
+    def has(self, request: Request) -> bool:
+        return _key(request) in self._schedules
+
+    def put(self, request: Request) -> Schedule:
+        """A new one, or all of one that there is: an update keeps nothing (API reference, UpdateSchedule)."""
+        if self.has(request):
+            self.remove(request)
+        due = _seconds(request)
+        timer = request.sim.at(due, partial(_happen, request))
+        schedule = Schedule(request.region, dict(request.params), timer)
+        self._schedules[_key(request)] = schedule
+        return schedule
+
+    def remove(self, request: Request) -> None:
+        self.find(request).timer.cancel()
+        del self._schedules[_key(request)]
+
+    def names(self) -> list[str]:
+        """Of all schedules, in order."""
+        return sorted(name for _region, _group, name in self._schedules)
+
+
+def _key(request: Request) -> tuple[str, str, str]:
+    return request.region, request.params.get("GroupName", "default"), request.params["Name"]
+
+
+def _seconds(request: Request) -> float:
+    """When it is due, in lab seconds."""
+    moment = ONCE.fullmatch(request.params["ScheduleExpression"])
+    if moment is None:
+        raise not_implemented(f"the schedule {request.params['ScheduleExpression']}")
+    due = datetime.fromisoformat(moment[1]).replace(tzinfo=UTC)
+    return (due - request.sim.clock.start).total_seconds()
+
+
+def _happen(request: Request) -> None:
+    """The schedule's role calls the target; then a schedule that says so is gone."""
+    target = request.params["Target"]
+    role = target["RoleArn"].rpartition("/")[2]
+    caller = request.account.gate.session_of(role)
+    wanted = json.loads(target["Input"])
+    if request.params.get("ActionAfterCompletion") == "DELETE":
+        request.account.schedules.remove(request)
+    try:
+        start_automation(request.account, request.region, wanted, caller)
+    except AwsError as error:
+        if error.code == "NotImplemented":
+            raise
+        # Nobody is told but the trace, as in AWS without a dead-letter queue.
+
+
+def _check(request: Request) -> None:
+    params, target = request.params, request.params["Target"]
+    if not NAME.fullmatch(params["Name"]):
+        raise validation(f"Value '{params['Name']}' at 'name' failed to satisfy constraint")
+    if params["FlexibleTimeWindow"] != {"Mode": "OFF"} or params.get("ScheduleExpressionTimezone", "UTC") != "UTC":
+        raise not_implemented("a schedule with a flexible time or a time zone")
+    if params.get("State", "ENABLED") != "ENABLED" or target["Arn"] != START_AUTOMATION:
+        raise not_implemented(f"a schedule of {target['Arn']}")
+    _group(request, params.get("GroupName", "default"))
+    _seconds(request)
+    role = target["RoleArn"].rpartition("/")[2]
+    if not request.account.stacks.is_trusted(role, "scheduler.amazonaws.com"):
+        raise validation("The execution role you provide must allow AWS EventBridge Scheduler to assume the role.")
+
+
+def _group(request: Request, name: str) -> None:
+    groups = request.account.stacks.resources("AWS::Scheduler::ScheduleGroup")
+    if name != "default" and not any(it.physical_id == name and it.region == request.region for it in groups):
+        raise AwsError("ResourceNotFoundException", f"Schedule group {name} does not exist.")
+
+
+def create_schedule(request: Request) -> Result:
+    _check(request)
+    if request.account.schedules.has(request):
+        raise AwsError("ConflictException", f"Schedule {request.params['Name']} already exists.")
+    return {"ScheduleArn": request.account.schedules.put(request).arn}
+
+
+def update_schedule(request: Request) -> Result:
+    request.account.schedules.find(request)
+    _check(request)
+    return {"ScheduleArn": request.account.schedules.put(request).arn}
+
+
+def delete_schedule(request: Request) -> Result:
+    request.account.schedules.remove(request)
+    return {}
+
+
+def get_schedule_group(request: Request) -> Result:
+    name = request.params["Name"]
+    _group(request, name)
+    arn = f"arn:aws:scheduler:{request.region}:{ACCOUNT_ID}:schedule-group/{name}"
+    return {"Arn": arn, "Name": name, "State": "ACTIVE"}
+
+
+OPERATIONS: dict[str, Operation] = {
+    "CreateSchedule": create_schedule,
+    "DeleteSchedule": delete_schedule,
+    "GetScheduleGroup": get_schedule_group,
+    "UpdateSchedule": update_schedule,
+}

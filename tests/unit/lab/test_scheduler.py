@@ -1,0 +1,174 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One-time schedules, and the template's own runbook that they start."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from conftest import MakeLab
+from lab.aws.setup import set_up
+from virtual_lab import UPDATE, VirtualLab, error_of
+
+ROLE = "arn:aws:iam::123456789012:role/PatchFleet-scheduler-eu-central-1"
+
+
+def a_lab(make_lab: MakeLab, **host: Any) -> VirtualLab:
+    """With the collection's stack, whose controller's keys are ASIAROLE."""
+    lab = make_lab({"name": "a", **host})
+    role = set_up(lab.play.account.stacks, lab.play.world.scenario, lab.play.sim.time)
+    lab.play.account.gate.admit_key("ASIAROLE", role)
+    return lab
+
+
+def schedule(lab: VirtualLab, after: float = 3600, **changed: Any) -> dict[str, Any]:
+    """A schedule that stops host ``a`` if its last start was within the last or next ten minutes."""
+    now = lab.play.sim.time
+    given = {
+        "InstanceId": [lab.id("a")],
+        "LaunchedFrom": [str(int((now - timedelta(minutes=10)).timestamp()))],
+        "LaunchedUntil": [str(int((now + timedelta(minutes=10)).timestamp()))],
+    }
+    target = {
+        "Arn": "arn:aws:scheduler:::aws-sdk:ssm:startAutomationExecution",
+        "RoleArn": ROLE,
+        "Input": json.dumps({"DocumentName": "PatchFleet-stop-host", "Parameters": given}),
+    }
+    return {
+        "Name": "a",
+        "GroupName": "PatchFleet",
+        "ScheduleExpression": f"at({now + timedelta(seconds=after):%Y-%m-%dT%H:%M:%S})",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "ActionAfterCompletion": "DELETE",
+        "Target": target,
+        **changed,
+    }
+
+
+def said(lab: VirtualLab) -> list[str]:
+    return [str(step["Why"]) for execution in lab.play.account.executions for step in execution.said]
+
+
+def test_a_host_that_was_left_on_is_stopped_and_the_schedule_is_gone(make_lab: MakeLab) -> None:
+    lab = a_lab(make_lab, state="stopped")
+    lab.client("scheduler", access_key="ASIAROLE").create_schedule(**schedule(lab))
+    lab.start("a")
+    lab.run_for(3599)
+    assert lab.state("a") == "running"
+    lab.run_for(200)
+    assert lab.state("a") == "stopped"
+    assert said(lab) == ["It was left on, and is stopped."]
+    assert lab.play.account.schedules.names() == []
+    lab.run_for(86_400)
+    assert len(said(lab)) == 1
+
+
+def test_a_host_that_somebody_else_started_since_is_left_alone(make_lab: MakeLab) -> None:
+    lab = a_lab(make_lab, state="stopped")
+    lab.client("scheduler", access_key="ASIAROLE").create_schedule(**schedule(lab))
+    lab.start("a")
+    lab.run_for(1200)
+    lab.stop("a")
+    lab.run_for(120)
+    lab.start("a")
+    lab.run_for(86_400)
+    assert lab.state("a") == "running"
+    assert said(lab) == ["Somebody else started it since."]
+
+
+def test_a_host_that_is_off_is_looked_at_once(make_lab: MakeLab) -> None:
+    lab = a_lab(make_lab, state="stopped")
+    lab.client("scheduler", access_key="ASIAROLE").create_schedule(**schedule(lab))
+    lab.run_for(86_400)
+    assert said(lab) == ["It is not on."]
+
+
+def test_a_command_is_let_come_to_its_end_first(make_lab: MakeLab) -> None:
+    lab = a_lab(make_lab, state="stopped", updates=[{**UPDATE, "seconds": 3000, "reboot": False}])
+    lab.client("scheduler", access_key="ASIAROLE").create_schedule(**schedule(lab))
+    lab.start("a")
+    lab.run_for(3000)
+    lab.start_patch("a")
+    lab.run_for(1200)
+    assert lab.state("a") == "running"
+    lab.run_for(3600)
+    assert said(lab) == ["A command is going on in it."] * (len(said(lab)) - 1) + ["It was left on, and is stopped."]
+    assert lab.state("a") == "stopped"
+    assert lab.truth("a")["cut_off_by_us"] == 0
+
+
+def test_it_gives_up_after_some_rounds(make_lab: MakeLab) -> None:
+    lab = a_lab(make_lab, state="stopped", updates=[{**UPDATE, "seconds": 40_000, "reboot": False}])
+    lab.client("scheduler", access_key="ASIAROLE").create_schedule(**schedule(lab))
+    lab.start("a")
+    lab.run_for(1000)
+    lab.start_patch("a", StepTimeoutSeconds="100000")
+    lab.run_for(86_400)
+    assert said(lab) == ["A command is going on in it."] * 8
+    assert lab.play.account.executions[0].ended
+
+
+def test_what_its_role_may_not_do_is_not_done(make_lab: MakeLab) -> None:
+    """The runbook's role stops hosts with the tag alone; what is unclear is looked at again, not stopped."""
+    lab = a_lab(make_lab, state="stopped", tags={"PatchGroup": "Others"})
+    lab.client("scheduler", access_key="ASIAROLE").create_schedule(**schedule(lab))
+    lab.start("a")
+    lab.run_for(86_400)
+    assert lab.state("a") == "running"
+    assert len(said(lab)) == 8
+    assert "UnauthorizedOperation" in said(lab)[0]
+
+
+def test_a_later_time_replaces_an_earlier_one_and_a_deleted_one_never_comes(make_lab: MakeLab) -> None:
+    lab = a_lab(make_lab, state="stopped")
+    scheduler = lab.client("scheduler", access_key="ASIAROLE")
+    scheduler.create_schedule(**schedule(lab))
+    assert error_of(scheduler.create_schedule, **schedule(lab)) == "ConflictException"
+    scheduler.update_schedule(**schedule(lab, after=7200))
+    lab.start("a")
+    lab.run_for(7000)
+    assert lab.state("a") == "running"
+    scheduler.delete_schedule(Name="a", GroupName="PatchFleet")
+    assert error_of(scheduler.delete_schedule, Name="a", GroupName="PatchFleet") == "ResourceNotFoundException"
+    assert error_of(scheduler.update_schedule, **schedule(lab)) == "ResourceNotFoundException"
+    lab.run_for(86_400)
+    assert lab.state("a") == "running"
+    assert said(lab) == []
+
+
+def test_the_controller_may_set_schedules_in_its_own_group_with_its_own_role_alone(make_lab: MakeLab) -> None:
+    lab = a_lab(make_lab, state="stopped")
+    scheduler = lab.client("scheduler", access_key="ASIAROLE")
+    assert scheduler.get_schedule_group(Name="PatchFleet")["State"] == "ACTIVE"
+    assert error_of(scheduler.get_schedule_group, Name="others") == "AccessDeniedException"
+    assert error_of(scheduler.create_schedule, **schedule(lab, GroupName="default")) == "AccessDeniedException"
+    other = {**schedule(lab)["Target"], "RoleArn": "arn:aws:iam::123456789012:role/Administrator"}
+    assert error_of(scheduler.create_schedule, **schedule(lab, Target=other)) == "AccessDeniedException"
+
+
+def test_schedules_that_the_account_has_no_room_for(make_lab: MakeLab) -> None:
+    """By an administrator, so that no right is in the way."""
+    lab = a_lab(make_lab, state="stopped")
+    scheduler = lab.client("scheduler")
+    assert error_of(scheduler.create_schedule, **schedule(lab, GroupName="none")) == "ResourceNotFoundException"
+    role = {**schedule(lab)["Target"], "RoleArn": ROLE.replace("scheduler", "controller")}
+    assert error_of(scheduler.create_schedule, **schedule(lab, Target=role)) == "ValidationException"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"ScheduleExpression": "rate(5 minutes)"},
+        {"FlexibleTimeWindow": {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5}},
+        {"State": "DISABLED"},
+    ],
+)
+def test_what_the_lab_does_not_know_of_schedules_is_501(make_lab: MakeLab, changed: dict[str, Any]) -> None:
+    lab = a_lab(make_lab, state="stopped")
+    assert error_of(lab.client("scheduler").create_schedule, **schedule(lab, **changed)) == "NotImplemented"
+    assert error_of(lab.client("scheduler").list_schedules) == "NotImplemented"
