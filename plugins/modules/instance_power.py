@@ -57,6 +57,22 @@ options:
       - How long an installation that is still under way is waited for before a stop.
     type: int
     default: 7200
+  dead_man_switch:
+    description:
+      - With O(state=started), make a one-time schedule of Amazon EventBridge first that has a runbook stop the instance if
+        nobody has put it back some time after the end of the host's whole time. It is deleted when the instance is put back.
+    type: bool
+    default: false
+  dead_man_switch_margin_seconds:
+    description:
+      - So long after the end of the host's whole time.
+    type: int
+    default: 3600
+  setup_prefix:
+    description:
+      - The parameter C(Prefix) of the account's stack, after which the schedule group, the runbook and its roles are named.
+    type: str
+    default: PatchFleet
   scripts:
     description:
       - 'With O(state=restored) the script C(servicing_state), which asks the host whether it installs

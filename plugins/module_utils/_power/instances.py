@@ -10,6 +10,10 @@ from typing import Any
 
 from .._aws.api import Aws
 from .._aws.errors import GONE, AwsError
+from .._ledger.records import SKEW_SECONDS
+
+UNSEEN_LAUNCH_SECONDS = 600.0
+"""A crash may come between a start and its LaunchTime: then one within so long after the request is ours."""
 
 
 def describe_instance(aws: Aws, instance_id: str) -> dict[str, Any] | None:
@@ -21,6 +25,11 @@ def describe_instance(aws: Aws, instance_id: str) -> dict[str, Any] | None:
             return None
         raise
     return next((i for r in answer["Reservations"] for i in r["Instances"]), None)
+
+
+def launch_window(requested_at: float) -> tuple[float, float]:
+    """Between which LaunchTimes a start is taken for the one that was asked for then, by whichever clock."""
+    return requested_at - SKEW_SECONDS, requested_at + UNSEEN_LAUNCH_SECONDS + SKEW_SECONDS
 
 
 def tags_of(resource: dict[str, Any]) -> dict[str, str]:

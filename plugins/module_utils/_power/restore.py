@@ -21,12 +21,11 @@ from .._ledger.records import SKEW_SECONDS, Host, PowerRecord
 from .._run.earlier import earlier_hosts
 from .._ssm.commands import wait_for_end
 from .._step import StepContext
-from .instances import describe_instance
+from .instances import describe_instance, launch_window
 from .start import SETTLE_SECONDS
+from .switch import disarm, postpone
 
 STOP_TIMEOUT_SECONDS = 1200.0
-UNSEEN_LAUNCH_SECONDS = 600.0
-"""A crash may come between a start and its LaunchTime: then one within so long after the request is ours."""
 
 
 def restore(context: StepContext) -> dict[str, Any]:
@@ -44,7 +43,9 @@ def restore(context: StepContext) -> dict[str, Any]:
         return {"changed": False, "state": None, "note": None}
     try:
         return _put_back(context, record)
-    except Held:
+    except Held as error:
+        if error.code in {"installation_running", "installation_unknown"}:
+            disarm(context, record)  # what we do not dare to stop nothing else of ours may
         raise
     except PatchFleetError as error:
         if record.started_by is None:
@@ -103,6 +104,7 @@ def _close(
     context: StepContext, record: PowerRecord, state: str, note: str | None, changed: bool = False
 ) -> dict[str, Any]:
     if not context.check_mode:
+        disarm(context, record)
         context.ledger.close_power(record.host_key, note or "restored", context.clock.now(), fence=context.fence)
         context.learn(final_state=state, off_at=context.clock.now() if changed else None)
         if changed:
@@ -115,11 +117,12 @@ def _refuse_restarted(context: StepContext, record: PowerRecord, instance: dict[
     if record.launch_time is not None:
         ours = abs(launched - record.launch_time) < 1.0
     else:
-        requested_at = record.start_requested_at or 0.0
-        ours = requested_at - SKEW_SECONDS <= launched <= requested_at + UNSEEN_LAUNCH_SECONDS + SKEW_SECONDS
+        first, last = launch_window(record.start_requested_at or 0.0)
+        ours = first <= launched <= last
     if ours:
         return
     if not context.check_mode:
+        disarm(context, record)
         context.ledger.close_power(record.host_key, "others", context.clock.now(), fence=context.fence)
         context.learn(final_state=instance["State"]["Name"])
     raise Held(
@@ -145,6 +148,7 @@ def _finish_installation(context: StepContext, record: PowerRecord, host: Host) 
     context.say("an installation may still be under way: looking at it before anything is stopped")
     patience = 0.0 if host.facts.get("installation_overdue") else float(context.params["install_timeout_seconds"])
     deadline = context.clock.now() + patience
+    postpone(context, record, patience)
     try:
         quiet: bool | None = _ended_in_order(context, record, host, deadline)
         if not quiet:

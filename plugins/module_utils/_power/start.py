@@ -18,6 +18,7 @@ from .._errors import Deferred, PatchFleetError
 from .._ledger.records import PowerRecord
 from .._step import StepContext
 from .instances import describe_instance, state_reason
+from .switch import aim, arm, disarm
 
 NO_CAPACITY = frozenset(
     {"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity", "Unsupported"}
@@ -58,6 +59,7 @@ def start(context: StepContext) -> dict[str, Any]:
     _request(context, record, deadline)
     context.say("starting")
     running = _wait_until_running(context, instance_id, before["LaunchTime"], deadline)
+    aim(context, record, running["LaunchTime"].timestamp())
     context.say("running")
     return _result(running, started=True)
 
@@ -94,6 +96,7 @@ def _request(context: StepContext, record: PowerRecord, deadline: float) -> None
     pause = RETRY_PAUSE_SECONDS
     while True:
         context.keep_lease()
+        arm(context, record)
         context.ledger.note_start(
             record.host_key, context.run_id or record.run_id, context.clock.now(), fence=context.fence
         )
@@ -101,6 +104,7 @@ def _request(context: StepContext, record: PowerRecord, deadline: float) -> None
             context.aws.call("ec2", "start_instances", record.instance_id, InstanceIds=[record.instance_id])
         except AwsError as error:
             context.ledger.note_launch(record.host_key, None, fence=context.fence)
+            disarm(context, record)
             if error.aws_code not in NO_CAPACITY | NO_HEADROOM:
                 raise
             if context.clock.now() >= deadline:

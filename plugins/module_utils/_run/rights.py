@@ -18,6 +18,7 @@ from .._ebs.snapshot import snapshot_request
 from .._errors import PatchFleetError
 from .._fleet.hosts import FleetHost
 from .._patch.baseline import DOCUMENT
+from .._power.switch import refuse_without_setup, role_arn_of
 from .._step import StepContext
 
 
@@ -46,7 +47,11 @@ def refuse_missing_rights(context: StepContext, hosts: list[FleetHost]) -> None:
         PatchFleetError: the first that is missing, with its action and resource.
     """
     managed = [host for host in hosts if host.instance_id and host.region]
-    if context.params["settings"]["snapshot_before_grow"]:
+    settings = context.params["settings"]
+    if settings["dead_man_switch"]:
+        regions = sorted({str(host.region) for host in managed if host.kind == "ec2"})
+        refuse_without_setup(context, settings["setup_prefix"], regions)
+    if settings["snapshot_before_grow"]:
         _refuse_without_snapshots(context, [host for host in managed if host.kind == "ec2"])
     for region in sorted({str(host.region) for host in managed}):
         there = next(host for host in managed if host.region == region)
@@ -89,7 +94,7 @@ def _simulate(context: StepContext, host: FleetHost) -> None:
         identity = aws.call("sts", "get_caller_identity")
         results = [
             result
-            for resource, actions in _simulated(host, identity["Arn"]).items()
+            for resource, actions in _simulated(context, host, identity["Arn"]).items()
             for result in aws.call(
                 *("iam", "simulate_principal_policy"),
                 PolicySourceArn=_role_arn(identity["Arn"]),
@@ -109,7 +114,7 @@ def _simulate(context: StepContext, host: FleetHost) -> None:
             )
 
 
-def _simulated(host: FleetHost, caller_arn: str) -> dict[str, list[str]]:
+def _simulated(context: StepContext, host: FleetHost, caller_arn: str) -> dict[str, list[str]]:
     """The actions by resource: a policy for some resources only does not allow "*", which the API takes by default."""
     partition, account = caller_arn.split(":")[1], caller_arn.split(":")[4]
     document = f"arn:{partition}:ssm:{host.region}::document/{DOCUMENT}"  # AWS's own belong to no account
@@ -119,6 +124,12 @@ def _simulated(host: FleetHost, caller_arn: str) -> dict[str, list[str]]:
         if str(host.instance_id).startswith("mi-"):
             kind = f"ssm:{host.region}:{account}:managed-instance"
         actions[f"arn:{partition}:{kind}/{host.instance_id}"] = ["ssm:SendCommand", "ssm:DescribeInstancePatches"]
+    settings = context.params["settings"]
+    if settings["dead_man_switch"] and host.kind == "ec2":
+        schedule = f"schedule/{settings['setup_prefix']}/{host.instance_id}"
+        needed = ["scheduler:CreateSchedule", "scheduler:UpdateSchedule", "scheduler:DeleteSchedule"]
+        actions[f"arn:{partition}:scheduler:{host.region}:{account}:{schedule}"] = needed
+        actions[role_arn_of(caller_arn, settings["setup_prefix"], str(host.region))] = ["iam:PassRole"]
     return actions
 
 
@@ -132,7 +143,7 @@ def _role_arn(arn: str) -> str:
 
 def _simulation_context(host: FleetHost) -> list[dict[str, Any]]:
     """What conditions may ask for: a simulation knows neither the region nor the tags of a resource."""
-    keys = {"aws:RequestedRegion": str(host.region)}
+    keys = {"aws:RequestedRegion": str(host.region), "iam:PassedToService": "scheduler.amazonaws.com"}
     for prefix in ("aws:ResourceTag", "ssm:resourceTag"):
         keys.update({f"{prefix}/{key}": value for key, value in host.tags.items() if not key.startswith("aws:")})
     return [

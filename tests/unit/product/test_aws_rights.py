@@ -26,12 +26,13 @@ from lab.scenario import load
 
 ROOT = Path(__file__).parents[3]
 UTILS = ROOT / "plugins" / "module_utils"
-SERVICES = {"dynamodb": UTILS / "_ledger", "ec2": UTILS, "iam": UTILS, "ssm": UTILS}
+SERVICES = {"dynamodb": UTILS / "_ledger", "ec2": UTILS, "iam": UTILS, "scheduler": UTILS, "ssm": UTILS}
 """Where each is called; DynamoDB's operations have names that are words of ours elsewhere, such as scan."""
 NO_ACTION = {"dynamodb:TransactWriteItems"}
 """Its parts are what needs rights (DynamoDB developer guide, "Amazon DynamoDB Transactions and IAM")."""
 NOT_CALLED_BY_NAME = {
     "kms:CreateGrant",  # EC2 makes the grant in the caller's name when it starts an encrypted host
+    "iam:PassRole",  # part of CreateSchedule and UpdateSchedule, which give the schedule its role
     "ec2:CreateTags",  # part of CreateSnapshot when that gives tags
     *("dynamodb:PutItem", "dynamodb:DeleteItem"),  # parts of TransactWriteItems
 }

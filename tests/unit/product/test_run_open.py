@@ -17,7 +17,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.step import STEP
 from ansible_collections.patchfleet.windows.plugins.module_utils._settings.variables import read
 
-from .fakes import ID, NODE_ID, START, VOLUME_ID, client_error, shown
+from .fakes import ID, NODE_ID, START, VOLUME_ID, client_error, moment, shown
 from .stage import RUN, Stage, a_host
 
 OTHER = "i-0fedcba9876543210"
@@ -209,7 +209,9 @@ def test_sending_commands_is_simulated_for_the_role_and_the_targets_tags(stage: 
         "*": ["ssm:GetCommandInvocation"],
     }
     keys = {entry["ContextKeyName"] for entry in calls[0].params["ContextEntries"]}
-    assert keys == {"aws:RequestedRegion", "aws:ResourceTag/PatchGroup", "ssm:resourceTag/PatchGroup"}
+    assert keys == {
+        *("aws:RequestedRegion", "aws:ResourceTag/PatchGroup", "ssm:resourceTag/PatchGroup", "iam:PassedToService")
+    }
 
 
 def test_a_host_without_the_tag_does_not_speak_for_the_others(stage: Stage) -> None:
@@ -270,6 +272,45 @@ def test_a_host_without_a_root_volume_needs_no_right_to_take_snapshots(stage: St
     stage.account.on("describe_instances", shown(BlockDeviceMappings=[]))
     run(stage, "planned", patch_snapshot_before_grow=True)
     assert stage.account.of("create_snapshot") == []
+
+
+A_ROLE = {"Path": "/", "RoleName": "r", "RoleId": "AROA1234567890123456", "Arn": ROLE, "CreateDate": moment(0)}
+SET_UP: dict[str, Any] = {"get_schedule_group": {}, "describe_document": {}, "get_role": {"Role": A_ROLE}}
+"""What the switch for dead controllers needs in the account, by the operation that finds it."""
+
+
+def switches_are_wanted(stage: Stage, **answers: Any) -> dict[str, Any]:
+    for operation, answer in {**SET_UP, **answers}.items():
+        stage.account.on(operation, answer)
+    return run(stage, "opened", patch_dead_man_switch=True)
+
+
+def test_what_the_switch_needs_is_looked_at_when_it_is_asked_for(stage: Stage) -> None:
+    run(stage, "opened")
+    assert stage.account.of("get_schedule_group") == []
+    switches_are_wanted(stage)
+    assert [call.params for call in stage.account.of("get_role")] == [{"RoleName": "PatchFleet-scheduler-eu-central-1"}]
+    assert {"Name": "PatchFleet-stop-host"} in [call.params for call in stage.account.of("describe_document")]
+    asked = {tuple(call.params["ActionNames"]) for call in stage.account.of("simulate_principal_policy")}
+    assert ("iam:PassRole",) in asked
+
+
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [
+        ("get_schedule_group", "ResourceNotFoundException"),
+        ("describe_document", "InvalidDocument"),
+        ("get_role", "NoSuchEntity"),
+        ("get_role", "AccessDenied"),
+    ],
+)
+def test_without_what_the_switch_needs_nothing_begins(stage: Stage, operation: str, code: str) -> None:
+    with pytest.raises(PatchFleetError) as caught:
+        switches_are_wanted(stage, **{operation: client_error(code)})
+    assert caught.value.code == "no_switch"
+    assert "DeadManSwitch=true" in caught.value.reason
+    assert stage.ledger.runs() == []
+    assert changing(stage) == []
 
 
 def test_hosts_without_aws_need_no_rights(stage: Stage) -> None:
