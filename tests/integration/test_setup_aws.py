@@ -16,30 +16,42 @@ CONTROLLER = {"ControllerPrincipals": "arn:aws:iam::123456789012:role/awx"}
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[LivingLab]:
-    with LivingLab(tmp_path, [{"name": "dev-01"}], bare=True) as lab:
+    with LivingLab(tmp_path, [{"name": "dev-01"}, {"name": "bare-01", "agent": "no_role"}], bare=True) as lab:
         yield lab
 
 
+def profiles(lab: LivingLab) -> dict[str, str]:
+    """The hosts that have an instance profile, and which."""
+    rows = lab.client("ec2").describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]
+    names = {lab.id(host.name): host.name for host in lab.scenario.hosts}
+    return {names[row["InstanceId"]]: row["IamInstanceProfile"]["Arn"].rpartition("/")[2] for row in rows}
+
+
 def test_set_up_shown_first_done_done_again_and_taken_down(lab: LivingLab) -> None:
-    wanted = {"aws_prerequisites_parameters": CONTROLLER}
+    wanted = {"aws_prerequisites_parameters": CONTROLLER, "aws_prerequisites_attach_instance_profile": True}
     cloudformation = lab.client("cloudformation")
 
     shown = lab.playbook("setup_aws", "--check", variables=wanted)
     assert shown.code == 0, shown.said
     assert cloudformation.describe_stacks()["Stacks"] == []
+    assert "attached: bare-01. It gets the stack's." in shown.words
+    assert profiles(lab) == {"dev-01": "managed-node"}
 
-    (made,) = lab.playbook("setup_aws", variables=wanted).of("Set up what Patch Fleet needs")
-    assert made["changed"]
+    done = lab.playbook("setup_aws", variables=wanted)
+    (made,) = done.of("Set up what Patch Fleet needs")
+    assert made["changed"], done.said
+    assert profiles(lab) == {"dev-01": "managed-node", "bare-01": "PatchFleet-host-eu-central-1"}
     (stack,) = cloudformation.describe_stacks()["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     assert outputs["ControllerRoleArn"] == "arn:aws:iam::123456789012:role/PatchFleet-controller-eu-central-1"
     assert outputs["LedgerUrl"] == "dynamodb://PatchFleet-ledger"
 
-    (again,) = lab.playbook("setup_aws", variables=wanted).of("Set up what Patch Fleet needs")
-    assert not again["changed"]
+    again = lab.playbook("setup_aws", variables=wanted)
+    assert [result.result["changed"] for result in again.results] == [False] * len(again.results), again.said
 
     (gone,) = lab.playbook("teardown_aws").of("Take the stack down")
     assert gone["changed"]
+    assert profiles(lab) == {"dev-01": "managed-node"}
     assert cloudformation.describe_stacks()["Stacks"] == []
 
 

@@ -20,6 +20,8 @@ PING_EVERY_SECONDS = 300.0
 SILENT_AFTER_SECONDS = 600.0
 # Before it hears of a command, the agent's next look at the message service has to come.
 DELIVERY_SECONDS = (0.5, 2.0)
+# An agent that found no credentials tries again, at first soon, later every half an hour (amazon-ssm-agent#544).
+NEXT_TRY_SECONDS = 300.0
 CANCEL_SECONDS = 1.0
 COMMANDS_AT_ONCE = 5
 REBOOT_EXIT_CODE = 3010
@@ -90,6 +92,7 @@ class Agent:
         self._announce = announce
         self._busy_changed = busy_changed
         self._lost = spec.agent in ("never", "no_role", "stale")
+        self._known = spec.agent not in ("never", "no_role")
         self.connected = False
         self.registered = spec.agent == "stale"  # with the service, since the last power-on
         self._connected_at = 0.0
@@ -104,7 +107,7 @@ class Agent:
     @property
     def known(self) -> bool:
         """Whether the service has ever heard of this node."""
-        return self.spec.agent not in ("never", "no_role")
+        return self._known
 
     @property
     def last_ping(self) -> datetime | None:
@@ -149,7 +152,7 @@ class Agent:
 
     def _connect(self) -> None:
         self._connected_at = self._sim.now
-        self.connected = self.registered = True
+        self.connected = self.registered = self._known = True
         self._announce("online")
         untold, self._untold = self._untold, []
         for tell in untold:
@@ -187,6 +190,16 @@ class Agent:
         """Somebody starts the agent again."""
         if self.guest.up and not self._lost and not self.connected:
             self._connect()
+
+    def gets_role(self) -> None:
+        """The instance has an instance profile now; the agent finds it at its next try."""
+        if self.spec.agent in ("ok", "no_role", "lost_after_reboot"):
+            self._lost = False
+            self._sim.after(NEXT_TRY_SECONDS, self.reconnect)
+
+    def loses_role(self) -> None:
+        """It has none any more; the credentials that the agent holds are good for hours, but not after a boot."""
+        self._lost = True
 
     # ---- commands
 

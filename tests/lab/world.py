@@ -58,6 +58,7 @@ class Host:
             Instance(sim, spec, self, world.lag, self._announce, self._changed) if spec.kind == "ec2" else None
         )
         self.meter = Meter()
+        self.profile = None if spec.kind != "ec2" or spec.agent == "no_role" else "managed-node"
         self._switched_off = False
         self.unrecorded_starts = 0
         self.ever_started_by_us = False
@@ -130,6 +131,14 @@ class Host:
                 self.power_on()
             else:
                 self.power_off(by_us=False)
+
+    def take_profile(self, name: str | None) -> None:
+        """An instance profile is attached, or it is taken away."""
+        self.profile = name
+        if name:
+            self.agent.gets_role()
+        else:
+            self.agent.loses_role()
 
     def power_on(self) -> None:
         self.guest.power_on()

@@ -170,7 +170,7 @@ def _from_instance(aws: Aws, instance: dict[str, Any]) -> FleetHost:
         type=instance.get("InstanceType"),
         tags=tags,
         exclusion=exclusion,
-        has_profile=bool(instance.get("IamInstanceProfile")),
+        profile_arn=instance.get("IamInstanceProfile", {}).get("Arn"),
         private_address=instance.get("PrivateIpAddress"),
     )
 

@@ -23,6 +23,7 @@ class FleetHost:
         state: EC2's state name; running for hosts without EC2; gone when EC2 does not know the id.
         power: running or stopped: what the host is meant to be (a stopping one is meant to be off).
         exclusion: None, or why it may not be touched: (code, sentence).
+        profile_arn: of its instance profile.
         private_address: its address in its network; of a host without AWS, where the inventory says that it is.
         transport: ssm or connection (the inventory's own): how steps get into it.
         node: what SSM says of the managed node, {} when it lists none: ping_status, last_ping_at, agent_version.
@@ -41,7 +42,7 @@ class FleetHost:
     tags: dict[str, str] = field(default_factory=dict)
     exclusion: tuple[str, str] | None = None
     node: dict[str, Any] = field(default_factory=dict)
-    has_profile: bool | None = None
+    profile_arn: str | None = None
     private_address: str | None = None
     transport: str = "ssm"
 

@@ -8,7 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lab.aws import ebs, ec2_describe, ec2_power, iam, scheduler, ssm_commands, ssm_nodes, ssm_patches, tags
+from lab.aws import (
+    ebs,
+    ec2_describe,
+    ec2_power,
+    iam,
+    profiles,
+    roles,
+    scheduler,
+    ssm_commands,
+    ssm_nodes,
+    ssm_patches,
+    tags,
+)
 from lab.aws.automation import Execution
 from lab.aws.cloudformation import stacks
 from lab.aws.errors import AwsError, not_implemented
@@ -22,10 +34,16 @@ from lab.trace import Trace
 from lab.world import Host, World
 
 OPERATIONS: dict[str, dict[str, Operation]] = {
-    "ec2": {**ec2_describe.OPERATIONS, **ec2_power.OPERATIONS, **ebs.OPERATIONS, **tags.OPERATIONS},
+    "ec2": {
+        **ec2_describe.OPERATIONS,
+        **ec2_power.OPERATIONS,
+        **ebs.OPERATIONS,
+        **profiles.OPERATIONS,
+        **tags.OPERATIONS,
+    },
     "ssm": {**ssm_nodes.OPERATIONS, **ssm_commands.OPERATIONS, **ssm_patches.OPERATIONS},
     "sts": iam.STS_OPERATIONS,
-    "iam": iam.IAM_OPERATIONS,
+    "iam": {**iam.IAM_OPERATIONS, **roles.OPERATIONS},
     "cloudformation": stacks.OPERATIONS,
     "scheduler": scheduler.OPERATIONS,
     "service-quotas": iam.QUOTA_OPERATIONS,
@@ -42,7 +60,8 @@ class Account:
         self.world = world
         self.trace = trace
         self.stacks = stacks.Stacks()
-        self.gate = Gate(world, world.scenario.account, self.stacks.statements_of_role)
+        self.roles = roles.Roles(self.stacks)
+        self.gate = Gate(world, world.scenario.account, self.roles.statements_of)
         self.logs = logs
         self.guests: Guests = ModelGuests()
         self.snapshots: dict[str, ebs.Snapshot] = {}

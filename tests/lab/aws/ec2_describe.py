@@ -135,8 +135,8 @@ def describe(request: Request, host: Host) -> dict[str, Any]:
         optional["StateReason"] = {"Code": view.reason[0], "Message": view.reason[1]}
     if spec.spot:
         optional |= {"InstanceLifecycle": "spot", "SpotInstanceRequestId": "sir-" + (host.id or "")[2:10]}
-    if spec.agent != "no_role":
-        arn = f"arn:aws:iam::{ACCOUNT_ID}:instance-profile/managed-node"
+    if host.profile:
+        arn = f"arn:aws:iam::{ACCOUNT_ID}:instance-profile/{host.profile}"
         optional["IamInstanceProfile"] = {"Arn": arn, "Id": "AIPA" + "LAB" * 5}
     if spec.managed_by_service:
         optional["Operator"] = {"Managed": True, "Principal": "eks.amazonaws.com"}

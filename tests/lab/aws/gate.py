@@ -126,6 +126,10 @@ class Gate:
         self._roles[caller] = role
         return caller
 
+    def forget(self, role: str) -> None:
+        """The policies of a role have changed."""
+        self._statements.pop(role, None)
+
     def role_of(self, access_key: str) -> str | None:
         return self._roles.get(access_key)
 

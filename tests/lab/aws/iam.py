@@ -21,7 +21,7 @@ def simulate_principal_policy(request: Request) -> Result:
     params = request.params
     source, gate = params["PolicySourceArn"], request.account.gate
     role = source.rpartition(":role/")[2]
-    if source != f"arn:aws:iam::{ACCOUNT_ID}:role/{role}" or not request.account.stacks.has_role(role):
+    if source != f"arn:aws:iam::{ACCOUNT_ID}:role/{role}" or not request.account.roles.exists(role):
         raise AwsError("NoSuchEntity", f"The entity {source} cannot be found.")
     context = {entry["ContextKeyName"]: entry["ContextKeyValues"][0] for entry in params.get("ContextEntries") or []}
     return {

@@ -14,6 +14,7 @@ from typing import Any
 from lab.aws.automation import runbook
 from lab.aws.policy import Need
 from lab.aws.request import ACCOUNT_ID, Request
+from lab.aws.roles import profile_arn, role_arn
 from lab.world import Host
 
 KEY_ID = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
@@ -138,16 +139,33 @@ def _automation(request: Request, _hosts: list[Host]) -> Iterator[Part]:
     yield from _passed(runbook(request, name)["assumeRole"], "ssm.amazonaws.com")
 
 
-def _passed(role_arn: str, service: str) -> Iterator[Part]:
-    yield "iam:PassRole", role_arn, {"iam:PassedToService": service}
+def _passed(role: str, service: str) -> Iterator[Part]:
+    yield "iam:PassRole", role, {"iam:PassedToService": service}
+
+
+def _setting(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    yield request.action, f"arn:aws:ssm:{request.region}:{ACCOUNT_ID}:servicesetting{request.params['SettingId']}", {}
+
+
+def _associate(request: Request, hosts: list[Host]) -> Iterator[Part]:
+    """EC2 hands the role to the instance in the caller's name (IAM user guide, "Granting a user permissions to pass a role")."""
+    yield from _on_hosts(request, hosts)
+    role = request.account.roles.of_profile(request.params["IamInstanceProfile"].get("Name", ""))
+    if role:
+        yield from _passed(role_arn(role), "ec2.amazonaws.com")
+
+
+def _profile(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    yield request.action, profile_arn(request.params["InstanceProfileName"]), {}
 
 
 def _role(request: Request, _hosts: list[Host]) -> Iterator[Part]:
-    yield request.action, f"arn:aws:iam::{ACCOUNT_ID}:role/{request.params['RoleName']}", {}
+    yield request.action, role_arn(request.params["RoleName"]), {}
 
 
 NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
     "dynamodb": _table,
+    "ec2:AssociateIamInstanceProfile": _associate,
     "ec2:CreateSnapshot": _snapshot,
     "ec2:CreateTags": _tagging,
     "ec2:DeleteTags": _tagging,
@@ -155,6 +173,8 @@ NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
     "ec2:ModifyVolume": _on_volume,
     "ec2:StartInstances": _start,
     "ec2:StopInstances": _on_hosts,
+    "iam:AttachRolePolicy": _role,
+    "iam:GetInstanceProfile": _profile,
     "iam:GetRole": _role,
     "iam:SimulatePrincipalPolicy": _principal,
     "scheduler:CreateSchedule": _schedule,
@@ -166,6 +186,7 @@ NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
     "ssm:DescribeInstancePatchStates": _on_hosts,
     "ssm:DescribeInstancePatches": _on_hosts,
     "ssm:GetConnectionStatus": _on_hosts,
+    "ssm:GetServiceSetting": _setting,
     "ssm:SendCommand": _send,
     "ssm:StartAutomationExecution": _automation,
 }

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from lab.aws.errors import AwsError, validation
-from lab.aws.request import Operation, Request, Result, page
+from lab.aws.errors import AwsError, not_implemented, validation
+from lab.aws.request import ACCOUNT_ID, Operation, Request, Result, page
 from lab.aws.ssm_documents import describe_document
 from lab.world import Host
 
+DEFAULT_HOST_MANAGEMENT = "/ssm/managed-instance/default-ec2-instance-management-role"
 DEFAULT_PAGE, LARGEST_PAGE = 10, 50
 
 
@@ -126,8 +127,24 @@ def get_connection_status(request: Request) -> Result:
     return {"Target": target, "Status": "connected" if host and host.agent.connected else "notconnected"}
 
 
+def get_service_setting(request: Request) -> Result:
+    """As in an account that has never set it."""
+    setting = request.params["SettingId"]
+    if setting != DEFAULT_HOST_MANAGEMENT:
+        raise not_implemented(f"the service setting {setting}")
+    return {
+        "ServiceSetting": {
+            "SettingId": setting,
+            "SettingValue": "$None",
+            "ARN": f"arn:aws:ssm:{request.region}:{ACCOUNT_ID}:servicesetting{setting}",
+            "Status": "Default",
+        }
+    }
+
+
 OPERATIONS: dict[str, Operation] = {
     "DescribeInstanceInformation": describe_instance_information,
     "GetConnectionStatus": get_connection_status,
+    "GetServiceSetting": get_service_setting,
     "DescribeDocument": describe_document,
 }

@@ -230,4 +230,4 @@ def test_the_region_of_the_credentials_is_taken_where_none_is_given(stage: Stage
 def test_an_instance_without_a_name_is_called_by_its_id(stage: Stage) -> None:
     stage.account.on("describe_instances", reservations(instance(Tags=[], IamInstanceProfile={})))
     (host,) = find_by_tag(stage)
-    assert (host["name"], host["has_profile"]) == (ID, False)
+    assert (host["name"], host["profile_arn"]) == (ID, None)

@@ -155,7 +155,7 @@ def test_a_state_in_between_is_what_it_is_meant_to_become(state: str, power: str
 
 def test_a_host_survives_the_way_through_ansible() -> None:
     host = FleetHost(
-        key="i-1", name="web", kind="ec2", state="stopping", tags={"Name": "web"}, exclusion=OUT, has_profile=False
+        key="i-1", name="web", kind="ec2", state="stopping", tags={"Name": "web"}, exclusion=OUT, profile_arn=None
     )
     result = host.as_result()
     assert (result["power"], result["exclusion_code"], result["exclusion_reason"]) == ("stopped", *OUT)

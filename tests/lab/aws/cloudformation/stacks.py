@@ -77,10 +77,15 @@ class Stacks:
         statements = found.properties["AssumeRolePolicyDocument"]["Statement"] if found else ()
         return any(statement["Principal"].get("Service") == service for statement in statements)
 
+    def policies_of_role(self, name: str) -> set[str]:
+        """The ARNs of the managed policies that a stack attaches to a role."""
+        roles = [role for role in self.resources("AWS::IAM::Role") if role.physical_id == name]
+        return {arn for role in roles for arn in role.properties.get("ManagedPolicyArns", ())}
+
     def statements_of_role(self, name: str) -> list[Statement]:
         """All statements of the policies of a role: those attached to it, and its own."""
         roles = [role for role in self.resources("AWS::IAM::Role") if role.physical_id == name]
-        attached = {arn for role in roles for arn in role.properties.get("ManagedPolicyArns", ())}
+        attached = self.policies_of_role(name)
         documents = [
             policy.properties["PolicyDocument"]
             for policy in self.resources("AWS::IAM::ManagedPolicy")

@@ -1,0 +1,142 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Give hosts that have no instance profile one, and take it away again. One that is there is never replaced.
+
+Only setup_aws and teardown_aws call this, with the credentials of somebody who sets an account up; the controller of a run
+has none of these rights. Source: EC2 API reference (AssociateIamInstanceProfile: an instance has one profile at most).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from .._aws.errors import AwsError
+from .._errors import PatchFleetError
+from .._fleet.discover import by_tag
+from .._fleet.hosts import FleetHost
+from .._fleet.profiles import CORE_POLICY, ProfileRole, default_management_role, look_into, profile_name
+from .._fleet.step import check_tag_value
+from .._step import StepContext
+
+NEW_PROFILE_SECONDS = 120.0
+"""So long EC2 may not know an instance profile that IAM has just made (IAM user guide, "Changes that I make are not always
+immediately visible")."""
+
+
+def attach(context: StepContext) -> dict[str, Any]:
+    """Attach the profile to the hosts with the tag that have none, and look at the roles of those that have one.
+
+    Returns:
+        hosts (name, instance_id, region, result: attached, kept or left_out, reason), roles (role, profile, result: has_rights,
+        lacks_rights or policy_added), lines.
+    """
+    params = context.params
+    check_tag_value(params["tag_value"])
+    regions = params["regions"] or [context.aws.region]
+    found = by_tag(context.aws, regions, params["tag_key"], params["tag_value"], {})
+    managed = {region: default_management_role(context.aws.in_region(region)) for region in regions}
+    hosts = [_attach_to(context, host, managed[str(host.region)]) for host in found if host.kind == "ec2"]
+    kept = Counter(host.profile_arn for host in found if host.kind == "ec2" and host.profile_arn and not host.exclusion)
+    roles = [role for arn in sorted(kept) if (role := _look_at_role(context, arn)) is not None]
+    changed = any(row["result"] in ("attached", "policy_added") for row in (*hosts, *roles))
+    return {"changed": changed, "hosts": hosts, "roles": roles, "lines": _lines(hosts, roles)}
+
+
+def _attach_to(context: StepContext, host: FleetHost, management_role: str | None) -> dict[str, Any]:
+    row = {"name": host.name, "instance_id": host.instance_id, "region": host.region}
+    if host.exclusion is not None:
+        return {**row, "result": "left_out", "reason": host.exclusion[1]}
+    if host.profile_arn:
+        return {**row, "result": "kept", "reason": f"It has {profile_name(host.profile_arn)}."}
+    if management_role:
+        reason = f"Default Host Management Configuration gives it the role {management_role}."
+        return {**row, "result": "left_out", "reason": reason}
+    name = context.params["instance_profile"]
+    if not context.check_mode and not _associate(context, host, name):
+        return {**row, "result": "kept", "reason": "Somebody gave it one meanwhile."}
+    return {**row, "result": "attached", "reason": f"It has {name} now." if name else "It gets the stack's."}
+
+
+def _associate(context: StepContext, host: FleetHost, name: str | None) -> bool:
+    """False when it has one already. Raises PatchFleetError for a name that is none, or that stays unknown to EC2."""
+    if not name:
+        raise PatchFleetError(
+            "No instance profile is named: the stack makes none (InstanceRole). Set aws_prerequisites_instance_profile.",
+            "no_instance_profile",
+        )
+    aws, refused = context.aws.in_region(host.region), []
+
+    def attempt() -> bool | None:
+        try:
+            aws.call(
+                *("ec2", "associate_iam_instance_profile", host.instance_id),
+                IamInstanceProfile={"Name": name},
+                InstanceId=host.instance_id,
+            )
+        except AwsError as error:
+            if error.aws_code == "IncorrectState" and "existing association" in error.reason:
+                return False
+            if error.aws_code != "InvalidParameterValue":
+                raise
+            refused.append(error)
+            return None
+        return True
+
+    done = context.wait(attempt, context.clock.now() + NEW_PROFILE_SECONDS)
+    if done is None:
+        raise refused[-1]
+    return done
+
+
+def _look_at_role(context: StepContext, profile_arn: str) -> dict[str, Any] | None:
+    role = look_into(context.aws, profile_arn)
+    if role is None:
+        return None
+    row = {"profile": role.profile, "role": role.name if role.arn else None}
+    if not role.lacks:
+        return {**row, "result": "has_rights", "reason": ""}
+    if role.arn and context.params["add_policy"]:
+        _add_policy(context, role, profile_arn.split(":")[1])
+        return {**row, "result": "policy_added", "reason": f"{CORE_POLICY} is attached to it now."}
+    reason = f"It lacks {' and '.join(role.lacks)}: attach {CORE_POLICY} to it, or set aws_prerequisites_add_policy."
+    return {**row, "result": "lacks_rights", "reason": reason}
+
+
+def _add_policy(context: StepContext, role: ProfileRole, partition: str) -> None:
+    if not context.check_mode:
+        policy = f"arn:{partition}:iam::aws:policy/{CORE_POLICY}"
+        context.aws.call("iam", "attach_role_policy", role.arn, RoleName=role.name, PolicyArn=policy)
+
+
+def detach(context: StepContext) -> dict[str, Any]:
+    """Take the profile from every instance that has it; other profiles stay where they are."""
+    hosts = []
+    for region in context.params["regions"] or [context.aws.region]:
+        aws = context.aws.in_region(region)
+        associated = [{"Name": "state", "Values": ["associating", "associated"]}]
+        rows = list(
+            aws.rows(
+                *("ec2", "describe_iam_instance_profile_associations", "IamInstanceProfileAssociations"),
+                Filters=associated,
+            )
+        )
+        for row in rows:
+            if profile_name(row["IamInstanceProfile"]["Arn"]) != context.params["instance_profile"]:
+                continue
+            if not context.check_mode:
+                there = {"AssociationId": row["AssociationId"]}
+                aws.call("ec2", "disassociate_iam_instance_profile", row["InstanceId"], **there)
+            host = {"name": row["InstanceId"], "instance_id": row["InstanceId"], "region": region}
+            hosts.append({**host, "result": "detached", "reason": ""})
+    return {"changed": bool(hosts), "hosts": hosts, "roles": [], "lines": _lines(hosts, [])}
+
+
+def _lines(hosts: list[dict[str, Any]], roles: list[dict[str, Any]]) -> list[str]:
+    """What was done, host by host; those that keep theirs are a number."""
+    told = [host for host in hosts if host["result"] != "kept"]
+    lines = [f"{host['result'].replace('_', ' ')}: {host['name']}. {host['reason']}".strip() for host in told]
+    lines += [f"role {role['role']} in {role['profile']}: {role['reason']}" for role in roles if role["reason"]]
+    return [*lines, f"{len(hosts) - len(told)} hosts have an instance profile and keep it."]
