@@ -157,6 +157,22 @@ hosts:
   returned: state=planned, opened, open_hosts or lost_hosts
   type: list
   elements: dict
+prerequisites:
+  description: What included hosts lack for Systems Manager to manage them, as far as the credentials can see.
+  returned: state=planned
+  type: list
+  elements: dict
+  contains:
+    code:
+      description: A stable code.
+      type: str
+    reason:
+      description: What is missing and what to do, as sentences.
+      type: str
+    hosts:
+      description: The names of the hosts that lack it.
+      type: list
+      elements: str
 lines:
   description: The plan, or what is open, as text.
   returned: state=planned, opened or open_hosts

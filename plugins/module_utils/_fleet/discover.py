@@ -172,7 +172,17 @@ def _from_instance(aws: Aws, instance: dict[str, Any]) -> FleetHost:
         exclusion=exclusion,
         profile_arn=instance.get("IamInstanceProfile", {}).get("Arn"),
         private_address=instance.get("PrivateIpAddress"),
+        public_address=instance.get("PublicIpAddress"),
+        vpc_id=instance.get("VpcId"),
+        subnet_id=instance.get("SubnetId"),
+        root_volume_id=_root_volume_id(instance),
     )
+
+
+def _root_volume_id(instance: dict[str, Any]) -> str | None:
+    root = instance.get("RootDeviceName")
+    devices = (device for device in instance.get("BlockDeviceMappings", ()) if device.get("DeviceName") == root)
+    return next((device["Ebs"]["VolumeId"] for device in devices if "Ebs" in device), None)
 
 
 def _is_stop_protected(aws: Aws, instance_id: str) -> bool:

@@ -44,6 +44,10 @@ class FleetHost:
     node: dict[str, Any] = field(default_factory=dict)
     profile_arn: str | None = None
     private_address: str | None = None
+    public_address: str | None = None
+    vpc_id: str | None = None
+    subnet_id: str | None = None
+    root_volume_id: str | None = None
     transport: str = "ssm"
 
     @property

@@ -12,7 +12,7 @@ import secrets
 import socket
 import time
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from .._ledger.records import Host, Ledger, Run, Verdict
 from .._settings.variables import check_together
 from .._step import StepContext
 from .plan_text import plan_lines
+from .prerequisites import missing_prerequisites, prerequisite_lines
 from .rights import missing_power_right, refuse_missing_rights
 
 KEPT_SETTINGS = (
@@ -34,7 +35,9 @@ KEPT_SETTINGS = (
 def plan_run(context: StepContext) -> dict[str, Any]:
     """What a run would do: touches nothing and writes nothing."""
     plan = _plan(context)
-    return {**_result(context, plan), "changed": False, "run_id": None}
+    missing = missing_prerequisites(context, [planned.host for planned in plan.included])
+    planned = _result(context, plan, missing=missing)
+    return {**planned, "prerequisites": missing, "changed": False, "run_id": None}
 
 
 def open_run(context: StepContext) -> dict[str, Any]:
@@ -157,14 +160,18 @@ def _host_row(run_id: str, planned: Planned) -> Host:
 
 
 def _result(
-    context: StepContext, plan: Plan, leased: Collection[str] = (), fences: Mapping[str, int] | None = None
+    context: StepContext,
+    plan: Plan,
+    leased: Collection[str] = (),
+    fences: Mapping[str, int] | None = None,
+    missing: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     held = fences or {}
     return {
         "hosts": [{**_planned_result(planned, leased), "fence": held.get(planned.host.key)} for planned in plan.hosts],
         "batch_size": plan.batch_size,
         "estimate_seconds": plan.estimate_seconds,
-        "lines": plan_lines(plan, context.params["settings"], leftovers(context.ledger)),
+        "lines": plan_lines(plan, context.params["settings"], leftovers(context.ledger), prerequisite_lines(missing)),
     }
 
 

@@ -16,8 +16,8 @@ COLUMNS = 98
 """Two of a terminal's hundred are the indent under which the plan is printed."""
 
 
-def plan_lines(plan: Plan, settings: dict[str, Any], leftovers: list[str]) -> list[str]:
-    """Who is patched in which order, who is left out and why, and what to expect."""
+def plan_lines(plan: Plan, settings: dict[str, Any], leftovers: list[str], missing: list[str]) -> list[str]:
+    """Who is patched in which order, who is left out and why, what hosts lack, and what to expect."""
     included = plan.included
     rows = [("", "host", "now", "type", "where", "id")]
     rows += [_row(planned) for planned in included]
@@ -26,7 +26,7 @@ def plan_lines(plan: Plan, settings: dict[str, Any], leftovers: list[str]) -> li
     out = [planned for planned in plan.hosts if planned.wave is None]
     told = [f"left out  {planned.host.name}: {(planned.host.exclusion or ('', ''))[1]}" for planned in out]
     summary = _summary(plan, settings, len(included), len(out))
-    return [*lines, *_wrapped(told, "          "), "", *_wrapped([summary, *leftovers])]
+    return [*lines, *_wrapped([*told, *missing], "          "), "", *_wrapped([summary, *leftovers])]
 
 
 def _wrapped(texts: list[str], indent: str = "") -> list[str]:

@@ -17,6 +17,7 @@ from lab.world import Host
 # A terminated instance is still listed for about an hour.
 TERMINATED_VISIBLE_SECONDS = 3600.0
 MAX_RESULTS = 1000
+VPC_ID = "vpc-0a1b2c3d4e5f60718"
 USUAL_REGIONS = ("eu-central-1", "eu-north-1", "eu-west-1", "us-east-1", "us-east-2", "us-west-2")
 
 
@@ -82,7 +83,7 @@ def _getters(request: Request) -> dict[str, Getter[Host]]:
         "root-device-type": lambda host: [_root_type(host)],
         "subnet-id": lambda host: [_subnet_id(host)],
         "tag-value": lambda host: list(tags_seen(request, host).values()),
-        "vpc-id": lambda host: [_vpc_id(host)],
+        "vpc-id": lambda _host: [VPC_ID],
     }
 
 
@@ -160,7 +161,7 @@ def describe(request: Request, host: Host) -> dict[str, Any]:
         "SubnetId": _subnet_id(host),
         "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
         "VirtualizationType": "hvm",
-        "VpcId": _vpc_id(host),
+        "VpcId": VPC_ID,
         **optional,
     }
 
@@ -190,10 +191,6 @@ def _root_type(host: Host) -> str:
 
 def _image_id(host: Host) -> str:
     return "ami-0b1a2c3d4e5f60718" if host.spec.platform == "windows" else "ami-0f1e2d3c4b5a69788"
-
-
-def _vpc_id(host: Host) -> str:
-    return "vpc-0a1b2c3d4e5f60718"
 
 
 def _subnet_id(host: Host) -> str:

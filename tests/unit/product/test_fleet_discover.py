@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.step import STEP
 
-from .fakes import ID, NODE_ID, client_error, instance, listed, node, reservations, tags
+from .fakes import ID, NODE_ID, VOLUME_ID, client_error, instance, listed, node, reservations, tags
 from .stage import Stage
 
 OTHER = "i-0fedcba9876543210"
@@ -231,3 +231,16 @@ def test_an_instance_without_a_name_is_called_by_its_id(stage: Stage) -> None:
     stage.account.on("describe_instances", reservations(instance(Tags=[], IamInstanceProfile={})))
     (host,) = find_by_tag(stage)
     assert (host["name"], host["profile_arn"]) == (ID, None)
+
+
+def test_what_plan_asks_of_an_instance(stage: Stage) -> None:
+    shown = instance(VpcId="vpc-1", SubnetId="subnet-1", PublicIpAddress="192.0.2.1")
+    bare = instance(InstanceId=OTHER, RootDeviceType="instance-store", BlockDeviceMappings=[])
+    stage.account.on("describe_instances", reservations(shown, bare))
+    facts = ("profile_arn", "vpc_id", "subnet_id", "public_address", "root_volume_id")
+    found = {host["key"]: tuple(host[fact] for fact in facts) for host in find_by_tag(stage)}
+    profile = "arn:aws:iam::123456789012:instance-profile/ssm"
+    assert found == {
+        ID: (profile, "vpc-1", "subnet-1", "192.0.2.1", VOLUME_ID),
+        OTHER: (profile, None, None, None, None),
+    }

@@ -36,6 +36,7 @@ def denied(operation: str) -> Exception:
 
 def a_target(key: str = ID, name: str = "dev-01", **more: Any) -> FleetHost:
     values: dict[str, Any] = {"kind": "ec2", "instance_id": key, "region": "eu-central-1", "by_tag": True}
+    values["node"] = {"ping_status": "Online"}  # what a host lacks has tests of its own
     return FleetHost(key=key, name=name, **{**values, "tags": {"PatchGroup": "Windows"}, **more})
 
 

@@ -54,6 +54,14 @@ def codes() -> set[str]:
     return ({*in_constructors(), *in_exclusions(), *in_scripts()} | made) - NOT_CODES - {"category"}
 
 
+def test_what_plan_says_to_look_at_is_there_too() -> None:
+    source = (ROOT / "plugins" / "module_utils" / "_run" / "prerequisites.py").read_text()
+    section = (ROOT / "docs" / "runbook.md").read_text().partition("says to look at")[2].partition("\n## ")[0]
+    assert set(re.findall(r'(?:return |\()\s*"([a-z]+(?:_[a-z]+)+)",\s', source)) == set(
+        re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE)
+    )
+
+
 def test_the_runbook_has_each_code_and_no_other() -> None:
     text = (ROOT / "docs" / "runbook.md").read_text().partition("## By outcome")[2]
     rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
