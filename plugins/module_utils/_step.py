@@ -79,6 +79,9 @@ class HostConnection(Protocol):
     def win_updates(self, options: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
         """The result of ansible.windows.win_updates; PatchFleetError as above."""
 
+    def reboot(self, timeout_seconds: float) -> dict[str, Any]:
+        """The result of ansible.windows.win_reboot; PatchFleetError as above."""
+
 
 class StepContext:
     """What a step's function gets: options, AWS, ledger, clock, check mode and a way to tell of its progress."""
@@ -252,7 +255,13 @@ def _conclude(context: StepContext, place: tuple[str, str], error: PatchFleetErr
     reason = error.reason
     if error.outcome == "held" and context.host.reason:
         reason = f"{context.host.reason} {reason}"
-    verdict = Verdict(error.outcome, error.facts["step"], error.code, reason)
+    outcome = error.outcome
+    if outcome == "deferred" and context.ledger.host(*place).facts.get("started_by_run"):
+        outcome, reason = (
+            "failed",
+            f"{reason} It had been started for this run already.",
+        )  # deferred is what was not begun
+    verdict = Verdict(outcome, error.facts["step"], error.code, reason)
     # Who lost the host does not know how it ended.
     context.ledger.conclude(*place, verdict, overwrite=error.outcome == "held" and error.code != "lease_lost")
 

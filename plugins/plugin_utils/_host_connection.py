@@ -26,6 +26,7 @@ except ImportError:
 
 POWERSHELL = "ansible.windows.win_powershell"
 UPDATES = "ansible.windows.win_updates"
+REBOOT = "ansible.windows.win_reboot"
 
 
 class AnsibleConnection:
@@ -67,7 +68,7 @@ class AnsibleConnection:
             PatchFleetError: ``unreachable``, ``command_timeout``.
             Held: another run took the host over.
         """
-        plugin = self._updates_action(options)
+        plugin = self._plugin(UPDATES, options)
         run_module = plugin._execute_module  # noqa: SLF001
 
         def run(call: WatchedCall) -> dict[str, Any]:
@@ -80,12 +81,23 @@ class AnsibleConnection:
 
         return self._watched(timeout_seconds, run)
 
-    def _updates_action(self, options: dict[str, Any]) -> Any:
+    def reboot(self, timeout_seconds: float) -> dict[str, Any]:
+        """The result of ansible.windows.win_reboot, which waits until the host is back.
+
+        Raises:
+            PatchFleetError: ``unreachable``, ``command_timeout``.
+            Held: another run took the host over.
+        """
+        real_seconds = int(self._context.clock.real_seconds(timeout_seconds)) + 1
+        plugin = self._plugin(REBOOT, {"reboot_timeout": real_seconds})
+        return self._watched(2 * timeout_seconds, lambda _call: dict(plugin.run(task_vars=self._task_vars)))
+
+    def _plugin(self, name: str, options: dict[str, Any]) -> Any:
         action = self._action
         task = action._task.copy()  # noqa: SLF001 - how action plugins run others
         task.args = options
         return action._shared_loader_obj.action_loader.get(  # noqa: SLF001
-            UPDATES,
+            name,
             task=task,
             connection=action._connection,  # noqa: SLF001
             play_context=action._play_context,  # noqa: SLF001

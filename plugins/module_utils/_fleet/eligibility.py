@@ -26,6 +26,15 @@ def exclusion_of(instance: dict[str, Any]) -> Exclusion:
     """
     if str(instance.get("Platform", "")).lower() != "windows":
         return "not_windows", "It is not a Windows host."
+    if (owner := owner_of(instance)) is not None:
+        return owner
+    if instance["State"]["Name"] in OFF_STATES:
+        return power_exclusion(instance, stop_protected=False)
+    return None
+
+
+def owner_of(instance: dict[str, Any]) -> Exclusion:
+    """(code, sentence) when something of AWS's looks after the instance, and replaces it or minds its power; else None."""
     group = tags_of(instance).get("aws:autoscaling:groupName")
     if group is not None:
         return (
@@ -35,8 +44,6 @@ def exclusion_of(instance: dict[str, Any]) -> Exclusion:
     if (instance.get("Operator") or {}).get("Managed"):
         principal = instance["Operator"].get("Principal", "an AWS service")
         return "managed_by_service", f"It is managed by {principal}."
-    if instance["State"]["Name"] in OFF_STATES:
-        return power_exclusion(instance, stop_protected=False)
     return None
 
 

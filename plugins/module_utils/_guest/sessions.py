@@ -25,11 +25,12 @@ def work(context: StepContext) -> dict[str, Any]:
         changed (whether a message was sent), sessions.
 
     Raises:
-        Deferred: somebody is logged on and the policy is defer, or is still after the time of wait.
+        Deferred: somebody is logged on and the policy is defer, or is still after the time of wait; a host without a managed
+            node cannot be reached any more.
     """
     if context.params["state"] == "told":
         return _tell(context)
-    policy, count = context.params["policy"], _count(context)
+    policy, count = context.params["policy"], _first_count(context)
     if count and policy == "wait":
         count = _wait(context, count)
     elif count and policy == "defer":
@@ -42,6 +43,15 @@ def work(context: StepContext) -> dict[str, Any]:
 def are_logged_on(count: int) -> str:
     """The beginning of a sentence."""
     return "1 person is logged on" if count == 1 else f"{count} people are logged on"
+
+
+def _first_count(context: StepContext) -> int:
+    try:
+        return _count(context)
+    except PatchFleetError as error:
+        if context.connection and error.code == "unreachable":  # nothing was begun yet
+            raise Deferred(error.reason, error.code) from error
+        raise
 
 
 def _count(context: StepContext) -> int:

@@ -10,6 +10,7 @@ Manager's hosts, a search that came after the installation and its last reboot.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .._clock import iso
@@ -26,7 +27,7 @@ ASK_SECONDS = 300
 
 
 def install(context: StepContext, connection: HostConnection) -> None:
-    """One pass: install what is missing and reboot as often as that asks for.
+    """One pass: install what is missing and reboot as often as that asks for, also for what was pending from before.
 
     What it says of failures is not believed, nor that it lost the connection: Windows goes on by itself, so the pass ends
     when Windows installs no more, and the search after it decides.
@@ -34,6 +35,34 @@ def install(context: StepContext, connection: HostConnection) -> None:
     Raises:
         PatchFleetError: ``install_timeout`` or ``installation_hung``, when Windows had not ended in time. Nothing is cut off.
     """
+    _reboot_if_pending(context, connection)
+    _let_windows_install(context, connection)
+    _reboot_if_pending(context, connection)
+
+
+def _reboot_if_pending(context: StepContext, connection: HostConnection) -> None:
+    """win_updates minds the reboots that the Update agent knows of; others are pending for the servicing stack alone."""
+    if not _pending_reboots(context):
+        return
+    context.say("a reboot is pending")
+    trouble = _trouble(lambda: connection.reboot(float(context.params["agent_timeout_seconds"])))
+    if trouble:
+        context.say(f"win_reboot: {trouble}")
+
+
+def _pending_reboots(context: StepContext) -> list[str]:
+    """What waits for one by the host's own word; a scan alone does not ask, as Patch Manager's does not."""
+    if "servicing_state" not in context.params.get("scripts", {}):
+        return []
+    try:
+        return list(run_guest_script(context, "servicing_state", ASK_SECONDS)["pending_reboot"])
+    except PatchFleetError as error:
+        if error.outcome != "failed":
+            raise
+        return []
+
+
+def _let_windows_install(context: StepContext, connection: HostConnection) -> None:
     seconds = float(context.params["install_timeout_seconds"])
     deadline = context.deadline(seconds)
     options = {
@@ -42,7 +71,7 @@ def install(context: StepContext, connection: HostConnection) -> None:
         "reboot": True,
         "reboot_timeout": int(context.clock.real_seconds(float(context.params["agent_timeout_seconds"]))) + 1,
     }
-    trouble = _trouble(connection, options, max(deadline - context.clock.now(), 1.0))
+    trouble = _trouble(lambda: connection.win_updates(options, max(deadline - context.clock.now(), 1.0)))
     if trouble is None:
         return
     context.say(f"win_updates: {trouble}")
@@ -55,14 +84,14 @@ def install(context: StepContext, connection: HostConnection) -> None:
         )
 
 
-def _trouble(connection: HostConnection, options: dict[str, Any], seconds: float) -> str | None:
-    """Why win_updates did not end well, None when it did."""
+def _trouble(call: Callable[[], dict[str, Any]]) -> str | None:
+    """Why one of ansible.windows's actions did not end well, None when it did."""
     try:
-        result = connection.win_updates(options, seconds)
+        result = call()
     except PatchFleetError as error:
         if error.outcome != "failed":
             raise
-        return error.reason
+        return error.reason.rstrip(".")
     return str(result.get("msg") or "it failed without a message") if result.get("failed") else None
 
 
@@ -86,11 +115,12 @@ def search(context: StepContext, connection: HostConnection) -> Scan:
     result = connection.win_updates(options, SEARCH_TIMEOUT_SECONDS)
     if result.get("failed"):
         raise search_failed(context, str(result.get("msg")))
+    still_pending = result.get("reboot_required") or _pending_reboots(context)
     missing = {kb for update in result["updates"].values() if not update.get("installed") for kb in _kbs(update)}
     found = Scan(
         missing=tuple(sorted(missing)),
         failed=(),
-        pending_reboot=int(bool(result.get("reboot_required"))),
+        pending_reboot=int(bool(still_pending)),
         available_not_approved=0,
         verified_at=context.clock.now(),
     )

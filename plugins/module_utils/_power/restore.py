@@ -16,6 +16,7 @@ from typing import Any
 
 from .._aws.errors import AwsError
 from .._errors import Held, PatchFleetError
+from .._fleet.eligibility import owner_of
 from .._guest.servicing import is_quiet
 from .._ledger.records import SKEW_SECONDS, Host, PowerRecord
 from .._run.earlier import earlier_hosts
@@ -72,6 +73,7 @@ def _stop(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -
         if record.started_by is None:
             return _close(context, record, state, "Somebody else started it; it is left running.")
         _refuse_restarted(context, record, instance)
+        _refuse_owned(context, record, instance)
         if context.check_mode:
             return {"changed": True, "state": state, "note": None}
         if _finish_installations(context, record):
@@ -121,14 +123,29 @@ def _refuse_restarted(context: StepContext, record: PowerRecord, instance: dict[
         ours = first <= launched <= last
     if ours:
         return
-    if not context.check_mode:
-        disarm(context, record)
-        context.ledger.close_power(record.host_key, "others", context.clock.now(), fence=context.fence)
-        context.learn(final_state=instance["State"]["Name"])
+    _leave(context, record, instance)
     raise Held(
         "Somebody restarted the instance after we had started it; it is theirs now and is left running.",
         "restarted_by_others",
     )
+
+
+def _refuse_owned(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -> None:
+    """An Auto Scaling group, for one, would replace a member that stops."""
+    owner = owner_of(instance)
+    if owner is None:
+        return
+    _leave(context, record, instance)
+    code, sentence = owner
+    raise Held(f"{sentence} It did not when we started it; it is left running.", code)
+
+
+def _leave(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -> None:
+    """It has become somebody else's."""
+    if not context.check_mode:
+        disarm(context, record)
+        context.ledger.close_power(record.host_key, "others", context.clock.now(), fence=context.fence)
+        context.learn(final_state=instance["State"]["Name"])
 
 
 def _finish_installations(context: StepContext, record: PowerRecord) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Deferred
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Deferred, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._guest.sessions import STEP
 from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
 
@@ -66,6 +66,29 @@ def test_a_host_with_people_on_it_may_be_deferred(stage: Stage) -> None:
     assert deferral(stage, 1, policy="defer").reason == "1 person is logged on (patch_sessions is defer)."
     host = stage.ledger.host(RUN, ID)
     assert (host.outcome, host.reason_code) == ("deferred", "sessions")
+
+
+def test_a_host_that_was_started_for_the_run_is_begun_and_fails(stage: Stage) -> None:
+    stage.ledger.learn(RUN, ID, {"started_by_run": True})
+    deferral(stage, 1, policy="defer")
+    host = stage.ledger.host(RUN, ID)
+    assert (host.outcome, host.step, host.reason_code) == ("failed", "ready", "sessions")
+    assert host.reason == "1 person is logged on (patch_sessions is defer). It had been started for this run already."
+
+
+class Gone:
+    """A connection that nothing answers on any more."""
+
+    def run_script(self, text: str, timeout_seconds: float) -> str:
+        raise PatchFleetError("The host cannot be reached over its connection: reset", "unreachable")
+
+
+def test_a_host_that_is_gone_before_anything_was_begun_is_deferred(stage: Stage) -> None:
+    context = stage.context(STEP, run_id=RUN, host=ID, instance_id="hall-1", scripts=SCRIPTS, policy="defer")
+    context.connection = Gone()  # type: ignore[assignment]
+    with pytest.raises(Deferred) as caught:
+        perform(STEP, context)
+    assert caught.value.code == "unreachable"
 
 
 def test_people_may_be_waited_for(stage: Stage) -> None:

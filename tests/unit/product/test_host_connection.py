@@ -18,7 +18,11 @@ from ansible.plugins.loader import action_loader
 from ansible_collections.patchfleet.windows.plugins.module_utils._clock import SystemClock
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Held, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._patch.install import INSTALL
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import UPDATES, AnsibleConnection
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import (
+    REBOOT,
+    UPDATES,
+    AnsibleConnection,
+)
 
 from .fakes import ID
 from .stage import RUN, Stage, a_host, a_run
@@ -41,7 +45,7 @@ class Host(Stage):
 
     def connection(self) -> AnsibleConnection:
         context = self.context(INSTALL, run_id=RUN, host=ID)
-        loader = SimpleNamespace(get=self._updates)
+        loader = SimpleNamespace(get=self._plugin)
         names = ("_play_context", "_loader", "_templar")
         task = SimpleNamespace(async_val=0, check_mode=False, action=UPDATES, diff=False, no_log=False)
         task.copy = lambda: task
@@ -53,7 +57,7 @@ class Host(Stage):
         )
         return AnsibleConnection(action, {}, context)
 
-    def _updates(self, name: str, **parts: Any) -> Any:
+    def _plugin(self, name: str, **parts: Any) -> Any:
         plugin = action_loader.get(name, **parts)
         plugin._execute_module = self._module  # noqa: SLF001 - what action plugins run modules with
         return plugin
@@ -120,6 +124,19 @@ def test_one_that_was_taken_over_between_two_questions_is_not_touched_either(hos
     with pytest.raises(Held):
         host.search()
     assert host.asked == ["start", "poll"]
+
+
+def test_a_reboot_waits_as_long_as_it_may(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {}
+
+    def reboot(_task: Any, _connection: Any, **options: Any) -> dict[str, Any]:
+        asked.update(options)
+        return {"failed": False, "rebooted": True, "elapsed": 1, "unreachable": False}
+
+    plugin = action_loader.get(REBOOT, class_only=True)
+    monkeypatch.setitem(plugin.run.__globals__, "reboot_host", reboot)
+    assert host.connection().reboot(60_000)["rebooted"] is True
+    assert asked["reboot_timeout"] == 60_000 / QUICK + 1
 
 
 def test_what_takes_too_long_is_left_and_not_cancelled(host: Host) -> None:

@@ -38,6 +38,9 @@ class FakeConnection:
         self._answers = {"searched": searches, "installed": installs or [{"updates": {}}]}
         self._busy = busy
         self.last_progress_at: str | None = None
+        self.pending_reboot: list[str] = []
+        self.reboots: list[float] = []
+        self.after_reboot: Any = {"failed": False}
         self.lost: Exception | None = None
         self.asked: list[dict[str, Any]] = []
         self.limits: list[float] = []
@@ -46,10 +49,14 @@ class FakeConnection:
         name = script_name(text.splitlines())
         data: dict[str, Any] = {"entries": []}
         if name == "servicing_state":
-            if self.lost:
+            if self.lost and self.asked:
                 raise self.lost
-            self._busy -= 1
-            data = {"installing": self._busy >= 0, "last_progress_at": self.last_progress_at}
+            self._busy -= bool(self.asked)
+            data = {
+                "installing": self._busy >= 0,
+                "last_progress_at": self.last_progress_at,
+                "pending_reboot": self.pending_reboot,
+            }
         return json.dumps({"patchfleet": 1, "script": name, "ok": True, "data": data, "error": None})
 
     def win_updates(self, options: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
@@ -60,6 +67,14 @@ class FakeConnection:
         if isinstance(answer, Exception):
             raise answer
         return dict(answer)
+
+    def reboot(self, timeout_seconds: float) -> dict[str, Any]:
+        self.reboots.append(timeout_seconds)
+        if isinstance(self.after_reboot, Exception):
+            raise self.after_reboot
+        if not self.after_reboot["failed"]:
+            self.pending_reboot = []
+        return dict(self.after_reboot)
 
     @property
     def states(self) -> list[str]:
@@ -93,6 +108,24 @@ def test_a_pass_reboots_and_a_search_proves_it(stage: Stage, run: Run) -> None:
     assert connection.asked[0]["category_names"] == ["CriticalUpdates", "SecurityUpdates"]
     assert connection.asked[0]["reboot"] is True
     assert stage.facts()["verified_at"] == result["verified_at"]
+
+
+def test_a_reboot_that_is_pending_from_before_is_made(stage: Stage, run: Run) -> None:
+    """Windows Update itself knows nothing of one that the servicing stack alone waits for."""
+    connection = FakeConnection(stage, [missing()])
+    connection.pending_reboot = ["component_based_servicing"]
+    result = run(INSTALL, connection, agent_timeout_seconds=700)
+    assert (result["outcome"], connection.reboots) == ("compliant", [700])
+
+
+@pytest.mark.parametrize("end", [{"failed": True, "msg": "timed out"}, LOST], ids=["failed", "lost"])
+def test_one_that_stays_pending_is_no_proof(stage: Stage, run: Run, end: Any) -> None:
+    connection = FakeConnection(stage, [missing()])
+    connection.pending_reboot, connection.after_reboot = ["component_based_servicing"], end
+    with pytest.raises(PatchFleetError) as caught:
+        run(INSTALL, connection)
+    assert caught.value.code == "reboot_pending"
+    assert any(line.startswith("win_reboot: ") for line in stage.told)
 
 
 def test_there_are_as_many_passes_as_change_something(stage: Stage, run: Run) -> None:

@@ -14,7 +14,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
 from ansible_collections.patchfleet.windows.plugins.module_utils._power.step import STEP
 from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
 
-from .fakes import DAY, ID, START, Answer, Outcome, by_time, client_error, moment, reservations, shown
+from .fakes import DAY, ID, START, Answer, Outcome, by_time, client_error, moment, reservations, shown, tags
 from .stage import RUN, Stage, a_host
 
 LAUNCHED = 10.0
@@ -82,6 +82,25 @@ def test_a_stop_is_a_plain_one(night: Stage) -> None:
     restore(night)
     (call,) = night.account.of("stop_instances")
     assert call.params == {"InstanceIds": [ID]}
+
+
+@pytest.mark.parametrize(
+    ("taken_by", "code"),
+    [
+        ({"Tags": tags(aws__autoscaling__groupName="web")}, "auto_scaling_group"),
+        ({"Operator": {"Managed": True, "Principal": "eks.amazonaws.com"}}, "managed_by_service"),
+    ],
+    ids=["group", "service"],
+)
+def test_a_host_that_was_given_to_something_of_aws_is_left_to_it(
+    night: Stage, taken_by: dict[str, Any], code: str
+) -> None:
+    """An Auto Scaling group replaces a member that stops."""
+    night.account.on("describe_instances", shown("running", launched=LAUNCHED, **taken_by))
+    error = held(night)
+    assert (error.code, stops(night), is_open(night)) == (code, 0, False)
+    assert error.reason.endswith("It did not when we started it; it is left running.")
+    assert night.facts()["final_state"] == "running"
 
 
 def test_a_host_whose_patch_failed_is_stopped_too(night: Stage) -> None:
