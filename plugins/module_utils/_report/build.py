@@ -21,7 +21,9 @@ def build_report(ledger: Ledger, run_id: str, now: float) -> dict[str, Any]:
     steps: dict[str, list[StepTime]] = {}
     for step in ledger.steps(run_id):
         steps.setdefault(step.host_key, []).append(step)
-    hosts = [_host(host, steps.get(host.key, []), now) for host in ledger.hosts(run_id)]
+    # A step that never ended was cut off with its controller, which was alive at its last sign of life.
+    seen_at = now if run.is_alive(now) else run.heartbeat_at
+    hosts = [_host(host, steps.get(host.key, []), now, seen_at) for host in ledger.hosts(run_id)]
     totals: dict[str, int] = {}
     for host in hosts:
         totals[host["outcome"]] = totals.get(host["outcome"], 0) + 1
@@ -38,11 +40,12 @@ def build_report(ledger: Ledger, run_id: str, now: float) -> dict[str, Any]:
     }
 
 
-def _host(host: Host, steps: list[StepTime], now: float) -> dict[str, Any]:
+def _host(host: Host, steps: list[StepTime], now: float, seen_at: float) -> dict[str, Any]:
     facts = host.facts
     seconds: dict[str, float] = {}
     for step in steps:
-        seconds[step.step] = round(seconds.get(step.step, 0.0) + (step.finished_at or now) - step.started_at, 1)
+        ended_at = step.finished_at or max(seen_at, step.started_at)
+        seconds[step.step] = round(seconds.get(step.step, 0.0) + ended_at - step.started_at, 1)
     on_seconds = _on_seconds(facts, now)
     return {
         "host": host.name,

@@ -107,6 +107,16 @@ def test_a_step_that_still_goes_on_is_counted_until_now(stage: Stage) -> None:
     assert host["timeline"][0]["finished_at"] is None
 
 
+def test_a_step_that_was_cut_off_is_counted_until_the_last_sign_of_life(stage: Stage) -> None:
+    """Its controller died then or soon after, whenever somebody asks for the report."""
+    stage.open_run()
+    stage.ledger.begin_step(RUN, ID, "patch", stage.clock.now())
+    stage.clock.sleep(300)
+    stage.ledger.heartbeat(RUN, stage.clock.now())
+    stage.clock.sleep(50_000)
+    assert host_of(stage)["seconds"] == {"patch": 300.0}
+
+
 def test_idle_time_is_never_below_zero(stage: Stage) -> None:
     """Clocks are rounded, and a step may begin before EC2 calls the host on."""
     stage.open_run()
