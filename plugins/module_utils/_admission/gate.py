@@ -19,9 +19,11 @@ from .._fleet.hosts import OFF_STATES
 from .._ledger.records import Host, PowerRecord, Run, Verdict
 from .._power.instances import describe_instance, tags_of
 from .._step import StepContext
+from .credentials import refuse_short_credentials
 
 FAILURES = ("failed", "held")
 PROVEN = ("patched", "compliant", "noncompliant")
+TOO_LATE = ("no_time", "credentials_too_short")
 
 
 def admit(context: StepContext) -> dict[str, Any]:
@@ -39,8 +41,11 @@ def admit(context: StepContext) -> dict[str, Any]:
         _wait_for_turn(context, run, host)
         _check_breaker(context, run)
         _check_time(context, run)
+        refuse_short_credentials(context, run, host, float(run.settings["expected_seconds"]))
         original_state = _look(context, run, host)
-    except PatchFleetError as error:
+    except PatchFleetError as failure:
+        # With new credentials a later run may take it: nothing of it was touched.
+        error = Deferred(failure.reason, failure.code) if failure.code == "credentials_expired" else failure
         verdict = Verdict(error.outcome, "admit", error.code, error.reason)
         if not context.check_mode:
             context.ledger.conclude(run.run_id, host.key, verdict)
@@ -87,7 +92,7 @@ def _wait_for_canaries(context: StepContext, run: Run, canaries: set[str]) -> No
     bad = [host.name for host in ended if host.outcome in FAILURES]
     if bad:
         _open_breaker(context, run, f"the canary {', '.join(bad)} failed")
-    elif not any(host.outcome in PROVEN for host in ended) and any(host.reason_code != "no_time" for host in ended):
+    elif not any(host.outcome in PROVEN for host in ended) and any(host.reason_code not in TOO_LATE for host in ended):
         # Where the canaries came too late, the others do too, and are told that.
         _open_breaker(context, run, "no canary was patched, so nothing is proven")
 

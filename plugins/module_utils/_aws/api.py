@@ -14,7 +14,7 @@ from typing import Any
 from .._clock import Clock
 from .._errors import PatchFleetError
 from .connect import HAS_BOTO3, Connection, known_regions
-from .errors import AwsError, from_client_error, is_passing
+from .errors import EXPIRED, AwsError, from_client_error, is_passing, not_valid
 
 if HAS_BOTO3:
     import botocore
@@ -26,6 +26,14 @@ if HAS_BOTO3:
         botocore.exceptions.EndpointConnectionError,
         botocore.exceptions.ConnectTimeoutError,
         botocore.exceptions.ProxyConnectionError,
+    )
+
+    NOT_RENEWED = (
+        botocore.exceptions.CredentialRetrievalError,
+        botocore.exceptions.SSOTokenLoadError,
+        botocore.exceptions.TokenRetrievalError,
+        botocore.exceptions.UnauthorizedSSOTokenError,
+        RuntimeError,  # "the refreshed credentials are still expired"
     )
 
 PATIENCE_SECONDS = 600.0
@@ -72,6 +80,11 @@ class Aws:
             )
         return self._region
 
+    @property
+    def expires_at(self) -> float | None:
+        """When the credentials end for good, in seconds since 1970, where that is known."""
+        return self._connection.expires_at
+
     def in_region(self, region: str | None) -> Aws:
         """The same credentials in another region."""
         if not region or region == self._region:
@@ -96,6 +109,7 @@ class Aws:
         """
         deadline = self._clock.now() + PATIENCE_SECONDS
         pause = FIRST_PAUSE_SECONDS
+        renewed = False
         while True:
             error = None
             if not operation.startswith(READING) and not parameters.get("DryRun"):
@@ -107,16 +121,17 @@ class Aws:
                 api_operation = failure.operation_name
                 error = from_client_error(service, api_operation, dict(failure.response), resource)
                 status = failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+                if error.aws_code in EXPIRED and not renewed and self._connection.renew():
+                    renewed = True
+                    continue
                 if not is_passing(error.aws_code, status) or self._clock.now() >= deadline:
                     raise error from failure
             except UNREACHABLE as failure:
                 unknown = _unknown_region(self.region)
                 if unknown or self._clock.now() >= deadline:
                     raise PatchFleetError(f"AWS cannot be reached: {failure}{unknown}", "aws_unreachable") from failure
-            except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError) as failure:
-                raise PatchFleetError(NO_CREDENTIALS, "no_credentials") from failure
-            except botocore.exceptions.BotoCoreError as failure:
-                raise PatchFleetError(f"{service} {operation}: {failure}", "aws_client") from failure
+            except (botocore.exceptions.BotoCoreError, RuntimeError) as failure:
+                raise _told(failure, f"{service} {operation}") from failure
             self._clock.sleep(self._random.uniform(pause / 2, pause))
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
@@ -129,6 +144,15 @@ class Aws:
             if not page.get("NextToken"):
                 return
             token = {"NextToken": page["NextToken"]}
+
+
+def _told(failure: Exception, call: str) -> PatchFleetError:
+    """What botocore says before it has called AWS."""
+    if isinstance(failure, (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError)):
+        return PatchFleetError(NO_CREDENTIALS, "no_credentials")
+    if isinstance(failure, NOT_RENEWED):
+        return PatchFleetError(not_valid(f"they could not be renewed: {failure}"), "credentials_expired")
+    return PatchFleetError(f"{call}: {failure}", "aws_client")
 
 
 def _unknown_region(region: str) -> str:

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 from typing import Any, Protocol
 
+from .._clock import parse_iso
 from .._errors import PatchFleetError
 
 try:
@@ -35,8 +37,15 @@ class Connection(Protocol):
     def region(self) -> str | None:
         """The region of the options, the environment or the profile."""
 
+    @property
+    def expires_at(self) -> float | None:
+        """When the credentials end for good, in seconds since 1970. None: they are renewed, last for ever, or nobody knows."""
+
     def client(self, service: str, region: str) -> Any:
         """A boto3 client that makes one attempt a call."""
+
+    def renew(self) -> bool:
+        """Read the credentials anew; whether they are other ones now."""
 
 
 _LOADER: Any = None
@@ -91,8 +100,9 @@ class OptionsConnection:
             self.region, self._endpoint_url, self._arguments = _aws_connection_info(options)
         except AnsibleBotocoreError as error:
             raise PatchFleetError(str(error), "invalid_option") from error
+        self._profile = self._arguments.pop("profile_name", None)
         try:
-            self._session = _session(self._arguments.pop("profile_name", None))
+            self._session = _session(self._profile)
         except botocore.exceptions.BotoCoreError as error:
             raise PatchFleetError(str(error), "invalid_option") from error
         self._config = botocore.config.Config(
@@ -109,6 +119,32 @@ class OptionsConnection:
                 service, region_name=region, endpoint_url=self._endpoint_url, config=self._config, **self._arguments
             )
         return self._clients[key]
+
+    @property
+    def expires_at(self) -> float | None:
+        """Of keys that were given with a token, as AWS_CREDENTIAL_EXPIRATION says (set by ``aws configure export-credentials``,
+        aws-vault and others); botocore's own credentials that end are renewed.
+        """
+        key = self._arguments.get("aws_access_key_id")
+        if not key or not self._arguments.get("aws_session_token") or key != os.environ.get("AWS_ACCESS_KEY_ID"):
+            return None
+        with contextlib.suppress(ValueError):  # it is not ours; who writes something else there has told nothing
+            return parse_iso(os.environ.get("AWS_CREDENTIAL_EXPIRATION", ""))
+        return None
+
+    def renew(self) -> bool:
+        """Whether a file or a process gives other ones by now; a session reads a shared file once."""
+        if self._arguments.get("aws_access_key_id"):
+            return False
+        before = _key_of(self._session)
+        self._session = _session(self._profile)
+        self._clients.clear()
+        return bool(_key_of(self._session) != before)
+
+
+def _key_of(session: Any) -> Any:
+    credentials = session.get_credentials()
+    return credentials and credentials.get_frozen_credentials()
 
 
 def require_boto3() -> None:

@@ -94,11 +94,19 @@ def _reason_code(aws_code: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", words).lower().strip("_") or "aws_error"
 
 
+def not_valid(why: str) -> str:
+    """What to do about credentials that AWS does not take (any more)."""
+    return (
+        f"The AWS credentials have expired or are not valid ({why}). Get new ones; then the playbook restore puts back what is "
+        "still on because of a run, and the same run can be started again."
+    )
+
+
 def _sentence(action: str, aws_code: str, message: str, resource: str | None) -> str:
     on = f" on {resource}" if resource else ""
     if aws_code in DENIED:
         return f"The credentials lack the right {action}{on} ({aws_code})."
     if aws_code in EXPIRED:
-        return f"The AWS credentials have expired or are not valid ({action} answered {aws_code}); get new ones and run again."
+        return not_valid(f"{action} answered {aws_code}")
     text = re.sub(r"Encoded authorization failure message: \S+", "", message).strip()
     return f"{action}{on} failed with {aws_code}: {text}" if text else f"{action}{on} failed with {aws_code}."

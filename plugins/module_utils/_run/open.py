@@ -28,6 +28,7 @@ from .rights import missing_power_right, refuse_missing_rights
 
 KEPT_SETTINGS = (
     *("operation", "rollout", "canary", "pause_seconds", "expected_seconds", "deadline_at", "host_timeout_seconds"),
+    "credentials_expire_at",
     *("tag_key", "tag_value", "fail_on_deferred"),
 )
 

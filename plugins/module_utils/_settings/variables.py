@@ -59,6 +59,7 @@ VARIABLES = (
     Variable("patch_failure_budget", "share", "20%", least=0),
     Variable("patch_expected_seconds", "whole", 2700, least=1),
     Variable("patch_deadline", "moment"),
+    Variable("patch_credentials_expire_at", "moment"),
     Variable("patch_fail_on_deferred", "yes_no", False),
     Variable("patch_start_timeout_seconds", "whole", 900, least=60),
     Variable("patch_dead_man_switch", "yes_no", False),
@@ -226,10 +227,14 @@ def check_together(settings: dict[str, Any], forks: int, now: float) -> None:
     batch = settings["batch_size"]
     if isinstance(batch, int):
         _check_forks(batch, forks, settings["rollout"])
-    if settings["deadline_at"] is not None and settings["deadline_at"] <= now:
-        raise InvalidOption(
-            "patch_deadline", iso(settings["deadline_at"]), f"It must be in the future; it is {iso(now)} now."
-        )
+    _refuse_past("patch_deadline", settings["deadline_at"], now)
+
+    _refuse_past("patch_credentials_expire_at", settings["credentials_expire_at"], now)
+
+
+def _refuse_past(name: str, at: float | None, now: float) -> None:
+    if at is not None and at <= now:
+        raise InvalidOption(name, iso(at), f"It must be in the future; it is {iso(now)} now.")
 
 
 def _check_forks(batch: int, forks: int, rollout: str) -> None:

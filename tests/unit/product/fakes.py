@@ -83,6 +83,8 @@ class FakeAccount:
 
     def __init__(self, clock: VirtualClock) -> None:
         self.region: str | None = "eu-central-1"
+        self.expires_at: float | None = None
+        self.renewals = 0
         self.calls: list[Call] = []
         self._clock = clock
         self._answers: dict[str, list[Answer]] = {}
@@ -93,6 +95,11 @@ class FakeAccount:
 
     def client(self, service: str, region: str) -> Any:
         return _Client(self, service, region)
+
+    def renew(self) -> bool:
+        """Whether other credentials are there by now: as often as ``renewals`` says."""
+        self.renewals -= 1
+        return self.renewals >= 0
 
     def of(self, operation: str) -> list[Call]:
         """The calls of one operation."""

@@ -171,6 +171,46 @@ def test_a_host_that_can_just_be_finished_is_let_in(stage: Stage) -> None:
     assert admit(stage)["admitted"] is True
 
 
+# Credentials that end
+
+
+def test_a_host_that_could_not_be_put_back_before_the_credentials_end_is_deferred(stage: Stage) -> None:
+    stage.open_run(*HOSTS)
+    stage.account.expires_at = START + 2700
+    assert refused(stage) == ("deferred", "credentials_too_short")
+    assert starting(stage) == []
+    stage.account.expires_at = START + 3600
+    assert admit(stage, SECOND)["admitted"] is True
+
+
+def test_their_end_may_be_told_by_a_variable(stage: Stage) -> None:
+    stage.open_run(*HOSTS, credentials_expire_at=START + 600)
+    stage.account.expires_at = START + 36_000
+    assert refused(stage) == ("deferred", "credentials_too_short")
+    assert "2026-11-14T22:10:00Z" in str(stage.ledger.host(RUN, FIRST).reason)
+
+
+def test_a_host_without_aws_needs_no_credentials(stage: Stage) -> None:
+    stage.open_run(host(0, kind="winrm", instance_id=None))
+    stage.account.expires_at = START + 600
+    assert admit(stage)["admitted"] is True
+
+
+def test_credentials_that_have_ended_touch_nobody(stage: Stage) -> None:
+    stage.open_run(*HOSTS)
+    stage.account.on("describe_instances", client_error("RequestExpired"))
+    assert refused(stage) == ("deferred", "credentials_expired")
+    assert "restore" in str(stage.ledger.host(RUN, FIRST).reason)
+
+
+def test_who_comes_after_a_canary_without_credentials_has_none_either(stage: Stage) -> None:
+    stage.open_run(*HOSTS, canary=1)
+    stage.account.expires_at = START + 600
+    assert refused(stage, FIRST) == ("deferred", "credentials_too_short")
+    assert refused(stage, SECOND) == ("deferred", "credentials_too_short")
+    assert stage.ledger.run(RUN).breaker is None
+
+
 # The failure budget of the whole run
 
 

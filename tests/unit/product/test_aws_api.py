@@ -86,6 +86,38 @@ def test_an_error_for_good_is_raised_at_once(stage: Stage) -> None:
     assert (len(stage.account.calls), stage.clock.passed) == (1, 0)
 
 
+def test_credentials_that_were_renewed_meanwhile_are_taken(stage: Stage) -> None:
+    stage.account.renewals = 1
+    stage.account.on("describe_instances", client_error("RequestExpired"), shown())
+    assert stage.aws.call("ec2", "describe_instances") == shown()
+    assert stage.clock.passed == 0
+
+
+def test_new_credentials_that_are_no_better_are_not_tried_for_ever(stage: Stage) -> None:
+    stage.account.renewals = 9
+    stage.account.on("describe_instances", client_error("ExpiredTokenException"))
+    with pytest.raises(AwsError) as caught:
+        stage.aws.call("ec2", "describe_instances")
+    assert caught.value.code == "credentials_expired"
+    assert len(stage.account.calls) == 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        botocore.exceptions.CredentialRetrievalError(provider="custom-process", error_msg="no"),
+        botocore.exceptions.UnauthorizedSSOTokenError(),
+        RuntimeError("Credentials were refreshed, but the refreshed credentials are still expired."),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_credentials_that_cannot_be_renewed_are_told_with_the_way_back(stage: Stage, error: Exception) -> None:
+    stage.account.on("describe_instances", error)
+    with pytest.raises(PatchFleetError, match=r"could not be renewed.+ restore ") as caught:
+        stage.aws.call("ec2", "describe_instances")
+    assert caught.value.code == "credentials_expired"
+
+
 @pytest.mark.parametrize("error", NETWORK_ERRORS, ids=lambda error: type(error).__name__)
 def test_a_lost_connection_is_repeated(stage: Stage, error: Exception) -> None:
     stage.account.on("describe_instances", error, shown())
@@ -136,8 +168,8 @@ def test_no_credentials_are_told_with_the_ways_to_give_them(stage: Stage, error:
 
 
 def test_any_other_trouble_of_botocore_is_told_with_the_call(stage: Stage) -> None:
-    stage.account.on("describe_instances", botocore.exceptions.UnauthorizedSSOTokenError())
-    with pytest.raises(PatchFleetError, match=r"ec2 describe_instances: The SSO session.+expired") as caught:
+    stage.account.on("describe_instances", botocore.exceptions.ParamValidationError(report="Unknown parameter"))
+    with pytest.raises(PatchFleetError, match=r"ec2 describe_instances: .+\nUnknown parameter") as caught:
         stage.aws.call("ec2", "describe_instances")
     assert caught.value.code == "aws_client"
 

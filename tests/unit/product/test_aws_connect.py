@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -18,6 +19,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect im
     warm_up,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+
+from .fakes import START
 
 OPTIONS: dict[str, Any] = {"access_key": "AKIAEXAMPLE", "secret_key": "x", "region": "eu-central-1"}
 
@@ -81,6 +84,64 @@ def test_a_profile_together_with_keys_is_told() -> None:
     with pytest.raises(PatchFleetError, match="profile") as caught:
         OptionsConnection({**OPTIONS, "profile": "some"})
     assert caught.value.code == "invalid_option"
+
+
+# Credentials that end
+
+
+def signed_with(client: Any) -> str:
+    """The access key with which a client would sign now."""
+    url = client.generate_presigned_url("get_caller_identity")
+    return str(parse_qs(urlsplit(url).query)["X-Amz-Credential"][0].split("/")[0])
+
+
+def a_profile(path: Path, key: str) -> None:
+    path.write_text(f"[night]\naws_access_key_id = {key}\naws_secret_access_key = x\naws_session_token = t\n")
+
+
+def test_a_process_gives_new_ones_to_a_client_that_lives_longer_than_they(tmp_path: Path) -> None:
+    """A step may wait for hours; botocore asks again ten minutes before the end."""
+    script = tmp_path / "give.py"
+    script.write_text(
+        "import datetime, json, pathlib\n"
+        f"path = pathlib.Path({str(tmp_path / 'given')!r})\n"
+        "number = len(path.read_text()) if path.exists() else 0\n"
+        "path.write_text('x' * (number + 1))\n"
+        "end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=300 if not number else 7200)\n"
+        "print(json.dumps({'Version': 1, 'AccessKeyId': f'ASIA{number}', 'SecretAccessKey': 'x', 'SessionToken': 't',"
+        " 'Expiration': end.isoformat()}))\n"
+    )
+    (tmp_path / "config").write_text(f"[profile night]\ncredential_process = {sys.executable} {script}\n")
+    connection = OptionsConnection({"profile": "night", "region": "eu-central-1"})
+    client = connection.client("sts", "eu-central-1")
+    assert signed_with(client) == "ASIA1"
+    assert connection.expires_at is None
+
+
+def test_a_shared_file_that_somebody_writes_anew_is_read_anew(tmp_path: Path) -> None:
+    a_profile(tmp_path / "credentials", "ASIAOLD")
+    connection = OptionsConnection({"profile": "night", "region": "eu-central-1"})
+    assert signed_with(connection.client("sts", "eu-central-1")) == "ASIAOLD"
+    assert connection.renew() is False
+    a_profile(tmp_path / "credentials", "ASIANEW")
+    assert connection.renew() is True
+    assert signed_with(connection.client("sts", "eu-central-1")) == "ASIANEW"
+
+
+def test_keys_that_were_given_stay_as_they_are() -> None:
+    assert OptionsConnection(OPTIONS).renew() is False
+
+
+def test_the_end_of_keys_from_the_environment_is_known_where_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ASIAEXAMPLE")
+    given = {**OPTIONS, "access_key": "ASIAEXAMPLE", "session_token": "t"}
+    assert OptionsConnection(given).expires_at is None
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", "2026-11-14T22:00:00Z")
+    assert OptionsConnection(given).expires_at == START
+    assert OptionsConnection({**given, "access_key": "ASIAOTHER"}).expires_at is None, "it speaks of others"
+    assert OptionsConnection({**given, "session_token": None}).expires_at is None, "keys of a user do not end"
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", "soon")
+    assert OptionsConnection(given).expires_at is None
 
 
 def test_a_missing_boto3_is_told_with_the_python_that_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,7 @@ def test_a_denial_names_the_resource_that_aws_names() -> None:
 def test_expired_credentials_have_one_sentence_whatever_the_service_calls_it(code: str) -> None:
     error = error_of(code, "Request has expired.")
     assert error.reason.startswith("The AWS credentials have expired or are not valid (ec2:StartInstances answered")
+    assert "the playbook restore puts back" in error.reason
     assert error.code == "credentials_expired"
 
 
