@@ -14,6 +14,7 @@ from typing import Any
 
 from .._errors import PatchFleetError
 from .._step import TRACKING_ARGUMENTS, Step, StepContext
+from .._windows_script.protocol import ScriptEnded
 from .causes import SERVICE, Cause, advice_on, cause_of
 from .repair import may_repair, put_aside, repair, tidy
 from .run import run_guest_script
@@ -66,7 +67,9 @@ def _wait_for_others(context: StepContext, health: dict[str, Any]) -> dict[str, 
     context.say("an installation is already under way in it: waiting")
 
     def look() -> dict[str, Any] | None:
-        now = _inspect(context)
+        now = _inspect_while_it_reboots(context)
+        if now is None:
+            return None
         if not now.get("installing"):
             return now
         refuse_hung(context)
@@ -80,6 +83,19 @@ def _wait_for_others(context: StepContext, health: dict[str, Any]) -> dict[str, 
                 "An installation by somebody else was still going on when the time was over.", "installation_running"
             )
     return ended
+
+
+def _inspect_while_it_reboots(context: StepContext) -> dict[str, Any] | None:
+    """None where no answer came: an installation ends with reboots, which take a script with them."""
+    try:
+        return _inspect(context)
+    except ScriptEnded:
+        raise
+    except PatchFleetError as error:
+        if error.code not in {"script_failed", "command_timeout", "unreachable"}:
+            raise
+        context.say("no answer: it may be rebooting")
+        return None
 
 
 def _mend(context: StepContext, health: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -27,7 +27,8 @@ def wait_for_node(context: StepContext) -> dict[str, Any]:
 def _reach(context: StepContext, connection: HostConnection) -> dict[str, Any]:
     """A host is ready when its own connection carries a script.
 
-    One that was off has time to boot; one whose power is nobody's business of ours is not begun when it does not answer.
+    One that was off has time to boot, and a slow one to answer; one whose power is nobody's business of ours is not begun when
+    nothing answers at its address.
     """
     context.say("trying its connection")
     trouble: list[PatchFleetError] = []
@@ -38,12 +39,14 @@ def _reach(context: StepContext, connection: HostConnection) -> dict[str, Any]:
         except PatchFleetError as error:
             if error.code not in {"unreachable", "command_timeout"}:
                 raise
+            if error.code == "unreachable" and not may_boot:
+                raise Deferred(f"Nothing was begun: {error.reason}", "unreachable") from error
             trouble.append(error)
             return None
         return True
 
     may_boot = str(context.params["instance_id"]).startswith("i-")
-    deadline = context.deadline(float(context.params["timeout_seconds"])) if may_boot else context.clock.now()
+    deadline = context.deadline(float(context.params["timeout_seconds"]))
     if context.wait(answers, deadline, longest=15.0) is None:
         if may_boot:
             raise PatchFleetError(f"It did not answer in time. {trouble[-1].reason}", "unreachable")

@@ -350,6 +350,15 @@ def test_an_installation_by_others_is_waited_for_and_never_doubled(stage: Stage)
     assert [pause for pause in stage.clock.pauses if pause != HEAD_START_SECONDS] == [60]
 
 
+def test_a_look_that_a_reboot_takes_with_it_is_made_again(stage: Stage) -> None:
+    """The installation of somebody else ends in one."""
+    lost = Outcome("TimedOut", "Execution Timed Out")
+    stage.clock.at(30, lambda: stage.guest.on("inspect_windows_update", lost))
+    stage.clock.at(100, lambda: stage.guest.answers("inspect_windows_update", health()))
+    assert check(stage, health(installing=True))["repaired"] == []
+    assert "no answer: it may be rebooting" in stage.told
+
+
 def test_an_installation_by_others_that_does_not_end_is_told(stage: Stage) -> None:
     error = trouble(stage, health(installing=True), install_timeout_seconds=3600)
     assert (error.code, 3600 <= stage.clock.passed < 4000) == ("installation_running", True)

@@ -204,3 +204,29 @@ def test_a_host_that_cannot_be_reached_is_not_begun(stage: Stage, run: Run) -> N
     with pytest.raises(PatchFleetError) as caught:
         run(WAIT, Gone(stage, [missing()]))
     assert (caught.value.outcome, caught.value.code) == ("deferred", "unreachable")
+
+
+def test_a_host_that_is_slow_to_answer_is_asked_again(stage: Stage, run: Run) -> None:
+    class Slow(FakeConnection):
+        left = 2
+
+        def run_script(self, text: str, timeout_seconds: float) -> str:
+            self.left -= 1
+            if self.left >= 0:
+                stage.clock.sleep(timeout_seconds)
+                raise PatchFleetError("The host had not answered after 120 s.", "command_timeout")
+            return super().run_script(text, timeout_seconds)
+
+    assert run(WAIT, Slow(stage, [missing()])) == {"changed": False}
+
+
+def test_one_that_never_answers_is_not_begun_either(stage: Stage, run: Run) -> None:
+    class Silent(FakeConnection):
+        def run_script(self, text: str, timeout_seconds: float) -> str:
+            stage.clock.sleep(timeout_seconds)
+            raise PatchFleetError("The host had not answered after 120 s.", "command_timeout")
+
+    with pytest.raises(PatchFleetError, match="Nothing was begun: The host had not answered") as caught:
+        run(WAIT, Silent(stage, [missing()]), timeout_seconds=600)
+    assert (caught.value.outcome, caught.value.code) == ("deferred", "unreachable")
+    assert 600 <= stage.clock.passed <= 840
