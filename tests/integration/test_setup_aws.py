@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from living_lab import LivingLab
 
-CONTROLLER = {"ControllerPrincipals": "arn:aws:iam::123456789012:role/awx"}
+CONTROLLER = {"ControllerPrincipals": "arn:aws:iam::123456789012:role/awx", "LedgerTable": "create"}
 
 
 @pytest.fixture

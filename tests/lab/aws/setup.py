@@ -35,8 +35,7 @@ def set_up(stacks: Stacks, scenario: Scenario, now: datetime) -> str:
         "DeadManSwitch": "true",
     }
     named = named_tables(scenario)
-    if named:
-        given["LedgerTable"] = named[0][0]
+    given["LedgerTable"] = named[0][0] if named else "create"
     stack = stacks.create(home, STACK, TEMPLATE.read_text(encoding="utf-8"), given, [], now)
     return stack.resources["ControllerRole"].physical_id
 
@@ -49,6 +48,9 @@ def with_everything() -> Iterator[Stacks]:
         "KmsKeyArns": key_arn(REGION),
         "AllowSnapshots": "true",
         "CommandOutputToLogs": "true",
+        "DeadManSwitch": "true",
+        "LedgerTable": "create",
+        "PlaybookBucket": "playbooks",
     }
     for way in ({"StartRunBy": "controller-node"}, {"StartRunBy": "awx", "AwxToken": "secret"}):
         stacks = Stacks()

@@ -102,6 +102,8 @@ def test_a_right_on_a_resource_is_one_that_aws_evaluates_there() -> None:
 
     def kind(arn: str) -> tuple[str, str]:
         _arn, _partition, service, _region, _account, path = arn.split(":", 5)
+        if service == "s3":  # whose ARNs name no kind
+            return service, "object" if "/" in path else "bucket"
         return service, re.split("[:/]", path)[0]
 
     held = {

@@ -1,0 +1,135 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The template: what it makes, what can be left out or brought along, and what keeps a run from beginning at the wrong time."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from lab.aws.cloudformation.stacks import Stack, Stacks
+from lab.aws.cloudformation.template import load
+from lab.aws.setup import REGION, STACK, TEMPLATE, with_everything
+
+BODY = TEMPLATE.read_text(encoding="utf-8")
+TEMPLATE_BYTES, POLICY_CHARACTERS = 51_200, 6_144
+CORE = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+WINDOW = "mw-0123456789abcdef0"
+BY_NODE = {"StartRunBy": "controller-node"}
+BY_AWX = {"StartRunBy": "awx", "AwxToken": "secret"}
+
+
+def made(**given: str) -> Stack:
+    return Stacks().create(REGION, STACK, BODY, given, [], datetime.now(UTC))
+
+
+def properties(name: str, **given: str) -> dict[str, Any]:
+    return made(**given).resources[name].properties
+
+
+def test_what_is_made_when_nothing_is_asked_for() -> None:
+    assert set(made().resources) == {
+        *("ControllerLookPolicy", "ControllerChangePolicy", "HostRole", "HostInstanceProfile"),
+        *("CommandOutput", "Hosts", "Baseline", "Window"),
+    }
+
+
+def test_everything_that_is_in_the_template_can_be_made() -> None:
+    everything = {name for stacks in with_everything() for stack in stacks.all() for name in stack.resources}
+    assert everything == set(load(BODY)["Resources"])
+
+
+@pytest.mark.parametrize(
+    ("given", "gone"),
+    [
+        ({"InstanceRole": "none"}, {"HostRole", "HostInstanceProfile"}),
+        ({"LogGroup": "none"}, {"CommandOutput"}),
+        ({"ResourceGroup": "none"}, {"Hosts"}),
+        ({"PatchBaseline": "none"}, {"Baseline"}),
+        ({"MaintenanceWindow": "none"}, {"Window"}),
+        ({"MaintenanceWindow": WINDOW}, {"Window"}),
+        ({"MaintenanceWindow": "none", **BY_AWX}, {"Window"}),
+    ],
+)
+def test_each_can_be_left_out(given: dict[str, str], gone: set[str]) -> None:
+    assert set(made().resources) - set(made(**given).resources) == gone
+
+
+@pytest.mark.parametrize(("way", "task"), [(BY_NODE, "NodeTask"), (BY_AWX, "AwxTask")])
+def test_a_window_that_is_there_gets_the_task(way: dict[str, str], task: str) -> None:
+    stack = made(MaintenanceWindow=WINDOW, **way)
+    assert stack.resources[task].properties["WindowId"] == WINDOW
+    assert stack.outputs["MaintenanceWindowId"][0] == WINDOW
+
+
+def test_a_table_that_is_there_gets_rights_and_no_twin() -> None:
+    stack = made(LedgerTable="ours")
+    (statement,) = stack.resources["ControllerLedgerPolicy"].properties["PolicyDocument"]["Statement"]
+    assert statement["Resource"].endswith(":table/ours")
+    assert "Ledger" not in stack.resources
+    assert stack.outputs["LedgerUrl"][0] == "dynamodb://ours"
+
+
+def test_roles_that_are_there_get_all_of_the_controllers_policies() -> None:
+    everything = {"AllowSnapshots": "true", "LedgerTable": "create", "KmsKeyArns": "arn:k", "DeadManSwitch": "true"}
+    stack = made(ControllerRoles="awx,ops", **everything)
+    policies = [it for it in stack.resources.values() if it.type == "AWS::IAM::ManagedPolicy"]
+    assert len(policies) == 6
+    assert all(policy.properties["Roles"] == ["awx", "ops"] for policy in policies)
+    assert "ControllerRole" not in stack.resources
+
+
+@pytest.mark.parametrize(("days", "offset"), [("4", 4), ("0", None)])
+def test_the_schedule_may_be_relative_to_patch_tuesday(days: str, offset: int | None) -> None:
+    window = properties("Window", WindowOffsetDays=days)
+    assert (window["Schedule"], window.get("ScheduleOffset")) == ("cron(0 22 ? * TUE#2 *)", offset)
+
+
+def test_a_launch_of_awx_that_comes_late_does_not_come_at_all() -> None:
+    (target,) = properties("AwxRule", **BY_AWX)["Targets"]
+    assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] <= 900
+    assert target["Input"] == "{}"
+
+
+def test_awx_without_a_token_is_refused() -> None:
+    with pytest.raises(Exception, match="needs AwxToken"):
+        made(StartRunBy="awx")
+
+
+def test_the_token_is_nowhere_but_in_the_connection() -> None:
+    stack = made(**BY_AWX)
+    holding = [name for name, it in stack.resources.items() if "secret" in json.dumps(it.properties, default=str)]
+    assert holding == ["AwxConnection"]
+    assert "secret" not in str(stack.outputs)
+
+
+def test_a_controller_node_on_ec2_is_a_managed_node_that_may_fetch_its_playbook() -> None:
+    given = {"ControllerOnEc2": "true", "PlaybookBucket": "playbooks"}
+    assert CORE in properties("ControllerRole", **given, **BY_NODE)["ManagedPolicyArns"]
+    assert CORE not in properties("ControllerRole", **given)["ManagedPolicyArns"]
+    assert "PlaybookPolicy" in made(**given, **BY_NODE).resources
+    assert "PlaybookPolicy" not in made(ControllerOnEc2="true", **BY_NODE).resources
+
+
+def test_hosts_have_the_agents_rights_and_no_others() -> None:
+    assert properties("HostRole")["ManagedPolicyArns"] == [CORE]
+    assert "HostOutputPolicy" not in made().resources
+
+
+def test_logs_are_kept_for_thirty_days() -> None:
+    assert properties("CommandOutput") == {"LogGroupName": "/aws/ssm/patch-manager", "RetentionInDays": 30}
+
+
+def test_it_is_small_enough_to_be_sent_as_it_is() -> None:
+    """Source: CloudFormation API reference, CreateStack, TemplateBody; IAM user guide, "IAM and AWS STS quotas"."""
+    assert len(BODY.encode()) <= TEMPLATE_BYTES
+    for stacks in with_everything():
+        for _name, document in stacks.policies():
+            text = document if isinstance(document, str) else json.dumps(document)
+            assert len(re.sub(r"\s", "", text)) <= POLICY_CHARACTERS
