@@ -18,7 +18,7 @@ from .._errors import Deferred, PatchFleetError
 from .._ledger.records import PowerRecord
 from .._step import StepContext
 from .instances import describe_instance, state_reason
-from .switch import aim, arm, disarm
+from .switch import aim, arm, disarm, take_over
 
 NO_CAPACITY = frozenset(
     {"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity", "Unsupported"}
@@ -49,6 +49,7 @@ def start(context: StepContext) -> dict[str, Any]:
         )
     before = _wait_until_settled(context, instance_id, deadline)
     if before["State"]["Name"] == "running":
+        take_over(context, record)
         return _result(before, started=False)
     if record.original_state != "stopped":
         raise PatchFleetError(

@@ -60,11 +60,15 @@ def arm(context: StepContext, record: PowerRecord) -> None:
         "margin_seconds": margin,
         "launched": [int(first), int(last)],
     }
+    _make(context, record, switch)
+
+
+def _make(context: StepContext, record: PowerRecord, switch: dict[str, Any]) -> None:
     context.learn(**{FACT: switch})
     try:
         _send(context, "create_schedule", record, switch)
     except AwsError as error:
-        if error.aws_code != "ConflictException":  # of an attempt to start it before this one
+        if error.aws_code != "ConflictException":  # an earlier try of this run has made it
             raise
         _send(context, "update_schedule", record, switch)
 
@@ -80,6 +84,8 @@ def _send(context: StepContext, operation: str, record: PowerRecord, switch: dic
     partition = switch["role_arn"].split(":")[1]
     parameters = {
         "InstanceId": [record.instance_id],
+        "Group": [switch["group"]],
+        "Schedule": [switch["name"]],
         "LaunchedFrom": [str(switch["launched"][0])],
         "LaunchedUntil": [str(switch["launched"][1])],
     }
@@ -101,6 +107,31 @@ def _send(context: StepContext, operation: str, record: PowerRecord, switch: dic
     )
 
 
+def take_over(context: StepContext, record: PowerRecord) -> None:
+    """The host is on because of a run that died: its switch gives way to one of this run, for the same start.
+
+    A runbook that has begun already sees the new schedule, and ends; it would take a pause between two steps for the end.
+
+    Raises:
+        PatchFleetError: it could not be made; then nothing may be done in the host.
+    """
+    earlier = [(host, switch) for host, switch in _set(context, record) if host.run_id != context.run_id]
+    if not earlier or not context.place:
+        return
+    if record.started_by is None:  # that run never came to its start, so whoever turned the host on was somebody else
+        disarm(context, record)
+        return
+    switch = earlier[0][1]
+    own = {
+        **switch,
+        "name": f"{record.instance_id}-{context.run_id}",
+        "due_at": _deadline(context) + switch["margin_seconds"],
+    }
+    _make(context, record, own)
+    for host, theirs in earlier:
+        _try(context, partial(_delete, context, record, host, theirs))
+
+
 def aim(context: StepContext, record: PowerRecord, launch_time: float) -> None:
     """From now on it is for this LaunchTime alone."""
     for host, switch in _set(context, record):
@@ -117,7 +148,13 @@ def postpone(context: StepContext, record: PowerRecord, seconds: float) -> None:
 
 def _change(context: StepContext, record: PowerRecord, host: Host, switch: dict[str, Any]) -> None:
     def update() -> None:
-        _send(context, "update_schedule", record, switch)
+        try:
+            _send(context, "update_schedule", record, switch)
+        except AwsError as error:
+            if error.aws_code != "ResourceNotFoundException":
+                raise
+            switch["name"] += "-2"  # its runbook has begun, and ends when it sees another one
+            _send(context, "create_schedule", record, switch)
         context.ledger.learn(host.run_id, host.key, {FACT: switch})
 
     _try(context, update)

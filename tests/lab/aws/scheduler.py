@@ -67,9 +67,9 @@ class Schedules:
         self.find(request).timer.cancel()
         del self._schedules[_key(request)]
 
-    def names(self) -> list[str]:
-        """Of all schedules, in order."""
-        return sorted(name for _region, _group, name in self._schedules)
+    def names(self, region: str, group: str) -> list[str]:
+        """Of a group's schedules, in order."""
+        return sorted(name for *place, name in self._schedules if place == [region, group])
 
 
 def _key(request: Request) -> tuple[str, str, str]:
@@ -140,6 +140,16 @@ def delete_schedule(request: Request) -> Result:
     return {}
 
 
+def list_schedules(request: Request) -> Result:
+    """Those of a group whose names begin so."""
+    params = request.params
+    if params.keys() - {"GroupName", "NamePrefix"}:
+        raise not_implemented(f"ListSchedules with {', '.join(params)}")
+    names = request.account.schedules.names(request.region, params["GroupName"])
+    wanted = [name for name in names if name.startswith(params["NamePrefix"])]
+    return {"Schedules": [{"Name": name, "GroupName": params["GroupName"], "State": "ENABLED"} for name in wanted]}
+
+
 def get_schedule_group(request: Request) -> Result:
     name = request.params["Name"]
     _group(request, name)
@@ -151,5 +161,6 @@ OPERATIONS: dict[str, Operation] = {
     "CreateSchedule": create_schedule,
     "DeleteSchedule": delete_schedule,
     "GetScheduleGroup": get_schedule_group,
+    "ListSchedules": list_schedules,
     "UpdateSchedule": update_schedule,
 }

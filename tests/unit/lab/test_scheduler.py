@@ -13,7 +13,7 @@ import pytest
 
 from conftest import MakeLab
 from lab.aws.setup import set_up
-from virtual_lab import UPDATE, VirtualLab, error_of
+from virtual_lab import REGION, UPDATE, VirtualLab, error_of
 
 ROLE = "arn:aws:iam::123456789012:role/PatchFleet-scheduler-eu-central-1"
 
@@ -31,6 +31,8 @@ def schedule(lab: VirtualLab, after: float = 3600, **changed: Any) -> dict[str, 
     now = lab.play.sim.time
     given = {
         "InstanceId": [lab.id("a")],
+        "Group": ["PatchFleet"],
+        "Schedule": [changed.get("Name", lab.id("a"))],
         "LaunchedFrom": [str(int((now - timedelta(minutes=10)).timestamp()))],
         "LaunchedUntil": [str(int((now + timedelta(minutes=10)).timestamp()))],
     }
@@ -40,7 +42,7 @@ def schedule(lab: VirtualLab, after: float = 3600, **changed: Any) -> dict[str, 
         "Input": json.dumps({"DocumentName": "PatchFleet-stop-host", "Parameters": given}),
     }
     return {
-        "Name": "a",
+        "Name": lab.id("a"),
         "GroupName": "PatchFleet",
         "ScheduleExpression": f"at({now + timedelta(seconds=after):%Y-%m-%dT%H:%M:%S})",
         "FlexibleTimeWindow": {"Mode": "OFF"},
@@ -63,7 +65,7 @@ def test_a_host_that_was_left_on_is_stopped_and_the_schedule_is_gone(make_lab: M
     lab.run_for(200)
     assert lab.state("a") == "stopped"
     assert said(lab) == ["It was left on, and is stopped."]
-    assert lab.play.account.schedules.names() == []
+    assert lab.play.account.schedules.names(REGION, "PatchFleet") == []
     lab.run_for(86_400)
     assert len(said(lab)) == 1
 
@@ -102,6 +104,21 @@ def test_a_command_is_let_come_to_its_end_first(make_lab: MakeLab) -> None:
     assert lab.truth("a")["cut_off_by_us"] == 0
 
 
+def test_a_host_that_a_later_run_has_taken_over_is_that_runs_affair(make_lab: MakeLab) -> None:
+    """Also where the runbook had begun before: it would see no command between two steps of that run."""
+    lab = a_lab(make_lab, state="stopped", updates=[{**UPDATE, "seconds": 3000, "reboot": False}])
+    scheduler = lab.client("scheduler", access_key="ASIAROLE")
+    scheduler.create_schedule(**schedule(lab))
+    lab.start("a")
+    lab.run_for(3000)
+    lab.start_patch("a")
+    lab.run_for(1200)
+    scheduler.create_schedule(**schedule(lab, after=36_000, Name=f"{lab.id('a')}-later"))
+    lab.run_for(30_000)
+    assert lab.state("a") == "running"
+    assert said(lab) == ["A command is going on in it.", "A later run has it, with a switch of its own."]
+
+
 def test_it_gives_up_after_some_rounds(make_lab: MakeLab) -> None:
     lab = a_lab(make_lab, state="stopped", updates=[{**UPDATE, "seconds": 40_000, "reboot": False}])
     lab.client("scheduler", access_key="ASIAROLE").create_schedule(**schedule(lab))
@@ -133,8 +150,8 @@ def test_a_later_time_replaces_an_earlier_one_and_a_deleted_one_never_comes(make
     lab.start("a")
     lab.run_for(7000)
     assert lab.state("a") == "running"
-    scheduler.delete_schedule(Name="a", GroupName="PatchFleet")
-    assert error_of(scheduler.delete_schedule, Name="a", GroupName="PatchFleet") == "ResourceNotFoundException"
+    scheduler.delete_schedule(Name=lab.id("a"), GroupName="PatchFleet")
+    assert error_of(scheduler.delete_schedule, Name=lab.id("a"), GroupName="PatchFleet") == "ResourceNotFoundException"
     assert error_of(scheduler.update_schedule, **schedule(lab)) == "ResourceNotFoundException"
     lab.run_for(86_400)
     assert lab.state("a") == "running"
@@ -171,4 +188,4 @@ def test_schedules_that_the_account_has_no_room_for(make_lab: MakeLab) -> None:
 def test_what_the_lab_does_not_know_of_schedules_is_501(make_lab: MakeLab, changed: dict[str, Any]) -> None:
     lab = a_lab(make_lab, state="stopped")
     assert error_of(lab.client("scheduler").create_schedule, **schedule(lab, **changed)) == "NotImplemented"
-    assert error_of(lab.client("scheduler").list_schedules) == "NotImplemented"
+    assert error_of(lab.client("scheduler").list_schedules, State="ENABLED") == "NotImplemented"

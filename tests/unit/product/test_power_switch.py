@@ -175,6 +175,69 @@ def test_who_waits_for_an_installation_puts_it_off_and_who_gives_up_cancels_it(n
     assert "stop_instances" not in operations(night)
 
 
+def test_who_takes_a_host_over_that_is_on_makes_a_switch_of_its_own_first(night: Stage) -> None:
+    """Else that of the dead run would stop the host in a pause between two steps."""
+    start(night)
+    night.clock.sleep(2000)
+    later = "20261114T230000Z-0002"
+    night.open_run(run_id=later)
+    night.ledger.learn(later, ID, {"deadline_at": START + 20_000})
+    night.account.on("describe_instances", RUNNING)
+    assert power(night, run_id=later)["started"] is False
+    assert operations(night)[-2:] == ["create_schedule", "delete_schedule"]
+    made, gone = night.account.of("create_schedule")[-1].params, night.account.of("delete_schedule")[-1].params
+    assert (made["Name"], gone["Name"]) == (f"{ID}-{later}", NAME)
+    assert made["ScheduleExpression"] == f"at({moment(20_000 + MARGIN):%Y-%m-%dT%H:%M:%S})"
+    assert launched(made) == (5, 5)
+    night.account.on("describe_instances", RUNNING, OFF)
+    power(night, "restored", run_id=later)
+    assert night.account.of("delete_schedule")[-1].params["Name"] == f"{ID}-{later}"
+
+
+def test_of_a_run_that_died_before_its_start_nothing_is_taken_over(night: Stage) -> None:
+    """The host is on because of somebody else."""
+    night.account.on("start_instances", client_error("VcpuLimitExceeded"))
+    night.account.on("delete_schedule", client_error("AccessDeniedException"), {})
+    with pytest.raises(PatchFleetError):
+        start(night)
+    later = "20261114T230000Z-0002"
+    night.clock.sleep(2000)
+    night.open_run(run_id=later)
+    night.account.on("describe_instances", RUNNING)
+    made = len(night.account.of("create_schedule"))
+    assert power(night, run_id=later)["started"] is False
+    assert len(night.account.of("create_schedule")) == made
+    assert operations(night)[-1] == "delete_schedule"
+    assert night.facts().get("switch") is None
+
+
+def test_without_it_nothing_is_done_in_that_host(night: Stage) -> None:
+    start(night)
+    night.clock.sleep(2000)
+    later = "20261114T230000Z-0002"
+    night.open_run(run_id=later)
+    night.account.on("describe_instances", RUNNING)
+    night.account.on("create_schedule", client_error("AccessDeniedException"))
+    with pytest.raises(PatchFleetError) as caught:
+        power(night, run_id=later)
+    assert caught.value.code == "access_denied"
+    assert "delete_schedule" not in operations(night)
+
+
+def test_one_that_has_happened_is_put_off_by_another(night: Stage) -> None:
+    """Its runbook may wait for its next look."""
+    start(night)
+    night.ledger.learn(RUN, ID, {"servicing": True})
+    night.clock.sleep(15_000)
+    night.account.on("update_schedule", client_error("ResourceNotFoundException"))
+    night.account.on("describe_instances", RUNNING)
+    night.guest.on("servicing_state", Outcome(status="Failed"))
+    with pytest.raises(Held):
+        power(night, "restored")
+    assert night.account.of("create_schedule")[-1].params["Name"] == f"{NAME}-2"
+    assert night.account.of("delete_schedule")[-1].params["Name"] == f"{NAME}-2"
+
+
 def test_a_later_run_cancels_that_of_the_one_it_took_over_from(night: Stage) -> None:
     start(night)
     night.clock.sleep(2000)
