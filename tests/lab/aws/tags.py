@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
-from lab.aws.ec2_describe import find_instance
+from typing import Any
+
+from lab.aws.ec2_describe import find_instance, instances_in
 from lab.aws.ec2_power import check_dry_run
 from lab.aws.errors import AwsError, invalid_value
-from lab.aws.request import Operation, Request, Result
+from lab.aws.filters import Getter, select
+from lab.aws.request import Operation, Request, Result, page
 from lab.lagged import Lagged
 
 MAX_TAGS = 50
+MAX_RESULTS = 1000
 
 
 def _tags_of(request: Request, identifier: str) -> Lagged[dict[str, str]]:
@@ -61,4 +65,29 @@ def delete_tags(request: Request) -> Result:
     return {}
 
 
-OPERATIONS: dict[str, Operation] = {"CreateTags": create_tags, "DeleteTags": delete_tags}
+def describe_tags(request: Request) -> Result:
+    """Of instances and volumes, one tag a row."""
+    now = request.sim.now
+    owners = [(host.id, "instance", host.tags) for host in instances_in(request)]
+    owners += [(volume.id, "volume", volume.tags) for host in instances_in(request) for volume in host.volumes]
+    rows = [
+        {"ResourceId": identifier, "ResourceType": kind, "Key": key, "Value": value}
+        for identifier, kind, tags in owners
+        for key, value in tags.seen(now).items()
+    ]
+    getters: dict[str, Getter[dict[str, Any]]] = {
+        "key": lambda row: [row["Key"]],
+        "resource-id": lambda row: [row["ResourceId"]],
+        "resource-type": lambda row: [row["ResourceType"]],
+        "value": lambda row: [row["Value"]],
+    }
+    rows = select(rows, request.params.get("Filters", []), getters, lambda _row: {})
+    shown, next_token = page(request, rows, MAX_RESULTS)
+    return {"Tags": shown, **next_token}
+
+
+OPERATIONS: dict[str, Operation] = {
+    "CreateTags": create_tags,
+    "DeleteTags": delete_tags,
+    "DescribeTags": describe_tags,
+}

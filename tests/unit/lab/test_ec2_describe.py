@@ -167,3 +167,17 @@ def test_characters_that_xml_has_to_escape(make_lab: MakeLab) -> None:
     name = "a\"b'c $(id) <b> & 東京"
     lab = make_lab({"name": "a", "tags": {"Name": name}})
     assert lab.describe("a")["Tags"] == [{"Key": "Name", "Value": name}]
+
+
+def test_tags_are_rows_of_instances_and_volumes(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a", "tags": {"PatchGroup": "Windows"}}, {"name": "b"})
+    volume = lab.describe("a")["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
+
+    def rows(**filters: str) -> set[tuple[str, str, str]]:
+        chosen = [{"Name": name.replace("_", "-"), "Values": [value]} for name, value in filters.items()]
+        answer = lab.ec2.describe_tags(Filters=chosen)["Tags"]
+        return {(row["ResourceType"], row["Key"], row["Value"]) for row in answer}
+
+    assert rows(resource_id=lab.id("a"), key="PatchGroup") == {("instance", "PatchGroup", "Windows")}
+    assert ("volume", "PatchGroup", "Windows") in rows(resource_id=volume)
+    assert rows(resource_id="i-0") == set()
