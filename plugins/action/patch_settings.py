@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.release import __version__ as core_version
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._settings.step import STEP
 from ansible_collections.patchfleet.windows.plugins.module_utils._settings.variables import (
     OWN_PREFIX,
@@ -40,10 +40,20 @@ class ActionModule(ControllerStep):
         """Those that are set for all, and those of single hosts; returns the files that run tasks on the host itself."""
         on_host = []
         for option in OPTIONS:
-            given = [task_vars.get(option), *(task_vars["hostvars"][host].get(option) for host in hosts)]
-            paths = dict.fromkeys(path for value in given for path in task_files(self._templar.template(value)))
+            paths = dict.fromkeys(path for value in self._given(option, task_vars, hosts) for path in task_files(value))
             on_host += [path for path in paths if run_on_host(option, path, self._loader)]
+        starts, stops = (self._given(f"patch_{which}_tasks", task_vars, hosts) for which in ("start", "stop"))
+        for start, stop in zip(starts, stops, strict=True):
+            if task_files(start) and not task_files(stop):
+                raise InvalidOption(
+                    "patch_stop_tasks", stop, "Where patch_start_tasks is set, it must say what stops the host."
+                )
         return on_host
+
+    def _given(self, option: str, task_vars: dict[str, Any], hosts: list[str]) -> list[Any]:
+        """The option's value for all, and for each host."""
+        given = [task_vars.get(option), *(task_vars["hostvars"][host].get(option) for host in hosts)]
+        return [self._templar.template(value) for value in given]
 
     def perform(self, context: StepContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         if tuple(int(part) for part in core_version.split(".")[:2]) < LEAST_CORE:

@@ -79,9 +79,9 @@ options:
     default: false
   tasks:
     description:
-      - Which of the user's own tasks, those before the host or those after it.
+      - 'Which of the user''s own tasks: those before the host or after it, those that start or stop it, or that make room.'
     type: str
-    choices: [pre, post]
+    choices: [pre, post, start, stop, room]
   failed_step:
     description:
       - The step at which a host failed.

@@ -57,6 +57,11 @@ options:
         since what is written later is not in it, and it is not deleted again.
     type: bool
     default: false
+  may_lack:
+    description:
+      - Whether room that is still lacking, where nothing here can make more, is returned as RV(lacking_gib) instead of a failure.
+    type: bool
+    default: false
   modify_timeout_seconds:
     description:
       - How long the volume's modification is waited for.
@@ -115,6 +120,10 @@ rungs:
   returned: success
   type: list
   elements: dict
+lacking_gib:
+  description: What is still lacking with O(may_lack=true), else null.
+  returned: success
+  type: float
 grown_gib:
   description: By how much the volume grew.
   returned: success

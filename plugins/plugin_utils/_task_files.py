@@ -20,7 +20,9 @@ from ansible.playbook.task import Task
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption
 
-OPTIONS = ("patch_pre_tasks", "patch_post_tasks")
+OPTIONS = ("patch_pre_tasks", "patch_post_tasks", "patch_start_tasks", "patch_stop_tasks", "patch_room_tasks")
+WHILE_OFF = "patch_start_tasks"
+"""Its tasks cannot run on the host."""
 BREAKING_KEYWORDS = ("run_once", "throttle", "any_errors_fatal")
 FOR_ALL_HOSTS = frozenset({"add_host", "pause"})
 """What bypasses ansible-core's host loop (a test holds it equal to ansible-core's own)."""
@@ -51,6 +53,11 @@ def run_on_host(option: str, path: str, loader: Any) -> bool:
     """
     reader = _Reader(option, loader)
     reader.read(path)
+    if option == WHILE_OFF and reader.on_host:
+        why = (
+            "A task of it runs on the host, which is off then; it must run on the controller (delegate_to: localhost)."
+        )
+        raise InvalidOption(option, path, f"{why} Nothing was touched.")
     return reader.on_host
 
 

@@ -118,6 +118,16 @@ class Lab:
             self._play.account.gate.admit_key(credentials.access_key, None if administrator else self._role)
         return credentials
 
+    def switch(self, name: str, on: bool) -> None:
+        """Somebody, or a hypervisor, switches a host without EC2 on or off."""
+        with self._play.sim.current():
+            self._play.world.hosts[name].switch(on=on)
+
+    def enlarge_disk(self, name: str, gib: int) -> None:
+        """The same for the disk of a virtual machine."""
+        with self._play.sim.current():
+            self._play.world.hosts[name].added_gib += gib
+
     def truth(self) -> dict[str, Any]:
         """The content of ``state.json`` at the moment."""
         return self._play.truth()

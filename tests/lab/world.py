@@ -52,6 +52,7 @@ class Host:
         self.tags = Lagged({**spec.tags, **own_tags})
         self.reservation_id = ""
         self.volumes = self._make_volumes() if spec.kind == "ec2" else []
+        self.added_gib = 0  # to the disk of a host without EBS
         self.guest = Guest(sim, spec, self._device_gib, self._announce)
         self.agent = Agent(sim, spec, self.guest, self._announce, self._changed)
         self.instance = (
@@ -109,7 +110,7 @@ class Host:
     def _device_gib(self) -> float:
         if self.root_volume:
             return self.root_volume.size_gib
-        return self.spec.disk.size_gib + self.spec.disk.slack_gib
+        return self.spec.disk.size_gib + self.spec.disk.slack_gib + self.added_gib
 
     @property
     def disk_serial(self) -> str:

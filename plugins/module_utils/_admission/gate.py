@@ -132,7 +132,8 @@ def _look(context: StepContext, run: Run, host: Host) -> str:
     """The host as it is now; returns the original state that is recorded for it."""
     context.keep_lease()
     if host.kind != "ec2":
-        return "running"
+        known = context.ledger.power(host.key)  # one that an earlier run's tasks had started
+        return known.original_state if known else "running"
     instance_id = str(host.instance_id)
     instance = describe_instance(context.aws, instance_id)
     if instance is None or instance["State"]["Name"] in {"terminated", "shutting-down"}:

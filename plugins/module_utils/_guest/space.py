@@ -39,7 +39,7 @@ class _Ladder:
     def __init__(self, context: StepContext) -> None:
         self.context = context
         self.least_gib = self.wanted_gib = float(context.params["wanted_gib"])
-        self.rungs: list[dict[str, Any]] = []
+        self.rungs: list[dict[str, Any]] = list(context.host.facts.get("rungs") or []) if context.place else []
         self.grown_gib = 0
         self.space: dict[str, Any] = {}
 
@@ -64,6 +64,20 @@ class _Ladder:
         if self.free_gib < PLENTY * self.least_gib:
             self.wanted_gib = round(max(self.least_gib, room_for_missing(self.context) or 0.0), 1)
         self.context.learn(wanted_gib=self.wanted_gib)
+
+    def climb(self) -> None:
+        """Rung after rung, until there is enough."""
+        self.ask_for_more()
+        if not self.enough:
+            self.clean()
+        if not self.enough:
+            self.enlarge()
+        self.context.learn(grown_gib=self.grown_gib)
+        if self.free_gib < self.least_gib:
+            raise PatchFleetError(
+                f"Only {self.free_gib:.1f} GiB are free on C:, {self.least_gib:g} are wanted (patch_free_gib).",
+                "no_room",
+            )
 
     def clean(self) -> None:
         self.context.say(f"{self.free_gib:.1f} GiB free, {self.wanted_gib:g} wanted: cleaning")
@@ -142,7 +156,8 @@ def make_room(context: StepContext) -> dict[str, Any]:
     """At least wanted_gib are free afterwards, and more where the missing updates want more and it can be had.
 
     Returns:
-        changed, free_gib_before, free_gib, wanted_gib (GiB), rungs (what each won, or why it was skipped), grown_gib.
+        changed, free_gib_before, free_gib, wanted_gib (GiB), rungs (what each won, or why it was skipped), grown_gib,
+        lacking_gib (None, or with may_lack what is still lacking where nothing here can make more).
 
     Raises:
         PatchFleetError: ``no_room``, ``recovery_partition``, ``other_partition``, or why the volume cannot grow.
@@ -150,20 +165,18 @@ def make_room(context: StepContext) -> dict[str, Any]:
     ladder = _Ladder(context)
     ladder.measure()
     before = ladder.free_gib
-    context.learn(free_gib_before=before)
+    if not context.place or context.host.facts.get("free_gib_before") is None:  # else it is looked at again
+        context.learn(free_gib_before=before)
+    lacking = None
     if not context.check_mode:
-        ladder.ask_for_more()
-        if not ladder.enough:
-            ladder.clean()
-        if not ladder.enough:
-            ladder.enlarge()
-        context.learn(grown_gib=ladder.grown_gib)
-        if ladder.free_gib < ladder.least_gib:
-            raise PatchFleetError(
-                f"Only {ladder.free_gib:.1f} GiB are free on C:, {ladder.least_gib:g} are wanted (patch_free_gib).",
-                "no_room",
-            )
+        try:
+            ladder.climb()
+        except PatchFleetError as error:
+            if error.code != "no_room" or not context.params["may_lack"]:
+                raise
+            lacking = round(max(ladder.least_gib - ladder.free_gib, 0.0), 1)
     return {
+        "lacking_gib": lacking,
         "changed": before < ladder.wanted_gib,
         "free_gib_before": before,
         "free_gib": ladder.free_gib,
@@ -208,6 +221,7 @@ STEP = Step(
         "reset_base": {"type": "bool", "default": False},
         "remove_old_windows": {"type": "bool", "default": False},
         "snapshot_before_grow": {"type": "bool", "default": False},
+        "may_lack": {"type": "bool", "default": False},
         "modify_timeout_seconds": {"type": "int", "default": 1800},
         "scripts": {"type": "dict", "required": True},
     },

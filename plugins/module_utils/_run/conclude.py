@@ -90,12 +90,20 @@ def lost_hosts(context: StepContext) -> dict[str, Any]:
         reason = f"Ansible lost it at the step {last[host.key]}: a task found it unreachable, or ended its play."
         if _lacks_post_tasks(host):
             reason += " Its patch_post_tasks have not run."
-        ledger.conclude(run_id, host.key, Verdict("failed", last[host.key], "unreachable", reason))
+        power = ledger.power(host.key)
+        on = host.kind != "ec2" and power is not None and power.started_by is not None
+        if on:  # what stops it would run on the host that has left
+            reason += " It was started for this run and is still on: run the playbook restore."
+        ledger.conclude(run_id, host.key, Verdict("held" if on else "failed", last[host.key], "unreachable", reason))
         context.say(f"{host.name}: {reason}")
     fields = ("key", "name", "instance_id", "region")
     return {
         "changed": bool(lost),
-        "hosts": [{field: getattr(host, field) for field in fields} for host in lost if ledger.power(host.key)],
+        "hosts": [
+            {field: getattr(host, field) for field in fields}
+            for host in lost
+            if host.kind == "ec2" and ledger.power(host.key)
+        ],
     }
 
 

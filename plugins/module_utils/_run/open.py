@@ -136,6 +136,8 @@ def _new_run(context: StepContext, plan: Plan) -> Run:
 def _host_row(run_id: str, planned: Planned) -> Host:
     host = planned.host
     facts: dict[str, Any] = {"type": host.type, "az": host.az, "by_tag": host.by_tag}
+    if host.transport != "ssm":
+        facts["transport"] = host.transport
     if host.exclusion is None:
         verdict = Verdict("")
     else:

@@ -28,7 +28,7 @@ def open_hosts(context: StepContext) -> dict[str, Any]:
         if context.ledger.run(holder).is_alive(context.clock.now()) and not take_over:
             busy.append(_busy(record, f"is being worked on by run {holder}"))
             continue
-        entry = _entry(record, holder)
+        entry = _entry(context, record, holder)
         if not context.check_mode:
             # Who worked on it for the same run until now loses it: workers that a killed controller left behind.
             if context.ledger.take_over(holder, [record.host_key], context.clock.now(), force=take_over):
@@ -60,8 +60,11 @@ def _open_records(context: StepContext) -> list[tuple[PowerRecord, str]]:
     return found
 
 
-def _entry(record: PowerRecord, holder: str) -> dict[str, Any]:
+def _entry(context: StepContext, record: PowerRecord, holder: str) -> dict[str, Any]:
+    host = context.ledger.host(record.run_id, record.host_key)
     return {
+        "kind": host.kind,
+        "transport": host.facts.get("transport", "ssm"),
         "key": record.host_key,
         "name": record.name,
         "instance_id": record.instance_id,

@@ -13,6 +13,7 @@ from .conclude import close_run, conclude_host, fail_host, lost_hosts
 from .open import open_run, plan_run
 from .recover import open_hosts, settle
 from .show import export_run, list_runs, show_run
+from .user_tasks import STEPS as TASKS
 from .user_tasks import begin_tasks, end_tasks, fail_tasks
 
 STATES = {
@@ -55,7 +56,7 @@ STEP = Step(
         "fleet": {"type": "list", "elements": "dict"},
         "forks": {"type": "int", "default": 5},
         "take_over": {"type": "bool", "default": False},
-        "tasks": {"type": "str", "choices": ["pre", "post"]},
+        "tasks": {"type": "str", "choices": list(TASKS)},
         "failed_step": {"type": "str"},
         "reason": {"type": "str"},
         "reason_code": {"type": "str"},

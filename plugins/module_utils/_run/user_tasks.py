@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The user's own tasks before and after a host, as the ledger sees them.
+"""The user's own tasks before and after a host, and those that power it or give it room, as the ledger sees them.
 
 Those after it undo those before it, so they run whenever those before it were begun. What they cost in time belongs to the
 steps ready and restore.
@@ -16,7 +16,7 @@ from .._errors import Held
 from .._ledger.records import Verdict
 from .._step import StepContext
 
-STEPS = {"pre": "ready", "post": "restore"}
+STEPS = {"pre": "ready", "post": "restore", "start": "start", "stop": "restore", "room": "disk"}
 
 
 def begin_tasks(context: StepContext) -> dict[str, Any]:
@@ -53,12 +53,18 @@ def fail_tasks(context: StepContext) -> dict[str, Any]:
     reason = f"The tasks of patch_{which}_tasks failed: {context.params['reason']}"
     context.say(reason)
     host = context.ledger.host(run_id, key)
-    if host.outcome is None:
+    if which == "stop":  # it is still on because of us
+        verdict = Verdict("held", STEPS[which], "stop_tasks_failed", _after(host.reason, reason))
+    elif host.outcome is None:
         verdict = Verdict("failed", STEPS[which], f"{which}_tasks_failed", reason)
     else:
-        verdict = Verdict(host.outcome, host.step, host.reason_code, " ".join(filter(None, [host.reason, reason])))
+        verdict = Verdict(host.outcome, host.step, host.reason_code, _after(host.reason, reason))
     context.ledger.conclude(run_id, key, verdict, overwrite=True)
     return {"changed": True}
+
+
+def _after(before: str | None, reason: str) -> str:
+    return " ".join(filter(None, [before, reason]))
 
 
 def _end(context: StepContext, ok: bool) -> None:

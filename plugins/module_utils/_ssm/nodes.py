@@ -82,6 +82,12 @@ def wait_until_ready(context: StepContext, instance_id: str, timeout_seconds: fl
     }
 
 
+def node_answers(context: StepContext, node_id: str) -> bool:
+    """Whether a node does what it is told at this moment; SSM may call one ``Online`` for minutes after its end."""
+    node = node_information(context, node_id)
+    return node is not None and node["PingStatus"] == "Online" and _probe(context, node_id) is None
+
+
 def node_information(context: StepContext, node_id: str) -> dict[str, Any] | None:
     """DescribeInstanceInformation of one node; None when SSM does not list it."""
     rows = context.aws.rows(

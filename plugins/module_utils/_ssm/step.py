@@ -19,9 +19,29 @@ def wait_for_node(context: StepContext) -> dict[str, Any]:
     if context.connection:
         return _reach(context, context.connection)
     context.say("waiting for the SSM agent")
-    node = wait_until_ready(context, str(context.params["instance_id"]), float(context.params["timeout_seconds"]))
+    node = _wait_until_ready(context, str(context.params["instance_id"]))
     context.say("ready")
     return {"changed": False, **node}
+
+
+def _wait_until_ready(context: StepContext, instance_id: str) -> dict[str, Any]:
+    """Of a node without EC2 nothing was begun when it does not answer, unless tasks of its owner's have started it."""
+    try:
+        return wait_until_ready(context, instance_id, float(context.params["timeout_seconds"]))
+    except PatchFleetError as error:
+        if error.code not in {"agent_silent", "no_command_runs"} or _may_boot(context):
+            raise
+        raise Deferred(
+            f"Nothing was begun: {error.reason}", "host_off" if error.code == "agent_silent" else "unreachable"
+        ) from error
+
+
+def _may_boot(context: StepContext) -> bool:
+    """Whether it was off, and is started in this run."""
+    if str(context.params["instance_id"]).startswith("i-"):
+        return True
+    record = context.ledger.power(str(context.host_key)) if context.place else None
+    return record is not None and record.started_by is not None
 
 
 def _reach(context: StepContext, connection: HostConnection) -> dict[str, Any]:
@@ -31,6 +51,7 @@ def _reach(context: StepContext, connection: HostConnection) -> dict[str, Any]:
     nothing answers at its address.
     """
     context.say("trying its connection")
+    may_boot = _may_boot(context)
     trouble: list[PatchFleetError] = []
 
     def answers() -> bool | None:
@@ -45,7 +66,6 @@ def _reach(context: StepContext, connection: HostConnection) -> dict[str, Any]:
             return None
         return True
 
-    may_boot = str(context.params["instance_id"]).startswith("i-")
     deadline = context.deadline(float(context.params["timeout_seconds"]))
     if context.wait(answers, deadline, longest=15.0) is None:
         if may_boot:

@@ -78,6 +78,7 @@ def test_enough_room_is_left_as_it_is(stage: Stage, free: float) -> None:
         "wanted_gib": 20,
         "rungs": [],
         "grown_gib": 0,
+        "lacking_gib": None,
     }
     assert stage.guest.names == ["measure_disk"]
     assert (stage.facts()["free_gib_before"], stage.facts()["free_gib_after"]) == (free, free)
@@ -183,6 +184,24 @@ def test_a_host_without_ebs_does_not_grow(stage: Stage) -> None:
     assert error.code == "no_room"
     assert "no EBS volume" in error.reason
     assert "describe_volumes" not in [call.operation for call in stage.account.calls]
+
+
+def test_room_that_others_may_add_is_no_failure_yet(stage: Stage) -> None:
+    """patch_room_tasks: the tasks of a virtual machine's owner enlarge its disk."""
+    first = make_room(stage, disk(5), disk(7), instance_id=NODE_ID, may_lack=True)
+    assert (first["lacking_gib"], stage.ledger.host(RUN, ID).outcome) == (13.0, None)
+    second = make_room(stage, disk(7, extendable=40), disk(7, extendable=40), disk(47), instance_id=NODE_ID)
+    assert (second["lacking_gib"], second["free_gib"]) == (None, 47)
+    assert stage.facts()["free_gib_before"] == 5
+    names = [rung["name"] for rung in stage.facts()["rungs"]]
+    assert names == [
+        "component_store",
+        "update_cache",
+        "volume_growth",
+        "component_store",
+        "update_cache",
+        "unused_disk_space",
+    ]
 
 
 def test_a_host_without_ebs_uses_what_its_disk_has(stage: Stage) -> None:

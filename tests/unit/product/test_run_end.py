@@ -177,6 +177,8 @@ def test_a_host_that_a_dead_run_left_on_is_found(stage: Stage) -> None:
     stage.clock.sleep(LEASE_SECONDS)
     (host,) = find(stage)["hosts"]
     assert host == {
+        "kind": "ec2",
+        "transport": "ssm",
         "key": ID,
         "name": "dev-01",
         "instance_id": ID,

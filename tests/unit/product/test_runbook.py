@@ -17,7 +17,7 @@ PLACES = {"PatchFleetError": 1, "Deferred": 1, "Held": 1, "Excluded": 1, "Cause"
 WORD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 PUT_TOGETHER = {
     "commands.py": {"instance_terminated", "instance_stopped", "instance_stopping", "instance_shutting_down"},
-    "user_tasks.py": {"pre_tasks_failed", "post_tasks_failed"},
+    "user_tasks.py": {"pre_tasks_failed", "post_tasks_failed", "start_tasks_failed", "room_tasks_failed"},
     "install.py": {"agent_lost", "installation_hung", "install_timeout"},
     "errors.py": {"access_denied", "credentials_expired", "throttled"},
     "discover.py": {"no_way_in", "not_windows"},

@@ -1,0 +1,123 @@
+#!/usr/bin/python
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_power
+short_description: Follow a host without EC2 that your own tasks start and stop
+version_added: 0.1.0
+author: Patch Fleet contributors (@patchfleet)
+description:
+  - 'Nobody shows the power state of a host on-prem, so it is taken from what can be seen: one that does not answer may be off, and
+    one that has booted since its start was asked for was. Only such a one is to be stopped again.'
+  - The starting and stopping is done by other tasks, between the states of this module; the roles C(start_hosts) and
+    C(restore_state) do so with C(patch_start_tasks) and C(patch_stop_tasks).
+options:
+  ledger:
+    description:
+      - 'The ledger: an SQLite file or V(dynamodb://TABLE). Without it, C(patchfleet/ledger.sqlite) in the user''s state folder.'
+    type: str
+  run_id:
+    description:
+      - The run to which the host belongs.
+    type: str
+    required: true
+  host:
+    description:
+      - The host's key in the run.
+    type: str
+    required: true
+  fence:
+    description:
+      - The fencing number under which the host is held; by default what the run has when the task begins.
+    type: int
+  instance_id:
+    description:
+      - 'The hybrid node (C(mi-…)); of a host without one, its name.'
+    type: str
+    required: true
+  state:
+    description:
+      - V(needed) asks whether it must be started, and writes down that it was off before anybody starts it.
+      - V(started), once it answers, proves by its boot time that it was off.
+      - V(restored) asks whether it must be stopped, and waits for an installation that goes on in it.
+      - V(stopped) waits until it does not answer any more, and closes its record.
+    type: str
+    required: true
+    choices: [needed, started, restored, stopped]
+  can_stop:
+    description:
+      - Whether there is something that stops it.
+    type: bool
+    default: false
+  install_timeout_seconds:
+    description:
+      - How long V(restored) waits for an installation that goes on.
+    type: int
+    default: 7200
+  scripts:
+    description:
+      - 'The scripts C(inspect_boot) and C(servicing_state): files (the action plugin reads them) or texts.'
+    type: dict
+    default: {}
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  action_group:
+    version_added: 0.1.0
+extends_documentation_fragment:
+  - patchfleet.windows._attributes
+  - patchfleet.windows._attributes.action_group
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+"""
+
+EXAMPLES = r"""
+- name: Ask whether it is off
+  patchfleet.windows.host_power:
+    run_id: "{{ run_id }}"
+    host: hall-01
+    instance_id: hall-01
+    state: needed
+  register: power
+- name: Start it
+  community.vmware.vmware_guest_powerstate:
+    name: hall-01
+    state: powered-on
+  delegate_to: localhost
+  when: power.start
+"""
+
+RETURN = r"""
+start:
+  description: Whether it must be started.
+  returned: O(state=needed)
+  type: bool
+started:
+  description: Whether it was off, and was started for this run.
+  returned: O(state=started)
+  type: bool
+stop:
+  description: Whether it must be stopped.
+  returned: O(state=restored)
+  type: bool
+"""
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._power.by_tasks import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+
+
+def main() -> None:
+    run_as_module(STEP)
+
+
+if __name__ == "__main__":
+    main()
