@@ -45,6 +45,7 @@ HOSTS: list[dict[str, Any]] = [
     {"name": "silent", "agent": "never"},
     {"name": "scaled", "asg": True, "state": "stopped", "tags": {"Stage": "scaled"}},
     {"name": "busy", "sessions": 2, "windows_update": "no_route"},
+    {"name": "bare", "agent": "no_role", "tags": {"Part": "Profile"}},
     {"name": "cramped", "disk": {"size_gib": 60, "free_gib": 5, "recovery_partition": True}},
     {"name": "loud", "groups": ["loud"], "scan_seconds": 10, "updates": [UPDATE]},
     *of_each_way("off", state="stopped", tags={"PatchGroup": "Windows", "Part": "Run"}),
@@ -229,6 +230,23 @@ def test_windows_script(way: Way) -> None:
     texts = ["\n".join(call["params"]["Parameters"].get("commands", [])) for call in sent]
     assert any("function Invoke-PatchFleetScript" in text and "Get-Volume" in text for text in texts)
     assert not any(measure in text for text in texts)
+
+
+# ---- set-up
+
+
+def test_instance_profile_association(way: Way) -> None:
+    """The controller of a run may not do it, but it may see what would be done."""
+    options = {"instance_profile": "managed-node", "tag_key": "Part", "tag_value": "Profile"}
+    shown, refused, nothing = way.run(
+        way.task("instance_profile_association", check=True, **options),
+        way.task("instance_profile_association", **options),
+        way.task("instance_profile_association", check=True, **{**options, "tag_value": "nobody"}),
+    )
+    assert shown["changed"]
+    assert [(host["name"], host["result"]) for host in shown["hosts"]] == [("bare", "attached")]
+    assert "ec2:AssociateIamInstanceProfile" in failed(refused, "access_denied")
+    assert (nothing["changed"], nothing["hosts"]) == (False, [])
 
 
 # ---- disk
