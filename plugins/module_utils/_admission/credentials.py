@@ -19,15 +19,20 @@ NEAR_SECONDS = 60.0
 """Clocks differ, and the last call must still be good."""
 
 
+def end_of_credentials(context: StepContext, told: float | None) -> float | None:
+    """When they end for good, as the variable patch_credentials_expire_at (``told``) or the credentials themselves say."""
+    ends = [float(end) for end in (told, context.aws.expires_at) if end is not None]
+    return min(ends, default=None)
+
+
 def refuse_short_credentials(context: StepContext, run: Run, host: Host, expected_seconds: float) -> None:
     """Raises Deferred where the credentials are known to end before the host could be finished and put back."""
     if host.instance_id is None:
         return  # no AWS is needed for it
-    told = run.settings.get("credentials_expire_at")
-    ends = [float(end) for end in (told, context.aws.expires_at) if end is not None]
-    if ends and context.clock.now() + expected_seconds + NEAR_SECONDS > min(ends):
+    end = end_of_credentials(context, run.settings.get("credentials_expire_at"))
+    if end is not None and context.clock.now() + expected_seconds + NEAR_SECONDS > end:
         raise Deferred(
-            f"It would take about {expected_seconds / 60:.0f} min, and the AWS credentials end at {iso(min(ends))} and cannot be "
+            f"It would take about {expected_seconds / 60:.0f} min, and the AWS credentials end at {iso(end)} and cannot be "
             "renewed; it could not be put back. Give credentials that last longer, or that renew themselves (a profile with a "
             "role, an instance profile).",
             "credentials_too_short",

@@ -136,10 +136,15 @@ class OptionsConnection:
         """Whether a file or a process gives other ones by now; a session reads a shared file once."""
         if self._arguments.get("aws_access_key_id"):
             return False
-        before = _key_of(self._session)
-        self._session = _session(self._profile)
+        try:
+            before, session = _key_of(self._session), _session(self._profile)
+            if _key_of(session) == before:
+                return False
+        except (botocore.exceptions.BotoCoreError, RuntimeError):
+            return False  # what AWS said of the old ones is the sentence to tell
+        self._session = session
         self._clients.clear()
-        return bool(_key_of(self._session) != before)
+        return True
 
 
 def _key_of(session: Any) -> Any:

@@ -16,7 +16,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from .._admission.credentials import end_of_credentials
 from .._aws.errors import AwsError
+from .._clock import iso
 from .._fleet.hosts import FleetHost, from_result
 from .._fleet.plan import Plan, Planned, make_plan
 from .._ledger.records import Host, Ledger, Run, Verdict
@@ -174,8 +176,23 @@ def _result(
         "hosts": [{**_planned_result(planned, leased), "fence": held.get(planned.host.key)} for planned in plan.hosts],
         "batch_size": plan.batch_size,
         "estimate_seconds": plan.estimate_seconds,
-        "lines": plan_lines(plan, context.params["settings"], leftovers(context.ledger), prerequisite_lines(missing)),
+        "lines": plan_lines(
+            plan,
+            context.params["settings"],
+            [*_too_long(context, plan), *leftovers(context.ledger)],
+            prerequisite_lines(missing),
+        ),
     }
+
+
+def _too_long(context: StepContext, plan: Plan) -> list[str]:
+    """A sentence where the credentials are known to end before the run does."""
+    if not any(planned.host.instance_id for planned in plan.included):
+        return []
+    end = end_of_credentials(context, context.params["settings"]["credentials_expire_at"])
+    if end is None or context.clock.now() + plan.estimate_seconds < end:
+        return []
+    return [f"The AWS credentials end at {iso(end)}; hosts that could not be put back by then are deferred."]
 
 
 def leftovers(ledger: Ledger) -> list[str]:

@@ -128,6 +128,16 @@ def test_a_shared_file_that_somebody_writes_anew_is_read_anew(tmp_path: Path) ->
     assert signed_with(connection.client("sts", "eu-central-1")) == "ASIANEW"
 
 
+def test_a_file_that_is_gone_renews_nothing(tmp_path: Path) -> None:
+    a_profile(tmp_path / "credentials", "ASIAOLD")
+    connection = OptionsConnection({"profile": "night", "region": "eu-central-1"})
+    client = connection.client("sts", "eu-central-1")
+    assert signed_with(client) == "ASIAOLD"
+    (tmp_path / "credentials").unlink()
+    assert connection.renew() is False
+    assert connection.client("sts", "eu-central-1") is client
+
+
 def test_keys_that_were_given_stay_as_they_are() -> None:
     assert OptionsConnection(OPTIONS).renew() is False
 

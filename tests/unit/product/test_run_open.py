@@ -129,6 +129,13 @@ def test_the_lines_fit_a_terminal_and_tell_it_all(stage: Stage) -> None:
 # Guards
 
 
+def test_the_plan_says_when_the_credentials_end_before_the_run(stage: Stage) -> None:
+    stage.account.expires_at = START + 60
+    assert "The AWS credentials end at 2026-11-14T22:01:00Z" in " ".join(run(stage, "planned")["lines"])
+    stage.account.expires_at = START + 86_400
+    assert "credentials" not in " ".join(run(stage, "planned")["lines"])
+
+
 def test_an_empty_selection_opens_no_run(stage: Stage) -> None:
     """awx#14804, awx#15775: no host matched and the job is green."""
     context = stage.context(STEP, state="opened", settings=read({}), fleet=[])
