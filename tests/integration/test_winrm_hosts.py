@@ -41,7 +41,7 @@ TROUBLE = {  # outcome, step, reason code, and what the sentence has in it
     "untrusted": ("deferred", "ready", "unreachable", "certificate verify failed"),
     "off": ("deferred", "ready", "unreachable", "Connection refused"),
     "garbage": ("failed", "disk", "script_failed", "gave no answer that can be read"),
-    "truncated": ("failed", "disk", "script_failed", "gave no answer that can be read"),
+    "truncated": ("failed", "disk", "answer_cut_off", "its end is missing"),
     "narrow": ("failed", "disk", "wrong_bitness", "32-bit PowerShell"),
     "constrained": ("failed", "disk", "constrained_language", "Constrained Language Mode"),
     "hop": ("failed", "repair", "update_access_denied", "second hop"),

@@ -309,7 +309,6 @@ def update_history(host: Host, data: Data) -> Steps[Data]:
         "entries": [
             {
                 "kb": entry.kb,
-                "title": entry.title,
                 "operation": "installation",
                 "result": entry.result,
                 "hresult": entry.hresult,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 
 from .._errors import PatchFleetError
@@ -18,6 +19,8 @@ from .._ssm.commands import Command, Invocation, run_command
 from .._step import StepContext
 
 DOCUMENT = "AWS-RunPowerShellScript"
+BEGINNING = re.compile(r'^\{"(patchfleet|script|ok|data|error)":')
+"""Of an answer; the order of its keys is PowerShell's."""
 
 
 class ScriptEnded(PatchFleetError):
@@ -56,6 +59,11 @@ def script_name(lines: list[str]) -> str:
 def parse(name: str, invocation: Invocation) -> dict[str, Any]:
     """The data of an answer."""
     answer = _last_document(invocation.stdout)
+    if answer is None and _is_cut_off(invocation.stdout):
+        raise ScriptEnded(
+            f"The answer of the script {name} is cut off after {len(invocation.stdout)} characters: its end is missing.",
+            "answer_cut_off",
+        )
     if answer is None or answer.get("script") != name:
         said = (invocation.stderr or invocation.stdout).strip()
         raise (ScriptEnded if invocation.status in {"Success", "Failed"} else PatchFleetError)(
@@ -65,6 +73,15 @@ def parse(name: str, invocation: Invocation) -> dict[str, Any]:
     if answer.get("ok"):
         return dict(answer.get("data") or {})
     raise script_error(name, answer.get("error") or {})
+
+
+def _is_cut_off(text: str) -> bool:
+    """Whether there is an answer without its end."""
+    begun = [line for line in text.splitlines() if BEGINNING.match(line)]
+    try:
+        return bool(begun) and json.loads(begun[-1]) is None
+    except ValueError:
+        return True
 
 
 def _last_document(text: str) -> dict[str, Any] | None:

@@ -3,18 +3,33 @@
 # reboot). Windows PowerShell 5.1, any culture, ASCII output only.
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
+# Run Command cuts an answer at 24,000 characters, and half a JSON document is none. An error's message takes six for each
+# character that is not ASCII.
+$PatchFleetLongestAnswer = 24000
+$PatchFleetLongestMessage = 1000
 
-function Write-PatchFleetAnswer {
+function ConvertTo-PatchFleetJson {
     param([string] $Name, $Data, $Failure)
     $answer = @{ patchfleet = 1; script = $Name; ok = ($null -eq $Failure); data = $Data; error = $Failure }
     $json = ConvertTo-Json -InputObject $answer -Depth 8 -Compress
-    Write-Output ([regex]::Replace($json, '[^\x20-\x7E]', { param($match) '\u{0:x4}' -f [int] $match.Value[0] }))
+    return [regex]::Replace($json, '[^\x20-\x7E]', { param($match) '\u{0:x4}' -f [int] $match.Value[0] })
+}
+
+function Write-PatchFleetAnswer {
+    param([string] $Name, $Data, $Failure)
+    $json = ConvertTo-PatchFleetJson -Name $Name -Data $Data -Failure $Failure
+    if ($json.Length -gt $PatchFleetLongestAnswer) {
+        $message = 'The answer has {0} characters; Run Command returns {1}.' -f $json.Length, $PatchFleetLongestAnswer
+        $json = ConvertTo-PatchFleetJson -Name $Name -Failure (New-PatchFleetFailure 'answer_too_long' $message $null)
+    }
+    Write-Output $json
 }
 
 function New-PatchFleetFailure {
     param([string] $Category, [string] $Message, $HResult)
     $code = $null
     if ($null -ne $HResult) { $code = '0x{0:X8}' -f [int] $HResult }
+    if ($Message.Length -gt $PatchFleetLongestMessage) { $Message = $Message.Substring(0, $PatchFleetLongestMessage) }
     return @{ category = $Category; hresult = $code; message = $Message }
 }
 

@@ -7,15 +7,14 @@ Invoke-PatchFleetScript -Name 'update_history' -Work {
     $count = $searcher.GetTotalHistoryCount()
     $entries = @()
     if ($count -gt 0) {
-        # 70 entries of at most 270 characters keep the answer below the 24,000 that Run Command returns.
+        # Titles are not told: they are in Windows' language, and six characters for each that is not ASCII. 70 entries of at most
+        # 200 characters keep the answer below the 24,000 that Run Command returns.
         foreach ($entry in $searcher.QueryHistory(0, [Math]::Min($count, 70))) {
             $at = [datetime]::SpecifyKind($entry.Date, [System.DateTimeKind]::Utc)
             if ($at -lt $since -or $entry.Operation -ne 1) { continue }
-            $title = [string] $entry.Title
-            $kb = [regex]::Match($title, 'KB\d{6,8}').Value
+            $kb = [regex]::Match([string] $entry.Title, 'KB\d{6,8}').Value
             $entries += @{
                 kb = $kb
-                title = $title.Substring(0, [Math]::Min($title.Length, 80))
                 operation = 'installation'
                 result = $results[[int] $entry.ResultCode]
                 hresult = '0x{0:X8}' -f [int] $entry.HResult

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-PLACES = {"PatchFleetError": 1, "Deferred": 1, "Held": 1, "Excluded": 1, "Cause": 0, "Verdict": 2}
+PLACES = {"PatchFleetError": 1, "Deferred": 1, "Held": 1, "Excluded": 1, "Cause": 0, "Verdict": 2, "ScriptEnded": 1}
 """Where the code stands among the arguments."""
 WORD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 PUT_TOGETHER = {
@@ -45,7 +45,7 @@ def in_exclusions() -> Iterator[str]:
 
 def in_scripts() -> Iterator[str]:
     for path in [*(ROOT / "roles").glob("*/files/*.ps1"), *(ROOT / "plugins").rglob("*.ps1")]:
-        yield from re.findall(r"New-PatchFleetError '([a-z_]+)' ", path.read_text())
+        yield from re.findall(r"New-PatchFleet(?:Error|Failure) '([a-z_]+)' ", path.read_text())
         yield from re.findall(r'"category": "([a-z_]+)"', path.read_text())
 
 
