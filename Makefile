@@ -76,10 +76,15 @@ format: $(LINT) ## Put into format what `make lint` would complain about
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# What the labs of all scenarios and tests have used of the template's rights.
+RIGHTS := $(CURDIR)/.cache/rights
+
 .PHONY: test
 test: $(TEST) ## Unit tests, then every scenario in the lab, two at a time
 	$(BIN)/pytest tests/unit
-	$(BIN)/pytest -n 2 tests/integration
+	rm -rf $(RIGHTS) && mkdir -p $(RIGHTS)
+	PATCHFLEET_LAB_RIGHTS=$(RIGHTS) $(BIN)/pytest -n 2 tests/integration
+	PYTHONPATH=tests $(BIN)/python tests/tools/unused_rights.py $(RIGHTS)
 
 .PHONY: matrix
 matrix: $(TEST) ## Unit tests and a scenario on each ansible-core and Python that is here

@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import secrets
 import sqlite3
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -26,6 +29,9 @@ from lab.play import Play
 from lab.scenario import Scenario
 from lab.winrm.options import Options
 from lab.winrm.service import WinRm
+
+RIGHTS_FOLDER = "PATCHFLEET_LAB_RIGHTS"
+"""Names an environment variable: a folder in which each lab writes down which rights its callers' roles used."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +100,15 @@ class Lab:
             self._thread.join()
         self._play.account.guests.stop()
         self._play.trace.close()
+        self._note_used_rights()
         if self._play.sim.failures:
             raise LabError("the simulation broke") from self._play.sim.failures[0]
+
+    def _note_used_rights(self) -> None:
+        """For whoever asks whether the template grants more than is ever used (tests/tools/unused_rights.py)."""
+        folder, used = os.environ.get(RIGHTS_FOLDER), self._play.account.gate.used
+        if folder and used:
+            (Path(folder) / f"{uuid.uuid4()}.json").write_text(json.dumps(sorted(used)), encoding="utf-8")
 
     @property
     def secrets(self) -> list[str]:

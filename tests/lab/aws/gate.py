@@ -109,6 +109,7 @@ class Gate:
         self._keys: dict[str, bool] = {}  # access key -> still valid
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._seen: Counter[str] = Counter()
+        self.used: set[tuple[str, str, str]] = set()  # rights by which calls were allowed: role, Sid, action
         self._faults = [
             ArmedFault(host, fault, fault.times) for host in world.hosts.values() for fault in host.spec.api_faults
         ]
@@ -174,31 +175,35 @@ class Gate:
 
     def allows(self, role: str | None, need: Need) -> bool:
         """Whether the scenario does not deny it and, for a role, its policies allow it."""
-        if self.is_denied(need.action):
-            return False
-        if role is None:
-            return True
+        return not self.is_denied(need.action) and (role is None or self._deciding(role, need) is not None)
+
+    def _deciding(self, role: str, need: Need) -> Statement | None:
         if role not in self._statements:
             self._statements[role] = self._statements_of(role)
-        return deciding(self._statements[role], need) is not None
+        return deciding(self._statements[role], need)
 
     def _check_rights(self, request: Request, hosts: list[Host]) -> None:
-        refused = [need for need in needs_of(request, hosts) if not self.allows(request.role, need)]
-        if not refused:
-            return
-        need = refused[0]
+        for need in needs_of(request, hosts):
+            statement = None if request.role is None else self._deciding(request.role, need)
+            if self.is_denied(need.action) or (request.role is not None and statement is None):
+                raise self._refusal(request, need)
+            if request.role is not None and statement is not None:
+                self.used.add((request.role, statement.sid, need.action))
+
+    @staticmethod
+    def _refusal(request: Request, need: Need) -> AwsError:
         text = (
             f"User: {caller_arn(request.role)} is not authorized to perform: {need.action} on resource: "
             f"{need.resource} because no identity-based policy allows the {need.action} action"
         )
         if request.service == "ec2":
             encoded = base64.urlsafe_b64encode(f"{need.action} denied".encode()).decode()
-            raise AwsError(
+            return AwsError(
                 "UnauthorizedOperation",
                 f"You are not authorized to perform this operation. {text}. "
                 f"Encoded authorization failure message: {encoded}",
             )
-        raise AwsError("AccessDenied" if request.service in ("sts", "iam") else "AccessDeniedException", text)
+        return AwsError("AccessDenied" if request.service in ("sts", "iam") else "AccessDeniedException", text)
 
     def _check_faults(self, request: Request, named: list[Host]) -> None:
         for fault in self._faults:
