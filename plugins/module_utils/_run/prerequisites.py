@@ -74,7 +74,7 @@ def _in_region(context: StepContext, hosts: list[FleetHost], region: str) -> Ite
     network = Network(aws, [host for host in unlisted if host.power == "running"])
     for host in unlisted:
         finding = None if managed_by else _no_rights(host, roles)
-        finding = finding or (_not_registered(host, network) if host.power == "running" else None)
+        finding = finding or (_not_registered(host, network, managed_by) if host.power == "running" else None)
         if finding:
             yield host, finding
 
@@ -115,7 +115,7 @@ def _no_rights(host: FleetHost, roles: dict[str, ProfileRole | None]) -> Finding
     return "role_lacks_rights", f"{who} lacks {' and '.join(role.lacks)}. Attach {CORE_POLICY} to it."
 
 
-def _not_registered(host: FleetHost, network: Network) -> Finding:
+def _not_registered(host: FleetHost, network: Network, managed_by: str | None) -> Finding:
     cut_off = network.why_cut_off(host)
     if cut_off:
         return "cut_off", f"{cut_off} Add these endpoints and S3's, or a NAT gateway."
@@ -123,6 +123,8 @@ def _not_registered(host: FleetHost, network: Network) -> Finding:
         "It runs, but its SSM agent has not registered. Install or start the agent, and see that it reaches "
         f"ssm.{host.region}.amazonaws.com; after a new instance profile it takes up to half an hour."
     )
+    if managed_by and not host.profile_arn:
+        reason += " Without a profile it needs IMDSv2 and an agent of at least 3.2.582.0 (Default Host Management Configuration)."
     return "not_registered", reason
 
 

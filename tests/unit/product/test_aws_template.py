@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import yaml
 
 from lab.aws.cloudformation.stacks import Stack, Stacks
 from lab.aws.cloudformation.template import load
@@ -38,6 +39,19 @@ def test_what_is_made_when_nothing_is_asked_for() -> None:
         *("ControllerLookPolicy", "ControllerChangePolicy", "HostRole", "HostInstanceProfile"),
         *("CommandOutput", "Hosts", "Baseline", "Window"),
     }
+
+
+def test_the_role_says_what_the_template_says() -> None:
+    """The hosts that get an instance profile are those that the controller's rights are for."""
+    role = TEMPLATE.parents[1]
+    tasks = (role / "tasks" / "main.yml").read_text(encoding="utf-8")
+    for name in ("TagKey", "TagValue"):
+        assert f"aws_prerequisites_parameters.{name} | default('{load(BODY)['Parameters'][name]['Default']}')" in tasks
+    options = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text())
+    assert {name: spec["default"] for name, spec in options.items() if "default" in spec} == defaults
+    told = (role / "README.md").read_text(encoding="utf-8")
+    assert [name for name in options if f"| `{name}` |" not in told] == []
 
 
 def test_everything_that_is_in_the_template_can_be_made() -> None:

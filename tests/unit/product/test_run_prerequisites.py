@@ -100,6 +100,15 @@ def test_where_the_account_manages_its_hosts_none_needs_a_profile(stage: Stage, 
     assert codes(stage, host(profile_arn=None, state="stopped")) == found
 
 
+@pytest.mark.parametrize("profile", [None, PROFILE])
+def test_what_default_host_management_asks_of_a_host_is_said_of_those_that_rely_on_it(
+    stage: Stage, profile: str | None
+) -> None:
+    stage.account.on("get_service_setting", {"ServiceSetting": {"SettingValue": "service-role/Default"}})
+    (row,) = missing(stage, host(profile_arn=profile))
+    assert (row["code"], "IMDSv2" in row["reason"]) == ("not_registered", profile is None)
+
+
 def test_the_role_of_a_profile_that_lacks_the_agents_rights(stage: Stage) -> None:
     lacks = [
         {"EvalActionName": "ssm:UpdateInstanceInformation", "EvalDecision": "implicitDeny"},
