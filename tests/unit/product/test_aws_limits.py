@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from lab.aws.cloudformation.stacks import Stacks
 from lab.aws.policy import Need, Statement, deciding
 from lab.aws.rights import key_arn
-from lab.aws.setup import REGION, set_up
+from lab.aws.setup import REGION, set_up, with_everything
 from lab.scenario import load
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "17-encrypted-volumes.yml"
@@ -53,6 +54,34 @@ CHANGES = [
 """Every change that the controller may make, as a run makes it: a new right needs its line."""
 
 
+WINDOW, BUS = "WindowRole", f"arn:aws:events:{REGION}:{OURS}:event-bus/default"
+BY_CONTROLLER_TAG = {"ssm:resourceTag/PatchFleet": "controller"}
+STARTING = [
+    (WINDOW, Need("ssm:SendCommand", f"arn:aws:ssm:{REGION}::document/AWS-ApplyAnsiblePlaybooks", {})),
+    (WINDOW, Need("ssm:SendCommand", INSTANCE, BY_CONTROLLER_TAG)),
+    (WINDOW, Need("ssm:SendCommand", NODE, BY_CONTROLLER_TAG)),
+    (
+        WINDOW,
+        Need(
+            "ssm:StartAutomationExecution",
+            f"arn:aws:ssm:{REGION}:{OURS}:automation-definition/PatchFleet-start-run:1",
+            {},
+        ),
+    ),
+    (
+        WINDOW,
+        Need(
+            "iam:PassRole",
+            f"arn:aws:iam::{OURS}:role/PatchFleet-window-{REGION}",
+            {"iam:PassedToService": "ssm.amazonaws.com"},
+        ),
+    ),
+    (WINDOW, Need("events:PutEvents", BUS, {"events:source": "patchfleet.PatchFleet"})),
+    ("AwxRuleRole", Need("events:InvokeApiDestination", "the destination's own ARN", {})),
+]
+"""What the maintenance window and EventBridge may do to start a run, by the role that does it."""
+
+
 @functools.cache
 def statements() -> tuple[Statement, ...]:
     """Of the controller's role, with everything that it can be given."""
@@ -60,25 +89,54 @@ def statements() -> tuple[Statement, ...]:
     return tuple(stacks.statements_of_role(set_up(stacks, scenario, scenario.start)))
 
 
-def allowed(need: Need) -> bool:
-    return deciding(statements(), need) is not None
+def statements_of(role: str) -> list[Statement]:
+    """Of a role of the template, whichever way starts a run."""
+    roles = [
+        (stacks, stack.resources[role])
+        for stacks in with_everything()
+        for stack in stacks.all()
+        if role in stack.resources
+    ]
+    return [statement for stacks, it in roles for statement in stacks.statements_of_role(it.physical_id)]
+
+
+def holds_only_so(held: Sequence[Statement], need: Need) -> None:
+    """Allowed as it is, and refused when a key is missing or another, or in another account."""
+    assert deciding(held, need)
+    for key in need.context:
+        without = {name: value for name, value in need.context.items() if name != key}
+        assert not deciding(held, Need(need.action, need.resource, without)), f"without {key}"
+        assert not deciding(held, Need(need.action, need.resource, {**without, key: "other"})), f"with another {key}"
+    if OURS in need.resource:
+        assert not deciding(held, Need(need.action, need.resource.replace(OURS, OTHERS), need.context))
+
+
+def changing(held: Sequence[Statement]) -> set[str]:
+    """The actions that do more than look."""
+    actions = {action for statement in held for action in statement.actions}
+    return {action for action in actions if not action.partition(":")[2].startswith(READING)}
 
 
 def test_every_change_that_the_role_may_make_is_here() -> None:
-    actions = {action for statement in statements() for action in statement.actions}
-    changing = {action for action in actions if not action.partition(":")[2].startswith(READING)}
-    assert changing == {need.action for need in CHANGES}
+    assert changing(statements()) == {need.action for need in CHANGES}
+    for role in ("WindowRole", "AwxRuleRole"):
+        assert changing(statements_of(role)) == {need.action for who, need in STARTING if who == role}
 
 
 @pytest.mark.parametrize("need", CHANGES, ids=lambda need: f"{need.action} {need.resource.rpartition(':')[2]}")
 def test_a_change_is_allowed_as_it_is_made_and_in_no_other_way(need: Need) -> None:
-    assert allowed(need)
-    for key in need.context:
-        without = {name: value for name, value in need.context.items() if name != key}
-        assert not allowed(Need(need.action, need.resource, without)), f"without {key}"
-        assert not allowed(Need(need.action, need.resource, {**without, key: "other"})), f"with another {key}"
-    if OURS in need.resource:
-        assert not allowed(Need(need.action, need.resource.replace(OURS, OTHERS), need.context))
+    holds_only_so(statements(), need)
+
+
+@pytest.mark.parametrize(("role", "need"), STARTING, ids=lambda it: it if isinstance(it, str) else it.action)
+def test_a_run_is_started_in_no_other_way_either(role: str, need: Need) -> None:
+    held = statements_of(role)
+    if need.action == "events:InvokeApiDestination":
+        (statement,) = held
+        (destination,) = statement.resources
+        assert destination.startswith(f"arn:aws:events:{REGION}:{OURS}:api-destination/PatchFleet-awx/")
+        need = Need(need.action, destination, {})
+    holds_only_so(held, need)
 
 
 @pytest.mark.parametrize(
@@ -98,4 +156,4 @@ def test_a_change_is_allowed_as_it_is_made_and_in_no_other_way(need: Need) -> No
     ],
 )
 def test_what_is_never_allowed(action: str, resource: str, context: dict[str, str]) -> None:
-    assert not allowed(Need(action, resource, context))
+    assert not deciding(statements(), Need(action, resource, context))
