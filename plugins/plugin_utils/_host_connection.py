@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -112,10 +113,21 @@ class AnsibleConnection:
             with WatchedCall(self._context, seconds) as call:
                 result = work(call)
         except CONNECTION_LOST as error:
+            self._begin_anew()
             raise PatchFleetError(f"The host cannot be reached over its connection: {error}", "unreachable") from error
+        except PatchFleetError as error:
+            if error.outcome == "failed":  # cut off in the middle
+                self._begin_anew()
+            raise
         if result.get("unreachable"):
+            self._begin_anew()
             raise PatchFleetError(f"The host cannot be reached over its connection: {_said(result)}", "unreachable")
         return result
+
+    def _begin_anew(self) -> None:
+        """A connection keeps what it has opened on the host, and that is gone once the host was off or has rebooted."""
+        with contextlib.suppress(*CONNECTION_LOST):
+            self._action._connection.reset()  # noqa: SLF001
 
 
 def _said(result: dict[str, Any]) -> str:

@@ -22,6 +22,8 @@ DAYS: dict[str, Options] = {
     "noisy": Options(answers="noisy"),
     "skewed": Options(clock_skew_seconds=900),
     "cut": Options(cut_when={"installing": 120}),
+    "dark": Options(),
+    "goes-dark": Options(),
     "locked": Options(),
     "untrusted": Options(certificate="untrusted"),
     "garbage": Options(answers="garbage"),
@@ -34,12 +36,21 @@ DAYS: dict[str, Options] = {
 HOSTS: list[dict[str, Any]] = [
     *({"name": name, "kind": "winrm", "updates": [TWO_MINUTES_WITH_A_REBOOT]} for name in DAYS),
     {"name": "off", "kind": "winrm", "unreachable_after": 0, "updates": [TWO_MINUTES_WITH_A_REBOOT]},
+    {"name": "renewed", "kind": "hybrid", "updates": [TWO_MINUTES_WITH_A_REBOOT]},
+]
+EVENTS = [
+    {"when": "dark installing", "do": "stop"},  # the power fails, and comes back
+    {"at_seconds": 1800, "host": "dark", "do": "start"},
+    {"when": "goes-dark installing", "do": "stop"},
+    {"when": "renewed installing", "do": "agent_dies"},  # it updates itself
+    {"at_seconds": 1800, "host": "renewed", "do": "agent_returns"},
 ]
 PATCHED = ("good", "plain", "noisy", "skewed", "cut")
 TROUBLE = {  # outcome, step, reason code, and what the sentence has in it
     "locked": ("deferred", "ready", "unreachable", "credentials were rejected"),
     "untrusted": ("deferred", "ready", "unreachable", "certificate verify failed"),
     "off": ("deferred", "ready", "unreachable", "Connection refused"),
+    "goes-dark": ("failed", "patch", "install_timeout", "Connection refused"),
     "garbage": ("failed", "disk", "script_failed", "gave no answer that can be read"),
     "truncated": ("failed", "disk", "answer_cut_off", "its end is missing"),
     "narrow": ("failed", "disk", "wrong_bitness", "32-bit PowerShell"),
@@ -51,14 +62,15 @@ TROUBLE = {  # outcome, step, reason code, and what the sentence has in it
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingLab]:
-    with LivingLab(tmp_path_factory.mktemp("halls"), HOSTS, winrm=DAYS, scale=60) as living:
+    with LivingLab(tmp_path_factory.mktemp("halls"), HOSTS, winrm=DAYS, events=EVENTS, scale=60) as living:
         yield living
 
 
 @pytest.fixture(scope="module")
 def ended(lab: LivingLab) -> Ended:
     locked = lab.file("locked.yml", {"all": {"hosts": {"locked": {"ansible_password": "not this one"}}}})
-    variables = {"patch_hosts": "all", "patch_batch_size": 14, "patch_failure_budget": "100%"}
+    variables = {"patch_hosts": "all", "patch_batch_size": 20, "patch_failure_budget": "100%"}
+    variables["patch_install_timeout_seconds"] = 2400
     return lab.playbook("patch", variables=variables, inventories=[lab.workplace.inventory, locked])
 
 
@@ -74,6 +86,16 @@ def test_what_can_be_patched_is_patched_and_proven(lab: LivingLab, ended: Ended,
     assert (host["installed"], host["missing"], host["reboots"]) == ([TWO_MINUTES_WITH_A_REBOOT["kb"]], [], 1)
     assert host["verified_at"]
     assert lab.truth(name)["missing"] == []
+
+
+def test_a_host_that_lost_its_power_in_the_middle_is_patched_when_it_is_back(lab: LivingLab, ended: Ended) -> None:
+    host = ended.host("dark")
+    assert (host["outcome"], lab.truth("dark")["missing"]) == ("patched", []), host["reason"]
+    assert host["reboots"] == 2  # its return is one
+
+
+def test_an_agent_that_is_renewed_in_the_middle_tells_of_its_command_later(lab: LivingLab, ended: Ended) -> None:
+    assert (ended.host("renewed")["outcome"], lab.truth("renewed")["missing"]) == ("patched", [])
 
 
 @pytest.mark.parametrize("name", TROUBLE)

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.loader import action_loader
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._clock import SystemClock
@@ -51,7 +52,9 @@ class Host(Stage):
         task.copy = lambda: task
         action = SimpleNamespace(
             _task=task,
-            _connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir="unused")),
+            _connection=SimpleNamespace(
+                _shell=SimpleNamespace(tmpdir="unused"), reset=lambda: self.asked.append("reset")
+            ),
             _shared_loader_obj=SimpleNamespace(action_loader=loader),
             **dict.fromkeys(names),
         )
@@ -143,7 +146,19 @@ def test_what_takes_too_long_is_left_and_not_cancelled(host: Host) -> None:
     host.while_polled = for_ever
     with pytest.raises(PatchFleetError, match="not answered after 300 s") as caught:
         host.search(300)
-    assert (caught.value.code, host.asked) == ("command_timeout", ["start", "poll"])
+    assert (caught.value.code, host.asked) == ("command_timeout", ["start", "poll", "reset"])
+
+
+def test_a_connection_that_was_lost_is_begun_anew(host: Host) -> None:
+    """What Ansible has opened on a host is gone when that comes back from a loss of power: each later call would fail."""
+
+    def lost() -> None:
+        raise AnsibleConnectionFailure("reset by peer")
+
+    host.while_polled = lost
+    with pytest.raises(PatchFleetError, match="reset by peer") as caught:
+        host.search()
+    assert (caught.value.code, host.asked[-1]) == ("unreachable", "reset")
 
 
 def test_somebody_elses_alarm_is_set_again(host: Host) -> None:
