@@ -6,7 +6,7 @@
 
 Nothing here ends a plan: what the credentials may not see is not said. Hosts that SSM lists cost no call but for their volumes.
 Sources: Systems Manager user guide ("Patch Manager prerequisites": the agent's version; "Troubleshooting managed node
-availability"), Quick Setup ("Patch policy": its tag).
+availability"), AWS managed policy reference (AWSQuickSetupPatchPolicyTagManagementExecutionPolicy: the tag of a patch policy).
 """
 
 from __future__ import annotations
