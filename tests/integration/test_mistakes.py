@@ -111,14 +111,14 @@ def test_no_credentials(lab: LivingLab) -> None:
 
 def test_credentials_that_aws_does_not_know(lab: LivingLab) -> None:
     ended = lab.playbook("patch", environment={"AWS_ACCESS_KEY_ID": "ASIANOBODYHASTHIS"})
-    refused(ended, "credentials have expired or are not valid", "get new ones")
+    refused(ended, "credentials have expired or are not valid", "Get new ones")
 
 
 def test_credentials_that_have_expired(tmp_path: Path) -> None:
     """The event ends those that were given out last, at once; they are given out before the lab's first second."""
     with LivingLab(tmp_path, HOSTS, events=[{"at_seconds": 0, "do": "expire_credentials"}]) as lab:
         ended = lab.playbook("patch", environment=lab.first_credentials)
-    refused(ended, "credentials have expired or are not valid", "get new ones")
+    refused(ended, "credentials have expired or are not valid", "Get new ones")
     assert {call["error"] for call in ended.calls} == {"RequestExpired"}
 
 
