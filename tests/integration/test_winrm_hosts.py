@@ -50,7 +50,7 @@ TROUBLE = {  # outcome, step, reason code, and what the sentence has in it
     "locked": ("deferred", "ready", "unreachable", "credentials were rejected"),
     "untrusted": ("deferred", "ready", "unreachable", "certificate verify failed"),
     "off": ("deferred", "ready", "unreachable", "Connection refused"),
-    "goes-dark": ("failed", "patch", "install_timeout", "Connection refused"),
+    "goes-dark": ("failed", "patch", "install_timeout", "not cut off"),
     "garbage": ("failed", "disk", "script_failed", "gave no answer that can be read"),
     "truncated": ("failed", "disk", "answer_cut_off", "its end is missing"),
     "narrow": ("failed", "disk", "wrong_bitness", "32-bit PowerShell"),

@@ -40,8 +40,9 @@ def admit(context: StepContext) -> dict[str, Any]:
     try:
         _wait_for_turn(context, run, host)
         _check_breaker(context, run)
-        _check_time(context, run)
-        refuse_short_credentials(context, run, host, float(run.settings["expected_seconds"]))
+        expected = float(host.facts.get("expected_seconds") or run.settings["expected_seconds"])
+        _check_time(context, run, host, expected)
+        refuse_short_credentials(context, run, host, expected)
         original_state = _look(context, run, host)
     except PatchFleetError as failure:
         # With new credentials a later run may take it: nothing of it was touched.
@@ -118,12 +119,20 @@ def _closed(reason: str) -> Deferred:
     return Deferred(f"Nothing new is begun in this run: {reason}.", "breaker")
 
 
-def _check_time(context: StepContext, run: Run) -> None:
+EXPECTED_FROM = {
+    "host": "as its own last ones have taken",
+    "class": "as those of hosts like it have taken",
+    None: "patch_expected_seconds",
+}
+
+
+def _check_time(context: StepContext, run: Run, host: Host, expected: float) -> None:
     deadline_at = run.settings.get("deadline_at")
-    expected = float(run.settings["expected_seconds"])
     if deadline_at is not None and context.clock.now() + expected > float(deadline_at):
+        basis = EXPECTED_FROM[host.facts.get("expected_from")]
         raise Deferred(
-            f"It would take about {expected / 60:.0f} min and could not be finished and put back before patch_deadline.",
+            f"Its way would take about {expected / 60:.0f} min ({basis}) and could not be finished and put back before "
+            "patch_deadline.",
             "no_time",
         )
 

@@ -6,21 +6,27 @@
 
 from __future__ import annotations
 
-import math
+import heapq
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from .._errors import PatchFleetError
+from .._ledger.history import Expected
 from .hosts import FleetHost
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A host with its place in the plan; ``wave`` counts from 1 and is None for hosts that are out."""
+    """A host with its place in the plan; ``wave`` counts from 1 and is None for hosts that are out.
+
+    ``expected`` is None for hosts that are out.
+    """
 
     host: FleetHost
     position: int
     wave: int | None
+    expected: Expected | None = None
 
 
 @dataclass(frozen=True)
@@ -53,12 +59,18 @@ def exclude(hosts: list[FleetHost], patterns: list[str]) -> list[FleetHost]:
     return marked
 
 
-def make_plan(hosts: list[FleetHost], settings: dict[str, Any]) -> Plan:
+Predict: TypeAlias = Callable[[list[FleetHost]], dict[str, Expected]]
+
+
+def make_plan(hosts: list[FleetHost], settings: dict[str, Any], predict: Predict) -> Plan:
     """Order the hosts and check the guards.
+
+    In rolling mode those of which a long way is known go first, so that the window does not end with one of them alone.
 
     Args:
         settings: max_hosts, batch_size (int, or text such as "20%"), priority_instance_types, failure_budget (likewise),
-            expected_seconds, rollout.
+            rollout.
+        predict: how long the ways of hosts will take, by their keys.
 
     Raises:
         PatchFleetError: no host, or more than max_hosts.
@@ -75,22 +87,37 @@ def make_plan(hosts: list[FleetHost], settings: dict[str, Any]) -> Plan:
             "too_many_hosts",
         )
     priority = list(settings["priority_instance_types"])
+    rolling = settings["rollout"] == "rolling"
+    expected = predict([host for host in hosts if host.exclusion is None])
 
-    def order(host: FleetHost) -> tuple[int, str]:
-        return (priority.index(host.type) if host.type in priority else len(priority), host.name)
+    def order(host: FleetHost) -> tuple[int, float, str]:
+        rank = priority.index(host.type) if host.type in priority else len(priority)
+        return (rank, -expected[host.key].p90_seconds if rolling else 0.0, host.name)
 
     included = sorted((host for host in hosts if host.exclusion is None), key=order)
     out = sorted((host for host in hosts if host.exclusion is not None), key=lambda host: host.name)
     batch = max(share_of(settings["batch_size"], len(included)), 1)
-    waves = [1 if settings["rollout"] == "rolling" else at // batch + 1 for at in range(len(included))]
-    placed = [Planned(host, at, wave) for at, (host, wave) in enumerate(zip(included, waves, strict=True))]
+    waves = [1 if rolling else at // batch + 1 for at in range(len(included))]
+    placed = [
+        Planned(host, at, wave, expected[host.key]) for at, (host, wave) in enumerate(zip(included, waves, strict=True))
+    ]
     placed += [Planned(host, len(included) + at, None) for at, host in enumerate(out)]
     return Plan(
         hosts=tuple(placed),
         batch_size=batch,
         failure_budget=share_of(settings["failure_budget"], len(included)),
-        estimate_seconds=math.ceil(len(included) / batch) * float(settings["expected_seconds"]),
+        estimate_seconds=_estimate([expected[host.key].median_seconds for host in included], batch, rolling),
     )
+
+
+def _estimate(seconds: list[float], batch: int, rolling: bool) -> float:
+    """A wave takes as long as its longest host; in a sliding window each host takes the place that is free first."""
+    if not rolling:
+        return sum(max(seconds[at : at + batch]) for at in range(0, len(seconds), batch))
+    places = [0.0] * batch
+    for one in seconds:
+        heapq.heapreplace(places, places[0] + one)
+    return max(places)
 
 
 def share_of(value: object, base: int) -> int:

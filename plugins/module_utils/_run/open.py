@@ -25,6 +25,7 @@ from .._ledger.records import Host, Ledger, Run, Verdict
 from .._settings.variables import check_together
 from .._step import StepContext
 from .plan_text import plan_lines
+from .predict import predict
 from .prerequisites import missing_prerequisites, prerequisite_lines
 from .rights import missing_power_right, refuse_missing_rights
 
@@ -70,7 +71,7 @@ def _plan(context: StepContext) -> Plan:
     settings = context.params["settings"]
     check_together(settings, int(context.params["forks"]), context.clock.now())
     hosts = _with_rights(context, [_found(from_result(host)) for host in context.params["fleet"]])
-    plan = make_plan(hosts, settings)
+    plan = make_plan(hosts, settings, lambda chosen: predict(context.ledger, chosen, settings))
     check_together({**settings, "batch_size": plan.batch_size}, int(context.params["forks"]), context.clock.now())
     refuse_missing_rights(context, [planned.host for planned in plan.included])
     return plan
@@ -138,6 +139,8 @@ def _new_run(context: StepContext, plan: Plan) -> Run:
 def _host_row(run_id: str, planned: Planned) -> Host:
     host = planned.host
     facts: dict[str, Any] = {"type": host.type, "az": host.az, "by_tag": host.by_tag}
+    if planned.expected and planned.expected.basis != "default":
+        facts.update(expected_seconds=planned.expected.p90_seconds, expected_from=planned.expected.basis)
     if host.transport != "ssm":
         facts["transport"] = host.transport
     if host.exclusion is None:

@@ -166,6 +166,19 @@ def test_a_host_that_could_not_be_finished_before_the_deadline_is_deferred(stage
     assert starting(stage) == []
 
 
+@pytest.mark.parametrize(("basis", "words"), [("host", "its own last ones"), ("class", "those of hosts like it")])
+def test_what_the_host_itself_took_counts_for_more_than_what_is_expected_of_all(
+    stage: Stage, basis: str, words: str
+) -> None:
+    known = {"expected_from": basis}
+    short = host(0, facts={**known, "expected_seconds": 900.0})
+    long = host(1, facts={**known, "expected_seconds": 5400.0})
+    stage.open_run(short, long, deadline_at=START + 2699)
+    assert admit(stage, short.key)["admitted"] is True
+    assert refused(stage, long.key) == ("deferred", "no_time")
+    assert words in str(stage.ledger.host(RUN, long.key).reason)
+
+
 def test_a_host_that_can_just_be_finished_is_let_in(stage: Stage) -> None:
     stage.open_run(*HOSTS, deadline_at=START + 2700)
     assert admit(stage)["admitted"] is True

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.hosts import FleetHost, from_result
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.plan import Plan, exclude, make_plan, share_of
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.history import Expected
 
 SETTINGS: dict[str, Any] = {
     "max_hosts": 500,
     "batch_size": 5,
     "priority_instance_types": [],
     "failure_budget": "20%",
-    "expected_seconds": 2700,
     "rollout": "waves",
 }
 OUT = ("spot", "It is a Spot instance.")
@@ -30,7 +30,13 @@ def fleet(*names: str, **more: Any) -> list[FleetHost]:
 
 
 def plan(hosts: list[FleetHost], **settings: Any) -> Plan:
-    return make_plan(hosts, {**SETTINGS, **settings})
+    took = settings.pop("took", {})
+
+    def predict(chosen: list[FleetHost]) -> dict[str, Expected]:
+        seconds = {host.key: float(took.get(host.name, 2700)) for host in chosen}
+        return {key: Expected(value, value, "host") for key, value in seconds.items()}
+
+    return make_plan(hosts, {**SETTINGS, **settings}, predict)
 
 
 def names(planned: Plan) -> list[str]:
@@ -75,6 +81,29 @@ def test_the_failure_budget_is_rounded_down_and_excluded_hosts_are_not_its_base(
 
 def test_the_estimate_counts_batches() -> None:
     assert plan(fleet("a", "b", "c"), batch_size=2).estimate_seconds == 2 * 2700
+
+
+TOOK = {"a": 600, "b": 5400, "c": 1200, "d": 1800}
+
+
+def test_a_wave_takes_as_long_as_its_longest_host() -> None:
+    assert plan(fleet(*TOOK), batch_size=2, took=TOOK).estimate_seconds == 5400 + 1800
+
+
+def test_a_sliding_window_begins_with_the_longest_and_ends_sooner() -> None:
+    planned = plan(fleet(*TOOK), batch_size=2, took=TOOK, rollout="rolling")
+    assert names(planned) == ["b", "d", "c", "a"]
+    assert planned.estimate_seconds == 5400
+
+
+def test_priority_types_go_first_however_long_the_others_take() -> None:
+    hosts = fleet("a", type="m5.large") + fleet("b", "c")
+    planned = plan(hosts, took=TOOK, rollout="rolling", priority_instance_types=["m5.large"])
+    assert names(planned) == ["a", "b", "c"]
+
+
+def test_waves_are_ordered_by_name_however_long_their_hosts_take() -> None:
+    assert names(plan(fleet(*TOOK), took=TOOK)) == ["a", "b", "c", "d"]
 
 
 def test_an_empty_selection_is_refused() -> None:

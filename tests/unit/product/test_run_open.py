@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.hosts import FleetHost
-from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, PowerRecord
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, PowerRecord, Way
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.step import STEP
 from ansible_collections.patchfleet.windows.plugins.module_utils._settings.variables import read
 
@@ -334,6 +334,26 @@ def test_hybrid_hosts_need_no_power_rights(stage: Stage) -> None:
 
 
 # The opened run
+
+
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [
+        ("install", [(1200.0, "host"), (1200.0, "class"), (None, None)]),
+        ("scan", [(1200.0, "host"), (300.0, "host"), (None, None)]),
+    ],
+)
+def test_what_ways_took_is_expected_of_the_next(stage: Stage, operation: str, expected: list[Any]) -> None:
+    """A night on which nothing was missing says nothing of one on which something is."""
+    nights = {ID: [("patched", 900.0), ("patched", 1200.0), ("compliant", 300.0)], OTHER: [("compliant", 300.0)]}
+    for key, ways in nights.items():
+        for number, (outcome, seconds) in enumerate(ways):
+            stage.ledger.remember(Way(key, f"run-{number}", START - 86400 + number, outcome, {"patch": seconds}))
+    large = a_target("i-7", "other-type", type="m5.24xlarge")
+    result = run(stage, "opened", OFF, ON, large, patch_operation=operation)
+    facts = [stage.ledger.host(result["run_id"], key).facts for key in (ID, OTHER, "i-7")]
+    assert [(known.get("expected_seconds"), known.get("expected_from")) for known in facts] == expected
+    assert run(stage, "planned", OFF, patch_operation="install")["estimate_seconds"] == 1050
 
 
 def test_a_run_is_written_down_with_all_its_hosts(stage: Stage) -> None:
