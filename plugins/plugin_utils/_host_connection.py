@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
@@ -17,13 +18,17 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._step import St
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._watched_call import WatchedCall
 
 # A connection that breaks in the middle comes as what its library raises: requests's errors are OSErrors.
-CONNECTION_LOST: tuple[type[Exception], ...] = (AnsibleConnectionFailure, OSError)
-try:
-    from winrm.exceptions import WinRMError, WinRMTransportError
+LIBRARIES = {"winrm.exceptions": ("WinRMError", "WinRMTransportError"), "pypsrp.exceptions": ("WinRMError",)}
 
-    CONNECTION_LOST += (WinRMError, WinRMTransportError)
-except ImportError:
-    pass  # the hosts are reached by psrp or ssh
+
+def _errors_of_libraries() -> Iterator[type[Exception]]:
+    for name, errors in LIBRARIES.items():
+        with contextlib.suppress(ImportError):  # no host is reached by it
+            module = importlib.import_module(name)
+            yield from (getattr(module, error) for error in errors)
+
+
+CONNECTION_LOST: tuple[type[Exception], ...] = (AnsibleConnectionFailure, OSError, *_errors_of_libraries())
 
 POWERSHELL = "ansible.windows.win_powershell"
 UPDATES = "ansible.windows.win_updates"

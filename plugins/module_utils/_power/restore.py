@@ -171,7 +171,7 @@ def _finish_installation(context: StepContext, record: PowerRecord, host: Host) 
         if not quiet:
             quiet = context.wait(lambda: is_quiet(context, record.instance_id) or None, deadline, 60.0, 120.0)
     except PatchFleetError as error:
-        if error.code == "command_timeout":
+        if error.code == "command_timeout" and "command_id" in error.facts:  # it goes on
             quiet = False
         else:
             raise Held(

@@ -19,6 +19,8 @@ from .._ssm.commands import Command, Invocation, run_command
 from .._step import StepContext
 
 DOCUMENT = "AWS-RunPowerShellScript"
+NOT_TAKEN = frozenset({"DeliveryTimedOut", "Undeliverable", "Terminated"})
+NOT_ENDED = frozenset({"TimedOut", "ExecutionTimedOut"})
 BEGINNING = re.compile(r'^\{"(patchfleet|script|ok|data|error)":')
 """Of an answer; the order of its keys is PowerShell's."""
 
@@ -65,6 +67,7 @@ def parse(name: str, invocation: Invocation) -> dict[str, Any]:
             "answer_cut_off",
         )
     if answer is None or answer.get("script") != name:
+        _refuse_unanswered(name, invocation.details)
         said = (invocation.stderr or invocation.stdout).strip()
         raise (ScriptEnded if invocation.status in {"Success", "Failed"} else PatchFleetError)(
             f"The script {name} gave no answer that can be read ({invocation.details}): {said[-300:] or 'no output'}",
@@ -73,6 +76,22 @@ def parse(name: str, invocation: Invocation) -> dict[str, Any]:
     if answer.get("ok"):
         return dict(answer.get("data") or {})
     raise script_error(name, answer.get("error") or {})
+
+
+def _refuse_unanswered(name: str, details: str) -> None:
+    """Time-outs and lost hosts mean the same through SSM as over a connection.
+
+    Source: SSM user guide, "Understanding command statuses".
+
+    Raises:
+        PatchFleetError: ``unreachable``, the host never took the command; ``command_timeout``, it did and told nothing more.
+    """
+    if details in NOT_TAKEN:
+        raise PatchFleetError(f"The host did not take the script {name} ({details}).", "unreachable")
+    if details in NOT_ENDED:
+        raise PatchFleetError(
+            f"The script {name} had not ended in time, or the host was lost ({details}).", "command_timeout"
+        )
 
 
 def _is_cut_off(text: str) -> bool:

@@ -95,6 +95,18 @@ def test_an_answer_without_data_is_empty() -> None:
     assert parse("measure_disk", ended(document)) == {}
 
 
+@pytest.mark.parametrize(
+    ("details", "code"),
+    [
+        *[(details, "unreachable") for details in ("DeliveryTimedOut", "Undeliverable", "Terminated")],
+        *[(details, "command_timeout") for details in ("TimedOut", "ExecutionTimedOut")],
+    ],
+)
+def test_a_host_that_does_not_answer_is_told_as_over_a_connection(details: str, code: str) -> None:
+    """The codes are those of HostConnection."""
+    assert trouble(ended(details=details)).code == code
+
+
 @pytest.mark.parametrize("first", ["patchfleet", "script", "ok", "data", "error"])
 def test_an_answer_without_its_end_is_told_as_that(first: str) -> None:
     """Its keys come in any order; Run Command cuts at 24,000 characters."""
@@ -142,7 +154,7 @@ def test_what_is_no_answer_of_this_script_is_a_failure(stdout: str) -> None:
 
 
 def test_a_script_that_said_nothing_is_told_as_that() -> None:
-    assert trouble(ended(details="TimedOut")).reason.endswith("(TimedOut): no output")
+    assert trouble(ended(details="Failed")).reason.endswith("(Failed): no output")
 
 
 def test_of_a_long_complaint_the_end_is_told() -> None:
