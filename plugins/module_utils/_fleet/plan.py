@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from .._errors import PatchFleetError
+from .._errors import InvalidOption, PatchFleetError
 from .._ledger.history import Expected
 from .hosts import FleetHost
 
@@ -36,6 +36,7 @@ class Plan:
     hosts: tuple[Planned, ...]
     batch_size: int
     failure_budget: int
+    canary: int
     estimate_seconds: float
 
     @property
@@ -69,11 +70,12 @@ def make_plan(hosts: list[FleetHost], settings: dict[str, Any], predict: Predict
 
     Args:
         settings: max_hosts, batch_size (int, or text such as "20%"), priority_instance_types, failure_budget (likewise),
-            rollout.
+            rollout, canary, canary_hosts.
         predict: how long the ways of hosts will take, by their keys.
 
     Raises:
         PatchFleetError: no host, or more than max_hosts.
+        InvalidOption: a canary that is none.
     """
     if not hosts:
         raise PatchFleetError(
@@ -95,6 +97,8 @@ def make_plan(hosts: list[FleetHost], settings: dict[str, Any], predict: Predict
         return (rank, -expected[host.key].p90_seconds if rolling else 0.0, host.name)
 
     included = sorted((host for host in hosts if host.exclusion is None), key=order)
+    canaries = _canaries(hosts, list(settings["canary_hosts"]))
+    included.sort(key=lambda host: host.key not in canaries)  # stable
     out = sorted((host for host in hosts if host.exclusion is not None), key=lambda host: host.name)
     batch = max(share_of(settings["batch_size"], len(included)), 1)
     waves = [1 if rolling else at // batch + 1 for at in range(len(included))]
@@ -106,8 +110,27 @@ def make_plan(hosts: list[FleetHost], settings: dict[str, Any], predict: Predict
         hosts=tuple(placed),
         batch_size=batch,
         failure_budget=share_of(settings["failure_budget"], len(included)),
+        canary=max(len(canaries), int(settings["canary"])),
         estimate_seconds=_estimate([expected[host.key].median_seconds for host in included], batch, rolling),
     )
+
+
+def _canaries(hosts: list[FleetHost], wanted: list[str]) -> set[str]:
+    """The keys of the hosts that are named as canaries.
+
+    Raises:
+        InvalidOption: one is no target, or is left out.
+    """
+    found = set()
+    for name in wanted:
+        named = [host for host in hosts if name in {host.key, host.name, host.inventory_name}]
+        if not named:
+            raise InvalidOption("patch_canary_hosts", name, "It must be the name or id of a target.")
+        for host in named:
+            if host.exclusion is not None:
+                raise InvalidOption("patch_canary_hosts", name, f"That host is left out: {host.exclusion[1]}")
+            found.add(host.key)
+    return found
 
 
 def _estimate(seconds: list[float], batch: int, rolling: bool) -> float:

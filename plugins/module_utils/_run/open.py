@@ -30,7 +30,7 @@ from .prerequisites import missing_prerequisites, prerequisite_lines
 from .rights import missing_power_right, refuse_missing_rights
 
 KEPT_SETTINGS = (
-    *("operation", "rollout", "canary", "pause_seconds", "expected_seconds", "deadline_at", "host_timeout_seconds"),
+    *("operation", "rollout", "pause_seconds", "expected_seconds", "deadline_at", "host_timeout_seconds"),
     "credentials_expire_at",
     *("tag_key", "tag_value", "fail_on_deferred"),
 )
@@ -40,7 +40,7 @@ def plan_run(context: StepContext) -> dict[str, Any]:
     """What a run would do: touches nothing and writes nothing."""
     plan = _plan(context)
     missing = missing_prerequisites(context, [planned.host for planned in plan.included])
-    planned = _result(context, plan, missing=missing)
+    planned = _result(plan, _lines(context, plan, missing))
     return {**planned, "prerequisites": missing, "changed": False, "run_id": None}
 
 
@@ -52,6 +52,7 @@ def open_run(context: StepContext) -> dict[str, Any]:
         batch_size, lines (the plan as text).
     """
     plan = _plan(context)
+    lines = _lines(context, plan)
     run = _new_run(context, plan)
     rows = [_host_row(run.run_id, planned) for planned in plan.hosts]
     leased = context.ledger.open_run(run, rows, bool(context.params["settings"]["take_over"]))
@@ -60,7 +61,7 @@ def open_run(context: StepContext) -> dict[str, Any]:
         context.ledger.conclude(run.run_id, key, Verdict("deferred", "plan", "leased", reason))
     fences = context.ledger.fences(run.run_id)
     return {
-        **_result(context, plan, set(leased), fences),
+        **_result(plan, lines, set(leased), fences),
         "changed": True,
         "run_id": run.run_id,
         "snapshot_id": run.snapshot_id,
@@ -106,6 +107,8 @@ def _with_rights(context: StepContext, hosts: list[FleetHost]) -> list[FleetHost
     return checked
 
 
+UNFINISHED = frozenset({"failed", "held", "deferred"})
+NAMED = 10
 FAILED_AT_PLAN = frozenset({"instance_gone", "access_denied"})
 """Exclusions that are failures: the user asked for the host, and it cannot be had."""
 
@@ -128,6 +131,7 @@ def _new_run(context: StepContext, plan: Plan) -> Run:
         settings={
             **{name: settings[name] for name in KEPT_SETTINGS},
             "failure_budget_hosts": plan.failure_budget,
+            "canary": plan.canary,
             "batch_size": plan.batch_size,
             "targets": targets,
         },
@@ -168,24 +172,21 @@ def _host_row(run_id: str, planned: Planned) -> Host:
 
 
 def _result(
-    context: StepContext,
-    plan: Plan,
-    leased: Collection[str] = (),
-    fences: Mapping[str, int] | None = None,
-    missing: Sequence[dict[str, Any]] = (),
+    plan: Plan, lines: list[str], leased: Collection[str] = (), fences: Mapping[str, int] | None = None
 ) -> dict[str, Any]:
     held = fences or {}
     return {
         "hosts": [{**_planned_result(planned, leased), "fence": held.get(planned.host.key)} for planned in plan.hosts],
         "batch_size": plan.batch_size,
         "estimate_seconds": plan.estimate_seconds,
-        "lines": plan_lines(
-            plan,
-            context.params["settings"],
-            [*_too_long(context, plan), *leftovers(context.ledger)],
-            prerequisite_lines(missing),
-        ),
+        "lines": lines,
     }
+
+
+def _lines(context: StepContext, plan: Plan, missing: Sequence[dict[str, Any]] = ()) -> list[str]:
+    """The plan as text; asked for before the run is opened, since it tells of the last one."""
+    told = [*_too_long(context, plan), *_tried_again(context.ledger, plan), *leftovers(context.ledger)]
+    return plan_lines(plan, context.params["settings"], told, prerequisite_lines(missing))
 
 
 def _too_long(context: StepContext, plan: Plan) -> list[str]:
@@ -196,6 +197,20 @@ def _too_long(context: StepContext, plan: Plan) -> list[str]:
     if end is None or context.clock.now() + plan.estimate_seconds < end:
         return []
     return [f"The AWS credentials end at {iso(end)}; hosts that could not be put back by then are deferred."]
+
+
+def _tried_again(ledger: Ledger, plan: Plan) -> list[str]:
+    """A sentence about the hosts that the last run did not bring to an end and that this one takes."""
+    last = next(iter(ledger.runs()), None)
+    if last is None:
+        return []
+    taken = {planned.host.key for planned in plan.included}
+    again = [host for host in ledger.hosts(last.run_id) if host.key in taken and host.outcome in UNFINISHED]
+    if not again:
+        return []
+    told = [f"{host.name} ({host.outcome}: {host.reason_code})" for host in again[:NAMED]]
+    more = f" and {len(again) - NAMED} more" if len(again) > NAMED else ""
+    return [f"Tried again after run {last.run_id}: {', '.join(told)}{more}."]
 
 
 def leftovers(ledger: Ledger) -> list[str]:

@@ -56,6 +56,7 @@ VARIABLES = (
     Variable("patch_rollout", "text", "waves", choices=("waves", "rolling")),
     Variable("patch_operation", "text", "install", choices=("install", "scan")),
     Variable("patch_canary", "whole", 0, least=0),
+    Variable("patch_canary_hosts", "words", []),
     Variable("patch_failure_budget", "share", "20%", least=0),
     Variable("patch_expected_seconds", "whole", 2700, least=1),
     Variable("patch_deadline", "moment"),

@@ -21,6 +21,8 @@ SETTINGS: dict[str, Any] = {
     "priority_instance_types": [],
     "failure_budget": "20%",
     "rollout": "waves",
+    "canary": 0,
+    "canary_hosts": [],
 }
 OUT = ("spot", "It is a Spot instance.")
 
@@ -81,6 +83,20 @@ def test_the_failure_budget_is_rounded_down_and_excluded_hosts_are_not_its_base(
 
 def test_the_estimate_counts_batches() -> None:
     assert plan(fleet("a", "b", "c"), batch_size=2).estimate_seconds == 2 * 2700
+
+
+def test_named_canaries_go_first_and_count_as_canaries() -> None:
+    planned = plan(fleet("a", "b", "c", "d"), canary_hosts=["c", "i-d"], batch_size=2)
+    assert (names(planned), planned.canary) == (["c", "d", "a", "b"], 2)
+    assert plan(fleet("a", "b", "c"), canary_hosts=["c"], canary=2).canary == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("z", "must be the name or id of a target"), ("out", "left out: It is a Spot instance")]
+)
+def test_a_canary_that_is_no_target_is_refused(name: str, words: str) -> None:
+    with pytest.raises(PatchFleetError, match=f"patch_canary_hosts: '{name}' .*{words}"):
+        plan(fleet("a") + fleet("out", exclusion=OUT), canary_hosts=[name])
 
 
 TOOK = {"a": 600, "b": 5400, "c": 1200, "d": 1800}

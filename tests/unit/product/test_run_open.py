@@ -13,12 +13,17 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.hosts import FleetHost
-from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, PowerRecord, Way
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import (
+    LEASE_SECONDS,
+    PowerRecord,
+    Verdict,
+    Way,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.step import STEP
 from ansible_collections.patchfleet.windows.plugins.module_utils._settings.variables import read
 
 from .fakes import ID, NODE_ID, START, VOLUME_ID, client_error, moment, shown
-from .stage import RUN, Stage, a_host
+from .stage import RUN, Stage, a_host, a_run
 
 OTHER = "i-0fedcba9876543210"
 DRY_RUN = client_error("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
@@ -110,6 +115,22 @@ def test_the_plan_says_what_an_earlier_run_left_on(stage: Stage) -> None:
     stage.ledger.record_power(PowerRecord("i-9", "i-9", "eu-central-1", "old", "stopped", START, "earlier"))
     stage.ledger.note_start("i-9", "earlier", START)
     assert "old (i-9) was started by run earlier and is not put back yet." in run(stage, "planned")["lines"]
+
+
+def test_the_plan_says_what_is_tried_again_after_the_last_run(stage: Stage) -> None:
+    stage.ledger.open_run(
+        a_run(), [a_host(ID), a_host(OTHER, name="dev-02"), a_host("i-9", name="old")], take_over=False
+    )
+    for key, verdict in (
+        (ID, Verdict("failed", "patch", "still_missing", "KB1")),
+        (OTHER, Verdict("patched")),
+        ("i-9", Verdict("deferred", "admit", "no_time", "Too late.")),
+    ):
+        stage.ledger.conclude(RUN, key, verdict)
+    stage.ledger.close_run(RUN, START)
+    text = " ".join(run(stage, "planned")["lines"])
+    assert f"Tried again after run {RUN}: dev-01 (failed: still_missing)." in text
+    assert f"Tried again after run {RUN}" in " ".join(run(stage, "opened")["lines"])
 
 
 def test_the_lines_fit_a_terminal_and_tell_it_all(stage: Stage) -> None:
