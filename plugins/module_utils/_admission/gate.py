@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._clock import iso
 from .._errors import Deferred, Excluded, PatchFleetError
 from .._fleet.eligibility import exclusion_of
 from .._fleet.hosts import OFF_STATES
@@ -127,12 +128,14 @@ EXPECTED_FROM = {
 
 
 def _check_time(context: StepContext, run: Run, host: Host, expected: float) -> None:
-    deadline_at = run.settings.get("deadline_at")
+    deadline_at, until = run.settings.get("deadline_at"), run.settings.get("begin_until_at")
+    if until is not None and context.clock.now() >= float(until):
+        raise Deferred(f"The window's cutoff has begun: {run.settings['window']}", "no_time")
     if deadline_at is not None and context.clock.now() + expected > float(deadline_at):
         basis = EXPECTED_FROM[host.facts.get("expected_from")]
         raise Deferred(
-            f"Its way would take about {expected / 60:.0f} min ({basis}) and could not be finished and put back before "
-            "patch_deadline.",
+            f"Its way would take about {expected / 60:.0f} min ({basis}) and could not be finished and put back by "
+            f"{iso(float(deadline_at))}, the end of the window or patch_deadline.",
             "no_time",
         )
 

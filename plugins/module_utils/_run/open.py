@@ -28,19 +28,22 @@ from .plan_text import plan_lines
 from .predict import predict
 from .prerequisites import missing_prerequisites, prerequisite_lines
 from .rights import missing_power_right, refuse_missing_rights
+from .window import find_window, refuse_outside, within
 
 KEPT_SETTINGS = (
     *("operation", "rollout", "pause_seconds", "expected_seconds", "deadline_at", "host_timeout_seconds"),
-    "credentials_expire_at",
+    *("credentials_expire_at", "begin_until_at", "window"),
     *("tag_key", "tag_value", "fail_on_deferred"),
 )
 
 
 def plan_run(context: StepContext) -> dict[str, Any]:
     """What a run would do: touches nothing and writes nothing."""
-    plan = _plan(context)
+    given = context.params["settings"]
+    settings = within(given, find_window(context, given), context.clock.now())
+    plan = _plan(context, settings)
     missing = missing_prerequisites(context, [planned.host for planned in plan.included])
-    planned = _result(plan, _lines(context, plan, missing))
+    planned = _result(plan, _lines(context, plan, settings, missing))
     return {**planned, "prerequisites": missing, "changed": False, "run_id": None}
 
 
@@ -51,11 +54,15 @@ def open_run(context: StepContext) -> dict[str, Any]:
         run_id, snapshot_id, hosts (in planned order: key, name, inventory_name, instance_id, region, kind, wave, included),
         batch_size, lines (the plan as text).
     """
-    plan = _plan(context)
-    lines = _lines(context, plan)
-    run = _new_run(context, plan)
+    given = context.params["settings"]
+    window = find_window(context, given)
+    refuse_outside(window, given, context.clock.now())
+    settings = within(given, window, context.clock.now())
+    plan = _plan(context, settings)
+    lines = _lines(context, plan, settings)
+    run = _new_run(context, plan, settings)
     rows = [_host_row(run.run_id, planned) for planned in plan.hosts]
-    leased = context.ledger.open_run(run, rows, bool(context.params["settings"]["take_over"]))
+    leased = context.ledger.open_run(run, rows, bool(settings["take_over"]))
     for key, other in leased.items():
         reason = f"Another run holds it: {other}. If its controller is known to be dead, set patch_take_over."
         context.ledger.conclude(run.run_id, key, Verdict("deferred", "plan", "leased", reason))
@@ -68,8 +75,7 @@ def open_run(context: StepContext) -> dict[str, Any]:
     }
 
 
-def _plan(context: StepContext) -> Plan:
-    settings = context.params["settings"]
+def _plan(context: StepContext, settings: dict[str, Any]) -> Plan:
     check_together(settings, int(context.params["forks"]), context.clock.now())
     hosts = _with_rights(context, [_found(from_result(host)) for host in context.params["fleet"]])
     plan = make_plan(hosts, settings, lambda chosen: predict(context.ledger, chosen, settings))
@@ -113,8 +119,8 @@ FAILED_AT_PLAN = frozenset({"instance_gone", "access_denied"})
 """Exclusions that are failures: the user asked for the host, and it cannot be had."""
 
 
-def _new_run(context: StepContext, plan: Plan) -> Run:
-    settings, now = context.params["settings"], context.clock.now()
+def _new_run(context: StepContext, plan: Plan, settings: dict[str, Any]) -> Run:
+    now = context.clock.now()
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     by_tag = any(planned.host.by_tag for planned in plan.hosts)
     targets = {
@@ -183,10 +189,12 @@ def _result(
     }
 
 
-def _lines(context: StepContext, plan: Plan, missing: Sequence[dict[str, Any]] = ()) -> list[str]:
+def _lines(
+    context: StepContext, plan: Plan, settings: dict[str, Any], missing: Sequence[dict[str, Any]] = ()
+) -> list[str]:
     """The plan as text; asked for before the run is opened, since it tells of the last one."""
     told = [*_too_long(context, plan), *_tried_again(context.ledger, plan), *leftovers(context.ledger)]
-    return plan_lines(plan, context.params["settings"], told, prerequisite_lines(missing))
+    return plan_lines(plan, settings, told, prerequisite_lines(missing))
 
 
 def _too_long(context: StepContext, plan: Plan) -> list[str]:

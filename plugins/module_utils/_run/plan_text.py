@@ -26,7 +26,12 @@ def plan_lines(plan: Plan, settings: dict[str, Any], leftovers: list[str], missi
     out = [planned for planned in plan.hosts if planned.wave is None]
     told = [f"left out  {planned.host.name}: {(planned.host.exclusion or ('', ''))[1]}" for planned in out]
     summary = _summary(plan, settings, len(included), len(out))
-    return [*lines, *_wrapped([*told, *missing], "          "), "", *_wrapped([summary, *leftovers])]
+    return [
+        *lines,
+        *_wrapped([*told, *missing], "          "),
+        "",
+        *_wrapped([summary, *([settings["window"]] if settings["window"] else []), *leftovers]),
+    ]
 
 
 def _wrapped(texts: list[str], indent: str = "") -> list[str]:

@@ -60,6 +60,8 @@ VARIABLES = (
     Variable("patch_failure_budget", "share", "20%", least=0),
     Variable("patch_expected_seconds", "whole", 2700, least=1),
     Variable("patch_deadline", "moment"),
+    Variable("patch_maintenance_window", "text"),
+    Variable("patch_outside_window_ok", "yes_no", False),
     Variable("patch_credentials_expire_at", "moment"),
     Variable("patch_fail_on_deferred", "yes_no", False),
     Variable("patch_start_timeout_seconds", "whole", 900, least=60),

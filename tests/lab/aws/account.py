@@ -21,6 +21,7 @@ from lab.aws import (
     ssm_nodes,
     ssm_patches,
     tags,
+    windows,
 )
 from lab.aws.automation import Execution
 from lab.aws.cloudformation import stacks
@@ -43,7 +44,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
         **profiles.OPERATIONS,
         **tags.OPERATIONS,
     },
-    "ssm": {**ssm_nodes.OPERATIONS, **ssm_commands.OPERATIONS, **ssm_patches.OPERATIONS},
+    "ssm": {**ssm_nodes.OPERATIONS, **ssm_commands.OPERATIONS, **ssm_patches.OPERATIONS, **windows.OPERATIONS},
     "sts": iam.STS_OPERATIONS,
     "iam": {**iam.IAM_OPERATIONS, **roles.OPERATIONS},
     "cloudformation": stacks.OPERATIONS,

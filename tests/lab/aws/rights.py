@@ -143,6 +143,17 @@ def _passed(role: str, service: str) -> Iterator[Part]:
     yield "iam:PassRole", role, {"iam:PassedToService": service}
 
 
+def _window(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    arn = f"arn:aws:ssm:{request.region}:{ACCOUNT_ID}:maintenancewindow/{request.params['WindowId']}"
+    yield request.action, arn, {}
+
+
+def _calendars(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    for name in request.params["CalendarNames"]:
+        own = f"arn:aws:ssm:{request.region}:{ACCOUNT_ID}:document/{name}"
+        yield request.action, name if name.startswith("arn:") else own, {}
+
+
 def _setting(request: Request, _hosts: list[Host]) -> Iterator[Part]:
     yield request.action, f"arn:aws:ssm:{request.region}:{ACCOUNT_ID}:servicesetting{request.params['SettingId']}", {}
 
@@ -183,6 +194,8 @@ NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
     "scheduler:UpdateSchedule": _schedule,
     "servicequotas:GetServiceQuota": _quota,
     "ssm:DescribeDocument": _document,
+    "ssm:DescribeMaintenanceWindowExecutions": _window,
+    "ssm:GetCalendarState": _calendars,
     "ssm:DescribeInstancePatchStates": _on_hosts,
     "ssm:DescribeInstancePatches": _on_hosts,
     "ssm:GetConnectionStatus": _on_hosts,

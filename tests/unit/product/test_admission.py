@@ -184,6 +184,13 @@ def test_a_host_that_can_just_be_finished_is_let_in(stage: Stage) -> None:
     assert admit(stage)["admitted"] is True
 
 
+def test_in_the_cutoff_of_the_window_no_host_is_begun(stage: Stage) -> None:
+    stage.open_run(*HOSTS, begin_until_at=START + 1, deadline_at=START + 9999, window="The window closes soon.")
+    assert admit(stage)["admitted"] is True
+    stage.clock.sleep(1)
+    assert refused(stage, SECOND) == ("deferred", "no_time")
+
+
 # Credentials that end
 
 

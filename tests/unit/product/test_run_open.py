@@ -433,3 +433,25 @@ def test_two_runs_of_one_second_have_two_names(stage: Stage) -> None:
     second = run(stage, "opened", ON)["run_id"]
     assert first != second
     assert first[:17] == second[:17] == "20261114T220000Z-"
+
+
+# Its window
+
+
+def test_a_closed_window_refuses_a_run_and_the_plan_says_so(stage: Stage) -> None:
+    window = {"WindowId": "mw-0123456789abcdef0", "Name": "nights", "Enabled": True, "Duration": 6, "Cutoff": 1}
+    window["NextExecutionTime"] = "2026-11-21T22:00Z"
+    stage.account.on("describe_maintenance_windows", {"WindowIdentities": [window]})
+    stage.account.on("describe_maintenance_window_executions", {"WindowExecutions": []})
+    assert refusal(stage, patch_maintenance_window="nights").code == "outside_window"
+    lines = run(stage, "planned", patch_maintenance_window="nights")["lines"]
+    assert "opens next at 2026-11-21T22:00:00Z" in " ".join(lines)
+    told = {"patch_maintenance_window": "nights", "patch_outside_window_ok": True}
+    assert stage.ledger.run(run(stage, "opened", **told)["run_id"]).settings["deadline_at"] is None
+
+
+def test_the_end_of_an_open_window_is_the_runs_deadline(stage: Stage) -> None:
+    stage.account.on("describe_maintenance_windows", {"WindowIdentities": []})
+    stage.account.on("get_calendar_state", {"State": "OPEN", "NextTransitionTime": "2026-11-15T02:00:00Z"})
+    kept = stage.ledger.run(run(stage, "opened", patch_maintenance_window="nights")["run_id"]).settings
+    assert (kept["deadline_at"], kept["begin_until_at"]) == (START + 4 * 3600, START + 4 * 3600)
