@@ -1,0 +1,197 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A controller: the product's own steps in the order of the playbooks patch and restore, without Ansible, until it is killed.
+
+What changes something outside the process is an *act*: an API call that is no question, or a write into the ledger. Between
+two acts nothing is seen from outside, so a controller that dies between them is one that dies right after the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._admission.step import STEP as ADMISSION
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import READING, Aws
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.step import STEP as FLEET
+from ansible_collections.patchfleet.windows.plugins.module_utils._guest.health import STEP as HEALTH
+from ansible_collections.patchfleet.windows.plugins.module_utils._guest.space import STEP as SPACE
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._patch.install import INSTALL
+from ansible_collections.patchfleet.windows.plugins.module_utils._power.step import STEP as POWER
+from ansible_collections.patchfleet.windows.plugins.module_utils._run.step import STEP as RUN
+from ansible_collections.patchfleet.windows.plugins.module_utils._settings.variables import read
+from ansible_collections.patchfleet.windows.plugins.module_utils._ssm.step import WAIT
+from ansible_collections.patchfleet.windows.plugins.module_utils._step import Step, StepContext, perform
+from chaos.night import REGION, Night
+
+T = TypeVar("T")
+SCRIPTS = (
+    *("measure_disk", "missing_update_sizes", "clean_disk", "extend_partition", "servicing_state"),
+    *(
+        "inspect_windows_update",
+        "repair_services",
+        "reset_update_cache",
+        "repair_components",
+        "remove_old_update_cache",
+    ),
+)
+WRITES = frozenset(
+    {
+        *("open_run", "heartbeat", "take_over", "keep", "open_breaker", "close_run", "learn", "conclude", "begin_step"),
+        *("end_step", "record_power", "note_start", "note_launch", "close_power", "remember"),
+    }
+)
+PROVEN = frozenset({"patched", "compliant"})
+
+
+class Killed(BaseException):
+    """SIGKILL: nobody catches it, and nothing of the controller runs after it."""
+
+
+class Controller:
+    """Works in a night; with ``dies_after`` it is killed when it has done so many acts.
+
+    ``acts`` are the acts that it did. ``believed`` are hosts that it called compliant although something was missing.
+    """
+
+    def __init__(self, night: Night, dies_after: int | None = None) -> None:
+        self.night = night
+        self.acts: list[str] = []
+        self.believed: list[str] = []
+        self.region: str | None = REGION
+        self.expires_at: float | None = None
+        self._dies_after = dies_after
+        self._ledger = _Ledger(self)
+
+    # ---- what a step asks for
+
+    def renew(self) -> bool:
+        return False
+
+    def client(self, service: str, region: str) -> Any:
+        return _Client(self, self.night.client(service, region))
+
+    def now(self) -> float:
+        return self.night.now()
+
+    def sleep(self, seconds: float) -> None:
+        self.night.pass_time(max(seconds, 0.0))
+
+    def real_seconds(self, seconds: float) -> float:
+        return seconds
+
+    def act(self, name: str, work: Callable[[], T]) -> T:
+        if len(self.acts) == self._dies_after:
+            raise Killed
+        self.acts.append(name)
+        return work()
+
+    # ---- the playbooks
+
+    def patch(self, **variables: Any) -> str:
+        """The playbook patch, one host after the other; the run's id."""
+        settings = read(variables)
+        fleet = self._step(FLEET, tag_key=settings["tag_key"], tag_value=settings["tag_value"])["hosts"]
+        opened = self._step(RUN, state="opened", settings=settings, fleet=fleet, forks=20)
+        run_id = str(opened["run_id"])
+        for host in opened["hosts"]:
+            if host["included"]:
+                self._take_through(run_id, str(opened["snapshot_id"]), host)
+        self._step(RUN, state="lost_hosts", run_id=run_id)
+        self._step(RUN, state="closed", run_id=run_id)
+        return run_id
+
+    def _take_through(self, run_id: str, snapshot_id: str, host: dict[str, Any]) -> None:
+        place = {"run_id": run_id, "host": host["key"], "fence": host["fence"], "region": host["region"]}
+        try:
+            admitted = self._step(ADMISSION, **place)["admitted"]
+        except PatchFleetError:
+            admitted = False
+        if not admitted:
+            return
+        way = {**place, "instance_id": host["key"]}
+        try:
+            self._step(POWER, **way, state="started")
+            self._step(WAIT, **way)
+            self._step(SPACE, **way, scripts=dict.fromkeys(SCRIPTS, ""))
+            self._step(HEALTH, **way, scripts=dict.fromkeys(SCRIPTS, ""))
+            self._step(INSTALL, **way, snapshot_id=snapshot_id, history_script="", scripts=dict.fromkeys(SCRIPTS, ""))
+        except PatchFleetError as error:
+            self._fail(place, error, error.facts.get("step"))
+        try:
+            self._step(POWER, **way, state="restored", scripts=dict.fromkeys(SCRIPTS, ""))
+            self._step(RUN, state="host_done", **place)
+        except PatchFleetError as error:
+            self._fail(place, error, "restore")
+
+    def _fail(self, place: dict[str, Any], error: PatchFleetError, step: Any) -> None:
+        told = {"reason": error.reason, "reason_code": error.code, "failed_step": step}
+        self._step(RUN, state="host_failed", **place, **told)
+
+    def restore(self) -> str | None:
+        """The playbook restore; what it says is still on, None when nothing is."""
+        for host in self._step(RUN, state="open_hosts")["hosts"]:
+            way = {"run_id": host["run_id"], "host": host["key"], "fence": host["fence"], "region": host["region"]}
+            try:
+                self._step(
+                    POWER, **way, instance_id=host["instance_id"], state="restored", scripts=dict.fromkeys(SCRIPTS, "")
+                )
+            except PatchFleetError:
+                continue  # ignore_errors; the last play tells
+        try:
+            self._step(RUN, state="settled")
+        except PatchFleetError as error:
+            return error.reason
+        return None
+
+    def _step(self, step: Step, **given: Any) -> dict[str, Any]:
+        options = {name: spec.get("default") for name, spec in step.arguments.items()}
+        chosen = {name: value for name, value in given.items() if name in options or name == "region"}
+        context = StepContext({**options, **chosen}, clock=self, aws=Aws(self, self), ledger=self._ledger)  # type: ignore[arg-type]
+        return perform(step, context)
+
+
+class _Client:
+    """A boto3 client whose changing calls are acts."""
+
+    def __init__(self, controller: Controller, client: Any) -> None:
+        self._controller, self._client = controller, client
+        self.meta = client.meta
+
+    def __getattr__(self, operation: str) -> Any:
+        method = getattr(self._client, operation)
+
+        def call(**params: Any) -> Any:
+            if operation.startswith(READING) or params.get("DryRun"):
+                return method(**params)
+            return self._controller.act(operation, lambda: method(**params))
+
+        return call
+
+
+class _Ledger:
+    """The night's ledger; its writes are acts, and who is called compliant in it is looked at."""
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._controller.night.ledger, name)
+        if name not in WRITES:
+            return method
+
+        def write(*args: Any, **kwargs: Any) -> Any:
+            done = self._controller.act(name, lambda: method(*args, **kwargs))
+            if name == "conclude" and done:
+                self._look(*args[1:3])
+            return done
+
+        return write
+
+    def _look(self, key: str, verdict: Verdict) -> None:
+        host = self._controller.night.host(key)
+        if verdict.outcome in PROVEN and host.guest.updates.missing():
+            self._controller.believed.append(host.name)
