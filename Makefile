@@ -81,7 +81,7 @@ RIGHTS := $(CURDIR)/.cache/rights
 
 .PHONY: test
 test: $(TEST) ## Unit tests, then every scenario in the lab, two at a time
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest -n 2 tests/unit
 	rm -rf $(RIGHTS) && mkdir -p $(RIGHTS)
 	PATCHFLEET_LAB_RIGHTS=$(RIGHTS) $(BIN)/pytest -n 2 tests/integration
 	PYTHONPATH=tests $(BIN)/python tests/tools/unused_rights.py $(RIGHTS)
@@ -93,6 +93,11 @@ matrix: $(TEST) ## Unit tests and a scenario on each ansible-core and Python tha
 .PHONY: bench
 bench: $(TEST) ## CPU, memory, API calls and time, for fleets of 40 and 200
 	PYTHONPATH=tests:$(VENV)/collections $(BIN)/python -m bench
+
+.PHONY: chaos
+RUNS ?= 200
+chaos: $(TEST) ## RUNS nights at random: kills, faults, other people; SEED=… plays the same again
+	PYTHONPATH=tests:$(VENV)/collections $(BIN)/python -m chaos --runs $(RUNS) $(if $(SEED),--seed $(SEED))
 
 .PHONY: demo
 demo: $(LAB) ## Patch a small fleet in the lab, and look at the report

@@ -24,6 +24,7 @@ def problems(night: Night, controllers: list[Controller]) -> list[str]:
 
 def _hosts(night: Night) -> Iterator[str]:
     touched = {event.host or event.when_host for event in night.scenario.events if event.do in POWER_ACTS}
+    given_away = {event.host or event.when_host for event in night.scenario.events if event.do == "join_asg"}
     for name, truth in night.truth().items():
         host = night.play.world.hosts[name]
         record = night.ledger.power(str(host.id))
@@ -31,7 +32,8 @@ def _hosts(night: Night) -> Iterator[str]:
             yield f"{name}: started before its state was in the ledger (1)"
         if truth["cut_off_by_us"]:
             yield f"{name}: its power was cut while it installed (3)"
-        if host.on_because_of_us and (record is None or record.started_by is None):
+        known = name in given_away or (record is not None and record.started_by is not None)
+        if host.on_because_of_us and not known:
             yield f"{name}: left on because of us, and nobody knows (2)"
         was = "stopped" if host.spec.state in OFF else "running"
         if name not in touched and record is None and host.state != was:

@@ -13,10 +13,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-SCENARIOS = [
-    *("01-seed-fleet.yml", "13-next-night.yml", "46-killed-then-restored.yml", "47-killed-then-run-again.yml"),
-    *("48-told-to-stop.yml", "50-two-at-once.yml"),
-]
+SCENARIOS = ["46-killed-then-restored.yml", "47-killed-then-run-again.yml", "50-two-at-once.yml"]
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

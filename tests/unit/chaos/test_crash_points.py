@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._patch import baseline
 from chaos.controller import Controller, Killed
 from chaos.judge import left_on, problems
 from chaos.night import Night
@@ -60,3 +61,21 @@ def test_wherever_the_controller_dies_everything_is_put_back(tmp_path: Path, poi
         assert later.restore() is None, first.acts
         assert problems(dark, [first, later]) == left_on(dark) == [], first.acts
         assert dark.ledger.open_power() == []
+
+
+def test_a_product_that_forgets_what_it_sent_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken on purpose: nothing is written down before the installation's command is sent."""
+    monkeypatch.setattr(baseline, "_send_installing", baseline.send)
+    with night(tmp_path / "whole") as whole:
+        controller = Controller(whole)
+        controller.patch()
+    found = []
+    for number, point in enumerate(at for at, act in enumerate(controller.acts, 1) if act == "send_command"):
+        with night(tmp_path / str(number)) as dark:
+            with pytest.raises(Killed):
+                Controller(dark, dies_after=point).patch()
+            dark.pass_time(LEASE_IS_OVER_SECONDS)
+            later = Controller(dark)
+            later.restore()
+            found += problems(dark, [later])
+    assert "a: its power was cut while it installed (3)" in found
