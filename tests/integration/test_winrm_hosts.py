@@ -36,6 +36,7 @@ DAYS: dict[str, Options] = {
 HOSTS: list[dict[str, Any]] = [
     *({"name": name, "kind": "winrm", "updates": [TWO_MINUTES_WITH_A_REBOOT]} for name in DAYS),
     {"name": "off", "kind": "winrm", "unreachable_after": 0, "updates": [TWO_MINUTES_WITH_A_REBOOT]},
+    {"name": "fills", "kind": "winrm", "updates": [{**TWO_MINUTES_WITH_A_REBOOT, "gib": 40}]},
     {"name": "renewed", "kind": "hybrid", "updates": [TWO_MINUTES_WITH_A_REBOOT]},
 ]
 EVENTS = [
@@ -51,6 +52,7 @@ TROUBLE = {  # outcome, step, reason code, and what the sentence has in it
     "untrusted": ("deferred", "ready", "unreachable", "certificate verify failed"),
     "off": ("deferred", "ready", "unreachable", "Connection refused"),
     "goes-dark": ("failed", "patch", "install_timeout", "not cut off"),
+    "fills": ("failed", "verify", "still_missing", "The disk is full"),
     "garbage": ("failed", "disk", "script_failed", "gave no answer that can be read"),
     "truncated": ("failed", "disk", "answer_cut_off", "its end is missing"),
     "narrow": ("failed", "disk", "wrong_bitness", "32-bit PowerShell"),
