@@ -59,3 +59,11 @@ def test_a_parameter_that_the_template_does_not_have(lab: LivingLab) -> None:
     refused = lab.playbook("setup_aws", variables={"aws_prerequisites_parameters": {"TagKye": "x"}})
     assert refused.code != 0
     assert "TagKye" in refused.said
+
+
+def test_the_token_of_awx_is_in_no_result_and_yet_it_is_said_what_went_wrong(lab: LivingLab) -> None:
+    parameters = {"StartRunBy": "awx", "AwxToken": "t0ken-of-awx", "WindowOffsetDays": "9"}
+    refused = lab.playbook("setup_aws", "-vvv", variables={"aws_prerequisites_parameters": parameters})
+    assert refused.code != 0
+    assert "WindowOffsetDays" in refused.said
+    assert "t0ken-of-awx" not in refused.said + str(refused.results)

@@ -12,6 +12,7 @@ from lab.aws import (
     ebs,
     ec2_describe,
     ec2_power,
+    events,
     iam,
     network,
     profiles,
@@ -48,6 +49,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
     "sts": iam.STS_OPERATIONS,
     "iam": {**iam.IAM_OPERATIONS, **roles.OPERATIONS},
     "cloudformation": stacks.OPERATIONS,
+    "events": events.OPERATIONS,
     "scheduler": scheduler.OPERATIONS,
     "service-quotas": iam.QUOTA_OPERATIONS,
 }
@@ -70,6 +72,7 @@ class Account:
         self.snapshots: dict[str, ebs.Snapshot] = {}
         self.schedules = scheduler.Schedules()
         self.executions: list[Execution] = []
+        self.web_requests: list[events.WebRequest] = []
         self.patches = PatchManager(world)
         self.commands = CommandCentre(self)
         self._is_recorded = is_recorded

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Systems Manager Automation: carries out the runbooks that stacks hold, with the rights of their own roles.
 
-It knows the steps that the collection's runbook is made of; another one breaks the lab. Scripts are run as they stand, with a
+It knows the steps that the collection's runbooks are made of; another one breaks the lab. Scripts are run as they stand, with a
 boto3 that leads to this account. Source: Systems Manager user guide, "Automation actions reference".
 """
 
@@ -53,6 +53,11 @@ def runbook(request: Request, name: str) -> dict[str, Any]:
     raise AwsError("InvalidDocument", f"Document with name {name} does not exist.")
 
 
+def role_of(content: dict[str, Any], values: Values) -> str:
+    """The ARN of the role that a runbook works with, which may be one of its parameters."""
+    return PLACEHOLDER.sub(lambda match: str(values[match[1]]), content["assumeRole"])
+
+
 def _parameters(content: dict[str, Any], given: dict[str, list[str]]) -> Values:
     known = content.get("parameters", {})
     unknown = sorted(given.keys() - known.keys())
@@ -68,15 +73,16 @@ def _parameters(content: dict[str, Any], given: dict[str, list[str]]) -> Values:
 
 
 class Execution:
-    """One execution. ``said`` are the outputs of its steps, in order."""
+    """One execution. ``said`` are the outputs of its steps, in order, ``failure`` is why it failed."""
 
     def __init__(self, account: Account, region: str, content: dict[str, Any], values: Values) -> None:
         self.id = f"{len(account.executions):08x}-0000-4000-8000-000000000000"
         self.said: list[Values] = []
         self.ended = False
+        self.failure: str | None = None
         self._content = content
         self._values = values
-        role = str(content["assumeRole"]).rpartition("/")[2]
+        role = role_of(content, values).rpartition("/")[2]
         if not account.stacks.is_trusted(role, "ssm.amazonaws.com"):
             raise AwsError("InvalidAutomationExecutionParameters", f"The role {role} cannot be assumed.")
         self._boto3 = ScriptBoto3(account, region, account.gate.session_of(role))
@@ -88,11 +94,16 @@ class Execution:
     def _steps(self, steps: list[dict[str, Any]]) -> Steps[None]:
         for step in steps:
             yield from self._act(step)
-            if step.get("isEnd"):
+            if step.get("isEnd") or self.failure:
                 return
 
     def _act(self, step: dict[str, Any]) -> Steps[None]:
-        actions = {"aws:executeScript": self._script, "aws:loop": self._loop, "aws:sleep": self._sleep}
+        actions = {
+            "aws:executeAwsApi": self._api,
+            "aws:executeScript": self._script,
+            "aws:loop": self._loop,
+            "aws:sleep": self._sleep,
+        }
         if step["action"] not in actions:
             raise not_implemented(f"the automation action {step['action']}")
         return actions[step["action"]](step)
@@ -122,6 +133,16 @@ class Execution:
         said = {one["Name"]: _selected(answer, one) for one in step.get("outputs", ())}
         self._values.update({f"{step['name']}.{name}": value for name, value in said.items()})
         self.said.append(said)
+        yield 0.0
+
+    def _api(self, step: dict[str, Any]) -> Steps[None]:
+        """One call, with the other inputs as its parameters."""
+        params = dict(step["inputs"])
+        call = getattr(self._boto3.client(params.pop("Service")), xform_name(params.pop("Api")))
+        try:
+            call(**params)
+        except ClientError as error:
+            self.failure = str(error)
         yield 0.0
 
     def _import(self, name: str, *more: Any) -> Any:

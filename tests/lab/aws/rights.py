@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from lab.aws.automation import runbook
+from lab.aws.automation import role_of, runbook
 from lab.aws.policy import Need
 from lab.aws.request import ACCOUNT_ID, Request
 from lab.aws.roles import profile_arn, role_arn
@@ -136,7 +136,18 @@ def _automation(request: Request, _hosts: list[Host]) -> Iterator[Part]:
     name = request.params["DocumentName"]
     arn = f"arn:aws:ssm:{request.region}:{ACCOUNT_ID}:automation-definition/{name}:$DEFAULT"
     yield request.action, arn, {}
-    yield from _passed(runbook(request, name)["assumeRole"], "ssm.amazonaws.com")
+    given = {key: values[0] for key, values in request.params.get("Parameters", {}).items()}
+    yield from _passed(role_of(runbook(request, name), given), "ssm.amazonaws.com")
+
+
+def _events(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    bus = f"arn:aws:events:{request.region}:{ACCOUNT_ID}:event-bus/default"
+    for entry in request.params["Entries"]:
+        yield request.action, bus, {"events:source": entry["Source"], "events:detail-type": entry["DetailType"]}
+
+
+def _destination(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    yield request.action, request.params["ApiDestinationArn"], {}
 
 
 def _passed(role: str, service: str) -> Iterator[Part]:
@@ -184,6 +195,8 @@ NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
     "ec2:ModifyVolume": _on_volume,
     "ec2:StartInstances": _start,
     "ec2:StopInstances": _on_hosts,
+    "events:InvokeApiDestination": _destination,
+    "events:PutEvents": _events,
     "iam:AttachRolePolicy": _role,
     "iam:GetInstanceProfile": _profile,
     "iam:GetRole": _role,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lab.agent import REBOOT_EXIT_CODE, Execution, Outcome
 from lab.aws.errors import AwsError, not_implemented, validation
 from lab.aws.request import Operation, Request, Result, page
-from lab.aws.ssm_documents import PATCH_BASELINE, find_document
+from lab.aws.ssm_documents import APPLY_PLAYBOOKS, PATCH_BASELINE, find_document
 from lab.aws.ssm_invocations import Command, Invocation, Order, limit
 from lab.aws.ssm_nodes import find_node, takes_commands
 from lab.sim import Steps
@@ -61,6 +61,8 @@ class CommandCentre:
     def _work(self, invocation: Invocation, execution: Execution) -> Steps[Outcome]:
         if invocation.command.order.document is PATCH_BASELINE:
             return self._account.patches.run(invocation, execution)
+        if invocation.command.order.document is APPLY_PLAYBOOKS:
+            return _no_playbook()
         return self._run_powershell(invocation, execution)
 
     def _run_powershell(self, invocation: Invocation, execution: Execution) -> Steps[Outcome]:
@@ -83,6 +85,12 @@ class CommandCentre:
             if text:
                 stream = f"{invocation.command.id}/{invocation.host.id}/{plugin}/{name}"
                 self._account.logs.write(order.region, group, stream, invocation.command.sim.time, text)
+
+
+def _no_playbook() -> Steps[Outcome]:
+    """Nothing in the lab can run a playbook on a node: that it was sent is what counts, and where to."""
+    yield 0.0
+    return Outcome(0, "", "")
 
 
 def send_command(request: Request) -> Result:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SSM: the two documents of AWS's own that the product runs, with the parameters that each takes."""
+"""SSM: the documents of AWS's own that the product runs, and the one that starts it, with the parameters that each takes."""
 
 from __future__ import annotations
 
@@ -94,7 +94,23 @@ PATCH_BASELINE = Document(
         "StepTimeoutSeconds": Parameter("String", "(Optional) The time in seconds for the step.", "7200", _SECONDS),
     },
 )
-DOCUMENTS = {document.name: document for document in (POWERSHELL, PATCH_BASELINE)}
+APPLY_PLAYBOOKS = Document(
+    name="AWS-ApplyAnsiblePlaybooks",
+    steps=("downloadContent", "runShellScript"),
+    timeout_parameter="TimeoutSeconds",
+    platforms=("Linux",),
+    parameters={
+        "SourceType": Parameter("String", "(Optional) Specify the source type.", "", "^(GitHub|S3)?$"),
+        "SourceInfo": Parameter("StringMap", "(Optional) Specify the information required to access the resource."),
+        "InstallDependencies": Parameter("String", "(Required) Install Ansible.", "True", "^(True|False)$"),
+        "PlaybookFile": Parameter("String", "(Optional) The Playbook file to run.", "", r"^[^\s]+\.(yml|yaml)$"),
+        "ExtraVariables": Parameter("String", "(Optional) Additional variables to pass to Ansible.", "SSM=True"),
+        "Check": Parameter("String", "(Optional) Use the check option.", "False", "^(True|False)$"),
+        "Verbose": Parameter("String", "(Optional) Set the verbosity level.", "-v", "^-v{1,4}$"),
+        "TimeoutSeconds": Parameter("String", "(Optional) The time in seconds for a command.", "3600", _SECONDS),
+    },
+)
+DOCUMENTS = {document.name: document for document in (POWERSHELL, PATCH_BASELINE, APPLY_PLAYBOOKS)}
 
 
 def find_document(name: str) -> Document:

@@ -12,20 +12,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from lab.aws.cloudformation.resources import Resource
 from lab.aws.errors import AwsError, not_implemented
 from lab.aws.request import Operation, Request, Result, page
 
+if TYPE_CHECKING:
+    from lab.aws.cloudformation.stacks import Stacks
+
 CRON = re.compile(r"cron\((?:0 )?(\d+) (\d+) \? \* (\*|[A-Z]{3}(?:#[1-5])?) \*\)")
 DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+WINDOW = "AWS::SSM::MaintenanceWindow"
 FAR_DAYS = 70
 """Every schedule that is known here opens within so many days."""
 
 
 def _windows(request: Request) -> list[Resource]:
-    made = request.account.stacks.resources("AWS::SSM::MaintenanceWindow")
+    made = request.account.stacks.resources(WINDOW)
     return [window for window in made if window.region == request.region]
 
 
@@ -45,6 +50,12 @@ def openings(window: Resource, first: date) -> Iterator[datetime]:
 def _is_due(pattern: str, day: date) -> bool:
     name, _, number = pattern.partition("#")
     return name in ("*", DAYS[day.weekday()]) and number in ("", str((day.day - 1) // 7 + 1))
+
+
+def tasks_of(stacks: Stacks, window_id: str) -> list[Resource]:
+    """The tasks that are registered with a window, the most urgent first."""
+    tasks = [it for it in stacks.resources("AWS::SSM::MaintenanceWindowTask") if it.properties["WindowId"] == window_id]
+    return sorted(tasks, key=lambda task: int(task.properties["Priority"]))
 
 
 def describe_windows(request: Request) -> Result:
@@ -69,7 +80,7 @@ def describe_windows(request: Request) -> Result:
 
 
 def describe_executions(request: Request) -> Result:
-    """One for each opening; a window without tasks succeeds with nothing to do."""
+    """One for each opening; a window without tasks succeeds with nothing to do. How tasks ended is not kept."""
     params = request.params
     found = [window for window in _windows(request) if window.physical_id == params["WindowId"]]
     if not found:
@@ -79,9 +90,9 @@ def describe_executions(request: Request) -> Result:
         raise not_implemented("DescribeMaintenanceWindowExecutions but with ExecutedAfter")
     since, now = datetime.fromisoformat(after["ExecutedAfter"]), request.sim.time
     opened = [at for at in openings(found[0], since.date() - timedelta(days=1)) if since < at <= now]
+    details = {} if tasks_of(request.account.stacks, params["WindowId"]) else {"StatusDetails": "No tasks to execute."}
     rows = [
-        {"WindowId": params["WindowId"], "Status": "SUCCESS", "StatusDetails": "No tasks to execute.", "StartTime": at}
-        for at in reversed(opened)
+        {"WindowId": params["WindowId"], "Status": "SUCCESS", "StartTime": at, **details} for at in reversed(opened)
     ]
     part, token = page(request, rows, 100, 50)
     return {"WindowExecutions": part, **token}

@@ -20,6 +20,7 @@ from lab.aws.cloudformation.resources import Resource, kind_of
 from lab.aws.errors import AwsError
 from lab.aws.policy import Statement, statements_of
 from lab.aws.request import ACCOUNT_ID, Operation, Request, Result
+from lab.aws.window_tasks import arm
 
 
 @dataclass
@@ -238,6 +239,7 @@ def create_stack(request: Request) -> Result:
         *(_given(request), params.get("Tags") or [], request.sim.time),
     )
     stack.termination_protection = bool(params.get("EnableTerminationProtection"))
+    arm(request.account, list(stack.resources.values()))
     _note(request, stack, "CREATE_COMPLETE")
     return {"StackId": stack.id}
 
@@ -249,6 +251,8 @@ def update_stack(request: Request) -> Result:
         *(stack, request.params["TemplateBody"], _given(request, stack.parameters)),
         *(request.params.get("Tags") or [], request.sim.time),
     )
+    stack = request.account.stacks.find(request.region, request.params["StackName"])
+    arm(request.account, list(stack.resources.values()))
     _note(request, stack, "UPDATE_COMPLETE")
     return {"StackId": stack.id}
 
