@@ -110,6 +110,7 @@ class StepContext:
         self._keeps_dead = False
         self.phase: str | None = None
         self.connection: HostConnection | None = None  # instead of SSM
+        self.end_if_orphaned: Callable[[], None] = lambda: None  # what a worker does when its controller is gone
         self.memo: dict[str, Any] = {}  # what the step looked up once
         self.learned: dict[str, Any] = {}
 
@@ -189,6 +190,7 @@ class StepContext:
         Raises:
             Held: another run, or another process for this one, took the host over.
         """
+        self.end_if_orphaned()
         if not self.place:
             return
         now_held = self.ledger.fence(*self.place)
@@ -198,6 +200,7 @@ class StepContext:
 
     def keep_lease(self) -> None:
         """A sign of life, once a minute, and the proof that the host is still ours."""
+        self.end_if_orphaned()
         if not self.place or self.clock.now() < self._next_heartbeat:
             return
         self.prove_lease()

@@ -10,6 +10,7 @@ the task is delegated to another machine, its module runs there.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -25,8 +26,20 @@ from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress impor
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
-warm_up()  # ansible-core imports an action's file in the parent, before it forks a worker for the task
+# ansible-core imports an action's file in the parent, before it forks a worker for the task.
+CONTROLLER = os.getpid()
+warm_up()
 _last_words.listen()
+
+
+def end_if_orphaned() -> None:
+    """Ends this worker when its controller was killed, asked before each sign of life and each change.
+
+    It would keep the hosts of its run leased, though nobody goes on with them. Ended like this it leaves what a
+    controller leaves that is killed with all its workers, and others go on from that.
+    """
+    if CONTROLLER not in (os.getpid(), os.getppid()):
+        os._exit(1)
 
 
 class ControllerStep(ActionBase):  # type: ignore[misc]  # ansible-core has no types
@@ -46,6 +59,7 @@ class ControllerStep(ActionBase):  # type: ignore[misc]  # ansible-core has no t
                 return {**result, **self._elsewhere(params, task_vars)}
             context = StepContext(params, check_mode=self._task.check_mode)
             context.say = self._teller(context, task_vars or {})
+            context.end_if_orphaned = end_if_orphaned
             if (task_vars or {}).get("patch__host", {}).get("transport") == "connection":
                 context.connection = AnsibleConnection(self, task_vars or {}, context)
             result.update(self.perform(context, task_vars or {}))

@@ -8,8 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import shlex
-import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -121,12 +120,34 @@ class Ended:
         return [result.result for result in self.results if result.task.endswith(task)]
 
 
+@dataclass(frozen=True)
+class Running:
+    """A command that was begun; ``end`` waits for it."""
+
+    lab: LivingLab
+    process: Process
+    folder: Path
+    access_key: str
+
+    def end(self) -> Ended:
+        """Wait for it, and cut it off when it hangs."""
+        self.process.wait(LIMIT_SECONDS)
+        return Ended(
+            code=self.process.result(),
+            said=(self.folder / "log").read_text(encoding="utf-8", errors="replace"),
+            calls=self.lab.calls_of(self.access_key),
+            results=[TaskResult(**line) for line in _lines(self.folder / "results")],
+            folder=self.folder,
+            access_key=self.access_key,
+        )
+
+
 class LivingLab:
     """``hosts`` and ``keys`` are those of a scenario file; in a ``bare`` one nothing is set up yet.
 
     The environment of each command has credentials of its own, so that its calls are known, and all share one ledger.
     ``first_credentials`` are the environment variables of those that were given out before it started, and
-    ``signum`` is what the event term_controller sends to the process group of the last command.
+    ``on_controller`` is what the events of that name do to the last command: SIGTERM to its process group.
     """
 
     def __init__(
@@ -143,7 +164,7 @@ class LivingLab:
         file.write_text(yaml.safe_dump(document), encoding="utf-8")
         self.folder = folder
         self.ledger = folder / "ledger.sqlite"
-        self.signum = signal.SIGTERM
+        self.on_controller: Callable[[Process], None] = Process.terminate
         self.scenario = load(file)
         self.lab = Lab(self.scenario, folder, bare=bare, on_controller=self._on_controller, winrm=winrm)
         self.lab.ledger = self.ledger
@@ -187,7 +208,11 @@ class LivingLab:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def playbook(
+    def playbook(self, name: str | Path, *options: str, **how: Any) -> Ended:
+        """Run a playbook, and wait for it; ``how`` is what begin takes."""
+        return self.begin(name, *options, **how).end()
+
+    def begin(
         self,
         name: str | Path,
         *options: str,
@@ -195,8 +220,8 @@ class LivingLab:
         forks: int = FORKS,
         inventories: Iterable[Path] | None = None,
         environment: Mapping[str, str | None] | None = None,
-    ) -> Ended:
-        """Run a playbook of the collection or a file.
+    ) -> Running:
+        """Begin to run a playbook of the collection or a file.
 
         Args:
             options: more of ansible-playbook.
@@ -213,7 +238,7 @@ class LivingLab:
             *(word for path in where for word in ("--inventory", str(path))),
             *options,
         ]
-        return self.run(command, folder, environment)
+        return self._start(command, folder, environment or {})
 
     def tasks(self, *tasks: dict[str, Any], play: Mapping[str, Any] | None = None, **how: Any) -> list[dict[str, Any]]:
         """The results of tasks, one after the other, each on one host; one that fails does not end them, and is marked.
@@ -226,25 +251,16 @@ class LivingLab:
         assert len(ended.results) == len(tasks), ended.said
         return [{**result.result, "failed": result.status == "failed"} for result in ended.results]
 
-    def run(
-        self, command: list[str], folder: Path | None = None, environment: Mapping[str, str | None] | None = None
-    ) -> Ended:
+    def run(self, command: list[str], environment: Mapping[str, str | None] | None = None) -> Ended:
         """Run a command in the lab's environment, and wait for it."""
-        folder = folder or self.folder / f"run-{next(self._numbers)}"
+        return self._start(command, self.folder / f"run-{next(self._numbers)}", environment or {}).end()
+
+    def _start(self, command: list[str], folder: Path, changes: Mapping[str, str | None]) -> Running:
         folder.mkdir()
-        settings = self._environment(folder, environment or {})
+        settings = self._environment(folder, changes)
         process = Process(command, settings, log=folder / "log", cwd=self.workplace.path)
         self._processes.append(process)
-        process.wait(LIMIT_SECONDS)
-        access_key = settings.get("AWS_ACCESS_KEY_ID", "nobody's")
-        return Ended(
-            code=process.result(),
-            said=(folder / "log").read_text(encoding="utf-8", errors="replace"),
-            calls=self.calls_of(access_key),
-            results=[TaskResult(**line) for line in _lines(folder / "results")],
-            folder=folder,
-            access_key=access_key,
-        )
+        return Running(self, process, folder, settings.get("AWS_ACCESS_KEY_ID", "nobody's"))
 
     def calls_of(self, access_key: str) -> list[dict[str, Any]]:
         """The API calls until now with these credentials."""
@@ -265,7 +281,7 @@ class LivingLab:
         return {key: value for key, value in settings.items() if changes.get(key, "") is not None}
 
     def _on_controller(self, _act: str) -> None:
-        self._processes[-1].terminate(self.signum)
+        self.on_controller(self._processes[-1])
 
 
 def _variables(credentials: Credentials) -> dict[str, str]:

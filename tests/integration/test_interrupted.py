@@ -24,7 +24,7 @@ def test_the_last_lines_name_what_is_on_and_the_command_that_puts_it_back(
 ) -> None:
     hosts = [{"name": "off-{1..2}", "state": "stopped"}, {"name": "on"}, {"name": "turn", "state": "stopped"}]
     with LivingLab(tmp_path, hosts, defaults=UPDATES, events=STOP_WHEN_IT_INSTALLS, scale=200) as lab:
-        lab.signum = signum
+        lab.on_controller = lambda process: process.terminate(signum)
         ended = lab.playbook("patch", variables={"patch_batch_size": 3})
         assert ended.code not in (0, "timeout"), ended.said
         lines = ended.last_words.splitlines()

@@ -57,6 +57,18 @@ class Process:
             self.sweep()
             self._popen.wait()
 
+    def wait_for_all(self, limit_seconds: float) -> None:
+        """Wait for all that it has started, too.
+
+        Raises:
+            TimeoutError: something is still there after ``limit_seconds`` of real time.
+        """
+        ends_at = time.monotonic() + limit_seconds
+        while left := marked(self.mark):
+            if time.monotonic() > ends_at:
+                raise TimeoutError(f"still there: {sorted(left)}")
+            time.sleep(0.05)
+
     def result(self) -> int | str:
         """The exit code as a shell tells it, ``killed`` (by an event) or ``timeout``."""
         if self.timed_out or self.killed:
@@ -70,6 +82,10 @@ class Process:
             self.killed = True
         self.sweep()
 
+    def kill_alone(self) -> None:
+        """SIGKILL to the command itself; what it has started goes on as orphans."""
+        self._popen.kill()
+
     def terminate(self, number: signal.Signals = signal.SIGTERM) -> None:
         """SIGTERM (SIGINT for Ctrl-C) to the whole process group, as from a terminal or AWX."""
         if not self.running:
@@ -78,16 +94,17 @@ class Process:
             if self._own_group:
                 os.killpg(self._popen.pid, number)
             else:
-                self._signal_all(number)
+                self.signal_all(number)
 
     def sweep(self) -> None:
         """Kill the command and whatever it has left behind."""
         for _round in range(KILL_ROUNDS):
-            if not self._signal_all(signal.SIGKILL):
+            if not self.signal_all(signal.SIGKILL):
                 return
             time.sleep(0.01)
 
-    def _signal_all(self, number: signal.Signals) -> int:
+    def signal_all(self, number: signal.Signals) -> int:
+        """Send it to the command and all that it has started; returns to how many."""
         family = marked(self.mark)
         if self.running:
             family.add(self._popen.pid)

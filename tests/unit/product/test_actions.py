@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import select
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,11 +27,14 @@ from ansible_collections.patchfleet.windows.plugins.action import (
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._step import Step, StepContext
+from ansible_collections.patchfleet.windows.plugins.plugin_utils import _controller_step
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import ControllerStep
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import progress_line
 
 from .fakes import ID, START
 from .stage import RUN, Stage, a_host
+
+FORK = multiprocessing.get_context("fork")
 
 
 def work(context: StepContext) -> dict[str, Any]:
@@ -124,6 +130,39 @@ def test_what_only_the_controller_can_read_goes_along_to_the_module(
     args = {"instance_id": ID, "scripts": {"measure_disk": "measure.ps1"}}
     result = action(system_drive_space.ActionModule, delegate_to="jump-host", **args).run(task_vars={})
     assert result["scripts"]["measure_disk"].endswith("\nthe text")
+
+
+def test_a_worker_ends_with_its_controller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The controller is a process between this one and the worker, and ends while the worker works."""
+    gone, gone_too = os.pipe()
+    told, tell = os.pipe()
+
+    def work(context: StepContext) -> dict[str, Any]:
+        context.keep_lease()
+        os.write(tell, b"lives, ")
+        os.close(gone_too)
+        os.read(gone, 1)  # nothing, once the controller is not there to write
+        os.write(tell, b"looks")
+        context.keep_lease()
+        os.write(tell, b" and goes on")
+        return {}
+
+    class Worker(SomeAction):
+        step = Step("some_step", {}, work, uses_aws=False)
+
+    def control() -> None:
+        monkeypatch.setattr(_controller_step, "CONTROLLER", os.getpid())
+        FORK.Process(target=action(Worker).run).start()
+        while select.select([told], [], [], 30)[0] == []:
+            pass
+        os._exit(0)
+
+    controller = FORK.Process(target=control)
+    controller.start()
+    controller.join()
+    os.close(gone_too)
+    os.close(tell)
+    assert b"".join(iter(lambda: os.read(told, 100), b"")) == b"lives, looks"
 
 
 def test_a_step_that_fails_is_a_failed_task_with_its_reason() -> None:

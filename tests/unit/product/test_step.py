@@ -264,6 +264,32 @@ def test_a_step_on_a_host_that_is_not_ours_does_nothing(stage: Stage) -> None:
         run(stage, work)
 
 
+class Gone(BaseException):
+    """The worker has ended."""
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+def test_a_worker_without_its_controller_gives_no_sign_of_life_and_changes_nothing(stage: Stage, tracked: bool) -> None:
+    stage.open_run()
+
+    def end() -> None:
+        if stage.clock.passed >= 300:
+            raise Gone
+
+    def work(context: StepContext) -> dict[str, Any]:
+        context.end_if_orphaned = end
+        with pytest.raises(Gone):
+            context.wait(lambda: None, START + 6000)
+        with pytest.raises(Gone):
+            sending(context)
+        return {"changed": False}
+
+    run(stage, work, **({} if tracked else {"run_id": None}))
+    assert stage.clock.passed <= 330
+    assert stage.account.calls == []
+    assert stage.ledger.run(RUN).heartbeat_at < START + 300
+
+
 # Fencing
 
 
