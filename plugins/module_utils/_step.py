@@ -147,6 +147,11 @@ class StepContext:
         if self.place:
             self.ledger.learn(*self.place, facts, fence=self.fence)
 
+    def remember_denial(self, error: PatchFleetError) -> None:
+        """The right that the host ended for lack of, if it did: two hosts without it may end the run."""
+        if self.place and "denied_action" in error.facts:
+            self.ledger.learn(*self.place, {"denied_action": error.facts["denied_action"]})
+
     def deadline(self, seconds: float) -> float:
         """The clock's time in so many seconds, or the end of the host's whole time if that is earlier."""
         own = self.clock.now() + seconds
@@ -264,6 +269,7 @@ def _conclude(context: StepContext, place: tuple[str, str], error: PatchFleetErr
             "failed",
             f"{reason} It had been started for this run already.",
         )  # deferred is what was not begun
+    context.remember_denial(error)
     verdict = Verdict(outcome, error.facts["step"], error.code, reason)
     # Who lost the host does not know how it ended.
     context.ledger.conclude(*place, verdict, overwrite=error.outcome == "held" and error.code != "lease_lost")

@@ -4,9 +4,9 @@
 
 """May this host begin now?
 
-Nothing is admitted while the canaries are under way, once the breaker is open or the failure budget of the whole run is spent,
-or when the host could not be finished and put back before the deadline. What has become of the host since the plan is looked
-at here too, and its original power state is recorded.
+Nothing is admitted while the canaries are under way, once the breaker is open or the failure budget of the whole run is
+spent, once a cause is seen that would meet every host (causes.py), or when the host could not be finished and put back before
+the deadline. What has become of the host since the plan is looked at here too, and its original power state is recorded.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from .._fleet.hosts import OFF_STATES
 from .._ledger.records import Host, PowerRecord, Run, Verdict
 from .._power.instances import describe_instance, tags_of
 from .._step import StepContext
+from .causes import FAILURES, PROVEN, common_cause
 from .credentials import refuse_short_credentials
 
-FAILURES = ("failed", "held")
-PROVEN = ("patched", "compliant", "noncompliant")
 TOO_LATE = ("no_time", "credentials_too_short")
 
 
@@ -50,6 +49,7 @@ def admit(context: StepContext) -> dict[str, Any]:
         error = Deferred(failure.reason, failure.code) if failure.code == "credentials_expired" else failure
         verdict = Verdict(error.outcome, "admit", error.code, error.reason)
         if not context.check_mode:
+            context.remember_denial(error)
             context.ledger.conclude(run.run_id, host.key, verdict)
         context.say(f"{error.outcome}: {error.reason}")
         return _refused(error.outcome, error.code, error.reason)
@@ -105,6 +105,8 @@ def _check_breaker(context: StepContext, run: Run) -> None:
     budget = int(run.settings["failure_budget_hosts"])
     if failures > budget:
         _open_breaker(context, run, f"{failures} hosts failed and patch_failure_budget tolerates {budget}")
+    elif failures and (cause := common_cause(context.ledger.hosts(run.run_id), budget)):
+        _open_breaker(context, run, cause)
     reason = context.ledger.run(run.run_id).breaker
     if reason:
         raise _closed(reason)

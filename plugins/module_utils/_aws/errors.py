@@ -56,7 +56,8 @@ class AwsError(PatchFleetError):
     reasons: tuple[str, ...] = ()
 
     def __init__(self, action: str, aws_code: str, message: str, resource: str | None = None) -> None:
-        super().__init__(_sentence(action, aws_code, message, resource), _reason_code(aws_code))
+        facts = {"denied_action": action} if aws_code in DENIED else {}
+        super().__init__(_sentence(action, aws_code, message, resource), _reason_code(aws_code), facts)
         self.action = action
         self.aws_code = aws_code
 

@@ -51,7 +51,7 @@ def restore(context: StepContext) -> dict[str, Any]:
     except PatchFleetError as error:
         if record.started_by is None:
             raise
-        raise Held(f"It may still be on because of us: {error.reason}", error.code) from error
+        raise Held(f"It may still be on because of us: {error.reason}", error.code, error.facts) from error
 
 
 def _put_back(context: StepContext, record: PowerRecord) -> dict[str, Any]:
@@ -200,7 +200,7 @@ def _request(context: StepContext, record: PowerRecord) -> None:
     try:
         context.aws.call("ec2", "stop_instances", record.instance_id, InstanceIds=[record.instance_id])
     except AwsError as error:
-        raise Held(f"It is still on because of us: {error.reason}", error.code) from error
+        raise Held(f"It is still on because of us: {error.reason}", error.code, error.facts) from error
 
 
 def _wait_for_state(context: StepContext, record: PowerRecord, states: set[str]) -> dict[str, Any] | None:

@@ -259,6 +259,84 @@ def test_deferred_and_excluded_hosts_are_no_failures(stage: Stage) -> None:
     assert admit(stage, THIRD)["admitted"] is True
 
 
+# Causes that would meet every host
+
+
+def ended(stage: Stage, *codes: str, step: str = "patch", outcome: str = "failed", **facts: Any) -> None:
+    for one, code in zip(HOSTS, codes, strict=False):
+        stage.ledger.learn(RUN, one.key, facts)
+        stage.ledger.conclude(RUN, one.key, Verdict(outcome, step, code))
+
+
+def breaker(stage: Stage) -> str | None:
+    """Why the last of the hosts is not let in; None if it is."""
+    if admit(stage, HOSTS[-1].key)["admitted"]:
+        return None
+    return stage.ledger.run(RUN).breaker
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "outcome"),
+    [("patch", "agent_lost", "failed"), ("verify", "agent_lost", "held"), ("patch", "unreachable", "failed")],
+)
+def test_a_host_that_does_not_boot_after_an_update_ends_the_run_at_once(
+    stage: Stage, step: str, code: str, outcome: str
+) -> None:
+    stage.open_run(*HOSTS, failure_budget_hosts=5)
+    ended(stage, code, step=step, outcome=outcome)
+    assert breaker(stage) == "dev-00 has not come back from its updates, and the others would get the same"
+    assert starting(stage) == []
+
+
+def test_a_host_that_does_not_boot_before_its_updates_is_one_failure(stage: Stage) -> None:
+    stage.open_run(*HOSTS, failure_budget_hosts=5)
+    ended(stage, "agent_lost", step="ready")
+    assert breaker(stage) is None
+
+
+def test_whoever_tolerates_every_failure_is_not_stopped_by_a_cause(stage: Stage) -> None:
+    stage.open_run(*HOSTS, host(6, wave=None, outcome="excluded"), failure_budget_hosts=len(HOSTS))
+    ended(stage, "agent_lost")
+    assert breaker(stage) is None
+
+
+@pytest.mark.parametrize("code", ["update_source_unreachable", "update_proxy", "update_source_forbidden"])
+def test_an_update_source_that_nobody_reaches_ends_the_run(stage: Stage, code: str) -> None:
+    stage.open_run(*HOSTS, failure_budget_hosts=5)
+    ended(stage, code, "update_source_unreachable", step="repair")
+    assert admit(stage, HOSTS[4].key)["admitted"] is True  # two may be the hosts' own fault
+    ended(stage, code, code, code, step="repair")
+    assert breaker(stage) == "no host has reached its update source yet, and dev-00, dev-01, dev-02 could not"
+
+
+def test_an_update_source_that_one_host_reached_is_there(stage: Stage) -> None:
+    stage.open_run(*HOSTS, failure_budget_hosts=5)
+    stage.ledger.conclude(RUN, HOSTS[3].key, Verdict("compliant"))
+    ended(stage, *["update_source_unreachable"] * 3, step="repair")
+    assert breaker(stage) is None
+
+
+def test_a_right_that_every_host_needs_and_two_are_refused_ends_the_run(stage: Stage) -> None:
+    stage.open_run(*HOSTS, failure_budget_hosts=5)
+    ended(stage, "access_denied", denied_action="ssm:SendCommand")
+    assert admit(stage, HOSTS[4].key)["admitted"] is True  # that one may have lost its tag
+    ended(stage, "access_denied", "access_denied", denied_action="ssm:SendCommand")
+    assert breaker(stage) == "the right ssm:SendCommand is gone, which every host needs (dev-00, dev-01)"
+
+
+def test_a_right_that_only_some_hosts_need_ends_nothing(stage: Stage) -> None:
+    stage.open_run(*HOSTS, failure_budget_hosts=5)
+    ended(stage, *["access_denied"] * 4, denied_action="ec2:ModifyVolume")
+    assert breaker(stage) is None
+
+
+def test_what_was_denied_to_a_host_is_kept_with_it(stage: Stage) -> None:
+    stage.open_run(*HOSTS)
+    stage.account.on("describe_instances", client_error("UnauthorizedOperation", operation="DescribeInstances"))
+    assert refused(stage)[1] == "access_denied"
+    assert stage.ledger.host(RUN, FIRST).facts["denied_action"] == "ec2:DescribeInstances"
+
+
 # Canaries
 
 
