@@ -47,8 +47,8 @@ def without_limit(pattern: str, limit: str = "") -> str:
     """
     if limit:
         raise AnsibleFilterError(
-            f"--limit {limit} would skip everything that this playbook does: it works from the ledger, not from the "
-            "inventory. Leave it away, and choose a run with patch_run_id. Nothing was touched."
+            f"--limit {limit} would skip everything that this playbook does: it works on the controller, not from the "
+            "inventory. Leave it away; restore and report choose a run with patch_run_id. Nothing was touched."
         )
     return pattern
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from living_lab import LivingLab
@@ -34,6 +35,7 @@ def test_set_up_shown_first_done_done_again_and_taken_down(lab: LivingLab) -> No
     shown = lab.playbook("setup_aws", "--check", variables=wanted)
     assert shown.code == 0, shown.said
     assert cloudformation.describe_stacks()["Stacks"] == []
+    assert "New stack would be created" in shown.said
     assert "attached: bare-01. It gets the stack's." in shown.words
     assert profiles(lab) == {"dev-01": "managed-node"}
 
@@ -48,6 +50,12 @@ def test_set_up_shown_first_done_done_again_and_taken_down(lab: LivingLab) -> No
 
     again = lab.playbook("setup_aws", variables=wanted)
     assert [result.result["changed"] for result in again.results] == [False] * len(again.results), again.said
+    other = {**CONTROLLER, "ApproveAfterDays": 9, "LogGroup": "none", "DeadManSwitch": True, "WindowOffsetDays": 0}
+    shown = lab.playbook("setup_aws", "--check", variables={"aws_prerequisites_parameters": other})
+    (lines,) = (told["msg"] for told in shown.of("Say what would change"))
+    assert {"Modify Baseline (AWS::SSM::PatchBaseline)", "Remove CommandOutput (AWS::Logs::LogGroup)"} < set(lines)
+    assert {"Add SwitchRole (AWS::IAM::Role)", "Modify Window (AWS::SSM::MaintenanceWindow)"} < set(lines)
+    assert cloudformation.describe_stacks()["Stacks"] == [stack]
 
     (gone,) = lab.playbook("teardown_aws").of("Take the stack down")
     assert gone["changed"]
@@ -55,10 +63,20 @@ def test_set_up_shown_first_done_done_again_and_taken_down(lab: LivingLab) -> No
     assert cloudformation.describe_stacks()["Stacks"] == []
 
 
-def test_a_parameter_that_the_template_does_not_have(lab: LivingLab) -> None:
-    refused = lab.playbook("setup_aws", variables={"aws_prerequisites_parameters": {"TagKye": "x"}})
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"aws_prerequisites_parameters": {"TagKye": "x"}}, "has no parameter TagKye. Did you mean TagKey?"),
+        ({"aws_prerequisites_atach": True}, "There is no variable aws_prerequisites_atach."),
+    ],
+)
+def test_a_name_that_there_is_not_is_found_when_it_is_shown_first(
+    lab: LivingLab, variables: dict[str, Any], told: str
+) -> None:
+    refused = lab.playbook("setup_aws", "--check", variables=variables)
     assert refused.code != 0
-    assert "TagKye" in refused.said
+    assert told in refused.words
+    assert refused.touched == []
 
 
 def test_the_token_of_awx_is_in_no_result_and_yet_it_is_said_what_went_wrong(lab: LivingLab) -> None:

@@ -25,7 +25,7 @@ from lab.aws import (
     windows,
 )
 from lab.aws.automation import Execution
-from lab.aws.cloudformation import stacks
+from lab.aws.cloudformation import changes, stacks
 from lab.aws.errors import AwsError, not_implemented
 from lab.aws.gate import Gate
 from lab.aws.logs import LogSink
@@ -48,7 +48,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
     "ssm": {**ssm_nodes.OPERATIONS, **ssm_commands.OPERATIONS, **ssm_patches.OPERATIONS, **windows.OPERATIONS},
     "sts": iam.STS_OPERATIONS,
     "iam": {**iam.IAM_OPERATIONS, **roles.OPERATIONS},
-    "cloudformation": stacks.OPERATIONS,
+    "cloudformation": {**stacks.OPERATIONS, **changes.OPERATIONS},
     "events": events.OPERATIONS,
     "scheduler": scheduler.OPERATIONS,
     "service-quotas": iam.QUOTA_OPERATIONS,

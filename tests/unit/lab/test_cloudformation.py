@@ -132,6 +132,39 @@ def test_a_stack_is_made_described_and_removed(make_lab: MakeLab) -> None:
     assert error_of(lambda: cloudformation.describe_stacks(StackName="s")) == "ValidationError"
 
 
+CHANGES = [
+    ({"TableName": "t"}, {}, "FAILED", []),
+    ({"TableName": "t", "BillingMode": "PAY_PER_REQUEST"}, {}, "CREATE_COMPLETE", [("Modify", "Table", "False")]),
+    ({"TableName": "u"}, {}, "CREATE_COMPLETE", [("Modify", "Table", "True")]),
+    (
+        None,
+        {"Group": {"Type": "AWS::Logs::LogGroup"}},
+        "CREATE_COMPLETE",
+        [("Add", "Group", None), ("Remove", "Table", None)],
+    ),
+]
+
+
+@pytest.mark.parametrize(("table", "more", "status", "expected"), CHANGES)
+def test_a_change_set_tells_what_an_update_would_do(
+    make_lab: MakeLab, table: dict[str, str] | None, more: dict[str, Any], status: str, expected: list[Any]
+) -> None:
+    lab = make_lab({"name": "a"})
+    _deploy(lab)
+    cloudformation = lab.client("cloudformation")
+    there = {"Table": {"Type": "AWS::DynamoDB::Table", "Properties": table}} if table else {}
+    body = yaml.safe_dump({"Resources": {**there, **more}})
+    made = cloudformation.create_change_set(StackName="s", ChangeSetName="c", TemplateBody=body)
+    told = cloudformation.describe_change_set(ChangeSetName=made["Id"])
+    assert told["Status"] == status
+    changes = [change["ResourceChange"] for change in told["Changes"]]
+    assert [(it["Action"], it["LogicalResourceId"], it.get("Replacement")) for it in changes] == expected
+    cloudformation.delete_change_set(ChangeSetName=made["Id"])
+    assert error_of(cloudformation.describe_change_set, ChangeSetName=made["Id"]) == "ChangeSetNotFound"
+    (stack,) = cloudformation.describe_stacks()["Stacks"]
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+
+
 def test_roles_with_names_must_be_acknowledged(make_lab: MakeLab, tmp_path: Path) -> None:
     lab = make_lab({"name": "a"})
     body = yaml.safe_dump({"Resources": {"R": {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "r"}}}})

@@ -38,6 +38,7 @@ class Stack:
     resources: dict[str, Resource] = field(default_factory=dict)
     outputs: dict[str, tuple[str, str]] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
+    change_sets: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     termination_protection: bool = False
 
     def __post_init__(self) -> None:
@@ -121,13 +122,20 @@ class Stacks:
 
     def update(self, stack: Stack, body: str, given: dict[str, str], tags: list[dict[str, str]], now: datetime) -> None:
         """Raises AwsError when that would change nothing, in AWS's words."""
-        proposed = Stack(stack.name, stack.region, "UPDATE_COMPLETE", body, dict(given), tags, stack.created_at, now)
-        _build(proposed)
+        proposed = self.proposed(stack, body, given, tags, now)
         if _content(proposed) == _content(stack):
             raise templates.invalid("No updates are to be performed.")
         proposed.id, proposed.events = stack.id, stack.events
         proposed.termination_protection = stack.termination_protection
         self._stacks[(stack.region, stack.name)] = proposed
+
+    def proposed(
+        self, stack: Stack, body: str, given: dict[str, str], tags: list[dict[str, str]], now: datetime
+    ) -> Stack:
+        """What the stack would become."""
+        proposed = Stack(stack.name, stack.region, "UPDATE_COMPLETE", body, dict(given), tags, stack.created_at, now)
+        _build(proposed)
+        return proposed
 
     def delete(self, stack: Stack) -> None:
         """Remove it; what its template retains stays in the account, outside any stack."""
@@ -199,7 +207,7 @@ def _in_order(resources: dict[str, Any]) -> list[str]:
 # ---- operations
 
 
-def _given(request: Request, before: dict[str, str] | None = None) -> dict[str, str]:
+def given_parameters(request: Request, before: dict[str, str] | None = None) -> dict[str, str]:
     given = {}
     for parameter in request.params.get("Parameters") or []:
         key = parameter["ParameterKey"]
@@ -207,7 +215,7 @@ def _given(request: Request, before: dict[str, str] | None = None) -> dict[str, 
     return given
 
 
-def _check_capabilities(request: Request) -> None:
+def check_capabilities(request: Request) -> None:
     """Templates that name IAM resources must be acknowledged."""
     body = templates.load(request.params["TemplateBody"])
     named = any(it["Type"].startswith("AWS::IAM::") for it in body["Resources"].values())
@@ -232,11 +240,11 @@ def _note(request: Request, stack: Stack, status: str) -> None:
 
 
 def create_stack(request: Request) -> Result:
-    _check_capabilities(request)
+    check_capabilities(request)
     params = request.params
     stack = request.account.stacks.create(
         *(request.region, params["StackName"], params["TemplateBody"]),
-        *(_given(request), params.get("Tags") or [], request.sim.time),
+        *(given_parameters(request), params.get("Tags") or [], request.sim.time),
     )
     stack.termination_protection = bool(params.get("EnableTerminationProtection"))
     arm(request.account, list(stack.resources.values()))
@@ -245,10 +253,10 @@ def create_stack(request: Request) -> Result:
 
 
 def update_stack(request: Request) -> Result:
-    _check_capabilities(request)
+    check_capabilities(request)
     stack = request.account.stacks.find(request.region, request.params["StackName"])
     request.account.stacks.update(
-        *(stack, request.params["TemplateBody"], _given(request, stack.parameters)),
+        *(stack, request.params["TemplateBody"], given_parameters(request, stack.parameters)),
         *(request.params.get("Tags") or [], request.sim.time),
     )
     stack = request.account.stacks.find(request.region, request.params["StackName"])

@@ -1,0 +1,82 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: stack_parameters
+short_description: Parameters of a CloudFormation template as it takes them
+version_added: 0.1.0
+author: Patch Fleet contributors
+description:
+  - Makes texts of what YAML makes of them, since CloudFormation knows nothing else. C(true) and C(no) become C(true) and C(false),
+    a list becomes its elements with commas between them.
+  - Refuses names that the template does not have, which CloudFormation would only do when the stack is really made.
+options:
+  _input:
+    description: Values by the parameters' names.
+    type: dict
+    required: true
+  template:
+    description: The template's text, in YAML and block style.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Deploy
+  amazon.aws.cloudformation:
+    stack_name: patchfleet
+    template_body: "{{ template }}"
+    template_parameters: "{{ {'ControllerOnEc2': true} | patchfleet.windows.stack_parameters(template) }}"
+  vars:
+    template: "{{ lookup('ansible.builtin.file', 'patchfleet.yaml') }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The same parameters, each a text.
+  type: dict
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+SECTION = re.compile(r"^Parameters:\n((?:[ #].*\n|\n)*)", re.MULTILINE)
+NAME = re.compile(r"^  (\w+):", re.MULTILINE)
+
+
+def stack_parameters(given: Mapping[str, Any], template: str) -> dict[str, str]:
+    """The parameters as texts.
+
+    Raises:
+        AnsibleFilterError: a name that the template does not have.
+    """
+    section = SECTION.search(template)
+    known = NAME.findall(section[1]) if section else []
+    for name in given:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            meant = f" Did you mean {nearest[0]}?" if nearest else ""
+            raise AnsibleFilterError(f"The template has no parameter {name}.{meant} Nothing was changed.")
+    return {name: _text(value) for name, value in given.items()}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return ",".join(_text(element) for element in value)
+    return "" if value is None else str(value)
+
+
+class FilterModule:
+    """The collection's filters for CloudFormation."""
+
+    def filters(self) -> dict[str, Callable[..., dict[str, str]]]:
+        return {"stack_parameters": stack_parameters}
