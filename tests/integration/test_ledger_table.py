@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Scenarios of crashes and of two runs at once, with real processes, on the ledger in DynamoDB."""
+"""Scenarios of crashes, with real processes, on the ledger in DynamoDB (two runs at once: test_two_at_once.py)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-SCENARIOS = ["46-killed-then-restored.yml", "47-killed-then-run-again.yml", "50-two-at-once.yml"]
+SCENARIOS = ["46-killed-then-restored.yml", "47-killed-then-run-again.yml"]
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
