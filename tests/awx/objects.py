@@ -1,0 +1,226 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The objects of the stand-in: made, found, changed and removed by AWX's rules."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from awx.schema import RESOURCES, SURVEYED, UNIFIED, Ref, Resource
+
+Row = dict[str, Any]
+ENCRYPTED = "$encrypted$"
+RULE = re.compile(
+    r"DTSTART;TZID=[A-Za-z_]+(/[A-Za-z_]+)*:\d{8}T\d{6} RRULE:FREQ=\w+;INTERVAL=\d+(;[A-Z]+=[A-Z0-9,-]+)*"
+)
+QUESTIONS = {"text", "textarea", "password", "multiplechoice", "multiselect", "integer", "float"}
+DEFAULTS = {
+    "job_type": "run",
+    "verbosity": 0,
+    "survey_enabled": False,
+    "enabled": True,
+    "source_vars": "",
+    "job_slice_count": 1,
+}
+
+
+class RefusedError(Exception):
+    """What AWX would answer 400 to, as its document."""
+
+
+class Objects:
+    """``playbooks`` are those that AWX finds in each project."""
+
+    def __init__(self, playbooks: list[str]) -> None:
+        self.lists: dict[str, dict[int, Row]] = {name: {} for name in RESOURCES}
+        self.links: dict[tuple[str, int, str], list[int]] = {}
+        self.surveys: dict[tuple[str, int], Row] = {}
+        self.playbooks = playbooks
+        self._ids = itertools.count(1)
+
+    def add(self, kind: str, /, **fields: Any) -> int:
+        """Make one as AWX's own installation, or somebody else, has made it; returns its id."""
+        return int(self.create(kind, fields)["id"])
+
+    def create(self, kind: str, data: Mapping[str, Any]) -> Row:
+        """Raises RefusedError for what is missing, unknown, or there already."""
+        resource = RESOURCES[kind]
+        missing = [name for name in resource.required if data.get(name) in (None, "")]
+        if missing:
+            raise RefusedError({name: ["This field is required."] for name in missing})
+        self._check(kind, resource, data)
+        row: Row = {name: _blank(name, of) for name, of in resource.fields.items()} | _without_nulls(resource, data)
+        self._refuse_second(kind, resource, row)
+        row["id"] = next(self._ids)
+        row["type"] = resource.type
+        row["url"] = f"/api/v2/{kind}/{row['id']}/"
+        row["related"] = {"survey_spec": row["url"] + "survey_spec/"} if kind in SURVEYED else {}
+        row["summary_fields"] = {}
+        self.lists[kind][row["id"]] = row
+        self._made(kind, row)
+        return row
+
+    def change(self, kind: str, row: Row, data: Mapping[str, Any]) -> None:
+        """Raises RefusedError like create."""
+        if (
+            kind == "workflow_approval_templates"
+        ):  # the module sends the fields of the node, too, and AWX overlooks them
+            data = {name: value for name, value in data.items() if name in RESOURCES[kind].fields}
+        self._check(kind, RESOURCES[kind], data)
+        row.update(_without_nulls(RESOURCES[kind], data))
+
+    def remove(self, kind: str, row: Row) -> None:
+        """What belongs to it goes with it; what only names it then names nothing."""
+        for child, name in RESOURCES[kind].children.items():
+            for one in [one for one in self.lists[child].values() if one.get(name) == row["id"]]:
+                self.remove(child, one)
+        approval = self.lists["workflow_approval_templates"].get(row.get("unified_job_template") or 0)
+        if kind == "workflow_job_template_nodes" and approval:
+            self.remove("workflow_approval_templates", approval)
+        del self.lists[kind][row["id"]]
+        for other in (other for rows in self.lists.values() for other in rows.values()):
+            for name, of in RESOURCES[_list_of(other)].fields.items():
+                if isinstance(of, Ref) and other.get(name) == row["id"]:
+                    other[name] = None
+        for ids in self.links.values():
+            if row["id"] in ids:
+                ids.remove(row["id"])
+
+    def find(self, kind: str, query: Mapping[str, str]) -> list[Row]:
+        """Raises RefusedError for a filter that AWX does not know."""
+        rows = [
+            row
+            for name in (UNIFIED if kind == "unified_job_templates" else (kind,))
+            for row in self.lists[name].values()
+        ]
+        either = {name.removeprefix("or__"): value for name, value in query.items() if name.startswith("or__")}
+        every = {name: value for name, value in query.items() if not name.startswith("or__")}
+        for name in {**either, **every}:
+            if kind != "unified_job_templates" and name not in {*RESOURCES[kind].fields, "id", "type"}:
+                raise RefusedError({"detail": f"{name} is no field of {kind}"})
+        rows = [row for row in rows if all(str(row.get(name)) == value for name, value in every.items())]
+        if either:
+            rows = [row for row in rows if any(str(row.get(name)) == value for name, value in either.items())]
+        return rows
+
+    def linked(self, kind: str, row: Row, name: str) -> list[int]:
+        """The ids of an association, to be changed in place. Raises KeyError for one that there is not."""
+        assert RESOURCES[kind].associations[name]
+        return self.links.setdefault((kind, row["id"], name), [])
+
+    def link(self, kind: str, row: Row, name: str, data: Mapping[str, Any]) -> None:
+        """Raises RefusedError for an object that there is not, or that is linked already."""
+        ids, one = self.linked(kind, row, name), data["id"]
+        if one not in self.lists[RESOURCES[kind].associations[name]]:
+            raise RefusedError({"detail": f"{name}: there is no {one}"})
+        if data.get("disassociate"):
+            ids.remove(one)
+        else:
+            ids.append(one)
+
+    def set_survey(self, kind: str, row: Row, spec: Mapping[str, Any]) -> None:
+        """Raises RefusedError for what AWX's own check of a survey finds."""
+        if set(spec) != {"name", "description", "spec"}:
+            raise RefusedError({"error": "name, description and spec are required"})
+        for question in spec["spec"]:
+            lacking = {"type", "question_name", "variable", "required"} - set(question)
+            if lacking or question["type"] not in QUESTIONS or not isinstance(question["required"], bool):
+                raise RefusedError({"error": f"not valid: {question}"})
+            if question["type"] == "integer" and not isinstance(question["default"], int):
+                raise RefusedError({"error": f"its default is no integer: {question}"})
+            if question["type"] == "multiplechoice" and question["default"] not in question["choices"]:
+                raise RefusedError({"error": f"its default is no choice: {question}"})
+        self.surveys[kind, row["id"]] = dict(spec)
+
+    def approve(self, node: Row, data: Mapping[str, Any]) -> Row:
+        """Make the approval that a node of a workflow waits for."""
+        fields = {name: data[name] for name in ("name", "description", "timeout") if name in data}
+        approval = self.create("workflow_approval_templates", fields)
+        node["unified_job_template"] = approval["id"]
+        node["related"]["unified_job_template"] = approval["url"]
+        return approval
+
+    def _check(self, kind: str, resource: Resource, data: Mapping[str, Any]) -> None:
+        for name, value in data.items():
+            if name not in resource.fields:
+                raise RefusedError({name: [f"{kind} has no such field."]})
+            if not self._fits(resource.fields[name], value):
+                raise RefusedError({name: [f"{value!r} is not valid."]})
+        if not RULE.fullmatch(data.get("rrule", "DTSTART;TZID=UTC:20260101T000000 RRULE:FREQ=DAILY;INTERVAL=1")):
+            raise RefusedError({"rrule": [f"{data['rrule']} is not valid."]})
+        if kind == "job_templates" and data.get("playbook", self.playbooks[0]) not in self.playbooks:
+            raise RefusedError({"playbook": ["Playbook not found for project."]})
+        for name in ("extra_vars", "variables", "source_vars"):
+            if data.get(name) and not isinstance(json.loads(data[name]), dict):
+                raise RefusedError({name: ["Cannot parse as JSON"]})
+        if kind == "credentials" and "inputs" in data:
+            self._check_inputs(data)
+
+    def _fits(self, of: Any, value: Any) -> bool:
+        if isinstance(of, Ref):
+            lists = UNIFIED if of.list == "unified_job_templates" else (of.list,)
+            return value is None or any(value in self.lists[name] for name in lists)
+        if isinstance(of, tuple):
+            return value is None or value in of
+        return value is None or type(value) is of
+
+    def _check_inputs(self, data: Mapping[str, Any]) -> None:
+        kind = self.lists["credential_types"][data["credential_type"]]
+        known = {field["id"] for field in kind["inputs"]["fields"]}
+        if set(data["inputs"]) - known:
+            raise RefusedError({"inputs": [f"{sorted(set(data['inputs']) - known)} are no inputs of {kind['name']}"]})
+
+    def _refuse_second(self, kind: str, resource: Resource, row: Row) -> None:
+        same = [
+            one for one in self.lists[kind].values() if all(one.get(name) == row.get(name) for name in resource.unique)
+        ]
+        if same and kind != "workflow_approval_templates":
+            raise RefusedError({"__all__": [f"{kind} with this {' and '.join(resource.unique)} already exists."]})
+
+    def _made(self, kind: str, row: Row) -> None:
+        if kind == "credentials":
+            secret = {
+                field["id"]
+                for field in self.lists["credential_types"][row["credential_type"]]["inputs"]["fields"]
+                if field.get("secret")
+            }
+            row["inputs"] = {
+                name: ENCRYPTED if name in secret else value for name, value in (row["inputs"] or {}).items()
+            }
+        elif kind == "projects":
+            row["scm_revision"] = "0123456789abcdef0123456789abcdef01234567"
+            row["summary_fields"]["current_update"] = {"id": row["id"]}
+        elif kind == "inventories" and row["kind"] == "constructed":
+            self.add(
+                "inventory_sources",
+                name=f"Auto-created source for: {row['name']}",
+                inventory=row["id"],
+                source="constructed",
+            )
+
+
+def _without_nulls(resource: Resource, data: Mapping[str, Any]) -> Row:
+    """AWX takes null for a text that is empty."""
+    return {
+        name: _blank(name, resource.fields[name])
+        if value is None and not isinstance(resource.fields[name], Ref)
+        else value
+        for name, value in data.items()
+    }
+
+
+def _blank(name: str, of: Any) -> Any:
+    if isinstance(of, Ref):
+        return None
+    if isinstance(of, tuple):
+        return DEFAULTS.get(name, of[0])
+    return DEFAULTS.get(name, of())
+
+
+def _list_of(row: Row) -> str:
+    return str(row["url"].split("/")[3])

@@ -1,0 +1,143 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""AWX is set up, set up again, and taken down, by the playbooks that do it, against a stand-in of its API."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from living_lab import CALLBACKS
+
+from awx.objects import Objects
+from awx.server import StandIn
+
+ROOT = Path(__file__).parents[2]
+COLLECTIONS = Path(sys.prefix) / "collections"
+SECRETS = ("not-for-logs-1", "not-for-logs-2")
+WANTED: dict[str, Any] = {
+    "awx_job_templates_scm_url": "https://git.example.com/patching.git",
+    "awx_job_templates_aws_access_key": "AKIDEXAMPLE",
+    "awx_job_templates_aws_secret_key": SECRETS[0],
+    "awx_job_templates_machine_username": "Administrator",
+    "awx_job_templates_machine_password": SECRETS[1],
+    "awx_job_templates_image": "registry.example.com/patchfleet:1",
+    "awx_job_templates_regions": ["eu-central-1"],
+    "awx_job_templates_onprem_hosts": {"hall-01": {"ansible_host": "hall-01.example.com"}},
+    "awx_job_templates_onprem_variables": {"ansible_connection": "winrm"},
+    "awx_job_templates_variables": {"patch_ledger": "dynamodb://PatchFleet-ledger"},
+    "awx_job_templates_schedule_timezone": "Europe/Berlin",
+    "awx_job_templates_notification_templates": ["Pager"],
+}
+
+
+@pytest.fixture
+def awx() -> Iterator[StandIn]:
+    """An AWX as it is after its installation, and with some objects of others."""
+    objects = Objects(["patch.yml", "plan.yml", "report.yml", "restore.yml"])
+    aws = [{"id": "username"}, {"id": "password", "secret": True}, {"id": "security_token", "secret": True}]
+    objects.add("credential_types", name="Amazon Web Services", kind="cloud", inputs={"fields": aws})
+    machine = objects.add("credential_types", name="Machine", kind="ssh", inputs={"fields": aws[:2]})
+    galaxy = objects.add("credential_types", name="Galaxy", kind="galaxy", inputs={"fields": []})
+    default = objects.add("organizations", name="Default")
+    objects.add("credentials", name="Ansible Galaxy", credential_type=galaxy)
+    objects.add("credentials", name="Patch Fleet machine", credential_type=machine, organization=default)
+    objects.add("inventories", name="Patch Fleet", organization=default)
+    objects.add("notification_templates", name="Pager", organization=default, notification_type="webhook")
+    with StandIn(objects) as standin:
+        yield standin
+
+
+def playbook(awx: StandIn, folder: Path, name: str, *options: str, **variables: Any) -> list[dict[str, Any]]:
+    """Run it; the results of its tasks. It has to succeed without a secret in what it prints."""
+    results = folder / "results"
+    results.unlink(missing_ok=True)
+    settings = {
+        **{
+            key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "CONTROLLER_", "TOWER_"))
+        },
+        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+        "ANSIBLE_CONFIG": str(ROOT / "tests" / "tools" / "ansible.cfg"),
+        "ANSIBLE_HOME": str(folder),
+        "ANSIBLE_PIPELINING": "True",
+        "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
+        "ANSIBLE_CALLBACKS_ENABLED": "task_results",
+        "TASK_RESULTS": str(results),
+        "CONTROLLER_HOST": awx.url,
+        "CONTROLLER_OAUTH_TOKEN": awx.token,
+    }
+    command = [
+        *(str(Path(sys.prefix) / "bin" / "ansible-playbook"), f"patchfleet.windows.{name}", "-vv", *options),
+        *("--extra-vars", json.dumps({**WANTED, **variables})),
+    ]
+    ended = subprocess.run(command, env=settings, cwd=folder, text=True, capture_output=True, timeout=120, check=False)
+    said = ended.stdout + ended.stderr
+    assert ended.returncode == 0, said
+    assert not [secret for secret in SECRETS if secret in said]
+    return [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+
+
+def changed(results: list[dict[str, Any]]) -> list[str]:
+    return [line["task"] for line in results if line["result"].get("changed")]
+
+
+def test_set_up_twice_and_taken_down(awx: StandIn, tmp_path: Path) -> None:
+    before = copy.deepcopy(awx.objects.lists)
+
+    playbook(awx, tmp_path, "setup_awx")
+    assert awx.refused == []
+    made = copy.deepcopy((awx.objects.lists, awx.objects.links, awx.objects.surveys))
+    check_what_was_made(awx.objects)
+
+    assert changed(playbook(awx, tmp_path, "setup_awx")) == []
+    assert (awx.objects.lists, awx.objects.links, awx.objects.surveys) == made
+
+    playbook(awx, tmp_path, "teardown_awx", awx_job_templates_remove_organization=True)
+    assert awx.refused == []
+    assert awx.objects.lists == before
+
+
+def check_what_was_made(objects: Objects) -> None:
+    lists = objects.lists
+    names = {kind: sorted(row["name"] for row in rows.values() if "name" in row) for kind, rows in lists.items()}
+    assert names["job_templates"] == [f"Patch Fleet {one}" for one in ("patch", "plan", "report", "restore", "scan")]
+    assert all(row["ask_limit_on_launch"] for row in lists["job_templates"].values())
+    (workflow,) = lists["workflow_job_templates"].values()
+    assert workflow["ask_limit_on_launch"]
+    for template in lists["job_templates"].values():
+        held = [
+            lists["credentials"][one]["name"] for one in objects.links["job_templates", template["id"], "credentials"]
+        ]
+        assert sorted(held) == ["Patch Fleet AWS", "Patch Fleet machine"]
+        assert objects.surveys["job_templates", template["id"]]["spec"]
+    assert ways(objects) == {
+        ("plan", "success", "approve"),
+        ("approve", "success", "patch"),
+        ("patch", "success", "report"),
+        ("patch", "failure", "restore"),
+        ("restore", "always", "report"),
+    }
+    (schedule,) = lists["schedules"].values()
+    assert schedule["enabled"] is False
+    assert schedule["rrule"] == (
+        "DTSTART;TZID=Europe/Berlin:20260101T220000 RRULE:FREQ=MONTHLY;INTERVAL=1;BYDAY=SA;BYMONTHDAY=12,13,14,15,16,17,18"
+    )
+
+
+def ways(objects: Objects) -> set[tuple[str, str, str]]:
+    """Of the workflow: from which node by which outcome to which."""
+    nodes = objects.lists["workflow_job_template_nodes"]
+    return {
+        (nodes[source]["identifier"], name.removesuffix("_nodes"), nodes[target]["identifier"])
+        for (kind, source, name), targets in objects.links.items()
+        if kind == "workflow_job_template_nodes"
+        for target in targets
+    }

@@ -1,0 +1,158 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What AWX is set up with: surveys that ask for variables of ours, playbooks that AWX sees, options that its modules know."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption
+from ansible_collections.patchfleet.windows.plugins.module_utils._settings.variables import BY_NAME, Variable, read
+
+ROLE = Path(__file__).parents[3] / "roles" / "awx_job_templates"
+SURVEYS = sorted((ROLE / "files" / "surveys").glob("*.json"))
+PROJECT = sorted((ROLE / "files" / "project").glob("*.yml"))
+AWX_SEES = re.compile(r"^\s*?-?\s*?(?:hosts|include|import_playbook):\s*?.*?$", re.MULTILINE)
+"""Of AWX's own awx/main/utils/ansible.py: in which files it sees a playbook."""
+
+QUESTIONS = [
+    (path.stem, question) for path in SURVEYS for question in json.loads(path.read_text(encoding="utf-8"))["spec"]
+]
+EVERY_QUESTION = pytest.mark.parametrize(
+    "question", [pytest.param(question, id=f"{name}-{question['variable']}") for name, question in QUESTIONS]
+)
+ASKED_AS = {
+    "whole": "integer",
+    "yes_no": "multiplechoice",
+    "text": "text",
+    "share": "text",
+    "words": "text",
+    "moment": "text",
+}
+
+
+def variables() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
+    return document
+
+
+def kind_of_question(variable: Variable) -> str:
+    return "multiplechoice" if variable.choices else ASKED_AS[variable.kind]
+
+
+# Surveys
+
+
+def test_every_template_has_its_survey() -> None:
+    assert {template["name"] for template in variables()["awx_job_templates__templates"]} == {
+        path.stem for path in SURVEYS
+    }
+
+
+@EVERY_QUESTION
+def test_a_question_is_of_its_variables_kind_with_its_choices(question: dict[str, Any]) -> None:
+    variable = BY_NAME[question["variable"]]
+    assert question["type"] == kind_of_question(variable)
+    if variable.kind == "yes_no":
+        assert question["choices"] == ["false", "true"]
+    else:
+        assert tuple(question["choices"]) == variable.choices
+    if question["type"] == "integer":
+        assert question["min"] >= (variable.least or 0)
+
+
+@EVERY_QUESTION
+def test_a_question_that_is_left_as_it_is_means_the_default(question: dict[str, Any]) -> None:
+    name = question["variable"].removeprefix("patch_")
+    key = {"deadline": "deadline_at"}.get(name, name)
+    assert read({question["variable"]: question["default"]})[key] == read({})[key]
+
+
+@EVERY_QUESTION
+def test_every_answer_that_awx_takes_is_read(question: dict[str, Any]) -> None:
+    """A launch by API hands over texts for all but integers; true as such is refused by AWX, so "true" is what comes."""
+    answers = {"integer": [question["min"], question["max"]], "multiplechoice": question["choices"]}
+    for answer in answers.get(question["type"], [""]):
+        read({question["variable"]: answer})
+
+
+@EVERY_QUESTION
+def test_no_question_is_required(question: dict[str, Any]) -> None:
+    """A schedule or a launch by API answers none, and AWX then refuses to launch, whatever the default."""
+    assert question["required"] is False
+
+
+def test_a_text_where_a_number_belongs_is_told() -> None:
+    with pytest.raises(InvalidOption, match="a number of hosts"):
+        read({"patch_batch_size": "five"})
+
+
+# The project
+
+
+def test_awx_sees_every_playbook_of_the_project_and_no_other_file() -> None:
+    named = {template["playbook"] for template in variables()["awx_job_templates__templates"]}
+    assert named == {path.name for path in PROJECT}
+    assert all(AWX_SEES.search(path.read_text(encoding="utf-8")) for path in PROJECT)
+    assert not AWX_SEES.search((ROLE / "files" / "project" / "collections" / "requirements.yml").read_text())
+
+
+@pytest.mark.parametrize("path", PROJECT, ids=lambda path: path.stem)
+def test_a_playbook_of_the_project_is_ours(path: Path) -> None:
+    (play,) = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert play["import_playbook"] == f"patchfleet.windows.{path.stem}"
+    assert (ROLE.parents[1] / "playbooks" / path.name).exists()
+
+
+# The objects
+
+
+def tasks() -> list[dict[str, Any]]:
+    found = []
+    for path in sorted((ROLE / "tasks").glob("*.yml")):
+        for task in yaml.safe_load(path.read_text(encoding="utf-8")):
+            found += task.get("block", [task])
+    return [task for task in found if "action" in task]
+
+
+TASKS = pytest.mark.parametrize("task", [pytest.param(task, id=task["name"]) for task in tasks()])
+
+
+@TASKS
+def test_a_task_gives_its_module_options_that_it_knows_and_choices_that_it_has(task: dict[str, Any]) -> None:
+    name = task["action"].rpartition(".")[2]
+    module = importlib.import_module(f"ansible_collections.awx.awx.plugins.modules.{name}")
+    known = yaml.safe_load(module.DOCUMENTATION)["options"]
+    assert set(task["args"]) <= set(known)
+    for option, value in task["args"].items():
+        if "choices" in known[option] and "{{" not in str(value):
+            assert value in known[option]["choices"]
+
+
+@pytest.mark.parametrize("module", ["job_template", "workflow_job_template"])
+def test_every_template_asks_for_the_limit(module: str) -> None:
+    """One that is not asked for is dropped without a word, and the job runs on all hosts."""
+    made = [task["args"] for task in tasks() if task["action"].endswith(f".{module}") and "state" not in task["args"]]
+    assert [args["ask_limit_on_launch"] for args in made] == [True]
+
+
+def test_a_task_that_takes_a_secret_is_not_logged() -> None:
+    silent = [task["name"] for task in tasks() if task.get("no_log")]
+    assert silent == [task["name"] for task in tasks() if "password" in str(task["args"])]
+
+
+def test_the_teardown_names_what_the_set_up_makes() -> None:
+    """Hosts, sources, nodes and schedules go with what they belong to."""
+    with_their_owners = {"host", "inventory_source", "schedule", "workflow_job_template_node"}
+    made = {task["action"].rpartition(".")[2] for task in tasks() if "state" not in task["args"]}
+    removed = {task["action"].rpartition(".")[2] for task in tasks() if task["args"].get("state") == "absent"}
+    assert removed == made - with_their_owners
