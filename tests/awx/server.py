@@ -19,10 +19,10 @@ Answer = tuple[int, Any]
 
 
 class StandIn:
-    """Answers under ``prefix``; ``refused`` are the requests that were answered by 4xx."""
+    """``refused`` are the requests that were answered by 4xx, ``token`` is whose bearer may do everything."""
 
-    def __init__(self, objects: Objects, prefix: str = "/api/", product: str = "AWX") -> None:
-        self.objects, self.prefix, self.product = objects, prefix, product
+    def __init__(self, objects: Objects) -> None:
+        self.objects = objects
         self.token = secrets.token_hex()
         self.refused: list[str] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -38,7 +38,7 @@ class StandIn:
 
     def answer(self, method: str, path: str, query: str, body: Any) -> Answer:
         """Status and document."""
-        parts = path.removeprefix(self.prefix).strip("/").split("/")
+        parts = path.removeprefix("/api/").strip("/").split("/")
         if parts[0] != "v2" or (
             parts[1] not in RESOURCES and parts[1] not in {"unified_job_templates", "project_updates"}
         ):
@@ -106,7 +106,7 @@ class StandIn:
                     standin.refused.append(f"{said}: {status} {document}")
                 text = b"" if document is None else json.dumps(document).encode()
                 self.send_response(status)
-                self.send_header("X-API-Product-Name", standin.product)
+                self.send_header("X-API-Product-Name", "AWX")
                 self.send_header("X-API-Product-Version", "24.6.1")
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(text)))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.awx import awx as awx_collection
 from living_lab import CALLBACKS
 
 from awx.objects import Objects
@@ -64,7 +65,7 @@ def playbook(awx: StandIn, folder: Path, name: str, *options: str, **variables: 
         **{
             key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "CONTROLLER_", "TOWER_"))
         },
-        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+        "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join([str(COLLECTIONS), str(folder)]),
         "ANSIBLE_CONFIG": str(ROOT / "tests" / "tools" / "ansible.cfg"),
         "ANSIBLE_HOME": str(folder),
         "ANSIBLE_PIPELINING": "True",
@@ -75,7 +76,7 @@ def playbook(awx: StandIn, folder: Path, name: str, *options: str, **variables: 
         "CONTROLLER_OAUTH_TOKEN": awx.token,
     }
     command = [
-        *(str(Path(sys.prefix) / "bin" / "ansible-playbook"), f"patchfleet.windows.{name}", "-vv", *options),
+        *(str(Path(sys.prefix) / "bin" / "ansible-playbook"), f"patchfleet.windows.{name}", "-vvv", *options),
         *("--extra-vars", json.dumps({**WANTED, **variables})),
     ]
     ended = subprocess.run(command, env=settings, cwd=folder, text=True, capture_output=True, timeout=120, check=False)
@@ -100,7 +101,11 @@ def test_set_up_twice_and_taken_down(awx: StandIn, tmp_path: Path) -> None:
     assert changed(playbook(awx, tmp_path, "setup_awx")) == []
     assert (awx.objects.lists, awx.objects.links, awx.objects.surveys) == made
 
-    playbook(awx, tmp_path, "teardown_awx", awx_job_templates_remove_organization=True)
+    red_hats = tmp_path / "ansible_collections" / "ansible" / "controller"  # of the same content
+    red_hats.parent.mkdir(parents=True)
+    red_hats.symlink_to(Path(awx_collection.__path__[0]))
+    settings = {"awx_job_templates_remove_organization": True, "awx_job_templates_collection": "ansible.controller"}
+    playbook(awx, tmp_path, "teardown_awx", **settings)
     assert awx.refused == []
     assert awx.objects.lists == before
 
@@ -113,6 +118,9 @@ def check_what_was_made(objects: Objects) -> None:
     (workflow,) = lists["workflow_job_templates"].values()
     assert workflow["ask_limit_on_launch"]
     for template in lists["job_templates"].values():
+        variables = json.loads(template["extra_vars"])
+        assert (variables["patch_hosts"], variables["patch_regions"]) == ("all", ["eu-central-1"])
+        assert lists["inventories"][template["inventory"]]["kind"] == "constructed"
         held = [
             lists["credentials"][one]["name"] for one in objects.links["job_templates", template["id"], "credentials"]
         ]
