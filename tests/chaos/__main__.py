@@ -13,6 +13,7 @@ import time
 from collections import Counter
 
 from chaos.play import play
+from chaos.watch import KINDS
 
 
 def main() -> int:
@@ -22,7 +23,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count())
     parser.add_argument("--again", help="one night, by the seed that was printed")
     given = parser.parse_args()
-    seed = given.seed or secrets.token_hex(4)
+    seed = given.again or given.seed or secrets.token_hex(4)
     seeds = [given.again] if given.again else [f"{seed}/{number}" for number in range(given.runs)]
     began, counts, bad = time.monotonic(), Counter[str](), 0
     with multiprocessing.get_context("spawn").Pool(min(given.jobs, len(seeds))) as pool:
@@ -30,15 +31,16 @@ def main() -> int:
             counts.update(ended.counts)
             bad += bool(ended.problems)
             for problem in ended.problems:
-                print(f"{ended.seed}  {problem}", flush=True)
+                counts[problem.kind] += 1
+                print(f"{ended.seed}  {problem.kind}: {problem.text}", flush=True)
     _print_table(seed, len(seeds), bad, counts, time.monotonic() - began)
     return 1 if bad else 0
 
 
 def _print_table(seed: str, nights: int, bad: int, counts: Counter[str], seconds: float) -> None:
     print(f"\nseed {seed}: {nights} nights in {seconds:.0f} s, {bad} with a violation")
-    for name, count in sorted(counts.items()):
-        print(f"  {name:48} {count:>8}")
+    for name in (*KINDS, *sorted(counts.keys() - set(KINDS))):
+        print(f"  {name:48} {counts[name]:>8}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._errors import 
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.step import STEP as FLEET
 from ansible_collections.patchfleet.windows.plugins.module_utils._guest.health import STEP as HEALTH
 from ansible_collections.patchfleet.windows.plugins.module_utils._guest.space import STEP as SPACE
-from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._patch.install import INSTALL
 from ansible_collections.patchfleet.windows.plugins.module_utils._power.step import STEP as POWER
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.step import STEP as RUN
@@ -44,7 +43,6 @@ WRITES = frozenset(
         *("end_step", "record_power", "note_start", "note_launch", "close_power", "remember"),
     }
 )
-PROVEN = frozenset({"patched", "compliant"})
 
 
 class Killed(BaseException):
@@ -52,18 +50,27 @@ class Killed(BaseException):
 
 
 class Controller:
-    """Works in a night; with ``dies_after`` it is killed when it has done so many acts.
+    """Works in a night; it is killed when it has done ``dies_after`` acts, or one that is called ``dies_after_act``.
 
-    ``acts`` are the acts that it did. ``believed`` are hosts that it called compliant although something was missing.
+    ``acts`` are the acts that it did; ``at_work`` is whether it still lives. ``run_id`` and ``planned`` are of the run that it
+    opened, ``last_sign`` is when it last said in the ledger that it lives (in seconds since 1970).
     """
 
-    def __init__(self, night: Night, dies_after: int | None = None) -> None:
+    region: str | None = REGION
+    expires_at: float | None = None
+
+    def __init__(
+        self, night: Night, name: str = "first", dies_after: int | None = None, dies_after_act: str | None = None
+    ) -> None:
         self.night = night
+        self.name = name
         self.acts: list[str] = []
-        self.believed: list[str] = []
-        self.region: str | None = REGION
-        self.expires_at: float | None = None
+        self.at_work = True
+        self.run_id: str | None = None
+        self.planned: set[str] = set()
+        self.last_sign = 0.0
         self._dies_after = dies_after
+        self._dies_after_act = dies_after_act
         self._ledger = _Ledger(self)
 
     # ---- what a step asks for
@@ -72,19 +79,20 @@ class Controller:
         return False
 
     def client(self, service: str, region: str) -> Any:
-        return _Client(self, self.night.client(service, region))
+        return _Client(self, service, self.night.client(service, region))
 
     def now(self) -> float:
         return self.night.now()
 
     def sleep(self, seconds: float) -> None:
-        self.night.pass_time(max(seconds, 0.0))
+        self.night.sleep(max(seconds, 0.0))
 
     def real_seconds(self, seconds: float) -> float:
         return seconds
 
     def act(self, name: str, work: Callable[[], T]) -> T:
-        if len(self.acts) == self._dies_after:
+        if len(self.acts) == self._dies_after or self._dies_after_act in self.acts:
+            self.at_work = False
             raise Killed
         self.acts.append(name)
         return work()
@@ -106,11 +114,7 @@ class Controller:
 
     def _take_through(self, run_id: str, snapshot_id: str, host: dict[str, Any]) -> None:
         place = {"run_id": run_id, "host": host["key"], "fence": host["fence"], "region": host["region"]}
-        try:
-            admitted = self._step(ADMISSION, **place)["admitted"]
-        except PatchFleetError:
-            admitted = False
-        if not admitted:
+        if not self._is_admitted(place):
             return
         way = {**place, "instance_id": host["key"]}
         try:
@@ -126,6 +130,16 @@ class Controller:
             self._step(RUN, state="host_done", **place)
         except PatchFleetError as error:
             self._fail(place, error, "restore")
+
+    def _is_admitted(self, place: dict[str, Any]) -> bool:
+        breaker = self.night.ledger.run(place["run_id"]).breaker
+        try:
+            admitted = bool(self._step(ADMISSION, **place)["admitted"])
+        except PatchFleetError:
+            return False
+        if admitted:
+            self.night.watch.admitted(self, place["run_id"], place["host"], breaker)
+        return admitted
 
     def _fail(self, place: dict[str, Any], error: PatchFleetError, step: Any) -> None:
         told = {"reason": error.reason, "reason_code": error.code, "failed_step": step}
@@ -157,8 +171,8 @@ class Controller:
 class _Client:
     """A boto3 client whose changing calls are acts."""
 
-    def __init__(self, controller: Controller, client: Any) -> None:
-        self._controller, self._client = controller, client
+    def __init__(self, controller: Controller, service: str, client: Any) -> None:
+        self._controller, self._service, self._client = controller, service, client
         self.meta = client.meta
 
     def __getattr__(self, operation: str) -> Any:
@@ -167,31 +181,34 @@ class _Client:
         def call(**params: Any) -> Any:
             if operation.startswith(READING) or params.get("DryRun"):
                 return method(**params)
-            return self._controller.act(operation, lambda: method(**params))
+            return self._controller.act(operation, lambda: self._change(operation, params))
 
         return call
 
+    def _change(self, operation: str, params: dict[str, Any]) -> Any:
+        self._controller.night.watch.calls(self._controller, self._service, operation, params)
+        return getattr(self._client, operation)(**params)
+
 
 class _Ledger:
-    """The night's ledger; its writes are acts, and who is called compliant in it is looked at."""
+    """The controller's own way to the night's ledger. In SQLite each write is an act; in DynamoDB its calls are."""
 
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
+        self._ledger = controller.night.open_ledger(controller, controller)
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self._controller.night.ledger, name)
+        method = getattr(self._ledger, name)
         if name not in WRITES:
             return method
 
         def write(*args: Any, **kwargs: Any) -> Any:
-            done = self._controller.act(name, lambda: method(*args, **kwargs))
-            if name == "conclude" and done:
-                self._look(*args[1:3])
+            controller = self._controller
+            if controller.night.backend == "sqlite":
+                done = controller.act(name, lambda: method(*args, **kwargs))
+            else:
+                done = method(*args, **kwargs)
+            controller.night.watch.wrote(controller, name, args, done)
             return done
 
         return write
-
-    def _look(self, key: str, verdict: Verdict) -> None:
-        host = self._controller.night.host(key)
-        if verdict.outcome in PROVEN and host.guest.updates.missing():
-            self._controller.believed.append(host.name)

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+START = datetime(2026, 11, 14, 22, tzinfo=UTC)
+"""When every night begins."""
 
 UPDATE = {"kb": "KB5031361", "severity": "critical", "class": "security", "reboot": True}
 RESULTS = ("ok", "vanishes", "reported_failed", "hangs", "0x80070643", "0x80240022")
@@ -49,12 +53,15 @@ MOMENTS = ("starting", "booted", "online", "installing", "installed", "rebooting
 @dataclass(frozen=True)
 class Drawn:
     """``keys`` are those of a scenario; ``deaths`` are after how many acts each of the first controllers is killed (None: not);
-    ``recoveries`` are the playbooks that the controllers after the first one run, with the seconds before each.
+    ``recoveries`` are the playbooks that the controllers after the first one run, with the seconds before each; ``backend`` is
+    that of the ledger, ``variables`` are the users' of the playbook patch.
     """
 
     keys: dict[str, Any]
     deaths: list[int | None]
     recoveries: list[tuple[float, str]]
+    backend: str
+    variables: dict[str, Any]
 
     @property
     def is_quiet(self) -> bool:
@@ -81,7 +88,19 @@ def draw(seed: str) -> Drawn:
     deaths.append(chance.randrange(30) if chance.random() < 0.3 else None)
     first = chance.choice(("restore", "restore", "patch"))
     recoveries = [(chance.choice((1000.0, 2000.0, 30000.0)), first), (1000.0, "restore"), (40000.0, "restore")]
-    return Drawn(keys, deaths, recoveries)
+    backend = chance.choice(("sqlite", "sqlite", "dynamodb"))
+    return Drawn(keys, deaths, recoveries, backend, _variables(chance))
+
+
+def _variables(chance: random.Random) -> dict[str, Any]:
+    variables: dict[str, Any] = {"patch_batch_size": chance.choice((1, 5))}
+    if chance.random() < 0.5:
+        variables["patch_failure_budget"] = chance.choice((0, 1, "50%"))
+    if chance.random() < 0.3:
+        variables["patch_canary"] = 1
+    if chance.random() < 0.2:
+        variables["patch_deadline"] = (START + timedelta(minutes=chance.choice((30, 90, 240)))).isoformat()
+    return variables
 
 
 def _host(chance: random.Random, name: str) -> dict[str, Any]:

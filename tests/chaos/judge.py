@@ -1,47 +1,86 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must be true of a night when the last controller has recovered it; numbers are those of the design's invariants."""
+"""What must be true of a night when the last controller has recovered it."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Run
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
 from chaos.controller import Controller
 from chaos.night import Night
+from chaos.watch import BEGUN, CUT_OFF, LEFT_ON, LOST, NOT_ONE, UNRECORDED, Problem
+from lab.fields import OUTCOMES
+from lab.world import Host
 
 POWER_ACTS = ("start", "stop", "restart", "terminate", "join_asg")
 OFF = ("stopped", "stopping")
+UNTOUCHED = ("deferred", "excluded")
 
 
-def problems(night: Night, controllers: list[Controller]) -> list[str]:
-    """One line for everything that is wrong."""
+def problems(night: Night, controllers: list[Controller]) -> list[Problem]:
+    """Everything that is wrong, what was seen while it happened included."""
     return [
-        *(f"{name}: called compliant with something missing (6)" for one in controllers for name in one.believed),
+        *night.watch.problems,
         *_hosts(night),
+        *(problem for run in night.ledger.runs() for problem in _outcomes(night, run, controllers)),
     ]
 
 
-def _hosts(night: Night) -> Iterator[str]:
+def _hosts(night: Night) -> Iterator[Problem]:
     touched = {event.host or event.when_host for event in night.scenario.events if event.do in POWER_ACTS}
-    given_away = {event.host or event.when_host for event in night.scenario.events if event.do == "join_asg"}
+    named = named_on(night)
     for name, truth in night.truth().items():
         host = night.play.world.hosts[name]
         record = night.ledger.power(str(host.id))
         if truth["unrecorded_starts"]:
-            yield f"{name}: started before its state was in the ledger (1)"
+            yield Problem(UNRECORDED, f"{name}: {truth['unrecorded_starts']} time(s)")
         if truth["cut_off_by_us"]:
-            yield f"{name}: its power was cut while it installed (3)"
-        known = name in given_away or (record is not None and record.started_by is not None)
-        if host.on_because_of_us and not known:
-            yield f"{name}: left on because of us, and nobody knows (2)"
+            yield Problem(CUT_OFF, f"{name}: {truth['cut_off_by_us']} times")
+        if host.on_because_of_us and name not in named:
+            yield Problem(LEFT_ON, f"{name}: {host.state}")
         was = "stopped" if host.spec.state in OFF else "running"
-        if name not in touched and record is None and host.state != was:
-            yield f"{name}: was {was} and is {host.state} (3)"
+        if name not in touched and record is None and host.state != was and name not in named:
+            yield Problem(LOST, f"{name}: was {was} and is {host.state}")
         if name not in touched and record is not None and record.original_state != was:
-            yield f"{name}: was {was}, and the ledger says {record.original_state} (2)"
+            yield Problem(LOST, f"{name}: was {was}, and the ledger says {record.original_state}")
 
 
-def left_on(night: Night) -> list[str]:
-    """Hosts that are still on because of us, and known as that."""
-    return [host.name for host in night.play.world.hosts.values() if host.on_because_of_us]
+def named_on(night: Night) -> set[str]:
+    """Hosts that are on because of us, and of which the ledger says so: it will put them back, or a person has to look."""
+    records = {record.instance_id for record in night.ledger.open_power() if record.started_by}
+    held = {
+        host.key for run in night.ledger.runs() for host in night.ledger.hosts(run.run_id) if host.outcome == "held"
+    }
+    return {host.name for host in left_on(night) if host.id in records | held}
+
+
+def left_on(night: Night) -> list[Host]:
+    """Hosts that are still on because of us."""
+    return [host for host in night.play.world.hosts.values() if host.on_because_of_us]
+
+
+def _outcomes(night: Night, run: Run, controllers: list[Controller]) -> Iterator[Problem]:
+    """Of a run that is over; one of which something is still open goes on."""
+    hosts = night.ledger.hosts(run.run_id)
+    for host in hosts:
+        if host.outcome in UNTOUCHED and (run.run_id, host.key) in night.watch.begun:
+            yield Problem(BEGUN, f"{host.name}: {host.outcome}, and was begun")
+    planned = next((one.planned for one in controllers if one.run_id == run.run_id), None)
+    rows = [host.key for host in hosts]
+    if planned is not None and sorted(planned) != sorted(rows):  # None: its controller died while it opened the run
+        yield Problem(NOT_ONE, f"{run.run_id}: the plan had {sorted(planned)}, the ledger {rows}")
+    if run.closed_at is None:
+        if not night.ledger.open_power():
+            yield Problem(NOT_ONE, f"{run.run_id}: nothing is open any more, and it is not closed")
+        return
+    report = build_report(night.ledger, run.run_id, night.now())
+    counted = Counter(str(host["outcome"]) for host in report["hosts"])
+    if set(counted) - set(OUTCOMES):
+        yield Problem(NOT_ONE, f"{run.run_id}: {dict(counted)}")
+    if not report["totals"] == counted == night.ledger.outcome_counts(run.run_id):
+        sums = f"report {report['totals']}, ledger {night.ledger.outcome_counts(run.run_id)}"
+        yield Problem(NOT_ONE, f"{run.run_id}: hosts {dict(counted)}, {sums}")

@@ -5,84 +5,98 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import boto3
 import yaml
-from botocore.config import Config
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import Aws
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import Connection
+from ansible_collections.patchfleet.windows.plugins.module_utils._clock import Clock
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb import DynamoDbLedger
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb_table import Table, parse_url
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Ledger
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
-from lab.aws.http import HttpServer
+from chaos.watch import Watch
+from chaos.wire import ACCESS_KEY, WIRE
+from lab.aws.http import Gateway
 from lab.aws.moto_logs import MotoLogs
-from lab.aws.moto_tables import MotoTables
+from lab.aws.moto_tables import USUAL_TABLE, MotoTables
 from lab.clock import VirtualClock
 from lab.play import Play
 from lab.scenario import load
 from lab.world import Host
 
-REGION, ACCESS_KEY = "eu-central-1", "ASIACHAOS"
-
-
-@functools.cache
-def _session() -> boto3.Session:
-    """One for all: it keeps the service models that it has read."""
-    return boto3.Session()
+REGION = "eu-central-1"
+BACKENDS = ("sqlite", "dynamodb")
 
 
 class Night:
-    """``keys`` are those of a scenario file, ``hosts`` among them."""
+    """``keys`` are those of a scenario file, ``hosts`` among them. One is played at a time in a process.
 
-    def __init__(self, folder: Path, **keys: Any) -> None:
+    It is also a clock and a connection: those of the judge.
+    """
+
+    region: str | None = REGION
+    expires_at: float | None = None
+
+    def __init__(self, folder: Path, backend: str = "sqlite", **keys: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "scenario.yml"
         file.write_text(yaml.safe_dump({"name": "A night", "why": "Chaos.", "expect": {}, **keys}), encoding="utf-8")
         self.scenario = load(file)
+        self.backend = backend
         self._file = str(folder / "ledger.sqlite")
-        self.ledger = SqliteLedger(self._file)
+        self._tables = MotoTables(self.scenario)
         clock = VirtualClock(self.scenario.start)
         self.play = Play(self.scenario, clock, folder / "trace.jsonl", MotoLogs(), self._is_recorded)
-        self._server = HttpServer(self.play.account, MotoTables(self.scenario))
         self.play.account.gate.admit_key(ACCESS_KEY)
-        self._clients: dict[tuple[str, str], Any] = {}
+        self.ledger = self.open_ledger(self, self)
+        self.watch = Watch(self)
 
     def __enter__(self) -> Self:
+        WIRE.gateway = Gateway(self.play.account, self._tables)
         self.play.begin()
-        self._server.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.stop()
+        WIRE.gateway = None
         self.play.trace.close()
         assert not self.play.sim.failures, self.play.sim.failures
 
+    def open_ledger(self, connection: Connection, clock: Clock) -> Ledger:
+        """The night's ledger once more, as another process would open it."""
+        if self.backend == "sqlite":
+            return SqliteLedger(self._file)
+        where = parse_url(f"dynamodb://{USUAL_TABLE}?region={REGION}")
+        return DynamoDbLedger(Table(where, Aws(connection, clock, REGION), clock))
+
     def _is_recorded(self, instance_id: str) -> bool:
-        """Asked in a thread of the server's, as another process would look."""
-        return SqliteLedger(self._file).power(instance_id) is not None
+        """Asked by the lab; never through a call that would be in the trace."""
+        if self.backend == "sqlite":
+            return self.ledger.power(instance_id) is not None
+        return self._tables.is_recorded(instance_id)
+
+    def renew(self) -> bool:
+        return False
 
     def client(self, service: str, region: str) -> Any:
         """A boto3 client of this account."""
-        if (service, region) not in self._clients:
-            self._clients[service, region] = _session().client(
-                service,  # type: ignore[call-overload]
-                region_name=region,
-                endpoint_url=self._server.url,
-                aws_access_key_id=ACCESS_KEY,
-                aws_secret_access_key="not checked",  # noqa: S106
-                config=Config(retries={"total_max_attempts": 1}),
-            )
-        return self._clients[service, region]
+        return WIRE.client(service, region)
 
     def now(self) -> float:
         """Seconds since 1970."""
         return self.play.sim.clock.start.timestamp() + self.play.sim.now
 
-    def pass_time(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
+        """Lets time pass, and happen what happens meanwhile."""
         self.play.sim.run_for(seconds)
+
+    def real_seconds(self, seconds: float) -> float:
+        return seconds
 
     def host(self, key: str) -> Host:
         """By its instance id."""

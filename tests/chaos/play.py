@@ -13,8 +13,9 @@ from pathlib import Path
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
 from chaos.controller import Controller, Killed
 from chaos.draw import Drawn, draw
-from chaos.judge import left_on, problems
+from chaos.judge import left_on, named_on, problems
 from chaos.night import Night
+from chaos.watch import LEFT_ON, RAISED, Problem
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - each night makes a folder of its own below
 
@@ -24,7 +25,7 @@ class Ended:
     """A night that is over; ``counts`` go into the table."""
 
     seed: str
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
 
@@ -33,35 +34,40 @@ def play(seed: str) -> Ended:
     drawn, ended = draw(seed), Ended(seed)
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         try:
-            with Night(Path(folder), **drawn.keys) as night:
+            with Night(Path(folder), drawn.backend, **drawn.keys) as night:
                 _play(night, drawn, ended)
         except Exception as error:  # noqa: BLE001 - whatever the product raises here is a finding
-            ended.problems.append(f"{type(error).__name__}: {error}")
+            ended.problems.append(Problem(RAISED, f"{type(error).__name__}: {error}"))
+    ended.counts[f"nights with {drawn.backend}"] += 1
     return ended
 
 
 def _play(night: Night, drawn: Drawn, ended: Ended) -> None:
     deaths = [*drawn.deaths, *(None for _ in drawn.recoveries)]
-    controllers = [Controller(night, deaths[0])]
-    _work(controllers[-1], "patch", ended)
-    for death, (pause, playbook) in zip(deaths[1:], drawn.recoveries, strict=False):
-        night.pass_time(pause)
-        controllers.append(Controller(night, death))
-        _work(controllers[-1], playbook, ended)
-    on = left_on(night)
+    controllers = [Controller(night, "first", deaths[0])]
+    _work(controllers[-1], "patch", drawn, ended)
+    for number, (death, (pause, playbook)) in enumerate(zip(deaths[1:], drawn.recoveries, strict=False), 1):
+        night.sleep(pause)
+        controllers.append(Controller(night, f"recovery {number}", death))
+        _work(controllers[-1], playbook, drawn, ended)
     ended.problems += problems(night, controllers)
+    on = {host.name for host in left_on(night)}
     if drawn.is_quiet:
-        ended.problems += [f"{name}: still on, though nothing was wrong" for name in on]
-    outcomes = night.ledger.outcome_counts(night.ledger.runs()[-1].run_id) if night.ledger.runs() else {}
-    ended.counts.update({f"hosts {outcome or 'without an outcome'}": count for outcome, count in outcomes.items()})
+        ended.problems += [Problem(LEFT_ON, f"{name}: though nothing was wrong") for name in sorted(on)]
     ended.counts.update(acts=sum(len(one.acts) for one in controllers), hosts=len(night.scenario.hosts))
-    ended.counts["hosts on and named"] += len(on)
+    ended.counts["hosts left on, named"] += len(named_on(night))
+    for run in night.ledger.runs():
+        ended.counts["runs"] += 1
+        for outcome, count in night.ledger.outcome_counts(run.run_id).items():
+            ended.counts[f"outcomes: {outcome or 'none yet, and named'}"] += count
 
 
-def _work(controller: Controller, playbook: str, ended: Ended) -> None:
+def _work(controller: Controller, playbook: str, drawn: Drawn, ended: Ended) -> None:
     try:
-        controller.patch() if playbook == "patch" else controller.restore()
+        controller.patch(**drawn.variables) if playbook == "patch" else controller.restore()
     except Killed:
         ended.counts["controllers killed"] += 1
     except PatchFleetError as error:
-        ended.counts[f"playbooks refused ({error.code})"] += 1
+        ended.counts[f"playbooks that ended with {error.code}"] += 1
+    finally:
+        controller.at_work = False

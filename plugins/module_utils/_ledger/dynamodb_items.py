@@ -70,10 +70,10 @@ def index_key(account: str, run: Run) -> Key:
     return (f"RUNS#{account}", f"{run.opened_at:017.3f}#{time.time_ns()}#{run.run_id}")
 
 
-def run_item(run: Run, account: str, counts: dict[str, int]) -> Item:
+def run_item(run: Run, account: str) -> Item:
     values = asdict(run)
     values.update(settings=json.dumps(run.settings), controller=json.dumps(run.controller), account=account)
-    return {**values, **{f"{COUNT}{outcome}": number for outcome, number in counts.items()}}
+    return values
 
 
 def run_of(item: Item) -> Run:

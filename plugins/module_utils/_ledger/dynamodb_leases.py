@@ -18,7 +18,7 @@ from .dynamodb_table import ConditionFailedError, Item, Key, Table
 from .records import LEASE_SECONDS, Host, Run, lease_lost
 
 HOSTS_AT_ONCE = 33
-"""A host that changes hands is three items, and a transaction has at most 100."""
+"""A host that changes hands is three items, the run that counts it is one more, and a transaction has at most 100."""
 
 
 class Leases:
@@ -78,10 +78,9 @@ class Leases:
     # Leases
 
     def open_run(self, run: Run, hosts: list[Host], take_over: bool) -> dict[str, str]:
-        counts = Counter(host.outcome or "" for host in hosts)
         self._table.transact(
             [
-                put(items.run_key(run.run_id), items.run_item(run, self._account, counts), [absent("pk")]),
+                put(items.run_key(run.run_id), items.run_item(run, self._account), [absent("pk")]),
                 put(
                     items.index_key(self._account, run),
                     {"run_id": run.run_id, "expires_at": int(run.opened_at + items.KEPT_SECONDS)},
@@ -96,13 +95,14 @@ class Leases:
         return kept
 
     def _lease_rows(self, run: Run, hosts: list[Host], take_over: bool) -> dict[str, str]:
-        """Write the rows of some hosts, and lease those that are begun and free; all of it at once."""
+        """Write and count the rows of some hosts, and lease those that are begun and free; all of it at once."""
+        counts = Counter(f"{items.COUNT}{host.outcome or ''}" for host in hosts)
         while True:
             leases = self._leases([host.key for host in hosts if host.outcome is None])
             holders = self._holders(leases)
             kept = {} if take_over else _living(leases, holders, run.opened_at)
             rows = self._last_rows(leases, run.run_id)
-            changes = []
+            changes = [update(items.run_key(run.run_id), {}, [exists("pk")], add=counts)]
             for host in hosts:
                 fence, facts = None, dict[str, Any]()
                 if host.key in leases and host.key not in kept:

@@ -151,6 +151,23 @@ def test_a_large_run_takes_few_calls_to_open_and_none_of_its_hosts_is_lost(monke
     assert ledger.outcome_counts(RUN) == {"": 399, "patched": 1}
 
 
+def test_a_run_whose_controller_dies_while_it_opens_it_counts_the_hosts_that_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ledger = dynamodb_server.ledger(dynamodb_server.new_table())
+    transactions = iter(["run", "hosts"])
+    transact = Table.transact
+
+    def dying(self: Table, changes: list[dict[str, Any]]) -> None:
+        assert next(transactions, None), "it dies"
+        transact(self, changes)
+
+    monkeypatch.setattr(Table, "transact", dying)
+    with pytest.raises(AssertionError, match="it dies"):
+        ledger.open_run(a_run(), [a_host(f"i-{number:04}", position=number) for number in range(50)], take_over=False)
+    assert ledger.outcome_counts(RUN) == {"": len(ledger.hosts(RUN))} == {"": 33}
+
+
 # What DynamoDB says while others are at the same items
 
 

@@ -1,0 +1,143 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is judged in the moment in which it happens, by what the controllers do and by the truth of the hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import SKEW_SECONDS, Host, Run, Verdict
+from lab import world
+from lab.aws.request import Request
+from lab.world import ASG_TAG
+
+if TYPE_CHECKING:
+    from chaos.controller import Controller
+    from chaos.night import Night
+
+PROVEN = frozenset({"patched", "compliant"})
+FAILURES = ("failed", "held")
+
+LOST = "state lost (2)"
+LEFT_ON = "left on, and not named"
+FALSE = "called compliant, and is not (6)"
+UNRECORDED = "started without a record (1)"
+OVERWRITTEN = "open record overwritten (2)"
+NOT_OURS = "stopped, and was not ours (3)"
+CUT_OFF = "installation cut off"
+TOUCHED = "touched after its lease was lost"
+TAKEN = "taken from a living controller"
+NOT_ONE = "not exactly one outcome (4)"
+BEGUN = "begun, though nothing new may be (5)"
+RAISED = "something else was raised"
+KINDS = (*(LOST, LEFT_ON, FALSE, UNRECORDED, OVERWRITTEN, NOT_OURS, CUT_OFF, TOUCHED, TAKEN, NOT_ONE, BEGUN, RAISED),)
+"""What a night may be found guilty of; numbers are those of the design's invariants."""
+
+
+class Problem(NamedTuple):
+    """``kind`` is one of KINDS."""
+
+    kind: str
+    text: str
+
+
+class Watch:
+    """``problems`` is what it saw; ``begun`` are (run id, host key) of what was started or grown for a run."""
+
+    def __init__(self, night: Night) -> None:
+        self._night = night
+        self.problems: list[Problem] = []
+        self.begun: set[tuple[str, str]] = set()
+        self._holders: dict[str, Controller] = {}
+        self._found: dict[str, str] = {}  # original states of open records
+
+    def _say(self, kind: str, text: str) -> None:
+        self.problems.append(Problem(kind, text))
+
+    # ---- calls
+
+    def calls(self, controller: Controller, service: str, operation: str, params: dict[str, Any]) -> None:
+        """It is about to change something."""
+        if service not in {"ec2", "ssm"}:
+            return
+        account = self._night.play.account
+        request = Request(account, service, operation, params, controller.region or "", "")
+        for host in account.hosts_named(request):
+            if self._holders.get(str(host.id)) is not controller:
+                self._say(TOUCHED, f"{host.name}: {operation} by {controller.name}")
+            if operation in {"start_instances", "modify_volume"}:
+                self.begun.add((controller.run_id or "", str(host.id)))
+            if operation == "stop_instances":
+                self._look_at_stop(host)
+
+    def _look_at_stop(self, host: world.Host) -> None:
+        """By what AWS shows at this moment: what others did since cannot be known."""
+        assert host.instance
+        now = self._night.play.sim.now
+        view, shown = host.instance.view.latest, host.instance.view.seen(now)
+        if not host.on_because_of_us and view.launch_time == shown.launch_time and shown.state == "running":
+            self._say(NOT_OURS, f"{host.name}: somebody else had it on")
+        if ASG_TAG in host.tags.seen(now):
+            self._say(NOT_OURS, f"{host.name}: it is in an Auto Scaling group")
+
+    # ---- the ledger's writes
+
+    def wrote(self, controller: Controller, name: str, args: tuple[Any, ...], done: Any) -> None:
+        """A write of the controller's has been committed; ``done`` is what it returned."""
+        if name in {"open_run", "take_over", "heartbeat", "keep"}:
+            controller.last_sign = self._night.now()
+        if name == "open_run":
+            run, hosts, _force = args
+            self._opened(controller, run, hosts, done)
+        elif name == "take_over":
+            self._take(controller, set(args[1]) - set(done))
+        elif name == "record_power":
+            first = self._found.setdefault(done.host_key, done.original_state)
+            if first != done.original_state:
+                self._say(OVERWRITTEN, f"{done.name}: it was {first}, and {done.original_state} is what is read")
+        elif name == "close_power":
+            self._found.pop(args[0], None)
+        elif name == "conclude" and done:
+            self._concluded(args[1], args[2])
+
+    def _opened(self, controller: Controller, run: Run, hosts: list[Host], kept: dict[str, str]) -> None:
+        controller.run_id = run.run_id
+        controller.planned = {host.key for host in hosts}
+        self._take(controller, {host.key for host in hosts if host.outcome is None} - set(kept))
+
+    def _take(self, controller: Controller, keys: Iterable[str]) -> None:
+        now = self._night.now()
+        for key in keys:
+            before = self._holders.get(key)
+            if before not in {None, controller} and before.at_work and now - before.last_sign < SKEW_SECONDS:
+                silent = f"it gave a sign of life {now - before.last_sign:.0f} s ago"
+                self._say(TAKEN, f"{self._night.host(key).name}: from {before.name}, {silent}")
+            self._holders[key] = controller
+
+    def _concluded(self, key: str, verdict: Verdict) -> None:
+        updates = self._night.host(key).guest.updates
+        if verdict.outcome in PROVEN and (updates.missing() or updates.pending_reboot):
+            lacks = [update.kb for update in updates.missing()] or "its reboot"
+            self._say(FALSE, f"{self._night.host(key).name}: {verdict.outcome}, and lacks {lacks}")
+
+    # ---- admission
+
+    def admitted(self, controller: Controller, run_id: str, key: str, breaker: str | None) -> None:
+        """``breaker`` is what it was before the host was admitted."""
+        ledger, name = self._night.ledger, self._night.host(key).name
+        run, counts = ledger.run(run_id), ledger.outcome_counts(run_id)
+        failures = sum(counts.get(outcome, 0) for outcome in FAILURES)
+        if breaker:
+            self._say(BEGUN, f"{name}: the breaker was open: {breaker}")
+        if failures > run.settings["failure_budget_hosts"]:
+            self._say(BEGUN, f"{name}: {failures} hosts had failed")
+        expected = float(ledger.host(run_id, key).facts.get("expected_seconds") or run.settings["expected_seconds"])
+        deadline_at = run.settings["deadline_at"]
+        if deadline_at is not None and controller.now() + expected > deadline_at:
+            self._say(BEGUN, f"{name}: its end was foreseen after the deadline")
+        hosts = [host for host in ledger.hosts(run_id) if host.wave is not None and host.step != "plan"]
+        canaries = hosts[: run.settings["canary"]]
+        if key not in {host.key for host in canaries} and any(host.outcome is None for host in canaries):
+            self._say(BEGUN, f"{name}: the canaries had not ended")
