@@ -22,6 +22,7 @@ from .._power.instances import describe_instance, tags_of
 from .._step import StepContext
 from .causes import FAILURES, PROVEN, common_cause
 from .credentials import refuse_short_credentials
+from .places import keep_place, wait_for_place
 
 TOO_LATE = ("no_time", "credentials_too_short")
 
@@ -39,11 +40,9 @@ def admit(context: StepContext) -> dict[str, Any]:
     began = context.clock.now()
     try:
         _wait_for_turn(context, run, host)
-        _check_breaker(context, run)
-        expected = float(host.facts.get("expected_seconds") or run.settings["expected_seconds"])
-        _check_time(context, run, host, expected)
-        refuse_short_credentials(context, run, host, expected)
-        original_state = _look(context, run, host)
+        original_state = None
+        while original_state is None:
+            original_state = _let_in(context, run, host)
     except PatchFleetError as failure:
         # With new credentials a later run may take it: nothing of it was touched.
         error = Deferred(failure.reason, failure.code) if failure.code == "credentials_expired" else failure
@@ -61,6 +60,15 @@ def admit(context: StepContext) -> dict[str, Any]:
         waited_for_admission_seconds=round(now - began, 1),
     )
     return {"changed": False, "admitted": True, "original_state": original_state}
+
+
+def _let_in(context: StepContext, run: Run, host: Host) -> str | None:
+    """The original state of a host that may begin; None after a wait for a place, when all is to be looked at anew."""
+    expected = float(host.facts.get("expected_seconds") or run.settings["expected_seconds"])
+    _check_breaker(context, run)
+    _check_time(context, run, host, expected)
+    refuse_short_credentials(context, run, host, expected)
+    return _look(context, run, host)
 
 
 def _refused(outcome: str, code: str | None, reason: str | None) -> dict[str, Any]:
@@ -142,8 +150,8 @@ def _check_time(context: StepContext, run: Run, host: Host, expected: float) -> 
         )
 
 
-def _look(context: StepContext, run: Run, host: Host) -> str:
-    """The host as it is now; returns the original state that is recorded for it."""
+def _look(context: StepContext, run: Run, host: Host) -> str | None:
+    """The host as it is now; returns the original state that is recorded for it, None where it had no place."""
     context.keep_lease()
     if host.kind != "ec2":
         known = context.ledger.power(host.key)  # one that an earlier run's tasks had started
@@ -162,5 +170,17 @@ def _look(context: StepContext, run: Run, host: Host) -> str:
     if context.check_mode:
         known = context.ledger.power(host.key)
         return known.original_state if known else state
-    record = PowerRecord(*(host.key, instance_id, str(host.region), host.name, state, context.clock.now(), run.run_id))
-    return context.ledger.record_power(record, fence=context.fence).original_state
+    return _record(context, run, host, state)
+
+
+def _record(context: StepContext, run: Run, host: Host, state: str) -> str | None:
+    limit = run.settings.get("max_running")
+    patience = float(run.settings["host_timeout_seconds"])
+    if state == "stopped" and wait_for_place(context, host.key, limit, patience):
+        return None
+    now = context.clock.now()
+    record = PowerRecord(host.key, str(host.instance_id), str(host.region), host.name, state, now, run.run_id)
+    known = context.ledger.record_power(record, fence=context.fence)
+    if known == record and not keep_place(context, record, limit):
+        return None
+    return known.original_state

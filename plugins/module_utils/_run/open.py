@@ -33,7 +33,7 @@ from .window import find_window, refuse_outside, within
 KEPT_SETTINGS = (
     *("operation", "rollout", "pause_seconds", "expected_seconds", "deadline_at", "host_timeout_seconds"),
     *("credentials_expire_at", "begin_until_at", "window"),
-    *("tag_key", "tag_value", "fail_on_deferred"),
+    *("tag_key", "tag_value", "fail_on_deferred", "max_running"),
 )
 
 

@@ -63,4 +63,6 @@ def _summary(plan: Plan, settings: dict[str, Any], included: int, out: int) -> s
     )
     if settings["deadline_at"] is not None:
         text += f"; nothing is begun that cannot be finished by {iso(settings['deadline_at'])}"
+    if settings["max_running"] is not None:
+        text += f"; at most {settings['max_running']} instances are on at once because of runs (patch_max_running)"
     return f"{text}. More than {plan.failure_budget} failures end the run."

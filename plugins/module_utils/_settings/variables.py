@@ -58,6 +58,7 @@ VARIABLES = (
     Variable("patch_canary", "whole", 0, least=0),
     Variable("patch_canary_hosts", "words", []),
     Variable("patch_failure_budget", "share", "20%", least=0),
+    Variable("patch_max_running", "whole", least=1),
     Variable("patch_expected_seconds", "whole", 2700, least=1),
     Variable("patch_deadline", "moment"),
     Variable("patch_maintenance_window", "text"),
