@@ -252,8 +252,9 @@ def perform(step: Step, context: StepContext) -> dict[str, Any]:
 
 
 def _refuse_late(context: StepContext) -> None:
+    """The time begins at the admission, with each turn anew."""
     ends_at = context.host.facts.get("deadline_at")
-    if context.phase != "restore" and ends_at is not None and context.clock.now() >= float(ends_at):
+    if context.phase not in {"admit", "restore"} and ends_at is not None and context.clock.now() >= float(ends_at):
         raise PatchFleetError(
             "The time that a host's whole way may take is over (patch_host_timeout_seconds).", "host_timeout"
         )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The steps of a host's way without Ansible: a thread for each host in work, in the order of playbooks/patch.yml."""
+"""The steps of a host's way without Ansible: a thread for each host in work, in the order of playbooks/tasks/host.yml."""
 
 from __future__ import annotations
 

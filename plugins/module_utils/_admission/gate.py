@@ -24,6 +24,7 @@ from .causes import FAILURES, PROVEN, common_cause
 from .credentials import refuse_short_credentials
 from .places import keep_place, wait_for_place
 
+NO_ROOM = ("no_capacity", "no_headroom")
 TOO_LATE = ("no_time", "credentials_too_short")
 
 
@@ -34,7 +35,7 @@ def admit(context: StepContext) -> dict[str, Any]:
         admitted; of a host that is not: outcome, reason_code and reason; of one that is: original_state.
     """
     host = context.host
-    if host.outcome is not None:
+    if host.outcome is not None and not _has_second_turn(context, host):
         return _refused(host.outcome, host.reason_code, host.reason)
     run = context.ledger.run(host.run_id)
     began = context.clock.now()
@@ -60,6 +61,17 @@ def admit(context: StepContext) -> dict[str, Any]:
         waited_for_admission_seconds=round(now - began, 1),
     )
     return {"changed": False, "admitted": True, "original_state": original_state}
+
+
+def _has_second_turn(context: StepContext, host: Host) -> bool:
+    """Who found no room comes again once, after the others: capacity returns, and what they took is free."""
+    if host.outcome != "deferred" or host.reason_code not in NO_ROOM or host.facts.get("second_turn"):
+        return False
+    if not context.check_mode:
+        context.keep_lease()
+        context.learn(second_turn=True)
+        context.ledger.conclude(host.run_id, host.key, Verdict(None), overwrite=True)
+    return True
 
 
 def _let_in(context: StepContext, run: Run, host: Host) -> str | None:

@@ -33,6 +33,10 @@ PASSING = frozenset(
         *("TransactionConflictException", "TransactionInProgressException"),  # DynamoDB: somebody else is at that item
     }
 )
+NO_CAPACITY = frozenset(
+    {"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity", "Unsupported"}
+)
+"""Some come with HTTP 500, but a moment changes nothing: whoever starts instances waits longer, and says so meanwhile."""
 EXPIRED = frozenset(
     {
         *("RequestExpired", "ExpiredToken", "ExpiredTokenException"),
@@ -64,6 +68,8 @@ class AwsError(PatchFleetError):
 
 def is_passing(aws_code: str, http_status: int) -> bool:
     """Whether the same call may succeed a little later."""
+    if aws_code in NO_CAPACITY:
+        return False
     return aws_code in THROTTLED or aws_code in PASSING or (http_status >= 500 and http_status != 501)
 
 

@@ -98,7 +98,7 @@ class DynamoDbLedger(Leases):
             before = row.get("outcome")
             values = {(name,): value for name, value in asdict(verdict).items()}
             unchanged = ("=", ("outcome",), before) if before else absent("outcome")
-            counts = {f"{items.COUNT}{before or ''}": -1, f"{items.COUNT}{verdict.outcome}": 1}
+            counts = {f"{items.COUNT}{before or ''}": -1, f"{items.COUNT}{verdict.outcome or ''}": 1}
             changes = [update(items.row_key(run_id, key), values, [exists("pk"), unchanged])]
             if before != verdict.outcome:
                 changes.append(update(items.run_key(run_id), {}, [exists("pk")], add=counts))

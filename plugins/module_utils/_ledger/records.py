@@ -224,9 +224,12 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a host ended: an outcome of the report, with the step, reason code and sentence that belong to it."""
+    """How a host ended: an outcome of the report, with the step, reason code and sentence that belong to it.
 
-    outcome: str
+    Without an outcome it has not ended after all: it gets another turn.
+    """
+
+    outcome: str | None
     step: str | None = None
     reason_code: str | None = None
     reason: str | None = None

@@ -13,16 +13,13 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from .._aws.errors import AwsError
+from .._aws.errors import NO_CAPACITY, AwsError
 from .._errors import Deferred, PatchFleetError
 from .._ledger.records import PowerRecord
 from .._step import StepContext
 from .instances import describe_instance, state_reason
 from .switch import aim, arm, disarm, take_over
 
-NO_CAPACITY = frozenset(
-    {"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity", "Unsupported"}
-)
 NO_HEADROOM = frozenset({"VcpuLimitExceeded", "InstanceLimitExceeded", "MaxIOPSLimitExceeded"})
 SETTLE_SECONDS = 120.0
 """EC2 may show the state from before a call for so long."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._admission.step import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Host, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
 
@@ -229,6 +230,45 @@ def test_who_comes_after_a_canary_without_credentials_has_none_either(stage: Sta
     assert refused(stage, FIRST) == ("deferred", "credentials_too_short")
     assert refused(stage, SECOND) == ("deferred", "credentials_too_short")
     assert stage.ledger.run(RUN).breaker is None
+
+
+# A second turn
+
+
+@pytest.mark.parametrize("code", ["no_capacity", "no_headroom"])
+def test_who_found_no_room_is_let_in_once_more(stage: Stage, code: str) -> None:
+    stage.open_run(*HOSTS, host_timeout_seconds=3600)
+    assert admit(stage)["admitted"] is True
+    stage.ledger.conclude(RUN, FIRST, Verdict("deferred", "start", code, "No room."))
+    stage.clock.sleep(7200)  # the time of its first turn is over
+    assert admit(stage)["admitted"] is True
+    again = stage.ledger.host(RUN, FIRST)
+    assert (again.outcome, again.step, again.reason_code, again.reason) == (None, None, None, None)
+    assert again.facts["deadline_at"] == START + 7200 + 3600
+    stage.ledger.conclude(RUN, FIRST, Verdict("deferred", "start", code, "No room."))
+    assert admit(stage)["reason_code"] == code  # and that was it
+
+
+def test_who_has_no_room_and_was_started_is_not_let_in_again(stage: Stage) -> None:
+    stage.open_run(*HOSTS)
+    stage.ledger.conclude(RUN, FIRST, Verdict("failed", "start", "no_capacity", "No room."))
+    assert refused(stage) == ("failed", "no_capacity")
+
+
+def test_a_second_turn_is_looked_at_like_the_first(stage: Stage) -> None:
+    stage.open_run(*HOSTS, deadline_at=START + 3600)
+    stage.ledger.conclude(RUN, FIRST, Verdict("deferred", "start", "no_capacity", "No room."))
+    stage.clock.sleep(3000)
+    assert refused(stage) == ("deferred", "no_time")
+
+
+def test_a_run_that_lost_the_host_gives_it_no_second_turn(stage: Stage) -> None:
+    stage.open_run(*HOSTS)
+    stage.ledger.conclude(RUN, FIRST, Verdict("deferred", "start", "no_capacity", "No room."))
+    stage.ledger.take_over(RUN, [FIRST], stage.clock.now(), force=True)
+    with pytest.raises(PatchFleetError, match="taken"):
+        perform(STEP, stage.context(STEP, run_id=RUN, host=FIRST, fence=1))
+    assert stage.ledger.host(RUN, FIRST).outcome == "deferred"
 
 
 # The failure budget of the whole run

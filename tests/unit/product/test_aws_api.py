@@ -60,6 +60,14 @@ def test_an_error_inside_aws_is_repeated(stage: Stage, code: str) -> None:
     assert stage.aws.call("ec2", "describe_instances") == shown()
 
 
+def test_capacity_is_waited_for_by_whoever_starts_and_not_by_each_call(stage: Stage) -> None:
+    """EC2 says it with HTTP 500."""
+    stage.account.on("start_instances", client_error("InsufficientInstanceCapacity", status=500))
+    with pytest.raises(AwsError):
+        stage.aws.call("ec2", "start_instances", ID, InstanceIds=[ID])
+    assert stage.clock.passed == 0
+
+
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_an_answer_above_499_is_repeated_whatever_its_code(stage: Stage, status: int) -> None:
     stage.account.on("describe_instances", client_error("Strange", status=status), shown())

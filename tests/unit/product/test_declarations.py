@@ -141,7 +141,7 @@ def test_a_role_explains_each_of_its_options(role: str) -> None:
 
 
 def test_every_variable_that_roles_and_playbooks_use_is_known() -> None:
-    files = [*(ROOT / "roles").glob("*/tasks/*.yml"), *(ROOT / "playbooks").glob("*.yml")]
+    files = [*(ROOT / "roles").glob("*/tasks/*.yml"), *(ROOT / "playbooks").rglob("*.yml")]
     used = {name for path in files for name in re.findall(r"\bpatch_(?!_)[a-z_]+", path.read_text())}
     modules = {name for name in used if name in MODULES or name in ROLES}
     assert used - modules - set(BY_NAME) == set()

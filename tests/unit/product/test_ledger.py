@@ -141,6 +141,17 @@ def test_a_host_that_cannot_be_put_back_is_held_whatever_it_was(ledger: Ledger) 
     assert ledger.host(RUN, ID).outcome == "held"
 
 
+def test_a_host_that_has_ended_may_get_another_turn(ledger: Ledger) -> None:
+    open_run(ledger)
+    ledger.conclude(RUN, ID, Verdict("deferred", "start", "no_capacity", "No room."))
+    assert ledger.conclude(RUN, ID, Verdict(None), overwrite=True) is True
+    host = ledger.host(RUN, ID)
+    assert (host.outcome, host.step, host.reason_code, host.reason) == (None, None, None, None)
+    assert ledger.outcome_counts(RUN) == {"": 1}
+    assert ledger.conclude(RUN, ID, Verdict("patched")) is True
+    assert ledger.outcome_counts(RUN) == {"patched": 1}
+
+
 def test_a_host_that_is_not_there_gets_no_outcome(ledger: Ledger) -> None:
     assert not ledger.conclude(RUN, ID, Verdict("patched"))
 

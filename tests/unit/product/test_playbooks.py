@@ -16,7 +16,13 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 COLLECTION = "patchfleet.windows."
-TASK_FILES = sorted([*(ROOT / "roles").glob("*/tasks/*.yml"), *(ROOT / "playbooks").glob("*.yml")])
+TASK_FILES = sorted(
+    [
+        *(ROOT / "roles").glob("*/tasks/*.yml"),
+        *(ROOT / "playbooks").glob("*.yml"),
+        *(ROOT / "playbooks/tasks").glob("*.yml"),
+    ]
+)
 
 
 def plays(name: str) -> dict[str, dict[str, Any]]:
@@ -49,8 +55,15 @@ def patch() -> dict[str, Any]:
     return plays("patch")["Patch"]
 
 
-def test_a_host_goes_its_way_in_this_order(patch: dict[str, Any]) -> None:
-    admission, leave, way = patch["tasks"]
+@pytest.fixture
+def way_tasks() -> list[dict[str, Any]]:
+    """What the play Patch imports."""
+    tasks: list[dict[str, Any]] = yaml.safe_load((ROOT / "playbooks/tasks/host.yml").read_text())
+    return tasks
+
+
+def test_a_host_goes_its_way_in_this_order(way_tasks: list[dict[str, Any]]) -> None:
+    admission, leave, way = way_tasks
     assert f"{COLLECTION}host_admission" in admission
     assert leave["ansible.builtin.meta"] == "end_host"
     assert roles(way["block"]) == [
@@ -64,13 +77,25 @@ def test_a_host_goes_its_way_in_this_order(patch: dict[str, Any]) -> None:
     ]
 
 
-def test_each_host_is_put_back_as_soon_as_it_is_done_and_whatever_happened(patch: dict[str, Any]) -> None:
+def test_each_host_is_put_back_as_soon_as_it_is_done_and_whatever_happened(way_tasks: list[dict[str, Any]]) -> None:
     """instance-scheduler-on-aws#648: stop each host when its own patching has ended, not when the window closes."""
-    way = patch["tasks"][-1]
+    way = way_tasks[-1]
     (leaving,) = way["always"]
     assert roles(leaving["block"]) == ["user_tasks/post"]
     assert roles(leaving["always"]) == ["restore_state/host"], "also when the user's own tasks fail"
-    assert [task[f"{COLLECTION}patch_run"]["state"] for task in way["rescue"]] == ["host_failed"]
+    again, failed = way["rescue"]
+    assert "ansible.builtin.group_by" in again, "host_pinned knows no add_host"
+    assert failed[f"{COLLECTION}patch_run"]["state"] == "host_failed"
+
+
+def test_who_found_no_room_goes_the_same_way_after_the_others(patch: dict[str, Any]) -> None:
+    names = list(plays("patch"))
+    again = plays("patch")[names[names.index("Patch") + 1]]
+    assert "patchfleet_again" in again["hosts"]
+    the_same = {"order", "serial", "strategy", "gather_facts"}
+    assert {key: again[key] for key in the_same} == {key: patch[key] for key in the_same}
+    imports = [play["tasks"][0]["ansible.builtin.import_tasks"] for play in (patch, again)]
+    assert imports == ["tasks/host.yml"] * 2
 
 
 def test_no_host_waits_for_another_between_two_steps(patch: dict[str, Any]) -> None:
@@ -79,11 +104,11 @@ def test_no_host_waits_for_another_between_two_steps(patch: dict[str, Any]) -> N
     assert patch["order"] == "inventory"
 
 
-def test_the_breaker_is_ours_and_not_that_of_a_batch(patch: dict[str, Any]) -> None:
+def test_the_breaker_is_ours_and_not_that_of_a_batch(patch: dict[str, Any], way_tasks: list[dict[str, Any]]) -> None:
     """ansible/ansible#82267, #7019: a batch that fails whole would stop the play, and with it the report."""
     assert not {"max_fail_percentage", "any_errors_fatal"} & set(patch)
-    assert patch["tasks"][0]["ignore_errors"] is True
-    assert all("rescue" in task for task in patch["tasks"][2:])
+    assert way_tasks[0]["ignore_errors"] is True
+    assert all("rescue" in task for task in way_tasks[2:])
 
 
 def test_nothing_in_a_hosts_way_runs_for_all_or_changes_the_inventory() -> None:
@@ -106,7 +131,9 @@ def test_nothing_in_a_hosts_way_runs_for_all_or_changes_the_inventory() -> None:
 def test_a_run_without_hosts_cannot_end_green(name: str) -> None:
     """awx#14804, awx#15775."""
     patterns = [
-        play["hosts"] for play in plays(name).values() if play["hosts"] not in {"localhost", "patchfleet_planned"}
+        play["hosts"]
+        for play in plays(name).values()
+        if play["hosts"] not in {"localhost", "patchfleet_planned"} and "patchfleet_again" not in play["hosts"]
     ]
     assert len(patterns) == 2
     assert all("patchfleet.windows.target_pattern(groups, " in pattern for pattern in patterns)
