@@ -58,7 +58,9 @@ class Aws:
         clock: Clock,
         region: str | None = None,
         before_change: Callable[[], None] = lambda: None,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
+        self._patience_seconds = patience_seconds
         self._connection = connection
         self._clock = clock
         self._region = region or connection.region
@@ -89,11 +91,15 @@ class Aws:
         """The same credentials in another region."""
         if not region or region == self._region:
             return self
-        return Aws(self._connection, self._clock, region, self._before_change)
+        return Aws(self._connection, self._clock, region, self._before_change, self._patience_seconds)
+
+    def briefly(self) -> Aws:
+        """The same for what is only good to know: one attempt a call, since some networks have no way to every service."""
+        return Aws(self._connection, self._clock, self._region, self._before_change, 0.0)
 
     def guarded(self, before_change: Callable[[], None]) -> Aws:
         """The same, with a question before each change."""
-        return Aws(self._connection, self._clock, self._region, before_change)
+        return Aws(self._connection, self._clock, self._region, before_change, self._patience_seconds)
 
     def knows(self, service: str, api_operation: str, parameter: str) -> bool:
         """Whether the installed botocore knows a parameter of an operation."""
@@ -107,7 +113,7 @@ class Aws:
             AwsError: the call failed for good; ``resource`` names in its text what the call was about.
             PatchFleetError: no or unusable credentials, or AWS could not be reached.
         """
-        deadline = self._clock.now() + PATIENCE_SECONDS
+        deadline = self._clock.now() + self._patience_seconds
         pause = FIRST_PAUSE_SECONDS
         renewed = False
         while True:

@@ -24,7 +24,8 @@ from .._fleet.plan import Plan, Planned, make_plan
 from .._ledger.records import Host, Ledger, Run, Verdict
 from .._settings.variables import check_together
 from .._step import StepContext
-from .plan_text import plan_lines
+from .headroom import headroom_lines
+from .plan_text import plan_lines, wrapped
 from .predict import predict
 from .prerequisites import missing_prerequisites, prerequisite_lines
 from .rights import missing_power_right, refuse_missing_rights
@@ -43,7 +44,8 @@ def plan_run(context: StepContext) -> dict[str, Any]:
     settings = within(given, find_window(context, given), context.clock.now())
     plan = _plan(context, settings)
     missing = missing_prerequisites(context, [planned.host for planned in plan.included])
-    planned = _result(plan, _lines(context, plan, settings, missing))
+    lines = [*_lines(context, plan, settings, missing), *wrapped(headroom_lines(context, plan, settings))]
+    planned = _result(plan, lines)
     return {**planned, "prerequisites": missing, "changed": False, "run_id": None}
 
 

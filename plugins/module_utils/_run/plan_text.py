@@ -28,13 +28,14 @@ def plan_lines(plan: Plan, settings: dict[str, Any], leftovers: list[str], missi
     summary = _summary(plan, settings, len(included), len(out))
     return [
         *lines,
-        *_wrapped([*told, *missing], "          "),
+        *wrapped([*told, *missing], "          "),
         "",
-        *_wrapped([summary, *([settings["window"]] if settings["window"] else []), *leftovers]),
+        *wrapped([summary, *([settings["window"]] if settings["window"] else []), *leftovers]),
     ]
 
 
-def _wrapped(texts: list[str], indent: str = "") -> list[str]:
+def wrapped(texts: list[str], indent: str = "") -> list[str]:
+    """Sentences as lines of a terminal."""
     return [line for text in texts for line in textwrap.wrap(text, COLUMNS, subsequent_indent=indent)]
 
 

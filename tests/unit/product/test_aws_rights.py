@@ -19,6 +19,7 @@ import botocore.session
 from botocore import xform_name
 from policy_sentry.querying.actions import get_action_data
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import action_of
 from lab.aws.cloudformation.stacks import Stacks
 from lab.aws.policy import statements_of
 from lab.aws.setup import set_up, with_everything
@@ -26,7 +27,10 @@ from lab.scenario import load
 
 ROOT = Path(__file__).parents[3]
 UTILS = ROOT / "plugins" / "module_utils"
-SERVICES = {"dynamodb": UTILS / "_ledger", "ec2": UTILS, "iam": UTILS, "scheduler": UTILS, "ssm": UTILS}
+SERVICES = {
+    **dict.fromkeys(("ec2", "iam", "scheduler", "service-quotas", "ssm"), UTILS),
+    "dynamodb": UTILS / "_ledger",
+}
 """Where each is called; DynamoDB's operations have names that are words of ours elsewhere, such as scan."""
 SET_UP = UTILS / "_setup"
 """What setup_aws does, with the credentials of somebody who may set an account up."""
@@ -52,7 +56,7 @@ def called() -> Iterator[str]:
     for service, folder in SERVICES.items():
         words = words_in(folder)
         model = session.get_service_model(service)
-        yield from (f"{service}:{name}" for name in model.operation_names if xform_name(name) in words)
+        yield from (action_of(service, name) for name in model.operation_names if xform_name(name) in words)
 
 
 def granted() -> set[str]:
@@ -104,6 +108,8 @@ def test_a_right_on_a_resource_is_one_that_aws_evaluates_there() -> None:
         _arn, _partition, service, _region, _account, path = arn.split(":", 5)
         if service == "s3":  # whose ARNs name no kind
             return service, "object" if "/" in path else "bucket"
+        if service == "servicequotas":  # its own: {service}/{quota}
+            return service, "quota"
         return service, re.split("[:/]", path)[0]
 
     held = {

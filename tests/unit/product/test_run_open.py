@@ -59,6 +59,7 @@ def all_rights(stage: Stage) -> None:
     stage.account.on("describe_instance_patch_states", {})
     stage.account.on("get_caller_identity", {"Arn": ROLE})
     stage.account.on("simulate_principal_policy", ALLOWED)
+    stage.account.on("get_service_quota", client_error("AccessDeniedException"))
 
 
 def run(
@@ -135,7 +136,7 @@ def test_the_plan_says_what_is_tried_again_after_the_last_run(stage: Stage) -> N
 
 def test_the_lines_fit_a_terminal_and_tell_it_all(stage: Stage) -> None:
     long = a_target("i-5", "a-name-that-goes-on-and-on-" * 4, type="u7i-12tb.224xlarge", az="eu-central-1a")
-    lines = run(stage, "planned", OFF, long, OUT, patch_deadline="2026-11-15T06:00:00Z")["lines"]
+    lines = run(stage, "planned", OFF, long, OUT, patch_deadline="2026-11-15T06:00:00Z", patch_max_running=3)["lines"]
     table = [line for line in lines if line.startswith("wave")]
     assert len(table) == 2
     assert all(len(line) <= 100 for line in table)
@@ -145,6 +146,16 @@ def test_the_lines_fit_a_terminal_and_tell_it_all(stage: Stage) -> None:
     assert "2 hosts will be patched, 5 at a time; of these 1 are off" in text
     assert "Left out: 1." in text
     assert "cannot be finished by 2026-11-15T06:00:00Z" in text
+    assert "at most 3 instances are on at once because of runs (patch_max_running)" in text
+
+
+def test_a_plan_tells_of_the_vcpu_quota_and_a_run_does_not_ask(stage: Stage) -> None:
+    stage.account.on("get_service_quota", {"Quota": {"Value": 20.0}})
+    stage.account.on("describe_instances", {"Reservations": []})
+    stage.account.on("describe_instance_types", {"InstanceTypes": []})
+    off = a_target(state="stopped", type="m5.large")
+    assert "vCPU quota of eu-central-1 (L-1216C47A): 20, 0 in use" in " ".join(run(stage, "planned", off)["lines"])
+    assert "vCPU" not in " ".join(run(stage, "opened", off)["lines"])
 
 
 # Guards
