@@ -80,10 +80,11 @@ format: $(LINT) ## Put into format what `make lint` would complain about
 RIGHTS := $(CURDIR)/.cache/rights
 
 .PHONY: test
-test: $(TEST) ## Unit tests, then every scenario in the lab, two at a time
+# The labs wait more than they work, so three share two cores.
+test: $(TEST) ## Unit tests, then every scenario in the lab, three at a time
 	$(BIN)/pytest -n 2 tests/unit
 	rm -rf $(RIGHTS) && mkdir -p $(RIGHTS)
-	PATCHFLEET_LAB_RIGHTS=$(RIGHTS) $(BIN)/pytest -n 2 tests/integration
+	PATCHFLEET_LAB_RIGHTS=$(RIGHTS) $(BIN)/pytest -n 3 tests/integration
 	PYTHONPATH=tests $(BIN)/python tests/tools/unused_rights.py $(RIGHTS)
 
 .PHONY: matrix
