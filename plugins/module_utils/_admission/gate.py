@@ -15,6 +15,7 @@ from typing import Any
 
 from .._clock import iso
 from .._errors import Deferred, Excluded, PatchFleetError
+from .._fleet.claims import claim_of
 from .._fleet.eligibility import exclusion_of
 from .._fleet.hosts import OFF_STATES
 from .._ledger.records import Host, PowerRecord, Run, Verdict
@@ -175,7 +176,7 @@ def _look(context: StepContext, run: Run, host: Host) -> str | None:
     tag_key = run.settings.get("tag_key")
     if host.facts.get("by_tag") and tags_of(instance).get(str(tag_key)) != run.settings.get("tag_value"):
         raise Excluded(f"It no longer carries the tag {tag_key}={run.settings.get('tag_value')}.", "untagged")
-    exclusion = exclusion_of(instance)
+    exclusion = exclusion_of(instance) or claim_of(tags_of(instance), run.settings, host.facts.get("scheduler"))
     if exclusion is not None:
         raise Excluded(exclusion[1], exclusion[0])
     state = "stopped" if instance["State"]["Name"] in OFF_STATES else "running"

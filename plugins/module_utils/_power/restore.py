@@ -5,7 +5,7 @@
 """Put an instance back into the power state that was recorded: stop it, if and only if its start was ours.
 
 Checked right before the stop: the record says that it was stopped, a run of ours started it, its LaunchTime is still the one
-of that start, and nothing of ours is being installed in it.
+of that start, nobody has claimed it by a tag since, and nothing of ours is being installed in it.
 Sources: EC2 API reference (StopInstances; LaunchTime is new at each start), EC2 user guide "Stop and start your instance".
 """
 
@@ -16,13 +16,14 @@ from typing import Any
 
 from .._aws.errors import AwsError
 from .._errors import Held, PatchFleetError
+from .._fleet.claims import claim_of
 from .._fleet.eligibility import owner_of
 from .._guest.servicing import is_quiet
 from .._ledger.records import SKEW_SECONDS, Host, PowerRecord
 from .._run.earlier import earlier_hosts
 from .._ssm.commands import wait_for_end
 from .._step import StepContext
-from .instances import describe_instance, launch_window
+from .instances import describe_instance, launch_window, tags_of
 from .start import SETTLE_SECONDS
 from .switch import disarm, postpone
 
@@ -45,7 +46,7 @@ def restore(context: StepContext) -> dict[str, Any]:
     try:
         return _put_back(context, record)
     except Held as error:
-        if error.code in {"installation_running", "installation_unknown"}:
+        if error.code in {"installation_running", "installation_unknown", "keep_tag"}:
             disarm(context, record)  # what we do not dare to stop nothing else of ours may
         raise
     except PatchFleetError as error:
@@ -131,10 +132,16 @@ def _refuse_restarted(context: StepContext, record: PowerRecord, instance: dict[
 
 
 def _refuse_owned(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -> None:
-    """An Auto Scaling group, for one, would replace a member that stops."""
-    owner = owner_of(instance)
+    """An Auto Scaling group, for one, would replace a member that stops; a scheduler may want it on.
+
+    Who says "keep" has not said for how long: the record stays open, so that it can be put back when the tag is gone.
+    """
+    settings = context.ledger.run(str(context.run_id)).settings
+    owner = owner_of(instance) or claim_of(tags_of(instance), settings, context.host.facts.get("scheduler"))
     if owner is None:
         return
+    if owner[0] == "keep_tag":
+        raise Held(f"{owner[1]} It is left running; without the tag, restore stops it.", owner[0])
     _leave(context, record, instance)
     code, sentence = owner
     raise Held(f"{sentence} It did not when we started it; it is left running.", code)

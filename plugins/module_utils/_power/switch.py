@@ -59,6 +59,7 @@ def arm(context: StepContext, record: PowerRecord) -> None:
         "due_at": _deadline(context) + margin,
         "margin_seconds": margin,
         "launched": [int(first), int(last)],
+        "keep_tag": context.ledger.run(str(context.run_id)).settings.get("keep_tag"),
     }
     _make(context, record, switch)
 
@@ -89,6 +90,8 @@ def _send(context: StepContext, operation: str, record: PowerRecord, switch: dic
         "LaunchedFrom": [str(switch["launched"][0])],
         "LaunchedUntil": [str(switch["launched"][1])],
     }
+    if switch.get("keep_tag"):
+        parameters["KeepTag"] = [switch["keep_tag"]]
     aws.call(
         *("scheduler", operation, record.instance_id),
         Name=switch["name"],

@@ -19,6 +19,7 @@ from typing import Any
 from .._admission.credentials import end_of_credentials
 from .._aws.errors import AwsError
 from .._clock import iso
+from .._fleet.claims import claim_of, scheduler_of
 from .._fleet.hosts import FleetHost, from_result
 from .._fleet.plan import Plan, Planned, make_plan
 from .._ledger.records import Host, Ledger, Run, Verdict
@@ -34,7 +35,7 @@ from .window import find_window, refuse_outside, within
 KEPT_SETTINGS = (
     *("operation", "rollout", "pause_seconds", "expected_seconds", "deadline_at", "host_timeout_seconds"),
     *("credentials_expire_at", "begin_until_at", "window"),
-    *("tag_key", "tag_value", "fail_on_deferred", "max_running"),
+    *("tag_key", "tag_value", "keep_tag", "scheduler_tag", "fail_on_deferred", "max_running"),
 )
 
 
@@ -63,7 +64,7 @@ def open_run(context: StepContext) -> dict[str, Any]:
     plan = _plan(context, settings)
     lines = _lines(context, plan, settings)
     run = _new_run(context, plan, settings)
-    rows = [_host_row(run.run_id, planned) for planned in plan.hosts]
+    rows = [_host_row(run.run_id, planned, settings) for planned in plan.hosts]
     leased = context.ledger.open_run(run, rows, bool(settings["take_over"]))
     for key, other in leased.items():
         reason = f"Another run holds it: {other}. If its controller is known to be dead, set patch_take_over."
@@ -79,7 +80,8 @@ def open_run(context: StepContext) -> dict[str, Any]:
 
 def _plan(context: StepContext, settings: dict[str, Any]) -> Plan:
     check_together(settings, int(context.params["forks"]), context.clock.now())
-    hosts = _with_rights(context, [_found(from_result(host)) for host in context.params["fleet"]])
+    fleet = [_unclaimed(_found(from_result(host)), settings) for host in context.params["fleet"]]
+    hosts = _with_rights(context, fleet)
     plan = make_plan(hosts, settings, lambda chosen: predict(context.ledger, chosen, settings))
     check_together({**settings, "batch_size": plan.batch_size}, int(context.params["forks"]), context.clock.now())
     refuse_missing_rights(context, [planned.host for planned in plan.included])
@@ -90,6 +92,19 @@ def _found(host: FleetHost) -> FleetHost:
     if host.state != "gone" or host.exclusion is not None:
         return host
     return replace(host, exclusion=("instance_gone", f"AWS knows no {host.key} in the regions that were looked at."))
+
+
+def _unclaimed(host: FleetHost, settings: dict[str, Any]) -> FleetHost:
+    claim = claim_of(host.tags, settings, _accepted_scheduler(host, settings))
+    if claim is None or host.exclusion is not None:
+        return host
+    code, sentence = claim
+    hint = " patch_scheduled_ok takes it all the same." if code == "scheduled" else ""
+    return replace(host, exclusion=(code, sentence + hint))
+
+
+def _accepted_scheduler(host: FleetHost, settings: dict[str, Any]) -> str | None:
+    return scheduler_of(host.tags, settings) if settings["scheduled_ok"] else None
 
 
 def _with_rights(context: StepContext, hosts: list[FleetHost]) -> list[FleetHost]:
@@ -148,9 +163,10 @@ def _new_run(context: StepContext, plan: Plan, settings: dict[str, Any]) -> Run:
     )
 
 
-def _host_row(run_id: str, planned: Planned) -> Host:
+def _host_row(run_id: str, planned: Planned, settings: dict[str, Any]) -> Host:
     host = planned.host
     facts: dict[str, Any] = {"type": host.type, "az": host.az, "by_tag": host.by_tag}
+    facts["scheduler"] = _accepted_scheduler(host, settings)
     if planned.expected and planned.expected.basis != "default":
         facts.update(expected_seconds=planned.expected.p90_seconds, expected_from=planned.expected.basis)
     if host.transport != "ssm":

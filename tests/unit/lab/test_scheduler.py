@@ -83,6 +83,22 @@ def test_a_host_that_somebody_else_started_since_is_left_alone(make_lab: MakeLab
     assert said(lab) == ["Somebody else started it since."]
 
 
+def test_a_host_that_somebody_wants_on_is_left_on_until_they_take_the_tag_away(make_lab: MakeLab) -> None:
+    lab = a_lab(make_lab, state="stopped", tags={"PatchGroup": "Windows", "patchfleet:keep": "Ann"})
+    wanted = schedule(lab)
+    given = json.loads(wanted["Target"]["Input"])
+    given["Parameters"]["KeepTag"] = ["patchfleet:keep"]
+    wanted["Target"]["Input"] = json.dumps(given)
+    lab.client("scheduler", access_key="ASIAROLE").create_schedule(**wanted)
+    lab.start("a")
+    lab.run_for(4000)
+    assert lab.state("a") == "running"
+    lab.client("ec2").delete_tags(Resources=[lab.id("a")], Tags=[{"Key": "patchfleet:keep"}])
+    lab.run_for(3600)
+    assert lab.state("a") == "stopped"
+    assert said(lab)[0] == "A tag of it says that it is to be left alone."
+
+
 def test_a_host_that_is_off_is_looked_at_once(make_lab: MakeLab) -> None:
     lab = a_lab(make_lab, state="stopped")
     lab.client("scheduler", access_key="ASIAROLE").create_schedule(**schedule(lab))

@@ -25,6 +25,8 @@ SETTINGS: dict[str, Any] = {
     "failure_budget_hosts": 1,
     "tag_key": "PatchGroup",
     "tag_value": "Windows",
+    "keep_tag": "patchfleet:keep",
+    "scheduler_tag": "Schedule",
 }
 
 

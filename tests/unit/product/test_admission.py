@@ -127,6 +127,29 @@ def test_a_host_that_lost_its_tag_is_left_out(stage: Stage) -> None:
     assert starting(stage) == []
 
 
+@pytest.mark.parametrize(
+    ("there", "code"),
+    [
+        ({"patchfleet__keep": "Ann"}, "keep_tag"),
+        ({"Schedule": "nights"}, "scheduled"),
+        ({"IS-ManagedBy": "x"}, "scheduled"),
+    ],
+)
+def test_a_host_that_somebody_claimed_since_the_plan_is_left_out(
+    stage: Stage, there: dict[str, str], code: str
+) -> None:
+    stage.open_run(host(0, facts={"scheduler": "Schedule=office-hours"}))
+    stage.account.on("describe_instances", shown("stopped", Tags=tags(PatchGroup="Windows", **there)))
+    assert refused(stage) == ("excluded", code)
+    assert starting(stage) == []
+
+
+def test_a_host_is_let_in_under_the_scheduler_that_the_plan_accepted(stage: Stage) -> None:
+    stage.open_run(host(0, facts={"scheduler": "Schedule=office-hours"}))
+    stage.account.on("describe_instances", shown("stopped", InstanceId=FIRST, Tags=tags(Schedule="office-hours")))
+    assert admit(stage)["admitted"] is True
+
+
 def test_a_host_of_the_inventory_needs_no_tag(stage: Stage) -> None:
     stage.open_run(host(0, facts={"by_tag": False}))
     stage.account.on("describe_instances", shown("stopped", Tags=[]))

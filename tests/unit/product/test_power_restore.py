@@ -89,10 +89,11 @@ def test_a_stop_is_a_plain_one(night: Stage) -> None:
     [
         ({"Tags": tags(aws__autoscaling__groupName="web")}, "auto_scaling_group"),
         ({"Operator": {"Managed": True, "Principal": "eks.amazonaws.com"}}, "managed_by_service"),
+        ({"Tags": tags(Schedule="office-hours")}, "scheduled"),
     ],
-    ids=["group", "service"],
+    ids=["group", "service", "scheduler"],
 )
-def test_a_host_that_was_given_to_something_of_aws_is_left_to_it(
+def test_a_host_that_was_given_to_something_else_is_left_to_it(
     night: Stage, taken_by: dict[str, Any], code: str
 ) -> None:
     """An Auto Scaling group replaces a member that stops."""
@@ -101,6 +102,38 @@ def test_a_host_that_was_given_to_something_of_aws_is_left_to_it(
     assert (error.code, stops(night), is_open(night)) == (code, 0, False)
     assert error.reason.endswith("It did not when we started it; it is left running.")
     assert night.facts()["final_state"] == "running"
+
+
+def test_a_host_that_somebody_wants_on_is_left_on_until_they_take_the_tag_away(night: Stage) -> None:
+    night.account.on("describe_instances", shown("running", launched=LAUNCHED, Tags=tags(patchfleet__keep="Ann")))
+    error = held(night)
+    assert (error.code, stops(night), is_open(night)) == ("keep_tag", 0, True)
+    assert "without the tag, restore stops it" in error.reason
+    night.account.on("describe_instances", OURS)
+    assert restore(night)["changed"] is True
+
+
+def test_a_tag_that_comes_while_an_installation_is_waited_for_is_seen(night: Stage) -> None:
+    """What was looked at before a long wait is old: the host is looked at again right before the stop."""
+    night.ledger.learn(RUN, ID, {"servicing": True})
+    kept = shown("running", launched=LAUNCHED, Tags=tags(patchfleet__keep=""))
+    night.account.on("describe_instances", OURS, kept)
+    night.guest.answers("servicing_state", {"installing": True}, {"installing": False})
+    assert held(night).code == "keep_tag"
+    assert stops(night) == 0
+
+
+@pytest.mark.parametrize(("now", "stopped"), [("office-hours", True), ("nights", False)])
+def test_a_host_of_a_scheduler_is_put_back_while_its_schedule_is_the_same(
+    night: Stage, now: str, stopped: bool
+) -> None:
+    night.ledger.learn(RUN, ID, {"scheduler": "Schedule=office-hours"})
+    there = tags(Schedule=now, **{"IS-ManagedBy": "a hub that has put its own tag on it since"})
+    night.account.on("describe_instances", shown("running", launched=LAUNCHED, Tags=there))
+    if stopped:
+        assert restore(night)["changed"] is True
+    else:
+        assert held(night).code == "scheduled"
 
 
 def test_a_host_whose_patch_failed_is_stopped_too(night: Stage) -> None:

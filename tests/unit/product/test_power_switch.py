@@ -79,6 +79,7 @@ def test_it_is_made_before_the_start_and_aimed_after_it(night: Stage) -> None:
     assert (made["ScheduleExpressionTimezone"], made["ActionAfterCompletion"]) == ("UTC", "DELETE")
     assert made["Target"]["RoleArn"] == "arn:aws:iam::123456789012:role/PatchFleet-scheduler-eu-central-1"
     assert json.loads(made["Target"]["Input"])["DocumentName"] == "PatchFleet-stop-host"
+    assert json.loads(made["Target"]["Input"])["Parameters"]["KeepTag"] == ["patchfleet:keep"]
     first, last = launched(made)
     assert first <= -300, "our clock may be fast"
     assert last >= 300, "or slow"

@@ -158,6 +158,41 @@ def test_a_plan_tells_of_the_vcpu_quota_and_a_run_does_not_ask(stage: Stage) -> 
     assert "vCPU" not in " ".join(run(stage, "opened", off)["lines"])
 
 
+# Claims by tag
+
+
+def claimed(stage: Stage, *hosts: FleetHost, **variables: Any) -> dict[str, tuple[str | None, str | None]]:
+    """Outcome and reason code of each host once a run is opened."""
+    result = run(stage, "opened", *hosts, **variables)
+    return {host.name: (host.outcome, host.reason_code) for host in stage.ledger.hosts(result["run_id"])}
+
+
+SCHEDULED = a_target("i-7", "office", tags={"PatchGroup": "Windows", "Schedule": "office-hours"})
+KEPT = a_target("i-8", "kept", tags={"PatchGroup": "Windows", "patchfleet:keep": ""})
+
+
+def test_a_host_that_somebody_claims_by_a_tag_is_left_alone(stage: Stage) -> None:
+    assert claimed(stage, ON, SCHEDULED, KEPT) == {
+        "dev-02": (None, None),
+        "office": ("excluded", "scheduled"),
+        "kept": ("excluded", "keep_tag"),
+    }
+
+
+def test_hosts_of_a_scheduler_are_taken_if_that_is_said_and_their_schedule_is_kept(stage: Stage) -> None:
+    assert claimed(stage, SCHEDULED, KEPT, patch_scheduled_ok=True)["office"] == (None, None)
+    (opened,) = stage.ledger.runs()
+    assert stage.ledger.host(opened.run_id, "i-7").facts["scheduler"] == "Schedule=office-hours"
+    assert (opened.settings["keep_tag"], opened.settings["scheduler_tag"]) == ("patchfleet:keep", "Schedule")
+
+
+def test_the_tags_may_have_other_names(stage: Stage) -> None:
+    names = {"patch_keep_tag": "PatchGroup", "patch_scheduler_tag": "OnOff"}
+    assert claimed(stage, SCHEDULED, **names)["office"] == ("excluded", "keep_tag")
+    other = a_target("i-9", "other", tags={"OnOff": "nights"})
+    assert "Left out: 1" in " ".join(run(stage, "planned", ON, other, patch_scheduler_tag="OnOff")["lines"])
+
+
 # Guards
 
 

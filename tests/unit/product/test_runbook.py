@@ -21,7 +21,7 @@ PUT_TOGETHER = {
     "install.py": {"agent_lost", "installation_hung", "install_timeout"},
     "errors.py": {"access_denied", "credentials_expired", "throttled"},
     "discover.py": {"no_way_in", "not_windows"},
-    "plan.py": {"excluded"},
+    "plan.py": {"excluded_by_user"},
 }
 """Codes that no constructor holds as one text, by the file that makes them."""
 NOT_CODES = {"category", "reason_code", "instance_", "_tasks_failed", "stop"}
@@ -39,8 +39,9 @@ def in_constructors() -> Iterator[str]:
 
 
 def in_exclusions() -> Iterator[str]:
-    text = (ROOT / "plugins" / "module_utils" / "_fleet" / "eligibility.py").read_text()
-    yield from re.findall(r'(?:return |^\s+)"([a-z_]+)",', text, re.MULTILINE)
+    for name in ("eligibility.py", "claims.py"):
+        text = (ROOT / "plugins" / "module_utils" / "_fleet" / name).read_text()
+        yield from re.findall(r'(?:return |^\s+)"([a-z_]+)",', text, re.MULTILINE)
 
 
 def in_scripts() -> Iterator[str]:
@@ -67,6 +68,6 @@ def test_the_runbook_has_each_code_and_no_other() -> None:
     rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
     told = {code for row in rows for code in re.findall(r"`([a-z0-9_]+)`", row)}
     told |= set(re.findall(r"`([a-z0-9_]+)`", text.partition("## Before anything is touched")[2]))
-    outcomes = {"patched", "compliant", "noncompliant", "deferred", "failed", "held"}
+    outcomes = {"patched", "compliant", "noncompliant", "deferred", "excluded", "failed", "held"}
     assert codes() - told == set()
     assert told - codes() - outcomes == set()

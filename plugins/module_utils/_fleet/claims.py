@@ -1,0 +1,40 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tags by which people and schedulers claim a host's power for themselves.
+
+Source: Instance Scheduler on AWS, implementation guide (the stack's parameter "Schedule tag key", ``Schedule`` by default) and its
+source since 3.1 (``IS-ManagedBy``, which it puts on what it manages).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .eligibility import Exclusion
+
+MANAGED_BY = "IS-ManagedBy"
+
+
+def scheduler_of(tags: Mapping[str, str], settings: Mapping[str, Any]) -> str | None:
+    """What names the scheduler, and its schedule, that turns a host on and off, as ``key=value``; None where nothing does."""
+    key = next((key for key in (settings.get("scheduler_tag"), MANAGED_BY) if key in tags), None)
+    return f"{key}={tags[key]}" if key and settings.get("scheduler_tag") else None
+
+
+def claim_of(tags: Mapping[str, str], settings: Mapping[str, Any], accepted: str | None = None) -> Exclusion:
+    """(code, sentence) when somebody claims the host by a tag; None when nobody does.
+
+    Args:
+        settings: of the run: keep_tag, scheduler_tag. A run of an older version has none, and heeds none.
+        accepted: the scheduler under which the run took the host, as scheduler_of gives it.
+    """
+    keep = settings.get("keep_tag")
+    if keep in tags:
+        return "keep_tag", f"Its tag {keep} says that it is to be left alone."
+    scheduler = scheduler_of(tags, settings)
+    if scheduler is not None and scheduler != accepted:
+        return "scheduled", f"A scheduler turns it on and off ({scheduler})."
+    return None
