@@ -47,6 +47,11 @@ options:
     type: str
     required: true
     choices: [started, restored]
+  mark_tag:
+    description:
+      - With O(state=started), set a tag with this key on the instance first; its value is the run. It is taken away when the
+        instance is put back or left to somebody else. A tag with this key that somebody else has set stays as it is.
+    type: str
   start_timeout_seconds:
     description:
       - From the first try to start until the instance runs, waiting for capacity and quota included.

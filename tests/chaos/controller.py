@@ -43,6 +43,8 @@ WRITES = frozenset(
         *("end_step", "record_power", "note_start", "note_launch", "close_power", "remember"),
     }
 )
+MARK_TAG = "patchfleet:run"
+"""Set on each host that a controller has; what sets it and takes it away are acts like others."""
 
 
 class Killed(BaseException):
@@ -118,7 +120,7 @@ class Controller:
             return
         way = {**place, "instance_id": host["key"]}
         try:
-            self._step(POWER, **way, state="started")
+            self._step(POWER, **way, state="started", mark_tag=MARK_TAG)
             self._step(WAIT, **way)
             self._step(SPACE, **way, scripts=dict.fromkeys(SCRIPTS, ""))
             self._step(HEALTH, **way, scripts=dict.fromkeys(SCRIPTS, ""))

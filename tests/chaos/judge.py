@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Run
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
-from chaos.controller import Controller
+from chaos.controller import MARK_TAG, Controller
 from chaos.night import Night
 from chaos.watch import BEGUN, CUT_OFF, LEFT_ON, LOST, NOT_ONE, UNRECORDED, Problem
 from lab.fields import OUTCOMES
@@ -45,6 +45,8 @@ def _hosts(night: Night) -> Iterator[Problem]:
         was = "stopped" if host.spec.state in OFF else "running"
         if name not in touched and record is None and host.state != was and name not in named:
             yield Problem(LOST, f"{name}: was {was} and is {host.state}")
+        if name not in touched and record is None and MARK_TAG in host.tags.latest:
+            yield Problem(LOST, f"{name}: still marked as ours, and nobody knows")
         if name not in touched and record is not None and record.original_state != was:
             yield Problem(LOST, f"{name}: was {was}, and the ledger says {record.original_state}")
 

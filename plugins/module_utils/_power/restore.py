@@ -24,6 +24,7 @@ from .._run.earlier import earlier_hosts
 from .._ssm.commands import wait_for_end
 from .._step import StepContext
 from .instances import describe_instance, launch_window, tags_of
+from .mark import unmark
 from .start import SETTLE_SECONDS
 from .switch import disarm, postpone
 
@@ -58,9 +59,11 @@ def restore(context: StepContext) -> dict[str, Any]:
 def _put_back(context: StepContext, record: PowerRecord) -> dict[str, Any]:
     instance = describe_instance(context.aws, record.instance_id)
     if instance is None or instance["State"]["Name"] in {"terminated", "shutting-down"}:
-        return _close(context, record, "gone", "The instance does not exist any more; there is nothing to put back.")
+        return _close(
+            context, record, None, "gone", "The instance does not exist any more; there is nothing to put back."
+        )
     if record.original_state == "running":
-        return _close(context, record, instance["State"]["Name"], None)
+        return _close(context, record, instance, instance["State"]["Name"], None)
     return _stop(context, record, instance)
 
 
@@ -72,7 +75,7 @@ def _stop(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -
         state = instance["State"]["Name"]
     if state == "running":
         if record.started_by is None:
-            return _close(context, record, state, "Somebody else started it; it is left running.")
+            return _close(context, record, instance, state, "Somebody else started it; it is left running.")
         _refuse_restarted(context, record, instance)
         _refuse_owned(context, record, instance)
         if context.check_mode:
@@ -84,7 +87,7 @@ def _stop(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -
     stopped = state == "stopped" or _wait_for_state(context, record, {"stopped", "terminated"}) is not None
     if not stopped:
         raise Held("The instance was told to stop, but had not stopped when the time was over.", "still_stopping")
-    return _close(context, record, "stopped", None, changed=state == "running")
+    return _close(context, record, instance, "stopped", None, changed=state == "running")
 
 
 def _settled(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -> dict[str, Any]:
@@ -104,10 +107,18 @@ def _settled(context: StepContext, record: PowerRecord, instance: dict[str, Any]
 
 
 def _close(
-    context: StepContext, record: PowerRecord, state: str, note: str | None, changed: bool = False
+    context: StepContext,
+    record: PowerRecord,
+    instance: dict[str, Any] | None,
+    state: str,
+    note: str | None,
+    changed: bool = False,
 ) -> dict[str, Any]:
     if not context.check_mode:
         disarm(context, record)
+        left = unmark(context, record, instance)
+        if left:
+            raise Held(f"It is {state}, as it was found. {left}", "mark_left")
         context.ledger.close_power(record.host_key, note or "restored", context.clock.now(), fence=context.fence)
         context.learn(final_state=state, off_at=context.clock.now() if changed else None)
         if changed:
@@ -141,6 +152,7 @@ def _refuse_owned(context: StepContext, record: PowerRecord, instance: dict[str,
     if owner is None:
         return
     if owner[0] == "keep_tag":
+        _let_unmarked(context, record, instance)
         raise Held(f"{owner[1]} It is left running; without the tag, restore stops it.", owner[0])
     _leave(context, record, instance)
     code, sentence = owner
@@ -151,8 +163,16 @@ def _leave(context: StepContext, record: PowerRecord, instance: dict[str, Any]) 
     """It has become somebody else's."""
     if not context.check_mode:
         disarm(context, record)
+        _let_unmarked(context, record, instance)
         context.ledger.close_power(record.host_key, "others", context.clock.now(), fence=context.fence)
         context.learn(final_state=instance["State"]["Name"])
+
+
+def _let_unmarked(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -> None:
+    """There is worse to tell of the host than a tag that could not be taken away."""
+    left = unmark(context, record, instance)
+    if left:
+        context.say(left)
 
 
 def _finish_installations(context: StepContext, record: PowerRecord) -> bool:

@@ -18,6 +18,7 @@ from .._errors import Deferred, PatchFleetError
 from .._ledger.records import PowerRecord
 from .._step import StepContext
 from .instances import describe_instance, state_reason
+from .mark import mark
 from .switch import aim, arm, disarm, take_over
 
 NO_HEADROOM = frozenset({"VcpuLimitExceeded", "InstanceLimitExceeded", "MaxIOPSLimitExceeded"})
@@ -45,6 +46,7 @@ def start(context: StepContext) -> dict[str, Any]:
             "not_recorded",
         )
     before = _wait_until_settled(context, instance_id, deadline)
+    mark(context, record, before)
     if before["State"]["Name"] == "running":
         take_over(context, record)
         return _result(before, started=False)

@@ -28,6 +28,7 @@ STEP = Step(
         "fence": {"type": "int"},
         "instance_id": {"type": "str", "required": True},
         "state": {"type": "str", "required": True, "choices": ["started", "restored"]},
+        "mark_tag": {"type": "str", "no_log": False},
         "start_timeout_seconds": {"type": "int", "default": 900},
         "install_timeout_seconds": {"type": "int", "default": 7200},
         "dead_man_switch": {"type": "bool", "default": False},

@@ -25,16 +25,16 @@ from .._step import StepContext
 def missing_power_right(context: StepContext, host: FleetHost) -> AwsError | None:
     """The denial of starting or stopping this instance, if there is one."""
     for operation in ("start_instances", "stop_instances"):
-        error = _dry_run(context, host, operation)
+        error = _dry_run(context, host, operation, InstanceIds=[host.instance_id])
         if error is not None and error.aws_code in DENIED:
             return error
     return None
 
 
-def _dry_run(context: StepContext, host: FleetHost, operation: str) -> AwsError | None:
+def _dry_run(context: StepContext, host: FleetHost, operation: str, **request: Any) -> AwsError | None:
     aws = context.aws.in_region(host.region)
     try:
-        aws.call("ec2", operation, host.instance_id, InstanceIds=[host.instance_id], DryRun=True)
+        aws.call("ec2", operation, host.instance_id, **request, DryRun=True)
     except AwsError as error:
         return error
     return None
@@ -53,6 +53,8 @@ def refuse_missing_rights(context: StepContext, hosts: list[FleetHost]) -> None:
         refuse_without_setup(context, settings["setup_prefix"], regions)
     if settings["snapshot_before_grow"]:
         _refuse_without_snapshots(context, [host for host in managed if host.kind == "ec2"])
+    if settings["mark_tag"]:
+        _refuse_without_marks(context, [host for host in managed if host.kind == "ec2"])
     for region in sorted({str(host.region) for host in managed}):
         there = next(host for host in managed if host.region == region)
         aws = context.aws.in_region(region)
@@ -86,6 +88,17 @@ def _refuse_without_snapshots(context: StepContext, hosts: list[FleetHost]) -> N
         except AwsError as error:
             if error.aws_code in DENIED:
                 raise
+
+
+def _refuse_without_marks(context: StepContext, hosts: list[FleetHost]) -> None:
+    """The rights hold for the hosts' tag and this one; a host of each region is tried."""
+    wanted = [{"Key": context.params["settings"]["mark_tag"], "Value": "a run"}]
+    for region in sorted({str(host.region) for host in hosts}):
+        there = _typical(context, [host for host in hosts if host.region == region])
+        for operation in ("create_tags", "delete_tags"):
+            error = _dry_run(context, there, operation, Resources=[there.instance_id], Tags=wanted)
+            if error is not None and error.aws_code in DENIED:
+                raise error
 
 
 def _simulate(context: StepContext, host: FleetHost) -> None:

@@ -68,6 +68,7 @@ VARIABLES = (
     Variable("patch_outside_window_ok", "yes_no", False),
     Variable("patch_credentials_expire_at", "moment"),
     Variable("patch_fail_on_deferred", "yes_no", False),
+    Variable("patch_mark_tag", "text"),
     Variable("patch_start_timeout_seconds", "whole", 900, least=60),
     Variable("patch_dead_man_switch", "yes_no", False),
     Variable("patch_dead_man_switch_margin_seconds", "whole", 3600, least=600),
@@ -240,6 +241,16 @@ def check_together(settings: dict[str, Any], forks: int, now: float) -> None:
     _refuse_past("patch_deadline", settings["deadline_at"], now)
 
     _refuse_past("patch_credentials_expire_at", settings["credentials_expire_at"], now)
+    _check_mark(settings)
+
+
+def _check_mark(settings: dict[str, Any]) -> None:
+    """The mark is set and taken away again, which no tag that means something else may be."""
+    mark = str(settings["mark_tag"] or "")
+    taken = {settings["tag_key"], settings["keep_tag"], settings["scheduler_tag"], "Name"}
+    if mark in taken or mark.lower().startswith("aws:"):
+        right = "It must be a tag key of its own: not the targets', the keep tag's or a scheduler's, not Name, none of AWS's."
+        raise InvalidOption("patch_mark_tag", mark, right)
 
 
 def _refuse_past(name: str, at: float | None, now: float) -> None:

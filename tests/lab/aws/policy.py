@@ -48,6 +48,9 @@ OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "Bool": lambda wanted, found: wanted.lower() == found.lower(),
 }
 
+FOR_ALL_VALUES = {"ForAllValues:StringEquals": "StringEquals"}
+"""For keys with several values, such as aws:TagKeys, which are joined by commas here."""
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -68,8 +71,13 @@ class Statement:
 
     @staticmethod
     def _holds(need: Need, operator: str, key: str, wanted: tuple[str, ...]) -> bool:
-        """A key that the call does not carry matches nothing."""
+        """A key that the call does not carry matches nothing, but for ``Null`` and ``ForAllValues``, which say so."""
         found = next((value for name, value in need.context.items() if name.lower() == key.lower()), None)
+        if operator == "Null":
+            return (found is None) == (wanted[0].lower() == "true")
+        if operator in FOR_ALL_VALUES:
+            each = OPERATORS[FOR_ALL_VALUES[operator]]
+            return found is None or all(any(each(value, one) for value in wanted) for one in found.split(","))
         return found is not None and any(OPERATORS[operator](value, found) for value in wanted)
 
 
@@ -84,7 +92,7 @@ def statements_of(document: dict[str, Any] | str) -> list[Statement]:
             for key, value in keys.items()
         ]
         for operator, _key, _wanted in conditions:
-            OPERATORS[operator]
+            OPERATORS[FOR_ALL_VALUES.get(operator, "Bool" if operator == "Null" else operator)]
         found.append(
             Statement(
                 sid=raw.get("Sid", ""),

@@ -92,7 +92,8 @@ def _snapshot(request: Request, hosts: list[Host]) -> Iterator[Part]:
 def _tagging(request: Request, hosts: list[Host]) -> Iterator[Part]:
     tags = request.params.get("Tags") or []
     for action, arn, context in _on_hosts(request, hosts):
-        yield action, arn, {**context, **_requested_tags(tags), "aws:TagKeys": ",".join(tag["Key"] for tag in tags)}
+        keys = {"aws:TagKeys": ",".join(tag["Key"] for tag in tags)} if tags else {}
+        yield action, arn, {**context, **_requested_tags(tags), **keys}
 
 
 def _quota(request: Request, _hosts: list[Host]) -> Iterator[Part]:

@@ -21,6 +21,8 @@ from lab.scenario import Scenario
 REGION = "eu-central-1"
 TEMPLATE = Path(__file__).parents[3] / "roles" / "aws_prerequisites" / "files" / "patchfleet.yaml"
 STACK = "patchfleet"
+MARK_TAG = "patchfleet:run"
+"""What patch_mark_tag is in scenarios."""
 
 
 def set_up(stacks: Stacks, scenario: Scenario, now: datetime) -> str:
@@ -32,6 +34,7 @@ def set_up(stacks: Stacks, scenario: Scenario, now: datetime) -> str:
         "ControllerPrincipals": f"arn:aws:iam::{ACCOUNT_ID}:root",
         "KmsKeyArns": ",".join(key_arn(region) for region in regions),
         "AllowSnapshots": "true",
+        "MarkTag": MARK_TAG,
         "DeadManSwitch": "true",
     }
     named = named_tables(scenario)
@@ -47,6 +50,7 @@ def with_everything() -> Iterator[Stacks]:
         "ControllerOnEc2": "true",
         "KmsKeyArns": key_arn(REGION),
         "AllowSnapshots": "true",
+        "MarkTag": MARK_TAG,
         "CommandOutputToLogs": "true",
         "DeadManSwitch": "true",
         "LedgerTable": "create",

@@ -45,6 +45,18 @@ def test_a_statement(statement: dict[str, Any], decision: bool) -> None:
     assert allowed(need, statement) is decision
 
 
+@pytest.mark.parametrize(
+    ("keys", "decision"),
+    [({"aws:TagKeys": "a"}, True), ({"aws:TagKeys": "a,b"}, True), ({"aws:TagKeys": "a,c"}, False), ({}, True)],
+)
+def test_all_values_of_a_key_are_among_those_of_the_policy(keys: dict[str, str], decision: bool) -> None:
+    """No value at all is no other one (IAM user guide, "Multivalued context keys"); ``Null`` asks for one."""
+    need, among = Need("ec2:DeleteTags", "*", keys), {"ForAllValues:StringEquals": {"aws:TagKeys": ["a", "b"]}}
+    assert allowed(need, {"Condition": among}) is decision
+    assert allowed(need, {"Condition": {**among, "Null": {"aws:TagKeys": "false"}}}) is (decision and bool(keys))
+    assert allowed(need, {"Condition": {"Null": {"aws:TagKeys": "true"}}}) is (not keys)
+
+
 def test_nothing_is_allowed_by_default_and_a_denial_wins() -> None:
     assert not allowed(a_need())
     assert not allowed(a_need(), {}, {"Effect": "Deny", "Action": "ec2:StopInstances"})

@@ -15,7 +15,7 @@ import pytest
 from lab.aws.cloudformation.stacks import Stacks
 from lab.aws.policy import Need, Statement, deciding
 from lab.aws.rights import key_arn
-from lab.aws.setup import REGION, set_up, with_everything
+from lab.aws.setup import MARK_TAG, REGION, set_up, with_everything
 from lab.scenario import load
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "17-encrypted-volumes.yml"
@@ -36,6 +36,7 @@ CHANGES = [
     Need("ec2:CreateSnapshot", VOLUME, TAGGED),
     Need("ec2:CreateSnapshot", SNAPSHOT, {**HERE, "aws:RequestTag/patchfleet:volume": "vol-1"}),
     Need("ec2:CreateTags", SNAPSHOT, {**HERE, "ec2:CreateAction": "CreateSnapshot"}),
+    *(Need(f"ec2:{name}Tags", INSTANCE, {**TAGGED, "aws:TagKeys": MARK_TAG}) for name in ("Create", "Delete")),
     Need("ssm:SendCommand", INSTANCE, BY_TAG),
     Need("ssm:SendCommand", NODE, BY_TAG),
     *(
@@ -146,7 +147,8 @@ def test_a_run_is_started_in_no_other_way_either(role: str, need: Need) -> None:
         ("ssm:SendCommand", f"arn:aws:ssm:{REGION}:{OURS}:document/AWS-RunPowerShellScript", HERE),
         ("ec2:TerminateInstances", INSTANCE, TAGGED),
         ("ec2:ModifyInstanceAttribute", INSTANCE, TAGGED),
-        ("ec2:CreateTags", INSTANCE, {**TAGGED, "aws:RequestTag/PatchGroup": "Windows"}),
+        ("ec2:CreateTags", INSTANCE, {**TAGGED, "aws:TagKeys": f"{MARK_TAG},PatchGroup"}),
+        ("ec2:DeleteTags", INSTANCE, {**TAGGED, "aws:TagKeys": "PatchGroup"}),
         ("ec2:DeleteVolume", VOLUME, TAGGED),
         ("dynamodb:PutItem", TABLE.replace("PatchFleet-", "Others-"), {}),
         ("dynamodb:DeleteTable", TABLE, {}),

@@ -39,7 +39,6 @@ NO_ACTION = {"dynamodb:TransactWriteItems"}
 NOT_CALLED_BY_NAME = {
     "kms:CreateGrant",  # EC2 makes the grant in the caller's name when it starts an encrypted host
     "iam:PassRole",  # part of CreateSchedule and UpdateSchedule, which give the schedule its role
-    "ec2:CreateTags",  # part of CreateSnapshot when that gives tags
     *("dynamodb:PutItem", "dynamodb:DeleteItem"),  # parts of TransactWriteItems
 }
 

@@ -237,6 +237,24 @@ def test_power_rights_are_tried_dry_on_one_stopped_host_a_region(stage: Stage) -
     assert len(stage.account.of("stop_instances")) == 2
 
 
+@pytest.mark.parametrize("lacking", ["create_tags", "delete_tags"])
+def test_the_right_to_mark_is_tried_dry_on_one_host_a_region(stage: Stage, lacking: str) -> None:
+    stage.account.on("create_tags", DRY_RUN)
+    stage.account.on("delete_tags", DRY_RUN)
+    run(stage, "planned", OFF, ON, patch_mark_tag="patchfleet:run")
+    (tried,) = stage.account.of("create_tags")
+    assert (tried.params["DryRun"], tried.params["Tags"][0]["Key"]) == (True, "patchfleet:run")
+    stage.account.on(lacking, denied(lacking))
+    assert refusal(stage, patch_mark_tag="patchfleet:run").code == "access_denied"
+
+
+@pytest.mark.parametrize("key", ["PatchGroup", "patchfleet:keep", "Schedule", "Name", "aws:patchfleet"])
+def test_a_mark_is_no_tag_that_means_something_else(stage: Stage, key: str) -> None:
+    error = refusal(stage, patch_mark_tag=key)
+    assert isinstance(error, InvalidOption)
+    assert error.option == "patch_mark_tag"
+
+
 @pytest.mark.parametrize("operation", ["StartInstances", "StopInstances"])
 def test_a_power_right_that_is_missing_fails_the_stopped_hosts_alone(stage: Stage, operation: str) -> None:
     method = {"StartInstances": "start_instances", "StopInstances": "stop_instances"}[operation]
