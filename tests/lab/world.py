@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from lab.agent import Agent
 from lab.guest import Guest
@@ -61,6 +62,7 @@ class Host:
         self.meter = Meter()
         self.profile = None if spec.kind != "ec2" or spec.agent == "no_role" else "managed-node"
         self._switched_off = False
+        self.associations: list[dict[str, Any]] = []  # rows of DescribeInstanceAssociationsStatus
         self.unrecorded_starts = 0
         self.ever_started_by_us = False
 

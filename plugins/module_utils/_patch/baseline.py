@@ -22,6 +22,7 @@ from .._guest.causes import UNKNOWN, cause_of
 from .._guest.repair import advice_for
 from .._ssm.commands import Command, Invocation, send, wait_for_end
 from .._step import StepContext
+from .others import COMMENT, seen, wait_for_others
 
 DOCUMENT = "AWS-RunPatchBaseline"
 GAP_SECONDS = 130.0
@@ -29,6 +30,8 @@ PAUSES = (15.0, 45.0)
 """An installation takes long; looking more often would cost API calls and save seconds."""
 SCAN_TIMEOUT_SECONDS = 3600
 STATE_LAG_SECONDS = 180.0
+SCANS = 3
+"""So often one is repeated because somebody else patched the host meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,17 @@ class Scan:
 def run_baseline(
     context: StepContext, instance_id: str, operation: str, snapshot_id: str, timeout_seconds: int
 ) -> Invocation:
-    """One run of the document (``Install`` or ``Scan``), at least GAP_SECONDS after the last that this run or step made.
+    """One run of the document (``Install`` or ``Scan``), at least GAP_SECONDS after the last one, ours or somebody else's.
 
     Raises:
         PatchFleetError: it did not end in time (nothing is cancelled), or could not be sent.
     """
     _keep_apart(context)
+    run = context.run_id or snapshot_id
+    patience = float(context.params.get("install_timeout_seconds") or timeout_seconds)
+    if wait_for_others(context, instance_id, {run}, context.deadline(patience)):
+        context.learn(baseline_ended_at=context.clock.now())
+        _keep_apart(context)
     known = _document_parameters(context)
     wanted = {
         "Operation": operation,
@@ -66,7 +74,7 @@ def run_baseline(
         DOCUMENT,
         {name: [value] for name, value in wanted.items() if name in known},
         execution_seconds=timeout_seconds,
-        comment=f"patchfleet: {operation}",
+        comment=COMMENT.format(operation=operation, run=run),
         cloudwatch_log_group=context.params.get("cloudwatch_log_group"),
     )
     command_id = (_send_installing if operation == "Install" else send)(context, instance_id, command)
@@ -108,7 +116,25 @@ def _document_parameters(context: StepContext) -> set[str]:
 
 
 def scan(context: StepContext, instance_id: str, snapshot_id: str) -> Scan:
-    """A fresh scan, read at once; its state must be of this snapshot and younger than the command.
+    """A fresh scan, read at once, during which nobody else has begun to patch the host.
+
+    Raises:
+        PatchFleetError: ``others_patching`` when that was so each time, else as _scan_once.
+    """
+    for _number in range(SCANS):
+        asked_at = context.clock.now()
+        found = _scan_once(context, instance_id, snapshot_id)
+        meanwhile = seen(context, instance_id, {context.run_id or snapshot_id}, since=asked_at, ended_too=True)
+        if not meanwhile:
+            return found
+        context.say(f"scanning again, since somebody else patched it meanwhile: {', '.join(meanwhile)}")
+    raise PatchFleetError(
+        f"Somebody else patches it again and again, so nothing is proven: {', '.join(meanwhile)}.", "others_patching"
+    )
+
+
+def _scan_once(context: StepContext, instance_id: str, snapshot_id: str) -> Scan:
+    """A fresh scan; its state must be of this snapshot and younger than the command.
 
     Raises:
         PatchFleetError: ``not_proven`` when no such state appears, ``scan_failed`` when the search failed.

@@ -5,7 +5,7 @@
 """Put an instance back into the power state that was recorded: stop it, if and only if its start was ours.
 
 Checked right before the stop: the record says that it was stopped, a run of ours started it, its LaunchTime is still the one
-of that start, nobody has claimed it by a tag since, and nothing of ours is being installed in it.
+of that start, nobody has claimed it by a tag since, and neither we nor others are patching it.
 Sources: EC2 API reference (StopInstances; LaunchTime is new at each start), EC2 user guide "Stop and start your instance".
 """
 
@@ -20,6 +20,7 @@ from .._fleet.claims import claim_of
 from .._fleet.eligibility import owner_of
 from .._guest.servicing import is_quiet
 from .._ledger.records import SKEW_SECONDS, Host, PowerRecord
+from .._patch.others import seen, wait_for_others
 from .._run.earlier import earlier_hosts
 from .._ssm.commands import wait_for_end
 from .._step import StepContext
@@ -29,6 +30,8 @@ from .start import SETTLE_SECONDS
 from .switch import disarm, postpone
 
 STOP_TIMEOUT_SECONDS = 1200.0
+NEVER_STOPPED_NOW = frozenset({"installation_running", "installation_unknown", "others_patching", "keep_tag"})
+"""Reasons for which nothing else of ours may stop the host either."""
 
 
 def restore(context: StepContext) -> dict[str, Any]:
@@ -47,7 +50,7 @@ def restore(context: StepContext) -> dict[str, Any]:
     try:
         return _put_back(context, record)
     except Held as error:
-        if error.code in {"installation_running", "installation_unknown", "keep_tag"}:
+        if error.code in NEVER_STOPPED_NOW:
             disarm(context, record)  # what we do not dare to stop nothing else of ours may
         raise
     except PatchFleetError as error:
@@ -80,7 +83,7 @@ def _stop(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -
         _refuse_owned(context, record, instance)
         if context.check_mode:
             return {"changed": True, "state": state, "note": None}
-        if _finish_installations(context, record):
+        if _finish_installations(context, record) or _let_others_finish(context, record):
             return _put_back(context, record)  # that took a while: look again at all that was looked at
         _request(context, record)
         context.say("stopping")
@@ -182,6 +185,25 @@ def _finish_installations(context: StepContext, record: PowerRecord) -> bool:
     for host in installing:
         _finish_installation(context, record, host)
     return bool(installing)
+
+
+def _let_others_finish(context: StepContext, record: PowerRecord) -> bool:
+    """Nor is the power cut under a patch run of somebody else's; whether there was one. All of them together have one time."""
+    runs = earlier_hosts(context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key)
+    ours = {host.run_id for host in runs}
+    if not seen(context, record.instance_id, ours):
+        return False
+    patience = float(context.params["install_timeout_seconds"])
+    deadline = context.memo.setdefault("others_deadline", context.clock.now() + patience)
+    postpone(context, record, patience)
+    try:
+        return wait_for_others(context, record.instance_id, ours, deadline)
+    except PatchFleetError as error:
+        if error.code != "others_patching":
+            raise
+        raise Held(
+            f"{error.reason} Cutting its power now could break Windows; run restore later.", error.code
+        ) from error
 
 
 def _finish_installation(context: StepContext, record: PowerRecord, host: Host) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lab.agent import REBOOT_EXIT_CODE, Execution, Outcome
@@ -177,12 +177,12 @@ def list_commands(request: Request) -> Result:
 
 def list_command_invocations(request: Request) -> Result:
     """With ``Details`` each has its plugins, and the first 2,500 characters of their output."""
-    _refuse_filters(request)
+    since = _invoked_after(request)
     wanted, node = request.params.get("CommandId"), request.params.get("InstanceId")
     found = [
         invocation
         for command in request.account.commands.seen(request)
-        if wanted in (None, command.id)
+        if wanted in (None, command.id) and (since is None or command.requested_time > since)
         for identifier, invocation in command.invocations.items()
         if node in (None, identifier)
     ]
@@ -194,6 +194,15 @@ def list_command_invocations(request: Request) -> Result:
 def _refuse_filters(request: Request) -> None:
     if request.params.get("Filters"):
         raise not_implemented(f"{request.operation} with Filters")
+
+
+def _invoked_after(request: Request) -> datetime | None:
+    """The only filter that the lab knows here (``key`` and ``value`` are the service's own spelling)."""
+    filters = {entry["key"]: entry["value"] for entry in request.params.get("Filters") or []}
+    since = filters.pop("InvokedAfter", None)
+    if filters:
+        raise not_implemented(f"{request.operation} with the filter {min(filters)}")
+    return datetime.fromisoformat(since) if since else None
 
 
 def get_command_invocation(request: Request) -> Result:

@@ -142,7 +142,16 @@ def get_service_setting(request: Request) -> Result:
     }
 
 
+def describe_instance_associations_status(request: Request) -> Result:
+    """The account has no associations of State Manager; of what somebody hangs onto a host the test says how it stands."""
+    node = find_node(request, request.params["InstanceId"])
+    if node is None:
+        raise AwsError("InvalidInstanceId", "")
+    return {"InstanceAssociationStatusInfos": [dict(row, InstanceId=node.id) for row in node.associations]}
+
+
 OPERATIONS: dict[str, Operation] = {
+    "DescribeInstanceAssociationsStatus": describe_instance_associations_status,
     "DescribeInstanceInformation": describe_instance_information,
     "GetConnectionStatus": get_connection_status,
     "GetServiceSetting": get_service_setting,

@@ -261,7 +261,8 @@ def complained(script: str, category: str, message: str, hresult: str | None = N
 class FakeGuest:
     """A managed node that runs commands: scripts by their name, documents by theirs.
 
-    ``asked`` are the scripts and documents that came, each with its input or parameters.
+    ``asked`` are the scripts and documents that came, each with its input or parameters. ``others`` and ``associations`` give
+    the rows of what others run on it, at each look.
     """
 
     def __init__(self, account: FakeAccount, clock: VirtualClock) -> None:
@@ -272,6 +273,12 @@ class FakeGuest:
         account.on("send_command", self._send)
         account.on("list_command_invocations", self._list)
         account.on("get_command_invocation", self._get)
+        self.others: Callable[[], list[dict[str, Any]]] = list
+        self.associations: Callable[[], list[dict[str, Any]]] = list
+        account.on(
+            "describe_instance_associations_status",
+            lambda **_params: {"InstanceAssociationStatusInfos": self.associations()},
+        )
 
     def on(self, name: str, *outcomes: Outcome) -> None:
         """How a script or document ends, time by time; the last one stays."""
@@ -303,7 +310,9 @@ class FakeGuest:
         self._commands[command_id] = (self._clock.now(), script.pop(0) if len(script) > 1 else script[0])
         return {"Command": {"CommandId": command_id}}
 
-    def _list(self, *, CommandId: str, **_other: Any) -> dict[str, Any]:  # noqa: N803
+    def _list(self, *, CommandId: str | None = None, **_other: Any) -> dict[str, Any]:  # noqa: N803
+        if CommandId is None:
+            return {"CommandInvocations": self.others()}
         sent_at, outcome = self._commands[CommandId]
         if self._clock.now() < sent_at + outcome.seconds:
             return {"CommandInvocations": [invocation(CommandId, "InProgress")]}

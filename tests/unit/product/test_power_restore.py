@@ -11,10 +11,12 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Held, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import SKEW_SECONDS, Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._patch.others import QUIET_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._power.step import STEP
 from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
 
 from .fakes import DAY, ID, START, Answer, Outcome, by_time, client_error, moment, reservations, shown, tags
+from .others import a_command, an_association
 from .stage import RUN, Stage, a_host
 
 LAUNCHED = 10.0
@@ -123,6 +125,71 @@ def test_a_tag_that_comes_while_an_installation_is_waited_for_is_seen(night: Sta
     assert stops(night) == 0
 
 
+PATCHING = [a_command("InProgress")]
+
+
+def test_somebody_elses_patch_run_is_not_cut_off(night: Stage) -> None:
+    """A host is stopped in the middle of a patch: instance-scheduler-on-aws#101."""
+    ends = night.clock.now() + 900
+    night.guest.answers("servicing_state", {"installing": True})
+    night.guest.others = lambda: [] if night.clock.now() >= ends else PATCHING
+    assert restore(night)["changed"] is True
+    (stop,) = night.account.of("stop_instances")
+    assert START + stop.at >= ends
+
+
+def test_an_association_that_patches_is_not_cut_off_either(night: Stage) -> None:
+    """A patch policy's, which Run Command does not list."""
+    ends = night.clock.now() + 900
+    night.guest.answers("servicing_state", {"installing": True})
+    night.guest.associations = lambda: [an_association("InProgress" if night.clock.now() < ends else "Success")]
+    assert restore(night)["changed"] is True
+    (stop,) = night.account.of("stop_instances")
+    assert START + stop.at >= ends
+
+
+def test_a_host_that_somebody_else_patches_for_too_long_is_held(night: Stage) -> None:
+    night.guest.others = lambda: PATCHING
+    night.guest.answers("servicing_state", {"installing": True})
+    error = held(night, install_timeout_seconds=1800)
+    assert (error.code, stops(night), is_open(night)) == ("others_patching", 0, True)
+    assert "AWS-RunPatchBaseline (command" in error.reason
+    assert night.clock.passed <= 600 + 1800 + 120
+
+
+def test_others_that_come_one_after_the_other_have_one_time_together(night: Stage) -> None:
+    night.guest.others = lambda: [] if int(night.clock.now()) // 300 % 2 else PATCHING
+    night.guest.answers("servicing_state", {"installing": True})
+    with contextlib.suppress(Held):
+        restore(night, install_timeout_seconds=1800)
+    assert night.clock.passed <= 600 + 1800 + 120
+
+
+def test_a_command_that_only_seems_to_go_on_keeps_nobody_waiting_for_ever(night: Stage) -> None:
+    """Its agent was rebooted under it, and never tells how it ended."""
+    night.guest.others = lambda: PATCHING
+    night.guest.answers("servicing_state", {"installing": True}, {"installing": True}, {"installing": False})
+    assert restore(night)["changed"] is True
+    (stop,) = night.account.of("stop_instances")
+    assert 600 + QUIET_SECONDS + 600 <= stop.at < 600 + QUIET_SECONDS + 1200
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        a_command("Success"),
+        a_command("Pending"),
+        a_command("InProgress", DocumentName="AWS-RunPowerShellScript"),
+        a_command("InProgress", Comment=f"patchfleet: Scan {RUN}"),
+    ],
+    ids=["ended", "not begun", "another document", "our own scan"],
+)
+def test_what_is_no_patch_run_of_others_keeps_nobody_waiting(night: Stage, row: dict[str, Any]) -> None:
+    night.guest.others = lambda: [row]
+    restore(night)
+    assert night.account.of("stop_instances")[0].at == 600
+
+
 @pytest.mark.parametrize(("now", "stopped"), [("office-hours", True), ("nights", False)])
 def test_a_host_of_a_scheduler_is_put_back_while_its_schedule_is_the_same(
     night: Stage, now: str, stopped: bool
@@ -147,7 +214,8 @@ def test_a_host_that_just_starts_is_waited_for_and_stopped(night: Stage) -> None
     """A stop of a pending instance is an error."""
     night.account.on("describe_instances", shown("pending", launched=LAUNCHED), OURS)
     assert restore(night)["changed"] is True
-    assert [call.operation for call in night.account.calls].index("stop_instances") == 2
+    calls = [call.operation for call in night.account.calls]
+    assert calls[: calls.index("stop_instances")].count("describe_instances") == 2
 
 
 def test_the_ledger_of_a_later_run_stops_what_an_earlier_one_started(night: Stage) -> None:
