@@ -101,17 +101,26 @@ class Controller:
 
     # ---- the playbooks
 
+    def plan(self, **variables: Any) -> dict[str, Any]:
+        """The playbook plan."""
+        settings = read(variables)
+        return self.step(RUN, state="planned", settings=settings, fleet=self._fleet(settings), forks=20)
+
+    def _fleet(self, settings: dict[str, Any]) -> list[dict[str, Any]]:
+        found = self.step(FLEET, tag_key=settings["tag_key"], tag_value=settings["tag_value"])
+        return list(found["hosts"])
+
     def patch(self, **variables: Any) -> str:
         """The playbook patch, one host after the other; the run's id."""
         settings = read(variables)
-        fleet = self._step(FLEET, tag_key=settings["tag_key"], tag_value=settings["tag_value"])["hosts"]
-        opened = self._step(RUN, state="opened", settings=settings, fleet=fleet, forks=20)
+        fleet = self._fleet(settings)
+        opened = self.step(RUN, state="opened", settings=settings, fleet=fleet, forks=20)
         run_id = str(opened["run_id"])
         for host in opened["hosts"]:
             if host["included"]:
                 self._take_through(run_id, str(opened["snapshot_id"]), host)
-        self._step(RUN, state="lost_hosts", run_id=run_id)
-        self._step(RUN, state="closed", run_id=run_id)
+        self.step(RUN, state="lost_hosts", run_id=run_id)
+        self.step(RUN, state="closed", run_id=run_id)
         return run_id
 
     def _take_through(self, run_id: str, snapshot_id: str, host: dict[str, Any]) -> None:
@@ -120,23 +129,23 @@ class Controller:
             return
         way = {**place, "instance_id": host["key"]}
         try:
-            self._step(POWER, **way, state="started", mark_tag=MARK_TAG)
-            self._step(WAIT, **way)
-            self._step(SPACE, **way, scripts=dict.fromkeys(SCRIPTS, ""))
-            self._step(HEALTH, **way, scripts=dict.fromkeys(SCRIPTS, ""))
-            self._step(INSTALL, **way, snapshot_id=snapshot_id, history_script="", scripts=dict.fromkeys(SCRIPTS, ""))
+            self.step(POWER, **way, state="started", mark_tag=MARK_TAG)
+            self.step(WAIT, **way)
+            self.step(SPACE, **way, scripts=dict.fromkeys(SCRIPTS, ""))
+            self.step(HEALTH, **way, scripts=dict.fromkeys(SCRIPTS, ""))
+            self.step(INSTALL, **way, snapshot_id=snapshot_id, history_script="", scripts=dict.fromkeys(SCRIPTS, ""))
         except PatchFleetError as error:
             self._fail(place, error, error.facts.get("step"))
         try:
-            self._step(POWER, **way, state="restored", scripts=dict.fromkeys(SCRIPTS, ""))
-            self._step(RUN, state="host_done", **place)
+            self.step(POWER, **way, state="restored", scripts=dict.fromkeys(SCRIPTS, ""))
+            self.step(RUN, state="host_done", **place)
         except PatchFleetError as error:
             self._fail(place, error, "restore")
 
     def _is_admitted(self, place: dict[str, Any]) -> bool:
         breaker = self.night.ledger.run(place["run_id"]).breaker
         try:
-            admitted = bool(self._step(ADMISSION, **place)["admitted"])
+            admitted = bool(self.step(ADMISSION, **place)["admitted"])
         except PatchFleetError:
             return False
         if admitted:
@@ -145,25 +154,25 @@ class Controller:
 
     def _fail(self, place: dict[str, Any], error: PatchFleetError, step: Any) -> None:
         told = {"reason": error.reason, "reason_code": error.code, "failed_step": step}
-        self._step(RUN, state="host_failed", **place, **told)
+        self.step(RUN, state="host_failed", **place, **told)
 
     def restore(self) -> str | None:
         """The playbook restore; what it says is still on, None when nothing is."""
-        for host in self._step(RUN, state="open_hosts")["hosts"]:
+        for host in self.step(RUN, state="open_hosts")["hosts"]:
             way = {"run_id": host["run_id"], "host": host["key"], "fence": host["fence"], "region": host["region"]}
             try:
-                self._step(
+                self.step(
                     POWER, **way, instance_id=host["instance_id"], state="restored", scripts=dict.fromkeys(SCRIPTS, "")
                 )
             except PatchFleetError:
                 continue  # ignore_errors; the last play tells
         try:
-            self._step(RUN, state="settled")
+            self.step(RUN, state="settled")
         except PatchFleetError as error:
             return error.reason
         return None
 
-    def _step(self, step: Step, **given: Any) -> dict[str, Any]:
+    def step(self, step: Step, **given: Any) -> dict[str, Any]:
         options = {name: spec.get("default") for name, spec in step.arguments.items()}
         chosen = {name: value for name, value in given.items() if name in options or name == "region"}
         context = StepContext({**options, **chosen}, clock=self, aws=Aws(self, self), ledger=self._ledger)  # type: ignore[arg-type]

@@ -4,7 +4,8 @@
 
 """What hosts lack for Systems Manager to manage them, found before a run needs it. Part of plan.
 
-Nothing here ends a plan: what the credentials may not see is not said. Hosts that SSM lists cost no call but for their volumes.
+Nothing here ends a plan: what the credentials may not see is not said. Hosts that SSM lists cost no calls but for their
+volumes, and one a region for who else patches them.
 Sources: Systems Manager user guide ("Patch Manager prerequisites": the agent's version; "Troubleshooting managed node
 availability"), AWS managed policy reference (AWSQuickSetupPatchPolicyTagManagementExecutionPolicy: the tag of a patch policy).
 """
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .._aws.errors import AwsError
+from .._fleet.associations import Association, patching_associations
 from .._fleet.hosts import FleetHost
 from .._fleet.network import Network
 from .._fleet.profiles import CORE_POLICY, ProfileRole, default_management_role, look_into
@@ -42,7 +44,11 @@ def missing_prerequisites(context: StepContext, hosts: list[FleetHost]) -> list[
     found: dict[Finding, list[str]] = {}
     for region in sorted({str(host.region) for host in hosts if host.instance_id and host.region}):
         there = [host for host in hosts if host.region == region and host.transport == "ssm"]
-        for host, finding in (*_in_region(context, there, region), *_untagged_volumes(context, there, region)):
+        for host, finding in (
+            *_in_region(context, there, region),
+            *_untagged_volumes(context, there, region),
+            *_others_patching(context, there, region),
+        ):
             found.setdefault(finding, []).append(host.name)
     for host in hosts:
         for policy in (value for key, value in sorted(host.tags.items()) if key.startswith(POLICY_TAG)):
@@ -146,6 +152,24 @@ def _untagged_volumes(context: StepContext, hosts: list[FleetHost], region: str)
                     yield tagged[volume["VolumeId"]], ("volume_untagged", reason)
     except AwsError:
         return
+
+
+def _others_patching(context: StepContext, hosts: list[FleetHost], region: str) -> Iterator[tuple[FleetHost, Finding]]:
+    for association in patching_associations(context.aws.in_region(region)) if hosts else ():
+        for host in hosts:
+            if association.reaches(host) and f"{POLICY_TAG}{association.policy}" not in host.tags:
+                yield host, _association(association)
+
+
+def _association(found: Association) -> Finding:
+    if found.policy:
+        return _other_policy(found.policy)
+    when = f" ({found.schedule})" if found.schedule else ""
+    reason = (
+        f"State Manager's association {found.name} runs {found.document} on it, too{when}. If that installs, take it out of one "
+        "of the two."
+    )
+    return "patch_association", reason
 
 
 def _other_policy(name: str) -> Finding:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lab.aws import (
+    associations,
     ebs,
     ec2_describe,
     ec2_power,
@@ -45,7 +46,13 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
         **profiles.OPERATIONS,
         **tags.OPERATIONS,
     },
-    "ssm": {**ssm_nodes.OPERATIONS, **ssm_commands.OPERATIONS, **ssm_patches.OPERATIONS, **windows.OPERATIONS},
+    "ssm": {
+        **associations.OPERATIONS,
+        **ssm_nodes.OPERATIONS,
+        **ssm_commands.OPERATIONS,
+        **ssm_patches.OPERATIONS,
+        **windows.OPERATIONS,
+    },
     "sts": iam.STS_OPERATIONS,
     "iam": {**iam.IAM_OPERATIONS, **roles.OPERATIONS},
     "cloudformation": {**stacks.OPERATIONS, **changes.OPERATIONS},
@@ -71,6 +78,9 @@ class Account:
         self.guests: Guests = ModelGuests()
         self.snapshots: dict[str, ebs.Snapshot] = {}
         self.schedules = scheduler.Schedules()
+        self.networks: dict[str, network.Network] = {}
+        self.associations: dict[str, list[dict[str, Any]]] = {}
+        self.management_roles: dict[str, str] = {}
         self.executions: list[Execution] = []
         self.web_requests: list[events.WebRequest] = []
         self.patches = PatchManager(world)

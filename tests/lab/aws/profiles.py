@@ -68,6 +68,8 @@ def disassociate(request: Request) -> Result:
         raise AwsError("InvalidAssociationID.NotFound", f"An invalid association-id of '{wanted}' was given")
     gone = _association(host, "disassociating")
     host.take_profile(None)
+    if request.account.management_roles.get(request.region):
+        host.agent.gets_role()
     return {"IamInstanceProfileAssociation": gone}
 
 

@@ -128,16 +128,17 @@ def get_connection_status(request: Request) -> Result:
 
 
 def get_service_setting(request: Request) -> Result:
-    """As in an account that has never set it."""
+    """Which role Default Host Management Configuration gives in the region, as long as nobody has set it: none."""
     setting = request.params["SettingId"]
     if setting != DEFAULT_HOST_MANAGEMENT:
         raise not_implemented(f"the service setting {setting}")
+    role = request.account.management_roles.get(request.region)
     return {
         "ServiceSetting": {
             "SettingId": setting,
-            "SettingValue": "$None",
+            "SettingValue": role or "$None",
             "ARN": f"arn:aws:ssm:{request.region}:{ACCOUNT_ID}:servicesetting{setting}",
-            "Status": "Default",
+            "Status": "Customized" if role else "Default",
         }
     }
 
@@ -150,10 +151,23 @@ def describe_instance_associations_status(request: Request) -> Result:
     return {"InstanceAssociationStatusInfos": [dict(row, InstanceId=node.id) for row in node.associations]}
 
 
+def update_service_setting(request: Request) -> Result:
+    """The instances that have no instance profile find the role at their agents' next try."""
+    setting, role = request.params["SettingId"], request.params["SettingValue"]
+    if setting != DEFAULT_HOST_MANAGEMENT:
+        raise not_implemented(f"the service setting {setting}")
+    request.account.management_roles[request.region] = role
+    for host in request.world.hosts.values():
+        if host.instance and host.spec.region == request.region and not host.profile:
+            host.agent.gets_role()
+    return {}
+
+
 OPERATIONS: dict[str, Operation] = {
     "DescribeInstanceAssociationsStatus": describe_instance_associations_status,
     "DescribeInstanceInformation": describe_instance_information,
     "GetConnectionStatus": get_connection_status,
     "GetServiceSetting": get_service_setting,
+    "UpdateServiceSetting": update_service_setting,
     "DescribeDocument": describe_document,
 }

@@ -53,6 +53,7 @@ class Stage:
     def __init__(self, folder: Path) -> None:
         self.clock = VirtualClock()
         self.account = FakeAccount(self.clock)
+        self.account.on("list_associations", {"Associations": []})
         self.guest = FakeGuest(self.account, self.clock)
         self.aws = api.Aws(self.account, self.clock)
         self.ledger = SqliteLedger(str(folder / "ledger.sqlite"))

@@ -80,9 +80,9 @@ def codes(stage: Stage, *hosts: FleetHost) -> list[str]:
     return [row["code"] for row in missing(stage, *hosts)]
 
 
-def test_a_host_that_is_online_lacks_nothing_and_costs_no_call(stage: Stage) -> None:
+def test_hosts_that_are_online_lack_nothing_and_cost_one_call_a_region(stage: Stage) -> None:
     assert missing(stage, host(node=ONLINE), host(OTHER, profile_arn=None, node=ONLINE)) == []
-    assert stage.account.calls == []
+    assert [call.operation for call in stage.account.calls] == ["list_associations"]
 
 
 def test_hosts_without_an_instance_profile_are_named_together_with_the_remedy(stage: Stage) -> None:
@@ -124,7 +124,13 @@ def test_the_role_of_a_profile_that_lacks_the_agents_rights(stage: Stage) -> Non
 
 
 def test_what_the_credentials_may_not_see_is_not_said(stage: Stage) -> None:
-    for operation in ("get_instance_profile", "get_service_setting", "describe_route_tables", "describe_volumes"):
+    for operation in (
+        "get_instance_profile",
+        "get_service_setting",
+        "describe_route_tables",
+        "describe_volumes",
+        "list_associations",
+    ):
         stage.account.on(operation, client_error("AccessDenied"))
     assert missing(stage, host(state="stopped", root_volume_id=VOLUME_ID)) == []
     assert codes(stage, host()) == ["not_registered"]
@@ -206,13 +212,73 @@ def test_the_tag_on_the_root_volume(
 
 def test_a_host_that_does_not_carry_the_tag_itself_is_not_asked_for_its_volumes(stage: Stage) -> None:
     assert missing(stage, host(node=ONLINE, root_volume_id=VOLUME_ID, tags={})) == []
-    assert stage.account.calls == []
+    assert stage.account.of("describe_volumes") == []
 
 
 def test_a_patch_policy_of_quick_setup_beside_us_is_named(stage: Stage) -> None:
     policy = {"QSConfigName-a1b2c": "nightly"}
     (row,) = missing(stage, host(node=ONLINE, tags=policy))
     assert (row["code"], "patch policy nightly" in row["reason"]) == ("patch_policy", True)
+
+
+POLICY = "AWS-QuickSetup-PatchPolicy-ScanForPatches-LA-a1b2c"
+EVERYBODY = {"Key": "InstanceIds", "Values": ["*"]}
+
+
+def associated(stage: Stage, *targets: dict[str, Any], document: str = "AWS-RunPatchBaseline", name: str = "") -> None:
+    named = {"AssociationName": name} if name else {}
+    row = {"Name": document, "AssociationId": "a-1", "Targets": list(targets), "ScheduleExpression": "rate(1 day)"}
+    stage.account.on("list_associations", {"Associations": [{**row, **named}]})
+
+
+@pytest.mark.parametrize(
+    ("targets", "reached"),
+    [
+        ([EVERYBODY], True),
+        ([{"Key": "InstanceIds", "Values": [OTHER]}], False),
+        ([{"Key": "InstanceIds", "Values": [OTHER, ID]}], True),
+        ([{"Key": "tag:PatchGroup", "Values": ["Linux", "Windows"]}], True),
+        ([{"Key": "tag:PatchGroup", "Values": ["Linux"]}], False),
+        ([{"Key": "tag:PatchGroup", "Values": ["Windows"]}, {"Key": "tag:App", "Values": ["web"]}], False),
+        ([{"Key": "tag-key", "Values": ["PatchGroup"]}], True),
+        ([{"Key": "tag-key", "Values": ["App"]}], False),
+        ([{"Key": "resource-groups:Name", "Values": ["all"]}], False),
+        ([], False),
+    ],
+)
+def test_an_association_that_patches_is_told_of_those_that_it_reaches(
+    stage: Stage, targets: list[dict[str, Any]], reached: bool
+) -> None:
+    associated(stage, *targets)
+    found = missing(stage, host(node=ONLINE))
+    assert [(row["code"], "association a-1 runs AWS-RunPatchBaseline" in row["reason"]) for row in found] == (
+        [("patch_association", True)] if reached else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("document", "name", "code"),
+    [
+        ("AWS-RunPatchBaselineWithHooks", "nightly", ["patch_association"]),
+        ("AWS-UpdateSSMAgent", "agents", []),
+        ("AWS-RunPatchBaselineAssociation", "AWS-QuickSetup-SSMHostMgmt-ScanForPatches-x1y2z", []),
+        ("AWS-RunPatchBaseline", POLICY, ["patch_policy"]),
+        ("OfSomeOtherName", POLICY, ["patch_policy"]),
+    ],
+)
+def test_which_associations_patch(stage: Stage, document: str, name: str, code: list[str]) -> None:
+    associated(stage, EVERYBODY, document=document, name=name)
+    assert codes(stage, host(node=ONLINE)) == code
+
+
+def test_a_patch_policy_that_is_known_by_its_tag_is_not_told_twice(stage: Stage) -> None:
+    associated(stage, EVERYBODY, name=POLICY)
+    tagged = host(node=ONLINE, tags={"QSConfigName-a1b2c": "nightly"})
+    found = missing(stage, tagged, host(OTHER, "dev-02", node=ONLINE))
+    assert [(row["code"], row["hosts"]) for row in found] == [
+        ("patch_policy", ["dev-02"]),
+        ("patch_policy", ["dev-01"]),
+    ]
 
 
 def test_hosts_without_aws_lack_nothing(stage: Stage) -> None:
