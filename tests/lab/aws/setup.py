@@ -56,7 +56,10 @@ def with_everything() -> Iterator[Stacks]:
         "LedgerTable": "create",
         "PlaybookBucket": "playbooks",
     }
-    for way in ({"StartRunBy": "controller-node"}, {"StartRunBy": "awx", "AwxToken": "secret"}):
+    for way in (
+        {"StartRunBy": "controller-node", "PlaybookSource": "{...}"},
+        {"StartRunBy": "awx", "AwxToken": "secret"},
+    ):
         stacks = Stacks()
         stacks.create(REGION, STACK, TEMPLATE.read_text(encoding="utf-8"), {**given, **way}, [], datetime.now(UTC))
         yield stacks

@@ -16,13 +16,15 @@ import yaml
 
 from lab.aws.cloudformation.stacks import Stack, Stacks
 from lab.aws.cloudformation.template import load
+from lab.aws.errors import AwsError
+from lab.aws.request import ACCOUNT_ID
 from lab.aws.setup import REGION, STACK, TEMPLATE, with_everything
 
 BODY = TEMPLATE.read_text(encoding="utf-8")
 TEMPLATE_BYTES, POLICY_CHARACTERS = 51_200, 6_144
 CORE = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
 WINDOW = "mw-0123456789abcdef0"
-BY_NODE = {"StartRunBy": "controller-node"}
+BY_NODE = {"StartRunBy": "controller-node", "PlaybookSource": '{"path": "https://s3..."}'}
 BY_AWX = {"StartRunBy": "awx", "AwxToken": "secret"}
 
 
@@ -68,7 +70,6 @@ def test_everything_that_is_in_the_template_can_be_made() -> None:
         ({"PatchBaseline": "none"}, {"Baseline"}),
         ({"MaintenanceWindow": "none"}, {"Window"}),
         ({"MaintenanceWindow": WINDOW}, {"Window"}),
-        ({"MaintenanceWindow": "none", **BY_AWX}, {"Window"}),
     ],
 )
 def test_each_can_be_left_out(given: dict[str, str], gone: set[str]) -> None:
@@ -111,9 +112,54 @@ def test_a_launch_of_awx_that_comes_late_does_not_come_at_all() -> None:
     assert target["Input"] == "{}"
 
 
-def test_awx_without_a_token_is_refused() -> None:
-    with pytest.raises(Exception, match="needs AwxToken"):
-        made(StartRunBy="awx")
+@pytest.mark.parametrize(
+    ("given", "needs"),
+    [
+        ({"StartRunBy": "awx"}, "needs AwxToken"),
+        ({"StartRunBy": "controller-node"}, "needs PlaybookSource"),
+        ({"MaintenanceWindow": "none", **BY_AWX}, "needs a MaintenanceWindow"),
+        ({"InstanceRole": "none", "CommandOutputToLogs": "true"}, "needs InstanceRole"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(given: dict[str, str], needs: str) -> None:
+    with pytest.raises(AwsError, match=needs):
+        made(**given)
+
+
+@pytest.mark.parametrize(("way", "policy"), [(BY_NODE, "NodePolicy"), (BY_AWX, "AwxPolicy")])
+def test_a_role_that_is_there_starts_the_run(way: dict[str, str], policy: str) -> None:
+    stack = made(WindowTaskRole="theirs", **way)
+    arn = f"arn:aws:iam::{ACCOUNT_ID}:role/theirs"
+    assert "WindowRole" not in stack.resources
+    assert stack.resources[policy].properties["RoleName"] == "theirs"
+    (task,) = (it for it in stack.resources.values() if it.type == "AWS::SSM::MaintenanceWindowTask")
+    assert task.properties["ServiceRoleArn"] == arn
+    if way is BY_AWX:
+        given = task.properties["TaskInvocationParameters"]["MaintenanceWindowAutomationParameters"]
+        assert given["Parameters"] == {"AutomationAssumeRole": [arn]}
+        statements = stack.resources[policy].properties["PolicyDocument"]["Statement"]
+        assert [it["Resource"] for it in statements if it["Action"] == "iam:PassRole"] == [arn]
+
+
+def test_the_role_that_hosts_have_may_write_their_output() -> None:
+    stack = made(InstanceRole="theirs", CommandOutputToLogs="true")
+    assert stack.resources["HostOutputPolicy"].properties["RoleName"] == "theirs"
+    assert not {"HostRole", "HostInstanceProfile"} & set(stack.resources)
+
+
+def test_two_stacks_with_prefixes_of_their_own_can_stand_side_by_side() -> None:
+    """But for the log group, which is the account's own. Policies of a role are named within it, windows and baselines by AWS."""
+    of_no_name = ("AWS::IAM::RolePolicy", "AWS::SSM::MaintenanceWindow", "AWS::SSM::PatchBaseline")
+    everything = {"ControllerOnEc2": "true", "DeadManSwitch": "true", "LedgerTable": "create", **BY_AWX}
+    ours, others = (
+        {
+            it.physical_id
+            for it in made(Prefix=prefix, **everything).resources.values()
+            if not it.type.startswith(of_no_name)
+        }
+        for prefix in ("PatchFleet", "Other")
+    )
+    assert ours & others == {"/aws/ssm/patch-manager"}
 
 
 def test_the_token_is_nowhere_but_in_the_connection() -> None:
