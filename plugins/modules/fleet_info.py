@@ -103,6 +103,12 @@ hosts:
     exclusion_reason:
       description: The same as a sentence.
       type: str
+regions:
+  description: The regions that were looked in. None where no host is in AWS.
+  returned: success
+  type: list
+  elements: str
+  sample: [eu-central-1]
 """
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.step import STEP

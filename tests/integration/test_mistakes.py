@@ -48,7 +48,9 @@ MISTAKES = [
     Mistake("unknown variable", ("no variable patch_batch_sise", "mean patch_batch_size"), {"patch_batch_sise": 2}),
     Mistake("unknown, far off", ("no variable patch_sesion", "mean patch_sessions"), {"patch_sesion": "warn"}),
     Mistake(
-        "nothing found", ("none carries the tag PatchGroup=Nobody", "patch_tag_value"), {"patch_tag_value": "Nobody"}
+        "nothing found",
+        ("none carries the tag PatchGroup=Nobody in eu-central-1.", "patch_tag_value"),
+        {"patch_tag_value": "Nobody"},
     ),
     Mistake("too many hosts", ("6 hosts were found, but patch_max_hosts is 3",), {"patch_max_hosts": 3}),
     Mistake("few forks", ("forks: 2 is not valid", "--forks 5 or more"), forks=2),

@@ -27,7 +27,8 @@ def work(context: StepContext) -> dict[str, Any]:
         tagged = by_tag(context.aws, regions, params["tag_key"], params["tag_value"], params["filters"])
     listed = from_inventory(context.aws if needs_aws else None, regions, params["inventory_hosts"])
     hosts = exclude(merge(tagged, listed), params["exclude"])
-    return {"changed": False, "hosts": [host.as_result() for host in sorted(hosts, key=lambda host: host.name)]}
+    rows = [host.as_result() for host in sorted(hosts, key=lambda host: host.name)]
+    return {"changed": False, "hosts": rows, "regions": regions}
 
 
 def check_tag_value(value: object) -> None:

@@ -8,6 +8,7 @@ Source: CloudFormation user guide, "Template anatomy" and "Intrinsic function re
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -26,8 +27,8 @@ def invalid(message: str) -> AwsError:
     return AwsError("ValidationError", message)
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML with the short forms of the functions: ``!Sub`` is ``Fn::Sub``."""
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML with the short forms of the functions: ``!Sub`` is ``Fn::Sub``. By libyaml where it is there, ten times as fast."""
 
 
 def _function(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
@@ -46,8 +47,9 @@ def _function(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str
 _Loader.add_multi_constructor("!", _function)
 
 
+@functools.lru_cache(maxsize=8)
 def load(body: str) -> dict[str, Any]:
-    """The template of a YAML or JSON text, short forms written out."""
+    """The template of a YAML or JSON text, short forms written out; nobody changes it."""
     try:
         template = yaml.load(body, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
