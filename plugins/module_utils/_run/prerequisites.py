@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from .._aws.api import Aws
 from .._aws.errors import AwsError
 from .._fleet.associations import Association, patching_associations
 from .._fleet.hosts import FleetHost
@@ -76,7 +77,7 @@ def _in_region(context: StepContext, hosts: list[FleetHost], region: str) -> Ite
         return
     aws = context.aws.in_region(region)
     managed_by = default_management_role(aws)
-    roles = {} if managed_by else _roles_of(context, unlisted)
+    roles = {} if managed_by else _roles_of(aws, unlisted)
     network = Network(aws, [host for host in unlisted if host.power == "running"])
     for host in unlisted:
         finding = None if managed_by else _no_rights(host, roles)
@@ -85,9 +86,9 @@ def _in_region(context: StepContext, hosts: list[FleetHost], region: str) -> Ite
             yield host, finding
 
 
-def _roles_of(context: StepContext, hosts: Iterable[FleetHost]) -> dict[str, ProfileRole | None]:
+def _roles_of(aws: Aws, hosts: Iterable[FleetHost]) -> dict[str, ProfileRole | None]:
     count = Counter(host.profile_arn for host in hosts if host.profile_arn)
-    return {arn: look_into(context.aws, arn) for arn, _number in count.most_common(PROFILES_AT_MOST)}
+    return {arn: look_into(aws, arn) for arn, _number in count.most_common(PROFILES_AT_MOST)}
 
 
 def _bad_agent(host: FleetHost) -> Finding | None:

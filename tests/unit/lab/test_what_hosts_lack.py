@@ -57,7 +57,7 @@ def test_default_host_management_does_instead_of_an_instance_profile(night: Nigh
         "silent": "kept",
     }
     assert not attached["changed"]
-    night.pass_time(3600)
+    night.sleep(3600)
     assert lacking(night) == {"not_registered": ["silent"]}
 
 

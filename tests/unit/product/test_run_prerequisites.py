@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import Aws
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.hosts import FleetHost
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.prerequisites import (
     missing_prerequisites,
@@ -107,6 +108,14 @@ def test_what_default_host_management_asks_of_a_host_is_said_of_those_that_rely_
     stage.account.on("get_service_setting", {"ServiceSetting": {"SettingValue": "service-role/Default"}})
     (row,) = missing(stage, host(profile_arn=profile))
     assert (row["code"], "IMDSv2" in row["reason"]) == ("not_registered", profile is None)
+
+
+def test_the_regions_of_the_hosts_do_where_the_credentials_name_none(stage: Stage) -> None:
+    """What Systems Manager starts on a node has no AWS_REGION."""
+    stage.account.region = None
+    stage.aws = Aws(stage.account, stage.clock)
+    assert codes(stage, host(state="stopped"), host(OTHER)) == ["not_registered"]
+    assert {call.region for call in stage.account.calls} == {"eu-central-1"}
 
 
 def test_the_role_of_a_profile_that_lacks_the_agents_rights(stage: Stage) -> None:
