@@ -215,7 +215,7 @@ def _without_nulls(resource: Resource, data: Mapping[str, Any]) -> Row:
 
 
 def _blank(name: str, of: Any) -> Any:
-    if isinstance(of, Ref):
+    if isinstance(of, Ref) or name == "host_filter":
         return None
     if isinstance(of, tuple):
         return DEFAULTS.get(name, of[0])

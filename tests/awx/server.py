@@ -19,11 +19,17 @@ Answer = tuple[int, Any]
 
 
 class StandIn:
-    """``refused`` are the requests that were answered by 4xx, ``token`` is whose bearer may do everything."""
+    """An AWX, whoever bears its ``token`` may do everything.
+
+    Attributes:
+        changes: the requests that were to change something.
+        refused: those that were answered by 4xx.
+    """
 
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
         self.token = secrets.token_hex()
+        self.changes: list[str] = []
         self.refused: list[str] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -102,6 +108,8 @@ class StandIn:
                 else:
                     status, document = 401, {"detail": "Authentication credentials were not provided."}
                 said = f"{self.command} {self.path} {body if self.command != 'GET' else ''}".strip()
+                if self.command != "GET":
+                    standin.changes.append(said)
                 if status >= 400:
                     standin.refused.append(f"{said}: {status} {document}")
                 text = b"" if document is None else json.dumps(document).encode()

@@ -6,14 +6,18 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib
 import json
 import re
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import jinja2
 import pytest
 import yaml
+from dateutil.rrule import rrulestr
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption
 from ansible_collections.patchfleet.windows.plugins.module_utils._settings.variables import BY_NAME, Variable, read
@@ -30,6 +34,7 @@ QUESTIONS = [
 EVERY_QUESTION = pytest.mark.parametrize(
     "question", [pytest.param(question, id=f"{name}-{question['variable']}") for name, question in QUESTIONS]
 )
+WHEN = {"time": "22:00", "timezone": "Europe/Berlin"}
 ASKED_AS = {
     "whole": "integer",
     "yes_no": "multiplechoice",
@@ -111,6 +116,27 @@ def test_a_playbook_of_the_project_is_ours(path: Path) -> None:
     (play,) = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert play["import_playbook"] == f"patchfleet.windows.{path.stem}"
     assert (ROLE.parents[1] / "playbooks" / path.name).exists()
+
+
+# The schedule
+
+
+@pytest.mark.parametrize("days", range(15))
+def test_the_schedule_falls_so_many_days_after_the_second_tuesday(days: int) -> None:
+    given = {f"awx_job_templates_schedule_{name}": value for name, value in WHEN.items()}
+    weekdays = variables()["awx_job_templates__weekdays"]
+    rendered = jinja2.Template(variables()["awx_job_templates__rrule"]).render(
+        **given, awx_job_templates_schedule_days=days, awx_job_templates__weekdays=weekdays
+    )
+    rule = rrulestr(rendered.replace(" RRULE", "\nRRULE"))
+    tuesdays = [next(day for day in days_from(month, 8) if day.weekday() == 1) for month in range(1, 13)]
+    expected = [day + datetime.timedelta(days=days, hours=22) for day in tuesdays]
+    new_year = datetime.datetime(2027, 1, 1, tzinfo=ZoneInfo(WHEN["timezone"]))
+    assert [when.replace(tzinfo=None) for when in rule.xafter(new_year, count=12)] == expected
+
+
+def days_from(month: int, first: int) -> list[datetime.datetime]:
+    return [datetime.datetime(2027, month, first + number) for number in range(7)]  # noqa: DTZ001 - at the place
 
 
 # The objects
