@@ -137,8 +137,13 @@ def check_what_was_made(objects: Objects) -> None:
         ("approve", "success", "patch"),
         ("patch", "success", "report"),
         ("patch", "failure", "restore"),
-        ("restore", "always", "report"),
+        ("restore", "success", "report"),
+        ("restore", "failure", "wait"),
+        ("wait", "always", "restore again"),
+        ("restore again", "always", "report"),
     }
+    approvals = {row["name"]: row["timeout"] for row in lists["workflow_approval_templates"].values()}
+    assert approvals == {"Patch Fleet approve the plan": 86400, "Patch Fleet wait for the lease to end": 1200}
     (schedule,) = lists["schedules"].values()
     assert schedule["enabled"] is False
     assert schedule["rrule"] == (

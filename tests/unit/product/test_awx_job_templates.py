@@ -58,9 +58,15 @@ def kind_of_question(variable: Variable) -> str:
 
 
 def test_every_template_has_its_survey() -> None:
-    assert {template["name"] for template in variables()["awx_job_templates__templates"]} == {
-        path.stem for path in SURVEYS
-    }
+    templates = {template["name"] for template in variables()["awx_job_templates__templates"]}
+    assert {path.stem for path in SURVEYS} == templates | {"workflow"}
+
+
+def test_the_workflow_asks_what_patch_asks_but_for_what_restore_must_not_hear() -> None:
+    asked = {name: [question for of, question in QUESTIONS if of == name] for name in ("patch", "workflow")}
+    assert [question for question in asked["patch"] if question not in asked["workflow"]] == [
+        question for question in asked["patch"] if question["variable"] == "patch_take_over"
+    ]
 
 
 @EVERY_QUESTION
