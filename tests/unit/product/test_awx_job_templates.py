@@ -188,3 +188,21 @@ def test_the_teardown_names_what_the_set_up_makes() -> None:
     made = {task["action"].rpartition(".")[2] for task in tasks() if "state" not in task["args"]}
     removed = {task["action"].rpartition(".")[2] for task in tasks() if task["args"].get("state") == "absent"}
     assert removed == made - with_their_owners
+
+
+# The pages
+
+
+@pytest.mark.parametrize("page", [ROLE / "README.md", ROLE.parents[1] / "docs" / "awx.md"], ids=lambda page: page.stem)
+def test_a_page_names_variables_that_there_are_and_shows_files_that_are_taken(page: Path) -> None:
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+    options = {name: spec for entry in specs.values() for name, spec in entry["options"].items()}
+    text = page.read_text(encoding="utf-8")
+    assert set(re.findall(r"\bawx_job_templates_[a-z]\w+", text)) <= set(options)
+    shown = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)]
+    for block in shown:
+        values = block[0]["vars"] if isinstance(block, list) else block
+        types = {"str": str, "list": list, "dict": dict, "int": int, "bool": bool}
+        for name, value in values.items():
+            if name in options:
+                assert type(value) is types[options[name]["type"]], name
