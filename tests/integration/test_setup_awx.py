@@ -1,13 +1,18 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""AWX is set up, set up again, and taken down, by the playbooks that do it, against a stand-in of its API."""
+"""AWX is set up, set up again, and taken down, by the playbooks that do it, against a stand-in of its API.
+
+The commands and the file of variables are those of docs/awx.md.
+"""
 
 from __future__ import annotations
 
 import copy
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,18 +29,16 @@ from awx.server import StandIn
 ROOT = Path(__file__).parents[2]
 COLLECTIONS = Path(sys.prefix) / "collections"
 SECRETS = ("not-for-logs-1", "not-for-logs-2")
-WANTED: dict[str, Any] = {
-    "awx_job_templates_scm_url": "https://git.example.com/patching.git",
-    "awx_job_templates_aws_access_key": "AKIDEXAMPLE",
-    "awx_job_templates_aws_secret_key": SECRETS[0],
+PAGE = (ROOT / "docs" / "awx.md").read_text(encoding="utf-8")
+OWN_FILE = "".join(re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+"""What the page has its reader write into awx.yml."""
+SET_UP, SET_UP_AGAIN, TAKE_DOWN = (
+    shlex.split(line) for line in re.findall(r"^\$ (ansible-playbook \S+_awx .*)$", PAGE, re.MULTILINE)
+)
+MORE = {
+    "vault_patching_key": SECRETS[0],
     "awx_job_templates_machine_username": "Administrator",
     "awx_job_templates_machine_password": SECRETS[1],
-    "awx_job_templates_image": "registry.example.com/patchfleet:1",
-    "awx_job_templates_regions": ["eu-central-1"],
-    "awx_job_templates_onprem_hosts": {"hall-01": {"ansible_host": "hall-01.example.com"}},
-    "awx_job_templates_onprem_variables": {"ansible_connection": "winrm"},
-    "awx_job_templates_variables": {"patch_ledger": "dynamodb://PatchFleet-ledger"},
-    "awx_job_templates_schedule_timezone": "Europe/Berlin",
     "awx_job_templates_notification_templates": ["Pager"],
 }
 
@@ -57,10 +60,11 @@ def awx() -> Iterator[StandIn]:
         yield standin
 
 
-def playbook(awx: StandIn, folder: Path, name: str, *options: str, **variables: Any) -> list[dict[str, Any]]:
-    """Run it; the results of its tasks. It has to succeed without a secret in what it prints."""
+def run(awx: StandIn, folder: Path, command: list[str], **variables: Any) -> list[dict[str, Any]]:
+    """Run a command of the page; the results of its tasks. It has to succeed without a secret in what it prints."""
     results = folder / "results"
     results.unlink(missing_ok=True)
+    (folder / "awx.yml").write_text(OWN_FILE, encoding="utf-8")
     settings = {
         **{
             key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "CONTROLLER_", "TOWER_"))
@@ -76,10 +80,13 @@ def playbook(awx: StandIn, folder: Path, name: str, *options: str, **variables: 
         "CONTROLLER_OAUTH_TOKEN": awx.token,
     }
     command = [
-        *(str(Path(sys.prefix) / "bin" / "ansible-playbook"), f"patchfleet.windows.{name}", "-vvv", *options),
-        *("--extra-vars", json.dumps({**WANTED, **variables})),
+        str(Path(sys.prefix) / "bin" / command[0]),
+        *command[1:],
+        "-vvv",
+        "-e",
+        json.dumps({**MORE, **variables}),
     ]
-    ended = subprocess.run(command, env=settings, cwd=folder, text=True, capture_output=True, timeout=120, check=False)
+    ended = subprocess.run(command, env=settings, cwd=folder, text=True, capture_output=True, timeout=300, check=False)
     said = ended.stdout + ended.stderr
     assert ended.returncode == 0, said
     assert not [secret for secret in SECRETS if secret in said]
@@ -88,7 +95,7 @@ def playbook(awx: StandIn, folder: Path, name: str, *options: str, **variables: 
 
 def test_a_ledger_that_goes_with_the_job_is_refused(awx: StandIn, tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="must name a ledger that outlives a job"):
-        playbook(awx, tmp_path, "setup_awx", awx_job_templates_variables={"patch_ledger": "ledger.sqlite"})
+        run(awx, tmp_path, SET_UP, awx_job_templates_variables={"patch_ledger": "ledger.sqlite"})
     assert awx.changes == []
 
 
@@ -99,21 +106,25 @@ def changed(results: list[dict[str, Any]]) -> list[str]:
 def test_set_up_twice_and_taken_down(awx: StandIn, tmp_path: Path) -> None:
     before = copy.deepcopy(awx.objects.lists)
 
-    playbook(awx, tmp_path, "setup_awx")
+    run(awx, tmp_path, SET_UP)
     assert awx.refused == []
     check_what_was_made(awx.objects)
 
     awx.changes.clear()
-    assert changed(playbook(awx, tmp_path, "setup_awx")) == []
+    assert changed(run(awx, tmp_path, SET_UP_AGAIN)) == []
     assert awx.changes == []
 
     red_hats = tmp_path / "ansible_collections" / "ansible" / "controller"  # of the same content
     red_hats.parent.mkdir(parents=True)
     red_hats.symlink_to(Path(awx_collection.__path__[0]))
     settings = {"awx_job_templates_remove_organization": True, "awx_job_templates_collection": "ansible.controller"}
-    playbook(awx, tmp_path, "teardown_awx", **settings)
+    run(awx, tmp_path, TAKE_DOWN, **settings)
     assert awx.refused == []
     assert awx.objects.lists == before
+
+    awx.changes.clear()
+    assert changed(run(awx, tmp_path, TAKE_DOWN)) == []
+    assert awx.changes == []
 
 
 def check_what_was_made(objects: Objects) -> None:
@@ -145,7 +156,7 @@ def check_what_was_made(objects: Objects) -> None:
     approvals = {row["name"]: row["timeout"] for row in lists["workflow_approval_templates"].values()}
     assert approvals == {"Patch Fleet approve the plan": 86400, "Patch Fleet wait for the lease to end": 1200}
     (schedule,) = lists["schedules"].values()
-    assert schedule["enabled"] is False
+    assert schedule["enabled"] is True
     assert schedule["rrule"] == (
         "DTSTART;TZID=Europe/Berlin:20260101T220000 RRULE:FREQ=MONTHLY;INTERVAL=1;BYDAY=SA;BYMONTHDAY=12,13,14,15,16,17,18"
     )
