@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib
 import json
 import re
 from pathlib import Path
@@ -162,7 +161,11 @@ TASKS = pytest.mark.parametrize("task", [pytest.param(task, id=task["name"]) for
 @TASKS
 def test_a_task_gives_its_module_options_that_it_knows_and_choices_that_it_has(task: dict[str, Any]) -> None:
     name = task["action"].rpartition(".")[2]
-    module = importlib.import_module(f"ansible_collections.awx.awx.plugins.modules.{name}")
+    module = pytest.importorskip(
+        f"ansible_collections.awx.awx.plugins.modules.{name}",
+        reason="the package ansible 12 brings awx.awx, 14 does not",
+        exc_type=ImportError,
+    )
     known = yaml.safe_load(module.DOCUMENTATION)["options"]
     assert set(task["args"]) <= set(known)
     for option, value in task["args"].items():
