@@ -54,15 +54,25 @@ class Killed(BaseException):
 class Controller:
     """Works in a night; it is killed when it has done ``dies_after`` acts, or one that is called ``dies_after_act``.
 
-    ``acts`` are the acts that it did; ``at_work`` is whether it still lives. ``run_id`` and ``planned`` are of the run that it
-    opened, ``last_sign`` is when it last said in the ledger that it lives (in seconds since 1970).
+    Its clock is ``skew_seconds`` fast. ``sleep`` lets time pass for it, and ``pauses`` says for how many seconds it stands still
+    after its n-th act: whatever others do meanwhile, it goes on with the next.
+    ``acts`` are the acts that it did; ``at_work`` is whether it still lives. ``run_id`` and ``planned`` are of the run that
+    it opened.
     """
 
     region: str | None = REGION
     expires_at: float | None = None
 
     def __init__(
-        self, night: Night, name: str = "first", dies_after: int | None = None, dies_after_act: str | None = None
+        self,
+        night: Night,
+        name: str = "first",
+        *,
+        dies_after: int | None = None,
+        dies_after_act: str | None = None,
+        skew_seconds: float = 0.0,
+        sleep: Callable[[float], None] | None = None,
+        pauses: Callable[[int], float] | None = None,
     ) -> None:
         self.night = night
         self.name = name
@@ -70,9 +80,11 @@ class Controller:
         self.at_work = True
         self.run_id: str | None = None
         self.planned: set[str] = set()
-        self.last_sign = 0.0
         self._dies_after = dies_after
         self._dies_after_act = dies_after_act
+        self._skew_seconds = skew_seconds
+        self._sleep = sleep or night.sleep
+        self._pauses = pauses
         self._ledger = _Ledger(self)
 
     # ---- what a step asks for
@@ -84,10 +96,10 @@ class Controller:
         return _Client(self, service, self.night.client(service, region))
 
     def now(self) -> float:
-        return self.night.now()
+        return self.night.now() + self._skew_seconds
 
     def sleep(self, seconds: float) -> None:
-        self.night.sleep(max(seconds, 0.0))
+        self._sleep(max(seconds, 0.0))
 
     def real_seconds(self, seconds: float) -> float:
         return seconds
@@ -97,7 +109,10 @@ class Controller:
             self.at_work = False
             raise Killed
         self.acts.append(name)
-        return work()
+        done = work()
+        if self._pauses:
+            self._sleep(self._pauses(len(self.acts)))
+        return done
 
     # ---- the playbooks
 
@@ -192,13 +207,13 @@ class _Client:
         def call(**params: Any) -> Any:
             if operation.startswith(READING) or params.get("DryRun"):
                 return method(**params)
-            return self._controller.act(operation, lambda: self._change(operation, params))
+            watch = self._controller.night.watch
+            return self._controller.act(
+                operation,
+                lambda: watch.call(self._controller, self._service, operation, params, lambda: method(**params)),
+            )
 
         return call
-
-    def _change(self, operation: str, params: dict[str, Any]) -> Any:
-        self._controller.night.watch.calls(self._controller, self._service, operation, params)
-        return getattr(self._client, operation)(**params)
 
 
 class _Ledger:

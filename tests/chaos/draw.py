@@ -26,6 +26,8 @@ FLAWS: tuple[dict[str, Any], ...] = (
     {"kms": "denied"},
     {"disk": {"size_gib": 60, "free_gib": 3}},
     {"disk": {"size_gib": 60, "free_gib": 3, "temp_gib": 30}},
+    {"disk": {"size_gib": 60, "free_gib": 0.2}, "volume": {"modifications_24h": 4}},  # full, and cannot grow
+    {"agent": "no_role"},
     {"disk": {"size_gib": 60, "free_gib": 3}, "volume": {"result": "failed"}},
     {"disk": {"size_gib": 60, "free_gib": 3}, "volume": {"modifying_seconds": 900}},
     *(
@@ -39,15 +41,38 @@ FLAWS: tuple[dict[str, Any], ...] = (
 FAULTS = (
     ("StartInstances", "InsufficientInstanceCapacity"),
     ("StartInstances", "UnauthorizedOperation"),
+    ("StartInstances", "InsufficientInstanceCapacity"),
+    ("StartInstances", "VcpuLimitExceeded"),
     ("StartInstances", "InternalError"),
     ("StopInstances", "InternalError"),
     ("StopInstances", "UnauthorizedOperation"),
     ("SendCommand", "ThrottlingException"),
     ("SendCommand", "AccessDeniedException"),
     ("ModifyVolume", "VolumeModificationRateExceeded"),
+    ("DescribeInstances", "RequestLimitExceeded"),
+    ("DescribeInstanceInformation", "AccessDeniedException"),
+    ("GetCommandInvocation", "ThrottlingException"),
 )
-ACTS = ("start", "stop", "restart", "terminate", "untag", "join_asg", "agent_dies", "agent_returns", "log_on")
+ACTS: tuple[Any, ...] = (
+    *("start", "stop", "restart", "terminate", "untag", "join_asg", "agent_dies", "agent_returns", "log_on"),
+    {"retag": {"PatchGroup": "Linux"}},
+)
 MOMENTS = ("starting", "booted", "online", "installing", "installed", "rebooting", "stopping")
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Another controller, which begins so many seconds after the first and is ``skew_seconds`` ahead of it. The first stands still
+    for a while after its act ``freezes_after``, as a machine that is suspended. Acts of both take up to a second, by ``seed``.
+    """
+
+    begins_seconds: float
+    playbook: str
+    skew_seconds: float
+    dies_after: int | None
+    freezes_after: int
+    freezes_seconds: float
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -62,6 +87,7 @@ class Drawn:
     recoveries: list[tuple[float, str]]
     backend: str
     variables: dict[str, Any]
+    rival: Rival | None = None
 
     @property
     def is_quiet(self) -> bool:
@@ -89,7 +115,21 @@ def draw(seed: str) -> Drawn:
     first = chance.choice(("restore", "restore", "patch"))
     recoveries = [(chance.choice((1000.0, 2000.0, 30000.0)), first), (1000.0, "restore"), (40000.0, "restore")]
     backend = chance.choice(("sqlite", "sqlite", "dynamodb"))
-    return Drawn(keys, deaths, recoveries, backend, _variables(chance))
+    return Drawn(keys, deaths, recoveries, backend, _variables(chance), _rival(chance, len(hosts)))
+
+
+def _rival(chance: random.Random, hosts: int) -> Rival | None:
+    if chance.random() < 0.6:
+        return None
+    return Rival(
+        begins_seconds=chance.choice((0.0, 1.0, chance.uniform(0, 5000))),
+        playbook=chance.choice(("patch", "restore")),
+        skew_seconds=chance.uniform(-300, 300),
+        dies_after=chance.randrange(90) if chance.random() < 0.2 else None,
+        freezes_after=chance.randrange(1, 80 * hosts),
+        freezes_seconds=chance.choice((0.0, 500.0, 1000.0, 3000.0, 9000.0)),
+        seed=chance.randrange(1000),
+    )
 
 
 def _variables(chance: random.Random) -> dict[str, Any]:

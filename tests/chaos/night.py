@@ -5,15 +5,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
+import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from types import SimpleNamespace, TracebackType
+from typing import Any, Self, cast
+from unittest import mock
 
 import yaml
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws import api
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import Aws
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import Connection
 from ansible_collections.patchfleet.windows.plugins.module_utils._clock import Clock
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import dynamodb_table
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb import DynamoDbLedger
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb_table import Table, parse_url
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Ledger
@@ -49,6 +55,7 @@ class Night:
         self.backend = backend
         self._file = str(folder / "ledger.sqlite")
         self._tables = MotoTables(self.scenario)
+        self._patches = contextlib.ExitStack()
         clock = VirtualClock(self.scenario.start)
         self.play = Play(self.scenario, clock, folder / "trace.jsonl", MotoLogs(), self._is_recorded)
         self.play.account.gate.admit_key(ACCESS_KEY)
@@ -56,6 +63,8 @@ class Night:
         self.watch = Watch(self)
 
     def __enter__(self) -> Self:
+        for module in (api, dynamodb_table):  # their jitter, so that a seed tells all
+            self._patches.enter_context(mock.patch.object(module, "random", SimpleNamespace(Random=self._random)))
         WIRE.gateway = Gateway(self.play.account, self._tables)
         self.play.begin()
         return self
@@ -64,13 +73,17 @@ class Night:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         WIRE.gateway = None
+        self._patches.close()
         self.play.trace.close()
         assert not self.play.sim.failures, self.play.sim.failures
+
+    def _random(self) -> random.Random:
+        return self.play.sim.random("jitter")
 
     def open_ledger(self, connection: Connection, clock: Clock) -> Ledger:
         """The night's ledger once more, as another process would open it."""
         if self.backend == "sqlite":
-            return SqliteLedger(self._file)
+            return cast("Ledger", _EachThread(self._file))
         where = parse_url(f"dynamodb://{USUAL_TABLE}?region={REGION}")
         return DynamoDbLedger(Table(where, Aws(connection, clock, REGION), clock))
 
@@ -106,3 +119,16 @@ class Night:
         """By the hosts' names, as state.json has it."""
         truth: dict[str, dict[str, Any]] = self.play.truth()["hosts"]
         return truth
+
+
+class _EachThread:
+    """The ledger in a file; a connection of SQLite's is of one thread, and rivals work in several."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._of_thread = threading.local()
+
+    def __getattr__(self, name: str) -> Any:
+        if not hasattr(self._of_thread, "ledger"):
+            self._of_thread.ledger = SqliteLedger(self._file)
+        return getattr(self._of_thread.ledger, name)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from chaos.controller import Controller, Killed
 from chaos.draw import Drawn, draw
 from chaos.judge import left_on, named_on, problems
 from chaos.night import Night
+from chaos.turns import Turns
 from chaos.watch import LEFT_ON, RAISED, Problem
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - each night makes a folder of its own below
@@ -43,12 +45,11 @@ def play(seed: str) -> Ended:
 
 
 def _play(night: Night, drawn: Drawn, ended: Ended) -> None:
-    deaths = [*drawn.deaths, *(None for _ in drawn.recoveries)]
-    controllers = [Controller(night, "first", deaths[0])]
-    _work(controllers[-1], "patch", drawn, ended)
-    for number, (death, (pause, playbook)) in enumerate(zip(deaths[1:], drawn.recoveries, strict=False), 1):
+    controllers = _begin(night, drawn, ended)
+    deaths = [*drawn.deaths[1:], *(None for _ in drawn.recoveries)]
+    for number, (death, (pause, playbook)) in enumerate(zip(deaths, drawn.recoveries, strict=False), 1):
         night.sleep(pause)
-        controllers.append(Controller(night, f"recovery {number}", death))
+        controllers.append(Controller(night, f"recovery {number}", dies_after=death))
         _work(controllers[-1], playbook, drawn, ended)
     ended.problems += problems(night, controllers)
     on = {host.name for host in left_on(night)}
@@ -60,6 +61,34 @@ def _play(night: Night, drawn: Drawn, ended: Ended) -> None:
         ended.counts["runs"] += 1
         for outcome, count in night.ledger.outcome_counts(run.run_id).items():
             ended.counts[f"outcomes: {outcome or 'none yet, and named'}"] += count
+
+
+def _begin(night: Night, drawn: Drawn, ended: Ended) -> list[Controller]:
+    """The first controller, with its rival where there is one."""
+    rival = drawn.rival
+    if rival is None:
+        first = Controller(night, dies_after=drawn.deaths[0])
+        _work(first, "patch", drawn, ended)
+        return [first]
+    turns, chance = Turns(night), random.Random(rival.seed)
+
+    def pauses(act: int) -> float:
+        return rival.freezes_seconds if act == rival.freezes_after else chance.choice((0.0, 0.2, 1.0))
+
+    first = Controller(night, dies_after=drawn.deaths[0], sleep=turns.sleep, pauses=pauses)
+    second = Controller(
+        *(night, "rival"),
+        dies_after=rival.dies_after,
+        skew_seconds=rival.skew_seconds,
+        sleep=turns.sleep,
+        pauses=lambda _act: chance.choice((0.0, 0.2, 1.0)),
+    )
+    turns.run(
+        (0.0, lambda: _work(first, "patch", drawn, ended)),
+        (rival.begins_seconds, lambda: _work(second, rival.playbook, drawn, ended)),
+    )
+    ended.counts["nights with two living controllers"] += 1
+    return [first, second]
 
 
 def _work(controller: Controller, playbook: str, drawn: Drawn, ended: Ended) -> None:

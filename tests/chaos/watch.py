@@ -5,10 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import SKEW_SECONDS, Host, Run, Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import (
+    LEASE_SECONDS,
+    SKEW_SECONDS,
+    Host,
+    Run,
+    Verdict,
+)
 from lab import world
 from lab.aws.request import Request
 from lab.world import ASG_TAG
@@ -51,6 +57,7 @@ class Watch:
         self.problems: list[Problem] = []
         self.begun: set[tuple[str, str]] = set()
         self._holders: dict[str, Controller] = {}
+        self._signs: dict[str, float] = {}  # of life, of who holds the host; seconds since 1970
         self._found: dict[str, str] = {}  # original states of open records
 
     def _say(self, kind: str, text: str) -> None:
@@ -58,19 +65,26 @@ class Watch:
 
     # ---- calls
 
-    def calls(self, controller: Controller, service: str, operation: str, params: dict[str, Any]) -> None:
-        """It is about to change something."""
-        if service not in {"ec2", "ssm"}:
-            return
-        account = self._night.play.account
-        request = Request(account, service, operation, params, controller.region or "", "")
-        for host in account.hosts_named(request):
+    def call(
+        self, controller: Controller, service: str, operation: str, params: dict[str, Any], work: Callable[[], Any]
+    ) -> Any:
+        """It changes something by ``work``."""
+        hosts = self._named(controller, service, operation, params)
+        for host in hosts:
             if self._holders.get(str(host.id)) is not controller:
                 self._say(TOUCHED, f"{host.name}: {operation} by {controller.name}")
-            if operation in {"start_instances", "modify_volume"}:
-                self.begun.add((controller.run_id or "", str(host.id)))
             if operation == "stop_instances":
                 self._look_at_stop(host)
+        answer = work()
+        if operation in {"start_instances", "modify_volume"}:
+            self.begun.update((controller.run_id or "", str(host.id)) for host in hosts)
+        return answer
+
+    def _named(self, controller: Controller, service: str, operation: str, params: dict[str, Any]) -> list[world.Host]:
+        if service not in {"ec2", "ssm"}:
+            return []
+        account = self._night.play.account
+        return account.hosts_named(Request(account, service, operation, params, controller.region or "", ""))
 
     def _look_at_stop(self, host: world.Host) -> None:
         """By what AWS shows at this moment: what others did since cannot be known."""
@@ -86,9 +100,11 @@ class Watch:
 
     def wrote(self, controller: Controller, name: str, args: tuple[Any, ...], done: Any) -> None:
         """A write of the controller's has been committed; ``done`` is what it returned."""
-        if name in {"open_run", "take_over", "heartbeat", "keep"}:
-            controller.last_sign = self._night.now()
-        if name == "open_run":
+        if name == "heartbeat":
+            self._signs.update({key: self._night.now() for key, one in self._holders.items() if one is controller})
+        elif name == "keep":
+            self._kept(controller, *args)
+        elif name == "open_run":
             run, hosts, _force = args
             self._opened(controller, run, hosts, done)
         elif name == "take_over":
@@ -101,6 +117,16 @@ class Watch:
             self._found.pop(args[0], None)
         elif name == "conclude" and done:
             self._concluded(args[1], args[2])
+        elif name == "close_run" and args[0] == controller.run_id:
+            controller.at_work = False
+
+    def _kept(self, controller: Controller, key: str, _fence: int, until: float | None) -> None:
+        if self._holders.get(key) is not controller:
+            return
+        if until is None:
+            del self._holders[key]
+        else:
+            self._signs[key] = self._night.now()
 
     def _opened(self, controller: Controller, run: Run, hosts: list[Host], kept: dict[str, str]) -> None:
         controller.run_id = run.run_id
@@ -110,11 +136,11 @@ class Watch:
     def _take(self, controller: Controller, keys: Iterable[str]) -> None:
         now = self._night.now()
         for key in keys:
-            before = self._holders.get(key)
-            if before not in {None, controller} and before.at_work and now - before.last_sign < SKEW_SECONDS:
-                silent = f"it gave a sign of life {now - before.last_sign:.0f} s ago"
-                self._say(TAKEN, f"{self._night.host(key).name}: from {before.name}, {silent}")
-            self._holders[key] = controller
+            before, silent_seconds = self._holders.get(key), now - self._signs.get(key, 0.0)
+            if before and before is not controller and before.at_work and silent_seconds < LEASE_SECONDS - SKEW_SECONDS:
+                text = f"from {before.name} by {controller.name}, {silent_seconds:.0f} s after a sign of life"
+                self._say(TAKEN, f"{self._night.host(key).name}: {text}")
+            self._holders[key], self._signs[key] = controller, now
 
     def _concluded(self, key: str, verdict: Verdict) -> None:
         updates = self._night.host(key).guest.updates
