@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
-from living_lab import TWO_MINUTES_WITH_A_REBOOT, LivingLab
+from living_lab import LIMIT_SECONDS, READING, TWO_MINUTES_WITH_A_REBOOT, LivingLab
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import open_ledger
+from lab.process import Process
 
 UPDATES = {"scan_seconds": 10, "updates": [{**TWO_MINUTES_WITH_A_REBOOT, "seconds": 600}]}
 STOP_WHEN_IT_INSTALLS: list[dict[str, Any]] = [{"when": "off-1 installing", "do": "term_controller"}]
@@ -62,6 +65,32 @@ def test_the_last_lines_name_what_is_on_and_the_command_that_puts_it_back(
     assert report.code == 0
     assert report.outcomes == {"off-1": "failed", "off-2": "failed", "on": "failed", "turn": "deferred"}
     assert report.host("turn")["reason_code"] == "run_interrupted"
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=lambda signum: signum.name)
+def test_who_is_told_again_and_again_ends_at_once_with_a_true_ledger(signum: signal.Signals, tmp_path: Path) -> None:
+    hosts = [{"name": "off", "state": "stopped"}]
+    events = [{"when": "off installing", "do": "term_controller"}]
+    with LivingLab(tmp_path, hosts, defaults=UPDATES, events=events, scale=200) as lab:
+        lab.on_controller = lambda process: Thread(target=insist, args=(process, signum)).start()
+        run = lab.begin("patch")
+        ended = run.end()
+        assert ended.code not in (0, "timeout"), ended.said
+        run.process.wait_for_all(LIMIT_SECONDS)
+        ledger = open_ledger(str(lab.ledger))
+        (record,) = ledger.open_power()
+        (opened,) = ledger.runs()
+        assert (record.original_state, record.started_by, opened.closed_at) == ("stopped", opened.run_id, None)
+        assert lab.truth("off")["installed"] == [], "it did not end at once"
+        later = lab.calls_of(run.access_key)[len(ended.calls) :]
+        assert all(call["operation"].startswith(READING) for call in later)
+
+
+def insist(process: Process, signum: signal.Signals) -> None:
+    """Signals as fast as they come, until it has ended: at whatever it does meanwhile."""
+    while process.running:
+        process.terminate(signum)
+        time.sleep(0.005)
 
 
 def test_a_start_that_was_just_asked_for_is_put_back_too(tmp_path: Path) -> None:
