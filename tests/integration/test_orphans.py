@@ -60,7 +60,7 @@ def test_a_run_that_was_frozen_while_others_took_its_hosts_over_touches_nothing_
         truth = [lab.truth(name) for name in ("off", "on")]
     assert changes(ended.calls[until_then:]) == []
     assert (ended.code, ended.outcomes) == (2, {"off": "failed", "on": "failed"}), ended.said
-    assert ended.of("Install what is missing, and prove it")[0]["reason_code"] == "lease_lost"
+    assert ended.words.count('"reason_code": "lease_lost", "step": "restore"') == 2, ended.said
     assert [(host["state"], host["cut_off"]) for host in truth] == [("stopped", 0), ("running", 0)]
 
 
