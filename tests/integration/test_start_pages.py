@@ -68,6 +68,7 @@ def test_who_may_only_patch_and_who_moves_over(tmp_path: Path) -> None:
         {"name": "dev-01", "updates": [UPDATE]},
         {"name": "dev-02", "updates": [UPDATE]},
         {"name": "dev-03", "state": "stopped", "tags": {"PatchGroup": "Windows", "Schedule": "office-hours"}},
+        {"name": "dev-04"},
     ]
     with LivingLab(tmp_path, hosts) as lab:
         follow(lab, "from-a-laptop", {})
