@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._admission.gate import NO_ROOM
 from ansible_collections.patchfleet.windows.plugins.module_utils._admission.step import STEP as ADMISSION
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import READING, Aws
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
@@ -131,17 +132,20 @@ class Controller:
         fleet = self._fleet(settings)
         opened = self.step(RUN, state="opened", settings=settings, fleet=fleet, forks=20)
         run_id = str(opened["run_id"])
-        for host in opened["hosts"]:
-            if host["included"]:
-                self._take_through(run_id, str(opened["snapshot_id"]), host)
+        included = [host for host in opened["hosts"] if host["included"]]
+        again = [host for host in included if self._take_through(run_id, str(opened["snapshot_id"]), host)]
+        for host in again:
+            self._take_through(run_id, str(opened["snapshot_id"]), host)
         self.step(RUN, state="lost_hosts", run_id=run_id)
         self.step(RUN, state="closed", run_id=run_id)
         return run_id
 
-    def _take_through(self, run_id: str, snapshot_id: str, host: dict[str, Any]) -> None:
+    def _take_through(self, run_id: str, snapshot_id: str, host: dict[str, Any]) -> bool:
+        """Whether it found no room, and so comes again when the others are through."""
+        no_room = False
         place = {"run_id": run_id, "host": host["key"], "fence": host["fence"], "region": host["region"]}
         if not self._is_admitted(place):
-            return
+            return False
         way = {**place, "instance_id": host["key"]}
         try:
             self.step(POWER, **way, state="started", mark_tag=MARK_TAG)
@@ -150,12 +154,15 @@ class Controller:
             self.step(HEALTH, **way, scripts=dict.fromkeys(SCRIPTS, ""))
             self.step(INSTALL, **way, snapshot_id=snapshot_id, history_script="", scripts=dict.fromkeys(SCRIPTS, ""))
         except PatchFleetError as error:
-            self._fail(place, error, error.facts.get("step"))
+            no_room = error.code in NO_ROOM
+            if not no_room:  # the step has written that down
+                self._fail(place, error, error.facts.get("step"))
         try:
             self.step(POWER, **way, state="restored", scripts=dict.fromkeys(SCRIPTS, ""))
             self.step(RUN, state="host_done", **place)
         except PatchFleetError as error:
             self._fail(place, error, "restore")
+        return no_room
 
     def _is_admitted(self, place: dict[str, Any]) -> bool:
         breaker = self.night.ledger.run(place["run_id"]).breaker

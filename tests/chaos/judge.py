@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._admission.gate import NO_ROOM
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Run
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
 from chaos.controller import MARK_TAG, Controller
@@ -69,7 +70,8 @@ def _outcomes(night: Night, run: Run, controllers: list[Controller]) -> Iterator
     """Of a run that is over; one of which something is still open goes on."""
     hosts = night.ledger.hosts(run.run_id)
     for host in hosts:
-        if host.outcome in UNTOUCHED and (run.run_id, host.key) in night.watch.begun:
+        refused = host.reason_code in NO_ROOM  # AWS started nothing
+        if host.outcome in UNTOUCHED and (run.run_id, host.key) in night.watch.begun and not refused:
             yield Problem(BEGUN, f"{host.name}: {host.outcome}, and was begun")
     planned = next((one.planned for one in controllers if one.run_id == run.run_id), None)
     rows = [host.key for host in hosts]
