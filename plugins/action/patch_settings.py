@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible.release import __version__ as core_version
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._admission.slices import sliced_job
 from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._settings.step import STEP
 from ansible_collections.patchfleet.windows.plugins.module_utils._settings.variables import (
@@ -34,7 +35,8 @@ class ActionModule(ControllerStep):
         on_host = [] if params["partial"] else self._look_into_task_files(task_vars, hosts)
         values = {name: self._templar.template(task_vars[name]) for name in names}
         forks = task_vars.get("ansible_forks", params["forks"])
-        return {**params, "variables": values, "forks": forks, "tasks_on_host": on_host}
+        job = sliced_job(task_vars)
+        return {**params, "variables": values, "forks": forks, "tasks_on_host": on_host, "slice_of": job}
 
     def _look_into_task_files(self, task_vars: dict[str, Any], hosts: list[str]) -> list[str]:
         """Those that are set for all, and those of single hosts; returns the files that run tasks on the host itself."""

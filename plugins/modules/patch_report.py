@@ -63,6 +63,10 @@ files:
   description: Name to path of what was written.
   returned: success
   type: dict
+stats:
+  description: For M(ansible.builtin.set_stats), one key for the run, with its totals and the first hosts to look at.
+  returned: success
+  type: dict
 verdicts:
   description: Host key to sentence, for hosts that make the run fail.
   returned: success

@@ -31,6 +31,10 @@ options:
     type: list
     elements: str
     default: []
+  slice_of:
+    description:
+      - The job of AWX that this one is a slice of. The action plugin fills it in.
+    type: str
   partial:
     description:
       - Check the names and values only, not whether they fit a run.

@@ -24,6 +24,7 @@ from .._step import StepContext
 from .causes import FAILURES, PROVEN, common_cause
 from .credentials import refuse_short_credentials
 from .places import keep_place, wait_for_place
+from .slices import failure_budget, slices
 
 NO_ROOM = ("no_capacity", "no_headroom")
 TOO_LATE = ("no_time", "credentials_too_short")
@@ -121,16 +122,19 @@ def _wait_for_canaries(context: StepContext, run: Run, canaries: set[str]) -> No
 
 
 def _check_breaker(context: StepContext, run: Run) -> None:
-    counts = context.ledger.outcome_counts(run.run_id)
-    failures = sum(counts.get(outcome, 0) for outcome in FAILURES)
-    budget = int(run.settings["failure_budget_hosts"])
+    runs = slices(context.ledger, run)
+    counts = [context.ledger.outcome_counts(one.run_id) for one in runs]
+    failures = sum(count.get(outcome, 0) for count in counts for outcome in FAILURES)
+    budget = failure_budget(runs)
     if failures > budget:
         _open_breaker(context, run, f"{failures} hosts failed and patch_failure_budget tolerates {budget}")
-    elif failures and (cause := common_cause(context.ledger.hosts(run.run_id), budget)):
-        _open_breaker(context, run, cause)
-    reason = context.ledger.run(run.run_id).breaker
-    if reason:
-        raise _closed(reason)
+    elif failures:
+        cause = common_cause([host for one in runs for host in context.ledger.hosts(one.run_id)], budget)
+        if cause:
+            _open_breaker(context, run, cause)
+    for one in (context.ledger.run(run.run_id), *runs[1:]):
+        if one.breaker:
+            raise _closed(one.breaker)
 
 
 def _open_breaker(context: StepContext, run: Run, reason: str) -> None:

@@ -19,6 +19,7 @@ from .._step import Step, StepContext
 from .build import build_report
 from .html import to_html
 from .markdown import to_markdown
+from .stats import to_stats
 from .table import to_table
 
 BAD = ("failed", "held", "deferred")
@@ -28,8 +29,8 @@ def work(context: StepContext) -> dict[str, Any]:
     """Write report.json, report.md and report.html of a run.
 
     Returns:
-        changed, run_id, report (as in report.json), table (lines of at most 100 columns), files, verdicts (host key → the
-        sentence for a host that makes the run fail).
+        changed, run_id, report (as in report.json), table (lines of at most 100 columns), files, stats (for set_stats),
+        verdicts (host key → the sentence for a host that makes the run fail).
 
     Raises:
         PatchFleetError: there is no run, or the files cannot be written.
@@ -45,6 +46,7 @@ def work(context: StepContext) -> dict[str, Any]:
         "report": report,
         "table": to_table(report).splitlines(),
         "files": files,
+        "stats": to_stats(report),
         "verdicts": _verdicts(context.ledger, run),
     }
 

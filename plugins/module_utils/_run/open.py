@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from .._admission.credentials import end_of_credentials
+from .._admission.slices import kept_settings
 from .._aws.errors import AwsError
 from .._clock import iso
 from .._fleet.claims import claim_of, scheduler_of
@@ -154,6 +155,7 @@ def _new_run(context: StepContext, plan: Plan, settings: dict[str, Any]) -> Run:
         settings={
             **{name: settings[name] for name in KEPT_SETTINGS},
             "failure_budget_hosts": plan.failure_budget,
+            **kept_settings(settings.get("slice_of"), settings["failure_budget"], len(plan.included)),
             "canary": plan.canary,
             "batch_size": plan.batch_size,
             "targets": targets,

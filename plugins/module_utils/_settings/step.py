@@ -21,6 +21,7 @@ def work(context: StepContext) -> dict[str, Any]:
     by_tag = not settings["hosts"] or bool({"patch_tag_key", "patch_tag_value"} & set(params["variables"]))
     settings["by_tag"] = by_tag
     settings["tasks_on_host"] = list(params["tasks_on_host"])
+    settings["slice_of"] = params["slice_of"]
     if by_tag:
         check_tag_value(settings["tag_value"])
     if not params["partial"]:
@@ -38,6 +39,7 @@ STEP = Step(
         "variables": {"type": "dict", "default": {}},
         "forks": {"type": "int", "default": 5},
         "tasks_on_host": {"type": "list", "elements": "str", "default": []},
+        "slice_of": {"type": "str"},
         "partial": {"type": "bool", "default": False},
         "ledger": {"type": "str"},
     },

@@ -205,6 +205,22 @@ def test_the_plays_variables_are_read_with_their_templates() -> None:
     assert seen["forks"] == 20
 
 
+SLICED = {"awx_workflow_job_id": 41, "awx_workflow_job_name": "Patch", "awx_job_template_name": "Patch"}
+
+
+@pytest.mark.parametrize(
+    ("job", "whose"),
+    [
+        (SLICED, "41"),
+        ({**SLICED, "awx_workflow_job_name": "Plan, approve, patch"}, None),
+        ({"awx_job_template_name": "Patch"}, None),
+        ({}, None),
+    ],
+)
+def test_a_slice_of_a_job_is_known_by_its_workflow_job(job: dict[str, Any], whose: str | None) -> None:
+    assert settings_seen(**job)["slice_of"] == whose
+
+
 def test_a_variable_that_nobody_knows_is_found_at_every_host_of_the_play() -> None:
     hostvars = {"a": {"patch_free_gib": 30, "patch__host": {}}, "b": {"patch_fre_gib": 30}}
     assert settings_seen(ansible_play_hosts_all=["a"], hostvars=hostvars)["forks"] == 20

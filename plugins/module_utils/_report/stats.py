@@ -1,0 +1,37 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What ansible.builtin.set_stats keeps of a run: in AWX the artifacts of the job, which its notifications can show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+NAMED = 20
+"""So many hosts are named; the report has the others."""
+LONGEST = 200
+LOOK_AT = ("held", "failed", "deferred")
+"""Outcomes of hosts that somebody should look at, the worst first."""
+
+
+def to_stats(report: dict[str, Any]) -> dict[str, Any]:
+    """One key for the run: of several slices AWX hands on a single value for each key, and makes it an extra variable of the
+    jobs that follow, so it must be no variable of anybody's.
+    """
+    hosts = [host for outcome in LOOK_AT for host in report["hosts"] if host["outcome"] == outcome]
+    told = [_sentence(host) for host in hosts[:NAMED]]
+    return {
+        f"patchfleet_{report['run_id'].replace('-', '_')}": {
+            **{
+                name: report[name] for name in ("run_id", "operation", "started_at", "finished_at", "breaker", "totals")
+            },
+            "look_at": told,
+            "more_to_look_at": len(hosts) - len(told),
+        }
+    }
+
+
+def _sentence(host: dict[str, Any]) -> str:
+    text = f"{host['host']} {host['outcome']}: {host['reason'] or ''}"
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -1,0 +1,46 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a job of AWX leaves as its artifacts."""
+
+from __future__ import annotations
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.stats import LONGEST, NAMED, to_stats
+from ansible_collections.patchfleet.windows.plugins.module_utils._settings.variables import OWN_PREFIX, PREFIX
+
+from .stage import RUN, Stage, a_host
+
+KEY = f"patchfleet_{RUN.replace('-', '_')}"
+
+
+def test_each_run_has_a_key_of_its_own_that_is_no_variable_of_a_playbook(stage: Stage) -> None:
+    stage.open_run()
+    (key,) = to_stats(build_report(stage.ledger, RUN, stage.clock.now()))
+    assert key == KEY
+    assert key.isidentifier()
+    assert not key.startswith((PREFIX, OWN_PREFIX))
+
+
+def test_it_tells_the_totals_and_whom_to_look_at_the_worst_first(stage: Stage) -> None:
+    verdicts = [Verdict("patched"), Verdict("deferred", reason="No time."), Verdict("held", reason="It is installing.")]
+    hosts = [a_host(f"i-{at}", position=at, name=f"web-{at}") for at in range(3)]
+    stage.open_run(*hosts)
+    for host, verdict in zip(hosts, verdicts, strict=True):
+        stage.ledger.conclude(RUN, host.key, verdict)
+    told = to_stats(build_report(stage.ledger, RUN, stage.clock.now()))[KEY]
+    assert told["totals"] == {"patched": 1, "deferred": 1, "held": 1}
+    assert told["look_at"] == ["web-2 held: It is installing.", "web-1 deferred: No time."]
+    assert (told["run_id"], told["operation"], told["breaker"]) == (RUN, "install", None)
+
+
+def test_a_large_fleet_makes_no_large_artifact(stage: Stage) -> None:
+    hosts = [a_host(f"i-{at}", position=at, name=f"web-{at}") for at in range(NAMED + 3)]
+    stage.open_run(*hosts)
+    for host in hosts:
+        stage.ledger.conclude(RUN, host.key, Verdict("failed", reason="x" * 5000))
+    told = to_stats(build_report(stage.ledger, RUN, stage.clock.now()))[KEY]
+    assert [len(sentence) for sentence in told["look_at"]] == [LONGEST] * NAMED
+    assert told["more_to_look_at"] == 3
