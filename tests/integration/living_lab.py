@@ -255,6 +255,10 @@ class LivingLab:
         """Run a command in the lab's environment, and wait for it."""
         return self._start(command, self.folder / f"run-{next(self._numbers)}", environment or {}).end()
 
+    def remove_container(self) -> None:
+        """End whatever the last command left behind, as with the container that it ran in."""
+        self._processes[-1].sweep()
+
     def _start(self, command: list[str], folder: Path, changes: Mapping[str, str | None]) -> Running:
         folder.mkdir()
         settings = self._environment(folder, changes)

@@ -105,6 +105,16 @@ def test_check_mode_plans_only(stage: Stage) -> None:
     assert stage.ledger.runs() == []
 
 
+def test_a_slice_keeps_what_the_other_slices_ask_of_it(stage: Stage) -> None:
+    settings = {**read({"patch_failure_budget": "30%"}), "slice_of": "41"}
+    fleet = [host.as_result() for host in (OFF, ON, OUT)]
+    opened = STEP.work(stage.context(STEP, state="opened", settings=settings, fleet=fleet))
+    kept = stage.ledger.run(opened["run_id"]).settings
+    assert kept["slice"] == {"of": "41", "failure_budget": "30%", "hosts": 2}
+    whole = STEP.work(stage.context(STEP, state="opened", settings={**settings, "slice_of": None}, fleet=fleet))
+    assert "slice" not in stage.ledger.run(whole["run_id"]).settings
+
+
 def test_a_host_that_aws_does_not_know_is_out_and_failed(stage: Stage) -> None:
     result = run(stage, "opened", OFF, GONE)
     host = stage.ledger.host(result["run_id"], "i-4")
