@@ -122,6 +122,9 @@ def test_a_cancelled_job_is_mended_by_restore(lab: LivingLab) -> None:
     assert job.node.code == "killed"
     assert job.hosts is None, "a host summary would let AWX relaunch on failed hosts"
     assert lab.truth("cut")["state"] == "running"
+    early = awx_job.run(lab, "restore", [])
+    assert early.status == "failed", "the job may be alive, for all that restore can know"
+    assert "Still on because of us: cut" in early.said
     mended = awx_job.run(lab, "restore", [], survey={"patch_take_over": "true"})
     assert mended.status == "successful", mended.said
     assert lab.truth("cut")["state"] == "stopped"
