@@ -165,13 +165,13 @@ class Controller:
         return no_room
 
     def _is_admitted(self, place: dict[str, Any]) -> bool:
-        breaker = self.night.ledger.run(place["run_id"]).breaker
+        before = self.night.watch.before_admission(place["run_id"])
         try:
             admitted = bool(self.step(ADMISSION, **place)["admitted"])
         except PatchFleetError:
             return False
         if admitted:
-            self.night.watch.admitted(self, place["run_id"], place["host"], breaker)
+            self.night.watch.admitted(place["run_id"], place["host"], before)
         return admitted
 
     def _fail(self, place: dict[str, Any], error: PatchFleetError, step: Any) -> None:

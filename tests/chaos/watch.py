@@ -150,18 +150,23 @@ class Watch:
 
     # ---- admission
 
-    def admitted(self, controller: Controller, run_id: str, key: str, breaker: str | None) -> None:
-        """``breaker`` is what it was before the host was admitted."""
+    def before_admission(self, run_id: str) -> tuple[str | None, int]:
+        """The breaker, and how many hosts have failed. A controller may stand still between its decision and its next act."""
+        counts = self._night.ledger.outcome_counts(run_id)
+        return self._night.ledger.run(run_id).breaker, sum(counts.get(outcome, 0) for outcome in FAILURES)
+
+    def admitted(self, run_id: str, key: str, before: tuple[str | None, int]) -> None:
+        """A host has been admitted; ``before`` is what before_admission said."""
         ledger, name = self._night.ledger, self._night.host(key).name
-        run, counts = ledger.run(run_id), ledger.outcome_counts(run_id)
-        failures = sum(counts.get(outcome, 0) for outcome in FAILURES)
+        run, (breaker, failures) = ledger.run(run_id), before
         if breaker:
             self._say(BEGUN, f"{name}: the breaker was open: {breaker}")
         if failures > run.settings["failure_budget_hosts"]:
             self._say(BEGUN, f"{name}: {failures} hosts had failed")
-        expected = float(ledger.host(run_id, key).facts.get("expected_seconds") or run.settings["expected_seconds"])
+        facts = ledger.host(run_id, key).facts
+        expected = float(facts.get("expected_seconds") or run.settings["expected_seconds"])
         deadline_at = run.settings["deadline_at"]
-        if deadline_at is not None and controller.now() + expected > deadline_at:
+        if deadline_at is not None and facts["admitted_at"] + expected > deadline_at:
             self._say(BEGUN, f"{name}: its end was foreseen after the deadline")
         hosts = [host for host in ledger.hosts(run_id) if host.wave is not None and host.step != "plan"]
         canaries = hosts[: run.settings["canary"]]

@@ -68,6 +68,14 @@ def test_who_stood_still_past_its_lease_touches_nothing_more(
     assert not {"start_instances", "stop_instances", "modify_volume", "send_command"} & set(first.acts[since:])
 
 
+def test_who_stands_still_right_after_it_decided_to_begin_a_host_is_not_blamed_for_what_others_conclude(
+    tmp_path: Path,
+) -> None:
+    found, _first, second = meet(tmp_path, "restore", "learn")
+    assert found == []
+    assert "close_run" in second.acts
+
+
 @pytest.mark.parametrize("skew", [-300.0, 300.0])
 def test_who_stands_still_for_less_than_its_lease_keeps_its_hosts(tmp_path: Path, skew: float) -> None:
     found, first, second = meet(tmp_path, "patch", "start_instances", skew=skew, begins=500.0, stands_still=550.0)
