@@ -123,6 +123,29 @@ def test_a_playbook_of_the_project_is_ours(path: Path) -> None:
     assert (ROLE.parents[1] / "playbooks" / path.name).exists()
 
 
+def test_what_a_checkout_of_this_repository_would_offer_as_a_project() -> None:
+    """AWX skips what lies in folders of these names, and offers whatever else looks like a playbook."""
+    root = ROLE.parents[1]
+    skipped = {
+        "roles",
+        "tasks",
+        "group_vars",
+        "host_vars",
+        "tests",
+        "extensions",
+    }  # the last two are noise that does no harm
+    folders = [folder for folder in root.iterdir() if folder.is_dir() and folder.name[0] not in "._"]
+    files = [*root.glob("*.y*ml"), *(path for folder in folders for path in folder.rglob("*.y*ml"))]
+    offered = {
+        path.relative_to(root).as_posix()
+        for path in files
+        if not skipped.intersection(path.relative_to(root).parts[:-1])
+        and AWX_SEES.search(path.read_text(encoding="utf-8"))
+    }
+    names = ("patch", "plan", "report", "restore", "setup_aws", "setup_awx", "teardown_aws", "teardown_awx")
+    assert offered == {f"playbooks/{name}.yml" for name in names}
+
+
 # The schedule
 
 
