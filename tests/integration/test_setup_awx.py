@@ -95,9 +95,30 @@ def run(awx: StandIn, folder: Path, command: list[str], **variables: Any) -> lis
     return [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
 
 
-def test_a_ledger_that_goes_with_the_job_is_refused(awx: StandIn, tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match="must name a ledger that outlives a job"):
-        run(awx, tmp_path, SET_UP, awx_job_templates_variables={"patch_ledger": "ledger.sqlite"})
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        (
+            {"awx_job_templates_variables": {"patch_ledger": "a.sqlite"}},
+            "patch_ledger is a.sqlite. It must name a ledger that",
+        ),
+        (
+            {"awx_job_templates_schedule_days": 15},
+            "awx_job_templates_schedule_days: 15 is not valid. It must be 0 to 14",
+        ),
+        (
+            {"awx_job_templates_schedule_time": "22"},
+            "awx_job_templates_schedule_time: 22 is not valid. It must be HH:MM",
+        ),
+        ({"awx_job_templates_scm_urll": "x"}, "There is no variable awx_job_templates_scm_urll. There are"),
+    ],
+)
+def test_what_cannot_be_right_is_refused_first(
+    awx: StandIn, tmp_path: Path, variables: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(AssertionError) as refused:
+        run(awx, tmp_path, SET_UP, **variables)
+    assert told in " ".join(str(refused.value).split())
     assert awx.changes == []
 
 
