@@ -11,7 +11,6 @@ Sources: EC2 API reference (StopInstances; LaunchTime is new at each start), EC2
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
 from .._aws.errors import AwsError
@@ -19,7 +18,7 @@ from .._errors import Held, PatchFleetError
 from .._fleet.claims import claim_of
 from .._fleet.eligibility import owner_of
 from .._guest.servicing import is_quiet
-from .._ledger.records import SKEW_SECONDS, Host, PowerRecord
+from .._ledger.records import Host, PowerRecord
 from .._patch.others import seen, wait_for_others
 from .._run.earlier import earlier_hosts
 from .._ssm.commands import wait_for_end
@@ -94,18 +93,13 @@ def _stop(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -
 
 
 def _settled(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -> dict[str, Any]:
-    """EC2 may still show `stopped` from before a start that we asked for a moment ago: then look once more later.
+    """EC2 may still show `stopped` from before a start of ours: then look once more, when that must be seen.
 
-    It may have been another controller, whose clock is not ours.
+    The record says when the start was about to be asked for, not when it was: its controller may have stood still in between.
     """
-    seen_late = (record.start_requested_at or 0.0) + SETTLE_SECONDS
     if instance["State"]["Name"] != "stopped" or record.launch_time is not None or record.started_by is None:
         return instance
-    if context.ledger.run(record.started_by).controller.get("host") != socket.gethostname():
-        seen_late += SKEW_SECONDS
-    if context.clock.now() > seen_late:
-        return instance
-    context.clock.sleep(seen_late - context.clock.now())
+    context.clock.sleep(SETTLE_SECONDS)
     return describe_instance(context.aws, record.instance_id) or instance
 
 

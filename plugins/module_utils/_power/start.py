@@ -24,6 +24,8 @@ from .switch import aim, arm, disarm, take_over
 NO_HEADROOM = frozenset({"VcpuLimitExceeded", "InstanceLimitExceeded", "MaxIOPSLimitExceeded"})
 SETTLE_SECONDS = 120.0
 """EC2 may show the state from before a call for so long."""
+STANDSTILL_SECONDS = 60.0
+"""A start that took longer was throttled, or its controller stood still: it is known by its LaunchTime, so it is noted anew."""
 RETRY_PAUSE_SECONDS, LONGEST_RETRY_PAUSE_SECONDS = 30.0, 120.0
 
 
@@ -97,9 +99,7 @@ def _request(context: StepContext, record: PowerRecord, deadline: float) -> None
     while True:
         context.keep_lease()
         arm(context, record)
-        context.ledger.note_start(
-            record.host_key, context.run_id or record.run_id, context.clock.now(), fence=context.fence
-        )
+        requested_at = _note(context, record)
         try:
             context.aws.call("ec2", "start_instances", record.instance_id, InstanceIds=[record.instance_id])
         except AwsError as error:
@@ -111,10 +111,19 @@ def _request(context: StepContext, record: PowerRecord, deadline: float) -> None
                 raise _no_room(error) from error
             context.say(f"no room yet: {error.aws_code}")
         else:
+            if context.clock.now() > requested_at + STANDSTILL_SECONDS:
+                _note(context, record)
             context.learn(started_by_run=True, on_since=context.clock.now())
             return
         context.clock.sleep(min(pause, max(deadline - context.clock.now(), 0.0)))
         pause = min(pause * 1.5, LONGEST_RETRY_PAUSE_SECONDS)
+
+
+def _note(context: StepContext, record: PowerRecord) -> float:
+    """Write down that a start is asked for now; returns when that is."""
+    now = context.clock.now()
+    context.ledger.note_start(record.host_key, context.run_id or record.run_id, now, fence=context.fence)
+    return now
 
 
 def _no_room(error: AwsError) -> Deferred:

@@ -71,6 +71,21 @@ def test_the_start_is_in_the_ledger_before_it_is_asked_for(night: Stage) -> None
     assert (record.started_by, record.start_requested_at, record.original_state) == (RUN, START, "stopped")
 
 
+def test_a_start_that_was_asked_for_late_is_noted_with_its_own_time(night: Stage) -> None:
+    """Throttled, or its controller stood still: who restores knows it by that time while no LaunchTime is known."""
+
+    def late(**_params: Any) -> dict[str, Any]:
+        night.clock.sleep(3000)
+        return STARTED
+
+    night.account.on("start_instances", late)
+    night.account.on("describe_instances", OFF)
+    assert refusal(night).code == "start_timeout"
+    record = night.ledger.power(ID)
+    assert record is not None
+    assert (record.started_by, record.start_requested_at) == (RUN, START + 3000)
+
+
 def test_the_launch_time_is_noted_as_soon_as_it_is_seen(night: Stage) -> None:
     night.account.on("describe_instances", OFF, PENDING, client_error("RequestExpired"))
     assert refusal(night).code == "credentials_expired"
