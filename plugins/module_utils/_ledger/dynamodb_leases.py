@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,11 +27,18 @@ class Leases:
         self._table = table
         self._homes: dict[str, str] = {}
         self._begun: dict[tuple[str, str, str], str] = {}
+        self._known_account = ""
 
-    @functools.cached_property
+    @property
     def _account(self) -> str:
-        """The credentials' account: of what was read already, else asked for."""
-        return next((home.partition("#")[0] for home in self._homes.values()), "") or self._table.account()
+        """The credentials' account: of what was read already, else asked for once.
+
+        Not a functools.cached_property, which before Python 3.12 holds a lock of all ledgers of a process while AWS is asked.
+        """
+        if not self._known_account:
+            read = next((home.partition("#")[0] for home in self._homes.values()), "")
+            self._known_account = read or self._table.account()
+        return self._known_account
 
     # What everything else stands on
 

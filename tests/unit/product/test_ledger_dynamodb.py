@@ -107,7 +107,7 @@ def test_a_table_of_a_newer_version_is_refused() -> None:
 def test_accounts_share_a_table_and_see_what_is_theirs() -> None:
     table = dynamodb_server.new_table()
     ours, theirs = dynamodb_server.ledger(table), dynamodb_server.ledger(table)
-    theirs.__dict__["_account"] = "210987654321"
+    theirs.__dict__["_known_account"] = "210987654321"
     ours.open_run(a_run(), [a_host()], take_over=False)
     assert theirs.open_run(a_run("theirs"), [a_host(run_id="theirs")], take_over=False) == {}
     theirs.record_power(FOUND)
