@@ -90,7 +90,7 @@ def insist(process: Process, signum: signal.Signals) -> None:
     """Signals as fast as they come, until it has ended: at whatever it does meanwhile."""
     while process.running:
         process.terminate(signum)
-        time.sleep(0.005)
+        time.sleep(0.005)  # a pace for the signals, so that the command gets to run in between; nothing is waited for
 
 
 def test_a_start_that_was_just_asked_for_is_put_back_too(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ class Process:
         while left := marked(self.mark):
             if time.monotonic() > ends_at:
                 raise TimeoutError(f"still there: {sorted(left)}")
-            time.sleep(0.05)
+            time.sleep(0.05)  # orphans are nobody's children: only looking tells that they have ended
 
     def result(self) -> int | str:
         """The exit code as a shell tells it, ``killed`` (by an event) or ``timeout``."""

@@ -17,7 +17,14 @@ from .._aws.api import Aws
 from .._aws.errors import AwsError
 from .hosts import FleetHost
 
-PATCHING = ("AWS-RunPatchBaseline", "AWS-RunPatchBaselineAssociation", "AWS-RunPatchBaselineWithHooks")
+PATCHING = frozenset(
+    {
+        *("AWS-RunPatchBaseline", "AWS-RunPatchBaselineAssociation", "AWS-RunPatchBaselineWithHooks"),
+        *("AWS-InstallWindowsUpdates", "AWS-ApplyPatchBaseline", "AWS-InstallMissingWindowsUpdates"),
+        *("AWS-InstallSpecificWindowsUpdates", "AWS-FindWindowsUpdates"),
+    }
+)
+"""Documents that patch. The last five are older; a scan counts as much, since two at one time can fail without a word."""
 OF_A_POLICY = "AWS-QuickSetup-PatchPolicy-"
 SCANS_ONLY = "AWS-QuickSetup-SSMHostMgmt-ScanForPatches"
 """Quick Setup's host management looks at hosts daily, which is in nobody's way."""

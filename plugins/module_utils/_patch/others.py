@@ -17,17 +17,10 @@ from collections.abc import Collection, Iterator
 from .._aws.errors import AwsError
 from .._clock import iso
 from .._errors import PatchFleetError
+from .._fleet.associations import PATCHING
 from .._guest.servicing import is_quiet
 from .._step import StepContext
 
-PATCHING = frozenset(
-    {
-        *("AWS-RunPatchBaseline", "AWS-RunPatchBaselineAssociation", "AWS-RunPatchBaselineWithHooks"),
-        *("AWS-InstallWindowsUpdates", "AWS-ApplyPatchBaseline", "AWS-InstallMissingWindowsUpdates"),
-        *("AWS-InstallSpecificWindowsUpdates", "AWS-FindWindowsUpdates"),
-    }
-)
-"""The last five are older; a scan counts as much, since two at one time can fail without a word."""
 LOOK_BACK_SECONDS = 12 * 3600.0
 """Nothing that began earlier goes on still; an agent that died in the middle leaves its association InProgress for ever."""
 QUIET_SECONDS = 1800.0
