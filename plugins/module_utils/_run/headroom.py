@@ -58,7 +58,7 @@ def _headroom(aws: Aws, plan: Plan, settings: dict[str, Any], region: str) -> st
     vcpus = _vcpus(aws, {*running, *(str(p.host.type) for p in plan.included if _is_started(p.host))})
     used = sum(vcpus.get(name, 0) * number for name, number in running.items())
     wanted = _wanted(plan, settings, region, vcpus)
-    text = f"vCPU quota of {region} ({QUOTA_CODE}): {quota:.0f}, {used} in use; this run starts up to {wanted} more at once."
+    text = f"vCPU quota of {region} ({QUOTA_CODE}): {quota:.0f}, {used} in use; this run starts up to {wanted} vCPUs more at once."
     if used + wanted > quota:
         text += (
             " That does not fit: hosts will wait for each other, and be deferred in the end (no_headroom). Raise the quota, or "

@@ -65,24 +65,24 @@ def plan(stage: Stage, *hosts: FleetHost, **variables: Any) -> str:
 
 def test_a_wave_that_fits(stage: Stage) -> None:
     text = plan(stage, *(off(number) for number in range(6)), patch_batch_size=4)
-    assert "vCPU quota of eu-central-1 (L-1216C47A): 20, 2 in use; this run starts up to 16 more at once." in text
+    assert "vCPU quota of eu-central-1 (L-1216C47A): 20, 2 in use; this run starts up to 16 vCPUs more at once." in text
     assert "does not fit" not in text
 
 
 def test_a_wave_that_does_not_fit_is_told_with_what_to_do(stage: Stage) -> None:
     text = plan(stage, *(off(number) for number in range(6)), patch_batch_size=5)
-    assert "starts up to 20 more at once. That does not fit" in text
+    assert "starts up to 20 vCPUs more at once. That does not fit" in text
     assert "patch_batch_size or patch_max_running" in text
 
 
 def test_the_limit_of_running_hosts_counts(stage: Stage) -> None:
     text = plan(stage, *(off(number) for number in range(6)), patch_batch_size=5, patch_max_running=2)
-    assert "starts up to 8 more at once" in text
+    assert "starts up to 8 vCPUs more at once" in text
 
 
 def test_in_a_sliding_window_the_largest_may_be_on_together(stage: Stage) -> None:
     hosts = [off(0, "m5.large"), off(1, "c5.4xlarge"), off(2, "m5.large"), off(3, "m5.xlarge")]
-    assert "up to 20 more" in plan(stage, *hosts, patch_batch_size=2, patch_rollout="rolling")
+    assert "up to 20 vCPUs more" in plan(stage, *hosts, patch_batch_size=2, patch_rollout="rolling")
 
 
 def test_without_a_host_that_is_off_nothing_is_asked(stage: Stage) -> None:
