@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from lab.names import CONTROLLER_ACTS, expand_names, parse_time, split_when
+from lab.planned import planned_problems
 from lab.scenario_checks import document_problems
 from lab.schema import Problem, schema_problems
 
@@ -215,7 +216,7 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 def load(path: Path) -> Scenario:
     """Read the scenario file ``path``; ScenarioError when it does not fit the contract."""
     document = _read(path)
-    problems = schema_problems(document) or document_problems(document)
+    problems = schema_problems(document) or planned_problems(document) or document_problems(document)
     if problems:
         raise ScenarioError(path, problems)
     account = Account(**{**document.get("account", {}), "deny": tuple(document.get("account", {}).get("deny", ()))})

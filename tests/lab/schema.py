@@ -90,11 +90,15 @@ def _branch_words(error: ValidationError) -> list[Problem]:
     """Of several allowed forms the one that was meant speaks; where none resembles, all are named."""
     branches = cast("list[dict[str, Any]]", error.validator_value)
     if error.validator == "oneOf" and isinstance(error.instance, dict):
-        given = [index for index, branch in enumerate(branches) if set(branch["required"]) & {*error.instance} - {"do"}]
+        required = [set(branch["required"]) for branch in branches]
+        common = set.intersection(*required)
+        given = [index for index, keys in enumerate(required) if (keys - common) & {*error.instance}]
         if len(given) != 1:
-            return [(key_path(error.absolute_path), "expected either at_seconds or when, and do")]
+            either = " or ".join(" and ".join(sorted(keys - common)) for keys in required)
+            return [(key_path(error.absolute_path), f"expected either {', and '.join([either, *sorted(common)])}")]
     else:
         given = [index for index, branch in enumerate(branches) if _same_form(branch, error.instance)]
+        given = [index for index in given if _has_such_keys(branches[index], error.instance)] or given
     if len(given) == 1:
         inner = [each for each in error.context or () if each.relative_schema_path[0] == given[0]]
         return [problem for each in inner for problem in _words(each)]
@@ -109,6 +113,12 @@ def _same_form(branch: dict[str, Any], value: Any) -> bool:
     if isinstance(value, list):
         return branch.get("type") == "array"
     return False
+
+
+def _has_such_keys(branch: dict[str, Any], value: Any) -> bool:
+    """Whether a key of the mapping ``value`` is one of the branch, or resembles one."""
+    known = branch.get("properties", {})
+    return isinstance(value, dict) and any(key in known or nearest(str(key), known) for key in value)
 
 
 def _wish(part: dict[str, Any]) -> str:

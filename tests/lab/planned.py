@@ -1,0 +1,104 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keys that the schema has and the lab does not carry out yet: a scenario that has one is refused, not half played.
+
+Who builds a capability takes its keys out of the lists here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lab.schema import Problem
+
+ACCOUNT = frozenset(
+    {
+        "target_tags",
+        "partition",
+        "stale_reads",
+        "controller_clock_seconds",
+        "scp",
+        "accounts",
+        "alarms",
+    }
+)
+HOST = frozenset(
+    {
+        "listens",
+        "breaks",
+        "cluster",
+        "cluster_roles",
+        "account",
+        "clock_skew_seconds",
+        "answers",
+        "patch_lag",
+        "command_faults",
+    }
+)
+API_FAULT = frozenset({"document", "answer"})
+WINDOWS = frozenset(
+    {
+        "per_user_services",
+        "self_ending_services",
+        "failing_services",
+        "trusted_installer_turns_manual",
+        "start_types",
+        "stuck_service",
+        "defragsvc",
+        "tiworker_seconds",
+        "update_api_over_network",
+        "search_seconds",
+        "search_faults",
+        "clean_seconds",
+        "pending_by_others",
+        "gap_gib",
+        "live_temp",
+        "people",
+    }
+)
+ACTS = frozenset({"set_alarm", "clear_alarm"})
+PLAYBOOKS = frozenset({"stop", "roll_back", "history"})
+COMPARISONS = frozenset({"has", "has_not"})
+
+REFUSAL = "the lab does not carry this out yet; leave it out"
+
+
+def planned_problems(document: dict[str, Any]) -> list[Problem]:
+    """Each use of what is planned, of a document that fits the schema."""
+    return [(key, REFUSAL) for key in _planned(document)]
+
+
+def _planned(document: dict[str, Any]) -> Iterator[str]:
+    yield from _keys("account", document.get("account", {}), ACCOUNT)
+    for key, host in _hosts(document):
+        yield from _keys(key, host, HOST)
+        yield from _keys(f"{key}.windows", host.get("windows", {}), WINDOWS)
+        for index, fault in enumerate(host.get("api_faults", ())):
+            yield from _keys(f"{key}.api_faults[{index}]", fault, API_FAULT)
+    for index, event in enumerate(document.get("events", ())):
+        if isinstance(event["do"], str) and event["do"] in ACTS:
+            yield f"events[{index}].do"
+    for index, step in enumerate(document.get("steps", ())):
+        if step.get("playbook") in PLAYBOOKS:
+            yield f"steps[{index}].playbook"
+    yield from _comparisons("expect", document["expect"])
+
+
+def _hosts(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield "defaults", document.get("defaults", {})
+    for index, host in enumerate(document["hosts"]):
+        yield f"hosts[{index}]", host
+
+
+def _keys(where: str, mapping: dict[str, Any], planned: frozenset[str]) -> Iterator[str]:
+    return (f"{where}.{key}" for key in mapping if key in planned)
+
+
+def _comparisons(where: str, value: Any) -> Iterator[str]:
+    """Lists hold names and outcomes, never a comparison."""
+    if isinstance(value, dict):
+        yield from _keys(where, value, COMPARISONS)
+        for key, inner in value.items():
+            yield from _comparisons(f"{where}.{key}", inner)
