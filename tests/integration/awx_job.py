@@ -152,7 +152,7 @@ def _process(control: Path, answer: Path, number: int, job: Job) -> Job:
             job.hosts = {name: {part: data[part].get(name, 0) for part in ("ok", "failures", "dark")} for name in names}
         return False
 
-    def on_status(status: dict[str, Any], runner_config: Any) -> None:
+    def on_status(status: dict[str, Any], **_more: Any) -> None:
         job.status = status["status"]
 
     shutil.rmtree(control)

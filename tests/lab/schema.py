@@ -67,8 +67,8 @@ def _words(error: ValidationError) -> list[Problem]:
     rule, got = error.validator, cast("Any", error.instance)
     part, wanted = cast("dict[str, Any]", error.schema), cast("Any", error.validator_value)
     if rule == "additionalProperties" and wanted is False:
-        known = part.get("properties", {})
-        unknown = [name for name in got if name not in known]
+        known = _properties(part, error.absolute_path)
+        unknown = [name for name in got if name not in part.get("properties", {})]
         return [
             (
                 key_path([*error.absolute_path, str(name)]),
@@ -79,11 +79,18 @@ def _words(error: ValidationError) -> list[Problem]:
     if rule == "required":
         missing = [name for name in wanted if name not in got]
         return [(key, f"{' and '.join(missing)} must be given")]
+    if rule == "not" and "required" in wanted:
+        return [(key_path([*error.absolute_path, name]), "must not be given here") for name in wanted["required"]]
     if rule in ("anyOf", "oneOf"):
         return _branch_words(error)
     if rule == "pattern" and "propertyNames" in error.absolute_schema_path:
         return [(key, f"the name {got!r} must match {wanted}")]
     return [(key, f"expected {_wish(part)}, got {json.dumps(got, ensure_ascii=False, default=str)}")]
+
+
+def _properties(part: dict[str, Any], path: Iterable[str | int]) -> list[str]:
+    """The keys that ``part`` allows at ``path``: `defaults` takes all of a host but its name."""
+    return [name for name in part.get("properties", {}) if name != "name" or [*path] != ["defaults"]]
 
 
 def _branch_words(error: ValidationError) -> list[Problem]:

@@ -13,13 +13,3 @@ class LogSink(Protocol):
     """Takes text for a stream; group and stream come to be when they are first written to."""
 
     def write(self, region: str, group: str, stream: str, at: datetime, text: str) -> None: ...
-
-
-class MemoryLogs:
-    """Keeps it in memory: ``streams[(region, group, stream)]``."""
-
-    def __init__(self) -> None:
-        self.streams: dict[tuple[str, str, str], str] = {}
-
-    def write(self, region: str, group: str, stream: str, at: datetime, text: str) -> None:
-        self.streams[(region, group, stream)] = self.streams.get((region, group, stream), "") + text

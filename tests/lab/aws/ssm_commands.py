@@ -27,8 +27,8 @@ MAX_COMMENT = 100
 TIMEOUT_SECONDS = (30, 2_592_000)
 DEFAULT_TIMEOUT_SECONDS = 3600
 STDOUT_CHARACTERS, STDERR_CHARACTERS, LISTED_CHARACTERS = 24_000, 8_000, 2_500
-# Exit codes with which a script ends the document, well or badly (SSM user guide, "Managing exit codes").
-END_WELL, END_BADLY = 168, 169
+# The exit code with which a script ends the document well (SSM user guide, "Managing exit codes").
+END_WELL = 168
 
 
 class CommandCentre:

@@ -255,6 +255,7 @@ def test_a_time_without_quotes_stays_text(tmp_path: Path) -> None:
             {"defaults": {"api_faults": [{"operation": "StopInstances", "error": "X", "answer": "lost"}]}},
             "defaults.api_faults[0]: expected either error or answer",
         ),
+        ({"defaults": {"name": "b"}}, "defaults.name: must not be given here"),
         (
             {"defaults": {"stat": "stopped"}},
             "defaults.stat: unknown key (did you mean state?); allowed are kind, state,",

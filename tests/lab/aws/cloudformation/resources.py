@@ -29,7 +29,6 @@ class Resource:
     logical_id: str
     type: str
     properties: dict[str, Any]
-    retained: bool = False
 
     @property
     def physical_id(self) -> str:

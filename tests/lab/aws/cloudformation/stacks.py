@@ -174,7 +174,6 @@ def _build(stack: Stack) -> None:
             stack.resources[name] = Resource(
                 *(stack.name, stack.region, name, definition["Type"]),
                 properties=scope.resolve(definition.get("Properties", {})),
-                retained=definition.get("DeletionPolicy") == "Retain",
             )
     for name, output in template.get("Outputs", {}).items():
         if scope.wants(output):
