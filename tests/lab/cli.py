@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's command line: ``run`` plays a scenario and judges it, ``serve`` keeps a lab up for trying by hand."""
+"""The lab's command line: ``run`` plays a scenario and judges it, ``serve`` keeps a lab up, ``explain`` shows one host of a run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import dataclasses
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import NoReturn, Self
 
 from lab.checker import check
+from lab.explain import ExplainError, explain
 from lab.powershell.process import WHERE_FROM, find
 from lab.runner import DEFAULT_LIMIT_SECONDS, Runner
 from lab.scenario import Scenario, ScenarioError, Step, load
@@ -34,6 +36,8 @@ def main(arguments: list[str]) -> int:
         arguments, command = arguments[:place], arguments[place + 1 :]
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.verb == "explain":
+        return _explain(options.folder, options.host)
     if command is not None and (options.verb == "serve" or not command):
         parser.error("after -- comes a command, and only `run` takes one")
     if command is not None and (options.playbook or options.extra_vars):
@@ -52,7 +56,7 @@ def main(arguments: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tests/lab", description=__doc__, allow_abbrev=False)
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="run|serve")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="run|serve|explain")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("scenario", type=Path, metavar="SCENARIO")
     common.add_argument("--out", type=Path, metavar="DIR", help="what the run leaves (default: a temporary folder)")
@@ -92,6 +96,11 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser(
         "serve", parents=[common], prog="tests/lab/serve", help="keep a lab up and print exports", allow_abbrev=False
     )
+    explained = verbs.add_parser(
+        "explain", prog="tests/lab/explain", help="the timeline of one host of a run", allow_abbrev=False
+    )
+    explained.add_argument("folder", type=Path, metavar="DIR", help="what a run has left")
+    explained.add_argument("host", metavar="HOST", help="a host of the scenario, by its name")
     return parser
 
 
@@ -126,8 +135,35 @@ def _run(scenario: Scenario, options: argparse.Namespace) -> int:
         problems = check(scenario, folder.path, secrets)
         for problem in problems:
             print(problem)
+        _explain_first(problems, scenario, folder.path)
         folder.keep = bool(problems)
     return FAILS if problems else HOLDS
+
+
+def _explain_first(problems: list[str], scenario: Scenario, out: Path) -> None:
+    """The timeline of the first host that a problem names."""
+    name = first_host(problems, [host.name for host in scenario.hosts])
+    if name is not None:
+        with contextlib.suppress(ExplainError):  # the run left too little, which the problems say
+            print("", *explain(out, name), sep="\n")
+
+
+def first_host(problems: list[str], names: list[str]) -> str | None:
+    """The first of ``names`` that a line of the judge speaks of: in its key, else anywhere."""
+    for text in [*(problem.partition(":")[0] for problem in problems), *problems]:
+        found = [name for name in names if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)]
+        if found:
+            return max(found, key=len)
+    return None
+
+
+def _explain(out: Path, host: str) -> int:
+    try:
+        print(*explain(out, host), sep="\n")
+    except ExplainError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    return HOLDS
 
 
 def _run_command(scenario: Scenario, options: argparse.Namespace, command: list[str]) -> int:
@@ -183,9 +219,14 @@ def _stop(number: int, _frame: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-if __name__ == "__main__":
+def command_line() -> NoReturn:
+    """Do what the arguments of this process say, and end it."""
     signal.signal(signal.SIGTERM, _stop)
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    command_line()

@@ -111,7 +111,7 @@ class Installation:
 
 
 class WindowsUpdate:
-    """The Update agent and its world. ``announce`` is told when installing begins and ends."""
+    """The Update agent and its world. ``announce`` gets a word when a search or an installation begins and ends."""
 
     def __init__(self, sim: Simulation, spec: HostSpec, disk: SystemDisk, announce: Callable[[str], None]) -> None:
         self._sim = sim
@@ -192,12 +192,17 @@ class WindowsUpdate:
         return self.missing()
 
     def scan(self) -> Steps[None]:
-        """The time that it takes to find out what is offered; WindowsUpdateError when it cannot work."""
+        """The time that it takes to find out what is offered; WindowsUpdateError when it cannot work.
+
+        The judge takes a search that has ended here, and nothing else, for a proof of what is missing.
+        """
+        self._announce("searching")
         error = self.search_error()
         if error:
             yield min(GIVES_UP_AFTER_SECONDS, self._spec.scan_seconds)
             raise WindowsUpdateError(error)
         yield self._spec.scan_seconds
+        self._announce("searched")
 
     def begin_installation(self, updates: list[Update]) -> Installation:
         """Install these in order; the caller may wait for ``done``. Never while another one is under way."""

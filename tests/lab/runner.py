@@ -51,6 +51,8 @@ class Runner:
         self.out = out
         self.show = show
         self.processes: list[tuple[Process, bool]] = []  # with whether it is in the background
+        self.notes: list[dict[str, Any]] = []  # of each step: who called, and between which lab seconds
+        self._watchers: dict[int, threading.Thread] = {}
         self.ends = math.inf if limit_seconds is None else time.monotonic() + limit_seconds
         clear(out)
         self.lab = Lab(scenario, out, guests=guests, bare=bare, on_controller=self._on_controller)
@@ -90,8 +92,7 @@ class Runner:
             process.sweep()
 
     def _write_truth(self) -> None:
-        text = json.dumps(self.lab.truth(), indent=1, sort_keys=True, ensure_ascii=False)
-        (self.out / "state.json").write_text(text + "\n", encoding="utf-8")
+        _write_json(self.out / "state.json", {**self.lab.truth(), "steps": self.notes})
         records = self.lab.records_in_tables()
         if records is not None:
             (self.out / "ledger.json").write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
@@ -118,8 +119,13 @@ class Runner:
         self.lab.ledger = ledger_file(variables["patch_ledger"], workplace.path)
         log = self.out / f"step-{number}.log"
         command = self._command(workplace, f"step-{number}", step, variables)
-        process = Process(command, workplace.environment(), log=log, cwd=workplace.path)
+        environment = workplace.environment()
+        self._note_begin(number, step, environment["AWS_ACCESS_KEY_ID"])
+        process = Process(command, environment, log=log, cwd=workplace.path)
         self.processes.append((process, step.background))
+        if step.background:
+            self._watchers[number] = threading.Thread(target=self._note_end, args=(process, number), daemon=True)
+            self._watchers[number].start()
         if self.show:
             threading.Thread(target=_follow, args=(log, process), daemon=True).start()
         return process
@@ -127,6 +133,38 @@ class Runner:
     def _finish(self, process: Process, number: int) -> None:
         process.wait(self._time_left())
         (self.out / f"step-{number}.rc").write_text(f"{process.result()}\n", encoding="utf-8")
+        if number in self._watchers:
+            self._watchers[number].join()
+        else:
+            self._note_end(process, number)
+
+    # ---- what each step found and left, for the judge
+
+    def _note_begin(self, number: int, step: Step, caller: str) -> None:
+        """Who calls AWS in this step, since when, and how the hosts are."""
+        note = {"playbook": step.playbook, "caller": caller, "began": round(self.lab.clock.seconds(), 3), "ended": None}
+        self.notes.append(note)
+        _write_json(self._step_folder(number) / "state-before.json", self._hosts_now())
+
+    def _note_end(self, process: Process, number: int) -> None:
+        """When the step ended, how the hosts are, and a copy of its report, which a later step may overwrite."""
+        process.join()
+        folder = self._step_folder(number)
+        self.notes[number - 1]["ended"] = round(self.lab.clock.seconds(), 3)
+        _write_json(folder / "state-after.json", self._hosts_now())
+        report = self.out / "report.json"
+        if number not in self._watchers and report.exists() and report.stat().st_mtime > process.started_at:
+            shutil.copyfile(report, folder / "report.json")
+
+    def _step_folder(self, number: int) -> Path:
+        folder = self.out / f"step-{number}"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def _hosts_now(self) -> dict[str, Any]:
+        """The truth of the moment, without what led to it."""
+        hosts = self.lab.truth()["hosts"]
+        return {name: {key: value for key, value in host.items() if key != "history"} for name, host in hosts.items()}
 
     def _time_left(self) -> float | None:
         return None if math.isinf(self.ends) else max(0.0, self.ends - time.monotonic())
@@ -188,6 +226,10 @@ class Runner:
             process.kill()
         else:
             process.terminate()
+
+
+def _write_json(path: Path, document: object) -> None:
+    path.write_text(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def ansible_playbook() -> str:

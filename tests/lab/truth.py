@@ -12,8 +12,13 @@ from lab.world import Host, World
 
 
 def truth(world: World, trace: Trace) -> dict[str, Any]:
-    """As the contract has it. A host also has ``cut_off_by_us``: how many of its ``cut_off`` were our doing."""
+    """As the contract has it, and ``start``: the lab's clock at second 0.
+
+    A host also has ``cut_off_by_us`` (how many of its ``cut_off`` were our doing) and ``history`` (what happened to it,
+    one after the other: ``t`` with its power ``state`` or an ``event``).
+    """
     return {
+        "start": world.scenario.start.isoformat(),
         "hosts": {host.name: _host(host) for host in world.hosts.values()},
         "calls": dict(sorted(trace.calls.items())),
         "running_at_once": world.running_at_once,
@@ -41,4 +46,5 @@ def _host(host: Host) -> dict[str, Any]:
         "cut_off": guest.cut_off,
         "cut_off_by_us": guest.cut_off_by_us,
         "unrecorded_starts": host.unrecorded_starts,
+        "history": list(host.history),
     }

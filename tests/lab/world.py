@@ -48,6 +48,7 @@ class Host:
         self.spec = spec
         self.name = spec.name
         self._world = world
+        self.history: list[dict[str, Any]] = []  # what happened to it: {t, event} and {t, state}
         self.id = world.new_id(spec, "mi" if spec.kind == "hybrid" else "i") if spec.kind != "winrm" else None
         own_tags = {ASG_TAG: f"group-of-{spec.name}"} if spec.asg else {}
         self.tags = Lagged({**spec.tags, **own_tags})
@@ -78,6 +79,7 @@ class Host:
 
     def begin(self) -> None:
         """Go on from the state in which the scenario finds it."""
+        self._note_state()
         if self.spec.state == "running":
             self.guest.begin_up()
             self.agent.begin_online()
@@ -130,6 +132,7 @@ class Host:
         """Somebody presses the button of a host that is no instance."""
         if on == self._switched_off:
             self._switched_off = not on
+            self._note_state()
             if on:
                 self.power_on()
             else:
@@ -166,11 +169,22 @@ class Host:
         self.ever_started_by_us |= on
         self.meter.update(self._world.sim.now, on, self.agent.busy or self.guest.updates.installing)
 
+    def _note(self, **what: str) -> None:
+        self.history.append({"t": round(self._world.sim.now, 3), **what})
+
+    def _note_state(self) -> None:
+        """Its power state, whenever it is a new one."""
+        before = next((entry["state"] for entry in reversed(self.history) if "state" in entry), None)
+        if self.state != before:
+            self._note(state=self.state)
+
     def _changed(self) -> None:
+        self._note_state()
         self.touch()
         self._world.count_running()
 
     def _announce(self, word: str) -> None:
+        self._note(event=word)
         self.touch()  # "installing" and "installed" change what works on it
         self._world.announce(self, word)
 

@@ -44,6 +44,7 @@ class Run:
     def __init__(self, expect: dict[str, Any] | None = None, **keys: Any) -> None:
         self.document = {**copy.deepcopy(DOCUMENT), **keys, "expect": expect or {}}
         self.results: list[Any] = [0]
+        self.steps = [{"playbook": "patch", "caller": "AKIA1", "began": 0.0, "ended": 800.0}]
         self.logs = ["PLAY RECAP: all hosts are done"]
         self.records = [(IDS["dev-01"], "stopped", "closed"), (IDS["dev-02"], "running", "closed")]
         self.secrets = ['s3cr3t/of+a"step']
@@ -126,7 +127,14 @@ class Run:
         out.mkdir()
         (folder / "scenario.yml").write_text(yaml.safe_dump(self.document), encoding="utf-8")
         (out / "trace.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in self.trace), encoding="utf-8")
-        state = {"hosts": self.hosts, "calls": {}, "running_at_once": self.running_at_once, "lab_seconds": 800.0}
+        state = {
+            "start": self.document["start"],
+            "steps": self.steps,
+            "hosts": self.hosts,
+            "calls": {},
+            "running_at_once": self.running_at_once,
+            "lab_seconds": 800.0,
+        }
         (out / "state.json").write_text(json.dumps(state), encoding="utf-8")
         if self.report is not None:
             text = json.dumps({**self.report, "hosts": self.reported})

@@ -83,6 +83,18 @@ def test_a_run_that_fails_names_what_and_where(
     assert capsys.readouterr().out.splitlines() == [*runner.problems, f"what the run left is in {folder}"]
 
 
+def test_a_run_that_fails_shows_the_host_that_fails(
+    scenario: str,
+    runner: type[NotingRunner],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(lab.cli, "explain", lambda _out, name: [f"the timeline of {name}"])
+    runner.problems = ["expect.outcomes.a: expected patched, got failed"]
+    assert main(["run", scenario]) == 1
+    assert capsys.readouterr().out.splitlines()[:3] == [*runner.problems, "", "the timeline of a"]
+
+
 def test_out_is_used_and_kept(scenario: str, tmp_path: Path, runner: type[NotingRunner]) -> None:
     out = tmp_path / "out"
     out.mkdir()

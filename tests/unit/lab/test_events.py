@@ -32,6 +32,8 @@ def test_each_state_that_an_event_can_wait_for(make_lab: MakeLab, word: str) -> 
         "starting",
         "booted",
         "online",
+        "searching",
+        "searched",
         "installing",
         "installed",
         "rebooting",
@@ -218,6 +220,24 @@ def test_hosts_go_on_from_the_state_in_which_the_scenario_finds_them(
     assert (lab.truth("a")["starts"], lab.truth("a")["stops"]) == (0, 0)
 
 
+def test_the_history_of_a_host(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a", "state": "stopped"}, events=[{"at_seconds": 300, "host": "a", "do": "stop"}])
+    lab.start("a")
+    lab.run_for(400)
+    assert [entry.get("event") or entry["state"] for entry in lab.truth("a")["history"]] == [
+        "stopped",
+        "pending",
+        "starting",
+        "running",
+        "booted",
+        "online",
+        "stopping",
+        "stopping",
+        "stopped",
+    ]
+    assert [entry["t"] for entry in lab.truth("a")["history"]][-3:] == [300, 300, 360]
+
+
 def test_the_truth_of_a_host_without_ec2(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "hall", "kind": "winrm", "updates": [UPDATE]})
     assert lab.truth("hall") == {
@@ -236,4 +256,5 @@ def test_the_truth_of_a_host_without_ec2(make_lab: MakeLab) -> None:
         "cut_off": 0,
         "cut_off_by_us": 0,
         "unrecorded_starts": 0,
+        "history": [{"t": 0, "state": "running"}],
     }

@@ -115,8 +115,32 @@ def test_steps_leave_logs_exit_codes_and_the_truth(tmp_path: Path) -> None:
     play.runner.run()
     assert (play.result(1), play.result(2)) == ("3", "0")
     assert (play.out / "step-1.log").read_text(encoding="utf-8") == "one\n"
-    assert json.loads((play.out / "state.json").read_text(encoding="utf-8")) == {"hosts": {"a": {}}}
+    state = json.loads((play.out / "state.json").read_text(encoding="utf-8"))
+    assert state["hosts"] == {"a": {}}
+    assert state["steps"] == [
+        {"playbook": "patch", "caller": "AKIA1", "began": 100, "ended": 100},
+        {"playbook": "restore", "caller": "AKIA2", "began": 200, "ended": 200},
+    ]
     assert not play.lab.running
+
+
+def test_each_step_leaves_what_it_found_and_its_own_report(tmp_path: Path) -> None:
+    """The second overwrites the first one's report, the third leaves it alone, the fourth runs in the background."""
+    writing = {"sh": f"echo '{{\"hosts\": []}}' > {tmp_path}/out/report.json"}
+    steps = [
+        {"playbook": "patch", "vars": writing},
+        {"playbook": "patch", "vars": {"sh": f"echo '{{}}' > {tmp_path}/out/report.json"}},
+        {"playbook": "restore"},
+        {"playbook": "patch", "background": True, "vars": {"sh": f"echo '{{}}' > {tmp_path}/out/step-4/report.json"}},
+    ]
+    play = Play(tmp_path, steps=steps)
+    play.runner.run()
+    folders = [play.out / f"step-{number}" for number in (1, 2, 3, 4)]
+    assert [(folder / "report.json").exists() for folder in folders] == [True, True, False, True]
+    assert json.loads((folders[0] / "report.json").read_text(encoding="utf-8")) == {"hosts": []}
+    for folder in folders:
+        for name in ("state-before.json", "state-after.json"):
+            assert json.loads((folder / name).read_text(encoding="utf-8")) == {"a": {}}
 
 
 def test_arguments_of_a_step(tmp_path: Path) -> None:
@@ -167,6 +191,7 @@ def test_the_environment_leads_to_the_lab_and_holds_nothing_of_the_callers(
     play = Play(tmp_path, account={"region": "us-east-1"}, steps=[{"playbook": "patch"}, {"playbook": "patch"}])
     secrets = play.runner.run()
     first, second = (environment for _arguments, _vars, _inventory, environment in play.calls)
+    # The product takes another clock only together with another endpoint.
     assert (first["AWS_ENDPOINT_URL"], first["PATCHFLEET_CLOCK"]) == ("http://127.0.0.1:1", "60,0,0")
     assert (first["AWS_REGION"], first["AWS_DEFAULT_REGION"]) == ("us-east-1", "us-east-1")
     assert first["AWS_CONFIG_FILE"] == first["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
