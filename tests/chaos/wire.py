@@ -17,8 +17,10 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError
 from werkzeug.test import run_wsgi_app
 
+from lab.aws.faults import AnswerLost
 from lab.aws.http import Gateway
 
 ACCESS_KEY = "ASIACHAOS"
@@ -51,7 +53,10 @@ class Wire:
 
     def _send(self, request: AWSPreparedRequest, **_more: Any) -> AWSResponse:
         assert self.gateway is not None, "a call while no night is played"
-        chunks, status, headers = run_wsgi_app(self.gateway, _environ(request))
+        try:
+            chunks, status, headers = run_wsgi_app(self.gateway, _environ(request))
+        except AnswerLost as lost:
+            raise ConnectionClosedError(endpoint_url=request.url) from lost
         return AWSResponse(request.url, int(status.split()[0]), headers, _Body(b"".join(chunks)))
 
 

@@ -34,10 +34,8 @@ HOST = frozenset(
         "clock_skew_seconds",
         "answers",
         "patch_lag",
-        "command_faults",
     }
 )
-API_FAULT = frozenset({"document", "answer"})
 WINDOWS = frozenset(
     {
         "per_user_services",
@@ -75,8 +73,6 @@ def _planned(document: dict[str, Any]) -> Iterator[str]:
     for key, host in _hosts(document):
         yield from _keys(key, host, HOST)
         yield from _keys(f"{key}.windows", host.get("windows", {}), WINDOWS)
-        for index, fault in enumerate(host.get("api_faults", ())):
-            yield from _keys(f"{key}.api_faults[{index}]", fault, API_FAULT)
     for index, event in enumerate(document.get("events", ())):
         if isinstance(event["do"], str) and event["do"] in ACTS:
             yield f"events[{index}].do"

@@ -24,6 +24,7 @@ from lab.schema import Problem, schema_problems
 __all__ = [
     "Account",
     "ApiFault",
+    "CommandFault",
     "Disk",
     "Event",
     "HostSpec",
@@ -100,12 +101,26 @@ class Volume:
 
 @dataclass(frozen=True)
 class ApiFault:
-    """Calls of ``operation`` that fail with ``error``; ``times`` None means always."""
+    """Calls of ``operation`` that fail with ``error``, or whose ``answer`` is lost; ``times`` None means always.
+
+    ``document`` binds one to the SendCommands of that document.
+    """
 
     operation: str
-    error: str
+    error: str | None = None
     times: int | None = 1
     with_host: bool = True
+    document: str | None = None
+    answer: str | None = None
+
+
+@dataclass(frozen=True)
+class CommandFault:
+    """Commands of ``document`` that Run Command ends with ``status``; ``times`` None means always."""
+
+    document: str
+    status: str
+    times: int | None = 1
 
 
 @dataclass(frozen=True)
@@ -140,6 +155,7 @@ class HostSpec:
     windows_update: str = "ok"
     scan_seconds: float = 60
     api_faults: tuple[ApiFault, ...] = ()
+    command_faults: tuple[CommandFault, ...] = ()
     sessions: int = 0
     unreachable_after: float | None = None
 
@@ -262,7 +278,8 @@ def _host(name: str, keys: dict[str, Any]) -> HostSpec:
     values = {**keys, "name": name, "tags": {"Name": name, **keys.get("tags", {"PatchGroup": "Windows"})}}
     values["groups"] = tuple(keys.get("groups", ()))
     values["updates"] = tuple(_update(update) for update in keys.get("updates", ()))
-    values["api_faults"] = tuple(_fault(fault) for fault in keys.get("api_faults", ()))
+    values["api_faults"] = tuple(ApiFault(**_times(fault)) for fault in keys.get("api_faults", ()))
+    values["command_faults"] = tuple(CommandFault(**_times(fault)) for fault in keys.get("command_faults", ()))
     values["disk"] = _disk(keys.get("disk", {}))
     values["volume"] = Volume(**keys.get("volume", {}))
     if kind != "ec2":
@@ -283,8 +300,9 @@ def _disk(keys: dict[str, Any]) -> Disk:
     return Disk(**{**keys, "size_gib": size, "free_gib": free, "data_volumes": tuple(keys.get("data_volumes", ()))})
 
 
-def _fault(keys: dict[str, Any]) -> ApiFault:
-    return ApiFault(**{**keys, "times": None if keys.get("times") == "always" else keys.get("times", 1)})
+def _times(keys: dict[str, Any]) -> dict[str, Any]:
+    """``times`` as the data classes have it: None for ``always``."""
+    return {**keys, "times": None if keys.get("times") == "always" else keys.get("times", 1)}
 
 
 def _events(entry: dict[str, Any]) -> list[Event]:

@@ -28,7 +28,8 @@ from lab.aws import (
 from lab.aws.automation import Execution
 from lab.aws.cloudformation import changes, stacks
 from lab.aws.errors import AwsError, not_implemented
-from lab.aws.gate import Gate
+from lab.aws.faults import ArmedFault, Faults
+from lab.aws.gate import SERVICE, Gate
 from lab.aws.logs import LogSink
 from lab.aws.request import OTHER, Operation, Request, Result
 from lab.aws.ssm_commands import CommandCentre
@@ -74,6 +75,7 @@ class Account:
         self.stacks = stacks.Stacks()
         self.roles = roles.Roles(self.stacks)
         self.gate = Gate(world, world.scenario.account, self.roles.statements_of)
+        self.faults = Faults(world)
         self.logs = logs
         self.guests: Guests = ModelGuests()
         self.snapshots: dict[str, ebs.Snapshot] = {}
@@ -88,7 +90,12 @@ class Account:
         self._is_recorded = is_recorded
 
     def call(self, service: str, operation: str, params: dict[str, Any], region: str, caller: str) -> Result:
-        """Carry out one call; AwsError is what the client gets instead of the result."""
+        """Carry out one call.
+
+        Raises:
+            AwsError: what the client gets instead of the result.
+            AnswerLost: the client gets nothing, and the operation is done.
+        """
         request = Request(self, service, operation, params, region, caller)
         work = OPERATIONS.get(service, {}).get(operation)
         if work is None:
@@ -122,15 +129,26 @@ class Account:
     def carry_out(self, request: Request, work: Callable[[], Result]) -> Result:
         """Through the gate and into the trace, with the lock held."""
         hosts = self.hosts_named(request)
+        fault = None
         try:
             if request.by_us:
                 self.gate.check(request, hosts)
+                fault = self._met_fault(request, hosts)
             result = work()
         except AwsError as error:
             self._write(request, error.code, hosts)
             raise
         self._write(request, None, hosts)
+        if fault:
+            fault.strike()
         return result
+
+    def _met_fault(self, request: Request, hosts: list[Host]) -> ArmedFault | None:
+        """The fault that will lose the answer; one that is an error is raised. What AWS itself does loses no answer."""
+        fault = None if request.dry_run else self.faults.of_call(request, hosts)
+        if fault and not fault.loses_the_answer:
+            fault.strike()
+        return None if request.caller.startswith(SERVICE) else fault
 
     def _write(self, request: Request, error: str | None, hosts: list[Host]) -> None:
         self.trace.write(
@@ -166,7 +184,7 @@ class Account:
         if identifier in self.snapshots:
             return [self.world.by_volume_id[self.snapshots[identifier].volume_id]]
         command = self.commands.find(identifier)
-        return [invocation.host for invocation in command.invocations.values()] if command else []
+        return command.hosts if command else []
 
 
 # Members whose values name things of a host.

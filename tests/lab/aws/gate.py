@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a call has to pass before its operation: credentials, throttling, rights, and the faults of the scenario.
+"""What a call has to pass before its operation: credentials, throttling and rights.
 
 Token buckets are per region. EC2's are those of aws-facts.md and of the EC2 user guide ("Request throttling");
 SSM's rates are unpublished, these are of the size that people report.
@@ -19,16 +19,10 @@ from lab.aws.errors import AwsError, expired, throttled, unknown_key
 from lab.aws.policy import Need, Statement, deciding
 from lab.aws.request import Request, caller_arn
 from lab.aws.rights import needs_of
-from lab.scenario import Account, ApiFault
+from lab.scenario import Account
 from lab.world import Host, World
 
 SERVICE = "service:"
-FAULT_MESSAGES = {
-    "InsufficientInstanceCapacity": "We currently do not have sufficient {type} capacity in the Availability Zone you "
-    "requested ({region}{az}). Our system will be working on provisioning additional capacity.",
-    "ThrottlingException": "Rate exceeded",
-    "RequestLimitExceeded": "Request limit exceeded.",
-}
 
 
 @dataclass
@@ -47,25 +41,6 @@ class Bucket:
             return False
         self.tokens -= tokens
         return True
-
-
-@dataclass
-class ArmedFault:
-    """A fault of the scenario and how often it still strikes (None: always)."""
-
-    host: Host
-    spec: ApiFault
-    times_left: int | None
-
-    def hits(self, request: Request, named: list[Host]) -> bool:
-        if self.times_left == 0 or self.spec.operation != request.operation:
-            return False
-        return self.host in named or not self.spec.with_host
-
-    def error(self) -> AwsError:
-        spec = self.host.spec
-        text = FAULT_MESSAGES.get(self.spec.error, f"The call failed: {self.spec.error}.")
-        return AwsError(self.spec.error, text.format(type=spec.type, region=spec.region, az=spec.az))
 
 
 # (size, refill per second) by name; which one a call needs is said in `_buckets_of`.
@@ -110,9 +85,6 @@ class Gate:
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._seen: Counter[str] = Counter()
         self.used: set[tuple[str, str, str]] = set()  # rights by which calls were allowed: role, Sid, action
-        self._faults = [
-            ArmedFault(host, fault, fault.times) for host in world.hosts.values() for fault in host.spec.api_faults
-        ]
 
     def admit_key(self, access_key: str, role: str | None = None) -> None:
         """Credentials of a role, whose policies hold for them; or of an administrator, who may do everything."""
@@ -145,8 +117,6 @@ class Gate:
             self._check_credentials(request)
             self._check_rate(request, hosts)
         self._check_rights(request, hosts)
-        if not request.dry_run:
-            self._check_faults(request, hosts)
 
     def _check_credentials(self, request: Request) -> None:
         if request.caller not in self._keys:
@@ -204,10 +174,3 @@ class Gate:
                 f"Encoded authorization failure message: {encoded}",
             )
         return AwsError("AccessDenied" if request.service in ("sts", "iam") else "AccessDeniedException", text)
-
-    def _check_faults(self, request: Request, named: list[Host]) -> None:
-        for fault in self._faults:
-            if fault.hits(request, named):
-                if fault.times_left is not None:
-                    fault.times_left -= 1
-                raise fault.error()

@@ -30,6 +30,7 @@ from werkzeug.test import run_wsgi_app
 from lab.aws import moto_tables
 from lab.aws.account import OPERATIONS, Account
 from lab.aws.errors import AwsError, not_implemented
+from lab.aws.faults import AnswerLost
 from lab.aws.moto_tables import MotoTables
 from lab.aws.request import Request, Result
 from lab.aws.xml import ec2_body
@@ -112,7 +113,10 @@ class Incoming:
 
 
 class Gateway:
-    """The WSGI application: one HTTP request, one call of the account."""
+    """The WSGI application: one HTTP request, one call of the account.
+
+    It raises AnswerLost where no answer must reach the client; the server then ends the connection.
+    """
 
     def __init__(self, account: Account, tables: MotoTables) -> None:
         self._account = account
@@ -127,6 +131,8 @@ class Gateway:
         except AwsError as error:
             status = error.status
             content_type, body = _error_body(incoming.protocol, error, request_id)
+        except AnswerLost:
+            raise
         except Exception as error:  # noqa: BLE001 - the lab itself broke: no client may try again as if it were AWS
             self._account.world.sim.broke(error)
             status = 501
@@ -213,8 +219,11 @@ class _Handler(MotoRequestHandler):
             self.end_headers()
             return self.wfile.write
 
-        for data in self.server.app(self.make_environ(), start_response):
-            self.wfile.write(data)
+        try:
+            for data in self.server.app(self.make_environ(), start_response):
+                self.wfile.write(data)
+        except AnswerLost:
+            self.close_connection = True  # not a byte was written: the client sees the end of the connection
         self.wfile.flush()
 
     def log_request(self, *args: object) -> None:

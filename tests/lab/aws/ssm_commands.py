@@ -50,11 +50,13 @@ class CommandCentre:
             if command.order.region == request.region and command.visible_at <= now
         ]
 
-    def send(self, order: Order, hosts: list[Host]) -> Command:
+    def send(self, order: Order, hosts: list[Host], faults: dict[str, str]) -> Command:
+        """``faults`` are those that the command meets, by instance id."""
         world = self._account.world
         identifier = str(uuid.UUID(int=world.sim.random("command", len(self.commands)).getrandbits(128), version=4))
         command = Command(world.sim, identifier, order, hosts, world.lag.visible_at(), self._work, self._output)
         self.commands[identifier] = command
+        command.meet(faults)
         command.go_on()
         return command
 
@@ -100,7 +102,8 @@ def send_command(request: Request) -> Result:
         raise not_implemented("SendCommand with Targets")
     order = _order(request)
     hosts = _nodes(request, params.get("InstanceIds", []))
-    return {"Command": _command(request.account.commands.send(order, hosts))}
+    faults = request.account.faults.of_command(order.document.name, hosts) if request.by_us else {}
+    return {"Command": _command(request.account.commands.send(order, hosts, faults))}
 
 
 def _order(request: Request) -> Order:
@@ -248,7 +251,7 @@ def _elapsed(invocation: Invocation) -> str:
 
 def _spaced(details: str) -> str:
     """This operation writes "Delivery Timed Out", the lists write "DeliveryTimedOut"."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", details) if "TimedOut" in details else details
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", details)
 
 
 def _skipped(plugin: str) -> str:
@@ -277,11 +280,11 @@ def _command(command: Command) -> dict[str, Any]:
         "Comment": order.comment,
         "ExpiresAfter": command.requested_time + timedelta(seconds=command.expires_at - command.requested_at),
         "Parameters": order.parameters,
-        "InstanceIds": list(command.invocations),
+        "InstanceIds": [host.id for host in command.hosts],
         "Targets": [],
         "RequestedDateTime": command.requested_time,
         "Status": command.status,
-        "StatusDetails": command.status,
+        "StatusDetails": command.details,
         "MaxConcurrency": str(order.max_concurrency),
         "MaxErrors": str(order.max_errors),
         "TimeoutSeconds": int(order.timeout_seconds),

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from lab.agent import Execution, Outcome
+from lab.aws.faults import RATE_EXCEEDED
 from lab.aws.ssm_documents import Document
 from lab.sim import Simulation, Steps, Timer
 
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 DONE = ("Success", "Failed", "TimedOut", "Cancelled")
 # These do not count against MaxErrors (Systems Manager user guide, "Understanding command statuses").
 NOT_AN_ERROR = ("Success", "DeliveryTimedOut", "Undeliverable", "Terminated", "Cancelled")
+# These make the command a failed one, but MaxErrors does not count them (user guide, "Understanding command statuses").
+NEVER_RAN = ("AccessDenied", "InvalidPlatform")
+# An invocation ends so, after a moment, where a fault of the scenario says it.
+ENDS_AT_ONCE = (*NEVER_RAN, "Undeliverable")
+RUNS_ALL_THE_SAME = "DeliveryTimedOutButRuns"
+LATE_DELIVERY_SECONDS = 120.0
 NO_RESPONSE_CODE = -1
 
 Work = Callable[["Invocation", Execution], Steps[Outcome]]
@@ -69,12 +76,32 @@ class Invocation:
     def send(self) -> None:
         self.sent = True
         sim, order = self.command.sim, self.command.order
+        fault = self.command.faults.get(self.host.id or "")
         if self.host.spec.platform not in [platform.lower() for platform in order.document.platforms]:
-            sim.after(1.0, lambda: self._end("Failed", "InvalidPlatform"))
+            fault = "InvalidPlatform"
+        if fault in ENDS_AT_ONCE:
+            sim.after(1.0, lambda: self._fail(fault))
             return
-        self._delivery = sim.at(self.command.requested_at + order.timeout_seconds, self._not_delivered)
+        given_up_at = self.command.requested_at + order.timeout_seconds
+        if fault == RUNS_ALL_THE_SAME:
+            self._delivery = sim.at(given_up_at, self._deliver_late)
+            return
+        self._delivery = sim.at(given_up_at, self._not_delivered)
         sim.at(self.command.expires_at, self._expire)
         self.host.agent.submit(self)
+
+    def _fail(self, details: str) -> None:
+        if not self.done:
+            self._end("Failed", details)
+
+    def _deliver_late(self) -> None:
+        """The service gives the delivery up, and the node has the command all the same, unless it is off by then."""
+        self._end("TimedOut", "DeliveryTimedOut")
+        self.command.sim.after(LATE_DELIVERY_SECONDS, self._submit_late)
+
+    def _submit_late(self) -> None:
+        if self.host.state == "running":
+            self.host.agent.submit(self)
 
     def _not_delivered(self) -> None:
         if self.started_at is None and not self.done:
@@ -111,6 +138,8 @@ class Invocation:
         return self.command.work(self, execution)
 
     def started(self) -> None:
+        if self.done:  # given up by the service, which hears nothing more of it
+            return
         if self._delivery:
             self._delivery.cancel()
         self.started_at = self.command.sim.time
@@ -167,12 +196,22 @@ class Command:
         self.requested_time = sim.time
         self.expires_at = sim.now + order.timeout_seconds + order.execution_seconds
         self.cancelling = False
+        self.hosts = hosts
+        self.faults: dict[str, str] = {}  # by instance id
+        self.rate_exceeded = False
         self.invocations = {host.id: Invocation(self, host) for host in hosts}
+
+    def meet(self, faults: dict[str, str]) -> None:
+        """Faults of the scenario, by instance id. With too many pending invocations in the account there will be none."""
+        self.faults = faults
+        self.rate_exceeded = RATE_EXCEEDED in faults.values()
+        if self.rate_exceeded:
+            self.invocations.clear()
 
     def go_on(self) -> None:
         """Send what may be sent now; after too many errors, end what no node has taken yet."""
         invocations = list(self.invocations.values())
-        errors = sum(one.done and one.details not in NOT_AN_ERROR for one in invocations)
+        errors = sum(one.done and one.details not in (*NOT_AN_ERROR, *NEVER_RAN) for one in invocations)
         waiting = [one for one in invocations if one.started_at is None and not one.done]
         if errors > self.order.max_errors:
             if waiting:
@@ -191,6 +230,8 @@ class Command:
     @property
     def status(self) -> str:
         """Success also when a node could not be reached: each invocation has to be judged by itself."""
+        if self.rate_exceeded:
+            return "Cancelled"
         states = [one.status for one in self.invocations.values()]
         if set(states) == {"Pending"}:
             return "Pending"
@@ -204,12 +245,16 @@ class Command:
         return "Success" if "Success" in states else states[0]
 
     @property
+    def details(self) -> str:
+        return "Rate Exceeded" if self.rate_exceeded else self.status
+
+    @property
     def counts(self) -> dict[str, int]:
         invocations = list(self.invocations.values())
         return {
-            "TargetCount": len(invocations),
+            "TargetCount": len(self.hosts),
             "CompletedCount": sum(one.done for one in invocations),
-            "ErrorCount": sum(one.details in ("Failed", "ExecutionTimedOut", "InvalidPlatform") for one in invocations),
+            "ErrorCount": sum(one.details in ("Failed", "ExecutionTimedOut", *NEVER_RAN) for one in invocations),
             "DeliveryTimedOutCount": sum(one.details == "DeliveryTimedOut" for one in invocations),
         }
 

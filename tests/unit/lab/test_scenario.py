@@ -62,7 +62,6 @@ def test_what_the_lab_cannot_carry_out_yet_is_refused_by_its_key() -> None:
     host = {
         **dict.fromkeys(planned.HOST, "x"),
         "windows": dict.fromkeys(planned.WINDOWS, "x"),
-        "api_faults": [dict.fromkeys(planned.API_FAULT, "x")],
     }
     document = {
         "account": dict.fromkeys(planned.ACCOUNT, "x"),
@@ -75,7 +74,6 @@ def test_what_the_lab_cannot_carry_out_yet_is_refused_by_its_key() -> None:
     of_host = [
         *planned.HOST,
         *(f"windows.{key}" for key in planned.WINDOWS),
-        *(f"api_faults[0].{key}" for key in planned.API_FAULT),
     ]
     assert sorted(planned.planned_problems(document)) == sorted(
         (key, planned.REFUSAL)
