@@ -39,9 +39,9 @@ class LabClock:
     def now(self) -> datetime:
         return self.start + timedelta(seconds=self.seconds())
 
-    def env_value(self) -> str:
-        """What ``PATCHFLEET_CLOCK`` has to be for a process that shares this clock."""
-        return f"{self.scale:g},{self.start.timestamp():.6f},{self._real_epoch:.6f}"
+    def env_value(self, ahead_seconds: float = 0.0) -> str:
+        """What ``PATCHFLEET_CLOCK`` has to be for a process whose clock is so much ahead of this one."""
+        return f"{self.scale:g},{self.start.timestamp() + ahead_seconds:.6f},{self._real_epoch:.6f}"
 
 
 class VirtualClock:

@@ -42,7 +42,7 @@ class Guest:
         self.old_caches: list[str] = []  # folders of Windows Update that a reset has put aside
         self.up = False
         self.boot_time: datetime = sim.time - UP_SINCE
-        self.clock_skew = timedelta(0)  # by so much its clock is fast
+        self.clock_skew = timedelta(seconds=spec.clock_skew_seconds)  # by so much its clock is fast
         self.boots: list[datetime] = []  # those that this lab has seen
         self.reboots = 0
         self.cut_off = 0

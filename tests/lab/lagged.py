@@ -26,21 +26,20 @@ class Lag:
 
 
 class Lagged(Generic[Value]):
-    """A value whose changes readers see late, but in order."""
+    """A value whose changes readers see late, but in order. What they saw earlier is remembered, for stale reads."""
 
     def __init__(self, value: Value) -> None:
         self.latest = value
-        self._seen = value
-        self._coming: list[tuple[float, Value]] = []
+        self._first = value
+        self._changes: list[tuple[float, Value]] = []
 
     def set(self, value: Value, visible_at: float) -> None:
         """From that lab second on readers see it, or once they see the change before it, if that is later."""
-        if self._coming:
-            visible_at = max(visible_at, self._coming[-1][0])
+        if self._changes:
+            visible_at = max(visible_at, self._changes[-1][0])
         self.latest = value
-        self._coming.append((visible_at, value))
+        self._changes.append((visible_at, value))
 
-    def seen(self, now: float) -> Value:
-        while self._coming and self._coming[0][0] <= now:
-            self._seen = self._coming.pop(0)[1]
-        return self._seen
+    def seen(self, at: float) -> Value:
+        """What a reader saw, or sees, at that lab second."""
+        return next((value for visible_at, value in reversed(self._changes) if visible_at <= at), self._first)

@@ -18,7 +18,6 @@ ACCOUNT = frozenset(
         "target_tags",
         "partition",
         "stale_reads",
-        "controller_clock_seconds",
         "scp",
         "accounts",
         "alarms",
@@ -31,9 +30,7 @@ HOST = frozenset(
         "cluster",
         "cluster_roles",
         "account",
-        "clock_skew_seconds",
         "answers",
-        "patch_lag",
     }
 )
 WINDOWS = frozenset(

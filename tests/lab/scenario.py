@@ -28,6 +28,7 @@ __all__ = [
     "Disk",
     "Event",
     "HostSpec",
+    "PatchLag",
     "Scenario",
     "ScenarioError",
     "Step",
@@ -57,6 +58,7 @@ class Account:
     lag_seconds: float = 5
     buckets: bool = False
     deny: tuple[str, ...] = ()
+    controller_clock_seconds: float = 0
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,15 @@ class CommandFault:
 
 
 @dataclass(frozen=True)
+class PatchLag:
+    """Seconds after the end of an operation until Patch Manager shows its result, by what shows it."""
+
+    states: float = 0
+    patches: float = 0
+    items: float = 0
+
+
+@dataclass(frozen=True)
 class HostSpec:
     """One host as the scenario wants it at the start, defaults merged in."""
 
@@ -154,6 +165,8 @@ class HostSpec:
     volume: Volume = Volume()
     windows_update: str = "ok"
     scan_seconds: float = 60
+    patch_lag: PatchLag = PatchLag()
+    clock_skew_seconds: float = 0
     api_faults: tuple[ApiFault, ...] = ()
     command_faults: tuple[CommandFault, ...] = ()
     sessions: int = 0
@@ -282,6 +295,7 @@ def _host(name: str, keys: dict[str, Any]) -> HostSpec:
     values["command_faults"] = tuple(CommandFault(**_times(fault)) for fault in keys.get("command_faults", ()))
     values["disk"] = _disk(keys.get("disk", {}))
     values["volume"] = Volume(**keys.get("volume", {}))
+    values["patch_lag"] = PatchLag(**keys.get("patch_lag", {}))
     if kind != "ec2":
         values["state"] = "running"
     if kind != "winrm":

@@ -29,6 +29,7 @@ class Workplace:
     def __init__(self, scenario: Scenario, lab: Lab) -> None:
         self.lab = lab
         self.region = scenario.account.region
+        self.clock_ahead_seconds = scenario.account.controller_clock_seconds
         self.secrets = [*lab.secrets]
         self.path = Path(tempfile.mkdtemp(prefix="patchfleet-work-"))
         self.home = self.path / "home"
@@ -58,7 +59,7 @@ class Workplace:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "PATCHFLEET_CLOCK": self.lab.clock.env_value(),
+            "PATCHFLEET_CLOCK": self.lab.clock.env_value(self.clock_ahead_seconds),
             "PATCHFLEET_LEDGER_EPHEMERAL_OK": "true",  # DIR stays, whatever the lab itself runs in
             "ANSIBLE_CONFIG": str(self.config),
             "ANSIBLE_HOME": str(self.home / ".ansible"),

@@ -142,7 +142,7 @@ class Invocation:
             return
         if self._delivery:
             self._delivery.cancel()
-        self.started_at = self.command.sim.time
+        self.started_at = self._by_its_clock()
         self.status = self.details = "InProgress"
 
     def ended(self, outcome: Outcome) -> None:
@@ -166,8 +166,12 @@ class Invocation:
             self._delivery.cancel()
         self.status, self.details = status, details
         if self.started_at:
-            self.ended_at = self.command.sim.time
+            self.ended_at = self._by_its_clock()
         self.command.go_on()
+
+    def _by_its_clock(self) -> datetime:
+        """The agent tells when it began and ended, by the node's clock."""
+        return self.host.guest.by_its_clock(self.command.sim.time)
 
 
 class Command:

@@ -17,7 +17,8 @@ from lab.aws.request import Operation, Request, Result, page
 from lab.aws.ssm_invocations import Invocation
 from lab.aws.ssm_nodes import find_node
 from lab.guest_updates import BUSY, Installation, UpdateState, WindowsUpdateError
-from lab.scenario import Update
+from lab.lagged import Lagged
+from lab.scenario import PatchLag, Update
 from lab.sim import Steps
 from lab.world import Host, World
 
@@ -42,7 +43,10 @@ STATES = (
 
 @dataclass
 class PatchRecord:
-    """What a run of the document has uploaded about one node. ``failed_search``: it could not even look."""
+    """What a run of the document has uploaded about one node, with times by the node's own clock.
+
+    ``failed_search``: it could not even look.
+    """
 
     operation: str
     reboot_option: str
@@ -53,9 +57,24 @@ class PatchRecord:
     failed_search: bool = False
     patches: dict[str, str] = field(default_factory=dict)  # KB -> one of STATES
     installed_at: dict[str, datetime] = field(default_factory=dict)
+    last_no_reboot_install: datetime | None = None  # of this node, ever
 
     def count(self, state: str) -> int:
         return -1 if self.failed_search else sum(found == state for found in self.patches.values())
+
+
+class Shown:
+    """What the account shows of one node: two types of inventory and the compliance, each in its own time."""
+
+    def __init__(self) -> None:
+        self.states = Lagged[PatchRecord | None](None)
+        self.patches = Lagged[PatchRecord | None](None)
+        self.items = Lagged[PatchRecord | None](None)
+
+    def upload(self, record: PatchRecord, now: float, lag: PatchLag) -> None:
+        self.states.set(record, now + lag.states)
+        self.patches.set(record, now + lag.patches)
+        self.items.set(record, now + lag.items)
 
 
 class PatchManager:
@@ -63,8 +82,7 @@ class PatchManager:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.records: dict[str, PatchRecord] = {}
-        self.last_no_reboot_install: dict[str, datetime] = {}
+        self.shown = {host.id: Shown() for host in world.hosts.values() if host.id}
         self._began: dict[str, float] = {}
 
     def run(self, invocation: Invocation, execution: Execution) -> Steps[Outcome]:
@@ -101,8 +119,8 @@ class PatchManager:
             reboot_option=order.document.value(order.parameters, "RebootOption"),
             snapshot_id=snapshot or str(generated),
             execution_id=invocation.command.id,
-            started_at=sim.time,
-            ended_at=sim.time,
+            started_at=_by_its_clock(invocation.host, sim.time),
+            ended_at=_by_its_clock(invocation.host, sim.time),
         )
 
     def _install(self, host: Host, execution: Execution, record: PatchRecord, offered: list[Update]) -> Steps[Outcome]:
@@ -145,7 +163,7 @@ class PatchManager:
     ) -> None:
         """An Install tells what it found in place and what it did, never what is still missing."""
         updates = host.guest.updates
-        record.ended_at = self._world.sim.time
+        record.ended_at = _by_its_clock(host, self._world.sim.time)
         if not record.failed_search:
             for kb, state in updates.states.items():
                 approved = updates.is_approved(updates.known[kb])
@@ -153,11 +171,18 @@ class PatchManager:
             record.patches |= {kb: "Installed" for kb in just_installed or () if kb not in record.patches}
             record.patches |= {update.kb: "Missing" for update in missing}
             record.patches |= dict.fromkeys(failed, "Failed")
-            record.installed_at = dict(updates.installed_at)
-        assert host.id
-        self.records[host.id] = record
+            record.installed_at = {kb: _by_its_clock(host, at) for kb, at in updates.installed_at.items()}
+        shown = self.shown[host.id or ""]
+        before = shown.states.latest
+        record.last_no_reboot_install = before.last_no_reboot_install if before else None
         if record.operation == "Install" and record.reboot_option == "NoReboot":
-            self.last_no_reboot_install[host.id] = record.ended_at
+            record.last_no_reboot_install = record.ended_at
+        shown.upload(record, self._world.sim.now, host.spec.patch_lag)
+
+
+def _by_its_clock(host: Host, moment: datetime) -> datetime:
+    """As the document writes it on the node: the node's clock, to the second."""
+    return host.guest.by_its_clock(moment).replace(microsecond=0)
 
 
 def _summary(host: Host, record: PatchRecord) -> str:
@@ -185,17 +210,18 @@ def describe_instance_patch_states(request: Request) -> Result:
             f"Value '{ids}' at 'instanceIds' failed to satisfy constraint: Member must have length less than or "
             "equal to 50"
         )
-    records = request.account.patches.records
-    nodes = [node for node in (find_node(request, identifier) for identifier in ids) if node and node.id in records]
-    shown, next_token = page(request, nodes, 100)
-    return {"InstancePatchStates": [_state(request, node) for node in shown], **next_token}
+    nodes = [node for node in (find_node(request, identifier) for identifier in ids) if node]
+    found = [(node, record) for node in nodes if (record := _shown(request, node).states.seen(request.sim.now))]
+    shown, next_token = page(request, found, 100)
+    return {"InstancePatchStates": [_state(request, *pair) for pair in shown], **next_token}
 
 
-def _state(request: Request, host: Host) -> dict[str, Any]:
-    assert host.id
-    manager = request.account.patches
-    record = manager.records[host.id]
-    last = manager.last_no_reboot_install.get(host.id)
+def _shown(request: Request, host: Host) -> Shown:
+    return request.account.patches.shown[host.id or ""]
+
+
+def _state(request: Request, host: Host, record: PatchRecord) -> dict[str, Any]:
+    last = record.last_no_reboot_install
     counts = {f"{state}Count": record.count(state) for state in STATES if state != "NotApplicable"}
     return {
         "InstanceId": host.id,
@@ -234,7 +260,7 @@ def _kind(update: Update) -> str:
 def describe_instance_patches(request: Request) -> Result:
     """The patches of one node, filtered by State, Classification, Severity or KBId; no HRESULT anywhere."""
     host = _node(request, request.params["InstanceId"])
-    record = request.account.patches.records.get(host.id or "")
+    record = _shown(request, host).patches.seen(request.sim.now)
     rows = [_patch(host, record, kb, state) for kb, state in record.patches.items()] if record else []
     for entry in request.params.get("Filters", []):
         if entry["Key"] not in ("State", "Classification", "Severity", "KBId"):
@@ -272,7 +298,7 @@ def list_compliance_items(request: Request) -> Result:
     rows: list[dict[str, Any]] = []
     for identifier in params.get("ResourceIds", []):
         host = _node(request, identifier)
-        record = request.account.patches.records.get(identifier)
+        record = _shown(request, host).items.seen(request.sim.now)
         if record and not record.failed_search:
             rows += [_compliance_item(host, record, kb, state) for kb, state in record.patches.items()]
     shown, next_token = page(request, rows, 50)

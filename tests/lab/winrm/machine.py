@@ -37,7 +37,7 @@ class Machine:
         self.logon_ui = True  # the registry key that LogonUI makes when Windows is ready for people
         self._note = note
         self._shutdown: Timer | None = None
-        host.guest.clock_skew = timedelta(seconds=options.clock_skew_seconds)
+        host.guest.clock_skew += timedelta(seconds=options.clock_skew_seconds)
         if options.search_error:
             host.guest.updates.fault = options.search_error
         host.guest.add_listener(self)
