@@ -51,14 +51,16 @@ export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(VENV)/collections
 export ANSIBLE_CONFIG := $(CURDIR)/tests/tools/ansible.cfg
 
-.PHONY: lint lint-python lint-types lint-yaml lint-ansible lint-changelog lint-template lint-sanity
+.PHONY: lint lint-python lint-types lint-layers lint-yaml lint-ansible lint-changelog lint-template lint-sanity
 # `make -k lint` goes on after the first complaint.
-lint: lint-python lint-types lint-yaml lint-ansible lint-changelog lint-template lint-sanity ## Format, rules, types, YAML, Ansible's own checks, the AWS template
+lint: lint-python lint-types lint-layers lint-yaml lint-ansible lint-changelog lint-template lint-sanity ## Format, rules, types, layers, YAML, Ansible's own checks, the AWS template
 lint-python: $(LINT)
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet --output-format concise
 lint-types: $(LINT)
 	$(BIN)/mypy
+lint-layers: $(LINT)
+	PYTHONPATH=$(VENV)/collections $(BIN)/lint-imports --no-cache
 lint-yaml: $(LINT)
 	$(BIN)/yamllint --strict .
 lint-ansible: $(LINT)

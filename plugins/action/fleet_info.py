@@ -7,21 +7,21 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.step import STEP
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import StepContext
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import LOCAL, ControllerStep
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import LOCAL, ControllerOperation
 
 
-class ActionModule(ControllerStep):
+class ActionModule(ControllerOperation):
     """The module of the same name, inside the controller; inventory_hosts may be names here, whose variables are read."""
 
-    step = STEP
+    step = OPERATION
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         entries = [self._entry(host, task_vars) for host in self._task.args.get("inventory_hosts") or []]
         return {**params, "inventory_hosts": entries}
 
-    def perform(self, context: StepContext, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         result = super().perform(context, task_vars)
         hostvars = task_vars.get("hostvars", {})
         known = {

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._admission.step import STEP
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import ControllerStep
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 
 
-class ActionModule(ControllerStep):
+class ActionModule(ControllerOperation):
     """The module of the same name, inside the controller."""
 
-    step = STEP
+    step = OPERATION

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._power.step import STEP
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.step import ScriptedStep
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.step import ScriptedOperation
 
 
-class ActionModule(ScriptedStep):
+class ActionModule(ScriptedOperation):
     """The module of the same name, inside the controller; scripts may be files of the role here."""
 
-    step = STEP
+    step = OPERATION

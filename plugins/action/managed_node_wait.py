@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._ssm.step import WAIT
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import ControllerStep
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 
 
-class ActionModule(ControllerStep):
+class ActionModule(ControllerOperation):
     """The module of the same name, inside the controller."""
 
-    step = WAIT
+    step = OPERATION

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._patch.install import INSTALL
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import ControllerStep
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.files import script_text
 
 
-class ActionModule(ControllerStep):
+class ActionModule(ControllerOperation):
     """The module of the same name, inside the controller; scripts may be files of the role here."""
 
-    step = INSTALL
+    step = OPERATION
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         for option in ("history_script", "boot_script"):

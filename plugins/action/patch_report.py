@@ -8,17 +8,17 @@ from typing import Any
 
 from ansible.utils.display import Display
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._report.step import STEP
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import StepContext
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import ControllerStep
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_report import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 
 
-class ActionModule(ControllerStep):
+class ActionModule(ControllerOperation):
     """The module of the same name, inside the controller; it prints the table."""
 
-    step = STEP
+    step = OPERATION
 
-    def perform(self, context: StepContext, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         result = super().perform(context, task_vars)
         for line in [*result["table"], "", *(f"{name}: {path}" for name, path in result["files"].items())]:
             Display().display(line)

@@ -8,21 +8,21 @@ from typing import Any
 
 from ansible.utils.display import Display
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._run.step import STEP
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import StepContext
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import ControllerStep
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._last_words import remember_run
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._exit_notice import remember_run
 
 
-class ActionModule(ControllerStep):
+class ActionModule(ControllerOperation):
     """The module of the same name, inside the controller; it prints the plan, and what it opened is remembered for the end."""
 
-    step = STEP
+    step = OPERATION
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         return {**params, "forks": task_vars.get("ansible_forks", params["forks"])}
 
-    def perform(self, context: StepContext, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         result = super().perform(context, task_vars)
         for line in result.get("lines", []):
             Display().display(f"  {line}".rstrip())

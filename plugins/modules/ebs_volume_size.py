@@ -29,7 +29,7 @@ options:
       - The volume never becomes larger than that, GiB.
     type: int
     default: 200
-  at_least_gib:
+  minimum_gib:
     description:
       - Leave the volume as it is when it cannot grow by at least so much, GiB.
     type: int
@@ -103,12 +103,12 @@ snapshot_id:
   type: str
 """
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._ebs.step import STEP
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.ebs_volume_size import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
 
 
 def main() -> None:
-    run_as_module(STEP)
+    run_as_module(OPERATION)
 
 
 if __name__ == "__main__":

@@ -111,12 +111,12 @@ regions:
   sample: [eu-central-1]
 """
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.step import STEP
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
 
 
 def main() -> None:
-    run_as_module(STEP)
+    run_as_module(OPERATION)
 
 
 if __name__ == "__main__":

@@ -130,12 +130,12 @@ note:
   type: str
 """
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._power.step import STEP
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
 
 
 def main() -> None:
-    run_as_module(STEP)
+    run_as_module(OPERATION)
 
 
 if __name__ == "__main__":

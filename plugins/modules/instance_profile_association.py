@@ -118,12 +118,12 @@ lines:
   elements: str
 """
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._setup.step import STEP
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_profile_association import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
 
 
 def main() -> None:
-    run_as_module(STEP)
+    run_as_module(OPERATION)
 
 
 if __name__ == "__main__":

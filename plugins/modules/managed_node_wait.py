@@ -71,12 +71,12 @@ waited_seconds:
   type: float
 """
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._ssm.step import WAIT
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
 
 
 def main() -> None:
-    run_as_module(WAIT)
+    run_as_module(OPERATION)
 
 
 if __name__ == "__main__":

@@ -125,12 +125,12 @@ verified_at:
   type: str
 """
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._patch.install import INSTALL
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
 
 
 def main() -> None:
-    run_as_module(INSTALL)
+    run_as_module(OPERATION)
 
 
 if __name__ == "__main__":

@@ -77,12 +77,12 @@ verified_at:
   type: str
 """
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._patch.install import LOOK
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
 
 
 def main() -> None:
-    run_as_module(LOOK)
+    run_as_module(OPERATION)
 
 
 if __name__ == "__main__":

@@ -68,12 +68,12 @@ settings:
   type: dict
 """
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._settings.step import STEP
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_settings import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
 
 
 def main() -> None:
-    run_as_module(STEP)
+    run_as_module(OPERATION)
 
 
 if __name__ == "__main__":

@@ -106,12 +106,12 @@ stderr:
   type: str
 """
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._ssm.step import COMMAND
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.ssm_command import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
 
 
 def main() -> None:
-    run_as_module(COMMAND)
+    run_as_module(OPERATION)
 
 
 if __name__ == "__main__":

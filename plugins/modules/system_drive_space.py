@@ -57,9 +57,9 @@ options:
         since what is written later is not in it, and it is not deleted again.
     type: bool
     default: false
-  may_lack:
+  allow_shortfall:
     description:
-      - Whether room that is still lacking, where nothing here can make more, is returned as RV(lacking_gib) instead of a failure.
+      - Whether room that is still lacking, where nothing here can make more, is returned as RV(shortfall_gib) instead of a failure.
     type: bool
     default: false
   modify_timeout_seconds:
@@ -120,8 +120,8 @@ rungs:
   returned: success
   type: list
   elements: dict
-lacking_gib:
-  description: What is still lacking with O(may_lack=true), else null.
+shortfall_gib:
+  description: What is still lacking with O(allow_shortfall=true), else null.
   returned: success
   type: float
 grown_gib:
@@ -130,12 +130,12 @@ grown_gib:
   type: int
 """
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._guest.space import STEP
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system_drive_space import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
 
 
 def main() -> None:
-    run_as_module(STEP)
+    run_as_module(OPERATION)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import StepContext
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._watched_call import WatchedCall
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._call_with_lease import WatchedCall
 
 # A connection that breaks in the middle comes as what its library raises: requests's errors are OSErrors.
 LIBRARIES = {"winrm.exceptions": ("WinRMError", "WinRMTransportError"), "pypsrp.exceptions": ("WinRMError",)}
@@ -42,7 +42,7 @@ class AnsibleConnection:
     the clock. The run's lease is kept while a call works, and proven before each that may change the host.
     """
 
-    def __init__(self, action: Any, task_vars: dict[str, Any], context: StepContext) -> None:
+    def __init__(self, action: Any, task_vars: dict[str, Any], context: OperationContext) -> None:
         self._action = action
         self._task_vars = task_vars
         self._context = context
@@ -78,11 +78,11 @@ class AnsibleConnection:
         run_module = plugin._execute_module  # noqa: SLF001
 
         def run(call: WatchedCall) -> dict[str, Any]:
-            def run_while_ours(*args: Any, **kwargs: Any) -> Any:
-                call.go_on(changes_host=kwargs["module_args"].get("_operation") != "poll")
+            def run_while_leased(*args: Any, **kwargs: Any) -> Any:
+                call.continue_anyway(changes_host=kwargs["module_args"].get("_operation") != "poll")
                 return run_module(*args, **kwargs)
 
-            plugin._execute_module = run_while_ours  # noqa: SLF001
+            plugin._execute_module = run_while_leased  # noqa: SLF001
             return dict(plugin.run(task_vars=self._task_vars))
 
         return self._watched(timeout_seconds, run)
@@ -113,7 +113,7 @@ class AnsibleConnection:
         )
 
     def _watched(self, seconds: float, work: Callable[[WatchedCall], dict[str, Any]]) -> dict[str, Any]:
-        self._context.prove_lease()
+        self._context.assert_lease()
         try:
             with WatchedCall(self._context, seconds) as call:
                 result = work(call)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._clock import system_clock
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import system_clock
 
 
 def progress_line(host: str, phase: str | None, text: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.playbook.task import Task
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption
 
 OPTIONS = ("patch_pre_tasks", "patch_post_tasks", "patch_start_tasks", "patch_stop_tasks", "patch_room_tasks")
 WHILE_OFF = "patch_start_tasks"

@@ -13,14 +13,14 @@ import sys
 import time
 from pathlib import Path
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._clock import system_clock
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import system_clock
 
 SAMPLE_SECONDS = 0.5
 
 
 def main(command: str, out: Path, batch: int) -> int:
     """Exit code 0, or that of the child."""
-    began = system_clock().now()
+    started_at = system_clock().now()
     with (out / "log.txt").open("wb") as log:
         child = subprocess.Popen(arguments(command, out, batch), stdout=log, stderr=log, env=environment(command))
         peak, worker = watch(child)
@@ -29,7 +29,7 @@ def main(command: str, out: Path, batch: int) -> int:
         "cpu_seconds": cpu.children_user + cpu.children_system,
         "peak_mb": peak,
         "worker_mb": worker,
-        "lab_seconds": system_clock().now() - began,
+        "lab_seconds": system_clock().now() - started_at,
     }
     (out / "figures.json").write_text(json.dumps(figures), encoding="utf-8")
     return child.returncode

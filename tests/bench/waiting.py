@@ -27,11 +27,11 @@ def waiting_step() -> dict[str, float]:
 
 
 def _work() -> dict[str, float]:
-    began = time.process_time()
+    started_at = time.process_time()
     options = {"region": "eu-central-1", "access_key": "a", "secret_key": "b", "validate_certs": True}
     connection = OptionsConnection(options)
     for service in ("ec2", "ssm"):
         connection.client(service, "eu-central-1")
-    for _look in range(10):
+    for _read_state in range(10):
         time.sleep(0.01)
-    return {"cpu_seconds": time.process_time() - began, "memory_mb": memory(os.getpid())[1]}
+    return {"cpu_seconds": time.process_time() - started_at, "memory_mb": memory(os.getpid())[1]}

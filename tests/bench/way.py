@@ -10,17 +10,23 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._admission.step import STEP as ADMIT
-from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.step import STEP as FLEET
-from ansible_collections.patchfleet.windows.plugins.module_utils._guest.health import STEP as HEALTH
-from ansible_collections.patchfleet.windows.plugins.module_utils._guest.space import STEP as SPACE
-from ansible_collections.patchfleet.windows.plugins.module_utils._patch.install import INSTALL
-from ansible_collections.patchfleet.windows.plugins.module_utils._power.step import STEP as POWER
-from ansible_collections.patchfleet.windows.plugins.module_utils._report.step import STEP as REPORT
-from ansible_collections.patchfleet.windows.plugins.module_utils._run.step import STEP as RUN
-from ansible_collections.patchfleet.windows.plugins.module_utils._settings.step import STEP as SETTINGS
-from ansible_collections.patchfleet.windows.plugins.module_utils._ssm.step import WAIT
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import Step, StepContext, perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION as FLEET
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMIT
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_report import OPERATION as REPORT
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION as RUN
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_settings import OPERATION as SETTINGS
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system_drive_space import OPERATION as SPACE
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import (
+    OPERATION as HEALTH,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
+    Operation,
+    OperationContext,
+    perform,
+)
 
 ROLES = Path(__file__).parents[2] / "roles"
 SCRIPTS = {path.stem: path.read_text(encoding="utf-8") for path in ROLES.glob("*/files/*.ps1")}
@@ -41,9 +47,9 @@ def main(out: Path, batch: int) -> int:
 
 def way(host: dict[str, Any], run: dict[str, Any], ledger: dict[str, Any]) -> None:
     """One host from admission to its outcome."""
-    place = {**ledger, "run_id": run["run_id"], "host": host["key"], "region": host["region"]}
-    node = {**place, "instance_id": host["instance_id"], "scripts": SCRIPTS}
-    do(ADMIT, **place)
+    tracked_host = {**ledger, "run_id": run["run_id"], "host": host["key"], "region": host["region"]}
+    node = {**tracked_host, "instance_id": host["instance_id"], "scripts": SCRIPTS}
+    do(ADMIT, **tracked_host)
     do(POWER, state="started", **node)
     do(WAIT, **{key: value for key, value in node.items() if key != "scripts"})
     do(SPACE, **node)
@@ -51,13 +57,13 @@ def way(host: dict[str, Any], run: dict[str, Any], ledger: dict[str, Any]) -> No
     texts = {"history_script": SCRIPTS["update_history"], "boot_script": SCRIPTS["inspect_boot"]}
     do(INSTALL, **{**node, **texts, "snapshot_id": run["snapshot_id"]})
     do(POWER, state="restored", **node)
-    do(RUN, state="host_done", **place)
+    do(RUN, state="host_done", **tracked_host)
 
 
-def do(step: Step, **options: Any) -> dict[str, Any]:
+def do(step: Operation, **options: Any) -> dict[str, Any]:
     """A step with these options and the defaults of the others."""
     defaults = {name: spec.get("default") for name, spec in step.argument_spec().items()}
-    return perform(step, StepContext({**defaults, **options}))
+    return perform(step, OperationContext({**defaults, **options}))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def main() -> int:
     given = parser.parse_args()
     seed = given.again or given.seed or secrets.token_hex(4)
     seeds = [given.again] if given.again else [f"{seed}/{number}" for number in range(given.runs)]
-    began, counts, bad = time.monotonic(), Counter[str](), 0
+    started_at, counts, bad = time.monotonic(), Counter[str](), 0
     with multiprocessing.get_context("spawn").Pool(min(given.jobs, len(seeds))) as pool:
         for ended in pool.imap_unordered(play, seeds, chunksize=1):
             counts.update(ended.counts)
@@ -33,7 +33,7 @@ def main() -> int:
             for problem in ended.problems:
                 counts[problem.kind] += 1
                 print(f"{ended.seed}  {problem.kind}: {problem.text}", flush=True)
-    _print_table(seed, len(seeds), bad, counts, time.monotonic() - began)
+    _print_table(seed, len(seeds), bad, counts, time.monotonic() - started_at)
     return 1 if bad else 0
 
 

@@ -12,36 +12,57 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._admission.gate import NO_ROOM
-from ansible_collections.patchfleet.windows.plugins.module_utils._admission.step import STEP as ADMISSION
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import READING, Aws
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
-from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.step import STEP as FLEET
-from ansible_collections.patchfleet.windows.plugins.module_utils._guest.health import STEP as HEALTH
-from ansible_collections.patchfleet.windows.plugins.module_utils._guest.space import STEP as SPACE
-from ansible_collections.patchfleet.windows.plugins.module_utils._patch.install import INSTALL
-from ansible_collections.patchfleet.windows.plugins.module_utils._power.step import STEP as POWER
-from ansible_collections.patchfleet.windows.plugins.module_utils._run.step import STEP as RUN
-from ansible_collections.patchfleet.windows.plugins.module_utils._settings.variables import read
-from ansible_collections.patchfleet.windows.plugins.module_utils._ssm.step import WAIT
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import Step, StepContext, perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION as FLEET
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMISSION
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION as RUN
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system_drive_space import OPERATION as SPACE
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import (
+    OPERATION as HEALTH,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
+    Operation,
+    OperationContext,
+    perform,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
+from ansible_collections.patchfleet.windows.plugins.module_utils._run.admission import NO_ROOM
 from chaos.night import REGION, Night
 
 T = TypeVar("T")
 SCRIPTS = (
-    *("measure_disk", "missing_update_sizes", "clean_disk", "extend_partition", "servicing_state"),
-    *(
-        "inspect_windows_update",
-        "repair_services",
-        "reset_update_cache",
-        "repair_components",
-        "remove_old_update_cache",
-    ),
+    "measure_disk",
+    "missing_update_sizes",
+    "clean_disk",
+    "extend_partition",
+    "servicing_state",
+    "inspect_windows_update",
+    "repair_services",
+    "reset_update_cache",
+    "repair_components",
+    "remove_old_update_cache",
 )
 WRITES = frozenset(
     {
-        *("open_run", "heartbeat", "take_over", "keep", "open_breaker", "close_run", "learn", "conclude", "begin_step"),
-        *("end_step", "record_power", "note_start", "note_launch", "close_power", "remember"),
+        "open_run",
+        "heartbeat",
+        "take_over",
+        "extend_lease",
+        "open_breaker",
+        "close_run",
+        "update_facts",
+        "set_outcome",
+        "begin_phase",
+        "end_phase",
+        "record_power",
+        "note_start",
+        "note_launch",
+        "close_power",
+        "save_durations",
     }
 )
 MARK_TAG = "patchfleet:run"
@@ -133,20 +154,20 @@ class Controller:
         opened = self.step(RUN, state="opened", settings=settings, fleet=fleet, forks=20)
         run_id = str(opened["run_id"])
         included = [host for host in opened["hosts"] if host["included"]]
-        again = [host for host in included if self._take_through(run_id, str(opened["snapshot_id"]), host)]
+        again = [host for host in included if self._process_host(run_id, str(opened["snapshot_id"]), host)]
         for host in again:
-            self._take_through(run_id, str(opened["snapshot_id"]), host)
+            self._process_host(run_id, str(opened["snapshot_id"]), host)
         self.step(RUN, state="lost_hosts", run_id=run_id)
         self.step(RUN, state="closed", run_id=run_id)
         return run_id
 
-    def _take_through(self, run_id: str, snapshot_id: str, host: dict[str, Any]) -> bool:
+    def _process_host(self, run_id: str, snapshot_id: str, host: dict[str, Any]) -> bool:
         """Whether it found no room, and so comes again when the others are through."""
         no_room = False
-        place = {"run_id": run_id, "host": host["key"], "fence": host["fence"], "region": host["region"]}
-        if not self._is_admitted(place):
+        tracked_host = {"run_id": run_id, "host": host["key"], "fence": host["fence"], "region": host["region"]}
+        if not self._is_admitted(tracked_host):
             return False
-        way = {**place, "instance_id": host["key"]}
+        way = {**tracked_host, "instance_id": host["key"]}
         try:
             self.step(POWER, **way, state="started", mark_tag=MARK_TAG)
             self.step(WAIT, **way)
@@ -156,27 +177,27 @@ class Controller:
         except PatchFleetError as error:
             no_room = error.code in NO_ROOM
             if not no_room:  # the step has written that down
-                self._fail(place, error, error.facts.get("step"))
+                self._fail(tracked_host, error, error.facts.get("step"))
         try:
             self.step(POWER, **way, state="restored", scripts=dict.fromkeys(SCRIPTS, ""))
-            self.step(RUN, state="host_done", **place)
+            self.step(RUN, state="host_done", **tracked_host)
         except PatchFleetError as error:
-            self._fail(place, error, "restore")
+            self._fail(tracked_host, error, "restore")
         return no_room
 
-    def _is_admitted(self, place: dict[str, Any]) -> bool:
-        before = self.night.watch.before_admission(place["run_id"])
+    def _is_admitted(self, tracked_host: dict[str, Any]) -> bool:
+        before = self.night.watch.before_admission(tracked_host["run_id"])
         try:
-            admitted = bool(self.step(ADMISSION, **place)["admitted"])
+            admitted = bool(self.step(ADMISSION, **tracked_host)["admitted"])
         except PatchFleetError:
             return False
         if admitted:
-            self.night.watch.admitted(place["run_id"], place["host"], before)
+            self.night.watch.admitted(tracked_host["run_id"], tracked_host["host"], before)
         return admitted
 
-    def _fail(self, place: dict[str, Any], error: PatchFleetError, step: Any) -> None:
-        told = {"reason": error.reason, "reason_code": error.code, "failed_step": step}
-        self.step(RUN, state="host_failed", **place, **told)
+    def _fail(self, tracked_host: dict[str, Any], error: PatchFleetError, step: Any) -> None:
+        message = {"reason": error.reason, "reason_code": error.code, "failed_step": step}
+        self.step(RUN, state="host_failed", **tracked_host, **message)
 
     def restore(self) -> str | None:
         """The playbook restore; what it says is still on, None when nothing is."""
@@ -194,10 +215,10 @@ class Controller:
             return error.reason
         return None
 
-    def step(self, step: Step, **given: Any) -> dict[str, Any]:
+    def step(self, step: Operation, **given: Any) -> dict[str, Any]:
         options = {name: spec.get("default") for name, spec in step.arguments.items()}
         chosen = {name: value for name, value in given.items() if name in options or name == "region"}
-        context = StepContext({**options, **chosen}, clock=self, aws=Aws(self, self), ledger=self._ledger)  # type: ignore[arg-type]
+        context = OperationContext({**options, **chosen}, clock=self, aws=Aws(self, self), ledger=self._ledger)  # type: ignore[arg-type]
         return perform(step, context)
 
 

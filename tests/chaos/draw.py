@@ -54,7 +54,15 @@ FAULTS = (
     ("GetCommandInvocation", "ThrottlingException"),
 )
 ACTS: tuple[Any, ...] = (
-    *("start", "stop", "restart", "terminate", "untag", "join_asg", "agent_dies", "agent_returns", "log_on"),
+    "start",
+    "stop",
+    "restart",
+    "terminate",
+    "untag",
+    "join_asg",
+    "agent_dies",
+    "agent_returns",
+    "log_on",
     {"retag": {"PatchGroup": "Linux"}},
 )
 MOMENTS = ("starting", "booted", "online", "installing", "installed", "rebooting", "stopping")

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._admission.gate import NO_ROOM
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Run
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
+from ansible_collections.patchfleet.windows.plugins.module_utils._run.admission import NO_ROOM
 from chaos.controller import MARK_TAG, Controller
 from chaos.night import Night
-from chaos.watch import BEGUN, CUT_OFF, LEFT_ON, LOST, NOT_ONE, UNRECORDED, Problem
+from chaos.watch import CUT_OFF, LEFT_ON, LOST, NOT_ONE, STARTED, UNRECORDED, Problem
 from lab.fields import OUTCOMES
 from lab.world import Host
 
@@ -72,7 +72,7 @@ def _outcomes(night: Night, run: Run, controllers: list[Controller]) -> Iterator
     for host in hosts:
         refused = host.reason_code in NO_ROOM  # AWS started nothing
         if host.outcome in UNTOUCHED and (run.run_id, host.key) in night.watch.begun and not refused:
-            yield Problem(BEGUN, f"{host.name}: {host.outcome}, and was begun")
+            yield Problem(STARTED, f"{host.name}: {host.outcome}, and was begun")
     planned = next((one.planned for one in controllers if one.run_id == run.run_id), None)
     rows = [host.key for host in hosts]
     if planned is not None and sorted(planned) != sorted(rows):  # None: its controller died while it opened the run

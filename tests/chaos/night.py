@@ -18,7 +18,7 @@ import yaml
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws import api
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import Aws
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import Connection
-from ansible_collections.patchfleet.windows.plugins.module_utils._clock import Clock
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import Clock
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import dynamodb_table
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb import DynamoDbLedger
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb_table import Table, parse_url

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from chaos.controller import Controller, Killed
 from chaos.draw import Drawn, draw
 from chaos.judge import left_on, named_on, problems
@@ -77,7 +77,8 @@ def _begin(night: Night, drawn: Drawn, ended: Ended) -> list[Controller]:
 
     first = Controller(night, dies_after=drawn.deaths[0], sleep=turns.sleep, pauses=pauses)
     second = Controller(
-        *(night, "rival"),
+        night,
+        "rival",
         dies_after=rival.dies_after,
         skew_seconds=rival.skew_seconds,
         sleep=turns.sleep,

@@ -36,9 +36,22 @@ CUT_OFF = "installation cut off"
 TOUCHED = "touched after its lease was lost"
 TAKEN = "taken from a living controller"
 NOT_ONE = "not exactly one outcome (4)"
-BEGUN = "begun, though nothing new may be (5)"
+STARTED = "begun, though nothing new may be (5)"
 RAISED = "something else was raised"
-KINDS = (*(LOST, LEFT_ON, FALSE, UNRECORDED, OVERWRITTEN, NOT_OURS, CUT_OFF, TOUCHED, TAKEN, NOT_ONE, BEGUN, RAISED),)
+KINDS = (
+    LOST,
+    LEFT_ON,
+    FALSE,
+    UNRECORDED,
+    OVERWRITTEN,
+    NOT_OURS,
+    CUT_OFF,
+    TOUCHED,
+    TAKEN,
+    NOT_ONE,
+    STARTED,
+    RAISED,
+)
 """What a night may be found guilty of; numbers are those of the design's invariants."""
 
 
@@ -102,7 +115,7 @@ class Watch:
         """A write of the controller's has been committed; ``done`` is what it returned."""
         if name == "heartbeat":
             self._signs.update({key: self._night.now() for key, one in self._holders.items() if one is controller})
-        elif name == "keep":
+        elif name == "extend_lease":
             self._kept(controller, *args)
         elif name == "open_run":
             run, hosts, _force = args
@@ -115,7 +128,7 @@ class Watch:
                 self._say(OVERWRITTEN, f"{done.name}: it was {first}, and {done.original_state} is what is read")
         elif name == "close_power":
             self._found.pop(args[0], None)
-        elif name == "conclude" and done:
+        elif name == "set_outcome" and done:
             self._concluded(args[1], args[2])
         elif name == "close_run" and args[0] == controller.run_id:
             controller.at_work = False
@@ -145,8 +158,8 @@ class Watch:
     def _concluded(self, key: str, verdict: Verdict) -> None:
         updates = self._night.host(key).guest.updates
         if verdict.outcome in PROVEN and (updates.missing() or updates.pending_reboot):
-            lacks = [update.kb for update in updates.missing()] or "its reboot"
-            self._say(FALSE, f"{self._night.host(key).name}: {verdict.outcome}, and lacks {lacks}")
+            missing_items = [update.kb for update in updates.missing()] or "its reboot"
+            self._say(FALSE, f"{self._night.host(key).name}: {verdict.outcome}, and lacks {missing_items}")
 
     # ---- admission
 
@@ -160,15 +173,15 @@ class Watch:
         ledger, name = self._night.ledger, self._night.host(key).name
         run, (breaker, failures) = ledger.run(run_id), before
         if breaker:
-            self._say(BEGUN, f"{name}: the breaker was open: {breaker}")
+            self._say(STARTED, f"{name}: the breaker was open: {breaker}")
         if failures > run.settings["failure_budget_hosts"]:
-            self._say(BEGUN, f"{name}: {failures} hosts had failed")
+            self._say(STARTED, f"{name}: {failures} hosts had failed")
         facts = ledger.host(run_id, key).facts
         expected = float(facts.get("expected_seconds") or run.settings["expected_seconds"])
         deadline_at = run.settings["deadline_at"]
         if deadline_at is not None and facts["admitted_at"] + expected > deadline_at:
-            self._say(BEGUN, f"{name}: its end was foreseen after the deadline")
+            self._say(STARTED, f"{name}: its end was foreseen after the deadline")
         hosts = [host for host in ledger.hosts(run_id) if host.wave is not None and host.step != "plan"]
         canaries = hosts[: run.settings["canary"]]
         if key not in {host.key for host in canaries} and any(host.outcome is None for host in canaries):
-            self._say(BEGUN, f"{name}: the canaries had not ended")
+            self._say(STARTED, f"{name}: the canaries had not ended")

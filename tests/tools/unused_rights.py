@@ -20,7 +20,7 @@ from lab.scenario import load
 SCENARIO = Path(__file__).parents[1] / "scenarios" / "17-encrypted-volumes.yml"
 SWITCH_ROLES = {"SwitchRole", "SchedulerRole"}
 ELSEWHERE = {
-    "ssm:ListCommands": "of a command that Run Command cancels whole, which the lab never does: test_ssm_commands.py"
+    "ssm:ListCommands": "of a command that Run Command cancels whole, which the lab never does: test_host_run_command.py"
 }
 Right = tuple[str, str, str]
 """Role, Sid, action."""

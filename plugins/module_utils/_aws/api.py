@@ -11,10 +11,10 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .._clock import Clock
-from .._errors import PatchFleetError
+from .._base.clock import Clock
+from .._base.errors import PatchFleetError
 from .connect import HAS_BOTO3, Connection, known_regions
-from .errors import EXPIRED, AwsError, from_client_error, is_passing, not_valid
+from .errors import EXPIRED, AwsError, from_client_error, is_retryable, not_valid
 
 if HAS_BOTO3:
     import botocore
@@ -36,7 +36,7 @@ if HAS_BOTO3:
         RuntimeError,  # "the refreshed credentials are still expired"
     )
 
-PATIENCE_SECONDS = 600.0
+RETRY_BUDGET_SECONDS = 600.0
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 READING = ("describe_", "list_", "get_", "simulate_")
@@ -58,9 +58,9 @@ class Aws:
         clock: Clock,
         region: str | None = None,
         before_change: Callable[[], None] = lambda: None,
-        patience_seconds: float = PATIENCE_SECONDS,
+        retry_budget_seconds: float = RETRY_BUDGET_SECONDS,
     ) -> None:
-        self._patience_seconds = patience_seconds
+        self._retry_budget_seconds = retry_budget_seconds
         self._connection = connection
         self._clock = clock
         self._region = region or connection.region
@@ -91,15 +91,15 @@ class Aws:
         """The same credentials in another region."""
         if not region or region == self._region:
             return self
-        return Aws(self._connection, self._clock, region, self._before_change, self._patience_seconds)
+        return Aws(self._connection, self._clock, region, self._before_change, self._retry_budget_seconds)
 
-    def briefly(self) -> Aws:
+    def without_retries(self) -> Aws:
         """The same for what is only good to know: one attempt a call, since some networks have no way to every service."""
         return Aws(self._connection, self._clock, self._region, self._before_change, 0.0)
 
     def guarded(self, before_change: Callable[[], None]) -> Aws:
         """The same, with a question before each change."""
-        return Aws(self._connection, self._clock, self._region, before_change, self._patience_seconds)
+        return Aws(self._connection, self._clock, self._region, before_change, self._retry_budget_seconds)
 
     def knows(self, service: str, api_operation: str, parameter: str) -> bool:
         """Whether the installed botocore knows a parameter of an operation."""
@@ -113,7 +113,7 @@ class Aws:
             AwsError: the call failed for good; ``resource`` names in its text what the call was about.
             PatchFleetError: no or unusable credentials, or AWS could not be reached.
         """
-        deadline = self._clock.now() + self._patience_seconds
+        deadline = self._clock.now() + self._retry_budget_seconds
         pause = FIRST_PAUSE_SECONDS
         renewed = False
         while True:
@@ -130,14 +130,14 @@ class Aws:
                 if error.aws_code in EXPIRED and not renewed and self._connection.renew():
                     renewed = True
                     continue
-                if not is_passing(error.aws_code, status) or self._clock.now() >= deadline:
+                if not is_retryable(error.aws_code, status) or self._clock.now() >= deadline:
                     raise error from failure
             except UNREACHABLE as failure:
                 unknown = _unknown_region(self.region)
                 if unknown or self._clock.now() >= deadline:
                     raise PatchFleetError(f"AWS cannot be reached: {failure}{unknown}", "aws_unreachable") from failure
             except (botocore.exceptions.BotoCoreError, RuntimeError) as failure:
-                raise _told(failure, f"{service} {operation}") from failure
+                raise _message(failure, f"{service} {operation}") from failure
             self._clock.sleep(self._random.uniform(pause / 2, pause))
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
@@ -152,7 +152,7 @@ class Aws:
             token = {"NextToken": page["NextToken"]}
 
 
-def _told(failure: Exception, call: str) -> PatchFleetError:
+def _message(failure: Exception, call: str) -> PatchFleetError:
     """What botocore says before it has called AWS."""
     if isinstance(failure, (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError)):
         return PatchFleetError(NO_CREDENTIALS, "no_credentials")

@@ -15,8 +15,8 @@ import gc
 import os
 from typing import Any, Protocol
 
-from .._clock import parse_iso
-from .._errors import PatchFleetError
+from .._base.clock import parse_iso
+from .._base.errors import PatchFleetError
 
 try:
     import boto3

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .._errors import PatchFleetError
+from .._base.errors import PatchFleetError
 
 THROTTLED = frozenset(
     {
@@ -27,10 +27,15 @@ THROTTLED = frozenset(
         "ProvisionedThroughputExceededException",  # DynamoDB; an on-demand table says so while it grows
     }
 )
-PASSING = frozenset(
+TRANSIENT = frozenset(
     {
-        *("InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable", "Unavailable"),
-        *("TransactionConflictException", "TransactionInProgressException"),  # DynamoDB: somebody else is at that item
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "ServiceUnavailable",
+        "Unavailable",
+        "TransactionConflictException",
+        "TransactionInProgressException",  # DynamoDB: somebody else is at that item
     }
 )
 NO_CAPACITY = frozenset(
@@ -39,9 +44,14 @@ NO_CAPACITY = frozenset(
 """Some come with HTTP 500, but a moment changes nothing: whoever starts instances waits longer, and says so meanwhile."""
 EXPIRED = frozenset(
     {
-        *("RequestExpired", "ExpiredToken", "ExpiredTokenException"),
-        *("InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure"),  # an access key that AWS does not know
-        *("SignatureDoesNotMatch", "InvalidSignatureException"),  # a wrong secret key, or a clock that is wrong
+        "RequestExpired",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "AuthFailure",  # an access key that AWS does not know
+        "SignatureDoesNotMatch",
+        "InvalidSignatureException",  # a wrong secret key, or a clock that is wrong
     }
 )
 DENIED = frozenset({"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"})
@@ -66,11 +76,11 @@ class AwsError(PatchFleetError):
         self.aws_code = aws_code
 
 
-def is_passing(aws_code: str, http_status: int) -> bool:
+def is_retryable(aws_code: str, http_status: int) -> bool:
     """Whether the same call may succeed a little later."""
     if aws_code in NO_CAPACITY:
         return False
-    return aws_code in THROTTLED or aws_code in PASSING or (http_status >= 500 and http_status != 501)
+    return aws_code in THROTTLED or aws_code in TRANSIENT or (http_status >= 500 and http_status != 501)
 
 
 def action_of(service: str, api_operation: str) -> str:

@@ -16,12 +16,12 @@ from typing import Any
 
 from .._aws.api import Aws
 from .._aws.errors import GONE, AwsError
-from .._clock import iso
-from .._errors import InvalidOption, PatchFleetError
-from .._power.instances import tags_of
+from .._aws.instances import tags_of
+from .._base.clock import iso
+from .._base.errors import InvalidOption, PatchFleetError
+from .duplicates import merge_duplicates
 from .eligibility import exclusion_of, power_exclusion
 from .hosts import OFF_STATES, FleetHost
-from .identify import identify
 
 LIVE_STATES = ["pending", "running", "stopping", "stopped"]
 IDS_A_CALL = 100
@@ -60,8 +60,8 @@ def from_inventory(aws: Aws | None, regions: list[str], entries: list[dict[str, 
     for region, there in _by_region(entries, regions).items():
         if aws is None:
             continue
-        hosts.update(_look_up(aws.in_region(region), region, there))
-    return identify([_by_its_transport(hosts.get(entry["name"]) or _gone(entry), entry) for entry in entries])
+        hosts.update(_describe_named(aws.in_region(region), region, there))
+    return merge_duplicates([_by_its_transport(hosts.get(entry["name"]) or _gone(entry), entry) for entry in entries])
 
 
 def _by_its_transport(host: FleetHost, entry: dict[str, Any]) -> FleetHost:
@@ -113,7 +113,7 @@ def _by_region(entries: Iterable[dict[str, Any]], regions: list[str]) -> dict[st
     return there
 
 
-def _look_up(aws: Aws, region: str, entries: list[dict[str, Any]]) -> dict[str, FleetHost]:
+def _describe_named(aws: Aws, region: str, entries: list[dict[str, Any]]) -> dict[str, FleetHost]:
     named = {str(entry["instance_id"]): entry["name"] for entry in entries}
     instances = [key for key in named if key.startswith("i-")]
     found = [
@@ -264,3 +264,14 @@ def merge(tagged: list[FleetHost], listed: list[FleetHost]) -> list[FleetHost]:
         names[host.key] = host.name
         hosts[host.key] = replace(host, by_tag=host.by_tag or host.key in hosts)
     return list(hosts.values())
+
+
+def check_tag_value(value: object) -> None:
+    """Raises InvalidOption for a value that would select more than it says: EC2 reads * and ? as wildcards."""
+    text = str(value or "")
+    if not text:
+        raise InvalidOption(
+            "patch_tag_value", text, "It must not be empty: an empty value selects nothing that was meant."
+        )
+    if set(text) & set("*?"):
+        raise InvalidOption("patch_tag_value", text, "It must be one exact value: * and ? are refused.")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from .._power.instances import tags_of
+from .._aws.instances import tags_of
 from .hosts import OFF_STATES
 
 HIBERNATED = "Client.UserInitiatedHibernate"

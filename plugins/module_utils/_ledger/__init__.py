@@ -11,7 +11,7 @@ from typing import Any
 
 from .._aws.api import Aws
 from .._aws.connect import OptionsConnection
-from .._clock import Clock, system_clock
+from .._base.clock import Clock, system_clock
 from .dynamodb import DynamoDbLedger
 from .dynamodb_table import Table, parse_url
 from .records import Ledger

@@ -16,12 +16,12 @@ from dataclasses import asdict
 from typing import Any
 
 from .._aws.errors import AwsError
-from .._errors import InvalidOption, PatchFleetError
+from .._base.errors import InvalidOption, PatchFleetError
 from . import dynamodb_items as items
 from .dynamodb_changes import absent, delete, exists, holds, put, update
 from .dynamodb_leases import Leases
 from .dynamodb_table import ConditionFailedError, Item
-from .records import WAYS_KEPT, Host, PowerRecord, Run, StepTime, Verdict, Way, lease_lost
+from .records import DURATIONS_KEPT, Host, HostDurations, PhaseTime, PowerRecord, Run, Verdict, lease_lost
 
 
 class DynamoDbLedger(Leases):
@@ -38,7 +38,7 @@ class DynamoDbLedger(Leases):
                 f"knows {items.SCHEMA_VERSION}). Update patchfleet.windows on this controller, or name another table.",
             )
         try:
-            missing = self._table.lacks()
+            missing = self._table.missing_items()
         except AwsError as error:  # who may use a table may not look at all of it
             if error.code != "access_denied":
                 raise
@@ -85,12 +85,12 @@ class DynamoDbLedger(Leases):
             raise PatchFleetError(f"Run {run_id} has no host {key}.", "not_recorded")
         return items.host_of(row)
 
-    def learn(self, run_id: str, key: str, facts: dict[str, Any], fence: int | None = None) -> None:
+    def update_facts(self, run_id: str, key: str, facts: dict[str, Any], fence: int | None = None) -> None:
         values = {("facts", name): None if value is None else json.dumps(value) for name, value in facts.items()}
         if values:
             self._change_row(run_id, key, values, fence)
 
-    def conclude(self, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
+    def set_outcome(self, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
         while True:
             row = self._row(run_id, key)
             if row is None or (row.get("outcome") and not overwrite):
@@ -114,24 +114,26 @@ class DynamoDbLedger(Leases):
 
     # Steps
 
-    def begin_step(self, run_id: str, key: str, step: str, now: float, fence: int | None = None) -> None:
-        name = items.step_name(step, now)
+    def begin_phase(self, run_id: str, key: str, step: str, now: float, fence: int | None = None) -> None:
+        name = items.phase_name(step, now)
         self._change_row(run_id, key, {("steps", name): {"step": step, "started_at": now}}, fence)
         self._begun[(run_id, key, step)] = name
 
-    def end_step(self, run_id: str, key: str, step: str, now: float, ok: bool) -> None:
+    def end_phase(self, run_id: str, key: str, step: str, now: float, ok: bool) -> None:
         name = self._begun.get((run_id, key, step)) or self._last_beginning(run_id, key, step)
         if name is not None:
             self._change_row(run_id, key, {("steps", name, "finished_at"): now, ("steps", name, "ok"): ok}, None)
 
     def _last_beginning(self, run_id: str, key: str, step: str) -> str | None:
         row = self._row(run_id, key)
-        began = {name: seen["started_at"] for name, seen in row["steps"].items() if seen["step"] == step} if row else {}
-        return max(began, key=lambda name: began[name], default=None)
+        started_at = (
+            {name: seen["started_at"] for name, seen in row["steps"].items() if seen["step"] == step} if row else {}
+        )
+        return max(started_at, key=lambda name: started_at[name], default=None)
 
-    def steps(self, run_id: str, key: str | None = None) -> list[StepTime]:
+    def phases(self, run_id: str, key: str | None = None) -> list[PhaseTime]:
         rows = self._rows(run_id) if key is None else filter(None, [self._row(run_id, key)])
-        found = [step for row in rows for step in items.steps_of(row)]
+        found = [step for row in rows for step in items.phases_of(row)]
         return sorted(found, key=lambda step: step.started_at)
 
     # Power
@@ -139,17 +141,17 @@ class DynamoDbLedger(Leases):
     def record_power(self, record: PowerRecord, fence: int | None = None) -> PowerRecord:
         home = f"{self._account}#{record.region}"
         self._homes[record.host_key] = home
-        place, pointer = items.host_key(home, record.host_key), items.open_key(home, record.host_key)
+        key, pointer = items.host_key(home, record.host_key), items.open_key(home, record.host_key)
         power = {name: value for name, value in asdict(record).items() if value is not None}
         changes = [
-            update(place, {("power",): power, ("host_key",): record.host_key}, [absent("power"), *holds(fence)]),
+            update(key, {("power",): power, ("host_key",): record.host_key}, [absent("power"), *holds(fence)]),
             put(pointer, {"host_key": record.host_key, "home": home}),
         ]
         while True:
             try:
                 self._table.transact(changes)
             except ConditionFailedError:
-                found = items.power_of(self._held(place, record.host_key, fence))
+                found = items.power_of(self._fenced_item(key, record.host_key, fence))
                 if found is None:  # it was closed in this moment
                     continue
                 return found
@@ -183,41 +185,41 @@ class DynamoDbLedger(Leases):
             if fence is not None:
                 raise lease_lost(host_key)
             return False
-        place = items.host_key(home, host_key)
+        key = items.host_key(home, host_key)
         values = {("power", name): value for name, value in facts.items()}
-        if self._change_if(update(place, values, [exists("power"), *holds(fence)])):
+        if self._change_if(update(key, values, [exists("power"), *holds(fence)])):
             return True
-        self._held(place, host_key, fence)
+        self._fenced_item(key, host_key, fence)
         return False
 
     def close_power(self, host_key: str, how: str, now: float, fence: int | None = None) -> None:
         home = self._home(host_key)
-        place = items.host_key(home, host_key) if home else None
-        item = self._held(place, host_key, fence) if place else None
-        if home is None or place is None or item is None or not item.get("power"):
+        key = items.host_key(home, host_key) if home else None
+        item = self._fenced_item(key, host_key, fence) if key else None
+        if home is None or key is None or item is None or not item.get("power"):
             return
         closed = {**item["power"], "closed_at": now, "closed_how": how, "expires_at": int(now + items.KEPT_SECONDS)}
         changes = [
-            update(place, {("power",): None}, [exists("power"), *holds(fence)]),
+            update(key, {("power",): None}, [exists("power"), *holds(fence)]),
             delete(items.open_key(home, host_key)),
             put(items.closed_key(home, item["power"]), closed),
         ]
         try:
             self._table.transact(changes)
         except ConditionFailedError:
-            self._held(place, host_key, fence)  # else it was closed in this moment
+            self._fenced_item(key, host_key, fence)  # else it was closed in this moment
 
     # History
 
-    def remember(self, way: Way) -> None:
+    def save_durations(self, way: HostDurations) -> None:
         kept = {kept.run_id: kept for kept in [*self.history(way.host_key), way]}
-        newest = sorted(kept.values(), key=lambda kept: kept.finished_at, reverse=True)[:WAYS_KEPT]
+        newest = sorted(kept.values(), key=lambda kept: kept.finished_at, reverse=True)[:DURATIONS_KEPT]
         item = {("ways",): json.dumps([asdict(kept) for kept in newest])}
-        self._table.update(update(items.ways_key(self._account, way.host_key), item))
+        self._table.update(update(items.durations_key(self._account, way.host_key), item))
 
-    def history(self, host_key: str) -> list[Way]:
-        return items.ways_of(self._table.get(items.ways_key(self._account, host_key)))
+    def history(self, host_key: str) -> list[HostDurations]:
+        return items.durations_of(self._table.get(items.durations_key(self._account, host_key)))
 
-    def histories(self, host_keys: Iterable[str]) -> dict[str, list[Way]]:
-        found = self._table.get_many(items.ways_key(self._account, key) for key in host_keys)
-        return {item["sk"]: items.ways_of(item) for item in found.values()}
+    def histories(self, host_keys: Iterable[str]) -> dict[str, list[HostDurations]]:
+        found = self._table.get_many(items.durations_key(self._account, key) for key in host_keys)
+        return {item["sk"]: items.durations_of(item) for item in found.values()}

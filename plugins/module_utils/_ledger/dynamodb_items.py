@@ -24,7 +24,7 @@ from dataclasses import asdict
 from typing import Any
 
 from .dynamodb_table import Item, Key
-from .records import Host, PowerRecord, Run, StepTime, Way
+from .records import Host, HostDurations, PhaseTime, PowerRecord, Run
 
 SCHEMA_VERSION = 1
 SCHEMA_KEY: Key = ("LEDGER", "SCHEMA")
@@ -33,8 +33,18 @@ KEPT_SECONDS = 400 * 86400.0
 COUNT = "hosts_"
 """Before an outcome: the attribute of the run that counts the hosts with it."""
 HOST_FIELDS = (
-    *("run_id", "key", "name", "position", "kind", "instance_id", "region", "wave"),
-    *("outcome", "step", "reason_code", "reason"),
+    "run_id",
+    "key",
+    "name",
+    "position",
+    "kind",
+    "instance_id",
+    "region",
+    "wave",
+    "outcome",
+    "step",
+    "reason_code",
+    "reason",
 )
 
 
@@ -61,7 +71,7 @@ def closed_key(home: str, record: Item) -> Key:
     return (host_key(home, record["host_key"])[0], f"CLOSED#{record['recorded_at']:017.3f}#{record['run_id']}")
 
 
-def ways_key(account: str, key: str) -> Key:
+def durations_key(account: str, key: str) -> Key:
     return (f"WAYS#{account}", key)
 
 
@@ -78,9 +88,15 @@ def run_item(run: Run, account: str) -> Item:
 
 def run_of(item: Item) -> Run:
     return Run(
-        *(item["run_id"], item["opened_at"], item["operation"], item["snapshot_id"]),
-        *(json.loads(item["settings"]), json.loads(item["controller"]), item["heartbeat_at"]),
-        *(item.get("closed_at"), item.get("breaker")),
+        item["run_id"],
+        item["opened_at"],
+        item["operation"],
+        item["snapshot_id"],
+        json.loads(item["settings"]),
+        json.loads(item["controller"]),
+        item["heartbeat_at"],
+        item.get("closed_at"),
+        item.get("breaker"),
     )
 
 
@@ -101,14 +117,14 @@ def host_of(item: Item) -> Host:
     return Host(**values, facts={name: json.loads(text) for name, text in item["facts"].items()})
 
 
-def step_name(step: str, now: float) -> str:
+def phase_name(step: str, now: float) -> str:
     """The name of a step's beginning among the steps of its host."""
     return f"{now!r}#{step}"
 
 
-def steps_of(item: Item) -> list[StepTime]:
+def phases_of(item: Item) -> list[PhaseTime]:
     steps = [
-        StepTime(item["key"], step["step"], step["started_at"], step.get("finished_at"), step.get("ok"))
+        PhaseTime(item["key"], step["step"], step["started_at"], step.get("finished_at"), step.get("ok"))
         for step in item["steps"].values()
     ]
     return sorted(steps, key=lambda step: step.started_at)
@@ -121,5 +137,5 @@ def power_of(item: Item | None) -> PowerRecord | None:
     return PowerRecord(**{name: power.get(name) for name in fields}) if power else None
 
 
-def ways_of(item: Item | None) -> list[Way]:
-    return [Way(**way) for way in json.loads(item["ways"])] if item else []
+def durations_of(item: Item | None) -> list[HostDurations]:
+    return [HostDurations(**way) for way in json.loads(item["ways"])] if item else []

@@ -74,9 +74,9 @@ class Leases:
                 self._homes[key] = pointer["home"]
         return self._homes.get(key)
 
-    def _held(self, place: Key, key: str, fence: int | None) -> Item | None:
-        """The item of a host; raises Held when it is held under another fencing number."""
-        item = self._table.get(place)
+    def _fenced_item(self, item_key: Key, key: str, fence: int | None) -> Item | None:
+        """The item of a host; raises LeaseLost when another fencing number holds it."""
+        item = self._table.get(item_key)
         if fence is not None and (item or {}).get("fence") != fence:
             raise lease_lost(key)
         return item
@@ -118,7 +118,9 @@ class Leases:
                     facts = _adopting(lease, holders)
                 row = items.row_item(
                     replace(host, facts={**host.facts, **facts}),
-                    *(self._homes[host.key], fence, run.opened_at + items.KEPT_SECONDS),
+                    self._homes[host.key],
+                    fence,
+                    run.opened_at + items.KEPT_SECONDS,
                 )
                 changes.append(put(items.row_key(run.run_id, host.key), row))
             try:
@@ -128,9 +130,9 @@ class Leases:
             return kept
 
     def _leases(self, keys: list[str]) -> dict[str, Item]:
-        places = {key: items.host_key(str(self._homes[key]), key) for key in keys}
-        found = self._table.get_many(places.values())
-        return {key: found.get(place, {}) for key, place in places.items()}
+        item_keys = {key: items.host_key(str(self._homes[key]), key) for key in keys}
+        found = self._table.get_many(item_keys.values())
+        return {key: found.get(item_key, {}) for key, item_key in item_keys.items()}
 
     def _holders(self, leases: dict[str, Item]) -> dict[str, Item]:
         """The runs that hold these hosts."""
@@ -143,10 +145,10 @@ class Leases:
         return self._table.get_many(row for row in last if row[0] != f"RUN#{run_id}")
 
     def _take(
-        self, key: str, lease: Item, run_id: str, fence: int, kept_until: float | None, rows: dict[Key, Item]
+        self, key: str, lease: Item, run_id: str, fence: int, extended_until: float | None, rows: dict[Key, Item]
     ) -> list[dict[str, Any]]:
         """The changes that lease a host: its lease, and the row of the run that loses it."""
-        values = {("run_id",): run_id, ("fence",): fence, ("kept_until",): kept_until, ("host_key",): key}
+        values = {("run_id",): run_id, ("fence",): fence, ("kept_until",): extended_until, ("host_key",): key}
         unchanged: Condition = ("=", ("fence",), lease["fence"]) if "fence" in lease else absent("fence")
         changes = [update(items.host_key(str(self._homes[key]), key), values, [unchanged])]
         last = items.row_key(lease.get("run_id", ""), key)
@@ -166,7 +168,7 @@ class Leases:
                     break
                 fence = lease[key].get("fence", 0) + 1
                 changes = self._take(
-                    *(key, lease[key], run_id, fence, now + LEASE_SECONDS), self._last_rows(lease, run_id)
+                    key, lease[key], run_id, fence, now + LEASE_SECONDS, self._last_rows(lease, run_id)
                 )
                 if self._row(run_id, key):
                     changes.append(update(items.row_key(run_id, key), {("fence",): fence}))
@@ -177,7 +179,7 @@ class Leases:
                 break
         return kept
 
-    def keep(self, key: str, fence: int, until: float | None) -> None:
+    def extend_lease(self, key: str, fence: int, until: float | None) -> None:
         home = self._home(key)
         if home:
             self._change_if(update(items.host_key(home, key), {("kept_until",): until}, holds(fence)))
@@ -201,11 +203,11 @@ class Leases:
 
 def _living(leases: dict[str, Item], holders: dict[str, Item], now: float) -> dict[str, str]:
     """The run that holds each host and is alive, or for which somebody puts the host back right now."""
-    alive = {run_id for run_id, item in holders.items() if items.run_of(item).is_alive(now)}
+    active = {run_id for run_id, item in holders.items() if items.run_of(item).is_active(now)}
     return {
         key: lease["run_id"]
         for key, lease in leases.items()
-        if lease.get("run_id") in alive or (lease.get("kept_until") or 0.0) > now
+        if lease.get("run_id") in active or (lease.get("kept_until") or 0.0) > now
     }
 
 

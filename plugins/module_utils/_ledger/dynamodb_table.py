@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from .._aws.api import PATIENCE_SECONDS, Aws
+from .._aws.api import RETRY_BUDGET_SECONDS, Aws
 from .._aws.errors import AwsError
-from .._clock import Clock
-from .._errors import InvalidOption, PatchFleetError
+from .._base.clock import Clock
+from .._base.errors import InvalidOption, PatchFleetError
 
 MOST_ITEMS = 100
 """In one transaction, and in one batch that is read."""
-PASSING_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+TRANSIENT_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 URL = re.compile(r"dynamodb://(?P<table>[A-Za-z0-9_.:/-]{3,255})(?:\?(?P<query>.*))?")
 KEYS = {"pk": "HASH", "sk": "RANGE"}
 
@@ -85,7 +85,7 @@ class Table:
             )
         return description
 
-    def lacks(self) -> list[str]:
+    def missing_items(self) -> list[str]:
         """What the ledger does not need and a team should have: expiry of old runs, and recovery after a mistake."""
         missing = []
         ttl = self._call("describe_time_to_live")["TimeToLiveDescription"]
@@ -160,7 +160,7 @@ class Table:
             ConditionFailedError: nothing was changed.
         """
         named = [{kind: {"TableName": self.where.table, **body}} for change in changes for kind, body in change.items()]
-        deadline = self._clock.now() + PATIENCE_SECONDS
+        deadline = self._clock.now() + RETRY_BUDGET_SECONDS
         while not self._transact_once(named, self._clock.now() >= deadline):
             self._pause()
 
@@ -171,7 +171,7 @@ class Table:
         except AwsError as error:
             if "ConditionalCheckFailed" in error.reasons:
                 raise ConditionFailedError from error
-            if for_good or not PASSING_REASONS & set(error.reasons):
+            if for_good or not TRANSIENT_REASONS & set(error.reasons):
                 raise
             return False
         return True

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .records import StepTime, Way
+from .records import HostDurations, PhaseTime
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Expected:
     basis: str
 
 
-def expect(own: Iterable[Way], peers: Iterable[Way], default_seconds: float) -> Expected:
+def expect(own: Iterable[HostDurations], peers: Iterable[HostDurations], default_seconds: float) -> Expected:
     """What a way will take: by the host's own history, else by that of hosts like it, else the default."""
     for basis, ways in (("host", own), ("class", peers)):
         seen = sorted(way.total_seconds for way in ways)
@@ -35,7 +35,7 @@ def expect(own: Iterable[Way], peers: Iterable[Way], default_seconds: float) -> 
     return Expected(default_seconds, default_seconds, "default")
 
 
-def way_seconds(steps: Iterable[StepTime]) -> dict[str, float]:
+def seconds_by_phase(steps: Iterable[PhaseTime]) -> dict[str, float]:
     """How long each step of one host took; one that has not ended counts for nothing."""
     seconds: dict[str, float] = {}
     for step in steps:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from .._errors import Held
+from .._base.errors import NeedsAttention
 
 LEASE_SECONDS = 900.0
 """A run that gave no sign of life for so long holds its hosts no longer.
@@ -20,7 +20,7 @@ takes the other for dead, and who is taken over wrongly is stopped by the fencin
 """
 SKEW_SECONDS = 300.0
 """By so much the clocks of two controllers may differ."""
-WAYS_KEPT = 20
+DURATIONS_KEPT = 20
 """So many ways of a host are remembered, the newest."""
 
 
@@ -38,7 +38,7 @@ class Run:
     closed_at: float | None = None
     breaker: str | None = None
 
-    def is_alive(self, now: float) -> bool:
+    def is_active(self, now: float) -> bool:
         """Whether its controller may still be at work."""
         return self.closed_at is None and now < self.heartbeat_at + LEASE_SECONDS
 
@@ -87,7 +87,7 @@ class PowerRecord:
 
 
 @dataclass(frozen=True)
-class StepTime:
+class PhaseTime:
     """When a step of a host began and ended; ``ok`` is None while it goes on."""
 
     host_key: str
@@ -98,7 +98,7 @@ class StepTime:
 
 
 @dataclass(frozen=True)
-class Way:
+class HostDurations:
     """A way that a host went to its end, for predicting the next: seconds of each step, several beginnings added up."""
 
     host_key: str
@@ -158,7 +158,7 @@ class Ledger(Protocol):
         this run's own processes (none if ``force``): key → run id.
         """
 
-    def keep(self, key: str, fence: int, until: float | None) -> None:
+    def extend_lease(self, key: str, fence: int, until: float | None) -> None:
         """Keep a host that was taken over until then, however dead its run is; None lets it go."""
 
     def open_breaker(self, run_id: str, reason: str) -> None:
@@ -173,10 +173,10 @@ class Ledger(Protocol):
     def host(self, run_id: str, key: str) -> Host:
         """One host of a run."""
 
-    def learn(self, run_id: str, key: str, facts: dict[str, Any], fence: int | None = None) -> None:
+    def update_facts(self, run_id: str, key: str, facts: dict[str, Any], fence: int | None = None) -> None:
         """Add facts about a host, each one whole; None forgets one."""
 
-    def conclude(self, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
+    def set_outcome(self, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
         """Give a host its outcome; False if it has one already and ``overwrite`` is not set.
 
         A run that lost the host may still say so: these are its own rows, and the first word stands.
@@ -185,13 +185,13 @@ class Ledger(Protocol):
     def outcome_counts(self, run_id: str) -> dict[str, int]:
         """How many hosts have each outcome; the key is "" for those that have none yet."""
 
-    def begin_step(self, run_id: str, key: str, step: str, now: float, fence: int | None = None) -> None:
+    def begin_phase(self, run_id: str, key: str, step: str, now: float, fence: int | None = None) -> None:
         """A step begins."""
 
-    def end_step(self, run_id: str, key: str, step: str, now: float, ok: bool) -> None:
+    def end_phase(self, run_id: str, key: str, step: str, now: float, ok: bool) -> None:
         """The step that began last ends; also in a run that lost the host meanwhile."""
 
-    def steps(self, run_id: str, key: str | None = None) -> list[StepTime]:
+    def phases(self, run_id: str, key: str | None = None) -> list[PhaseTime]:
         """All steps of a run, or of one host of it, in the order in which they began."""
 
     def record_power(self, record: PowerRecord, fence: int | None = None) -> PowerRecord:
@@ -212,13 +212,13 @@ class Ledger(Protocol):
     def close_power(self, host_key: str, how: str, now: float, fence: int | None = None) -> None:
         """The host is as it was found, or somebody else's."""
 
-    def remember(self, way: Way) -> None:
+    def save_durations(self, way: HostDurations) -> None:
         """Keep how long a way took; the oldest beyond WAYS_KEPT of the host are forgotten."""
 
-    def history(self, host_key: str) -> list[Way]:
+    def history(self, host_key: str) -> list[HostDurations]:
         """The remembered ways of a host, the newest first."""
 
-    def histories(self, host_keys: Iterable[str]) -> dict[str, list[Way]]:
+    def histories(self, host_keys: Iterable[str]) -> dict[str, list[HostDurations]]:
         """The same for many hosts; those without any are left out."""
 
 
@@ -235,6 +235,6 @@ class Verdict:
     reason: str | None = None
 
 
-def lease_lost(key: str) -> Held:
+def lease_lost(key: str) -> NeedsAttention:
     """What a run is told that touches a host which another has taken over."""
-    return Held(f"Another run has taken {key} over; this one does not touch it any more.", "lease_lost")
+    return NeedsAttention(f"Another run has taken {key} over; this one does not touch it any more.", "lease_lost")

@@ -11,8 +11,18 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from .._errors import PatchFleetError
-from .records import LEASE_SECONDS, WAYS_KEPT, Host, PowerRecord, Run, StepTime, Verdict, Way, lease_lost
+from .._base.errors import PatchFleetError
+from .records import (
+    DURATIONS_KEPT,
+    LEASE_SECONDS,
+    Host,
+    HostDurations,
+    PhaseTime,
+    PowerRecord,
+    Run,
+    Verdict,
+    lease_lost,
+)
 from .sqlite_file import SqliteFile
 
 RUN_COLUMNS = "run_id, opened_at, operation, snapshot_id, settings, controller, heartbeat_at, closed_at, breaker"
@@ -40,8 +50,15 @@ class SqliteLedger(SqliteFile):
             database.execute(
                 f"INSERT INTO run ({RUN_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)",
                 (
-                    *(run.run_id, run.opened_at, run.operation, run.snapshot_id, json.dumps(run.settings)),
-                    *(json.dumps(run.controller), run.heartbeat_at, run.closed_at, run.breaker),
+                    run.run_id,
+                    run.opened_at,
+                    run.operation,
+                    run.snapshot_id,
+                    json.dumps(run.settings),
+                    json.dumps(run.controller),
+                    run.heartbeat_at,
+                    run.closed_at,
+                    run.breaker,
                 ),
             )
             begun = [host.key for host in hosts if host.outcome is None]
@@ -61,7 +78,7 @@ class SqliteLedger(SqliteFile):
             _lease(database, run_id, [key for key in keys if key not in kept], now + LEASE_SECONDS)
             return kept
 
-    def keep(self, key: str, fence: int, until: float | None) -> None:
+    def extend_lease(self, key: str, fence: int, until: float | None) -> None:
         self._write("UPDATE lease SET kept_until = ? WHERE host_key = ? AND fence = ?", until, key, fence)
 
     def holds_lease(self, run_id: str, key: str) -> bool:
@@ -108,7 +125,7 @@ class SqliteLedger(SqliteFile):
             raise PatchFleetError(f"Run {run_id} has no host {key}.", "not_recorded")
         return _host(row)
 
-    def learn(self, run_id: str, key: str, facts: dict[str, Any], fence: int | None = None) -> None:
+    def update_facts(self, run_id: str, key: str, facts: dict[str, Any], fence: int | None = None) -> None:
         with self._transaction() as database:
             _prove(database, key, fence)
             for row in database.execute("SELECT facts FROM host WHERE run_id = ? AND host_key = ?", (run_id, key)):
@@ -116,11 +133,17 @@ class SqliteLedger(SqliteFile):
                 text = json.dumps({name: value for name, value in known.items() if value is not None})
                 database.execute("UPDATE host SET facts = ? WHERE run_id = ? AND host_key = ?", (text, run_id, key))
 
-    def conclude(self, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
+    def set_outcome(self, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
         changed = self._write(
             "UPDATE host SET outcome = ?, step = ?, reason_code = ?, reason = ? "
             "WHERE run_id = ? AND host_key = ? AND (outcome IS NULL OR ?)",
-            *(verdict.outcome, verdict.step, verdict.reason_code, verdict.reason, run_id, key, overwrite),
+            verdict.outcome,
+            verdict.step,
+            verdict.reason_code,
+            verdict.reason,
+            run_id,
+            key,
+            overwrite,
         )
         return changed == 1
 
@@ -129,28 +152,34 @@ class SqliteLedger(SqliteFile):
 
     # Steps
 
-    def begin_step(self, run_id: str, key: str, step: str, now: float, fence: int | None = None) -> None:
+    def begin_phase(self, run_id: str, key: str, step: str, now: float, fence: int | None = None) -> None:
         with self._transaction() as database:
             _prove(database, key, fence)
             database.execute(
                 "INSERT INTO step (run_id, host_key, step, started_at) VALUES (?, ?, ?, ?)", (run_id, key, step, now)
             )
 
-    def end_step(self, run_id: str, key: str, step: str, now: float, ok: bool) -> None:
+    def end_phase(self, run_id: str, key: str, step: str, now: float, ok: bool) -> None:
         self._write(
             "UPDATE step SET finished_at = ?, ok = ? WHERE rowid = (SELECT max(rowid) FROM step "
             "WHERE run_id = ? AND host_key = ? AND step = ?)",
-            *(now, ok, run_id, key, step),
+            now,
+            ok,
+            run_id,
+            key,
+            step,
         )
 
-    def steps(self, run_id: str, key: str | None = None) -> list[StepTime]:
+    def phases(self, run_id: str, key: str | None = None) -> list[PhaseTime]:
         rows = self._rows(
             "SELECT host_key, step, started_at, finished_at, ok FROM step "
             "WHERE run_id = ? AND host_key = coalesce(?, host_key) ORDER BY rowid",
-            *(run_id, key),
+            run_id,
+            key,
         )
         return [
-            StepTime(key, step, began, ended, None if ok is None else bool(ok)) for key, step, began, ended, ok in rows
+            PhaseTime(key, step, started_at, ended, None if ok is None else bool(ok))
+            for key, step, started_at, ended, ok in rows
         ]
 
     # Power
@@ -162,9 +191,16 @@ class SqliteLedger(SqliteFile):
                 f"INSERT INTO power_record ({POWER_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?) "
                 "ON CONFLICT (host_key) WHERE closed_at IS NULL DO NOTHING",
                 (
-                    *(record.host_key, record.instance_id, record.region, record.name, record.original_state),
-                    *(record.recorded_at, record.run_id),
-                    *(record.start_requested_at, record.started_by, record.launch_time),
+                    record.host_key,
+                    record.instance_id,
+                    record.region,
+                    record.name,
+                    record.original_state,
+                    record.recorded_at,
+                    record.run_id,
+                    record.start_requested_at,
+                    record.started_by,
+                    record.launch_time,
                 ),
             )
             row = database.execute(f"SELECT {POWER_COLUMNS} FROM power_record {OPEN}", (record.host_key,)).fetchone()
@@ -202,7 +238,7 @@ class SqliteLedger(SqliteFile):
 
     # History
 
-    def remember(self, way: Way) -> None:
+    def save_durations(self, way: HostDurations) -> None:
         with self._transaction() as database:
             database.execute(
                 "INSERT OR REPLACE INTO way (host_key, run_id, finished_at, outcome, seconds) VALUES (?,?,?,?,?)",
@@ -211,18 +247,18 @@ class SqliteLedger(SqliteFile):
             database.execute(
                 "DELETE FROM way WHERE host_key = ? AND run_id NOT IN "
                 "(SELECT run_id FROM way WHERE host_key = ? ORDER BY finished_at DESC LIMIT ?)",
-                (way.host_key, way.host_key, WAYS_KEPT),
+                (way.host_key, way.host_key, DURATIONS_KEPT),
             )
 
-    def history(self, host_key: str) -> list[Way]:
+    def history(self, host_key: str) -> list[HostDurations]:
         rows = self._rows(
             "SELECT host_key, run_id, finished_at, outcome, seconds FROM way WHERE host_key = ? "
             "ORDER BY finished_at DESC",
             host_key,
         )
-        return [Way(key, run_id, at, outcome, json.loads(text)) for key, run_id, at, outcome, text in rows]
+        return [HostDurations(key, run_id, at, outcome, json.loads(text)) for key, run_id, at, outcome, text in rows]
 
-    def histories(self, host_keys: Iterable[str]) -> dict[str, list[Way]]:
+    def histories(self, host_keys: Iterable[str]) -> dict[str, list[HostDurations]]:
         found = {key: self.history(key) for key in host_keys}
         return {key: ways for key, ways in found.items() if ways}
 
@@ -255,11 +291,11 @@ def _left_open(database: sqlite3.Connection, keys: list[str]) -> dict[str, str]:
     return found
 
 
-def _lease(database: sqlite3.Connection, run_id: str, keys: list[str], kept_until: float | None) -> None:
+def _lease(database: sqlite3.Connection, run_id: str, keys: list[str], extended_until: float | None) -> None:
     database.executemany(
         "INSERT INTO lease (host_key, run_id, fence, kept_until) VALUES (?, ?, 1, ?) ON CONFLICT (host_key) DO UPDATE "
         "SET fence = fence + 1, run_id = excluded.run_id, kept_until = excluded.kept_until",
-        [(key, run_id, kept_until) for key in keys],
+        [(key, run_id, extended_until) for key in keys],
     )
 
 
@@ -274,8 +310,15 @@ def _prove(database: sqlite3.Connection, key: str, fence: int | None) -> None:
 def _run(row: tuple[Any, ...]) -> Run:
     run_id, opened_at, operation, snapshot_id, settings, controller, heartbeat_at, closed_at, breaker = row
     return Run(
-        *(run_id, opened_at, operation, snapshot_id, json.loads(settings), json.loads(controller)),
-        *(heartbeat_at, closed_at, breaker),
+        run_id,
+        opened_at,
+        operation,
+        snapshot_id,
+        json.loads(settings),
+        json.loads(controller),
+        heartbeat_at,
+        closed_at,
+        breaker,
     )
 
 
@@ -287,6 +330,17 @@ def _host(row: tuple[Any, ...]) -> Host:
 def _host_row(host: Host, adopted_from: str | None) -> tuple[Any, ...]:
     facts = {**host.facts, "adopted_from": adopted_from} if adopted_from else host.facts
     return (
-        *(host.run_id, host.key, host.name, host.position, host.kind, host.instance_id, host.region, host.wave),
-        *(host.outcome, host.step, host.reason_code, host.reason, json.dumps(facts)),
+        host.run_id,
+        host.key,
+        host.name,
+        host.position,
+        host.kind,
+        host.instance_id,
+        host.region,
+        host.wave,
+        host.outcome,
+        host.step,
+        host.reason_code,
+        host.reason,
+        json.dumps(facts),
     )

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from .._errors import InvalidOption, PatchFleetError
+from .._base.errors import InvalidOption, PatchFleetError
 
 MIGRATIONS = (
     """

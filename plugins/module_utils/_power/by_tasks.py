@@ -13,32 +13,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._clock import parse_iso
-from .._errors import Held, PatchFleetError
-from .._guest.run import run_guest_script
-from .._guest.servicing import is_quiet
+from .._base.clock import parse_iso
+from .._base.errors import NeedsAttention, PatchFleetError
+from .._host.guest_scripts import run_guest_script
+from .._host.nodes import PROBE, PROBE_SECONDS, node_answers
+from .._host.servicing import is_quiet
+from .._ledger.earlier import earlier_hosts
 from .._ledger.records import PowerRecord
-from .._run.earlier import earlier_hosts
-from .._ssm.nodes import PROBE, PROBE_SECONDS, node_answers
-from .._step import Step, StepContext
+from .._operation.context import OperationContext
 from .restore import STOP_TIMEOUT_SECONDS
 
 CLOCK_TOLERANCE_SECONDS = 60.0
 BOOT_SECONDS = 300
 
 
-def work(context: StepContext) -> dict[str, Any]:
+def work(context: OperationContext) -> dict[str, Any]:
     """Do what state asks for; see the functions in STATES."""
     state = context.params["state"]
     try:
         return STATES[state](context)
     except PatchFleetError as error:
-        if isinstance(error, Held) or STEP.phase_of(context.params) != "restore":
+        if isinstance(error, NeedsAttention) or state not in RESTORING:
             raise
-        raise Held(f"It may still be on because of us: {error.reason}", error.code) from error
+        raise NeedsAttention(f"It may still be on because of us: {error.reason}", error.code) from error
 
 
-def _ask(context: StepContext) -> dict[str, Any]:
+def _ask(context: OperationContext) -> dict[str, Any]:
     """Whether it has to be started; that it was off is written down before anybody starts it.
 
     Returns:
@@ -49,16 +49,16 @@ def _ask(context: StepContext) -> dict[str, Any]:
     if context.check_mode:
         return {"changed": True, "start": True}
     key, run_id, now = str(context.host_key), str(context.run_id), context.clock.now()
-    context.keep_lease()
-    place = (key, str(context.params["instance_id"]), str(context.params.get("region") or ""), context.host.name)
-    record = context.ledger.record_power(PowerRecord(*place, "stopped", now, run_id), fence=context.fence)
+    context.renew_lease()
+    identity = (key, str(context.params["instance_id"]), str(context.params.get("region") or ""), context.host.name)
+    record = context.ledger.record_power(PowerRecord(*identity, "stopped", now, run_id), fence=context.fence)
     context.ledger.note_start(key, run_id, now, fence=context.fence)
-    context.learn(original_state=record.original_state)
-    context.say("does not answer: starting it")
+    context.update_facts(original_state=record.original_state)
+    context.report_progress("does not answer: starting it")
     return {"changed": True, "start": True}
 
 
-def _prove(context: StepContext) -> dict[str, Any]:
+def _prove(context: OperationContext) -> dict[str, Any]:
     """Once it answers: was it off? One that had booted before was on, and only did not answer; it is left on at the end.
 
     Returns:
@@ -71,15 +71,15 @@ def _prove(context: StepContext) -> dict[str, Any]:
         booted_at = _booted_at(context)
         if booted_at < (record.start_requested_at or 0.0) - CLOCK_TOLERANCE_SECONDS:
             _close(context, record, "was_on", "running")
-            context.learn(original_state="running")
-            context.say("had been on all the time: it is left on")
+            context.update_facts(original_state="running")
+            context.report_progress("had been on all the time: it is left on")
             return {"changed": False, "started": False}
         context.ledger.note_launch(record.host_key, booted_at, fence=context.fence)
-        context.learn(started_by_run=True, on_since=booted_at)
+        context.update_facts(started_by_run=True, on_since=booted_at)
     return {"changed": False, "started": True}
 
 
-def _ask_to_stop(context: StepContext) -> dict[str, Any]:
+def _ask_to_stop(context: OperationContext) -> dict[str, Any]:
     """Whether it is to be stopped: only what was off and has booted for us, and not while Windows installs.
 
     Returns:
@@ -96,7 +96,7 @@ def _ask_to_stop(context: StepContext) -> dict[str, Any]:
     if not _answers(context):
         if record.launch_time is None and _start_failed(context, record):
             return _leave(context, record, "not_started", "stopped")
-        raise Held(
+        raise NeedsAttention(
             "It was started for this run and does not answer: whether it is on, and what it does, is unknown. Look at it, then "
             "run the playbook restore.",
             "power_unknown",
@@ -104,17 +104,17 @@ def _ask_to_stop(context: StepContext) -> dict[str, Any]:
     if not _prove(context)["started"] and not context.check_mode:
         return {"changed": False, "stop": False}
     if not context.params["can_stop"]:
-        raise Held(
+        raise NeedsAttention(
             "It was started for this run, and nothing here stops it: set patch_stop_tasks for it.", "no_stop_tasks"
         )
     if not context.check_mode:
         _wait_until_quiet(context)
-        context.prove_lease()
-        context.say("stopping")
+        context.assert_lease()
+        context.report_progress("stopping")
     return {"changed": True, "stop": True}
 
 
-def _see_it_stopped(context: StepContext) -> dict[str, Any]:
+def _see_it_stopped(context: OperationContext) -> dict[str, Any]:
     """After the tasks that stop it: it does not answer any more, and its record is closed.
 
     Raises:
@@ -125,14 +125,14 @@ def _see_it_stopped(context: StepContext) -> dict[str, Any]:
         return {"changed": False}
     until = context.clock.now() + STOP_TIMEOUT_SECONDS
     if context.wait(lambda: None if _answers(context) else True, until, 10.0, 30.0) is None:
-        raise Held("The tasks of patch_stop_tasks have ended, but it still answers.", "still_stopping")
+        raise NeedsAttention("The tasks of patch_stop_tasks have ended, but it still answers.", "still_stopping")
     _close(context, record, "restored", "stopped")
-    context.learn(off_at=context.clock.now())
-    context.say("stopped again, as it was found")
+    context.update_facts(off_at=context.clock.now())
+    context.report_progress("stopped again, as it was found")
     return {"changed": False}
 
 
-def _answers(context: StepContext) -> bool:
+def _answers(context: OperationContext) -> bool:
     if context.connection is None:
         return node_answers(context, str(context.params["instance_id"]))
     try:
@@ -144,53 +144,37 @@ def _answers(context: StepContext) -> bool:
     return True
 
 
-def _booted_at(context: StepContext) -> float:
+def _booted_at(context: OperationContext) -> float:
     """By our clock, whatever its own shows."""
     said = run_guest_script(context, "inspect_boot", BOOT_SECONDS)
     return context.clock.now() - (parse_iso(said["time"]) - parse_iso(said["boot_time"]))
 
 
-def _start_failed(context: StepContext, record: PowerRecord) -> bool:
+def _start_failed(context: OperationContext, record: PowerRecord) -> bool:
     hosts = earlier_hosts(context.ledger, [context.run_id, record.started_by], record.host_key)
     return any(host.facts.get("start_tasks") == "failed" for host in hosts)
 
 
-def _wait_until_quiet(context: StepContext) -> None:
+def _wait_until_quiet(context: OperationContext) -> None:
     instance_id = str(context.params["instance_id"])
     until = context.clock.now() + float(context.params["install_timeout_seconds"])
     if context.wait(lambda: is_quiet(context, instance_id) or None, until, 60.0, 120.0) is None:
-        raise Held(
+        raise NeedsAttention(
             "An installation has been under way in it for too long; it is not stopped. Look at it, then run the playbook restore.",
             "installation_running",
         )
 
 
-def _leave(context: StepContext, record: PowerRecord, how: str, state: str) -> dict[str, Any]:
+def _leave(context: OperationContext, record: PowerRecord, how: str, state: str) -> dict[str, Any]:
     if not context.check_mode:
         _close(context, record, how, state)
     return {"changed": False, "stop": False}
 
 
-def _close(context: StepContext, record: PowerRecord, how: str, state: str) -> None:
+def _close(context: OperationContext, record: PowerRecord, how: str, state: str) -> None:
     context.ledger.close_power(record.host_key, how, context.clock.now(), fence=context.fence)
-    context.learn(final_state=state)
+    context.update_facts(final_state=state)
 
 
+RESTORING = frozenset({"restored", "stopped"})
 STATES = {"needed": _ask, "started": _prove, "restored": _ask_to_stop, "stopped": _see_it_stopped}
-
-STEP = Step(
-    name="host_power",
-    phase={"needed": "start", "started": "ready", "restored": "restore", "stopped": "restore"},
-    arguments={
-        "ledger": {"type": "str"},
-        "run_id": {"type": "str", "required": True},
-        "host": {"type": "str", "required": True},
-        "fence": {"type": "int"},
-        "instance_id": {"type": "str", "required": True},
-        "state": {"type": "str", "required": True, "choices": list(STATES)},
-        "can_stop": {"type": "bool", "default": False},
-        "install_timeout_seconds": {"type": "int", "default": 7200},
-        "scripts": {"type": "dict", "default": {}},
-    },
-    work=work,
-)

@@ -14,26 +14,27 @@ from __future__ import annotations
 from typing import Any
 
 from .._aws.errors import AwsError
-from .._errors import Held, PatchFleetError
+from .._aws.instances import describe_instance, tags_of
+from .._base.errors import NeedsAttention, PatchFleetError
 from .._fleet.claims import claim_of
 from .._fleet.eligibility import owner_of
-from .._guest.servicing import is_quiet
+from .._host.run_command import wait_for_end
+from .._host.servicing import is_quiet
+from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host, PowerRecord
-from .._patch.others import seen, wait_for_others
-from .._run.earlier import earlier_hosts
-from .._ssm.commands import wait_for_end
-from .._step import StepContext
-from .instances import describe_instance, launch_window, tags_of
-from .mark import unmark
-from .start import SETTLE_SECONDS
-from .switch import disarm, postpone
+from .._operation.context import OperationContext
+from .._update.foreign_runs import find_foreign_patch_runs, wait_for_foreign_runs
+from .launch import launch_window
+from .owner_tag import remove_owner_tag
+from .start import CONSISTENCY_SECONDS
+from .watchdog import delete_schedule, postpone
 
 STOP_TIMEOUT_SECONDS = 1200.0
 NEVER_STOPPED_NOW = frozenset({"installation_running", "installation_unknown", "others_patching", "keep_tag"})
 """Reasons for which nothing else of ours may stop the host either."""
 
 
-def restore(context: StepContext) -> dict[str, Any]:
+def restore(context: OperationContext) -> dict[str, Any]:
     """The instance is as it was recorded afterwards, or somebody else's, and its record is closed.
 
     Returns:
@@ -48,17 +49,17 @@ def restore(context: StepContext) -> dict[str, Any]:
         return {"changed": False, "state": None, "note": None}
     try:
         return _put_back(context, record)
-    except Held as error:
+    except NeedsAttention as error:
         if error.code in NEVER_STOPPED_NOW:
-            disarm(context, record)  # what we do not dare to stop nothing else of ours may
+            delete_schedule(context, record)  # what we do not dare to stop nothing else of ours may
         raise
     except PatchFleetError as error:
         if record.started_by is None:
             raise
-        raise Held(f"It may still be on because of us: {error.reason}", error.code, error.facts) from error
+        raise NeedsAttention(f"It may still be on because of us: {error.reason}", error.code, error.facts) from error
 
 
-def _put_back(context: StepContext, record: PowerRecord) -> dict[str, Any]:
+def _put_back(context: OperationContext, record: PowerRecord) -> dict[str, Any]:
     instance = describe_instance(context.aws, record.instance_id)
     if instance is None or instance["State"]["Name"] in {"terminated", "shutting-down"}:
         return _close(
@@ -69,7 +70,7 @@ def _put_back(context: StepContext, record: PowerRecord) -> dict[str, Any]:
     return _stop(context, record, instance)
 
 
-def _stop(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -> dict[str, Any]:
+def _stop(context: OperationContext, record: PowerRecord, instance: dict[str, Any]) -> dict[str, Any]:
     instance = _settled(context, record, instance)
     state = instance["State"]["Name"]
     if state == "pending":
@@ -82,29 +83,31 @@ def _stop(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -
         _refuse_owned(context, record, instance)
         if context.check_mode:
             return {"changed": True, "state": state, "note": None}
-        if _finish_installations(context, record) or _let_others_finish(context, record):
+        if _finish_installations(context, record) or _wait_for_foreign_runs(context, record):
             return _put_back(context, record)  # that took a while: look again at all that was looked at
         _request(context, record)
-        context.say("stopping")
+        context.report_progress("stopping")
     stopped = state == "stopped" or _wait_for_state(context, record, {"stopped", "terminated"}) is not None
     if not stopped:
-        raise Held("The instance was told to stop, but had not stopped when the time was over.", "still_stopping")
+        raise NeedsAttention(
+            "The instance was told to stop, but had not stopped when the time was over.", "still_stopping"
+        )
     return _close(context, record, instance, "stopped", None, changed=state == "running")
 
 
-def _settled(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -> dict[str, Any]:
+def _settled(context: OperationContext, record: PowerRecord, instance: dict[str, Any]) -> dict[str, Any]:
     """EC2 may still show `stopped` from before a start of ours: then look once more, when that must be seen.
 
     The record says when the start was about to be asked for, not when it was: its controller may have stood still in between.
     """
     if instance["State"]["Name"] != "stopped" or record.launch_time is not None or record.started_by is None:
         return instance
-    context.clock.sleep(SETTLE_SECONDS)
+    context.clock.sleep(CONSISTENCY_SECONDS)
     return describe_instance(context.aws, record.instance_id) or instance
 
 
 def _close(
-    context: StepContext,
+    context: OperationContext,
     record: PowerRecord,
     instance: dict[str, Any] | None,
     state: str,
@@ -112,18 +115,18 @@ def _close(
     changed: bool = False,
 ) -> dict[str, Any]:
     if not context.check_mode:
-        disarm(context, record)
-        left = unmark(context, record, instance)
+        delete_schedule(context, record)
+        left = remove_owner_tag(context, record, instance)
         if left:
-            raise Held(f"It is {state}, as it was found. {left}", "mark_left")
+            raise NeedsAttention(f"It is {state}, as it was found. {left}", "mark_left")
         context.ledger.close_power(record.host_key, note or "restored", context.clock.now(), fence=context.fence)
-        context.learn(final_state=state, off_at=context.clock.now() if changed else None)
+        context.update_facts(final_state=state, off_at=context.clock.now() if changed else None)
         if changed:
-            context.say("stopped again, as it was found")
+            context.report_progress("stopped again, as it was found")
     return {"changed": changed, "state": state, "note": note}
 
 
-def _refuse_restarted(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -> None:
+def _refuse_restarted(context: OperationContext, record: PowerRecord, instance: dict[str, Any]) -> None:
     launched = instance["LaunchTime"].timestamp()
     if record.launch_time is not None:
         ours = abs(launched - record.launch_time) < 1.0
@@ -133,13 +136,13 @@ def _refuse_restarted(context: StepContext, record: PowerRecord, instance: dict[
     if ours:
         return
     _leave(context, record, instance)
-    raise Held(
+    raise NeedsAttention(
         "Somebody restarted the instance after we had started it; it is theirs now and is left running.",
         "restarted_by_others",
     )
 
 
-def _refuse_owned(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -> None:
+def _refuse_owned(context: OperationContext, record: PowerRecord, instance: dict[str, Any]) -> None:
     """An Auto Scaling group, for one, would replace a member that stops; a scheduler may want it on.
 
     Who says "keep" has not said for how long: the record stays open, so that it can be put back when the tag is gone.
@@ -149,30 +152,30 @@ def _refuse_owned(context: StepContext, record: PowerRecord, instance: dict[str,
     if owner is None:
         return
     if owner[0] == "keep_tag":
-        _let_unmarked(context, record, instance)
-        raise Held(f"{owner[1]} It is left running; without the tag, restore stops it.", owner[0])
+        _report_remaining_tag(context, record, instance)
+        raise NeedsAttention(f"{owner[1]} It is left running; without the tag, restore stops it.", owner[0])
     _leave(context, record, instance)
     code, sentence = owner
-    raise Held(f"{sentence} It did not when we started it; it is left running.", code)
+    raise NeedsAttention(f"{sentence} It did not when we started it; it is left running.", code)
 
 
-def _leave(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -> None:
+def _leave(context: OperationContext, record: PowerRecord, instance: dict[str, Any]) -> None:
     """It has become somebody else's."""
     if not context.check_mode:
-        disarm(context, record)
-        _let_unmarked(context, record, instance)
+        delete_schedule(context, record)
+        _report_remaining_tag(context, record, instance)
         context.ledger.close_power(record.host_key, "others", context.clock.now(), fence=context.fence)
-        context.learn(final_state=instance["State"]["Name"])
+        context.update_facts(final_state=instance["State"]["Name"])
 
 
-def _let_unmarked(context: StepContext, record: PowerRecord, instance: dict[str, Any]) -> None:
+def _report_remaining_tag(context: OperationContext, record: PowerRecord, instance: dict[str, Any]) -> None:
     """There is worse to tell of the host than a tag that could not be taken away."""
-    left = unmark(context, record, instance)
+    left = remove_owner_tag(context, record, instance)
     if left:
-        context.say(left)
+        context.report_progress(left)
 
 
-def _finish_installations(context: StepContext, record: PowerRecord) -> bool:
+def _finish_installations(context: OperationContext, record: PowerRecord) -> bool:
     """Those of the run that holds the host and of every earlier one that it was taken over from; whether there were any."""
     hosts = earlier_hosts(context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key)
     installing = [host for host in hosts if host.facts.get("installing_command_id") or host.facts.get("servicing")]
@@ -181,34 +184,36 @@ def _finish_installations(context: StepContext, record: PowerRecord) -> bool:
     return bool(installing)
 
 
-def _let_others_finish(context: StepContext, record: PowerRecord) -> bool:
+def _wait_for_foreign_runs(context: OperationContext, record: PowerRecord) -> bool:
     """Nor is the power cut under a patch run of somebody else's; whether there was one. All of them together have one time."""
     runs = earlier_hosts(context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key)
     ours = {host.run_id for host in runs}
-    if not seen(context, record.instance_id, ours):
+    if not find_foreign_patch_runs(context, record.instance_id, ours):
         return False
-    patience = float(context.params["install_timeout_seconds"])
-    deadline = context.memo.setdefault("others_deadline", context.clock.now() + patience)
-    postpone(context, record, patience)
+    timeout_seconds = float(context.params["install_timeout_seconds"])
+    deadline = context.cache.setdefault("others_deadline", context.clock.now() + timeout_seconds)
+    postpone(context, record, timeout_seconds)
     try:
-        return wait_for_others(context, record.instance_id, ours, deadline)
+        return wait_for_foreign_runs(context, record.instance_id, ours, deadline)
     except PatchFleetError as error:
         if error.code != "others_patching":
             raise
-        raise Held(
+        raise NeedsAttention(
             f"{error.reason} Cutting its power now could break Windows; run restore later.", error.code
         ) from error
 
 
-def _finish_installation(context: StepContext, record: PowerRecord, host: Host) -> None:
+def _finish_installation(context: OperationContext, record: PowerRecord, host: Host) -> None:
     """Never cut the power of a host while it installs: wait for the installation that our records say is under way.
 
     Its command tells whether it ended in order; where SSM gave up on it, the host itself is asked.
     """
-    context.say("an installation may still be under way: looking at it before anything is stopped")
-    patience = 0.0 if host.facts.get("installation_overdue") else float(context.params["install_timeout_seconds"])
-    deadline = context.clock.now() + patience
-    postpone(context, record, patience)
+    context.report_progress("an installation may still be under way: looking at it before anything is stopped")
+    timeout_seconds = (
+        0.0 if host.facts.get("installation_overdue") else float(context.params["install_timeout_seconds"])
+    )
+    deadline = context.clock.now() + timeout_seconds
+    postpone(context, record, timeout_seconds)
     try:
         quiet: bool | None = _ended_in_order(context, record, host, deadline)
         if not quiet:
@@ -217,19 +222,19 @@ def _finish_installation(context: StepContext, record: PowerRecord, host: Host) 
         if error.code == "command_timeout" and "command_id" in error.facts:  # it goes on
             quiet = False
         else:
-            raise Held(
+            raise NeedsAttention(
                 f"Whether Windows still installs updates is unknown: {error.reason}", "installation_unknown"
             ) from error
     if not quiet:
-        raise Held(
+        raise NeedsAttention(
             "An installation has been under way in it for too long; cutting its power now could break Windows. Look at it, "
             "then run the playbook restore.",
             "installation_running",
         )
-    context.ledger.learn(host.run_id, host.key, {"installing_command_id": "", "servicing": False})
+    context.ledger.update_facts(host.run_id, host.key, {"installing_command_id": "", "servicing": False})
 
 
-def _ended_in_order(context: StepContext, record: PowerRecord, host: Host, deadline: float) -> bool:
+def _ended_in_order(context: OperationContext, record: PowerRecord, host: Host, deadline: float) -> bool:
     """By the command of the installation. What services Windows without one (a repair, somebody else) has none to ask."""
     command_id = host.facts.get("installing_command_id")
     if not command_id:
@@ -238,17 +243,17 @@ def _ended_in_order(context: StepContext, record: PowerRecord, host: Host, deadl
     return ended.status in {"Success", "Failed"} and not host.facts.get("servicing")
 
 
-def _request(context: StepContext, record: PowerRecord) -> None:
-    context.keep_lease()
+def _request(context: OperationContext, record: PowerRecord) -> None:
+    context.renew_lease()
     try:
         context.aws.call("ec2", "stop_instances", record.instance_id, InstanceIds=[record.instance_id])
     except AwsError as error:
-        raise Held(f"It is still on because of us: {error.reason}", error.code, error.facts) from error
+        raise NeedsAttention(f"It is still on because of us: {error.reason}", error.code, error.facts) from error
 
 
-def _wait_for_state(context: StepContext, record: PowerRecord, states: set[str]) -> dict[str, Any] | None:
-    def look() -> dict[str, Any] | None:
+def _wait_for_state(context: OperationContext, record: PowerRecord, states: set[str]) -> dict[str, Any] | None:
+    def poll() -> dict[str, Any] | None:
         instance = describe_instance(context.aws, record.instance_id)
         return instance if instance is not None and instance["State"]["Name"] in states else None
 
-    return context.wait(look, context.clock.now() + STOP_TIMEOUT_SECONDS, first_pause_seconds=10.0, longest=20.0)
+    return context.wait(poll, context.clock.now() + STOP_TIMEOUT_SECONDS, first_pause_seconds=10.0, longest=20.0)

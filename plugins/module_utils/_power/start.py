@@ -14,22 +14,22 @@ import datetime
 from typing import Any
 
 from .._aws.errors import NO_CAPACITY, AwsError
-from .._errors import Deferred, PatchFleetError
+from .._aws.instances import describe_instance, state_reason
+from .._base.errors import Deferred, PatchFleetError
 from .._ledger.records import PowerRecord
-from .._step import StepContext
-from .instances import describe_instance, state_reason
-from .mark import mark
-from .switch import aim, arm, disarm, take_over
+from .._operation.context import OperationContext
+from .owner_tag import set_owner_tag
+from .watchdog import create_schedule, delete_schedule, take_over, update_schedule
 
 NO_HEADROOM = frozenset({"VcpuLimitExceeded", "InstanceLimitExceeded", "MaxIOPSLimitExceeded"})
-SETTLE_SECONDS = 120.0
+CONSISTENCY_SECONDS = 120.0
 """EC2 may show the state from before a call for so long."""
 STANDSTILL_SECONDS = 60.0
 """A start that took longer was throttled, or its controller stood still: it is known by its LaunchTime, so it is noted anew."""
 RETRY_PAUSE_SECONDS, LONGEST_RETRY_PAUSE_SECONDS = 30.0, 120.0
 
 
-def start(context: StepContext) -> dict[str, Any]:
+def start(context: OperationContext) -> dict[str, Any]:
     """The instance runs afterwards; it is started only if it is stopped and was recorded as that.
 
     Returns:
@@ -47,8 +47,8 @@ def start(context: StepContext) -> dict[str, Any]:
             f"The original power state of {instance_id} is not recorded in the ledger; it is not started.",
             "not_recorded",
         )
-    before = _wait_until_settled(context, instance_id, deadline)
-    mark(context, record, before)
+    before = _wait_until_consistent(context, instance_id, deadline)
+    set_owner_tag(context, record, before)
     if before["State"]["Name"] == "running":
         take_over(context, record)
         return _result(before, started=False)
@@ -59,10 +59,10 @@ def start(context: StepContext) -> dict[str, Any]:
     if context.check_mode:
         return {"changed": True, "state": "stopped", "started": True, "launch_time": None}
     _request(context, record, deadline)
-    context.say("starting")
+    context.report_progress("starting")
     running = _wait_until_running(context, instance_id, before["LaunchTime"], deadline)
-    aim(context, record, running["LaunchTime"].timestamp())
-    context.say("running")
+    update_schedule(context, record, running["LaunchTime"].timestamp())
+    context.report_progress("running")
     return _result(running, started=True)
 
 
@@ -75,17 +75,17 @@ def _result(instance: dict[str, Any], started: bool) -> dict[str, Any]:
     }
 
 
-def _wait_until_settled(context: StepContext, instance_id: str, deadline: float) -> dict[str, Any]:
+def _wait_until_consistent(context: OperationContext, instance_id: str, deadline: float) -> dict[str, Any]:
     """Wait while it is stopping or pending: a start of the one, or a stop of the other, is an error."""
 
-    def look() -> dict[str, Any] | None:
+    def poll() -> dict[str, Any] | None:
         instance = describe_instance(context.aws, instance_id)
         state = instance["State"]["Name"] if instance else "gone"
         if instance is None or state in {"terminated", "shutting-down"}:
             raise PatchFleetError("The instance does not exist any more.", "instance_gone")
         return instance if state in {"running", "stopped"} else None
 
-    instance = context.wait(look, deadline)
+    instance = context.wait(poll, deadline)
     if instance is None:
         raise PatchFleetError(
             "The instance stayed between two power states until the time for its start was over.", "not_settled"
@@ -93,51 +93,51 @@ def _wait_until_settled(context: StepContext, instance_id: str, deadline: float)
     return instance
 
 
-def _request(context: StepContext, record: PowerRecord, deadline: float) -> None:
+def _request(context: OperationContext, record: PowerRecord, deadline: float) -> None:
     """StartInstances, repeated while there is no room for it."""
     pause = RETRY_PAUSE_SECONDS
     while True:
-        context.keep_lease()
-        arm(context, record)
+        context.renew_lease()
+        create_schedule(context, record)
         requested_at = _note(context, record)
         try:
             context.aws.call("ec2", "start_instances", record.instance_id, InstanceIds=[record.instance_id])
         except AwsError as error:
             context.ledger.note_launch(record.host_key, None, fence=context.fence)
-            disarm(context, record)
+            delete_schedule(context, record)
             if error.aws_code not in NO_CAPACITY | NO_HEADROOM:
                 raise
             if context.clock.now() >= deadline:
-                raise _no_room(error) from error
-            context.say(f"no room yet: {error.aws_code}")
+                raise _capacity_deferral(error) from error
+            context.report_progress(f"no room yet: {error.aws_code}")
         else:
             if context.clock.now() > requested_at + STANDSTILL_SECONDS:
                 _note(context, record)
-            context.learn(started_by_run=True, on_since=context.clock.now())
+            context.update_facts(started_by_run=True, on_since=context.clock.now())
             return
         context.clock.sleep(min(pause, max(deadline - context.clock.now(), 0.0)))
         pause = min(pause * 1.5, LONGEST_RETRY_PAUSE_SECONDS)
 
 
-def _note(context: StepContext, record: PowerRecord) -> float:
+def _note(context: OperationContext, record: PowerRecord) -> float:
     """Write down that a start is asked for now; returns when that is."""
     now = context.clock.now()
     context.ledger.note_start(record.host_key, context.run_id or record.run_id, now, fence=context.fence)
     return now
 
 
-def _no_room(error: AwsError) -> Deferred:
+def _capacity_deferral(error: AwsError) -> Deferred:
     if error.aws_code in NO_CAPACITY:
         return Deferred(f"AWS had no capacity for this instance type in its zone ({error.aws_code}).", "no_capacity")
     return Deferred(f"The account's quota left no room to start it ({error.aws_code}).", "no_headroom")
 
 
 def _wait_until_running(
-    context: StepContext, instance_id: str, launched_before: datetime.datetime, deadline: float
+    context: OperationContext, instance_id: str, launched_before: datetime.datetime, deadline: float
 ) -> dict[str, Any]:
     requested_at = context.clock.now()
 
-    def look() -> dict[str, Any] | None:
+    def poll() -> dict[str, Any] | None:
         instance = describe_instance(context.aws, instance_id)
         if instance is None:
             raise PatchFleetError("The instance does not exist any more.", "instance_gone")
@@ -148,14 +148,14 @@ def _wait_until_running(
         if state == "running" and is_new:
             return instance
         if state in {"stopped", "stopping", "terminated"} and (
-            is_new or context.clock.now() > requested_at + SETTLE_SECONDS
+            is_new or context.clock.now() > requested_at + CONSISTENCY_SECONDS
         ):
             raise PatchFleetError(
                 f"The start was accepted, but the instance is {state}: {state_reason(instance)}.", "fell_back"
             )
         return None
 
-    instance = context.wait(look, deadline)
+    instance = context.wait(poll, deadline)
     if instance is None:
         raise PatchFleetError("The instance did not run when the time for its start was over.", "start_timeout")
     return instance

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import icon, text
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._timeline import (
-    Step,
+    PhaseSpan,
     Window,
     clock_ticks,
     clock_window,
     end_of,
     own_ticks,
     own_window,
-    steps_of,
+    phases_of,
 )
 
 # More bars than this are drawn thin, without words in them.
@@ -28,7 +28,7 @@ _THINNEST = 0.15
 # Percent of the bar that one letter takes in the narrowest window in which words are shown.
 _PERCENT_PER_LETTER = 0.85
 
-_Bar = tuple[int, f.Host, list[Step]]
+_Bar = tuple[int, f.Host, list[PhaseSpan]]
 
 
 def timeline(report: f.Report, hosts: Sequence[f.Host]) -> tuple[str, dict[str, list[float]]]:
@@ -36,7 +36,7 @@ def timeline(report: f.Report, hosts: Sequence[f.Host]) -> tuple[str, dict[str, 
 
     ``hosts`` are in the order of the table: a bar leads to the row of its number.
     """
-    bars = _in_order([(row, host, way) for row, host in enumerate(hosts) if (way := steps_of(host))])
+    bars = _in_order([(row, host, way) for row, host in enumerate(hosts) if (way := phases_of(host))])
     ways = [way for _row, _host, way in bars]
     clock = clock_window(report, ways)
     own = own_window(clock, ways)
@@ -79,7 +79,7 @@ def _in_order(bars: list[_Bar]) -> list[_Bar]:
     return sorted(bars, key=key)
 
 
-def _legend(ways: Sequence[Sequence[Step]]) -> str:
+def _legend(ways: Sequence[Sequence[PhaseSpan]]) -> str:
     seen = {step.name for way in ways for step in way}
     items = [f"<li><svg><rect class={name} width=100% /></svg>{name}</li>" for name in f.STEPS if name in seen]
     if any(step.ok is False for way in ways for step in way):
@@ -105,7 +105,7 @@ def _bar(bar: _Bar, clock: Window, roomy: bool, first_of_wave: bool) -> str:
     return f"<div class={classes} data-i={row}{wave}>{icon(host.get('outcome'))}{name}<svg class=track>{segments}</svg></div>"
 
 
-def _segment(step: Step, clock: Window, roomy: bool) -> str:
+def _segment(step: PhaseSpan, clock: Window, roomy: bool) -> str:
     start, end = clock.percent(step.start), clock.percent(end_of(step, clock))
     width = max(end - start, _THINNEST)
     classes = [step.name if step.name in f.STEPS else "other"]
@@ -114,10 +114,10 @@ def _segment(step: Step, clock: Window, roomy: bool) -> str:
     if roomy and width < _PERCENT_PER_LETTER * len(step.name):
         classes.append("tight")
     name = classes[0] if len(classes) == 1 else f'"{" ".join(classes)}"'
-    place = f"x={start:.2f}% width={width:.2f}%"
+    position = f"x={start:.2f}% width={width:.2f}%"
     if not roomy:
-        return f"<rect class={name} {place} />"
-    return f"<svg class={name} {place}><rect width=100% /><text x=50% y=50%>{text(step.name)}</text></svg>"
+        return f"<rect class={name} {position} />"
+    return f"<svg class={name} {position}><rect width=100% /><text x=50% y=50%>{text(step.name)}</text></svg>"
 
 
 def _without_bar(number: int) -> str:

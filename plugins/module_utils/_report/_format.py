@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._clock import iso, parse_iso
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso, parse_iso
 
 Report = dict[str, Any]
 Host = dict[str, Any]
@@ -189,17 +189,17 @@ def failed_updates(host: Host) -> list[str] | None:
     return [f"{plain(update.get('kb'))} ({plain(update.get('hresult'))})" for update in updates]
 
 
-def rungs(host: Host) -> list[str] | None:
+def cleanup_actions(host: Host) -> list[str] | None:
     """``component store: 2.0 GiB`` for each means of making room; None when none was tried."""
     climbed = host.get("rungs")
     if climbed is None:
         return None
-    return [f"{words(rung.get('name'))}: {_won(rung)}" for rung in climbed]
+    return [f"{words(action.get('name'))}: {_won(action)}" for action in climbed]
 
 
-def _won(rung: dict[str, Any]) -> str:
-    won = f"{gib(rung.get('won_gib'))} GiB"
-    return f"left out ({words(rung['skipped'])})" if rung.get("skipped") else won
+def _won(action: dict[str, Any]) -> str:
+    won = f"{gib(action.get('won_gib'))} GiB"
+    return f"left out ({words(action['skipped'])})" if action.get("skipped") else won
 
 
 def states(host: Host) -> str:
@@ -207,7 +207,7 @@ def states(host: Host) -> str:
     return f"{plain(host.get('original_state'))} → {plain(host.get('final_state'))}"
 
 
-def outcome_and_step(host: Host) -> str:
+def outcome_and_phase(host: Host) -> str:
     """``failed (disk)``, ``patched``."""
     step = host.get("step")
     return plain(host.get("outcome")) + (f" ({plain(step)})" if step else "")
@@ -261,7 +261,9 @@ def _what_was_done(host: Host) -> str:
 
 def _besides_updates(host: Host) -> list[str]:
     done = []
-    cleaned = sum(rung.get("won_gib") or 0.0 for rung in host.get("rungs") or () if rung["name"] not in FROM_THE_DISK)
+    cleaned = sum(
+        action.get("won_gib") or 0.0 for action in host.get("rungs") or () if action["name"] not in FROM_THE_DISK
+    )
     if cleaned >= WORTH_TELLING_GIB:
         done.append(f"{gib(cleaned)} GiB cleaned")
     if host.get("grown_gib"):

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import icon, text
-from ansible_collections.patchfleet.windows.plugins.module_utils._report._timeline import steps_of
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._timeline import phases_of
 
 # Longer lists of updates are cut in the table; the details have them whole.
 _LONGEST_CELL = 4
@@ -53,7 +53,7 @@ def details(hosts: Sequence[f.Host]) -> dict[str, Any]:
 
 def _steps(host: f.Host) -> list[list[Any]]:
     """The steps with their times; only their durations where the times are not known."""
-    way = steps_of(host)
+    way = phases_of(host)
     if not way:
         return [
             [f.plain(name), None, None, f.duration(value), None] for name, value in (host.get("seconds") or {}).items()
@@ -163,7 +163,7 @@ _FACTS: tuple[tuple[str, Callable[[f.Host], str | None]], ...] = (
     ("Tasks before it", lambda host: _optional(host.get("pre_tasks"))),
     ("Tasks after it", lambda host: _optional(host.get("post_tasks"))),
     ("Room wanted", lambda host: f"{f.gib(host['wanted_gib'])} GiB" if host.get("wanted_gib") is not None else None),
-    ("Room made", lambda host: _joined(f.rungs(host)) if host.get("rungs") else None),
+    ("Room made", lambda host: _joined(f.cleanup_actions(host)) if host.get("rungs") else None),
     ("Snapshot before growing", lambda host: _optional(host.get("snapshot_id"))),
     ("All installed", lambda host: _if_cut(host.get("installed"))),
     ("All missing", lambda host: _if_cut(host.get("missing"))),

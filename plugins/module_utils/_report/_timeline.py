@@ -27,7 +27,7 @@ _NICE_SECONDS = (
 
 
 @dataclass(frozen=True)
-class Step:
+class PhaseSpan:
     """One step of one host; times in seconds since 1970, ``end`` None when it was never seen to end."""
 
     name: str
@@ -52,17 +52,17 @@ class Window:
         return 100 * (min(max(moment, self.start), self.end) - self.start) / (self.end - self.start)
 
 
-def steps_of(host: f.Host) -> list[Step]:
+def phases_of(host: f.Host) -> list[PhaseSpan]:
     """The steps that were begun, in order of time."""
     steps = [
-        Step(f.plain(entry.get("step")), start, f.seconds_of(entry.get("finished_at")), entry.get("ok"))
+        PhaseSpan(f.plain(entry.get("step")), start, f.seconds_of(entry.get("finished_at")), entry.get("ok"))
         for entry in host.get("timeline") or []
         if (start := f.seconds_of(entry.get("started_at"))) is not None
     ]
     return sorted(steps, key=lambda step: step.start)
 
 
-def clock_window(report: f.Report, ways: Iterable[list[Step]]) -> Window:
+def clock_window(report: f.Report, ways: Iterable[list[PhaseSpan]]) -> Window:
     """From the first step of all hosts to the end of the last one, or of the run where steps have no end."""
     ways = [way for way in ways if way]
     starts = [way[0].start for way in ways]
@@ -73,13 +73,13 @@ def clock_window(report: f.Report, ways: Iterable[list[Step]]) -> Window:
     return _window(min(starts, default=0.0), max(ends, default=0.0))
 
 
-def own_window(clock: Window, ways: Iterable[list[Step]]) -> Window:
+def own_window(clock: Window, ways: Iterable[list[PhaseSpan]]) -> Window:
     """From 0 to the longest way of a host."""
     lengths = [max(end_of(step, clock) for step in way) - way[0].start for way in ways if way]
     return _window(0.0, max(lengths, default=0.0))
 
 
-def end_of(step: Step, clock: Window) -> float:
+def end_of(step: PhaseSpan, clock: Window) -> float:
     """Where a step ends on the page: one without an end goes on to the end of the window."""
     return clock.end if step.end is None else step.end
 

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._clock import iso
-from .._ledger.records import Host, Ledger, StepTime
+from .._base.clock import iso
+from .._ledger.records import Host, Ledger, PhaseTime
 
 OUTCOMES = ("patched", "compliant", "noncompliant", "failed", "deferred", "excluded", "held")
-WORK_STEPS = ("disk", "repair", "patch", "verify")
+WORK_PHASES = ("disk", "repair", "patch", "verify")
 
 
 def build_report(ledger: Ledger, run_id: str, now: float) -> dict[str, Any]:
     """The report of a run; unknown is null, never 0. Times are ISO 8601 in UTC, sizes GiB, durations seconds."""
     run = ledger.run(run_id)
-    steps: dict[str, list[StepTime]] = {}
-    for step in ledger.steps(run_id):
+    steps: dict[str, list[PhaseTime]] = {}
+    for step in ledger.phases(run_id):
         steps.setdefault(step.host_key, []).append(step)
     # A step that never ended was cut off with its controller, which was alive at its last sign of life.
-    seen_at = now if run.is_alive(now) else run.heartbeat_at
-    hosts = [_host(host, steps.get(host.key, []), now, seen_at) for host in ledger.hosts(run_id)]
+    checked_at = now if run.is_active(now) else run.heartbeat_at
+    hosts = [_host(host, steps.get(host.key, []), now, checked_at) for host in ledger.hosts(run_id)]
     totals: dict[str, int] = {}
     for host in hosts:
         totals[host["outcome"]] = totals.get(host["outcome"], 0) + 1
@@ -40,11 +40,11 @@ def build_report(ledger: Ledger, run_id: str, now: float) -> dict[str, Any]:
     }
 
 
-def _host(host: Host, steps: list[StepTime], now: float, seen_at: float) -> dict[str, Any]:
+def _host(host: Host, steps: list[PhaseTime], now: float, checked_at: float) -> dict[str, Any]:
     facts = host.facts
     seconds: dict[str, float] = {}
     for step in steps:
-        ended_at = step.finished_at or max(seen_at, step.started_at)
+        ended_at = step.finished_at or max(checked_at, step.started_at)
         seconds[step.step] = round(seconds.get(step.step, 0.0) + ended_at - step.started_at, 1)
     on_seconds = _on_seconds(facts, now)
     return {
@@ -98,4 +98,4 @@ def _idle_seconds(on_seconds: float | None, seconds: dict[str, float]) -> float 
     """On because of us, while no step worked in the host."""
     if on_seconds is None:
         return None
-    return round(max(on_seconds - sum(seconds.get(step, 0.0) for step in WORK_STEPS), 0.0), 1)
+    return round(max(on_seconds - sum(seconds.get(step, 0.0) for step in WORK_PHASES), 0.0), 1)

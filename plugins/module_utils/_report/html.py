@@ -113,7 +113,7 @@ def _need_a_person(hosts: list[f.Host]) -> str:
         return ""
     items = [
         f"<li>{icon(host['outcome'])}<div><a href=#h{row}>{text(f.name_of(host))}</a> "
-        f"<span class=what>{text(f.outcome_and_step(host))}</span><p>{text(f.sentence(host))}</p></div></li>"
+        f"<span class=what>{text(f.outcome_and_phase(host))}</span><p>{text(f.sentence(host))}</p></div></li>"
         for row, host in enumerate(troubled[:_NAMED_AT_THE_TOP])
     ]
     more = len(troubled) - len(items)

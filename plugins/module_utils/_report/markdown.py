@@ -18,12 +18,12 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _Column = tuple[str, Callable[[f.Host], str]]
 
 _HOST: _Column = ("Host", lambda host: escape(f.name_of(host)))
-_OUTCOME: _Column = ("Outcome", lambda host: escape(f.outcome_and_step(host)))
+_OUTCOME: _Column = ("Outcome", lambda host: escape(f.outcome_and_phase(host)))
 _REASON: _Column = ("Reason", lambda host: escape(f.sentence(host)))
 _REMARK: _Column = ("Remark", lambda host: escape(f.remark(host)))
 _UPDATES: _Column = ("Updates", f.updates)
 _FAILED_UPDATES: _Column = ("Failed updates", lambda host: _items(f.failed_updates(host)))
-_ROOM: _Column = ("Room made", lambda host: _items(f.rungs(host)))
+WIDTH: _Column = ("Room made", lambda host: _items(f.cleanup_actions(host)))
 _STATE: _Column = ("State", lambda host: escape(f.states(host)))
 
 
@@ -41,7 +41,7 @@ def to_markdown(report: f.Report) -> str:
     short = [host for host in troubled if host.get("step") == "disk" and host.get("rungs")]
     rest = [host for host in hosts if host.get("outcome") not in (*f.NEED_A_PERSON, *f.NOT_BEGUN)]
     parts += _section("Need a person", troubled, (_HOST, _OUTCOME, _REASON, _FAILED_UPDATES, _STATE), len(troubled))
-    parts += _section("Short of room", short, (_HOST, _ROOM), len(short))
+    parts += _section("Short of room", short, (_HOST, WIDTH), len(short))
     parts += _section("Not begun", not_begun, (_HOST, _OUTCOME, _REASON), LONGEST_LIST)
     parts += _section("The others", rest, (_HOST, _OUTCOME, _UPDATES, _REMARK), LONGEST_LIST)
     return "\n\n".join(parts) + "\n"

@@ -11,7 +11,7 @@ from typing import Any
 NAMED = 20
 """So many hosts are named; the report has the others."""
 LONGEST = 200
-LOOK_AT = ("held", "failed", "deferred")
+OUTCOMES_TO_CHECK = ("held", "failed", "deferred")
 """Outcomes of hosts that somebody should look at, the worst first."""
 
 
@@ -19,15 +19,15 @@ def to_stats(report: dict[str, Any]) -> dict[str, Any]:
     """One key for the run: of several slices AWX hands on a single value for each key, and makes it an extra variable of the
     jobs that follow, so it must be no variable of anybody's.
     """
-    hosts = [host for outcome in LOOK_AT for host in report["hosts"] if host["outcome"] == outcome]
-    told = [_sentence(host) for host in hosts[:NAMED]]
+    hosts = [host for outcome in OUTCOMES_TO_CHECK for host in report["hosts"] if host["outcome"] == outcome]
+    listed = [_sentence(host) for host in hosts[:NAMED]]
     return {
         f"patchfleet_{report['run_id'].replace('-', '_')}": {
             **{
                 name: report[name] for name in ("run_id", "operation", "started_at", "finished_at", "breaker", "totals")
             },
-            "look_at": told,
-            "more_to_look_at": len(hosts) - len(told),
+            "look_at": listed,
+            "more_to_look_at": len(hosts) - len(listed),
         }
     }
 

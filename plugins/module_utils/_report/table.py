@@ -29,12 +29,12 @@ class _Column:
 
 _COLUMNS = (
     _Column("HOST", f.name_of, 24),
-    _Column("OUTCOME", f.outcome_and_step, 16),
+    _Column("OUTCOME", f.outcome_and_phase, 16),
     _Column("UPDATES", f.updates, 9, spare=1, to_the_right=True),
     _Column("STATE", f.states, 20, spare=3),
     _Column("ON", lambda host: f.duration(host.get("on_seconds")), 12, spare=2, to_the_right=True),
 )
-_LEAST_REASON = 30
+_MINIMUM_REASON_WIDTH = 30
 
 
 def to_table(report: f.Report, width: int = 100) -> str:
@@ -104,7 +104,7 @@ def _fit(hosts: Sequence[f.Host], width: int) -> tuple[list[_Column], list[int]]
     while True:
         widths = [natural[column.title] for column in columns]
         spare = max(columns, key=lambda column: column.spare)
-        if width - sum(widths) - _GAP * len(widths) >= _LEAST_REASON or not spare.spare:
+        if width - sum(widths) - _GAP * len(widths) >= _MINIMUM_REASON_WIDTH or not spare.spare:
             break
         columns.remove(spare)
     # Two columns are left at the narrowest: each may have a third, the reason has the rest.

@@ -16,31 +16,43 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .._admission.credentials import end_of_credentials
-from .._admission.slices import kept_settings
 from .._aws.errors import AwsError
-from .._clock import iso
+from .._base.clock import iso
 from .._fleet.claims import claim_of, scheduler_of
 from .._fleet.hosts import FleetHost, from_result
-from .._fleet.plan import Plan, Planned, make_plan
 from .._ledger.records import Host, Ledger, Run, Verdict
-from .._settings.variables import check_together
-from .._step import StepContext
-from .headroom import headroom_lines
-from .plan_text import plan_lines, wrapped
-from .predict import predict
-from .prerequisites import missing_prerequisites, prerequisite_lines
-from .rights import missing_power_right, refuse_missing_rights
-from .window import find_window, refuse_outside, within
+from .._operation.context import OperationContext
+from .._plan.credentials import end_of_credentials
+from .._plan.durations import predict
+from .._plan.order import Plan, Planned, make_plan
+from .._plan.permissions import missing_power_right, refuse_missing_rights
+from .._plan.prerequisites import missing_prerequisites, prerequisite_lines
+from .._plan.quota import headroom_lines
+from .._plan.text import plan_lines, wrapped
+from .._plan.variables import check_together
+from .._plan.window import find_window, refuse_outside, within
+from .slices import kept_settings
 
 KEPT_SETTINGS = (
-    *("operation", "rollout", "pause_seconds", "expected_seconds", "deadline_at", "host_timeout_seconds"),
-    *("credentials_expire_at", "begin_until_at", "window"),
-    *("tag_key", "tag_value", "keep_tag", "scheduler_tag", "fail_on_deferred", "max_running"),
+    "operation",
+    "rollout",
+    "pause_seconds",
+    "expected_seconds",
+    "deadline_at",
+    "host_timeout_seconds",
+    "credentials_expire_at",
+    "begin_until_at",
+    "window",
+    "tag_key",
+    "tag_value",
+    "keep_tag",
+    "scheduler_tag",
+    "fail_on_deferred",
+    "max_running",
 )
 
 
-def plan_run(context: StepContext) -> dict[str, Any]:
+def plan_run(context: OperationContext) -> dict[str, Any]:
     """What a run would do: touches nothing and writes nothing."""
     given = context.params["settings"]
     settings = within(given, find_window(context, given), context.clock.now())
@@ -51,7 +63,7 @@ def plan_run(context: StepContext) -> dict[str, Any]:
     return {**planned, "prerequisites": missing, "changed": False, "run_id": None}
 
 
-def open_run(context: StepContext) -> dict[str, Any]:
+def open_run(context: OperationContext) -> dict[str, Any]:
     """Plan, write the run down and lease its hosts.
 
     Returns:
@@ -69,7 +81,7 @@ def open_run(context: StepContext) -> dict[str, Any]:
     leased = context.ledger.open_run(run, rows, bool(settings["take_over"]))
     for key, other in leased.items():
         reason = f"Another run holds it: {other}. If its controller is known to be dead, set patch_take_over."
-        context.ledger.conclude(run.run_id, key, Verdict("deferred", "plan", "leased", reason))
+        context.ledger.set_outcome(run.run_id, key, Verdict("deferred", "plan", "leased", reason))
     fences = context.ledger.fences(run.run_id)
     return {
         **_result(plan, lines, set(leased), fences),
@@ -79,7 +91,7 @@ def open_run(context: StepContext) -> dict[str, Any]:
     }
 
 
-def _plan(context: StepContext, settings: dict[str, Any]) -> Plan:
+def _plan(context: OperationContext, settings: dict[str, Any]) -> Plan:
     check_together(settings, int(context.params["forks"]), context.clock.now())
     fleet = [_unclaimed(_found(from_result(host)), settings) for host in context.params["fleet"]]
     hosts = _with_rights(context, fleet)
@@ -108,7 +120,7 @@ def _accepted_scheduler(host: FleetHost, settings: dict[str, Any]) -> str | None
     return scheduler_of(host.tags, settings) if settings["scheduled_ok"] else None
 
 
-def _with_rights(context: StepContext, hosts: list[FleetHost]) -> list[FleetHost]:
+def _with_rights(context: OperationContext, hosts: list[FleetHost]) -> list[FleetHost]:
     """Hosts that are off are left alone where they could not be started, or not be stopped again; one a region is tried.
 
     Raises:
@@ -125,9 +137,9 @@ def _with_rights(context: StepContext, hosts: list[FleetHost]) -> list[FleetHost
             checked.append(replace(host, exclusion=("access_denied", error.reason)) if error else host)
         else:
             checked.append(host)
-    lacking = [error for error in denied.values() if error]
-    if lacking and all(host.exclusion is not None for host in checked):
-        raise lacking[0]
+    missing = [error for error in denied.values() if error]
+    if missing and all(host.exclusion is not None for host in checked):
+        raise missing[0]
     return checked
 
 
@@ -137,7 +149,7 @@ FAILED_AT_PLAN = frozenset({"instance_gone", "access_denied"})
 """Exclusions that are failures: the user asked for the host, and it cannot be had."""
 
 
-def _new_run(context: StepContext, plan: Plan, settings: dict[str, Any]) -> Run:
+def _new_run(context: OperationContext, plan: Plan, settings: dict[str, Any]) -> Run:
     now = context.clock.now()
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     by_tag = any(planned.host.by_tag for planned in plan.hosts)
@@ -210,14 +222,14 @@ def _result(
 
 
 def _lines(
-    context: StepContext, plan: Plan, settings: dict[str, Any], missing: Sequence[dict[str, Any]] = ()
+    context: OperationContext, plan: Plan, settings: dict[str, Any], missing: Sequence[dict[str, Any]] = ()
 ) -> list[str]:
     """The plan as text; asked for before the run is opened, since it tells of the last one."""
-    told = [*_too_long(context, plan), *_tried_again(context.ledger, plan), *leftovers(context.ledger)]
-    return plan_lines(plan, settings, told, prerequisite_lines(missing))
+    message = [*_too_long(context, plan), *_tried_again(context.ledger, plan), *leftovers(context.ledger)]
+    return plan_lines(plan, settings, message, prerequisite_lines(missing))
 
 
-def _too_long(context: StepContext, plan: Plan) -> list[str]:
+def _too_long(context: OperationContext, plan: Plan) -> list[str]:
     """A sentence where the credentials are known to end before the run does."""
     if not any(planned.host.instance_id for planned in plan.included):
         return []
@@ -236,9 +248,9 @@ def _tried_again(ledger: Ledger, plan: Plan) -> list[str]:
     again = [host for host in ledger.hosts(last.run_id) if host.key in taken and host.outcome in UNFINISHED]
     if not again:
         return []
-    told = [f"{host.name} ({host.outcome}: {host.reason_code})" for host in again[:NAMED]]
+    message = [f"{host.name} ({host.outcome}: {host.reason_code})" for host in again[:NAMED]]
     more = f" and {len(again) - NAMED} more" if len(again) > NAMED else ""
-    return [f"Tried again after run {last.run_id}: {', '.join(told)}{more}."]
+    return [f"Tried again after run {last.run_id}: {', '.join(message)}{more}."]
 
 
 def leftovers(ledger: Ledger) -> list[str]:

@@ -11,13 +11,13 @@ import os
 from dataclasses import asdict
 from typing import Any
 
-from .._clock import iso
-from .._errors import InvalidOption
+from .._base.clock import iso
+from .._base.errors import InvalidOption
 from .._ledger.records import Run
-from .._step import StepContext
+from .._operation.context import OperationContext
 
 
-def list_runs(context: StepContext) -> dict[str, Any]:
+def list_runs(context: OperationContext) -> dict[str, Any]:
     """All runs, the newest first.
 
     Returns:
@@ -28,7 +28,7 @@ def list_runs(context: StepContext) -> dict[str, Any]:
     return {"changed": False, "runs": runs, "lines": lines}
 
 
-def show_run(context: StepContext) -> dict[str, Any]:
+def show_run(context: OperationContext) -> dict[str, Any]:
     """One run with its hosts.
 
     Returns:
@@ -53,7 +53,7 @@ def show_run(context: StepContext) -> dict[str, Any]:
     return {"changed": False, "run": run, "hosts": hosts, "lines": lines}
 
 
-def export_run(context: StepContext) -> dict[str, Any]:
+def export_run(context: OperationContext) -> dict[str, Any]:
     """All that is known of one run, as JSON in the file ``dest``, or as export in the result.
 
     Raises:
@@ -64,7 +64,7 @@ def export_run(context: StepContext) -> dict[str, Any]:
         "schema": 1,
         "run": asdict(context.ledger.run(run_id)),
         "hosts": [asdict(host) for host in context.ledger.hosts(run_id)],
-        "steps": [asdict(step) for step in context.ledger.steps(run_id)],
+        "steps": [asdict(step) for step in context.ledger.phases(run_id)],
         "open_power_records": [
             asdict(record) for record in context.ledger.open_power() if run_id in {record.run_id, record.started_by}
         ],
@@ -89,13 +89,13 @@ def _write(path: str, text: str, check_mode: bool) -> bool:
     return True
 
 
-def _run(context: StepContext, run: Run) -> dict[str, Any]:
+def _run(context: OperationContext, run: Run) -> dict[str, Any]:
     return {
         "run_id": run.run_id,
         "opened_at": iso(run.opened_at),
         "closed_at": iso(run.closed_at),
         "operation": run.operation,
-        "alive": run.is_alive(context.clock.now()),
+        "alive": run.is_active(context.clock.now()),
         "breaker": run.breaker,
         "outcomes": {outcome or "none yet": n for outcome, n in context.ledger.outcome_counts(run.run_id).items()},
     }

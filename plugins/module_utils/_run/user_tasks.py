@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._errors import Held
+from .._base.errors import NeedsAttention
 from .._ledger.records import Verdict
-from .._step import StepContext
+from .._operation.context import OperationContext
 
 STEPS = {"pre": "ready", "post": "restore", "start": "start", "stop": "restore", "room": "disk"}
 
 
-def begin_tasks(context: StepContext) -> dict[str, Any]:
+def begin_tasks(context: OperationContext) -> dict[str, Any]:
     """Write down that they begin.
 
     Raises:
@@ -27,31 +27,31 @@ def begin_tasks(context: StepContext) -> dict[str, Any]:
     """
     run_id, key, which = _of(context)
     try:
-        context.keep_lease()
-    except Held as error:
+        context.renew_lease()
+    except NeedsAttention as error:
         verdict = Verdict(error.outcome, STEPS[which], error.code, error.reason)
-        context.ledger.conclude(run_id, key, verdict, overwrite=True)
+        context.ledger.set_outcome(run_id, key, verdict, overwrite=True)
         raise
-    context.ledger.begin_step(run_id, key, STEPS[which], context.clock.now())
-    context.learn(**{f"{which}_tasks": "begun"})
-    context.say(f"running the {which} tasks")
+    context.ledger.begin_phase(run_id, key, STEPS[which], context.clock.now())
+    context.update_facts(**{f"{which}_tasks": "begun"})
+    context.report_progress(f"running the {which} tasks")
     return {"changed": True}
 
 
-def end_tasks(context: StepContext) -> dict[str, Any]:
+def end_tasks(context: OperationContext) -> dict[str, Any]:
     """Write down that they went well."""
     _end(context, ok=True)
     return {"changed": True}
 
 
-def fail_tasks(context: StepContext) -> dict[str, Any]:
+def fail_tasks(context: OperationContext) -> dict[str, Any]:
     """Write down that one failed: the host has failed, and where it had before, that is told besides."""
     run_id, key, which = _of(context)
     if f"{which}_tasks" not in context.ledger.host(run_id, key).facts:
         return {"changed": False}  # they never began, and who ended that has said why
     _end(context, ok=False)
     reason = f"The tasks of patch_{which}_tasks failed: {context.params['reason']}"
-    context.say(reason)
+    context.report_progress(reason)
     host = context.ledger.host(run_id, key)
     if which == "stop":  # it is still on because of us
         verdict = Verdict("held", STEPS[which], "stop_tasks_failed", _after(host.reason, reason))
@@ -59,7 +59,7 @@ def fail_tasks(context: StepContext) -> dict[str, Any]:
         verdict = Verdict("failed", STEPS[which], f"{which}_tasks_failed", reason)
     else:
         verdict = Verdict(host.outcome, host.step, host.reason_code, _after(host.reason, reason))
-    context.ledger.conclude(run_id, key, verdict, overwrite=True)
+    context.ledger.set_outcome(run_id, key, verdict, overwrite=True)
     return {"changed": True}
 
 
@@ -67,11 +67,11 @@ def _after(before: str | None, reason: str) -> str:
     return " ".join(filter(None, [before, reason]))
 
 
-def _end(context: StepContext, ok: bool) -> None:
+def _end(context: OperationContext, ok: bool) -> None:
     run_id, key, which = _of(context)
-    context.ledger.end_step(run_id, key, STEPS[which], context.clock.now(), ok)
-    context.learn(**{f"{which}_tasks": "ok" if ok else "failed"})
+    context.ledger.end_phase(run_id, key, STEPS[which], context.clock.now(), ok)
+    context.update_facts(**{f"{which}_tasks": "ok" if ok else "failed"})
 
 
-def _of(context: StepContext) -> tuple[str, str, str]:
+def _of(context: OperationContext) -> tuple[str, str, str]:
     return str(context.run_id), str(context.host_key), str(context.params["tasks"])

@@ -14,19 +14,18 @@ from collections import Counter
 from typing import Any
 
 from .._aws.errors import AwsError
-from .._errors import PatchFleetError
-from .._fleet.discover import by_tag
+from .._base.errors import PatchFleetError
+from .._fleet.discover import by_tag, check_tag_value
 from .._fleet.hosts import FleetHost
-from .._fleet.profiles import CORE_POLICY, ProfileRole, default_management_role, look_into, profile_name
-from .._fleet.step import check_tag_value
-from .._step import StepContext
+from .._operation.context import OperationContext
+from .._plan.profiles import CORE_POLICY, ProfileRole, default_management_role, profile_name, read_profiles
 
 NEW_PROFILE_SECONDS = 120.0
 """So long EC2 may not know an instance profile that IAM has just made (IAM user guide, "Changes that I make are not always
 immediately visible")."""
 
 
-def attach(context: StepContext) -> dict[str, Any]:
+def attach(context: OperationContext) -> dict[str, Any]:
     """Attach the profile to the hosts with the tag that have none, and look at the roles of those that have one.
 
     Returns:
@@ -40,12 +39,12 @@ def attach(context: StepContext) -> dict[str, Any]:
     managed = {region: default_management_role(context.aws.in_region(region)) for region in regions}
     hosts = [_attach_to(context, host, managed[str(host.region)]) for host in found if host.kind == "ec2"]
     kept = Counter(host.profile_arn for host in found if host.kind == "ec2" and host.profile_arn and not host.exclusion)
-    roles = [role for arn in sorted(kept) if (role := _look_at_role(context, arn)) is not None]
+    roles = [role for arn in sorted(kept) if (role := _read_role(context, arn)) is not None]
     changed = any(row["result"] in ("attached", "policy_added") for row in (*hosts, *roles))
     return {"changed": changed, "hosts": hosts, "roles": roles, "lines": _lines(hosts, roles)}
 
 
-def _attach_to(context: StepContext, host: FleetHost, management_role: str | None) -> dict[str, Any]:
+def _attach_to(context: OperationContext, host: FleetHost, management_role: str | None) -> dict[str, Any]:
     row = {"name": host.name, "instance_id": host.instance_id, "region": host.region}
     if host.exclusion is not None:
         return {**row, "result": "left_out", "reason": host.exclusion[1]}
@@ -60,7 +59,7 @@ def _attach_to(context: StepContext, host: FleetHost, management_role: str | Non
     return {**row, "result": "attached", "reason": f"It has {name} now." if name else "It gets the stack's."}
 
 
-def _associate(context: StepContext, host: FleetHost, name: str | None) -> bool:
+def _associate(context: OperationContext, host: FleetHost, name: str | None) -> bool:
     """False when it has one already. Raises PatchFleetError for a name that is none, or that stays unknown to EC2."""
     if not name:
         raise PatchFleetError(
@@ -72,7 +71,9 @@ def _associate(context: StepContext, host: FleetHost, name: str | None) -> bool:
     def attempt() -> bool | None:
         try:
             aws.call(
-                *("ec2", "associate_iam_instance_profile", host.instance_id),
+                "ec2",
+                "associate_iam_instance_profile",
+                host.instance_id,
                 IamInstanceProfile={"Name": name},
                 InstanceId=host.instance_id,
             )
@@ -91,27 +92,29 @@ def _associate(context: StepContext, host: FleetHost, name: str | None) -> bool:
     return done
 
 
-def _look_at_role(context: StepContext, profile_arn: str) -> dict[str, Any] | None:
-    role = look_into(context.aws, profile_arn)
+def _read_role(context: OperationContext, profile_arn: str) -> dict[str, Any] | None:
+    role = read_profiles(context.aws, profile_arn)
     if role is None:
         return None
     row = {"profile": role.profile, "role": role.name if role.arn else None}
-    if not role.lacks:
+    if not role.missing_items:
         return {**row, "result": "has_rights", "reason": ""}
     if role.arn and context.params["add_policy"]:
         _add_policy(context, role, profile_arn.split(":")[1])
         return {**row, "result": "policy_added", "reason": f"{CORE_POLICY} is attached to it now."}
-    reason = f"It lacks {' and '.join(role.lacks)}: attach {CORE_POLICY} to it, or set aws_prerequisites_add_policy."
+    reason = (
+        f"It lacks {' and '.join(role.missing_items)}: attach {CORE_POLICY} to it, or set aws_prerequisites_add_policy."
+    )
     return {**row, "result": "lacks_rights", "reason": reason}
 
 
-def _add_policy(context: StepContext, role: ProfileRole, partition: str) -> None:
+def _add_policy(context: OperationContext, role: ProfileRole, partition: str) -> None:
     if not context.check_mode:
         policy = f"arn:{partition}:iam::aws:policy/{CORE_POLICY}"
         context.aws.call("iam", "attach_role_policy", role.arn, RoleName=role.name, PolicyArn=policy)
 
 
-def detach(context: StepContext) -> dict[str, Any]:
+def detach(context: OperationContext) -> dict[str, Any]:
     """Take the profile from every instance that has it; other profiles stay where they are."""
     hosts = []
     for region in context.params["regions"] or [context.aws.region]:
@@ -119,7 +122,9 @@ def detach(context: StepContext) -> dict[str, Any]:
         associated = [{"Name": "state", "Values": ["associating", "associated"]}]
         rows = list(
             aws.rows(
-                *("ec2", "describe_iam_instance_profile_associations", "IamInstanceProfileAssociations"),
+                "ec2",
+                "describe_iam_instance_profile_associations",
+                "IamInstanceProfileAssociations",
                 Filters=associated,
             )
         )
@@ -136,7 +141,7 @@ def detach(context: StepContext) -> dict[str, Any]:
 
 def _lines(hosts: list[dict[str, Any]], roles: list[dict[str, Any]]) -> list[str]:
     """What was done, host by host; those that keep theirs are a number."""
-    told = [host for host in hosts if host["result"] != "kept"]
-    lines = [f"{host['result'].replace('_', ' ')}: {host['name']}. {host['reason']}".strip() for host in told]
+    message = [host for host in hosts if host["result"] != "kept"]
+    lines = [f"{host['result'].replace('_', ' ')}: {host['name']}. {host['reason']}".strip() for host in message]
     lines += [f"role {role['role']} in {role['profile']}: {role['reason']}" for role in roles if role["reason"]]
-    return [*lines, f"{len(hosts) - len(told)} hosts have an instance profile and keep it."]
+    return [*lines, f"{len(hosts) - len(message)} hosts have an instance profile and keep it."]

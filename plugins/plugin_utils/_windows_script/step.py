@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import ControllerStep
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.files import script_text
 
 
-class ScriptedStep(ControllerStep):
+class ScriptedOperation(ControllerOperation):
     """Reads the files that the option scripts names."""
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._patch import baseline
+from ansible_collections.patchfleet.windows.plugins.module_utils._update import patch_baseline as baseline
 from chaos.controller import Controller, Killed
 from chaos.judge import left_on, problems
 from chaos.night import Night

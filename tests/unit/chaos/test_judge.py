@@ -11,23 +11,23 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._admission import gate
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Held
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord, Run, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
-from ansible_collections.patchfleet.windows.plugins.module_utils._patch import install
-from ansible_collections.patchfleet.windows.plugins.module_utils._patch.baseline import Scan
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import STATES
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._power import restore
-from ansible_collections.patchfleet.windows.plugins.module_utils._run import conclude, recover
-from ansible_collections.patchfleet.windows.plugins.module_utils._run.step import STATES
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import StepContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._run import admission as gate
+from ansible_collections.patchfleet.windows.plugins.module_utils._run import outcomes as set_outcome
+from ansible_collections.patchfleet.windows.plugins.module_utils._run import recovery as recover
+from ansible_collections.patchfleet.windows.plugins.module_utils._update import install
+from ansible_collections.patchfleet.windows.plugins.module_utils._update.patch_baseline import Scan
 from chaos import play as playing
 from chaos.controller import Controller, Killed
 from chaos.draw import Drawn
 from chaos.judge import problems
 from chaos.night import BACKENDS, Night
 from chaos.watch import (
-    BEGUN,
     FALSE,
     KINDS,
     LEFT_ON,
@@ -36,6 +36,7 @@ from chaos.watch import (
     NOT_OURS,
     OVERWRITTEN,
     RAISED,
+    STARTED,
     UNRECORDED,
 )
 
@@ -87,7 +88,7 @@ def test_a_record_that_is_overwritten(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_host_that_ran_and_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(context: StepContext, record: PowerRecord) -> dict[str, Any]:
+    def stop(context: OperationContext, record: PowerRecord) -> dict[str, Any]:
         context.aws.call("ec2", "stop_instances", InstanceIds=[record.instance_id])
         context.ledger.close_power(record.host_key, "stopped", context.clock.now())
         return {"changed": True}
@@ -111,7 +112,7 @@ def test_a_host_that_is_left_on_and_not_named(tmp_path: Path, monkeypatch: pytes
 
 def test_a_host_that_is_left_on_and_named_is_lawful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
-        raise Held("Somebody forbids it.", "access_denied")
+        raise NeedsAttention("Somebody forbids it.", "access_denied")
 
     monkeypatch.setattr(restore, "_request", refuse)
     assert found(tmp_path) == set()
@@ -141,7 +142,7 @@ def test_a_verdict_before_the_reboot(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_run_that_is_closed_without_outcomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recover, "conclude_interrupted", lambda *_: None)
+    monkeypatch.setattr(recover, "set_interrupted_outcomes", lambda *_: None)
     assert found(tmp_path, dies_at="start_instances") == {NOT_ONE}
 
 
@@ -169,45 +170,45 @@ def test_a_host_that_is_begun_too_late(
 ) -> None:
     assert found(tmp_path / "sound", **keys) == set()
     monkeypatch.setattr(gate, check, lambda *_: None)
-    assert found(tmp_path / "broken", **keys) == {BEGUN}
+    assert found(tmp_path / "broken", **keys) == {STARTED}
 
 
 def test_a_host_that_is_begun_behind_an_open_breaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def open_it(context: StepContext, run: Run) -> None:
+    def open_it(context: OperationContext, run: Run) -> None:
         context.ledger.open_breaker(run.run_id, "somebody said so")
 
     monkeypatch.setattr(gate, "_check_breaker", open_it)
-    assert found(tmp_path, hosts=[OFF, {**OFF, "name": "b"}]) == {BEGUN}
+    assert found(tmp_path, hosts=[OFF, {**OFF, "name": "b"}]) == {STARTED}
 
 
 def test_a_host_that_does_not_wait_for_the_canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def forget(self: SqliteLedger, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
-        return self.host(run_id, key).name != "a" and told(self, run_id, key, verdict, overwrite)
+        return self.host(run_id, key).name != "a" and message(self, run_id, key, verdict, overwrite)
 
-    told = SqliteLedger.conclude
-    monkeypatch.setattr(SqliteLedger, "conclude", forget)
+    message = SqliteLedger.set_outcome
+    monkeypatch.setattr(SqliteLedger, "set_outcome", forget)
     monkeypatch.setattr(gate, "_wait_for_canaries", lambda *_: None)
-    assert BEGUN in found(tmp_path, hosts=[OFF, {**OFF, "name": "b"}], variables={"patch_canary": 1})
+    assert STARTED in found(tmp_path, hosts=[OFF, {**OFF, "name": "b"}], variables={"patch_canary": 1})
 
 
 def test_a_host_that_is_called_deferred_and_was_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def deferred(self: SqliteLedger, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
-        return told(self, run_id, key, dataclasses.replace(verdict, outcome="deferred"), overwrite)
+        return message(self, run_id, key, dataclasses.replace(verdict, outcome="deferred"), overwrite)
 
-    told = SqliteLedger.conclude
-    monkeypatch.setattr(SqliteLedger, "conclude", deferred)
-    assert found(tmp_path) == {BEGUN}
+    message = SqliteLedger.set_outcome
+    monkeypatch.setattr(SqliteLedger, "set_outcome", deferred)
+    assert found(tmp_path) == {STARTED}
 
 
 def test_a_night_on_which_something_else_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conclude, "conclude_interrupted", lambda *_: 1 / 0)
+    monkeypatch.setattr(set_outcome, "set_interrupted_outcomes", lambda *_: 1 / 0)
     ended = playing.play("1")
     assert [problem.kind for problem in ended.problems] == [RAISED]
 
 
 def test_a_quiet_night_after_which_a_host_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
-        raise Held("It is not allowed.", "access_denied")
+        raise NeedsAttention("It is not allowed.", "access_denied")
 
     quiet = Drawn({"hosts": [OFF], "events": []}, [None], [(1000.0, "restore")], "sqlite", {})
     monkeypatch.setattr(playing, "draw", lambda _seed: quiet)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import Step
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation
 from chaos.controller import Controller
 from chaos.night import Night
 
@@ -50,7 +50,7 @@ def _in_tasks(tasks: list[dict[str, Any]], path: Path) -> Iterator[tuple[str, st
 class Watched(Controller):
     """Writes down its steps."""
 
-    def step(self, step: Step, **given: Any) -> dict[str, Any]:
+    def step(self, step: Operation, **given: Any) -> dict[str, Any]:
         steps.append((step.name, given.get("state")))
         return super().step(step, **given)
 
@@ -70,7 +70,9 @@ def without_repeats(found: list[tuple[str, str | None]]) -> list[tuple[str, str 
 def test_a_host_goes_the_playbooks_way(tmp_path: Path) -> None:
     with Night(tmp_path, hosts=[{"name": "a", "state": "stopped"}], account={"lag_seconds": 0}) as night:
         Watched(night).patch()
-    began = next(at for at, (name, _state) in enumerate(steps) if name == "host_admission")
+    started_at = next(at for at, (name, _state) in enumerate(steps) if name == "host_admission")
     ended = steps.index(("patch_run", "host_done")) + 1
     planned = [step for step in modules_of(ROOT / "playbooks/tasks/host.yml") if step[0] not in LEFT_OUT]
-    assert without_repeats(steps[began:ended]) == without_repeats([step for step in planned if step not in USERS_TASKS])
+    assert without_repeats(steps[started_at:ended]) == without_repeats(
+        [step for step in planned if step not in USERS_TASKS]
+    )

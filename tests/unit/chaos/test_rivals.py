@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import sqlite
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import StepContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from chaos.controller import Controller
 from chaos.judge import left_on, problems
 from chaos.night import BACKENDS, Night
@@ -71,7 +71,7 @@ def test_who_stood_still_past_its_lease_touches_nothing_more(
 def test_who_stands_still_right_after_it_decided_to_begin_a_host_is_not_blamed_for_what_others_conclude(
     tmp_path: Path,
 ) -> None:
-    found, _first, second = meet(tmp_path, "restore", "learn")
+    found, _first, second = meet(tmp_path, "restore", "update_facts")
     assert found == []
     assert "close_run" in second.acts
 
@@ -85,7 +85,7 @@ def test_who_stands_still_for_less_than_its_lease_keeps_its_hosts(tmp_path: Path
 
 
 def test_a_product_that_does_not_ask_for_its_lease_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(StepContext, "prove_lease", lambda _self: None)
+    monkeypatch.setattr(OperationContext, "assert_lease", lambda _self: None)
     monkeypatch.setattr(sqlite, "_prove", lambda *_: None)
     found, _first, _second = meet(tmp_path, "patch", "send_command")
     assert TOUCHED in {problem.kind for problem in found} <= set(KINDS)
@@ -98,17 +98,17 @@ def test_a_product_whose_leases_are_too_short_is_caught(tmp_path: Path, monkeypa
 
 
 def test_the_one_whose_time_comes_first_goes_on(tmp_path: Path) -> None:
-    told: list[tuple[str, float]] = []
+    message: list[tuple[str, float]] = []
     with Night(tmp_path, hosts=[HOST]) as night:
         turns, start = Turns(night), night.now()
 
         def work(name: str, seconds: float) -> None:
             for _ in range(2):
-                told.append((name, night.now() - start))
+                message.append((name, night.now() - start))
                 turns.sleep(seconds)
 
         turns.run((0.0, lambda: work("slow", 10.0)), (1.0, lambda: work("quick", 2.0)))
-    assert told == [("slow", 0.0), ("quick", 1.0), ("quick", 3.0), ("slow", 10.0)]
+    assert message == [("slow", 0.0), ("quick", 1.0), ("quick", 3.0), ("slow", 10.0)]
 
 
 def test_what_one_raises_is_raised_when_all_have_ended(tmp_path: Path) -> None:

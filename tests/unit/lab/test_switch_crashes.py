@@ -13,8 +13,8 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import Aws
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Host, PowerRecord, Run
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
-from ansible_collections.patchfleet.windows.plugins.module_utils._power.step import STEP
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import StepContext, perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import StepContext, perform
 from conftest import MakeLab
 from lab.aws.setup import set_up
 from virtual_lab import REGION, VirtualLab

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._setup.step import STEP as ATTACH
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_profile_association import (
+    STEP as ATTACH,
+)
 from chaos.controller import Controller
 from chaos.night import REGION, Night
 from lab.aws.ec2_describe import VPC_ID

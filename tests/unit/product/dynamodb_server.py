@@ -20,7 +20,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import Aws
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import OptionsConnection
-from ansible_collections.patchfleet.windows.plugins.module_utils._clock import system_clock
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import system_clock
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb import DynamoDbLedger
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb_table import Table, parse_url
 

@@ -10,27 +10,27 @@ from typing import Any
 from .fakes import ID, moment
 
 
-def a_command(status: str, began: float = 0.0, **more: Any) -> dict[str, Any]:
+def a_command(status: str, started_at: float = 0.0, **more: Any) -> dict[str, Any]:
     """A row of ListCommandInvocations; ``began`` in seconds since the test began."""
     return {
         "CommandId": "99999999-0000-4000-8000-000000000000",
         "InstanceId": ID,
         "DocumentName": "AWS-RunPatchBaseline",
         "Comment": "",
-        "RequestedDateTime": moment(began),
+        "RequestedDateTime": moment(started_at),
         "Status": status,
         **more,
     }
 
 
-def an_association(status: str, began: float = 0.0, **more: Any) -> dict[str, Any]:
+def an_association(status: str, started_at: float = 0.0, **more: Any) -> dict[str, Any]:
     """A row of DescribeInstanceAssociationsStatus."""
     return {
         "AssociationId": "88888888-0000-4000-8000-000000000000",
         "AssociationName": "nightly",
         "InstanceId": ID,
         "Name": "AWS-RunPatchBaselineAssociation",
-        "ExecutionDate": moment(began),
+        "ExecutionDate": moment(started_at),
         "Status": status,
         **more,
     }

@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws import api
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Host, PowerRecord, Run
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import Step, StepContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation, OperationContext
 
 from .fakes import ID, START, FakeAccount, FakeGuest, VirtualClock
 
@@ -57,19 +57,19 @@ class Stage:
         self.guest = FakeGuest(self.account, self.clock)
         self.aws = api.Aws(self.account, self.clock)
         self.ledger = SqliteLedger(str(folder / "ledger.sqlite"))
-        self.told: list[str] = []
+        self.message: list[str] = []
 
-    def context(self, step: Step, *, check_mode: bool = False, **params: Any) -> StepContext:
+    def context(self, step: Operation, *, check_mode: bool = False, **params: Any) -> OperationContext:
         """A context for the step as Ansible would fill its options: defaults first, and none that it does not have."""
         assert set(params) <= set(step.arguments), set(params) - set(step.arguments)
         options = {name: spec.get("default") for name, spec in step.arguments.items()}
-        return StepContext(
+        return OperationContext(
             {**options, **params},
             check_mode=check_mode,
             clock=self.clock,
             aws=self.aws,
             ledger=self.ledger,
-            say=self.told.append,
+            report_progress=self.message.append,
         )
 
     def open_run(self, *hosts: Host, run_id: str = RUN, **settings: Any) -> None:

@@ -25,10 +25,10 @@ from ansible_collections.patchfleet.windows.plugins.action import (
     patch_settings,
     system_drive_space,
 )
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import Step, StepContext
-from ansible_collections.patchfleet.windows.plugins.plugin_utils import _controller_step
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import ControllerStep
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation, OperationContext
+from ansible_collections.patchfleet.windows.plugins.plugin_utils import _controller_operation
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import progress_line
 
 from .fakes import ID, START
@@ -37,16 +37,16 @@ from .stage import RUN, Stage, a_host
 FORK = multiprocessing.get_context("fork")
 
 
-def work(context: StepContext) -> dict[str, Any]:
+def work(context: OperationContext) -> dict[str, Any]:
     if context.params["trouble"]:
         raise PatchFleetError("C: is full.", "no_room", {"free_gib": 1})
-    context.say("cleaning")
+    context.report_progress("cleaning")
     return {"changed": not context.check_mode, "seen": context.params["seen"]}
 
 
-class SomeAction(ControllerStep):
+class SomeAction(ControllerOperation):
     _load_name = "some_action"  # what ansible-core's loader gives a plugin
-    step = Step(
+    step = Operation(
         name="some_step",
         arguments={
             "seen": {"type": "int", "default": 5},
@@ -125,7 +125,7 @@ def test_what_only_the_controller_can_read_goes_along_to_the_module(
     """Else the path of a script would arrive in the guest as if it were the script."""
     (role_files / "measure.ps1").write_text("the text")
     monkeypatch.setattr(
-        ControllerStep, "_execute_module", lambda _self, module_args, **_other: {"scripts": module_args["scripts"]}
+        ControllerOperation, "_execute_module", lambda _self, module_args, **_other: {"scripts": module_args["scripts"]}
     )
     args = {"instance_id": ID, "scripts": {"measure_disk": "measure.ps1"}}
     result = action(system_drive_space.ActionModule, delegate_to="jump-host", **args).run(task_vars={})
@@ -135,25 +135,25 @@ def test_what_only_the_controller_can_read_goes_along_to_the_module(
 def test_a_worker_ends_with_its_controller(monkeypatch: pytest.MonkeyPatch) -> None:
     """The controller is a process between this one and the worker, and ends while the worker works."""
     gone, gone_too = os.pipe()
-    told, tell = os.pipe()
+    message, tell = os.pipe()
 
-    def work(context: StepContext) -> dict[str, Any]:
-        context.keep_lease()
+    def work(context: OperationContext) -> dict[str, Any]:
+        context.renew_lease()
         os.write(tell, b"lives, ")
         os.close(gone_too)
         os.read(gone, 1)  # nothing, once the controller is not there to write
         os.write(tell, b"looks")
-        context.keep_lease()
+        context.renew_lease()
         os.write(tell, b" and goes on")
         return {}
 
     class Worker(SomeAction):
-        step = Step("some_step", {}, work, uses_aws=False)
+        step = Operation("some_step", {}, work, uses_aws=False)
 
     def control() -> None:
-        monkeypatch.setattr(_controller_step, "CONTROLLER", os.getpid())
+        monkeypatch.setattr(_controller_operation, "CONTROLLER", os.getpid())
         FORK.Process(target=action(Worker).run).start()
-        while select.select([told], [], [], 30)[0] == []:
+        while select.select([message], [], [], 30)[0] == []:
             pass
         os._exit(0)
 
@@ -162,7 +162,7 @@ def test_a_worker_ends_with_its_controller(monkeypatch: pytest.MonkeyPatch) -> N
     controller.join()
     os.close(gone_too)
     os.close(tell)
-    assert b"".join(iter(lambda: os.read(told, 100), b"")) == b"lives, looks"
+    assert b"".join(iter(lambda: os.read(message, 100), b"")) == b"lives, looks"
 
 
 def test_a_step_that_fails_is_a_failed_task_with_its_reason() -> None:
@@ -269,7 +269,7 @@ def test_hosts_of_the_inventory_are_described_by_their_variables() -> None:
 def found(monkeypatch: pytest.MonkeyPatch, stage: Stage, *hosts: tuple[str, str], **task_vars: Any) -> list[str]:
     """The inventory names that fleet_info gives to found hosts of (key, name)."""
     rows = [{"key": key, "name": name, "inventory_name": None} for key, name in hosts]
-    monkeypatch.setattr(ControllerStep, "perform", lambda *_args: {"hosts": rows})
+    monkeypatch.setattr(ControllerOperation, "perform", lambda *_args: {"hosts": rows})
     result = action(fleet_info.ActionModule).perform(stage.context(fleet_info.ActionModule.step), task_vars)
     return [host["inventory_name"] for host in result["hosts"]]
 
@@ -310,7 +310,7 @@ def test_the_plan_is_printed_and_an_opened_run_remembered(
     noted: list[tuple[Any, str]] = []
     monkeypatch.setattr(patch_run, "remember_run", lambda ledger, run_id: noted.append((ledger, run_id)))
     results = iter([{"lines": ["wave 1  dev-01", ""], "run_id": RUN}, {"lines": ["planned"], "run_id": None}, {}])
-    monkeypatch.setattr(ControllerStep, "perform", lambda *_args: next(results))
+    monkeypatch.setattr(ControllerOperation, "perform", lambda *_args: next(results))
     plugin = action(patch_run.ActionModule)
     plugin.perform(stage.context(patch_run.ActionModule.step, state="opened", ledger="/l"), {})
     plugin.perform(stage.context(patch_run.ActionModule.step, state="opened"), {})
@@ -332,7 +332,7 @@ def test_the_report_is_shown_with_its_files(stage: Stage, tmp_path: Path, printe
 
 @pytest.fixture
 def role_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr(ControllerStep, "_find_needle", lambda _self, _folder, name: str(tmp_path / name))
+    monkeypatch.setattr(ControllerOperation, "_find_needle", lambda _self, _folder, name: str(tmp_path / name))
     return tmp_path
 
 

@@ -12,11 +12,11 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import (
     FIRST_PAUSE_SECONDS,
     LONGEST_PAUSE_SECONDS,
-    PATIENCE_SECONDS,
+    RETRY_BUDGET_SECONDS,
     Aws,
 )
-from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import PASSING, THROTTLED, AwsError
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import THROTTLED, TRANSIENT, AwsError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 
 from .fakes import ID, client_error, reservations, shown
 from .stage import Stage
@@ -47,14 +47,14 @@ def test_pauses_double_are_drawn_at_random_and_end_with_our_patience(stage: Stag
     with pytest.raises(AwsError, match=r"ec2:SomeOperation failed with ThrottlingException: Rate exceeded") as caught:
         stage.aws.call("ec2", "describe_instances")
     assert caught.value.code == "throttled"
-    assert PATIENCE_SECONDS <= stage.clock.passed < PATIENCE_SECONDS + LONGEST_PAUSE_SECONDS
+    assert RETRY_BUDGET_SECONDS <= stage.clock.passed < RETRY_BUDGET_SECONDS + LONGEST_PAUSE_SECONDS
     longest = FIRST_PAUSE_SECONDS
     for pause in stage.clock.pauses:
         assert longest / 2 <= pause <= longest
         longest = min(longest * 2, LONGEST_PAUSE_SECONDS)
 
 
-@pytest.mark.parametrize("code", sorted(PASSING))
+@pytest.mark.parametrize("code", sorted(TRANSIENT))
 def test_an_error_inside_aws_is_repeated(stage: Stage, code: str) -> None:
     stage.account.on("describe_instances", client_error(code), shown())
     assert stage.aws.call("ec2", "describe_instances") == shown()
@@ -138,7 +138,7 @@ def test_a_network_that_stays_away_is_told_when_our_patience_ends(stage: Stage, 
     with pytest.raises(PatchFleetError, match=r"AWS cannot be reached: .+") as caught:
         stage.aws.call("ec2", "describe_instances")
     assert caught.value.code == "aws_unreachable"
-    assert stage.clock.passed >= PATIENCE_SECONDS
+    assert stage.clock.passed >= RETRY_BUDGET_SECONDS
 
 
 def test_an_endpoint_in_a_region_that_nobody_knows_is_not_waited_for(stage: Stage) -> None:

@@ -18,9 +18,11 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect im
     require_boto3,
     warm_up,
 )
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 
 from .fakes import START
+
+ROOT = Path(__file__).resolve().parents[3]
 
 OPTIONS: dict[str, Any] = {"access_key": "AKIAEXAMPLE", "secret_key": "x", "region": "eu-central-1"}
 
@@ -166,10 +168,10 @@ def test_every_step_can_be_imported_where_boto3_is_missing() -> None:
     code = """
 import sys
 sys.modules["boto3"] = sys.modules["botocore"] = None
-sys.path[:0] = sys.argv[1:]
+sys.path[:0] = sys.argv[2:]
 base = "ansible_collections.patchfleet.windows.plugins.module_utils."
-for package in ("admission", "ebs", "fleet", "patch.install", "power", "run", "ssm", "windows_script"):
-    __import__(base + "_" + (package if "." in package else package + ".step"))
+for module in sys.argv[1].split(","):
+    __import__(base + "_modules." + module)
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import OptionsConnection, warm_up
 warm_up()
 try:
@@ -177,5 +179,6 @@ try:
 except Exception as error:
     print(error.code)
 """
-    ran = subprocess.run([sys.executable, "-c", code, *sys.path], capture_output=True, text=True, check=False)
+    modules = ",".join(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+    ran = subprocess.run([sys.executable, "-c", code, modules, *sys.path], capture_output=True, text=True, check=False)
     assert (ran.stdout.strip(), ran.stderr) == ("boto3_missing", "")

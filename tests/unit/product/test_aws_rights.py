@@ -39,7 +39,8 @@ NO_ACTION = {"dynamodb:TransactWriteItems"}
 NOT_CALLED_BY_NAME = {
     "kms:CreateGrant",  # EC2 makes the grant in the caller's name when it starts an encrypted host
     "iam:PassRole",  # part of CreateSchedule and UpdateSchedule, which give the schedule its role
-    *("dynamodb:PutItem", "dynamodb:DeleteItem"),  # parts of TransactWriteItems
+    "dynamodb:PutItem",
+    "dynamodb:DeleteItem",  # parts of TransactWriteItems
 }
 
 

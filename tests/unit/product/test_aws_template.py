@@ -38,8 +38,14 @@ def properties(name: str, **given: str) -> dict[str, Any]:
 
 def test_what_is_made_when_nothing_is_asked_for() -> None:
     assert set(made().resources) == {
-        *("ControllerLookPolicy", "ControllerChangePolicy", "HostRole", "HostInstanceProfile"),
-        *("CommandOutput", "Hosts", "Baseline", "Window"),
+        "ControllerLookPolicy",
+        "ControllerChangePolicy",
+        "HostRole",
+        "HostInstanceProfile",
+        "CommandOutput",
+        "Hosts",
+        "Baseline",
+        "Window",
     }
 
 
@@ -52,8 +58,8 @@ def test_the_role_says_what_the_template_says() -> None:
     options = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text())
     assert {name: spec["default"] for name, spec in options.items() if "default" in spec} == defaults
-    told = (role / "README.md").read_text(encoding="utf-8")
-    assert [name for name in options if f"| `{name}` |" not in told] == []
+    message = (role / "README.md").read_text(encoding="utf-8")
+    assert [name for name in options if f"| `{name}` |" not in message] == []
 
 
 def test_everything_that_is_in_the_template_can_be_made() -> None:

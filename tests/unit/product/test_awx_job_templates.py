@@ -18,8 +18,8 @@ import pytest
 import yaml
 from dateutil.rrule import rrulestr
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption
-from ansible_collections.patchfleet.windows.plugins.module_utils._settings.variables import BY_NAME, Variable, read
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import BY_NAME, Variable, read
 
 ROLE = Path(__file__).parents[3] / "roles" / "awx_job_templates"
 SURVEYS = sorted((ROLE / "files" / "surveys").glob("*.json"))
@@ -77,7 +77,7 @@ def test_a_question_is_of_its_variables_kind_with_its_choices(question: dict[str
     else:
         assert tuple(question["choices"]) == variable.choices
     if question["type"] == "integer":
-        assert question["min"] >= (variable.least or 0)
+        assert question["min"] >= (variable.minimum or 0)
 
 
 @EVERY_QUESTION

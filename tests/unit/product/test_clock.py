@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._clock import (
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import (
     SystemClock,
     iso,
     parse_iso,
@@ -87,14 +87,14 @@ def test_there_is_one_last_look_after_the_deadline(clock: VirtualClock) -> None:
     """A look that itself took until after the deadline is not the last one."""
     looks: list[float] = []
 
-    def look() -> str | None:
+    def poll() -> str | None:
         looks.append(clock.passed)
         if len(looks) == 1:
             clock.sleep(500)  # AWS throttled the call for so long
             return None
         return "ready"
 
-    assert wait_for(look, clock, START + 60) == "ready"
+    assert wait_for(poll, clock, START + 60) == "ready"
     assert looks == [0, 500]
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._settings.variables import BY_NAME
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import Step
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_step import ControllerStep
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import BY_NAME
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 
 ROOT = Path(__file__).parents[3]
 PLUGINS = "ansible_collections.patchfleet.windows.plugins"
@@ -32,8 +32,8 @@ def load(path: Path) -> Any:
     return yaml.safe_load(path.read_text()) if path.exists() else {}
 
 
-def action_of(name: str) -> type[ControllerStep]:
-    plugin: type[ControllerStep] = importlib.import_module(f"{PLUGINS}.action.{name}").ActionModule
+def action_of(name: str) -> type[ControllerOperation]:
+    plugin: type[ControllerOperation] = importlib.import_module(f"{PLUGINS}.action.{name}").ActionModule
     return plugin
 
 
@@ -68,7 +68,7 @@ def required_of(spec: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_documents_exactly_its_options(name: str) -> None:
-    step: Step = action_of(name).step
+    step: Operation = action_of(name).step
     documented = {option: required_of(spec) for option, spec in documentation_of(name)["options"].items()}
     assert documented == {option: required_of(spec) for option, spec in step.arguments.items()}
 

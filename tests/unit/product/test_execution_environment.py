@@ -77,8 +77,8 @@ def test_what_the_definition_takes_is_bounded_and_what_galaxy_yml_allows() -> No
         assert is_bounded(Requirement(dependencies[part]["package_pip"]).specifier)
     taken = {entry["name"]: SpecifierSet(entry["version"]) for entry in dependencies["galaxy"]["collections"][1:]}
     allowed = {name: SpecifierSet(versions) for name, versions in GALAXY["dependencies"].items()}
-    assert {name: least(versions) for name, versions in taken.items()} == {
-        name: least(versions) for name, versions in allowed.items()
+    assert {name: minimum(versions) for name, versions in taken.items()} == {
+        name: minimum(versions) for name, versions in allowed.items()
     }
     assert all(is_bounded(versions) for versions in taken.values())
 
@@ -103,5 +103,5 @@ def is_bounded(versions: SpecifierSet) -> bool:
     return {part.operator for part in versions} >= {">=", "<"}
 
 
-def least(versions: SpecifierSet) -> list[str]:
+def minimum(versions: SpecifierSet) -> list[str]:
     return [part.version for part in versions if part.operator == ">="]

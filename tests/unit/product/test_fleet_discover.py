@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption, PatchFleetError
-from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.step import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION
 
 from .fakes import ID, NODE_ID, VOLUME_ID, client_error, instance, listed, node, reservations, tags
 from .stage import Stage
@@ -26,7 +26,7 @@ def no_nodes_and_no_protection(stage: Stage) -> None:
 
 
 def find(stage: Stage, **params: Any) -> list[dict[str, Any]]:
-    hosts: list[dict[str, Any]] = STEP.work(stage.context(STEP, **params))["hosts"]
+    hosts: list[dict[str, Any]] = OPERATION.work(stage.context(OPERATION, **params))["hosts"]
     return hosts
 
 

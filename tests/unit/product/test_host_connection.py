@@ -16,9 +16,9 @@ import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.loader import action_loader
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._clock import SystemClock
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Held, PatchFleetError
-from ansible_collections.patchfleet.windows.plugins.module_utils._patch.install import INSTALL
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import SystemClock
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import (
     REBOOT,
     UPDATES,
@@ -113,7 +113,7 @@ def test_a_host_that_another_run_took_over_is_not_touched_any_more(host: Host) -
         for_ever()
 
     host.while_polled = taken_over
-    with pytest.raises(Held) as caught:
+    with pytest.raises(NeedsAttention) as caught:
         host.search()
     assert (caught.value.code, host.asked) == ("lease_lost", ["start", "poll"])
 
@@ -124,7 +124,7 @@ def test_one_that_was_taken_over_between_two_questions_is_not_touched_either(hos
         host.ledger.open_run(other, [a_host(run_id=other.run_id)], take_over=True)
 
     host.while_polled = taken_over
-    with pytest.raises(Held):
+    with pytest.raises(NeedsAttention):
         host.search()
     assert host.asked == ["start", "poll"]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import (
     Host,
     Ledger,
+    PhaseTime,
     PowerRecord,
-    StepTime,
     Verdict,
 )
 
@@ -94,74 +94,74 @@ def test_a_run_is_closed_once(ledger: Ledger) -> None:
 
 def test_what_is_learned_is_added_to_what_is_known(ledger: Ledger) -> None:
     open_run(ledger, a_host(facts={"type": "t3.large"}))
-    ledger.learn(RUN, ID, {"installed": ["KB1"], "free_gib_before": 12.5})
-    ledger.learn(RUN, ID, {"installed": ["KB1", "KB2"]})
+    ledger.update_facts(RUN, ID, {"installed": ["KB1"], "free_gib_before": 12.5})
+    ledger.update_facts(RUN, ID, {"installed": ["KB1", "KB2"]})
     assert ledger.host(RUN, ID).facts == {"type": "t3.large", "installed": ["KB1", "KB2"], "free_gib_before": 12.5}
 
 
 def test_a_fact_that_is_unknown_again_is_forgotten(ledger: Ledger) -> None:
     open_run(ledger, a_host(facts={"deadline_at": 1.0}))
-    ledger.learn(RUN, ID, {"deadline_at": None})
+    ledger.update_facts(RUN, ID, {"deadline_at": None})
     assert ledger.host(RUN, ID).facts == {}
 
 
 def test_an_unknown_inside_a_fact_is_kept(ledger: Ledger) -> None:
     open_run(ledger)
     updates = [{"kb": "KB1", "hresult": None}]
-    ledger.learn(RUN, ID, {"failed_updates": updates})
+    ledger.update_facts(RUN, ID, {"failed_updates": updates})
     assert ledger.host(RUN, ID).facts["failed_updates"] == updates
 
 
 def test_a_fact_is_replaced_whole(ledger: Ledger) -> None:
     open_run(ledger)
-    ledger.learn(RUN, ID, {"source": {"kind": "wsus", "url": "http://wsus"}})
-    ledger.learn(RUN, ID, {"source": {"kind": "microsoft"}})
+    ledger.update_facts(RUN, ID, {"source": {"kind": "wsus", "url": "http://wsus"}})
+    ledger.update_facts(RUN, ID, {"source": {"kind": "microsoft"}})
     assert ledger.host(RUN, ID).facts == {"source": {"kind": "microsoft"}}
 
 
 def test_facts_of_another_run_or_host_stay_apart(ledger: Ledger) -> None:
     open_run(ledger, a_host("i-1"), a_host("i-2", position=1))
-    ledger.learn(RUN, "i-1", {"reboots": 1})
-    ledger.learn(OTHER, "i-1", {"reboots": 2})
+    ledger.update_facts(RUN, "i-1", {"reboots": 1})
+    ledger.update_facts(OTHER, "i-1", {"reboots": 2})
     assert [host.facts for host in ledger.hosts(RUN)] == [{"reboots": 1}, {}]
 
 
 def test_a_host_gets_one_outcome(ledger: Ledger) -> None:
     open_run(ledger)
-    assert ledger.conclude(RUN, ID, Verdict("failed", "patch", "still_missing", "KB1 is missing."))
-    assert not ledger.conclude(RUN, ID, Verdict("patched"))
+    assert ledger.set_outcome(RUN, ID, Verdict("failed", "patch", "still_missing", "KB1 is missing."))
+    assert not ledger.set_outcome(RUN, ID, Verdict("patched"))
     host = ledger.host(RUN, ID)
     assert (host.outcome, host.step, host.reason_code) == ("failed", "patch", "still_missing")
 
 
 def test_a_host_that_cannot_be_put_back_is_held_whatever_it_was(ledger: Ledger) -> None:
     open_run(ledger)
-    ledger.conclude(RUN, ID, Verdict("patched"))
-    assert ledger.conclude(RUN, ID, Verdict("held", "restore", "still_stopping", "It did not stop."), overwrite=True)
+    ledger.set_outcome(RUN, ID, Verdict("patched"))
+    assert ledger.set_outcome(RUN, ID, Verdict("held", "restore", "still_stopping", "It did not stop."), overwrite=True)
     assert ledger.host(RUN, ID).outcome == "held"
 
 
 def test_a_host_that_has_ended_may_get_another_turn(ledger: Ledger) -> None:
     open_run(ledger)
-    ledger.conclude(RUN, ID, Verdict("deferred", "start", "no_capacity", "No room."))
-    assert ledger.conclude(RUN, ID, Verdict(None), overwrite=True) is True
+    ledger.set_outcome(RUN, ID, Verdict("deferred", "start", "no_capacity", "No room."))
+    assert ledger.set_outcome(RUN, ID, Verdict(None), overwrite=True) is True
     host = ledger.host(RUN, ID)
     assert (host.outcome, host.step, host.reason_code, host.reason) == (None, None, None, None)
     assert ledger.outcome_counts(RUN) == {"": 1}
-    assert ledger.conclude(RUN, ID, Verdict("patched")) is True
+    assert ledger.set_outcome(RUN, ID, Verdict("patched")) is True
     assert ledger.outcome_counts(RUN) == {"patched": 1}
 
 
 def test_a_host_that_is_not_there_gets_no_outcome(ledger: Ledger) -> None:
-    assert not ledger.conclude(RUN, ID, Verdict("patched"))
+    assert not ledger.set_outcome(RUN, ID, Verdict("patched"))
 
 
 def test_outcomes_are_counted_with_those_that_have_none_yet(ledger: Ledger) -> None:
     hosts = [a_host(f"i-{number}", position=number) for number in range(4)]
     open_run(ledger, *hosts)
     for key in ("i-0", "i-1"):
-        ledger.conclude(RUN, key, Verdict("failed"))
-    ledger.conclude(RUN, "i-2", Verdict("patched"))
+        ledger.set_outcome(RUN, key, Verdict("failed"))
+    ledger.set_outcome(RUN, "i-2", Verdict("patched"))
     assert ledger.outcome_counts(RUN) == {"failed": 2, "patched": 1, "": 1}
 
 
@@ -170,25 +170,25 @@ def test_outcomes_are_counted_with_those_that_have_none_yet(ledger: Ledger) -> N
 
 def test_steps_are_kept_in_the_order_in_which_they_began(ledger: Ledger) -> None:
     open_run(ledger)
-    ledger.begin_step(RUN, ID, "start", START)
-    ledger.end_step(RUN, ID, "start", START + 30, ok=True)
-    ledger.begin_step(RUN, ID, "ready", START + 30)
-    ledger.end_step(RUN, ID, "ready", START + 90, ok=False)
-    ledger.begin_step(RUN, ID, "restore", START + 90)
-    assert ledger.steps(RUN) == [
-        StepTime(ID, "start", START, START + 30, True),
-        StepTime(ID, "ready", START + 30, START + 90, False),
-        StepTime(ID, "restore", START + 90, None, None),
+    ledger.begin_phase(RUN, ID, "start", START)
+    ledger.end_phase(RUN, ID, "start", START + 30, ok=True)
+    ledger.begin_phase(RUN, ID, "ready", START + 30)
+    ledger.end_phase(RUN, ID, "ready", START + 90, ok=False)
+    ledger.begin_phase(RUN, ID, "restore", START + 90)
+    assert ledger.phases(RUN) == [
+        PhaseTime(ID, "start", START, START + 30, True),
+        PhaseTime(ID, "ready", START + 30, START + 90, False),
+        PhaseTime(ID, "restore", START + 90, None, None),
     ]
 
 
 def test_a_step_that_is_done_again_ends_its_last_beginning(ledger: Ledger) -> None:
     open_run(ledger)
-    ledger.begin_step(RUN, ID, "patch", START)
-    ledger.end_step(RUN, ID, "patch", START + 10, ok=True)
-    ledger.begin_step(RUN, ID, "patch", START + 20)
-    ledger.end_step(RUN, ID, "patch", START + 30, ok=False)
-    assert [(step.started_at, step.finished_at, step.ok) for step in ledger.steps(RUN)] == [
+    ledger.begin_phase(RUN, ID, "patch", START)
+    ledger.end_phase(RUN, ID, "patch", START + 10, ok=True)
+    ledger.begin_phase(RUN, ID, "patch", START + 20)
+    ledger.end_phase(RUN, ID, "patch", START + 30, ok=False)
+    assert [(step.started_at, step.finished_at, step.ok) for step in ledger.phases(RUN)] == [
         (START, START + 10, True),
         (START + 20, START + 30, False),
     ]
@@ -197,9 +197,9 @@ def test_a_step_that_is_done_again_ends_its_last_beginning(ledger: Ledger) -> No
 def test_the_steps_of_one_host_can_be_read_alone(ledger: Ledger) -> None:
     open_run(ledger, a_host("i-1"), a_host("i-2", position=1))
     for key in ("i-1", "i-2"):
-        ledger.begin_step(RUN, key, "start", START)
-    assert ledger.steps(RUN, "i-2") == [StepTime("i-2", "start", START, None, None)]
-    assert len(ledger.steps(RUN)) == 2
+        ledger.begin_phase(RUN, key, "start", START)
+    assert ledger.phases(RUN, "i-2") == [PhaseTime("i-2", "start", START, None, None)]
+    assert len(ledger.phases(RUN)) == 2
 
 
 # Power

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Held
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, Ledger, Verdict
 
 from .backends import BACKENDS
@@ -50,7 +50,7 @@ class RunModel:
     breaker: str | None = None
     steps: Counter[str] = field(default_factory=Counter)
 
-    def is_alive(self, now: float) -> bool:
+    def is_active(self, now: float) -> bool:
         return not self.closed and now < self.heartbeat_at + LEASE_SECONDS
 
 
@@ -60,7 +60,7 @@ class LeaseModel:
 
     run_id: str
     fence: int
-    kept_until: float = 0.0
+    extended_until: float = 0.0
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -78,7 +78,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "_folder"):
-            self.look()
+            self.poll()
             self._folder.cleanup()
 
     def _a_run(self, number: int) -> str:
@@ -86,11 +86,11 @@ class AnyOrder(RuleBasedStateMachine):
 
     def _holder_lives(self, key: str, now: float) -> bool:
         lease = self._leases.get(key)
-        return lease is not None and (lease.kept_until > now or self._runs[lease.run_id].is_alive(now))
+        return lease is not None and (lease.extended_until > now or self._runs[lease.run_id].is_active(now))
 
-    def _lease(self, key: str, run_id: str, kept_until: float) -> None:
+    def _lease(self, key: str, run_id: str, extended_until: float) -> None:
         fence = self._leases[key].fence + 1 if key in self._leases else 1
-        self._leases[key] = LeaseModel(run_id, fence, kept_until)
+        self._leases[key] = LeaseModel(run_id, fence, extended_until)
 
     @rule(seconds=st.sampled_from([1.0, 300.0, 700.0, 1000.0]))
     def time_passes(self, seconds: float) -> None:
@@ -129,15 +129,15 @@ class AnyOrder(RuleBasedStateMachine):
             self._lease(key, run_id, now + LEASE_SECONDS)
 
     @precondition(lambda self: self._leases)
-    @rule(key=ONE, behind=st.integers(0, 1), let_go=st.booleans())
-    def keep(self, key: str, behind: int, let_go: bool) -> None:
+    @rule(key=ONE, behind=st.integers(0, 1), release_lease=st.booleans())
+    def keep(self, key: str, behind: int, release_lease: bool) -> None:
         """Whoever lost the host keeps nothing."""
         if key not in self._leases:
             return
         lease, until = self._leases[key], self._now + LEASE_SECONDS
-        self._ledger.keep(key, lease.fence - behind, None if let_go else until)
+        self._ledger.extend_lease(key, lease.fence - behind, None if release_lease else until)
         if not behind:
-            lease.kept_until = 0.0 if let_go else until
+            lease.extended_until = 0.0 if release_lease else until
 
     @precondition(lambda self: self._runs)
     @rule(number=st.integers(0, 9))
@@ -155,11 +155,11 @@ class AnyOrder(RuleBasedStateMachine):
 
     @precondition(lambda self: self._runs)
     @rule(number=st.integers(0, 9), key=ONE, outcome=OUTCOMES, overwrite=st.booleans())
-    def conclude(self, number: int, key: str, outcome: str, overwrite: bool) -> None:
+    def set_outcome(self, number: int, key: str, outcome: str, overwrite: bool) -> None:
         run_id = self._a_run(number)
         outcomes = self._runs[run_id].outcomes
         changes = outcomes[key] is None or overwrite
-        assert self._ledger.conclude(run_id, key, Verdict(outcome), overwrite) is changes
+        assert self._ledger.set_outcome(run_id, key, Verdict(outcome), overwrite) is changes
         outcomes[key] = outcome if changes else outcomes[key]
 
     @precondition(lambda self: self._leases)
@@ -170,10 +170,10 @@ class AnyOrder(RuleBasedStateMachine):
         lease = self._leases[key]
         self._now += 0.001  # what begins twice in one moment has begun once
         if behind:
-            with pytest.raises(Held, match="taken"):
-                self._ledger.begin_step(lease.run_id, key, "start", self._now, fence=lease.fence - 1)
+            with pytest.raises(NeedsAttention, match="taken"):
+                self._ledger.begin_phase(lease.run_id, key, "start", self._now, fence=lease.fence - 1)
             return
-        self._ledger.begin_step(lease.run_id, key, "start", self._now, fence=lease.fence)
+        self._ledger.begin_phase(lease.run_id, key, "start", self._now, fence=lease.fence)
         self._runs[lease.run_id].steps[key] += 1
 
     @invariant()
@@ -183,7 +183,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @precondition(lambda self: self._runs)
     @rule()
-    def look(self) -> None:
+    def poll(self) -> None:
         """At everything."""
         assert {run.run_id for run in self._ledger.runs()} == set(self._runs)
         for key, lease in self._leases.items():
@@ -193,12 +193,14 @@ class AnyOrder(RuleBasedStateMachine):
             run, hosts = self._ledger.run(run_id), self._ledger.hosts(run_id)
             assert self._ledger.fences(run_id) == held
             assert (run.heartbeat_at, run.closed_at is not None, run.breaker) == (
-                *(model.heartbeat_at, model.closed, model.breaker),
+                model.heartbeat_at,
+                model.closed,
+                model.breaker,
             )
             assert {host.key: host.outcome for host in hosts} == model.outcomes
             assert {host.key: host.facts["adopted_from"] for host in hosts if host.facts} == model.adopted
             assert self._ledger.outcome_counts(run_id) == Counter(outcome or "" for outcome in model.outcomes.values())
-            assert Counter(step.host_key for step in self._ledger.steps(run_id)) == model.steps
+            assert Counter(step.host_key for step in self._ledger.phases(run_id)) == model.steps
 
 
 @pytest.mark.parametrize("backend", sorted(BACKENDS))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import Aws
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import open_ledger
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb import DynamoDbLedger
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb_items import (
@@ -147,7 +147,7 @@ def test_a_large_run_takes_few_calls_to_open_and_none_of_its_hosts_is_lost(monke
     assert [host.key for host in ledger.hosts(RUN)] == [host.key for host in hosts]
     assert len(calls) >= 2, "more than one page of 1 MB"
     assert len(ledger.fences(RUN)) == 400
-    ledger.conclude(RUN, "i-0399", Verdict("patched"))
+    ledger.set_outcome(RUN, "i-0399", Verdict("patched"))
     assert ledger.outcome_counts(RUN) == {"": 399, "patched": 1}
 
 

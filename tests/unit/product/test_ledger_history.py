@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.history import Expected, expect, way_seconds
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.history import (
+    Expected,
+    expect,
+    seconds_by_phase,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import (
-    WAYS_KEPT,
+    DURATIONS_KEPT,
+    HostDurations,
     Ledger,
-    StepTime,
-    Way,
+    PhaseTime,
 )
 
 from .backends import BACKENDS
@@ -27,28 +31,30 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
     return BACKENDS[request.param](tmp_path)()
 
 
-def way(number: int, patch: float = 600.0, key: str = ID) -> Way:
-    return Way(key, f"run-{number}", START + number, "patched", {"admit": 900.0, "start": 60.0, "patch": patch})
+def way(number: int, patch: float = 600.0, key: str = ID) -> HostDurations:
+    return HostDurations(
+        key, f"run-{number}", START + number, "patched", {"admit": 900.0, "start": 60.0, "patch": patch}
+    )
 
 
 def test_ways_are_read_newest_first(ledger: Ledger) -> None:
     for number in (2, 1, 3):
-        ledger.remember(way(number))
+        ledger.save_durations(way(number))
     assert ledger.history(ID) == [way(3), way(2), way(1)]
     assert ledger.history("i-9") == []
 
 
 def test_a_way_is_remembered_once(ledger: Ledger) -> None:
-    ledger.remember(way(1))
-    ledger.remember(way(1, patch=700.0))
+    ledger.save_durations(way(1))
+    ledger.save_durations(way(1, patch=700.0))
     assert ledger.history(ID) == [way(1, patch=700.0)]
 
 
 def test_the_oldest_of_each_host_are_forgotten(ledger: Ledger) -> None:
-    ledger.remember(way(0, key="i-9"))
-    for number in range(WAYS_KEPT + 5):
-        ledger.remember(way(number))
-    assert [kept.run_id for kept in ledger.history(ID)] == [f"run-{n}" for n in range(WAYS_KEPT + 4, 4, -1)]
+    ledger.save_durations(way(0, key="i-9"))
+    for number in range(DURATIONS_KEPT + 5):
+        ledger.save_durations(way(number))
+    assert [kept.run_id for kept in ledger.history(ID)] == [f"run-{n}" for n in range(DURATIONS_KEPT + 4, 4, -1)]
     assert ledger.histories([ID, "i-9", "i-8"]) == {ID: ledger.history(ID), "i-9": [way(0, key="i-9")]}
 
 
@@ -58,12 +64,12 @@ def test_the_wait_for_admission_is_no_part_of_the_way() -> None:
 
 def test_a_step_that_is_done_twice_counts_twice_and_an_open_one_not_at_all() -> None:
     steps = [
-        StepTime(ID, "patch", START, START + 10, True),
-        StepTime(ID, "verify", START + 10, START + 15, True),
-        StepTime(ID, "patch", START + 15, START + 35.04, True),
-        StepTime(ID, "restore", START + 40, None, None),
+        PhaseTime(ID, "patch", START, START + 10, True),
+        PhaseTime(ID, "verify", START + 10, START + 15, True),
+        PhaseTime(ID, "patch", START + 15, START + 35.04, True),
+        PhaseTime(ID, "restore", START + 40, None, None),
     ]
-    assert way_seconds(steps) == {"patch": 30.0, "verify": 5.0}
+    assert seconds_by_phase(steps) == {"patch": 30.0, "verify": 5.0}
 
 
 def test_a_host_is_expected_to_take_what_it_took() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Held
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import (
     LEASE_SECONDS,
     SKEW_SECONDS,
@@ -76,9 +76,9 @@ def test_a_lock_whose_holder_is_dead_is_free_after_a_while(ledger: Ledger) -> No
     open_run(ledger)
     just_before = START + LEASE_SECONDS - 1
     assert open_run(ledger, run_id=OTHER, at=just_before) == {ID: RUN}
-    assert ledger.run(RUN).is_alive(just_before)
+    assert ledger.run(RUN).is_active(just_before)
     assert ledger.take_over(OTHER, [ID], START + LEASE_SECONDS, force=False) == {}
-    assert not ledger.run(RUN).is_alive(START + LEASE_SECONDS)
+    assert not ledger.run(RUN).is_active(START + LEASE_SECONDS)
     assert not ledger.holds_lease(RUN, ID)
 
 
@@ -133,9 +133,9 @@ def test_a_host_that_is_put_back_for_a_dead_run_is_kept_meanwhile(ledger: Ledger
     dead = START + LEASE_SECONDS
     assert ledger.take_over(RUN, [ID], dead, force=False) == {}
     assert open_run(ledger, run_id=OTHER, at=dead + 1) == {ID: RUN}
-    ledger.keep(ID, 2, dead + 3600)
+    ledger.extend_lease(ID, 2, dead + 3600)
     assert open_run(ledger, run_id=THIRD, at=dead + 3599) == {ID: RUN}
-    ledger.keep(ID, 2, None)
+    ledger.extend_lease(ID, 2, None)
     assert ledger.take_over(THIRD, [ID], dead + 60, force=False) == {}
 
 
@@ -143,7 +143,7 @@ def test_who_lost_a_host_does_not_keep_it(ledger: Ledger) -> None:
     open_run(ledger)
     ledger.close_run(RUN, START)
     open_run(ledger, run_id=OTHER)
-    ledger.keep(ID, 1, START + 9999)
+    ledger.extend_lease(ID, 1, START + 9999)
     ledger.close_run(OTHER, START)
     assert open_run(ledger, run_id=THIRD) == {}
 
@@ -164,8 +164,8 @@ def test_the_fencing_number_grows_with_every_take_over(ledger: Ledger) -> None:
 
 
 WRITES: dict[str, Callable[[Ledger, int], object]] = {
-    "learn": lambda ledger, fence: ledger.learn(RUN, ID, {"reboots": 1}, fence=fence),
-    "begin_step": lambda ledger, fence: ledger.begin_step(RUN, ID, "patch", START, fence=fence),
+    "update_facts": lambda ledger, fence: ledger.update_facts(RUN, ID, {"reboots": 1}, fence=fence),
+    "begin_phase": lambda ledger, fence: ledger.begin_phase(RUN, ID, "patch", START, fence=fence),
     "record_power": lambda ledger, fence: ledger.record_power(FOUND, fence=fence),
     "note_start": lambda ledger, fence: ledger.note_start(ID, RUN, START, fence=fence),
     "note_launch": lambda ledger, fence: ledger.note_launch(ID, START, fence=fence),
@@ -183,11 +183,11 @@ def test_a_write_of_who_lost_the_host_is_refused_and_changes_nothing(ledger: Led
         open_run(ledger, run_id=OTHER, force=True)
     else:
         ledger.take_over(RUN, [ID], START, force=True)
-    before = (ledger.host(RUN, ID), ledger.steps(RUN), ledger.open_power())
-    with pytest.raises(Held, match=f"Another run has taken {ID} over") as caught:
+    before = (ledger.host(RUN, ID), ledger.phases(RUN), ledger.open_power())
+    with pytest.raises(NeedsAttention, match=f"Another run has taken {ID} over") as caught:
         WRITES[write](ledger, 1)
     assert caught.value.code == "lease_lost"
-    assert (ledger.host(RUN, ID), ledger.steps(RUN), ledger.open_power()) == before
+    assert (ledger.host(RUN, ID), ledger.phases(RUN), ledger.open_power()) == before
 
 
 def test_a_write_of_who_holds_the_host_is_done(ledger: Ledger) -> None:
@@ -195,10 +195,10 @@ def test_a_write_of_who_holds_the_host_is_done(ledger: Ledger) -> None:
     open_run(ledger, run_id=OTHER, force=True)
     adopted = dataclasses.replace(FOUND, run_id=OTHER)
     assert ledger.record_power(adopted, fence=2) == adopted
-    ledger.begin_step(OTHER, ID, "start", START, fence=2)
+    ledger.begin_phase(OTHER, ID, "start", START, fence=2)
     ledger.note_start(ID, OTHER, START, fence=2)
     ledger.note_launch(ID, START + 1, fence=2)
-    ledger.learn(OTHER, ID, {"reboots": 1}, fence=2)
+    ledger.update_facts(OTHER, ID, {"reboots": 1}, fence=2)
     assert ledger.open_power()[0].launch_time == START + 1
     ledger.close_power(ID, "restored", START, fence=2)
     assert ledger.open_power() == []
@@ -206,10 +206,10 @@ def test_a_write_of_who_holds_the_host_is_done(ledger: Ledger) -> None:
 
 def test_who_lost_a_host_may_still_say_so(ledger: Ledger) -> None:
     open_run(ledger)
-    ledger.begin_step(RUN, ID, "patch", START, fence=1)
+    ledger.begin_phase(RUN, ID, "patch", START, fence=1)
     open_run(ledger, run_id=OTHER, force=True)
-    ledger.end_step(RUN, ID, "patch", START + 60, ok=False)
-    assert ledger.conclude(RUN, ID, Verdict("held", "patch", "lease_lost", "It is another's."))
+    ledger.end_phase(RUN, ID, "patch", START + 60, ok=False)
+    assert ledger.set_outcome(RUN, ID, Verdict("held", "patch", "lease_lost", "It is another's."))
     assert ledger.host(OTHER, ID).outcome is None
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord, Verdict
 
 from .backends import BACKENDS, Opener
@@ -58,15 +58,15 @@ def test_all_of_them_may_make_the_ledger(opener: Opener) -> None:
 def test_nothing_that_was_learned_is_lost(opener: Opener) -> None:
     opener().open_run(a_run(), [a_host()], take_over=False)
 
-    def learn(number: int) -> None:
+    def update_facts(number: int) -> None:
         ledger = opener()
         for turn in range(ROUNDS):
-            ledger.learn(RUN, ID, {f"fact_{number}_{turn}": turn})
-            ledger.begin_step(RUN, ID, f"step-{number}", START + turn)
+            ledger.update_facts(RUN, ID, {f"fact_{number}_{turn}": turn})
+            ledger.begin_phase(RUN, ID, f"step-{number}", START + turn)
 
-    at_once(learn)
+    at_once(update_facts)
     assert len(opener().host(RUN, ID).facts) == WRITERS * ROUNDS
-    assert len(opener().steps(RUN)) == WRITERS * ROUNDS
+    assert len(opener().phases(RUN)) == WRITERS * ROUNDS
 
 
 def test_one_of_them_is_first_to_record_the_power(opener: Opener, tmp_path: Path) -> None:
@@ -104,11 +104,11 @@ def test_one_of_them_gets_the_lease(opener: Opener, tmp_path: Path) -> None:
 def test_one_of_them_concludes(opener: Opener, tmp_path: Path) -> None:
     opener().open_run(a_run(), [a_host()], take_over=False)
 
-    def conclude(number: int) -> None:
-        if opener().conclude(RUN, ID, Verdict("failed", "patch", f"writer_{number}", "It failed.")):
+    def set_outcome(number: int) -> None:
+        if opener().set_outcome(RUN, ID, Verdict("failed", "patch", f"writer_{number}", "It failed.")):
             (tmp_path / f"won-{number}").touch()
 
-    at_once(conclude)
+    at_once(set_outcome)
     (winner,) = tmp_path.glob("won-*")
     assert opener().host(RUN, ID).reason_code == winner.name.replace("won-", "writer_")
 

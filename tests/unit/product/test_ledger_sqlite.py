@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import default_ledger, open_ledger
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
@@ -151,7 +151,7 @@ def test_what_goes_wrong_in_the_middle_of_a_run_is_told_in_words(
     with pytest.raises(
         PatchFleetError, match=r"ledger\.sqlite cannot be read or written any more: .* is full"
     ) as caught:
-        ledger.learn(RUN, ID, {"much": "x" * 1_000_000})
+        ledger.update_facts(RUN, ID, {"much": "x" * 1_000_000})
     assert caught.value.code == "ledger_failed"
     assert ledger.host(RUN, ID).facts == {}, "and nothing of it was written"
 
@@ -181,12 +181,12 @@ def test_a_connection_is_never_used_across_a_fork(tmp_path: Path, monkeypatch: p
         if child == 0:
             with suppress(BaseException):
                 for turn in range(10):
-                    ledger.learn(RUN, ID, {f"fact_{number}_{turn}": turn})
+                    ledger.update_facts(RUN, ID, {f"fact_{number}_{turn}": turn})
                 os._exit(0)
             os._exit(1)
         children.append(child)
     for turn in range(10):
-        ledger.learn(RUN, ID, {f"own_{turn}": turn})
+        ledger.update_facts(RUN, ID, {f"own_{turn}": turn})
     assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 4
     assert len(ledger.host(RUN, ID).facts) == 50
     assert {int(path.name.split("-")[1]) for path in tmp_path.glob("connected-*")} == {os.getpid(), *children}

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._clock import iso
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Held, PatchFleetError
-from ansible_collections.patchfleet.windows.plugins.module_utils._power.by_tasks import STEP
-from ansible_collections.patchfleet.windows.plugins.module_utils._ssm.step import WAIT
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
-from ansible_collections.patchfleet.windows.plugins.module_utils._windows_script.protocol import script_name
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts import script_name
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_power import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
 
 from .fakes import ID, NODE_ID, START, moment
 from .stage import RUN, Stage, a_host
@@ -82,15 +82,15 @@ def do(stage: Stage, hall: Hall) -> Do:
             "scripts": {"inspect_boot": "", "servicing_state": ""},
             **params,
         }
-        context = stage.context(STEP, check_mode=check_mode, **options)
+        context = stage.context(OPERATION, check_mode=check_mode, **options)
         context.connection = hall
-        return perform(STEP, context)
+        return perform(OPERATION, context)
 
     return work
 
 
-def held(do: Do, state: str = "restored", **params: Any) -> Held:
-    with pytest.raises(Held) as caught:
+def held(do: Do, state: str = "restored", **params: Any) -> NeedsAttention:
+    with pytest.raises(NeedsAttention) as caught:
         do(state, **params)
     return caught.value
 
@@ -164,14 +164,14 @@ def test_one_that_never_answered_is_held(stage: Stage, hall: Hall, do: Do) -> No
 
 def test_one_whose_start_failed_and_that_does_not_answer_is_as_it_was(stage: Stage, hall: Hall, do: Do) -> None:
     do("needed")
-    stage.ledger.learn(RUN, ID, {"start_tasks": "failed"})
+    stage.ledger.update_facts(RUN, ID, {"start_tasks": "failed"})
     assert do("restored")["stop"] is False
     assert (stage.ledger.power(ID), stage.facts()["final_state"]) == (None, "stopped")
 
 
 def test_one_whose_start_failed_and_that_is_on_all_the_same_is_stopped(stage: Stage, hall: Hall, do: Do) -> None:
     do("needed")
-    stage.ledger.learn(RUN, ID, {"start_tasks": "failed"})
+    stage.ledger.update_facts(RUN, ID, {"start_tasks": "failed"})
     stage.clock.sleep(60)
     hall.press(on=True)
     assert do("restored")["stop"] is True

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Held, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import SKEW_SECONDS, Verdict
-from ansible_collections.patchfleet.windows.plugins.module_utils._patch.others import QUIET_SECONDS
-from ansible_collections.patchfleet.windows.plugins.module_utils._power.step import STEP
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._update.foreign_runs import QUIET_SECONDS
 
 from .fakes import DAY, ID, START, Answer, Outcome, by_time, client_error, moment, reservations, shown, tags
 from .others import a_command, an_association
@@ -50,11 +50,11 @@ def stopping_as_told(stage: Stage, *afterwards: dict[str, Any]) -> Answer:
 
 def restore(stage: Stage, *, check_mode: bool = False, **params: Any) -> dict[str, Any]:
     options = {"run_id": RUN, "host": ID, "instance_id": ID, "state": "restored", "scripts": {"servicing_state": ""}}
-    return perform(STEP, stage.context(STEP, check_mode=check_mode, **{**options, **params}))
+    return perform(OPERATION, stage.context(OPERATION, check_mode=check_mode, **{**options, **params}))
 
 
-def held(stage: Stage, **params: Any) -> Held:
-    with pytest.raises(Held) as caught:
+def held(stage: Stage, **params: Any) -> NeedsAttention:
+    with pytest.raises(NeedsAttention) as caught:
         restore(stage, **params)
     assert stage.ledger.host(params.get("run_id", RUN), ID).outcome == "held"
     return caught.value
@@ -117,7 +117,7 @@ def test_a_host_that_somebody_wants_on_is_left_on_until_they_take_the_tag_away(n
 
 def test_a_tag_that_comes_while_an_installation_is_waited_for_is_seen(night: Stage) -> None:
     """What was looked at before a long wait is old: the host is looked at again right before the stop."""
-    night.ledger.learn(RUN, ID, {"servicing": True})
+    night.ledger.update_facts(RUN, ID, {"servicing": True})
     kept = shown("running", launched=LAUNCHED, Tags=tags(patchfleet__keep=""))
     night.account.on("describe_instances", OURS, kept)
     night.guest.answers("servicing_state", {"installing": True}, {"installing": False})
@@ -160,7 +160,7 @@ def test_a_host_that_somebody_else_patches_for_too_long_is_held(night: Stage) ->
 def test_others_that_come_one_after_the_other_have_one_time_together(night: Stage) -> None:
     night.guest.others = lambda: [] if int(night.clock.now()) // 300 % 2 else PATCHING
     night.guest.answers("servicing_state", {"installing": True})
-    with contextlib.suppress(Held):
+    with contextlib.suppress(NeedsAttention):
         restore(night, install_timeout_seconds=1800)
     assert night.clock.passed <= 600 + 1800 + 120
 
@@ -194,7 +194,7 @@ def test_what_is_no_patch_run_of_others_keeps_nobody_waiting(night: Stage, row: 
 def test_a_host_of_a_scheduler_is_put_back_while_its_schedule_is_the_same(
     night: Stage, now: str, stopped: bool
 ) -> None:
-    night.ledger.learn(RUN, ID, {"scheduler": "Schedule=office-hours"})
+    night.ledger.update_facts(RUN, ID, {"scheduler": "Schedule=office-hours"})
     there = tags(Schedule=now, **{"IS-ManagedBy": "a hub that has put its own tag on it since"})
     night.account.on("describe_instances", shown("running", launched=LAUNCHED, Tags=there))
     if stopped:
@@ -205,7 +205,7 @@ def test_a_host_of_a_scheduler_is_put_back_while_its_schedule_is_the_same(
 
 def test_a_host_whose_patch_failed_is_stopped_too(night: Stage) -> None:
     """AWS's own sample runbook aborts before its restore step when a patch fails."""
-    night.ledger.conclude(RUN, ID, Verdict("failed", "patch", "still_missing", "KB1 is missing."))
+    night.ledger.set_outcome(RUN, ID, Verdict("failed", "patch", "still_missing", "KB1 is missing."))
     assert restore(night)["changed"] is True
     assert night.ledger.host(RUN, ID).reason_code == "still_missing"
 
@@ -390,7 +390,7 @@ def test_a_host_that_does_not_stop_in_time_is_held_and_stays_open(night: Stage) 
 
 
 def test_why_it_failed_before_is_kept_in_the_reason(night: Stage) -> None:
-    night.ledger.conclude(RUN, ID, Verdict("failed", "patch", "still_missing", "KB1 is missing."))
+    night.ledger.set_outcome(RUN, ID, Verdict("failed", "patch", "still_missing", "KB1 is missing."))
     night.account.on("stop_instances", client_error("OperationNotPermitted"))
     held(night)
     reason = str(night.ledger.host(RUN, ID).reason)
@@ -405,7 +405,7 @@ def test_a_host_that_another_run_took_over_is_not_stopped(night: Stage) -> None:
 
 
 def test_the_time_for_the_hosts_way_does_not_keep_it_on(night: Stage) -> None:
-    night.ledger.learn(RUN, ID, {"deadline_at": START})
+    night.ledger.update_facts(RUN, ID, {"deadline_at": START})
     assert restore(night)["changed"] is True
 
 
@@ -427,7 +427,7 @@ def test_check_mode_says_what_would_be_stopped(night: Stage) -> None:
 @pytest.mark.parametrize("answer", [OURS, shown("running", launched=300), OFF], ids=["ours", "theirs", "off"])
 def test_check_mode_stops_and_closes_nothing(night: Stage, answer: dict[str, Any]) -> None:
     night.account.on("describe_instances", answer)
-    with contextlib.suppress(Held):
+    with contextlib.suppress(NeedsAttention):
         restore(night, check_mode=True)
     assert stops(night) == 0
     assert is_open(night)
@@ -440,7 +440,7 @@ def installs(stage: Stage, outcome: Outcome, run_id: str = RUN, **facts: Any) ->
     """Let the ledger say that an installation is under way, whose command ends so."""
     stage.guest.on("AWS-RunPatchBaseline", outcome)
     stage.aws.call("ssm", "send_command", InstanceIds=[ID], DocumentName="AWS-RunPatchBaseline", Parameters={})
-    stage.ledger.learn(run_id, ID, {"installing_command_id": INSTALLING, **facts})
+    stage.ledger.update_facts(run_id, ID, {"installing_command_id": INSTALLING, **facts})
 
 
 def test_an_installation_under_way_is_waited_for(night: Stage) -> None:
@@ -492,14 +492,14 @@ def test_an_installation_that_was_overdue_already_is_not_waited_for_again(night:
 
 def test_what_others_install_or_a_repair_writes_is_not_cut_off_either(night: Stage) -> None:
     """No command of ours tells when that has ended, so the host is asked."""
-    night.ledger.learn(RUN, ID, {"servicing": True})
+    night.ledger.update_facts(RUN, ID, {"servicing": True})
     night.guest.answers("servicing_state", {"installing": True}, {"installing": False})
     assert restore(night)["changed"] is True
     assert (night.guest.names, night.facts()["servicing"]) == (["servicing_state"] * 2, False)
 
 
 def test_an_installation_of_others_that_hangs_holds_the_host(night: Stage) -> None:
-    night.ledger.learn(RUN, ID, {"servicing": True, "installation_overdue": True})
+    night.ledger.update_facts(RUN, ID, {"servicing": True, "installation_overdue": True})
     night.guest.answers("servicing_state", {"installing": True})
     assert (held(night).code, stops(night)) == ("installation_running", 0)
 

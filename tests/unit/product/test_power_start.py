@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Deferred, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Deferred, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._power.start import NO_CAPACITY, NO_HEADROOM
-from ansible_collections.patchfleet.windows.plugins.module_utils._power.step import STEP
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
 
 from .fakes import DAY, ID, START, by_time, client_error, moment, reservations, shown
 from .stage import RUN, Stage, a_host
@@ -32,7 +32,7 @@ def night(stage: Stage) -> Stage:
 
 def start(stage: Stage, *, check_mode: bool = False, **params: Any) -> dict[str, Any]:
     options = {"run_id": RUN, "host": ID, "instance_id": ID, "state": "started", **params}
-    return perform(STEP, stage.context(STEP, check_mode=check_mode, **options))
+    return perform(OPERATION, stage.context(OPERATION, check_mode=check_mode, **options))
 
 
 def refusal(stage: Stage, **params: Any) -> PatchFleetError:
@@ -174,7 +174,7 @@ def test_a_start_without_room_is_tried_again(night: Stage, code: str) -> None:
     night.account.on("start_instances", client_error(code), client_error(code), STARTED)
     assert start(night)["started"] is True
     assert night.clock.pauses[:2] == [30, 45]
-    assert night.told[0] == f"no room yet: {code}"
+    assert night.message[0] == f"no room yet: {code}"
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_a_host_that_does_not_get_past_pending_is_given_up(night: Stage) -> None
 
 
 def test_a_host_whose_whole_time_ends_earlier_is_given_up_then(night: Stage) -> None:
-    night.ledger.learn(RUN, ID, {"deadline_at": START + 300})
+    night.ledger.update_facts(RUN, ID, {"deadline_at": START + 300})
     night.account.on("describe_instances", OFF, PENDING)
     assert refusal(night).code == "start_timeout"
     assert night.clock.passed == 300

@@ -18,7 +18,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report.build i
 from .fakes import ID, START
 from .stage import RUN, Stage, a_host
 
-BEGUN = ["start", "ready", "disk", "repair", "patch", "verify", "restore"]
+STARTED = ["start", "ready", "disk", "repair", "patch", "verify", "restore"]
 
 
 def report(stage: Stage) -> dict[str, Any]:
@@ -32,27 +32,31 @@ def host_of(stage: Stage) -> dict[str, Any]:
 
 
 def step(stage: Stage, name: str, seconds: float, ok: bool = True) -> None:
-    stage.ledger.begin_step(RUN, ID, name, stage.clock.now())
+    stage.ledger.begin_phase(RUN, ID, name, stage.clock.now())
     stage.clock.sleep(seconds)
-    stage.ledger.end_step(RUN, ID, name, stage.clock.now(), ok)
+    stage.ledger.end_phase(RUN, ID, name, stage.clock.now(), ok)
 
 
 def test_of_a_host_that_was_never_begun_nothing_is_claimed(stage: Stage) -> None:
     stage.open_run(a_host(facts={}))
     host = host_of(stage)
     unknown = (
-        *("original_state", "final_state", "installed", "missing", "failed_updates", "reboots", "free_gib_before"),
-        *(
-            "free_gib_after",
-            "grown_gib",
-            "verified_at",
-            "on_seconds",
-            "idle_seconds",
-            "outcome",
-            "step",
-            "reason",
-            "type",
-        ),
+        "original_state",
+        "final_state",
+        "installed",
+        "missing",
+        "failed_updates",
+        "reboots",
+        "free_gib_before",
+        "free_gib_after",
+        "grown_gib",
+        "verified_at",
+        "on_seconds",
+        "idle_seconds",
+        "outcome",
+        "step",
+        "reason",
+        "type",
     )
     assert {name: host[name] for name in unknown} == dict.fromkeys(unknown)
     assert (host["started_by_run"], host["repaired"], host["seconds"], host["timeline"]) == (False, [], {}, [])
@@ -61,7 +65,7 @@ def test_of_a_host_that_was_never_begun_nothing_is_claimed(stage: Stage) -> None
 def test_a_hosts_whole_way_is_told(stage: Stage) -> None:
     stage.open_run(a_host(facts={"type": "t3.large", "az": "eu-central-1a"}))
     step(stage, "start", 30)
-    stage.ledger.learn(RUN, ID, {"started_by_run": True, "on_since": START + 10, "original_state": "stopped"})
+    stage.ledger.update_facts(RUN, ID, {"started_by_run": True, "on_since": START + 10, "original_state": "stopped"})
     for name, seconds in (
         ("ready", 60.25),
         ("disk", 10),
@@ -72,10 +76,10 @@ def test_a_hosts_whole_way_is_told(stage: Stage) -> None:
     ):
         step(stage, name, seconds)
     step(stage, "restore", 90)
-    stage.ledger.learn(
+    stage.ledger.update_facts(
         RUN, ID, {"off_at": stage.clock.now(), "final_state": "stopped", "installed": ["KB1"], "missing": []}
     )
-    stage.ledger.conclude(RUN, ID, Verdict("patched"))
+    stage.ledger.set_outcome(RUN, ID, Verdict("patched"))
     host = host_of(stage)
     assert host["seconds"] == {
         "start": 30,
@@ -99,8 +103,8 @@ def test_a_hosts_whole_way_is_told(stage: Stage) -> None:
 
 def test_a_step_that_still_goes_on_is_counted_until_now(stage: Stage) -> None:
     stage.open_run()
-    stage.ledger.begin_step(RUN, ID, "patch", START)
-    stage.ledger.learn(RUN, ID, {"on_since": START - 60})
+    stage.ledger.begin_phase(RUN, ID, "patch", START)
+    stage.ledger.update_facts(RUN, ID, {"on_since": START - 60})
     stage.clock.sleep(300)
     host = host_of(stage)
     assert (host["seconds"], host["on_seconds"], host["idle_seconds"]) == ({"patch": 300}, 360, 60)
@@ -110,7 +114,7 @@ def test_a_step_that_still_goes_on_is_counted_until_now(stage: Stage) -> None:
 def test_a_step_that_was_cut_off_is_counted_until_the_last_sign_of_life(stage: Stage) -> None:
     """Its controller died then or soon after, whenever somebody asks for the report."""
     stage.open_run()
-    stage.ledger.begin_step(RUN, ID, "patch", stage.clock.now())
+    stage.ledger.begin_phase(RUN, ID, "patch", stage.clock.now())
     stage.clock.sleep(300)
     stage.ledger.heartbeat(RUN, stage.clock.now())
     stage.clock.sleep(50_000)
@@ -121,7 +125,7 @@ def test_idle_time_is_never_below_zero(stage: Stage) -> None:
     """Clocks are rounded, and a step may begin before EC2 calls the host on."""
     stage.open_run()
     step(stage, "patch", 300)
-    stage.ledger.learn(RUN, ID, {"on_since": START + 10, "off_at": START + 20})
+    stage.ledger.update_facts(RUN, ID, {"on_since": START + 10, "off_at": START + 20})
     assert host_of(stage)["idle_seconds"] == 0
 
 
@@ -144,11 +148,14 @@ def test_hosts_are_told_in_planned_order_with_a_reason_each(stage: Stage) -> Non
         a_host("i-1", name="z"),
         a_host("w", position=2, kind="winrm", instance_id=None),
     )
-    stage.ledger.conclude(RUN, "i-2", Verdict("failed", "disk", "no_room", "Only 3 GiB are free."))
+    stage.ledger.set_outcome(RUN, "i-2", Verdict("failed", "disk", "no_room", "Only 3 GiB are free."))
     hosts = report(stage)["hosts"]
     assert [host["host"] for host in hosts] == ["z", "b", "dev-01"]
     assert [hosts[1][name] for name in ("outcome", "step", "reason_code", "reason")] == [
-        *("failed", "disk", "no_room", "Only 3 GiB are free."),
+        "failed",
+        "disk",
+        "no_room",
+        "Only 3 GiB are free.",
     ]
     assert (hosts[2]["instance_id"], hosts[2]["kind"]) == (None, "winrm")
 
@@ -159,6 +166,6 @@ def test_the_totals_agree_with_the_hosts(tmp_path_factory: pytest.TempPathFactor
     stage = Stage(tmp_path_factory.mktemp("ledger"))
     hosts = [a_host(f"i-{number}", position=number, outcome=outcome) for number, outcome in enumerate(outcomes)]
     stage.open_run(*hosts or [a_host(outcome="patched")])
-    told = report(stage)
-    assert sum(told["totals"].values()) == len(told["hosts"])
-    assert told["totals"] == {name: outcomes.count(name) for name in OUTCOMES if name in outcomes} or not outcomes
+    message = report(stage)
+    assert sum(message["totals"].values()) == len(message["hosts"])
+    assert message["totals"] == {name: outcomes.count(name) for name in OUTCOMES if name in outcomes} or not outcomes

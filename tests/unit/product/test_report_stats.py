@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import OWN_PREFIX, PREFIX
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.stats import LONGEST, NAMED, to_stats
-from ansible_collections.patchfleet.windows.plugins.module_utils._settings.variables import OWN_PREFIX, PREFIX
 
 from .stage import RUN, Stage, a_host
 
@@ -29,18 +29,18 @@ def test_it_tells_the_totals_and_whom_to_look_at_the_worst_first(stage: Stage) -
     hosts = [a_host(f"i-{at}", position=at, name=f"web-{at}") for at in range(3)]
     stage.open_run(*hosts)
     for host, verdict in zip(hosts, verdicts, strict=True):
-        stage.ledger.conclude(RUN, host.key, verdict)
-    told = to_stats(build_report(stage.ledger, RUN, stage.clock.now()))[KEY]
-    assert told["totals"] == {"patched": 1, "deferred": 1, "held": 1}
-    assert told["look_at"] == ["web-2 held: It is installing.", "web-1 deferred: No time."]
-    assert (told["run_id"], told["operation"], told["breaker"]) == (RUN, "install", None)
+        stage.ledger.set_outcome(RUN, host.key, verdict)
+    message = to_stats(build_report(stage.ledger, RUN, stage.clock.now()))[KEY]
+    assert message["totals"] == {"patched": 1, "deferred": 1, "held": 1}
+    assert message["look_at"] == ["web-2 held: It is installing.", "web-1 deferred: No time."]
+    assert (message["run_id"], message["operation"], message["breaker"]) == (RUN, "install", None)
 
 
 def test_a_large_fleet_makes_no_large_artifact(stage: Stage) -> None:
     hosts = [a_host(f"i-{at}", position=at, name=f"web-{at}") for at in range(NAMED + 3)]
     stage.open_run(*hosts)
     for host in hosts:
-        stage.ledger.conclude(RUN, host.key, Verdict("failed", reason="x" * 5000))
-    told = to_stats(build_report(stage.ledger, RUN, stage.clock.now()))[KEY]
-    assert [len(sentence) for sentence in told["look_at"]] == [LONGEST] * NAMED
-    assert told["more_to_look_at"] == 3
+        stage.ledger.set_outcome(RUN, host.key, Verdict("failed", reason="x" * 5000))
+    message = to_stats(build_report(stage.ledger, RUN, stage.clock.now()))[KEY]
+    assert [len(sentence) for sentence in message["look_at"]] == [LONGEST] * NAMED
+    assert message["more_to_look_at"] == 3

@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Held, PatchFleetError
-from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, Verdict, Way
-from ansible_collections.patchfleet.windows.plugins.module_utils._power.step import STEP as POWER
-from ansible_collections.patchfleet.windows.plugins.module_utils._run.step import STEP
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import (
+    LEASE_SECONDS,
+    HostDurations,
+    Verdict,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
 
 from .fakes import ID, START, client_error, shown
 from .stage import RUN, Stage, a_host
@@ -28,7 +32,7 @@ def a_run_with_two_hosts(stage: Stage) -> None:
 
 
 def run(stage: Stage, state: str, *, check_mode: bool = False, **params: Any) -> dict[str, Any]:
-    return perform(STEP, stage.context(STEP, check_mode=check_mode, state=state, **params))
+    return perform(OPERATION, stage.context(OPERATION, check_mode=check_mode, state=state, **params))
 
 
 def outcome(stage: Stage, key: str = ID) -> tuple[str | None, str | None, str | None]:
@@ -37,7 +41,7 @@ def outcome(stage: Stage, key: str = ID) -> tuple[str | None, str | None, str | 
 
 
 def begin(stage: Stage, step: str = "patch") -> None:
-    stage.ledger.begin_step(RUN, ID, step, stage.clock.now())
+    stage.ledger.begin_phase(RUN, ID, step, stage.clock.now())
 
 
 def switch_on(stage: Stage) -> None:
@@ -51,22 +55,22 @@ def switch_on(stage: Stage) -> None:
 
 
 def test_a_host_that_went_its_whole_way_gets_what_was_proven(stage: Stage) -> None:
-    stage.ledger.learn(RUN, ID, {"proposed_outcome": "patched"})
+    stage.ledger.update_facts(RUN, ID, {"proposed_outcome": "patched"})
     assert run(stage, "host_done", run_id=RUN, host=ID) == {"changed": True, "outcome": "patched", "reason": None}
-    assert stage.told == ["patched"]
+    assert stage.message == ["patched"]
 
 
 def test_how_long_its_steps_took_is_remembered(stage: Stage) -> None:
     begin(stage, "start")
     stage.clock.sleep(60)
-    stage.ledger.end_step(RUN, ID, "start", stage.clock.now(), ok=True)
-    stage.ledger.learn(RUN, ID, {"proposed_outcome": "patched"})
+    stage.ledger.end_phase(RUN, ID, "start", stage.clock.now(), ok=True)
+    stage.ledger.update_facts(RUN, ID, {"proposed_outcome": "patched"})
     run(stage, "host_done", run_id=RUN, host=ID)
-    assert stage.ledger.history(ID) == [Way(ID, RUN, START + 60, "patched", {"start": 60.0})]
+    assert stage.ledger.history(ID) == [HostDurations(ID, RUN, START + 60, "patched", {"start": 60.0})]
 
 
 def test_a_way_that_proved_nothing_or_only_looked_predicts_nothing(stage: Stage) -> None:
-    stage.ledger.learn(RUN, ID, {"proposed_outcome": "noncompliant"})
+    stage.ledger.update_facts(RUN, ID, {"proposed_outcome": "noncompliant"})
     run(stage, "host_done", run_id=RUN, host=ID)
     run(stage, "host_done", run_id=RUN, host=NEVER_BEGUN)
     assert stage.ledger.histories([ID, NEVER_BEGUN]) == {}
@@ -87,10 +91,10 @@ def test_a_host_that_fails_for_the_same_cause_again_is_told_so(stage: Stage) -> 
         if run_id != RUN:
             stage.clock.sleep(3600)
             stage.open_run(a_host(run_id=run_id), run_id=run_id)
-        stage.ledger.conclude(run_id, ID, verdict)
-        told = run(stage, "host_done", run_id=run_id, host=ID)["reason"]
+        stage.ledger.set_outcome(run_id, ID, verdict)
+        message = run(stage, "host_done", run_id=run_id, host=ID)["reason"]
         stage.ledger.close_run(run_id, stage.clock.now())
-    assert told == f"The proxy refuses it. It failed for the same cause in its last run, {RUN}: it needs a person."
+    assert message == f"The proxy refuses it. It failed for the same cause in its last run, {RUN}: it needs a person."
 
 
 @pytest.mark.parametrize(("hresult", "again"), [("0x80073712", True), ("0x80070020", False)])
@@ -100,21 +104,21 @@ def test_updates_that_are_missing_again_have_the_same_cause_by_their_hresults(
     for run_id, code in ((RUN, "0x80073712"), ("run-2", hresult)):
         if run_id != RUN:
             stage.open_run(a_host(run_id=run_id), run_id=run_id)
-        stage.ledger.learn(
+        stage.ledger.update_facts(
             run_id, ID, {"failed_updates": [{"kb": "KB1", "hresult": code}, {"kb": "KB2", "hresult": None}]}
         )
-        stage.ledger.conclude(run_id, ID, Verdict("failed", "patch", "still_missing", "Still missing."))
-        told = run(stage, "host_done", run_id=run_id, host=ID)["reason"]
+        stage.ledger.set_outcome(run_id, ID, Verdict("failed", "patch", "still_missing", "Still missing."))
+        message = run(stage, "host_done", run_id=run_id, host=ID)["reason"]
         stage.ledger.close_run(run_id, stage.clock.now())
         stage.clock.sleep(3600)
-    assert ("needs a person" in told) is again
+    assert ("needs a person" in message) is again
 
 
 def test_a_host_that_failed_stays_failed_after_it_was_put_back(stage: Stage) -> None:
-    stage.ledger.conclude(RUN, ID, Verdict("failed", "disk", "no_room", "C: is full."))
-    stage.ledger.learn(RUN, ID, {"proposed_outcome": "patched"})
+    stage.ledger.set_outcome(RUN, ID, Verdict("failed", "disk", "no_room", "C: is full."))
+    stage.ledger.update_facts(RUN, ID, {"proposed_outcome": "patched"})
     assert run(stage, "host_done", run_id=RUN, host=ID)["outcome"] == "failed"
-    assert stage.told == ["failed: C: is full."]
+    assert stage.message == ["failed: C: is full."]
 
 
 def test_a_failure_outside_our_steps_is_written_down(stage: Stage) -> None:
@@ -145,7 +149,7 @@ def test_a_host_that_was_only_asked_in_was_not_begun(stage: Stage) -> None:
 def test_a_host_that_was_proven_and_is_not_on_because_of_us_keeps_what_it_reached(stage: Stage) -> None:
     begin(stage)
     stage.record("running")
-    stage.ledger.learn(RUN, ID, {"proposed_outcome": "patched"})
+    stage.ledger.update_facts(RUN, ID, {"proposed_outcome": "patched"})
     run(stage, "closed", run_id=RUN)
     assert outcome(stage) == ("patched", None, None)
 
@@ -153,7 +157,7 @@ def test_a_host_that_was_proven_and_is_not_on_because_of_us_keeps_what_it_reache
 def test_a_host_that_is_still_on_because_of_us_did_not_reach_its_end(stage: Stage) -> None:
     begin(stage)
     switch_on(stage)
-    stage.ledger.learn(RUN, ID, {"proposed_outcome": "patched"})
+    stage.ledger.update_facts(RUN, ID, {"proposed_outcome": "patched"})
     run(stage, "closed", run_id=RUN)
     assert outcome(stage) == ("failed", "patch", "interrupted")
 
@@ -206,9 +210,9 @@ def test_who_worked_for_the_dead_run_loses_the_host_to_who_asks(stage: Stage) ->
     """Workers that a killed controller left behind, or a controller that was frozen and comes back."""
     switch_on(stage)
     (host,) = find(stage, take_over=True)["hosts"]
-    with pytest.raises(Held, match="Another run has taken"):
-        stage.ledger.learn(RUN, ID, {"reboots": 1}, fence=1)
-    stage.ledger.learn(RUN, ID, {"reboots": 2}, fence=host["fence"])
+    with pytest.raises(NeedsAttention, match="Another run has taken"):
+        stage.ledger.update_facts(RUN, ID, {"reboots": 1}, fence=1)
+    stage.ledger.update_facts(RUN, ID, {"reboots": 2}, fence=host["fence"])
     assert stage.ledger.host(RUN, ID).facts["reboots"] == 2
 
 

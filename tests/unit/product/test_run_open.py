@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.hosts import FleetHost
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import (
     LEASE_SECONDS,
+    HostDurations,
     PowerRecord,
     Verdict,
-    Way,
 )
-from ansible_collections.patchfleet.windows.plugins.module_utils._run.step import STEP
-from ansible_collections.patchfleet.windows.plugins.module_utils._settings.variables import read
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
 
 from .fakes import ID, NODE_ID, START, VOLUME_ID, client_error, moment, shown
 from .stage import RUN, Stage, a_host, a_run
@@ -67,9 +67,9 @@ def run(
 ) -> dict[str, Any]:
     fleet = [host.as_result() for host in hosts or (OFF, ON)]
     context = stage.context(
-        STEP, check_mode=check_mode, state=state, settings=read(variables), fleet=fleet, forks=forks
+        OPERATION, check_mode=check_mode, state=state, settings=read(variables), fleet=fleet, forks=forks
     )
-    return STEP.work(context)
+    return OPERATION.work(context)
 
 
 def refusal(stage: Stage, *hosts: FleetHost, **more: Any) -> PatchFleetError:
@@ -108,10 +108,12 @@ def test_check_mode_plans_only(stage: Stage) -> None:
 def test_a_slice_keeps_what_the_other_slices_ask_of_it(stage: Stage) -> None:
     settings = {**read({"patch_failure_budget": "30%"}), "slice_of": "41"}
     fleet = [host.as_result() for host in (OFF, ON, OUT)]
-    opened = STEP.work(stage.context(STEP, state="opened", settings=settings, fleet=fleet))
+    opened = OPERATION.work(stage.context(OPERATION, state="opened", settings=settings, fleet=fleet))
     kept = stage.ledger.run(opened["run_id"]).settings
     assert kept["slice"] == {"of": "41", "failure_budget": "30%", "hosts": 2}
-    whole = STEP.work(stage.context(STEP, state="opened", settings={**settings, "slice_of": None}, fleet=fleet))
+    whole = OPERATION.work(
+        stage.context(OPERATION, state="opened", settings={**settings, "slice_of": None}, fleet=fleet)
+    )
     assert "slice" not in stage.ledger.run(whole["run_id"]).settings
 
 
@@ -137,7 +139,7 @@ def test_the_plan_says_what_is_tried_again_after_the_last_run(stage: Stage) -> N
         (OTHER, Verdict("patched")),
         ("i-9", Verdict("deferred", "admit", "no_time", "Too late.")),
     ):
-        stage.ledger.conclude(RUN, key, verdict)
+        stage.ledger.set_outcome(RUN, key, verdict)
     stage.ledger.close_run(RUN, START)
     text = " ".join(run(stage, "planned")["lines"])
     assert f"Tried again after run {RUN}: dev-01 (failed: still_missing)." in text
@@ -215,9 +217,9 @@ def test_the_plan_says_when_the_credentials_end_before_the_run(stage: Stage) -> 
 
 def test_an_empty_selection_opens_no_run(stage: Stage) -> None:
     """awx#14804, awx#15775: no host matched and the job is green."""
-    context = stage.context(STEP, state="opened", settings=read({}), fleet=[])
+    context = stage.context(OPERATION, state="opened", settings=read({}), fleet=[])
     with pytest.raises(PatchFleetError, match="No host was found"):
-        STEP.work(context)
+        OPERATION.work(context)
     assert stage.ledger.runs() == []
 
 
@@ -247,14 +249,14 @@ def test_power_rights_are_tried_dry_on_one_stopped_host_a_region(stage: Stage) -
     assert len(stage.account.of("stop_instances")) == 2
 
 
-@pytest.mark.parametrize("lacking", ["create_tags", "delete_tags"])
-def test_the_right_to_mark_is_tried_dry_on_one_host_a_region(stage: Stage, lacking: str) -> None:
+@pytest.mark.parametrize("missing", ["create_tags", "delete_tags"])
+def test_the_right_to_mark_is_tried_dry_on_one_host_a_region(stage: Stage, missing: str) -> None:
     stage.account.on("create_tags", DRY_RUN)
     stage.account.on("delete_tags", DRY_RUN)
     run(stage, "planned", OFF, ON, patch_mark_tag="patchfleet:run")
     (tried,) = stage.account.of("create_tags")
     assert (tried.params["DryRun"], tried.params["Tags"][0]["Key"]) == (True, "patchfleet:run")
-    stage.account.on(lacking, denied(lacking))
+    stage.account.on(missing, denied(missing))
     assert refusal(stage, patch_mark_tag="patchfleet:run").code == "access_denied"
 
 
@@ -313,7 +315,10 @@ def test_sending_commands_is_simulated_for_the_role_and_the_targets_tags(stage: 
     }
     keys = {entry["ContextKeyName"] for entry in calls[0].params["ContextEntries"]}
     assert keys == {
-        *("aws:RequestedRegion", "aws:ResourceTag/PatchGroup", "ssm:resourceTag/PatchGroup", "iam:PassedToService")
+        "aws:RequestedRegion",
+        "aws:ResourceTag/PatchGroup",
+        "ssm:resourceTag/PatchGroup",
+        "iam:PassedToService",
     }
 
 
@@ -443,7 +448,9 @@ def test_what_ways_took_is_expected_of_the_next(stage: Stage, operation: str, ex
     nights = {ID: [("patched", 900.0), ("patched", 1200.0), ("compliant", 300.0)], OTHER: [("compliant", 300.0)]}
     for key, ways in nights.items():
         for number, (outcome, seconds) in enumerate(ways):
-            stage.ledger.remember(Way(key, f"run-{number}", START - 86400 + number, outcome, {"patch": seconds}))
+            stage.ledger.save_durations(
+                HostDurations(key, f"run-{number}", START - 86400 + number, outcome, {"patch": seconds})
+            )
     large = a_target("i-7", "other-type", type="m5.24xlarge")
     result = run(stage, "opened", OFF, ON, large, patch_operation=operation)
     facts = [stage.ledger.host(result["run_id"], key).facts for key in (ID, OTHER, "i-7")]
@@ -520,8 +527,8 @@ def test_a_closed_window_refuses_a_run_and_the_plan_says_so(stage: Stage) -> Non
     assert refusal(stage, patch_maintenance_window="nights").code == "outside_window"
     lines = run(stage, "planned", patch_maintenance_window="nights")["lines"]
     assert "opens next at 2026-11-21T22:00:00Z" in " ".join(lines)
-    told = {"patch_maintenance_window": "nights", "patch_outside_window_ok": True}
-    assert stage.ledger.run(run(stage, "opened", **told)["run_id"]).settings["deadline_at"] is None
+    message = {"patch_maintenance_window": "nights", "patch_outside_window_ok": True}
+    assert stage.ledger.run(run(stage, "opened", **message)["run_id"]).settings["deadline_at"] is None
 
 
 def test_the_end_of_an_open_window_is_the_runs_deadline(stage: Stage) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, Verdict
-from ansible_collections.patchfleet.windows.plugins.module_utils._run.step import STEP
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
 
 from .fakes import ID, START
 from .stage import RUN, Stage, a_host
@@ -24,7 +24,7 @@ OTHER = "i-0fedcba9876543210"
 
 
 def run(stage: Stage, state: str, *, check_mode: bool = False, **params: Any) -> dict[str, Any]:
-    return perform(STEP, stage.context(STEP, check_mode=check_mode, state=state, **params))
+    return perform(OPERATION, stage.context(OPERATION, check_mode=check_mode, state=state, **params))
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def night(stage: Stage) -> Stage:
     stage.open_run(a_host(), a_host(OTHER, position=1, name="dev-02"))
     stage.record("stopped")
     stage.ledger.note_start(ID, RUN, START)
-    stage.ledger.conclude(RUN, OTHER, Verdict("failed", "patch", "still_missing", "KB1 is missing."))
-    stage.ledger.begin_step(RUN, ID, "start", START)
+    stage.ledger.set_outcome(RUN, OTHER, Verdict("failed", "patch", "still_missing", "KB1 is missing."))
+    stage.ledger.begin_phase(RUN, ID, "start", START)
     return stage
 
 

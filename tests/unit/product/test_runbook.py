@@ -12,16 +12,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-PLACES = {"PatchFleetError": 1, "Deferred": 1, "Held": 1, "Excluded": 1, "Cause": 0, "Verdict": 2, "ScriptEnded": 1}
+PLACES = {
+    "PatchFleetError": 1,
+    "Deferred": 1,
+    "NeedsAttention": 1,
+    "Excluded": 1,
+    "Cause": 0,
+    "Verdict": 2,
+    "ScriptEnded": 1,
+}
 """Where the code stands among the arguments."""
 WORD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 PUT_TOGETHER = {
-    "commands.py": {"instance_terminated", "instance_stopped", "instance_stopping", "instance_shutting_down"},
+    "run_command.py": {"instance_terminated", "instance_stopped", "instance_stopping", "instance_shutting_down"},
     "user_tasks.py": {"pre_tasks_failed", "post_tasks_failed", "start_tasks_failed", "room_tasks_failed"},
     "install.py": {"agent_lost", "installation_hung", "install_timeout"},
     "errors.py": {"access_denied", "credentials_expired", "throttled"},
     "discover.py": {"no_way_in", "not_windows"},
-    "plan.py": {"excluded_by_user"},
+    "order.py": {"excluded_by_user"},
 }
 """Codes that no constructor holds as one text, by the file that makes them."""
 NOT_CODES = {"category", "reason_code", "instance_", "_tasks_failed", "stop"}
@@ -56,7 +64,7 @@ def codes() -> set[str]:
 
 
 def test_what_plan_says_to_look_at_is_there_too() -> None:
-    source = (ROOT / "plugins" / "module_utils" / "_run" / "prerequisites.py").read_text()
+    source = (ROOT / "plugins" / "module_utils" / "_plan" / "prerequisites.py").read_text()
     section = (ROOT / "docs" / "runbook.md").read_text().partition("says to look at")[2].partition("\n## ")[0]
     assert set(re.findall(r'(?:return |\()\s*"([a-z]+(?:_[a-z]+)+)",\s', source)) == set(
         re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE)
@@ -66,8 +74,8 @@ def test_what_plan_says_to_look_at_is_there_too() -> None:
 def test_the_runbook_has_each_code_and_no_other() -> None:
     text = (ROOT / "docs" / "runbook.md").read_text().partition("## By outcome")[2]
     rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
-    told = {code for row in rows for code in re.findall(r"`([a-z0-9_]+)`", row)}
-    told |= set(re.findall(r"`([a-z0-9_]+)`", text.partition("## Before anything is touched")[2]))
+    message = {code for row in rows for code in re.findall(r"`([a-z0-9_]+)`", row)}
+    message |= set(re.findall(r"`([a-z0-9_]+)`", text.partition("## Before anything is touched")[2]))
     outcomes = {"patched", "compliant", "noncompliant", "deferred", "excluded", "failed", "held"}
-    assert codes() - told == set()
-    assert told - codes() - outcomes == set()
+    assert codes() - message == set()
+    assert message - codes() - outcomes == set()

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import AwsError
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import PatchFleetError
-from ansible_collections.patchfleet.windows.plugins.module_utils._setup.step import STEP
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_profile_association import OPERATION
 
 from .fakes import ID, client_error, instance, listed, reservations, tags
 from .stage import Stage
@@ -52,11 +52,11 @@ def decided(decision: str) -> dict[str, Any]:
 
 def present(stage: Stage, *, check_mode: bool = False, **params: Any) -> dict[str, Any]:
     named = {"instance_profile": "ours", "tag_key": "PatchGroup", "tag_value": "Windows", **params}
-    return STEP.work(stage.context(STEP, check_mode=check_mode, **named))
+    return OPERATION.work(stage.context(OPERATION, check_mode=check_mode, **named))
 
 
 def absent(stage: Stage, *, check_mode: bool = False) -> dict[str, Any]:
-    return STEP.work(stage.context(STEP, check_mode=check_mode, state="absent", instance_profile="ours"))
+    return OPERATION.work(stage.context(OPERATION, check_mode=check_mode, state="absent", instance_profile="ours"))
 
 
 def test_a_host_without_a_profile_gets_it(stage: Stage) -> None:

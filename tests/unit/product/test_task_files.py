@@ -18,7 +18,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.patchfleet.windows.plugins.filter.task_files import FilterModule
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import InvalidOption
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._task_files import (
     FOR_ALL_HOSTS,
     run_on_host,
@@ -26,7 +26,7 @@ from ansible_collections.patchfleet.windows.plugins.plugin_utils._task_files imp
 )
 
 
-def look(folder: Path, content: Any, **others: Any) -> bool:
+def poll(folder: Path, content: Any, **others: Any) -> bool:
     for name, tasks in {"pre": content, **others}.items():
         text = tasks if isinstance(tasks, str) else yaml.safe_dump(tasks)
         (folder / f"{name}.yml").write_text(text)
@@ -35,7 +35,7 @@ def look(folder: Path, content: Any, **others: Any) -> bool:
 
 def refusal(folder: Path, content: Any, **others: Any) -> str:
     with pytest.raises(InvalidOption) as caught:
-        look(folder, content, **others)
+        poll(folder, content, **others)
     assert caught.value.reason.startswith("patch_pre_tasks: ")
     assert caught.value.reason.endswith("Nothing was touched.")
     return caught.value.reason
@@ -115,7 +115,7 @@ def test_what_is_no_file_of_tasks_is_refused(tmp_path: Path, content: Any, said:
     ids=str,
 )
 def test_everything_else_is_the_users(tmp_path: Path, tasks: Any) -> None:
-    look(tmp_path, tasks)
+    poll(tmp_path, tasks)
 
 
 ON_HOST: list[Any] = [
@@ -141,11 +141,11 @@ ELSEWHERE: list[Any] = [
     ("tasks", "on_host"), [*((tasks, True) for tasks in ON_HOST), *((tasks, False) for tasks in ELSEWHERE)], ids=str
 )
 def test_what_needs_a_connection_to_the_host_is_known(tmp_path: Path, tasks: Any, on_host: bool) -> None:
-    assert look(tmp_path, tasks, other=[{"win_shell": "x"}]) is on_host
+    assert poll(tmp_path, tasks, other=[{"win_shell": "x"}]) is on_host
 
 
 def test_secrets_and_tags_of_ansible_can_be_read(tmp_path: Path) -> None:
-    look(tmp_path, "- debug: {msg: !unsafe '{{ x }}'}")
+    poll(tmp_path, "- debug: {msg: !unsafe '{{ x }}'}")
 
 
 def test_what_works_on_all_hosts_at_once_is_what_ansible_core_says() -> None:

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._errors import Held
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
-from ansible_collections.patchfleet.windows.plugins.module_utils._run.conclude import conclude_interrupted
-from ansible_collections.patchfleet.windows.plugins.module_utils._run.step import STEP
-from ansible_collections.patchfleet.windows.plugins.module_utils._step import perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._run.outcomes import set_interrupted_outcomes
 
 from .fakes import ID
 from .stage import RUN, Stage, a_host
@@ -24,14 +24,14 @@ from .stage import RUN, Stage, a_host
 @pytest.fixture(autouse=True)
 def a_run_under_way(stage: Stage) -> None:
     stage.open_run()
-    stage.ledger.begin_step(RUN, ID, "start", stage.clock.now())
+    stage.ledger.begin_phase(RUN, ID, "start", stage.clock.now())
 
 
 def write(stage: Stage, state: str, tasks: str, reason: str = "It does not stop.") -> None:
-    perform(STEP, stage.context(STEP, state=state, run_id=RUN, host=ID, tasks=tasks, reason=reason))
+    perform(OPERATION, stage.context(OPERATION, state=state, run_id=RUN, host=ID, tasks=tasks, reason=reason))
 
 
-def told(stage: Stage) -> dict[str, Any]:
+def message(stage: Stage) -> dict[str, Any]:
     (host,) = build_report(stage.ledger, RUN, stage.clock.now())["hosts"]
     found: dict[str, Any] = host
     return found
@@ -42,27 +42,27 @@ def test_what_they_took_belongs_to_a_step_of_the_report(stage: Stage, tasks: str
     write(stage, "tasks_begun", tasks)
     stage.clock.sleep(40)
     write(stage, "tasks_done", tasks)
-    host = told(stage)
+    host = message(stage)
     assert (host[f"{tasks}_tasks"], host["seconds"][step]) == ("ok", 40)
     assert host["timeline"][-1]["ok"] is True
 
 
 @pytest.mark.parametrize(("tasks", "step"), [("pre", "ready"), ("post", "restore")])
 def test_one_that_fails_makes_the_host_fail(stage: Stage, tasks: str, step: str) -> None:
-    stage.ledger.learn(RUN, ID, {"proposed_outcome": "patched"})
+    stage.ledger.update_facts(RUN, ID, {"proposed_outcome": "patched"})
     write(stage, "tasks_begun", tasks)
     write(stage, "tasks_failed", tasks)
-    host = told(stage)
+    host = message(stage)
     assert [host[key] for key in ("outcome", "step", "reason_code")] == ["failed", step, f"{tasks}_tasks_failed"]
     assert host["reason"] == f"The tasks of patch_{tasks}_tasks failed: It does not stop."
     assert (host[f"{tasks}_tasks"], host["timeline"][-1]["ok"]) == ("failed", False)
 
 
 def test_a_reason_that_is_there_is_kept_and_theirs_told_besides(stage: Stage) -> None:
-    stage.ledger.conclude(RUN, ID, Verdict("failed", "disk", "no_room", "No room."))
+    stage.ledger.set_outcome(RUN, ID, Verdict("failed", "disk", "no_room", "No room."))
     write(stage, "tasks_begun", "post")
     write(stage, "tasks_failed", "post")
-    host = told(stage)
+    host = message(stage)
     assert (host["step"], host["reason_code"]) == ("disk", "no_room")
     assert host["reason"] == "No room. The tasks of patch_post_tasks failed: It does not stop."
 
@@ -76,53 +76,53 @@ def test_tasks_keep_the_lease_and_never_run_on_a_host_of_another_run(stage: Stag
         [a_host(run_id="other")],
         take_over=True,
     )
-    with pytest.raises(Held):
+    with pytest.raises(NeedsAttention):
         write(stage, "tasks_begun", "post")
     write(stage, "tasks_failed", "post")
-    host = told(stage)
+    host = message(stage)
     assert (host["outcome"], host["reason_code"], host["post_tasks"]) == ("held", "lease_lost", None)
 
 
 def test_a_run_that_was_cut_off_before_them_says_so(stage: Stage) -> None:
-    stage.ledger.learn(RUN, ID, {"proposed_outcome": "patched"})
+    stage.ledger.update_facts(RUN, ID, {"proposed_outcome": "patched"})
     write(stage, "tasks_begun", "pre")
-    conclude_interrupted(stage.ledger, RUN)
-    host = told(stage)
+    set_interrupted_outcomes(stage.ledger, RUN)
+    host = message(stage)
     assert (host["outcome"], host["reason_code"]) == ("failed", "interrupted")
     assert host["reason"].endswith("Its patch_post_tasks have not run.")
 
 
 def test_a_run_that_was_cut_off_after_them_is_what_it_had_reached(stage: Stage) -> None:
-    stage.ledger.learn(RUN, ID, {"proposed_outcome": "patched"})
+    stage.ledger.update_facts(RUN, ID, {"proposed_outcome": "patched"})
     for tasks in ("pre", "post"):
         write(stage, "tasks_begun", tasks)
         write(stage, "tasks_done", tasks)
-    conclude_interrupted(stage.ledger, RUN)
-    assert told(stage)["outcome"] == "patched"
+    set_interrupted_outcomes(stage.ledger, RUN)
+    assert message(stage)["outcome"] == "patched"
 
 
 # Hosts that leave their play
 
 
 def lost(stage: Stage) -> dict[str, Any]:
-    return perform(STEP, stage.context(STEP, state="lost_hosts", run_id=RUN))
+    return perform(OPERATION, stage.context(OPERATION, state="lost_hosts", run_id=RUN))
 
 
 def test_a_host_that_was_lost_in_them_has_failed_and_is_to_be_put_back(stage: Stage) -> None:
     stage.record()
     write(stage, "tasks_begun", "pre")
     assert [host["key"] for host in lost(stage)["hosts"]] == [ID]
-    host = told(stage)
+    host = message(stage)
     assert [host[key] for key in ("outcome", "step", "reason_code")] == ["failed", "ready", "unreachable"]
     assert host["reason"].endswith("Its patch_post_tasks have not run.")
 
 
 def test_a_host_that_has_an_outcome_or_was_never_begun_is_not_lost(stage: Stage) -> None:
-    stage.ledger.conclude(RUN, ID, Verdict("patched"))
+    stage.ledger.set_outcome(RUN, ID, Verdict("patched"))
     stage.open_run(a_host("i-2", run_id="later"), run_id="later")
-    stage.ledger.begin_step("later", "i-2", "admit", stage.clock.now())
+    stage.ledger.begin_phase("later", "i-2", "admit", stage.clock.now())
     for run_id in (RUN, "later"):
-        result = perform(STEP, stage.context(STEP, state="lost_hosts", run_id=run_id))
+        result = perform(OPERATION, stage.context(OPERATION, state="lost_hosts", run_id=run_id))
         assert result == {"changed": False, "hosts": []}
     assert stage.ledger.host("later", "i-2").outcome is None
 

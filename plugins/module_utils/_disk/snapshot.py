@@ -1,0 +1,71 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A snapshot of a volume before it is changed.
+
+It is taken as soon as it is `pending`: what is written later is not in it, so nobody waits for `completed`, which can take
+hours. Source: EBS user guide, "Create Amazon EBS snapshots" ("You can continue to use the volume during this time without
+impacting the snapshot"). Tags at its creation need ec2:CreateTags besides ec2:CreateSnapshot.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._aws.errors import AwsError
+from .._aws.instances import tags_of
+from .._base.errors import PatchFleetError
+from .._operation.context import OperationContext
+
+VISIBLE_WITHIN_SECONDS = 120.0
+MOST_TAGS = 50
+
+
+def take_snapshot(context: OperationContext, volume: dict[str, Any], why: str) -> str:
+    """Take a snapshot and wait until EC2 shows it; returns its id.
+
+    Raises:
+        PatchFleetError: it was refused, is not shown in time, or is in the state error.
+    """
+    volume_id = str(volume["VolumeId"])
+    context.report_progress(f"taking a snapshot of {volume_id}")
+    taken = context.aws.call("ec2", "create_snapshot", volume_id, **snapshot_request(context, volume, why))
+    snapshot_id = str(taken["SnapshotId"])
+    context.update_facts(snapshot_id=snapshot_id)
+
+    def poll() -> str | None:
+        try:
+            shown = context.aws.call("ec2", "describe_snapshots", snapshot_id, SnapshotIds=[snapshot_id])["Snapshots"]
+        except AwsError as error:
+            if error.aws_code != "InvalidSnapshot.NotFound":
+                raise
+            return None
+        return str(shown[0]["State"]) if shown else None
+
+    state = context.wait(poll, context.deadline(VISIBLE_WITHIN_SECONDS))
+    if state not in {"pending", "completed"}:
+        raise PatchFleetError(
+            f"The snapshot {snapshot_id} of {volume_id} is {state or 'not shown by EC2'}, so the volume is left as it is.",
+            "snapshot_failed",
+        )
+    return snapshot_id
+
+
+def snapshot_request(context: OperationContext, volume: dict[str, Any], why: str) -> dict[str, Any]:
+    """What CreateSnapshot is called with: the volume's own tags stay, so that policies and bills that go by them still fit."""
+    ours = {
+        "patchfleet:run": context.run_id,
+        "patchfleet:host": context.host_key,
+        "patchfleet:volume": volume["VolumeId"],
+    }
+    tags = {name: str(value) for name, value in ours.items() if value}
+    for name, value in tags_of(volume).items():
+        if not name.startswith("aws:") and len(tags) < MOST_TAGS:
+            tags.setdefault(name, value)
+    pairs = [{"Key": name, "Value": value} for name, value in tags.items()]
+    return {
+        "VolumeId": volume["VolumeId"],
+        "Description": f"patchfleet: {why}",
+        "TagSpecifications": [{"ResourceType": "snapshot", "Tags": pairs}],
+    }

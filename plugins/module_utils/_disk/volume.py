@@ -1,0 +1,155 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Make the root volume of an instance larger.
+
+Sources: EBS user guide "Modify an EBS volume" (four modifications in a rolling 24 hours, each after the last is completed; the
+file system can be extended from ``optimizing`` on), EC2 API reference (ModifyVolume: only Size is sent, since naming a type
+changes it; limits gp2 16,384 and gp3 65,536 GiB). An MBR boot disk ends at 2,047 GiB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .._aws.errors import AwsError
+from .._aws.instances import describe_instance
+from .._base.errors import PatchFleetError
+from .._operation.context import OperationContext
+from .snapshot import take_snapshot
+
+TYPE_MAX_GIB = {"gp2": 16384, "gp3": 65536, "io1": 16384, "io2": 65536, "st1": 16384, "sc1": 16384, "standard": 1024}
+MBR_MAX_GIB = 2047
+
+
+def grow(context: OperationContext) -> dict[str, Any]:
+    """Grow the root volume by grow_gib, never over max_gib, and wait until the guest can use the room.
+
+    Returns:
+        changed, volume_id, size_gib_before, size_gib, grown_gib (all GiB, whole), snapshot_id (null without one).
+
+    Raises:
+        PatchFleetError: ``volume_at_maximum``, ``wrong_volume``, ``snapshot_failed``, what ModifyVolume answered, or
+            ``modification_failed``.
+    """
+    params = context.params
+    volume = root_volume(context, str(params["instance_id"]))
+    volume_id, size = volume["VolumeId"], int(volume["Size"])
+    _check_serial(volume_id, params.get("serial"))
+    target = _target_size(volume, params)
+    if target - size < int(params.get("minimum_gib") or 1):
+        raise PatchFleetError(
+            f"The volume {volume_id} has {size} GiB and may grow to {max(target, size)} GiB only (patch_grow_gib is "
+            f"{params['grow_gib']}, patch_volume_max_gib is {params['max_gib']}), which would not give the room that is wanted; "
+            "it is left as it is.",
+            "volume_at_maximum",
+        )
+    snapshot_id = None
+    if not context.check_mode:
+        if params.get("snapshot_before_grow"):
+            snapshot_id = take_snapshot(context, volume, f"before growing from {size} to {target} GiB")
+        context.report_progress(f"growing {volume_id} from {size} to {target} GiB")
+        context.update_facts(growing_volume_id=volume_id, growing_to_gib=target)
+        target = _modify(context, volume_id, target)
+        context.update_facts(grown_gib=target - size)
+    return {
+        "changed": True,
+        "volume_id": volume_id,
+        "size_gib_before": size,
+        "size_gib": target,
+        "grown_gib": target - size,
+        "snapshot_id": snapshot_id,
+    }
+
+
+def _modify(context: OperationContext, volume_id: str, target: int) -> int:
+    """Ask for the size and wait until the guest can use it; returns the size that the volume has then.
+
+    A modification that is already going on, of a run that died in the middle, is waited for instead.
+    """
+    try:
+        context.aws.call("ec2", "modify_volume", volume_id, VolumeId=volume_id, Size=target)
+    except AwsError as error:
+        if error.aws_code != "IncorrectModificationState":
+            raise
+        going_on = next(_modifications(context, volume_id), {})
+        if going_on.get("ModificationState") != "modifying":
+            raise
+        target = int(going_on["TargetSize"])
+        context.report_progress(f"it is already growing to {target} GiB")
+    _wait_until_usable(context, volume_id, target)
+    return target
+
+
+def root_volume(context: OperationContext, instance_id: str, region: str | None = None) -> dict[str, Any]:
+    """The root volume as DescribeVolumes gives it: the one at RootDeviceName, wherever it stands in the list.
+
+    ``region`` is another one than that of the options.
+
+    Raises:
+        PatchFleetError: ``instance_gone`` or ``no_root_volume``.
+    """
+    aws = context.aws.in_region(region)
+    instance = describe_instance(aws, instance_id)
+    if instance is None:
+        raise PatchFleetError("The instance does not exist any more.", "instance_gone")
+    root = instance.get("RootDeviceName")
+    mapped = {m["DeviceName"]: m["Ebs"]["VolumeId"] for m in instance.get("BlockDeviceMappings", []) if "Ebs" in m}
+    if root not in mapped:
+        raise PatchFleetError(f"The instance has no EBS volume at its root device {root}.", "no_root_volume")
+    answer = aws.call("ec2", "describe_volumes", mapped[root], VolumeIds=[mapped[root]])
+    volume: dict[str, Any] = answer["Volumes"][0]
+    return volume
+
+
+def _check_serial(volume_id: str, serial: str | None) -> None:
+    """On Nitro the disk's serial number is the volume's id: what Windows calls C: must lie on the volume that grows."""
+    if not serial or not serial.lower().startswith("vol"):
+        return
+    on_disk = serial.lower().partition("_")[0].replace("-", "")
+    if on_disk != volume_id.replace("-", ""):
+        raise PatchFleetError(
+            f"Drive C: lies on {serial}, which is not the root volume {volume_id}; nothing is grown.", "wrong_volume"
+        )
+
+
+def _target_size(volume: dict[str, Any], params: dict[str, Any]) -> int:
+    limits = [int(params["max_gib"]), TYPE_MAX_GIB.get(volume.get("VolumeType", ""), 16384)]
+    if params.get("partition_style") == "mbr":
+        limits.append(MBR_MAX_GIB)
+    return min(int(volume["Size"]) + int(params["grow_gib"]), *limits)
+
+
+def _wait_until_usable(context: OperationContext, volume_id: str, target: int) -> None:
+    def poll() -> str | None:
+        newest = _modification(context, volume_id, target)
+        if newest is None:
+            return None
+        if newest["ModificationState"] == "failed":
+            raise PatchFleetError(
+                f"AWS could not grow the volume {volume_id}: {newest.get('StatusMessage') or 'no reason given'}.",
+                "modification_failed",
+            )
+        return str(newest["ModificationState"]) if newest["ModificationState"] in {"optimizing", "completed"} else None
+
+    if context.wait(poll, context.deadline(float(context.params["modify_timeout_seconds"]))) is None:
+        raise PatchFleetError(
+            f"The volume {volume_id} was still being modified when the time was over.", "modify_timeout"
+        )
+
+
+def _modification(context: OperationContext, volume_id: str, target: int) -> dict[str, Any] | None:
+    """The modification to that size; None while AWS does not show it yet."""
+    return next((row for row in _modifications(context, volume_id) if int(row.get("TargetSize", 0)) == target), None)
+
+
+def _modifications(context: OperationContext, volume_id: str) -> Iterator[dict[str, Any]]:
+    try:
+        yield from context.aws.rows(
+            "ec2", "describe_volumes_modifications", "VolumesModifications", VolumeIds=[volume_id]
+        )
+    except AwsError as error:
+        if error.aws_code != "InvalidVolumeModification.NotFound":
+            raise

@@ -1,0 +1,149 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""When a managed node is really ready.
+
+``Online`` may be five minutes old or from before the start, so three witnesses are asked: the instance runs, its agent has
+pinged since the instance's launch, and a command that does nothing has come back.
+Sources: SSM API reference (DescribeInstanceInformation), EC2 API reference (DescribeInstances).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._aws.errors import AwsError
+from .._aws.instances import describe_instance, state_reason
+from .._base.errors import PatchFleetError
+from .._operation.context import OperationContext
+from .run_command import Command, run_command
+
+PROBE = [
+    "# patchfleet-script: probe",
+    "$PatchFleetInput = 'e30='",
+    '\'{"patchfleet": 1, "script": "probe", "ok": true, "data": {}, "error": null}\'',
+    "exit 0",
+]
+PROBE_SECONDS = 120
+PROBE_PAUSE_SECONDS = 10.0
+
+
+def wait_until_ready(context: OperationContext, instance_id: str, timeout_seconds: float) -> dict[str, Any]:
+    """Wait for a node until it is ready.
+
+    Returns:
+        agent_version, computer_name, platform_name, last_ping_at (seconds), waited_seconds.
+
+    Raises:
+        PatchFleetError: the time is over (``agent_silent``, ``no_instance_profile``, ``no_command_runs``), or the instance
+            fell back or is gone.
+    """
+    started_at = context.clock.now()
+    deadline = context.deadline(timeout_seconds)
+    is_instance = instance_id.startswith("i-")
+    seen: dict[str, Any] = {}
+
+    def poll() -> dict[str, Any] | None:
+        instance = describe_instance(context.aws, instance_id) if is_instance else None
+        seen.update(instance=instance, node=None)
+        if is_instance and instance is None:
+            raise PatchFleetError("The instance does not exist any more.", "instance_gone")
+        if instance is not None and instance["State"]["Name"] != "running":
+            _refuse_fallen_back(instance)
+            return None
+        node = node_information(context, instance_id)
+        seen["node"] = node
+        if node is None or node["PingStatus"] != "Online":
+            return None
+        if instance is not None and node["LastPingDateTime"] <= instance["LaunchTime"]:
+            return None
+        return node
+
+    while True:
+        node = context.wait(poll, deadline, longest=15.0)
+        if node is None:
+            raise _silent(seen, timeout_seconds)
+        trouble = _probe(context, instance_id)
+        if trouble is None:
+            break
+        if context.clock.now() >= deadline:
+            raise PatchFleetError(
+                f"The SSM agent is Online, but no command came back within {timeout_seconds:.0f} s: the last one {trouble}.",
+                "no_command_runs",
+            )
+        context.clock.sleep(min(PROBE_PAUSE_SECONDS, max(deadline - context.clock.now(), 0.0)))
+    return {
+        "agent_version": node.get("AgentVersion"),
+        "computer_name": node.get("ComputerName"),
+        "platform_name": node.get("PlatformName"),
+        "last_ping_at": node["LastPingDateTime"].timestamp(),
+        "waited_seconds": round(context.clock.now() - started_at, 1),
+    }
+
+
+def node_answers(context: OperationContext, node_id: str) -> bool:
+    """Whether a node does what it is told at this moment; SSM may call one ``Online`` for minutes after its end."""
+    node = node_information(context, node_id)
+    return node is not None and node["PingStatus"] == "Online" and _probe(context, node_id) is None
+
+
+def node_information(context: OperationContext, node_id: str) -> dict[str, Any] | None:
+    """DescribeInstanceInformation of one node; None when SSM does not list it."""
+    rows = context.aws.rows(
+        "ssm",
+        "describe_instance_information",
+        "InstanceInformationList",
+        Filters=[{"Key": "InstanceIds", "Values": [node_id]}],
+    )
+    try:
+        return next(iter(rows), None)
+    except AwsError as error:
+        if error.aws_code != "InvalidInstanceId":  # of an id that is not registered yet
+            raise
+        return None
+
+
+def _probe(context: OperationContext, instance_id: str) -> str | None:
+    """Run a command that does nothing; None when it came back, else what became of it."""
+    command = Command(
+        "AWS-RunPowerShellScript",
+        {"commands": PROBE, "executionTimeout": [str(PROBE_SECONDS)]},
+        execution_seconds=PROBE_SECONDS,
+        delivery_seconds=60,
+        comment="patchfleet: probe",
+    )
+    try:
+        ended = run_command(context, instance_id, command)
+    except PatchFleetError as error:
+        if error.code not in {"command_timeout", "invalid_instance_id"}:
+            raise
+        return "was never done" if error.code == "command_timeout" else "could not be sent"
+    return None if ended.status == "Success" else f"ended {ended.details}"
+
+
+def _refuse_fallen_back(instance: dict[str, Any]) -> None:
+    state = instance["State"]["Name"]
+    if state in {"stopped", "stopping", "terminated", "shutting-down"}:
+        raise PatchFleetError(
+            f"The instance is {state} instead of running: {state_reason(instance)}.",
+            "fell_back" if state.startswith("stop") else "instance_gone",
+        )
+
+
+def _silent(seen: dict[str, Any], timeout_seconds: float) -> PatchFleetError:
+    instance, node = seen.get("instance"), seen.get("node")
+    waited = f"within {timeout_seconds:.0f} s"
+    if instance is not None and not instance.get("IamInstanceProfile"):
+        return PatchFleetError(
+            f"The SSM agent did not report {waited}, and the instance has no instance profile; attach one with "
+            "AmazonSSMManagedInstanceCore, or use Default Host Management Configuration.",
+            "no_instance_profile",
+        )
+    if node is None:
+        return PatchFleetError(f"The SSM agent did not report {waited}; the host may not have booted.", "agent_silent")
+    return PatchFleetError(
+        f"The SSM agent gave no sign of life since the start {waited} (last ping {node['LastPingDateTime']:%Y-%m-%d %H:%M:%S}, "
+        f"{node['PingStatus']}).",
+        "agent_silent",
+    )

@@ -1,0 +1,229 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run Command on one managed node: send, wait, read.
+
+Sources: SSM API reference (SendCommand, ListCommandInvocations, GetCommandInvocation), user guide "Understanding command
+statuses".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .._aws.errors import AwsError
+from .._aws.instances import describe_instance
+from .._base.errors import PatchFleetError
+from .._operation.context import OperationContext
+
+GOING_ON = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
+OUTPUT_IN_LIST = 2500
+"""ListCommandInvocations cuts a plugin's output there; GetCommandInvocation at 24,000 characters."""
+LAG_SECONDS = 90.0
+GRACE_SECONDS = 60.0
+HEAD_START_SECONDS = 5.0
+"""No command is fetched, run and told of sooner: a look before that would cost a call and see nothing."""
+INSTANCE_CHECK_SECONDS = 240.0
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is to be run on a node.
+
+    Attributes:
+        parameters: of the document, name → list of strings.
+        execution_seconds: how long it may run; the document's own limit is set separately, where it has one.
+        delivery_seconds: TimeoutSeconds: how long the node may take to fetch it (AWS: 30 to 2,592,000).
+    """
+
+    document: str
+    parameters: dict[str, list[str]]
+    execution_seconds: int
+    delivery_seconds: int = 600
+    comment: str = ""
+    cloudwatch_log_group: str | None = None
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """How a command ended on a node. ``details`` is AWS's StatusDetails without blanks."""
+
+    command_id: str
+    status: str
+    details: str
+    response_code: int | None
+    stdout: str
+    stderr: str
+
+
+def refuse_templates(option: str, value: object) -> None:
+    """Raises PatchFleetError for a value that SSM or Ansible would resolve: ``{{ssm:name}}`` is read with the node's rights."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            refuse_templates(f"{option}.{key}", part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            refuse_templates(option, part)
+    elif isinstance(value, str) and "{{" in value:
+        raise PatchFleetError(f"{option}: {value!r} is not valid. It must not hold '{{{{'.", "invalid_option")
+
+
+def run_command(context: OperationContext, instance_id: str, command: Command, idempotent: bool = False) -> Invocation:
+    """Send a command to one node and wait until it has ended there.
+
+    An idempotent command is sent once more when it was not delivered.
+
+    Raises:
+        PatchFleetError: it could not be sent or did not end in time; the instance is gone.
+    """
+    invocation = _run_once(context, instance_id, command)
+    if idempotent and invocation.details in {"DeliveryTimedOut", "Undeliverable", "Terminated"}:
+        invocation = _run_once(context, instance_id, command)
+    return invocation
+
+
+def _run_once(context: OperationContext, instance_id: str, command: Command) -> Invocation:
+    command_id = send(context, instance_id, command)
+    deadline = context.deadline(command.delivery_seconds + command.execution_seconds + GRACE_SECONDS)
+    return wait_for_end(context, instance_id, command_id, deadline, head_start_seconds=HEAD_START_SECONDS)
+
+
+def send(context: OperationContext, instance_id: str, command: Command) -> str:
+    """SendCommand; returns the command's id. A node that registered a moment ago may be unknown yet: that is waited for."""
+    request: dict[str, Any] = {
+        "InstanceIds": [instance_id],
+        "DocumentName": command.document,
+        "Parameters": command.parameters,
+        "TimeoutSeconds": max(command.delivery_seconds, 30),
+        "Comment": command.comment[:100],
+    }
+    if command.cloudwatch_log_group:
+        request["CloudWatchOutputConfig"] = {
+            "CloudWatchLogGroupName": command.cloudwatch_log_group,
+            "CloudWatchOutputEnabled": True,
+        }
+
+    def poll() -> str | None:
+        try:
+            answer = context.aws.call("ssm", "send_command", resource=instance_id, **request)
+        except AwsError as error:
+            if error.aws_code != "InvalidInstanceId":
+                raise
+            problems.append(error)
+            return None
+        return str(answer["Command"]["CommandId"])
+
+    problems: list[AwsError] = []
+    command_id = context.wait(poll, context.deadline(LAG_SECONDS))
+    if command_id is None:
+        raise problems[-1]
+    return command_id
+
+
+def wait_for_end(
+    context: OperationContext,
+    instance_id: str,
+    command_id: str,
+    deadline: float,
+    pauses: tuple[float, float] = (5.0, 30.0),
+    head_start_seconds: float = 0.0,
+) -> Invocation:
+    """Wait until a command has ended on a node; ``pauses`` are the first and the longest between two looks, in seconds, and
+    the first look comes after the head start.
+
+    Raises:
+        PatchFleetError: ``command_timeout`` when it is still going on at the deadline (nothing is cancelled).
+    """
+    sent_at = context.clock.now()
+    watch = _InstanceWatch(context, instance_id)
+    context.clock.sleep(min(head_start_seconds, max(deadline - sent_at, 0.0)))
+
+    def poll() -> Invocation | None:
+        rows = list(
+            context.aws.rows(
+                "ssm",
+                "list_command_invocations",
+                "CommandInvocations",
+                CommandId=command_id,
+                InstanceId=instance_id,
+                Details=True,
+            )
+        )
+        if rows:
+            watch.poll()
+            return _ended(context, instance_id, rows[0])
+        if context.clock.now() > sent_at + LAG_SECONDS:
+            _refuse_cancelled(context, command_id)
+        return None
+
+    invocation = context.wait(poll, deadline, *pauses)
+    if invocation is None:
+        raise PatchFleetError(
+            f"The command {command_id} had not ended on {instance_id} when its time was over.",
+            "command_timeout",
+            {"command_id": command_id},
+        )
+    return invocation
+
+
+class _InstanceWatch:
+    """Looks now and then whether the instance on which a command runs is still there: its invocation never tells."""
+
+    def __init__(self, context: OperationContext, instance_id: str) -> None:
+        self._context, self._instance_id = context, instance_id
+        self._next = context.clock.now() + INSTANCE_CHECK_SECONDS
+
+    def poll(self) -> None:
+        if not self._instance_id.startswith("i-") or self._context.clock.now() < self._next:
+            return
+        self._next = self._context.clock.now() + INSTANCE_CHECK_SECONDS
+        instance = describe_instance(self._context.aws, self._instance_id)
+        state = instance["State"]["Name"] if instance else "gone"
+        if state not in {"pending", "running"}:
+            raise PatchFleetError(
+                f"The instance is {state}: somebody else ended it while a command was running on it.",
+                f"instance_{state}",
+            )
+
+
+def _ended(context: OperationContext, instance_id: str, row: dict[str, Any]) -> Invocation | None:
+    if row["Status"] in GOING_ON:
+        return None
+    plugins = row.get("CommandPlugins") or [{}]
+    plugin = next((p for p in plugins if p.get("Status") not in {None, "Pending"} and p.get("Output")), plugins[0])
+    stdout, stderr = str(plugin.get("Output", "")), ""
+    if row["Status"] != "Success" or len(stdout) >= OUTPUT_IN_LIST:
+        stdout, stderr = _full_output(context, instance_id, row["CommandId"], plugin.get("Name"))
+    return Invocation(
+        command_id=row["CommandId"],
+        status=row["Status"],
+        details=str(row.get("StatusDetails") or row["Status"]).replace(" ", ""),
+        response_code=plugin.get("ResponseCode"),
+        stdout=stdout,
+        stderr=stderr,
+    )
+
+
+def _full_output(context: OperationContext, instance_id: str, command_id: str, plugin: str | None) -> tuple[str, str]:
+    named = {"PluginName": plugin} if plugin else {}
+    try:
+        answer = context.aws.call(
+            "ssm", "get_command_invocation", instance_id, CommandId=command_id, InstanceId=instance_id, **named
+        )
+    except AwsError as error:
+        if error.aws_code not in {"InvocationDoesNotExist", "InvalidPluginName"}:
+            raise
+        return "", ""
+    return str(answer.get("StandardOutputContent", "")), str(answer.get("StandardErrorContent", ""))
+
+
+def _refuse_cancelled(context: OperationContext, command_id: str) -> None:
+    """A command without invocations that has ended was cancelled whole (``Rate Exceeded``): no node ran it."""
+    commands = context.aws.call("ssm", "list_commands", CommandId=command_id).get("Commands", [])
+    if commands and commands[0]["Status"] not in GOING_ON:
+        details = commands[0].get("StatusDetails", commands[0]["Status"])
+        raise PatchFleetError(
+            f"Run Command cancelled the command before the node ran it: {details}.", "command_cancelled"
+        )

@@ -1,0 +1,29 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What earlier runs left going on in a host that was taken over from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .._base.errors import PatchFleetError
+from .records import Host, Ledger
+
+
+def earlier_hosts(ledger: Ledger, run_ids: Iterable[str | None], key: str) -> list[Host]:
+    """The host in these runs and in all from which they, one after the other, took it over."""
+    waiting, found = [run_id for run_id in run_ids if run_id], dict[str, Host]()
+    while waiting:
+        run_id = waiting.pop(0)
+        if run_id in found:
+            continue
+        try:
+            found[run_id] = ledger.host(run_id, key)
+        except PatchFleetError as error:
+            if error.code != "not_recorded":
+                raise
+            continue
+        waiting += filter(None, [found[run_id].facts.get("adopted_from")])
+    return list(found.values())

@@ -1,0 +1,27 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step ebs_volume_size."""
+
+from __future__ import annotations
+
+from .._disk.volume import grow
+from .._operation.context import TRACKING_ARGUMENTS, Operation
+
+OPERATION = Operation(
+    name="ebs_volume_size",
+    phase="disk",
+    arguments={
+        **TRACKING_ARGUMENTS,
+        "instance_id": {"type": "str", "required": True},
+        "grow_gib": {"type": "int", "default": 20},
+        "max_gib": {"type": "int", "default": 200},
+        "minimum_gib": {"type": "int", "default": 1},
+        "serial": {"type": "str"},
+        "partition_style": {"type": "str", "choices": ["gpt", "mbr"], "default": "gpt"},
+        "snapshot_before_grow": {"type": "bool", "default": False},
+        "modify_timeout_seconds": {"type": "int", "default": 1800},
+    },
+    work=grow,
+)

@@ -1,0 +1,22 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step host_admission."""
+
+from __future__ import annotations
+
+from .._operation.context import Operation
+from .._run.admission import admit
+
+OPERATION = Operation(
+    name="host_admission",
+    phase="admit",
+    arguments={
+        "ledger": {"type": "str"},
+        "run_id": {"type": "str", "required": True},
+        "host": {"type": "str", "required": True},
+        "fence": {"type": "int"},
+    },
+    work=admit,
+)

@@ -1,0 +1,22 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options of the module patch_compliance_info."""
+
+from __future__ import annotations
+
+from .._operation.context import TRACKING_ARGUMENTS, Operation
+from .._update.install import scan_compliance
+
+OPERATION = Operation(
+    name="patch_compliance_info",
+    phase="verify",
+    arguments={
+        **TRACKING_ARGUMENTS,
+        "instance_id": {"type": "str", "required": True},
+        "snapshot_id": {"type": "str", "required": True},
+        "cloudwatch_log_group": {"type": "str"},
+    },
+    work=scan_compliance,
+)

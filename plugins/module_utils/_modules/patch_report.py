@@ -1,0 +1,114 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step patch_report."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from typing import Any
+
+from .._base.errors import InvalidOption, PatchFleetError
+from .._ledger import state_folder
+from .._ledger.records import Ledger, Run
+from .._operation.context import Operation, OperationContext
+from .._report.build import build_report
+from .._report.html import to_html
+from .._report.markdown import to_markdown
+from .._report.stats import to_stats
+from .._report.table import to_table
+from .._run.outcomes import set_interrupted_outcomes
+
+BAD_OUTCOMES = ("failed", "held", "deferred")
+
+
+def work(context: OperationContext) -> dict[str, Any]:
+    """Write report.json, report.md and report.html of a run.
+
+    Returns:
+        changed, run_id, report (as in report.json), table (lines of at most 100 columns), files, stats (for set_stats),
+        verdicts (host key → the sentence for a host that makes the run fail).
+
+    Raises:
+        PatchFleetError: there is no run, or the files cannot be written.
+    """
+    run = _run(context.ledger, context.params.get("run_id"))
+    close_if_abandoned(context, run)
+    report = build_report(context.ledger, run.run_id, context.clock.now())
+    folder = context.params.get("report_dir") or os.path.join(state_folder(), "reports", run.run_id)
+    files = {} if context.check_mode else _write(folder, report)
+    return {
+        "changed": bool(files),
+        "run_id": run.run_id,
+        "report": report,
+        "table": to_table(report).splitlines(),
+        "files": files,
+        "stats": to_stats(report),
+        "verdicts": _verdicts(context.ledger, run),
+    }
+
+
+def _run(ledger: Ledger, run_id: str | None) -> Run:
+    if run_id:
+        return ledger.run(run_id)
+    runs = ledger.runs()
+    if not runs:
+        raise PatchFleetError("The ledger holds no run yet; there is nothing to report.", "no_run")
+    return runs[0]
+
+
+def close_if_abandoned(context: OperationContext, run: Run) -> None:
+    """A run whose controller died is reported as what its hosts had reached."""
+    over = bool(context.params.get("take_over")) or not run.is_active(context.clock.now())
+    if over and not context.check_mode:
+        set_interrupted_outcomes(context.ledger, run.run_id)
+
+
+def _verdicts(ledger: Ledger, run: Run) -> dict[str, str]:
+    strict = bool(run.settings.get("fail_on_deferred"))
+    verdicts = {}
+    for host in ledger.hosts(run.run_id):
+        if host.outcome in BAD_OUTCOMES and (host.reason_code != "no_time" or strict):
+            verdicts[host.key] = f"{host.outcome}: {host.reason}"
+    return verdicts
+
+
+def _write(folder: str, report: dict[str, Any]) -> dict[str, str]:
+    texts = {
+        "report.json": json.dumps(report, indent=1, ensure_ascii=False),
+        "report.md": to_markdown(report),
+        "report.html": to_html(report),
+    }
+    try:
+        os.makedirs(folder, exist_ok=True)
+        return {name: _replace(os.path.join(folder, name), text) for name, text in texts.items()}
+    except OSError as error:
+        raise InvalidOption(
+            "patch_report_dir", folder, f"It must be a folder that can be written ({error})."
+        ) from error
+
+
+def _replace(path: str, text: str) -> str:
+    """Written beside and moved, so that nobody reads half a report."""
+    handle, beside = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".report-")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(beside, 0o644)
+    os.replace(beside, path)
+    return path
+
+
+OPERATION = Operation(
+    name="patch_report",
+    arguments={
+        "ledger": {"type": "str"},
+        "run_id": {"type": "str"},
+        "report_dir": {"type": "str"},
+        "take_over": {"type": "bool", "default": False},
+    },
+    work=work,
+    uses_aws=False,
+)

@@ -1,0 +1,48 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step patch_settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._fleet.discover import check_tag_value
+from .._operation.context import Operation, OperationContext
+from .._plan.environment import refuse_thrown_away
+from .._plan.variables import check_together, read
+
+
+def work(context: OperationContext) -> dict[str, Any]:
+    """Check the playbooks' variables; returns them typed, with defaults and without their prefix, under settings."""
+    params = context.params
+    settings = read(params["variables"])
+    by_tag = not settings["hosts"] or bool({"patch_tag_key", "patch_tag_value"} & set(params["variables"]))
+    settings["by_tag"] = by_tag
+    settings["tasks_on_host"] = list(params["tasks_on_host"])
+    settings["slice_of"] = params["slice_of"]
+    if by_tag:
+        check_tag_value(settings["tag_value"])
+    if not params["partial"]:
+        check_together(settings, int(params["forks"]), context.clock.now())
+    warnings: list[str] = []
+    refuse_thrown_away(settings["ledger"] or params["ledger"], settings["ledger_ephemeral_ok"])
+    if not params["partial"]:
+        warnings = context.ledger.check()  # one that cannot be used is told now
+    return {"changed": False, "settings": settings, **({"warnings": warnings} if warnings else {})}
+
+
+OPERATION = Operation(
+    name="patch_settings",
+    arguments={
+        "variables": {"type": "dict", "default": {}},
+        "forks": {"type": "int", "default": 5},
+        "tasks_on_host": {"type": "list", "elements": "str", "default": []},
+        "slice_of": {"type": "str"},
+        "partial": {"type": "bool", "default": False},
+        "ledger": {"type": "str"},
+    },
+    work=work,
+    uses_aws=False,
+)

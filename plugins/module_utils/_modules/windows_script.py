@@ -1,0 +1,46 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step windows_script."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._base.errors import InvalidOption
+from .._host.run_command import refuse_templates
+from .._host.scripts import compose, run_script
+from .._operation.context import TRACKING_ARGUMENTS, Operation, OperationContext
+
+READ_ONLY_PREFIXES = ("measure_", "inspect_", "missing_", "update_history", "servicing_state", "probe")
+
+
+def work(context: OperationContext) -> dict[str, Any]:
+    """Run a script in the host; returns changed and the script's data."""
+    params = context.params
+    name, text = str(params["name"]), str(params["script"])
+    if text.endswith(".ps1"):
+        raise InvalidOption("script", text, "It must be the script's text, or a file that the controller can read.")
+    refuse_templates("input", params["input"])
+    reads_only = name.startswith(READ_ONLY_PREFIXES)
+    if context.check_mode and not reads_only:
+        return {"changed": True, "data": {}}
+    lines = compose(name, text, params["input"])
+    data = run_script(context, str(params["instance_id"]), lines, int(params["timeout_seconds"]))
+    return {"changed": not reads_only, "data": data}
+
+
+OPERATION = Operation(
+    name="windows_script",
+    arguments={
+        **TRACKING_ARGUMENTS,
+        "instance_id": {"type": "str", "required": True},
+        "name": {"type": "str", "required": True},
+        "script": {"type": "str", "required": True},
+        "input": {"type": "dict", "default": {}},
+        "timeout_seconds": {"type": "int", "default": 600},
+        "step": {"type": "str"},
+    },
+    work=work,
+)

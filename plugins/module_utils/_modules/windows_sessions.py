@@ -1,0 +1,25 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options of the module windows_sessions."""
+
+from __future__ import annotations
+
+from .._operation.context import TRACKING_ARGUMENTS, Operation
+from .._update import sessions
+
+OPERATION = Operation(
+    name="windows_sessions",
+    phase={"checked": "ready", "told": "patch"},
+    arguments={
+        **TRACKING_ARGUMENTS,
+        "instance_id": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["checked", "told"], "default": "checked"},
+        "policy": {"type": "str", "choices": ["warn", "ignore", "defer", "wait"], "default": "warn"},
+        "timeout_seconds": {"type": "int", "default": 3600},
+        "text": {"type": "str"},
+        "scripts": {"type": "dict", "required": True},
+    },
+    work=sessions.work,
+)

@@ -1,0 +1,24 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options of the module windows_update_health."""
+
+from __future__ import annotations
+
+from .._operation.context import TRACKING_ARGUMENTS, Operation
+from .._update import health
+
+OPERATION = Operation(
+    name="windows_update_health",
+    phase="repair",
+    arguments={
+        **TRACKING_ARGUMENTS,
+        "instance_id": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["inspected", "repaired"], "default": "repaired"},
+        "warn_of_sessions": {"type": "bool", "default": True},
+        "install_timeout_seconds": {"type": "int", "default": 7200},
+        "scripts": {"type": "dict", "required": True},
+    },
+    work=health.work,
+)

@@ -1,0 +1,302 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A step of a host's way: one plain function, and what it works with.
+
+Three callers run the same Step: its module (run_as_module), its action plugin (plugin_utils/_controller_operation.py) and tests
+with a clock of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, Protocol, TypeVar
+
+from .._aws.api import Aws
+from .._aws.connect import OptionsConnection
+from .._base.clock import Clock, system_clock, wait_for
+from .._base.errors import PatchFleetError
+from .._ledger import open_ledger
+from .._ledger.records import LEASE_SECONDS, Host, Ledger, Verdict, lease_lost
+
+T = TypeVar("T")
+
+HEARTBEAT_SECONDS = 60.0
+
+TRACKING_ARGUMENTS: dict[str, Any] = {
+    "ledger": {"type": "str"},
+    "run_id": {"type": "str"},
+    "host": {"type": "str"},
+    "fence": {"type": "int"},
+}
+"""Options of a step that can belong to a run; doc fragment ``_tracking``."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A step as its module and its action plugin need it.
+
+    Attributes:
+        name: of the module.
+        arguments: argument spec of its own options.
+        work: does it; returns the result, raises PatchFleetError.
+        phase: the report's step to which it belongs (start, ready, …), or one for each value of the option C(state);
+            None takes the option C(step), if there is one.
+        uses_aws: whether it has amazon.aws's connection options.
+        rules: further keywords of AnsibleModule such as required_if.
+    """
+
+    name: str
+    arguments: dict[str, Any]
+    work: Callable[[OperationContext], dict[str, Any]]
+    phase: str | dict[str, str] | None = None
+    uses_aws: bool = True
+    rules: dict[str, Any] = field(default_factory=dict)
+
+    def phase_of(self, params: dict[str, Any]) -> str | None:
+        """The report's step to which a call with these options belongs."""
+        if isinstance(self.phase, dict):
+            return self.phase.get(params["state"])
+        return self.phase or params.get("step")
+
+    def argument_spec(self) -> dict[str, Any]:
+        """All options, AWS's included."""
+        if not self.uses_aws:
+            return dict(self.arguments)
+        from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec  # noqa: PLC0415
+
+        return {**aws_argument_spec(), **self.arguments}
+
+
+class HostConnection(Protocol):
+    """The host's own Ansible connection, for hosts without a managed node. Only a controller has one."""
+
+    def run_script(self, text: str, timeout_seconds: float) -> str:
+        """What a script printed in the host; PatchFleetError with ``unreachable`` or ``command_timeout``."""
+
+    def win_updates(self, options: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
+        """The result of ansible.windows.win_updates; PatchFleetError as above."""
+
+    def reboot(self, timeout_seconds: float) -> dict[str, Any]:
+        """The result of ansible.windows.win_reboot; PatchFleetError as above."""
+
+
+class OperationContext:
+    """What a step's function gets: options, AWS, ledger, clock, check mode and a way to tell of its progress."""
+
+    def __init__(
+        self,
+        params: dict[str, Any],
+        *,
+        check_mode: bool = False,
+        clock: Clock | None = None,
+        aws: Aws | None = None,
+        ledger: Ledger | None = None,
+        report_progress: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.params = params
+        self.check_mode = check_mode
+        self.clock = clock or system_clock()
+        self.report_progress = report_progress
+        self.run_id: str | None = params.get("run_id") or None
+        self.host_key: str | None = params.get("host") or None
+        self.fence: int | None = params.get("fence")
+        self._aws = aws.guarded(self.assert_lease) if aws else None
+        self._ledger = ledger
+        self._host: Host | None = None
+        self._next_heartbeat = 0.0
+        self._extends_abandoned = False
+        self.phase: str | None = None
+        self.connection: HostConnection | None = None  # instead of SSM
+        self.end_if_orphaned: Callable[[], None] = lambda: None  # what a worker does when its controller is gone
+        self.cache: dict[str, Any] = {}  # what the step looked up once
+        self.updated_facts: dict[str, Any] = {}
+
+    @property
+    def aws(self) -> Aws:
+        """AWS in the region of the options; the lease is checked right before each call that changes something."""
+        if self._aws is None:
+            region = self.params.get("region")
+            self._aws = Aws(OptionsConnection(self.params), self.clock, region, self.assert_lease)
+        return self._aws
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of the options."""
+        if self._ledger is None:
+            self._ledger = open_ledger(self.params.get("ledger"), self.params, self.clock)
+        return self._ledger
+
+    @property
+    def tracked_host(self) -> tuple[str, str] | None:
+        """(run id, host key) of a step that belongs to a host of a run, and so is written down there; in check mode none is."""
+        return (self.run_id, self.host_key) if self.run_id and self.host_key and not self.check_mode else None
+
+    @property
+    def host(self) -> Host:
+        """The host of the run to which this step belongs, as it was when the step began."""
+        if self._host is None:
+            self._host = self.ledger.host(self.run_id or "", self.host_key or "")
+        return self._host
+
+    def update_facts(self, **facts: Any) -> None:
+        """Remember facts about the host, and write them into the run, where there is one."""
+        self.updated_facts.update(facts)
+        if self.tracked_host:
+            self.ledger.update_facts(*self.tracked_host, facts, fence=self.fence)
+
+    def remember_denial(self, error: PatchFleetError) -> None:
+        """The right that the host ended for lack of, if it did: two hosts without it may end the run."""
+        if self.tracked_host and "denied_action" in error.facts:
+            self.ledger.update_facts(*self.tracked_host, {"denied_action": error.facts["denied_action"]})
+
+    def deadline(self, seconds: float) -> float:
+        """The clock's time in so many seconds, or the end of the host's whole time if that is earlier."""
+        own = self.clock.now() + seconds
+        if not self.tracked_host or self.phase == "restore":
+            return own
+        return min(own, float(self.host.facts.get("deadline_at") or own))
+
+    def enter(self, phase: str) -> None:
+        """A step that has several of the report's steps in it goes on to the next; no-op while it is in it."""
+        if phase == self.phase:
+            return
+        self.leave(ok=True)
+        if self.tracked_host:
+            self.ledger.begin_phase(*self.tracked_host, phase, self.clock.now(), fence=self.fence)
+        self.phase = phase
+
+    def leave(self, ok: bool) -> None:
+        """The present one ends."""
+        if self.tracked_host and self.phase:
+            self.ledger.end_phase(*self.tracked_host, self.phase, self.clock.now(), ok)
+
+    def wait(
+        self, poll: Callable[[], T | None], deadline: float, first_pause_seconds: float = 5.0, longest: float = 30.0
+    ) -> T | None:
+        """wait_for that keeps the run's lease alive while it waits, and ends when the lease is lost.
+
+        Raises:
+            Held: another run took the host over.
+        """
+
+        def poll_with_lease() -> T | None:
+            self.renew_lease()
+            return poll()
+
+        return wait_for(poll_with_lease, self.clock, deadline, first_pause_seconds, longest)
+
+    def assert_lease(self) -> None:
+        """The proof that the host is still ours, asked for right before each change to it: EC2, SSM and Windows know no
+        fencing numbers. Whoever names no ``fence`` works under the one that the run has when the step begins.
+
+        Raises:
+            Held: another run, or another process for this one, took the host over.
+        """
+        self.end_if_orphaned()
+        if not self.tracked_host:
+            return
+        current_fence = self.ledger.fence(*self.tracked_host)
+        self.fence = current_fence if self.fence is None else self.fence
+        if current_fence is None or current_fence != self.fence:
+            raise lease_lost(self.tracked_host[1])
+
+    def renew_lease(self) -> None:
+        """A sign of life, once a minute, and the proof that the host is still ours."""
+        self.end_if_orphaned()
+        if not self.tracked_host or self.clock.now() < self._next_heartbeat:
+            return
+        self.assert_lease()
+        now = self.clock.now()
+        run_id, key = self.tracked_host
+        if self.phase != "restore" or self.ledger.run(run_id).is_active(now):
+            self.ledger.heartbeat(run_id, now)
+        else:  # a dead run stays dead; only this host is kept
+            self.ledger.extend_lease(key, self.fence or 0, now + LEASE_SECONDS)
+            self._extends_abandoned = True
+        self._next_heartbeat = now + HEARTBEAT_SECONDS
+
+    def release_lease(self) -> None:
+        """The end of a step for a dead run: the host is free for others again."""
+        if self._extends_abandoned and self.tracked_host:
+            self.ledger.extend_lease(self.tracked_host[1], self.fence or 0, None)
+
+
+def perform(step: Operation, context: OperationContext) -> dict[str, Any]:
+    """Run a step; one that belongs to a host of a run leaves its times there and, if it fails, its reason.
+
+    Raises:
+        PatchFleetError: why it failed.
+    """
+    phase = step.phase_of(context.params)
+    if not context.tracked_host or phase is None:
+        return step.work(context)
+    ok = False
+    try:
+        context.enter(phase)
+        if phase != "admit" or context.host.outcome is None:  # one that was never leased is told there why
+            context.renew_lease()
+        _refuse_after_deadline(context)
+        result = step.work(context)
+        ok = True
+    except PatchFleetError as error:
+        error.facts.setdefault("step", context.phase or phase)
+        _set_outcome(context, context.tracked_host, error)
+        raise
+    finally:
+        context.leave(ok)
+        context.release_lease()
+    return result
+
+
+def _refuse_after_deadline(context: OperationContext) -> None:
+    """The time begins at the admission, with each turn anew."""
+    ends_at = context.host.facts.get("deadline_at")
+    if context.phase not in {"admit", "restore"} and ends_at is not None and context.clock.now() >= float(ends_at):
+        raise PatchFleetError(
+            "The time that a host's whole way may take is over (patch_host_timeout_seconds).", "host_timeout"
+        )
+
+
+def _set_outcome(context: OperationContext, tracked_host: tuple[str, str], error: PatchFleetError) -> None:
+    reason = error.reason
+    if error.outcome == "held" and context.host.reason:
+        reason = f"{context.host.reason} {reason}"
+    outcome = error.outcome
+    if outcome == "deferred" and context.ledger.host(*tracked_host).facts.get("started_by_run"):
+        outcome, reason = (
+            "failed",
+            f"{reason} It had been started for this run already.",
+        )  # deferred is what was not begun
+    context.remember_denial(error)
+    verdict = Verdict(outcome, error.facts["step"], error.code, reason)
+    # Who lost the host does not know how it ended.
+    context.ledger.set_outcome(*tracked_host, verdict, overwrite=error.outcome == "held" and error.code != "lease_lost")
+
+
+def failure(error: PatchFleetError) -> dict[str, Any]:
+    """The result of a task that failed with this error."""
+    return {"msg": error.reason, "reason_code": error.code, **error.facts}
+
+
+def run_as_module(step: Operation) -> NoReturn:
+    """The rest of a module's main: parse, perform, exit."""
+    module = _module_class(step)(argument_spec=dict(step.arguments), supports_check_mode=True, **step.rules)
+    try:
+        result = perform(step, OperationContext(dict(module.params), check_mode=module.check_mode))
+    except PatchFleetError as error:
+        module.fail_json(**failure(error))
+    module.exit_json(**result)
+    raise SystemExit  # exit_json does not return
+
+
+def _module_class(step: Operation) -> Any:
+    if step.uses_aws:
+        from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule  # noqa: PLC0415
+
+        return AnsibleAWSModule
+    from ansible.module_utils.basic import AnsibleModule  # noqa: PLC0415
+
+    return AnsibleModule

@@ -1,0 +1,151 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who is in, who is out and why, in which order and wave."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from .._base.errors import InvalidOption, PatchFleetError
+from .._fleet.hosts import FleetHost
+from .._ledger.history import Expected
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A host with its place in the plan; ``wave`` counts from 1 and is None for hosts that are out.
+
+    ``expected`` is None for hosts that are out.
+    """
+
+    host: FleetHost
+    position: int
+    wave: int | None
+    expected: Expected | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The planned hosts in order, then those that are out."""
+
+    hosts: tuple[Planned, ...]
+    batch_size: int
+    failure_budget: int
+    canary: int
+    estimate_seconds: float
+
+    @property
+    def included(self) -> list[Planned]:
+        """The hosts that will be worked on."""
+        return [planned for planned in self.hosts if planned.wave is not None]
+
+
+def exclude(hosts: list[FleetHost], patterns: list[str]) -> list[FleetHost]:
+    """Mark the hosts that the user leaves out: by name, id, or ``key=value`` of a tag."""
+
+    def match(host: FleetHost) -> str | None:
+        names = {host.key, host.name, host.inventory_name} | {f"{key}={value}" for key, value in host.tags.items()}
+        return next((pattern for pattern in patterns if pattern in names), None)
+
+    marked = []
+    for host in hosts:
+        pattern = match(host)
+        message = ("excluded_by_user", f"It is left out by patch_exclude ({pattern}).")
+        marked.append(replace(host, exclusion=message) if pattern is not None else host)
+    return marked
+
+
+Predict: TypeAlias = Callable[[list[FleetHost]], dict[str, Expected]]
+
+
+def make_plan(hosts: list[FleetHost], settings: dict[str, Any], predict: Predict) -> Plan:
+    """Order the hosts and check the guards.
+
+    In rolling mode those of which a long way is known go first, so that the window does not end with one of them alone.
+
+    Args:
+        settings: max_hosts, batch_size (int, or text such as "20%"), priority_instance_types, failure_budget (likewise),
+            rollout, canary, canary_hosts.
+        predict: how long the ways of hosts will take, by their keys.
+
+    Raises:
+        PatchFleetError: no host, or more than max_hosts.
+        InvalidOption: a canary that is none.
+    """
+    if not hosts:
+        raise PatchFleetError(
+            "No host was found: the tag, filters and patterns select nothing. Nothing was done; look at patch_tag_key, "
+            "patch_tag_value, patch_regions and patch_hosts.",
+            "empty_selection",
+        )
+    if len(hosts) > int(settings["max_hosts"]):
+        raise PatchFleetError(
+            f"{len(hosts)} hosts were found, but patch_max_hosts is {settings['max_hosts']}. Narrow the selection or raise it.",
+            "too_many_hosts",
+        )
+    priority = list(settings["priority_instance_types"])
+    rolling = settings["rollout"] == "rolling"
+    expected = predict([host for host in hosts if host.exclusion is None])
+
+    def order(host: FleetHost) -> tuple[int, float, str]:
+        rank = priority.index(host.type) if host.type in priority else len(priority)
+        return (rank, -expected[host.key].p90_seconds if rolling else 0.0, host.name)
+
+    included = sorted((host for host in hosts if host.exclusion is None), key=order)
+    canaries = _canaries(hosts, list(settings["canary_hosts"]))
+    included.sort(key=lambda host: host.key not in canaries)  # stable
+    out = sorted((host for host in hosts if host.exclusion is not None), key=lambda host: host.name)
+    batch = max(hosts_of_share(settings["batch_size"], len(included)), 1)
+    waves = [1 if rolling else at // batch + 1 for at in range(len(included))]
+    placed = [
+        Planned(host, at, wave, expected[host.key]) for at, (host, wave) in enumerate(zip(included, waves, strict=True))
+    ]
+    placed += [Planned(host, len(included) + at, None) for at, host in enumerate(out)]
+    return Plan(
+        hosts=tuple(placed),
+        batch_size=batch,
+        failure_budget=hosts_of_share(settings["failure_budget"], len(included)),
+        canary=max(len(canaries), int(settings["canary"])),
+        estimate_seconds=_estimate([expected[host.key].median_seconds for host in included], batch, rolling),
+    )
+
+
+def _canaries(hosts: list[FleetHost], wanted: list[str]) -> set[str]:
+    """The keys of the hosts that are named as canaries.
+
+    Raises:
+        InvalidOption: one is no target, or is left out.
+    """
+    found = set()
+    for name in wanted:
+        named = [host for host in hosts if name in {host.key, host.name, host.inventory_name}]
+        if not named:
+            raise InvalidOption("patch_canary_hosts", name, "It must be the name or id of a target.")
+        for host in named:
+            if host.exclusion is not None:
+                raise InvalidOption("patch_canary_hosts", name, f"That host is left out: {host.exclusion[1]}")
+            found.add(host.key)
+    return found
+
+
+def _estimate(seconds: list[float], batch: int, rolling: bool) -> float:
+    """A wave takes as long as its longest host; in a sliding window each host takes the place that is free first."""
+    if not rolling:
+        return sum(max(seconds[at : at + batch]) for at in range(0, len(seconds), batch))
+    slots = [0.0] * batch
+    for one in seconds:
+        heapq.heapreplace(slots, slots[0] + one)
+    return max(slots)
+
+
+def hosts_of_share(value: object, base: int) -> int:
+    """A number of hosts, or a percentage of the base, rounded down: 5, "5" or "20%"."""
+    text = str(value).strip()
+    if text.endswith("%"):
+        return int(base * float(text[:-1]) // 100)
+    return int(text)

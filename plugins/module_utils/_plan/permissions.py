@@ -1,0 +1,165 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rights that are missing, found before anything is touched.
+
+Start and stop are asked with DryRun; reading rights by reading; what has neither by iam:SimulatePrincipalPolicy, where the
+credentials may call that. Source: EC2 API reference (DryRun), IAM API reference.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._aws.errors import DENIED, AwsError
+from .._base.errors import PatchFleetError
+from .._disk.snapshot import snapshot_request
+from .._disk.volume import root_volume
+from .._fleet.hosts import FleetHost
+from .._operation.context import OperationContext
+from .._power.watchdog import refuse_without_setup, role_arn_of
+from .._update.patch_baseline import DOCUMENT
+
+
+def missing_power_right(context: OperationContext, host: FleetHost) -> AwsError | None:
+    """The denial of starting or stopping this instance, if there is one."""
+    for operation in ("start_instances", "stop_instances"):
+        error = _dry_run(context, host, operation, InstanceIds=[host.instance_id])
+        if error is not None and error.aws_code in DENIED:
+            return error
+    return None
+
+
+def _dry_run(context: OperationContext, host: FleetHost, operation: str, **request: Any) -> AwsError | None:
+    aws = context.aws.in_region(host.region)
+    try:
+        aws.call("ec2", operation, host.instance_id, **request, DryRun=True)
+    except AwsError as error:
+        return error
+    return None
+
+
+def refuse_missing_rights(context: OperationContext, hosts: list[FleetHost]) -> None:
+    """Rights that no host can do without.
+
+    Raises:
+        PatchFleetError: the first that is missing, with its action and resource.
+    """
+    managed = [host for host in hosts if host.instance_id and host.region]
+    settings = context.params["settings"]
+    if settings["dead_man_switch"]:
+        regions = sorted({str(host.region) for host in managed if host.kind == "ec2"})
+        refuse_without_setup(context, settings["setup_prefix"], regions)
+    if settings["snapshot_before_grow"]:
+        _refuse_without_snapshots(context, [host for host in managed if host.kind == "ec2"])
+    if settings["mark_tag"]:
+        _refuse_without_marks(context, [host for host in managed if host.kind == "ec2"])
+    for region in sorted({str(host.region) for host in managed}):
+        there = next(host for host in managed if host.region == region)
+        aws = context.aws.in_region(region)
+        aws.call("ssm", "describe_document", DOCUMENT, Name=DOCUMENT)
+        aws.call("ssm", "list_command_invocations", MaxResults=1)
+        aws.call("ssm", "describe_instance_patch_states", there.instance_id, InstanceIds=[there.instance_id])
+    if managed:
+        _simulate(context, _typical(context, managed))
+
+
+def _typical(context: OperationContext, hosts: list[FleetHost]) -> FleetHost:
+    """One with the targets' tag, since policies ask for that; one that lacks it fails alone, at its turn."""
+    settings = context.params["settings"]
+    tagged = [host for host in hosts if host.tags.get(settings["tag_key"]) == settings["tag_value"]]
+    return (tagged or hosts)[0]
+
+
+def _refuse_without_snapshots(context: OperationContext, hosts: list[FleetHost]) -> None:
+    """Only who grows needs a snapshot, but it was asked for; the first volume of each region is tried."""
+    for region in sorted({str(host.region) for host in hosts}):
+        there = next(host for host in hosts if host.region == region)
+        try:
+            volume = root_volume(context, str(there.instance_id), region)
+        except PatchFleetError as error:
+            if error.code not in {"instance_gone", "no_root_volume"}:
+                raise
+            continue  # nothing that could grow, then
+        request = snapshot_request(context, volume, "before growing")
+        try:
+            context.aws.in_region(region).call("ec2", "create_snapshot", volume["VolumeId"], **request, DryRun=True)
+        except AwsError as error:
+            if error.aws_code in DENIED:
+                raise
+
+
+def _refuse_without_marks(context: OperationContext, hosts: list[FleetHost]) -> None:
+    """The rights hold for the hosts' tag and this one; a host of each region is tried."""
+    wanted = [{"Key": context.params["settings"]["mark_tag"], "Value": "a run"}]
+    for region in sorted({str(host.region) for host in hosts}):
+        there = _typical(context, [host for host in hosts if host.region == region])
+        for operation in ("create_tags", "delete_tags"):
+            error = _dry_run(context, there, operation, Resources=[there.instance_id], Tags=wanted)
+            if error is not None and error.aws_code in DENIED:
+                raise error
+
+
+def _simulate(context: OperationContext, host: FleetHost) -> None:
+    aws = context.aws.in_region(host.region)
+    try:
+        identity = aws.call("sts", "get_caller_identity")
+        results = [
+            result
+            for resource, actions in _simulated(context, host, identity["Arn"]).items()
+            for result in aws.call(
+                "iam",
+                "simulate_principal_policy",
+                PolicySourceArn=_role_arn(identity["Arn"]),
+                ActionNames=actions,
+                ResourceArns=[resource],
+                ContextEntries=_simulation_context(host),
+            )["EvaluationResults"]
+        ]
+    except AwsError:
+        return  # these credentials may not ask; the first host will tell
+    for result in results:
+        if result["EvalDecision"] != "allowed":
+            raise PatchFleetError(
+                f"The credentials ({identity['Arn']}) lack the right {result['EvalActionName']} on "
+                f"{result['EvalResourceName']}, which every host needs. Nothing was touched.",
+                "access_denied",
+            )
+
+
+def _simulated(context: OperationContext, host: FleetHost, caller_arn: str) -> dict[str, list[str]]:
+    """The actions by resource: a policy for some resources only does not allow "*", which the API takes by default."""
+    partition, account = caller_arn.split(":")[1], caller_arn.split(":")[4]
+    document = f"arn:{partition}:ssm:{host.region}::document/{DOCUMENT}"  # AWS's own belong to no account
+    actions = {document: ["ssm:SendCommand"], "*": ["ssm:GetCommandInvocation"]}
+    if host.tags:  # a hybrid node that the inventory names shows none, and a condition on them could not be simulated
+        kind = f"ec2:{host.region}:{account}:instance"
+        if str(host.instance_id).startswith("mi-"):
+            kind = f"ssm:{host.region}:{account}:managed-instance"
+        actions[f"arn:{partition}:{kind}/{host.instance_id}"] = ["ssm:SendCommand", "ssm:DescribeInstancePatches"]
+    settings = context.params["settings"]
+    if settings["dead_man_switch"] and host.kind == "ec2":
+        schedule = f"schedule/{settings['setup_prefix']}/{host.instance_id}"
+        needed = ["scheduler:CreateSchedule", "scheduler:UpdateSchedule", "scheduler:DeleteSchedule"]
+        actions[f"arn:{partition}:scheduler:{host.region}:{account}:{schedule}"] = needed
+        actions[role_arn_of(caller_arn, settings["setup_prefix"], str(host.region))] = ["iam:PassRole"]
+    return actions
+
+
+def _role_arn(arn: str) -> str:
+    """Of arn:aws:sts::1:assumed-role/NAME/SESSION the role; the user as it is."""
+    if ":assumed-role/" not in arn:
+        return arn
+    head, _, tail = arn.partition(":assumed-role/")
+    return f"{head.replace(':sts:', ':iam:')}:role/{tail.split('/')[0]}"
+
+
+def _simulation_context(host: FleetHost) -> list[dict[str, Any]]:
+    """What conditions may ask for: a simulation knows neither the region nor the tags of a resource."""
+    keys = {"aws:RequestedRegion": str(host.region), "iam:PassedToService": "scheduler.amazonaws.com"}
+    for prefix in ("aws:ResourceTag", "ssm:resourceTag"):
+        keys.update({f"{prefix}/{key}": value for key, value in host.tags.items() if not key.startswith("aws:")})
+    return [
+        {"ContextKeyName": key, "ContextKeyType": "string", "ContextKeyValues": [value]} for key, value in keys.items()
+    ]

@@ -1,0 +1,182 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What hosts lack for Systems Manager to manage them, found before a run needs it. Part of plan.
+
+Nothing here ends a plan: what the credentials may not see is not said. Hosts that SSM lists cost no calls but for their
+volumes, and one a region for who else patches them.
+Sources: Systems Manager user guide ("Patch Manager prerequisites": the agent's version; "Troubleshooting managed node
+availability"), AWS managed policy reference (AWSQuickSetupPatchPolicyTagManagementExecutionPolicy: the tag of a patch policy).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from .._aws.api import Aws
+from .._aws.errors import AwsError
+from .._fleet.hosts import FleetHost
+from .._operation.context import OperationContext
+from .associations import Association, patching_associations
+from .network import Network
+from .profiles import CORE_POLICY, ProfileRole, default_management_role, read_profiles
+
+OLDEST_AGENT = (2, 0, 834, 0)
+POLICY_TAG = "QSConfigName-"
+PROFILES_AT_MOST = 20
+"""Each costs two calls; those of most hosts come first."""
+VOLUMES_A_CALL = 200
+NAMES_AT_MOST = 5
+
+NO_PROFILE = (
+    "It has no instance profile, so Systems Manager cannot manage it. Let setup_aws attach one "
+    "(aws_prerequisites_attach_instance_profile), or turn on Default Host Management Configuration."
+)
+
+Finding = tuple[str, str]
+"""A code, and what is missing with its remedy."""
+
+
+def missing_prerequisites(context: OperationContext, hosts: list[FleetHost]) -> list[dict[str, Any]]:
+    """What hosts lack, those with the same together: code, reason (with the remedy), hosts (names)."""
+    found: dict[Finding, list[str]] = {}
+    for region in sorted({str(host.region) for host in hosts if host.instance_id and host.region}):
+        there = [host for host in hosts if host.region == region and host.transport == "ssm"]
+        for host, finding in (
+            *_in_region(context, there, region),
+            *_untagged_volumes(context, there, region),
+            *_foreign_patching(context, there, region),
+        ):
+            found.setdefault(finding, []).append(host.name)
+    for host in hosts:
+        for policy in (value for key, value in sorted(host.tags.items()) if key.startswith(POLICY_TAG)):
+            found.setdefault(_other_policy(policy), []).append(host.name)
+    return [{"code": code, "reason": reason, "hosts": names} for (code, reason), names in found.items()]
+
+
+def prerequisite_lines(missing: Iterable[dict[str, Any]]) -> list[str]:
+    """A line each, the names of many hosts cut short."""
+    return [f"look at   {_some(row['hosts'])}: {row['reason']}" for row in missing]
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - NAMES_AT_MOST
+    return ", ".join(names[:NAMES_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+
+
+def _in_region(context: OperationContext, hosts: list[FleetHost], region: str) -> Iterator[tuple[FleetHost, Finding]]:
+    for host in hosts:
+        finding = _bad_agent(host)
+        if finding:
+            yield host, finding
+    unlisted = [host for host in hosts if host.kind == "ec2" and not host.node]
+    if not unlisted:
+        return
+    aws = context.aws.in_region(region)
+    managed_by = default_management_role(aws)
+    roles = {} if managed_by else _roles_of(aws, unlisted)
+    network = Network(aws, [host for host in unlisted if host.power == "running"])
+    for host in unlisted:
+        finding = None if managed_by else _no_rights(host, roles)
+        finding = finding or (_not_registered(host, network, managed_by) if host.power == "running" else None)
+        if finding:
+            yield host, finding
+
+
+def _roles_of(aws: Aws, hosts: Iterable[FleetHost]) -> dict[str, ProfileRole | None]:
+    count = Counter(host.profile_arn for host in hosts if host.profile_arn)
+    return {arn: read_profiles(aws, arn) for arn, _number in count.most_common(PROFILES_AT_MOST)}
+
+
+def _bad_agent(host: FleetHost) -> Finding | None:
+    version = str(host.node.get("agent_version") or "")
+    if host.node.get("ping_status") == "ConnectionLost":
+        since = host.node["last_ping_at"]
+        return (
+            "agent_silent",
+            f"Its SSM agent has been silent since {since}. Start it again, or stop and start the host once.",
+        )
+    numbers = tuple(int(part) for part in version.split(".") if part.isdigit())
+    if numbers and numbers < OLDEST_AGENT:
+        return (
+            "agent_old",
+            f"Its SSM agent {version} is too old for Patch Manager. Update it, e.g. with AWS-UpdateSSMAgent.",
+        )
+    return None
+
+
+def _no_rights(host: FleetHost, roles: dict[str, ProfileRole | None]) -> Finding | None:
+    if not host.profile_arn:
+        return "no_instance_profile", NO_PROFILE
+    role = roles.get(host.profile_arn)
+    if role is None or not role.missing_items:
+        return None
+    who = (
+        f"The role {role.name} of its instance profile"
+        if role.arn
+        else f"There is no role in its instance profile {role.profile}; it"
+    )
+    return "role_lacks_rights", f"{who} lacks {' and '.join(role.missing_items)}. Attach {CORE_POLICY} to it."
+
+
+def _not_registered(host: FleetHost, network: Network, managed_by: str | None) -> Finding:
+    cut_off = network.why_cut_off(host)
+    if cut_off:
+        return "cut_off", f"{cut_off} Add these endpoints and S3's, or a NAT gateway."
+    reason = (
+        "It runs, but its SSM agent has not registered. Install or start the agent, and see that it reaches "
+        f"ssm.{host.region}.amazonaws.com; after a new instance profile it takes up to half an hour."
+    )
+    if managed_by and not host.profile_arn:
+        reason += " Without a profile it needs IMDSv2 and an agent of at least 3.2.582.0 (Default Host Management Configuration)."
+    return "not_registered", reason
+
+
+def _untagged_volumes(
+    context: OperationContext, hosts: list[FleetHost], region: str
+) -> Iterator[tuple[FleetHost, Finding]]:
+    """Volumes that setup_aws gives no right to grow, since it asks for the hosts' tag on them, too."""
+    settings = context.params["settings"]
+    key, value = settings["tag_key"], settings["tag_value"]
+    tagged = {host.root_volume_id: host for host in hosts if host.root_volume_id and host.tags.get(key) == value}
+    ids = sorted(str(volume_id) for volume_id in tagged) if settings["grow_gib"] else []
+    try:
+        for at in range(0, len(ids), VOLUMES_A_CALL):
+            chosen = [{"Name": "volume-id", "Values": ids[at : at + VOLUMES_A_CALL]}]
+            for volume in context.aws.in_region(region).rows("ec2", "describe_volumes", "Volumes", Filters=chosen):
+                if {"Key": key, "Value": value} not in volume.get("Tags", []):
+                    reason = (
+                        f"Its root volume has no tag {key}={value}, so the rights of setup_aws do not let it grow. Tag the volume, "
+                        "or set patch_grow_gib to 0."
+                    )
+                    yield tagged[volume["VolumeId"]], ("volume_untagged", reason)
+    except AwsError:
+        return
+
+
+def _foreign_patching(
+    context: OperationContext, hosts: list[FleetHost], region: str
+) -> Iterator[tuple[FleetHost, Finding]]:
+    for association in patching_associations(context.aws.in_region(region)) if hosts else ():
+        for host in hosts:
+            if association.reaches(host) and f"{POLICY_TAG}{association.policy}" not in host.tags:
+                yield host, _association(association)
+
+
+def _association(found: Association) -> Finding:
+    if found.policy:
+        return _other_policy(found.policy)
+    when = f" ({found.schedule})" if found.schedule else ""
+    reason = (
+        f"State Manager's association {found.name} runs {found.document} on it, too{when}. If that installs, take it out of one "
+        "of the two."
+    )
+    return "patch_association", reason
+
+
+def _other_policy(name: str) -> Finding:
+    reason = f"Quick Setup's patch policy {name} patches it, too, by its own baseline and schedule. Take it out of one of the two."
+    return "patch_policy", reason

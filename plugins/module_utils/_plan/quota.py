@@ -1,0 +1,86 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether the account's vCPU quota has room for what a run starts at once. Part of plan.
+
+Only the quota of the Standard families is looked at, in which nearly all Windows servers are. Stopped instances do not count
+for it. What the credentials may not see is not said.
+Sources: EC2 user guide ("On-Demand Instance quotas": counted in vCPUs, by families), Service Quotas API (GetServiceQuota).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+from .._aws.api import Aws
+from .._base.errors import PatchFleetError
+from .._fleet.hosts import FleetHost
+from .._operation.context import OperationContext
+from .order import Plan
+
+QUOTA_CODE = "L-1216C47A"
+STANDARD = re.compile(r"(?:[acdhimrtz]|im|is)\d[a-z0-9-]*\.")
+"""A, C, D, H, I, M, R, T and Z, with all that their names may have behind the generation; not HPC, Inf, Mac, U or X."""
+COUNTED = ["pending", "running"]
+TYPES_A_CALL = 100
+
+
+def headroom_lines(context: OperationContext, plan: Plan, settings: dict[str, Any]) -> list[str]:
+    """A sentence for each region in which hosts will be started. Costs a page of running instances a thousand, and two calls."""
+    regions = sorted({str(planned.host.region) for planned in plan.included if _is_started(planned.host)})
+    return [line for region in regions if (line := _line(context, plan, settings, region))]
+
+
+def _line(context: OperationContext, plan: Plan, settings: dict[str, Any], region: str) -> str | None:
+    try:
+        return _headroom(context.aws.in_region(region).without_retries(), plan, settings, region)
+    except PatchFleetError as error:
+        context.report_progress(f"the vCPU quota in {region} is not known: {error.reason}")
+        return None
+
+
+def _is_started(host: FleetHost) -> bool:
+    return host.kind == "ec2" and host.power == "stopped" and bool(STANDARD.match(host.type or ""))
+
+
+def _headroom(aws: Aws, plan: Plan, settings: dict[str, Any], region: str) -> str:
+    quota = aws.call("service-quotas", "get_service_quota", ServiceCode="ec2", QuotaCode=QUOTA_CODE)["Quota"]["Value"]
+    filters = [{"Name": "instance-state-name", "Values": COUNTED}]
+    running = Counter(
+        str(instance["InstanceType"])
+        for reservation in aws.rows("ec2", "describe_instances", "Reservations", Filters=filters)
+        for instance in reservation["Instances"]
+        if STANDARD.match(str(instance["InstanceType"])) and not instance.get("InstanceLifecycle")
+    )
+    vcpus = _vcpus(aws, {*running, *(str(p.host.type) for p in plan.included if _is_started(p.host))})
+    used = sum(vcpus.get(name, 0) * number for name, number in running.items())
+    wanted = _wanted(plan, settings, region, vcpus)
+    text = f"vCPU quota of {region} ({QUOTA_CODE}): {quota:.0f}, {used} in use; this run starts up to {wanted} vCPUs more at once."
+    if used + wanted > quota:
+        text += (
+            " That does not fit: hosts will wait for each other, and be deferred in the end (no_headroom). Raise the quota, or "
+            "set a smaller patch_batch_size or patch_max_running."
+        )
+    return text
+
+
+def _vcpus(aws: Aws, types: set[str]) -> dict[str, int]:
+    names, found = sorted(types), {}
+    for at in range(0, len(names), TYPES_A_CALL):
+        asked = names[at : at + TYPES_A_CALL]
+        for row in aws.rows("ec2", "describe_instance_types", "InstanceTypes", InstanceTypes=asked):
+            found[str(row["InstanceType"])] = int(row["VCpuInfo"]["DefaultVCpus"])
+    return found
+
+
+def _wanted(plan: Plan, settings: dict[str, Any], region: str, vcpus: dict[str, int]) -> int:
+    """The most vCPUs that are started at once: of a wave, or of the largest hosts that fit into the window."""
+    waves: dict[int, list[int]] = {}
+    for planned in plan.included:
+        if _is_started(planned.host) and planned.host.region == region:
+            waves.setdefault(planned.wave or 0, []).append(vcpus.get(str(planned.host.type), 0))
+    most = min(plan.batch_size, settings["max_running"] or plan.batch_size)
+    return max(sum(sorted(sizes, reverse=True)[:most]) for sizes in waves.values())

@@ -1,0 +1,69 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan as lines of at most 100 columns for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from .._base.clock import iso
+from .order import Plan, Planned
+
+COLUMNS = 98
+"""Two of a terminal's hundred are the indent under which the plan is printed."""
+
+
+def plan_lines(plan: Plan, settings: dict[str, Any], leftovers: list[str], missing: list[str]) -> list[str]:
+    """Who is patched in which order, who is left out and why, what hosts lack, and what to expect."""
+    included = plan.included
+    rows = [("", "host", "now", "type", "where", "id")]
+    rows += [_row(planned) for planned in included]
+    widths = [min(max(len(row[at]) for row in rows), limit) for at, limit in enumerate((8, 28, 9, 14, 16, 22))]
+    lines = ["  ".join(_fit(text, width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    out = [planned for planned in plan.hosts if planned.wave is None]
+    message = [f"left out  {planned.host.name}: {(planned.host.exclusion or ('', ''))[1]}" for planned in out]
+    summary = _summary(plan, settings, len(included), len(out))
+    return [
+        *lines,
+        *wrapped([*message, *missing], "          "),
+        "",
+        *wrapped([summary, *([settings["window"]] if settings["window"] else []), *leftovers]),
+    ]
+
+
+def wrapped(texts: list[str], indent: str = "") -> list[str]:
+    """Sentences as lines of a terminal."""
+    return [line for text in texts for line in textwrap.wrap(text, COLUMNS, subsequent_indent=indent)]
+
+
+def _row(planned: Planned) -> tuple[str, str, str, str, str, str]:
+    host = planned.host
+    return (
+        f"wave {planned.wave}",
+        host.name,
+        host.state,
+        host.type or host.kind,
+        host.az or host.region or "-",
+        host.key,
+    )
+
+
+def _fit(text: str, width: int) -> str:
+    return (text if len(text) <= width else text[: width - 1] + "…").ljust(width)
+
+
+def _summary(plan: Plan, settings: dict[str, Any], included: int, out: int) -> str:
+    off = sum(planned.host.power == "stopped" for planned in plan.included)
+    verb = "scanned" if settings["operation"] == "scan" else "patched"
+    text = (
+        f"{included} hosts will be {verb}, {plan.batch_size} at a time; of these {off} are off, and will be started and "
+        f"stopped again. Left out: {out}. About {plan.estimate_seconds / 3600:.1f} h"
+    )
+    if settings["deadline_at"] is not None:
+        text += f"; nothing is begun that cannot be finished by {iso(settings['deadline_at'])}"
+    if settings["max_running"] is not None:
+        text += f"; at most {settings['max_running']} instances are on at once because of runs (patch_max_running)"
+    return f"{text}. More than {plan.failure_budget} failures end the run."

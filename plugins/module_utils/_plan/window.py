@@ -1,0 +1,134 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The window in which a run may work: an SSM maintenance window, or a change calendar.
+
+Sources: Systems Manager API reference (MaintenanceWindowIdentity, DescribeMaintenanceWindowExecutions, GetCalendarState). Once a
+window has opened AWS tells only its next opening, so that it is open now is seen by its last execution.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from .._aws.api import Aws
+from .._aws.errors import AwsError
+from .._base.clock import iso, parse_iso
+from .._base.errors import InvalidOption, PatchFleetError
+from .._operation.context import OperationContext
+
+VARIABLE = "patch_maintenance_window"
+NO_CALENDAR = frozenset({"InvalidDocument", "InvalidDocumentType", "UnsupportedCalendarException"})
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window as it is now; times are seconds since 1970, None where AWS knows none.
+
+    Attributes:
+        begin_until_at: of one that is open: no host is begun later (its end without its cutoff).
+        ends_at: of one that is open.
+        opens_at: its next opening, of one that is closed.
+    """
+
+    name: str
+    is_open: bool
+    begin_until_at: float | None = None
+    ends_at: float | None = None
+    opens_at: float | None = None
+
+    def takes(self, now: float) -> bool:
+        """Whether hosts may be begun in it now."""
+        return self.is_open and (self.begin_until_at is None or now < self.begin_until_at)
+
+    def sentence(self) -> str:
+        """For the plan, and for who comes too early or too late."""
+        if not self.is_open:
+            following = f"it opens next at {iso(self.opens_at)}" if self.opens_at else "AWS knows no next opening"
+            return f"{self.name} is closed; {following}."
+        if self.ends_at is None:
+            return f"{self.name} is open, and AWS knows no end of it."
+        return f"{self.name} is open until {iso(self.ends_at)}; nothing is begun after {iso(self.begin_until_at)}."
+
+
+def find_window(context: OperationContext, settings: dict[str, Any]) -> Window | None:
+    """The window of patch_maintenance_window, looked for in the first region of the run; None where none is set.
+
+    Raises:
+        InvalidOption: there is no such window or calendar, or several windows have that name.
+    """
+    named = settings["maintenance_window"]
+    if not named:
+        return None
+    arn = named.split(":") if named.startswith("arn:") else []
+    aws = context.aws.in_region(arn[3] if len(arn) > 3 else next(iter(settings["regions"]), None))
+    found = [] if arn else _windows_named(aws, named)
+    if len(found) > 1:
+        ids = ", ".join(sorted(window["WindowId"] for window in found))
+        raise InvalidOption(VARIABLE, named, f"Several windows have that name: give the id of one ({ids}).")
+    now = context.clock.now()
+    return _maintenance_window(aws, found[0], now) if found else _calendar(aws, named, now)
+
+
+def within(settings: dict[str, Any], window: Window | None, now: float) -> dict[str, Any]:
+    """The settings of a run in that window: its end is a deadline, too. Outside it and in its cutoff there is none of its own."""
+    inside = window if window and window.takes(now) else None
+    until, ends_at = (inside.begin_until_at, inside.ends_at) if inside else (None, None)
+    deadlines = [at for at in (settings["deadline_at"], ends_at) if at is not None]
+    sentence = window.sentence() if window else None
+    return {**settings, "deadline_at": min(deadlines, default=None), "begin_until_at": until, "window": sentence}
+
+
+def refuse_outside(window: Window | None, settings: dict[str, Any], now: float) -> None:
+    """Raises PatchFleetError outside the window, its cutoff included, unless patch_outside_window_ok allows that."""
+    if window is None or settings["outside_window_ok"] or window.takes(now):
+        return
+    raise PatchFleetError(
+        f"{window.sentence()} Nothing was touched. To run outside it, set patch_outside_window_ok.", "outside_window"
+    )
+
+
+def _windows_named(aws: Aws, named: str) -> list[dict[str, Any]]:
+    windows = aws.rows("ssm", "describe_maintenance_windows", "WindowIdentities")
+    return [window for window in windows if named in {window["WindowId"], window["Name"]}]
+
+
+def _maintenance_window(aws: Aws, window: dict[str, Any], now: float) -> Window:
+    """One that is switched off is closed for good. Hours are hours, whatever its time zone does meanwhile."""
+    name = f"The maintenance window {window['Name']} ({window['WindowId']})"
+    if not window["Enabled"]:
+        return Window(f"{name} is disabled:", False)
+    duration_seconds = window["Duration"] * 3600.0
+    since = [{"Key": "ExecutedAfter", "Values": [str(iso(now - duration_seconds))]}]
+    about = {"WindowId": window["WindowId"], "Filters": since}
+    executions = aws.rows("ssm", "describe_maintenance_window_executions", "WindowExecutions", **about)
+    opened = [execution["StartTime"].timestamp() // 60 * 60 for execution in executions]  # schedules know no seconds
+    ends_at = max(opened, default=0.0) + duration_seconds
+    if now < ends_at:
+        return Window(name, True, ends_at - window["Cutoff"] * 3600.0, ends_at)
+    return Window(name, False, opens_at=_moment(window.get("NextExecutionTime")))
+
+
+def _calendar(aws: Aws, named: str, now: float) -> Window:
+    try:
+        answer = aws.call("ssm", "get_calendar_state", named, CalendarNames=[named], AtTime=str(iso(now)))
+    except AwsError as error:
+        if error.aws_code not in NO_CALENDAR:
+            raise
+        right = (
+            f"{aws.region} has no maintenance window of that id or name, and no change calendar of that name or ARN."
+        )
+        raise InvalidOption(VARIABLE, named, right) from error
+    changes_at = _moment(answer.get("NextTransitionTime"))
+    name = f"The change calendar {named}"
+    if answer["State"] == "OPEN":
+        return Window(name, True, changes_at, changes_at)
+    return Window(name, False, opens_at=changes_at)
+
+
+def _moment(text: str | None) -> float | None:
+    """AWS's times may name their zone behind the offset: 2026-11-14T23:00+01:00[Europe/Berlin]."""
+    return parse_iso(re.sub(r"\[.*\]$", "", text)) if text else None

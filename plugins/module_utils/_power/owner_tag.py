@@ -1,0 +1,78 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A tag on the instance that tells others which run has it, for as long as it has it.
+
+Written down before it is set, so that whoever recovers the run takes it away. Source: EC2 API reference (CreateTags replaces the
+value of a key; DeleteTags with a value removes the tag only while it has that value).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._aws.errors import GONE, AwsError, is_retryable
+from .._aws.instances import tags_of
+from .._ledger.earlier import earlier_hosts
+from .._ledger.records import Host, PowerRecord
+from .._operation.context import OperationContext
+
+FACT = "mark"
+"""What the host's row in the run knows of it: the tag's key. Its value is the run's id."""
+
+
+def set_owner_tag(context: OperationContext, record: PowerRecord, instance: dict[str, Any]) -> None:
+    """Set the tag, unless somebody else has set one with that key, which stays as it is.
+
+    Raises:
+        AwsError: it could not be set.
+    """
+    key = context.params["mark_tag"]
+    if not key or not context.tracked_host:
+        return
+    value = tags_of(instance).get(key)
+    if value is not None and value not in {host.run_id for host in _rows(context, record)}:
+        context.report_progress(f"not marked: its tag {key}={value} is somebody else's")
+        return
+    context.update_facts(**{FACT: key})
+    try:
+        _call(context, record, "create_tags", key, str(context.run_id))
+    except AwsError as error:
+        if not is_retryable(error.aws_code, 400):
+            context.update_facts(**{FACT: None})
+        raise
+
+
+def remove_owner_tag(context: OperationContext, record: PowerRecord, instance: dict[str, Any] | None) -> str | None:
+    """Take away the tags of all runs that had the host; returns why one is left, in AWS's words, None when none is.
+
+    Args:
+        instance: None when it does not exist any more, and nothing has to be taken away.
+    """
+    for host in _rows(context, record):
+        key = host.facts.get(FACT)
+        if not key or context.check_mode:
+            continue
+        try:
+            if instance is not None:
+                _call(context, record, "delete_tags", key, host.run_id)
+        except AwsError as error:
+            if error.aws_code not in GONE:
+                return f"It still carries the tag {key} of run {host.run_id}: {error.reason}"
+        context.ledger.update_facts(host.run_id, host.key, {FACT: None})
+    return None
+
+
+def _call(context: OperationContext, record: PowerRecord, operation: str, key: str, value: str) -> None:
+    context.aws.in_region(record.region).call(
+        "ec2",
+        operation,
+        record.instance_id,
+        Resources=[record.instance_id],
+        Tags=[{"Key": key, "Value": value}],
+    )
+
+
+def _rows(context: OperationContext, record: PowerRecord) -> list[Host]:
+    return earlier_hosts(context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key)

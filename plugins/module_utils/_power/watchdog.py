@@ -1,0 +1,225 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The switch for dead controllers: a one-time schedule for each host that we start, which has a runbook stop it if nobody has.
+
+It is made before the start, for a start that happens about then; once AWS has shown the LaunchTime, for that one alone. So there
+is no moment at which the host is on because of us without it. A schedule too many does no harm: the runbook finds a host that
+is off, or another LaunchTime, and ends. Source: EventBridge Scheduler API reference and user guide ("Using universal targets").
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from .._aws.errors import DENIED, AwsError
+from .._base.errors import NeedsAttention, PatchFleetError
+from .._ledger.earlier import earlier_hosts
+from .._ledger.records import Host, PowerRecord
+from .._operation.context import OperationContext
+from .launch import launch_window
+
+FACT = "switch"
+"""What the host's row in the run knows of it: all that a schedule is made of, since UpdateSchedule keeps nothing."""
+TRIES = {"MaximumRetryAttempts": 20, "MaximumEventAgeInSeconds": 3600}
+
+
+def runbook_of(prefix: str) -> str:
+    """The runbook that the account's set-up (parameter Prefix) has made; its schedule group is called as the prefix itself."""
+    return f"{prefix}-stop-host"
+
+
+def role_arn_of(caller_arn: str, prefix: str, region: str) -> str:
+    """The role that its schedules start the runbook with."""
+    _arn, partition, _sts, _region, account, _caller = caller_arn.split(":", 5)
+    return f"arn:{partition}:iam::{account}:role/{prefix}-scheduler-{region}"
+
+
+def create_schedule(context: OperationContext, record: PowerRecord) -> None:
+    """Make the schedule, before the start; written down before it is made.
+
+    Raises:
+        PatchFleetError: it could not be made; then nothing may be started.
+    """
+    if not context.params["dead_man_switch"] or not context.tracked_host:
+        return
+    region, prefix = context.aws.region, str(context.params["setup_prefix"])
+    margin = float(context.params["dead_man_switch_margin_seconds"])
+    caller = context.aws.call("sts", "get_caller_identity")["Arn"]
+    first, last = launch_window(context.clock.now())
+    switch = {
+        "name": f"{record.instance_id}-{context.run_id}",
+        "group": prefix,
+        "role_arn": role_arn_of(caller, prefix, region),
+        "due_at": _deadline(context) + margin,
+        "margin_seconds": margin,
+        "launched": [int(first), int(last)],
+        "keep_tag": context.ledger.run(str(context.run_id)).settings.get("keep_tag"),
+    }
+    _make(context, record, switch)
+
+
+def _make(context: OperationContext, record: PowerRecord, switch: dict[str, Any]) -> None:
+    context.update_facts(**{FACT: switch})
+    try:
+        _send(context, "create_schedule", record, switch)
+    except AwsError as error:
+        if error.aws_code != "ConflictException":  # an earlier try of this run has made it
+            raise
+        _send(context, "update_schedule", record, switch)
+
+
+def _deadline(context: OperationContext) -> float:
+    """When the host's whole time is over."""
+    timeout_seconds = float(context.ledger.run(str(context.run_id)).settings["host_timeout_seconds"])
+    return float(context.host.facts.get("deadline_at") or context.clock.now() + timeout_seconds)
+
+
+def _send(context: OperationContext, operation: str, record: PowerRecord, switch: dict[str, Any]) -> None:
+    aws = context.aws.in_region(record.region)
+    partition = switch["role_arn"].split(":")[1]
+    parameters = {
+        "InstanceId": [record.instance_id],
+        "Group": [switch["group"]],
+        "Schedule": [switch["name"]],
+        "LaunchedFrom": [str(switch["launched"][0])],
+        "LaunchedUntil": [str(switch["launched"][1])],
+    }
+    if switch.get("keep_tag"):
+        parameters["KeepTag"] = [switch["keep_tag"]]
+    aws.call(
+        "scheduler",
+        operation,
+        record.instance_id,
+        Name=switch["name"],
+        GroupName=switch["group"],
+        Description=f"Stops {record.instance_id} if the run of Patch Fleet that started it is dead.",
+        ScheduleExpression=f"at({time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(switch['due_at']))})",
+        ScheduleExpressionTimezone="UTC",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        ActionAfterCompletion="DELETE",
+        Target={
+            "Arn": f"arn:{partition}:scheduler:::aws-sdk:ssm:startAutomationExecution",
+            "RoleArn": switch["role_arn"],
+            "Input": json.dumps({"DocumentName": runbook_of(switch["group"]), "Parameters": parameters}),
+            "RetryPolicy": TRIES,
+        },
+    )
+
+
+def take_over(context: OperationContext, record: PowerRecord) -> None:
+    """The host is on because of a run that died: its switch gives way to one of this run, for the same start.
+
+    A runbook that has begun already sees the new schedule, and ends; it would take a pause between two steps for the end.
+
+    Raises:
+        PatchFleetError: it could not be made; then nothing may be done in the host.
+    """
+    earlier = [(host, switch) for host, switch in _set(context, record) if host.run_id != context.run_id]
+    if not earlier or not context.tracked_host:
+        return
+    if record.started_by is None:  # that run never came to its start, so whoever turned the host on was somebody else
+        delete_schedule(context, record)
+        return
+    switch = earlier[0][1]
+    own = {
+        **switch,
+        "name": f"{record.instance_id}-{context.run_id}",
+        "due_at": _deadline(context) + switch["margin_seconds"],
+    }
+    _make(context, record, own)
+    for host, theirs in earlier:
+        _try(context, partial(_delete, context, record, host, theirs))
+
+
+def update_schedule(context: OperationContext, record: PowerRecord, launch_time: float) -> None:
+    """From now on it is for this LaunchTime alone."""
+    for host, switch in _set(context, record):
+        if host.run_id == context.run_id:
+            _change(context, record, host, {**switch, "launched": [int(launch_time)] * 2})
+
+
+def postpone(context: OperationContext, record: PowerRecord, seconds: float) -> None:
+    """Somebody alive will wait so long for an installation that SSM may know nothing of."""
+    for host, switch in _set(context, record):
+        due_at = max(switch["due_at"], context.clock.now() + seconds + switch["margin_seconds"])
+        _change(context, record, host, {**switch, "due_at": due_at})
+
+
+def _change(context: OperationContext, record: PowerRecord, host: Host, switch: dict[str, Any]) -> None:
+    def update() -> None:
+        try:
+            _send(context, "update_schedule", record, switch)
+        except AwsError as error:
+            if error.aws_code != "ResourceNotFoundException":
+                raise
+            switch["name"] += "-2"  # its runbook has begun, and ends when it sees another one
+            _send(context, "create_schedule", record, switch)
+        context.ledger.update_facts(host.run_id, host.key, {FACT: switch})
+
+    _try(context, update)
+
+
+def delete_schedule(context: OperationContext, record: PowerRecord) -> None:
+    """The host is as it was found, or must not be stopped: the schedules of all runs that had it are deleted."""
+    for host, switch in _set(context, record):
+        _try(context, partial(_delete, context, record, host, switch))
+
+
+def _delete(context: OperationContext, record: PowerRecord, host: Host, switch: dict[str, Any]) -> None:
+    try:
+        context.aws.in_region(record.region).call(
+            "scheduler", "delete_schedule", record.instance_id, Name=switch["name"], GroupName=switch["group"]
+        )
+    except AwsError as error:
+        if error.aws_code != "ResourceNotFoundException":  # it has happened, and has deleted itself
+            raise
+    context.ledger.update_facts(host.run_id, host.key, {FACT: None})
+
+
+def _try(context: OperationContext, change: Callable[[], None]) -> None:
+    """No host is worse off for a schedule that could not be changed: see above."""
+    try:
+        change()
+    except NeedsAttention:
+        raise
+    except PatchFleetError as error:
+        context.report_progress(f"its switch for dead controllers stays as it is: {error.reason}")
+
+
+def _set(context: OperationContext, record: PowerRecord) -> list[tuple[Host, dict[str, Any]]]:
+    """The switches that the runs know which had the host, with its row in each."""
+    if context.check_mode:
+        return []
+    hosts = earlier_hosts(context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key)
+    return [(host, dict(host.facts[FACT])) for host in hosts if host.facts.get(FACT)]
+
+
+def refuse_without_setup(context: OperationContext, prefix: str, regions: Iterable[str]) -> None:
+    """What the switch needs is looked at in each region before anything is touched.
+
+    Raises:
+        PatchFleetError: ``no_switch``, with what is missing and how it is made.
+    """
+    caller = context.aws.call("sts", "get_caller_identity")["Arn"]
+    for region in regions:
+        aws = context.aws.in_region(region)
+        role = role_arn_of(caller, prefix, region).rpartition("/")[2]
+        try:
+            aws.call("scheduler", "get_schedule_group", prefix, Name=prefix)
+            aws.call("ssm", "describe_document", runbook_of(prefix), Name=runbook_of(prefix))
+            aws.call("iam", "get_role", role, RoleName=role)
+        except AwsError as error:
+            if error.aws_code not in DENIED | {"ResourceNotFoundException", "InvalidDocument", "NoSuchEntity"}:
+                raise
+            raise PatchFleetError(
+                f"patch_dead_man_switch needs a schedule group {prefix}, a runbook and roles in {region}, and the right to use "
+                f"them: {error.reason} Run setup_aws there with the parameter DeadManSwitch=true (and patch_setup_prefix as its "
+                "Prefix). Nothing was touched.",
+                "no_switch",
+            ) from error

@@ -1,0 +1,203 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""May this host begin now?
+
+Nothing is admitted while the canaries are under way, once the breaker is open or the failure budget of the whole run is
+spent, once a cause is seen that would meet every host (causes.py), or when the host could not be finished and put back before
+the deadline. What has become of the host since the plan is looked at here too, and its original power state is recorded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._aws.instances import describe_instance, tags_of
+from .._base.clock import iso
+from .._base.errors import Deferred, Excluded, PatchFleetError
+from .._fleet.claims import claim_of
+from .._fleet.eligibility import exclusion_of
+from .._fleet.hosts import OFF_STATES
+from .._ledger.records import Host, PowerRecord, Run, Verdict
+from .._operation.context import OperationContext
+from .._plan.credentials import refuse_short_credentials
+from .common_causes import FAILURES, PROVEN, common_cause
+from .slices import failure_budget, slices
+from .slots import confirm_slot, wait_for_slot
+
+NO_ROOM = ("no_capacity", "no_headroom")
+TOO_LATE = ("no_time", "credentials_too_short")
+
+
+def admit(context: OperationContext) -> dict[str, Any]:
+    """Decide, and record the original power state of a host that is admitted.
+
+    Returns:
+        admitted; of a host that is not: outcome, reason_code and reason; of one that is: original_state.
+    """
+    host = context.host
+    if host.outcome is not None and not _may_retry_capacity(context, host):
+        return _refused(host.outcome, host.reason_code, host.reason)
+    run = context.ledger.run(host.run_id)
+    started_at = context.clock.now()
+    try:
+        _wait_for_canaries_and_wave(context, run, host)
+        original_state = None
+        while original_state is None:
+            original_state = _check_admission(context, run, host)
+    except PatchFleetError as failure:
+        # With new credentials a later run may take it: nothing of it was touched.
+        error = Deferred(failure.reason, failure.code) if failure.code == "credentials_expired" else failure
+        verdict = Verdict(error.outcome, "admit", error.code, error.reason)
+        if not context.check_mode:
+            context.remember_denial(error)
+            context.ledger.set_outcome(run.run_id, host.key, verdict)
+        context.report_progress(f"{error.outcome}: {error.reason}")
+        return _refused(error.outcome, error.code, error.reason)
+    now = context.clock.now()
+    context.update_facts(
+        deadline_at=now + float(run.settings["host_timeout_seconds"]),
+        original_state=original_state,
+        admitted_at=now,
+        waited_for_admission_seconds=round(now - started_at, 1),
+    )
+    return {"changed": False, "admitted": True, "original_state": original_state}
+
+
+def _may_retry_capacity(context: OperationContext, host: Host) -> bool:
+    """Who found no room comes again once, after the others: capacity returns, and what they took is free."""
+    if host.outcome != "deferred" or host.reason_code not in NO_ROOM or host.facts.get("capacity_retry"):
+        return False
+    if not context.check_mode:
+        context.renew_lease()
+        context.update_facts(capacity_retry=True)
+        context.ledger.set_outcome(host.run_id, host.key, Verdict(None), overwrite=True)
+    return True
+
+
+def _check_admission(context: OperationContext, run: Run, host: Host) -> str | None:
+    """The original state of a host that may begin; None after a wait for a place, when all is to be looked at anew."""
+    expected = float(host.facts.get("expected_seconds") or run.settings["expected_seconds"])
+    _check_breaker(context, run)
+    _check_time(context, run, host, expected)
+    refuse_short_credentials(context, run, host, expected)
+    return _read_state(context, run, host)
+
+
+def _refused(outcome: str, code: str | None, reason: str | None) -> dict[str, Any]:
+    return {"changed": False, "admitted": False, "outcome": outcome, "reason_code": code, "reason": reason}
+
+
+def _wait_for_canaries_and_wave(context: OperationContext, run: Run, host: Host) -> None:
+    """Canaries go first, alone; between waves there may be a pause."""
+    hosts = context.ledger.hosts(run.run_id)
+    ours = [other.key for other in hosts if other.wave is not None and other.step != "plan"]  # no other run's
+    canaries = ours[: int(run.settings["canary"])]
+    if canaries and host.key not in canaries:
+        _wait_for_canaries(context, run, set(canaries))
+    pause = float(run.settings["pause_seconds"])
+    earlier = {other.key for other in hosts if other.wave is not None and other.wave < (host.wave or 0)}
+    if pause and earlier:
+        steps = [step for step in context.ledger.phases(run.run_id) if step.host_key in earlier]
+        ended = max((step.finished_at or 0.0 for step in steps), default=0.0)
+        context.wait(lambda: None, min(ended + pause, context.clock.now() + pause))
+
+
+def _wait_for_canaries(context: OperationContext, run: Run, canaries: set[str]) -> None:
+    def poll() -> list[Host] | None:
+        hosts = [host for host in context.ledger.hosts(run.run_id) if host.key in canaries]
+        return hosts if all(host.outcome is not None for host in hosts) else None
+
+    timeout_seconds = (float(run.settings["host_timeout_seconds"]) + 3600.0) * len(canaries)
+    ended = context.wait(poll, context.clock.now() + timeout_seconds)
+    if ended is None:
+        raise Deferred("The canary hosts had not ended in time.", "breaker")
+    bad = [host.name for host in ended if host.outcome in FAILURES]
+    if bad:
+        _open_breaker(context, run, f"the canary {', '.join(bad)} failed")
+    elif not any(host.outcome in PROVEN for host in ended) and any(host.reason_code not in TOO_LATE for host in ended):
+        # Where the canaries came too late, the others do too, and are told that.
+        _open_breaker(context, run, "no canary was patched, so nothing is proven")
+
+
+def _check_breaker(context: OperationContext, run: Run) -> None:
+    runs = slices(context.ledger, run)
+    counts = [context.ledger.outcome_counts(one.run_id) for one in runs]
+    failures = sum(count.get(outcome, 0) for count in counts for outcome in FAILURES)
+    budget = failure_budget(runs)
+    if failures > budget:
+        _open_breaker(context, run, f"{failures} hosts failed and patch_failure_budget tolerates {budget}")
+    elif failures:
+        cause = common_cause([host for one in runs for host in context.ledger.hosts(one.run_id)], budget)
+        if cause:
+            _open_breaker(context, run, cause)
+    for one in (context.ledger.run(run.run_id), *runs[1:]):
+        if one.breaker:
+            raise _closed(one.breaker)
+
+
+def _open_breaker(context: OperationContext, run: Run, reason: str) -> None:
+    if context.check_mode:
+        raise _closed(reason)
+    context.ledger.open_breaker(run.run_id, reason)
+
+
+def _closed(reason: str) -> Deferred:
+    return Deferred(f"Nothing new is begun in this run: {reason}.", "breaker")
+
+
+EXPECTED_FROM = {
+    "host": "as its own last ones have taken",
+    "class": "as those of hosts like it have taken",
+    None: "patch_expected_seconds",
+}
+
+
+def _check_time(context: OperationContext, run: Run, host: Host, expected: float) -> None:
+    deadline_at, until = run.settings.get("deadline_at"), run.settings.get("begin_until_at")
+    if until is not None and context.clock.now() >= float(until):
+        raise Deferred(f"The window's cutoff has begun: {run.settings['window']}", "no_time")
+    if deadline_at is not None and context.clock.now() + expected > float(deadline_at):
+        basis = EXPECTED_FROM[host.facts.get("expected_from")]
+        raise Deferred(
+            f"Its way would take about {expected / 60:.0f} min ({basis}) and could not be finished and put back by "
+            f"{iso(float(deadline_at))}, the end of the window or patch_deadline.",
+            "no_time",
+        )
+
+
+def _read_state(context: OperationContext, run: Run, host: Host) -> str | None:
+    """The host as it is now; returns the original state that is recorded for it, None where it had no place."""
+    context.renew_lease()
+    if host.kind != "ec2":
+        known = context.ledger.power(host.key)  # one that an earlier run's tasks had started
+        return known.original_state if known else "running"
+    instance_id = str(host.instance_id)
+    instance = describe_instance(context.aws, instance_id)
+    if instance is None or instance["State"]["Name"] in {"terminated", "shutting-down"}:
+        raise PatchFleetError("The instance does not exist any more.", "instance_gone")
+    tag_key = run.settings.get("tag_key")
+    if host.facts.get("by_tag") and tags_of(instance).get(str(tag_key)) != run.settings.get("tag_value"):
+        raise Excluded(f"It no longer carries the tag {tag_key}={run.settings.get('tag_value')}.", "untagged")
+    exclusion = exclusion_of(instance) or claim_of(tags_of(instance), run.settings, host.facts.get("scheduler"))
+    if exclusion is not None:
+        raise Excluded(exclusion[1], exclusion[0])
+    state = "stopped" if instance["State"]["Name"] in OFF_STATES else "running"
+    if context.check_mode:
+        known = context.ledger.power(host.key)
+        return known.original_state if known else state
+    return _record(context, run, host, state)
+
+
+def _record(context: OperationContext, run: Run, host: Host, state: str) -> str | None:
+    limit = run.settings.get("max_running")
+    timeout_seconds = float(run.settings["host_timeout_seconds"])
+    if state == "stopped" and wait_for_slot(context, host.key, limit, timeout_seconds):
+        return None
+    now = context.clock.now()
+    record = PowerRecord(host.key, str(host.instance_id), str(host.region), host.name, state, now, run.run_id)
+    known = context.ledger.record_power(record, fence=context.fence)
+    if known == record and not confirm_slot(context, record, limit):
+        return None
+    return known.original_state

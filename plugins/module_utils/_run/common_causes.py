@@ -1,0 +1,75 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Causes that would meet every other host too, and so end a run at once, however much of the failure budget is left.
+
+An update after which Windows does not boot, an update source that nobody reaches, a right that every host needs: what follows
+would only add to them. Whoever tolerates all failures (a budget of 100 %) is not stopped by these either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .._ledger.records import Host
+
+FAILURES = ("failed", "held")
+PROVEN = ("patched", "compliant", "noncompliant")
+
+AFTER_UPDATES = frozenset({"patch", "verify"})
+LOST = frozenset({"agent_lost", "unreachable"})
+"""Codes of a host that does not answer any more; at the steps above it had rebooted, or was about to."""
+NO_SOURCE = frozenset({"update_source_unreachable", "update_proxy", "update_source_failed", "update_source_forbidden"})
+HOSTS_WITHOUT_SOURCE = 3
+"""So many hosts without a source, and none with one, are not the hosts' own fault."""
+HOSTS_DENIED = 2
+"""One may have lost the tag on which the right is conditioned."""
+NEEDED_BY_ALL = frozenset(
+    {
+        "ec2:DescribeInstances",
+        "ec2:StartInstances",
+        "ec2:StopInstances",
+        "ssm:DescribeInstanceInformation",
+        "ssm:SendCommand",
+        "ssm:ListCommands",
+        "ssm:ListCommandInvocations",
+        "ssm:GetCommandInvocation",
+        "ssm:DescribeInstancePatchStates",
+        "ssm:DescribeInstancePatches",
+    }
+)
+"""IAM actions without which no host can be patched and put back."""
+
+
+def common_cause(hosts: Sequence[Host], failure_budget_hosts: int) -> str | None:
+    """The rest of the sentence "Nothing new is begun in this run: …", if the run's hosts so far show such a cause."""
+    targets = [host for host in hosts if host.wave is not None]
+    if failure_budget_hosts >= len(targets):
+        return None
+    failed = [host for host in targets if host.outcome in FAILURES]
+    return _not_booted(failed) or _no_source(targets, failed) or _denied(failed)
+
+
+def _not_booted(failed: Sequence[Host]) -> str | None:
+    lost = [host.name for host in failed if host.step in AFTER_UPDATES and host.reason_code in LOST]
+    return f"{lost[0]} has not come back from its updates, and the others would get the same" if lost else None
+
+
+def _no_source(targets: Sequence[Host], failed: Sequence[Host]) -> str | None:
+    without = [host.name for host in failed if host.reason_code in NO_SOURCE]
+    if len(without) < HOSTS_WITHOUT_SOURCE or any(host.outcome in PROVEN for host in targets):
+        return None
+    return f"no host has reached its update source yet, and {', '.join(without)} could not"
+
+
+def _denied(failed: Sequence[Host]) -> str | None:
+    denied: dict[str, list[str]] = {}
+    for host in failed:
+        action = host.facts.get("denied_action")
+        if action in NEEDED_BY_ALL:
+            denied.setdefault(action, []).append(host.name)
+    for action, names in denied.items():
+        if len(names) >= HOSTS_DENIED:
+            return f"the right {action} is gone, which every host needs ({', '.join(names)})"
+    return None

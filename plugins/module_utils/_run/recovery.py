@@ -1,0 +1,96 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Find what earlier runs left open, for the playbook restore."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._base.errors import PatchFleetError
+from .._ledger.records import PowerRecord
+from .._operation.context import OperationContext
+from .outcomes import set_interrupted_outcomes
+
+
+def open_hosts(context: OperationContext) -> dict[str, Any]:
+    """The hosts whose power record is open, leased to whoever asks, in the name of the run that held them.
+
+    Returns:
+        hosts (key, name, instance_id, region, run_id, fence), busy (sentences: hosts that somebody alive works on), lines.
+    """
+    only, take_over = context.params["run_id"], bool(context.params["take_over"])
+    if only:
+        context.ledger.run(only)  # says so when there is none
+    hosts, busy = [], []
+    for record, holder in _open_records(context):
+        if context.ledger.run(holder).is_active(context.clock.now()) and not take_over:
+            busy.append(_busy(record, f"is being worked on by run {holder}"))
+            continue
+        entry = _entry(context, record, holder)
+        if not context.check_mode:
+            # Who worked on it for the same run until now loses it: workers that a killed controller left behind.
+            if context.ledger.take_over(holder, [record.host_key], context.clock.now(), force=take_over):
+                busy.append(_busy(record, "is being put back by somebody else"))
+                continue
+            entry["fence"] = context.ledger.fence(holder, record.host_key)
+        hosts.append(entry)
+    lines = [f"{host['name']} ({host['instance_id']}) of run {host['run_id']}" for host in hosts] + busy
+    return {
+        "changed": False,
+        "hosts": hosts,
+        "busy": busy,
+        "lines": lines or ["Nothing is open: every host is as it was found."],
+    }
+
+
+def _busy(record: PowerRecord, how: str) -> str:
+    return f"{record.name} ({record.instance_id}) {how}; if its controller is known to be dead, set patch_take_over."
+
+
+def _open_records(context: OperationContext) -> list[tuple[PowerRecord, str]]:
+    """Open records, each with the run that has its lease: the one that started the host, or a later one that adopted it."""
+    only = context.params["run_id"]
+    found = []
+    for record in context.ledger.open_power():
+        holder = context.ledger.holder(record.host_key) or record.started_by or record.run_id
+        if not only or only in {holder, record.started_by, record.run_id}:
+            found.append((record, holder))
+    return found
+
+
+def _entry(context: OperationContext, record: PowerRecord, holder: str) -> dict[str, Any]:
+    host = context.ledger.host(record.run_id, record.host_key)
+    return {
+        "kind": host.kind,
+        "transport": host.facts.get("transport", "ssm"),
+        "key": record.host_key,
+        "name": record.name,
+        "instance_id": record.instance_id,
+        "region": record.region,
+        "run_id": holder,
+        "ours": record.started_by is not None,
+    }
+
+
+def close_abandoned_runs(context: OperationContext) -> dict[str, Any]:
+    """Close dead runs of which nothing is open any more; fails when something still is on because of us.
+
+    Raises:
+        PatchFleetError: ``still_on``, with each host.
+    """
+    only, take_over, now = context.params["run_id"], bool(context.params["take_over"]), context.clock.now()
+    still_open = _open_records(context)
+    held = {run_id for record, holder in still_open for run_id in (holder, record.started_by, record.run_id)}
+    for run in context.ledger.runs():
+        dead = run.closed_at is None and (take_over or not run.is_active(now))
+        if dead and run.run_id not in held and (not only or run.run_id == only):
+            set_interrupted_outcomes(context.ledger, run.run_id)
+            context.ledger.close_run(run.run_id, now)
+    on = [f"{record.name} ({record.instance_id})" for record, _holder in still_open if record.started_by]
+    if on:
+        raise PatchFleetError(
+            f"Still on because of us: {', '.join(on)}. Run the playbook restore again later.", "still_on"
+        )
+    return {"changed": False}

@@ -1,0 +1,49 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs that are slices of one job of AWX: each is a run of its own, and they have one failure budget.
+
+AWX deals the hosts of a sliced job round robin and starts a job for each share, so whatever ends one patching ends the others too:
+they have the same updates. A percentage is one of the hosts of all slices that have begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._ledger.records import Ledger, Run
+from .._plan.order import hosts_of_share
+
+
+def sliced_job(variables: Mapping[str, Any]) -> str | None:
+    """The job that a job with these ``awx_*`` variables is a slice of.
+
+    AWX tells no slice number. It makes a workflow job of a sliced job, with the name of the job template
+    (JobTemplate.create_unified_job, awx_meta_vars).
+    """
+    number, name = variables.get("awx_workflow_job_id"), variables.get("awx_workflow_job_name")
+    return str(number) if number and name and name == variables.get("awx_job_template_name") else None
+
+
+def kept_settings(job: str | None, failure_budget: object, hosts: int) -> dict[str, Any]:
+    """What a run's settings keep for the other slices: nothing where it is none."""
+    return {"slice": {"of": job, "failure_budget": failure_budget, "hosts": hosts}} if job else {}
+
+
+def slices(ledger: Ledger, run: Run) -> list[Run]:
+    """The run, and those that are slices of the same job."""
+    if "slice" not in run.settings:
+        return [run]
+    job = run.settings["slice"]["of"]
+    others = [other for other in ledger.runs() if other.run_id != run.run_id]
+    return [run, *(other for other in others if other.settings.get("slice", {}).get("of") == job)]
+
+
+def failure_budget(runs: list[Run]) -> int:
+    """So many hosts of these runs, slices of one job or one run alone, may fail."""
+    first = runs[0].settings
+    if "slice" not in first:
+        return int(first["failure_budget_hosts"])
+    return hosts_of_share(first["slice"]["failure_budget"], sum(int(run.settings["slice"]["hosts"]) for run in runs))

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""At most ``patch_max_running`` instances are on because of runs, however many runs there are.
+
+An open power record of an instance that was found off is a place: it is taken at the admission, before the start, and free again
+when the instance is as it was found. Records that a dead run left open count, for their instances may be on.
+
+Claims are counted after they are written, so that of two at once at least one sees the other, whatever their clocks say. Both may
+step back then; they look again after pauses of their own.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+from .._base.errors import Deferred
+from .._ledger.records import PowerRecord
+from .._operation.context import OperationContext
+
+RETRY_BUDGET_SECONDS = 3600.0
+"""So much longer than a host's whole time a place is waited for."""
+LONGEST_STEP_BACK_SECONDS = 60
+
+
+def wait_for_slot(context: OperationContext, host_key: str, limit: int | None, host_timeout_seconds: float) -> bool:
+    """Wait while ``limit`` other instances are on because of runs; returns whether it had to, so that all else is looked at anew.
+
+    Raises:
+        Deferred: ``no_headroom``, when no place became free in all that time.
+    """
+    if limit is None or context.ledger.power(host_key) is not None or _taken_by_others(context, host_key) < limit:
+        return False
+    context.report_progress(f"waiting: {limit} instances are on because of runs (patch_max_running)")
+    timeout_seconds = host_timeout_seconds + RETRY_BUDGET_SECONDS
+    deadline = float(context.cache.setdefault("place_by", context.clock.now() + timeout_seconds))
+    if context.wait(lambda: _taken_by_others(context, host_key) < limit or None, deadline) is None:
+        raise Deferred(
+            f"patch_max_running is {limit}, and as many instances stayed on because of runs. The playbook restore puts back "
+            "what earlier runs left.",
+            "no_headroom",
+        )
+    return True
+
+
+def confirm_slot(context: OperationContext, record: PowerRecord, limit: int | None) -> bool:
+    """Whether a record that was just opened is within the limit; one that is not is closed again, and a while goes by."""
+    if limit is None or record.original_state != "stopped" or _taken_by_others(context, record.host_key) < limit:
+        return True
+    context.ledger.close_power(record.host_key, "no place", context.clock.now(), fence=context.fence)
+    tries = context.cache["place_tries"] = int(context.cache.get("place_tries", 0)) + 1
+    context.clock.sleep(1.0 + zlib.crc32(f"{record.host_key} {tries}".encode()) % LONGEST_STEP_BACK_SECONDS)
+    return False
+
+
+def _taken_by_others(context: OperationContext, host_key: str) -> int:
+    return sum(
+        record.original_state == "stopped" and record.host_key != host_key for record in context.ledger.open_power()
+    )

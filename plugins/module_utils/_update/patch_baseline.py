@@ -1,0 +1,215 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""AWS-RunPatchBaseline on one node: install in passes, and believe only a scan that came after.
+
+Sources: Patch Manager user guide ("About the AWS-RunPatchBaseline SSM document", "Reboot options", "Patch compliance state
+values"), SSM API reference (DescribeInstancePatchStates, DescribeInstancePatches). Two runs of the document on one node
+within about two minutes can fail silently, so they are kept apart.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from .._aws.errors import AwsError, is_retryable
+from .._base.clock import iso
+from .._base.errors import PatchFleetError
+from .._host.run_command import Command, Invocation, send, wait_for_end
+from .._operation.context import OperationContext
+from .foreign_runs import COMMENT, find_foreign_patch_runs, wait_for_foreign_runs
+from .hresults import UNKNOWN, cause_of
+from .repair import advice_for
+
+DOCUMENT = "AWS-RunPatchBaseline"
+GAP_SECONDS = 130.0
+PAUSES = (15.0, 45.0)
+"""An installation takes long; looking more often would cost API calls and save seconds."""
+SCAN_TIMEOUT_SECONDS = 3600
+STATE_LAG_SECONDS = 180.0
+SCANS = 3
+"""So often one is repeated because somebody else patched the host meanwhile."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a fresh scan found. ``missing`` and ``failed`` are KBs; verified_at is seconds since 1970."""
+
+    missing: tuple[str, ...]
+    failed: tuple[str, ...]
+    pending_reboot: int
+    available_not_approved: int
+    verified_at: float
+
+    @property
+    def compliant(self) -> bool:
+        return not (self.missing or self.failed or self.pending_reboot)
+
+
+def run_baseline(
+    context: OperationContext, instance_id: str, operation: str, snapshot_id: str, timeout_seconds: int
+) -> Invocation:
+    """One run of the document (``Install`` or ``Scan``), at least GAP_SECONDS after the last one, ours or somebody else's.
+
+    Raises:
+        PatchFleetError: it did not end in time (nothing is cancelled), or could not be sent.
+    """
+    _keep_apart(context)
+    run = context.run_id or snapshot_id
+    wait_seconds = float(context.params.get("install_timeout_seconds") or timeout_seconds)
+    if wait_for_foreign_runs(context, instance_id, {run}, context.deadline(wait_seconds)):
+        context.update_facts(baseline_ended_at=context.clock.now())
+        _keep_apart(context)
+    known = _document_parameters(context)
+    wanted = {
+        "Operation": operation,
+        "SnapshotId": snapshot_id,
+        "RebootOption": "RebootIfNeeded" if operation == "Install" else "NoReboot",
+        "StepTimeoutSeconds": str(timeout_seconds),
+    }
+    command = Command(
+        DOCUMENT,
+        {name: [value] for name, value in wanted.items() if name in known},
+        execution_seconds=timeout_seconds,
+        comment=COMMENT.format(operation=operation, run=run),
+        cloudwatch_log_group=context.params.get("cloudwatch_log_group"),
+    )
+    command_id = (_send_installing if operation == "Install" else send)(context, instance_id, command)
+    # The time is for the work, so the delivery is not added: a node that was ready takes it within seconds.
+    deadline = context.deadline(timeout_seconds)
+    invocation = wait_for_end(context, instance_id, command_id, deadline, PAUSES, head_start_seconds=PAUSES[0])
+    context.update_facts(installing_command_id="", baseline_ended_at=context.clock.now())
+    return invocation
+
+
+def _send_installing(context: OperationContext, instance_id: str, command: Command) -> str:
+    """SendCommand, written down before and after: who finds no id asks the host whether Windows installs."""
+    context.update_facts(servicing=True)
+    try:
+        command_id = send(context, instance_id, command)
+    except AwsError as error:
+        if not is_retryable(error.aws_code, 400):
+            context.update_facts(servicing=False)
+        raise
+    context.update_facts(installing_command_id=command_id, servicing=False)
+    return command_id
+
+
+def _keep_apart(context: OperationContext) -> None:
+    ended = context.updated_facts.get("baseline_ended_at")
+    if ended is None and context.tracked_host:
+        ended = context.ledger.host(*context.tracked_host).facts.get("baseline_ended_at")
+    if ended is not None:
+        context.wait(lambda: None, min(float(ended) + GAP_SECONDS, context.clock.now() + GAP_SECONDS))
+
+
+def _document_parameters(context: OperationContext) -> set[str]:
+    """What the document takes, looked up once a step."""
+    if DOCUMENT not in context.cache:
+        answer = context.aws.call("ssm", "describe_document", DOCUMENT, Name=DOCUMENT)
+        context.cache[DOCUMENT] = {parameter["Name"] for parameter in answer["Document"].get("Parameters", [])}
+    known: set[str] = context.cache[DOCUMENT]
+    return known
+
+
+def scan(context: OperationContext, instance_id: str, snapshot_id: str) -> Scan:
+    """A fresh scan, read at once, during which nobody else has begun to patch the host.
+
+    Raises:
+        PatchFleetError: ``others_patching`` when that was so each time, else as _scan_once.
+    """
+    for _number in range(SCANS):
+        requested_at = context.clock.now()
+        found = _scan_once(context, instance_id, snapshot_id)
+        meanwhile = find_foreign_patch_runs(
+            context, instance_id, {context.run_id or snapshot_id}, since=requested_at, ended_too=True
+        )
+        if not meanwhile:
+            return found
+        context.report_progress(f"scanning again, since somebody else patched it meanwhile: {', '.join(meanwhile)}")
+    raise PatchFleetError(
+        f"Somebody else patches it again and again, so nothing is proven: {', '.join(meanwhile)}.", "others_patching"
+    )
+
+
+def _scan_once(context: OperationContext, instance_id: str, snapshot_id: str) -> Scan:
+    """A fresh scan; its state must be of this snapshot and younger than the command.
+
+    Raises:
+        PatchFleetError: ``not_proven`` when no such state appears, ``scan_failed`` when the search failed.
+    """
+    for attempt in (1, 2):
+        requested_at = context.clock.now()
+        invocation = run_baseline(context, instance_id, "Scan", snapshot_id, SCAN_TIMEOUT_SECONDS)
+        state = _fresh_state(context, instance_id, snapshot_id, requested_at)
+        if state is not None and state["MissingCount"] >= 0:
+            return _read(context, instance_id, state)
+        if attempt == 2 or state is not None:
+            break
+    if state is None:
+        raise PatchFleetError(
+            f"No fresh scan proves its compliance: the scan ended {invocation.details}, and Patch Manager shows no state of it.",
+            "not_proven",
+        )
+    raise search_failed(context, _last_line(invocation))
+
+
+def search_failed(context: OperationContext, said: str) -> PatchFleetError:
+    """The error for a search that Windows ended with these words; the cause is told where they have an HRESULT that names one."""
+    hresult = re.search(r"0x[0-9A-Fa-f]{8}", said)
+    cause = cause_of(hresult.group() if hresult else None)
+    why = "" if cause is UNKNOWN else f" {cause.sentence}. {advice_for(context, cause)}".rstrip()
+    return PatchFleetError(f"Windows could not search for updates: {said.rstrip('.')}.{why}", "scan_failed")
+
+
+def _last_line(invocation: Invocation) -> str:
+    text = (invocation.stderr or invocation.stdout).strip()
+    return text.splitlines()[-1] if text else f"the scan ended {invocation.details}."
+
+
+def _fresh_state(
+    context: OperationContext, instance_id: str, snapshot_id: str, requested_at: float
+) -> dict[str, Any] | None:
+    def poll() -> dict[str, Any] | None:
+        answer = context.aws.call("ssm", "describe_instance_patch_states", instance_id, InstanceIds=[instance_id])
+        for state in answer.get("InstancePatchStates", []):
+            failed_search = state.get("MissingCount", 0) < 0  # its times are in 1970
+            fresh = failed_search or state["OperationEndTime"].timestamp() >= requested_at
+            if fresh and state.get("Operation") == "Scan" and state.get("SnapshotId", snapshot_id) == snapshot_id:
+                return dict(state)
+        return None
+
+    return context.wait(poll, context.clock.now() + STATE_LAG_SECONDS)
+
+
+def _read(context: OperationContext, instance_id: str, state: dict[str, Any]) -> Scan:
+    missing: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    if state["MissingCount"] or state.get("FailedCount"):
+        rows = context.aws.rows(
+            "ssm",
+            "describe_instance_patches",
+            "Patches",
+            InstanceId=instance_id,
+            Filters=[{"Key": "State", "Values": ["Missing", "Failed"]}],
+        )
+        by_state: dict[str, list[str]] = {"Missing": [], "Failed": []}
+        for row in rows:
+            by_state.setdefault(row["State"], []).append(row["KBId"])
+        missing, failed = tuple(sorted(by_state["Missing"])), tuple(sorted(by_state["Failed"]))
+    found = Scan(
+        missing=missing,
+        failed=failed,
+        pending_reboot=int(state.get("InstalledPendingRebootCount") or 0),
+        available_not_approved=int(state.get("AvailableSecurityUpdateCount") or 0),
+        verified_at=state["OperationEndTime"].timestamp(),
+    )
+    context.update_facts(
+        missing=sorted({*missing, *failed}),
+        verified_at=iso(found.verified_at),
+        available_not_approved=found.available_not_approved,
+    )
+    return found

@@ -1,0 +1,81 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Repairs in a host: chosen by the cause, one a host and run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._base.errors import PatchFleetError
+from .._host.guest_scripts import run_guest_script
+from .._host.servicing import servicing
+from .._operation.context import OperationContext
+from .hresults import METADATA, Cause, advice_on
+
+REPAIR_SECONDS = 1800
+REBUILD_SECONDS = 7200
+"""DISM and then sfc read every file of Windows, and DISM may load what is damaged from the update source."""
+
+
+def may_repair(context: OperationContext, cause: Cause) -> bool:
+    """Whether there is a repair for the cause, its script is given, and none was tried in this host and run."""
+    return bool(cause.repair) and cause.repair in context.params["scripts"] and not _tried(context)
+
+
+def _tried(context: OperationContext) -> list[str]:
+    before = context.ledger.host(*context.tracked_host).facts.get("repaired") if context.tracked_host else None
+    return list(context.updated_facts.get("repaired") or before or [])
+
+
+def repair(context: OperationContext, cause: Cause, **values: Any) -> tuple[str, ...]:
+    """Carry out the repair of a cause; returns what was repaired, which is in the report, too."""
+    context.report_progress(f"{cause.sentence.lower()}: {str(cause.repair).replace('_', ' ')}")
+    if cause.repair == "reset_update_cache":
+        values["catroot2"] = cause is METADATA  # Microsoft advises a new one only for this cause
+    if cause.repair == "repair_components":
+        with servicing(context):
+            answer = run_guest_script(context, cause.repair, REBUILD_SECONDS)
+    else:
+        answer = run_guest_script(context, str(cause.repair), REPAIR_SECONDS, **values)
+    done = tuple(_message(answer)) or (str(cause.repair),)
+    context.update_facts(repaired=list(done), old_cache=list(answer.get("renamed") or ()))
+    return done
+
+
+def _message(answer: dict[str, Any]) -> list[str]:
+    return [f"service {service['name']}" for service in answer.get("repaired") or ()]
+
+
+def remove_backup(context: OperationContext) -> None:
+    """After a proof: remove what the repair had put aside. Where that fails the host is mended all the same."""
+    if not _old_cache(context):
+        return
+    try:
+        left = run_guest_script(context, "remove_old_update_cache", REPAIR_SECONDS)["left"]
+    except PatchFleetError as error:
+        if error.outcome != "failed":
+            raise
+        context.report_progress(f"the old update cache stays: {error.reason}")
+        return
+    context.update_facts(old_cache=list(left))
+    if left:
+        context.report_progress(f"the old update cache stays: {', '.join(left)}")
+
+
+def backup_note(context: OperationContext) -> str:
+    """A sentence about what a repair has put aside and nothing has proven to be of no use any more; empty when there is none."""
+    folders = _old_cache(context)
+    return f" The cache from before the repair is kept: {', '.join(folders)}." if folders else ""
+
+
+def advice_for(context: OperationContext, cause: Cause) -> str:
+    """causes.advice_on, with the update source that the check of Windows Update has found in this run."""
+    facts = context.ledger.host(*context.tracked_host).facts if context.tracked_host else {}
+    return advice_on(cause, facts.get("update_source"))
+
+
+def _old_cache(context: OperationContext) -> list[str]:
+    facts = context.ledger.host(*context.tracked_host).facts if context.tracked_host else {}
+    return list(context.updated_facts.get("old_cache", facts.get("old_cache")) or ())

@@ -1,0 +1,133 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step patch_baseline on hosts without a managed node: ansible.windows.win_updates installs, reboots and searches.
+
+Nobody approves updates there: critical and security updates are installed, by their class. The proof is the same as for Patch
+Manager's hosts, a search that came after the installation and its last reboot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .._base.clock import iso
+from .._base.errors import PatchFleetError
+from .._host.guest_scripts import run_guest_script
+from .._host.servicing import diagnose_overrun
+from .._operation.context import HostConnection, OperationContext
+from .patch_baseline import Scan, search_failed
+
+CATEGORIES = ("CriticalUpdates", "SecurityUpdates")
+"""What AWS-DefaultPatchBaseline approves, as far as Windows knows it: it tells classes, not severities."""
+SEARCH_TIMEOUT_SECONDS = 3600.0
+ASK_SECONDS = 300
+
+
+def install(context: OperationContext, connection: HostConnection) -> None:
+    """One pass: install what is missing and reboot as often as that asks for, also for what was pending from before.
+
+    What it says of failures is not believed, nor that it lost the connection: Windows goes on by itself, so the pass ends
+    when Windows installs no more, and the search after it decides.
+
+    Raises:
+        PatchFleetError: ``install_timeout`` or ``installation_hung``, when Windows had not ended in time. Nothing is cut off.
+    """
+    _reboot_if_pending(context, connection)
+    _wait_for_installation(context, connection)
+    _reboot_if_pending(context, connection)
+
+
+def _reboot_if_pending(context: OperationContext, connection: HostConnection) -> None:
+    """win_updates minds the reboots that the Update agent knows of; others are pending for the servicing stack alone."""
+    if not _pending_reboots(context):
+        return
+    context.report_progress("a reboot is pending")
+    trouble = _trouble(lambda: connection.reboot(float(context.params["agent_timeout_seconds"])))
+    if trouble:
+        context.report_progress(f"win_reboot: {trouble}")
+
+
+def _pending_reboots(context: OperationContext) -> list[str]:
+    """What waits for one by the host's own word; a scan alone does not ask, as Patch Manager's does not."""
+    if "servicing_state" not in context.params.get("scripts", {}):
+        return []
+    try:
+        return list(run_guest_script(context, "servicing_state", ASK_SECONDS)["pending_reboot"])
+    except PatchFleetError as error:
+        if error.outcome != "failed":
+            raise
+        return []
+
+
+def _wait_for_installation(context: OperationContext, connection: HostConnection) -> None:
+    seconds = float(context.params["install_timeout_seconds"])
+    deadline = context.deadline(seconds)
+    options = {
+        "state": "installed",
+        "category_names": list(CATEGORIES),
+        "reboot": True,
+        "reboot_timeout": int(context.clock.real_seconds(float(context.params["agent_timeout_seconds"]))) + 1,
+    }
+    trouble = _trouble(lambda: connection.win_updates(options, max(deadline - context.clock.now(), 1.0)))
+    if trouble is None:
+        return
+    context.report_progress(f"win_updates: {trouble}")
+    if context.wait(lambda: _is_quiet(context), deadline, 15.0, 60.0) is None:
+        context.update_facts(installation_overdue=True)
+        code, how = diagnose_overrun(context)
+        raise PatchFleetError(
+            f"The installation had not ended after {seconds:.0f} s{how}: {trouble}. It is not cut off; look at the host.",
+            code,
+        )
+
+
+def _trouble(call: Callable[[], dict[str, Any]]) -> str | None:
+    """Why one of ansible.windows's actions did not end well, None when it did."""
+    try:
+        result = call()
+    except PatchFleetError as error:
+        if error.outcome != "failed":
+            raise
+        return error.reason.rstrip(".")
+    return str(result.get("msg") or "it failed without a message") if result.get("failed") else None
+
+
+def _is_quiet(context: OperationContext) -> bool | None:
+    """True once the host answers and installs nothing."""
+    try:
+        return True if not run_guest_script(context, "servicing_state", ASK_SECONDS)["installing"] else None
+    except PatchFleetError as error:
+        if error.outcome != "failed":
+            raise
+        return None
+
+
+def search(context: OperationContext, connection: HostConnection) -> Scan:
+    """A fresh search in the host.
+
+    Raises:
+        PatchFleetError: ``scan_failed``, with Windows' own words; ``unreachable``.
+    """
+    options = {"state": "searched", "category_names": list(CATEGORIES)}
+    result = connection.win_updates(options, SEARCH_TIMEOUT_SECONDS)
+    if result.get("failed"):
+        raise search_failed(context, str(result.get("msg")))
+    still_pending = result.get("reboot_required") or _pending_reboots(context)
+    missing = {kb for update in result["updates"].values() if not update.get("installed") for kb in _kbs(update)}
+    found = Scan(
+        missing=tuple(sorted(missing)),
+        failed=(),
+        pending_reboot=int(bool(still_pending)),
+        available_not_approved=0,
+        verified_at=context.clock.now(),
+    )
+    context.update_facts(missing=list(found.missing), verified_at=iso(found.verified_at))
+    return found
+
+
+def _kbs(update: dict[str, Any]) -> list[str]:
+    """KBs as Patch Manager writes them; an update without one goes by its title."""
+    return [f"KB{number}" for number in update.get("kb") or ()] or [str(update.get("title"))]

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Other people's code that blocks: the run's lease is kept meanwhile, and the call ends when its time is over.
+
+Neither win_updates nor a connection plugin has a limit for a whole command or tells how far it is, so a timer's signal
+looks after both, as it does for Ansible's own keyword timeout.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
+    HEARTBEAT_SECONDS,
+    OperationContext,
+)
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+class _BreakOff(BaseException):
+    """Ends the call wherever it is; no Exception, since win_updates catches those and cancels the installation."""
+
+
+class WatchedCall:
+    """``with WatchedCall(context, seconds) as call:`` around one call; leaving it raises why the call was ended, if it was.
+
+    Args:
+        context: of the step; its clock counts the seconds.
+        seconds: how long the call may take.
+    """
+
+    def __init__(self, context: OperationContext, seconds: float) -> None:
+        self._context = context
+        self._seconds = seconds
+        self._ended: PatchFleetError | None = None
+
+    def continue_anyway(self, *, changes_host: bool) -> None:
+        """Before anything more that the call does to the host, be it to clean up.
+
+        Raises:
+            PatchFleetError: the call was ended; or Held, another run took the host over.
+        """
+        self._renew_lease_while_waiting(self._context.assert_lease if changes_host else self._context.renew_lease)
+        if self._ended is not None:
+            raise self._ended
+
+    def _renew_lease_while_waiting(self, poll: Callable[[], None]) -> None:
+        if self._ended is None:
+            try:
+                poll()
+            except PatchFleetError as error:
+                self._ended = error
+
+    def __enter__(self) -> Self:
+        self._ends_at = self._context.clock.now() + self._seconds
+        self._started_at = time.monotonic()
+        self._their_handler = signal.signal(signal.SIGALRM, self._ring)
+        self._their_seconds = signal.setitimer(signal.ITIMER_REAL, self._pause())[0]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self._their_handler)
+        if self._their_seconds:
+            left = self._their_seconds - (time.monotonic() - self._started_at)
+            signal.setitimer(signal.ITIMER_REAL, max(left, 0.001))
+        if self._ended is not None:
+            raise self._ended from error
+
+    def _pause(self) -> float:
+        seconds = min(HEARTBEAT_SECONDS, self._ends_at - self._context.clock.now())
+        return max(self._context.clock.real_seconds(seconds), 0.001)
+
+    def _ring(self, _number: int, _frame: object) -> None:
+        self._renew_lease_while_waiting(self._context.renew_lease)
+        if self._ended is None and self._context.clock.now() >= self._ends_at:
+            self._ended = PatchFleetError(f"The host had not answered after {self._seconds:.0f} s.", "command_timeout")
+        if self._ended is not None:
+            raise _BreakOff
+        signal.setitimer(signal.ITIMER_REAL, self._pause())

@@ -1,0 +1,104 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run that ends before its report says last: which hosts are on because of us, and the command that puts them back.
+
+Workers are forked; the one that opens the run leaves a note in a file that the parent opened before, and the parent reads it
+when it ends or is told to stop. ansible-core ends its workers itself on a signal and runs no ``always``.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import multiprocessing
+import os
+import re
+import shlex
+import signal
+import sys
+import tempfile
+from types import FrameType
+from typing import Any
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import default_ledger, open_ledger
+
+
+def _nameless_file() -> int:
+    """The descriptor of a file without a name, open as long as the process and its workers live."""
+    descriptor, path = tempfile.mkstemp(prefix="patchfleet-")
+    os.unlink(path)
+    return descriptor
+
+
+_note = _nameless_file()
+_controller = os.getpid()
+"""Workers get the signal, too, up to ansible-core 2.18."""
+_previous: dict[int, Any] = {}
+
+
+def remember_run(ledger: str | None, run_id: str) -> None:
+    """Called by the worker that opened a run."""
+    os.pwrite(_note, json.dumps([ledger or default_ledger(), run_id]).encode(), 0)
+
+
+def listen() -> None:
+    """Called once in the controller's parent process."""
+    if multiprocessing.parent_process() is not None or _previous:
+        return
+    atexit.register(_speak)
+    for signum in (signal.SIGTERM,):
+        _previous[signum] = signal.signal(signum, _on_signal)
+
+
+def _on_signal(signum: int, frame: FrameType | None) -> None:
+    _speak()
+    previous = _previous[signum]
+    signal.signal(signum, previous if previous is not None else signal.SIG_DFL)
+    if callable(previous):
+        previous(signum, frame)
+    else:
+        os.kill(os.getpid(), signum)
+
+
+def _speak() -> None:
+    noted = os.pread(_note, 65536, 0)
+    if not noted or os.getpid() != _controller:
+        return
+    where, run_id = json.loads(noted)
+    os.ftruncate(_note, 0)
+    try:
+        sentence = exit_notice(where, run_id)
+    except PatchFleetError as error:
+        sentence = f"Run {run_id} was interrupted, and what is on because of it is unknown: {error.reason}"
+    if sentence:
+        sys.stderr.write(f"\n{sentence}\n")
+        sys.stderr.flush()
+
+
+def exit_notice(where: str, run_id: str) -> str | None:
+    """What is to be said of a run that ended; None when it was closed and left nothing on."""
+    ledger = open_ledger(where)
+    closed = ledger.run(run_id).closed_at is not None
+    # Those that an earlier run started and this one adopted, too: their lease tells.
+    records = [r for r in ledger.open_power() if r.started_by and ledger.holds_lease(run_id, r.host_key)]
+    on = [f"{record.name} ({record.instance_id})" for record in records]
+    how = f"Run {run_id} " + ("has ended" if closed else "was interrupted")
+    command = f"ansible-playbook patchfleet.windows.restore -e patch_run_id={run_id} -e patch_take_over=true"
+    if where != default_ledger():
+        command += f" -e {_variable('patch_ledger', where)}"
+    if on:
+        return f"{how}. Still on because of it: {', '.join(on)}.\nPut them back as they were:  {command}"
+    if closed:
+        return None
+    return (
+        f"{how}. Nothing is on because of it; to go on, run the same command again with -e patch_take_over=true, since "
+        "its hosts are leased for a while."
+    )
+
+
+def _variable(name: str, value: str) -> str:
+    """An extra variable for a shell; Ansible splits name=value at blanks, and JSON it does not."""
+    return f"{name}={value}" if re.fullmatch(r"[\w./-]+", value) else shlex.quote(json.dumps({name: value}))

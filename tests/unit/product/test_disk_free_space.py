@@ -1,0 +1,387 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The ladder that makes room on C:: clean, use what the disk has, grow last, and only if that is enough."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._disk.update_sizes import space_for
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system_drive_space import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
+
+from .fakes import ID, NODE_ID, VOLUME_ID, Outcome, client_error, complained, said, shown
+from .stage import RUN, Stage
+
+SCRIPTS = {"measure_disk": "", "clean_disk": "", "extend_partition": ""}
+RUNGS = [
+    {"name": "component_store", "won_gib": 2.0, "skipped": None},
+    {"name": "update_cache", "won_gib": 0.0, "skipped": None},
+]
+
+
+def disk(free: float, extendable: float = 0.0, **more: Any) -> dict[str, Any]:
+    return {
+        "drive": "C:",
+        "partition_gib": 60.0,
+        "free_gib": free,
+        "disk_gib": 60.0 + extendable,
+        "extendable_gib": extendable,
+        "blocked_by": None,
+        "partition_style": "gpt",
+        "serial": VOLUME_ID.replace("-", "") + "_00000001.",
+        **more,
+    }
+
+
+@pytest.fixture(autouse=True)
+def a_host_with_a_volume(stage: Stage) -> None:
+    stage.open_run()
+    stage.guest.answers("clean_disk", {"free_gib_before": 0.0, "free_gib_after": 0.0, "rungs": RUNGS})
+    stage.guest.answers("extend_partition", {"partition_gib": 80.0})
+    stage.account.on("describe_instances", shown())
+    stage.account.on("describe_volumes", {"Volumes": [{"VolumeId": VOLUME_ID, "Size": 60, "VolumeType": "gp3"}]})
+    stage.account.on("modify_volume", {})
+    modification = {"VolumeId": VOLUME_ID, "TargetSize": 80, "ModificationState": "optimizing"}
+    stage.account.on("describe_volumes_modifications", {"VolumesModifications": [modification]})
+
+
+def free_space(stage: Stage, *disks: dict[str, Any], check_mode: bool = False, **params: Any) -> dict[str, Any]:
+    stage.guest.answers("measure_disk", *disks)
+    options = {"run_id": RUN, "host": ID, "instance_id": ID, "wanted_gib": 20.0, "scripts": SCRIPTS, **params}
+    return perform(OPERATION, stage.context(OPERATION, check_mode=check_mode, **options))
+
+
+def trouble(stage: Stage, *disks: dict[str, Any], **params: Any) -> PatchFleetError:
+    with pytest.raises(PatchFleetError) as caught:
+        free_space(stage, *disks, **params)
+    return caught.value
+
+
+def grew_to(stage: Stage) -> list[int]:
+    return [call.params["Size"] for call in stage.account.of("modify_volume")]
+
+
+@pytest.mark.parametrize("free", [20.0, 35.5])
+def test_enough_room_is_left_as_it_is(stage: Stage, free: float) -> None:
+    result = free_space(stage, disk(free))
+    assert result == {
+        "changed": False,
+        "free_gib_before": free,
+        "free_gib": free,
+        "wanted_gib": 20,
+        "rungs": [],
+        "grown_gib": 0,
+        "shortfall_gib": None,
+    }
+    assert stage.guest.names == ["measure_disk"]
+    assert (stage.facts()["free_gib_before"], stage.facts()["free_gib_after"]) == (free, free)
+
+
+def test_cleaning_that_is_enough_ends_it(stage: Stage) -> None:
+    result = free_space(stage, disk(18), disk(21))
+    assert (result["changed"], result["free_gib_before"], result["free_gib"]) == (True, 18, 21)
+    assert (result["rungs"], result["grown_gib"]) == (RUNGS, 0)
+    assert stage.guest.names == ["measure_disk", "clean_disk", "measure_disk"]
+    assert stage.facts()["free_gib_after"] == 21
+
+
+@pytest.mark.parametrize(
+    ("answer", "unsure"),
+    [
+        (said("clean_disk", rungs=RUNGS), False),
+        (complained("clean_disk", "script_failed", "It is odd."), False),
+        (Outcome("Success", stdout="{"), False),
+        (Outcome("TimedOut", "Execution Timed Out"), True),
+        (Outcome(seconds=86400), True),
+    ],
+    ids=["ended", "failed", "garbled", "given up", "silent"],
+)
+def test_the_power_of_a_host_is_not_cut_while_its_component_store_is_cleaned(
+    stage: Stage, answer: Outcome, unsure: bool
+) -> None:
+    stage.guest.on("clean_disk", answer)
+    seen: list[Any] = []
+    stage.clock.at(7, lambda: seen.append(stage.facts().get("servicing")))
+    with contextlib.suppress(PatchFleetError):
+        free_space(stage, disk(18), disk(21))
+    assert (stage.facts()["servicing"], seen) == (unsure, [True])
+
+
+@pytest.mark.parametrize("reset_base", [True, False])
+def test_the_component_store_is_reset_only_when_asked(stage: Stage, reset_base: bool) -> None:
+    """It makes installed updates impossible to uninstall."""
+    free_space(stage, disk(18), disk(21), reset_base=reset_base)
+    assert stage.guest.inputs("clean_disk") == [{"reset_base": reset_base, "old_windows": False, "temp_age_days": 1}]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_an_older_windows_is_removed_only_when_asked(stage: Stage, asked: bool) -> None:
+    """It is the way back from an upgrade."""
+    free_space(stage, disk(18), disk(21), remove_old_windows=asked)
+    assert [given["old_windows"] for given in stage.guest.inputs("clean_disk")] == [asked]
+
+
+def test_exactly_enough_is_enough(stage: Stage) -> None:
+    """On each rung: after cleaning, and with what the disk has."""
+    assert free_space(stage, disk(18), disk(20))["free_gib"] == 20
+    free_space(stage, disk(10, extendable=10), disk(10, extendable=10), disk(20))
+    assert grew_to(stage) == []
+
+
+def test_what_the_disk_has_already_is_used_before_the_volume_grows(stage: Stage) -> None:
+    result = free_space(stage, disk(10, extendable=15), disk(12, extendable=15), disk(27))
+    assert (result["free_gib"], result["grown_gib"]) == (27, 0)
+    assert stage.guest.names == ["measure_disk", "clean_disk", "measure_disk", "extend_partition", "measure_disk"]
+    assert grew_to(stage) == []
+
+
+def test_the_volume_grows_last_and_the_partition_after_it(stage: Stage) -> None:
+    result = free_space(stage, disk(5), disk(7), disk(27))
+    assert (result["free_gib"], result["grown_gib"]) == (27, 20)
+    assert grew_to(stage) == [80]
+    assert stage.guest.names[-2:] == ["extend_partition", "measure_disk"]
+    assert stage.facts()["grown_gib"] == 20
+
+
+def test_the_disks_own_slack_counts_before_the_cap_is_hit(stage: Stage) -> None:
+    """15 GiB are lacking, 10 of them are on the disk already: growing by 5 would do."""
+    modification = {"VolumeId": VOLUME_ID, "TargetSize": 70, "ModificationState": "optimizing"}
+    stage.account.on("describe_volumes_modifications", {"VolumesModifications": [modification]})
+    result = free_space(stage, disk(5, extendable=10), disk(5, extendable=10), disk(30), max_gib=70)
+    assert (result["grown_gib"], grew_to(stage)) == (10, [70])
+
+
+def test_a_recovery_partition_in_the_way_is_told_and_nothing_grows(stage: Stage) -> None:
+    blocked = disk(5, extendable=0, blocked_by="recovery_partition")
+    error = trouble(stage, blocked)
+    assert error.code == "recovery_partition"
+    assert "15.0 GiB are lacking" in error.reason
+    assert grew_to(stage) == []
+    assert "extend_partition" not in stage.guest.names
+
+
+def test_a_recovery_partition_is_no_matter_where_cleaning_is_enough(stage: Stage) -> None:
+    blocked = [disk(free, blocked_by="recovery_partition") for free in (18, 22)]
+    assert free_space(stage, *blocked)["free_gib"] == 22
+
+
+def test_a_growth_that_would_not_be_enough_is_not_begun(stage: Stage) -> None:
+    """A larger volume costs for ever."""
+    error = trouble(stage, disk(5), max_gib=70)
+    assert error.code == "volume_at_maximum"
+    assert grew_to(stage) == []
+
+
+def test_a_host_without_ebs_does_not_grow(stage: Stage) -> None:
+    error = trouble(stage, disk(5), instance_id=NODE_ID)
+    assert error.code == "no_room"
+    assert "no EBS volume" in error.reason
+    assert "describe_volumes" not in [call.operation for call in stage.account.calls]
+
+
+def test_room_that_others_may_add_is_no_failure_yet(stage: Stage) -> None:
+    """patch_room_tasks: the tasks of a virtual machine's owner enlarge its disk."""
+    first = free_space(stage, disk(5), disk(7), instance_id=NODE_ID, allow_shortfall=True)
+    assert (first["shortfall_gib"], stage.ledger.host(RUN, ID).outcome) == (13.0, None)
+    second = free_space(stage, disk(7, extendable=40), disk(7, extendable=40), disk(47), instance_id=NODE_ID)
+    assert (second["shortfall_gib"], second["free_gib"]) == (None, 47)
+    assert stage.facts()["free_gib_before"] == 5
+    names = [action["name"] for action in stage.facts()["rungs"]]
+    assert names == [
+        "component_store",
+        "update_cache",
+        "volume_growth",
+        "component_store",
+        "update_cache",
+        "unused_disk_space",
+    ]
+
+
+def test_a_host_without_ebs_uses_what_its_disk_has(stage: Stage) -> None:
+    assert free_space(stage, disk(5, extendable=20), disk(5, extendable=20), disk(25), instance_id=NODE_ID)["changed"]
+
+
+def test_room_that_is_still_lacking_at_the_end_is_told(stage: Stage) -> None:
+    error = trouble(stage, disk(5), disk(5), disk(19))
+    assert (error.code, error.reason) == (
+        "no_room",
+        "Only 19.0 GiB are free on C:, 20 are wanted (patch_free_gib).",
+    )
+    assert stage.facts()["free_gib_after"] == 19
+
+
+def test_a_partition_that_cannot_be_extended_is_told_in_the_scripts_words(stage: Stage) -> None:
+    stage.guest.on("extend_partition", complained("extend_partition", "script_failed", "The disk is read-only."))
+    assert trouble(stage, disk(5)).reason == "The disk is read-only."
+
+
+def test_windows_may_see_the_new_size_a_little_later(stage: Stage) -> None:
+    late = complained("extend_partition", "no_room", "The disk has no free space behind C:.")
+    stage.guest.on("extend_partition", late, late, said("extend_partition", partition_gib=80.0))
+    assert free_space(stage, disk(5), disk(5), disk(25))["grown_gib"] == 20
+    assert stage.guest.names.count("extend_partition") == 3
+
+
+def test_a_volume_whose_new_size_windows_never_sees_is_told_as_that(stage: Stage) -> None:
+    stage.guest.on("extend_partition", complained("extend_partition", "no_room", "Nothing behind C: can be used."))
+    error = trouble(stage, disk(5))
+    assert error.code == "size_not_seen"
+    assert "has grown by 20 GiB, but Windows does not see it: Nothing behind C: can be used." in error.reason
+    assert stage.facts()["grown_gib"] == 20
+
+
+def test_the_wrong_disk_does_not_grow(stage: Stage) -> None:
+    error = trouble(stage, disk(5, serial="vol0fedcba9876543210_00000001."))
+    assert (error.code, grew_to(stage)) == ("wrong_volume", [])
+
+
+def test_an_mbr_disk_ends_at_two_tebibytes(stage: Stage) -> None:
+    stage.account.on("describe_volumes", {"Volumes": [{"VolumeId": VOLUME_ID, "Size": 2040, "VolumeType": "gp3"}]})
+    error = trouble(stage, disk(5, partition_style="mbr"), max_gib=4000)
+    assert (error.code, grew_to(stage)) == ("volume_at_maximum", [])
+
+
+def test_what_was_measured_first_is_known_also_when_it_fails(stage: Stage) -> None:
+    trouble(stage, disk(5), max_gib=70)
+    assert stage.facts()["free_gib_before"] == 5
+
+
+# The ladder in the report
+
+
+def message(stage: Stage) -> list[tuple[str, float, str | None]]:
+    return [(action["name"], action["won_gib"], action["skipped"]) for action in stage.facts()["rungs"]]
+
+
+CLEANED = [("component_store", 2.0, None), ("update_cache", 0.0, None)]
+
+
+def test_each_rung_is_told_with_what_it_won(stage: Stage) -> None:
+    free_space(stage, disk(5, extendable=8), disk(7, extendable=8), disk(35))
+    assert message(stage) == [*CLEANED, ("unused_disk_space", 8, None), ("volume_growth", 20, None)]
+    assert (stage.facts()["wanted_gib"], stage.facts()["grown_gib"]) == (20, 20)
+
+
+def test_a_rung_that_could_not_be_climbed_is_told_with_its_reason(stage: Stage) -> None:
+    trouble(stage, disk(5), disk(7), max_gib=70)
+    assert message(stage) == [*CLEANED, ("volume_growth", 0, "volume_at_maximum")]
+
+
+def test_of_a_host_that_had_room_no_rung_is_told(stage: Stage) -> None:
+    free_space(stage, disk(25))
+    assert "rungs" not in stage.facts()
+    assert stage.facts()["grown_gib"] == 0
+
+
+def test_free_space_before_a_recovery_partition_is_used(stage: Stage) -> None:
+    walled = disk(10, extendable=15, blocked_by="recovery_partition")
+    assert free_space(stage, walled, walled, disk(25))["free_gib"] == 25
+    assert grew_to(stage) == []
+
+
+def test_free_space_that_is_not_enough_is_used_all_the_same(stage: Stage) -> None:
+    walled = disk(10, extendable=5, blocked_by="other_partition")
+    error = trouble(stage, walled, walled, disk(15))
+    assert error.code == "other_partition"
+    assert "another partition behind it" in error.reason
+    assert stage.facts()["free_gib_after"] == 15
+
+
+# What is missing
+
+
+GIB = 2**30
+SIZED = {**SCRIPTS, "missing_update_sizes": ""}
+
+
+def update(download_gib: float, recommended_gib: float = 0.0) -> dict[str, Any]:
+    return {"kb": "KB1", "max_download_bytes": download_gib * GIB, "recommended_mib": recommended_gib * 1024}
+
+
+@pytest.mark.parametrize(
+    ("updates", "gib"),
+    [
+        ([], 0),
+        ([update(1)], 1 + 2 + 2),
+        ([update(1), update(0.5), update(0.5)], 2 + 2 + 2),
+        ([update(1, recommended_gib=10)], 1 + 10 + 2),
+        ([update(0, recommended_gib=1)], 0 + 1 + 2),
+        ([update(60)], 4 + 8 + 2),
+        ([update(3), update(3), update(3)], 9 + 6 + 2),
+    ],
+    ids=str,
+)
+def test_the_room_wanted_follows_from_the_sizes(updates: list[dict[str, Any]], gib: float) -> None:
+    """All downloads lie in the cache at one time, one after the other is unpacked; express updates count every delta."""
+    assert space_for(updates) == gib
+
+
+def test_large_updates_are_made_room_for_before_they_are_installed(stage: Stage) -> None:
+    stage.guest.answers("missing_update_sizes", {"count": 1, "updates": [update(1, recommended_gib=30)]})
+    result = free_space(stage, disk(25), disk(27), disk(47), scripts=SIZED)
+    assert (result["wanted_gib"], grew_to(stage), result["free_gib"]) == (33, [80], 47)
+    assert stage.guest.names[:2] == ["measure_disk", "missing_update_sizes"]
+
+
+def test_small_updates_want_no_less_than_the_least(stage: Stage) -> None:
+    stage.guest.answers("missing_update_sizes", {"count": 1, "updates": [update(0.1)]})
+    assert free_space(stage, disk(18), disk(21), scripts=SIZED)["wanted_gib"] == 20
+
+
+def test_with_plenty_of_room_nobody_asks(stage: Stage) -> None:
+    free_space(stage, disk(60), scripts=SIZED)
+    assert stage.guest.names == ["measure_disk"]
+
+
+def test_an_agent_that_cannot_search_is_no_matter_here(stage: Stage) -> None:
+    """Mending it is the next step's work."""
+    stage.guest.on("missing_update_sizes", complained("missing_update_sizes", "script_failed", "x", "0x80070422"))
+    assert free_space(stage, disk(25), scripts=SIZED)["wanted_gib"] == 20
+
+
+@pytest.mark.parametrize("params", [{"max_gib": 60}, {"instance_id": NODE_ID}], ids=str)
+def test_where_more_cannot_be_had_the_least_has_to_do(stage: Stage, params: dict[str, Any]) -> None:
+    stage.guest.answers("missing_update_sizes", {"count": 1, "updates": [update(1, recommended_gib=30)]})
+    result = free_space(stage, disk(25), disk(25), scripts=SIZED, **params)
+    assert (result["free_gib"], result["grown_gib"], grew_to(stage)) == (25, 0, [])
+    assert stage.message[-1].startswith("25.0 GiB have to do: ")
+
+
+def test_a_growth_that_falls_short_of_an_upper_bound_is_begun(stage: Stage) -> None:
+    stage.guest.answers("missing_update_sizes", {"count": 1, "updates": [update(1, recommended_gib=60)]})
+    result = free_space(stage, disk(25), disk(25), disk(45), scripts=SIZED)
+    assert (result["free_gib"], grew_to(stage)) == (45, [80])
+
+
+# A snapshot before
+
+
+def test_a_snapshot_is_taken_before_the_volume_grows_when_asked(stage: Stage) -> None:
+    stage.account.on("create_snapshot", {"SnapshotId": "snap-1"})
+    stage.account.on("describe_snapshots", {"Snapshots": [{"SnapshotId": "snap-1", "State": "pending"}]})
+    free_space(stage, disk(5), disk(5), disk(25), snapshot_before_grow=True)
+    changing = [
+        call.operation for call in stage.account.calls if call.operation in {"create_snapshot", "modify_volume"}
+    ]
+    assert changing == ["create_snapshot", "modify_volume"]
+    assert stage.facts()["snapshot_id"] == "snap-1"
+
+
+def test_without_a_snapshot_nothing_grows(stage: Stage) -> None:
+    stage.account.on("create_snapshot", client_error("SnapshotLimitExceeded", "Too many.", "CreateSnapshot"))
+    error = trouble(stage, disk(5), snapshot_before_grow=True)
+    assert (error.code, grew_to(stage)) == ("snapshot_limit_exceeded", [])
+
+
+def test_check_mode_only_measures(stage: Stage) -> None:
+    result = free_space(stage, disk(5), check_mode=True)
+    assert (result["changed"], result["free_gib"], result["grown_gib"]) == (True, 5, 0)
+    assert free_space(stage, disk(25), check_mode=True)["changed"] is False
+    assert set(stage.guest.names) == {"measure_disk"}

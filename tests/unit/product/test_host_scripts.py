@@ -1,0 +1,206 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How values reach a script and answers come back, without ever becoming PowerShell text."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._host.nodes import PROBE
+from ansible_collections.patchfleet.windows.plugins.module_utils._host.run_command import Invocation
+from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts import (
+    compose,
+    parse,
+    script_name,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_script import OPERATION
+
+from .fakes import ID, Outcome, complained, said
+from .stage import Stage
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+HARMLESS = re.compile(r"\$PatchFleetInput = '[A-Za-z0-9+/=]*'")
+
+
+def ended(stdout: str = "", stderr: str = "", details: str = "Success") -> Invocation:
+    return Invocation("some-id", details, details, 0, stdout, stderr)
+
+
+def trouble(invocation: Invocation) -> PatchFleetError:
+    with pytest.raises(PatchFleetError) as caught:
+        parse("measure_disk", invocation)
+    return caught.value
+
+
+# In
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=4))
+def test_no_value_ever_becomes_text_of_the_script(values: dict[str, Any]) -> None:
+    first, second, *rest = compose("measure_disk", "line 1\nline 2", values)
+    assert first == "# patchfleet-script: measure_disk"
+    assert HARMLESS.fullmatch(second)
+    assert rest == ["line 1", "line 2"]
+    assert json.loads(base64.b64decode(second.split("'")[1])) == values
+
+
+@pytest.mark.parametrize(
+    "value", ["'; Remove-Item C:\\ -Recurse; '", "$(Get-Secret)", "{{ssm:secret}}", "`n", "\u2019"]
+)
+def test_a_value_that_means_harm_arrives_as_a_value(value: str) -> None:
+    lines = compose("measure_disk", "text", {"value": value})
+    assert value not in "\n".join(lines)
+    assert json.loads(base64.b64decode(lines[1].split("'")[1])) == {"value": value}
+
+
+def test_the_name_of_composed_lines_is_known_again() -> None:
+    assert script_name(compose("clean_disk", "", {})) == "clean_disk"
+
+
+def test_the_probe_speaks_the_same_protocol() -> None:
+    assert PROBE[:2] == compose("probe", "", {})
+    assert parse("probe", ended(PROBE[2].strip("'"))) == {}
+
+
+# Out
+
+
+def test_the_data_of_an_answer_is_read() -> None:
+    assert parse("measure_disk", ended(said("measure_disk", free_gib=12.5).stdout)) == {"free_gib": 12.5}
+
+
+def test_the_last_answer_counts_whatever_else_was_printed() -> None:
+    noise = "WARNING: {half\n[1]\n" + said("measure_disk", free_gib=1).stdout + "\n"
+    assert parse("measure_disk", ended(noise + said("measure_disk", free_gib=2).stdout + "\r\nbye\n")) == {
+        "free_gib": 2
+    }
+
+
+def test_an_answer_without_data_is_empty() -> None:
+    document = '{"patchfleet": 1, "script": "measure_disk", "ok": true, "data": null, "error": null}'
+    assert parse("measure_disk", ended(document)) == {}
+
+
+@pytest.mark.parametrize(
+    ("details", "code"),
+    [
+        *[(details, "unreachable") for details in ("DeliveryTimedOut", "Undeliverable", "Terminated")],
+        *[(details, "command_timeout") for details in ("TimedOut", "ExecutionTimedOut")],
+    ],
+)
+def test_a_host_that_does_not_answer_is_told_as_over_a_connection(details: str, code: str) -> None:
+    """The codes are those of HostConnection."""
+    assert trouble(ended(details=details)).code == code
+
+
+@pytest.mark.parametrize("first", ["patchfleet", "script", "ok", "data", "error"])
+def test_an_answer_without_its_end_is_told_as_that(first: str) -> None:
+    """Its keys come in any order; Run Command cuts at 24,000 characters."""
+    answer = {"patchfleet": 1, "script": "measure_disk", "ok": True, "data": {"names": ["x" * 99]}, "error": None}
+    text = json.dumps({first: answer[first], **answer}, separators=(",", ":"))
+    with pytest.raises(PatchFleetError, match=r"measure_disk is cut off after 100 characters") as caught:
+        parse("measure_disk", ended(text[:100]))
+    assert caught.value.code == "answer_cut_off"
+
+
+def test_an_error_is_data_with_its_category_and_hresult() -> None:
+    error = trouble(ended(complained("measure_disk", "no_room", "Nothing to extend", "0x80042401").stdout))
+    assert (error.code, error.reason) == ("no_room", "Nothing to extend (0x80042401)")
+    assert error.facts == {"hresult": "0x80042401"}
+
+
+def test_an_hresult_that_the_message_names_is_not_named_twice() -> None:
+    error = trouble(
+        ended(complained("measure_disk", "failed", "Exception from HRESULT: 0X8024402C", "0x8024402c").stdout)
+    )
+    assert error.reason == "Exception from HRESULT: 0X8024402C"
+
+
+def test_an_error_without_words_is_still_a_sentence() -> None:
+    document = '{"patchfleet": 1, "script": "measure_disk", "ok": false, "data": null, "error": null}'
+    error = trouble(ended(document))
+    assert (error.code, error.reason) == ("script_failed", "measure_disk failed")
+
+
+@pytest.mark.parametrize(
+    "stdout",
+    [
+        "",
+        "not JSON",
+        "[1]",
+        '{"patchfleet": 2, "script": "measure_disk", "ok": true}',
+        said("clean_disk", free_gib=1).stdout,
+    ],
+    ids=["empty", "noise", "list", "other_protocol", "other_script"],
+)
+def test_what_is_no_answer_of_this_script_is_a_failure(stdout: str) -> None:
+    error = trouble(ended(stdout, "powershell.exe is blocked", "Failed"))
+    assert error.code == "script_failed"
+    assert error.reason.endswith("(Failed): powershell.exe is blocked")
+
+
+def test_a_script_that_said_nothing_is_told_as_that() -> None:
+    assert trouble(ended(details="Failed")).reason.endswith("(Failed): no output")
+
+
+def test_of_a_long_complaint_the_end_is_told() -> None:
+    assert len(trouble(ended(stderr="x" * 5000 + "the cause")).reason) < 500
+    assert trouble(ended(stderr="x" * 5000 + "the cause")).reason.endswith("the cause")
+
+
+# The step
+
+
+def run(stage: Stage, *, check_mode: bool = False, **params: Any) -> dict[str, Any]:
+    options = {"instance_id": ID, "name": "measure_disk", "script": "text", **params}
+    return OPERATION.work(stage.context(OPERATION, check_mode=check_mode, **options))
+
+
+def test_a_script_is_run_through_run_command_with_its_own_time_limit(stage: Stage) -> None:
+    stage.guest.answers("measure_disk", {"free_gib": 12.5})
+    assert run(stage, input={"drive": "C:"}, timeout_seconds=900) == {"changed": False, "data": {"free_gib": 12.5}}
+    (call,) = stage.account.of("send_command")
+    assert call.params["DocumentName"] == "AWS-RunPowerShellScript"
+    assert call.params["Parameters"]["executionTimeout"] == ["900"]
+    assert stage.guest.inputs("measure_disk") == [{"drive": "C:"}]
+
+
+def test_a_script_that_was_not_delivered_is_sent_again(stage: Stage) -> None:
+    stage.guest.on("measure_disk", Outcome("TimedOut", "Delivery Timed Out"), said("measure_disk"))
+    assert run(stage)["data"] == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"), [("clean_disk", True), ("measure_disk", False), ("probe", False), ("update_history", False)]
+)
+def test_what_only_reads_changes_nothing_and_runs_in_check_mode(stage: Stage, name: str, changed: bool) -> None:
+    stage.guest.answers(name, {})
+    assert run(stage, name=name)["changed"] is changed
+    assert run(stage, check_mode=True, name=name)["changed"] is changed
+    assert len(stage.account.of("send_command")) == (1 if changed else 2)
+
+
+def test_a_template_in_the_input_is_refused(stage: Stage) -> None:
+    with pytest.raises(PatchFleetError, match=r"^input\.services: "):
+        run(stage, input={"services": ["{{ssm:secret}}"]})
+    assert stage.account.calls == []
+
+
+def test_a_path_where_only_text_can_be_read_is_refused(stage: Stage) -> None:
+    """As a module, away from the controller, nobody reads the role's files."""
+    with pytest.raises(InvalidOption, match="must be the script's text"):
+        run(stage, script="files/measure_disk.ps1")

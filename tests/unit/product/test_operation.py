@@ -1,0 +1,363 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every step has in common: its place in a run, its deadline, its lease, and what it leaves in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import AwsError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
+    Deferred,
+    NeedsAttention,
+    PatchFleetError,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
+    HEARTBEAT_SECONDS,
+    TRACKING_ARGUMENTS,
+    Operation,
+    OperationContext,
+    failure,
+    perform,
+)
+
+from .fakes import ID, START, client_error, shown
+from .stage import RUN, Stage, a_host
+
+Work = Callable[[OperationContext], dict[str, Any]]
+
+
+def step(work: Work, phase: str | dict[str, str] | None = "disk") -> Operation:
+    arguments = {**TRACKING_ARGUMENTS, "step": {"type": "str"}, "state": {"type": "str"}}
+    return Operation("some_step", arguments, work, phase=phase, uses_aws=False)
+
+
+def run(stage: Stage, work: Work, phase: str | dict[str, str] | None = "disk", **params: Any) -> dict[str, Any]:
+    some_step = step(work, phase)
+    return perform(some_step, stage.context(some_step, **{"run_id": RUN, "host": ID, **params}))
+
+
+def fails(stage: Stage, error: PatchFleetError, **params: Any) -> PatchFleetError:
+    def work(_context: OperationContext) -> dict[str, Any]:
+        raise error
+
+    with pytest.raises(PatchFleetError) as caught:
+        run(stage, work, **params)
+    return caught.value
+
+
+def nothing(_context: OperationContext) -> dict[str, Any]:
+    return {"changed": False}
+
+
+# In the ledger
+
+
+def test_a_step_leaves_its_times_in_the_run(stage: Stage) -> None:
+    stage.open_run()
+
+    def work(context: OperationContext) -> dict[str, Any]:
+        context.clock.sleep(90)
+        return {"changed": True}
+
+    assert run(stage, work) == {"changed": True}
+    (seen,) = stage.ledger.phases(RUN)
+    assert (seen.step, seen.started_at, seen.finished_at, seen.ok) == ("disk", START, START + 90, True)
+
+
+def test_a_step_may_go_on_to_the_next_and_back(stage: Stage) -> None:
+    """Several passes of patching and scanning are one step of Ansible, and several of the report."""
+    stage.open_run()
+
+    def work(context: OperationContext) -> dict[str, Any]:
+        for phase in ("patch", "patch", "verify", "patch"):
+            context.enter(phase)
+            context.clock.sleep(10)
+        return {}
+
+    run(stage, work, phase="patch")
+    assert [(one.step, one.started_at - START, one.finished_at, one.ok) for one in stage.ledger.phases(RUN)] == [
+        ("patch", 0, START + 20, True),
+        ("verify", 20, START + 30, True),
+        ("patch", 30, START + 40, True),
+    ]
+
+
+def test_a_step_that_fails_concludes_its_host_there(stage: Stage) -> None:
+    stage.open_run()
+    error = fails(stage, PatchFleetError("C: is full.", "no_room"))
+    host = stage.ledger.host(RUN, ID)
+    assert (host.outcome, host.step, host.reason_code, host.reason) == ("failed", "disk", "no_room", "C: is full.")
+    assert error.facts == {"step": "disk"}
+    assert stage.ledger.phases(RUN)[0].ok is False
+
+
+def test_a_step_that_defers_concludes_its_host_as_that(stage: Stage) -> None:
+    stage.open_run()
+    fails(stage, Deferred("2 people are logged on.", "sessions"), phase="repair")
+    host = stage.ledger.host(RUN, ID)
+    assert (host.outcome, host.step) == ("deferred", "repair")
+
+
+def test_the_first_reason_of_a_host_stays(stage: Stage) -> None:
+    stage.open_run()
+    fails(stage, PatchFleetError("C: is full.", "no_room"))
+    fails(stage, PatchFleetError("Later trouble.", "other"), phase="restore")
+    assert stage.ledger.host(RUN, ID).reason_code == "no_room"
+
+
+def test_a_host_that_is_held_afterwards_says_both(stage: Stage) -> None:
+    stage.open_run()
+    fails(stage, PatchFleetError("C: is full.", "no_room"))
+    fails(stage, NeedsAttention("It is still on.", "still_stopping"), phase="restore")
+    host = stage.ledger.host(RUN, ID)
+    assert (host.outcome, host.reason) == ("held", "C: is full. It is still on.")
+
+
+def test_a_bug_is_no_verdict_but_ends_the_step(stage: Stage) -> None:
+    stage.open_run()
+
+    def work(_context: OperationContext) -> dict[str, Any]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(stage, work)
+    assert stage.ledger.host(RUN, ID).outcome is None
+    assert stage.ledger.phases(RUN)[0].ok is False
+
+
+def test_a_step_outside_a_run_writes_nothing(stage: Stage) -> None:
+    stage.open_run()
+
+    def work(context: OperationContext) -> dict[str, Any]:
+        context.update_facts(reboots=1)
+        return {"place": context.tracked_host}
+
+    assert run(stage, work, run_id=None) == {"place": None}
+    assert run(stage, work, host="") == {"place": None}
+    assert stage.ledger.phases(RUN) == []
+    assert stage.facts() == {}
+
+
+def test_check_mode_writes_nothing_into_the_run(stage: Stage) -> None:
+    stage.open_run()
+
+    def work(context: OperationContext) -> dict[str, Any]:
+        context.update_facts(reboots=1)
+        raise PatchFleetError("C: is full.", "no_room")
+
+    some_step = step(work)
+    context = stage.context(some_step, check_mode=True, run_id=RUN, host=ID)
+    with pytest.raises(PatchFleetError):
+        perform(some_step, context)
+    assert stage.ledger.phases(RUN) == []
+    assert stage.ledger.host(RUN, ID) == a_host()
+
+
+def test_what_a_step_learns_is_written_at_once(stage: Stage) -> None:
+    stage.open_run()
+
+    def work(context: OperationContext) -> dict[str, Any]:
+        context.update_facts(free_gib_before=3.5)
+        return dict(stage.facts())
+
+    assert run(stage, work) == {"free_gib_before": 3.5}
+
+
+@pytest.mark.parametrize(
+    ("phase", "params", "expected"),
+    [
+        ("ready", {}, "ready"),
+        ({"started": "start", "restored": "restore"}, {"state": "restored"}, "restore"),
+        (None, {"step": "repair"}, "repair"),
+        (None, {}, None),
+    ],
+)
+def test_the_reports_step_follows_from_the_options(phase: Any, params: dict[str, Any], expected: str | None) -> None:
+    assert step(nothing, phase).phase_of(params) == expected
+
+
+def test_a_task_that_fails_tells_reason_and_code() -> None:
+    error = PatchFleetError("C: is full.", "no_room", {"free_gib": 1})
+    assert failure(error) == {"msg": "C: is full.", "reason_code": "no_room", "free_gib": 1}
+
+
+# Deadlines
+
+
+def test_a_wait_ends_at_its_own_deadline_or_at_that_of_the_host(stage: Stage) -> None:
+    stage.open_run(a_host(facts={"deadline_at": START + 100}))
+    deadlines: list[float] = []
+
+    def work(context: OperationContext) -> dict[str, Any]:
+        deadlines.extend(context.deadline(seconds) - START for seconds in (60, 600))
+        return {}
+
+    run(stage, work)
+    run(stage, work, phase="restore")
+    run(stage, work, run_id=None)
+    assert deadlines == [60, 100, 60, 600, 60, 600]
+
+
+def test_a_step_that_begins_after_the_hosts_time_is_refused(stage: Stage) -> None:
+    stage.open_run(a_host(facts={"deadline_at": START}))
+    with pytest.raises(PatchFleetError, match="patch_host_timeout_seconds") as caught:
+        run(stage, nothing)
+    assert caught.value.code == "host_timeout"
+    assert run(stage, nothing, phase="restore") == {"changed": False}
+
+
+# The lease
+
+
+def test_a_long_wait_keeps_the_lease(stage: Stage) -> None:
+    """A lock that expires while its holder still works: terraform-hcloud-kube-hetzner#1182."""
+    stage.open_run()
+
+    def work(context: OperationContext) -> dict[str, Any]:
+        return {"seen": context.wait(lambda: None, START + 3 * LEASE_SECONDS)}
+
+    run(stage, work)
+    assert stage.ledger.run(RUN).heartbeat_at >= START + 3 * LEASE_SECONDS - HEARTBEAT_SECONDS
+
+
+def test_a_wait_does_not_write_at_every_look(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.open_run()
+    beats: list[float] = []
+    monkeypatch.setattr(stage.ledger, "heartbeat", lambda _run, now: beats.append(now - START))
+
+    def work(context: OperationContext) -> dict[str, Any]:
+        return {"seen": context.wait(lambda: None, START + 600, first_pause_seconds=1, longest=1)}
+
+    run(stage, work)
+    assert len(beats) == 11
+    assert all(later - earlier >= HEARTBEAT_SECONDS for earlier, later in pairwise(beats))
+
+
+def test_a_wait_ends_when_another_run_takes_the_host(stage: Stage) -> None:
+    stage.open_run()
+    stage.open_run(a_host("i-9", "other"), run_id="other")
+    stage.clock.at(300, lambda: stage.ledger.take_over("other", [ID], START + 300, force=True))
+
+    def work(context: OperationContext) -> dict[str, Any]:
+        return {"seen": context.wait(lambda: None, START + 6000)}
+
+    with pytest.raises(NeedsAttention, match="Another run has taken") as caught:
+        run(stage, work)
+    assert caught.value.code == "lease_lost"
+    assert 300 <= stage.clock.passed <= 300 + HEARTBEAT_SECONDS + 30
+
+
+def test_a_step_on_a_host_that_is_not_ours_does_nothing(stage: Stage) -> None:
+    stage.open_run()
+    stage.ledger.set_outcome(RUN, ID, Verdict("deferred"))
+    stage.open_run(a_host("i-9", "other"), run_id="other")
+    stage.ledger.take_over("other", [ID], START, force=True)
+
+    def work(_context: OperationContext) -> dict[str, Any]:
+        pytest.fail("worked on a host of another run")
+
+    with pytest.raises(NeedsAttention):
+        run(stage, work)
+
+
+class Gone(BaseException):
+    """The worker has ended."""
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+def test_a_worker_without_its_controller_gives_no_sign_of_life_and_changes_nothing(stage: Stage, tracked: bool) -> None:
+    stage.open_run()
+
+    def end() -> None:
+        if stage.clock.passed >= 300:
+            raise Gone
+
+    def work(context: OperationContext) -> dict[str, Any]:
+        context.end_if_orphaned = end
+        with pytest.raises(Gone):
+            context.wait(lambda: None, START + 6000)
+        with pytest.raises(Gone):
+            sending(context)
+        return {"changed": False}
+
+    run(stage, work, **({} if tracked else {"run_id": None}))
+    assert stage.clock.passed <= 330
+    assert stage.account.calls == []
+    assert stage.ledger.run(RUN).heartbeat_at < START + 300
+
+
+# Fencing
+
+
+def sending(context: OperationContext) -> dict[str, Any]:
+    context.aws.in_region("eu-west-1").call("ec2", "start_instances", ID, InstanceIds=[ID])
+    return {"changed": True}
+
+
+def test_the_lease_is_looked_at_right_before_each_change(stage: Stage) -> None:
+    """Not once a minute, and again before each attempt: EC2 and SSM know no fencing numbers."""
+    stage.open_run()
+    stage.account.on("start_instances", client_error("RequestLimitExceeded"))
+    stage.clock.at(20, lambda: stage.ledger.take_over(RUN, [ID], START + 20, force=True))
+    with pytest.raises(NeedsAttention) as caught:
+        run(stage, sending)
+    assert caught.value.code == "lease_lost"
+    assert 20 <= stage.clock.passed < HEARTBEAT_SECONDS
+    assert all(call.at < 20 for call in stage.account.of("start_instances"))
+
+
+def test_what_only_looks_or_tries_needs_no_lease(stage: Stage) -> None:
+    stage.open_run()
+    stage.account.on("describe_instances", shown())
+    stage.account.on("start_instances", client_error("DryRunOperation"))
+
+    def poll(context: OperationContext) -> dict[str, Any]:
+        stage.ledger.take_over(RUN, [ID], START, force=True)
+        context.aws.call("ec2", "describe_instances")
+        with pytest.raises(AwsError, match="DryRunOperation"):
+            context.aws.call("ec2", "start_instances", InstanceIds=[ID], DryRun=True)
+        return {"changed": False}
+
+    run(stage, poll)
+
+
+def test_a_step_of_who_lost_the_host_does_nothing_even_when_its_run_has_it(stage: Stage) -> None:
+    """A controller that was frozen, while restore took the host over for the same run."""
+    stage.open_run()
+    stage.ledger.take_over(RUN, [ID], START, force=True)
+    with pytest.raises(NeedsAttention):
+        run(stage, sending, fence=1)
+    assert stage.account.calls == []
+    assert stage.ledger.phases(RUN) == []
+
+
+def test_who_lost_a_host_does_not_change_the_verdict_on_it(stage: Stage) -> None:
+    stage.open_run()
+    stage.ledger.set_outcome(RUN, ID, Verdict("patched"))
+    stage.ledger.take_over(RUN, [ID], START, force=True)
+    with pytest.raises(NeedsAttention):
+        run(stage, sending, fence=1)
+    assert stage.ledger.host(RUN, ID).outcome == "patched"
+
+
+def test_a_host_of_a_dead_run_is_kept_while_it_is_put_back_and_let_go_then(stage: Stage) -> None:
+    stage.open_run()
+    stage.clock.sleep(LEASE_SECONDS)
+    stage.ledger.take_over(RUN, [ID], stage.clock.now(), force=False)
+
+    def work(context: OperationContext) -> dict[str, Any]:
+        context.wait(lambda: None, stage.clock.now() + 2 * LEASE_SECONDS)
+        assert stage.ledger.take_over("other", [ID], stage.clock.now(), force=False) == {ID: RUN}
+        return {"changed": False}
+
+    run(stage, work, phase="restore")
+    assert stage.ledger.run(RUN).heartbeat_at == START, "a dead run stays dead"
+    stage.open_run(run_id="other")

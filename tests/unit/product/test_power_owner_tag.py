@@ -1,0 +1,162 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The tag that tells others which run has a host: it comes before anything is done, and goes whatever becomes of the host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
+
+from .fakes import ID, START, client_error, shown, tags
+from .stage import RUN, Stage
+
+KEY = "patchfleet:run"
+OURS = [{"Key": KEY, "Value": RUN}]
+
+
+@pytest.fixture
+def night(stage: Stage) -> Stage:
+    """A stopped host of a run, recorded, that comes up as soon as it is told to."""
+    stage.open_run()
+    stage.record("stopped")
+    stage.account.on("start_instances", {"StartingInstances": []})
+    stage.account.on("stop_instances", {"StoppingInstances": []})
+    stage.account.on("describe_instances", shown("stopped"), shown("running", launched=5))
+    stage.account.on("create_tags", {})
+    stage.account.on("delete_tags", {})
+    return stage
+
+
+def start(stage: Stage, *, check_mode: bool = False, run_id: str = RUN) -> dict[str, Any]:
+    options = {"run_id": run_id, "host": ID, "instance_id": ID, "state": "started", "mark_tag": KEY}
+    return perform(OPERATION, stage.context(OPERATION, check_mode=check_mode, **options))
+
+
+def restore(stage: Stage, *answers: dict[str, Any], run_id: str = RUN) -> dict[str, Any]:
+    stage.account.on("describe_instances", *(answers or (shown("running", launched=5), shown("stopped", launched=5))))
+    return perform(OPERATION, stage.context(OPERATION, run_id=run_id, host=ID, instance_id=ID, state="restored"))
+
+
+def marks(stage: Stage) -> list[tuple[str, list[dict[str, str]]]]:
+    """What was set and taken away, in order."""
+    calls = [call for call in stage.account.calls if call.operation in {"create_tags", "delete_tags"}]
+    assert all(call.params["Resources"] == [ID] for call in calls)
+    return [(call.operation, call.params["Tags"]) for call in calls]
+
+
+def test_a_host_is_marked_before_its_start_and_until_it_is_off_again(night: Stage) -> None:
+    start(night)
+    restore(night)
+    changes = [call.operation for call in night.account.calls if not call.operation.startswith(("describe", "list"))]
+    assert changes == ["create_tags", "start_instances", "stop_instances", "delete_tags"]
+    assert marks(night) == [("create_tags", OURS), ("delete_tags", OURS)]
+    assert night.ledger.power(ID) is None
+    restore(night)
+    assert len(marks(night)) == 2, "once"
+
+
+def test_a_host_that_is_on_is_marked_too_and_the_mark_goes(night: Stage) -> None:
+    night.account.on("describe_instances", shown("running"))
+    start(night)
+    restore(night, shown("running"))
+    assert marks(night) == [("create_tags", OURS), ("delete_tags", OURS)]
+
+
+def test_nothing_is_marked_in_check_mode(night: Stage) -> None:
+    start(night, check_mode=True)
+    assert marks(night) == []
+
+
+def test_the_mark_is_in_the_ledger_before_it_is_set(night: Stage) -> None:
+    seen = []
+
+    def answer(**_params: Any) -> dict[str, Any]:
+        seen.append(night.facts()["mark"])
+        return {}
+
+    night.account.on("create_tags", answer)
+    start(night)
+    assert seen == [KEY]
+
+
+def test_a_host_that_cannot_be_marked_is_not_started(night: Stage) -> None:
+    night.account.on("create_tags", client_error("UnauthorizedOperation"))
+    with pytest.raises(PatchFleetError):
+        start(night)
+    assert night.account.of("start_instances") == []
+    restore(night, shown("stopped"))
+    assert [operation for operation, _tags in marks(night)] == ["create_tags"], "nothing is taken away that was not set"
+
+
+def test_a_tag_that_somebody_else_has_set_stays(night: Stage) -> None:
+    night.account.on("describe_instances", shown("running", Tags=tags(patchfleet__run="Ann")))
+    start(night)
+    restore(night, shown("running"))
+    assert marks(night) == []
+    assert f"not marked: its tag {KEY}=Ann is somebody else's" in night.message
+
+
+@pytest.mark.parametrize(
+    "became",
+    [
+        {"launched": 500},
+        {"launched": 5, "Tags": tags(aws__autoscaling__groupName="web")},
+        {"launched": 5, "Tags": tags(patchfleet__keep="Ann")},
+    ],
+    ids=["restarted", "group", "keep"],
+)
+def test_a_host_that_is_left_to_somebody_else_loses_the_mark(night: Stage, became: dict[str, Any]) -> None:
+    start(night)
+    night.account.on("delete_tags", client_error("UnauthorizedOperation"), {})
+    with pytest.raises(NeedsAttention) as caught:
+        restore(night, shown("running", **became))
+    assert caught.value.code != "mark_left", "there is worse to tell"
+    assert marks(night)[-1] == ("delete_tags", OURS)
+
+
+def test_a_mark_that_cannot_be_taken_away_is_told_and_tried_again(night: Stage) -> None:
+    start(night)
+    night.account.on("delete_tags", client_error("UnauthorizedOperation"), {})
+    with pytest.raises(NeedsAttention) as caught:
+        restore(night)
+    assert (caught.value.code, night.ledger.power(ID) is None) == ("mark_left", False)
+    assert f"{KEY} of run {RUN}: The credentials lack the right" in caught.value.reason
+    restore(night, shown("stopped", launched=5))
+    assert marks(night)[-1] == ("delete_tags", OURS)
+    assert night.ledger.power(ID) is None
+
+
+@pytest.mark.parametrize("gone", [{"Reservations": []}, shown("terminated")])
+def test_of_a_host_that_is_gone_nothing_is_taken_away(night: Stage, gone: dict[str, Any]) -> None:
+    start(night)
+    restore(night, gone)
+    assert [operation for operation, _tags in marks(night)] == ["create_tags"]
+    assert night.facts().get("mark") is None
+
+
+def test_a_run_that_takes_a_host_over_replaces_the_mark_of_the_dead_one_and_takes_both_away(night: Stage) -> None:
+    start(night)
+    night.clock.sleep(2000)
+    night.open_run(run_id="second")
+    night.account.on("describe_instances", shown("running", launched=5, Tags=tags(patchfleet__run=RUN)))
+    start(night, run_id="second")
+    theirs = [{"Key": KEY, "Value": "second"}]
+    assert marks(night)[-1] == ("create_tags", theirs)
+    restore(night, run_id="second")
+    assert sorted(str(tags) for _operation, tags in marks(night)[-2:]) == sorted(map(str, (theirs, OURS)))
+    assert {operation for operation, _tags in marks(night)[-2:]} == {"delete_tags"}
+
+
+def test_who_has_lost_the_host_marks_nothing(night: Stage) -> None:
+    context = night.context(OPERATION, run_id=RUN, host=ID, instance_id=ID, state="started", mark_tag=KEY, fence=1)
+    night.ledger.take_over(RUN, [ID], START, force=True)
+    with pytest.raises(NeedsAttention):
+        perform(OPERATION, context)
+    assert marks(night) == []

@@ -1,0 +1,370 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._host.run_command import HEAD_START_SECONDS
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._update.hresults import (
+    CACHE,
+    CANCELLED,
+    CAUSES,
+    DOWNLOAD,
+    NETWORK,
+    OLD_AGENT,
+    POLICY,
+    PROXY,
+    ROWS,
+    SERVER,
+    SERVICE,
+    TRUST,
+    UNKNOWN,
+    cause_of,
+)
+
+from .fakes import ID, Outcome, complained, instance, reservations, said
+from .stage import RUN, Stage
+
+SERVICES = ("wuauserv", "bits", "cryptsvc", "trustedinstaller")
+SCRIPTS = {"inspect_windows_update": "", "repair_services": ""}
+WORKS = {"ok": True, "hresult": None, "message": None}
+MENDED = {"repaired": [{"name": "wuauserv", "was_start_type": "disabled", "start_type": "manual"}]}
+
+
+def health(*disabled: str, **more: Any) -> dict[str, Any]:
+    """An idle host: wuauserv is stopped there, and starts on demand."""
+    services = [
+        {"name": name, "start_type": "disabled" if name in disabled else "manual", "status": "stopped"}
+        for name in SERVICES
+    ]
+    return {
+        "services": services,
+        "agent": WORKS,
+        "search": WORKS,
+        "pending_reboot": [],
+        "update_source": {"kind": "wsus", "url": "http://wsus.example:8530"},
+        "sessions": 0,
+        "installing": False,
+        **more,
+    }
+
+
+def broken(hresult: str, message: str | None = None) -> dict[str, Any]:
+    return {"ok": False, "hresult": hresult, "message": message}
+
+
+def check(stage: Stage, *found: dict[str, Any], check_mode: bool = False, **params: Any) -> dict[str, Any]:
+    stage.open_run()
+    stage.guest.answers("inspect_windows_update", *found)
+    stage.guest.answers("repair_services", MENDED)
+    options = {"run_id": RUN, "host": ID, "instance_id": ID, "scripts": SCRIPTS, **params}
+    return perform(OPERATION, stage.context(OPERATION, check_mode=check_mode, **options))
+
+
+def trouble(stage: Stage, *found: dict[str, Any], **params: Any) -> PatchFleetError:
+    with pytest.raises(PatchFleetError) as caught:
+        check(stage, *found, **params)
+    return caught.value
+
+
+def test_a_healthy_idle_host_is_left_as_it_is(stage: Stage) -> None:
+    """Services must be usable, not running."""
+    assert check(stage, health()) == {
+        "changed": False,
+        "repaired": [],
+        "sessions": 0,
+        "pending_reboot": [],
+        "update_source": {"kind": "wsus", "url": "http://wsus.example:8530"},
+    }
+    assert stage.guest.names == ["inspect_windows_update"]
+
+
+# Services
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_disabled_service_is_enabled(stage: Stage, name: str) -> None:
+    result = check(stage, health(name), health())
+    assert (result["changed"], result["repaired"]) == (True, ["service wuauserv"])
+    assert stage.guest.inputs("repair_services") == [{"services": [name]}]
+    assert stage.facts()["repaired"] == ["service wuauserv"]
+
+
+@pytest.mark.parametrize("hresult", ["0x80070422", "0X80070422"])
+def test_an_agent_that_does_not_start_on_demand_is_started(stage: Stage, hresult: str) -> None:
+    check(stage, health(agent=broken(hresult)), health())
+    assert stage.guest.inputs("repair_services") == [{"services": ["wuauserv"]}]
+
+
+def test_a_disabled_update_service_is_mended_once(stage: Stage) -> None:
+    check(stage, health("wuauserv", "bits", agent=broken("0x80070422")), health())
+    assert stage.guest.inputs("repair_services") == [{"services": ["wuauserv", "bits"]}]
+
+
+def test_a_repair_is_tried_once_and_then_told(stage: Stage) -> None:
+    error = trouble(stage, health(agent=broken("0x80070422", "The service cannot be started")))
+    assert error.code == "update_service"
+    assert error.reason == (
+        "A service that Windows Update needs is stopped or disabled: The service cannot be started (0x80070422). "
+        "Look at what switches it off: a policy, or software that hardens the host."
+    )
+    assert stage.guest.names.count("repair_services") == 1
+
+
+# Causes that are not mended here
+
+
+def test_a_source_that_cannot_be_reached_is_told_with_its_address(stage: Stage) -> None:
+    """0x8024402C means proxy or DNS; a blunt reset of everything does not help."""
+    error = trouble(stage, health(search=broken("0x8024402C", "name not resolved")))
+    assert error.code == "update_source_unreachable"
+    assert "http://wsus.example:8530" in error.reason
+    assert stage.guest.names == ["inspect_windows_update"]
+
+
+def test_a_source_without_address_is_told_by_its_kind(stage: Stage) -> None:
+    source = {"kind": "microsoft", "url": None}
+    error = trouble(stage, health(search=broken("0x8024402C"), update_source=source))
+    assert "no message (0x8024402C). Its source is microsoft. Look at name resolution" in error.reason
+
+
+def test_the_proxy_is_told_with_the_source(stage: Stage) -> None:
+    source = {"kind": "wsus", "url": "http://wsus:8530", "proxy": "proxy.example:3128"}
+    error = trouble(stage, health(search=broken("0x8024401B"), update_source=source))
+    assert (error.code, "Its source is http://wsus:8530. Its proxy is proxy.example:3128." in error.reason) == (
+        "update_proxy",
+        True,
+    )
+
+
+def test_where_there_is_no_proxy_that_is_told(stage: Stage) -> None:
+    source = {"kind": "wsus", "url": "http://wsus:8530", "proxy": None}
+    assert (
+        "Its source is http://wsus:8530. It uses no proxy. Look at"
+        in trouble(stage, health(search=broken("0x80072EE2"), update_source=source)).reason
+    )
+
+
+def test_the_source_is_known_to_the_steps_that_follow(stage: Stage) -> None:
+    check(stage, health())
+    assert stage.facts()["update_source"] == health()["update_source"]
+
+
+def test_the_table_has_each_code_once_with_its_source() -> None:
+    assert len(ROWS) >= 30
+    assert len({row.hresult for row in ROWS}) == len(ROWS)
+    assert all(re.fullmatch(r"0x[0-9A-F]{8}", row.hresult) and row.source.startswith("https://learn.") for row in ROWS)
+
+
+def test_the_documentation_shows_the_table() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "windows-update-causes.md").read_text()
+    shown = [[cell.strip("` ") for cell in line.strip("|").split("|")] for line in page.splitlines() if "|" in line]
+    assert [cells[:3] for cells in shown if cells[0].startswith("0x")] == [
+        [row.hresult, row.name, row.cause.code] for row in ROWS
+    ]
+    assert [row.source for row in ROWS if f"| `{row.hresult}` " not in page or f"({row.source})" not in page] == []
+    causes = {row.cause for row in ROWS}
+    assert {tuple(cells[:4]) for cells in shown if cells[0] in {cause.code for cause in causes}} == {
+        (cause.code, cause.sentence, (cause.repair or "–"), (cause.proof or "–")) for cause in causes
+    }
+
+
+def test_what_lies_outside_the_host_is_not_repaired_in_it_and_a_repair_has_a_proof() -> None:
+    for cause in {row.cause for row in ROWS}:
+        assert cause.outside == (cause in (NETWORK, PROXY, DOWNLOAD, SERVER, POLICY, TRUST))
+        assert not (cause.repair and cause.outside)
+        assert cause.repair or cause.advice
+        assert bool(cause.repair) == bool(cause.proof)
+
+
+ALL_SCRIPTS = {**SCRIPTS, "reset_update_cache": "", "remove_old_update_cache": "", "repair_components": ""}
+
+
+def test_a_damaged_cache_is_reset_and_the_old_one_removed_once_a_search_works(stage: Stage) -> None:
+    stage.guest.answers("reset_update_cache", {"renamed": ["old"]})
+    stage.guest.answers("remove_old_update_cache", {"removed": ["old"], "left": []})
+    result = check(stage, health(search=broken("0x80248007")), health(), scripts=ALL_SCRIPTS)
+    assert result["repaired"] == stage.facts()["repaired"] == ["reset_update_cache"]
+    assert stage.guest.inputs("reset_update_cache") == [{"catroot2": False}]
+    assert len(stage.guest.inputs("remove_old_update_cache")) == 1
+    assert stage.facts()["old_cache"] == []
+
+
+def test_the_old_cache_stays_where_the_new_one_does_not_help(stage: Stage) -> None:
+    stage.guest.answers("reset_update_cache", {"renamed": ["old"]})
+    error = trouble(stage, health(search=broken("0x80248007")), scripts=ALL_SCRIPTS)
+    assert error.code == "update_cache_corrupt"
+    assert error.reason.endswith("The cache from before the repair is kept: old.")
+    assert stage.guest.inputs("remove_old_update_cache") == []
+
+
+def test_catalogs_are_made_anew_for_the_one_cause_that_asks_for_it(stage: Stage) -> None:
+    stage.guest.answers("reset_update_cache", {"renamed": ["old"]})
+    stage.guest.answers("remove_old_update_cache", {"removed": ["old"], "left": []})
+    check(stage, health(search=broken("0x80242006")), health(), scripts=ALL_SCRIPTS)
+    assert stage.guest.inputs("reset_update_cache") == [{"catroot2": True}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (Outcome("Failed", stderr="Access is denied"), "the old update cache stays: The script"),
+        (said("remove_old_update_cache", removed=[], left=["old"]), "the old update cache stays: old"),
+    ],
+    ids=["failed", "left"],
+)
+def test_an_old_cache_that_cannot_be_removed_harms_no_mended_host(stage: Stage, answer: Outcome, message: str) -> None:
+    stage.guest.answers("reset_update_cache", {"renamed": ["old"]})
+    stage.guest.on("remove_old_update_cache", answer)
+    assert check(stage, health(search=broken("0x80248007")), health(), scripts=ALL_SCRIPTS)["changed"]
+    assert stage.message[-1].startswith(message)
+    assert stage.facts()["old_cache"] == ["old"]
+
+
+def test_a_damaged_component_store_that_a_search_stumbles_over_is_rebuilt(stage: Stage) -> None:
+    stage.guest.answers("repair_components", {"restore_health": "repaired"})
+    result = check(stage, health(search=broken("0x80070490")), health(), scripts=ALL_SCRIPTS)
+    assert (result["repaired"], stage.facts()["servicing"]) == (["repair_components"], False)
+
+
+def test_a_rebuilding_of_which_nothing_is_heard_stays_in_the_ledger(stage: Stage) -> None:
+    """So that nobody cuts the power of a host whose component store is being written."""
+    stage.guest.on("repair_components", Outcome(seconds=86400))
+    stage.account.on("describe_instances", reservations(instance()))
+    error = trouble(stage, health(search=broken("0x80073712")), scripts=ALL_SCRIPTS)
+    assert (error.code, stage.facts()["servicing"]) == ("command_timeout", True)
+
+
+def test_a_rebuilding_that_failed_is_told_with_its_hresult(stage: Stage) -> None:
+    failed = complained("repair_components", "restore_health_failed", "It could not be rebuilt.", "0x800F081F")
+    stage.guest.on("repair_components", failed)
+    error = trouble(stage, health(search=broken("0x80073712")), scripts=ALL_SCRIPTS)
+    assert (error.code, error.reason) == ("restore_health_failed", "It could not be rebuilt. (0x800F081F)")
+    assert stage.facts()["servicing"] is False
+
+
+def test_a_search_that_misses_a_service_lets_windows_update_start(stage: Stage) -> None:
+    """Nothing is disabled, and the agent answers: something has stopped it in between."""
+    check(stage, health(search=broken("0x80070426")), health())
+    assert stage.guest.inputs("repair_services") == [{"services": ["wuauserv"]}]
+
+
+def test_only_one_repair_is_tried_in_a_host_and_run(stage: Stage) -> None:
+    broken_service = {"services": health("bits")["services"]}
+    error = trouble(
+        stage, health("bits"), health(search=broken("0x80248007")), health(**broken_service), scripts=ALL_SCRIPTS
+    )
+    assert error.code == "update_cache_corrupt"
+    assert stage.guest.inputs("reset_update_cache") == []
+
+
+def test_an_installation_of_others_that_stands_still_is_not_waited_for_to_the_end(stage: Stage) -> None:
+    stage.guest.answers("servicing_state", {"installing": True, "last_progress_at": "2026-11-14T20:00:00Z"})
+    error = trouble(stage, health(installing=True), scripts={**SCRIPTS, "servicing_state": ""})
+    assert (error.code, "no progress since 2026-11-14T20:00:00Z" in error.reason) == ("installation_hung", True)
+    assert stage.clock.passed < 600
+    facts = stage.facts()
+    assert (facts["servicing"], facts["installation_overdue"]) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"cpu_seconds": 70.0},
+        {"processes": ["TiWorker", "wusa"]},
+        {"last_progress_at": "2026-11-14T22:00:30Z"},
+        {"installing": False},
+    ],
+    ids=str,
+)
+def test_an_installation_that_is_silent_but_works_is_waited_for(stage: Stage, later: dict[str, Any]) -> None:
+    silent = {
+        "installing": True,
+        "processes": ["TiWorker"],
+        "cpu_seconds": 9.0,
+        "last_progress_at": "2026-11-14T20:00:00Z",
+    }
+    stage.guest.answers("servicing_state", silent, {**silent, **later})
+    found = [health(installing=True), health(installing=True), health()]
+    assert check(stage, *found, scripts={**SCRIPTS, "servicing_state": ""})["repaired"] == []
+    assert len(stage.guest.inputs("servicing_state")) == 2
+    assert stage.facts()["servicing"] is False
+
+
+def test_what_nothing_known_mends_is_told(stage: Stage) -> None:
+    assert trouble(stage, health(agent=broken("0x8024FFFF"))).code == "windows_update_broken"
+
+
+@pytest.mark.parametrize(
+    ("hresult", "cause"),
+    [
+        ("0x80070422", SERVICE),
+        ("0x8024402c", NETWORK),
+        ("0x80248007", CACHE),
+        ("0x8024000E", OLD_AGENT),
+        ("0x8024000B", CANCELLED),
+        ("0X80072EE2", NETWORK),
+        ("0x80248007x", UNKNOWN),
+        (None, UNKNOWN),
+        ("", UNKNOWN),
+    ],
+)
+def test_a_cause_is_found_whatever_the_spelling(hresult: str | None, cause: object) -> None:
+    assert cause_of(hresult) is cause
+
+
+def test_every_known_code_is_an_hresult_in_capitals() -> None:
+    assert all(code == "0x" + f"{int(code, 16):08X}" for code in CAUSES)
+
+
+# People and other installations
+
+
+@pytest.mark.parametrize(
+    ("count", "warn", "message"),
+    [
+        (2, True, ["2 people are logged on; a reboot will take their work"]),
+        (1, True, ["1 person is logged on; a reboot will take their work"]),
+        (2, False, []),
+        (0, True, []),
+    ],
+)
+def test_people_are_warned_of_if_they_are_minded(stage: Stage, count: int, warn: bool, message: list[str]) -> None:
+    assert check(stage, health(sessions=count), warn_of_sessions=warn)["sessions"] == count
+    assert (stage.message, stage.facts()["sessions"]) == (message, count)
+
+
+def test_an_installation_by_others_is_waited_for_and_never_doubled(stage: Stage) -> None:
+    going_on = health(installing=True, agent=broken("0x80070422"))
+    assert check(stage, going_on, going_on, health())["repaired"] == []
+    assert stage.guest.names == ["inspect_windows_update"] * 3
+    assert [pause for pause in stage.clock.pauses if pause != HEAD_START_SECONDS] == [60]
+
+
+def test_a_look_that_a_reboot_takes_with_it_is_made_again(stage: Stage) -> None:
+    """The installation of somebody else ends in one."""
+    lost = Outcome("TimedOut", "Execution Timed Out")
+    stage.clock.at(30, lambda: stage.guest.on("inspect_windows_update", lost))
+    stage.clock.at(100, lambda: stage.guest.answers("inspect_windows_update", health()))
+    assert check(stage, health(installing=True))["repaired"] == []
+    assert "no answer: it may be rebooting" in stage.message
+
+
+def test_an_installation_by_others_that_does_not_end_is_told(stage: Stage) -> None:
+    error = trouble(stage, health(installing=True), install_timeout_seconds=3600)
+    assert (error.code, 3600 <= stage.clock.passed < 4000) == ("installation_running", True)
+
+
+@pytest.mark.parametrize("options", [{"check_mode": True}, {"state": "inspected"}], ids=str)
+def test_looking_mends_and_refuses_nothing(stage: Stage, options: dict[str, Any]) -> None:
+    result = check(stage, health("wuauserv", search=broken("0x8024402C")), **options)
+    assert (result["changed"], stage.guest.names) == (False, ["inspect_windows_update"])

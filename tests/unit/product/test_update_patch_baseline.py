@@ -1,0 +1,206 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Scanning: which state is believed, and what it says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import OPERATION as LOOK
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._update.patch_baseline import (
+    GAP_SECONDS,
+    STATE_LAG_SECONDS,
+)
+
+from .fakes import DAY, ID, START, Outcome, shown
+from .patch_manager import DOCUMENT, SNAPSHOT, Found, PatchManager
+from .stage import RUN, Stage
+
+OTHERS = "99999999-2222-4333-8444-555555555555"
+
+
+def poll(stage: Stage, *, check_mode: bool = False, in_run: bool = False, **params: Any) -> dict[str, Any]:
+    tracked_host = {"run_id": RUN, "host": ID} if in_run else {}
+    options = {"instance_id": ID, "snapshot_id": SNAPSHOT, **tracked_host, **params}
+    return perform(LOOK, stage.context(LOOK, check_mode=check_mode, **options))
+
+
+def trouble(stage: Stage) -> PatchFleetError:
+    with pytest.raises(PatchFleetError) as caught:
+        poll(stage)
+    return caught.value
+
+
+def test_a_scan_that_finds_nothing_proves_compliance(stage: Stage) -> None:
+    manager = PatchManager(stage, Found())
+    assert poll(stage) == {
+        "changed": False,
+        "compliant": True,
+        "outcome": "compliant",
+        "missing": [],
+        "pending_reboot": False,
+        "verified_at": "2026-11-14T22:01:00Z",
+    }
+    assert manager.operations == ["Scan"]
+
+
+def test_a_scan_never_reboots_and_is_of_the_runs_snapshot(stage: Stage) -> None:
+    PatchManager(stage, Found())
+    poll(stage)
+    assert stage.guest.inputs(DOCUMENT) == [
+        {
+            "Operation": ["Scan"],
+            "SnapshotId": [SNAPSHOT],
+            "RebootOption": ["NoReboot"],
+            "StepTimeoutSeconds": ["3600"],
+        }
+    ]
+
+
+def test_only_parameters_that_the_document_lists_are_sent(stage: Stage) -> None:
+    PatchManager(stage, Found())
+    listed = [{"Name": "Operation"}, {"Name": "SnapshotId"}, {"Name": "AssociationId"}]
+    stage.account.on("describe_document", {"Document": {"Parameters": listed}})
+    poll(stage)
+    assert stage.guest.inputs(DOCUMENT) == [{"Operation": ["Scan"], "SnapshotId": [SNAPSHOT]}]
+
+
+def test_what_is_missing_is_read_from_all_pages(stage: Stage) -> None:
+    PatchManager(stage, Found(missing=("KB3", "KB1"), failed=("KB2",)))
+    result = poll(stage)
+    assert (result["outcome"], result["missing"]) == ("noncompliant", ["KB1", "KB2", "KB3"])
+    assert len(stage.account.of("describe_instance_patches")) == 3
+
+
+def test_a_reboot_that_is_pending_is_not_compliant(stage: Stage) -> None:
+    PatchManager(stage, Found(pending_reboot=1))
+    result = poll(stage)
+    assert (result["outcome"], result["missing"], result["pending_reboot"]) == ("noncompliant", [], True)
+
+
+def test_updates_that_are_not_approved_yet_are_no_gap(stage: Stage) -> None:
+    """AvailableSecurityUpdatesComplianceStatus can make the node NON_COMPLIANT; no pass can help."""
+    stage.open_run()
+    PatchManager(stage, Found(available=3))
+    assert poll(stage, in_run=True)["compliant"] is True
+    assert stage.facts()["available_not_approved"] == 3
+
+
+# Which state is believed
+
+
+def test_a_state_that_appears_late_is_waited_for(stage: Stage) -> None:
+    manager = PatchManager(stage, Found(lag=STATE_LAG_SECONDS - 30))
+    assert poll(stage)["compliant"] is True
+    assert manager.operations == ["Scan"]
+
+
+def test_a_state_from_before_the_command_is_not_believed(stage: Stage) -> None:
+    """Else yesterday's scan would prove tonight's installation."""
+    PatchManager(stage, Found())
+    poll(stage)
+    stage.clock.sleep(DAY)
+    manager = PatchManager(stage, Found(), None)
+    assert trouble(stage).code == "not_proven"
+    assert manager.operations == ["Scan"] * 3
+
+
+@pytest.mark.parametrize(
+    "foreign", [Found(snapshot=OTHERS), Found(operation="Install"), None], ids=["snapshot", "install", "nothing"]
+)
+def test_a_state_that_is_not_ours_is_not_believed_and_the_scan_repeated(stage: Stage, foreign: Found | None) -> None:
+    """Quick Setup, a maintenance window or "Patch now" overwrites the state."""
+    manager = PatchManager(stage, foreign, Found(missing=("KB1",)))
+    assert poll(stage)["missing"] == ["KB1"]
+    assert manager.operations == ["Scan", "Scan"]
+
+
+def test_a_state_that_is_never_ours_proves_nothing(stage: Stage) -> None:
+    manager = PatchManager(stage, Found(snapshot=OTHERS))
+    error = trouble(stage)
+    assert (error.code, manager.operations) == ("not_proven", ["Scan", "Scan"])
+    assert "the scan ended Success" in error.reason
+
+
+def test_the_state_is_believed_and_not_the_commands_end(stage: Stage) -> None:
+    """amazon-ssm-agent#681: failed although everything was done."""
+    PatchManager(stage, Found())
+    stage.guest.on(DOCUMENT, Outcome("Failed", seconds=60, code=1))
+    assert poll(stage)["compliant"] is True
+
+
+def test_a_search_that_failed_is_told_with_the_nodes_exit_notice(stage: Stage) -> None:
+    """Counts are -1 and times in 1970 then."""
+    manager = PatchManager(stage, Found(search_failed=True))
+    words = "Running with snapshot id\nPatch scan failed: 0x8024402C\n"
+    stage.guest.on(DOCUMENT, Outcome("Failed", seconds=60, stderr=words))
+    error = trouble(stage)
+    assert (error.code, manager.operations) == ("scan_failed", ["Scan"])
+    assert error.reason.startswith(
+        "Windows could not search for updates: Patch scan failed: 0x8024402C. The host does not reach its update source. Look at"
+    )
+
+
+def test_a_search_that_failed_without_a_word_is_told_with_how_it_ended(stage: Stage) -> None:
+    PatchManager(stage, Found(search_failed=True))
+    stage.guest.on(DOCUMENT, Outcome("Failed", seconds=60))
+    assert trouble(stage).reason == "Windows could not search for updates: the scan ended Failed."
+
+
+def test_a_scan_that_does_not_end_is_given_up(stage: Stage) -> None:
+    PatchManager(stage, Found())
+    stage.account.on("describe_instances", shown("running"))
+    stage.guest.on(DOCUMENT, Outcome(seconds=DAY))
+    assert trouble(stage).code == "command_timeout"
+    assert stage.clock.passed == 3600
+
+
+# Two runs of the document
+
+
+def test_the_gap_counts_from_the_step_before(stage: Stage) -> None:
+    stage.open_run()
+    PatchManager(stage, Found())
+    stage.ledger.update_facts(RUN, ID, {"baseline_ended_at": START - 100})
+    poll(stage, in_run=True)
+    assert stage.account.of("send_command")[0].at == GAP_SECONDS - 100
+
+
+def test_an_end_in_the_future_does_not_keep_it_waiting_for_ever(stage: Stage) -> None:
+    """Two controllers' clocks may differ."""
+    stage.open_run()
+    PatchManager(stage, Found())
+    stage.ledger.update_facts(RUN, ID, {"baseline_ended_at": START + DAY})
+    poll(stage, in_run=True)
+    assert stage.account.of("send_command")[0].at == GAP_SECONDS
+
+
+# Around it
+
+
+def test_what_was_found_is_in_the_ledger(stage: Stage) -> None:
+    stage.open_run()
+    PatchManager(stage, Found(missing=("KB2", "KB1")))
+    poll(stage, in_run=True)
+    facts = stage.facts()
+    assert (facts["missing"], facts["verified_at"]) == (["KB1", "KB2"], "2026-11-14T22:01:00Z")
+    assert facts["proposed_outcome"] == "noncompliant"
+    assert [step.step for step in stage.ledger.phases(RUN)] == ["verify"]
+
+
+def test_output_goes_to_cloudwatch_when_asked(stage: Stage) -> None:
+    PatchManager(stage, Found())
+    poll(stage, cloudwatch_log_group="/aws/ssm/patch-manager")
+    config = stage.account.of("send_command")[0].params["CloudWatchOutputConfig"]
+    assert config["CloudWatchLogGroupName"] == "/aws/ssm/patch-manager"
+
+
+def test_check_mode_scans_nothing(stage: Stage) -> None:
+    assert poll(stage, check_mode=True) == {"changed": False}
+    assert stage.account.calls == []

@@ -1,0 +1,118 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A reboot during an installation is ours to prove: how many there were, and that the services are back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
+
+from .fakes import DAY, ID, START, complained, shown
+from .patch_manager import SNAPSHOT, Found, PatchManager
+from .stage import RUN, Stage
+
+RUNNING = ["EventLog", "MSSQLSERVER", "W32Time"]
+
+
+@pytest.fixture(autouse=True)
+def a_host_in_a_run(stage: Stage) -> None:
+    stage.open_run()
+    stage.account.on("describe_instances", shown("running"))
+    stage.guest.answers("update_history", {"entries": [{"kb": "KB1", "result": "succeeded", "at": iso(START)}]})
+    PatchManager(stage, Found())
+
+
+def up(since: float, boots: int | None = None, services: list[str] | None = None) -> dict[str, Any]:
+    """What inspect_boot says: up since (seconds from the test's begin), started so often."""
+    times = None if boots is None else [iso(START + since)] * boots
+    running = RUNNING if services is None else services
+    return {"boot_time": iso(START + since), "time": iso(START + 1), "boots": times, "services": running}
+
+
+BEFORE = up(-DAY)
+
+
+def install(stage: Stage, *uptimes: dict[str, Any], **params: Any) -> dict[str, Any]:
+    stage.guest.answers("inspect_boot", *uptimes)
+    options = {"run_id": RUN, "host": ID, "instance_id": ID, "snapshot_id": SNAPSHOT, "history_script": "text"}
+    return perform(INSTALL, stage.context(INSTALL, **{**options, "boot_script": "text", **params}))
+
+
+def trouble(stage: Stage, *uptimes: dict[str, Any], **params: Any) -> PatchFleetError:
+    with pytest.raises(PatchFleetError) as caught:
+        install(stage, *uptimes, **params)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("after", "reboots"),
+    [
+        (up(-DAY, 0), 0),
+        (up(600, 1), 1),
+        (up(600, 3), 3),
+        (up(-DAY + 30), 0),
+        (up(600), None),
+    ],
+    ids=["none", "one", "several in one command", "the clock was set", "the log does not tell"],
+)
+def test_reboots_are_counted_by_the_hosts_own_log(stage: Stage, after: dict[str, Any], reboots: int | None) -> None:
+    assert install(stage, BEFORE, after)["outcome"] == "patched"
+    assert stage.facts().get("reboots") == reboots
+    assert [given["since"] for given in stage.guest.inputs("inspect_boot")] == [None, "2026-11-14T22:00:01Z"]
+
+
+def test_reboots_are_counted_also_where_something_is_still_missing(stage: Stage) -> None:
+    PatchManager(stage, Found(missing=("KB2",)))
+    assert trouble(stage, BEFORE, up(600, 2)).code == "still_missing"
+    assert stage.facts()["reboots"] == 2
+
+
+def test_a_host_that_cannot_be_asked_is_patched_all_the_same(stage: Stage) -> None:
+    stage.guest.on("inspect_boot", complained("inspect_boot", "script_failed", "No CIM."))
+    options = {"run_id": RUN, "host": ID, "instance_id": ID, "snapshot_id": SNAPSHOT, "history_script": "text"}
+    result = perform(INSTALL, stage.context(INSTALL, **options, boot_script="text"))
+    assert (result["outcome"], stage.facts().get("reboots")) == ("patched", None)
+    assert stage.guest.names.count("inspect_boot") == 1
+
+
+def test_without_the_script_nobody_asks(stage: Stage) -> None:
+    install(stage, BEFORE, boot_script=None)
+    assert "inspect_boot" not in stage.guest.names
+
+
+# Services
+
+
+LACKING = up(600, 1, ["EventLog", "W32Time"])
+
+
+def test_services_that_come_late_are_waited_for(stage: Stage) -> None:
+    assert install(stage, BEFORE, LACKING, LACKING, up(600, 1))["outcome"] == "patched"
+    assert stage.guest.names.count("inspect_boot") == 4
+
+
+def test_a_service_that_does_not_come_back_makes_the_host_fail(stage: Stage) -> None:
+    error = trouble(stage, BEFORE, LACKING, agent_timeout_seconds=300)
+    assert error.code == "services_not_back"
+    assert "do not run, which ran before: MSSQLSERVER (" in error.reason
+    host = stage.ledger.host(RUN, ID)
+    assert (host.outcome, host.step, host.facts["installed"]) == ("failed", "verify", ["KB1"])
+    assert host.facts["reboots"] == 1
+
+
+@pytest.mark.parametrize("ignored", [["mssqlserver"], ["*"]], ids=str)
+def test_services_may_be_left_out(stage: Stage, ignored: list[str]) -> None:
+    assert install(stage, BEFORE, LACKING, ignore_services=ignored)["outcome"] == "patched"
+
+
+def test_without_a_reboot_no_service_is_missed(stage: Stage) -> None:
+    """Somebody may have stopped it meanwhile."""
+    assert install(stage, BEFORE, up(-DAY, 0, []))["outcome"] == "patched"
