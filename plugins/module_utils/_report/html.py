@@ -15,11 +15,11 @@ import base64
 import hashlib
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._assets import EARLY_SCRIPT, SCRIPT, STYLE
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._chart import timeline
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._hosts import details, host_table
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import data, icon, text, time
-from ansible_collections.patchfleet.windows.plugins.module_utils._report._script import EARLY_SCRIPT, SCRIPT
-from ansible_collections.patchfleet.windows.plugins.module_utils._report._style import STYLE, SYMBOLS
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._symbols import SYMBOLS
 
 # So many hosts that need a person are named at the top of the page; the table has them all.
 _NAMED_AT_THE_TOP = 5

@@ -1,0 +1,357 @@
+// Sorts, filters, opens details and explains the timeline. Adds text only as text, never as markup.
+(() => {
+  const one = (selector, root = document) => root.querySelector(selector);
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const NOTHING = "–";
+
+  const data = JSON.parse(one("#data").textContent);
+  const table = one("#hosts");
+  const body = table.tBodies[0];
+  const rows = [...body.rows];
+  const bars = new Map(all(".bar").map((bar) => [Number(bar.dataset.i), bar]));
+  const opened = new Map();
+
+  // The table holds the first rows that fit, in order; more come as they are scrolled to. So it is fast for any fleet.
+  const PAGE = 200;
+  const order = rows.map((_row, i) => i);
+  const fits = rows.map(() => true);
+  let limit = PAGE;
+
+  function element(tag, properties = {}, ...children) {
+    const made = Object.assign(document.createElement(tag), properties);
+    made.append(...children);
+    return made;
+  }
+
+  // Times: UTC is on the page, the viewer's own is added.
+  const iso = (seconds) => new Date(seconds * 1000).toISOString();
+  const [firstDay, lastDay] = data.windows.clock.map((seconds) => iso(seconds).slice(0, 10));
+  const clock = (seconds) =>
+    iso(seconds)
+      .slice(firstDay === lastDay ? 11 : 5, 19)
+      .replace("T", " ");
+  const localClock = (seconds) => new Date(seconds * 1000).toLocaleTimeString();
+  for (const time of all("time")) {
+    const local = new Date(time.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+    time.append(element("span", {}, `${local} your time`));
+  }
+
+  // Filter: every word of the query must be found in the row or in its details; outcomes are alternatives.
+  const query = one("#query");
+  const tiles = all(".tile");
+  const outcomes = new Set();
+  const texts = [];
+
+  function textOf(row, i) {
+    texts[i] ??= [...row.cells]
+      .map((cell) => cell.textContent)
+      .concat(data.hosts[i].facts)
+      .join("\n")
+      .toLowerCase();
+    return texts[i];
+  }
+
+  function filter() {
+    const words = query.value.toLowerCase().split(/\s+/).filter(Boolean);
+    rows.forEach((row, i) => {
+      fits[i] = (!outcomes.size || outcomes.has(row.dataset.o)) && words.every((word) => textOf(row, i).includes(word));
+    });
+    for (const [i, bar] of bars) bar.hidden = !fits[i];
+    for (const tile of tiles) {
+      tile.ariaPressed = tile.dataset.o ? outcomes.has(tile.dataset.o) : !outcomes.size;
+    }
+    const shown = fits.filter(Boolean).length;
+    const chosen = outcomes.size ? ` · ${[...outcomes].join(", ")}` : "";
+    one("#shown").textContent =
+      (shown === rows.length ? `${shown} hosts` : `${shown} of ${rows.length} hosts`) + chosen;
+    one("#clear").hidden = !outcomes.size && !words.length;
+    one("#none").hidden = shown > 0;
+    limit = PAGE;
+    render();
+  }
+
+  for (const tile of tiles) {
+    tile.disabled = tile.classList.contains("zero");
+    tile.onclick = () => {
+      const outcome = tile.dataset.o;
+      if (!outcome) outcomes.clear();
+      else if (!outcomes.delete(outcome)) outcomes.add(outcome);
+      filter();
+    };
+  }
+  query.oninput = filter;
+  one("#clear").onclick = () => {
+    query.value = "";
+    outcomes.clear();
+    filter();
+    query.focus();
+  };
+  one(".toolbar").hidden = false;
+
+  // Sort: numbers by value, texts as people count (dev-2 before dev-10), what is not known always last.
+  const { compare } = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
+
+  function keyOf(row, column) {
+    const cell = row.cells[column];
+    if (cell.dataset.s) return Number(cell.dataset.s);
+    const text = (one("b", cell) ?? cell).textContent;
+    return text === NOTHING ? null : text;
+  }
+
+  function sort(head) {
+    const ascending = head.ariaSort !== "ascending";
+    const keys = rows.map((row) => keyOf(row, head.cellIndex));
+    order.sort((i, j) => {
+      const [a, b] = [keys[i], keys[j]];
+      if (a === null || b === null) return (a === null) - (b === null) || i - j;
+      const difference = typeof a === "number" ? a - b : compare(a, b);
+      return (ascending ? difference : -difference) || i - j;
+    });
+    for (const other of table.tHead.rows[0].cells) other.ariaSort = null;
+    head.ariaSort = ascending ? "ascending" : "descending";
+    limit = PAGE;
+    render();
+  }
+
+  for (const head of table.tHead.rows[0].cells) {
+    const button = element("button", { onclick: () => sort(head) }, head.textContent);
+    head.replaceChildren(button);
+  }
+
+  // Details: a row under the host's row, made when it is opened. A narrow window shows three columns of the table.
+  const narrow = matchMedia("(max-width: 640px)");
+  const span = () => (narrow.matches ? 3 : table.tHead.rows[0].cells.length);
+  narrow.onchange = () =>
+    opened.forEach((row) => {
+      row.cells[0].colSpan = span();
+    });
+  const RESULTS = { true: "ok", false: "failed" };
+
+  function stepTable(steps) {
+    const head = ["Step", "Started, UTC", "Ended, UTC", "Took", "Result"].map((name) =>
+      element("th", { scope: "col" }, name),
+    );
+    const lines = steps.map(([name, start, end, took, ok]) => {
+      const result = end === null && start !== null ? "not seen to end" : (RESULTS[ok] ?? NOTHING);
+      const times = [start, end].map((moment) =>
+        moment === null
+          ? element("td", {}, NOTHING)
+          : element("td", { title: `${localClock(moment)} your time` }, clock(moment)),
+      );
+      return element(
+        "tr",
+        {},
+        element("th", { scope: "row" }, name),
+        ...times,
+        element("td", {}, took),
+        element("td", {}, result),
+      );
+    });
+    return element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...lines));
+  }
+
+  function detailsOf(i) {
+    const heads = table.tHead.rows[0].cells;
+    const facts = [];
+    const add = (label, value, className = "") => {
+      facts.push(element("dt", { className }, label), element("dd", { className }, value ?? NOTHING));
+    };
+    // What a narrow window hides of the row is said here.
+    [2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13].forEach((column) => {
+      add(
+        heads[column].textContent,
+        // biome-ignore lint/performance/useDomNodeTextContent: the text as shown, with its line breaks
+        rows[i].cells[column].innerText || rows[i].cells[column].textContent,
+        "narrow-only",
+      );
+    });
+    data.labels.forEach((label, n) => {
+      if (data.hosts[i].facts[n] !== "") add(label, data.hosts[i].facts[n]);
+    });
+    const parts = [element("dl", {}, ...facts)];
+    if (data.hosts[i].steps.length) parts.push(stepTable(data.hosts[i].steps));
+    return element(
+      "tr",
+      { className: "details", id: `d${i}` },
+      element("td", { colSpan: span() }, element("div", {}, ...parts)),
+    );
+  }
+
+  function toggle(i, open = !opened.has(i)) {
+    if (open === opened.has(i)) return;
+    if (open) {
+      opened.set(i, detailsOf(i));
+      rows[i].after(opened.get(i));
+    } else {
+      opened.get(i).remove();
+      opened.delete(i);
+    }
+    one(".open-details", rows[i]).ariaExpanded = open;
+  }
+
+  function withButton(i) {
+    const cell = rows[i].cells[0];
+    if (!one(".open-details", cell)) {
+      const button = element("button", { className: "open-details", ariaExpanded: false, onclick: () => toggle(i) });
+      button.ariaLabel = `Details of ${one("b", cell).textContent}`;
+      cell.prepend(button);
+    }
+    return rows[i];
+  }
+
+  const more = one("#more");
+  function render() {
+    const fitting = order.filter((i) => fits[i]);
+    const shown = fitting.slice(0, limit);
+    body.replaceChildren(...shown.flatMap((i) => (opened.has(i) ? [withButton(i), opened.get(i)] : [withButton(i)])));
+    more.hidden = fitting.length === shown.length;
+    more.textContent = `Show more of the other ${fitting.length - shown.length} hosts`;
+  }
+  more.onclick = () => {
+    limit += PAGE;
+    render();
+  };
+  new IntersectionObserver(([entry]) => {
+    if (entry.isIntersecting) more.click();
+  }).observe(more);
+  addEventListener("beforeprint", () => {
+    limit = rows.length;
+    render();
+  });
+
+  // A link to a host opens it, also when a filter hid it.
+  function show(i) {
+    if (!fits[i]) one("#clear").click();
+    limit = Math.max(limit, order.indexOf(i) + 1);
+    render();
+    toggle(i, true);
+    one(".open-details", rows[i]).focus({ preventScroll: true });
+    rows[i].scrollIntoView({ block: "center" });
+  }
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#h"]');
+    if (!link) return;
+    event.preventDefault();
+    show(Number(link.hash.slice(2)));
+  });
+
+  // Timeline: what a segment is, by pointer and by keyboard.
+  const chart = one(".chart");
+  const tip = one("#tip");
+
+  function describe(segment) {
+    const bar = segment.closest(".bar");
+    const i = Number(bar.dataset.i);
+    const [name, start, end, took, ok] = data.hosts[i].steps[[...segment.parentNode.children].indexOf(segment)];
+    const length = end === null ? "not seen to end" : took;
+    return {
+      host: one("a", bar).textContent,
+      what: `${name} · ${length}${ok === false ? " · failed" : ""}`,
+      when: `${clock(start)} – ${end === null ? "?" : clock(end)} UTC`,
+      local: `${localClock(start)} – ${end === null ? "?" : localClock(end)} your time`,
+    };
+  }
+
+  function explain(segment) {
+    const { host, what, when, local } = describe(segment);
+    tip.replaceChildren(
+      element("span", {}, host),
+      element("b", {}, what),
+      element("span", {}, when),
+      element("span", {}, local),
+    );
+    tip.hidden = false;
+    const at = segment.getBoundingClientRect();
+    const left = Math.min(Math.max(at.left + at.width / 2 - tip.offsetWidth / 2, 8), innerWidth - tip.offsetWidth - 8);
+    const above = at.top - tip.offsetHeight - 8;
+    Object.assign(tip.style, { left: `${left}px`, top: `${above > 0 ? above : at.bottom + 8}px` });
+  }
+
+  let stop = null;
+  function makeStop(segment) {
+    if (stop) stop.removeAttribute("tabindex");
+    stop = segment;
+    const { host, what, when } = describe(segment);
+    segment.setAttribute("tabindex", "0");
+    segment.setAttribute("role", "img");
+    segment.setAttribute("aria-label", `${host}: ${what}, ${when}`);
+  }
+
+  function neighbour(segment, key) {
+    if (key === "ArrowRight") return segment.nextElementSibling;
+    if (key === "ArrowLeft") return segment.previousElementSibling;
+    const visible = [...bars.values()].filter((bar) => !bar.hidden);
+    const place = visible.indexOf(segment.closest(".bar")) + (key === "ArrowDown" ? 1 : -1);
+    return visible[place] && one(".track", visible[place]).firstElementChild;
+  }
+
+  const segmentAt = (target) => target.closest(".track > *");
+
+  function scale(name) {
+    const [start, end] = data.windows[name];
+    for (const part of all("[data-axis]")) part.toggleAttribute("hidden", part.dataset.axis !== name);
+    for (const button of all(".scales button")) button.ariaPressed = button.dataset.scale === name;
+    for (const [i, bar] of bars) {
+      const steps = data.hosts[i].steps;
+      const zero = name === "own" ? steps[0][1] : start;
+      [...one(".track", bar).children].forEach((segment, n) => {
+        const from = steps[n][1] - zero;
+        const length = (steps[n][2] ?? data.windows.clock[1]) - steps[n][1];
+        segment.setAttribute("x", `${(100 * from) / (end - start)}%`);
+        segment.setAttribute("width", `${Math.max((100 * length) / (end - start), 0.15)}%`);
+      });
+    }
+    fitWords();
+  }
+
+  // Words in segments only where they fit; bars of many hosts have none.
+  function fitWords() {
+    if (chart.classList.contains("compact")) return;
+    const segments = all(".track > svg");
+    const fits = segments.map(
+      (segment) => segment.getBoundingClientRect().width > 6.5 * segment.textContent.length + 4,
+    );
+    segments.forEach((segment, n) => {
+      segment.classList.toggle("tight", !fits[n]);
+    });
+  }
+
+  if (chart) {
+    chart.addEventListener("pointerover", (event) => {
+      const segment = segmentAt(event.target);
+      if (segment) explain(segment);
+      else tip.hidden = true;
+    });
+    chart.addEventListener("pointerleave", () => {
+      tip.hidden = true;
+    });
+    chart.addEventListener("scroll", () => {
+      tip.hidden = true;
+    });
+    chart.addEventListener("focusin", (event) => {
+      if (segmentAt(event.target)) explain(segmentAt(event.target));
+    });
+    chart.addEventListener("focusout", () => {
+      tip.hidden = true;
+    });
+    chart.addEventListener("keydown", (event) => {
+      const segment = segmentAt(event.target);
+      if (!segment) return;
+      if (event.key === "Escape") tip.hidden = true;
+      if (event.key === "Enter") show(Number(segment.closest(".bar").dataset.i));
+      if (!event.key.startsWith("Arrow")) return;
+      event.preventDefault();
+      const next = neighbour(segment, event.key);
+      if (!next) return;
+      makeStop(next);
+      next.focus();
+    });
+    makeStop(one(".track > *"));
+    one(".scales").hidden = false;
+    for (const button of all(".scales button")) button.onclick = () => scale(button.dataset.scale);
+    addEventListener("resize", fitWords);
+    fitWords();
+  }
+  filter();
+  document.documentElement.classList.add("ready");
+})();
