@@ -14,7 +14,7 @@ from living_lab import TWO_MINUTES_WITH_A_REBOOT, Ended, LivingLab
 
 from lab.winrm.options import Options
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "inventory.md"
 
 DAYS: dict[str, Options] = {
     "good": Options(),
@@ -115,9 +115,9 @@ def test_no_password_is_told(lab: LivingLab, ended: Ended) -> None:
     assert all(secret not in text for secret in (password, "not this one") for text in [ended.said, *files])
 
 
-def test_the_mixed_inventory_of_the_readme(tmp_path: Path) -> None:
+def test_the_mixed_inventory_of_the_docs(tmp_path: Path) -> None:
     """As it stands; the lab's inventory after it knows the addresses and ids that the hosts have here."""
-    text = README.read_text()
+    text = PAGE.read_text()
     (inventory,) = (block for block in text.split("```yaml\n")[1:] if "hall-01" in block)
     updates = {"updates": [TWO_MINUTES_WITH_A_REBOOT]}
     hosts = [
