@@ -65,7 +65,7 @@ def codes() -> set[str]:
 
 def test_what_plan_says_to_look_at_is_there_too() -> None:
     source = (ROOT / "plugins" / "module_utils" / "_plan" / "prerequisites.py").read_text()
-    section = (ROOT / "docs" / "runbook.md").read_text().partition("says to look at")[2].partition("\n## ")[0]
+    section = (ROOT / "docs" / "runbook.md").read_text().partition("warns about")[2].partition("\n## ")[0]
     assert set(re.findall(r'(?:return |\()\s*"([a-z]+(?:_[a-z]+)+)",\s', source)) == set(
         re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE)
     )
