@@ -86,6 +86,10 @@ web/node_modules/.package-lock.json: web/package.json web/package-lock.json $(LI
 generate: $(TEST) ## Write the files that are made from others
 	$(BIN)/python tests/tools/build_page.py
 
+.PHONY: generate
+generate: $(TEST) ## Write what follows from the list of variables: argument specs, defaults, tables, surveys
+	PYTHONPATH=tests:$(VENV)/collections $(BIN)/python tests/tools/generate.py
+
 .PHONY: format
 format: $(LINT) ## Put into format what `make lint` would complain about
 	$(BIN)/ruff check --fix

@@ -11,11 +11,8 @@ from ansible.release import __version__ as core_version
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_settings import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
-from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import (
-    OWN_PREFIX,
-    PREFIX,
-    refuse_unknown,
-)
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variable import OWN_PREFIX, PREFIX
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import refuse_unknown
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.slices import sliced_job
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._task_files import OPTIONS, run_on_host, task_files

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options of a step that can belong to a run."""
+    """Options of an operation that may belong to a run, and of one that always does."""
 
     DOCUMENTATION = r"""
 options:
@@ -23,6 +23,31 @@ options:
   host:
     description: The host's key in the run.
     type: str
+  fence:
+    description:
+      - The fencing number under which the run holds the host, from M(patchfleet.windows.patch_run). Once another run has taken
+        the host over it is a larger one, and the step ends before it changes anything.
+      - Without it, the number that holds when the step begins. The action plugin takes it from the planned host.
+    type: int
+"""
+
+    REQUIRED = r"""
+options:
+  ledger:
+    description:
+      - The ledger in which the step is recorded, the path of an SQLite file or C(dynamodb://TABLE).
+      - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
+    type: str
+  run_id:
+    description:
+      - The run, as M(patchfleet.windows.patch_run) returned it.
+    type: str
+    required: true
+  host:
+    description:
+      - 'The host''s key in the run: its instance or node id, or its inventory name where it has none.'
+    type: str
+    required: true
   fence:
     description:
       - The fencing number under which the run holds the host, from M(patchfleet.windows.patch_run). Once another run has taken

@@ -14,28 +14,6 @@ description:
   - Says no while canaries are under way, once the breaker is open or the failure budget of the run is spent,
     and when the host could not be finished and put back before the deadline.
   - Looks at the instance as it is now, and records its original power state when the host is admitted.
-options:
-  ledger:
-    description:
-      - 'The ledger: the path of an SQLite file, or C(dynamodb://TABLE).'
-      - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
-    type: str
-  run_id:
-    description:
-      - The run, as M(patchfleet.windows.patch_run) returned it.
-    type: str
-    required: true
-  host:
-    description:
-      - 'The host''s key in the run: its instance or node id, or its inventory name where it has none.'
-    type: str
-    required: true
-  fence:
-    description:
-      - The fencing number under which the run holds the host, from M(patchfleet.windows.patch_run). Once another run has taken
-        the host over it is a larger one, and the step ends before it changes anything.
-      - Without it, the number that holds when the step begins. The action plugin takes it from the planned host.
-    type: int
 attributes:
   check_mode:
     support: full
@@ -48,6 +26,7 @@ attributes:
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group
+  - patchfleet.windows._tracking.required
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

@@ -16,24 +16,6 @@ description:
   - The starting and stopping is done by other tasks, between the states of this module; the roles C(start_hosts) and
     C(restore_state) do so with C(patch_start_tasks) and C(patch_stop_tasks).
 options:
-  ledger:
-    description:
-      - 'The ledger: an SQLite file or V(dynamodb://TABLE). Without it, C(patchfleet/ledger.sqlite) in the user''s state folder.'
-    type: str
-  run_id:
-    description:
-      - The run to which the host belongs.
-    type: str
-    required: true
-  host:
-    description:
-      - The host's key in the run.
-    type: str
-    required: true
-  fence:
-    description:
-      - The fencing number under which the host is held; by default what the run has when the task begins.
-    type: int
   instance_id:
     description:
       - 'The hybrid node (C(mi-…)); of a host without one, its name.'
@@ -53,11 +35,6 @@ options:
       - Whether there is something that stops it.
     type: bool
     default: false
-  install_timeout_seconds:
-    description:
-      - How long V(restored) waits for an installation that goes on.
-    type: int
-    default: 7200
   scripts:
     description:
       - 'The scripts C(inspect_boot) and C(servicing_state): files (the action plugin reads them) or texts.'
@@ -75,6 +52,8 @@ attributes:
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group
+  - patchfleet.windows._options.host_power
+  - patchfleet.windows._tracking.required
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

@@ -25,16 +25,6 @@ options:
       - 'A GUID: the same patches for every node of one run.'
     type: str
     required: true
-  max_passes:
-    description:
-      - Installing passes at the most.
-    type: int
-    default: 3
-  install_timeout_seconds:
-    description:
-      - How long one pass may take. It is never cut off.
-    type: int
-    default: 7200
   history_script:
     description:
       - 'The script C(update_history): a file (the action plugin reads it) or its text. It tells
@@ -46,17 +36,6 @@ options:
       - 'The script C(inspect_boot): a file (the action plugin reads it) or its text. With it the reboots are counted from
         the host''s own event log, and after a reboot the services that ran by themselves before must run again.'
     type: str
-  agent_timeout_seconds:
-    description:
-      - How long these services may take.
-    type: int
-    default: 600
-  ignore_services:
-    description:
-      - Services that need not run again; V(*) for all.
-    type: list
-    elements: str
-    default: []
   scripts:
     description:
       - The scripts V(repair_services), V(reset_update_cache), V(remove_old_update_cache) and V(repair_components) mend in the
@@ -80,6 +59,7 @@ attributes:
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group
+  - patchfleet.windows._options.patch_baseline
   - patchfleet.windows._tracking
   - amazon.aws.common.modules
   - amazon.aws.region.modules

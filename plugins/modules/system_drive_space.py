@@ -30,33 +30,11 @@ options:
       - How much must be free on C:, GiB.
     type: float
     default: 20
-  grow_gib:
-    description:
-      - By how much the volume may grow, GiB.
-    type: int
-    default: 20
   max_gib:
     description:
       - The largest size of the volume, GiB.
     type: int
     default: 200
-  reset_base:
-    description:
-      - 'Clean the component store with C(/ResetBase): installed updates can then not be removed any more.'
-    type: bool
-    default: false
-  remove_old_windows:
-    description:
-      - Let Windows' Disk Cleanup (C(cleanmgr /autoclean), as its own scheduled task does) remove what an upgrade of Windows
-        left behind more than 10 days ago. The upgrade can then not be undone any more.
-    type: bool
-    default: false
-  snapshot_before_grow:
-    description:
-      - Take a snapshot of the volume before it grows, with the volume's tags. It is not waited for until it is complete,
-        since what is written later is not in it, and it is not deleted again.
-    type: bool
-    default: false
   allow_shortfall:
     description:
       - Whether room that is still lacking, where nothing here can make more, is returned as RV(shortfall_gib) instead of a failure.
@@ -85,6 +63,7 @@ attributes:
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group
+  - patchfleet.windows._options.system_drive_space
   - patchfleet.windows._tracking
   - amazon.aws.common.modules
   - amazon.aws.region.modules

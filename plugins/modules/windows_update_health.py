@@ -32,11 +32,6 @@ options:
       - Say it when people are logged on.
     type: bool
     default: true
-  install_timeout_seconds:
-    description:
-      - How long an installation by somebody else is waited for.
-    type: int
-    default: 7200
   scripts:
     description:
       - 'The scripts C(inspect_windows_update) and C(repair_services): files (the action plugin reads them) or
@@ -55,6 +50,7 @@ attributes:
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group
+  - patchfleet.windows._options.windows_update_health
   - patchfleet.windows._tracking
   - amazon.aws.common.modules
   - amazon.aws.region.modules

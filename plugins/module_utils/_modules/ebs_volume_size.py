@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 from .._disk.volume import grow
-from .._operation.context import TRACKING_ARGUMENTS, Operation
+from .._operation.arguments import TRACKING_ARGUMENTS
+from .._operation.context import Operation
 
 OPERATION = Operation(
     name="ebs_volume_size",

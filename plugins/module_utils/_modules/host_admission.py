@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from .._operation.arguments import TRACKING_REQUIRED
 from .._operation.context import Operation
 from .._run.admission import admit
 
@@ -13,10 +14,7 @@ OPERATION = Operation(
     name="host_admission",
     phase="admit",
     arguments={
-        "ledger": {"type": "str"},
-        "run_id": {"type": "str", "required": True},
-        "host": {"type": "str", "required": True},
-        "fence": {"type": "int"},
+        **TRACKING_REQUIRED,
     },
     work=admit,
 )

@@ -6,21 +6,20 @@
 
 from __future__ import annotations
 
+from .._operation.arguments import TRACKING_REQUIRED
 from .._operation.context import Operation
+from .._plan.variables import module_options
 from .._power import by_tasks
 
 OPERATION = Operation(
     name="host_power",
     phase={"needed": "start", "started": "ready", "restored": "restore", "stopped": "restore"},
     arguments={
-        "ledger": {"type": "str"},
-        "run_id": {"type": "str", "required": True},
-        "host": {"type": "str", "required": True},
-        "fence": {"type": "int"},
+        **TRACKING_REQUIRED,
         "instance_id": {"type": "str", "required": True},
         "state": {"type": "str", "required": True, "choices": list(by_tasks.STATES)},
         "can_stop": {"type": "bool", "default": False},
-        "install_timeout_seconds": {"type": "int", "default": 7200},
+        **module_options("host_power"),
         "scripts": {"type": "dict", "default": {}},
     },
     work=by_tasks.work,

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._operation.arguments import TRACKING_REQUIRED
 from .._operation.context import Operation, OperationContext
+from .._plan.variables import module_options
 from .._power.restore import restore
 from .._power.start import start
 
@@ -22,18 +24,10 @@ OPERATION = Operation(
     name="instance_power",
     phase={"started": "start", "restored": "restore"},
     arguments={
-        "ledger": {"type": "str"},
-        "run_id": {"type": "str", "required": True},
-        "host": {"type": "str", "required": True},
-        "fence": {"type": "int"},
+        **TRACKING_REQUIRED,
         "instance_id": {"type": "str", "required": True},
         "state": {"type": "str", "required": True, "choices": ["started", "restored"]},
-        "mark_tag": {"type": "str", "no_log": False},
-        "start_timeout_seconds": {"type": "int", "default": 900},
-        "install_timeout_seconds": {"type": "int", "default": 7200},
-        "dead_man_switch": {"type": "bool", "default": False},
-        "dead_man_switch_margin_seconds": {"type": "int", "default": 3600},
-        "setup_prefix": {"type": "str", "default": "PatchFleet"},
+        **module_options("instance_power"),
         "scripts": {"type": "dict", "default": {}},
     },
     work=work,

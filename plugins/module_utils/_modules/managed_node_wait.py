@@ -10,7 +10,8 @@ from typing import Any
 
 from .._base.errors import Deferred, PatchFleetError
 from .._host.nodes import PROBE, PROBE_SECONDS, wait_until_ready
-from .._operation.context import TRACKING_ARGUMENTS, HostConnection, Operation, OperationContext
+from .._operation.arguments import TRACKING_ARGUMENTS
+from .._operation.context import HostConnection, Operation, OperationContext
 
 
 def wait_for_node(context: OperationContext) -> dict[str, Any]:

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from .._operation.context import TRACKING_ARGUMENTS, Operation
+from .._operation.arguments import TRACKING_ARGUMENTS
+from .._operation.context import Operation
+from .._plan.variables import module_options
 from .._update.install import install
 
 OPERATION = Operation(
@@ -16,13 +18,10 @@ OPERATION = Operation(
         **TRACKING_ARGUMENTS,
         "instance_id": {"type": "str", "required": True},
         "snapshot_id": {"type": "str", "required": True},
-        "max_passes": {"type": "int", "default": 3, "no_log": False},
-        "install_timeout_seconds": {"type": "int", "default": 7200},
         "history_script": {"type": "str", "required": True},
         "boot_script": {"type": "str"},
         "scripts": {"type": "dict", "default": {}},
-        "agent_timeout_seconds": {"type": "int", "default": 600},
-        "ignore_services": {"type": "list", "elements": "str", "default": []},
+        **module_options("patch_baseline"),
         "cloudwatch_log_group": {"type": "str"},
     },
     work=install,

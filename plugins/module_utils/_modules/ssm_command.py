@@ -10,7 +10,8 @@ from typing import Any
 
 from .._base.errors import PatchFleetError
 from .._host.run_command import Command, refuse_templates, run_command
-from .._operation.context import TRACKING_ARGUMENTS, Operation, OperationContext
+from .._operation.arguments import TRACKING_ARGUMENTS
+from .._operation.context import Operation, OperationContext
 
 
 def run_document(context: OperationContext) -> dict[str, Any]:

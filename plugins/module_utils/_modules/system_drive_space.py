@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 from .._disk.free_space import free_space
-from .._operation.context import TRACKING_ARGUMENTS, Operation
+from .._operation.arguments import TRACKING_ARGUMENTS
+from .._operation.context import Operation
+from .._plan.variables import module_options
 
 OPERATION = Operation(
     name="system_drive_space",
@@ -16,11 +18,8 @@ OPERATION = Operation(
         **TRACKING_ARGUMENTS,
         "instance_id": {"type": "str", "required": True},
         "wanted_gib": {"type": "float", "default": 20},
-        "grow_gib": {"type": "int", "default": 20},
+        **module_options("system_drive_space"),
         "max_gib": {"type": "int", "default": 200},
-        "reset_base": {"type": "bool", "default": False},
-        "remove_old_windows": {"type": "bool", "default": False},
-        "snapshot_before_grow": {"type": "bool", "default": False},
         "allow_shortfall": {"type": "bool", "default": False},
         "modify_timeout_seconds": {"type": "int", "default": 1800},
         "scripts": {"type": "dict", "required": True},

@@ -11,7 +11,8 @@ from typing import Any
 from .._base.errors import InvalidOption
 from .._host.run_command import refuse_templates
 from .._host.scripts import compose, run_script
-from .._operation.context import TRACKING_ARGUMENTS, Operation, OperationContext
+from .._operation.arguments import TRACKING_ARGUMENTS
+from .._operation.context import Operation, OperationContext
 
 READ_ONLY_PREFIXES = ("measure_", "inspect_", "missing_", "update_history", "servicing_state", "probe")
 

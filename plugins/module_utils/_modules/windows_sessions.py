@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from .._operation.context import TRACKING_ARGUMENTS, Operation
+from .._operation.arguments import TRACKING_ARGUMENTS
+from .._operation.context import Operation
 from .._update import sessions
 
 OPERATION = Operation(

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from .._operation.context import TRACKING_ARGUMENTS, Operation
+from .._operation.arguments import TRACKING_ARGUMENTS
+from .._operation.context import Operation
+from .._plan.variables import module_options
 from .._update import health
 
 OPERATION = Operation(
@@ -17,7 +19,7 @@ OPERATION = Operation(
         "instance_id": {"type": "str", "required": True},
         "state": {"type": "str", "choices": ["inspected", "repaired"], "default": "repaired"},
         "warn_of_sessions": {"type": "bool", "default": True},
-        "install_timeout_seconds": {"type": "int", "default": 7200},
+        **module_options("windows_update_health"),
         "scripts": {"type": "dict", "required": True},
     },
     work=health.work,

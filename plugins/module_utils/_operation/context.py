@@ -20,18 +20,11 @@ from .._base.clock import Clock, system_clock, wait_for
 from .._base.errors import PatchFleetError
 from .._ledger import open_ledger
 from .._ledger.records import LEASE_SECONDS, Host, Ledger, Verdict, lease_lost
+from .arguments import Arguments
 
 T = TypeVar("T")
 
 HEARTBEAT_SECONDS = 60.0
-
-TRACKING_ARGUMENTS: dict[str, Any] = {
-    "ledger": {"type": "str"},
-    "run_id": {"type": "str"},
-    "host": {"type": "str"},
-    "fence": {"type": "int"},
-}
-"""Options of a step that can belong to a run; doc fragment ``_tracking``."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +42,7 @@ class Operation:
     """
 
     name: str
-    arguments: dict[str, Any]
+    arguments: Arguments
     work: Callable[[OperationContext], dict[str, Any]]
     phase: str | dict[str, str] | None = None
     uses_aws: bool = True

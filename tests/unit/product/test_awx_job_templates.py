@@ -19,7 +19,8 @@ import yaml
 from dateutil.rrule import rrulestr
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption
-from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import BY_NAME, Variable, read
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variable import Variable
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import BY_NAME, read
 
 ROLE = Path(__file__).parents[3] / "roles" / "awx_job_templates"
 SURVEYS = sorted((ROLE / "files" / "surveys").glob("*.json"))
@@ -35,12 +36,12 @@ EVERY_QUESTION = pytest.mark.parametrize(
 )
 WHEN = {"time": "22:00", "timezone": "Europe/Berlin"}
 ASKED_AS = {
-    "whole": "integer",
-    "yes_no": "multiplechoice",
-    "text": "text",
-    "share": "text",
-    "words": "text",
-    "moment": "text",
+    "int": "integer",
+    "bool": "multiplechoice",
+    "str": "text",
+    "count_or_percent": "text",
+    "list": "text",
+    "datetime": "text",
 }
 
 
@@ -72,7 +73,7 @@ def test_the_workflow_asks_what_patch_asks_but_for_what_restore_must_not_hear() 
 def test_a_question_is_of_its_variables_kind_with_its_choices(question: dict[str, Any]) -> None:
     variable = BY_NAME[question["variable"]]
     assert question["type"] == kind_of_question(variable)
-    if variable.kind == "yes_no":
+    if variable.kind == "bool":
         assert question["choices"] == ["false", "true"]
     else:
         assert tuple(question["choices"]) == variable.choices

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation
-from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import BY_NAME
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import BY_NAME, OPTION_TYPES
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 
 ROOT = Path(__file__).parents[3]
@@ -25,7 +25,6 @@ ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir()
 PATCHING_ROLES = [role for role in ROLES if role not in {"aws_prerequisites", "awx_job_templates"}]
 """Those that take part in a run, and so have its variables."""
 SCRIPTS = sorted((ROOT / "roles").glob("*/files/*.ps1"))
-TYPES = {"text": "str", "whole": "int", "number": "float", "yes_no": "bool", "words": "list", "mapping": "dict"}
 
 
 def load(path: Path) -> Any:
@@ -128,7 +127,7 @@ def test_a_roles_defaults_are_those_of_its_argument_specs(role: str) -> None:
 def test_a_roles_options_are_variables_of_the_playbooks(role: str) -> None:
     for name, spec in options_of(role).items():
         variable = BY_NAME[name]
-        assert spec["type"] in {TYPES.get(variable.kind, "str"), "raw"}
+        assert spec["type"] == OPTION_TYPES[variable.kind]
         assert tuple(spec.get("choices", ())) == variable.choices
         expected = variable.default
         assert str(spec.get("default")) == str(expected) or (expected is not None and "default" not in spec), name

@@ -19,9 +19,9 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
     PatchFleetError,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.arguments import TRACKING_ARGUMENTS
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
     HEARTBEAT_SECONDS,
-    TRACKING_ARGUMENTS,
     Operation,
     OperationContext,
     failure,

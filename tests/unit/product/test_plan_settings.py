@@ -13,8 +13,8 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_settings import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variable_kinds import CONVERTERS
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import (
-    CONVERTERS,
     VARIABLES,
     check_together,
     read,

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
-from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import OWN_PREFIX, PREFIX
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variable import OWN_PREFIX, PREFIX
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.stats import LONGEST, NAMED, to_stats
 

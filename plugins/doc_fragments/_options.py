@@ -1,0 +1,132 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Generated from plugins/module_utils/_plan/*_variables.py by `make generate`; change it there.
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Options of modules that variables of the playbooks set."""
+
+    HOST_POWER = r"""
+options:
+  install_timeout_seconds:
+    description:
+      - How long one installation pass may take, in seconds. It is never cut off. Installations that others have started are
+        waited for as long.
+      - At least 60.
+    type: int
+    default: 7200
+"""
+
+    INSTANCE_POWER = r"""
+options:
+  mark_tag:
+    description:
+      - Key of a tag that shows, on each EC2 instance, which run is working on it. It is set before the start, with the run's
+        id as its value, and removed when the host is put back. A tag that somebody else has set stays as it is.
+      - Needs a set-up with the same key as C(MarkTag).
+      - Without it, no tag is set.
+    type: str
+  dead_man_switch:
+    description:
+      - Create a one-time schedule of Amazon EventBridge for each host that is started. If the controller dies and nobody
+        puts the host back, a runbook in the account stops it.
+      - Needs a set-up with C(DeadManSwitch=true).
+    type: bool
+    default: false
+  dead_man_switch_margin_seconds:
+    description:
+      - How long after the end of a host's time (C(patch_host_timeout_seconds)) that schedule fires, in seconds.
+      - At least 600.
+    type: int
+    default: 3600
+  setup_prefix:
+    description:
+      - The parameter C(Prefix) of the account's stack, after which the schedule group, the runbook and its roles are named.
+    type: str
+    default: PatchFleet
+  start_timeout_seconds:
+    description:
+      - How long a start may take until the instance runs, in seconds. Waiting for capacity and quota counts. Hosts for which
+        there was no capacity are tried once more when the others are done.
+      - At least 60.
+    type: int
+    default: 900
+  install_timeout_seconds:
+    description:
+      - How long one installation pass may take, in seconds. It is never cut off. Installations that others have started are
+        waited for as long.
+      - At least 60.
+    type: int
+    default: 7200
+"""
+
+    PATCH_BASELINE = r"""
+options:
+  agent_timeout_seconds:
+    description:
+      - How long a host may take, in seconds, once it runs, until its SSM agent answers, and after a reboot, until its services
+        run again.
+      - At least 60.
+    type: int
+    default: 600
+  install_timeout_seconds:
+    description:
+      - How long one installation pass may take, in seconds. It is never cut off. Installations that others have started are
+        waited for as long.
+      - At least 60.
+    type: int
+    default: 7200
+  max_passes:
+    description:
+      - How many installation passes a host gets at most.
+      - At least 1.
+    type: int
+    default: 3
+  ignore_services:
+    description:
+      - Services that need not run again after a reboot. V(*) stands for all.
+    type: list
+    elements: str
+    default: []
+"""
+
+    SYSTEM_DRIVE_SPACE = r"""
+options:
+  grow_gib:
+    description:
+      - By how much the root volume may grow, in GiB. V(0) never grows it.
+    type: int
+    default: 20
+  snapshot_before_grow:
+    description:
+      - Take a snapshot of the root volume before it grows. The snapshot has the volume's tags and is not deleted again. The
+        run does not wait until it is complete, since later writes are not part of it.
+      - Needs C(ec2:CreateSnapshot) and C(ec2:CreateTags).
+    type: bool
+    default: false
+  reset_base:
+    description:
+      - Clean the component store with C(/ResetBase). Updates that are installed can then not be removed any more.
+    type: bool
+    default: false
+  remove_old_windows:
+    description:
+      - Let Windows' Disk Cleanup (C(cleanmgr /autoclean)) remove what an upgrade of Windows left behind more than 10 days
+        ago. The upgrade can then not be undone any more.
+    type: bool
+    default: false
+"""
+
+    WINDOWS_UPDATE_HEALTH = r"""
+options:
+  install_timeout_seconds:
+    description:
+      - How long one installation pass may take, in seconds. It is never cut off. Installations that others have started are
+        waited for as long.
+      - At least 60.
+    type: int
+    default: 7200
+"""

@@ -1,0 +1,289 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a run goes: the other variables that count for a whole run. After a change, run ``make generate``."""
+
+from __future__ import annotations
+
+from .variable import Variable
+
+EVERY_ROLE = (
+    "discover",
+    "expand_ebs",
+    "patch",
+    "repair_windows_update",
+    "report",
+    "restore_state",
+    "start_hosts",
+    "user_tasks",
+)
+
+RUN_VARIABLES = (
+    Variable(
+        "patch_deadline",
+        "datetime",
+        "when",
+        description=(
+            "ISO 8601 time by which every host is done and put back. A host that cannot be done by then is deferred."
+        ),
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_maintenance_window",
+        "str",
+        "when",
+        description="An SSM maintenance window (id or name) or change calendar (name or ARN).",
+        details=(
+            "A run starts only while the window is open. Its end is a deadline, and in its cutoff no host is started."
+        ),
+        roles=("discover",),
+        first=True,
+    ),
+    Variable(
+        "patch_outside_window_ok",
+        "bool",
+        "when",
+        description="Start a run outside the maintenance window. The window then sets no deadline.",
+        default=False,
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_expected_seconds",
+        "int",
+        "when",
+        description=(
+            "How long a host is expected to take, its restore included, as long as the ledger knows no earlier run of "
+            "this host or of hosts of its type."
+        ),
+        default=2700,
+        minimum=1,
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_credentials_expire_at",
+        "datetime",
+        "when",
+        description=(
+            "ISO 8601 time at which the AWS credentials expire, if they cannot be renewed and "
+            "C(AWS_CREDENTIAL_EXPIRATION) is not set. Hosts that could not be put back by then are deferred."
+        ),
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_fail_on_deferred",
+        "bool",
+        "when",
+        description="Let the run fail when hosts were deferred for lack of time.",
+        default=False,
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_pause_seconds",
+        "int",
+        "pace",
+        description="Pause between two waves, in seconds.",
+        default=0,
+        minimum=0,
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_batch_size",
+        "count_or_percent",
+        "pace",
+        description=(
+            "How many hosts are worked on at the same time: a number, or a percentage of the targets. With "
+            "C(patch_rollout=rolling), the width of the window."
+        ),
+        details="Ansible's C(--forks) must be at least as large.",
+        default=5,
+        minimum=1,
+        roles=("discover",),
+        first=True,
+    ),
+    Variable(
+        "patch_rollout",
+        "str",
+        "pace",
+        description=(
+            "V(waves) starts a batch of hosts when the one before is done. V(rolling) starts a host as soon as "
+            "another one is done: Ansible's C(--forks) is the width of this window, and hosts that are known to take "
+            "long go first."
+        ),
+        default="waves",
+        choices=("waves", "rolling"),
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_priority_instance_types",
+        "list",
+        "pace",
+        description="Instance types that go first, in this order. All other hosts follow by name.",
+        default=[],
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_max_running",
+        "int",
+        "pace",
+        description=(
+            "How many instances may be on at the same time because of runs. All runs of the ledger in the account "
+            "count together. A host that is off waits for its slot before it is started."
+        ),
+        unset="only V(patch_batch_size) of each run limits them",
+        minimum=1,
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_operation",
+        "str",
+        "work",
+        description="V(install) installs updates and verifies them with a scan. V(scan) only scans.",
+        default="install",
+        choices=("install", "scan"),
+        roles=("discover", "patch"),
+        first=True,
+    ),
+    Variable(
+        "patch_host_timeout_seconds",
+        "int",
+        "work",
+        description="How long one host may take, without its restore, in seconds.",
+        default=14400,
+        minimum=60,
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_canary",
+        "int",
+        "safety",
+        description="How many hosts go first, alone. If one of them fails, no other host is started.",
+        default=0,
+        minimum=0,
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_canary_hosts",
+        "list",
+        "safety",
+        description="Which hosts go first, by name or id. If C(patch_canary) asks for more, others join them.",
+        default=[],
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_failure_budget",
+        "count_or_percent",
+        "safety",
+        description=(
+            "How many hosts may fail: a number, or a percentage of the targets. After one more, no other host is "
+            "started."
+        ),
+        details=(
+            "Below 100 %, some causes end a run at once: a host that did not come back from its updates, three hosts "
+            "without an update source, or a right that two hosts were refused."
+        ),
+        default="20%",
+        minimum=0,
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_mark_tag",
+        "str",
+        "safety",
+        description=(
+            "Key of a tag that shows, on each EC2 instance, which run is working on it. It is set before the start, "
+            "with the run's id as its value, and removed when the host is put back. A tag that somebody else has set "
+            "stays as it is."
+        ),
+        details="Needs a set-up with the same key as C(MarkTag).",
+        unset="no tag is set",
+        roles=("start_hosts",),
+        modules=("instance_power",),
+    ),
+    Variable(
+        "patch_dead_man_switch",
+        "bool",
+        "safety",
+        description=(
+            "Create a one-time schedule of Amazon EventBridge for each host that is started. If the controller dies "
+            "and nobody puts the host back, a runbook in the account stops it."
+        ),
+        details="Needs a set-up with C(DeadManSwitch=true).",
+        default=False,
+        roles=("start_hosts",),
+        modules=("instance_power",),
+    ),
+    Variable(
+        "patch_dead_man_switch_margin_seconds",
+        "int",
+        "safety",
+        description=(
+            "How long after the end of a host's time (C(patch_host_timeout_seconds)) that schedule fires, in seconds."
+        ),
+        default=3600,
+        minimum=600,
+        roles=("start_hosts",),
+        modules=("instance_power",),
+    ),
+    Variable(
+        "patch_setup_prefix",
+        "str",
+        "safety",
+        description=(
+            "The parameter C(Prefix) of the account's stack, after which the schedule group, the runbook and its "
+            "roles are named."
+        ),
+        default="PatchFleet",
+        roles=("start_hosts",),
+        modules=("instance_power",),
+    ),
+    Variable(
+        "patch_take_over",
+        "bool",
+        "safety",
+        description=(
+            "Take over hosts that another run still leases. Set it only when the controller of that run is known to "
+            "be dead."
+        ),
+        default=False,
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_run_id",
+        "str",
+        "evidence",
+        description="The run that the playbooks C(restore) and C(report) work on.",
+        unset="C(report) takes the newest run, C(restore) takes all runs",
+    ),
+    Variable(
+        "patch_ledger",
+        "str",
+        "evidence",
+        description=(
+            "The ledger, which is the memory of all runs: the path of an SQLite file, or C(dynamodb://TABLE) for "
+            "teams and AWX."
+        ),
+        unset="C(patchfleet/ledger.sqlite) in the user's state folder",
+        roles=EVERY_ROLE,
+        first=True,
+    ),
+    Variable(
+        "patch_ledger_ephemeral_ok",
+        "bool",
+        "evidence",
+        description=(
+            "Accept an SQLite file in a container or job, whose disk is usually thrown away: this file is on a volume "
+            "that stays."
+        ),
+        default=False,
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_report_dir",
+        "str",
+        "evidence",
+        description="The folder for C(report.json), C(report.md) and C(report.html).",
+        unset="a folder for the run in the user's state folder",
+        roles=("report",),
+    ),
+)

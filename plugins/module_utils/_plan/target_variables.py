@@ -1,0 +1,111 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The variables that select the hosts of a run; they count for the whole run. After a change, run ``make generate``."""
+
+from __future__ import annotations
+
+from .variable import Variable
+
+TARGET_VARIABLES = (
+    Variable(
+        "patch_hosts",
+        "str",
+        "hosts",
+        description=(
+            "Targets from the inventory: a pattern of hosts and groups. Only an extra variable (C(-e)) counts."
+        ),
+        unset="the targets are found by their tag",
+        first=True,
+    ),
+    Variable(
+        "patch_tag_key",
+        "str",
+        "hosts",
+        description="Key of the tag that selects targets.",
+        default="PatchGroup",
+        default_unless="patch_hosts",
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_tag_value",
+        "str",
+        "hosts",
+        description="Exact value of the tag that selects targets. C(*) and C(?) are refused.",
+        default="Windows",
+        default_unless="patch_hosts",
+        roles=("discover",),
+        first=True,
+    ),
+    Variable(
+        "patch_filters",
+        "dict",
+        "hosts",
+        description=(
+            "More filters of EC2's DescribeInstances for targets that are found by tag: name to list of values."
+        ),
+        default={},
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_regions",
+        "list",
+        "hosts",
+        description="The AWS regions in which hosts are looked for. Without any, the region of the credentials.",
+        default=[],
+        roles=("discover",),
+        first=True,
+    ),
+    Variable(
+        "patch_exclude",
+        "list",
+        "hosts",
+        description="Targets to leave out: names, ids, or C(key=value) of a tag.",
+        default=[],
+        roles=("discover",),
+        first=True,
+    ),
+    Variable(
+        "patch_keep_tag",
+        "str",
+        "hosts",
+        description="Hosts with this tag, whatever its value, are left alone.",
+        details=(
+            "A host that gets the tag during a run is left running, and C(restore) stops it once the tag is gone."
+        ),
+        default="patchfleet:keep",
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_scheduler_tag",
+        "str",
+        "hosts",
+        description=(
+            "Tag by which a scheduler, such as Instance Scheduler on AWS, knows its hosts. These hosts are left "
+            "alone, and so are hosts with the tag C(IS-ManagedBy)."
+        ),
+        default="Schedule",
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_scheduled_ok",
+        "bool",
+        "hosts",
+        description=(
+            "Also patch hosts that a scheduler starts and stops. A host whose schedule changes during the run is left "
+            "running."
+        ),
+        default=False,
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_max_hosts",
+        "int",
+        "hosts",
+        description="A larger selection is refused.",
+        default=500,
+        minimum=1,
+        roles=("discover",),
+    ),
+)

@@ -1,0 +1,123 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The kinds of variables: how a value from YAML, the command line or a survey is read, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .._base.clock import iso, parse_iso
+from .._base.errors import InvalidOption
+from .variable import Variable
+
+LONGEST_LINE = 200
+PERCENTAGE = "The percentage must be above 0 and at most 100."
+
+
+def convert(variable: Variable, given: Any) -> Any:
+    """The value with the type of the variable's kind.
+
+    Raises:
+        InvalidOption: it is of another kind, out of bounds, none of the choices, or still a template.
+    """
+    _refuse_templates(variable.name, given)
+    converted = CONVERTERS[variable.kind](variable.name, given)
+    if variable.choices and converted not in variable.choices:
+        raise InvalidOption(variable.name, given, f"It must be one of {', '.join(variable.choices)}.")
+    if variable.minimum is not None:
+        _refuse_less(variable.name, given, converted, variable.minimum)
+    return converted
+
+
+def _refuse_less(name: str, given: Any, converted: Any, minimum: float) -> None:
+    if str(converted).endswith("%"):
+        if minimum and float(str(converted).rstrip("%")) == 0:
+            raise InvalidOption(name, given, PERCENTAGE)
+    elif float(converted) < minimum:
+        raise InvalidOption(name, given, f"It must be at least {minimum:g}.")
+
+
+def _refuse_templates(name: str, given: Any) -> None:
+    if "{{" in str(given) or "{%" in str(given):
+        raise InvalidOption(name, given, "It must not hold a template ('{{' or '{%') once Ansible has rendered it.")
+
+
+def _str(name: str, given: Any) -> str:
+    if isinstance(given, (dict, list)):
+        raise InvalidOption(name, given, "It must be text.")
+    return str(given).strip()
+
+
+def _line(name: str, given: Any) -> str:
+    """msg.exe takes one line of at most 255 characters, and reads one that begins with a slash as an option of its own."""
+    text = _str(name, given)
+    if len(text) > LONGEST_LINE or not text.isprintable() or text.startswith("/"):
+        right = f"It must be one line of at most {LONGEST_LINE} characters that does not begin with a slash."
+        raise InvalidOption(name, given, right)
+    return text
+
+
+def _int(name: str, given: Any) -> int:
+    if isinstance(given, bool) or not re.fullmatch(r"-?\d+", str(given).strip()):
+        raise InvalidOption(name, given, "It must be a whole number.")
+    return int(given)
+
+
+def _float(name: str, given: Any) -> float:
+    if isinstance(given, bool) or not re.fullmatch(r"-?\d+(\.\d+)?", str(given).strip()):
+        raise InvalidOption(name, given, "It must be a number.")
+    return float(given)
+
+
+def _bool(name: str, given: Any) -> bool:
+    word = str(given).strip().lower()
+    if word not in {"true", "yes", "on", "1", "false", "no", "off", "0"}:
+        raise InvalidOption(name, given, "It must be true or false.")
+    return word in {"true", "yes", "on", "1"}
+
+
+def _list(name: str, given: Any) -> list[str]:
+    parts = given.split(",") if isinstance(given, str) else given
+    if not isinstance(parts, list) or any(isinstance(part, (dict, list)) for part in parts):
+        raise InvalidOption(name, given, "It must be a list of texts.")
+    return [str(part).strip() for part in parts if str(part).strip()]
+
+
+def _dict(name: str, given: Any) -> dict[str, list[str]]:
+    if not isinstance(given, dict):
+        raise InvalidOption(name, given, 'It must be a mapping of EC2 filters, e.g. {"tag:Stage": [dev, test]}.')
+    return {str(key): _list(name, value if isinstance(value, list) else [value]) for key, value in given.items()}
+
+
+def _count_or_percent(name: str, given: Any) -> Any:
+    text = str(given).strip()
+    if isinstance(given, bool) or not re.fullmatch(r"-?\d+(\.\d+)?%|-?\d+", text):
+        raise InvalidOption(name, given, "It must be a number of hosts (5) or a percentage of them (20%).")
+    if text.endswith("%"):
+        if not 0 <= float(text[:-1]) <= 100:
+            raise InvalidOption(name, given, PERCENTAGE)
+        return text
+    return int(text)
+
+
+def _datetime(name: str, given: Any) -> float:
+    try:
+        return parse_iso(str(given))
+    except ValueError:
+        raise InvalidOption(name, given, f"It must be an ISO 8601 time, e.g. {iso(1794697200)}.") from None
+
+
+CONVERTERS = {
+    "str": _str,
+    "line": _line,
+    "int": _int,
+    "float": _float,
+    "bool": _bool,
+    "list": _list,
+    "dict": _dict,
+    "count_or_percent": _count_or_percent,
+    "datetime": _datetime,
+}
