@@ -25,14 +25,14 @@ options:
   mark_tag:
     description:
       - Key of a tag that shows, on each EC2 instance, which run is working on it. It is set before the start, with the run's
-        id as its value, and removed when the host is put back. A tag that somebody else has set stays as it is.
+        id as its value, and removed when the host is put back. A tag with this key that others have set stays as it is.
       - Needs a set-up with the same key as C(MarkTag).
       - Without it, no tag is set.
     type: str
   dead_man_switch:
     description:
-      - Create a one-time schedule of Amazon EventBridge for each host that is started. If the controller dies and nobody
-        puts the host back, a runbook in the account stops it.
+      - Create a one-time schedule of Amazon EventBridge for each host that is started. If the controller dies and no later
+        run puts the host back, a runbook in the account stops it.
       - Needs a set-up with C(DeadManSwitch=true).
     type: bool
     default: false

@@ -192,8 +192,8 @@ RUN_VARIABLES = (
         "safety",
         description=(
             "Key of a tag that shows, on each EC2 instance, which run is working on it. It is set before the start, "
-            "with the run's id as its value, and removed when the host is put back. A tag that somebody else has set "
-            "stays as it is."
+            "with the run's id as its value, and removed when the host is put back. A tag with this key that "
+            "others have set stays as it is."
         ),
         details="Needs a set-up with the same key as C(MarkTag).",
         unset="no tag is set",
@@ -206,7 +206,7 @@ RUN_VARIABLES = (
         "safety",
         description=(
             "Create a one-time schedule of Amazon EventBridge for each host that is started. If the controller dies "
-            "and nobody puts the host back, a runbook in the account stops it."
+            "and no later run puts the host back, a runbook in the account stops it."
         ),
         details="Needs a set-up with C(DeadManSwitch=true).",
         default=False,

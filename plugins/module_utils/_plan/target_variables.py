@@ -52,7 +52,7 @@ TARGET_VARIABLES = (
         "patch_regions",
         "list",
         "hosts",
-        description="The AWS regions in which hosts are looked for. Without any, the region of the credentials.",
+        description="The AWS regions that are searched. Without any, the region of the credentials.",
         default=[],
         roles=("discover",),
         first=True,
