@@ -19,22 +19,22 @@ MANAGED_BY = "IS-ManagedBy"
 
 
 def scheduler_of(tags: Mapping[str, str], settings: Mapping[str, Any]) -> str | None:
-    """What names the scheduler, and its schedule, that turns a host on and off, as ``key=value``; None where nothing does."""
+    """The tag, as ``key=value``, of the scheduler that starts and stops the host; None without one."""
     key = next((key for key in (settings.get("scheduler_tag"), MANAGED_BY) if key in tags), None)
     return f"{key}={tags[key]}" if key and settings.get("scheduler_tag") else None
 
 
 def claim_of(tags: Mapping[str, str], settings: Mapping[str, Any], accepted: str | None = None) -> Exclusion:
-    """(code, sentence) when somebody claims the host by a tag; None when nobody does.
+    """(code, sentence) where a tag claims the host; None where no tag does.
 
     Args:
-        settings: of the run: keep_tag, scheduler_tag. A run of an older version has none, and heeds none.
+        settings: of the run: keep_tag, scheduler_tag. A run of an older version has neither.
         accepted: the scheduler under which the run took the host, as scheduler_of gives it.
     """
     keep = settings.get("keep_tag")
     if keep in tags:
-        return "keep_tag", f"Its tag {keep} says that it is to be left alone."
+        return "keep_tag", f"Its tag {keep} asks to leave it alone."
     scheduler = scheduler_of(tags, settings)
     if scheduler is not None and scheduler != accepted:
-        return "scheduled", f"A scheduler turns it on and off ({scheduler})."
+        return "scheduled", f"A scheduler starts and stops it ({scheduler})."
     return None

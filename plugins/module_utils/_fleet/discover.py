@@ -65,7 +65,7 @@ def from_inventory(aws: Aws | None, regions: list[str], entries: list[dict[str, 
 
 
 def _by_its_transport(host: FleetHost, entry: dict[str, Any]) -> FleetHost:
-    """The way into the host: auto is SSM where there is a managed node, else the inventory's connection to Windows."""
+    """How the host is reached: auto is SSM where there is a managed node, else the inventory's connection to Windows."""
     wanted = str(entry.get("transport") or "auto")
     if wanted not in TRANSPORTS:
         raise InvalidOption("patch_transport", wanted, f"It must be one of {', '.join(TRANSPORTS)}.")
@@ -104,7 +104,7 @@ def _without_aws(entry: dict[str, Any]) -> FleetHost:
 
 
 def _by_region(entries: Iterable[dict[str, Any]], regions: list[str]) -> dict[str, list[dict[str, Any]]]:
-    """Entries with an id, by the region where they are looked for; one without a region is looked for in each."""
+    """Entries with an id, by the region to search; an entry without a region is searched in each."""
     there: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:
         if entry.get("instance_id"):
@@ -128,7 +128,7 @@ def _describe_named(aws: Aws, region: str, entries: list[dict[str, Any]]) -> dic
 
 
 def _named(host: FleetHost, inventory_name: str, by_tag: bool) -> FleetHost:
-    """A host that the tag brought keeps its own name; one of the inventory is called what the inventory calls it."""
+    """A host that the tag found keeps its own name; a host of the inventory keeps the inventory's name."""
     return replace(host, name=host.name if by_tag else inventory_name, inventory_name=inventory_name, by_tag=by_tag)
 
 
@@ -142,7 +142,7 @@ def _gone(entry: dict[str, Any]) -> FleetHost:
 
 
 def _instances(aws: Aws, Filters: list[dict[str, Any]], ids: list[str] | None = None) -> Iterator[dict[str, Any]]:  # noqa: N803
-    """Instances by filter, or by filter and id; managed ones that the account hides are asked for, where botocore knows how."""
+    """Instances by filter, or by filter and id. Includes managed ones, which the account hides, where botocore knows how."""
     batches = [None] if ids is None else [ids[at : at + IDS_A_CALL] for at in range(0, len(ids), IDS_A_CALL)]
     for batch in batches:
         chosen = Filters + ([{"Name": "instance-id", "Values": batch}] if batch else [])

@@ -92,7 +92,7 @@ def _write(folder: str, report: dict[str, Any]) -> dict[str, str]:
 
 
 def _replace(path: str, text: str) -> str:
-    """Written beside and moved, so that nobody reads half a report."""
+    """Writes a temporary file and renames it, so that no reader gets half a report."""
     handle, beside = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".report-")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The timeline of the page: a bar for each host that was begun, its steps as segments, in the order of the waves."""
+"""The timeline of the page: a bar for each host that started, its phases as segments, in the order of the waves."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report._timeli
     phases_of,
 )
 
-# More bars than this are drawn thin, without words in them.
+# Above this number of bars, each is drawn thin and without words.
 _MOST_ROOMY_BARS = 60
-# Shortest segment in percent: a step of a second in a night of ten hours is still to be seen and found.
+# Shortest segment in percent: a phase of one second in a night of ten hours stays visible.
 _THINNEST = 0.15
 # Percent of the bar that one letter takes in the narrowest window in which words are shown.
 _PERCENT_PER_LETTER = 0.85
@@ -42,7 +42,7 @@ def timeline(report: f.Report, hosts: Sequence[f.Host]) -> tuple[str, dict[str, 
     own = own_window(clock, ways)
     windows = {"clock": [clock.start, clock.end], "own": [own.start, own.end]}
     if not bars:
-        return "<section class=timeline><h2>Timeline</h2><p class=note>No host was begun.</p></section>", windows
+        return "<section class=timeline><h2>Timeline</h2><p class=note>No host started.</p></section>", windows
     roomy = len(bars) <= _MOST_ROOMY_BARS
     waves = [bars[0][1].get("wave"), *(host.get("wave") for _row, host, _way in bars)]
     rows = "\n".join(
@@ -69,7 +69,7 @@ each host&#39;s start</button></div>"""
 
 
 def _in_order(bars: list[_Bar]) -> list[_Bar]:
-    """By wave, then by start: what ran together stands together."""
+    """By wave, then by start: hosts that ran at the same time are next to each other."""
 
     def key(bar: _Bar) -> tuple[bool, int, float, tuple[tuple[int, int, str], ...]]:
         _row, host, way = bar
@@ -123,4 +123,4 @@ def _segment(step: PhaseSpan, clock: Window, roomy: bool) -> str:
 def _without_bar(number: int) -> str:
     if not number:
         return ""
-    return f"<p class=note>{f.count(number, 'host')} without a bar: nothing was begun there.</p>"
+    return f"<p class=note>{f.count(number, 'host')} without a bar: no phase started there.</p>"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the page, the Markdown and the terminal table say alike: orders, units, sentences.
+"""Orders, units and sentences that the page, the Markdown and the terminal table share.
 
 A report is the content of ``report.json``: a dict with ``run_id``, ``operation`` (install or scan), ``started_at``,
 ``finished_at`` (ISO 8601, null when the run was cut off), ``targets`` and ``hosts``. Unknown values are null, which is
@@ -26,13 +26,13 @@ OUTCOMES = ("patched", "compliant", "noncompliant", "failed", "held", "deferred"
 STEPS = ("plan", "admit", "start", "ready", "disk", "repair", "patch", "verify", "restore")
 NEED_A_PERSON = ("failed", "held")
 UP_TO_DATE = ("patched", "compliant")
-NOT_BEGUN = ("deferred", "excluded")
+NOT_STARTED = ("deferred", "excluded")
 NOTHING = "–"
 FROM_THE_DISK = ("unused_disk_space", "volume_growth")
 WORTH_TELLING_GIB = 0.1
 
-# Who has to do something comes first; what went well can wait.
-_RANK = {name: rank for rank, name in enumerate((*NEED_A_PERSON, "noncompliant", *NOT_BEGUN, *UP_TO_DATE))}
+# Hosts that need a person come first.
+_RANK = {name: rank for rank, name in enumerate((*NEED_A_PERSON, "noncompliant", *NOT_STARTED, *UP_TO_DATE))}
 # Joiners belong into Indic and Persian names and into emoji; every other invisible character can only mislead.
 _JOINERS = "\u200c\u200d"
 
@@ -130,7 +130,7 @@ def totals(hosts: Iterable[Host]) -> dict[str, int]:
 
 
 def totals_line(hosts: Iterable[Host], with_detail: bool = True) -> str:
-    """``5 patched · 2 compliant · 1 failed (disk)``: with the steps of what failed and the reasons of what was deferred."""
+    """``5 patched · 2 compliant · 1 failed (disk)``: with the phases of failed hosts and the reasons of deferred ones."""
     hosts = list(hosts)
     parts = []
     for outcome, number in totals(hosts).items():
@@ -190,7 +190,7 @@ def failed_updates(host: Host) -> list[str] | None:
 
 
 def cleanup_actions(host: Host) -> list[str] | None:
-    """``component store: 2.0 GiB`` for each means of making room; None when none was tried."""
+    """``component store: 2.0 GiB`` for each cleanup action; None when none was tried."""
     climbed = host.get("rungs")
     if climbed is None:
         return None
@@ -225,22 +225,22 @@ def sentence(host: Host) -> str:
         "patched": f"{_what_was_done(host)}; {scan} shows nothing missing.",
         "compliant": f"Nothing had to be installed; {scan} shows nothing missing.",
         "noncompliant": f"{_updates(missing)} missing; the run only scanned.",
-        "failed": f"Failed at the step {plain(host.get('step'))}{code}.",
-        "held": f"Its power state was not put back{code}; a person has to look.",
-        "deferred": f"Not begun{code}.",
-        "excluded": f"May not be touched{code}.",
+        "failed": f"Failed in the phase {plain(host.get('step'))}{code}.",
+        "held": f"Its power state was not restored{code}; a person has to check it.",
+        "deferred": f"Not started{code}.",
+        "excluded": f"Must not be touched{code}.",
     }.get(host.get("outcome", ""), NOTHING)
 
 
 def remark(host: Host) -> str:
-    """What there is to say where room is short: of hosts that are up to date only what is out of the ordinary."""
+    """The remark in a narrow table: for hosts that are up to date only what is unusual."""
     if host.get("reason") or host.get("outcome") not in UP_TO_DATE:
         return sentence(host)
     return ", ".join(_besides_updates(host))
 
 
 def updates(host: Host) -> str:
-    """``2 of 3``: installed of those that were wanted, as far as both are known."""
+    """``2 of 3``: installed of those that were needed, as far as both are known."""
     installed, missing = host.get("installed"), host.get("missing")
     if installed is None:
         return NOTHING

@@ -13,7 +13,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report import 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import icon, text
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._timeline import phases_of
 
-# Longer lists of updates are cut in the table; the details have them whole.
+# The table cuts longer lists of updates; the details have all of them.
 _LONGEST_CELL = 4
 
 # A cell: what it shows (HTML), and the number by which it is sorted; without one it is sorted by its text.
@@ -41,7 +41,7 @@ def host_table(hosts: Sequence[f.Host]) -> str:
 
 
 def details(hosts: Sequence[f.Host]) -> dict[str, Any]:
-    """What the script needs beyond the table: ``labels`` of the facts, and of each host its ``facts`` and ``steps``.
+    """What the script needs in addition to the table: ``labels`` of the facts, and of each host its ``facts`` and ``steps``.
 
     A step is ``[name, start, end, duration, ok]``, times in seconds since 1970 or null.
     """
@@ -135,7 +135,7 @@ def _joined(items: Sequence[object] | None) -> str | None:
 
 
 def _if_cut(items: Sequence[object] | None) -> str:
-    """All items where the table has room for some of them only."""
+    """All items, where the table has space for only some of them."""
     return ", ".join(f.plain(item) for item in items) if items and len(items) > _LONGEST_CELL else ""
 
 

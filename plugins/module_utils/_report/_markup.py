@@ -27,7 +27,7 @@ def data(value: Any) -> str:
 
 
 def icon(outcome: str | None) -> str:
-    """The sign of an outcome: a shape of its own, in a colour of its own."""
+    """The symbol of an outcome: each has its own shape and colour."""
     if outcome not in f.OUTCOMES:
         return ""
     return f'<svg class="i o-{outcome}" aria-hidden=true><use href=#i-{outcome} /></svg>'

@@ -16,7 +16,7 @@ _SHAPES = {
     "excluded": '<circle cx=8 cy=8 r=6.5 /><path d="m3.6 12.4 8.8-8.8" />',
 }
 
-# Drawn once, used by reference: an outcome is told by its shape before its colour.
+# Drawn once and used by reference. The shape shows the outcome, the colour repeats it.
 SYMBOLS = (
     "<svg width=0 height=0 aria-hidden=true class=symbols>"
     '<pattern id=hatch width=6 height=6 patternUnits=userSpaceOnUse><rect width=6 height=6 /><path d="M0 6 6 0" /></pattern>'

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the steps of the hosts lie in time: windows, ticks and segments, as shares of a window.
+"""The positions of the phases in time: windows, ticks and segments, as shares of a window.
 
 A host's ``timeline`` is a list of ``{"step", "started_at", "finished_at", "ok"}`` with ISO 8601 times; ``finished_at``
 is null for a step that was never seen to end.
@@ -28,7 +28,7 @@ _NICE_SECONDS = (
 
 @dataclass(frozen=True)
 class PhaseSpan:
-    """One step of one host; times in seconds since 1970, ``end`` None when it was never seen to end."""
+    """One phase of one host; times in seconds since 1970, ``end`` None where no end is known."""
 
     name: str
     start: float
@@ -48,12 +48,12 @@ class Window:
     end: float
 
     def percent(self, moment: float) -> float:
-        """Where a moment lies, from 0 to 100."""
+        """The position of a time, from 0 to 100."""
         return 100 * (min(max(moment, self.start), self.end) - self.start) / (self.end - self.start)
 
 
 def phases_of(host: f.Host) -> list[PhaseSpan]:
-    """The steps that were begun, in order of time."""
+    """The phases that started, in order of time."""
     steps = [
         PhaseSpan(f.plain(entry.get("step")), start, f.seconds_of(entry.get("finished_at")), entry.get("ok"))
         for entry in host.get("timeline") or []
@@ -63,7 +63,7 @@ def phases_of(host: f.Host) -> list[PhaseSpan]:
 
 
 def clock_window(report: f.Report, ways: Iterable[list[PhaseSpan]]) -> Window:
-    """From the first step of all hosts to the end of the last one, or of the run where steps have no end."""
+    """From the first phase of all hosts to the end of the last one, or of the run where phases have no end."""
     ways = [way for way in ways if way]
     starts = [way[0].start for way in ways]
     ends = [step.end if step.end is not None else step.start for way in ways for step in way]
@@ -74,18 +74,18 @@ def clock_window(report: f.Report, ways: Iterable[list[PhaseSpan]]) -> Window:
 
 
 def own_window(clock: Window, ways: Iterable[list[PhaseSpan]]) -> Window:
-    """From 0 to the longest way of a host."""
+    """From 0 to the longest workflow of a host."""
     lengths = [max(end_of(step, clock) for step in way) - way[0].start for way in ways if way]
     return _window(0.0, max(lengths, default=0.0))
 
 
 def end_of(step: PhaseSpan, clock: Window) -> float:
-    """Where a step ends on the page: one without an end goes on to the end of the window."""
+    """The end of a phase on the page: without an end it extends to the end of the window."""
     return clock.end if step.end is None else step.end
 
 
 def clock_ticks(window: Window) -> list[tuple[float, str]]:
-    """Percentages and labels of round UTC times; the day is said where the window reaches over several."""
+    """Percentages and labels of round UTC times; with the day where the window spans several days."""
     labels = []
     for tick in _ticks(window):
         moment = datetime.datetime.fromtimestamp(tick, datetime.timezone.utc)

@@ -21,7 +21,7 @@ def build_report(ledger: Ledger, run_id: str, now: float) -> dict[str, Any]:
     steps: dict[str, list[PhaseTime]] = {}
     for step in ledger.phases(run_id):
         steps.setdefault(step.host_key, []).append(step)
-    # A step that never ended was cut off with its controller, which was alive at its last sign of life.
+    # A phase without an end was cut off with its controller, which was active at its last heartbeat.
     checked_at = now if run.is_active(now) else run.heartbeat_at
     hosts = [_host(host, steps.get(host.key, []), now, checked_at) for host in ledger.hosts(run_id)]
     totals: dict[str, int] = {}
@@ -95,7 +95,7 @@ def _on_seconds(facts: dict[str, Any], now: float) -> float | None:
 
 
 def _idle_seconds(on_seconds: float | None, seconds: dict[str, float]) -> float | None:
-    """On because of us, while no step worked in the host."""
+    """On because of us, while no phase worked in the host."""
     if on_seconds is None:
         return None
     return round(max(on_seconds - sum(seconds.get(step, 0.0) for step in WORK_PHASES), 0.0), 1)

@@ -21,7 +21,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report._hosts 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import data, icon, text, time
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._symbols import SYMBOLS
 
-# So many hosts that need a person are named at the top of the page; the table has them all.
+# The top of the page names at most this number of hosts that need a person; the table has all of them.
 _NAMED_AT_THE_TOP = 5
 
 
@@ -89,7 +89,7 @@ def _header(report: f.Report, hosts: list[f.Host]) -> str:
 
 
 def _on_time(hosts: list[f.Host]) -> str:
-    """What the run's hosts were on together, as far as it is known."""
+    """The total time that the run's hosts were on, as far as it is known."""
     on, idle = ([host[key] for host in hosts if host.get(key) is not None] for key in ("on_seconds", "idle_seconds"))
     text = f.duration(sum(on)) if on else f.NOTHING
     return f"{text}, {f.duration(sum(idle))} of it idle" if idle else text

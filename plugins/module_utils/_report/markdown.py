@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report as Markdown, for a ticket, a chat or a merge request: short, who needs a person first."""
+"""The report as Markdown, for a ticket, a chat or a merge request: short, with the hosts that need a person first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 
-# Longer lists of hosts that need nobody are cut here: tickets and comments have limits of their own.
+# Longer lists of hosts that need no person are cut here: tickets and comments have limits.
 LONGEST_LIST = 100
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -37,12 +37,12 @@ def to_markdown(report: f.Report) -> str:
         escape(f.headline(report)),
     ]
     troubled = [host for host in hosts if host.get("outcome") in f.NEED_A_PERSON]
-    not_begun = [host for host in hosts if host.get("outcome") in f.NOT_BEGUN]
+    not_started = [host for host in hosts if host.get("outcome") in f.NOT_STARTED]
     short = [host for host in troubled if host.get("step") == "disk" and host.get("rungs")]
-    rest = [host for host in hosts if host.get("outcome") not in (*f.NEED_A_PERSON, *f.NOT_BEGUN)]
+    rest = [host for host in hosts if host.get("outcome") not in (*f.NEED_A_PERSON, *f.NOT_STARTED)]
     parts += _section("Need a person", troubled, (_HOST, _OUTCOME, _REASON, _FAILED_UPDATES, _STATE), len(troubled))
-    parts += _section("Short of room", short, (_HOST, WIDTH), len(short))
-    parts += _section("Not begun", not_begun, (_HOST, _OUTCOME, _REASON), LONGEST_LIST)
+    parts += _section("Short of disk space", short, (_HOST, WIDTH), len(short))
+    parts += _section("Not started", not_started, (_HOST, _OUTCOME, _REASON), LONGEST_LIST)
     parts += _section("The others", rest, (_HOST, _OUTCOME, _UPDATES, _REMARK), LONGEST_LIST)
     return "\n\n".join(parts) + "\n"
 

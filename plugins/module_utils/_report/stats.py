@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 NAMED = 20
-"""So many hosts are named; the report has the others."""
+"""At most this number of hosts is named; the report has the others."""
 LONGEST = 200
 OUTCOMES_TO_CHECK = ("held", "failed", "deferred")
-"""Outcomes of hosts that somebody should look at, the worst first."""
+"""Outcomes of hosts that a person should check, the worst first."""
 
 
 def to_stats(report: dict[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Give hosts that have no instance profile one, and take it away again. One that is there is never replaced.
+"""Attach an instance profile to hosts without one, and detach it again. An existing profile is never replaced.
 
-Only setup_aws and teardown_aws call this, with the credentials of somebody who sets an account up; the controller of a run
+Only setup_aws and teardown_aws call this, with the credentials of an administrator; the controller of a run
 has none of these rights. Source: EC2 API reference (AssociateIamInstanceProfile: an instance has one profile at most).
 """
 
@@ -21,12 +21,12 @@ from .._operation.context import OperationContext
 from .._plan.profiles import CORE_POLICY, ProfileRole, default_management_role, profile_name, read_profiles
 
 NEW_PROFILE_SECONDS = 120.0
-"""So long EC2 may not know an instance profile that IAM has just made (IAM user guide, "Changes that I make are not always
+"""For this time EC2 may not know an instance profile that IAM has just made (IAM user guide, "Changes that I make are not always
 immediately visible")."""
 
 
 def attach(context: OperationContext) -> dict[str, Any]:
-    """Attach the profile to the hosts with the tag that have none, and look at the roles of those that have one.
+    """Attach the profile to the hosts with the tag that have none, and check the roles of those that have one.
 
     Returns:
         hosts (name, instance_id, region, result: attached, kept or left_out, reason), roles (role, profile, result: has_rights,
@@ -55,7 +55,7 @@ def _attach_to(context: OperationContext, host: FleetHost, management_role: str 
         return {**row, "result": "left_out", "reason": reason}
     name = context.params["instance_profile"]
     if not context.check_mode and not _associate(context, host, name):
-        return {**row, "result": "kept", "reason": "Somebody gave it one meanwhile."}
+        return {**row, "result": "kept", "reason": "Another user attached one meanwhile."}
     return {**row, "result": "attached", "reason": f"It has {name} now." if name else "It gets the stack's."}
 
 
