@@ -23,6 +23,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.cont
     Operation,
     OperationContext,
     failure,
+    make_context,
     perform,
 )
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice
@@ -62,15 +63,21 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
             params = self.prepare(params, task_vars or {})
             if self._task.delegate_to and self._task.delegate_to not in LOCAL:
                 return {**result, **self._elsewhere(params, task_vars)}
-            context = OperationContext(params, check_mode=self._task.check_mode)
+            context = make_context(
+                self.step, params, connect=self._connection_of(task_vars or {}), check_mode=self._task.check_mode
+            )
             context.report_progress = self._progress_reporter(context, task_vars or {})
             context.end_if_orphaned = end_if_orphaned
-            if (task_vars or {}).get("patch__host", {}).get("transport") == "connection":
-                context.connection = AnsibleConnection(self, task_vars or {}, context)
             result.update(self.perform(context, task_vars or {}))
         except PatchFleetError as error:
             result.update(failed=True, **failure(error))
         return result
+
+    def _connection_of(self, task_vars: dict[str, Any]) -> Callable[[OperationContext], AnsibleConnection] | None:
+        """Opens the host's own connection, for a host that the plan reaches by it; None for the others."""
+        if task_vars.get("patch__host", {}).get("transport") != "connection":
+            return None
+        return lambda context: AnsibleConnection(self, task_vars, context)
 
     def _fill_in_fence(self, params: dict[str, Any], task_vars: dict[str, Any]) -> None:
         """The fencing number that the host got when the run was opened, or when restore took it over."""

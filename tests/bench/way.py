@@ -24,7 +24,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.window
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
     Operation,
-    OperationContext,
+    make_context,
     perform,
 )
 
@@ -63,7 +63,7 @@ def way(host: dict[str, Any], run: dict[str, Any], ledger: dict[str, Any]) -> No
 def do(step: Operation, **options: Any) -> dict[str, Any]:
     """A step with these options and the defaults of the others."""
     defaults = {name: spec.get("default") for name, spec in step.argument_spec().items()}
-    return perform(step, OperationContext({**defaults, **options}))
+    return perform(step, make_context(step, {**defaults, **options}))
 
 
 if __name__ == "__main__":

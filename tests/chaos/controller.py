@@ -26,7 +26,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.window
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
     Operation,
-    OperationContext,
+    make_context,
     perform,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
@@ -218,7 +218,7 @@ class Controller:
     def step(self, step: Operation, **given: Any) -> dict[str, Any]:
         options = {name: spec.get("default") for name, spec in step.arguments.items()}
         chosen = {name: value for name, value in given.items() if name in options or name == "region"}
-        context = OperationContext({**options, **chosen}, clock=self, aws=Aws(self, self), ledger=self._ledger)  # type: ignore[arg-type]
+        context = make_context(step, {**options, **chosen}, clock=self, aws=Aws(self, self), ledger=self._ledger)  # type: ignore[arg-type]
         return perform(step, context)
 
 

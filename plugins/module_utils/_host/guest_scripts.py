@@ -16,7 +16,7 @@ def run_guest_script(context: OperationContext, name: str, timeout_seconds: int,
     """Run the script ``name`` of the option ``scripts`` with these parameters; returns its data.
 
     Raises:
-        PatchFleetError: see protocol.run_script.
+        PatchFleetError: see scripts.run_script.
     """
     lines = compose(name, str(context.params["scripts"][name]), values)
-    return run_script(context, str(context.params["instance_id"]), lines, timeout_seconds)
+    return run_script(context, lines, timeout_seconds)

@@ -15,17 +15,11 @@ from typing import Any
 
 from .._aws.errors import AwsError
 from .._aws.instances import describe_instance, state_reason
-from .._base.errors import PatchFleetError
+from .._base.errors import Deferred, PatchFleetError
 from .._operation.context import OperationContext
-from .run_command import Command, run_command
+from .run_command import SCRIPT_DOCUMENT, Command, run_command
+from .scripts import PROBE, PROBE_SECONDS
 
-PROBE = [
-    "# patchfleet-script: probe",
-    "$PatchFleetInput = 'e30='",
-    '\'{"patchfleet": 1, "script": "probe", "ok": true, "data": {}, "error": null}\'',
-    "exit 0",
-]
-PROBE_SECONDS = 120
 PROBE_PAUSE_SECONDS = 10.0
 
 
@@ -82,6 +76,24 @@ def wait_until_ready(context: OperationContext, instance_id: str, timeout_second
     }
 
 
+def wait_for_node(context: OperationContext, node_id: str, timeout_seconds: float, *, may_boot: bool) -> dict[str, Any]:
+    """wait_until_ready for a host of a run.
+
+    Raises:
+        Deferred: ``host_off`` or ``unreachable``, where a host that was not started for this run does not answer: nothing
+            was begun.
+        PatchFleetError: as wait_until_ready.
+    """
+    context.report_progress("waiting for the SSM agent")
+    try:
+        return wait_until_ready(context, node_id, timeout_seconds)
+    except PatchFleetError as error:
+        if may_boot or error.code not in {"agent_silent", "no_command_runs"}:
+            raise
+        code = "host_off" if error.code == "agent_silent" else "unreachable"
+        raise Deferred(f"Nothing was begun: {error.reason}", code) from error
+
+
 def node_answers(context: OperationContext, node_id: str) -> bool:
     """Whether a node does what it is told at this moment; SSM may call one ``Online`` for minutes after its end."""
     node = node_information(context, node_id)
@@ -107,7 +119,7 @@ def node_information(context: OperationContext, node_id: str) -> dict[str, Any] 
 def _probe(context: OperationContext, instance_id: str) -> str | None:
     """Run a command that does nothing; None when it came back, else what became of it."""
     command = Command(
-        "AWS-RunPowerShellScript",
+        SCRIPT_DOCUMENT,
         {"commands": PROBE, "executionTimeout": [str(PROBE_SECONDS)]},
         execution_seconds=PROBE_SECONDS,
         delivery_seconds=60,

@@ -18,6 +18,7 @@ from .._aws.instances import describe_instance
 from .._base.errors import PatchFleetError
 from .._operation.context import OperationContext
 
+SCRIPT_DOCUMENT = "AWS-RunPowerShellScript"
 GOING_ON = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
 OUTPUT_IN_LIST = 2500
 """ListCommandInvocations cuts a plugin's output there; GetCommandInvocation at 24,000 characters."""
@@ -88,6 +89,17 @@ def _run_once(context: OperationContext, instance_id: str, command: Command) -> 
     command_id = send(context, instance_id, command)
     deadline = context.deadline(command.delivery_seconds + command.execution_seconds + GRACE_SECONDS)
     return wait_for_end(context, instance_id, command_id, deadline, head_start_seconds=HEAD_START_SECONDS)
+
+
+def run_lines(context: OperationContext, instance_id: str, lines: list[str], timeout_seconds: int) -> Invocation:
+    """Run the lines of a script (scripts.compose), whose first is a comment that names it."""
+    command = Command(
+        SCRIPT_DOCUMENT,
+        {"commands": lines, "executionTimeout": [str(timeout_seconds)]},
+        execution_seconds=timeout_seconds,
+        comment=f"patchfleet: {lines[0].partition(': ')[2]}",
+    )
+    return run_command(context, instance_id, command, idempotent=True)
 
 
 def send(context: OperationContext, instance_id: str, command: Command) -> str:

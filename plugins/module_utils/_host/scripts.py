@@ -15,14 +15,22 @@ import re
 from typing import Any
 
 from .._base.errors import PatchFleetError
+from .._operation.channel import ScriptOutput
 from .._operation.context import OperationContext
-from .run_command import Command, Invocation, run_command
 
-DOCUMENT = "AWS-RunPowerShellScript"
 NOT_TAKEN = frozenset({"DeliveryTimedOut", "Undeliverable", "Terminated"})
 NOT_ENDED = frozenset({"TimedOut", "ExecutionTimedOut"})
 BEGINNING = re.compile(r'^\{"(patchfleet|script|ok|data|error)":')
 """Of an answer; the order of its keys is PowerShell's."""
+
+
+PROBE = [
+    "# patchfleet-script: probe",
+    "$PatchFleetInput = 'e30='",
+    '\'{"patchfleet": 1, "script": "probe", "ok": true, "data": {}, "error": null}\'',
+]
+"""A script that does nothing but answer."""
+PROBE_SECONDS = 120
 
 
 class ScriptEnded(PatchFleetError):
@@ -35,22 +43,13 @@ def compose(name: str, text: str, values: dict[str, Any]) -> list[str]:
     return [f"# patchfleet-script: {name}", f"$PatchFleetInput = '{blob}'", *text.splitlines()]
 
 
-def run_script(context: OperationContext, instance_id: str, lines: list[str], timeout_seconds: int) -> dict[str, Any]:
-    """Run composed lines in a host, through SSM or its own connection, and return the script's data.
+def run_script(context: OperationContext, lines: list[str], timeout_seconds: int) -> dict[str, Any]:
+    """Run composed lines in the host of the context and return the script's data.
 
     Raises:
         PatchFleetError: code is the script's error category, or ``script_failed`` where it gave no answer.
     """
-    if context.connection:
-        printed = context.connection.run_script("\n".join(lines), timeout_seconds)
-        return parse(script_name(lines), Invocation("", "Success", "Success", 0, printed, ""))
-    command = Command(
-        DOCUMENT,
-        {"commands": lines, "executionTimeout": [str(timeout_seconds)]},
-        execution_seconds=timeout_seconds,
-        comment=f"patchfleet: {script_name(lines)}",
-    )
-    return parse(script_name(lines), run_command(context, instance_id, command, idempotent=True))
+    return parse(script_name(lines), context.channel.run_script(lines, timeout_seconds))
 
 
 def script_name(lines: list[str]) -> str:
@@ -58,19 +57,19 @@ def script_name(lines: list[str]) -> str:
     return lines[0].partition(": ")[2]
 
 
-def parse(name: str, invocation: Invocation) -> dict[str, Any]:
+def parse(name: str, output: ScriptOutput) -> dict[str, Any]:
     """The data of an answer."""
-    answer = _last_document(invocation.stdout)
-    if answer is None and _is_cut_off(invocation.stdout):
+    answer = _last_document(output.stdout)
+    if answer is None and _is_cut_off(output.stdout):
         raise ScriptEnded(
-            f"The answer of the script {name} is cut off after {len(invocation.stdout)} characters: its end is missing.",
+            f"The answer of the script {name} is cut off after {len(output.stdout)} characters: its end is missing.",
             "answer_cut_off",
         )
     if answer is None or answer.get("script") != name:
-        _refuse_unanswered(name, invocation.details)
-        said = (invocation.stderr or invocation.stdout).strip()
-        raise (ScriptEnded if invocation.status in {"Success", "Failed"} else PatchFleetError)(
-            f"The script {name} gave no answer that can be read ({invocation.details}): {said[-300:] or 'no output'}",
+        _refuse_unanswered(name, output.details)
+        said = (output.stderr or output.stdout).strip()
+        raise (ScriptEnded if output.status in {"Success", "Failed"} else PatchFleetError)(
+            f"The script {name} gave no answer that can be read ({output.details}): {said[-300:] or 'no output'}",
             "script_failed",
         )
     if answer.get("ok"):

@@ -10,6 +10,7 @@ from .._operation.arguments import TRACKING_REQUIRED
 from .._operation.context import Operation
 from .._plan.variables import module_options
 from .._power import by_tasks
+from .._update.channels import open_channel
 
 OPERATION = Operation(
     name="host_power",
@@ -22,5 +23,6 @@ OPERATION = Operation(
         **module_options("host_power"),
         "scripts": {"type": "dict", "default": {}},
     },
+    open_channel=open_channel,
     work=by_tasks.work,
 )

@@ -13,6 +13,7 @@ from .._operation.context import Operation, OperationContext
 from .._plan.variables import module_options
 from .._power.restore import restore
 from .._power.start import start
+from .._update.channels import open_channel
 
 
 def work(context: OperationContext) -> dict[str, Any]:
@@ -30,5 +31,6 @@ OPERATION = Operation(
         **module_options("instance_power"),
         "scripts": {"type": "dict", "default": {}},
     },
+    open_channel=open_channel,
     work=work,
 )

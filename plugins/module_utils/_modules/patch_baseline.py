@@ -9,6 +9,7 @@ from __future__ import annotations
 from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.context import Operation
 from .._plan.variables import module_options
+from .._update.channels import open_channel
 from .._update.install import install
 
 OPERATION = Operation(
@@ -24,5 +25,6 @@ OPERATION = Operation(
         **module_options("patch_baseline"),
         "cloudwatch_log_group": {"type": "str"},
     },
+    open_channel=open_channel,
     work=install,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.context import Operation
+from .._update.channels import open_channel
 from .._update.install import scan_compliance
 
 OPERATION = Operation(
@@ -19,5 +20,6 @@ OPERATION = Operation(
         "snapshot_id": {"type": "str", "required": True},
         "cloudwatch_log_group": {"type": "str"},
     },
+    open_channel=open_channel,
     work=scan_compliance,
 )

@@ -10,6 +10,7 @@ from .._disk.free_space import free_space
 from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.context import Operation
 from .._plan.variables import module_options
+from .._update.channels import open_channel
 
 OPERATION = Operation(
     name="system_drive_space",
@@ -24,5 +25,6 @@ OPERATION = Operation(
         "modify_timeout_seconds": {"type": "int", "default": 1800},
         "scripts": {"type": "dict", "required": True},
     },
+    open_channel=open_channel,
     work=free_space,
 )

@@ -13,6 +13,7 @@ from .._host.run_command import refuse_templates
 from .._host.scripts import compose, run_script
 from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.context import Operation, OperationContext
+from .._update.channels import open_channel
 
 READ_ONLY_PREFIXES = ("measure_", "inspect_", "missing_", "update_history", "servicing_state", "probe")
 
@@ -28,7 +29,7 @@ def work(context: OperationContext) -> dict[str, Any]:
     if context.check_mode and not reads_only:
         return {"changed": True, "data": {}}
     lines = compose(name, text, params["input"])
-    data = run_script(context, str(params["instance_id"]), lines, int(params["timeout_seconds"]))
+    data = run_script(context, lines, int(params["timeout_seconds"]))
     return {"changed": not reads_only, "data": data}
 
 
@@ -43,5 +44,6 @@ OPERATION = Operation(
         "timeout_seconds": {"type": "int", "default": 600},
         "step": {"type": "str"},
     },
+    open_channel=open_channel,
     work=work,
 )

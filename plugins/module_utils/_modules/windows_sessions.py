@@ -9,6 +9,7 @@ from __future__ import annotations
 from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.context import Operation
 from .._update import sessions
+from .._update.channels import open_channel
 
 OPERATION = Operation(
     name="windows_sessions",
@@ -22,5 +23,6 @@ OPERATION = Operation(
         "text": {"type": "str"},
         "scripts": {"type": "dict", "required": True},
     },
+    open_channel=open_channel,
     work=sessions.work,
 )

@@ -10,6 +10,7 @@ from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.context import Operation
 from .._plan.variables import module_options
 from .._update import health
+from .._update.channels import open_channel
 
 OPERATION = Operation(
     name="windows_update_health",
@@ -22,5 +23,6 @@ OPERATION = Operation(
         **module_options("windows_update_health"),
         "scripts": {"type": "dict", "required": True},
     },
+    open_channel=open_channel,
     work=health.work,
 )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from .._aws.api import Aws
 from .._aws.connect import OptionsConnection
@@ -21,6 +21,7 @@ from .._base.errors import PatchFleetError
 from .._ledger import open_ledger
 from .._ledger.records import LEASE_SECONDS, Host, Ledger, Verdict, lease_lost
 from .arguments import Arguments
+from .channel import HostChannel, HostConnection
 
 T = TypeVar("T")
 
@@ -38,6 +39,7 @@ class Operation:
         phase: the report's step to which it belongs (start, ready, …), or one for each value of the option C(state);
             None takes the option C(step), if there is one.
         uses_aws: whether it has amazon.aws's connection options.
+        open_channel: chooses how Windows in the host is reached; None for what never reaches it.
         rules: further keywords of AnsibleModule such as required_if.
     """
 
@@ -46,6 +48,7 @@ class Operation:
     work: Callable[[OperationContext], dict[str, Any]]
     phase: str | dict[str, str] | None = None
     uses_aws: bool = True
+    open_channel: Callable[[OperationContext, HostConnection | None], HostChannel] | None = None
     rules: dict[str, Any] = field(default_factory=dict)
 
     def phase_of(self, params: dict[str, Any]) -> str | None:
@@ -61,19 +64,6 @@ class Operation:
         from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec  # noqa: PLC0415
 
         return {**aws_argument_spec(), **self.arguments}
-
-
-class HostConnection(Protocol):
-    """The host's own Ansible connection, for hosts without a managed node. Only a controller has one."""
-
-    def run_script(self, text: str, timeout_seconds: float) -> str:
-        """What a script printed in the host; PatchFleetError with ``unreachable`` or ``command_timeout``."""
-
-    def win_updates(self, options: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
-        """The result of ansible.windows.win_updates; PatchFleetError as above."""
-
-    def reboot(self, timeout_seconds: float) -> dict[str, Any]:
-        """The result of ansible.windows.win_reboot; PatchFleetError as above."""
 
 
 class OperationContext:
@@ -99,10 +89,10 @@ class OperationContext:
         self._aws = aws.guarded(self.assert_lease) if aws else None
         self._ledger = ledger
         self._host: Host | None = None
+        self._channel: HostChannel | None = None
         self._next_heartbeat = 0.0
         self._extends_abandoned = False
         self.phase: str | None = None
-        self.connection: HostConnection | None = None  # instead of SSM
         self.end_if_orphaned: Callable[[], None] = lambda: None  # what a worker does when its controller is gone
         self.cache: dict[str, Any] = {}  # what the step looked up once
         self.updated_facts: dict[str, Any] = {}
@@ -114,6 +104,17 @@ class OperationContext:
             region = self.params.get("region")
             self._aws = Aws(OptionsConnection(self.params), self.clock, region, self.assert_lease)
         return self._aws
+
+    @property
+    def channel(self) -> HostChannel:
+        """How Windows in the host is reached; only for operations with open_channel."""
+        if self._channel is None:
+            raise RuntimeError("This operation has no host.")
+        return self._channel
+
+    @channel.setter
+    def channel(self, channel: HostChannel) -> None:
+        self._channel = channel
 
     @property
     def ledger(self) -> Ledger:
@@ -217,6 +218,27 @@ class OperationContext:
             self.ledger.extend_lease(self.tracked_host[1], self.fence or 0, None)
 
 
+def make_context(
+    operation: Operation,
+    params: dict[str, Any],
+    *,
+    connect: Callable[[OperationContext], HostConnection] | None = None,
+    **parts: Any,
+) -> OperationContext:
+    """The context of an operation, with the channel to its host.
+
+    Args:
+        operation: what is to be performed.
+        params: its options.
+        connect: opens the host's own Ansible connection, for hosts that are reached by it.
+        parts: further keywords of OperationContext.
+    """
+    context = OperationContext(params, **parts)
+    if operation.open_channel:
+        context.channel = operation.open_channel(context, connect(context) if connect else None)
+    return context
+
+
 def perform(step: Operation, context: OperationContext) -> dict[str, Any]:
     """Run a step; one that belongs to a host of a run leaves its times there and, if it fails, its reason.
 
@@ -278,7 +300,7 @@ def run_as_module(step: Operation) -> NoReturn:
     """The rest of a module's main: parse, perform, exit."""
     module = _module_class(step)(argument_spec=dict(step.arguments), supports_check_mode=True, **step.rules)
     try:
-        result = perform(step, OperationContext(dict(module.params), check_mode=module.check_mode))
+        result = perform(step, make_context(step, dict(module.params), check_mode=module.check_mode))
     except PatchFleetError as error:
         module.fail_json(**failure(error))
     module.exit_json(**result)

@@ -16,7 +16,6 @@ from typing import Any
 from .._base.clock import parse_iso
 from .._base.errors import NeedsAttention, PatchFleetError
 from .._host.guest_scripts import run_guest_script
-from .._host.nodes import PROBE, PROBE_SECONDS, node_answers
 from .._host.servicing import is_quiet
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import PowerRecord
@@ -44,7 +43,7 @@ def _ask(context: OperationContext) -> dict[str, Any]:
     Returns:
         changed, start.
     """
-    if _answers(context):
+    if context.channel.answers():
         return {"changed": False, "start": False}
     if context.check_mode:
         return {"changed": True, "start": True}
@@ -93,7 +92,7 @@ def _ask_to_stop(context: OperationContext) -> dict[str, Any]:
         return {"changed": False, "stop": False}
     if record.started_by is None:
         return _leave(context, record, "restored", "running")
-    if not _answers(context):
+    if not context.channel.answers():
         if record.launch_time is None and _start_failed(context, record):
             return _leave(context, record, "not_started", "stopped")
         raise NeedsAttention(
@@ -124,24 +123,12 @@ def _see_it_stopped(context: OperationContext) -> dict[str, Any]:
     if record is None or context.check_mode:
         return {"changed": False}
     until = context.clock.now() + STOP_TIMEOUT_SECONDS
-    if context.wait(lambda: None if _answers(context) else True, until, 10.0, 30.0) is None:
+    if context.wait(lambda: None if context.channel.answers() else True, until, 10.0, 30.0) is None:
         raise NeedsAttention("The tasks of patch_stop_tasks have ended, but it still answers.", "still_stopping")
     _close(context, record, "restored", "stopped")
     context.update_facts(off_at=context.clock.now())
     context.report_progress("stopped again, as it was found")
     return {"changed": False}
-
-
-def _answers(context: OperationContext) -> bool:
-    if context.connection is None:
-        return node_answers(context, str(context.params["instance_id"]))
-    try:
-        context.connection.run_script("\n".join(PROBE[:-1]), PROBE_SECONDS)
-    except PatchFleetError as error:
-        if error.code not in {"unreachable", "command_timeout"}:
-            raise
-        return error.code == "command_timeout"  # something takes connections there
-    return True
 
 
 def _booted_at(context: OperationContext) -> float:

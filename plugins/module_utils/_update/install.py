@@ -11,17 +11,13 @@ from typing import Any
 from .._base.clock import iso
 from .._base.errors import PatchFleetError
 from .._host.scripts import compose, run_script
-from .._host.servicing import diagnose_overrun
+from .._operation.channel import Scan
 from .._operation.context import OperationContext
 from . import reboots
-from . import win_updates as by_connection
 from .hresults import cause_of
-from .patch_baseline import Scan, run_baseline, scan
 from .repair import advice_for, backup_note, may_repair, remove_backup, repair
 
 HISTORY_SECONDS = 300
-TIMED_OUT = frozenset({"TimedOut", "ExecutionTimedOut", "DeliveryTimedOut", "Cancelled"})
-"""An invocation that ended so says nothing of what Windows does."""
 
 
 def install(context: OperationContext) -> dict[str, Any]:
@@ -34,13 +30,12 @@ def install(context: OperationContext) -> dict[str, Any]:
         PatchFleetError: something is still missing, a pass did not end in time, nothing could be proven, or services that
             ran before do not run after the reboot.
     """
-    instance_id = str(context.params["instance_id"])
     if context.check_mode:
         return {"changed": True}
     started_at = context.clock.now()
     before = reboots.read_boot_state(context)
-    passes, found = _passes(context, instance_id, started_at)
-    installed, failed_updates = _history(context, instance_id, started_at, found)
+    passes, found = _passes(context, started_at)
+    installed, failed_updates = _history(context, started_at, found)
     context.update_facts(installed=installed, failed_updates=failed_updates)
     now = reboots.count(context, before)
     if not found.compliant:
@@ -60,7 +55,7 @@ def install(context: OperationContext) -> dict[str, Any]:
     }
 
 
-def _passes(context: OperationContext, instance_id: str, started_at: float) -> tuple[int, Scan]:
+def _passes(context: OperationContext, started_at: float) -> tuple[int, Scan]:
     """Install and scan until nothing is missing, nothing changes any more, or the passes are used up.
 
     A pass after a repair is worth it although the last one changed nothing.
@@ -70,22 +65,22 @@ def _passes(context: OperationContext, instance_id: str, started_at: float) -> t
         number += 1
         context.enter("patch")
         context.report_progress(f"installing, pass {number}")
-        _install_once(context, instance_id)
-        found = _verify(context, instance_id)
+        context.channel.install()
+        found = _verify(context)
         if found.compliant:
             remove_backup(context)
         if found.compliant or number >= int(context.params["max_passes"]):
             return number, found
-        if not _mend(context, instance_id, started_at, found) and found.missing == before:
+        if not _mend(context, started_at, found) and found.missing == before:
             return number, found
         before = found.missing
 
 
-def _mend(context: OperationContext, instance_id: str, started_at: float, found: Scan) -> bool:
+def _mend(context: OperationContext, started_at: float, found: Scan) -> bool:
     """Repair what kept updates from being installed, by their HRESULTs; returns whether something was repaired."""
     if not context.params["scripts"]:
         return False
-    installed, failed_updates = _history(context, instance_id, started_at, found)
+    installed, failed_updates = _history(context, started_at, found)
     context.update_facts(installed=installed, failed_updates=failed_updates)
     for update in failed_updates:
         cause = cause_of(update["hresult"])
@@ -101,55 +96,18 @@ def propose(context: OperationContext, outcome: str) -> None:
     context.update_facts(proposed_outcome=outcome)
 
 
-def _install_once(context: OperationContext, instance_id: str) -> None:
-    params = context.params
-    if context.connection:
-        by_connection.install(context, context.connection)
-        return
-    try:
-        ended = run_baseline(
-            context, instance_id, "Install", str(params["snapshot_id"]), int(params["install_timeout_seconds"])
-        )
-        if ended.details not in TIMED_OUT:
-            return
-        command_id = ended.command_id
-    except PatchFleetError as error:
-        if error.code != "command_timeout":
-            raise
-        command_id = error.facts["command_id"]
-    # SSM gives up, Windows goes on: what restores this host has to ask it.
-    context.update_facts(installation_overdue=True, installing_command_id=command_id)
-    code, how = _diagnose_overrun(context, instance_id)
-    raise PatchFleetError(
-        f"The installation had not ended after {params['install_timeout_seconds']} s{how}. It is not cut off; look at the host.",
-        code,
-    )
-
-
-def _diagnose_overrun(context: OperationContext, instance_id: str) -> tuple[str, str]:
-    """Reason code and the part of the sentence that tells a lost agent and a hung servicing from a slow one."""
-    agent_silence = reboots.agent_silence(context, instance_id)
-    return ("agent_lost", agent_silence) if agent_silence else diagnose_overrun(context)
-
-
-def _verify(context: OperationContext, instance_id: str) -> Scan:
+def _verify(context: OperationContext) -> Scan:
     context.enter("verify")
     context.report_progress("scanning again: only that counts")
-    return _scan(context, instance_id)
-
-
-def _scan(context: OperationContext, instance_id: str) -> Scan:
-    if context.connection:
-        return by_connection.search(context, context.connection)
-    return scan(context, instance_id, str(context.params["snapshot_id"]))
+    return context.channel.search()
 
 
 def _history(
-    context: OperationContext, instance_id: str, started_at: float, found: Scan
+    context: OperationContext, started_at: float, found: Scan
 ) -> tuple[list[str], list[dict[str, str | None]]]:
     """KBs installed since then that are still there, and those that failed with their HRESULT."""
     lines = compose("update_history", str(context.params["history_script"]), {"since": iso(started_at)})
-    entries = run_script(context, instance_id, lines, HISTORY_SECONDS).get("entries") or []
+    entries = run_script(context, lines, HISTORY_SECONDS).get("entries") or []
     entries.sort(key=lambda entry: str(entry.get("at")))
     last = {str(entry["kb"]): entry for entry in entries if entry.get("kb")}
     good = {kb for kb, entry in last.items() if str(entry.get("result", "")).startswith("succeeded")}
@@ -187,7 +145,7 @@ def scan_compliance(context: OperationContext) -> dict[str, Any]:
     if context.check_mode:
         return {"changed": False}
     context.report_progress("scanning")
-    found = _scan(context, str(context.params["instance_id"]))
+    found = context.channel.search()
     outcome = "compliant" if found.compliant else "noncompliant"
     propose(context, outcome)
     context.report_progress(outcome)

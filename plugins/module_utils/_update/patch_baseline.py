@@ -12,13 +12,15 @@ within about two minutes can fail silently, so they are kept apart.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from .._aws.errors import AwsError, is_retryable
 from .._base.clock import iso
 from .._base.errors import PatchFleetError
+from .._host.nodes import node_information
 from .._host.run_command import Command, Invocation, send, wait_for_end
+from .._host.servicing import diagnose_overrun
+from .._operation.channel import Scan
 from .._operation.context import OperationContext
 from .foreign_runs import COMMENT, find_foreign_patch_runs, wait_for_foreign_runs
 from .hresults import UNKNOWN, cause_of
@@ -34,19 +36,47 @@ SCANS = 3
 """So often one is repeated because somebody else patched the host meanwhile."""
 
 
-@dataclass(frozen=True)
-class Scan:
-    """What a fresh scan found. ``missing`` and ``failed`` are KBs; verified_at is seconds since 1970."""
+TIMED_OUT = frozenset({"TimedOut", "ExecutionTimedOut", "DeliveryTimedOut", "Cancelled"})
+"""An invocation that ended so says nothing of what Windows does."""
 
-    missing: tuple[str, ...]
-    failed: tuple[str, ...]
-    pending_reboot: int
-    available_not_approved: int
-    verified_at: float
 
-    @property
-    def compliant(self) -> bool:
-        return not (self.missing or self.failed or self.pending_reboot)
+def install_pass(context: OperationContext, instance_id: str) -> None:
+    """One installing run of the document.
+
+    Raises:
+        PatchFleetError: ``install_timeout``, ``installation_hung`` or ``agent_lost``, when it had not ended in time. SSM gives
+            up, Windows goes on, and what restores this host has to ask it.
+    """
+    timeout_seconds = int(context.params["install_timeout_seconds"])
+    try:
+        ended = run_baseline(context, instance_id, "Install", str(context.params["snapshot_id"]), timeout_seconds)
+        if ended.details not in TIMED_OUT:
+            return
+        command_id = ended.command_id
+    except PatchFleetError as error:
+        if error.code != "command_timeout":
+            raise
+        command_id = error.facts["command_id"]
+    context.update_facts(installation_overdue=True, installing_command_id=command_id)
+    agent_silence = _agent_silence(context, instance_id)
+    code, how = ("agent_lost", agent_silence) if agent_silence else diagnose_overrun(context)
+    raise PatchFleetError(
+        f"The installation had not ended after {timeout_seconds} s{how}. It is not cut off; look at the host.", code
+    )
+
+
+def _agent_silence(context: OperationContext, instance_id: str) -> str:
+    """The rest of a sentence about an agent that has not come back from a reboot; empty when it is there, or nobody knows."""
+    try:
+        node = node_information(context, instance_id)
+    except PatchFleetError as error:
+        if error.outcome != "failed":
+            raise
+        return ""
+    if node is None or node["PingStatus"] == "Online":
+        return ""
+    last = iso(node["LastPingDateTime"].timestamp())
+    return f", and its SSM agent has been silent since {last}: the host may not have come back from a reboot"
 
 
 def run_baseline(

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from .._base.clock import iso, parse_iso
 from .._base.errors import PatchFleetError
-from .._host.nodes import node_information
 from .._host.scripts import compose, run_script
 from .._operation.context import OperationContext
 
@@ -40,7 +39,7 @@ def read_boot_state(context: OperationContext, since: float | None = None) -> Up
         return None
     lines = compose("inspect_boot", str(text), {"since": iso(since)})
     try:
-        said = run_script(context, str(context.params["instance_id"]), lines, INSPECT_SECONDS)
+        said = run_script(context, lines, INSPECT_SECONDS)
     except PatchFleetError as error:
         if error.outcome != "failed":
             raise
@@ -66,20 +65,6 @@ def count(context: OperationContext, before: Uptime | None) -> Uptime | None:
     elif not rebooted:
         context.update_facts(reboots=0)
     return now if rebooted else None
-
-
-def agent_silence(context: OperationContext, instance_id: str) -> str:
-    """The rest of a sentence about an agent that has not come back from a reboot; empty when it is there, or nobody knows."""
-    try:
-        node = node_information(context, instance_id)
-    except PatchFleetError as error:
-        if error.outcome != "failed":
-            raise
-        return ""
-    if node is None or node["PingStatus"] == "Online":
-        return ""
-    last = iso(node["LastPingDateTime"].timestamp())
-    return f", and its SSM agent has been silent since {last}: the host may not have come back from a reboot"
 
 
 def refuse_missing_services(context: OperationContext, before: Uptime | None, now: Uptime | None) -> None:

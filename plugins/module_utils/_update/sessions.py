@@ -49,7 +49,7 @@ def _first_count(context: OperationContext) -> int:
     try:
         return _count(context)
     except PatchFleetError as error:
-        if context.connection and error.code == "unreachable":  # nothing was begun yet
+        if error.code == "unreachable":  # nothing was begun yet
             raise Deferred(error.reason, error.code) from error
         raise
 

@@ -17,8 +17,9 @@ from .._base.clock import iso
 from .._base.errors import PatchFleetError
 from .._host.guest_scripts import run_guest_script
 from .._host.servicing import diagnose_overrun
-from .._operation.context import HostConnection, OperationContext
-from .patch_baseline import Scan, search_failed
+from .._operation.channel import HostConnection, Scan
+from .._operation.context import OperationContext
+from .patch_baseline import search_failed
 
 CATEGORIES = ("CriticalUpdates", "SecurityUpdates")
 """What AWS-DefaultPatchBaseline approves, as far as Windows knows it: it tells classes, not severities."""

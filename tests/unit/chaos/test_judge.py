@@ -15,13 +15,13 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord, Run, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import STATES
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.channel import Scan
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._power import restore
 from ansible_collections.patchfleet.windows.plugins.module_utils._run import admission as gate
 from ansible_collections.patchfleet.windows.plugins.module_utils._run import outcomes as set_outcome
 from ansible_collections.patchfleet.windows.plugins.module_utils._run import recovery as recover
-from ansible_collections.patchfleet.windows.plugins.module_utils._update import install
-from ansible_collections.patchfleet.windows.plugins.module_utils._update.patch_baseline import Scan
+from ansible_collections.patchfleet.windows.plugins.module_utils._update import install, patch_baseline
 from chaos import play as playing
 from chaos.controller import Controller, Killed
 from chaos.draw import Drawn
@@ -131,13 +131,13 @@ def test_a_stop_of_what_has_become_somebody_elses(
 def test_a_verdict_without_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = {"hosts": [{**OFF, "updates": [{**UPDATE, "result": "vanishes"}]}]}
     assert found(tmp_path / "sound", **keys) == set()
-    monkeypatch.setattr(install, "_verify", lambda context, _id: Scan((), (), 0, 0, context.clock.now()))
+    monkeypatch.setattr(install, "_verify", lambda context: Scan((), (), 0, 0, context.clock.now()))
     assert found(tmp_path / "broken", **keys) == {FALSE}
 
 
 def test_a_verdict_before_the_reboot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(install, "_install_once", lambda *_: None)
-    monkeypatch.setattr(install, "_verify", lambda context, _id: Scan((), (), 0, 0, context.clock.now()))
+    monkeypatch.setattr(patch_baseline, "install_pass", lambda *_: None)
+    monkeypatch.setattr(install, "_verify", lambda context: Scan((), (), 0, 0, context.clock.now()))
     assert FALSE in found(tmp_path, hosts=[{"name": "a", "pending_reboot": True}])
 
 

@@ -11,7 +11,11 @@ from typing import Any
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws import api
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Host, PowerRecord, Run
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation, OperationContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
+    Operation,
+    OperationContext,
+    make_context,
+)
 
 from .fakes import ID, START, FakeAccount, FakeGuest, VirtualClock
 
@@ -63,7 +67,8 @@ class Stage:
         """A context for the step as Ansible would fill its options: defaults first, and none that it does not have."""
         assert set(params) <= set(step.arguments), set(params) - set(step.arguments)
         options = {name: spec.get("default") for name, spec in step.arguments.items()}
-        return OperationContext(
+        return make_context(
+            step,
             {**options, **params},
             check_mode=check_mode,
             clock=self.clock,

@@ -16,14 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
-from ansible_collections.patchfleet.windows.plugins.module_utils._host.nodes import PROBE
-from ansible_collections.patchfleet.windows.plugins.module_utils._host.run_command import Invocation
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts import (
+    PROBE,
     compose,
     parse,
     script_name,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_script import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.channel import ScriptOutput
 
 from .fakes import ID, Outcome, complained, said
 from .stage import Stage
@@ -36,13 +36,13 @@ JSON = st.recursive(
 HARMLESS = re.compile(r"\$PatchFleetInput = '[A-Za-z0-9+/=]*'")
 
 
-def ended(stdout: str = "", stderr: str = "", details: str = "Success") -> Invocation:
-    return Invocation("some-id", details, details, 0, stdout, stderr)
+def ended(stdout: str = "", stderr: str = "", details: str = "Success") -> ScriptOutput:
+    return ScriptOutput(details, details, stdout, stderr)
 
 
-def trouble(invocation: Invocation) -> PatchFleetError:
+def trouble(output: ScriptOutput) -> PatchFleetError:
     with pytest.raises(PatchFleetError) as caught:
-        parse("measure_disk", invocation)
+        parse("measure_disk", output)
     return caught.value
 
 

@@ -18,6 +18,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts i
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_power import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._update.channels import open_channel
 
 from .fakes import ID, NODE_ID, START, moment
 from .stage import RUN, Stage, a_host
@@ -83,7 +84,7 @@ def do(stage: Stage, hall: Hall) -> Do:
             **params,
         }
         context = stage.context(OPERATION, check_mode=check_mode, **options)
-        context.connection = hall
+        context.channel = open_channel(context, hall)
         return perform(OPERATION, context)
 
     return work
@@ -223,7 +224,7 @@ def test_one_that_was_started_is_given_time_to_boot(stage: Stage, hall: Hall, do
     do("needed")
     stage.clock.at(200, lambda: hall.press(on=True))
     context = stage.context(WAIT, run_id=RUN, host=ID, instance_id="hall-01")
-    context.connection = hall
+    context.channel = open_channel(context, hall)
     assert perform(WAIT, context) == {"changed": False}
     assert stage.clock.passed >= 200
 

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Deferred, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_sessions import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._update.channels import open_channel
 
 from .fakes import ID, complained
 from .stage import RUN, Stage
@@ -85,7 +86,7 @@ class Gone:
 
 def test_a_host_that_is_gone_before_anything_was_begun_is_deferred(stage: Stage) -> None:
     context = stage.context(OPERATION, run_id=RUN, host=ID, instance_id="hall-1", scripts=SCRIPTS, policy="defer")
-    context.connection = Gone()  # type: ignore[assignment]
+    context.channel = open_channel(context, Gone())  # type: ignore[arg-type]
     with pytest.raises(Deferred) as caught:
         perform(OPERATION, context)
     assert caught.value.code == "unreachable"

@@ -18,6 +18,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.manage
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import OPERATION as LOOK
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation, perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._update.channels import open_channel
 
 from .fakes import ID
 from .stage import RUN, Stage
@@ -96,7 +97,7 @@ def run(stage: Stage) -> Run:
         elif step is LOOK:
             options |= {"snapshot_id": "s"}
         context = stage.context(step, **options)
-        context.connection = connection
+        context.channel = open_channel(context, connection)
         return perform(step, context)
 
     return work

@@ -1,0 +1,63 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a host answers over its own connection: it does when the connection carries a script."""
+
+from __future__ import annotations
+
+from .._base.errors import Deferred, PatchFleetError
+from .._operation.channel import HostConnection
+from .._operation.context import OperationContext
+from .scripts import PROBE, PROBE_SECONDS
+
+NO_ANSWER = frozenset({"unreachable", "command_timeout"})
+
+
+def answers(connection: HostConnection) -> bool:
+    """Whether something at the host's address takes connections; a script that is cut off shows that, too."""
+    trouble = _probe(connection)
+    return trouble is None or trouble.code == "command_timeout"
+
+
+def wait_until_ready(
+    context: OperationContext, connection: HostConnection, timeout_seconds: float, *, may_boot: bool
+) -> None:
+    """Wait until the connection carries a script. A host that was started has time to boot, and a slow one to answer.
+
+    Raises:
+        Deferred: ``unreachable``, where the host was not started for this run: nothing was begun.
+        PatchFleetError: ``unreachable``, where it was.
+    """
+    context.report_progress("trying its connection")
+    troubles: list[PatchFleetError] = []
+
+    def poll() -> bool | None:
+        trouble = _probe(connection)
+        if trouble is None:
+            return True
+        if trouble.code == "unreachable" and not may_boot:
+            raise _not_begun(trouble)
+        troubles.append(trouble)
+        return None
+
+    if context.wait(poll, context.deadline(timeout_seconds), longest=15.0):
+        return
+    if may_boot:
+        raise PatchFleetError(f"It did not answer in time. {troubles[-1].reason}", "unreachable")
+    raise _not_begun(troubles[-1])
+
+
+def _probe(connection: HostConnection) -> PatchFleetError | None:
+    """None when the host answered, else why it did not."""
+    try:
+        connection.run_script("\n".join(PROBE), PROBE_SECONDS)
+    except PatchFleetError as error:
+        if error.code not in NO_ANSWER:
+            raise
+        return error
+    return None
+
+
+def _not_begun(trouble: PatchFleetError) -> Deferred:
+    return Deferred(f"Nothing was begun: {trouble.reason}", "unreachable")

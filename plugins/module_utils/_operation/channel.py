@@ -1,0 +1,81 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How an operation reaches Windows in its host: through SSM Run Command, or over the host's own Ansible connection.
+
+The channel is chosen once, when the context is made (Operation.open_channel); nothing asks later which one it is. Both
+implementations are in _update/channels.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class ScriptOutput:
+    """What a script printed, and how it ended. ``details`` is a StatusDetails of Run Command without blanks."""
+
+    status: str
+    details: str
+    stdout: str
+    stderr: str = ""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a fresh scan found. ``missing`` and ``failed`` are KBs; verified_at is seconds since 1970."""
+
+    missing: tuple[str, ...]
+    failed: tuple[str, ...]
+    pending_reboot: int
+    available_not_approved: int
+    verified_at: float
+
+    @property
+    def compliant(self) -> bool:
+        return not (self.missing or self.failed or self.pending_reboot)
+
+
+class HostChannel(Protocol):
+    """Windows in one host. Time-outs are seconds of the context's clock."""
+
+    def run_script(self, lines: list[str], timeout_seconds: int) -> ScriptOutput:
+        """Run composed lines (scripts.compose); PatchFleetError with ``unreachable`` or ``command_timeout``."""
+
+    def answers(self) -> bool:
+        """Whether something at the host's address takes commands at this moment."""
+
+    def wait_until_ready(self, timeout_seconds: float, *, may_boot: bool) -> dict[str, Any]:
+        """Wait until the host takes commands; returns what is known of it.
+
+        Args:
+            timeout_seconds: how long at most.
+            may_boot: whether it was off and was started for this run. Where it was not, an answer that does not come is
+                Deferred: nothing was begun.
+        """
+
+    def install(self) -> None:
+        """One pass: install what is missing and reboot as that asks for; search decides what became of it.
+
+        Raises:
+            PatchFleetError: ``install_timeout``, ``installation_hung`` or ``agent_lost``. Nothing is cut off.
+        """
+
+    def search(self) -> Scan:
+        """A fresh search; PatchFleetError with ``scan_failed`` or ``not_proven``."""
+
+
+class HostConnection(Protocol):
+    """The host's own Ansible connection. Only a controller has one."""
+
+    def run_script(self, text: str, timeout_seconds: float) -> str:
+        """What a script printed in the host; PatchFleetError with ``unreachable`` or ``command_timeout``."""
+
+    def win_updates(self, options: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
+        """The result of ansible.windows.win_updates; PatchFleetError as above."""
+
+    def reboot(self, timeout_seconds: float) -> dict[str, Any]:
+        """The result of ansible.windows.win_reboot; PatchFleetError as above."""

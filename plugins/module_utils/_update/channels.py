@@ -1,0 +1,67 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The two channels to Windows in a host, side by side: Run Command with Patch Manager, and a connection with win_updates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._host import connection_probe, nodes, run_command
+from .._operation.channel import HostChannel, HostConnection, Scan, ScriptOutput
+from .._operation.context import OperationContext
+from . import patch_baseline, win_updates
+
+
+class SsmChannel:
+    """A managed node of Systems Manager."""
+
+    def __init__(self, context: OperationContext) -> None:
+        self._context = context
+        self._node_id = str(context.params["instance_id"])
+
+    def run_script(self, lines: list[str], timeout_seconds: int) -> ScriptOutput:
+        ended = run_command.run_lines(self._context, self._node_id, lines, timeout_seconds)
+        return ScriptOutput(ended.status, ended.details, ended.stdout, ended.stderr)
+
+    def answers(self) -> bool:
+        return nodes.node_answers(self._context, self._node_id)
+
+    def wait_until_ready(self, timeout_seconds: float, *, may_boot: bool) -> dict[str, Any]:
+        return nodes.wait_for_node(self._context, self._node_id, timeout_seconds, may_boot=may_boot)
+
+    def install(self) -> None:
+        patch_baseline.install_pass(self._context, self._node_id)
+
+    def search(self) -> Scan:
+        return patch_baseline.scan(self._context, self._node_id, str(self._context.params["snapshot_id"]))
+
+
+class ConnectionChannel:
+    """A host without a managed node, over its own Ansible connection."""
+
+    def __init__(self, context: OperationContext, connection: HostConnection) -> None:
+        self._context = context
+        self._connection = connection
+
+    def run_script(self, lines: list[str], timeout_seconds: int) -> ScriptOutput:
+        return ScriptOutput("Success", "Success", self._connection.run_script("\n".join(lines), timeout_seconds))
+
+    def answers(self) -> bool:
+        return connection_probe.answers(self._connection)
+
+    def wait_until_ready(self, timeout_seconds: float, *, may_boot: bool) -> dict[str, Any]:
+        connection_probe.wait_until_ready(self._context, self._connection, timeout_seconds, may_boot=may_boot)
+        return {}
+
+    def install(self) -> None:
+        win_updates.install(self._context, self._connection)
+
+    def search(self) -> Scan:
+        return win_updates.search(self._context, self._connection)
+
+
+def open_channel(context: OperationContext, connection: HostConnection | None) -> HostChannel:
+    """The channel of an operation's host: its own connection where it has one, else SSM."""
+    return ConnectionChannel(context, connection) if connection else SsmChannel(context)
