@@ -51,9 +51,9 @@ export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(VENV)/collections
 export ANSIBLE_CONFIG := $(CURDIR)/tests/tools/ansible.cfg
 
-.PHONY: lint lint-python lint-types lint-layers lint-page lint-yaml lint-ansible lint-changelog lint-template lint-sanity
+.PHONY: lint lint-python lint-types lint-layers lint-page lint-workflows lint-yaml lint-ansible lint-changelog lint-template lint-sanity
 # `make -k lint` goes on after the first complaint.
-lint: lint-python lint-types lint-layers lint-page lint-yaml lint-ansible lint-changelog lint-template lint-sanity ## Format, rules, types, layers, the report page, words, YAML, Ansible's own checks, the AWS template
+lint: lint-python lint-types lint-layers lint-page lint-workflows lint-yaml lint-ansible lint-changelog lint-template lint-sanity ## Format, rules, types, layers, the report page, workflows, YAML, Ansible's own checks, the AWS template
 lint-python: $(LINT)
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet --output-format concise
@@ -61,9 +61,12 @@ lint-types: $(LINT)
 	$(BIN)/mypy
 lint-layers: $(LINT)
 	PYTHONPATH=$(VENV)/collections $(BIN)/lint-imports --no-cache
-lint-page: $(LINT) web/node_modules/.package-lock.json
+lint-page: $(LINT) node_modules/.package-lock.json
 	$(BIN)/python tests/tools/build_page.py --check
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix web run --silent lint
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm run --silent lint:page
+lint-workflows: $(LINT) node_modules/.package-lock.json
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm run --silent lint:workflows
+	$(BIN)/zizmor --offline --quiet --no-progress .github/workflows
 lint-words: $(LINT)
 	$(BIN)/python tests/tools/lint_words.py
 lint-yaml: $(LINT)
@@ -78,8 +81,8 @@ lint-template: $(LINT)
 lint-sanity: $(LINT)
 	$(BIN)/python tests/tools/sanity.py
 
-web/node_modules/.package-lock.json: web/package.json web/package-lock.json $(LINT)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix web ci --silent --no-fund --no-audit
+node_modules/.package-lock.json: package.json package-lock.json $(LINT)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm ci --silent --no-fund --no-audit
 	@touch $@
 
 .PHONY: generate
