@@ -29,6 +29,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.cont
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import AnsibleConnection
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import progress_line
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._tracking import is_ours, tracking_options
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -57,8 +58,8 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
+        self._task.args = {**self._tracking(task_vars or {}), **self._task.args}
         _checked, params = self.validate_argument_spec(self.step.argument_spec(), **self.step.rules)
-        self._fill_in_fence(params, task_vars or {})
         try:
             params = self.prepare(params, task_vars or {})
             if self._task.delegate_to and self._task.delegate_to not in LOCAL:
@@ -79,11 +80,10 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
             return None
         return lambda context: AnsibleConnection(self, task_vars, context)
 
-    def _fill_in_fence(self, params: dict[str, Any], task_vars: dict[str, Any]) -> None:
-        """The fencing number that the host got when the run was opened, or when restore took it over."""
-        planned = task_vars.get("patch__host") or {}
-        if "fence" in params and params["fence"] is None and params.get("host") == planned.get("key"):
-            params["fence"] = planned.get("fence")  # validated already, as it came from our own result
+    def _tracking(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        ours = is_ours(self._task.get_path())
+        options = tracking_options(self.step, self._task.args, task_vars, ours=ours)
+        return {name: self._templar.template(value) for name, value in options.items()}
 
     def _elsewhere(self, params: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
         """The step as a module on another machine, with what only the controller could read: its files and variables."""

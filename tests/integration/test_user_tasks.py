@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from living_lab import UPDATE, Ended, LivingLab
 
+PROBE = ["# patchfleet-script: probe", "$PatchFleetInput = 'e30='"]
 HOST = {"state": "stopped", "scan_seconds": 10, "updates": [UPDATE]}
-NAMES = ("fine", "pre", "post", "patch", "both", "refused")
+NAMES = ("fine", "pre", "post", "patch", "both", "refused", "own")
 
 
 def fleet() -> Iterator[dict[str, Any]]:
@@ -72,6 +73,23 @@ def test_they_run_around_the_work_on_a_host(lab: LivingLab) -> None:
     assert f"drained of fine {lab.id('fine')}" in ended.said
     host = ended.host("fine")
     assert (host["pre_tasks"], host["post_tasks"]) == ("ok", "ok")
+
+
+def test_commands_of_users_go_to_their_host_and_other_modules_leave_no_trace_in_the_run(lab: LivingLab) -> None:
+    """The run, the host and its region are known; a module that fails where the user's own task allows it fails no host."""
+    command = {"name": "Ask the host", "patchfleet.windows.ssm_command": {"parameters": {"commands": PROBE}}}
+    allowed = {
+        "name": "Wait for another host",
+        "patchfleet.windows.managed_node_wait": {"instance_id": "i-0123456789abcdef0", "timeout_seconds": 1},
+        "ignore_errors": True,
+    }
+    ended = patch(lab, "own", [command, allowed], AFTER)
+    assert (ended.code, ended.outcomes) == (0, {"own": "patched"}), ended.said
+    (asked,) = ended.of("Ask the host")
+    assert asked["status"] == "Success"
+    assert lab.id("own") in str([call["params"] for call in ended.calls if call["operation"] == "SendCommand"])
+    (waited,) = ended.of("Wait for another host")
+    assert waited["reason_code"] == "instance_gone"
 
 
 def test_one_that_fails_before_leaves_the_host_unpatched_and_restored(lab: LivingLab) -> None:

@@ -10,7 +10,7 @@ with a clock of their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
@@ -56,6 +56,11 @@ class Operation:
         if isinstance(self.phase, dict):
             return self.phase.get(params["state"])
         return self.phase or params.get("step")
+
+    def is_about_a_host(self, params: Mapping[str, Any]) -> bool:
+        """Whether a call with these options belongs to one host of a run, and not to the run as a whole."""
+        needed = [fields for option, value, fields in self.rules.get("required_if", ()) if params.get(option) == value]
+        return "fence" in self.arguments or any("host" in fields for fields in needed)
 
     def argument_spec(self) -> dict[str, Any]:
         """All options, AWS's included."""

@@ -44,7 +44,7 @@ def _in_tasks(tasks: list[dict[str, Any]], path: Path) -> Iterator[tuple[str, st
                 role = options["name"].removeprefix(COLLECTION)
                 yield from modules_of(ROOT / "roles" / role / "tasks" / f"{options['tasks_from']}.yml")
             elif name.startswith(COLLECTION):
-                yield name.removeprefix(COLLECTION), options.get("state")
+                yield name.removeprefix(COLLECTION), (options or {}).get("state")
 
 
 class Watched(Controller):

@@ -30,10 +30,12 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.cont
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _controller_operation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import progress_line
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._tracking import COLLECTION
 
 from .fakes import ID, START
 from .stage import RUN, Stage, a_host
 
+OURS = f"{COLLECTION}/roles/patch/tasks/host.yml:2"
 FORK = multiprocessing.get_context("fork")
 
 
@@ -60,7 +62,9 @@ class SomeAction(ControllerOperation):
     )
 
 
-def action(kind: Any, *, delegate_to: str | None = None, check_mode: bool = False, **args: Any) -> Any:
+def action(
+    kind: Any, *, delegate_to: str | None = None, check_mode: bool = False, task_path: str = OURS, **args: Any
+) -> Any:
     task = SimpleNamespace(
         action="patchfleet.windows.some_step",
         args=args,
@@ -69,6 +73,7 @@ def action(kind: Any, *, delegate_to: str | None = None, check_mode: bool = Fals
         delegate_to=delegate_to,
         diff=False,
         no_log=False,
+        get_path=lambda: task_path,
     )
     connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="unused"))
     return kind(

@@ -1,0 +1,115 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which options of a task the action plugin fills in from the run and the host that the task works for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules import (
+    fleet_info,
+    host_admission,
+    instance_power,
+    patch_report,
+    patch_run,
+    ssm_command,
+    system_drive_space,
+    windows_script,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._tracking import (
+    COLLECTION,
+    is_ours,
+    tracking_options,
+)
+
+from .fakes import ID
+from .stage import RUN
+
+REGION = "eu-central-1"
+LEDGER = "/var/ledger.sqlite"
+PLANNED = {"key": ID, "instance_id": ID, "region": REGION, "fence": 7}
+TASK_VARS = {"patch_ledger": LEDGER, "patch__run_id": RUN, "patch__host": PLANNED}
+OF_RUN = {"ledger": LEDGER, "run_id": RUN}
+OF_HOST = {"host": ID, "fence": 7, "instance_id": ID, "region": REGION}
+
+
+def filled_in(
+    operation: Operation, task_vars: dict[str, Any] | None = None, *, ours: bool = True, **args: Any
+) -> dict[str, Any]:
+    return tracking_options(operation, args, TASK_VARS if task_vars is None else task_vars, ours=ours)
+
+
+def test_a_task_for_a_host_gets_its_run_and_its_host() -> None:
+    assert filled_in(system_drive_space.OPERATION) == {**OF_RUN, **OF_HOST}
+
+
+def test_only_options_that_the_module_has_are_filled_in() -> None:
+    assert filled_in(host_admission.OPERATION) == {**OF_RUN, "host": ID, "fence": 7, "region": REGION}
+    assert filled_in(patch_report.OPERATION) == OF_RUN
+    assert filled_in(fleet_info.OPERATION) == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "about_a_host"),
+    [("opened", False), ("closed", False), ("lost_hosts", False), ("host_done", True), ("tasks_begun", True)],
+)
+def test_a_task_for_the_whole_run_gets_no_host(state: str, about_a_host: bool) -> None:
+    assert ("host" in filled_in(patch_run.OPERATION, state=state)) is about_a_host
+
+
+def test_what_a_task_names_itself_stays() -> None:
+    given = filled_in(instance_power.OPERATION, region="us-east-1", ledger="other.sqlite", fence=3)
+    assert given == {"run_id": RUN, "host": ID, "instance_id": ID}
+
+
+def test_a_task_for_another_host_gets_nothing_of_this_one() -> None:
+    assert filled_in(instance_power.OPERATION, host="i-0fedcba9876543210") == OF_RUN
+
+
+def test_a_task_for_another_run_gets_no_host_and_no_fence() -> None:
+    assert filled_in(instance_power.OPERATION, run_id="another") == {"ledger": LEDGER}
+
+
+def test_a_command_for_another_instance_keeps_its_own_region() -> None:
+    """It belongs to the host whose workflow it is part of, so it ends with that host's lease."""
+    assert filled_in(ssm_command.OPERATION, instance_id="i-0fedcba9876543210") == {**OF_RUN, "host": ID, "fence": 7}
+
+
+def test_a_host_without_an_id_goes_by_its_key() -> None:
+    hall = {**TASK_VARS, "patch__host": {"key": "hall-01", "instance_id": None, "region": None, "fence": 2}}
+    assert filled_in(windows_script.OPERATION, hall) == {
+        **OF_RUN,
+        "host": "hall-01",
+        "fence": 2,
+        "instance_id": "hall-01",
+    }
+
+
+@pytest.mark.parametrize("task_vars", [{}, {"patch_ledger": ""}], ids=str)
+def test_without_a_run_nothing_is_filled_in(task_vars: dict[str, Any]) -> None:
+    assert filled_in(ssm_command.OPERATION, task_vars) == {}
+
+
+def test_commands_and_scripts_of_users_belong_to_the_run_and_other_operations_of_theirs_do_not() -> None:
+    """Their failure may be one that the user's own task ignores or rescues, so it must not be the host's."""
+    for operation in (ssm_command.OPERATION, windows_script.OPERATION):
+        assert filled_in(operation, ours=False) == {**OF_RUN, **OF_HOST}
+    assert filled_in(system_drive_space.OPERATION, ours=False) == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "ours"),
+    [
+        (f"{COLLECTION}/roles/patch/tasks/host.yml:2", True),
+        (f"{COLLECTION}-of-mine/drain.yml:2", False),
+        ("/home/me/drain.yml:1", False),
+        (None, False),
+    ],
+)
+def test_a_task_of_the_collection_is_known_by_its_file(path: str | None, ours: bool) -> None:
+    assert is_ours(path) is ours
