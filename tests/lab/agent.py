@@ -12,6 +12,7 @@ from functools import partial
 from typing import Protocol
 
 from lab.guest import Guest
+from lab.lagged import Lagged
 from lab.scenario import HostSpec
 from lab.sim import Process, Signal, Simulation, Steps
 
@@ -55,6 +56,15 @@ class Job(Protocol):
     def cancelled(self) -> None: ...
 
 
+@dataclass(frozen=True)
+class Link:
+    """The agent's connection with the service: since when (lab seconds), or when the last one was heard of."""
+
+    connected: bool
+    connected_at: float
+    last_ping: datetime | None
+
+
 class Execution:
     """One job under way on the host; a reboot that it asked for itself does not end it."""
 
@@ -93,10 +103,8 @@ class Agent:
         self._busy_changed = busy_changed
         self._lost = spec.agent in ("never", "no_role", "stale")
         self._known = spec.agent not in ("never", "no_role")
-        self.connected = False
         self.registered = spec.agent == "stale"  # with the service, since the last power-on
-        self._connected_at = 0.0
-        self._last_ping: datetime | None = sim.time - STALE_PING if spec.agent != "never" else None
+        self.link = Lagged(Link(False, 0.0, sim.time - STALE_PING if spec.agent != "never" else None))
         self._waiting: list[Job] = []
         self._untold: list[Callable[[], None]] = []
         self._coming: Process | None = None
@@ -110,20 +118,27 @@ class Agent:
         return self._known
 
     @property
-    def last_ping(self) -> datetime | None:
-        if self.connected:
-            pings = int((self._sim.now - self._connected_at) // PING_EVERY_SECONDS)
-            seconds = self._connected_at + pings * PING_EVERY_SECONDS
-            self._last_ping = self._sim.clock.start + timedelta(seconds=seconds)
-        return self._last_ping
+    def connected(self) -> bool:
+        return self.link.latest.connected
 
-    @property
-    def ping_status(self) -> str:
+    def last_ping_at(self, at: float) -> datetime | None:
+        """The last ping before that lab second."""
+        link = self.link.seen(at)
+        if not link.connected:
+            return link.last_ping
+        pings = int((at - link.connected_at) // PING_EVERY_SECONDS)
+        return self._date(link.connected_at + pings * PING_EVERY_SECONDS)
+
+    def ping_status_at(self, at: float) -> str:
+        """What the service calls the node at that lab second."""
         if self.spec.agent == "stale":
             return "Online"
-        ping = self.last_ping
-        silent = ping is None or (self._sim.time - ping).total_seconds() >= SILENT_AFTER_SECONDS
+        ping = self.last_ping_at(at)
+        silent = ping is None or (self._date(at) - ping).total_seconds() >= SILENT_AFTER_SECONDS
         return "ConnectionLost" if silent else "Online"
+
+    def _date(self, seconds: float) -> datetime:
+        return self._sim.clock.start + timedelta(seconds=seconds)
 
     @property
     def busy(self) -> bool:
@@ -136,8 +151,8 @@ class Agent:
         """It has been running since before the scenario began."""
         if self._lost or not self.guest.up:
             return
-        self._connected_at = -self._random.uniform(0, PING_EVERY_SECONDS)
-        self.connected = self.registered = True
+        self._link_up(-self._random.uniform(0, PING_EVERY_SECONDS))
+        self.registered = True
 
     def guest_up(self, after_reboot: bool) -> None:
         if after_reboot and self.spec.agent == "lost_after_reboot":
@@ -151,8 +166,8 @@ class Agent:
         self._connect()
 
     def _connect(self) -> None:
-        self._connected_at = self._sim.now
-        self.connected = self.registered = self._known = True
+        self._link_up(self._sim.now)
+        self.registered = self._known = True
         self._announce("online")
         untold, self._untold = self._untold, []
         for tell in untold:
@@ -183,8 +198,11 @@ class Agent:
         """The agent's process ends; programs that it has started go on."""
         if self._coming:
             self._coming.stop()
-        self._last_ping = self.last_ping
-        self.connected = False
+        now = self._sim.now
+        self.link.set(Link(False, now, self.last_ping_at(now)), now)
+
+    def _link_up(self, since: float) -> None:
+        self.link.set(Link(True, since, None), since)
 
     def reconnect(self) -> None:
         """Somebody starts the agent again."""

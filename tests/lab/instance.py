@@ -37,6 +37,10 @@ class PowerView:
     reason: tuple[str, str] | None = None
     transition_reason: str = ""
 
+    @property
+    def on(self) -> bool:
+        return self.state in ("pending", "running", "stopping")
+
 
 class Powered(Protocol):
     """What the instance gives power to."""
@@ -96,7 +100,7 @@ class Instance:
 
     @property
     def on(self) -> bool:
-        return self.state in ("pending", "running", "stopping")
+        return self.view.latest.on
 
     def start(self, by_us: bool) -> None:
         """From ``stopped``."""

@@ -17,7 +17,6 @@ ACCOUNT = frozenset(
     {
         "target_tags",
         "partition",
-        "stale_reads",
         "scp",
         "accounts",
         "alarms",

@@ -59,6 +59,7 @@ class Account:
     buckets: bool = False
     deny: tuple[str, ...] = ()
     controller_clock_seconds: float = 0
+    stale_reads: float = 0
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from lab.lagged import Lag, Lagged
@@ -16,6 +16,17 @@ DAY = timedelta(hours=24)
 UNDER_WAY = ("modifying", "optimizing")
 
 
+PROGRESS = {"modifying": 0, "optimizing": 50, "completed": 100, "failed": 0}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How far a modification is."""
+
+    state: str
+    ended_at: datetime | None = None
+
+
 @dataclass
 class Modification:
     """One ModifyVolume; sizes in GiB. Readers of the account see it from ``visible_at`` on (lab seconds)."""
@@ -24,12 +35,11 @@ class Modification:
     target_gib: int
     started_at: datetime
     visible_at: float
-    state: str = "modifying"
-    ended_at: datetime | None = None
+    stages: Lagged[Stage] = field(default_factory=lambda: Lagged(Stage("modifying")))
 
     @property
-    def progress(self) -> int:
-        return {"modifying": 0, "optimizing": 50, "completed": 100, "failed": 0}[self.state]
+    def state(self) -> str:
+        return self.stages.latest.state
 
 
 class EbsVolume:
@@ -47,7 +57,7 @@ class EbsVolume:
     ) -> None:
         self.id = volume_id
         self.device = device
-        self.size_gib = size_gib
+        self.sizes = Lagged(size_gib)
         self.spec = spec
         self.encrypted = host.kms != "none"
         self.tags = Lagged(dict(host.tags) if spec.tagged else {})
@@ -60,7 +70,11 @@ class EbsVolume:
         """One that was made, and ended, in the hours before the scenario began."""
         start = self._sim.time - timedelta(hours=20) + timedelta(hours=4 * number)
         end = start + timedelta(hours=1)
-        return Modification(self.size_gib, self.size_gib, start, 0.0, "completed", end)
+        return Modification(self.size_gib, self.size_gib, start, 0.0, Lagged(Stage("completed", end)))
+
+    @property
+    def size_gib(self) -> int:
+        return self.sizes.latest
 
     @property
     def serial(self) -> str:
@@ -85,10 +99,9 @@ class EbsVolume:
     def _carry_out(self, modification: Modification) -> Steps[None]:
         yield self.spec.modifying_seconds
         if self.spec.result == "failed":
-            modification.state = "failed"
-        else:
-            self.size_gib = modification.target_gib
-            modification.state = "optimizing"
-            yield self.spec.optimizing_seconds
-            modification.state = "completed"
-        modification.ended_at = self._sim.time
+            modification.stages.set(Stage("failed", self._sim.time), self._sim.now)
+            return
+        self.sizes.set(modification.target_gib, self._sim.now)
+        modification.stages.set(Stage("optimizing"), self._sim.now)
+        yield self.spec.optimizing_seconds
+        modification.stages.set(Stage("completed", self._sim.time), self._sim.now)

@@ -31,6 +31,7 @@ from lab.aws.errors import AwsError, not_implemented
 from lab.aws.faults import ArmedFault, Faults
 from lab.aws.gate import SERVICE, Gate
 from lab.aws.logs import LogSink
+from lab.aws.replicas import Replicas
 from lab.aws.request import OTHER, Operation, Request, Result
 from lab.aws.ssm_commands import CommandCentre
 from lab.aws.ssm_patches import PatchManager
@@ -76,6 +77,7 @@ class Account:
         self.roles = roles.Roles(self.stacks)
         self.gate = Gate(world, world.scenario.account, self.roles.statements_of)
         self.faults = Faults(world)
+        self.replicas = Replicas(world.scenario.account)
         self.logs = logs
         self.guests: Guests = ModelGuests()
         self.snapshots: dict[str, ebs.Snapshot] = {}

@@ -16,7 +16,7 @@ from lab.aws.filters import Getter, select
 from lab.aws.request import ACCOUNT_ID, Operation, Request, Result, page
 from lab.aws.rights import key_arn
 from lab.lagged import Lagged
-from lab.volume import EbsVolume, Modification
+from lab.volume import PROGRESS, EbsVolume, Modification
 from lab.world import Host
 
 MODIFICATIONS_A_DAY = 4
@@ -58,14 +58,14 @@ def _find(request: Request, ids: list[str]) -> list[Attached]:
 
 
 def describe_volumes(request: Request) -> Result:
-    now = request.sim.now
+    now = request.seen_at
     getters: dict[str, Getter[Attached]] = {
         "attachment.device": lambda pair: [pair[1].device],
         "attachment.instance-id": lambda pair: [pair[0].id or ""],
         "attachment.status": lambda pair: ["attached"],
         "availability-zone": lambda pair: [pair[0].spec.region + pair[0].spec.az],
         "encrypted": lambda pair: [str(pair[1].encrypted).lower()],
-        "size": lambda pair: [str(pair[1].size_gib)],
+        "size": lambda pair: [str(pair[1].sizes.seen(now))],
         "status": lambda pair: ["in-use"],
         "volume-id": lambda pair: [pair[1].id],
         "volume-type": lambda pair: [pair[1].spec.type],
@@ -81,7 +81,7 @@ def _volume(now: float, host: Host, volume: EbsVolume) -> dict[str, Any]:
     key = {"KmsKeyId": key_arn(host.spec.region)}
     return {
         "VolumeId": volume.id,
-        "Size": volume.size_gib,
+        "Size": volume.sizes.seen(now),
         "VolumeType": volume.spec.type,
         "State": "in-use",
         "AvailabilityZone": host.spec.region + host.spec.az,
@@ -126,7 +126,7 @@ def modify_volume(request: Request) -> Result:
             "You've reached the maximum modification rate per volume limit. Wait before you modify the volume "
             f"{volume.id} again.",
         )
-    return {"VolumeModification": _modification(volume, volume.modify(size))}
+    return {"VolumeModification": _modification(request.sim.now, volume, volume.modify(size))}
 
 
 def describe_volumes_modifications(request: Request) -> Result:
@@ -135,7 +135,7 @@ def describe_volumes_modifications(request: Request) -> Result:
     pairs = _find(request, ids) if ids else _volumes(request)
     found = []
     for _host, volume in pairs:
-        seen = [entry for entry in volume.modifications if entry.visible_at <= request.sim.now]
+        seen = [entry for entry in volume.modifications if entry.visible_at <= request.seen_at]
         if seen:
             found.append((volume, seen[-1]))
         elif ids:
@@ -143,27 +143,28 @@ def describe_volumes_modifications(request: Request) -> Result:
                 "InvalidVolumeModification.NotFound", f"Modification for volume '{volume.id}' does not exist."
             )
     getters: dict[str, Getter[tuple[EbsVolume, Modification]]] = {
-        "modification-state": lambda entry: [entry[1].state],
+        "modification-state": lambda entry: [entry[1].stages.seen(request.seen_at).state],
         "volume-id": lambda entry: [entry[0].id],
         "target-size": lambda entry: [str(entry[1].target_gib)],
         "original-size": lambda entry: [str(entry[1].original_gib)],
     }
     found = select(found, request.params.get("Filters", []), getters, lambda entry: {})
     shown, next_token = page(request, found, MAX_RESULTS)
-    return {"VolumesModifications": [_modification(*entry) for entry in shown], **next_token}
+    return {"VolumesModifications": [_modification(request.seen_at, *entry) for entry in shown], **next_token}
 
 
-def _modification(volume: EbsVolume, modification: Modification) -> dict[str, Any]:
-    ended = {"EndTime": modification.ended_at} if modification.ended_at else {}
-    failed = {"StatusMessage": "The modification failed."} if modification.state == "failed" else {}
+def _modification(at: float, volume: EbsVolume, modification: Modification) -> dict[str, Any]:
+    stage = modification.stages.seen(at)
+    ended = {"EndTime": stage.ended_at} if stage.ended_at else {}
+    failed = {"StatusMessage": "The modification failed."} if stage.state == "failed" else {}
     return {
         "VolumeId": volume.id,
-        "ModificationState": modification.state,
+        "ModificationState": stage.state,
         "OriginalSize": modification.original_gib,
         "TargetSize": modification.target_gib,
         "OriginalVolumeType": volume.spec.type,
         "TargetVolumeType": volume.spec.type,
-        "Progress": modification.progress,
+        "Progress": PROGRESS[stage.state],
         "StartTime": modification.started_at,
         **ended,
         **failed,
@@ -207,14 +208,14 @@ def describe_snapshots(request: Request) -> Result:
             raise AwsError("InvalidSnapshot.NotFound", f"The snapshot '{identifier}' does not exist.")
     found = [snapshot for snapshot in found if not ids or snapshot.id in ids]
     found = select(
-        found, request.params.get("Filters", []), getters, lambda snapshot: snapshot.tags.seen(request.sim.now)
+        found, request.params.get("Filters", []), getters, lambda snapshot: snapshot.tags.seen(request.seen_at)
     )
     shown, next_token = page(request, found, 1000)
     return {"Snapshots": [_snapshot(request, snapshot) for snapshot in shown], **next_token}
 
 
 def _snapshot_state(request: Request, snapshot: Snapshot) -> str:
-    return "completed" if request.sim.now >= snapshot.complete_from else "pending"
+    return "completed" if request.seen_at >= snapshot.complete_from else "pending"
 
 
 def _snapshot(request: Request, snapshot: Snapshot) -> dict[str, Any]:
@@ -229,7 +230,7 @@ def _snapshot(request: Request, snapshot: Snapshot) -> dict[str, Any]:
         "Progress": "100%" if state == "completed" else "0%",
         "OwnerId": ACCOUNT_ID,
         "Encrypted": False,
-        "Tags": [{"Key": key, "Value": value} for key, value in snapshot.tags.seen(request.sim.now).items()],
+        "Tags": [{"Key": key, "Value": value} for key, value in snapshot.tags.seen(request.seen_at).items()],
     }
 
 

@@ -55,12 +55,12 @@ def find_instances(request: Request, ids: list[str]) -> list[Host]:
 
 
 def tags_seen(request: Request, host: Host) -> dict[str, str]:
-    return host.tags.seen(request.sim.now)
+    return host.tags.seen(request.seen_at)
 
 
 def _state_seen(request: Request, host: Host) -> str:
     assert host.instance
-    return host.instance.view.seen(request.sim.now).state
+    return host.instance.view.seen(request.seen_at).state
 
 
 def _getters(request: Request) -> dict[str, Getter[Host]]:
@@ -127,7 +127,7 @@ def describe(request: Request, host: Host) -> dict[str, Any]:
     """One instance as the account shows it at the moment."""
     assert host.instance
     spec = host.spec
-    view = host.instance.view.seen(request.sim.now)
+    view = host.instance.view.seen(request.seen_at)
     tags = tags_seen(request, host)
     optional: dict[str, Any] = {}
     if spec.platform == "windows":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -53,6 +54,11 @@ class Request:
     def action(self) -> str:
         """The action in IAM's terms."""
         return f"{'servicequotas' if self.service == 'service-quotas' else self.service}:{self.operation}"
+
+    @functools.cached_property
+    def seen_at(self) -> float:
+        """The lab second of which this call sees the account: for a read, it may be past."""
+        return self.account.replicas.seen_at(self)
 
     @property
     def world(self) -> World:

@@ -14,7 +14,7 @@ from lab.agent import REBOOT_EXIT_CODE, Execution, Outcome
 from lab.aws.errors import AwsError, not_implemented, validation
 from lab.aws.request import Operation, Request, Result, page
 from lab.aws.ssm_documents import APPLY_PLAYBOOKS, PATCH_BASELINE, find_document
-from lab.aws.ssm_invocations import Command, Invocation, Order, limit
+from lab.aws.ssm_invocations import Command, Invocation, Order, Progress, limit
 from lab.aws.ssm_nodes import find_node, takes_commands
 from lab.sim import Steps
 from lab.world import Host
@@ -43,7 +43,7 @@ class CommandCentre:
 
     def seen(self, request: Request) -> list[Command]:
         """Those that readers see by now, the newest first."""
-        now = request.sim.now
+        now = request.seen_at
         return [
             command
             for command in reversed(self.commands.values())
@@ -54,7 +54,7 @@ class CommandCentre:
         """``faults`` are those that the command meets, by instance id."""
         world = self._account.world
         identifier = str(uuid.UUID(int=world.sim.random("command", len(self.commands)).getrandbits(128), version=4))
-        command = Command(world.sim, identifier, order, hosts, world.lag.visible_at(), self._work, self._output)
+        command = Command(world.sim, identifier, order, hosts, world.lag, self._work, self._output)
         self.commands[identifier] = command
         command.meet(faults)
         command.go_on()
@@ -83,7 +83,7 @@ class CommandCentre:
             return
         group = order.cloudwatch.get("CloudWatchLogGroupName") or f"/aws/ssm/{order.document.name}"
         plugin = order.document.steps[0].replace(":", "-")
-        for name, text in (("stdout", invocation.stdout), ("stderr", invocation.stderr)):
+        for name, text in (("stdout", invocation.now.stdout), ("stderr", invocation.now.stderr)):
             if text:
                 stream = f"{invocation.command.id}/{invocation.host.id}/{plugin}/{name}"
                 self._account.logs.write(order.region, group, stream, invocation.command.sim.time, text)
@@ -103,7 +103,7 @@ def send_command(request: Request) -> Result:
     order = _order(request)
     hosts = _nodes(request, params.get("InstanceIds", []))
     faults = request.account.faults.of_command(order.document.name, hosts) if request.by_us else {}
-    return {"Command": _command(request.account.commands.send(order, hosts, faults))}
+    return {"Command": _command(request, request.account.commands.send(order, hosts, faults))}
 
 
 def _order(request: Request) -> Order:
@@ -175,7 +175,7 @@ def list_commands(request: Request) -> Result:
         if wanted in (None, command.id) and (node is None or node in command.invocations)
     ]
     shown, next_token = page(request, found, MAX_IDS)
-    return {"Commands": [_command(command) for command in shown], **next_token}
+    return {"Commands": [_command(request, command) for command in shown], **next_token}
 
 
 def list_command_invocations(request: Request) -> Result:
@@ -191,7 +191,7 @@ def list_command_invocations(request: Request) -> Result:
     ]
     shown, next_token = page(request, found, MAX_IDS)
     details = bool(request.params.get("Details"))
-    return {"CommandInvocations": [_invocation(invocation, details) for invocation in shown], **next_token}
+    return {"CommandInvocations": [_invocation(request, invocation, details) for invocation in shown], **next_token}
 
 
 def _refuse_filters(request: Request) -> None:
@@ -213,13 +213,14 @@ def get_command_invocation(request: Request) -> Result:
     params = request.params
     command = request.account.commands.find(params["CommandId"])
     invocation = command.invocations.get(params["InstanceId"]) if command else None
-    if command is None or invocation is None or command.visible_at > request.sim.now:
+    if command is None or invocation is None or command.visible_at > request.seen_at:
         raise AwsError("InvocationDoesNotExist", "")
     steps = command.order.document.steps
     plugin = params.get("PluginName", steps[0] if len(steps) == 1 else None)
     if plugin not in steps:
         raise AwsError("InvalidPluginName", "The plugin name isn't valid.")
     ran = plugin == steps[0]
+    shown = invocation.progress.seen(request.seen_at)
     return {
         "CommandId": command.id,
         "InstanceId": invocation.host.id,
@@ -227,14 +228,14 @@ def get_command_invocation(request: Request) -> Result:
         "DocumentName": command.order.document.name,
         "DocumentVersion": "1",
         "PluginName": plugin,
-        "ResponseCode": invocation.exit_code if ran else 0,
-        "ExecutionStartDateTime": _iso(invocation.started_at),
-        "ExecutionElapsedTime": _elapsed(invocation),
-        "ExecutionEndDateTime": _iso(invocation.ended_at),
-        "Status": invocation.status if ran else "Success",
-        "StatusDetails": _spaced(invocation.details) if ran else "Success",
-        "StandardOutputContent": invocation.stdout[:STDOUT_CHARACTERS] if ran else _skipped(plugin),
-        "StandardErrorContent": invocation.stderr[:STDERR_CHARACTERS] if ran else "",
+        "ResponseCode": shown.exit_code if ran else 0,
+        "ExecutionStartDateTime": _iso(shown.started_at),
+        "ExecutionElapsedTime": _elapsed(shown),
+        "ExecutionEndDateTime": _iso(shown.ended_at),
+        "Status": shown.status if ran else "Success",
+        "StatusDetails": _spaced(shown.details) if ran else "Success",
+        "StandardOutputContent": shown.stdout[:STDOUT_CHARACTERS] if ran else _skipped(plugin),
+        "StandardErrorContent": shown.stderr[:STDERR_CHARACTERS] if ran else "",
         "CloudWatchOutputConfig": command.order.cloudwatch,
     }
 
@@ -243,10 +244,10 @@ def _iso(moment: Any) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z" if moment else ""
 
 
-def _elapsed(invocation: Invocation) -> str:
-    if not invocation.started_at or not invocation.ended_at:
+def _elapsed(shown: Progress) -> str:
+    if not shown.started_at or not shown.ended_at:
         return ""
-    return f"PT{(invocation.ended_at - invocation.started_at).total_seconds():.3f}S"
+    return f"PT{(shown.ended_at - shown.started_at).total_seconds():.3f}S"
 
 
 def _spaced(details: str) -> str:
@@ -271,7 +272,7 @@ def cancel_command(request: Request) -> Result:
     return {}
 
 
-def _command(command: Command) -> dict[str, Any]:
+def _command(request: Request, command: Command) -> dict[str, Any]:
     order = command.order
     return {
         "CommandId": command.id,
@@ -283,18 +284,19 @@ def _command(command: Command) -> dict[str, Any]:
         "InstanceIds": [host.id for host in command.hosts],
         "Targets": [],
         "RequestedDateTime": command.requested_time,
-        "Status": command.status,
-        "StatusDetails": command.details,
+        "Status": command.status_at(request.seen_at),
+        "StatusDetails": command.details_at(request.seen_at),
         "MaxConcurrency": str(order.max_concurrency),
         "MaxErrors": str(order.max_errors),
         "TimeoutSeconds": int(order.timeout_seconds),
         "CloudWatchOutputConfig": order.cloudwatch,
-        **command.counts,
+        **command.counts_at(request.seen_at),
     }
 
 
-def _invocation(invocation: Invocation, details: bool) -> dict[str, Any]:
+def _invocation(request: Request, invocation: Invocation, details: bool) -> dict[str, Any]:
     command = invocation.command
+    shown = invocation.progress.seen(request.seen_at)
     return {
         "CommandId": command.id,
         "InstanceId": invocation.host.id,
@@ -303,35 +305,35 @@ def _invocation(invocation: Invocation, details: bool) -> dict[str, Any]:
         "DocumentName": command.order.document.name,
         "DocumentVersion": "1",
         "RequestedDateTime": command.requested_time,
-        "Status": invocation.status,
-        "StatusDetails": invocation.details,
+        "Status": shown.status,
+        "StatusDetails": shown.details,
         "CloudWatchOutputConfig": command.order.cloudwatch,
-        "CommandPlugins": _plugins(invocation) if details else [],
+        "CommandPlugins": _plugins(command, shown) if details else [],
     }
 
 
-def _plugins(invocation: Invocation) -> list[dict[str, Any]]:
+def _plugins(command: Command, shown: Progress) -> list[dict[str, Any]]:
     """Empty before the node has begun; the steps for other platforms are told as skipped."""
-    if invocation.started_at is None:
+    if shown.started_at is None:
         return []
-    first, *others = invocation.command.order.document.steps
-    output = invocation.stdout
-    if invocation.stderr:
-        output += f"\n----------ERROR-------\n{invocation.stderr}"
-    times = {"ResponseStartDateTime": invocation.started_at}
-    if invocation.ended_at:
-        times["ResponseFinishDateTime"] = invocation.ended_at
+    first, *others = command.order.document.steps
+    output = shown.stdout
+    if shown.stderr:
+        output += f"\n----------ERROR-------\n{shown.stderr}"
+    times = {"ResponseStartDateTime": shown.started_at}
+    if shown.ended_at:
+        times["ResponseFinishDateTime"] = shown.ended_at
     ran = {
         "Name": first,
-        "Status": invocation.status,
-        "StatusDetails": invocation.details,
-        "ResponseCode": invocation.exit_code,
+        "Status": shown.status,
+        "StatusDetails": shown.details,
+        "ResponseCode": shown.exit_code,
         "Output": output[:LISTED_CHARACTERS],
         **times,
     }
     skipped = [
         {"Name": name, "Status": "Success", "StatusDetails": "Success", "ResponseCode": 0, "Output": _skipped(name)}
-        for name in (others if invocation.done else ())
+        for name in (others if shown.done else ())
     ]
     return [ran, *skipped]
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lab.agent import Execution, Outcome
 from lab.aws.faults import RATE_EXCEEDED
 from lab.aws.ssm_documents import Document
+from lab.lagged import Lag, Lagged
 from lab.sim import Simulation, Steps, Timer
 
 if TYPE_CHECKING:
@@ -48,25 +50,44 @@ class Order:
     region: str
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far an invocation is; times by the node's clock."""
+
+    status: str = "Pending"
+    details: str = "Pending"
+    exit_code: int = NO_RESPONSE_CODE
+    stdout: str = ""
+    stderr: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.status in DONE
+
+
 class Invocation:
     """One command on one node, as the service knows it."""
 
     def __init__(self, command: Command, host: Host) -> None:
         self.command = command
         self.host = host
-        self.status = "Pending"
-        self.details = "Pending"
-        self.exit_code = NO_RESPONSE_CODE
-        self.stdout = ""
-        self.stderr = ""
-        self.started_at: datetime | None = None
-        self.ended_at: datetime | None = None
+        self.progress = Lagged(Progress())
         self.sent = False
         self._delivery: Timer | None = None
 
     @property
+    def now(self) -> Progress:
+        return self.progress.latest
+
+    @property
     def done(self) -> bool:
-        return self.status in DONE
+        return self.now.done
+
+    def _become(self, **changes: Any) -> None:
+        """Readers see it a little later."""
+        self.progress.set(dataclasses.replace(self.now, **changes), self.command.lag.visible_at())
 
     @property
     def timeout_seconds(self) -> float:
@@ -104,7 +125,7 @@ class Invocation:
             self.host.agent.submit(self)
 
     def _not_delivered(self) -> None:
-        if self.started_at is None and not self.done:
+        if self.now.started_at is None and not self.done:
             self.host.agent.withdraw(self)
             there = self.host.instance is None or self.host.instance.state == "running"
             if there:
@@ -125,11 +146,11 @@ class Invocation:
     def cancel(self) -> None:
         if self.done:
             return
-        if self.started_at is None:
+        if self.now.started_at is None:
             self.host.agent.withdraw(self)
             self._end("Cancelled", "Cancelled")
         else:
-            self.status = self.details = "Cancelling"
+            self._become(status="Cancelling", details="Cancelling")
             self.host.agent.cancel(self)
 
     # ---- what the agent does and tells
@@ -142,15 +163,13 @@ class Invocation:
             return
         if self._delivery:
             self._delivery.cancel()
-        self.started_at = self._by_its_clock()
-        self.status = self.details = "InProgress"
+        self._become(status="InProgress", details="InProgress", started_at=self._by_its_clock())
 
     def ended(self, outcome: Outcome) -> None:
         if self.done:
             return
-        self.exit_code, self.stdout, self.stderr = outcome.exit_code, outcome.stdout, outcome.stderr
         status = "Failed" if outcome.exit_code else "Success"
-        self._end(status, status)
+        self._end(status, status, exit_code=outcome.exit_code, stdout=outcome.stdout, stderr=outcome.stderr)
         self.command.output(self)
 
     def timed_out(self) -> None:
@@ -161,12 +180,11 @@ class Invocation:
         if not self.done:
             self._end("Cancelled", "Cancelled")
 
-    def _end(self, status: str, details: str) -> None:
+    def _end(self, status: str, details: str, **output: Any) -> None:
         if self._delivery:
             self._delivery.cancel()
-        self.status, self.details = status, details
-        if self.started_at:
-            self.ended_at = self._by_its_clock()
+        ended_at = self._by_its_clock() if self.now.started_at else None
+        self._become(status=status, details=details, ended_at=ended_at, **output)
         self.command.go_on()
 
     def _by_its_clock(self) -> datetime:
@@ -186,14 +204,15 @@ class Command:
         identifier: str,
         order: Order,
         hosts: list[Host],
-        visible_at: float,
+        lag: Lag,
         work: Work,
         output: Callable[[Invocation], None],
     ) -> None:
         self.sim = sim
         self.id = identifier
         self.order = order
-        self.visible_at = visible_at
+        self.lag = lag
+        self.visible_at = lag.visible_at()
         self.work = work
         self.output = output
         self.requested_at = sim.now
@@ -215,8 +234,8 @@ class Command:
     def go_on(self) -> None:
         """Send what may be sent now; after too many errors, end what no node has taken yet."""
         invocations = list(self.invocations.values())
-        errors = sum(one.done and one.details not in (*NOT_AN_ERROR, *NEVER_RAN) for one in invocations)
-        waiting = [one for one in invocations if one.started_at is None and not one.done]
+        errors = sum(one.done and one.now.details not in (*NOT_AN_ERROR, *NEVER_RAN) for one in invocations)
+        waiting = [one for one in invocations if one.now.started_at is None and not one.done]
         if errors > self.order.max_errors:
             if waiting:
                 waiting[0].terminate()  # which comes back here for the next
@@ -231,30 +250,31 @@ class Command:
             if not ids or identifier in ids:
                 invocation.cancel()
 
-    @property
-    def status(self) -> str:
+    def status_at(self, at: float) -> str:
         """Success also when a node could not be reached: each invocation has to be judged by itself."""
         if self.rate_exceeded:
             return "Cancelled"
-        states = [one.status for one in self.invocations.values()]
+        shown = self._shown(at)
+        states = [one.status for one in shown]
         if set(states) == {"Pending"}:
             return "Pending"
         if not set(states) <= set(DONE):
             return "Cancelling" if self.cancelling else "InProgress"
         if "Cancelled" in states:
             return "Cancelled"
-        failures = [one for one in self.invocations.values() if one.details not in NOT_AN_ERROR]
+        failures = [one for one in shown if one.details not in NOT_AN_ERROR]
         if failures:
             return "TimedOut" if all(one.status == "TimedOut" for one in failures) else "Failed"
         return "Success" if "Success" in states else states[0]
 
-    @property
-    def details(self) -> str:
-        return "Rate Exceeded" if self.rate_exceeded else self.status
+    def details_at(self, at: float) -> str:
+        return "Rate Exceeded" if self.rate_exceeded else self.status_at(at)
 
-    @property
-    def counts(self) -> dict[str, int]:
-        invocations = list(self.invocations.values())
+    def _shown(self, at: float) -> list[Progress]:
+        return [one.progress.seen(at) for one in self.invocations.values()]
+
+    def counts_at(self, at: float) -> dict[str, int]:
+        invocations = self._shown(at)
         return {
             "TargetCount": len(self.hosts),
             "CompletedCount": sum(one.done for one in invocations),

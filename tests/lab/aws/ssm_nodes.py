@@ -18,7 +18,7 @@ DEFAULT_HOST_MANAGEMENT = "/ssm/managed-instance/default-ec2-instance-management
 DEFAULT_PAGE, LARGEST_PAGE = 10, 50
 
 
-def is_listed(host: Host) -> bool:
+def is_listed(request: Request, host: Host) -> bool:
     """Whether the service shows this node: it has registered, and it is not switched off.
 
     A "stale" one stays as it was last seen, whatever its power.
@@ -27,7 +27,7 @@ def is_listed(host: Host) -> bool:
         return False
     if host.instance is None or host.spec.agent == "stale":
         return True
-    return host.instance.on
+    return host.instance.view.seen(request.seen_at).on
 
 
 def takes_commands(host: Host) -> bool:
@@ -52,7 +52,7 @@ def describe_instance_information(request: Request) -> Result:
     nodes = [
         host
         for host in request.world.hosts.values()
-        if host.id and host.spec.region == request.region and is_listed(host)
+        if host.id and host.spec.region == request.region and is_listed(request, host)
     ]
     for key, values in _conditions(params):
         test = _test(request, key)
@@ -70,12 +70,12 @@ def _conditions(params: dict[str, Any]) -> list[tuple[str, list[str]]]:
 
 
 def _test(request: Request, key: str) -> Callable[[Host, list[str]], bool]:
-    now = request.sim.now
+    now = request.seen_at
     if key.startswith("tag:"):
         return lambda host, values: host.tags.seen(now).get(key.removeprefix("tag:")) in values
     tests: dict[str, Callable[[Host, list[str]], bool]] = {
         "InstanceIds": lambda host, values: host.id in values,
-        "PingStatus": lambda host, values: host.agent.ping_status in values,
+        "PingStatus": lambda host, values: host.agent.ping_status_at(now) in values,
         "PlatformTypes": lambda host, values: _platform(host) in values,
         "ResourceType": lambda host, values: _resource_type(host) in values,
         "tag-key": lambda host, values: any(value in host.tags.seen(now) for value in values),
@@ -101,12 +101,12 @@ def _information(request: Request, host: Host) -> dict[str, Any]:
             "ActivationId": "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0",
             "IamRole": "service-role/HybridNodes",
             "RegistrationDate": request.sim.clock.start - timedelta(days=90),
-            "Name": host.tags.seen(request.sim.now).get("Name", host.name),
+            "Name": host.tags.seen(request.seen_at).get("Name", host.name),
         }
     return {
         "InstanceId": host.id,
-        "PingStatus": host.agent.ping_status,
-        "LastPingDateTime": host.agent.last_ping,
+        "PingStatus": host.agent.ping_status_at(request.seen_at),
+        "LastPingDateTime": host.agent.last_ping_at(request.seen_at),
         "AgentVersion": "3.3.2299.0",
         "IsLatestVersion": True,
         "PlatformType": _platform(host),
@@ -124,7 +124,8 @@ def get_connection_status(request: Request) -> Result:
     """Live, unlike the pings; an unknown target is simply not connected."""
     target = request.params["Target"]
     host = find_node(request, target)
-    return {"Target": target, "Status": "connected" if host and host.agent.connected else "notconnected"}
+    connected = bool(host and host.agent.link.seen(request.seen_at).connected)
+    return {"Target": target, "Status": "connected" if connected else "notconnected"}
 
 
 def get_service_setting(request: Request) -> Result:

@@ -211,7 +211,7 @@ def describe_instance_patch_states(request: Request) -> Result:
             "equal to 50"
         )
     nodes = [node for node in (find_node(request, identifier) for identifier in ids) if node]
-    found = [(node, record) for node in nodes if (record := _shown(request, node).states.seen(request.sim.now))]
+    found = [(node, record) for node in nodes if (record := _shown(request, node).states.seen(request.seen_at))]
     shown, next_token = page(request, found, 100)
     return {"InstancePatchStates": [_state(request, *pair) for pair in shown], **next_token}
 
@@ -225,7 +225,7 @@ def _state(request: Request, host: Host, record: PatchRecord) -> dict[str, Any]:
     counts = {f"{state}Count": record.count(state) for state in STATES if state != "NotApplicable"}
     return {
         "InstanceId": host.id,
-        "PatchGroup": _patch_group(host.tags.seen(request.sim.now)),
+        "PatchGroup": _patch_group(host.tags.seen(request.seen_at)),
         "BaselineId": BASELINE_ID,
         "SnapshotId": record.snapshot_id,
         "OwnerInformation": "",
@@ -260,7 +260,7 @@ def _kind(update: Update) -> str:
 def describe_instance_patches(request: Request) -> Result:
     """The patches of one node, filtered by State, Classification, Severity or KBId; no HRESULT anywhere."""
     host = _node(request, request.params["InstanceId"])
-    record = _shown(request, host).patches.seen(request.sim.now)
+    record = _shown(request, host).patches.seen(request.seen_at)
     rows = [_patch(host, record, kb, state) for kb, state in record.patches.items()] if record else []
     for entry in request.params.get("Filters", []):
         if entry["Key"] not in ("State", "Classification", "Severity", "KBId"):
@@ -298,7 +298,7 @@ def list_compliance_items(request: Request) -> Result:
     rows: list[dict[str, Any]] = []
     for identifier in params.get("ResourceIds", []):
         host = _node(request, identifier)
-        record = _shown(request, host).items.seen(request.sim.now)
+        record = _shown(request, host).items.seen(request.seen_at)
         if record and not record.failed_search:
             rows += [_compliance_item(host, record, kb, state) for kb, state in record.patches.items()]
     shown, next_token = page(request, rows, 50)

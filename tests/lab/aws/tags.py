@@ -67,7 +67,7 @@ def delete_tags(request: Request) -> Result:
 
 def describe_tags(request: Request) -> Result:
     """Of instances and volumes, one tag a row."""
-    now = request.sim.now
+    now = request.seen_at
     owners = [(host.id, "instance", host.tags) for host in instances_in(request)]
     owners += [(volume.id, "volume", volume.tags) for host in instances_in(request) for volume in host.volumes]
     rows = [

@@ -46,7 +46,7 @@ class FakeLab:
         self.ledgers: list[Path | None] = []
         self.waits: list[float] = []
         self.passed = 0.0
-        self.clock = SimpleNamespace(seconds=lambda: self.passed, env_value=lambda: "60,0,0")
+        self.clock = SimpleNamespace(seconds=lambda: self.passed, env_value=lambda _ahead: "60,0,0")
         self.running = False
         self.steps = 0
         self.secrets = ["password"]
