@@ -2,30 +2,41 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One way to talk to AWS: every call is repeated by our clock while its error is a passing one."""
+"""How AWS is called: reads are repeated until they are answered, changes only where they were provably not done.
+
+The operations themselves are functions in the modules beside this one (ec2, ssm, …), typed by boto3-stubs.
+Sources: AWS Builders' Library ("Timeouts, retries, and backoff with jitter"; "Making retries safe with idempotent APIs").
+"""
 
 from __future__ import annotations
 
 import difflib
 import random
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from .._base.clock import Clock
 from .._base.errors import PatchFleetError
 from .connect import HAS_BOTO3, Connection, known_regions
-from .errors import EXPIRED, AwsError, from_client_error, is_retryable, not_valid
+from .errors import EXPIRED, AwsError, NotReached, Unanswered, action_of, from_client_error, not_valid
 
 if HAS_BOTO3:
     import botocore
     import botocore.exceptions
+    import botocore.parsers
 
     # Not all of botocore's ConnectionError: a certificate that does not fit (SSLError) will not fit later either.
-    UNREACHABLE = (
-        botocore.exceptions.HTTPClientError,
+    NOT_SENT = (
         botocore.exceptions.EndpointConnectionError,
         botocore.exceptions.ConnectTimeoutError,
         botocore.exceptions.ProxyConnectionError,
+    )
+    NO_ANSWER = (
+        botocore.exceptions.HTTPClientError,  # a read timeout and a closed connection among them
+        botocore.exceptions.IncompleteReadError,
+        botocore.parsers.ResponseParserError,
     )
 
     NOT_RENEWED = (
@@ -39,17 +50,73 @@ if HAS_BOTO3:
 RETRY_BUDGET_SECONDS = 600.0
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
-READING = ("describe_", "list_", "get_", "simulate_")
-"""Operations that begin so change nothing; every other one does."""
+READING = ("describe_", "list_", "get_", "simulate_", "batch_get_", "query")
+"""Operations that begin so change nothing; every other one does, unless it is asked with DryRun."""
+
+C = TypeVar("C")
+P = TypeVar("P", bound=Mapping[str, Any])
+
+
+class Service(Generic[C]):
+    """A service by boto3's name, with the type of its client."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class Caller(Protocol):
+    """What a call asks of the operation of a run that makes it."""
+
+    def before_change(self) -> None:
+        """Asked right before each attempt of a change; may raise."""
+
+    def pause(self, seconds: float) -> None:
+        """Wait between two attempts."""
+
+    def retry_until(self) -> float | None:
+        """When the caller's own time is over, in seconds since 1970: no attempt is repeated after it."""
+
+
+class _NoCaller:
+    def __init__(self, clock: Clock) -> None:
+        self.pause = clock.sleep
+
+    def before_change(self) -> None:
+        """Nothing is asked."""
+
+    def retry_until(self) -> None:
+        """There is no end but that of the budget."""
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One call of an operation, named as boto3 does (``start_instances``).
+
+    Attributes:
+        changes: it changes something.
+        idempotent: doing it twice is doing it once, so it is repeated although an attempt got no answer.
+    """
+
+    service: str
+    operation: str
+    parameters: dict[str, Any]
+    resource: str | None
+    changes: bool
+    idempotent: bool
+
+    @property
+    def action(self) -> str:
+        """The IAM action."""
+        return action_of(self.service, "".join(part.capitalize() for part in self.operation.split("_")))
 
 
 class Aws:
-    """Calls AWS in one region, patiently.
+    """Calls AWS in one region.
 
-    Throttling, outages and lost connections are repeated for PATIENCE_SECONDS with a pause that doubles and is drawn at
-    random ("full jitter", AWS Builders' Library); everything else is raised as AwsError at once. So is an endpoint that
-    cannot be reached in a region that botocore does not know, which is a typo more often than an outage. ``before_change``
-    is asked right before each attempt of a call that changes something, and may raise.
+    What may pass (throttling, a connection that was refused; for reads also a lost answer and an error inside AWS) is repeated
+    for RETRY_BUDGET_SECONDS, and never after the caller's own deadline, with a pause that doubles and is drawn at random
+    ("full jitter"). Everything else is raised at once. So is an endpoint that cannot be reached in a region that botocore does
+    not know, which is a typo more often than an outage.
     """
 
     def __init__(
@@ -57,14 +124,14 @@ class Aws:
         connection: Connection,
         clock: Clock,
         region: str | None = None,
-        before_change: Callable[[], None] = lambda: None,
+        caller: Caller | None = None,
         retry_budget_seconds: float = RETRY_BUDGET_SECONDS,
     ) -> None:
         self._retry_budget_seconds = retry_budget_seconds
         self._connection = connection
         self._clock = clock
         self._region = region or connection.region
-        self._before_change = before_change
+        self._caller = caller or _NoCaller(clock)
         self._random = random.Random()
 
     @property
@@ -91,65 +158,125 @@ class Aws:
         """The same credentials in another region."""
         if not region or region == self._region:
             return self
-        return Aws(self._connection, self._clock, region, self._before_change, self._retry_budget_seconds)
+        return Aws(self._connection, self._clock, region, self._caller, self._retry_budget_seconds)
 
     def without_retries(self) -> Aws:
         """The same for what is only good to know: one attempt a call, since some networks have no way to every service."""
-        return Aws(self._connection, self._clock, self._region, self._before_change, 0.0)
+        return Aws(self._connection, self._clock, self._region, self._caller, 0.0)
 
-    def guarded(self, before_change: Callable[[], None]) -> Aws:
-        """The same, with a question before each change."""
-        return Aws(self._connection, self._clock, self._region, before_change, self._retry_budget_seconds)
+    def called_by(self, caller: Caller) -> Aws:
+        """The same for an operation that has a lease and a deadline."""
+        return Aws(self._connection, self._clock, self._region, caller, self._retry_budget_seconds)
 
-    def knows(self, service: str, api_operation: str, parameter: str) -> bool:
+    def knows(self, service: Service[C], api_operation: str, parameter: str) -> bool:
         """Whether the installed botocore knows a parameter of an operation."""
-        model = self._connection.client(service, self.region).meta.service_model.operation_model(api_operation)
+        model = self._connection.client(service.name, self.region).meta.service_model.operation_model(api_operation)
         return parameter in model.input_shape.members
 
-    def call(self, service: str, operation: str, resource: str | None = None, **parameters: Any) -> dict[str, Any]:
-        """The answer of an API operation, named as boto3 does (``start_instances``).
+    def read(self, service: Service[C], resource: str | None = None) -> C:
+        """The service's client for operations that change nothing; ``resource`` names in errors what a call is about.
 
-        Raises:
-            AwsError: the call failed for good; ``resource`` names in its text what the call was about.
-            PatchFleetError: no or unusable credentials, or AWS could not be reached.
+        Its operations raise AwsError for what AWS refuses, NotReached where no answer came in time, and PatchFleetError for
+        credentials that are missing or cannot be used.
         """
-        deadline = self._clock.now() + self._retry_budget_seconds
-        pause = FIRST_PAUSE_SECONDS
-        renewed = False
+        return cast("C", _Operations(self, service.name, resource, changes=False, idempotent=False))
+
+    def change(self, service: Service[C], resource: str | None = None, *, idempotent: bool = False) -> C:
+        """The service's client for an operation that changes something.
+
+        An operation raises AwsError only where AWS refused it, and Unanswered where an attempt was sent and got no answer. One
+        that is ``idempotent`` is repeated then; if AWS refuses it later, the AwsError says so (``after_unanswered``).
+        """
+        return cast("C", _Operations(self, service.name, resource, changes=True, idempotent=idempotent))
+
+    def perform(self, call: _Call) -> dict[str, Any]:
+        """The answer of a call; see ``read`` and ``change`` for what it raises."""
+        deadline = self._deadline()
+        pause, renewed = FIRST_PAUSE_SECONDS, False
+        unanswered: Unanswered | None = None
         while True:
-            error = None
-            if not operation.startswith(READING) and not parameters.get("DryRun"):
-                self._before_change()
+            if call.changes:
+                self._caller.before_change()
             try:
-                client = self._connection.client(service, self.region)
-                return dict(getattr(client, operation)(**parameters))
-            except botocore.exceptions.ClientError as failure:
-                api_operation = failure.operation_name
-                error = from_client_error(service, api_operation, dict(failure.response), resource)
-                status = failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
-                if error.aws_code in EXPIRED and not renewed and self._connection.renew():
-                    renewed = True
-                    continue
-                if not is_retryable(error.aws_code, status) or self._clock.now() >= deadline:
-                    raise error from failure
-            except UNREACHABLE as failure:
-                unknown = _unknown_region(self.region)
-                if unknown or self._clock.now() >= deadline:
-                    raise PatchFleetError(f"AWS cannot be reached: {failure}{unknown}", "aws_unreachable") from failure
-            except (botocore.exceptions.BotoCoreError, RuntimeError) as failure:
-                raise _message(failure, f"{service} {operation}") from failure
-            self._clock.sleep(self._random.uniform(pause / 2, pause))
+                return self._attempt(call)
+            except (AwsError, NotReached, Unanswered) as error:
+                failed = error
+            if isinstance(failed, AwsError) and failed.aws_code in EXPIRED and not renewed and self._connection.renew():
+                renewed = True
+                continue
+            if isinstance(failed, Unanswered):
+                unanswered = failed
+            self._refuse_repetition(call, failed, unanswered, deadline)
+            left = max(deadline - self._clock.now(), 0.0)
+            self._caller.pause(min(self._random.uniform(pause / 2, pause), left))
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
-    def rows(self, service: str, operation: str, key: str, **parameters: Any) -> Iterator[dict[str, Any]]:
-        """All entries under ``key`` of an operation that answers in pages."""
-        token: dict[str, Any] = {}
-        while True:
-            page = self.call(service, operation, **parameters, **token)
-            yield from page.get(key, [])
-            if not page.get("NextToken"):
-                return
-            token = {"NextToken": page["NextToken"]}
+    def _deadline(self) -> float:
+        own, callers = self._clock.now() + self._retry_budget_seconds, self._caller.retry_until()
+        return own if callers is None else min(own, callers)
+
+    def _refuse_repetition(
+        self, call: _Call, failed: AwsError | NotReached | Unanswered, unanswered: Unanswered | None, deadline: float
+    ) -> None:
+        """Raises what the call ends with, unless it may be repeated."""
+        if isinstance(failed, AwsError):
+            failed.after_unanswered = unanswered is not None
+            if not failed.is_retryable:
+                raise failed
+        if isinstance(failed, NotReached) and _unknown_region(self.region):
+            raise failed
+        if self._clock.now() >= deadline or (unanswered and not call.idempotent):
+            raise unanswered or failed
+
+    def _attempt(self, call: _Call) -> dict[str, Any]:
+        """Raises AwsError, NotReached, Unanswered (of a change), or PatchFleetError for what no later attempt mends."""
+        try:
+            client = self._connection.client(call.service, self.region)
+            return dict(getattr(client, call.operation)(**call.parameters))
+        except botocore.exceptions.ClientError as failure:
+            operation, answer = failure.operation_name, dict(failure.response)
+            error = from_client_error(call.service, operation, answer, call.resource)
+            if call.changes and error.may_be_done:
+                raise Unanswered(error.action, call.resource, error.reason) from failure
+            raise error from failure
+        except NOT_SENT as failure:
+            raise NotReached(f"{failure}{_unknown_region(self.region)}") from failure
+        except NO_ANSWER as failure:
+            if call.changes:
+                raise Unanswered(call.action, call.resource, str(failure)) from failure
+            raise NotReached(f"{failure}{_unknown_region(self.region)}") from failure
+        except (botocore.exceptions.BotoCoreError, RuntimeError) as failure:
+            raise _message(failure, f"{call.service} {call.operation}") from failure
+
+
+class _Operations:
+    """Stands in for a boto3 client: its operations go through ``Aws.perform``."""
+
+    def __init__(self, aws: Aws, service: str, resource: str | None, *, changes: bool, idempotent: bool) -> None:
+        self._aws, self._service, self._resource = aws, service, resource
+        self._changes, self._idempotent = changes, idempotent
+
+    def __getattr__(self, operation: str) -> Callable[..., dict[str, Any]]:
+        return partial(self._perform, operation)
+
+    def _perform(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        reads = operation.startswith(READING) or bool(parameters.get("DryRun"))
+        if reads is self._changes:
+            kind = "changes nothing" if reads else "changes something"
+            raise TypeError(f"{self._service} {operation} {kind}: Aws.{'read' if reads else 'change'} calls it.")
+        call = _Call(self._service, operation, parameters, self._resource, self._changes, self._idempotent)
+        return self._aws.perform(call)
+
+
+def pages(operation: Callable[..., P]) -> Iterator[P]:
+    """All pages of an operation that answers with NextToken; ``operation`` is a partial with its parameters."""
+    token: dict[str, str] = {}
+    while True:
+        page = operation(**token)
+        yield page
+        if not page.get("NextToken"):
+            return
+        token = {"NextToken": page["NextToken"]}
 
 
 def _message(failure: Exception, call: str) -> PatchFleetError:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
 import os
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ try:
     import botocore.config
     import botocore.exceptions
     import botocore.loaders
+    import botocore.parsers
     import botocore.session
 
     HAS_BOTO3 = True
@@ -115,9 +117,11 @@ class OptionsConnection:
     def client(self, service: str, region: str) -> Any:
         key = (service, region)
         if key not in self._clients:
-            self._clients[key] = self._session.client(
+            client = self._session.client(
                 service, region_name=region, endpoint_url=self._endpoint_url, config=self._config, **self._arguments
             )
+            client.meta.events.register("before-parse", refuse_broken_json)
+            self._clients[key] = client
         return self._clients[key]
 
     @property
@@ -145,6 +149,26 @@ class OptionsConnection:
         self._session = session
         self._clients.clear()
         return True
+
+
+def refuse_broken_json(response_dict: dict[str, Any], operation_model: Any, **_more: Any) -> None:
+    """A handler of botocore's event before-parse: an answer that was cut off, or is a proxy's page, is none.
+
+    botocore raises ResponseParserError for XML that it cannot read, and takes such JSON for an answer without values.
+
+    Raises:
+        botocore.parsers.ResponseParserError: the body of a good answer is no JSON object, where the protocol is JSON.
+    """
+    is_json = operation_model.service_model.metadata.get("protocol") in {"json", "rest-json"}
+    body = response_dict["body"]
+    if not is_json or response_dict["status_code"] >= 300 or not body or operation_model.has_streaming_output:
+        return
+    try:
+        understood = isinstance(json.loads(body), dict)
+    except ValueError:
+        understood = False
+    if not understood:
+        raise botocore.parsers.ResponseParserError(f"the answer to {operation_model.name} is no JSON: {body[:100]!r}")
 
 
 def _key_of(session: Any) -> Any:

@@ -27,17 +27,12 @@ THROTTLED = frozenset(
         "ProvisionedThroughputExceededException",  # DynamoDB; an on-demand table says so while it grows
     }
 )
-TRANSIENT = frozenset(
-    {
-        "InternalError",
-        "InternalFailure",
-        "InternalServerError",
-        "ServiceUnavailable",
-        "Unavailable",
-        "TransactionConflictException",
-        "TransactionInProgressException",  # DynamoDB: somebody else is at that item
-    }
+SERVER_ERRORS = frozenset(
+    {"InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable", "Unavailable"}
 )
+"""Something failed inside AWS, before the deed or after it."""
+TRANSIENT = frozenset({"TransactionConflictException", "TransactionInProgressException"})
+"""DynamoDB: another transaction works on that item at the moment, or this one is still under way."""
 NO_CAPACITY = frozenset(
     {"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity", "Unsupported"}
 )
@@ -59,28 +54,63 @@ GONE = frozenset({"InvalidInstanceID.NotFound", "InvalidVolume.NotFound"})
 
 
 class AwsError(PatchFleetError):
-    """An AWS call that failed and will not succeed by repeating it.
+    """An answer of AWS that refuses a call.
 
     Attributes:
         aws_code: the service's own error code, e.g. ``IncorrectInstanceState``.
         action: the IAM action of the call, e.g. ``ec2:StartInstances``.
+        http_status: of the answer.
         reasons: of a transaction in DynamoDB that was cancelled, one for each of its items ("None" where it was right).
+        after_unanswered: an earlier attempt of the same call got no answer, so it may have been done all the same.
     """
 
-    reasons: tuple[str, ...] = ()
-
-    def __init__(self, action: str, aws_code: str, message: str, resource: str | None = None) -> None:
+    def __init__(
+        self, action: str, aws_code: str, message: str, resource: str | None = None, http_status: int = 400
+    ) -> None:
         facts = {"denied_action": action} if aws_code in DENIED else {}
         super().__init__(_sentence(action, aws_code, message, resource), _reason_code(aws_code), facts)
         self.action = action
         self.aws_code = aws_code
+        self.http_status = http_status
+        self.reasons: tuple[str, ...] = ()
+        self.after_unanswered = False
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same call may succeed a little later."""
+        if self.aws_code in NO_CAPACITY:
+            return False
+        return self.aws_code in THROTTLED | TRANSIENT | SERVER_ERRORS or self._is_server_error
+
+    @property
+    def may_be_done(self) -> bool:
+        """Whether the refused change may have been done: an error inside AWS says nothing of that."""
+        if self.aws_code in NO_CAPACITY | THROTTLED:
+            return False
+        return self.aws_code in SERVER_ERRORS or self._is_server_error
+
+    @property
+    def _is_server_error(self) -> bool:
+        return self.http_status >= 500 and self.http_status != 501
 
 
-def is_retryable(aws_code: str, http_status: int) -> bool:
-    """Whether the same call may succeed a little later."""
-    if aws_code in NO_CAPACITY:
-        return False
-    return aws_code in THROTTLED or aws_code in TRANSIENT or (http_status >= 500 and http_status != 501)
+class NotReached(PatchFleetError):
+    """No attempt of a call reached AWS, or none of a call that only reads was answered."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"AWS cannot be reached: {reason}", "aws_unreachable")
+
+
+class Unanswered(PatchFleetError):
+    """A call that changes something was sent, and no answer came: whether it was done is not known.
+
+    Whoever asked for the change looks for its effect before anything else is decided.
+    """
+
+    def __init__(self, action: str, resource: str | None, why: str) -> None:
+        on = f" on {resource}" if resource else ""
+        super().__init__(f"{action}{on} was sent, but AWS gave no answer: {why}", "unanswered")
+        self.action = action
 
 
 def action_of(service: str, api_operation: str) -> str:
@@ -95,7 +125,9 @@ def from_client_error(service: str, api_operation: str, response: dict[str, Any]
     code = str(error.get("Code", "Unknown"))
     message = str(error.get("Message", "")).strip()
     named = re.search(r"on resource:? (\S+)", message)
-    failed = AwsError(action_of(service, api_operation), code, message, named.group(1) if named else resource)
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
+    on = named.group(1) if named else resource
+    failed = AwsError(action_of(service, api_operation), code, message, on, status)
     failed.reasons = tuple(str(reason.get("Code")) for reason in response.get("CancellationReasons") or ())
     return failed
 

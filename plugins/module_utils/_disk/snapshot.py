@@ -11,18 +11,21 @@ impacting the snapshot"). Tags at its creation need ec2:CreateTags besides ec2:C
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from .._aws.errors import AwsError
-from .._aws.instances import tags_of
+from .._aws.ebs import create_snapshot, describe_snapshot
+from .._aws.ec2 import tags_of
 from .._base.errors import PatchFleetError
 from .._operation.context import OperationContext
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import VolumeTypeDef
 
 VISIBLE_WITHIN_SECONDS = 120.0
 MOST_TAGS = 50
 
 
-def take_snapshot(context: OperationContext, volume: dict[str, Any], why: str) -> str:
+def take_snapshot(context: OperationContext, volume: VolumeTypeDef, why: str) -> str:
     """Take a snapshot and wait until EC2 shows it; returns its id.
 
     Raises:
@@ -30,18 +33,12 @@ def take_snapshot(context: OperationContext, volume: dict[str, Any], why: str) -
     """
     volume_id = str(volume["VolumeId"])
     context.report_progress(f"taking a snapshot of {volume_id}")
-    taken = context.aws.call("ec2", "create_snapshot", volume_id, **snapshot_request(context, volume, why))
-    snapshot_id = str(taken["SnapshotId"])
+    snapshot_id = create_snapshot(context.aws, volume_id, description(why), snapshot_tags(context, volume))
     context.update_facts(snapshot_id=snapshot_id)
 
     def poll() -> str | None:
-        try:
-            shown = context.aws.call("ec2", "describe_snapshots", snapshot_id, SnapshotIds=[snapshot_id])["Snapshots"]
-        except AwsError as error:
-            if error.aws_code != "InvalidSnapshot.NotFound":
-                raise
-            return None
-        return str(shown[0]["State"]) if shown else None
+        snapshot = describe_snapshot(context.aws, snapshot_id)
+        return snapshot["State"] if snapshot else None
 
     state = context.wait(poll, context.deadline(VISIBLE_WITHIN_SECONDS))
     if state not in {"pending", "completed"}:
@@ -52,8 +49,13 @@ def take_snapshot(context: OperationContext, volume: dict[str, Any], why: str) -
     return snapshot_id
 
 
-def snapshot_request(context: OperationContext, volume: dict[str, Any], why: str) -> dict[str, Any]:
-    """What CreateSnapshot is called with: the volume's own tags stay, so that policies and bills that go by them still fit."""
+def description(why: str) -> str:
+    """What EC2 shows of a snapshot of ours."""
+    return f"patchfleet: {why}"
+
+
+def snapshot_tags(context: OperationContext, volume: VolumeTypeDef) -> dict[str, str]:
+    """Ours, and the volume's own, so that policies and bills that go by them still fit."""
     ours = {
         "patchfleet:run": context.run_id,
         "patchfleet:host": context.host_key,
@@ -63,9 +65,4 @@ def snapshot_request(context: OperationContext, volume: dict[str, Any], why: str
     for name, value in tags_of(volume).items():
         if not name.startswith("aws:") and len(tags) < MOST_TAGS:
             tags.setdefault(name, value)
-    pairs = [{"Key": name, "Value": value} for name, value in tags.items()]
-    return {
-        "VolumeId": volume["VolumeId"],
-        "Description": f"patchfleet: {why}",
-        "TagSpecifications": [{"ResourceType": "snapshot", "Tags": pairs}],
-    }
+    return tags

@@ -11,14 +11,17 @@ changes it; limits gp2 16,384 and gp3 65,536 GiB). An MBR boot disk ends at 2,04
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .._aws.ebs import describe_modifications, describe_volume, modify_volume_size
+from .._aws.ec2 import describe_instance
 from .._aws.errors import AwsError
-from .._aws.instances import describe_instance
 from .._base.errors import PatchFleetError
 from .._operation.context import OperationContext
 from .snapshot import take_snapshot
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import VolumeModificationTypeDef, VolumeTypeDef
 
 TYPE_MAX_GIB = {"gp2": 16384, "gp3": 65536, "io1": 16384, "io2": 65536, "st1": 16384, "sc1": 16384, "standard": 1024}
 MBR_MAX_GIB = 2047
@@ -70,12 +73,12 @@ def _modify(context: OperationContext, volume_id: str, target: int) -> int:
     A modification that is already going on, of a run that died in the middle, is waited for instead.
     """
     try:
-        context.aws.call("ec2", "modify_volume", volume_id, VolumeId=volume_id, Size=target)
+        modify_volume_size(context.aws, volume_id, target)
     except AwsError as error:
         if error.aws_code != "IncorrectModificationState":
             raise
-        going_on = next(_modifications(context, volume_id), {})
-        if going_on.get("ModificationState") != "modifying":
+        going_on = next(iter(describe_modifications(context.aws, volume_id)), None)
+        if going_on is None or going_on["ModificationState"] != "modifying":
             raise
         target = int(going_on["TargetSize"])
         context.report_progress(f"it is already growing to {target} GiB")
@@ -83,7 +86,7 @@ def _modify(context: OperationContext, volume_id: str, target: int) -> int:
     return target
 
 
-def root_volume(context: OperationContext, instance_id: str, region: str | None = None) -> dict[str, Any]:
+def root_volume(context: OperationContext, instance_id: str, region: str | None = None) -> VolumeTypeDef:
     """The root volume as DescribeVolumes gives it: the one at RootDeviceName, wherever it stands in the list.
 
     ``region`` is another one than that of the options.
@@ -99,9 +102,7 @@ def root_volume(context: OperationContext, instance_id: str, region: str | None 
     mapped = {m["DeviceName"]: m["Ebs"]["VolumeId"] for m in instance.get("BlockDeviceMappings", []) if "Ebs" in m}
     if root not in mapped:
         raise PatchFleetError(f"The instance has no EBS volume at its root device {root}.", "no_root_volume")
-    answer = aws.call("ec2", "describe_volumes", mapped[root], VolumeIds=[mapped[root]])
-    volume: dict[str, Any] = answer["Volumes"][0]
-    return volume
+    return describe_volume(aws, mapped[root])
 
 
 def _check_serial(volume_id: str, serial: str | None) -> None:
@@ -115,7 +116,7 @@ def _check_serial(volume_id: str, serial: str | None) -> None:
         )
 
 
-def _target_size(volume: dict[str, Any], params: dict[str, Any]) -> int:
+def _target_size(volume: VolumeTypeDef, params: dict[str, Any]) -> int:
     limits = [int(params["max_gib"]), TYPE_MAX_GIB.get(volume.get("VolumeType", ""), 16384)]
     if params.get("partition_style") == "mbr":
         limits.append(MBR_MAX_GIB)
@@ -140,16 +141,7 @@ def _wait_until_usable(context: OperationContext, volume_id: str, target: int) -
         )
 
 
-def _modification(context: OperationContext, volume_id: str, target: int) -> dict[str, Any] | None:
+def _modification(context: OperationContext, volume_id: str, target: int) -> VolumeModificationTypeDef | None:
     """The modification to that size; None while AWS does not show it yet."""
-    return next((row for row in _modifications(context, volume_id) if int(row.get("TargetSize", 0)) == target), None)
-
-
-def _modifications(context: OperationContext, volume_id: str) -> Iterator[dict[str, Any]]:
-    try:
-        yield from context.aws.rows(
-            "ec2", "describe_volumes_modifications", "VolumesModifications", VolumeIds=[volume_id]
-        )
-    except AwsError as error:
-        if error.aws_code != "InvalidVolumeModification.NotFound":
-            raise
+    rows = describe_modifications(context.aws, volume_id)
+    return next((row for row in rows if row.get("TargetSize") == target), None)

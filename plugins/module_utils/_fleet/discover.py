@@ -12,16 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._aws.api import Aws
-from .._aws.errors import GONE, AwsError
-from .._aws.instances import tags_of
+from .._aws.ec2 import describe_instances, is_stop_protected, tags_of
+from .._aws.ssm import NODES_A_PAGE, describe_nodes
 from .._base.clock import iso
 from .._base.errors import InvalidOption, PatchFleetError
 from .duplicates import merge_duplicates
 from .eligibility import exclusion_of, power_exclusion
 from .hosts import OFF_STATES, FleetHost
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import FilterTypeDef, InstanceTypeDef
+    from mypy_boto3_ssm.type_defs import InstanceInformationTypeDef
 
 LIVE_STATES = ["pending", "running", "stopping", "stopped"]
 IDS_A_CALL = 100
@@ -36,12 +40,12 @@ def by_tag(
     hosts: list[FleetHost] = []
     for region in regions:
         there = aws.in_region(region)
-        wanted = [
+        wanted: list[FilterTypeDef] = [
             {"Name": f"tag:{tag_key}", "Values": [tag_value]},
             {"Name": "instance-state-name", "Values": LIVE_STATES},
         ]
         wanted += [{"Name": name, "Values": values} for name, values in filters.items()]
-        found = [_from_instance(there, instance) for instance in _instances(there, Filters=wanted)]
+        found = [_from_instance(there, instance) for instance in describe_instances(there, wanted)]
         hybrid = [] if filters else list(_hybrid_by_tag(there, tag_key, tag_value))
         hosts += _with_nodes(there, [replace(host, by_tag=True) for host in found]) + hybrid
     return hosts
@@ -116,10 +120,7 @@ def _by_region(entries: Iterable[dict[str, Any]], regions: list[str]) -> dict[st
 def _describe_named(aws: Aws, region: str, entries: list[dict[str, Any]]) -> dict[str, FleetHost]:
     named = {str(entry["instance_id"]): entry["name"] for entry in entries}
     instances = [key for key in named if key.startswith("i-")]
-    found = [
-        _from_instance(aws, i)
-        for i in _instances(aws, Filters=[{"Name": "instance-state-name", "Values": LIVE_STATES}], ids=instances)
-    ]
+    found = [_from_instance(aws, instance) for instance in _instances(aws, instances)]
     hosts = _with_nodes(aws, found)
     for row in _nodes(aws, [key for key in named if key.startswith("mi-")]):
         hosts.append(_from_node(row, region, {}))
@@ -141,24 +142,20 @@ def _gone(entry: dict[str, Any]) -> FleetHost:
     )  # fmt: skip
 
 
-def _instances(aws: Aws, Filters: list[dict[str, Any]], ids: list[str] | None = None) -> Iterator[dict[str, Any]]:  # noqa: N803
-    """Instances by filter, or by filter and id. Includes managed ones, which the account hides, where botocore knows how."""
-    batches = [None] if ids is None else [ids[at : at + IDS_A_CALL] for at in range(0, len(ids), IDS_A_CALL)]
-    for batch in batches:
-        chosen = Filters + ([{"Name": "instance-id", "Values": batch}] if batch else [])
-        for reservation in aws.rows("ec2", "describe_instances", "Reservations", Filters=chosen, **_managed_too(aws)):
-            yield from reservation["Instances"]
+def _instances(aws: Aws, ids: list[str]) -> Iterator[InstanceTypeDef]:
+    for at in range(0, len(ids), IDS_A_CALL):
+        chosen: list[FilterTypeDef] = [
+            {"Name": "instance-state-name", "Values": LIVE_STATES},
+            {"Name": "instance-id", "Values": ids[at : at + IDS_A_CALL]},
+        ]
+        yield from describe_instances(aws, chosen)
 
 
-def _managed_too(aws: Aws) -> dict[str, Any]:
-    return {"IncludeManagedResources": True} if aws.knows("ec2", "DescribeInstances", "IncludeManagedResources") else {}
-
-
-def _from_instance(aws: Aws, instance: dict[str, Any]) -> FleetHost:
+def _from_instance(aws: Aws, instance: InstanceTypeDef) -> FleetHost:
     tags, instance_id = tags_of(instance), instance["InstanceId"]
     exclusion = exclusion_of(instance)
     if exclusion is None and instance["State"]["Name"] in OFF_STATES:
-        exclusion = power_exclusion(instance, _is_stop_protected(aws, instance_id))
+        exclusion = power_exclusion(instance, is_stop_protected(aws, instance_id))
     return FleetHost(
         key=instance_id,
         name=tags.get("Name") or instance_id,
@@ -179,22 +176,10 @@ def _from_instance(aws: Aws, instance: dict[str, Any]) -> FleetHost:
     )
 
 
-def _root_volume_id(instance: dict[str, Any]) -> str | None:
+def _root_volume_id(instance: InstanceTypeDef) -> str | None:
     root = instance.get("RootDeviceName")
     devices = (device for device in instance.get("BlockDeviceMappings", ()) if device.get("DeviceName") == root)
     return next((device["Ebs"]["VolumeId"] for device in devices if "Ebs" in device), None)
-
-
-def _is_stop_protected(aws: Aws, instance_id: str) -> bool:
-    try:
-        answer = aws.call(
-            "ec2", "describe_instance_attribute", instance_id, InstanceId=instance_id, Attribute="disableApiStop"
-        )
-    except AwsError as error:
-        if error.aws_code in GONE:
-            return False
-        raise
-    return bool(answer.get("DisableApiStop", {}).get("Value"))
 
 
 def _with_nodes(aws: Aws, hosts: list[FleetHost]) -> list[FleetHost]:
@@ -203,29 +188,19 @@ def _with_nodes(aws: Aws, hosts: list[FleetHost]) -> list[FleetHost]:
     return [replace(host, node=nodes.get(host.key, {})) for host in hosts]
 
 
-def _nodes(aws: Aws, ids: list[str]) -> Iterator[dict[str, Any]]:
-    for at in range(0, len(ids), 50):
-        yield from _node_rows(aws, [{"Key": "InstanceIds", "Values": ids[at : at + 50]}])
-
-
-def _node_rows(aws: Aws, filters: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    try:
-        yield from aws.rows(
-            "ssm", "describe_instance_information", "InstanceInformationList", Filters=filters, MaxResults=50
-        )
-    except AwsError as error:
-        if error.aws_code != "InvalidInstanceId":  # of ids that are not registered
-            raise
+def _nodes(aws: Aws, ids: list[str]) -> Iterator[InstanceInformationTypeDef]:
+    for at in range(0, len(ids), NODES_A_PAGE):
+        yield from describe_nodes(aws, [{"Key": "InstanceIds", "Values": ids[at : at + NODES_A_PAGE]}])
 
 
 def _hybrid_by_tag(aws: Aws, tag_key: str, tag_value: str) -> Iterator[FleetHost]:
-    rows = _node_rows(aws, [{"Key": f"tag:{tag_key}", "Values": [tag_value]}])
+    rows = describe_nodes(aws, [{"Key": f"tag:{tag_key}", "Values": [tag_value]}])
     for row in rows:
         if row.get("ResourceType") == "ManagedInstance":
             yield replace(_from_node(row, aws.region, {tag_key: tag_value}), by_tag=True)
 
 
-def _from_node(row: dict[str, Any], region: str, tags: dict[str, str]) -> FleetHost:
+def _from_node(row: InstanceInformationTypeDef, region: str, tags: dict[str, str]) -> FleetHost:
     node_id = row["InstanceId"]
     name = row.get("Name") or row.get("ComputerName") or node_id
     exclusion = (
@@ -237,7 +212,7 @@ def _from_node(row: dict[str, Any], region: str, tags: dict[str, str]) -> FleetH
     )  # fmt: skip
 
 
-def _node_facts(row: dict[str, Any]) -> dict[str, Any]:
+def _node_facts(row: InstanceInformationTypeDef) -> dict[str, Any]:
     last_ping = row.get("LastPingDateTime")
     return {
         "ping_status": row.get("PingStatus"),

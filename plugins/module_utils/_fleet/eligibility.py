@@ -10,16 +10,19 @@ replaced when they stop or reboot unhealthily), EC2 API reference (Operator, Sta
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from .._aws.instances import tags_of
+from .._aws.ec2 import tags_of
 from .hosts import OFF_STATES
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import InstanceTypeDef
 
 HIBERNATED = "Client.UserInitiatedHibernate"
 Exclusion: TypeAlias = tuple[str, str] | None
 
 
-def exclusion_of(instance: dict[str, Any]) -> Exclusion:
+def exclusion_of(instance: InstanceTypeDef) -> Exclusion:
     """(code, sentence) when the instance, as DescribeInstances gives it, must not be touched; else None.
 
     Stop protection is not part of that answer: see power_exclusion.
@@ -33,7 +36,7 @@ def exclusion_of(instance: dict[str, Any]) -> Exclusion:
     return None
 
 
-def owner_of(instance: dict[str, Any]) -> Exclusion:
+def owner_of(instance: InstanceTypeDef) -> Exclusion:
     """(code, sentence) when something of AWS's looks after the instance, and replaces it or minds its power; else None."""
     group = tags_of(instance).get("aws:autoscaling:groupName")
     if group is not None:
@@ -47,7 +50,7 @@ def owner_of(instance: dict[str, Any]) -> Exclusion:
     return None
 
 
-def power_exclusion(instance: dict[str, Any], stop_protected: bool) -> Exclusion:
+def power_exclusion(instance: InstanceTypeDef, stop_protected: bool) -> Exclusion:
     """(code, sentence) when an instance that is off must not be started, because it could not be put back as it was."""
     if instance.get("InstanceLifecycle") == "spot":
         return "spot", "It is a Spot instance, which is not started and stopped by us."

@@ -11,14 +11,18 @@ Sources: SSM API reference (DescribeInstanceInformation), EC2 API reference (Des
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .._aws.errors import AwsError
-from .._aws.instances import describe_instance, state_reason
+from .._aws.ec2 import describe_instance, state_reason
+from .._aws.ssm import describe_node
 from .._base.errors import Deferred, PatchFleetError
 from .._operation.context import OperationContext
 from .run_command import SCRIPT_DOCUMENT, Command, run_command
 from .scripts import PROBE, PROBE_SECONDS
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import InstanceTypeDef
+    from mypy_boto3_ssm.type_defs import InstanceInformationTypeDef
 
 PROBE_PAUSE_SECONDS = 10.0
 
@@ -38,7 +42,7 @@ def wait_until_ready(context: OperationContext, instance_id: str, timeout_second
     is_instance = instance_id.startswith("i-")
     seen: dict[str, Any] = {}
 
-    def poll() -> dict[str, Any] | None:
+    def poll() -> InstanceInformationTypeDef | None:
         instance = describe_instance(context.aws, instance_id) if is_instance else None
         seen.update(instance=instance, node=None)
         if is_instance and instance is None:
@@ -46,7 +50,7 @@ def wait_until_ready(context: OperationContext, instance_id: str, timeout_second
         if instance is not None and instance["State"]["Name"] != "running":
             _refuse_fallen_back(instance)
             return None
-        node = node_information(context, instance_id)
+        node = describe_node(context.aws, instance_id)
         seen["node"] = node
         if node is None or node["PingStatus"] != "Online":
             return None
@@ -66,7 +70,7 @@ def wait_until_ready(context: OperationContext, instance_id: str, timeout_second
                 f"The SSM agent is Online, but no command came back within {timeout_seconds:.0f} s: the last one {trouble}.",
                 "no_command_runs",
             )
-        context.clock.sleep(min(PROBE_PAUSE_SECONDS, max(deadline - context.clock.now(), 0.0)))
+        context.pause(min(PROBE_PAUSE_SECONDS, max(deadline - context.clock.now(), 0.0)))
     return {
         "agent_version": node.get("AgentVersion"),
         "computer_name": node.get("ComputerName"),
@@ -96,24 +100,8 @@ def wait_for_node(context: OperationContext, node_id: str, timeout_seconds: floa
 
 def node_answers(context: OperationContext, node_id: str) -> bool:
     """Whether a node does what it is told at this moment; SSM may call one ``Online`` for minutes after its end."""
-    node = node_information(context, node_id)
+    node = describe_node(context.aws, node_id)
     return node is not None and node["PingStatus"] == "Online" and _probe(context, node_id) is None
-
-
-def node_information(context: OperationContext, node_id: str) -> dict[str, Any] | None:
-    """DescribeInstanceInformation of one node; None when SSM does not list it."""
-    rows = context.aws.rows(
-        "ssm",
-        "describe_instance_information",
-        "InstanceInformationList",
-        Filters=[{"Key": "InstanceIds", "Values": [node_id]}],
-    )
-    try:
-        return next(iter(rows), None)
-    except AwsError as error:
-        if error.aws_code != "InvalidInstanceId":  # of an id that is not registered yet
-            raise
-        return None
 
 
 def _probe(context: OperationContext, instance_id: str) -> str | None:
@@ -134,7 +122,7 @@ def _probe(context: OperationContext, instance_id: str) -> str | None:
     return None if ended.status == "Success" else f"ended {ended.details}"
 
 
-def _refuse_fallen_back(instance: dict[str, Any]) -> None:
+def _refuse_fallen_back(instance: InstanceTypeDef) -> None:
     state = instance["State"]["Name"]
     if state in {"stopped", "stopping", "terminated", "shutting-down"}:
         raise PatchFleetError(

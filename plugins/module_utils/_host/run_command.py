@@ -11,12 +11,16 @@ statuses".
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
+from .._aws.commands import find_command, find_invocation, get_output, send_command
+from .._aws.ec2 import describe_instance
 from .._aws.errors import AwsError
-from .._aws.instances import describe_instance
 from .._base.errors import PatchFleetError
 from .._operation.context import OperationContext
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.type_defs import CommandInvocationTypeDef, CommandPluginTypeDef
 
 SCRIPT_DOCUMENT = "AWS-RunPowerShellScript"
 GOING_ON = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
@@ -104,28 +108,23 @@ def run_lines(context: OperationContext, instance_id: str, lines: list[str], tim
 
 def send(context: OperationContext, instance_id: str, command: Command) -> str:
     """SendCommand; returns the command's id. A node that registered a moment ago may be unknown yet: that is waited for."""
-    request: dict[str, Any] = {
-        "InstanceIds": [instance_id],
-        "DocumentName": command.document,
-        "Parameters": command.parameters,
-        "TimeoutSeconds": max(command.delivery_seconds, 30),
-        "Comment": command.comment[:100],
-    }
-    if command.cloudwatch_log_group:
-        request["CloudWatchOutputConfig"] = {
-            "CloudWatchLogGroupName": command.cloudwatch_log_group,
-            "CloudWatchOutputEnabled": True,
-        }
 
     def poll() -> str | None:
         try:
-            answer = context.aws.call("ssm", "send_command", resource=instance_id, **request)
+            return send_command(
+                context.aws,
+                instance_id,
+                command.document,
+                command.parameters,
+                delivery_seconds=max(command.delivery_seconds, 30),
+                comment=command.comment[:100],
+                cloudwatch_log_group=command.cloudwatch_log_group,
+            )
         except AwsError as error:
             if error.aws_code != "InvalidInstanceId":
                 raise
             problems.append(error)
             return None
-        return str(answer["Command"]["CommandId"])
 
     problems: list[AwsError] = []
     command_id = context.wait(poll, context.deadline(LAG_SECONDS))
@@ -150,22 +149,13 @@ def wait_for_end(
     """
     sent_at = context.clock.now()
     watch = _InstanceWatch(context, instance_id)
-    context.clock.sleep(min(head_start_seconds, max(deadline - sent_at, 0.0)))
+    context.pause(min(head_start_seconds, max(deadline - sent_at, 0.0)))
 
     def poll() -> Invocation | None:
-        rows = list(
-            context.aws.rows(
-                "ssm",
-                "list_command_invocations",
-                "CommandInvocations",
-                CommandId=command_id,
-                InstanceId=instance_id,
-                Details=True,
-            )
-        )
-        if rows:
+        row = find_invocation(context.aws, command_id, instance_id)
+        if row is not None:
             watch.poll()
-            return _ended(context, instance_id, rows[0])
+            return _ended(context, instance_id, row)
         if context.clock.now() > sent_at + LAG_SECONDS:
             _refuse_cancelled(context, command_id)
         return None
@@ -200,14 +190,14 @@ class _InstanceWatch:
             )
 
 
-def _ended(context: OperationContext, instance_id: str, row: dict[str, Any]) -> Invocation | None:
+def _ended(context: OperationContext, instance_id: str, row: CommandInvocationTypeDef) -> Invocation | None:
     if row["Status"] in GOING_ON:
         return None
-    plugins = row.get("CommandPlugins") or [{}]
+    plugins: list[CommandPluginTypeDef] = row.get("CommandPlugins") or [{}]
     plugin = next((p for p in plugins if p.get("Status") not in {None, "Pending"} and p.get("Output")), plugins[0])
     stdout, stderr = str(plugin.get("Output", "")), ""
     if row["Status"] != "Success" or len(stdout) >= OUTPUT_IN_LIST:
-        stdout, stderr = _full_output(context, instance_id, row["CommandId"], plugin.get("Name"))
+        stdout, stderr = get_output(context.aws, row["CommandId"], instance_id, plugin.get("Name"))
     return Invocation(
         command_id=row["CommandId"],
         status=row["Status"],
@@ -218,24 +208,11 @@ def _ended(context: OperationContext, instance_id: str, row: dict[str, Any]) -> 
     )
 
 
-def _full_output(context: OperationContext, instance_id: str, command_id: str, plugin: str | None) -> tuple[str, str]:
-    named = {"PluginName": plugin} if plugin else {}
-    try:
-        answer = context.aws.call(
-            "ssm", "get_command_invocation", instance_id, CommandId=command_id, InstanceId=instance_id, **named
-        )
-    except AwsError as error:
-        if error.aws_code not in {"InvocationDoesNotExist", "InvalidPluginName"}:
-            raise
-        return "", ""
-    return str(answer.get("StandardOutputContent", "")), str(answer.get("StandardErrorContent", ""))
-
-
 def _refuse_cancelled(context: OperationContext, command_id: str) -> None:
     """A command without invocations that has ended was cancelled whole (``Rate Exceeded``): no node ran it."""
-    commands = context.aws.call("ssm", "list_commands", CommandId=command_id).get("Commands", [])
-    if commands and commands[0]["Status"] not in GOING_ON:
-        details = commands[0].get("StatusDetails", commands[0]["Status"])
+    command = find_command(context.aws, command_id)
+    if command is not None and command["Status"] not in GOING_ON:
+        details = command.get("StatusDetails", command["Status"])
         raise PatchFleetError(
             f"Run Command cancelled the command before the node ran it: {details}.", "command_cancelled"
         )

@@ -74,7 +74,7 @@ def stands_still_since(context: OperationContext) -> str | None:
     before = _state(context)
     if not _is_silent(context, before):
         return None
-    context.clock.sleep(SAMPLE_SECONDS)
+    context.pause(SAMPLE_SECONDS)
     now = _state(context)
     worked = _cpu_seconds(now) - _cpu_seconds(before) >= IDLE_CPU_SECONDS or now.get("processes") != before.get(
         "processes"

@@ -13,15 +13,21 @@ from __future__ import annotations
 import random
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs
 
+from .._aws import dynamodb
 from .._aws.api import RETRY_BUDGET_SECONDS, Aws
 from .._aws.errors import AwsError
+from .._aws.iam import caller_account
 from .._base.clock import Clock
 from .._base.errors import InvalidOption, PatchFleetError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef, TransactWriteItemTypeDef
 
 MOST_ITEMS = 100
 """In one transaction, and in one batch that is read."""
@@ -29,6 +35,7 @@ TRANSIENT_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "Provis
 URL = re.compile(r"dynamodb://(?P<table>[A-Za-z0-9_.:/-]{3,255})(?:\?(?P<query>.*))?")
 KEYS = {"pk": "HASH", "sk": "RANGE"}
 
+R = TypeVar("R")
 Item = dict[str, Any]
 Key = tuple[str, str]
 
@@ -73,11 +80,11 @@ class Table:
 
     def account(self) -> str:
         """The AWS account of the credentials."""
-        return str(self._aws.call("sts", "get_caller_identity")["Account"])
+        return caller_account(self._aws)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> TableDescriptionTypeDef:
         """Name, status and keys of the table."""
-        description: dict[str, Any] = self._call("describe_table")["Table"]
+        description = self._ask(dynamodb.describe_table)
         keys = {key["AttributeName"]: key["KeyType"] for key in description["KeySchema"]}
         if keys != KEYS:
             raise InvalidOption(
@@ -88,11 +95,10 @@ class Table:
     def missing_items(self) -> list[str]:
         """What the ledger does not need and a team should have: expiry of old runs, and recovery after a mistake."""
         missing = []
-        ttl = self._call("describe_time_to_live")["TimeToLiveDescription"]
+        ttl = self._ask(dynamodb.time_to_live)
         if ttl.get("AttributeName") != "expires_at":
             missing.append("time to live on the attribute expires_at (old runs stay for ever)")
-        backups = self._call("describe_continuous_backups")["ContinuousBackupsDescription"]
-        recovery = backups.get("PointInTimeRecoveryDescription", {})
+        recovery = self._ask(dynamodb.continuous_backups).get("PointInTimeRecoveryDescription", {})
         if recovery.get("PointInTimeRecoveryStatus") != "ENABLED":
             missing.append("point-in-time recovery")
         return missing
@@ -100,18 +106,17 @@ class Table:
     # Reading
 
     def get(self, key: Key) -> Item | None:
-        answer = self._call("get_item", Key=_key(key), ConsistentRead=True)
-        return _decode_item(answer["Item"]) if answer.get("Item") else None
+        item = self._ask(partial(dynamodb.get_item, key=_key(key)))
+        return _decode_item(item) if item else None
 
     def get_many(self, keys: Iterable[Key]) -> dict[Key, Item]:
         """The items that are there."""
         wanted = list(dict.fromkeys(keys))
         found: dict[Key, Item] = {}
         for start in range(0, len(wanted), MOST_ITEMS):
-            asked: list[dict[str, Any]] = [_key(key) for key in wanted[start : start + MOST_ITEMS]]
+            asked: Sequence[Mapping[str, Any]] = [_key(key) for key in wanted[start : start + MOST_ITEMS]]
             while asked:
-                request = {self.where.table: {"Keys": asked, "ConsistentRead": True}}
-                answer = self._aws_call("batch_get_item", RequestItems=request)
+                answer = self._ask(partial(dynamodb.batch_get_items, keys=asked))
                 for items in answer.get("Responses", {}).values():
                     found.update({(item["pk"], item["sk"]): item for item in map(_decode_item, items)})
                 asked = [key for left in answer.get("UnprocessedKeys", {}).values() for key in left["Keys"]]
@@ -124,19 +129,13 @@ class Table:
         condition, values = "pk = :pk", {":pk": pk}
         if begins:
             condition, values = f"{condition} AND begins_with(sk, :begins)", {**values, ":begins": begins}
-        start: dict[str, Any] = {}
+        encoded, start = encode_item(values), None
         while True:
-            answer = self._call(
-                "query",
-                KeyConditionExpression=condition,
-                ExpressionAttributeValues=encode_item(values),
-                ConsistentRead=True,
-                **start,
-            )
-            yield from map(_decode_item, answer["Items"])
-            if not answer.get("LastEvaluatedKey"):
+            page = self._ask(partial(dynamodb.query_page, condition=condition, values=encoded, start=start))
+            yield from map(_decode_item, page["Items"])
+            start = page.get("LastEvaluatedKey")
+            if not start:
                 return
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     # Writing
 
@@ -147,7 +146,7 @@ class Table:
             ConditionFailedError: nothing was changed.
         """
         try:
-            self._call("update_item", **change["Update"])
+            self._ask(partial(dynamodb.update_item, change=change["Update"]))
         except AwsError as error:
             if error.aws_code == "ConditionalCheckFailedException":
                 raise ConditionFailedError from error
@@ -159,15 +158,19 @@ class Table:
         Raises:
             ConditionFailedError: nothing was changed.
         """
-        named = [{kind: {"TableName": self.where.table, **body}} for change in changes for kind, body in change.items()]
+        named: list[TransactWriteItemTypeDef] = [
+            {kind: {"TableName": self.where.table, **body}}  # type: ignore[misc]  # dynamodb_changes makes no other kinds
+            for change in changes
+            for kind, body in change.items()
+        ]
         deadline = self._clock.now() + RETRY_BUDGET_SECONDS
         while not self._transact_once(named, self._clock.now() >= deadline):
             self._pause()
 
-    def _transact_once(self, named: list[dict[str, Any]], for_good: bool) -> bool:
+    def _transact_once(self, named: list[TransactWriteItemTypeDef], for_good: bool) -> bool:
         """Whether it was done; False when somebody else was at one of the items, unless that ends it for good."""
         try:
-            self._aws_call("transact_write_items", TransactItems=named, ClientRequestToken=str(uuid.uuid4()))
+            self._ask(partial(dynamodb.transact_write_items, changes=named, token=str(uuid.uuid4())))
         except AwsError as error:
             if "ConditionalCheckFailed" in error.reasons:
                 raise ConditionFailedError from error
@@ -179,12 +182,10 @@ class Table:
     def _pause(self) -> None:
         self._clock.sleep(self._random.uniform(0.05, 0.5))
 
-    def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        return self._aws_call(operation, TableName=self.where.table, **parameters)
-
-    def _aws_call(self, operation: str, **parameters: Any) -> dict[str, Any]:
+    def _ask(self, operation: Callable[[Aws, str], R]) -> R:
+        """What an operation on the table answers; a table that is not there is told as an option that cannot be right."""
         try:
-            return self._aws.call("dynamodb", operation, self.where.table, **parameters)
+            return operation(self._aws, self.where.table)
         except AwsError as error:
             if error.aws_code == "ResourceNotFoundException":
                 raise InvalidOption(
@@ -222,11 +223,11 @@ def encode_item(item: Item) -> dict[str, Any]:
     return {name: encode(value) for name, value in item.items() if value is not None}
 
 
-def _decode_item(item: dict[str, Any]) -> Item:
+def _decode_item(item: Mapping[str, Any]) -> Item:
     return {name: _decode(value) for name, value in item.items()}
 
 
-def _decode(value: dict[str, Any]) -> Any:
+def _decode(value: Mapping[str, Any]) -> Any:
     ((kind, content),) = value.items()
     if kind == "N":
         return float(content) if set(content) & set(".eE") else int(content)

@@ -26,6 +26,8 @@ from .channel import HostChannel, HostConnection
 T = TypeVar("T")
 
 HEARTBEAT_SECONDS = 60.0
+LONGEST_SILENCE_SECONDS = 300.0
+"""A pause that is longer has a heartbeat in its middle."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,12 @@ class OperationContext:
         self.run_id: str | None = params.get("run_id") or None
         self.host_key: str | None = params.get("host") or None
         self.fence: int | None = params.get("fence")
-        self._aws = aws.guarded(self.assert_lease) if aws else None
+        self._aws = aws.called_by(self) if aws else None
         self._ledger = ledger
         self._host: Host | None = None
         self._channel: HostChannel | None = None
         self._next_heartbeat = 0.0
+        self._wait_deadline: float | None = None
         self._extends_abandoned = False
         self.phase: str | None = None
         self.end_if_orphaned: Callable[[], None] = lambda: None  # what a worker does when its controller is gone
@@ -107,7 +110,7 @@ class OperationContext:
         """AWS in the region of the options; the lease is checked right before each call that changes something."""
         if self._aws is None:
             region = self.params.get("region")
-            self._aws = Aws(OptionsConnection(self.params), self.clock, region, self.assert_lease)
+            self._aws = Aws(OptionsConnection(self.params), self.clock, region, self)
         return self._aws
 
     @property
@@ -185,7 +188,31 @@ class OperationContext:
             self.renew_lease()
             return poll()
 
-        return wait_for(poll_with_lease, self.clock, deadline, first_pause_seconds, longest)
+        outer = self._wait_deadline
+        self._wait_deadline = deadline if outer is None else min(outer, deadline)
+        try:
+            return wait_for(poll_with_lease, self.clock, deadline, first_pause_seconds, longest)
+        finally:
+            self._wait_deadline = outer
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass with the lease kept.
+
+        Raises:
+            NeedsAttention: another run took the host over.
+        """
+        until = self.clock.now() + seconds
+        while (left := until - self.clock.now()) > 0.0:
+            self.renew_lease()
+            self.clock.sleep(min(left, LONGEST_SILENCE_SECONDS))
+
+    def retry_until(self) -> float | None:
+        """Until when calls to AWS may be repeated: the deadline of the wait in which they are made."""
+        return self._wait_deadline
+
+    def before_change(self) -> None:
+        """See assert_lease."""
+        self.assert_lease()
 
     def assert_lease(self) -> None:
         """The proof that the host is still ours, asked for right before each change to it: EC2, SSM and Windows know no

@@ -11,12 +11,16 @@ Target), user guide ("Patch policy configurations in Quick Setup"; "SSM command 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .._aws.api import Aws
 from .._aws.errors import AwsError
+from .._aws.ssm import list_associations
 from .._fleet.hosts import FleetHost
 from .._update.documents import PATCHING_DOCUMENTS
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.type_defs import AssociationTypeDef
 
 OF_A_POLICY = "AWS-QuickSetup-PatchPolicy-"
 SCANS_ONLY = "AWS-QuickSetup-SSMHostMgmt-ScanForPatches"
@@ -50,17 +54,17 @@ def _fits(host: FleetHost, key: str, values: tuple[str, ...]) -> bool:
 def patching_associations(aws: Aws) -> list[Association]:
     """Those of a region; none where the credentials may not look."""
     try:
-        return [_read(row) for row in aws.rows("ssm", "list_associations", "Associations") if _patches(row)]
+        return [_read(row) for row in list_associations(aws) if _patches(row)]
     except AwsError:
         return []
 
 
-def _patches(row: dict[str, Any]) -> bool:
+def _patches(row: AssociationTypeDef) -> bool:
     name = row.get("AssociationName", "")
     return name.startswith(OF_A_POLICY) or (row.get("Name") in PATCHING_DOCUMENTS and not name.startswith(SCANS_ONLY))
 
 
-def _read(row: dict[str, Any]) -> Association:
+def _read(row: AssociationTypeDef) -> Association:
     name = str(row.get("AssociationName") or row.get("AssociationId"))
     return Association(
         name=name,

@@ -10,11 +10,15 @@ Only what is certain is said: a route into another network may lead to a proxy o
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .._aws.api import Aws
+from .._aws.ec2 import describe_route_tables, describe_vpc_endpoints
 from .._aws.errors import AwsError
 from .._fleet.hosts import FleetHost
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import FilterTypeDef, RouteTableTypeDef, RouteTypeDef
 
 ENDPOINTS = ("ssm", "ssmmessages")
 
@@ -23,12 +27,13 @@ class Network:
     """Route tables and endpoints of the VPCs of some hosts of a region; unknown where the credentials may not look."""
 
     def __init__(self, aws: Aws, hosts: list[FleetHost]) -> None:
-        chosen = [{"Name": "vpc-id", "Values": sorted({str(host.vpc_id) for host in hosts if host.vpc_id})}]
-        self._tables: list[dict[str, Any]] | None = None
+        ids = sorted({str(host.vpc_id) for host in hosts if host.vpc_id})
+        chosen: list[FilterTypeDef] = [{"Name": "vpc-id", "Values": ids}]
+        self._tables: list[RouteTableTypeDef] | None = None
         try:
-            if chosen[0]["Values"]:
-                self._tables = list(aws.rows("ec2", "describe_route_tables", "RouteTables", Filters=chosen))
-                self._endpoints = list(aws.rows("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=chosen))
+            if ids:
+                self._tables = list(describe_route_tables(aws, chosen))
+                self._endpoints = list(describe_vpc_endpoints(aws, chosen))
         except AwsError:
             self._tables = None
 
@@ -49,7 +54,7 @@ class Network:
             )
         return None
 
-    def _routes(self, host: FleetHost) -> list[dict[str, Any]] | None:
+    def _routes(self, host: FleetHost) -> list[RouteTypeDef] | None:
         """Of the subnet's own table, else of the VPC's main one."""
         main = None
         for table in self._tables or ():
@@ -68,7 +73,7 @@ class Network:
         return [name for name in names if not any(found.endswith(name) for found in there)]
 
 
-def _stays_inside(route: dict[str, Any]) -> bool:
+def _stays_inside(route: RouteTypeDef) -> bool:
     """The VPC's own route, one that leads nowhere any more, or one to a gateway endpoint (of S3 or DynamoDB)."""
     gateway = str(route.get("GatewayId", ""))
     return gateway == "local" or gateway.startswith("vpce-") or route.get("State") == "blackhole"

@@ -10,33 +10,34 @@ credentials may call that. Source: EC2 API reference (DryRun), IAM API reference
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
+from .._aws.commands import refuse_without_reading_invocations
+from .._aws.ebs import refusal_to_create_snapshot
+from .._aws.ec2 import refusal_to_create_tag, refusal_to_delete_tag, refusal_to_start, refusal_to_stop
 from .._aws.errors import DENIED, AwsError
+from .._aws.iam import caller_arn, simulate_policy
+from .._aws.patches import patch_state
+from .._aws.ssm import describe_document
 from .._base.errors import PatchFleetError
-from .._disk.snapshot import snapshot_request
+from .._disk.snapshot import description, snapshot_tags
 from .._disk.volume import root_volume
 from .._fleet.hosts import FleetHost
 from .._operation.context import OperationContext
 from .._power.watchdog import refuse_without_setup, role_arn_of
 from .._update.patch_baseline import DOCUMENT
 
+if TYPE_CHECKING:
+    from mypy_boto3_iam.type_defs import ContextEntryTypeDef
+
 
 def missing_power_right(context: OperationContext, host: FleetHost) -> AwsError | None:
     """The denial of starting or stopping this instance, if there is one."""
-    for operation in ("start_instances", "stop_instances"):
-        error = _dry_run(context, host, operation, InstanceIds=[host.instance_id])
+    aws = context.aws.in_region(host.region)
+    for refusal in (refusal_to_start, refusal_to_stop):
+        error = refusal(aws, str(host.instance_id))
         if error is not None and error.aws_code in DENIED:
             return error
-    return None
-
-
-def _dry_run(context: OperationContext, host: FleetHost, operation: str, **request: Any) -> AwsError | None:
-    aws = context.aws.in_region(host.region)
-    try:
-        aws.call("ec2", operation, host.instance_id, **request, DryRun=True)
-    except AwsError as error:
-        return error
     return None
 
 
@@ -58,9 +59,9 @@ def refuse_missing_rights(context: OperationContext, hosts: list[FleetHost]) -> 
     for region in sorted({str(host.region) for host in managed}):
         there = next(host for host in managed if host.region == region)
         aws = context.aws.in_region(region)
-        aws.call("ssm", "describe_document", DOCUMENT, Name=DOCUMENT)
-        aws.call("ssm", "list_command_invocations", MaxResults=1)
-        aws.call("ssm", "describe_instance_patch_states", there.instance_id, InstanceIds=[there.instance_id])
+        describe_document(aws, DOCUMENT)
+        refuse_without_reading_invocations(aws)
+        patch_state(aws, str(there.instance_id))
     if managed:
         _simulate(context, _typical(context, managed))
 
@@ -82,21 +83,19 @@ def _refuse_without_snapshots(context: OperationContext, hosts: list[FleetHost])
             if error.code not in {"instance_gone", "no_root_volume"}:
                 raise
             continue  # nothing that could grow, then
-        request = snapshot_request(context, volume, "before growing")
-        try:
-            context.aws.in_region(region).call("ec2", "create_snapshot", volume["VolumeId"], **request, DryRun=True)
-        except AwsError as error:
-            if error.aws_code in DENIED:
-                raise
+        aws, tags = context.aws.in_region(region), snapshot_tags(context, volume)
+        refusal = refusal_to_create_snapshot(aws, volume["VolumeId"], description("before growing"), tags)
+        if refusal is not None and refusal.aws_code in DENIED:
+            raise refusal
 
 
 def _refuse_without_marks(context: OperationContext, hosts: list[FleetHost]) -> None:
     """The rights hold for the hosts' tag and this one; a host of each region is tried."""
-    wanted = [{"Key": context.params["settings"]["mark_tag"], "Value": "a run"}]
+    key = context.params["settings"]["mark_tag"]
     for region in sorted({str(host.region) for host in hosts}):
         there = _typical(context, [host for host in hosts if host.region == region])
-        for operation in ("create_tags", "delete_tags"):
-            error = _dry_run(context, there, operation, Resources=[there.instance_id], Tags=wanted)
+        for refusal in (refusal_to_create_tag, refusal_to_delete_tag):
+            error = refusal(context.aws.in_region(region), str(there.instance_id), key)
             if error is not None and error.aws_code in DENIED:
                 raise error
 
@@ -104,25 +103,18 @@ def _refuse_without_marks(context: OperationContext, hosts: list[FleetHost]) -> 
 def _simulate(context: OperationContext, host: FleetHost) -> None:
     aws = context.aws.in_region(host.region)
     try:
-        identity = aws.call("sts", "get_caller_identity")
+        caller = caller_arn(aws)
         results = [
             result
-            for resource, actions in _simulated(context, host, identity["Arn"]).items()
-            for result in aws.call(
-                "iam",
-                "simulate_principal_policy",
-                PolicySourceArn=_role_arn(identity["Arn"]),
-                ActionNames=actions,
-                ResourceArns=[resource],
-                ContextEntries=_simulation_context(host),
-            )["EvaluationResults"]
+            for resource, actions in _simulated(context, host, caller).items()
+            for result in simulate_policy(aws, _role_arn(caller), actions, resource, _simulation_context(host))
         ]
     except AwsError:
         return  # these credentials may not ask; the first host will tell
     for result in results:
         if result["EvalDecision"] != "allowed":
             raise PatchFleetError(
-                f"The credentials ({identity['Arn']}) lack the right {result['EvalActionName']} on "
+                f"The credentials ({caller}) lack the right {result['EvalActionName']} on "
                 f"{result['EvalResourceName']}, which every host needs. Nothing was touched.",
                 "access_denied",
             )
@@ -155,7 +147,7 @@ def _role_arn(arn: str) -> str:
     return f"{head.replace(':sts:', ':iam:')}:role/{tail.split('/')[0]}"
 
 
-def _simulation_context(host: FleetHost) -> list[dict[str, Any]]:
+def _simulation_context(host: FleetHost) -> list[ContextEntryTypeDef]:
     """What conditions may ask for: a simulation knows neither the region nor the tags of a resource."""
     keys = {"aws:RequestedRegion": str(host.region), "iam:PassedToService": "scheduler.amazonaws.com"}
     for prefix in ("aws:ResourceTag", "ssm:resourceTag"):

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .._aws.api import Aws
+from .._aws.ebs import describe_volumes
 from .._aws.errors import AwsError
 from .._fleet.hosts import FleetHost
 from .._operation.context import OperationContext
@@ -145,8 +146,8 @@ def _untagged_volumes(
     ids = sorted(str(volume_id) for volume_id in tagged) if settings["grow_gib"] else []
     try:
         for at in range(0, len(ids), VOLUMES_A_CALL):
-            chosen = [{"Name": "volume-id", "Values": ids[at : at + VOLUMES_A_CALL]}]
-            for volume in context.aws.in_region(region).rows("ec2", "describe_volumes", "Volumes", Filters=chosen):
+            batch = ids[at : at + VOLUMES_A_CALL]
+            for volume in describe_volumes(context.aws.in_region(region), [{"Name": "volume-id", "Values": batch}]):
                 if {"Key": key, "Value": value} not in volume.get("Tags", []):
                     reason = (
                         f"Its root volume has no tag {key}={value}, so the rights of setup_aws do not let it grow. Tag the volume, "

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from .._aws.api import Aws
 from .._aws.errors import AwsError
+from .._aws.iam import roles_of_instance_profile, simulate_policy
+from .._aws.ssm import service_setting
 
 AGENT_RIGHTS = ["ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel"]
 """Without these an agent cannot register and hears of no command."""
@@ -43,22 +45,21 @@ def read_profiles(aws: Aws, profile_arn: str) -> ProfileRole | None:
     """The role in the profile and what it lacks; None where the credentials may not look, or it is gone."""
     name = profile_name(profile_arn)
     try:
-        roles = aws.call("iam", "get_instance_profile", name, InstanceProfileName=name)["InstanceProfile"]["Roles"]
+        roles = roles_of_instance_profile(aws, name)
         if not roles:
             return ProfileRole(name, None, tuple(AGENT_RIGHTS))
         arn = roles[0]["Arn"]
-        answer = aws.call("iam", "simulate_principal_policy", arn, PolicySourceArn=arn, ActionNames=AGENT_RIGHTS)
+        results = list(simulate_policy(aws, arn, AGENT_RIGHTS))
     except AwsError:
         return None
-    missing_items = [row["EvalActionName"] for row in answer["EvaluationResults"] if row["EvalDecision"] != "allowed"]
+    missing_items = [row["EvalActionName"] for row in results if row["EvalDecision"] != "allowed"]
     return ProfileRole(name, arn, tuple(missing_items))
 
 
 def default_management_role(aws: Aws) -> str | None:
     """The role of Default Host Management Configuration in this region; None when it is off, or cannot be seen."""
     try:
-        answer = aws.call("ssm", "get_service_setting", DEFAULT_HOST_MANAGEMENT, SettingId=DEFAULT_HOST_MANAGEMENT)
+        value = service_setting(aws, DEFAULT_HOST_MANAGEMENT)
     except AwsError:
         return None
-    value = answer["ServiceSetting"].get("SettingValue")
     return value if value and value != "$None" else None

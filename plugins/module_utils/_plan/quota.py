@@ -16,6 +16,8 @@ from collections import Counter
 from typing import Any
 
 from .._aws.api import Aws
+from .._aws.ec2 import describe_instance_types, describe_instances
+from .._aws.quotas import quota_of
 from .._base.errors import PatchFleetError
 from .._fleet.hosts import FleetHost
 from .._operation.context import OperationContext
@@ -47,12 +49,10 @@ def _is_started(host: FleetHost) -> bool:
 
 
 def _headroom(aws: Aws, plan: Plan, settings: dict[str, Any], region: str) -> str:
-    quota = aws.call("service-quotas", "get_service_quota", ServiceCode="ec2", QuotaCode=QUOTA_CODE)["Quota"]["Value"]
-    filters = [{"Name": "instance-state-name", "Values": COUNTED}]
+    quota = quota_of(aws, "ec2", QUOTA_CODE)
     running = Counter(
         str(instance["InstanceType"])
-        for reservation in aws.rows("ec2", "describe_instances", "Reservations", Filters=filters)
-        for instance in reservation["Instances"]
+        for instance in describe_instances(aws, [{"Name": "instance-state-name", "Values": COUNTED}])
         if STANDARD.match(str(instance["InstanceType"])) and not instance.get("InstanceLifecycle")
     )
     vcpus = _vcpus(aws, {*running, *(str(p.host.type) for p in plan.included if _is_started(p.host))})
@@ -70,9 +70,8 @@ def _headroom(aws: Aws, plan: Plan, settings: dict[str, Any], region: str) -> st
 def _vcpus(aws: Aws, types: set[str]) -> dict[str, int]:
     names, found = sorted(types), {}
     for at in range(0, len(names), TYPES_A_CALL):
-        asked = names[at : at + TYPES_A_CALL]
-        for row in aws.rows("ec2", "describe_instance_types", "InstanceTypes", InstanceTypes=asked):
-            found[str(row["InstanceType"])] = int(row["VCpuInfo"]["DefaultVCpus"])
+        for row in describe_instance_types(aws, names[at : at + TYPES_A_CALL]):
+            found[str(row["InstanceType"])] = row["VCpuInfo"]["DefaultVCpus"]
     return found
 
 

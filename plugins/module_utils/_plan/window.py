@@ -12,13 +12,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._aws.api import Aws
 from .._aws.errors import AwsError
+from .._aws.ssm import describe_window_executions, describe_windows, get_calendar_state
 from .._base.clock import iso, parse_iso
 from .._base.errors import InvalidOption, PatchFleetError
 from .._operation.context import OperationContext
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.type_defs import MaintenanceWindowIdentityTypeDef
 
 VARIABLE = "patch_maintenance_window"
 NO_CALENDAR = frozenset({"InvalidDocument", "InvalidDocumentType", "UnsupportedCalendarException"})
@@ -91,20 +95,17 @@ def refuse_outside(window: Window | None, settings: dict[str, Any], now: float) 
     )
 
 
-def _windows_named(aws: Aws, named: str) -> list[dict[str, Any]]:
-    windows = aws.rows("ssm", "describe_maintenance_windows", "WindowIdentities")
-    return [window for window in windows if named in {window["WindowId"], window["Name"]}]
+def _windows_named(aws: Aws, named: str) -> list[MaintenanceWindowIdentityTypeDef]:
+    return [window for window in describe_windows(aws) if named in {window["WindowId"], window["Name"]}]
 
 
-def _maintenance_window(aws: Aws, window: dict[str, Any], now: float) -> Window:
+def _maintenance_window(aws: Aws, window: MaintenanceWindowIdentityTypeDef, now: float) -> Window:
     """One that is switched off is closed for good. Hours are hours, whatever its time zone does meanwhile."""
     name = f"The maintenance window {window['Name']} ({window['WindowId']})"
     if not window["Enabled"]:
         return Window(f"{name} is disabled:", False)
     duration_seconds = window["Duration"] * 3600.0
-    since = [{"Key": "ExecutedAfter", "Values": [str(iso(now - duration_seconds))]}]
-    about = {"WindowId": window["WindowId"], "Filters": since}
-    executions = aws.rows("ssm", "describe_maintenance_window_executions", "WindowExecutions", **about)
+    executions = describe_window_executions(aws, window["WindowId"], str(iso(now - duration_seconds)))
     opened = [execution["StartTime"].timestamp() // 60 * 60 for execution in executions]  # schedules know no seconds
     ends_at = max(opened, default=0.0) + duration_seconds
     if now < ends_at:
@@ -114,7 +115,7 @@ def _maintenance_window(aws: Aws, window: dict[str, Any], now: float) -> Window:
 
 def _calendar(aws: Aws, named: str, now: float) -> Window:
     try:
-        answer = aws.call("ssm", "get_calendar_state", named, CalendarNames=[named], AtTime=str(iso(now)))
+        answer = get_calendar_state(aws, named, str(iso(now)))
     except AwsError as error:
         if error.aws_code not in NO_CALENDAR:
             raise

@@ -10,19 +10,22 @@ value of a key; DeleteTags with a value removes the tag only while it has that v
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from .._aws.errors import GONE, AwsError, is_retryable
-from .._aws.instances import tags_of
+from .._aws.ec2 import create_tag, delete_tag, tags_of
+from .._aws.errors import GONE, AwsError
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host, PowerRecord
 from .._operation.context import OperationContext
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import InstanceTypeDef
 
 FACT = "mark"
 """What the host's row in the run knows of it: the tag's key. Its value is the run's id."""
 
 
-def set_owner_tag(context: OperationContext, record: PowerRecord, instance: dict[str, Any]) -> None:
+def set_owner_tag(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> None:
     """Set the tag, unless somebody else has set one with that key, which stays as it is.
 
     Raises:
@@ -37,14 +40,14 @@ def set_owner_tag(context: OperationContext, record: PowerRecord, instance: dict
         return
     context.update_facts(**{FACT: key})
     try:
-        _call(context, record, "create_tags", key, str(context.run_id))
+        create_tag(context.aws.in_region(record.region), record.instance_id, key, str(context.run_id))
     except AwsError as error:
-        if not is_retryable(error.aws_code, 400):
+        if not error.is_retryable and not error.after_unanswered:
             context.update_facts(**{FACT: None})
         raise
 
 
-def remove_owner_tag(context: OperationContext, record: PowerRecord, instance: dict[str, Any] | None) -> str | None:
+def remove_owner_tag(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef | None) -> str | None:
     """Take away the tags of all runs that had the host; returns why one is left, in AWS's words, None when none is.
 
     Args:
@@ -56,22 +59,12 @@ def remove_owner_tag(context: OperationContext, record: PowerRecord, instance: d
             continue
         try:
             if instance is not None:
-                _call(context, record, "delete_tags", key, host.run_id)
+                delete_tag(context.aws.in_region(record.region), record.instance_id, key, host.run_id)
         except AwsError as error:
             if error.aws_code not in GONE:
                 return f"It still carries the tag {key} of run {host.run_id}: {error.reason}"
         context.ledger.update_facts(host.run_id, host.key, {FACT: None})
     return None
-
-
-def _call(context: OperationContext, record: PowerRecord, operation: str, key: str, value: str) -> None:
-    context.aws.in_region(record.region).call(
-        "ec2",
-        operation,
-        record.instance_id,
-        Resources=[record.instance_id],
-        Tags=[{"Key": key, "Value": value}],
-    )
 
 
 def _rows(context: OperationContext, record: PowerRecord) -> list[Host]:

@@ -11,10 +11,10 @@ Sources: EC2 API reference (StopInstances; LaunchTime is new at each start), EC2
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .._aws.ec2 import describe_instance, stop_instance, tags_of
 from .._aws.errors import AwsError
-from .._aws.instances import describe_instance, tags_of
 from .._base.errors import NeedsAttention, PatchFleetError
 from .._fleet.claims import claim_of
 from .._fleet.eligibility import owner_of
@@ -28,6 +28,9 @@ from .launch import launch_window
 from .owner_tag import remove_owner_tag
 from .start import CONSISTENCY_SECONDS
 from .watchdog import delete_schedule, postpone
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import InstanceTypeDef
 
 STOP_TIMEOUT_SECONDS = 1200.0
 NEVER_STOPPED_NOW = frozenset({"installation_running", "installation_unknown", "others_patching", "keep_tag"})
@@ -70,7 +73,7 @@ def _put_back(context: OperationContext, record: PowerRecord) -> dict[str, Any]:
     return _stop(context, record, instance)
 
 
-def _stop(context: OperationContext, record: PowerRecord, instance: dict[str, Any]) -> dict[str, Any]:
+def _stop(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> dict[str, Any]:
     instance = _settled(context, record, instance)
     state = instance["State"]["Name"]
     if state == "pending":
@@ -95,21 +98,21 @@ def _stop(context: OperationContext, record: PowerRecord, instance: dict[str, An
     return _close(context, record, instance, "stopped", None, changed=state == "running")
 
 
-def _settled(context: OperationContext, record: PowerRecord, instance: dict[str, Any]) -> dict[str, Any]:
+def _settled(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> InstanceTypeDef:
     """EC2 may still show `stopped` from before a start of ours: then look once more, when that must be seen.
 
     The record says when the start was about to be asked for, not when it was: its controller may have stood still in between.
     """
     if instance["State"]["Name"] != "stopped" or record.launch_time is not None or record.started_by is None:
         return instance
-    context.clock.sleep(CONSISTENCY_SECONDS)
+    context.pause(CONSISTENCY_SECONDS)
     return describe_instance(context.aws, record.instance_id) or instance
 
 
 def _close(
     context: OperationContext,
     record: PowerRecord,
-    instance: dict[str, Any] | None,
+    instance: InstanceTypeDef | None,
     state: str,
     note: str | None,
     changed: bool = False,
@@ -126,7 +129,7 @@ def _close(
     return {"changed": changed, "state": state, "note": note}
 
 
-def _refuse_restarted(context: OperationContext, record: PowerRecord, instance: dict[str, Any]) -> None:
+def _refuse_restarted(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> None:
     launched = instance["LaunchTime"].timestamp()
     if record.launch_time is not None:
         ours = abs(launched - record.launch_time) < 1.0
@@ -142,7 +145,7 @@ def _refuse_restarted(context: OperationContext, record: PowerRecord, instance: 
     )
 
 
-def _refuse_owned(context: OperationContext, record: PowerRecord, instance: dict[str, Any]) -> None:
+def _refuse_owned(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> None:
     """An Auto Scaling group, for one, would replace a member that stops; a scheduler may want it on.
 
     Who says "keep" has not said for how long: the record stays open, so that it can be put back when the tag is gone.
@@ -159,7 +162,7 @@ def _refuse_owned(context: OperationContext, record: PowerRecord, instance: dict
     raise NeedsAttention(f"{sentence} It did not when we started it; it is left running.", code)
 
 
-def _leave(context: OperationContext, record: PowerRecord, instance: dict[str, Any]) -> None:
+def _leave(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> None:
     """It has become somebody else's."""
     if not context.check_mode:
         delete_schedule(context, record)
@@ -168,7 +171,7 @@ def _leave(context: OperationContext, record: PowerRecord, instance: dict[str, A
         context.update_facts(final_state=instance["State"]["Name"])
 
 
-def _report_remaining_tag(context: OperationContext, record: PowerRecord, instance: dict[str, Any]) -> None:
+def _report_remaining_tag(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> None:
     """There is worse to tell of the host than a tag that could not be taken away."""
     left = remove_owner_tag(context, record, instance)
     if left:
@@ -246,13 +249,13 @@ def _ended_in_order(context: OperationContext, record: PowerRecord, host: Host, 
 def _request(context: OperationContext, record: PowerRecord) -> None:
     context.renew_lease()
     try:
-        context.aws.call("ec2", "stop_instances", record.instance_id, InstanceIds=[record.instance_id])
+        stop_instance(context.aws, record.instance_id)
     except AwsError as error:
         raise NeedsAttention(f"It is still on because of us: {error.reason}", error.code, error.facts) from error
 
 
-def _wait_for_state(context: OperationContext, record: PowerRecord, states: set[str]) -> dict[str, Any] | None:
-    def poll() -> dict[str, Any] | None:
+def _wait_for_state(context: OperationContext, record: PowerRecord, states: set[str]) -> InstanceTypeDef | None:
+    def poll() -> InstanceTypeDef | None:
         instance = describe_instance(context.aws, record.instance_id)
         return instance if instance is not None and instance["State"]["Name"] in states else None
 

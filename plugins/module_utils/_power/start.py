@@ -11,15 +11,18 @@ with several is all or nothing, and one bad id would fail the others.
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .._aws.ec2 import describe_instance, start_instance, state_reason
 from .._aws.errors import NO_CAPACITY, AwsError
-from .._aws.instances import describe_instance, state_reason
 from .._base.errors import Deferred, PatchFleetError
 from .._ledger.records import PowerRecord
 from .._operation.context import OperationContext
 from .owner_tag import set_owner_tag
 from .watchdog import create_schedule, delete_schedule, take_over, update_schedule
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import InstanceTypeDef
 
 NO_HEADROOM = frozenset({"VcpuLimitExceeded", "InstanceLimitExceeded", "MaxIOPSLimitExceeded"})
 CONSISTENCY_SECONDS = 120.0
@@ -66,7 +69,7 @@ def start(context: OperationContext) -> dict[str, Any]:
     return _result(running, started=True)
 
 
-def _result(instance: dict[str, Any], started: bool) -> dict[str, Any]:
+def _result(instance: InstanceTypeDef, started: bool) -> dict[str, Any]:
     return {
         "changed": started,
         "state": "running",
@@ -75,10 +78,10 @@ def _result(instance: dict[str, Any], started: bool) -> dict[str, Any]:
     }
 
 
-def _wait_until_consistent(context: OperationContext, instance_id: str, deadline: float) -> dict[str, Any]:
+def _wait_until_consistent(context: OperationContext, instance_id: str, deadline: float) -> InstanceTypeDef:
     """Wait while it is stopping or pending: a start of the one, or a stop of the other, is an error."""
 
-    def poll() -> dict[str, Any] | None:
+    def poll() -> InstanceTypeDef | None:
         instance = describe_instance(context.aws, instance_id)
         state = instance["State"]["Name"] if instance else "gone"
         if instance is None or state in {"terminated", "shutting-down"}:
@@ -101,7 +104,7 @@ def _request(context: OperationContext, record: PowerRecord, deadline: float) ->
         create_schedule(context, record)
         requested_at = _note(context, record)
         try:
-            context.aws.call("ec2", "start_instances", record.instance_id, InstanceIds=[record.instance_id])
+            start_instance(context.aws, record.instance_id)
         except AwsError as error:
             context.ledger.note_launch(record.host_key, None, fence=context.fence)
             delete_schedule(context, record)
@@ -115,7 +118,7 @@ def _request(context: OperationContext, record: PowerRecord, deadline: float) ->
                 _note(context, record)
             context.update_facts(started_by_run=True, on_since=context.clock.now())
             return
-        context.clock.sleep(min(pause, max(deadline - context.clock.now(), 0.0)))
+        context.pause(min(pause, max(deadline - context.clock.now(), 0.0)))
         pause = min(pause * 1.5, LONGEST_RETRY_PAUSE_SECONDS)
 
 
@@ -134,10 +137,10 @@ def _capacity_deferral(error: AwsError) -> Deferred:
 
 def _wait_until_running(
     context: OperationContext, instance_id: str, launched_before: datetime.datetime, deadline: float
-) -> dict[str, Any]:
+) -> InstanceTypeDef:
     requested_at = context.clock.now()
 
-    def poll() -> dict[str, Any] | None:
+    def poll() -> InstanceTypeDef | None:
         instance = describe_instance(context.aws, instance_id)
         if instance is None:
             raise PatchFleetError("The instance does not exist any more.", "instance_gone")

@@ -11,13 +11,14 @@ is off, or another LaunchTime, and ends. Source: EventBridge Scheduler API refer
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+from .._aws import scheduler
 from .._aws.errors import DENIED, AwsError
+from .._aws.iam import caller_arn, get_role
+from .._aws.ssm import describe_document
 from .._base.errors import NeedsAttention, PatchFleetError
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host, PowerRecord
@@ -26,7 +27,6 @@ from .launch import launch_window
 
 FACT = "switch"
 """What the host's row in the run knows of it: all that a schedule is made of, since UpdateSchedule keeps nothing."""
-TRIES = {"MaximumRetryAttempts": 20, "MaximumEventAgeInSeconds": 3600}
 
 
 def runbook_of(prefix: str) -> str:
@@ -50,7 +50,7 @@ def create_schedule(context: OperationContext, record: PowerRecord) -> None:
         return
     region, prefix = context.aws.region, str(context.params["setup_prefix"])
     margin = float(context.params["dead_man_switch_margin_seconds"])
-    caller = context.aws.call("sts", "get_caller_identity")["Arn"]
+    caller = caller_arn(context.aws)
     first, last = launch_window(context.clock.now())
     switch = {
         "name": f"{record.instance_id}-{context.run_id}",
@@ -66,12 +66,13 @@ def create_schedule(context: OperationContext, record: PowerRecord) -> None:
 
 def _make(context: OperationContext, record: PowerRecord, switch: dict[str, Any]) -> None:
     context.update_facts(**{FACT: switch})
+    aws, schedule = context.aws.in_region(record.region), _schedule(record, switch)
     try:
-        _send(context, "create_schedule", record, switch)
+        scheduler.create_schedule(aws, schedule)
     except AwsError as error:
         if error.aws_code != "ConflictException":  # an earlier try of this run has made it
             raise
-        _send(context, "update_schedule", record, switch)
+        scheduler.update_schedule(aws, schedule)
 
 
 def _deadline(context: OperationContext) -> float:
@@ -80,8 +81,7 @@ def _deadline(context: OperationContext) -> float:
     return float(context.host.facts.get("deadline_at") or context.clock.now() + timeout_seconds)
 
 
-def _send(context: OperationContext, operation: str, record: PowerRecord, switch: dict[str, Any]) -> None:
-    aws = context.aws.in_region(record.region)
+def _schedule(record: PowerRecord, switch: dict[str, Any]) -> scheduler.Schedule:
     partition = switch["role_arn"].split(":")[1]
     parameters = {
         "InstanceId": [record.instance_id],
@@ -92,23 +92,15 @@ def _send(context: OperationContext, operation: str, record: PowerRecord, switch
     }
     if switch.get("keep_tag"):
         parameters["KeepTag"] = [switch["keep_tag"]]
-    aws.call(
-        "scheduler",
-        operation,
-        record.instance_id,
-        Name=switch["name"],
-        GroupName=switch["group"],
-        Description=f"Stops {record.instance_id} if the run of Patch Fleet that started it is dead.",
-        ScheduleExpression=f"at({time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(switch['due_at']))})",
-        ScheduleExpressionTimezone="UTC",
-        FlexibleTimeWindow={"Mode": "OFF"},
-        ActionAfterCompletion="DELETE",
-        Target={
-            "Arn": f"arn:{partition}:scheduler:::aws-sdk:ssm:startAutomationExecution",
-            "RoleArn": switch["role_arn"],
-            "Input": json.dumps({"DocumentName": runbook_of(switch["group"]), "Parameters": parameters}),
-            "RetryPolicy": TRIES,
-        },
+    return scheduler.Schedule(
+        name=switch["name"],
+        group=switch["group"],
+        description=f"Stops {record.instance_id} if the run of Patch Fleet that started it is dead.",
+        due_at=switch["due_at"],
+        target_arn=f"arn:{partition}:scheduler:::aws-sdk:ssm:startAutomationExecution",
+        role_arn=switch["role_arn"],
+        request={"DocumentName": runbook_of(switch["group"]), "Parameters": parameters},
+        about=record.instance_id,
     )
 
 
@@ -153,13 +145,14 @@ def postpone(context: OperationContext, record: PowerRecord, seconds: float) -> 
 
 def _change(context: OperationContext, record: PowerRecord, host: Host, switch: dict[str, Any]) -> None:
     def update() -> None:
+        aws = context.aws.in_region(record.region)
         try:
-            _send(context, "update_schedule", record, switch)
+            scheduler.update_schedule(aws, _schedule(record, switch))
         except AwsError as error:
-            if error.aws_code != "ResourceNotFoundException":
+            if error.aws_code != scheduler.NOT_FOUND:
                 raise
             switch["name"] += "-2"  # its runbook has begun, and ends when it sees another one
-            _send(context, "create_schedule", record, switch)
+            scheduler.create_schedule(aws, _schedule(record, switch))
         context.ledger.update_facts(host.run_id, host.key, {FACT: switch})
 
     _try(context, update)
@@ -172,13 +165,8 @@ def delete_schedule(context: OperationContext, record: PowerRecord) -> None:
 
 
 def _delete(context: OperationContext, record: PowerRecord, host: Host, switch: dict[str, Any]) -> None:
-    try:
-        context.aws.in_region(record.region).call(
-            "scheduler", "delete_schedule", record.instance_id, Name=switch["name"], GroupName=switch["group"]
-        )
-    except AwsError as error:
-        if error.aws_code != "ResourceNotFoundException":  # it has happened, and has deleted itself
-            raise
+    aws = context.aws.in_region(record.region)
+    scheduler.delete_schedule(aws, switch["group"], switch["name"], record.instance_id)
     context.ledger.update_facts(host.run_id, host.key, {FACT: None})
 
 
@@ -206,16 +194,16 @@ def refuse_without_setup(context: OperationContext, prefix: str, regions: Iterab
     Raises:
         PatchFleetError: ``no_switch``, with what is missing and how it is made.
     """
-    caller = context.aws.call("sts", "get_caller_identity")["Arn"]
+    caller = caller_arn(context.aws)
     for region in regions:
         aws = context.aws.in_region(region)
         role = role_arn_of(caller, prefix, region).rpartition("/")[2]
         try:
-            aws.call("scheduler", "get_schedule_group", prefix, Name=prefix)
-            aws.call("ssm", "describe_document", runbook_of(prefix), Name=runbook_of(prefix))
-            aws.call("iam", "get_role", role, RoleName=role)
+            scheduler.get_schedule_group(aws, prefix)
+            describe_document(aws, runbook_of(prefix))
+            get_role(aws, role)
         except AwsError as error:
-            if error.aws_code not in DENIED | {"ResourceNotFoundException", "InvalidDocument", "NoSuchEntity"}:
+            if error.aws_code not in DENIED | {scheduler.NOT_FOUND, "InvalidDocument", "NoSuchEntity"}:
                 raise
             raise PatchFleetError(
                 f"patch_dead_man_switch needs a schedule group {prefix}, a runbook and roles in {region}, and the right to use "

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._aws.instances import describe_instance, tags_of
+from .._aws.ec2 import describe_instance, tags_of
 from .._base.clock import iso
 from .._base.errors import Deferred, Excluded, PatchFleetError
 from .._fleet.claims import claim_of

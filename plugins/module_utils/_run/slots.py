@@ -50,7 +50,7 @@ def confirm_slot(context: OperationContext, record: PowerRecord, limit: int | No
         return True
     context.ledger.close_power(record.host_key, "no place", context.clock.now(), fence=context.fence)
     tries = context.cache["place_tries"] = int(context.cache.get("place_tries", 0)) + 1
-    context.clock.sleep(1.0 + zlib.crc32(f"{record.host_key} {tries}".encode()) % LONGEST_STEP_BACK_SECONDS)
+    context.pause(1.0 + zlib.crc32(f"{record.host_key} {tries}".encode()) % LONGEST_STEP_BACK_SECONDS)
     return False
 
 

@@ -14,6 +14,12 @@ from collections import Counter
 from typing import Any
 
 from .._aws.errors import AwsError
+from .._aws.instance_profiles import (
+    associate_profile,
+    attach_role_policy,
+    describe_associations,
+    disassociate_profile,
+)
 from .._base.errors import PatchFleetError
 from .._fleet.discover import by_tag, check_tag_value
 from .._fleet.hosts import FleetHost
@@ -70,13 +76,7 @@ def _associate(context: OperationContext, host: FleetHost, name: str | None) -> 
 
     def attempt() -> bool | None:
         try:
-            aws.call(
-                "ec2",
-                "associate_iam_instance_profile",
-                host.instance_id,
-                IamInstanceProfile={"Name": name},
-                InstanceId=host.instance_id,
-            )
+            associate_profile(aws, str(host.instance_id), name)
         except AwsError as error:
             if error.aws_code == "IncorrectState" and "existing association" in error.reason:
                 return False
@@ -111,7 +111,7 @@ def _read_role(context: OperationContext, profile_arn: str) -> dict[str, Any] | 
 def _add_policy(context: OperationContext, role: ProfileRole, partition: str) -> None:
     if not context.check_mode:
         policy = f"arn:{partition}:iam::aws:policy/{CORE_POLICY}"
-        context.aws.call("iam", "attach_role_policy", role.arn, RoleName=role.name, PolicyArn=policy)
+        attach_role_policy(context.aws, role.name, policy)
 
 
 def detach(context: OperationContext) -> dict[str, Any]:
@@ -119,21 +119,11 @@ def detach(context: OperationContext) -> dict[str, Any]:
     hosts = []
     for region in context.params["regions"] or [context.aws.region]:
         aws = context.aws.in_region(region)
-        associated = [{"Name": "state", "Values": ["associating", "associated"]}]
-        rows = list(
-            aws.rows(
-                "ec2",
-                "describe_iam_instance_profile_associations",
-                "IamInstanceProfileAssociations",
-                Filters=associated,
-            )
-        )
-        for row in rows:
+        for row in list(describe_associations(aws)):
             if profile_name(row["IamInstanceProfile"]["Arn"]) != context.params["instance_profile"]:
                 continue
             if not context.check_mode:
-                there = {"AssociationId": row["AssociationId"]}
-                aws.call("ec2", "disassociate_iam_instance_profile", row["InstanceId"], **there)
+                disassociate_profile(aws, row["InstanceId"], row["AssociationId"])
             host = {"name": row["InstanceId"], "instance_id": row["InstanceId"], "region": region}
             hosts.append({**host, "result": "detached", "reason": ""})
     return {"changed": bool(hosts), "hosts": hosts, "roles": [], "lines": _lines(hosts, [])}

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from .._aws.errors import AwsError
-from .._base.clock import iso
+from .._aws.commands import invocations_on
+from .._aws.ssm import associations_on
 from .._base.errors import PatchFleetError
 from .._host.servicing import is_quiet
 from .._operation.context import OperationContext
@@ -61,34 +61,14 @@ def find_foreign_patch_runs(
 def _commands(
     context: OperationContext, instance_id: str, ours: Collection[str], since: float
 ) -> Iterator[tuple[str, float, str]]:
-    rows = context.aws.rows(
-        "ssm",
-        "list_command_invocations",
-        "CommandInvocations",
-        InstanceId=instance_id,
-        Filters=[{"key": "InvokedAfter", "value": iso(since)}],
-    )
-    for row in rows:
+    for row in invocations_on(context.aws, instance_id, since):
         if row.get("DocumentName") in PATCHING_DOCUMENTS and str(row.get("Comment", "")).rpartition(" ")[2] not in ours:
             words = f"{row['DocumentName']} (command {row['CommandId']})"
             yield words, row["RequestedDateTime"].timestamp(), row["Status"]
 
 
 def _associations(context: OperationContext, instance_id: str) -> Iterator[tuple[str, float, str]]:
-    try:
-        rows = list(
-            context.aws.rows(
-                "ssm",
-                "describe_instance_associations_status",
-                "InstanceAssociationStatusInfos",
-                InstanceId=instance_id,
-            )
-        )
-    except AwsError as error:
-        if error.aws_code != "InvalidInstanceId":  # a node that is not registered has none
-            raise
-        return
-    for row in rows:
+    for row in associations_on(context.aws, instance_id):
         if row.get("Name") in PATCHING_DOCUMENTS and row.get("ExecutionDate"):
             named = row.get("AssociationName") or row["AssociationId"]
             yield f"{row['Name']} (association {named})", row["ExecutionDate"].timestamp(), str(row.get("Status"))

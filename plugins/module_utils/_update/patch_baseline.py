@@ -12,12 +12,13 @@ within about two minutes can fail silently, so they are kept apart.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING
 
-from .._aws.errors import AwsError, is_retryable
+from .._aws.errors import AwsError
+from .._aws.patches import missing_patches, patch_state
+from .._aws.ssm import describe_document, describe_node
 from .._base.clock import iso
 from .._base.errors import PatchFleetError
-from .._host.nodes import node_information
 from .._host.run_command import Command, Invocation, send, wait_for_end
 from .._host.servicing import diagnose_overrun
 from .._operation.channel import Scan
@@ -25,6 +26,9 @@ from .._operation.context import OperationContext
 from .foreign_runs import COMMENT, find_foreign_patch_runs, wait_for_foreign_runs
 from .hresults import UNKNOWN, cause_of
 from .repair import advice_for
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.type_defs import InstancePatchStateTypeDef
 
 DOCUMENT = "AWS-RunPatchBaseline"
 GAP_SECONDS = 130.0
@@ -68,7 +72,7 @@ def install_pass(context: OperationContext, instance_id: str) -> None:
 def _agent_silence(context: OperationContext, instance_id: str) -> str:
     """The rest of a sentence about an agent that has not come back from a reboot; empty when it is there, or nobody knows."""
     try:
-        node = node_information(context, instance_id)
+        node = describe_node(context.aws, instance_id)
     except PatchFleetError as error:
         if error.outcome != "failed":
             raise
@@ -121,7 +125,7 @@ def _send_installing(context: OperationContext, instance_id: str, command: Comma
     try:
         command_id = send(context, instance_id, command)
     except AwsError as error:
-        if not is_retryable(error.aws_code, 400):
+        if not error.is_retryable:
             context.update_facts(servicing=False)
         raise
     context.update_facts(installing_command_id=command_id, servicing=False)
@@ -139,8 +143,8 @@ def _keep_apart(context: OperationContext) -> None:
 def _document_parameters(context: OperationContext) -> set[str]:
     """What the document takes, looked up once a step."""
     if DOCUMENT not in context.cache:
-        answer = context.aws.call("ssm", "describe_document", DOCUMENT, Name=DOCUMENT)
-        context.cache[DOCUMENT] = {parameter["Name"] for parameter in answer["Document"].get("Parameters", [])}
+        document = describe_document(context.aws, DOCUMENT)
+        context.cache[DOCUMENT] = {parameter["Name"] for parameter in document.get("Parameters", [])}
     known: set[str] = context.cache[DOCUMENT]
     return known
 
@@ -202,32 +206,25 @@ def _last_line(invocation: Invocation) -> str:
 
 def _fresh_state(
     context: OperationContext, instance_id: str, snapshot_id: str, requested_at: float
-) -> dict[str, Any] | None:
-    def poll() -> dict[str, Any] | None:
-        answer = context.aws.call("ssm", "describe_instance_patch_states", instance_id, InstanceIds=[instance_id])
-        for state in answer.get("InstancePatchStates", []):
-            failed_search = state.get("MissingCount", 0) < 0  # its times are in 1970
-            fresh = failed_search or state["OperationEndTime"].timestamp() >= requested_at
-            if fresh and state.get("Operation") == "Scan" and state.get("SnapshotId", snapshot_id) == snapshot_id:
-                return dict(state)
-        return None
+) -> InstancePatchStateTypeDef | None:
+    def poll() -> InstancePatchStateTypeDef | None:
+        state = patch_state(context.aws, instance_id)
+        if state is None:
+            return None
+        failed_search = state.get("MissingCount", 0) < 0  # its times are in 1970
+        fresh = failed_search or state["OperationEndTime"].timestamp() >= requested_at
+        is_ours = state["Operation"] == "Scan" and state.get("SnapshotId", snapshot_id) == snapshot_id
+        return state if fresh and is_ours else None
 
     return context.wait(poll, context.clock.now() + STATE_LAG_SECONDS)
 
 
-def _read(context: OperationContext, instance_id: str, state: dict[str, Any]) -> Scan:
+def _read(context: OperationContext, instance_id: str, state: InstancePatchStateTypeDef) -> Scan:
     missing: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     if state["MissingCount"] or state.get("FailedCount"):
-        rows = context.aws.rows(
-            "ssm",
-            "describe_instance_patches",
-            "Patches",
-            InstanceId=instance_id,
-            Filters=[{"Key": "State", "Values": ["Missing", "Failed"]}],
-        )
         by_state: dict[str, list[str]] = {"Missing": [], "Failed": []}
-        for row in rows:
+        for row in missing_patches(context.aws, instance_id):
             by_state.setdefault(row["State"], []).append(row["KBId"])
         missing, failed = tuple(sorted(by_state["Missing"])), tuple(sorted(by_state["Failed"]))
     found = Scan(

@@ -26,14 +26,10 @@ from lab.aws.setup import set_up, with_everything
 from lab.scenario import load
 
 ROOT = Path(__file__).parents[3]
-UTILS = ROOT / "plugins" / "module_utils"
-SERVICES = {
-    **dict.fromkeys(("ec2", "iam", "scheduler", "service-quotas", "ssm"), UTILS),
-    "dynamodb": UTILS / "_ledger",
-}
-"""Where each is called; DynamoDB's operations have names that are words of ours elsewhere, such as scan."""
-SET_UP = UTILS / "_setup"
+OPERATIONS = ROOT / "plugins" / "module_utils" / "_aws"
+SET_UP = "instance_profiles.py"
 """What setup_aws does, with the credentials of somebody who may set an account up."""
+NEEDS_NO_RIGHT = {"sts:GetCallerIdentity"}
 NO_ACTION = {"dynamodb:TransactWriteItems"}
 """Its parts are what needs rights (DynamoDB developer guide, "Amazon DynamoDB Transactions and IAM")."""
 NOT_CALLED_BY_NAME = {
@@ -44,19 +40,23 @@ NOT_CALLED_BY_NAME = {
 }
 
 
-def words_in(folder: Path) -> set[str]:
-    """Every text in the code there: operations are called by their boto3 names."""
-    trees = [ast.parse(path.read_text()) for path in folder.rglob("*.py") if SET_UP not in path.parents]
-    nodes = [node for tree in trees for node in ast.walk(tree)]
-    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+def clients_operations(path: Path) -> Iterator[tuple[str, str]]:
+    """The service's name in the code and boto3's name of each operation that a module asks for: ``aws.read(EC2).…``."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Call):
+            continue
+        client = node.value
+        if isinstance(client.func, ast.Attribute) and client.func.attr in {"read", "change"}:
+            yield ast.unparse(client.args[0]), node.attr
 
 
 def called() -> Iterator[str]:
     session = botocore.session.Session()
-    for service, folder in SERVICES.items():
-        words = words_in(folder)
-        model = session.get_service_model(service)
-        yield from (action_of(service, name) for name in model.operation_names if xform_name(name) in words)
+    for path in sorted(OPERATIONS.glob("*.py")):
+        for constant, operation in clients_operations(path) if path.name != SET_UP else ():
+            service = constant.lower().replace("_", "-")
+            names = session.get_service_model(service).operation_names
+            yield from (action_of(service, name) for name in names if xform_name(name) == operation)
 
 
 def granted() -> set[str]:
@@ -67,7 +67,7 @@ def granted() -> set[str]:
 
 
 def test_everything_that_is_called_is_granted_and_nothing_else() -> None:
-    used = {*called(), *NOT_CALLED_BY_NAME} - NO_ACTION
+    used = {*called(), *NOT_CALLED_BY_NAME} - NO_ACTION - NEEDS_NO_RIGHT
     assert used - granted() == set()
     assert granted() - used == set()
 

@@ -16,7 +16,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._disk.update_si
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system_drive_space import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
 
-from .fakes import ID, NODE_ID, VOLUME_ID, Outcome, client_error, complained, said, shown
+from .fakes import ID, NODE_ID, VOLUME_ID, Outcome, client_error, complained, moment, said, shown
 from .stage import RUN, Stage
 
 SCRIPTS = {"measure_disk": "", "clean_disk": "", "extend_partition": ""}
@@ -48,7 +48,7 @@ def a_host_with_a_volume(stage: Stage) -> None:
     stage.account.on("describe_instances", shown())
     stage.account.on("describe_volumes", {"Volumes": [{"VolumeId": VOLUME_ID, "Size": 60, "VolumeType": "gp3"}]})
     stage.account.on("modify_volume", {})
-    modification = {"VolumeId": VOLUME_ID, "TargetSize": 80, "ModificationState": "optimizing"}
+    modification = {"VolumeId": VOLUME_ID, "TargetSize": 80, "ModificationState": "optimizing", "StartTime": moment(1)}
     stage.account.on("describe_volumes_modifications", {"VolumesModifications": [modification]})
 
 
@@ -152,7 +152,7 @@ def test_the_volume_grows_last_and_the_partition_after_it(stage: Stage) -> None:
 
 def test_the_disks_own_slack_counts_before_the_cap_is_hit(stage: Stage) -> None:
     """15 GiB are lacking, 10 of them are on the disk already: growing by 5 would do."""
-    modification = {"VolumeId": VOLUME_ID, "TargetSize": 70, "ModificationState": "optimizing"}
+    modification = {"VolumeId": VOLUME_ID, "TargetSize": 70, "ModificationState": "optimizing", "StartTime": moment(1)}
     stage.account.on("describe_volumes_modifications", {"VolumesModifications": [modification]})
     result = free_space(stage, disk(5, extendable=10), disk(5, extendable=10), disk(30), max_gib=70)
     assert (result["grown_gib"], grew_to(stage)) == (10, [70])

@@ -12,7 +12,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.ebs_volume_size import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
 
-from .fakes import ID, VOLUME_ID, client_error, reservations, shown, tags
+from .fakes import ID, VOLUME_ID, client_error, moment, reservations, shown, tags
 from .stage import RUN, Stage
 
 DATA = "vol-0fedcba9876543210"
@@ -33,7 +33,7 @@ def volume(size: int = 60, kind: str = "gp3") -> dict[str, Any]:
 
 
 def modified(state: str, target: int = 80, **more: Any) -> dict[str, Any]:
-    row = {"VolumeId": VOLUME_ID, "TargetSize": target, "ModificationState": state, **more}
+    row = {"VolumeId": VOLUME_ID, "TargetSize": target, "ModificationState": state, "StartTime": moment(1), **more}
     return {"VolumesModifications": [row]}
 
 

@@ -133,13 +133,13 @@ def test_what_is_over_expires_and_what_is_open_does_not() -> None:
 def test_a_large_run_takes_few_calls_to_open_and_none_of_its_hosts_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = dynamodb_server.ledger(dynamodb_server.new_table())
     calls: list[str] = []
-    call = Aws.call
+    perform = Aws.perform
 
-    def counted(self: Aws, service: str, operation: str, *args: Any, **params: Any) -> dict[str, Any]:
-        calls.append(operation)
-        return call(self, service, operation, *args, **params)
+    def counted(self: Aws, call: Any) -> dict[str, Any]:
+        calls.append(call.operation)
+        return perform(self, call)
 
-    monkeypatch.setattr(Aws, "call", counted)
+    monkeypatch.setattr(Aws, "perform", counted)
     hosts = [a_host(f"i-{number:04}", position=number, facts={"note": "x" * 3000}) for number in range(400)]
     assert ledger.open_run(a_run(), hosts, take_over=False) == {}
     assert len(calls) <= 2 + 4 * 13, "two batches of reads and one transaction for each 33 hosts"

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.ec2 import EC2
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
     Deferred,
@@ -298,7 +299,7 @@ def test_a_worker_without_its_controller_gives_no_sign_of_life_and_changes_nothi
 
 
 def sending(context: OperationContext) -> dict[str, Any]:
-    context.aws.in_region("eu-west-1").call("ec2", "start_instances", ID, InstanceIds=[ID])
+    context.aws.in_region("eu-west-1").change(EC2, ID).start_instances(InstanceIds=[ID])
     return {"changed": True}
 
 
@@ -321,9 +322,9 @@ def test_what_only_looks_or_tries_needs_no_lease(stage: Stage) -> None:
 
     def poll(context: OperationContext) -> dict[str, Any]:
         stage.ledger.take_over(RUN, [ID], START, force=True)
-        context.aws.call("ec2", "describe_instances")
+        context.aws.read(EC2).describe_instances()
         with pytest.raises(AwsError, match="DryRunOperation"):
-            context.aws.call("ec2", "start_instances", InstanceIds=[ID], DryRun=True)
+            context.aws.read(EC2).start_instances(InstanceIds=[ID], DryRun=True)
         return {"changed": False}
 
     run(stage, poll)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.commands import send_command
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import SKEW_SECONDS, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
@@ -439,7 +440,7 @@ def test_check_mode_stops_and_closes_nothing(night: Stage, answer: dict[str, Any
 def installs(stage: Stage, outcome: Outcome, run_id: str = RUN, **facts: Any) -> None:
     """Let the ledger say that an installation is under way, whose command ends so."""
     stage.guest.on("AWS-RunPatchBaseline", outcome)
-    stage.aws.call("ssm", "send_command", InstanceIds=[ID], DocumentName="AWS-RunPatchBaseline", Parameters={})
+    send_command(stage.aws, ID, "AWS-RunPatchBaseline", {}, delivery_seconds=600, comment="")
     stage.ledger.update_facts(run_id, ID, {"installing_command_id": INSTALLING, **facts})
 
 

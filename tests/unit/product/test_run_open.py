@@ -54,7 +54,7 @@ GONE = a_target("i-4", "lost", state="gone")
 def all_rights(stage: Stage) -> None:
     stage.account.on("start_instances", DRY_RUN)
     stage.account.on("stop_instances", DRY_RUN)
-    stage.account.on("describe_document", {})
+    stage.account.on("describe_document", {"Document": {"Parameters": []}})
     stage.account.on("list_command_invocations", {})
     stage.account.on("describe_instance_patch_states", {})
     stage.account.on("get_caller_identity", {"Arn": ROLE})
@@ -383,7 +383,11 @@ def test_a_host_without_a_root_volume_needs_no_right_to_take_snapshots(stage: St
 
 
 A_ROLE = {"Path": "/", "RoleName": "r", "RoleId": "AROA1234567890123456", "Arn": ROLE, "CreateDate": moment(0)}
-SET_UP: dict[str, Any] = {"get_schedule_group": {}, "describe_document": {}, "get_role": {"Role": A_ROLE}}
+SET_UP: dict[str, Any] = {
+    "get_schedule_group": {},
+    "describe_document": {"Document": {"Parameters": []}},
+    "get_role": {"Role": A_ROLE},
+}
 """What the switch for dead controllers needs in the account, by the operation that finds it."""
 
 

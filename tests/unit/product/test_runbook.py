@@ -27,7 +27,7 @@ PUT_TOGETHER = {
     "run_command.py": {"instance_terminated", "instance_stopped", "instance_stopping", "instance_shutting_down"},
     "user_tasks.py": {"pre_tasks_failed", "post_tasks_failed", "start_tasks_failed", "room_tasks_failed"},
     "install.py": {"agent_lost", "installation_hung", "install_timeout"},
-    "errors.py": {"access_denied", "credentials_expired", "throttled"},
+    "errors.py": {"access_denied", "credentials_expired", "throttled", "aws_unreachable", "unanswered"},
     "discover.py": {"no_way_in", "not_windows"},
     "order.py": {"excluded_by_user"},
 }

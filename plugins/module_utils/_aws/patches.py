@@ -1,0 +1,32 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What Patch Manager shows of a node. Source: Systems Manager API reference."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from .api import Aws, pages
+from .ssm import SSM
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.type_defs import InstancePatchStateTypeDef, PatchComplianceDataTypeDef
+
+
+def patch_state(aws: Aws, node_id: str) -> InstancePatchStateTypeDef | None:
+    """The counts of a node's last operation; None for one that was never scanned."""
+    answer = aws.read(SSM, node_id).describe_instance_patch_states(InstanceIds=[node_id])
+    return next(iter(answer.get("InstancePatchStates", [])), None)
+
+
+def missing_patches(aws: Aws, node_id: str) -> list[PatchComplianceDataTypeDef]:
+    """The rows of a node's updates that are missing or failed."""
+    operation = partial(
+        aws.read(SSM, node_id).describe_instance_patches,
+        InstanceId=node_id,
+        Filters=[{"Key": "State", "Values": ["Missing", "Failed"]}],
+    )
+    return [row for page in pages(operation) for row in page.get("Patches", [])]
