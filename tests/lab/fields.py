@@ -46,6 +46,9 @@ TRUTH_FIELDS = (
     "cut_off",
     "cut_off_by_us",
     "unrecorded_starts",
+    "deleted_in_use",
+    "stopped_while_pending",
+    "start_types",
 )
 
 OUTCOMES = ("patched", "compliant", "noncompliant", "failed", "deferred", "excluded", "held")

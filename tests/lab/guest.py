@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from lab.guest_disk import SystemDisk
+from lab.guest_services import Services
+from lab.guest_servicing import NOTHING
 from lab.guest_updates import WindowsUpdate
 from lab.scenario import HostSpec
 from lab.sim import Process, Simulation, Steps
@@ -35,8 +37,9 @@ class Guest:
         self.spec = spec
         self._sim = sim
         self._announce = announce
-        self.disk = SystemDisk(spec.disk, device_gib)
-        self.updates = WindowsUpdate(sim, spec, self.disk, announce)
+        self.disk = SystemDisk(spec.disk, spec.windows, device_gib, sim.time)
+        self.services = Services(sim, spec.windows, spec.name)
+        self.updates = WindowsUpdate(sim, spec, self.disk, self.services, announce)
         self.sessions = spec.sessions
         self.messages: list[str] = []  # that people have seen
         self.old_caches: list[str] = []  # folders of Windows Update that a reset has put aside
@@ -47,6 +50,7 @@ class Guest:
         self.reboots = 0
         self.cut_off = 0
         self.cut_off_by_us = 0
+        self.stopped_while_pending = 0
         self._listeners: list[GuestListener] = []
         self._boot: Process | None = None
 
@@ -66,6 +70,9 @@ class Guest:
     def begin_up(self) -> None:
         """It has been running since before the scenario began."""
         self.up = self.spec.boots != "never"
+        if self.up:
+            self.services.begin_up()
+            self.services.mind_pending_reboot(bool(self.updates.pending_reboot))
 
     def power_on(self) -> None:
         self._boot = self._sim.spawn(self._boot_up(after_reboot=False))
@@ -78,18 +85,25 @@ class Guest:
         self.boot_time = self._sim.time
         self.boots.append(self.boot_time)
         self.disk.rescan()
+        self.services.boot()
         self.updates.boot()
+        self.services.mind_pending_reboot(bool(self.updates.pending_reboot))
         self._announce("booted")
         for listener in self._listeners:
             listener.guest_up(after_reboot)
 
     def power_off(self, by_us: bool) -> None:
-        """Power goes, or Windows is shut down from outside; that may cut off an installation."""
+        """Power goes, or Windows is shut down from outside; that may cut off what the servicing stack does."""
+        self.stopped_while_pending += by_us and self.updates.servicing_in_progress != NOTHING
+        self._go_down(by_us)
+
+    def _go_down(self, by_us: bool) -> None:
         if self._boot:
             self._boot.stop()
         if self.updates.power_off():
             self.cut_off += 1
             self.cut_off_by_us += by_us
+        self.services.power_off()
         self.sessions = 0
         if self.up:
             self.up = False
@@ -100,5 +114,5 @@ class Guest:
         """A program that we have sent reboots Windows, as the patch baseline does after an installation."""
         self.reboots += 1
         self._announce("rebooting")
-        self.power_off(by_us=True)
+        self._go_down(by_us=True)
         self._boot = self._sim.spawn(self._boot_up(after_reboot=True))

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from lab.guest_disk import SystemDisk
+from lab.guest_services import TRUSTED_INSTALLER, Services
+from lab.guest_servicing import NOTHING, WAITS_FOR_REBOOT, WORKS, Servicing, ServicingJob
 from lab.scenario import HostSpec, Update
 from lab.sim import Process, Signal, Simulation, Steps
 
@@ -18,6 +20,8 @@ NO_ERROR = "0x00000000"
 SERVICE_DISABLED = "0x80070422"  # ERROR_SERVICE_DISABLED
 DISK_FULL = "0x80070070"  # ERROR_DISK_FULL
 CANCELLED = "0x8024000B"  # WU_E_CALL_CANCELLED
+ACCESS_DENIED = "0x80070005"  # E_ACCESSDENIED
+SERVICE_STOP = "0x8024001E"  # WU_E_SERVICE_STOP
 BUSY = "0x80240016"  # WU_E_INSTALL_NOT_ALLOWED: another installation is in progress or a reboot is due
 MESSAGES = {
     NO_ERROR: "",
@@ -28,7 +32,11 @@ MESSAGES = {
     "0x80073712": "The component store is in an inconsistent state.",
     "0x8024402C": "The proxy server or target server name cannot be resolved.",
     "0x8024FFFF": "An operation failed due to reasons not covered by another error code.",
-    "0x80070005": "Access is denied.",
+    ACCESS_DENIED: "Access is denied.",
+    SERVICE_STOP: "Operation did not complete because the service or system was being shut down.",
+    "0x8024401C": "Same as HTTP status 408 - the server timed out waiting for the request.",
+    "0x80244010": "The number of round trips to the server exceeded the maximum limit.",
+    "0x80244022": "Same as HTTP status 503 - the service is temporarily overloaded.",
     "0x80072EE2": "The operation timed out.",
     CANCELLED: "The operation was cancelled.",
     BUSY: "The operation tried to install while another installation was in progress.",
@@ -44,9 +52,14 @@ SEARCH_ERRORS = {
 INSTALL_ERRORS = {"components_corrupt": "0x80073712"}
 # A search or an installation that cannot work gives up after so long.
 GIVES_UP_AFTER_SECONDS = 15.0
+CLEANING_SECONDS = 120.0
+NOTHING_TO_CLEAN_SECONDS = 10.0
+RESTORING_HEALTH_SECONDS = 600.0
 
 APPROVED_CLASSES = ("critical", "security")
 APPROVED_SEVERITIES = ("critical", "important")
+
+COMPONENT_BASED_SERVICING, WINDOWS_UPDATE = "component_based_servicing", "windows_update"
 
 # What waits for its reboot on a host with `pending_reboot`: installed before the scenario began.
 EARLIER_UPDATE = Update(kb="KB5020000", severity="important", update_class="security", reboot=True)
@@ -65,19 +78,6 @@ class UpdateState(enum.Enum):
 
     INSTALLED = "Installed"
     PENDING_REBOOT = "InstalledPendingReboot"
-
-
-@dataclass
-class Service:
-    """A Windows service. ``manual`` and stopped is normal: it is started on demand."""
-
-    name: str
-    start_type: str = "manual"
-    status: str = "stopped"
-
-    @property
-    def enabled(self) -> bool:
-        return self.start_type != "disabled"
 
 
 @dataclass
@@ -113,11 +113,20 @@ class Installation:
 class WindowsUpdate:
     """The Update agent and its world. ``announce`` gets a word when a search or an installation begins and ends."""
 
-    def __init__(self, sim: Simulation, spec: HostSpec, disk: SystemDisk, announce: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        sim: Simulation,
+        spec: HostSpec,
+        disk: SystemDisk,
+        services: Services,
+        announce: Callable[[str], None],
+    ) -> None:
         self._sim = sim
         self._spec = spec
         self._disk = disk
         self._announce = announce
+        self.services = services
+        self.servicing = Servicing(sim, spec.windows.tiworker_seconds)
         self.fault = spec.windows_update
         self.known = {update.kb: update for update in spec.updates}
         self.states: dict[str, UpdateState] = {}
@@ -129,19 +138,21 @@ class WindowsUpdate:
         self._hangs = False
         self._worker: Process | None = None
         self._taken_gib = 0.0
-        self.services = {name: Service(name) for name in ("wuauserv", "bits", "trustedinstaller")}
-        self.services["cryptsvc"] = Service("cryptsvc", "automatic", "running")
+        self._search_faults = list(spec.windows.search_faults)
         if self.fault == "service_disabled":
             self.services["wuauserv"].start_type = self.services["bits"].start_type = "disabled"
-        self._waits_for_second_boot = spec.pending_reboot and spec.state in ("stopped", "stopping")
+        was_pending = spec.pending_reboot or spec.windows.pending_by_others
+        self._waits_for_second_boot = was_pending and spec.state in ("stopped", "stopping")
         if spec.pending_reboot:
             self._remember_earlier_update()
+        if spec.windows.pending_by_others:
+            self.pending_reboot.add(COMPONENT_BASED_SERVICING)
 
     def _remember_earlier_update(self) -> None:
         self.known[EARLIER_UPDATE.kb] = EARLIER_UPDATE
         self.states[EARLIER_UPDATE.kb] = UpdateState.PENDING_REBOOT
         self.installed_at[EARLIER_UPDATE.kb] = self._sim.time
-        self.pending_reboot.add("component_based_servicing")
+        self.pending_reboot.add(COMPONENT_BASED_SERVICING)
 
     # ---- what is there
 
@@ -152,7 +163,30 @@ class WindowsUpdate:
     @property
     def last_progress_at(self) -> datetime | None:
         """When the servicing log was last written: all the time, but for an update that hangs."""
-        return self._sim.time if self.installing and not self._hangs else self._progress_at
+        works = (self.installing and not self._hangs) or self.servicing.working
+        return self._sim.time if works else self._progress_at
+
+    def processes(self) -> list[str]:
+        """Of the servicing stack, those that run."""
+        worker = ["TiWorker"] if self.installing or self.servicing.worker_is_awake else []
+        return [*worker, *(["Dism"] if self.servicing.working else [])]
+
+    @property
+    def waits_for_reboot(self) -> bool:
+        """The servicing stack has a transaction that the next boot ends."""
+        return COMPONENT_BASED_SERVICING in self.pending_reboot
+
+    @property
+    def servicing_in_progress(self) -> int:
+        """The registry's ServicingInProgress."""
+        if self.installing or self.servicing.working:
+            return WORKS
+        return WAITS_FOR_REBOOT if self.waits_for_reboot else NOTHING
+
+    @property
+    def patch_manager_sees_pending(self) -> bool:
+        """Whether an update that Patch Manager knows of waits for a reboot."""
+        return UpdateState.PENDING_REBOOT in self.states.values()
 
     def is_approved(self, update: Update) -> bool:
         """By the default baseline; over WinRM nobody filters by severity."""
@@ -180,11 +214,38 @@ class WindowsUpdate:
 
     def search_error(self) -> str | None:
         """The HRESULT that a search ends with at the moment."""
-        return self.fault if self.fault.startswith("0x") else SEARCH_ERRORS.get(self.fault)
+        if self.fault.startswith("0x"):
+            return self.fault
+        return SEARCH_ERRORS.get(self.fault) or self._service_error("wuauserv", "cryptsvc")
 
     def agent_error(self) -> str | None:
         """The HRESULT with which the agent itself refuses to answer."""
-        return SERVICE_DISABLED if self.fault in ("service_stopped", "service_disabled") else None
+        return (
+            SERVICE_DISABLED
+            if self.fault in ("service_stopped", "service_disabled")
+            else self._service_error("wuauserv")
+        )
+
+    def _service_error(self, *names: str) -> str | None:
+        """What a service gives back that cannot be started on demand."""
+        for service in (self.services[name] for name in names):
+            if service.status == "stop_pending":
+                return SERVICE_STOP
+            if not service.enabled and service.status != "running":
+                return SERVICE_DISABLED
+        return None
+
+    def own_search(self) -> Steps[None]:
+        """A search by the host's own API; WindowsUpdateError when it cannot work, or when its source says no this time."""
+        error = self.search_error()
+        seconds = self._spec.windows.search_seconds
+        if error:
+            yield min(GIVES_UP_AFTER_SECONDS, seconds)
+            raise WindowsUpdateError(error)
+        yield seconds
+        self.servicing.searched()
+        if self._search_faults:
+            raise WindowsUpdateError("0x" + self._search_faults.pop(0)[2:].upper())
 
     def search(self) -> Steps[list[Update]]:
         """One scan, for what is approved; WindowsUpdateError when it cannot work."""
@@ -203,6 +264,7 @@ class WindowsUpdate:
             raise WindowsUpdateError(error)
         yield self._spec.scan_seconds
         self._announce("searched")
+        self.servicing.searched()
 
     def begin_installation(self, updates: list[Update]) -> Installation:
         """Install these in order; the caller may wait for ``done``. Never while another one is under way."""
@@ -213,6 +275,7 @@ class WindowsUpdate:
         return self.installation
 
     def _install(self, installation: Installation, updates: list[Update]) -> Steps[None]:
+        yield from self.servicing.wait()
         for update in updates:
             if installation.stopping:
                 break
@@ -226,7 +289,8 @@ class WindowsUpdate:
         installation.started[update.kb] = entry
         self.history.append(entry)
         self._progress_at = self._sim.time
-        error = self.search_error() or INSTALL_ERRORS.get(self.fault) or (None if self._take(update.gib) else DISK_FULL)
+        error = self.search_error() or INSTALL_ERRORS.get(self.fault) or self._service_error(TRUSTED_INSTALLER)
+        error = error or (None if self._take(update.gib) else DISK_FULL)
         if error:
             yield min(GIVES_UP_AFTER_SECONDS, update.seconds)
             self._end(installation, entry, error)
@@ -242,7 +306,8 @@ class WindowsUpdate:
         self.states[update.kb] = UpdateState.PENDING_REBOOT if update.reboot else UpdateState.INSTALLED
         self.installed_at[update.kb] = self._sim.time
         if update.reboot:
-            self.pending_reboot |= {"component_based_servicing", "windows_update"}
+            self.pending_reboot |= {COMPONENT_BASED_SERVICING, WINDOWS_UPDATE}
+            self.services.mind_pending_reboot(True)
         if update.result == "reported_failed":
             installation.said_failed.append(update.kb)
         self._end(installation, entry, NO_ERROR)
@@ -269,9 +334,10 @@ class WindowsUpdate:
     # ---- what happens to it
 
     def power_off(self) -> bool:
-        """Everything stops where it is; True when an installation was cut off."""
+        """Everything stops where it is; True when the servicing stack was cut off at work."""
+        cut_off = self.servicing.power_off()
         if self.installation is None or self._worker is None:
-            return False
+            return cut_off
         self._worker.stop()
         self._give_back()
         for entry in self.installation.started.values():
@@ -290,30 +356,48 @@ class WindowsUpdate:
         if self._waits_for_second_boot:
             self._waits_for_second_boot = False
             return
+        if not self._transaction_can_end():
+            return
         for kb in list(self.states):
             if self.known[kb].result == "vanishes":
                 del self.states[kb], self.installed_at[kb]
             else:
                 self.states[kb] = UpdateState.INSTALLED
         self.pending_reboot.clear()
+        self.services.mind_pending_reboot(False)
 
-    def repair_services(self, names: list[str]) -> list[tuple[Service, Service]]:
-        """Enable and start what is not usable among ``names``; returns each as it was and as it is."""
-        mended = []
-        for service in (self.services[name] for name in names if name in self.services):
-            before = Service(service.name, service.start_type, service.status)
-            if not service.enabled:
-                service.start_type = "manual"
-            self.start_service(service.name)
-            mended.append((before, service))
-        return mended
+    def _transaction_can_end(self) -> bool:
+        """TrustedInstaller has to start by itself after the restart, where it has set itself to do so.
+
+        Source: Microsoft, "Windows Update common errors and mitigation", 0x80070bc9.
+        """
+        turns = self._spec.windows.trusted_installer_turns_manual and self.waits_for_reboot
+        return not turns or self.services[TRUSTED_INSTALLER].automatic
+
+    def clean_component_store(self) -> ServicingJob:
+        """Dism /StartComponentCleanup: it goes on when whoever asked is gone."""
+        seconds = self._spec.windows.clean_seconds
+        if seconds is None:
+            seconds = CLEANING_SECONDS if self._disk.component_store_gib else NOTHING_TO_CLEAN_SECONDS
+        return self.servicing.begin(seconds, self._disk.clean_component_store, self._is_installing)
+
+    def restore_health(self) -> ServicingJob:
+        """Dism /RestoreHealth, which goes on as well."""
+        return self.servicing.begin(
+            RESTORING_HEALTH_SECONDS, lambda: self.mend("components_corrupt"), self._is_installing
+        )
+
+    def _is_installing(self) -> bool:
+        return self.installing
 
     def start_service(self, name: str) -> None:
         """An explicit start; WindowsUpdateError for a service that is disabled."""
         service = self.services[name]
         if not service.enabled:
             raise WindowsUpdateError(SERVICE_DISABLED)
-        service.status = "running"
+        if service.status == "stop_pending":
+            raise WindowsUpdateError(SERVICE_STOP)
+        service.run()
         usable = self.services["wuauserv"].status == "running" and self.services["bits"].enabled
         if self.fault in ("service_stopped", "service_disabled") and usable:
             self.fault = "ok"

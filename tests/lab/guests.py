@@ -10,6 +10,7 @@ from typing import Protocol
 
 from lab import scripts_model
 from lab.agent import Outcome
+from lab.guest_logon import Logon
 from lab.powershell.process import WHERE_FROM, PowerShell, find
 from lab.powershell.windows import Windows
 from lab.sim import Steps
@@ -22,7 +23,7 @@ Unknown = Callable[[str, Host], None]
 class Guests(Protocol):
     """Runs scripts on hosts."""
 
-    def run(self, host: Host, text: str, unknown: Unknown) -> Steps[Outcome]:
+    def run(self, host: Host, text: str, unknown: Unknown, logon: Logon = Logon.SYSTEM) -> Steps[Outcome]:
         """Run a script; ``unknown`` is told of what the lab does not know."""
 
     def stop(self) -> None:
@@ -32,8 +33,8 @@ class Guests(Protocol):
 class ModelGuests:
     """Answers by the script's name, without a PowerShell."""
 
-    def run(self, host: Host, text: str, unknown: Unknown) -> Steps[Outcome]:
-        return scripts_model.run(host, text, unknown)
+    def run(self, host: Host, text: str, unknown: Unknown, logon: Logon = Logon.SYSTEM) -> Steps[Outcome]:
+        return scripts_model.run(host, text, unknown, logon)
 
     def stop(self) -> None:
         """Nothing runs."""
@@ -47,11 +48,17 @@ class PowerShellGuests:
             raise ValueError(f"guests: powershell cannot be had: {WHERE_FROM}")
         self._powershell = PowerShell()
 
-    def run(self, host: Host, text: str, unknown: Unknown) -> Steps[Outcome]:
-        yield scripts_model.POWERSHELL_SECONDS
-        windows = Windows(host)
-        output, errors = self._powershell.run(text, windows.answer)
-        yield windows.seconds
+    def run(self, host: Host, text: str, unknown: Unknown, logon: Logon = Logon.SYSTEM) -> Steps[Outcome]:
+        yield from scripts_model.begin(text)
+        windows = Windows(host, logon)
+        script = self._powershell.begin(text)
+        try:
+            while "ask" in (said := script.hear()):
+                script.say((yield from windows.answer(said["ask"], said["with"] or {})))
+        except GeneratorExit:  # killed: what it has started goes on
+            script.abandon()
+            raise
+        output, errors = said["output"], said["errors"]
         if NOT_A_COMMAND in output + errors:
             unknown(f"a command of the script {scripts_model.script_name(text)}", host)
         return Outcome(1, output, errors + "\r\n") if errors else Outcome(0, output + "\r\n")

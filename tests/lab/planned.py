@@ -32,26 +32,6 @@ HOST = frozenset(
         "answers",
     }
 )
-WINDOWS = frozenset(
-    {
-        "per_user_services",
-        "self_ending_services",
-        "failing_services",
-        "trusted_installer_turns_manual",
-        "start_types",
-        "stuck_service",
-        "defragsvc",
-        "tiworker_seconds",
-        "update_api_over_network",
-        "search_seconds",
-        "search_faults",
-        "clean_seconds",
-        "pending_by_others",
-        "gap_gib",
-        "live_temp",
-        "people",
-    }
-)
 ACTS = frozenset({"set_alarm", "clear_alarm"})
 PLAYBOOKS = frozenset({"stop", "roll_back", "history"})
 COMPARISONS = frozenset({"has", "has_not"})
@@ -68,7 +48,6 @@ def _planned(document: dict[str, Any]) -> Iterator[str]:
     yield from _keys("account", document.get("account", {}), ACCOUNT)
     for key, host in _hosts(document):
         yield from _keys(key, host, HOST)
-        yield from _keys(f"{key}.windows", host.get("windows", {}), WINDOWS)
     for index, event in enumerate(document.get("events", ())):
         if isinstance(event["do"], str) and event["do"] in ACTS:
             yield f"events[{index}].do"

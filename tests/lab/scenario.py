@@ -20,6 +20,7 @@ from lab.names import CONTROLLER_ACTS, expand_names, parse_time, split_when
 from lab.planned import planned_problems
 from lab.scenario_checks import document_problems
 from lab.schema import Problem, schema_problems
+from lab.windows_spec import WindowsSpec, windows_spec
 
 __all__ = [
     "Account",
@@ -172,6 +173,8 @@ class HostSpec:
     command_faults: tuple[CommandFault, ...] = ()
     sessions: int = 0
     unreachable_after: float | None = None
+    windows: WindowsSpec = field(default_factory=WindowsSpec)
+    answers: str | None = None
 
 
 @dataclass(frozen=True)
@@ -297,6 +300,7 @@ def _host(name: str, keys: dict[str, Any]) -> HostSpec:
     values["disk"] = _disk(keys.get("disk", {}))
     values["volume"] = Volume(**keys.get("volume", {}))
     values["patch_lag"] = PatchLag(**keys.get("patch_lag", {}))
+    values["windows"] = windows_spec(keys.get("windows", {}))
     if kind != "ec2":
         values["state"] = "running"
     if kind != "winrm":

@@ -10,6 +10,8 @@ from typing import Any
 from lab.trace import Trace
 from lab.world import Host, World
 
+START_TYPES_OF = ("wuauserv", "bits", "cryptsvc", "TrustedInstaller")
+
 
 def truth(world: World, trace: Trace) -> dict[str, Any]:
     """As the contract has it, and ``start``: the lab's clock at second 0.
@@ -47,4 +49,7 @@ def _host(host: Host) -> dict[str, Any]:
         "cut_off_by_us": guest.cut_off_by_us,
         "unrecorded_starts": host.unrecorded_starts,
         "history": list(host.history),
+        "deleted_in_use": guest.disk.temp.deleted_in_use,
+        "stopped_while_pending": guest.stopped_while_pending,
+        "start_types": guest.services.start_types(*START_TYPES_OF),
     }

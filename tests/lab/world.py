@@ -12,6 +12,7 @@ from typing import Any
 
 from lab.agent import Agent
 from lab.guest import Guest
+from lab.guest_disk import gib_behind
 from lab.instance import Instance
 from lab.lagged import Lag, Lagged
 from lab.scenario import HostSpec, Scenario, Volume
@@ -92,7 +93,7 @@ class Host:
         if spec.instance_store:
             return []
         sizes = [("xvd" + chr(ord("b") + n), size) for n, size in enumerate(spec.disk.data_volumes)]
-        root_gib = math.ceil(spec.disk.size_gib + spec.disk.slack_gib)
+        root_gib = math.ceil(spec.disk.size_gib + gib_behind(spec.windows) + spec.disk.slack_gib)
         volumes = [self._volume(name, math.ceil(size), Volume()) for name, size in sizes]
         return [*volumes, self._volume("/dev/sda1", root_gib, spec.volume)]
 
@@ -114,7 +115,7 @@ class Host:
     def _device_gib(self) -> float:
         if self.root_volume:
             return self.root_volume.size_gib
-        return self.spec.disk.size_gib + self.spec.disk.slack_gib + self.added_gib
+        return self.spec.disk.size_gib + gib_behind(self.spec.windows) + self.spec.disk.slack_gib + self.added_gib
 
     @property
     def disk_serial(self) -> str:

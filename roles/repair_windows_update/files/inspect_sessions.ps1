@@ -1,5 +1,4 @@
-# How many people are logged on: sessions with a desktop, connected or not.
+# How many people are logged on: sessions that somebody has, connected or not, whatever shell they run.
 Invoke-PatchFleetScript -Name 'inspect_sessions' -Work {
-    $people = @(Get-CimInstance -ClassName 'Win32_Process' -Filter "Name = 'explorer.exe'" | Select-Object -ExpandProperty SessionId -Unique)
-    return @{ sessions = $people.Count }
+    return @{ sessions = @(Get-PatchFleetSession).Count }
 }

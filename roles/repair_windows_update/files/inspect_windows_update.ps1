@@ -1,5 +1,9 @@
 # What Windows Update looks like in this host: services, agent, pending reboot, update source, a search, people, installations.
+# With search = false nothing is searched, and the answer's search is the agent's. installing is null where it cannot be known;
+# servicing is the servicing stack's own word (1 waits for a reboot, 2 works); time is the host's own clock.
 Invoke-PatchFleetScript -Name 'inspect_windows_update' -Work {
+    param($Parameters)
+
     function Get-Answer {
         param([scriptblock] $Question)
         try {
@@ -9,24 +13,6 @@ Invoke-PatchFleetScript -Name 'inspect_windows_update' -Work {
             $cause = Get-PatchFleetRootCause $_.Exception
             return @{ ok = $false; hresult = ('0x{0:X8}' -f [int] $cause.HResult); message = $cause.Message }
         }
-    }
-
-    function Get-StartType {
-        param([string] $Name)
-        $number = (Get-ItemProperty -LiteralPath "HKLM:\SYSTEM\CurrentControlSet\Services\$Name" -Name 'Start').Start
-        switch ([int] $number) { 2 { return 'automatic' } 3 { return 'manual' } 4 { return 'disabled' } default { return 'system' } }
-    }
-
-    function Get-PendingReboot {
-        $sources = @()
-        $base = 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion'
-        if (Test-Path -LiteralPath "$base\Component Based Servicing\RebootPending") { $sources += 'component_based_servicing' }
-        if (Test-Path -LiteralPath "$base\WindowsUpdate\Auto Update\RebootRequired") { $sources += 'windows_update' }
-        $session = Get-ItemProperty -LiteralPath 'HKLM:\SYSTEM\CurrentControlSet\Control\Session Manager'
-        if ($session.PSObject.Properties['PendingFileRenameOperations'] -and $session.PendingFileRenameOperations) {
-            $sources += 'file_rename'
-        }
-        return $sources
     }
 
     function Get-Proxy {
@@ -54,35 +40,35 @@ Invoke-PatchFleetScript -Name 'inspect_windows_update' -Work {
     }
 
     $services = @(foreach ($name in 'wuauserv', 'bits', 'cryptsvc', 'trustedinstaller') {
-        $service = Get-Service -Name $name
-        @{ name = $name; start_type = (Get-StartType $name); status = ([string] $service.Status).ToLowerInvariant() }
+        $service = Get-PatchFleetService $name
+        @{ name = $name; start_type = $service.start_type; status = $service.status }
     })
+    # Before the search, which wakes what installs.
+    $servicing = Get-PatchFleetServicing
+    # Half of all programs that update themselves leave renames, and work without the reboot: it is told beside what decides.
+    $pending = @($servicing.pending_reboot)
+    if (Get-PatchFleetRegistryValue 'HKLM:\SYSTEM\CurrentControlSet\Control\Session Manager' 'PendingFileRenameOperations') {
+        $pending += 'file_rename'
+    }
     # A question makes Windows start the service on demand; a service state would say nothing.
     $agent = Get-Answer { (New-Object -ComObject 'Microsoft.Update.Session').CreateUpdateSearcher().GetTotalHistoryCount() }
     $search = $agent
-    if ($agent.ok) {
+    if ($agent.ok -and $false -ne $Parameters.search) {
+        # Neither drivers nor what is optional: nobody here installs them, and searching for them takes long.
         $search = Get-Answer {
-            (New-Object -ComObject 'Microsoft.Update.Session').CreateUpdateSearcher().Search('IsInstalled=0 and IsHidden=0')
-        }
-    }
-    $people = @(Get-CimInstance -ClassName 'Win32_Process' -Filter "Name = 'explorer.exe'" | Select-Object -ExpandProperty SessionId -Unique)
-    $installing = $false
-    if ($agent.ok) {
-        try {
-            $installing = [bool] (New-Object -ComObject 'Microsoft.Update.Installer').IsBusy
-        } catch {
-            # Over WinRM the installer is refused to everybody (E_ACCESSDENIED); what works for it is to be seen all the same.
-            # https://learn.microsoft.com/windows/win32/wua_sdk/using-wua-from-a-remote-computer
-            $installing = [bool] (Get-Process -Name 'TiWorker', 'wusa' -ErrorAction SilentlyContinue)
+            (New-Object -ComObject 'Microsoft.Update.Session').CreateUpdateSearcher().Search(
+                "IsInstalled=0 and IsHidden=0 and Type='Software' and BrowseOnly=0")
         }
     }
     return @{
         services = $services
         agent = $agent
-        pending_reboot = @(Get-PendingReboot)
+        pending_reboot = @($pending)
         update_source = Get-UpdateSource
         search = $search
-        sessions = $people.Count
-        installing = $installing
+        sessions = @(Get-PatchFleetSession).Count
+        installing = $servicing.installing
+        servicing = $servicing.servicing
+        time = (Get-Date).ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ')
     }
 }

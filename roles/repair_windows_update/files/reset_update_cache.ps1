@@ -4,13 +4,15 @@
 Invoke-PatchFleetScript -Name 'reset_update_cache' -Work {
     param($Parameters)
     $services = @('wuauserv', 'bits')
+    # These wake Windows Update, where there are any (Windows Server 2016 and later). Whether they hold the folder, its renaming tells.
+    $helpers = @('UsoSvc', 'DoSvc' | Where-Object { Get-Service -Name $_ -ErrorAction SilentlyContinue })
     $folders = @("$env:SystemRoot\SoftwareDistribution")
     if ($Parameters.catroot2) {
         $services += 'cryptsvc'
         $folders += "$env:SystemRoot\System32\catroot2"
     }
     # As they were, and with them those that go down because they depend on them: what is off Windows starts when it is needed.
-    $running = @(foreach ($name in $services) {
+    $running = @(foreach ($name in $services + $helpers) {
         $service = Get-Service -Name $name
         if ([string] $service.Status -eq 'Running') { $name }
         foreach ($one in $service.DependentServices) { if ([string] $one.Status -eq 'Running') { $one.Name } }
@@ -22,7 +24,8 @@ Invoke-PatchFleetScript -Name 'reset_update_cache' -Work {
         param([string] $Folder)
         # Whoever asks Windows Update something in between starts its service again, which then holds the folder.
         for ($attempt = 1; ; $attempt++) {
-            foreach ($name in $services) { Stop-Service -Name $name -Force }
+            foreach ($name in $helpers) { try { Stop-PatchFleetService -Name $name -Seconds 30 } catch { continue } }
+            foreach ($name in $services) { Stop-PatchFleetService -Name $name }
             try {
                 Rename-Item -LiteralPath $Folder -NewName ((Split-Path -Path $Folder -Leaf) + $suffix)
                 return

@@ -1,29 +1,22 @@
-# Whether Windows installs updates right now: the Update agent's own word, and the servicing stack at work.
+# Whether Windows installs updates right now: the Update agent's own word and the servicing stack's. installing is null where
+# neither can be known; servicing is 1 while the stack waits for a reboot and 2 while it works. processes and cpu_seconds tell of
+# progress, not of work: TiWorker stays long after each search.
 Invoke-PatchFleetScript -Name 'servicing_state' -Work {
-    $busy = $false
-    try {
-        $busy = [bool] (New-Object -ComObject 'Microsoft.Update.Installer').IsBusy
-    } catch {
-        # An agent that does not answer installs nothing; the servicing processes below are asked all the same.
-        $busy = $false
-    }
-    $names = 'TiWorker', 'wusa', 'poqexec'
-    $running = @(Get-Process -Name $names -ErrorAction SilentlyContinue)
-    $processes = @($running | Select-Object -ExpandProperty ProcessName -Unique)
+    $servicing = Get-PatchFleetServicing
+    $running = @(Get-Process -Name 'TiWorker', 'wusa', 'Dism' -ErrorAction SilentlyContinue)
     $cpu = 0.0
     foreach ($process in $running) { $cpu += [double] $process.CPU }
-    $pending = @()
-    $base = 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion'
-    if (Test-Path -LiteralPath "$base\Component Based Servicing\RebootPending") { $pending += 'component_based_servicing' }
-    if (Test-Path -LiteralPath "$base\WindowsUpdate\Auto Update\RebootRequired") { $pending += 'windows_update' }
     $log = Get-Item -LiteralPath "$env:SystemRoot\Logs\CBS\CBS.log" -ErrorAction SilentlyContinue
     $progress = $null
     if ($log) { $progress = $log.LastWriteTimeUtc.ToString('yyyy-MM-ddTHH:mm:ssZ') }
     return @{
-        installing = ($busy -or $processes.Count -gt 0)
-        processes = $processes
+        installing = $servicing.installing
+        busy = $servicing.busy
+        servicing = $servicing.servicing
+        processes = @($running | Select-Object -ExpandProperty ProcessName -Unique)
         cpu_seconds = [math]::Round($cpu, 3)
-        pending_reboot = $pending
+        pending_reboot = @($servicing.pending_reboot)
         last_progress_at = $progress
+        time = (Get-Date).ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ')
     }
 }

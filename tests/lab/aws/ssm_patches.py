@@ -135,7 +135,7 @@ class PatchManager:
             yield from self._wait_for(installation)
             installed = installation.installed
             failed = {**installation.failed, **dict.fromkeys(installation.said_failed, "exit code not 0")}
-        if record.reboot_option == "RebootIfNeeded" and (installed or updates.pending_reboot):
+        if record.reboot_option == "RebootIfNeeded" and (installed or updates.patch_manager_sees_pending):
             yield from execution.reboot()
         return (yield from self._finish(host, record, installed, failed))
 

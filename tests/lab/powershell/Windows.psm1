@@ -2,12 +2,14 @@
 # it. Only what the scripts use is here; everything else is no command in this PowerShell either, and fails.
 $env:SystemDrive = 'C:'
 $env:SystemRoot = 'C:\Windows'
-$management = 'Microsoft.PowerShell.Management'
+$env:ProgramData = 'C:\ProgramData'
 
+# $LabScript is the number of this script and $LabAnswers the queue of what it is answered; both are set by server.ps1.
 function Invoke-Model {
     param([string] $Operation, [hashtable] $With = @{})
-    [Console]::Out.WriteLine((ConvertTo-Json -InputObject @{ ask = $Operation; with = $With } -Compress -Depth 5))
-    $answer = ConvertFrom-Json -InputObject ([Console]::In.ReadLine()) -DateKind String
+    $asked = @{ id = $LabScript; ask = $Operation; with = $With }
+    [Console]::Out.WriteLine((ConvertTo-Json -InputObject $asked -Compress -Depth 5))
+    $answer = ConvertFrom-Json -InputObject $LabAnswers.Take() -DateKind String
     if ($answer.PSObject.Properties['value']) { return $answer.value }
     $number = [BitConverter]::ToInt32([BitConverter]::GetBytes([Convert]::ToUInt32($answer.hresult, 16)), 0)
     $exception = [System.Runtime.InteropServices.COMException]::new($answer.message, $number)
@@ -24,11 +26,29 @@ function Get-Date {
     return ConvertTo-Moment (Invoke-Model 'now')
 }
 
+function Start-Sleep {
+    param([double] $Seconds)
+    $null = Invoke-Model 'sleep' @{ seconds = $Seconds }
+}
+
 # ---- services
 
 function Get-Service {
+    [CmdletBinding()]
     param([string] $Name)
-    return [pscustomobject] (Invoke-Model 'get_service' @{ name = $Name })
+    try { $facts = Invoke-Model 'get_service' @{ name = $Name } } catch {
+        if ($ErrorActionPreference -eq 'SilentlyContinue') { return }
+        $PSCmdlet.ThrowTerminatingError($_)
+    }
+    $service = New-ModelObject @{
+        Stop = { $null = Invoke-Model 'ask_to_stop' @{ name = $this.Name } }
+        WaitForStatus = {
+            param($status, $timeout)
+            $null = Invoke-Model 'wait_for_status' @{ name = $this.Name; status = [string] $status; seconds = $timeout.TotalSeconds }
+        }
+    }
+    $service | Add-Member -NotePropertyMembers @{ Name = $facts.Name; Status = $facts.Status; DependentServices = @() }
+    return $service
 }
 
 function Start-Service {
@@ -41,7 +61,8 @@ function Start-Service {
 
 function Stop-Service {
     param([string] $Name, [switch] $Force)
-    $null = Invoke-Model 'stop_service' @{ name = $Name; force = [bool] $Force }
+    $null = Invoke-Model 'ask_to_stop' @{ name = $Name }
+    $null = Invoke-Model 'wait_for_status' @{ name = $Name; status = 'Stopped'; seconds = 1e9 }
 }
 
 function Set-Service {
@@ -64,13 +85,17 @@ function Get-ItemProperty {
 function ConvertTo-File {
     param($Facts)
     $written = ConvertTo-Moment $Facts.written
-    $file = [pscustomobject] @{
+    $attributes = [System.IO.FileAttributes]::Archive
+    if ($Facts.folder) { $attributes = [System.IO.FileAttributes]::Directory }
+    return [pscustomobject] @{
         FullName = $Facts.path
+        Name = $Facts.path.Substring($Facts.path.LastIndexOf('\') + 1)
+        PSIsContainer = [bool] $Facts.folder
+        Attributes = $attributes
         LastWriteTime = $written
         LastWriteTimeUtc = $written.ToUniversalTime()
-        CreationTime = $written
+        CreationTime = ConvertTo-Moment $Facts.created
     }
-    return $file
 }
 
 function Get-Item {
@@ -83,9 +108,11 @@ function Get-Item {
 
 function Get-ChildItem {
     [CmdletBinding()]
-    param([string] $LiteralPath, [string] $Path, [switch] $Directory, [switch] $Force)
-    foreach ($facts in @(Invoke-Model 'list_folder' @{ path = $LiteralPath; pattern = $Path })) {
-        if ($facts) { ConvertTo-File $facts }
+    param([string] $LiteralPath, [string] $Path, [switch] $Directory, [switch] $File, [switch] $Recurse, [switch] $Force)
+    $asked = @{ path = $LiteralPath; pattern = $Path; recurse = [bool] $Recurse }
+    foreach ($facts in @(Invoke-Model 'list_folder' $asked)) {
+        if (-not $facts -or ($Directory -and -not $facts.folder) -or ($File -and $facts.folder)) { continue }
+        ConvertTo-File $facts
     }
 }
 
@@ -120,24 +147,40 @@ function Get-Process {
     [CmdletBinding()]
     param([string[]] $Name)
     foreach ($process in @(Invoke-Model 'processes' @{ names = $Name })) {
-        if ($process) { [pscustomobject] @{ ProcessName = $process } }
+        if ($process) { [pscustomobject] @{ ProcessName = $process; CPU = 0.0 } }
     }
 }
 
+# A program that is started goes on by itself, and what started it may wait for its end.
 function Start-Process {
-    param([string] $FilePath, [string[]] $ArgumentList, [switch] $PassThru)
-    $null = Invoke-Model 'program' @{ path = $FilePath; arguments = $ArgumentList }
-    $process = [pscustomobject] @{ ExitCode = 0 }
-    $process | Add-Member -MemberType ScriptMethod -Name 'WaitForExit' -Value { param($milliseconds) return $true }
-    return $process
+    param([string] $FilePath, [string[]] $ArgumentList, [string] $WindowStyle, [switch] $PassThru, [switch] $Wait)
+    $number = [int] (Invoke-Model 'start_program' @{ path = $FilePath; arguments = $ArgumentList })
+    $process = New-ModelObject @{
+        WaitForExit = {
+            param($milliseconds)
+            return [bool] (Invoke-Model 'wait_for_exit' @{ number = $this.Id; seconds = $milliseconds / 1000 })
+        }
+    } @{
+        ExitCode = { return Invoke-Model 'exit_code' @{ number = $this.Id } }
+        HasExited = { return $null -ne (Invoke-Model 'exit_code' @{ number = $this.Id }) }
+    }
+    $process | Add-Member -NotePropertyMembers @{ Id = $number; Handle = [IntPtr]::Zero }
+    if ($Wait) { $null = Invoke-Model 'wait_for_exit' @{ number = $number; seconds = 1e9 } }
+    if ($PassThru) { return $process }
 }
 
 function Get-CimInstance {
     param([string] $ClassName, [string] $Filter)
     foreach ($row in @(Invoke-Model 'cim' @{ class = $ClassName; filter = $Filter })) {
+        if (-not $row) { continue }
         if ($row.PSObject.Properties['LastBootUpTime']) { $row.LastBootUpTime = ConvertTo-Moment $row.LastBootUpTime }
         $row
     }
+}
+
+function Invoke-CimMethod {
+    param($InputObject, [string] $MethodName)
+    return Invoke-Model 'cim_method' @{ process = $InputObject.ProcessId; method = $MethodName }
 }
 
 function Get-WinEvent {
@@ -220,10 +263,14 @@ function New-Object {
             if ($null -ne $Property) { $given.Property = $Property }
             return Microsoft.PowerShell.Utility\New-Object @given
         }
-        'Microsoft.Update.Installer' { return New-ModelObject @{} @{ IsBusy = { return [bool] (Invoke-Model 'installing') } } }
+        'Microsoft.Update.Installer' {
+            $null = Invoke-Model 'ask_installer'
+            return New-ModelObject @{} @{ IsBusy = { return [bool] (Invoke-Model 'is_busy') } }
+        }
         'Microsoft.Update.Session' {
             return New-ModelObject @{
                 CreateUpdateSearcher = {
+                    $null = Invoke-Model 'create_searcher'
                     return New-ModelObject @{
                         GetTotalHistoryCount = { return [int] (Invoke-Model 'history_count') }
                         QueryHistory = {
@@ -239,14 +286,15 @@ function New-Object {
     }
 }
 
-# ---- programs: `& "$env:SystemRoot\System32\x.exe" arguments`
+# ---- programs: `& "$env:SystemRoot\System32\x.exe" arguments`, which may get text at their input
 
 $ExecutionContext.SessionState.InvokeCommand.PreCommandLookupAction = {
     param($name, $lookup)
     if ($name -notlike 'C:\*.exe') { return }
     $path = $name
     $lookup.CommandScriptBlock = {
-        $global:LASTEXITCODE = [int] (Invoke-Model 'program' @{ path = $path; arguments = @($args | ForEach-Object { $_ }) })
+        $asked = @{ path = $path; arguments = @($args | ForEach-Object { $_ }); lines = @($input | ForEach-Object { [string] $_ }) }
+        $global:LASTEXITCODE = [int] (Invoke-Model 'program' $asked)
     }.GetNewClosure()
 }
 

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,25 +27,24 @@ def find() -> Path | None:
 
 
 class PowerShell:
-    """Starts when the first script comes; one script at a time.
-
-    While a script runs it asks by lines of JSON (``{"ask": operation, "with": values}``) what Windows would do, and gets
-    ``{"value": …}`` or ``{"hresult": …, "message": …, "id": …}``. At its end it says ``{"output": text, "errors": text}``.
-    """
+    """Starts when the first script comes. Scripts take turns: one that has asked something lets others run."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
+        self._numbers = itertools.count(1)
+        self._abandoned: set[int] = set()
 
-    def run(self, script: str, answer: Callable[[str, dict[str, Any]], dict[str, Any]]) -> tuple[str, str]:
-        """What the script printed, and its errors; ``answer`` plays Windows."""
-        process = self._started()
-        assert process.stdin
-        self._say(process, {"script": script})
-        while True:
-            told = self._hear(process)
-            if "ask" not in told:
-                return told["output"], told["errors"]
-            self._say(process, answer(told["ask"], told["with"] or {}))
+    def begin(self, script: str) -> Conversation:
+        """Run a script: by then it has its first question, or it has ended."""
+        number = next(self._numbers)
+        self.say({"id": number, "script": script})
+        return Conversation(self, number)
+
+    def abandon(self, number: int) -> None:
+        """Nobody listens to this script any more."""
+        self._abandoned.add(number)
+        if self._process:
+            self.say({"id": number, "stop": True})
 
     def stop(self) -> None:
         if self._process:
@@ -68,17 +67,44 @@ class PowerShell:
             )
         return self._process
 
-    @staticmethod
-    def _say(process: subprocess.Popen[str], what: dict[str, Any]) -> None:
+    def say(self, what: dict[str, Any]) -> None:
+        """A line for the process."""
+        process = self._started()
         assert process.stdin
         process.stdin.write(json.dumps(what) + "\n")
         process.stdin.flush()
 
-    @staticmethod
-    def _hear(process: subprocess.Popen[str]) -> dict[str, Any]:
+    def hear(self, number: int) -> dict[str, Any]:
+        """What a script says next. Only those that were abandoned may speak in between."""
+        process = self._started()
         assert process.stdout
-        line = process.stdout.readline()
-        if not line:
-            raise RuntimeError("PowerShell has ended")
-        told: dict[str, Any] = json.loads(line)
-        return told
+        while True:
+            line = process.stdout.readline()
+            if not line:
+                raise RuntimeError("PowerShell has ended")
+            said: dict[str, Any] = json.loads(line)
+            if said["id"] == number:
+                return said
+            if said["id"] not in self._abandoned:
+                raise RuntimeError(f"the script {said['id']} speaks while {number} has the turn")
+
+
+class Conversation:
+    """One script that runs.
+
+    It asks what Windows would do (``{"ask": operation, "with": values}``) and is answered with ``{"value": …}`` or
+    ``{"hresult": …, "message": …, "id": …}``. At its end it says ``{"output": text, "errors": text}``.
+    """
+
+    def __init__(self, powershell: PowerShell, number: int) -> None:
+        self._powershell = powershell
+        self._number = number
+
+    def hear(self) -> dict[str, Any]:
+        return self._powershell.hear(self._number)
+
+    def say(self, answer: dict[str, Any]) -> None:
+        self._powershell.say({"id": self._number, **answer})
+
+    def abandon(self) -> None:
+        self._powershell.abandon(self._number)

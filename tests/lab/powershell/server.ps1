@@ -1,9 +1,16 @@
-# Runs the scripts that come in as lines of JSON, each in a runspace of its own that has Windows.psm1 in front.
+# Runs the scripts that come in as lines of JSON ({id, script}), each in a runspace of its own that has Windows.psm1 in front. A
+# script that asks something waits for a line {id, value or hresult …}; meanwhile others run. At its end a script says
+# {id, output, errors}. With {id, stop} nothing is answered any more: whatever it asks fails.
 $module = Join-Path $PSScriptRoot 'Windows.psm1'
-$state = [System.Management.Automation.Runspaces.InitialSessionState]::CreateDefault2()
-$state.ImportPSModule($module)
-while ($null -ne ($line = [Console]::In.ReadLine())) {
-    $request = ConvertFrom-Json -InputObject $line
+$waiting = @{}
+
+$drive = {
+    param($module, $id, $text, $answers)
+    $state = [System.Management.Automation.Runspaces.InitialSessionState]::CreateDefault2()
+    $state.ImportPSModule($module)
+    foreach ($variable in @{ LabScript = $id; LabAnswers = $answers }.GetEnumerator()) {
+        $state.Variables.Add([System.Management.Automation.Runspaces.SessionStateVariableEntry]::new($variable.Key, $variable.Value, ''))
+    }
     $runspace = [runspacefactory]::CreateRunspace($state)
     $runspace.Open()
     $shell = [powershell]::Create()
@@ -11,13 +18,28 @@ while ($null -ne ($line = [Console]::In.ReadLine())) {
     $errors = @()
     $output = @()
     try {
-        $output = @($shell.AddScript($request.script).Invoke())
+        $output = @($shell.AddScript($text).Invoke())
     } catch {
         $errors += [string] $_.Exception.InnerException
     }
     $errors += @($shell.Streams.Error | ForEach-Object { [string] $_ })
-    $answer = @{ output = ($output | Out-String -Width 1000000).TrimEnd(); errors = ($errors -join "`n") }
+    $answer = @{ id = $id; output = ($output | Out-String -Width 1000000).TrimEnd(); errors = ($errors -join "`n") }
     [Console]::Out.WriteLine((ConvertTo-Json -InputObject $answer -Compress))
     $shell.Dispose()
     $runspace.Dispose()
+}
+
+while ($null -ne ($line = [Console]::In.ReadLine())) {
+    $request = ConvertFrom-Json -InputObject $line -AsHashtable
+    $id = [int] $request.id
+    if ($request.ContainsKey('script')) {
+        $waiting[$id] = [System.Collections.Concurrent.BlockingCollection[string]]::new()
+        $driver = [powershell]::Create().AddScript($drive)
+        $null = $driver.AddParameters(@{ module = $module; id = $id; text = $request.script; answers = $waiting[$id] }).BeginInvoke()
+    } elseif ($request.ContainsKey('stop')) {
+        $waiting[$id].CompleteAdding()
+        $waiting.Remove($id)
+    } else {
+        $waiting[$id].Add($line)
+    }
 }

@@ -3,68 +3,61 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What Windows' own commands answer on a modelled host, for Windows.psm1.
 
-Each operation is a method that takes what the command was given and returns JSON. Time does not pass while a script runs in
-a real PowerShell; what its commands would have taken is added up and passes afterwards.
+Each operation is a method that takes what the command was given and returns JSON; one that takes time is a generator, and
+time passes in the lab while its script waits.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from lab import scripts_model as model
-from lab.guest_updates import MESSAGES, WindowsUpdateError
+from lab.guest_logon import Logon
+from lab.guest_services import STOPPING_SECONDS
+from lab.guest_servicing import ServicingJob
+from lab.guest_updates import ACCESS_DENIED, MESSAGES, SERVICE_DISABLED, WindowsUpdateError
+from lab.powershell import tables
+from lab.powershell.refusals import FAILED, Refused
+from lab.scripts_space import download_bytes, recommended_mib
+from lab.sim import Steps
 from lab.world import Host
 
 GIB = 2**30
-PARTITION_OFFSET = 2**20
-RECOVERY_BYTES = 500 * 2**20
 RECOVERY_GPT_TYPE = "{de94bba4-06d1-4d40-a16a-bfd50179d6ac}"
 RECOVERY_MBR_TYPE = 39
 UPGRADES = "3689bdc8-b205-4af4-8d4a-a63924c5e9d5"
-START_TYPES = {"automatic": 2, "manual": 3, "disabled": 4}
 RESULT_CODES = {"in_progress": 1, "succeeded": 2, "succeeded_with_errors": 3, "failed": 4, "aborted": 5}
-FAILED = "0x80004005"  # E_FAIL
 AGE = timedelta(days=90)
-"""How old the things are that cleaning finds."""
+"""How old the things are that a clean-up finds, beside temporary files."""
 WINDOWS = "C:\\Windows"
-SOFTWARE = "HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion"
-PENDING = {
-    f"{SOFTWARE}\\Component Based Servicing\\RebootPending": "component_based_servicing",
-    f"{SOFTWARE}\\WindowsUpdate\\Auto Update\\RebootRequired": "windows_update",
-}
-SERVICE_KEY = "HKLM:\\SYSTEM\\CurrentControlSet\\Services\\"
-
-
-class Refused(Exception):
-    """A command that fails: its HRESULT, and the id by which PowerShell knows the error."""
-
-    def __init__(self, hresult: str, message: str, error_id: str = "Failed") -> None:
-        super().__init__(message)
-        self.hresult = hresult
-        self.error_id = error_id
+SERVICE_STATUS = {"running": "Running", "stopped": "Stopped", "stop_pending": "StopPending"}
 
 
 class Windows:
-    """One host while a script runs on it. ``seconds`` is what its commands would have taken."""
+    """One host while a script runs on it."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, logon: Logon) -> None:
         self._host = host
+        self._logon = logon
         self._guest = host.guest
         self._updates = host.guest.updates
         self._disk = host.guest.disk
-        self.seconds = 0.0
+        self._programs: list[ServicingJob | None] = []  # those that were started; None has ended at once
 
-    def answer(self, operation: str, values: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, operation: str, values: dict[str, Any]) -> Steps[dict[str, Any]]:
         """The answer to one question of Windows.psm1; KeyError for an operation that is none."""
         try:
-            return {"value": OPERATIONS[operation](self, **values)}
+            result = OPERATIONS[operation](self, **values)
+            if inspect.isgenerator(result):
+                result = yield from result
         except Refused as error:
             return {"hresult": error.hresult, "message": str(error), "id": error.error_id}
         except WindowsUpdateError as error:
             return {"hresult": error.hresult, "message": MESSAGES[error.hresult], "id": "COMException"}
+        return {"value": result}
 
     def _moment(self, at: datetime) -> str:
         return self._guest.by_its_clock(at).isoformat()
@@ -72,28 +65,42 @@ class Windows:
     def now(self) -> str:
         return self._moment(self._host.now)
 
+    def sleep(self, seconds: float) -> Steps[None]:
+        yield seconds
+
     # ---- services
 
     def get_service(self, name: str) -> dict[str, Any]:
-        return {"Name": name, "Status": self._updates.services[name.lower()].status.capitalize()}
+        if name not in self._guest.services:
+            raise Refused(FAILED, f"Cannot find any service with service name '{name}'.", "NoServiceFoundForGivenName")
+        service = self._guest.services[name]
+        return {"Name": name, "Status": SERVICE_STATUS[service.status]}
 
     def start_service(self, name: str) -> None:
-        self._updates.start_service(name.lower())
+        self._updates.start_service(name)
 
-    def stop_service(self, name: str, force: bool) -> None:
-        self._updates.services[name.lower()].status = "stopped"
+    def ask_to_stop(self, name: str) -> None:
+        self._guest.services.ask_to_stop(name)
+
+    def wait_for_status(self, name: str, status: str, seconds: float) -> Steps[None]:
+        if SERVICE_STATUS[self._guest.services[name].status] == status:
+            yield STOPPING_SECONDS
+            return
+        yield seconds
+        if SERVICE_STATUS[self._guest.services[name].status] != status:
+            raise Refused(FAILED, "Time out has expired.", "TimeoutException")
 
     def set_service(self, name: str, start_type: str) -> None:
-        self._updates.services[name.lower()].start_type = start_type
+        self._guest.services[name].start_type = start_type
 
     # ---- registry and files
 
     def test_path(self, path: str) -> bool:
-        if path in PENDING:
-            return PENDING[path] in self._updates.pending_reboot
         if path.startswith("HKLM:"):
-            return False
-        return (path == "C:\\Windows.old" and bool(self._disk.old_windows_gib)) or path in self._folders()
+            return tables.has_key(self._guest, path)
+        temp = self._disk.temp
+        old_windows = path == "C:\\Windows.old" and bool(self._disk.old_windows_gib)
+        return old_windows or path in self._folders() or temp.is_folder(path) or temp.find(path) is not None
 
     def _folders(self) -> set[str]:
         own = {f"{WINDOWS}\\SoftwareDistribution", f"{WINDOWS}\\SoftwareDistribution\\Download", f"{WINDOWS}\\Temp"}
@@ -101,52 +108,60 @@ class Windows:
         return own | programs | {"C:\\Users"}
 
     def registry_values(self, path: str, name: str) -> dict[str, Any]:
-        if path.startswith(SERVICE_KEY):
-            return {"Start": START_TYPES[self._updates.services[path.removeprefix(SERVICE_KEY).lower()].start_type]}
-        return {}
+        return tables.registry_values(self._guest, path)
 
     def get_item(self, path: str) -> dict[str, Any] | None:
         if path == f"{WINDOWS}\\Logs\\CBS\\CBS.log":
             last = self._updates.last_progress_at
-            return {"path": path, "written": self._moment(last)} if last else None
-        return {"path": path, "written": self._moment(self._host.now - AGE)} if self.test_path(path) else None
+            return self._entry(path, last) if last else None
+        return self._entry(path, self._host.now - AGE, folder=True) if self.test_path(path) else None
 
-    def list_folder(self, path: str, pattern: str) -> list[dict[str, Any]]:
-        found: list[str] = []
+    def _entry(
+        self, path: str, at: datetime, created: datetime | None = None, *, folder: bool = False
+    ) -> dict[str, Any]:
+        return {"path": path, "folder": folder, "written": self._moment(at), "created": self._moment(created or at)}
+
+    def list_folder(self, path: str, pattern: str, recurse: bool) -> list[dict[str, Any]]:
         if pattern:
             head = pattern.rstrip("*")
-            found = [old for old in self._guest.old_caches if old.startswith(head)]
-        elif path == f"{WINDOWS}\\Temp" and self._disk.temp_gib:
-            found = [f"{WINDOWS}\\Temp\\old"]
-        return [{"path": item, "written": self._moment(self._host.now - AGE)} for item in found]
+            caches = [old for old in self._guest.old_caches if old.startswith(head)]
+            return [self._entry(cache, self._host.now - AGE, folder=True) for cache in caches]
+        temp = self._disk.temp
+        if recurse:
+            return [self._temp_entry(file.path) for file in temp.below(path) if file.path != path]
+        return [self._temp_entry(child) for child in temp.children(path)]
+
+    def _temp_entry(self, path: str) -> dict[str, Any]:
+        file = self._disk.temp.find(path)
+        if file is None:
+            return self._entry(path, self._host.now - AGE, folder=True)
+        return self._entry(path, self._disk.temp.written(file, self._host.now), file.created)
 
     def remove(self, path: str) -> None:
         if path in self._guest.old_caches:
             self._guest.old_caches.remove(path)
-        elif path == f"{WINDOWS}\\Temp\\old":
-            self._disk.clean_temp()
+        elif self._disk.temp.below(path):
+            self._disk.delete(path)
         else:
             raise Refused(FAILED, f"The lab does not know what is at {path}.")
 
     def rename(self, path: str, name: str) -> None:
         if path == f"{WINDOWS}\\SoftwareDistribution":
-            self.seconds += model.RESETTING_CACHE_SECONDS
             self._updates.mend("cache_corrupt")
         self._guest.old_caches.append(f"{path.rpartition(chr(92))[0]}\\{name}")
 
     # ---- what runs
 
     def processes(self, names: list[str]) -> list[str]:
-        return [name for name in model.INSTALLING_PROCESSES if self._updates.installing and name in names]
+        return [name for name in self._updates.processes() if name in names]
 
     def cim(self, **asked: str) -> list[dict[str, Any]]:
-        if asked["class"] == "Win32_OperatingSystem":
-            return [{"LastBootUpTime": self._moment(self._guest.boot_time)}]
-        if asked["class"] == "Win32_Service":
-            return [{"Name": name} for name in model.RUN_BY_THEMSELVES]
-        if asked["class"] == "Win32_Process":
-            return [{"Name": "explorer.exe", "SessionId": number + 1} for number in range(self._guest.sessions)]
-        raise Refused(FAILED, f"The lab does not know the class {asked['class']}.")
+        return tables.cim(self._guest, asked["class"], asked["filter"], self._moment)
+
+    def cim_method(self, process: int, method: str) -> dict[str, Any]:
+        if method != "GetOwnerSid":
+            raise Refused(FAILED, f"The lab does not know the method {method}.")
+        return {"Sid": tables.owner(self._guest, process), "ReturnValue": 0}
 
     def boot_events(self, provider: str, id: int, since: str) -> list[str]:  # noqa: A002 - as the event log calls it
         if (provider, id) != ("Microsoft-Windows-Kernel-General", 12):
@@ -157,30 +172,48 @@ class Windows:
             raise Refused(FAILED, "No events were found that match.", "NoMatchingEventsFound,Get-WinEvent")
         return found
 
-    def program(self, path: str, arguments: list[str]) -> int:
+    def program(self, path: str, arguments: list[str], lines: list[str]) -> Steps[int]:
+        """A program that the script waits for; its exit code."""
+        job = self._start(path, arguments, lines)
+        if job:
+            yield from job.wait()
+        return 0
+
+    def start_program(self, path: str, arguments: list[str]) -> int:
+        self._programs.append(self._start(path, arguments, []))
+        return len(self._programs) - 1
+
+    def wait_for_exit(self, number: int, seconds: float) -> Steps[bool]:
+        job = self._programs[number]
+        return (yield from job.wait_at_most(seconds)) if job else True
+
+    def exit_code(self, number: int) -> int | None:
+        job = self._programs[number]
+        return 0 if job is None or job.ended else None
+
+    def _start(self, path: str, arguments: list[str], lines: list[str]) -> ServicingJob | None:
         name = path.rpartition("\\")[2].lower()
         if name not in PROGRAMS:
             raise Refused(FAILED, f"The lab does not know the program {path}.")
-        return PROGRAMS[name](self, arguments)
+        return PROGRAMS[name](self, arguments, lines)
 
-    def dism(self, arguments: list[str]) -> int:
+    def dism(self, arguments: list[str], _lines: list[str]) -> ServicingJob:
         if "/StartComponentCleanup" in arguments:
-            self.seconds += model.CLEANING_SECONDS if self._disk.component_store_gib else model.NOTHING_TO_CLEAN_SECONDS
-            self._disk.clean_component_store()
-        elif "/RestoreHealth" in arguments:
-            self.seconds += model.RESTORING_HEALTH_SECONDS
-            self._updates.mend("components_corrupt")
-        else:
-            raise Refused(FAILED, f"The lab does not know Dism {' '.join(arguments)}.")
-        return 0
+            return self._updates.clean_component_store()
+        if "/RestoreHealth" in arguments:
+            return self._updates.restore_health()
+        raise Refused(FAILED, f"The lab does not know Dism {' '.join(arguments)}.")
 
-    def msg(self, arguments: list[str]) -> int:
+    def msg(self, arguments: list[str], _lines: list[str]) -> None:
         self._guest.messages.append(arguments[-1])
-        return 0
 
-    def cleanmgr(self, _arguments: list[str]) -> int:
+    def cleanmgr(self, _arguments: list[str], _lines: list[str]) -> None:
         self._disk.clean_old_windows()
-        return 0
+
+    def diskpart(self, _arguments: list[str], lines: list[str]) -> None:
+        if lines != ["select volume C", "extend"]:
+            raise Refused(FAILED, f"The lab does not know {lines} of diskpart.")
+        self._disk.extend()
 
     # ---- storage
 
@@ -188,32 +221,31 @@ class Windows:
         self._disk.rescan()
 
     def partitions(self) -> list[dict[str, Any]]:
-        size = int(self._disk.partition_gib * GIB)
-        system = {
-            "DriveLetter": "C",
-            "DiskNumber": 0,
-            "Offset": PARTITION_OFFSET,
-            "Size": size,
-            "GptType": "",
-            "MbrType": 7,
-        }
-        if not self._disk.recovery_partition:
-            return [system]
-        kind = (
-            {"GptType": RECOVERY_GPT_TYPE, "MbrType": None}
-            if self._disk.style == "gpt"
-            else {"MbrType": RECOVERY_MBR_TYPE}
-        )
-        behind = {"Offset": PARTITION_OFFSET + size, "Size": RECOVERY_BYTES}
-        return [system, {"DriveLetter": None, "DiskNumber": 0, "GptType": "", **behind, **kind}]
+        return [self._partition(each.kind, each.offset, each.size) for each in self._disk.partitions()]
+
+    def _partition(self, kind: str, offset: int, size: int) -> dict[str, Any]:
+        gpt = self._disk.style == "gpt"
+        types: dict[str, Any] = {"GptType": "", "MbrType": None if gpt else 7}
+        if kind == "recovery":
+            types = {"GptType": RECOVERY_GPT_TYPE} if gpt else {"GptType": "", "MbrType": RECOVERY_MBR_TYPE}
+        letter = {"system": "C", "data": "D"}.get(kind)
+        return {"DriveLetter": letter, "DiskNumber": 0, "Offset": offset, "Size": size, "MbrType": None, **types}
 
     def supported_size(self) -> dict[str, Any]:
-        return {"SizeMax": int((self._disk.partition_gib + self._disk.extendable_gib) * GIB)}
+        """It asks the defragmenter's service what could be moved."""
+        if not self._guest.services["defragsvc"].enabled:
+            raise Refused(SERVICE_DISABLED, MESSAGES[SERVICE_DISABLED], "StorageWMI 4,Get-PartitionSupportedSize")
+        return {"SizeMax": self._largest}
+
+    @property
+    def _largest(self) -> int:
+        return self._disk.partition_bytes + int(self._disk.extendable_gib * GIB)
 
     def resize(self, size: int) -> None:
-        self.seconds += model.EXTENDING_SECONDS
-        if size > self.supported_size()["SizeMax"]:
-            raise Refused(FAILED, "Size Not Supported")
+        if self._disk.resize_refused:
+            raise Refused(SERVICE_DISABLED, MESSAGES[SERVICE_DISABLED], "StorageWMI 4,Resize-Partition")
+        if size > self._largest:
+            raise Refused(FAILED, "Size Not Supported", "StorageWMI 4097,Resize-Partition")
         self._disk.extend()
 
     def disk(self) -> dict[str, Any]:
@@ -231,17 +263,26 @@ class Windows:
     def image_health(self) -> dict[str, Any]:
         return {"ImageHealthState": "Repairable" if self._updates.fault == "components_corrupt" else "Healthy"}
 
-    def installing(self) -> bool:
-        return self._updates.installing
+    def ask_installer(self) -> None:
+        """The installer is refused to every network logon (Microsoft Learn, "Using WUA From a Remote Computer")."""
+        if self._logon is Logon.NETWORK:
+            raise WindowsUpdateError(ACCESS_DENIED)
 
-    def history_count(self) -> int:
-        self._ask_agent()
-        return len(self._updates.history)
-
-    def _ask_agent(self) -> None:
+    def is_busy(self) -> bool:
         error = self._updates.agent_error()
         if error:
             raise WindowsUpdateError(error)
+        return self._updates.installing
+
+    def create_searcher(self) -> None:
+        if self._logon is Logon.NETWORK and self._guest.spec.windows.update_api_over_network == "refused":
+            raise WindowsUpdateError(ACCESS_DENIED)
+
+    def history_count(self) -> int:
+        error = self._updates.agent_error()
+        if error:
+            raise WindowsUpdateError(error)
+        return len(self._updates.history)
 
     def history(self, start: int, count: int) -> list[dict[str, Any]]:
         newest_first = self._updates.history[::-1][start : start + count]
@@ -255,39 +296,32 @@ class Windows:
             for entry in newest_first
         ]
 
-    def search(self, criteria: str) -> dict[str, Any]:
-        self.seconds += model.SEARCHING_SECONDS
-        error = self._updates.search_error()
-        if error:
-            raise WindowsUpdateError(error)
-        only_software = "Type='Software'" in criteria
+    def search(self, criteria: str) -> Steps[dict[str, Any]]:
+        yield from self._updates.own_search()
+        only_software = re.search(r"Type\s*=\s*'Software'", criteria)
         offered = [it for it in self._updates.offered() if not (only_software and it.update_class == "driver")]
         return {
             "Updates": [
                 {
                     "Categories": [{"CategoryID": UPGRADES.upper()}] if update.update_class == "feature" else [],
                     "KBArticleIDs": re.findall(r"\d+", update.kb),
-                    "MaxDownloadSize": model.download_bytes(update),
-                    "RecommendedHardDiskSpace": model.recommended_mib(update),
+                    "MaxDownloadSize": download_bytes(update),
+                    "RecommendedHardDiskSpace": recommended_mib(update),
                 }
                 for update in offered
             ]
         }
 
 
-PROGRAMS: dict[str, Callable[[Windows, list[str]], int]] = {
+PROGRAMS: dict[str, Callable[[Windows, list[str], list[str]], ServicingJob | None]] = {
     "cleanmgr.exe": Windows.cleanmgr,
+    "diskpart.exe": Windows.diskpart,
     "dism.exe": Windows.dism,
     "msg.exe": Windows.msg,
-    "sfc.exe": lambda _windows, _arguments: 0,
+    "sfc.exe": lambda _windows, _arguments, _lines: None,
 }
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    name: getattr(Windows, name)
-    for name in (
-        *("now", "get_service", "start_service", "stop_service", "set_service"),
-        *("test_path", "registry_values", "get_item", "list_folder", "remove", "rename"),
-        *("processes", "cim", "boot_events", "program"),
-        *("rescan", "partitions", "supported_size", "resize", "disk", "volume"),
-        *("image_health", "installing", "history_count", "history", "search"),
-    )
+    name: operation
+    for name, operation in vars(Windows).items()
+    if inspect.isfunction(operation) and not name.startswith("_") and name not in ("answer", *PROGRAMS)
 }

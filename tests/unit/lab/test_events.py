@@ -256,5 +256,8 @@ def test_the_truth_of_a_host_without_ec2(make_lab: MakeLab) -> None:
         "cut_off": 0,
         "cut_off_by_us": 0,
         "unrecorded_starts": 0,
+        "deleted_in_use": 0,
+        "stopped_while_pending": 0,
+        "start_types": {"wuauserv": "manual", "bits": "manual", "cryptsvc": "automatic", "TrustedInstaller": "manual"},
         "history": [{"t": 0, "state": "running"}],
     }

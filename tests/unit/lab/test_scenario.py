@@ -59,10 +59,7 @@ def test_carried_scenarios_fit(path: Path) -> None:
 
 
 def test_what_the_lab_cannot_carry_out_yet_is_refused_by_its_key() -> None:
-    host = {
-        **dict.fromkeys(planned.HOST, "x"),
-        "windows": dict.fromkeys(planned.WINDOWS, "x"),
-    }
+    host = dict.fromkeys(planned.HOST, "x")
     document = {
         "account": dict.fromkeys(planned.ACCOUNT, "x"),
         "defaults": host,
@@ -71,15 +68,11 @@ def test_what_the_lab_cannot_carry_out_yet_is_refused_by_its_key() -> None:
         "steps": [{"playbook": name} for name in sorted(planned.PLAYBOOKS)],
         "expect": {"state": {"a": {"tags": dict.fromkeys(planned.COMPARISONS, "x")}}},
     }
-    of_host = [
-        *planned.HOST,
-        *(f"windows.{key}" for key in planned.WINDOWS),
-    ]
     assert sorted(planned.planned_problems(document)) == sorted(
         (key, planned.REFUSAL)
         for key in [
             *(f"account.{key}" for key in planned.ACCOUNT),
-            *(f"{where}.{key}" for where in ("defaults", "hosts[0]") for key in of_host),
+            *(f"{where}.{key}" for where in ("defaults", "hosts[0]") for key in planned.HOST),
             *(f"events[{index}].do" for index in range(len(planned.ACTS))),
             *(f"steps[{index}].playbook" for index in range(len(planned.PLAYBOOKS))),
             *(f"expect.state.a.tags.{key}" for key in planned.COMPARISONS),

@@ -27,7 +27,7 @@ def _programs(monkeypatch: pytest.MonkeyPatch, *outcomes: Outcome, seconds: floa
     """PowerShell ends with these outcomes, one after the other, the last for ever; returns who ran it."""
     ran: list[str] = []
 
-    def run(host: Host, _text: str, _unknown: object) -> Steps[Outcome]:
+    def run(host: Host, _text: str, _unknown: object, _logon: object) -> Steps[Outcome]:
         ran.append(host.name)
         yield seconds
         return outcomes[min(len(ran), len(outcomes)) - 1]

@@ -1,0 +1,186 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a modelled host answers to the scripts about Windows Update."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from lab.guest_updates import ACCESS_DENIED, MESSAGES, WindowsUpdateError
+from lab.scripts_scene import Data, Scene, ScriptError, refused
+from lab.sim import Steps
+
+SERVICES = ("wuauserv", "bits", "cryptsvc", "trustedinstaller")
+WINDOWS_DEFAULTS = {
+    "wuauserv": "manual",
+    "bits": "manual",
+    "cryptsvc": "automatic",
+    "trustedinstaller": "manual",
+    "wlidsvc": "manual",
+}
+HELPERS = ("UsoSvc", "DoSvc")
+HELPER_LIMIT_SECONDS = 30.0
+HISTORY_ENTRIES = 70
+
+
+def _answer(hresult: str | None) -> Data:
+    return {"ok": hresult is None, "hresult": hresult, "message": MESSAGES[hresult] if hresult else None}
+
+
+def inspect_windows_update(scene: Scene) -> Steps[Data]:
+    services = [_service(scene, name) for name in SERVICES]
+    servicing = scene.servicing()
+    agent = _answer(scene.agent_error())
+    search = agent
+    if agent["ok"] and scene.data.get("search") is not False:
+        search = _answer(None)
+        try:
+            yield from scene.search()
+        except WindowsUpdateError as error:
+            search = _answer(error.hresult)
+    return {
+        "services": services,
+        "agent": agent,
+        "pending_reboot": servicing["pending_reboot"],
+        "update_source": {"kind": "microsoft", "url": None, "proxy": None},
+        "search": search,
+        "sessions": scene.guest.sessions,
+        "installing": servicing["installing"],
+        "servicing": servicing["servicing"],
+        "time": scene.iso(scene.host.now),
+    }
+
+
+def _service(scene: Scene, name: str) -> Data:
+    service = scene.guest.services[name]
+    return {"name": name, "start_type": service.start_type, "status": service.status.replace("_", "")}
+
+
+def repair_services(scene: Scene) -> Steps[Data]:
+    yield 0.0
+    defaults = dict(WINDOWS_DEFAULTS)
+    if scene.updates.waits_for_reboot:
+        defaults["trustedinstaller"] = "automatic"
+    repaired = []
+    for name in scene.data.get("services", ()):
+        if name not in defaults:
+            raise ScriptError("unknown_service", f"{name} is no service of Windows Update.")
+        before = _service(scene, name)
+        if before["start_type"] == "disabled":
+            scene.guest.services[name].start_type = defaults[name]
+        if before["status"] != "running":
+            _start(scene, name)
+        was = {"was_start_type": before["start_type"], "was_status": before["status"]}
+        repaired.append({**was, **_service(scene, name)})
+    return {"repaired": repaired}
+
+
+def _start(scene: Scene, name: str) -> None:
+    try:
+        scene.updates.start_service(name)
+    except WindowsUpdateError as error:
+        raise refused(error.hresult) from error
+
+
+def restore_services(scene: Scene) -> Steps[Data]:
+    yield 0.0
+    restored = []
+    for wanted in scene.data.get("services", ()):
+        name = wanted["name"]
+        if name not in WINDOWS_DEFAULTS:
+            raise ScriptError("unknown_service", f"{name} is no service of Windows Update.")
+        service, trouble = scene.guest.services[name], None
+        expected = wanted.get("expected_start_type")
+        changed = bool(expected) and service.start_type != expected
+        if not changed:
+            service.start_type = wanted["start_type"]
+            if wanted["start_type"] == "disabled" and wanted.get("status") == "stopped":
+                trouble = yield from scene.stop_service(name)
+        restored.append({**_service(scene, name), "changed_by_others": changed, "trouble": trouble})
+    return {"restored": restored}
+
+
+def reset_update_cache(scene: Scene) -> Steps[Data]:
+    services = ["wuauserv", "bits", *(["cryptsvc"] if scene.data.get("catroot2") else [])]
+    suffix = f".patchfleet-{scene.time:%Y%m%d%H%M%S}"
+    folders = ["C:\\Windows\\SoftwareDistribution"]
+    if scene.data.get("catroot2"):
+        folders.append("C:\\Windows\\System32\\catroot2")
+    running = [name for name in (*services, *HELPERS) if scene.guest.services[name].status == "running"]
+    renamed: list[str] = []
+    trouble = None
+    for folder in folders:
+        trouble = yield from _stop_all(scene, services)
+        if trouble:
+            trouble = f"The folder {folder} could not be renamed: {trouble}"
+            break
+        scene.updates.mend("cache_corrupt")
+        renamed.append(folder + suffix)
+    for name in running:
+        if scene.guest.services[name].status == "stopped" and scene.guest.services[name].enabled:
+            scene.updates.start_service(name)
+    scene.guest.old_caches += renamed
+    if trouble:
+        raise ScriptError("cache_in_use", trouble)
+    return {"renamed": renamed}
+
+
+def _stop_all(scene: Scene, names: list[str]) -> Steps[str | None]:
+    for name in HELPERS:
+        yield from scene.stop_service(name, HELPER_LIMIT_SECONDS)
+    for name in names:
+        trouble = yield from scene.stop_service(name)
+        if trouble:
+            return trouble
+    return None
+
+
+def remove_old_update_cache(scene: Scene) -> Steps[Data]:
+    yield 0.0
+    removed, scene.guest.old_caches = scene.guest.old_caches, []
+    return {"removed": removed, "left": []}
+
+
+def repair_components(scene: Scene) -> Steps[Data]:
+    broken = scene.updates.fault == "components_corrupt"
+    yield from scene.updates.restore_health().wait()
+    return {"restore_health": "repaired" if broken else "healthy", "system_files": 0}
+
+
+def update_history(scene: Scene) -> Steps[Data]:
+    yield 0.0
+    error = scene.agent_error()
+    if error == ACCESS_DENIED:
+        raise ScriptError("update_api_refused", MESSAGES[error], error)
+    if error:
+        raise refused(error)
+    since = datetime.fromisoformat(scene.data["since"]) if scene.data.get("since") else None
+    return {
+        "entries": [
+            {
+                "kb": entry.kb,
+                "operation": "installation",
+                "result": entry.result,
+                "hresult": entry.hresult,
+                "at": scene.iso(entry.at),
+            }
+            for entry in scene.updates.history[::-1][:HISTORY_ENTRIES]
+            if since is None or scene.guest.by_its_clock(entry.at) >= since
+        ]
+    }
+
+
+def servicing_state(scene: Scene) -> Steps[Data]:
+    yield 0.0
+    servicing = scene.servicing()
+    return {
+        "installing": servicing["installing"],
+        "busy": servicing["busy"],
+        "servicing": servicing["servicing"],
+        "processes": scene.updates.processes(),
+        "cpu_seconds": 0.0,  # the servicing log alone tells of progress here
+        "pending_reboot": servicing["pending_reboot"],
+        "last_progress_at": scene.iso(scene.updates.last_progress_at),
+        "time": scene.iso(scene.host.now),
+    }

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The key ``windows`` of a host: what a Windows in the field is like beyond one that works."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class WindowsSpec:
+    """As the contract has it; every default is a Windows that behaves.
+
+    Attributes:
+        per_user_services: services of people's sessions, running until the first boot or reboot.
+        self_ending_services: automatic; each ends with 0 ten minutes after a boot.
+        failing_services: automatic; each runs until the first reboot and ends with 1 at once after it.
+        trusted_installer_turns_manual: TrustedInstaller is automatic and runs while a reboot is pending.
+        start_types: set on purpose, by the name of the service.
+        stuck_service: once asked to stop it stays in StopPending until a reboot.
+        defragsvc: ``disabled`` makes Get-PartitionSupportedSize fail.
+        tiworker_seconds: TiWorker stays so long after a search; infinity for always.
+        update_api_over_network: ``refused`` denies the Update agent's API to network logons.
+        search_seconds: a search by the host's own API.
+        search_faults: HRESULTs of the first searches, one after the other.
+        clean_seconds: ``Dism /StartComponentCleanup``; None is 120 s, or a few where there is nothing to clean.
+        pending_by_others: the servicing stack waits for a reboot that Patch Manager knows nothing of.
+        gap_gib: free room between C: and a data partition behind it; None where there is no such partition.
+        live_temp: the temporary files are in use.
+        people: what those who are logged on run: ``explorer``, ``remoteapp`` or ``core``.
+    """
+
+    per_user_services: int = 0
+    self_ending_services: tuple[str, ...] = ()
+    failing_services: tuple[str, ...] = ()
+    trusted_installer_turns_manual: bool = False
+    start_types: Mapping[str, str] = field(default_factory=dict)
+    stuck_service: str | None = None
+    defragsvc: str = "manual"
+    tiworker_seconds: float = 0.0
+    update_api_over_network: str = "ok"
+    search_seconds: float = 5.0
+    search_faults: tuple[str, ...] = ()
+    clean_seconds: float | None = None
+    pending_by_others: bool = False
+    gap_gib: float | None = None
+    live_temp: bool = False
+    people: str = "explorer"
+
+
+def windows_spec(keys: dict[str, Any]) -> WindowsSpec:
+    """What a scenario's mapping means."""
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in keys.items()}
+    if values.get("tiworker_seconds") == "always":
+        values["tiworker_seconds"] = math.inf
+    return WindowsSpec(**values)
