@@ -234,6 +234,6 @@ def test_a_hybrid_node_that_is_off_is_deferred(stage: Stage, listed: list[Any], 
     stage.account.on("describe_instance_information", {"InstanceInformationList": rows})
     stage.open_run(a_host(NODE_ID, kind="hybrid", instance_id=NODE_ID))
     context = stage.context(WAIT, run_id=RUN, host=NODE_ID, instance_id=NODE_ID)
-    with pytest.raises(PatchFleetError, match="Nothing was begun") as caught:
+    with pytest.raises(PatchFleetError, match="Nothing was started") as caught:
         perform(WAIT, context)
     assert (caught.value.outcome, caught.value.code) == ("deferred", code)

@@ -227,7 +227,7 @@ def test_one_that_never_answers_is_not_begun_either(stage: Stage, run: Run) -> N
             stage.clock.sleep(timeout_seconds)
             raise PatchFleetError("The host had not answered after 120 s.", "command_timeout")
 
-    with pytest.raises(PatchFleetError, match="Nothing was begun: The host had not answered") as caught:
+    with pytest.raises(PatchFleetError, match="Nothing was started: The host had not answered") as caught:
         run(WAIT, Silent(stage, [missing()]), timeout_seconds=600)
     assert (caught.value.outcome, caught.value.code) == ("deferred", "unreachable")
     assert 600 <= stage.clock.passed <= 840
