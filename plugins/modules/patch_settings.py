@@ -17,18 +17,9 @@ description:
 options:
   variables:
     description:
-      - The variables that count for the run, name to value.
+      - The variables, name to value.
     type: dict
     default: {}
-  host_variables:
-    description:
-      - The variables of each host. Those that count for the whole run must be the same for all of them.
-    type: dict
-    default: {}
-  searched_with:
-    description:
-      - The settings with which hosts were found by tag, from an earlier call of this module.
-    type: dict
   forks:
     description:
       - Ansible's forks. The action plugin fills it in.
@@ -72,9 +63,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 settings:
-  description:
-    - The variables without their prefix, typed.
-    - C(of_hosts) has what single hosts have otherwise.
+  description: The variables without their prefix, typed.
   returned: success
   type: dict
 """

@@ -5,19 +5,20 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from typing import Any
 
+from lab.exits import exit_problems
 from lab.fields import OUTCOMES
+from lab.growth import growth_problems
 from lab.matching import show
 from lab.power import ON_STATES, OURS, final_owners
-from lab.records import Call, Run
-from lab.targets import expected_targets
+from lab.records import Call, Run, StepRun
+from lab.targets import targets_of
+from lab.texts import text_problems
 
 SIZE_ONLY = {"VolumeId", "Size", "DryRun"}
-_CHUNK_BYTES = 1 << 20
 
 
 def always_problems(run: Run, secrets: Sequence[str]) -> list[str]:
@@ -26,7 +27,9 @@ def always_problems(run: Run, secrets: Sequence[str]) -> list[str]:
         *_truth_problems(run),
         *_report_problems(run),
         *(problem for call in run.trace for problem in _call_problems(call)),
-        *_secret_problems(run.out, secrets),
+        *growth_problems(run),
+        *exit_problems(run),
+        *text_problems(run.out, secrets),
     ]
 
 
@@ -37,34 +40,88 @@ def _truth_problems(run: Run) -> Iterator[str]:
             yield f"always.unrecorded_starts.{name}: expected 0, got {truth['unrecorded_starts']}"
         if truth.get("cut_off_by_us"):
             yield f"always.cut_off.{name}: expected no installation cut off by us, got {truth['cut_off_by_us']}"
-        held = run.reported.get(name, {}).get("outcome") == "held"
-        if truth.get("state") in ON_STATES and owners.owner(name) == OURS and not held:
+        if truth.get("deleted_in_use"):
+            yield f"always.deleted_in_use.{name}: expected 0, got {truth['deleted_in_use']}"
+        if truth.get("doubled_installs"):
+            yield f"always.doubled_installs.{name}: expected one Install at a time, got {truth['doubled_installs']} more"
+        if truth.get("state") in ON_STATES and owners.owner(name) == OURS and not _was_held(run, name):
             yield f"always.left_on.{name}: expected the host that we started to be off again, got {truth['state']}"
+        yield from _start_types(run, name, truth)
+
+
+def _was_held(run: Run, name: str) -> bool:
+    """In the last report, or in that of an earlier step when later ones leave the host out."""
+    outcomes = [run.reported.get(name, {}).get("outcome")]
+    outcomes += [run.report_of(step).get(name, {}).get("outcome") for step in run.step_runs]
+    named = [outcome for outcome in outcomes if outcome is not None]
+    return "held" in (run.reported.get(name, {}).get("outcome"), *named[-1:])
+
+
+def _start_types(run: Run, name: str, truth: dict[str, Any]) -> Iterator[str]:
+    """What was set on purpose is so at the end, but where the host could not be, or was not yet, put back."""
+    spec = next(host for host in run.scenario.hosts if host.name == name)
+    wanted: dict[str, str] = getattr(getattr(spec, "windows", None), "start_types", None) or {}
+    gone = truth.get("state") in ("terminated", "shutting-down") or spec.agent != "ok" or _was_held(run, name)
+    left = [step for step in run.step_runs if step.patches and not step.ended_itself]
+    restored = (
+        any(step.step.playbook == "restore" and step.number > left[-1].number for step in run.step_runs)
+        if left
+        else True
+    )
+    agent_died = any(
+        event.do == "agent_dies" and name in (event.host, event.when_host) for event in run.scenario.events
+    )
+    if gone or agent_died or not restored:
+        return
+    for service, start_type in wanted.items():
+        now = (truth.get("start_types") or {}).get(service)
+        if now is not None and now != start_type:
+            yield f"always.start_types.{name}: expected {service} to be {start_type} as before, got {now}"
 
 
 def _report_problems(run: Run) -> Iterator[str]:
-    if run.report is None:
-        return
+    if run.report is not None:
+        yield from _of_report(run, run.report, "")
+    for step in run.step_runs:
+        if step.report is not None and step.report != run.report:
+            yield from _of_report(run, step.report, f" (step {step.number})")
+        yield from _targets(run, step)
+
+
+def _of_report(run: Run, report: dict[str, Any], where: str) -> Iterator[str]:
+    """One outcome for each host, one of the seven, and totals that agree."""
     counted: Counter[str] = Counter()
     outcomes: Counter[str] = Counter()
-    for host in run.report_hosts:
+    for host in report["hosts"]:
         name = run.scenario_name(host) or f"{host.get('host')} (not of the scenario)"
         counted[name] += 1
         outcome = str(host.get("outcome"))
         outcomes[outcome] += 1
         if outcome not in OUTCOMES:
-            yield f"always.outcome.{name}: expected one of {', '.join(OUTCOMES)}, got {show(host.get('outcome'))}"
-        missing = run.truth.get(name, {}).get("missing")
-        if outcome in ("patched", "compliant") and missing:
-            yield f"always.missing.{name}: expected nothing missing on a {outcome} host, got {show(missing)}"
+            yield f"always.outcome.{name}: expected one of {', '.join(OUTCOMES)}{where}, got {show(host.get('outcome'))}"
     for name, count in counted.items():
         if count > 1:
-            yield f"always.targets.{name}: expected one outcome, got {count}"
-    for name in sorted(expected_targets(run) - counted.keys()):
-        yield f"always.targets.{name}: expected one outcome, got none"
-    totals = {outcome: count for outcome, count in run.report.get("totals", {}).items() if count}
+            yield f"always.targets.{name}: expected one outcome{where}, got {count}"
+    totals = {outcome: count for outcome, count in report.get("totals", {}).items() if count}
     if totals != dict(outcomes):
-        yield f"always.totals: expected {show(dict(outcomes))} as the hosts say, got {show(totals)}"
+        yield f"always.totals: expected {show(dict(outcomes))} as the hosts say{where}, got {show(totals)}"
+
+
+def _targets(run: Run, step: StepRun) -> Iterator[str]:
+    """Every target of a roll-out has an outcome, and none that is up to date by it misses anything.
+
+    One that was killed is reported at the end of the scenario, by the ledger.
+    """
+    late = step.report is None and run.report is not None and step.number == run.last_patch_number
+    if not step.patches or (step.report is None and not late):
+        return
+    reported, targets = run.reported if late else run.report_of(step), targets_of(run, step)
+    for name in sorted(targets.sure - reported.keys()) if targets else ():
+        yield f"always.targets.{name}: expected one outcome, got none"
+    for name, host in reported.items():
+        missing = run.missing_of(step, (run.truth if late else step.after).get(name, {}))
+        if host.get("outcome") in ("patched", "compliant") and missing:
+            yield f"always.missing.{name}: expected nothing missing on a {host['outcome']} host, got {show(missing)}"
 
 
 def _call_problems(call: Call) -> Iterator[str]:
@@ -80,25 +137,3 @@ def _call_problems(call: Call) -> Iterator[str]:
     if call.operation == "ModifyVolume" and call.params.keys() - SIZE_ONLY:
         more = ", ".join(sorted(call.params.keys() - SIZE_ONLY))
         yield f"always.modify_volume: expected a Size alone, got {more} with {where}"
-
-
-def _secret_problems(out: Path, secrets: Sequence[str]) -> Iterator[str]:
-    """Names the file, never the secret."""
-    wanted = {text.encode() for secret in secrets for text in (secret, json.dumps(secret)[1:-1]) if secret}
-    if not wanted:
-        return
-    for file in sorted(path for path in out.rglob("*") if path.is_file()):
-        if _holds_any(file, wanted):
-            yield f"always.secrets: expected no secret in {file.relative_to(out)}, got one"
-
-
-def _holds_any(file: Path, wanted: set[bytes]) -> bool:
-    overlap = max(map(len, wanted)) - 1
-    tail = b""
-    with file.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            text = tail + chunk
-            if any(secret in text for secret in wanted):
-                return True
-            tail = text[-overlap:] if overlap else b""
-    return False

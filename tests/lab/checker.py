@@ -4,7 +4,7 @@
 """The judge of the lab: compares what a run has left in DIR with what its scenario expects.
 
 It knows neither the lab nor the product. ``always.py`` holds what is expected of every run, ``invariants.py`` what the
-design promises.
+design promises, ``numbers.py`` every report against the truth.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from lab.always import always_problems
 from lab.invariants import invariant_problems
 from lab.matching import matches, show, wish
 from lab.names import expand_names
+from lab.numbers import number_problems
 from lab.records import OVER_WINRM, BrokenRunError, Call, Run
 from lab.scenario import Scenario
 
@@ -27,10 +28,13 @@ BEGINNINGS = ("StartInstances", "SendCommand", *OVER_WINRM)
 def check(scenario: Scenario, out: Path, secrets: Sequence[str] = ()) -> list[str]:
     """One line for everything in ``out`` that is not as it should be; empty when all holds."""
     try:
-        run = Run(scenario, out)
+        return list(dict.fromkeys(_problems(Run(scenario, out), secrets)))
     except BrokenRunError as error:
         return [str(error)]
-    problems = [
+
+
+def _problems(run: Run, secrets: Sequence[str]) -> list[str]:
+    return [
         *_step_problems(run),
         *_outcome_problems(run),
         *_state_problems(run),
@@ -40,8 +44,8 @@ def check(scenario: Scenario, out: Path, secrets: Sequence[str] = ()) -> list[st
         *_report_problems(run),
         *always_problems(run, secrets),
         *invariant_problems(run),
+        *number_problems(run),
     ]
-    return list(dict.fromkeys(problems))
 
 
 # ---- exit codes

@@ -21,6 +21,7 @@ from typing import NoReturn, Self
 
 from lab.checker import check
 from lab.explain import ExplainError, explain
+from lab.known import split
 from lab.powershell.process import WHERE_FROM, find
 from lab.runner import DEFAULT_LIMIT_SECONDS, Runner
 from lab.scenario import Scenario, ScenarioError, Step, load
@@ -132,9 +133,9 @@ def _run(scenario: Scenario, options: argparse.Namespace) -> int:
             show=options.show,
         )
         secrets = runner.run()
-        problems = check(scenario, folder.path, secrets)
-        for problem in problems:
-            print(problem)
+        problems, known = split(check(scenario, folder.path, secrets))
+        for line in (*problems, *(f"known defect, {line}" for line in known)):
+            print(line)
         _explain_first(problems, scenario, folder.path)
         folder.keep = bool(problems)
     return FAILS if problems else HOLDS

@@ -52,4 +52,5 @@ TRUTH_FIELDS = (
 )
 
 OUTCOMES = ("patched", "compliant", "noncompliant", "failed", "deferred", "excluded", "held")
+PROVEN = ("patched", "compliant", "noncompliant")  # by a scan
 STEPS = ("plan", "admit", "start", "ready", "disk", "repair", "patch", "verify", "restore")

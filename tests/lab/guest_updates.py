@@ -210,6 +210,11 @@ class WindowsUpdate:
     def installed_in_scenario(self) -> list[str]:
         return [kb for kb in self.states if kb != EARLIER_UPDATE.kb]
 
+    def failed(self) -> list[dict[str, str]]:
+        """What its history calls failed, with the code, each pair once."""
+        pairs = dict.fromkeys((entry.kb, entry.hresult) for entry in self.history if entry.result == "failed")
+        return [{"kb": kb, "hresult": hresult} for kb, hresult in pairs]
+
     # ---- what can be asked of it
 
     def search_error(self) -> str | None:

@@ -3,29 +3,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The design's invariants, as far as the trace, the truth, the report and the ledger of a run prove them.
 
-Numbers are those of the design. What a scenario cannot show (a ledger elsewhere, a run that was killed) is left out.
+Numbers are those of the design. 5 is in ``touched.py`` and ``pace.py``, 6 in ``verdicts.py``, 7 in ``pace.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from lab.matching import show
-from lab.names import parse_time
+from lab.pace import pace_problems
 from lab.power import OFF_AT_START, OURS, our_stops
-from lab.records import OVER_WINRM, WINRM, Call, Run
-from lab.targets import last_patch_step, step_vars
+from lab.records import Call, Run
+from lab.touched import touched_problems
+from lab.verdicts import verdict_problems
 
 POWER_ACTS = ("start", "stop", "restart", "terminate")
-PROVEN = ("patched", "compliant", "noncompliant")
-PATCH_DOCUMENT = "AWS-RunPatchBaseline"
-
-# Waiting ends late by a poll and one last look: real seconds, since the lab's clock runs on while Python works.
-LATE_REAL_SECONDS = 10
-HOST_TIMEOUT_SECONDS = 14400
 MAX_HOSTS = 500
-WAITING_STEPS = ("plan", "admit", "restore")  # not part of patch_host_timeout_seconds
 
 # Text that does harm where it is spliced into a script.
 SHELL_TEXT = frozenset("'\"`$;{}<>|&")
@@ -37,9 +30,9 @@ def invariant_problems(run: Run) -> list[str]:
         *_recorded(run),
         *_original_states(run),
         *_stopped_only_ours(run),
-        *_nothing_begun(run),
-        *_proven_by_a_scan(run),
-        *_in_time(run),
+        *touched_problems(run),
+        *pace_problems(run),
+        *verdict_problems(run),
         *_selection(run),
         *_nothing_spliced(run),
     ]
@@ -62,8 +55,6 @@ def _instance_ids(run: Run) -> dict[str, str]:
 
 def _recorded(run: Run) -> Iterator[str]:
     """1: no start without a record; the lab looks at each start, here the record must still be there."""
-    if "patch_ledger" in run.scenario.vars and not run.ledger:  # it lies where nobody looks
-        return
     recorded = {record.instance_id for record in run.ledger}
     started = {name for call in _sent(run, "StartInstances") for name in call.hosts}
     for instance_id, name in _instance_ids(run).items():
@@ -106,110 +97,16 @@ def _stopped_only_ours(run: Run) -> Iterator[str]:
             yield f"invariants[3].{name}: expected a look at LaunchTime before the stop after {call.t:.0f} s, got none"
 
 
-def _report_window(run: Run) -> tuple[float, float] | None:
-    """Lab seconds between which only the run of the report acted; None where that cannot be said."""
-    if run.report is None or any(step.background for step in run.scenario.steps):
-        return None
-    if not run.report.get("started_at") or not run.report.get("finished_at"):
-        return None
-    return run.seconds(run.report["started_at"]) - 1, run.seconds(run.report["finished_at"]) + 1
-
-
-def _nothing_begun(run: Run) -> Iterator[str]:
-    """5: whatever was not admitted was not begun, and nothing begins after the deadline."""
-    window = _report_window(run)
-    if window is None:
-        return
-    for call in _sent(run, "StartInstances", "ModifyVolume", "SendCommand", *OVER_WINRM):
-        if not window[0] <= call.t <= window[1]:
-            continue
-        for name in call.hosts:
-            outcome = run.reported.get(name, {}).get("outcome")
-            asks = call.service == WINRM or call.operation == "SendCommand"
-            looked_at = outcome == "deferred" and asks and not _changes(call)
-            if outcome in ("excluded", "deferred") and not looked_at:
-                yield f"invariants[5].{name}: expected nothing done to a host that is {outcome}, got {call.operation}"
-    yield from _nothing_after_deadline(run, window)
-
-
-def _nothing_after_deadline(run: Run, window: tuple[float, float]) -> Iterator[str]:
-    found = last_patch_step(run)
-    deadline = step_vars(run.scenario, found[1]).get("patch_deadline") if found else None
-    if not isinstance(deadline, str):
-        return
-    latest = run.seconds(deadline)
-    for call in _sent(run, "StartInstances"):
-        if window[0] <= call.t <= window[1] and call.t > latest:
-            late = f"{call.t - latest:.0f} s late"
-            yield f"invariants[5].{', '.join(call.hosts)}: expected no start after {deadline}, got one {late}"
-
-
-def _patches(call: Call, operation: str) -> bool:
-    wanted = call.params.get("Parameters") or {}
-    return call.params.get("DocumentName") == PATCH_DOCUMENT and operation in _as_list(wanted.get("Operation"))
-
-
-def _changes(call: Call) -> bool:
-    """Whether it installs or reboots; over WinRM ansible.windows does both."""
-    if call.service == WINRM:
-        installs = call.operation == "win_updates" and call.params["state"] == "installed"
-        return call.operation == "Reboot" or (installs and not call.params["check_mode"])
-    return call.operation == "RebootInstances" or _patches(call, "Install")
-
-
-def _scans(call: Call) -> bool:
-    """Whether it looks what is missing. Over WinRM a script may do that, too."""
-    if call.service == WINRM:
-        return call.operation in ("win_updates", "Script") and not _changes(call)
-    return _patches(call, "Scan")
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _proven_by_a_scan(run: Run) -> Iterator[str]:
-    """6: a verdict comes from a scan that is younger than the last installation."""
-    for name, host in run.reported.items():
-        if host.get("outcome") not in PROVEN:
-            continue
-        verified_at = host.get("verified_at")
-        if not verified_at:
-            yield f"invariants[6].{name}: expected a proving scan for {host['outcome']}, got {show(verified_at)}"
-            continue
-        calls = [call for call in run.trace if call.counts and call.error is None and name in call.hosts]
-        since = max((call.index for call in calls if _changes(call)), default=-1)
-        scans = [call for call in calls if _scans(call) and call.index > since]
-        if not scans or parse_time(verified_at) < run.time(int(scans[0].t)):
-            yield f"invariants[6].{name}: expected a scan after the last installation, got a verdict of {verified_at}"
-
-
-def _in_time(run: Run) -> Iterator[str]:
-    """7: no host takes longer than it may, and the run has an end (a step that does not end is cut off by the lab)."""
-    found = last_patch_step(run)
-    if found is None:
-        return
-    limit = step_vars(run.scenario, found[1]).get("patch_host_timeout_seconds", HOST_TIMEOUT_SECONDS)
-    if isinstance(limit, bool) or not isinstance(limit, int | float):
-        return
-    for name, host in run.reported.items():
-        taken = [value for step, value in (host.get("seconds") or {}).items() if step not in WAITING_STEPS and value]
-        if sum(taken) > limit + LATE_REAL_SECONDS * run.scenario.scale:
-            yield f"invariants[7].{name}: expected at most {limit} s, got {sum(taken):.0f} s"
-
-
 def _selection(run: Run) -> Iterator[str]:
     """8: no run of nothing, none of more than it may."""
-    found = last_patch_step(run)
-    if found is None:
-        return
-    number, step = found
-    if run.result(number) == 0 and not run.report_hosts:
-        yield f"invariants[8]: expected a run without hosts to fail, got exit code 0 of step {number}"
-    limit = step_vars(run.scenario, step).get("patch_max_hosts", MAX_HOSTS)
-    taken = [host for host in run.report_hosts if host.get("outcome") != "excluded"]
-    if isinstance(limit, int) and len(taken) > limit:
-        yield f"invariants[8]: expected more than {limit} hosts to be refused, got a report of {len(taken)}"
+    for step in (step for step in run.step_runs if step.patches):
+        hosts = run.report_of(step).values()
+        if step.result == 0 and not hosts:
+            yield f"invariants[8]: expected a run without hosts to fail, got exit code 0 of step {step.number}"
+        limit = run.vars_of(step).get("patch_max_hosts", MAX_HOSTS)
+        taken = [host for host in hosts if host.get("outcome") != "excluded"]
+        if isinstance(limit, int) and len(taken) > limit:
+            yield f"invariants[8]: expected more than {limit} hosts to be refused, got a report of {len(taken)}"
 
 
 def _nothing_spliced(run: Run) -> Iterator[str]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from lab.aws.account import Account
 from lab.aws.logs import LogSink
+from lab.aws.windows import openings_of
 from lab.clock import Clock
 from lab.events import Events
 from lab.scenario import Scenario
@@ -51,4 +52,5 @@ class Play:
     def truth(self) -> dict[str, Any]:
         """The content of ``state.json`` at the moment."""
         with self.sim.current():
-            return truth(self.world, self.trace)
+            windows = openings_of(self.account.stacks, self.world.scenario.start, self.sim.time)
+            return {**truth(self.world, self.trace), "windows": windows}

@@ -1,12 +1,14 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who has a host on: the power calls of the trace, replayed."""
+"""Who has a host on: the power calls of the trace, replayed, with what became of them by the truth."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
+from lab.history import history_of
 from lab.records import OTHER, Call, Run
 
 OURS = "ours"
@@ -36,22 +38,44 @@ class Owners:
                 self._on[name] = True
                 self._owner[name] = OTHER if call.caller == OTHER else OURS
             elif call.operation in STOPS:
-                self._on[name] = False
-                self._owner[name] = None
+                self.see_off(name)
+
+    def see_off(self, name: str) -> None:
+        """Its power is gone: it was stopped, or a start of it fell back."""
+        self._on[name] = False
+        self._owner[name] = None
 
 
 def our_stops(run: Run) -> Iterator[tuple[Call, str, str | None]]:
     """Each host of each successful stop of ours, and who had it on just before."""
     owners = Owners(run)
-    for call in run.trace:
-        if call.counts and call.error is None and call.operation in STOPS:
-            yield from [(call, name, owners.owner(name)) for name in call.hosts]
-        owners.see(call)
+    for moment in _moments(run):
+        if isinstance(moment, str):
+            owners.see_off(moment)
+            continue
+        if moment.counts and moment.error is None and moment.operation in STOPS:
+            yield from [(moment, name, owners.owner(name)) for name in moment.hosts]
+        owners.see(moment)
 
 
-def final_owners(run: Run) -> Owners:
-    """Who has what on after the last call."""
+def final_owners(run: Run, until: float = math.inf) -> Owners:
+    """Who has what on after the last call, or after those until then (lab seconds)."""
     owners = Owners(run)
-    for call in run.trace:
-        owners.see(call)
+    for moment in _moments(run, until):
+        if isinstance(moment, str):
+            owners.see_off(moment)
+        else:
+            owners.see(moment)
     return owners
+
+
+def _moments(run: Run, until: float = math.inf) -> Iterator[Call | str]:
+    """The calls in their order, and between them the names of hosts at the time at which their power was really gone."""
+    gone = sorted((t, name) for name in run.truth for t in history_of(run, name).went_off())
+    for call in run.trace:
+        while gone and gone[0][0] <= min(call.t, until):
+            yield gone.pop(0)[1]
+        if call.t >= until:
+            return
+        yield call
+    yield from (name for t, name in gone if t <= until)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lab.ledgers import records_in_file
 from lab.process import Process
 from lab.scenario import Scenario, Step
 from lab.server import Lab
@@ -52,6 +53,7 @@ class Runner:
         self.show = show
         self.processes: list[tuple[Process, bool]] = []  # with whether it is in the background
         self.notes: list[dict[str, Any]] = []  # of each step: who called, and between which lab seconds
+        self._ledgers: set[Path] = set()  # files
         self._watchers: dict[int, threading.Thread] = {}
         self.ends = math.inf if limit_seconds is None else time.monotonic() + limit_seconds
         clear(out)
@@ -93,9 +95,11 @@ class Runner:
 
     def _write_truth(self) -> None:
         _write_json(self.out / "state.json", {**self.lab.truth(), "steps": self.notes})
-        records = self.lab.records_in_tables()
-        if records is not None:
-            (self.out / "ledger.json").write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+        tables = self.lab.records_in_tables()
+        own = self.out / "ledger.sqlite"
+        if tables is not None or self._ledgers - {own}:  # what lies in DIR alone can be read there
+            files = [record for file in sorted(self._ledgers) for record in records_in_file(file)]
+            _write_json(self.out / "ledger.json", [*(tables or []), *files])
 
     # ---- steps
 
@@ -117,6 +121,8 @@ class Runner:
     def _start(self, workplace: Workplace, number: int, step: Step) -> Process:
         variables = self._variables(number, step)
         self.lab.ledger = ledger_file(variables["patch_ledger"], workplace.path)
+        if self.lab.ledger is not None:
+            self._ledgers.add(self.lab.ledger)
         log = self.out / f"step-{number}.log"
         command = self._command(workplace, f"step-{number}", step, variables)
         environment = workplace.environment()

@@ -16,8 +16,9 @@ START_TYPES_OF = ("wuauserv", "bits", "cryptsvc", "TrustedInstaller")
 def truth(world: World, trace: Trace) -> dict[str, Any]:
     """As the contract has it, and ``start``: the lab's clock at second 0.
 
-    A host also has ``cut_off_by_us`` (how many of its ``cut_off`` were our doing) and ``history`` (what happened to it,
-    one after the other: ``t`` with its power ``state`` or an ``event``).
+    Beyond the contract a host has ``cut_off_by_us`` (how many of its ``cut_off`` were our doing), ``doubled_installs`` (Install
+    commands that came while another one was under way), ``reboot_pending``, ``failed_updates`` (by its own history),
+    ``data_volumes_gib``, and ``history`` (what happened to it: ``t`` with its power ``state`` or an ``event``).
     """
     return {
         "start": world.scenario.start.isoformat(),
@@ -48,6 +49,10 @@ def _host(host: Host) -> dict[str, Any]:
         "cut_off": guest.cut_off,
         "cut_off_by_us": guest.cut_off_by_us,
         "unrecorded_starts": host.unrecorded_starts,
+        "doubled_installs": len(host.doubled_installs),
+        "reboot_pending": bool(guest.updates.pending_reboot),
+        "failed_updates": guest.updates.failed(),
+        "data_volumes_gib": [volume.size_gib for volume in host.volumes[:-1]],
         "history": list(host.history),
         "deleted_in_use": guest.disk.temp.deleted_in_use,
         "stopped_while_pending": guest.stopped_while_pending,

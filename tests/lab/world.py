@@ -66,6 +66,7 @@ class Host:
         self._switched_off = False
         self.associations: list[dict[str, Any]] = []  # rows of DescribeInstanceAssociationsStatus
         self.unrecorded_starts = 0
+        self.doubled_installs: set[str] = set()  # Install commands that came while another one was under way
         self.ever_started_by_us = False
 
     @property

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lab.agent import REBOOT_EXIT_CODE, Execution, Outcome
-from lab.aws import ssm_output
 from lab.aws.errors import AwsError, not_implemented, validation
 from lab.aws.request import Operation, Request, Result, page
 from lab.aws.ssm_documents import APPLY_PLAYBOOKS, PATCH_BASELINE, find_document
@@ -27,6 +26,7 @@ MAX_IDS = 50
 MAX_COMMENT = 100
 TIMEOUT_SECONDS = (30, 2_592_000)
 DEFAULT_TIMEOUT_SECONDS = 3600
+STDOUT_CHARACTERS, STDERR_CHARACTERS, LISTED_CHARACTERS = 24_000, 8_000, 2_500
 # The exit code with which a script ends the document well (SSM user guide, "Managing exit codes").
 END_WELL = 168
 
@@ -56,16 +56,29 @@ class CommandCentre:
         identifier = str(uuid.UUID(int=world.sim.random("command", len(self.commands)).getrandbits(128), version=4))
         command = Command(world.sim, identifier, order, hosts, world.lag, self._work, self._output)
         self.commands[identifier] = command
+        for invocation in command.invocations.values():
+            self._note_doubled(invocation)
         command.meet(faults)
         command.go_on()
         return command
 
     def _work(self, invocation: Invocation, execution: Execution) -> Steps[Outcome]:
         if invocation.command.order.document is PATCH_BASELINE:
+            self._note_doubled(invocation)
             return self._account.patches.run(invocation, execution)
         if invocation.command.order.document is APPLY_PLAYBOOKS:
             return _no_playbook()
         return self._run_powershell(invocation, execution)
+
+    def _note_doubled(self, invocation: Invocation) -> None:
+        """Two Install commands at a time on one node: the reboot of the one would cut the other off."""
+        host, command = invocation.host, invocation.command
+        if not _installs(command):
+            return
+        others = [other.invocations.get(host.id) for other in self.commands.values() if _installs(other)]
+        running = [execution.job for execution in host.agent.running]
+        if any(other and other is not invocation and (not other.done or other in running) for other in others):
+            host.doubled_installs.add(command.id)
 
     def _run_powershell(self, invocation: Invocation, execution: Execution) -> Steps[Outcome]:
         """Exit code 3010 reboots the host and runs the same step again from the top, as often as it comes."""
@@ -87,6 +100,11 @@ class CommandCentre:
             if text:
                 stream = f"{invocation.command.id}/{invocation.host.id}/{plugin}/{name}"
                 self._account.logs.write(order.region, group, stream, invocation.command.sim.time, text)
+
+
+def _installs(command: Command) -> bool:
+    order = command.order
+    return order.document is PATCH_BASELINE and order.parameters.get("Operation") == ["Install"]
 
 
 def _no_playbook() -> Steps[Outcome]:
@@ -179,7 +197,7 @@ def list_commands(request: Request) -> Result:
 
 
 def list_command_invocations(request: Request) -> Result:
-    """With ``Details`` each has its plugins, and at most 2,500 bytes of their output."""
+    """With ``Details`` each has its plugins, and the first 2,500 characters of their output."""
     since = _invoked_after(request)
     wanted, node = request.params.get("CommandId"), request.params.get("InstanceId")
     found = [
@@ -234,8 +252,8 @@ def get_command_invocation(request: Request) -> Result:
         "ExecutionEndDateTime": _iso(shown.ended_at),
         "Status": shown.status if ran else "Success",
         "StatusDetails": _spaced(shown.details) if ran else "Success",
-        "StandardOutputContent": ssm_output.stdout(shown.stdout) if ran else _skipped(plugin),
-        "StandardErrorContent": ssm_output.stderr(shown.stderr) if ran else "",
+        "StandardOutputContent": shown.stdout[:STDOUT_CHARACTERS] if ran else _skipped(plugin),
+        "StandardErrorContent": shown.stderr[:STDERR_CHARACTERS] if ran else "",
         "CloudWatchOutputConfig": command.order.cloudwatch,
     }
 
@@ -317,6 +335,9 @@ def _plugins(command: Command, shown: Progress) -> list[dict[str, Any]]:
     if shown.started_at is None:
         return []
     first, *others = command.order.document.steps
+    output = shown.stdout
+    if shown.stderr:
+        output += f"\n----------ERROR-------\n{shown.stderr}"
     times = {"ResponseStartDateTime": shown.started_at}
     if shown.ended_at:
         times["ResponseFinishDateTime"] = shown.ended_at
@@ -325,7 +346,7 @@ def _plugins(command: Command, shown: Progress) -> list[dict[str, Any]]:
         "Status": shown.status,
         "StatusDetails": shown.details,
         "ResponseCode": shown.exit_code,
-        "Output": ssm_output.joined(shown.stdout, shown.stderr),
+        "Output": output[:LISTED_CHARACTERS],
         **times,
     }
     skipped = [

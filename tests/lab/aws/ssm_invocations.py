@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from lab.agent import Execution, Outcome
 from lab.aws.faults import RATE_EXCEEDED
 from lab.aws.ssm_documents import Document
-from lab.aws.ssm_output import with_failure
 from lab.lagged import Lag, Lagged
 from lab.sim import Simulation, Steps, Timer
 
@@ -32,9 +31,6 @@ ENDS_AT_ONCE = (*NEVER_RAN, "Undeliverable")
 RUNS_ALL_THE_SAME = "DeliveryTimedOutButRuns"
 LATE_DELIVERY_SECONDS = 120.0
 NO_RESPONSE_CODE = -1
-KILLED_EXIT_CODE = 137
-# So long after SendCommand the service says that a node which it does not reach is being tried again.
-DELAYED_AFTER_SECONDS = 30.0
 
 Work = Callable[["Invocation", Execution], Steps[Outcome]]
 
@@ -113,12 +109,7 @@ class Invocation:
             return
         self._delivery = sim.at(given_up_at, self._not_delivered)
         sim.at(self.command.expires_at, self._expire)
-        sim.after(DELAYED_AFTER_SECONDS, self._delay)
         self.host.agent.submit(self)
-
-    def _delay(self) -> None:
-        if self.now.status == "Pending" and not self.host.agent.connected:
-            self._become(status="Delayed", details="Delayed")
 
     def _fail(self, details: str) -> None:
         if not self.done:
@@ -177,24 +168,17 @@ class Invocation:
     def ended(self, outcome: Outcome) -> None:
         if self.done:
             return
-        code = outcome.exit_code
-        status = "Failed" if code else "Success"
-        stderr = with_failure(outcome.stderr, code) if code else outcome.stderr
-        self._end(status, status, exit_code=code, stdout=outcome.stdout, stderr=stderr)
+        status = "Failed" if outcome.exit_code else "Success"
+        self._end(status, status, exit_code=outcome.exit_code, stdout=outcome.stdout, stderr=outcome.stderr)
         self.command.output(self)
-
-    def worker_died(self) -> None:
-        """The agent's document worker is gone: a failure without output, whatever became of the program."""
-        if not self.done:
-            self._end("Failed", "Failed", exit_code=1)
 
     def timed_out(self) -> None:
         if not self.done:
-            self._end("TimedOut", "ExecutionTimedOut", exit_code=KILLED_EXIT_CODE)
+            self._end("TimedOut", "ExecutionTimedOut")
 
     def cancelled(self) -> None:
         if not self.done:
-            self._end("Cancelled", "Cancelled", exit_code=KILLED_EXIT_CODE)
+            self._end("Cancelled", "Cancelled")
 
     def _end(self, status: str, details: str, **output: Any) -> None:
         if self._delivery:
@@ -272,7 +256,7 @@ class Command:
             return "Cancelled"
         shown = self._shown(at)
         states = [one.status for one in shown]
-        if set(states) <= {"Pending", "Delayed"}:
+        if set(states) == {"Pending"}:
             return "Pending"
         if not set(states) <= set(DONE):
             return "Cancelling" if self.cancelling else "InProgress"

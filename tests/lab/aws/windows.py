@@ -9,10 +9,11 @@ month's second Tuesday; ScheduleOffset counts days after it).
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from lab.aws.cloudformation.resources import Resource
@@ -50,6 +51,24 @@ def openings(window: Resource, first: date) -> Iterator[datetime]:
 def _is_due(pattern: str, day: date) -> bool:
     name, _, number = pattern.partition("#")
     return name in ("*", DAYS[day.weekday()]) and number in ("", str((day.day - 1) // 7 + 1))
+
+
+def openings_of(stacks: Stacks, start: datetime, until: datetime) -> list[dict[str, Any]]:
+    """Every opening between the day before ``start`` and ``until``: name, id, and ``opens``, ``begin_until`` (without the
+    cutoff), ``ends`` in seconds since ``start``.
+    """
+    return [
+        {
+            "name": window.properties["Name"],
+            "id": window.physical_id,
+            "opens": (at - start).total_seconds(),
+            "begin_until": (at - start).total_seconds() + 3600.0 * (duration - int(window.properties["Cutoff"])),
+            "ends": (at - start).total_seconds() + 3600.0 * duration,
+        }
+        for window in stacks.resources(WINDOW)
+        for duration in [int(window.properties["Duration"])]
+        for at in itertools.takewhile(until.__ge__, openings(window, start.date() - timedelta(days=1)))
+    ]
 
 
 def tasks_of(stacks: Stacks, window_id: str) -> list[Resource]:

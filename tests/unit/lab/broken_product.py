@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from lab.checker import check
 from lab.scenario import load
-from virtual_lab import UPDATE, VirtualLab
+from virtual_lab import ACCESS_KEY, UPDATE, VirtualLab
 
 HOSTS: list[dict[str, Any]] = [
     {"name": name, "state": state, "tags": {"PatchGroup": "Windows", "Owner": "$(id)"}, "updates": [UPDATE]}
@@ -42,6 +42,8 @@ class Product:
         self.reported: dict[str, dict[str, Any]] = {}
         self.totals: dict[str, int] = {}
         self.files: dict[str, str] = {}
+        self.result = 0
+        self.before = lab.play.truth()["hosts"]
 
     def do(self, act: str, name: str) -> None:
         """One act, as it should be or broken."""
@@ -98,24 +100,43 @@ class Product:
 
     def report(self) -> dict[str, Any]:
         """Of all hosts."""
-        hosts = list(self.reported.values())
+        hosts = [{**self.numbers(name), **host} for name, host in self.reported.items()]
         outcomes = [host["outcome"] for host in hosts]
         times = {"started_at": "2026-11-14T22:00:00Z", "finished_at": "2026-11-14T23:59:00Z"}
         totals = {one: outcomes.count(one) for one in outcomes} | self.totals
         return {"schema": 1, **times, "totals": totals, "hosts": hosts}
 
+    def numbers(self, name: str) -> dict[str, Any]:
+        """What the truth says of a host that is in the report, as a sound product knows it."""
+        truth = self.lab.play.truth()["hosts"].get(name, {})
+        same = ("reboots", "installed", "missing", "failed_updates", "on_seconds", "idle_seconds")
+        return {
+            "kind": "ec2",
+            "final_state": truth.get("state"),
+            "started_by_run": bool(truth.get("on_seconds")),
+            "free_gib_before": 30.0,
+            "free_gib_after": truth.get("free_gib"),
+            "grown_gib": 0,
+            **{field: truth.get(field) for field in same},
+        }
 
-def judged(lab: VirtualLab, folder: Path, act: str, name: str, instead: Act) -> list[str]:
-    """What the judge says of a product that is broken in this way."""
+
+def judged(lab: VirtualLab, folder: Path, act: str, name: str, instead: Act, *about: str) -> list[str]:
+    """What the judge says of a product that is broken in this way: the lines that begin with one of ``about``, or all."""
     product = Product(lab, act, name, instead)
     product.run()
     out = folder / "out"
-    out.mkdir()
+    (out / "step-1").mkdir(parents=True)
+    truth, report = lab.play.truth(), json.dumps(product.report())
+    note = {"playbook": "patch", "caller": ACCESS_KEY, "began": 0.0, "ended": lab.now}
     files = {
-        "state.json": json.dumps(lab.play.truth()),
-        "report.json": json.dumps(product.report()),
+        "state.json": json.dumps({**truth, "steps": [note]}),
+        "report.json": report,
+        "step-1/report.json": report,
+        "step-1/state-before.json": json.dumps(product.before),
+        "step-1/state-after.json": json.dumps(truth["hosts"]),
         "ledger.json": json.dumps(product.records),
-        "step-1.rc": "0",
+        "step-1.rc": str(product.result),
         "step-1.log": "",
         **product.files,
     }
@@ -123,7 +144,8 @@ def judged(lab: VirtualLab, folder: Path, act: str, name: str, instead: Act) -> 
         (out / file).write_text(text, encoding="utf-8")
     lab.play.trace.close()
     shutil.copy(lab.trace_file, out)
-    return check(load(lab.trace_file.parent / "scenario.yml"), out, [SECRET])
+    lines = check(load(lab.trace_file.parent / "scenario.yml"), out, [SECRET])
+    return [line for line in lines if line.startswith(about)] if about else lines
 
 
 def tried(call: Callable[..., Any], **params: Any) -> None:

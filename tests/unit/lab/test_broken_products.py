@@ -119,7 +119,18 @@ def find_nobody(product: Product, _all: str) -> None:
 
 
 NOT_DONE = "expected nothing done to a host that is"
-TOO_OLD = "invariants[6].on: expected a scan after the last installation, got a verdict of 2026-11-14T"
+TOO_OLD = "invariants[6].on: expected a scan after the last installation and reboot, got a verdict of 2026-11-14T"
+LEFT = {"reason": "Not now.", "reason_code": "no_time"}
+
+
+def changed(name: str, outcome: str) -> list[str]:
+    """What the judge says of a host that was patched and is reported as left alone."""
+    fields = (("reboots", "0", "1"), ("installed", "[]", "['KB5031361']"))
+    return [
+        f"invariants[5].{name}: expected the {field} of a host that is {outcome} as before ({was}), got {now}"
+        for field, was, now in fields
+    ]
+
 
 # Which act, on which host, is done how instead, and what the judge has to say.
 BROKEN: list[tuple[str, str, Act, list[str]]] = [
@@ -128,7 +139,10 @@ BROKEN: list[tuple[str, str, Act, list[str]]] = [
         "install",
         "off",
         stop_while_it_installs,
-        ["always.cut_off.off: expected no installation cut off by us, got 1"],
+        [
+            "always.cut_off.off: expected no installation cut off by us, got 1",
+            "always.doubled_installs.off: expected one Install at a time, got 1 more",
+        ],
     ),
     ("tell", "on", says(outcome="skipped"), [f"always.outcome.on: expected one of {', '.join(OUTCOMES)}, got skipped"]),
     ("tell", "on", nothing, ["always.targets.on: expected one outcome, got none"]),
@@ -204,12 +218,23 @@ BROKEN: list[tuple[str, str, Act, list[str]]] = [
         stop_blindly,
         ["invariants[3].off: expected a look at LaunchTime before the stop after 1800 s, got none"],
     ),
-    ("tell", "on", says(outcome="deferred"), [f"invariants[5].on: {NOT_DONE} deferred, got SendCommand"]),
+    (
+        "tell",
+        "on",
+        says(outcome="deferred", **LEFT),
+        [f"invariants[5].on: {NOT_DONE} deferred, got SendCommand", *changed("on", "deferred")],
+    ),
     (
         "tell",
         "off",
-        says(outcome="excluded"),
-        [f"invariants[5].off: {NOT_DONE} excluded, got {call}" for call in ("StartInstances", "SendCommand")],
+        says(outcome="excluded", **LEFT),
+        [
+            *(
+                f"invariants[5].off: {NOT_DONE} excluded, got {call}"
+                for call in ("StartInstances", "SendCommand", "StopInstances")
+            ),
+            *changed("off", "excluded"),
+        ],
     ),
     ("verify", "on", nothing, [f"{TOO_OLD}22:57:00+00:00"]),
     ("verify", "on", install_again, [f"{TOO_OLD}23:22:00+00:00"]),
@@ -217,6 +242,8 @@ BROKEN: list[tuple[str, str, Act, list[str]]] = [
     ("tell", "off", says(seconds={"patch": 20000}), ["invariants[7].off: expected at most 14400 s, got 20000 s"]),
     ("install", "on", splice_a_tag, ["invariants[9].on: expected no tag's value in a command, got '$(id)'"]),
 ]
+
+FOREIGN = (("off", "StartInstances"), ("off", "SendCommand"), ("off", "StopInstances"), ("on", "SendCommand"))
 
 # Those for which the scenario matters: its keys, and the same as above.
 IN_A_SCENARIO: list[tuple[dict[str, Any], str, str, Act, list[str]]] = [
@@ -232,14 +259,23 @@ IN_A_SCENARIO: list[tuple[dict[str, Any], str, str, Act, list[str]]] = [
         "start",
         "off",
         start_late,
-        ["invariants[5].off: expected no start after 2026-11-14T22:10:00Z, got one 1 s late"],
+        [
+            "invariants[5].off: expected no begin after 2026-11-14T22:10:00Z, got one 1 s late",
+            "invariants[5].on: expected no begin after 2026-11-14T22:10:00Z, got one 2221 s late",
+        ],
     ),
     (
         {"vars": {"patch_tag_value": "Nobody"}},
         "finish",
         "all",
         find_nobody,
-        ["invariants[8]: expected a run without hosts to fail, got exit code 0 of step 1"],
+        [
+            *(
+                f"always.foreign.{name}: expected nothing done to a host that is no target, got {call}"
+                for name, call in FOREIGN
+            ),
+            "invariants[8]: expected a run without hosts to fail, got exit code 0 of step 1",
+        ],
     ),
     (
         {"vars": {"patch_max_hosts": 1}},
@@ -260,14 +296,14 @@ def named(value: object) -> str | None:
 def test_a_broken_product_is_caught(
     make_lab: MakeLab, tmp_path: Path, act: str, name: str, instead: Act, lines: list[str]
 ) -> None:
-    assert judged(make_lab(*HOSTS), tmp_path, act, name, instead) == lines
+    assert judged(make_lab(*HOSTS), tmp_path, act, name, instead, "always", "invariants") == lines
 
 
 @pytest.mark.parametrize(("keys", "act", "name", "instead", "lines"), IN_A_SCENARIO, ids=named)
 def test_a_product_that_does_not_do_as_the_scenario_says_is_caught(
     make_lab: MakeLab, tmp_path: Path, keys: dict[str, Any], act: str, name: str, instead: Act, lines: list[str]
 ) -> None:
-    assert judged(make_lab(*HOSTS, **keys), tmp_path, act, name, instead) == lines
+    assert judged(make_lab(*HOSTS, **keys), tmp_path, act, name, instead, "always", "invariants") == lines
 
 
 def test_a_sound_product_is_not_blamed(make_lab: MakeLab, tmp_path: Path) -> None:

@@ -148,15 +148,16 @@ def test_a_spoilt_run_is_caught(name: str, tmp_path: Path) -> None:
     expect, spoil, line = EXPECTATIONS[name]
     run = Run(expect)
     spoil(run)
-    assert run.judge(tmp_path) == [line]
+    assert run.judge(tmp_path, "expect", "steps") == [line]
 
 
 # ---- what every scenario holds
 
 
 def start_again(run: Run) -> None:
-    run.call(705, "StartInstances", ["dev-01"])
+    run.call(770, "StartInstances", ["dev-01"])
     run.hosts["dev-01"]["state"] = "stopping"
+    run.hosts["dev-01"]["history"].append({"t": 770, "state": "pending"})
 
 
 def lose_a_host(run: Run) -> None:
@@ -165,7 +166,7 @@ def lose_a_host(run: Run) -> None:
 
 
 def tell_twice(run: Run) -> None:
-    run.reported.append({**run.reported[1], "outcome": "compliant"})
+    run.reported.append({**run.reported[1]})
     run.count()
 
 
@@ -185,7 +186,7 @@ ALWAYS: dict[str, tuple[Spoil, str]] = {
     "lost host": (lose_a_host, "always.targets.dev-02: expected one outcome, got none"),
     "two outcomes": (tell_twice, "always.targets.dev-02: expected one outcome, got 2"),
     "no outcome": (
-        lambda run: run.reports(1, outcome="skipped"),
+        lambda run: (run.reports(1, outcome="skipped"), run.results.__setitem__(0, 2)),
         f"always.outcome.dev-02: expected one of {', '.join(OUTCOMES)}, got skipped",
     ),
     "totals": (
@@ -193,15 +194,15 @@ ALWAYS: dict[str, tuple[Spoil, str]] = {
         'always.totals: expected {"patched": 2} as the hosts say, got {"patched": 3}',
     ),
     "patched, but something is missing": (
-        lambda run: run.hosts["dev-02"].update(missing=["KB5031361"]),
+        lambda run: (run.hosts["dev-02"].update(missing=["KB5031361"]), run.reports(1, missing=["KB5031361"])),
         'always.missing.dev-02: expected nothing missing on a patched host, got ["KB5031361"]',
     ),
     "stop by force": (
-        lambda run: run.trace[-1]["params"].update(Force=True),
+        lambda run: run.trace[-2]["params"].update(Force=True),
         "always.stop: expected no Force, got it with dev-01 after 701 s",
     ),
     "stop without shutdown": (
-        lambda run: run.trace[-1]["params"].update(SkipOsShutdown="true"),
+        lambda run: run.trace[-2]["params"].update(SkipOsShutdown="true"),
         "always.stop: expected no SkipOsShutdown, got it with dev-01 after 701 s",
     ),
     "more than a size": (
@@ -235,22 +236,28 @@ def test_what_others_cut_off_is_not_ours(tmp_path: Path) -> None:
     run = Run()
     run.call(200, "TerminateInstances", ["dev-02"], caller="other", at=4)
     run.hosts["dev-02"].update(cut_off=1, state="terminated")
-    run.reports(1, outcome="failed", step="patch")
+    run.reports(1, outcome="failed", step="patch", reason="It is gone.", reason_code="instance_gone", final_state=None)
+    run.results = [2]
     assert run.judge(tmp_path) == []
 
 
 def test_a_held_host_may_be_on(tmp_path: Path) -> None:
     run = Run()
     run.drop("StopInstances")
-    run.hosts["dev-01"]["state"] = "running"
-    run.reports(0, outcome="held", reason="it is still installing")
+    run.hosts["dev-01"].update(state="running", on_seconds=795, idle_seconds=79)
+    run.hosts["dev-01"]["history"] = run.hosts["dev-01"]["history"][:-2]
+    held = {"outcome": "held", "reason": "It is still installing.", "reason_code": "installing"}
+    run.reports(0, **held, final_state="running", on_seconds=775, idle_seconds=59)
+    run.results = [2]
     assert run.judge(tmp_path) == []
 
 
 def test_a_host_that_others_started_may_be_on(tmp_path: Path) -> None:
     run = Run()
     run.call(800, "StartInstances", ["dev-01"], caller="other")
+    run.call(790, "DescribeInstances", ["dev-01"], at=8)
     run.hosts["dev-01"]["state"] = "running"
+    run.hosts["dev-01"]["history"].append({"t": 800, "state": "pending"})
     assert run.judge(tmp_path) == []
 
 
@@ -279,7 +286,7 @@ def test_an_order_of_hosts_that_never_begin_is_not_held(tmp_path: Path) -> None:
     run.reports(1, outcome="failed")
     run.reports(0, outcome="failed")
     line = "expect.order[1]: expected dev-02 to begin, got no start of it and no command to it"
-    assert run.judge(tmp_path) == [line]
+    assert run.judge(tmp_path, "expect") == [line]
 
 
 # ---- exit codes
@@ -299,13 +306,13 @@ def test_an_order_of_hosts_that_never_begin_is_not_held(tmp_path: Path) -> None:
 def test_exit_codes_of_steps(result: Any, wanted: Any, lines: list[str], tmp_path: Path) -> None:
     run = Run(steps=[{"playbook": "patch", "rc": wanted}])
     run.results = [result]
-    assert run.judge(tmp_path) == lines
+    assert run.judge(tmp_path, "expect", "steps") == lines
 
 
 def test_the_last_step_counts(tmp_path: Path) -> None:
     run = Run({"rc": 0, "log": ["restored"]}, steps=[{"playbook": "patch"}, {"playbook": "restore"}])
     run.results, run.logs = [2, 0], ["patch", "restored"]
-    assert run.judge(tmp_path) == []
+    assert run.judge(tmp_path, "expect", "steps") == []
 
 
 def test_a_step_that_did_not_run_is_told(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import Aws
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Host, PowerRecord, Run
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import STEP
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import StepContext, perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext, perform
 from conftest import MakeLab
 from lab.aws.setup import set_up
 from virtual_lab import REGION, VirtualLab
@@ -58,10 +58,10 @@ class Controller:
     def power(self, state: str) -> dict[str, Any]:
         """The step instance_power."""
         identifier = self._lab.id("a")
-        options = {name: spec.get("default") for name, spec in STEP.arguments.items()}
+        options = {name: spec.get("default") for name, spec in OPERATION.arguments.items()}
         given = {"run_id": RUN, "host": identifier, "instance_id": identifier, "state": state, "dead_man_switch": True}
-        context = StepContext({**options, **given}, clock=self, aws=Aws(self, self), ledger=self._ledger)
-        return perform(STEP, context)
+        context = OperationContext({**options, **given}, clock=self, aws=Aws(self, self), ledger=self._ledger)
+        return perform(OPERATION, context)
 
     def whole_way(self) -> None:
         """Started, and at once put back."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_profile_association import (
-    STEP as ATTACH,
+    OPERATION as ATTACH,
 )
 from chaos.controller import Controller
 from chaos.night import REGION, Night

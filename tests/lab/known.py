@@ -1,0 +1,31 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the judge finds and the product is known to do wrong: said at each run, and no reason to fail it.
+
+Whoever mends one takes its entry out. A key is what a line of the judge begins with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+KNOWN_DEFECTS = {
+    "report.on_seconds": "The time on goes on after a host went off without a stop of ours, and is unknown of adopted hosts.",
+    "report.idle_seconds": "The idle time leaves out waits between commands, and all that is wrong with on_seconds.",
+    "exit.none_begun": "A run that was to patch hosts and began none of them ends green.",
+    "report.final_state": "The power state at the end is unknown of hosts without EC2, and of some that were deferred.",
+}
+
+
+def known_defect(problem: str) -> str | None:
+    """What is known of the defect that a line of the judge speaks of; None of one that nobody knows."""
+    found = [sentence for key, sentence in KNOWN_DEFECTS.items() if problem.startswith((f"{key}.", f"{key}:"))]
+    return found[0] if found else None
+
+
+def split(problems: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Those that fail a run, and those that are known."""
+    lines = list(problems)
+    known = [line for line in lines if known_defect(line) is not None]
+    return [line for line in lines if line not in known], known
