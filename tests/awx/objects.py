@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from awx.schema import RESOURCES, SURVEYED, UNIFIED, Ref, Resource
+from awx.schema import RESOURCES, ROLES, SURVEYED, UNIFIED, Ref, Resource
 
 Row = dict[str, Any]
 ENCRYPTED = "$encrypted$"
@@ -34,12 +34,17 @@ class RefusedError(Exception):
 
 
 class Objects:
-    """``playbooks`` are those that AWX finds in each project."""
+    """``playbooks`` are those that AWX finds in each project.
+
+    Attributes:
+        imported: the hosts that a source of an inventory brought at its last update.
+    """
 
     def __init__(self, playbooks: list[str]) -> None:
         self.lists: dict[str, dict[int, Row]] = {name: {} for name in RESOURCES}
         self.links: dict[tuple[str, int, str], list[int]] = {}
         self.surveys: dict[tuple[str, int], Row] = {}
+        self.imported: dict[int, set[int]] = {}
         self.playbooks = playbooks
         self._ids = itertools.count(1)
 
@@ -59,7 +64,8 @@ class Objects:
         row["id"] = next(self._ids)
         row["type"] = resource.type
         row["url"] = f"/api/v2/{kind}/{row['id']}/"
-        row["related"] = {"survey_spec": row["url"] + "survey_spec/"} if kind in SURVEYED else {}
+        below = (*resource.associations, *(("survey_spec",) if kind in SURVEYED else ()))
+        row["related"] = {name: f"{row['url']}{name}/" for name in below}
         row["summary_fields"] = {}
         self.lists[kind][row["id"]] = row
         self._made(kind, row)
@@ -87,9 +93,17 @@ class Objects:
             for name, of in RESOURCES[_list_of(other)].fields.items():
                 if isinstance(of, Ref) and other.get(name) == row["id"]:
                     other[name] = None
+        self._unlink(row)
+
+    def _unlink(self, row: Row) -> None:
+        labels = self._labels()
+        for key in [key for key in self.links if key[1] == row["id"]]:
+            del self.links[key]
         for ids in self.links.values():
             if row["id"] in ids:
                 ids.remove(row["id"])
+        for label in labels - self._labels():
+            self.remove("labels", self.lists["labels"][label])
 
     def find(self, kind: str, query: Mapping[str, str]) -> list[Row]:
         """Raises RefusedError for a filter that AWX does not know."""
@@ -108,6 +122,11 @@ class Objects:
             rows = [row for row in rows if any(str(row.get(name)) == value for name, value in either.items())]
         return rows
 
+    def unified(self, number: int | None) -> Row | None:
+        """The template, project or source of that id."""
+        found = (self.lists[name][number] for name in UNIFIED if number in self.lists[name])
+        return next(found, None)
+
     def linked(self, kind: str, row: Row, name: str) -> list[int]:
         """The ids of an association, to be changed in place. Raises KeyError for one that there is not."""
         assert RESOURCES[kind].associations[name]
@@ -125,6 +144,8 @@ class Objects:
 
     def set_survey(self, kind: str, row: Row, spec: Mapping[str, Any]) -> None:
         """Raises RefusedError for what AWX's own check of a survey finds."""
+        if not spec.get("spec"):
+            raise RefusedError({"error": "'spec' doesn't contain any items."})
         if set(spec) != {"name", "description", "spec"}:
             raise RefusedError({"error": "name, description and spec are required"})
         for question in spec["spec"]:
@@ -145,6 +166,10 @@ class Objects:
         node["related"]["unified_job_template"] = approval["url"]
         return approval
 
+    def _labels(self) -> set[int]:
+        """Those that some template has; AWX removes one when the last template that has it goes."""
+        return {label for key, ids in self.links.items() if key[2] == "labels" for label in ids}
+
     def _check(self, kind: str, resource: Resource, data: Mapping[str, Any]) -> None:
         for name, value in data.items():
             if name not in resource.fields:
@@ -160,6 +185,8 @@ class Objects:
                 raise RefusedError({name: ["Cannot parse as JSON"]})
         if kind == "credentials" and "inputs" in data:
             self._check_inputs(data)
+        if kind == "inventory_sources" and data.get("source") == "ec2" and data.get("credential"):
+            self._check_cloud(data["credential"])
 
     def _fits(self, of: Any, value: Any) -> bool:
         if isinstance(of, Ref):
@@ -174,6 +201,13 @@ class Objects:
         known = {field["id"] for field in kind["inputs"]["fields"]}
         if set(data["inputs"]) - known:
             raise RefusedError({"inputs": [f"{sorted(set(data['inputs']) - known)} are no inputs of {kind['name']}"]})
+
+    def _check_cloud(self, credential: int) -> None:
+        kind = self.lists["credential_types"][self.lists["credentials"][credential]["credential_type"]]
+        if kind["name"] != "Amazon Web Services":
+            raise RefusedError(
+                {"credential": ["Cloud-based inventory sources (such as ec2) require credentials for it."]}
+            )
 
     def _refuse_second(self, kind: str, resource: Resource, row: Row) -> None:
         same = [
@@ -195,12 +229,18 @@ class Objects:
         elif kind == "projects":
             row["scm_revision"] = "0123456789abcdef0123456789abcdef01234567"
             row["summary_fields"]["current_update"] = {"id": row["id"]}
+        elif kind in ROLES:
+            made = {name: self.add("roles", name=name, content_object=row["id"]) for name in ROLES[kind]}
+            row["summary_fields"]["object_roles"] = {name: {"id": one} for name, one in made.items()}
         elif kind == "inventories" and row["kind"] == "constructed":
             self.add(
                 "inventory_sources",
                 name=f"Auto-created source for: {row['name']}",
                 inventory=row["id"],
                 source="constructed",
+                overwrite=True,
+                overwrite_vars=True,
+                update_on_launch=True,
             )
 
 

@@ -80,8 +80,13 @@ RESOURCES: dict[str, Resource] = {
         {**NAMED, "max_hosts": int, "default_environment": Ref("execution_environments")},
         unique=("name",),
         associations={"galaxy_credentials": "credentials", "instance_groups": "instance_groups", **APPROVALS},
+        children={"teams": "organization"},
     ),
-    "credential_types": Resource("credential_type", {**NAMED, "kind": str, "inputs": dict}, unique=("name",)),
+    "credential_types": Resource(
+        "credential_type",
+        {**NAMED, "kind": str, "inputs": dict, "injectors": dict, "managed": bool},
+        unique=("name",),
+    ),
     "credentials": Resource(
         "credential",
         {**OWNED, "credential_type": Ref("credential_types"), "inputs": dict},
@@ -119,7 +124,14 @@ RESOURCES: dict[str, Resource] = {
         {**OWNED, "kind": ("", "smart", "constructed"), "host_filter": str, "variables": str},
         required=("name", "organization"),
         associations={"input_inventories": "inventories", "instance_groups": "instance_groups"},
-        children={"hosts": "inventory", "inventory_sources": "inventory"},
+        children={"hosts": "inventory", "groups": "inventory", "inventory_sources": "inventory"},
+    ),
+    "groups": Resource(
+        "group",
+        {**NAMED, "inventory": Ref("inventories"), "variables": str},
+        required=("name", "inventory"),
+        unique=("name", "inventory"),
+        associations={"hosts": "hosts", "children": "groups"},
     ),
     "hosts": Resource(
         "host",
@@ -174,8 +186,17 @@ RESOURCES: dict[str, Resource] = {
             "job_slice_count": int,
         },
         required=("name", "project", "playbook"),
-        associations={"credentials": "credentials", "labels": "labels", **NOTIFICATIONS},
-        children={"schedules": "unified_job_template", "workflow_job_template_nodes": "unified_job_template"},
+        associations={
+            "credentials": "credentials",
+            "instance_groups": "instance_groups",
+            "labels": "labels",
+            **NOTIFICATIONS,
+        },
+        children={
+            "roles": "content_object",
+            "schedules": "unified_job_template",
+            "workflow_job_template_nodes": "unified_job_template",
+        },
     ),
     "workflow_job_templates": Resource(
         "workflow_job_template",
@@ -189,7 +210,11 @@ RESOURCES: dict[str, Resource] = {
             "allow_simultaneous": bool,
         },
         associations={"labels": "labels", **APPROVALS},
-        children={"schedules": "unified_job_template", "workflow_job_template_nodes": "workflow_job_template"},
+        children={
+            "roles": "content_object",
+            "schedules": "unified_job_template",
+            "workflow_job_template_nodes": "workflow_job_template",
+        },
     ),
     "workflow_approval_templates": Resource(
         "workflow_approval_template", {**NAMED, "timeout": int}, unique=("name", "workflow_job_template_node")
@@ -231,9 +256,21 @@ RESOURCES: dict[str, Resource] = {
         },
         required=("name", "organization", "notification_type"),
     ),
+    "teams": Resource("team", OWNED, required=("name", "organization")),
+    "roles": Resource(
+        "role",
+        {"name": str, "content_object": Ref("unified_job_templates")},
+        unique=("name", "content_object"),
+        associations={"teams": "teams"},
+    ),
     "labels": Resource("label", OWNED),
     "instance_groups": Resource("instance_group", {"name": str}, unique=("name",)),
 }
 UNIFIED = ("job_templates", "workflow_job_templates", "projects", "inventory_sources", "workflow_approval_templates")
 """The lists whose objects /unified_job_templates/ shows, too."""
 SURVEYED = ("job_templates", "workflow_job_templates")
+ROLES = {
+    "job_templates": ("admin_role", "execute_role", "read_role"),
+    "workflow_job_templates": ("admin_role", "approval_role", "execute_role", "read_role"),
+}
+"""What users and teams may be given of an object."""

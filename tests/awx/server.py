@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
+from awx.launch import refuse_schedule
 from awx.objects import Objects, RefusedError, Row
 from awx.schema import RESOURCES, SURVEYED
 
@@ -69,11 +70,15 @@ class StandIn:
         if method == "GET":
             return 200, page(self.objects.find(kind, query))
         if method == "POST" and kind in RESOURCES:
+            if kind == "schedules":
+                refuse_schedule(self.objects, body)
             return 201, self.objects.create(kind, body)
         return 405, {"detail": f"{method} is not allowed."}
 
     def _of_one(self, method: str, kind: str, row: Row, body: Any) -> Answer:
         if method == "PATCH":
+            if kind == "schedules":
+                refuse_schedule(self.objects, {**row, **body})
             self.objects.change(kind, row, body)
         elif method == "DELETE":
             self.objects.remove(kind, row)
@@ -86,6 +91,9 @@ class StandIn:
         if name == "survey_spec" and kind in SURVEYED:
             if method == "POST":
                 self.objects.set_survey(kind, row, body)
+                return 200, {}
+            if method == "DELETE":
+                self.objects.surveys.pop((kind, row["id"]), None)
                 return 200, {}
             return 200, self.objects.surveys.get((kind, row["id"]), {})
         if name == "create_approval_template" and kind == "workflow_job_template_nodes":

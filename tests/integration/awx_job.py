@@ -69,6 +69,29 @@ class Job:
         return {name for name, counts in (self.hosts or {}).items() if counts.get("failures") or counts.get("dark")}
 
 
+@dataclass(frozen=True)
+class Launch:
+    """A job as AWX hands it to ansible-runner.
+
+    Attributes:
+        project: the folder with the playbooks.
+        playbook: a path below it.
+        inventory: as a script answers it to ``--list``.
+        variables: the extra variables, those of AWX itself included.
+        environment: what credentials inject, or None to take a variable of the lab away.
+    """
+
+    number: int
+    project: Path
+    playbook: str
+    inventory: Mapping[str, Any]
+    variables: Mapping[str, Any]
+    limit: str | None = None
+    forks: int = 5
+    verbosity: int = 0
+    environment: Mapping[str, str | None] = field(default_factory=dict)
+
+
 def run(
     lab: LivingLab,
     playbook: str,
@@ -89,57 +112,74 @@ def run(
         ledger: None leaves the variable out.
     """
     number = next(NUMBERS)
-    control = lab.folder / f"awx_{number}"
-    _write_private_data(
-        lab, control, hosts, {**({"patch_ledger": ledger} if ledger else {}), **(survey or {})}, number, meta or {}
+    known = {name: {"instance_id": lab.id(name), "region": lab.scenario.account.region} for name in hosts}
+    about = {"job_id": number, "job_launch_type": "manual", "job_template_name": "Patch", "user_name": "admin"}
+    launch = Launch(
+        number=number,
+        project=ROOT / "playbooks",
+        playbook=f"{playbook}.yml",
+        inventory={"all": {"hosts": list(hosts), "children": []}, "_meta": {"hostvars": known}},
+        variables={
+            **meta_variables({**about, **(meta or {})}),
+            **({"patch_ledger": ledger} if ledger else {}),
+            **(survey or {}),
+        },
+        limit=limit,
     )
+    return execute(lab, launch)
+
+
+def meta_variables(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """What AWX tells a job of itself, by both of its prefixes."""
+    return {f"{prefix}_{name}": value for prefix in ("awx", "tower") for name, value in meta.items()}
+
+
+def execute(lab: LivingLab, launch: Launch) -> Job:
+    """Have a job transmitted, done and processed."""
+    control = lab.folder / f"awx_{launch.number}"
+    _write_private_data(control, launch)
     stream, answer = control.with_suffix(".to-node"), control.with_suffix(".from-node")
-    node = lab.folder / f"node_{number}"
+    node = lab.folder / f"node_{launch.number}"
+    options = ["-u", "root", "--forks", str(launch.forks)]
+    options += ["-l", shlex.quote(launch.limit)] if launch.limit else []
+    options += ["-" + "v" * launch.verbosity] if launch.verbosity else []
     with stream.open("wb") as output:
         ansible_runner.interface.run(
             streamer="transmit",
             _output=output,
             private_data_dir=str(control),
-            playbook=f"playbooks/{playbook}.yml",
-            cmdline="-u root --forks 5" + (f" -l {shlex.quote(limit)}" if limit else ""),
+            playbook=launch.playbook,
+            cmdline=" ".join(options),
             envvars={**SETTINGS, "AWX_PRIVATE_DATA_DIR": str(node), "ANSIBLE_COLLECTIONS_PATH": _collections(node)},
-            ident=str(number),
+            ident=str(launch.number),
             suppress_env_files=True,
         )
     words = ("ansible-runner", "worker", "--private-data-dir", str(node))
     command = ["sh", "-c", f"exec {shlex.join(words)} <{shlex.quote(str(stream))} >{shlex.quote(str(answer))}"]
-    ended = lab.run(command, environment=dict.fromkeys(LABS_OWN))
-    lab.remove_container()
-    return _process(control, answer, number, Job(ended))
+    working = lab.start(command, {**dict.fromkeys(LABS_OWN), **launch.environment})
+    ended = working.end()
+    working.process.sweep()  # whatever it left behind ends with its container
+    return _process(control, answer, launch.number, Job(ended))
 
 
 def _collections(node: Path) -> str:
     return f"{node / 'requirements_collections'}:{Path(sys.prefix) / 'collections'}"
 
 
-def _write_private_data(
-    lab: LivingLab,
-    folder: Path,
-    hosts: Sequence[str],
-    variables: Mapping[str, Any],
-    number: int,
-    meta: Mapping[str, Any],
-) -> None:
+def _write_private_data(folder: Path, launch: Launch) -> None:
     """The folder that AWX makes for a job: project, an inventory that is a script, and extra variables in a file."""
-    shutil.copytree(ROOT / "playbooks", folder / "project" / "playbooks")
-    known = {name: {"instance_id": lab.id(name), "region": lab.scenario.account.region} for name in hosts}
-    inventory = {"all": {"hosts": list(hosts), "children": []}, "_meta": {"hostvars": known}}
+    shutil.copytree(launch.project, folder / "project")
     script = folder / "inventory" / "hosts"
     script.parent.mkdir()
-    script.write_text(f"#!{sys.executable}\nprint({json.dumps(inventory)!r})\n", encoding="utf-8")
-    script.chmod(0o700)
-    told = {f"{prefix}_{name}": value for prefix in ("awx", "tower") for name, value in _about(number, meta).items()}
+    write_script(script, launch.inventory)
     (folder / "env").mkdir()
-    (folder / "env" / "extravars").write_text(yaml.safe_dump({**told, **variables}), encoding="utf-8")
+    (folder / "env" / "extravars").write_text(yaml.safe_dump(dict(launch.variables)), encoding="utf-8")
 
 
-def _about(number: int, meta: Mapping[str, Any]) -> dict[str, Any]:
-    return {"job_id": number, "job_launch_type": "manual", "job_template_name": "Patch", "user_name": "admin", **meta}
+def write_script(path: Path, inventory: Mapping[str, Any]) -> None:
+    """An inventory as AWX hands it over: a script that prints it."""
+    path.write_text(f"#!{sys.executable}\nprint({json.dumps(inventory)!r})\n", encoding="utf-8")
+    path.chmod(0o700)
 
 
 def _process(control: Path, answer: Path, number: int, job: Job) -> Job:

@@ -253,11 +253,11 @@ class LivingLab:
 
     def run(self, command: list[str], environment: Mapping[str, str | None] | None = None) -> Ended:
         """Run a command in the lab's environment, and wait for it."""
-        return self._start(command, self.folder / f"run-{next(self._numbers)}", environment or {}).end()
+        return self.start(command, environment or {}).end()
 
-    def remove_container(self) -> None:
-        """End whatever the last command left behind, as with the container that it ran in."""
-        self._processes[-1].sweep()
+    def start(self, command: list[str], environment: Mapping[str, str | None]) -> Running:
+        """Start a command in the lab's environment; None takes a variable away."""
+        return self._start(command, self.folder / f"run-{next(self._numbers)}", environment)
 
     def _start(self, command: list[str], folder: Path, changes: Mapping[str, str | None]) -> Running:
         folder.mkdir()
