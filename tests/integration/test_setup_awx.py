@@ -10,89 +10,29 @@ from __future__ import annotations
 
 import copy
 import json
-import os
-import re
-import shlex
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
-from living_lab import CALLBACKS
+from awx_setup import SECRETS, SET_UP, SET_UP_AGAIN, TAKE_DOWN, fresh_awx, run
 
-from awx.objects import Objects
+from awx.dispatcher import Dispatcher, Runs
+from awx.inventories import script_data, sources_of_launch
+from awx.launch import inject
+from awx.objects import Objects, Row
 from awx.server import StandIn
 
 awx_collection = pytest.importorskip(
     "ansible_collections.awx.awx", reason="the package ansible 12 brings it, 14 does not"
 )
-ROOT = Path(__file__).parents[2]
-COLLECTIONS = Path(sys.prefix) / "collections"
-SECRETS = ("not-for-logs-1", "not-for-logs-2")
-PAGE = (ROOT / "docs" / "awx.md").read_text(encoding="utf-8")
-OWN_FILE = "".join(re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
-"""What the page has its reader write into awx.yml."""
-SET_UP, SET_UP_AGAIN, TAKE_DOWN = (
-    shlex.split(line) for line in re.findall(r"^\$ (ansible-playbook \S+_awx .*)$", PAGE, re.MULTILINE)
-)
-MORE = {
-    "vault_patching_key": SECRETS[0],
-    "awx_job_templates_machine_username": "Administrator",
-    "awx_job_templates_machine_password": SECRETS[1],
-    "awx_job_templates_notification_templates": ["Pager"],
-}
 
 
 @pytest.fixture
 def awx() -> Iterator[StandIn]:
-    """An AWX as it is after its installation, and with some objects of others."""
-    objects = Objects(["patch.yml", "plan.yml", "report.yml", "restore.yml"])
-    aws = [{"id": "username"}, {"id": "password", "secret": True}, {"id": "security_token", "secret": True}]
-    objects.add("credential_types", name="Amazon Web Services", kind="cloud", inputs={"fields": aws})
-    machine = objects.add("credential_types", name="Machine", kind="ssh", inputs={"fields": aws[:2]})
-    galaxy = objects.add("credential_types", name="Galaxy", kind="galaxy", inputs={"fields": []})
-    default = objects.add("organizations", name="Default")
-    objects.add("credentials", name="Ansible Galaxy", credential_type=galaxy)
-    objects.add("credentials", name="Patch Fleet machine", credential_type=machine, organization=default)
-    objects.add("inventories", name="Patch Fleet", organization=default)
-    objects.add("notification_templates", name="Pager", organization=default, notification_type="webhook")
-    with StandIn(objects) as standin:
+    with StandIn(fresh_awx()) as standin:
         yield standin
-
-
-def run(awx: StandIn, folder: Path, command: list[str], **variables: Any) -> list[dict[str, Any]]:
-    """Run a command of the page; the results of its tasks. It has to succeed without a secret in what it prints."""
-    results = folder / "results"
-    results.unlink(missing_ok=True)
-    (folder / "awx.yml").write_text(OWN_FILE, encoding="utf-8")
-    settings = {
-        **{
-            key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "CONTROLLER_", "TOWER_"))
-        },
-        "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join([str(COLLECTIONS), str(folder)]),
-        "ANSIBLE_CONFIG": str(ROOT / "tests" / "tools" / "ansible.cfg"),
-        "ANSIBLE_HOME": str(folder),
-        "ANSIBLE_PIPELINING": "True",
-        "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
-        "ANSIBLE_CALLBACKS_ENABLED": "task_results",
-        "TASK_RESULTS": str(results),
-        "CONTROLLER_HOST": awx.url,
-        "CONTROLLER_OAUTH_TOKEN": awx.token,
-    }
-    command = [
-        str(Path(sys.prefix) / "bin" / command[0]),
-        *command[1:],
-        "-vvv",
-        "-e",
-        json.dumps({**MORE, **variables}),
-    ]
-    ended = subprocess.run(command, env=settings, cwd=folder, text=True, capture_output=True, timeout=300, check=False)
-    said = ended.stdout + ended.stderr
-    assert ended.returncode == 0, said
-    assert not [secret for secret in SECRETS if secret in said]
-    return [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -151,21 +91,63 @@ def test_set_up_twice_and_taken_down(awx: StandIn, tmp_path: Path) -> None:
 
 
 def check_what_was_made(objects: Objects) -> None:
+    check_templates(objects)
+    check_inventory(objects)
+    check_workflow(objects)
+    check_rights(objects)
+    check_a_good_night(objects)
+
+
+def names(objects: Objects, kind: str, numbers: Iterable[int]) -> list[str]:
+    return [objects.lists[kind][number]["name"] for number in numbers]
+
+
+def check_templates(objects: Objects) -> None:
+    templates = {row["name"].removeprefix("Patch Fleet "): row for row in objects.lists["job_templates"].values()}
+    assert set(templates) == {"patch", "plan", "report", "restore", "scan"}
+    # AWX hands a workflow's limit on to every template that asks for one, and restore and report work for all hosts.
+    assert {name for name, row in templates.items() if not row["ask_limit_on_launch"]} == {"restore", "report"}
+    assert {name: row["timeout"] for name, row in templates.items() if row["timeout"]} == {"plan": 1800}
+    for row in templates.values():
+        variables = json.loads(row["extra_vars"])
+        assert (variables["patch_hosts"], variables["patch_regions"]) == ("all", ["eu-central-1"])
+        assert [account["name"] for account in variables["patch_accounts"]] == ["sales", "plant"]
+        assert not any("credential" in account for account in variables["patch_accounts"])
+        linked = {name: names(objects, name, objects.linked("job_templates", row, name)) for name in LINKED}
+        assert linked == {
+            "credentials": ["Patch Fleet AWS", "Patch Fleet machine"],
+            "instance_groups": ["patching"],
+            "labels": ["windows", "patching"],
+        }
+        assert row["ask_verbosity_on_launch"]
+        assert objects.surveys["job_templates", row["id"]]["spec"]
+
+
+LINKED = ("credentials", "instance_groups", "labels")
+
+
+def check_inventory(objects: Objects) -> None:
+    """One, which every template uses, and which a launch brings up to date."""
+    (number,) = {row["inventory"] for row in objects.lists["job_templates"].values()}
+    assert objects.lists["inventories"][number]["kind"] == ""
+    sources = {row["name"]: row for row in sources_of_launch(objects, number)}
+    assert list(sources) == ["Patch Fleet EC2", "Patch Fleet EC2 sales", "Patch Fleet EC2 plant"]
+    options = {name: json.loads(row["source_vars"]) for name, row in sources.items()}
+    assert [options[name].get("assume_role_arn", "")[:25] for name in sources] == ["", "arn:aws:iam::210987654321", ""]
+    assert [options[name]["regions"] for name in sources] == [["eu-central-1"], ["eu-central-1"], ["us-east-1"]]
+    held = names(objects, "credentials", [row["credential"] for row in sources.values()])
+    assert held == ["Patch Fleet AWS", "Patch Fleet AWS", "AWS of the plant"]
+    assert [group["prefix"] for group in options["Patch Fleet EC2"]["keyed_groups"]] == ["name", "region", "ring"]
+    document = script_data(objects, number)
+    assert (document["hybrid"]["hosts"], document["onprem"]["hosts"]) == (["shop-01"], ["hall-01"])
+    assert document["onprem"]["vars"]["ansible_connection"] == "winrm"
+    assert document["_meta"]["hostvars"]["shop-01"]["instance_id"] == "mi-0123456789abcdef0"
+
+
+def check_workflow(objects: Objects) -> None:
     lists = objects.lists
-    names = {kind: sorted(row["name"] for row in rows.values() if "name" in row) for kind, rows in lists.items()}
-    assert names["job_templates"] == [f"Patch Fleet {one}" for one in ("patch", "plan", "report", "restore", "scan")]
-    assert all(row["ask_limit_on_launch"] for row in lists["job_templates"].values())
     (workflow,) = lists["workflow_job_templates"].values()
     assert workflow["ask_limit_on_launch"]
-    for template in lists["job_templates"].values():
-        variables = json.loads(template["extra_vars"])
-        assert (variables["patch_hosts"], variables["patch_regions"]) == ("all", ["eu-central-1"])
-        assert lists["inventories"][template["inventory"]]["kind"] == "constructed"
-        held = [
-            lists["credentials"][one]["name"] for one in objects.links["job_templates", template["id"], "credentials"]
-        ]
-        assert sorted(held) == ["Patch Fleet AWS", "Patch Fleet machine"]
-        assert objects.surveys["job_templates", template["id"]]["spec"]
     assert ways(objects) == {
         ("plan", "success", "approve"),
         ("approve", "success", "patch"),
@@ -178,11 +160,88 @@ def check_what_was_made(objects: Objects) -> None:
     }
     approvals = {row["name"]: row["timeout"] for row in lists["workflow_approval_templates"].values()}
     assert approvals == {"Patch Fleet approve the plan": 86400, "Patch Fleet wait for the lease to end": 1200}
-    (schedule,) = lists["schedules"].values()
-    assert schedule["enabled"] is True
-    assert schedule["rrule"] == (
-        "DTSTART;TZID=Europe/Berlin:20260101T220000 RRULE:FREQ=MONTHLY;INTERVAL=1;BYDAY=SA;BYMONTHDAY=12,13,14,15,16,17,18"
-    )
+    rules = {row["name"]: row["rrule"] for row in lists["schedules"].values() if row["enabled"]}
+    monthly = "DTSTART;TZID=Europe/Berlin:20260101T220000 RRULE:FREQ=MONTHLY;INTERVAL=1;BYDAY=SA;BYMONTHDAY="
+    assert rules == {
+        "Patch Fleet canaries": f"{monthly}12,13,14,15,16,17,18",
+        "Patch Fleet the rest": f"{monthly}19,20,21,22,23,24,25",
+    }
+
+
+def check_rights(objects: Objects) -> None:
+    """Who may launch the workflow may not launch patch itself, which no approval holds back."""
+    rights = {
+        (names(objects, "teams", [team])[0], role["name"], str(objects.unified(role["content_object"])["name"]))
+        for role in objects.lists["roles"].values()
+        for team in objects.linked("roles", role, "teams")
+    }
+    launched = ("workflow", "plan", "restore", "report")
+    assert rights == {
+        *(("Windows operators", "execute_role", f"Patch Fleet {name}") for name in launched),
+        ("Service owners", "approval_role", "Patch Fleet workflow"),
+    }
+
+
+def check_a_good_night(objects: Objects) -> None:
+    """A schedule's limit and answers reach the jobs that they are for, and few messages are sent."""
+    objects = copy.deepcopy(objects)
+    runs = Runs(lambda _job: ("successful", {}), lambda _source, _inputs: {}, lambda _approval: "approved")
+    awx = Dispatcher(objects, runs)
+    night = awx.start_schedule("Patch Fleet canaries")
+    assert night.status == "successful"
+    limits = {name: job.limit for name, job in night.jobs.items() if name != "approve"}
+    assert limits == {"plan": "ring_canary", "patch": "ring_canary", "report": ""}
+    assert night.jobs["patch"].variables["patch_failure_budget"] == "0"
+    approval = "Patch Fleet approve the plan"
+    assert awx.notified == [
+        ("Pager", approval, "approvals"),
+        ("Pager", f"{approval}: approved", "approvals"),
+        ("Pager", "Patch Fleet patch", "success"),
+    ]
+
+
+def test_what_holds_for_every_job_is_not_undone_by_a_survey(awx: StandIn, tmp_path: Path) -> None:
+    settings = {
+        "awx_job_templates_variables": {"patch_ledger": "dynamodb://Table", "patch_exclude": "db-1"},
+        "awx_job_templates_answers": {"patch_canary": 2, "patch_sessions": "defer"},
+        "awx_job_templates_aws_role_arn": ROLE_ARN,
+        "awx_job_templates_accounts": [],
+    }
+    run(awx, tmp_path, SET_UP, **settings)
+    assert awx.refused == []
+    runs = Runs(lambda _job: ("successful", {}), lambda _source, _inputs: {}, lambda _approval: "approved")
+    patch = Dispatcher(awx.objects, runs).launch_workflow("Patch Fleet workflow").jobs["patch"]
+    kept = {name: patch.variables[name] for name in ("patch_exclude", "patch_canary", "patch_sessions")}
+    assert kept == {"patch_exclude": "db-1", "patch_canary": 2, "patch_sessions": "defer"}
+    assert "patch_ledger" not in patch.variables, "the credential brings it"
+    check_role(awx.objects, patch.template, tmp_path)
+    run(awx, tmp_path, TAKE_DOWN, **settings, awx_job_templates_remove_organization=True)
+    assert not [
+        row
+        for kind in ("credentials", "credential_types")
+        for row in awx.objects.lists[kind].values()
+        if "role" in row["name"]
+    ]
+
+
+ROLE_ARN = "arn:aws:iam::123456789012:role/PatchFleet-controller-eu-central-1"
+
+
+def check_role(objects: Objects, template: Row, folder: Path) -> None:
+    """What the credential injects has AWS's own code assume the role with the keys."""
+    number = objects.linked("job_templates", template, "credentials")[0]
+    credential = objects.lists["credentials"][number]
+    kind = objects.lists["credential_types"][credential["credential_type"]]
+    given = {**credential["inputs"], "secret_key": SECRETS[0]}
+    environment, variables = inject(kind["injectors"], given, folder)
+    assert variables == {"patch_ledger": "dynamodb://Table?region=eu-central-1"}
+    session = botocore.session.Session(session_vars={"config_file": (None, None, environment["AWS_CONFIG_FILE"], None)})
+    assert session.get_config_variable("region") == environment["AWS_REGION"] == "eu-central-1"
+    found = session.get_credentials()
+    assert found.method == "assume-role"
+    profiles = session.full_config["profiles"]
+    assert profiles["default"]["role_arn"] == ROLE_ARN
+    assert profiles["keys"] == {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": SECRETS[0]}
 
 
 def ways(objects: Objects) -> set[tuple[str, str, str]]:
