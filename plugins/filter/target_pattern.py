@@ -47,6 +47,8 @@ from typing import Any
 from ansible import context
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._invocation import name_of_limit
+
 ONLY_LOOKING = ("syntax", "listhosts", "listtasks", "listtags")
 """Options with which ansible-playbook runs no play, so that no earlier one has added hosts."""
 
@@ -64,7 +66,7 @@ def target_pattern(given: str | None, groups: Mapping[str, Any], added: str, lim
         return added
     if limit:
         raise AnsibleFilterError(
-            f"No host to work on: --limit {limit} skips the discovery by tag. Give the targets as an inventory pattern with "
+            f"No host to work on. {name_of_limit(limit)} skips the discovery by tag. Give the targets as an inventory pattern with "
             "patch_hosts (e.g. from the amazon.aws.aws_ec2 inventory plugin), or leave hosts out with patch_exclude. "
             "Nothing was touched."
         )

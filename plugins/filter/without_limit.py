@@ -38,6 +38,13 @@ from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._invocation import in_job, name_of_limit
+
+WITHOUT = "Leave it out."
+WITHOUT_IN_A_JOB = (
+    "Empty the field Limit of the job template, and turn off its Prompt on launch; a workflow hands its limit on by it."
+)
+
 
 def without_limit(pattern: str, limit: str = "") -> str:
     """The pattern.
@@ -47,8 +54,9 @@ def without_limit(pattern: str, limit: str = "") -> str:
     """
     if limit:
         raise AnsibleFilterError(
-            f"--limit {limit} would skip everything that this playbook does: it works on the controller, not from the "
-            "inventory. Leave it away; restore and report choose a run with patch_run_id. Nothing was touched."
+            f"{name_of_limit(limit)} would skip everything that this playbook does: it works on the controller, not from the "
+            f"inventory. {WITHOUT_IN_A_JOB if in_job() else WITHOUT} Restore and report choose a run with patch_run_id. "
+            "Nothing was touched."
         )
     return pattern
 

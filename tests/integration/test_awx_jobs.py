@@ -91,13 +91,13 @@ def test_a_workflow_with_a_limit_puts_back_what_its_cancelled_job_left_on(awx: L
 
 
 def test_a_workflow_whose_patch_opened_no_run_reports_none(awx: LivingAwx) -> None:
-    """Its only host is terminated while somebody thinks about the plan; a launch looks anew, and has nothing to patch."""
+    """Its only host loses its tag before the approval; the launch of patch updates the inventory, and has no host to patch."""
 
-    def terminate(_name: str) -> str:
-        awx.lab.client("ec2").terminate_instances(InstanceIds=[awx.lab.id("gone")])
+    def take_out(_name: str) -> str:
+        awx.lab.client("ec2").delete_tags(Resources=[awx.lab.id("gone")], Tags=[{"Key": "PatchGroup"}])
         return "approved"
 
-    awx.answer = terminate
+    awx.answer = take_out
     workflow = awx.dispatcher.launch_workflow("Patch Fleet workflow", limit="name_gone")
     ends = {name: job.status for name, job in workflow.jobs.items()}
     assert ends == {

@@ -133,7 +133,7 @@ def test_a_cancelled_job_is_mended_by_restore(lab: LivingLab) -> None:
 @pytest.mark.parametrize(
     ("hosts", "options", "said"),
     [
-        (["on"], {"limit": "on"}, "--limit on skips the discovery by tag"),
+        (["on"], {"limit": "on"}, "The limit on of this job skips the discovery by tag"),
         (["on", "other"], {"limit": "other", "survey": {"patch_hosts": "on"}}, "No host to work on"),
         (["on"], {"limit": "elsewhere", "survey": {"patch_hosts": "all"}}, "leaves us with no hosts to target"),
         (["on", "other"], {"survey": {"patch_hosts": "all", "patch_max_hosts": "1"}}, "patch_max_hosts is 1"),

@@ -10,6 +10,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.patchfleet.windows.plugins.filter.target_pattern import FilterModule, target_pattern
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._invocation import JOB_FOLDER
 
 ADDED = "patchfleet_discovered"
 FOUND: dict[str, Any] = {"all": ["a"], ADDED: ["i-1"]}
@@ -40,6 +41,12 @@ def test_a_run_without_any_host_ends_with_an_error(groups: Any) -> None:
 def test_a_limit_that_skips_the_discovery_is_told_with_the_way_out() -> None:
     """With any --limit ansible-core skips a play on localhost and ends with 0."""
     with pytest.raises(AnsibleFilterError, match=r"--limit dev-01 skips the discovery.+patch_hosts.+patch_exclude"):
+        target_pattern("", NOTHING_FOUND, ADDED, "dev-01")
+
+
+def test_in_a_job_of_awx_the_limit_is_named_as_its_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(JOB_FOLDER, "/runner")
+    with pytest.raises(AnsibleFilterError, match="The limit dev-01 of this job skips the discovery"):
         target_pattern("", NOTHING_FOUND, ADDED, "dev-01")
 
 
