@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible.utils.display import Display
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_report import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
@@ -21,5 +22,5 @@ class ActionModule(ControllerOperation):
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         result = super().perform(context, task_vars)
         for line in [*result["table"], "", *(f"{name}: {path}" for name, path in result["files"].items())]:
-            Display().display(line)
+            Display().display(clean_text(line))
         return result

@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible.utils.display import Display
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
@@ -25,7 +26,7 @@ class ActionModule(ControllerOperation):
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         result = super().perform(context, task_vars)
         for line in result.get("lines", []):
-            Display().display(f"  {line}".rstrip())
+            Display().display(f"  {clean_text(line)}".rstrip())
         if context.params["state"] == "opened" and result["run_id"]:
             remember_run(context.params["ledger"], result["run_id"])
         return result

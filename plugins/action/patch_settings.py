@@ -11,10 +11,14 @@ from ansible.release import __version__ as core_version
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_settings import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
-from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variable import OWN_PREFIX, PREFIX
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import refuse_unknown
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.slices import sliced_job
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._play_variables import (
+    is_variable,
+    variables_of_hosts,
+    variables_of_play,
+)
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._task_files import OPTIONS, run_on_host, task_files
 
 MINIMUM_CORE = (2, 17)
@@ -27,32 +31,41 @@ class ActionModule(ControllerOperation):
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         hosts = task_vars.get("ansible_play_hosts_all", [])
-        refuse_unknown({name for host in hosts for name in task_vars["hostvars"][host]})
-        names = [name for name in task_vars if name.startswith(PREFIX) and not name.startswith(OWN_PREFIX)]
-        on_host = [] if params["partial"] else self._read_task_files(task_vars, hosts)
-        values = {name: self._templar.template(task_vars[name]) for name in names}
-        forks = task_vars.get("ansible_forks", params["forks"])
-        job = sliced_job(task_vars)
-        return {**params, "variables": values, "forks": forks, "tasks_on_host": on_host, "slice_of": job}
+        of_hosts = variables_of_hosts(self._task, hosts, self._loader)
+        refuse_unknown({name for variables in of_hosts.values() for name in variables})
+        if not params["partial"] and task_vars["inventory_hostname"] == "localhost":
+            self._refuse_hidden_hosts(task_vars)
+        names = [name for name in task_vars if is_variable(name)]
+        return {
+            **params,
+            "variables": {name: self._templar.template(task_vars[name]) for name in names},
+            "host_variables": of_hosts,
+            "forks": task_vars.get("ansible_forks", params["forks"]),
+            "tasks_on_host": [] if params["partial"] else self._read_task_files(of_hosts),
+            "slice_of": sliced_job(task_vars),
+        }
 
-    def _read_task_files(self, task_vars: dict[str, Any], hosts: list[str]) -> list[str]:
-        """Those that are set for all, and those of single hosts; returns the files that run tasks on the host itself."""
+    def _refuse_hidden_hosts(self, task_vars: dict[str, Any]) -> None:
+        """The play that selects hosts does not see what the inventory says of patch_hosts; without this it would find none."""
+        hosts = task_vars.get("patch_hosts")
+        if hosts and not variables_of_play(self._task).get("patch_hosts"):
+            right = "Plays do not see it in the inventory. Give it as an extra variable: -e patch_hosts=… Nothing was touched."
+            raise InvalidOption("patch_hosts", hosts, right)
+
+    def _read_task_files(self, of_hosts: dict[str, dict[str, Any]]) -> list[str]:
+        """Check the users' files of all hosts; returns those that run tasks on the host itself."""
         on_host = []
         for option in OPTIONS:
-            paths = dict.fromkeys(path for value in self._given(option, task_vars, hosts) for path in task_files(value))
+            values = [variables.get(option) for variables in of_hosts.values()]
+            paths = dict.fromkeys(path for value in values for path in task_files(value))
             on_host += [path for path in paths if run_on_host(option, path, self._loader)]
-        starts, stops = (self._given(f"patch_{which}_tasks", task_vars, hosts) for which in ("start", "stop"))
-        for start, stop in zip(starts, stops, strict=True):
-            if task_files(start) and not task_files(stop):
+        for variables in of_hosts.values():
+            stop = variables.get("patch_stop_tasks")
+            if task_files(variables.get("patch_start_tasks")) and not task_files(stop):
                 raise InvalidOption(
                     "patch_stop_tasks", stop, "Where patch_start_tasks is set, it must say what stops the host."
                 )
         return on_host
-
-    def _given(self, option: str, task_vars: dict[str, Any], hosts: list[str]) -> list[Any]:
-        """The option's value for all, and for each host."""
-        given = [task_vars.get(option), *(task_vars["hostvars"][host].get(option) for host in hosts)]
-        return [self._templar.template(value) for value in given]
 
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         if tuple(int(part) for part in core_version.split(".")[:2]) < MINIMUM_CORE:

@@ -17,9 +17,18 @@ description:
 options:
   variables:
     description:
-      - The variables, name to value.
+      - The variables that count for the run, name to value.
     type: dict
     default: {}
+  host_variables:
+    description:
+      - The variables of each host. Those that count for the whole run must be the same for all of them.
+    type: dict
+    default: {}
+  searched_with:
+    description:
+      - The settings with which hosts were found by tag, from an earlier call of this module.
+    type: dict
   forks:
     description:
       - Ansible's forks. The action plugin fills it in.
@@ -63,7 +72,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 settings:
-  description: The variables without their prefix, typed.
+  description:
+    - The variables without their prefix, typed.
+    - C(of_hosts) has what single hosts have otherwise.
   returned: success
   type: dict
 """

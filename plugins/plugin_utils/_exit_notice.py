@@ -41,7 +41,7 @@ _previous: dict[int, Any] = {}
 
 def remember_run(ledger: str | None, run_id: str) -> None:
     """Called by the worker that opened a run."""
-    os.pwrite(_note, json.dumps([ledger or default_ledger(), run_id]).encode(), 0)
+    os.pwrite(_note, json.dumps([ledger or default_ledger(), run_id], allow_nan=False).encode(), 0)
 
 
 def listen() -> None:
@@ -101,4 +101,8 @@ def exit_notice(where: str, run_id: str) -> str | None:
 
 def _variable(name: str, value: str) -> str:
     """An extra variable for a shell; Ansible splits name=value at blanks, and JSON it does not."""
-    return f"{name}={value}" if re.fullmatch(r"[\w./-]+", value) else shlex.quote(json.dumps({name: value}))
+    return (
+        f"{name}={value}"
+        if re.fullmatch(r"[\w./-]+", value)
+        else shlex.quote(json.dumps({name: value}, allow_nan=False))
+    )

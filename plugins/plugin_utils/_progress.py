@@ -9,9 +9,10 @@ from __future__ import annotations
 import datetime
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import system_clock
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text
 
 
 def progress_line(host: str, phase: str | None, text: str) -> str:
     """E.g. ``  22:14:05  dev-01  ready  the agent answered`` (UTC)."""
     moment = datetime.datetime.fromtimestamp(system_clock().now(), datetime.timezone.utc).strftime("%H:%M:%S")
-    return "  ".join(["", moment, f"{host:<20}", f"{phase or '':<7}", text]).rstrip()
+    return "  ".join(["", moment, f"{clean_text(host):<20}", f"{phase or '':<7}", clean_text(text)]).rstrip()

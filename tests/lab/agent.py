@@ -51,6 +51,8 @@ class Job(Protocol):
 
     def ended(self, outcome: Outcome) -> None: ...
 
+    def worker_died(self) -> None: ...
+
     def timed_out(self) -> None: ...
 
     def cancelled(self) -> None: ...
@@ -75,7 +77,12 @@ class Execution:
         self.process: Process | None = None
 
     def reboot(self) -> Steps[None]:
-        """Exit code 3010: the agent reboots the host and goes on with the document when it is back."""
+        """Exit code 3010: the agent reboots the host and goes on with the document when it is back.
+
+        Where its document worker is gone, nobody hears the exit code.
+        """
+        if self not in self.agent.running:
+            return
         self.rebooting = True
         self.agent.guest.reboot()
         yield self.agent.came_online
@@ -107,6 +114,7 @@ class Agent:
         self.link = Lagged(Link(False, 0.0, sim.time - STALE_PING if spec.agent != "never" else None))
         self._waiting: list[Job] = []
         self._untold: list[Callable[[], None]] = []
+        self._orphans: list[Process] = []  # programs whose document worker is gone
         self._coming: Process | None = None
         guest.add_listener(self)
 
@@ -178,6 +186,7 @@ class Agent:
     def guest_down(self) -> None:
         """The operating system goes: what ran is lost, unless it asked for the reboot."""
         self.disconnect()
+        self._stop_orphans()
         for execution in self.running:
             if not execution.rebooting and execution.process:
                 execution.process.stop()
@@ -186,6 +195,7 @@ class Agent:
 
     def power_lost(self) -> None:
         """Not a reboot: nothing comes back to where it was, and the service has to hear of it anew."""
+        self._stop_orphans()
         for execution in self.running:
             if execution.process:
                 execution.process.stop()
@@ -249,8 +259,22 @@ class Agent:
 
     def _execute(self, execution: Execution) -> Steps[None]:
         outcome = yield from execution.job.steps(execution)
-        self._finish(execution)
-        self._tell(lambda: execution.job.ended(outcome))
+        if execution in self.running:
+            self._finish(execution)
+            self._tell(lambda: execution.job.ended(outcome))
+
+    def lose_workers(self) -> None:
+        """The processes that carry out documents are killed. Their programs go on, and nobody tells of them."""
+        for execution in list(self.running):
+            if execution.process:
+                self._orphans.append(execution.process)
+            self._finish(execution)
+            self._tell(execution.job.worker_died)
+
+    def _stop_orphans(self) -> None:
+        for process in self._orphans:
+            process.stop()
+        self._orphans.clear()
 
     def _time_out(self, execution: Execution) -> None:
         if self._kill(execution):

@@ -80,7 +80,7 @@ def _request(schedule: Schedule) -> CreateScheduleInputTypeDef:
         "Target": {
             "Arn": schedule.target_arn,
             "RoleArn": schedule.role_arn,
-            "Input": json.dumps(schedule.request),
+            "Input": json.dumps(schedule.request, allow_nan=False),
             "RetryPolicy": {"MaximumRetryAttempts": 20, "MaximumEventAgeInSeconds": 3600},
         },
     }

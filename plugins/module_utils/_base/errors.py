@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .text import clean_text
+
 
 class PatchFleetError(Exception):
     """Something that ends a step.
@@ -22,8 +24,8 @@ class PatchFleetError(Exception):
     outcome = "failed"
 
     def __init__(self, reason: str, code: str, facts: dict[str, Any] | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        super().__init__(clean_text(reason))
+        self.reason = clean_text(reason)  # it may hold words of hosts, tags and other programs
         self.code = code
         self.facts = facts or {}
 

@@ -11,9 +11,11 @@ enough. Nothing is deleted that is not Windows' own rubbish.
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 from .._base.errors import PatchFleetError
+from .._host.answers import CleanedDisk, DiskSpace, ExtendedPartition
 from .._host.guest_scripts import run_guest_script
 from .._host.servicing import servicing
 from .._operation.context import OperationContext
@@ -43,18 +45,17 @@ class _Cleanup:
             list(context.host.facts.get("rungs") or []) if context.tracked_host else []
         )
         self.grown_gib = 0
-        self.space: dict[str, Any] = {}
 
     @property
     def free_gib(self) -> float:
-        return float(self.space["free_gib"])
+        return self.space.free_gib
 
     @property
     def enough(self) -> bool:
         return self.free_gib >= self.wanted_gib
 
     def measure(self) -> None:
-        self.space = run_guest_script(self.context, "measure_disk", MEASURE_SECONDS)
+        self.space = run_guest_script(self.context, DiskSpace, MEASURE_SECONDS)
         self.context.update_facts(free_gib_after=self.free_gib)
 
     def add(self, *cleanup_actions: dict[str, Any]) -> None:
@@ -87,13 +88,13 @@ class _Cleanup:
         with servicing(self.context):
             cleaned = run_guest_script(
                 self.context,
-                "clean_disk",
+                CleanedDisk,
                 CLEAN_SECONDS,
                 reset_base=params["reset_base"],
                 old_windows=params["remove_old_windows"],
                 temp_age_days=1,
             )
-        self.add(*cleaned["rungs"])
+        self.add(*(asdict(action) for action in cleaned.actions))
         self.measure()
 
     def enlarge(self) -> None:
@@ -101,7 +102,7 @@ class _Cleanup:
 
         What the missing updates want is an upper bound: where it cannot be had, the least has to do.
         """
-        before, slack = self.free_gib, float(self.space["extendable_gib"])
+        before, slack = self.free_gib, self.space.extendable_gib
         trouble = None
         try:
             self._make_larger(self.wanted_gib - before, slack)
@@ -124,7 +125,7 @@ class _Cleanup:
 
     def _extend(self, before: float, slack: float) -> None:
         extended = _extend(self.context, self.grown_gib)
-        self.context.report_progress(f"C: has {extended['partition_gib']:.0f} GiB now")
+        self.context.report_progress(f"C: has {extended.partition_gib:.0f} GiB now")
         self.measure()
         won = self.free_gib - before
         if slack:
@@ -133,7 +134,7 @@ class _Cleanup:
             self.add({"name": "volume_growth", "won_gib": round(max(won - slack, 0.0), 3), "skipped": None})
 
     def _refuse_blocked(self, shortfall_gib: float) -> None:
-        blocked_by = self.space.get("blocked_by")
+        blocked_by = self.space.blocked_by
         if blocked_by:
             raise PatchFleetError(
                 f"{shortfall_gib:.1f} GiB are lacking on C:, and {BLOCKED.get(blocked_by, BLOCKED['other_partition'])}",
@@ -149,8 +150,8 @@ class _Cleanup:
         # A growth that leaves less than the least would cost for ever and help nobody.
         minimum = max(math.ceil(self.minimum_gib - self.free_gib - slack), 1)
         context.params.update(
-            serial=self.space.get("serial"),
-            partition_style=self.space.get("partition_style"),
+            serial=self.space.serial,
+            partition_style=self.space.partition_style,
             minimum_gib=minimum,
         )
         return int(grow(context)["grown_gib"])
@@ -190,13 +191,13 @@ def free_space(context: OperationContext) -> dict[str, Any]:
     }
 
 
-def _extend(context: OperationContext, grown_gib: int) -> dict[str, Any]:
+def _extend(context: OperationContext, grown_gib: int) -> ExtendedPartition:
     """Extend C:; Windows may see the new size of a volume that has grown a little later."""
     trouble: list[PatchFleetError] = []
 
-    def poll() -> dict[str, Any] | None:
+    def poll() -> ExtendedPartition | None:
         try:
-            return run_guest_script(context, "extend_partition", EXTEND_SECONDS)
+            return run_guest_script(context, ExtendedPartition, EXTEND_SECONDS)
         except PatchFleetError as error:
             if error.code != "no_room" or not grown_gib:
                 raise

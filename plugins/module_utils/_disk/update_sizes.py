@@ -11,13 +11,13 @@ free before the installation, often 0).
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from .._base.errors import PatchFleetError
-from .._host.guest_scripts import run_guest_script
+from .._host.answers import UpdateSize, UpdateSizes
+from .._host.guest_scripts import has_script, run_guest_script
 from .._operation.context import OperationContext
 
-SCRIPT = "missing_update_sizes"
 SEARCH_SECONDS = 900
 LARGEST_DOWNLOAD_GIB = 4.0
 """MaxDownloadSize of an express update counts the deltas from every earlier version, tens of GiB, of which one is fetched."""
@@ -27,27 +27,24 @@ HEADROOM_GIB = 2.0
 """Windows writes logs and its page file meanwhile."""
 
 
-def space_for(updates: list[dict[str, Any]]) -> float:
+def space_for(updates: Sequence[UpdateSize]) -> float:
     """GiB that installing these wants free: all downloads lie in the cache at one time, but one is unpacked after the other.
 
     ``sum(download) + max(recommended, 2 x download of the largest) + 2``; 0 without updates.
-
-    Args:
-        updates: each with max_download_bytes and recommended_mib.
     """
     if not updates:
         return 0.0
-    downloads = [min(float(update["max_download_bytes"]) / 2**30, LARGEST_DOWNLOAD_GIB) for update in updates]
-    recommended = [float(update["recommended_mib"]) / 1024 for update in updates]
+    downloads = [min(update.max_download_bytes / 2**30, LARGEST_DOWNLOAD_GIB) for update in updates]
+    recommended = [update.recommended_mib / 1024 for update in updates]
     return sum(downloads) + max(*recommended, EXPANDED * max(downloads)) + HEADROOM_GIB
 
 
 def space_for_missing_updates(context: OperationContext) -> float | None:
-    """GiB wanted by what the Update agent offers this host; None where it cannot tell: mending it comes later."""
-    if SCRIPT not in context.params["scripts"]:
+    """GiB wanted by what the Update agent offers this host; None where it cannot tell: its repair comes later."""
+    if not has_script(context, UpdateSizes):
         return None
     try:
-        updates = run_guest_script(context, SCRIPT, SEARCH_SECONDS)["updates"]
+        updates = run_guest_script(context, UpdateSizes, SEARCH_SECONDS).updates
     except PatchFleetError as error:
         if error.outcome != "failed":
             raise

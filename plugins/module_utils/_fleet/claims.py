@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .._base.text import clean_text
 from .eligibility import Exclusion
 
 MANAGED_BY = "IS-ManagedBy"
@@ -21,7 +22,7 @@ MANAGED_BY = "IS-ManagedBy"
 def scheduler_of(tags: Mapping[str, str], settings: Mapping[str, Any]) -> str | None:
     """The tag, as ``key=value``, of the scheduler that starts and stops the host; None without one."""
     key = next((key for key in (settings.get("scheduler_tag"), MANAGED_BY) if key in tags), None)
-    return f"{key}={tags[key]}" if key and settings.get("scheduler_tag") else None
+    return clean_text(f"{key}={tags[key]}") if key and settings.get("scheduler_tag") else None
 
 
 def claim_of(tags: Mapping[str, str], settings: Mapping[str, Any], accepted: str | None = None) -> Exclusion:

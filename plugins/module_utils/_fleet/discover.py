@@ -19,6 +19,7 @@ from .._aws.ec2 import describe_instances, is_stop_protected, tags_of
 from .._aws.ssm import NODES_A_PAGE, describe_nodes
 from .._base.clock import iso
 from .._base.errors import InvalidOption, PatchFleetError
+from .._base.text import clean_text
 from .duplicates import merge_duplicates
 from .eligibility import exclusion_of, power_exclusion
 from .hosts import OFF_STATES, FleetHost
@@ -158,7 +159,7 @@ def _from_instance(aws: Aws, instance: InstanceTypeDef) -> FleetHost:
         exclusion = power_exclusion(instance, is_stop_protected(aws, instance_id))
     return FleetHost(
         key=instance_id,
-        name=tags.get("Name") or instance_id,
+        name=clean_text(tags.get("Name") or instance_id),
         kind="ec2",
         state=instance["State"]["Name"],
         instance_id=instance_id,

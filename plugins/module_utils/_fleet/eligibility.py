@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from .._aws.ec2 import tags_of
+from .._base.text import clean_text
 from .hosts import OFF_STATES
 
 if TYPE_CHECKING:
@@ -42,11 +43,11 @@ def owner_of(instance: InstanceTypeDef) -> Exclusion:
     if group is not None:
         return (
             "auto_scaling_group",
-            f"It belongs to the Auto Scaling group {group}, which may replace it when it reboots or stops.",
+            f"It belongs to the Auto Scaling group {clean_text(group)}, which may replace it when it reboots or stops.",
         )
     if (instance.get("Operator") or {}).get("Managed"):
         principal = instance["Operator"].get("Principal", "an AWS service")
-        return "managed_by_service", f"It is managed by {principal}."
+        return "managed_by_service", f"It is managed by {clean_text(principal)}."
     return None
 
 

@@ -60,4 +60,4 @@ def _probe(connection: HostConnection) -> PatchFleetError | None:
 
 
 def _not_begun(trouble: PatchFleetError) -> Deferred:
-    return Deferred(f"Nothing was begun: {trouble.reason}", "unreachable")
+    return Deferred(f"Nothing was started: {trouble.reason}", "unreachable")

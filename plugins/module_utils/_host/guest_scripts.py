@@ -2,21 +2,35 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One way to run a role's script in a host."""
+"""Runs a role's script in a host and reads its answer."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from .._operation.context import OperationContext
+from .answers import Answer
+from .fields import Fields
 from .scripts import compose, run_script
 
+T = TypeVar("T", bound=Answer)
 
-def run_guest_script(context: OperationContext, name: str, timeout_seconds: int, **values: Any) -> dict[str, Any]:
-    """Run the script ``name`` of the option ``scripts`` with these parameters; returns its data.
+
+def run_guest_script(context: OperationContext, answer: type[T], timeout_seconds: int, **values: Any) -> T:
+    """Run the script of this answer with these parameters; its text is in the option ``scripts``.
 
     Raises:
-        PatchFleetError: see scripts.run_script.
+        PatchFleetError: see scripts.run_script; ``invalid_answer`` where the answer is not what the script says.
     """
-    lines = compose(name, str(context.params["scripts"][name]), values)
-    return run_script(context, lines, timeout_seconds)
+    return run_guest_text(context, answer, str(context.params["scripts"][answer.SCRIPT]), timeout_seconds, **values)
+
+
+def run_guest_text(context: OperationContext, answer: type[T], text: str, timeout_seconds: int, **values: Any) -> T:
+    """The same for a script whose text is in an option of its own."""
+    data = run_script(context, compose(answer.SCRIPT, text, values), timeout_seconds)
+    return answer.read(Fields(answer.SCRIPT, data))
+
+
+def has_script(context: OperationContext, answer: type[Answer]) -> bool:
+    """Whether the option ``scripts`` has the script of this answer."""
+    return answer.SCRIPT in (context.params.get("scripts") or {})

@@ -94,8 +94,9 @@ def wait_for_node(context: OperationContext, node_id: str, timeout_seconds: floa
     except PatchFleetError as error:
         if may_boot or error.code not in {"agent_silent", "no_command_runs"}:
             raise
-        code = "host_off" if error.code == "agent_silent" else "unreachable"
-        raise Deferred(f"Nothing was begun: {error.reason}", code) from error
+        raise Deferred(
+            f"Nothing was started: {error.reason}", "host_off" if error.code == "agent_silent" else "unreachable"
+        ) from error
 
 
 def node_answers(context: OperationContext, node_id: str) -> bool:

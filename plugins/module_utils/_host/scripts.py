@@ -4,25 +4,34 @@
 
 """How a script for a Windows host gets its parameters and answers: one base64 JSON document in, one JSON document out.
 
-Nothing that a user sets becomes PowerShell text: base64 has no character that PowerShell or SSM would interpret.
+Nothing that a user sets becomes PowerShell text: base64 has no character that PowerShell or SSM would interpret. Nothing that a
+host answers is taken as it is: this module reads it, and cleans it, once.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 from typing import Any
 
 from .._base.errors import PatchFleetError
+from .._base.text import clean_text
 from .._operation.channel import ScriptOutput
 from .._operation.context import OperationContext
+from .answers import GUEST_CODES
+from .fields import HRESULT, LONGEST_TEXT, ScriptEnded, invalid_answer
 
 NOT_TAKEN = frozenset({"DeliveryTimedOut", "Undeliverable", "Terminated"})
 NOT_ENDED = frozenset({"TimedOut", "ExecutionTimedOut"})
 BEGINNING = re.compile(r'^\{"(patchfleet|script|ok|data|error)":')
 """Of an answer; the order of its keys is PowerShell's."""
-
+CUT_OFF = "output truncated"
+"""In the mark that the SSM agent puts where it cuts (amazon-ssm-agent, iohandler)."""
+LONGEST_MESSAGE = 1000
+DEEPEST = 12
+"""PowerShell's ConvertTo-Json writes 8 levels in prelude.ps1."""
 
 PROBE = [
     "# patchfleet-script: probe",
@@ -33,13 +42,9 @@ PROBE = [
 PROBE_SECONDS = 120
 
 
-class ScriptEnded(PatchFleetError):
-    """A script that has ended, with an error: nothing of it goes on in the host."""
-
-
 def compose(name: str, text: str, values: dict[str, Any]) -> list[str]:
     """The lines that are sent: which script it is, its parameters, its text."""
-    blob = base64.b64encode(json.dumps(values, sort_keys=True).encode()).decode("ascii")
+    blob = base64.b64encode(json.dumps(values, sort_keys=True, allow_nan=False).encode()).decode("ascii")
     return [f"# patchfleet-script: {name}", f"$PatchFleetInput = '{blob}'", *text.splitlines()]
 
 
@@ -58,7 +63,7 @@ def script_name(lines: list[str]) -> str:
 
 
 def parse(name: str, output: ScriptOutput) -> dict[str, Any]:
-    """The data of an answer."""
+    """The data of an answer: its texts are clean and its numbers are finite."""
     answer = _last_document(output.stdout)
     if answer is None and _is_cut_off(output.stdout):
         raise ScriptEnded(
@@ -67,14 +72,34 @@ def parse(name: str, output: ScriptOutput) -> dict[str, Any]:
         )
     if answer is None or answer.get("script") != name:
         _refuse_unanswered(name, output.details)
-        said = (output.stderr or output.stdout).strip()
+        said = clean_text((output.stderr or output.stdout)[-LONGEST_TEXT:].strip())
         raise (ScriptEnded if output.status in {"Success", "Failed"} else PatchFleetError)(
             f"The script {name} gave no answer that can be read ({output.details}): {said[-300:] or 'no output'}",
             "script_failed",
         )
-    if answer.get("ok"):
-        return dict(answer.get("data") or {})
-    raise script_error(name, answer.get("error") or {})
+    answer = _cleaned(name, answer)
+    if answer.get("ok") is True:
+        return _object(answer.get("data"))
+    raise script_error(name, _object(answer.get("error")))
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _cleaned(name: str, value: Any, depth: int = 0) -> Any:
+    """The same value with clean texts; ScriptEnded for a number that is not finite, and for what is nested too deeply."""
+    if depth > DEEPEST:
+        raise invalid_answer(name, f"it is nested more than {DEEPEST} levels deep")
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise invalid_answer(name, "it has a number that is not finite")
+    if isinstance(value, list):
+        return [_cleaned(name, item, depth + 1) for item in value]
+    if isinstance(value, dict):
+        return {clean_text(key): _cleaned(name, item, depth + 1) for key, item in value.items()}
+    return value
 
 
 def _refuse_unanswered(name: str, details: str) -> None:
@@ -95,26 +120,32 @@ def _refuse_unanswered(name: str, details: str) -> None:
 
 def _is_cut_off(text: str) -> bool:
     """Whether there is an answer without its end."""
-    begun = [line for line in text.splitlines() if BEGINNING.match(line)]
-    try:
-        return bool(begun) and json.loads(begun[-1]) is None
-    except ValueError:
-        return True
+    lines = [line.strip() for line in text.splitlines() if BEGINNING.match(line)]
+    return bool(lines) and (not lines[-1].endswith("}") or CUT_OFF in text)
 
 
 def _last_document(text: str) -> dict[str, Any] | None:
     for line in reversed(text.strip().splitlines()):
         try:
-            answer = json.loads(line)
-        except ValueError:
+            answer = json.loads(line, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
             continue
         if isinstance(answer, dict) and answer.get("patchfleet") == 1:
             return answer
     return None
 
 
+def _refuse_constant(name: str) -> None:
+    """Python reads NaN and Infinity, which JSON does not have (RFC 8259, section 6)."""
+    raise ValueError(f"{name} is no JSON")
+
+
 def script_error(name: str, error: dict[str, Any]) -> ScriptEnded:
-    """The error that a script answered with."""
-    hresult, message = error.get("hresult"), str(error.get("message") or f"{name} failed")
-    text = f"{message} ({hresult})" if hresult and str(hresult).lower() not in message.lower() else message
-    return ScriptEnded(text, str(error.get("category") or "script_failed"), {"hresult": hresult})
+    """The error that a script answered with. Its reason code is one of GUEST_CODES, whatever the host says."""
+    category, hresult, message = error.get("category"), error.get("hresult"), error.get("message")
+    code = category if isinstance(category, str) and category in GUEST_CODES else "script_failed"
+    text = clean_text(message, LONGEST_MESSAGE) if isinstance(message, str) and message else f"{name} failed"
+    known = hresult if isinstance(hresult, str) and HRESULT.fullmatch(hresult) else None
+    if known and known.lower() not in text.lower():
+        text = f"{text} ({known})"
+    return ScriptEnded(text, code, {"hresult": known})

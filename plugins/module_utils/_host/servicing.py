@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from .._base.clock import parse_iso
+from .._base.clock import iso
 from .._base.errors import PatchFleetError
 from .._operation.context import OperationContext
-from .guest_scripts import run_guest_script
-from .scripts import ScriptEnded
+from .fields import ScriptEnded
+from .guest_scripts import has_script, run_guest_script
+from .update_answers import ServicingState
 
 ASK_SECONDS = 300
 HUNG_SECONDS = 3600.0
@@ -42,16 +42,27 @@ def servicing(context: OperationContext) -> Iterator[None]:
 
 
 def is_quiet(context: OperationContext, instance_id: str) -> bool:
-    """Whether nothing is being installed in the host, by its own word.
+    """Whether Windows installs nothing in the host, as the host itself says.
 
     Raises:
-        PatchFleetError: it cannot be asked.
+        PatchFleetError: the host cannot be asked, or cannot know it (``installation_unknown``).
     """
-    if "servicing_state" not in context.params["scripts"]:
+    if not has_script(context, ServicingState):
         raise PatchFleetError(
             f"nothing here can ask {instance_id} (the script servicing_state is not given).", "no_script"
         )
-    return not run_guest_script(context, "servicing_state", ASK_SECONDS)["installing"]
+    installing = servicing_state(context).installing
+    if installing is None:
+        raise PatchFleetError(
+            "Windows does not say whether it installs something: its Update agent refuses the question.",
+            "installation_unknown",
+        )
+    return not installing
+
+
+def servicing_state(context: OperationContext) -> ServicingState:
+    """What the servicing stack of the host does now."""
+    return run_guest_script(context, ServicingState, ASK_SECONDS)
 
 
 def refuse_hung(context: OperationContext) -> None:
@@ -69,17 +80,15 @@ def refuse_hung(context: OperationContext) -> None:
 
 def stands_still_since(context: OperationContext) -> str | None:
     """When the servicing log was last written, if an installation goes on and neither the log nor the processes get on."""
-    if "servicing_state" not in context.params["scripts"]:
+    if not has_script(context, ServicingState):
         return None
-    before = _state(context)
+    before = servicing_state(context)
     if not _is_silent(context, before):
         return None
     context.pause(SAMPLE_SECONDS)
-    now = _state(context)
-    worked = _cpu_seconds(now) - _cpu_seconds(before) >= IDLE_CPU_SECONDS or now.get("processes") != before.get(
-        "processes"
-    )
-    return str(now["last_progress_at"]) if _is_silent(context, now) and not worked else None
+    now = servicing_state(context)
+    worked = now.cpu_seconds - before.cpu_seconds >= IDLE_CPU_SECONDS or now.processes != before.processes
+    return iso(now.last_progress_at) if _is_silent(context, now) and not worked else None
 
 
 def diagnose_overrun(context: OperationContext) -> tuple[str, str]:
@@ -93,14 +102,9 @@ def diagnose_overrun(context: OperationContext) -> tuple[str, str]:
     return ("installation_hung", f", and has made no progress since {since}") if since else ("install_timeout", "")
 
 
-def _state(context: OperationContext) -> dict[str, Any]:
-    return run_guest_script(context, "servicing_state", ASK_SECONDS)
-
-
-def _is_silent(context: OperationContext, state: dict[str, Any]) -> bool:
-    last = state.get("last_progress_at")
-    return bool(state["installing"] and last and context.clock.now() - parse_iso(last) >= HUNG_SECONDS)
-
-
-def _cpu_seconds(state: dict[str, Any]) -> float:
-    return float(state.get("cpu_seconds") or 0.0)
+def _is_silent(context: OperationContext, state: ServicingState) -> bool:
+    """By the host's own clock, which may differ from ours."""
+    if not state.installing or state.last_progress_at is None:
+        return False
+    now = context.clock.now() if state.time is None else state.time
+    return now - state.last_progress_at >= HUNG_SECONDS

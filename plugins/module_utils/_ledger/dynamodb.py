@@ -86,7 +86,10 @@ class DynamoDbLedger(Leases):
         return items.host_of(row)
 
     def update_facts(self, run_id: str, key: str, facts: dict[str, Any], fence: int | None = None) -> None:
-        values = {("facts", name): None if value is None else json.dumps(value) for name, value in facts.items()}
+        values = {
+            ("facts", name): None if value is None else json.dumps(value, allow_nan=False)
+            for name, value in facts.items()
+        }
         if values:
             self._change_row(run_id, key, values, fence)
 
@@ -214,7 +217,7 @@ class DynamoDbLedger(Leases):
     def save_durations(self, way: HostDurations) -> None:
         kept = {kept.run_id: kept for kept in [*self.history(way.host_key), way]}
         newest = sorted(kept.values(), key=lambda kept: kept.finished_at, reverse=True)[:DURATIONS_KEPT]
-        item = {("ways",): json.dumps([asdict(kept) for kept in newest])}
+        item = {("ways",): json.dumps([asdict(kept) for kept in newest], allow_nan=False)}
         self._table.update(update(items.durations_key(self._account, way.host_key), item))
 
     def history(self, host_key: str) -> list[HostDurations]:

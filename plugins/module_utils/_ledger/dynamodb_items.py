@@ -82,7 +82,11 @@ def index_key(account: str, run: Run) -> Key:
 
 def run_item(run: Run, account: str) -> Item:
     values = asdict(run)
-    values.update(settings=json.dumps(run.settings), controller=json.dumps(run.controller), account=account)
+    values.update(
+        settings=json.dumps(run.settings, allow_nan=False),
+        controller=json.dumps(run.controller, allow_nan=False),
+        account=account,
+    )
     return values
 
 
@@ -108,7 +112,7 @@ def counts_of(item: Item) -> dict[str, int]:
 
 def row_item(host: Host, home: str, fence: int | None, expires_at: float) -> Item:
     values = {name: getattr(host, name) for name in HOST_FIELDS}
-    facts = {name: json.dumps(value) for name, value in host.facts.items()}
+    facts = {name: json.dumps(value, allow_nan=False) for name, value in host.facts.items()}
     return {**values, "facts": facts, "steps": {}, "home": home, "fence": fence, "expires_at": int(expires_at)}
 
 

@@ -54,8 +54,8 @@ class SqliteLedger(SqliteFile):
                     run.opened_at,
                     run.operation,
                     run.snapshot_id,
-                    json.dumps(run.settings),
-                    json.dumps(run.controller),
+                    json.dumps(run.settings, allow_nan=False),
+                    json.dumps(run.controller, allow_nan=False),
                     run.heartbeat_at,
                     run.closed_at,
                     run.breaker,
@@ -130,7 +130,7 @@ class SqliteLedger(SqliteFile):
             _prove(database, key, fence)
             for row in database.execute("SELECT facts FROM host WHERE run_id = ? AND host_key = ?", (run_id, key)):
                 known = {**json.loads(row[0]), **facts}
-                text = json.dumps({name: value for name, value in known.items() if value is not None})
+                text = json.dumps({name: value for name, value in known.items() if value is not None}, allow_nan=False)
                 database.execute("UPDATE host SET facts = ? WHERE run_id = ? AND host_key = ?", (text, run_id, key))
 
     def set_outcome(self, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
@@ -242,7 +242,7 @@ class SqliteLedger(SqliteFile):
         with self._transaction() as database:
             database.execute(
                 "INSERT OR REPLACE INTO way (host_key, run_id, finished_at, outcome, seconds) VALUES (?,?,?,?,?)",
-                (way.host_key, way.run_id, way.finished_at, way.outcome, json.dumps(way.seconds)),
+                (way.host_key, way.run_id, way.finished_at, way.outcome, json.dumps(way.seconds, allow_nan=False)),
             )
             database.execute(
                 "DELETE FROM way WHERE host_key = ? AND run_id NOT IN "
@@ -342,5 +342,5 @@ def _host_row(host: Host, adopted_from: str | None) -> tuple[Any, ...]:
         host.step,
         host.reason_code,
         host.reason,
-        json.dumps(facts),
+        json.dumps(facts, allow_nan=False),
     )

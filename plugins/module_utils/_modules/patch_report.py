@@ -78,7 +78,7 @@ def _verdicts(ledger: Ledger, run: Run) -> dict[str, str]:
 
 def _write(folder: str, report: dict[str, Any]) -> dict[str, str]:
     texts = {
-        "report.json": json.dumps(report, indent=1, ensure_ascii=False),
+        "report.json": json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False),
         "report.md": to_markdown(report),
         "report.html": to_html(report),
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 from .._fleet.discover import check_tag_value
 from .._operation.context import Operation, OperationContext
+from .._plan.agreement import differences, read_hosts, refuse_other_selection
 from .._plan.environment import refuse_thrown_away
 from .._plan.variables import check_together, read
 
@@ -17,13 +18,17 @@ from .._plan.variables import check_together, read
 def work(context: OperationContext) -> dict[str, Any]:
     """Check the playbooks' variables; returns them typed, with defaults and without their prefix, under settings."""
     params = context.params
+    of_hosts = read_hosts(params["host_variables"])
     settings = read(params["variables"])
+    settings["of_hosts"] = differences(of_hosts, settings)
     by_tag = not settings["hosts"] or bool({"patch_tag_key", "patch_tag_value"} & set(params["variables"]))
     settings["by_tag"] = by_tag
     settings["tasks_on_host"] = list(params["tasks_on_host"])
     settings["slice_of"] = params["slice_of"]
     if by_tag:
         check_tag_value(settings["tag_value"])
+    if params["searched_with"]:
+        refuse_other_selection(settings, params["searched_with"])
     if not params["partial"]:
         check_together(settings, int(params["forks"]), context.clock.now())
     warnings: list[str] = []
@@ -37,6 +42,8 @@ OPERATION = Operation(
     name="patch_settings",
     arguments={
         "variables": {"type": "dict", "default": {}},
+        "host_variables": {"type": "dict", "default": {}},
+        "searched_with": {"type": "dict"},
         "forks": {"type": "int", "default": 5},
         "tasks_on_host": {"type": "list", "elements": "str", "default": []},
         "slice_of": {"type": "str"},

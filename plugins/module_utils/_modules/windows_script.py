@@ -28,7 +28,10 @@ def work(context: OperationContext) -> dict[str, Any]:
     reads_only = name.startswith(READ_ONLY_PREFIXES)
     if context.check_mode and not reads_only:
         return {"changed": True, "data": {}}
-    lines = compose(name, text, params["input"])
+    try:
+        lines = compose(name, text, params["input"])
+    except ValueError as error:
+        raise InvalidOption("input", params["input"], "Its numbers must be finite.") from error
     data = run_script(context, lines, int(params["timeout_seconds"]))
     return {"changed": not reads_only, "data": data}
 

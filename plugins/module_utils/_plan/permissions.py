@@ -10,6 +10,7 @@ credentials may call that. Source: EC2 API reference (DryRun), IAM API reference
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .._aws.commands import refuse_without_reading_invocations
@@ -26,6 +27,7 @@ from .._fleet.hosts import FleetHost
 from .._operation.context import OperationContext
 from .._power.watchdog import refuse_without_setup, role_arn_of
 from .._update.patch_baseline import DOCUMENT
+from .agreement import setting_of
 
 if TYPE_CHECKING:
     from mypy_boto3_iam.type_defs import ContextEntryTypeDef
@@ -52,8 +54,7 @@ def refuse_missing_rights(context: OperationContext, hosts: list[FleetHost]) -> 
     if settings["dead_man_switch"]:
         regions = sorted({str(host.region) for host in managed if host.kind == "ec2"})
         refuse_without_setup(context, settings["setup_prefix"], regions)
-    if settings["snapshot_before_grow"]:
-        _refuse_without_snapshots(context, [host for host in managed if host.kind == "ec2"])
+    _refuse_without_snapshots(context, [host for host in managed if _takes_snapshots(settings, host)])
     if settings["mark_tag"]:
         _refuse_without_marks(context, [host for host in managed if host.kind == "ec2"])
     for region in sorted({str(host.region) for host in managed}):
@@ -64,6 +65,10 @@ def refuse_missing_rights(context: OperationContext, hosts: list[FleetHost]) -> 
         patch_state(aws, str(there.instance_id))
     if managed:
         _simulate(context, _typical(context, managed))
+
+
+def _takes_snapshots(settings: Mapping[str, object], host: FleetHost) -> bool:
+    return host.kind == "ec2" and bool(setting_of(settings, host.inventory_name, "snapshot_before_grow"))
 
 
 def _typical(context: OperationContext, hosts: list[FleetHost]) -> FleetHost:

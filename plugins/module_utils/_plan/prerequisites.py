@@ -21,6 +21,7 @@ from .._aws.ebs import describe_volumes
 from .._aws.errors import AwsError
 from .._fleet.hosts import FleetHost
 from .._operation.context import OperationContext
+from .agreement import setting_of
 from .associations import Association, patching_associations
 from .network import Network
 from .profiles import CORE_POLICY, ProfileRole, default_management_role, read_profiles
@@ -142,8 +143,9 @@ def _untagged_volumes(
     """Volumes that setup_aws gives no right to grow, since it asks for the hosts' tag on them, too."""
     settings = context.params["settings"]
     key, value = settings["tag_key"], settings["tag_value"]
-    tagged = {host.root_volume_id: host for host in hosts if host.root_volume_id and host.tags.get(key) == value}
-    ids = sorted(str(volume_id) for volume_id in tagged) if settings["grow_gib"] else []
+    growing = [host for host in hosts if host.root_volume_id and setting_of(settings, host.inventory_name, "grow_gib")]
+    tagged = {host.root_volume_id: host for host in growing if host.tags.get(key) == value}
+    ids = sorted(str(volume_id) for volume_id in tagged)
     try:
         for at in range(0, len(ids), VOLUMES_A_CALL):
             batch = ids[at : at + VOLUMES_A_CALL]

@@ -75,9 +75,13 @@ def read(values: dict[str, Any]) -> dict[str, Any]:
     for variable in VARIABLES:
         given = values.get(variable.name)
         blank = given is None or (given == "" and variable.name != "patch_tag_value")
-        settings[variable.short_name] = variable.default if blank else convert(variable, given)
-    settings["deadline_at"] = settings.pop("deadline")
+        settings[key_of(variable)] = variable.default if blank else convert(variable, given)
     return settings
+
+
+def key_of(variable: Variable) -> str:
+    """Under which the settings have it."""
+    return {"deadline": "deadline_at"}.get(variable.short_name, variable.short_name)
 
 
 def check_together(settings: dict[str, Any], forks: int, now: float) -> None:

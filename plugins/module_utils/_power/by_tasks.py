@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._base.clock import parse_iso
 from .._base.errors import NeedsAttention, PatchFleetError
+from .._host.answers import BootState
 from .._host.guest_scripts import run_guest_script
 from .._host.servicing import is_quiet
 from .._ledger.earlier import earlier_hosts
@@ -133,8 +133,8 @@ def _see_it_stopped(context: OperationContext) -> dict[str, Any]:
 
 def _booted_at(context: OperationContext) -> float:
     """By our clock, whatever its own shows."""
-    said = run_guest_script(context, "inspect_boot", BOOT_SECONDS)
-    return context.clock.now() - (parse_iso(said["time"]) - parse_iso(said["boot_time"]))
+    state = run_guest_script(context, BootState, BOOT_SECONDS)
+    return context.clock.now() - (state.time - state.boot_time)
 
 
 def _start_failed(context: OperationContext, record: PowerRecord) -> bool:

@@ -12,12 +12,12 @@ never shown as 0 but as ``NOTHING``.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso, parse_iso
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text
 
 Report = dict[str, Any]
 Host = dict[str, Any]
@@ -33,8 +33,6 @@ WORTH_TELLING_GIB = 0.1
 
 # Hosts that need a person come first.
 _RANK = {name: rank for rank, name in enumerate((*NEED_A_PERSON, "noncompliant", *NOT_STARTED, *UP_TO_DATE))}
-# Joiners belong into Indic and Persian names and into emoji; every other invisible character can only mislead.
-_JOINERS = "\u200c\u200d"
 
 
 def plain(value: object) -> str:
@@ -45,10 +43,7 @@ def plain(value: object) -> str:
     """
     if value is None:
         return NOTHING
-    text = " ".join(str(value).split())
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in _JOINERS else c for c in text)
+    return clean_text(" ".join(str(value).split()))
 
 
 def name_of(host: Host) -> str:

@@ -23,7 +23,7 @@ def text(value: object) -> str:
 
 def data(value: Any) -> str:
     """A value as JSON for a script element; all but ASCII is escaped, U+2028 and U+2029 with it."""
-    return json.dumps(value, separators=(",", ":")).translate(_JSON_ESCAPES)
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).translate(_JSON_ESCAPES)
 
 
 def icon(outcome: str | None) -> str:

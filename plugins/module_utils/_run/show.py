@@ -71,7 +71,7 @@ def export_run(context: OperationContext) -> dict[str, Any]:
     }
     if not dest:
         return {"changed": False, "export": export}
-    text = json.dumps(export, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(export, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     try:
         return {"changed": _write(os.path.expanduser(dest), text, context.check_mode), "dest": dest}
     except OSError as error:

@@ -17,7 +17,9 @@ from collections.abc import Collection, Iterator
 from .._aws.commands import invocations_on
 from .._aws.ssm import associations_on
 from .._base.errors import PatchFleetError
+from .._host.guest_scripts import has_script
 from .._host.servicing import is_quiet
+from .._host.update_answers import ServicingState
 from .._operation.context import OperationContext
 from .documents import PATCHING_DOCUMENTS
 
@@ -112,9 +114,7 @@ class _Quietness:
     def for_long(self) -> bool:
         """False also where it cannot be asked."""
         now = self._context.clock.now()
-        if now < self._requested_at + ASK_EVERY_SECONDS or "servicing_state" not in (
-            self._context.params.get("scripts") or {}
-        ):
+        if now < self._requested_at + ASK_EVERY_SECONDS or not has_script(self._context, ServicingState):
             return False
         self._requested_at = now
         try:

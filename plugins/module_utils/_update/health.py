@@ -10,12 +10,14 @@ asked a question instead of judging service states.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from .._base.errors import PatchFleetError
+from .._host.fields import ScriptEnded
 from .._host.guest_scripts import run_guest_script
-from .._host.scripts import ScriptEnded
 from .._host.servicing import refuse_hung, servicing
+from .._host.update_answers import Reply, UpdateHealth
 from .._operation.context import OperationContext
 from .hresults import SERVICE, Cause, advice_on, cause_of
 from .repair import backup_note, may_repair, remove_backup, repair
@@ -34,8 +36,9 @@ def work(context: OperationContext) -> dict[str, Any]:
         PatchFleetError: the cause's code, with the HRESULT, where Windows Update cannot work.
     """
     health = _inspect(context)
-    context.update_facts(update_source=health["update_source"])
-    _warn_about_sessions(context, int(health["sessions"]))
+    source = asdict(health.update_source)
+    context.update_facts(update_source=source)
+    _warn_about_sessions(context, health.sessions)
     repaired: tuple[str, ...] = ()
     if context.params["state"] == "repaired" and not context.check_mode:
         health = _wait_for_others(context, health)
@@ -44,14 +47,14 @@ def work(context: OperationContext) -> dict[str, Any]:
     return {
         "changed": bool(repaired),
         "repaired": list(repaired),
-        "sessions": health["sessions"],
-        "pending_reboot": health["pending_reboot"],
-        "update_source": health["update_source"],
+        "sessions": health.sessions,
+        "pending_reboot": list(health.pending_reboot),
+        "update_source": source,
     }
 
 
-def _inspect(context: OperationContext) -> dict[str, Any]:
-    return run_guest_script(context, "inspect_windows_update", INSPECT_SECONDS)
+def _inspect(context: OperationContext) -> UpdateHealth:
+    return run_guest_script(context, UpdateHealth, INSPECT_SECONDS)
 
 
 def _warn_about_sessions(context: OperationContext, count: int) -> None:
@@ -60,17 +63,17 @@ def _warn_about_sessions(context: OperationContext, count: int) -> None:
         context.report_progress(f"{are_logged_on(count)}; a reboot will take their work")
 
 
-def _wait_for_others(context: OperationContext, health: dict[str, Any]) -> dict[str, Any]:
+def _wait_for_others(context: OperationContext, health: UpdateHealth) -> UpdateHealth:
     """An installation that is already going on is waited for, never doubled."""
-    if not health.get("installing"):
+    if not health.installing:
         return health
     context.report_progress("an installation is already under way in it: waiting")
 
-    def poll() -> dict[str, Any] | None:
+    def poll() -> UpdateHealth | None:
         now = _inspect_while_it_reboots(context)
         if now is None:
             return None
-        if not now.get("installing"):
+        if not now.installing:
             return now
         refuse_hung(context)
         return None
@@ -85,7 +88,7 @@ def _wait_for_others(context: OperationContext, health: dict[str, Any]) -> dict[
     return ended
 
 
-def _inspect_while_it_reboots(context: OperationContext) -> dict[str, Any] | None:
+def _inspect_while_it_reboots(context: OperationContext) -> UpdateHealth | None:
     """None where no answer came: an installation ends with reboots, which take a script with them."""
     try:
         return _inspect(context)
@@ -98,39 +101,42 @@ def _inspect_while_it_reboots(context: OperationContext) -> dict[str, Any] | Non
         return None
 
 
-def _mend(context: OperationContext, health: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _mend(context: OperationContext, health: UpdateHealth) -> tuple[UpdateHealth, tuple[str, ...]]:
     """The health after the repair that fits what is wrong, if there is one, and what was repaired."""
     cause = _trouble(health)
     if cause is None or not may_repair(context, cause):
         return health, ()
-    values = {"services": _services_to_mend(health)} if cause is SERVICE else {}
-    repaired = repair(context, cause, **values)
+    repaired = repair(context, cause, _services_to_mend(health))
     health = _inspect(context)
     if _trouble(health) is None:
         remove_backup(context)
     return health, repaired
 
 
-def _trouble(health: dict[str, Any]) -> Cause | None:
+def _trouble(health: UpdateHealth) -> Cause | None:
     """What keeps Windows Update from working, None when nothing does."""
-    if any(service["start_type"] == "disabled" for service in health["services"]):
+    if any(service.start_type == "disabled" for service in health.services):
         return SERVICE
-    failed = next((health[question] for question in ("agent", "search") if not health[question]["ok"]), None)
-    return cause_of(failed.get("hresult")) if failed else None
+    failed = _failed_reply(health)
+    return cause_of(failed.hresult) if failed else None
 
 
-def _services_to_mend(health: dict[str, Any]) -> list[str]:
-    names = [service["name"] for service in health["services"] if service["start_type"] == "disabled"]
-    if "wuauserv" not in names and not (names and health["agent"]["ok"]):
+def _failed_reply(health: UpdateHealth) -> Reply | None:
+    return next((reply for reply in (health.agent, health.search) if not reply.ok), None)
+
+
+def _services_to_mend(health: UpdateHealth) -> list[str]:
+    names = [service.name for service in health.services if service.start_type == "disabled"]
+    if "wuauserv" not in names and not (names and health.agent.ok):
         names.append("wuauserv")
     return names
 
 
-def _refuse_broken(context: OperationContext, health: dict[str, Any]) -> None:
-    failed = next((health[question] for question in ("agent", "search") if not health[question]["ok"]), None)
+def _refuse_broken(context: OperationContext, health: UpdateHealth) -> None:
+    failed = _failed_reply(health)
     if failed is None:
         return
-    cause = cause_of(failed.get("hresult"))
-    what = f"{str(failed.get('message') or 'no message').rstrip('. ')} ({failed.get('hresult')})"
-    advice = advice_on(cause, health["update_source"])
+    cause = cause_of(failed.hresult)
+    what = f"{(failed.message or 'no message').rstrip('. ')} ({failed.hresult or 'no code'})"
+    advice = advice_on(cause, asdict(health.update_source))
     raise PatchFleetError(f"{cause.sentence}: {what}. {advice}".rstrip() + backup_note(context), cause.code)

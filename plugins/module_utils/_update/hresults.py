@@ -259,5 +259,7 @@ def advice_on(cause: Cause, source: Mapping[str, Any] | None) -> str:
     if cause.outside and source:
         message.append(f"Its source is {source.get('url') or source.get('kind')}.")
         if "proxy" in source:
-            message.append(f"Its proxy is {source['proxy']}." if source["proxy"] else "It uses no proxy.")
+            message.append(
+                f"WinHTTP uses the proxy {source['proxy']}." if source["proxy"] else "WinHTTP uses no proxy."
+            )
     return " ".join(filter(None, (*message, cause.advice)))

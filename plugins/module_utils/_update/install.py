@@ -10,7 +10,8 @@ from typing import Any
 
 from .._base.clock import iso
 from .._base.errors import PatchFleetError
-from .._host.scripts import compose, run_script
+from .._host.answers import UpdateHistory
+from .._host.guest_scripts import run_guest_text
 from .._operation.channel import Scan
 from .._operation.context import OperationContext
 from . import reboots
@@ -106,14 +107,13 @@ def _history(
     context: OperationContext, started_at: float, found: Scan
 ) -> tuple[list[str], list[dict[str, str | None]]]:
     """KBs installed since then that are still there, and those that failed with their HRESULT."""
-    lines = compose("update_history", str(context.params["history_script"]), {"since": iso(started_at)})
-    entries = run_script(context, lines, HISTORY_SECONDS).get("entries") or []
-    entries.sort(key=lambda entry: str(entry.get("at")))
-    last = {str(entry["kb"]): entry for entry in entries if entry.get("kb")}
-    good = {kb for kb, entry in last.items() if str(entry.get("result", "")).startswith("succeeded")}
+    text = str(context.params["history_script"])
+    history = run_guest_text(context, UpdateHistory, text, HISTORY_SECONDS, since=iso(started_at))
+    last = {entry.kb: entry for entry in sorted(history.entries, key=lambda entry: entry.at) if entry.kb}
+    good = {kb for kb, entry in last.items() if (entry.result or "").startswith("succeeded")}
     missing = set(found.missing) | set(found.failed)
-    bad = [kb for kb in sorted(last) if last[kb].get("result") in {"failed", "aborted"}]
-    failed = [{"kb": kb, "hresult": last[kb].get("hresult")} for kb in bad]
+    bad = [kb for kb in sorted(last) if last[kb].result in {"failed", "aborted"}]
+    failed = [{"kb": kb, "hresult": last[kb].hresult} for kb in bad]
     return sorted(good - missing), failed
 
 

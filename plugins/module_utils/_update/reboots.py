@@ -10,11 +10,10 @@ themselves before have to run again. Those that Windows starts on a trigger come
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from .._base.clock import iso, parse_iso
+from .._base.clock import iso
 from .._base.errors import PatchFleetError
-from .._host.scripts import compose, run_script
+from .._host.answers import BootState
+from .._host.guest_scripts import run_guest_text
 from .._operation.context import OperationContext
 
 INSPECT_SECONDS = 300
@@ -22,39 +21,21 @@ CLOCK_TOLERANCE_SECONDS = 60.0
 """Windows reckons its boot time back from now, so that it moves when the clock is set."""
 
 
-@dataclass(frozen=True)
-class Uptime:
-    """What a host says of itself. Times are seconds since 1970 by its own clock; starts is None where its log does not tell."""
-
-    time: float
-    boot_time: float
-    starts: int | None
-    services: frozenset[str]
-
-
-def read_boot_state(context: OperationContext, since: float | None = None) -> Uptime | None:
+def read_boot_state(context: OperationContext, since: float | None = None) -> BootState | None:
     """Ask the host, and for the number of its starts after ``since``; None where it does not answer, or nobody may ask."""
     text = context.params.get("boot_script")
     if not text:
         return None
-    lines = compose("inspect_boot", str(text), {"since": iso(since)})
     try:
-        said = run_script(context, lines, INSPECT_SECONDS)
+        return run_guest_text(context, BootState, str(text), INSPECT_SECONDS, since=iso(since))
     except PatchFleetError as error:
         if error.outcome != "failed":
             raise
         context.report_progress(f"its reboots are not known: {error.reason}")
         return None
-    starts = said.get("boots")
-    return Uptime(
-        time=parse_iso(said["time"]),
-        boot_time=parse_iso(said["boot_time"]),
-        starts=None if starts is None else len(starts),
-        services=frozenset(said["services"]),
-    )
 
 
-def count(context: OperationContext, before: Uptime | None) -> Uptime | None:
+def count(context: OperationContext, before: BootState | None) -> BootState | None:
     """Learn how often it rebooted since; returns what it is like now, if that is known and it has rebooted."""
     now = read_boot_state(context, before.time) if before else None
     if before is None or now is None:
@@ -67,7 +48,7 @@ def count(context: OperationContext, before: Uptime | None) -> Uptime | None:
     return now if rebooted else None
 
 
-def refuse_missing_services(context: OperationContext, before: Uptime | None, now: Uptime | None) -> None:
+def refuse_missing_services(context: OperationContext, before: BootState | None, now: BootState | None) -> None:
     """After a reboot, wait until the services run that ran before.
 
     Raises:

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from .._base.errors import PatchFleetError
 from .._host.guest_scripts import run_guest_script
 from .._host.servicing import servicing
+from .._host.update_answers import RebuiltComponents, RemovedCache, RepairedServices, ResetCache
 from .._operation.context import OperationContext
 from .hresults import METADATA, Cause, advice_on
 
@@ -29,23 +30,49 @@ def _tried(context: OperationContext) -> list[str]:
     return list(context.updated_facts.get("repaired") or before or [])
 
 
-def repair(context: OperationContext, cause: Cause, **values: Any) -> tuple[str, ...]:
-    """Carry out the repair of a cause; returns what was repaired, which is in the report, too."""
+def repair(context: OperationContext, cause: Cause, services: Sequence[str] = ()) -> tuple[str, ...]:
+    """Carry out the repair of a cause; returns what was repaired, which is in the report, too.
+
+    Args:
+        context: of the operation.
+        cause: one with a repair.
+        services: names of the services that do not work, for the cause SERVICE.
+    """
     context.report_progress(f"{cause.sentence.lower()}: {str(cause.repair).replace('_', ' ')}")
-    if cause.repair == "reset_update_cache":
-        values["catroot2"] = cause is METADATA  # Microsoft advises a new one only for this cause
-    if cause.repair == "repair_components":
-        with servicing(context):
-            answer = run_guest_script(context, cause.repair, REBUILD_SECONDS)
-    else:
-        answer = run_guest_script(context, str(cause.repair), REPAIR_SECONDS, **values)
-    done = tuple(_message(answer)) or (str(cause.repair),)
-    context.update_facts(repaired=list(done), old_cache=list(answer.get("renamed") or ()))
+    done, old_cache = REPAIRS[str(cause.repair)](context, cause, services)
+    context.update_facts(repaired=list(done), old_cache=list(old_cache))
     return done
 
 
-def _message(answer: dict[str, Any]) -> list[str]:
-    return [f"service {service['name']}" for service in answer.get("repaired") or ()]
+def _repair_services(
+    context: OperationContext, _cause: Cause, services: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    answer = run_guest_script(context, RepairedServices, REPAIR_SECONDS, services=list(services))
+    return tuple(f"service {service.name}" for service in answer.services) or ("repair_services",), ()
+
+
+def _reset_update_cache(
+    context: OperationContext, cause: Cause, _services: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Microsoft advises new signature catalogs (catroot2) only for invalid metadata."""
+    answer = run_guest_script(context, ResetCache, REPAIR_SECONDS, catroot2=cause is METADATA)
+    return ("reset_update_cache",), answer.renamed
+
+
+def _repair_components(
+    context: OperationContext, _cause: Cause, _services: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    with servicing(context):
+        run_guest_script(context, RebuiltComponents, REBUILD_SECONDS)
+    return ("repair_components",), ()
+
+
+REPAIRS = {
+    "repair_services": _repair_services,
+    "reset_update_cache": _reset_update_cache,
+    "repair_components": _repair_components,
+}
+"""What each repair does; returns what was repaired and the folders that it kept of the old cache."""
 
 
 def remove_backup(context: OperationContext) -> None:
@@ -53,7 +80,7 @@ def remove_backup(context: OperationContext) -> None:
     if not _old_cache(context):
         return
     try:
-        left = run_guest_script(context, "remove_old_update_cache", REPAIR_SECONDS)["left"]
+        left = run_guest_script(context, RemovedCache, REPAIR_SECONDS).left
     except PatchFleetError as error:
         if error.outcome != "failed":
             raise

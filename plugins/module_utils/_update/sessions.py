@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._base.errors import Deferred, PatchFleetError
+from .._host.answers import SentMessage, Sessions
 from .._host.guest_scripts import run_guest_script
 from .._operation.context import OperationContext
 
@@ -55,7 +56,7 @@ def _first_count(context: OperationContext) -> int:
 
 
 def _count(context: OperationContext) -> int:
-    count = int(run_guest_script(context, "inspect_sessions", INSPECT_SECONDS)["sessions"])
+    count = run_guest_script(context, Sessions, INSPECT_SECONDS).sessions
     context.update_facts(sessions=count)
     return count
 
@@ -80,18 +81,16 @@ def _wait(context: OperationContext, count: int) -> int:
 
 def _send_message(context: OperationContext) -> dict[str, Any]:
     """A message that cannot be shown is no reason to leave the host unpatched."""
-    message = context.params["text"]
-    if not message or context.check_mode:
-        return {"changed": bool(message), "sessions": None}
+    text = context.params["text"]
+    if not text or context.check_mode:
+        return {"changed": bool(text), "sessions": None}
     try:
-        message = run_guest_script(
-            context, "send_session_message", INSPECT_SECONDS, message=message, seconds=MESSAGE_SHOWN_SECONDS
-        )
+        message = run_guest_script(context, SentMessage, INSPECT_SECONDS, message=text, seconds=MESSAGE_SHOWN_SECONDS)
     except PatchFleetError as error:
         if error.outcome != "failed":
             raise
         context.report_progress(f"people could not be told: {error.reason}")
         return {"changed": False, "sessions": None}
-    if message["sent"]:
-        context.report_progress(f"{are_logged_on(message['sessions'])}, and told of what comes")
-    return {"changed": bool(message["sent"]), "sessions": message["sessions"]}
+    if message.sent:
+        context.report_progress(f"{are_logged_on(message.sessions)}, and told of what comes")
+    return {"changed": bool(message.sent), "sessions": message.sessions}

@@ -15,8 +15,9 @@ from typing import Any
 
 from .._base.clock import iso
 from .._base.errors import PatchFleetError
-from .._host.guest_scripts import run_guest_script
-from .._host.servicing import diagnose_overrun
+from .._host.guest_scripts import has_script
+from .._host.servicing import diagnose_overrun, is_quiet, servicing_state
+from .._host.update_answers import ServicingState
 from .._operation.channel import HostConnection, Scan
 from .._operation.context import OperationContext
 from .patch_baseline import search_failed
@@ -24,7 +25,6 @@ from .patch_baseline import search_failed
 CATEGORIES = ("CriticalUpdates", "SecurityUpdates")
 """What AWS-DefaultPatchBaseline approves, as far as Windows knows it: it tells classes, not severities."""
 SEARCH_TIMEOUT_SECONDS = 3600.0
-ASK_SECONDS = 300
 
 
 def install(context: OperationContext, connection: HostConnection) -> None:
@@ -53,10 +53,10 @@ def _reboot_if_pending(context: OperationContext, connection: HostConnection) ->
 
 def _pending_reboots(context: OperationContext) -> list[str]:
     """What waits for one by the host's own word; a scan alone does not ask, as Patch Manager's does not."""
-    if "servicing_state" not in context.params.get("scripts", {}):
+    if not has_script(context, ServicingState):
         return []
     try:
-        return list(run_guest_script(context, "servicing_state", ASK_SECONDS)["pending_reboot"])
+        return list(servicing_state(context).pending_reboot)
     except PatchFleetError as error:
         if error.outcome != "failed":
             raise
@@ -99,7 +99,7 @@ def _trouble(call: Callable[[], dict[str, Any]]) -> str | None:
 def _is_quiet(context: OperationContext) -> bool | None:
     """True once the host answers and installs nothing."""
     try:
-        return True if not run_guest_script(context, "servicing_state", ASK_SECONDS)["installing"] else None
+        return is_quiet(context, str(context.params["instance_id"])) or None
     except PatchFleetError as error:
         if error.outcome != "failed":
             raise

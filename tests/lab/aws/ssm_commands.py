@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lab.agent import REBOOT_EXIT_CODE, Execution, Outcome
+from lab.aws import ssm_output
 from lab.aws.errors import AwsError, not_implemented, validation
 from lab.aws.request import Operation, Request, Result, page
 from lab.aws.ssm_documents import APPLY_PLAYBOOKS, PATCH_BASELINE, find_document
@@ -26,7 +27,6 @@ MAX_IDS = 50
 MAX_COMMENT = 100
 TIMEOUT_SECONDS = (30, 2_592_000)
 DEFAULT_TIMEOUT_SECONDS = 3600
-STDOUT_CHARACTERS, STDERR_CHARACTERS, LISTED_CHARACTERS = 24_000, 8_000, 2_500
 # The exit code with which a script ends the document well (SSM user guide, "Managing exit codes").
 END_WELL = 168
 
@@ -197,7 +197,7 @@ def list_commands(request: Request) -> Result:
 
 
 def list_command_invocations(request: Request) -> Result:
-    """With ``Details`` each has its plugins, and the first 2,500 characters of their output."""
+    """With ``Details`` each has its plugins, and at most 2,500 bytes of their output."""
     since = _invoked_after(request)
     wanted, node = request.params.get("CommandId"), request.params.get("InstanceId")
     found = [
@@ -252,8 +252,8 @@ def get_command_invocation(request: Request) -> Result:
         "ExecutionEndDateTime": _iso(shown.ended_at),
         "Status": shown.status if ran else "Success",
         "StatusDetails": _spaced(shown.details) if ran else "Success",
-        "StandardOutputContent": shown.stdout[:STDOUT_CHARACTERS] if ran else _skipped(plugin),
-        "StandardErrorContent": shown.stderr[:STDERR_CHARACTERS] if ran else "",
+        "StandardOutputContent": ssm_output.stdout(shown.stdout) if ran else _skipped(plugin),
+        "StandardErrorContent": ssm_output.stderr(shown.stderr) if ran else "",
         "CloudWatchOutputConfig": command.order.cloudwatch,
     }
 
@@ -335,9 +335,6 @@ def _plugins(command: Command, shown: Progress) -> list[dict[str, Any]]:
     if shown.started_at is None:
         return []
     first, *others = command.order.document.steps
-    output = shown.stdout
-    if shown.stderr:
-        output += f"\n----------ERROR-------\n{shown.stderr}"
     times = {"ResponseStartDateTime": shown.started_at}
     if shown.ended_at:
         times["ResponseFinishDateTime"] = shown.ended_at
@@ -346,7 +343,7 @@ def _plugins(command: Command, shown: Progress) -> list[dict[str, Any]]:
         "Status": shown.status,
         "StatusDetails": shown.details,
         "ResponseCode": shown.exit_code,
-        "Output": output[:LISTED_CHARACTERS],
+        "Output": ssm_output.joined(shown.stdout, shown.stderr),
         **times,
     }
     skipped = [

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lab.agent import Execution, Outcome
 from lab.aws.faults import RATE_EXCEEDED
 from lab.aws.ssm_documents import Document
+from lab.aws.ssm_output import with_failure
 from lab.lagged import Lag, Lagged
 from lab.sim import Simulation, Steps, Timer
 
@@ -31,6 +32,9 @@ ENDS_AT_ONCE = (*NEVER_RAN, "Undeliverable")
 RUNS_ALL_THE_SAME = "DeliveryTimedOutButRuns"
 LATE_DELIVERY_SECONDS = 120.0
 NO_RESPONSE_CODE = -1
+KILLED_EXIT_CODE = 137
+# So long after SendCommand the service says that a node which it does not reach is being tried again.
+DELAYED_AFTER_SECONDS = 30.0
 
 Work = Callable[["Invocation", Execution], Steps[Outcome]]
 
@@ -109,7 +113,12 @@ class Invocation:
             return
         self._delivery = sim.at(given_up_at, self._not_delivered)
         sim.at(self.command.expires_at, self._expire)
+        sim.after(DELAYED_AFTER_SECONDS, self._delay)
         self.host.agent.submit(self)
+
+    def _delay(self) -> None:
+        if self.now.status == "Pending" and not self.host.agent.connected:
+            self._become(status="Delayed", details="Delayed")
 
     def _fail(self, details: str) -> None:
         if not self.done:
@@ -168,17 +177,24 @@ class Invocation:
     def ended(self, outcome: Outcome) -> None:
         if self.done:
             return
-        status = "Failed" if outcome.exit_code else "Success"
-        self._end(status, status, exit_code=outcome.exit_code, stdout=outcome.stdout, stderr=outcome.stderr)
+        code = outcome.exit_code
+        status = "Failed" if code else "Success"
+        stderr = with_failure(outcome.stderr, code) if code else outcome.stderr
+        self._end(status, status, exit_code=code, stdout=outcome.stdout, stderr=stderr)
         self.command.output(self)
+
+    def worker_died(self) -> None:
+        """The agent's document worker is gone: a failure without output, whatever became of the program."""
+        if not self.done:
+            self._end("Failed", "Failed", exit_code=1)
 
     def timed_out(self) -> None:
         if not self.done:
-            self._end("TimedOut", "ExecutionTimedOut")
+            self._end("TimedOut", "ExecutionTimedOut", exit_code=KILLED_EXIT_CODE)
 
     def cancelled(self) -> None:
         if not self.done:
-            self._end("Cancelled", "Cancelled")
+            self._end("Cancelled", "Cancelled", exit_code=KILLED_EXIT_CODE)
 
     def _end(self, status: str, details: str, **output: Any) -> None:
         if self._delivery:
@@ -256,7 +272,7 @@ class Command:
             return "Cancelled"
         shown = self._shown(at)
         states = [one.status for one in shown]
-        if set(states) == {"Pending"}:
+        if set(states) <= {"Pending", "Delayed"}:
             return "Pending"
         if not set(states) <= set(DONE):
             return "Cancelling" if self.cancelling else "InProgress"

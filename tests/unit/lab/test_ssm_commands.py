@@ -11,29 +11,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from conftest import MakeLab
-from lab import scripts_model
 from lab.agent import Outcome
-from lab.sim import Steps
-from lab.world import Host
-from virtual_lab import UPDATE, VirtualLab, error_of, script
+from virtual_lab import UPDATE, VirtualLab, error_of, programs, script
 
 
 def _sent(lab: VirtualLab, command: str) -> list[str]:
     invocations = lab.ssm.list_command_invocations(CommandId=command)["CommandInvocations"]
     return sorted(invocation["InstanceId"] for invocation in invocations)
-
-
-def _programs(monkeypatch: pytest.MonkeyPatch, *outcomes: Outcome, seconds: float = 10) -> list[str]:
-    """PowerShell ends with these outcomes, one after the other, the last for ever; returns who ran it."""
-    ran: list[str] = []
-
-    def run(host: Host, _text: str, _unknown: object, _logon: object) -> Steps[Outcome]:
-        ran.append(host.name)
-        yield seconds
-        return outcomes[min(len(ran), len(outcomes)) - 1]
-
-    monkeypatch.setattr(scripts_model, "run", run)
-    return ran
 
 
 # ---- to whom
@@ -136,7 +120,7 @@ def test_a_new_command_is_not_seen_at_first(make_lab: MakeLab) -> None:
 
 def test_the_states_of_an_invocation(make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = make_lab({"name": "a"})
-    _programs(monkeypatch, Outcome(1, "out", "err"))
+    programs(monkeypatch, Outcome(1, "out", "err"))
     command = lab.send("a")
     assert lab.invocation(command, "a")["Status"] == "Pending"
     assert lab.invocation(command, "a")["ResponseCode"] == -1
@@ -145,14 +129,17 @@ def test_the_states_of_an_invocation(make_lab: MakeLab, monkeypatch: pytest.Monk
     lab.run_for(10)
     ended = lab.invocation(command, "a")
     assert (ended["Status"], ended["ResponseCode"]) == ("Failed", 1)
-    assert (ended["StandardOutputContent"], ended["StandardErrorContent"]) == ("out", "err")
+    told = "err\nfailed to run commands: exit status 1"
+    assert (ended["StandardOutputContent"], ended["StandardErrorContent"]) == ("out", told)
 
 
 def test_what_is_not_delivered_in_time(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a", "agent": "stale"})
     command = lab.send("a", TimeoutSeconds=60)
-    lab.run_for(59)
+    lab.run_for(29)
     assert lab.details(command, "a") == "Pending"
+    lab.run_for(30)
+    assert (lab.invocation(command, "a")["Status"], lab.details(command, "a")) == ("Delayed", "Delayed")
     lab.run_for(2)
     assert lab.details(command, "a") == "DeliveryTimedOut"
     told = lab.invocation(command, "a")
@@ -173,7 +160,7 @@ def test_a_node_that_goes_before_delivery_is_undeliverable_and_no_error(make_lab
 
 def test_the_run_time_is_the_documents_own(make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = make_lab({"name": "a"})
-    _programs(monkeypatch, Outcome(0), seconds=500)
+    programs(monkeypatch, Outcome(0), seconds=500)
     parameters = {"commands": script("probe"), "executionTimeout": ["100"]}
     command = lab.send("a", parameters=parameters, TimeoutSeconds=60)
     sent = lab.ssm.list_commands(CommandId=command)["Commands"][0]
@@ -187,7 +174,7 @@ def test_if_the_agent_dies_the_invocation_stays_in_progress_until_its_timeout(
     make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab = make_lab({"name": "a"}, events=[{"at_seconds": 5, "host": "a", "do": "agent_dies"}])
-    _programs(monkeypatch, Outcome(0))
+    programs(monkeypatch, Outcome(0))
     command = lab.send("a", parameters={"commands": script("probe"), "executionTimeout": ["600"]}, TimeoutSeconds=60)
     lab.run_for(655)
     assert lab.details(command, "a") == "InProgress"
@@ -201,7 +188,7 @@ def test_an_agent_that_returns_tells_how_it_ended(make_lab: MakeLab, monkeypatch
         {"at_seconds": 100, "host": "a", "do": "agent_returns"},
     ]
     lab = make_lab({"name": "a"}, events=events)
-    _programs(monkeypatch, Outcome(0))
+    programs(monkeypatch, Outcome(0))
     command = lab.send("a")
     lab.run_for(90)
     assert lab.details(command, "a") == "InProgress"
@@ -211,7 +198,7 @@ def test_an_agent_that_returns_tells_how_it_ended(make_lab: MakeLab, monkeypatch
 
 def test_five_commands_at_once_on_one_node(make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = make_lab({"name": "a"})
-    _programs(monkeypatch, Outcome(0), seconds=100)
+    programs(monkeypatch, Outcome(0), seconds=100)
     commands = [lab.send("a") for _number in range(6)]
     lab.run_for(50)
     assert sorted(lab.details(command, "a") for command in commands) == ["InProgress"] * 5 + ["Pending"]
@@ -223,7 +210,7 @@ def test_the_first_failure_terminates_what_no_node_has_taken(
     make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab = make_lab({"name": "n-{1..4}"})
-    ran = _programs(monkeypatch, Outcome(1))
+    ran = programs(monkeypatch, Outcome(1))
     names = [f"n-{number}" for number in range(1, 5)]
     command = lab.send(*names, MaxConcurrency="1")
     lab.run_for(60)
@@ -236,7 +223,7 @@ def test_the_first_failure_terminates_what_no_node_has_taken(
 
 def test_cancelling(make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = make_lab({"name": "a"}, {"name": "deaf", "agent": "stale"})
-    _programs(monkeypatch, Outcome(0), seconds=500)
+    programs(monkeypatch, Outcome(0), seconds=500)
     command = lab.send("a", "deaf")
     lab.run_for(10)
     lab.ssm.cancel_command(CommandId=command)
@@ -250,7 +237,7 @@ def test_cancelling(make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_exit_3010_reboots_and_runs_the_same_step_again(make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = make_lab({"name": "a"})
-    ran = _programs(monkeypatch, Outcome(3010), Outcome(3010), Outcome(0, "done"))
+    ran = programs(monkeypatch, Outcome(3010), Outcome(3010), Outcome(0, "done"))
     command = lab.send("a")
     lab.run_for(100)
     assert lab.details(command, "a") == "InProgress"
@@ -264,7 +251,7 @@ def test_a_script_that_reboots_in_an_installation_cuts_it_off(
     make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab = make_lab({"name": "a", "updates": [UPDATE]})
-    _programs(monkeypatch, Outcome(3010), Outcome(0))
+    programs(monkeypatch, Outcome(3010), Outcome(0))
     lab.start_patch("a")
     lab.run_for(100)
     lab.send("a")
@@ -277,7 +264,7 @@ def test_exit_codes_that_end_the_document(
     make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch, code: int, status: str
 ) -> None:
     lab = make_lab({"name": "a"})
-    _programs(monkeypatch, Outcome(code))
+    programs(monkeypatch, Outcome(code))
     command = lab.send("a")
     lab.run_for(60)
     assert lab.details(command, "a") == status
@@ -290,23 +277,36 @@ def test_a_script_for_windows_is_no_script_for_linux(make_lab: MakeLab) -> None:
     assert lab.details(command, "penguin") == "InvalidPlatform"
 
 
-# ---- what is told of it
+def test_a_command_whose_document_worker_is_killed_fails_without_output_and_its_program_goes_on(
+    make_lab: MakeLab,
+) -> None:
+    lab = make_lab({"name": "a", "updates": [UPDATE]})
+    command = lab.start_patch("a")
+    lab.run_for(100)
+    lab.play.world.hosts["a"].agent.lose_workers()
+    lab.run_for(1)
+    told = lab.invocation(command, "a", "PatchWindows")
+    assert (told["Status"], told["ResponseCode"]) == ("Failed", 1)
+    assert (told["StandardOutputContent"], told["StandardErrorContent"]) == ("", "")
+    assert lab.play.world.hosts["a"].guest.updates.installing
+    lab.run_for(1000)
+    assert (lab.truth("a")["installed"], lab.truth("a")["reboots"]) == (["KB5031361"], 0)
+    assert lab.invocation(command, "a", "PatchWindows")["Status"] == "Failed"
+    assert lab.details(lab.send("a"), "a") == "Pending"
 
 
-def test_the_head_of_long_output_is_kept(make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_killed_has_the_exit_code_of_a_kill(make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = make_lab({"name": "a"})
-    _programs(monkeypatch, Outcome(0, "o" * 30_000, "e" * 30_000))
-    logs = {"CloudWatchOutputEnabled": True, "CloudWatchLogGroupName": "/aws/ssm/patch-manager"}
-    command = lab.send("a", CloudWatchOutputConfig=logs)
+    programs(monkeypatch, Outcome(0), seconds=500)
+    slow = lab.send("a", parameters={"commands": script("probe"), "executionTimeout": ["60"]})
+    unwanted = lab.send("a")
+    lab.run_for(10)
+    lab.ssm.cancel_command(CommandId=unwanted)
     lab.run_for(60)
-    told = lab.invocation(command, "a")
-    assert len(told["StandardOutputContent"]) == 24_000
-    assert len(told["StandardErrorContent"]) == 8_000
-    listed = lab.ssm.list_command_invocations(CommandId=command, Details=True)["CommandInvocations"][0]
-    assert len(listed["CommandPlugins"][0]["Output"]) == 2_500
-    stream = f"{command}/{lab.id('a')}/aws-runPowerShellScript/stdout"
-    events = lab.client("logs").get_log_events(logGroupName="/aws/ssm/patch-manager", logStreamName=stream)["events"]
-    assert "".join(event["message"] for event in events) == "o" * 30_000
+    assert [lab.invocation(command, "a")["ResponseCode"] for command in (slow, unwanted)] == [137, 137]
+
+
+# ---- what is told of it
 
 
 def test_without_details_there_are_no_plugins(make_lab: MakeLab) -> None:

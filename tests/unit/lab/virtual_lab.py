@@ -12,16 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 import yaml
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from lab import scripts_model
+from lab.agent import Outcome
 from lab.aws.http import HttpServer
 from lab.aws.moto_logs import MotoLogs
 from lab.aws.moto_tables import MotoTables
 from lab.clock import VirtualClock
 from lab.play import Play
 from lab.scenario import load
+from lab.sim import Steps
+from lab.world import Host
 
 REGION = "eu-central-1"
 ACCESS_KEY = "ASIAVIRTUAL"
@@ -169,3 +174,16 @@ def error_of(call: Any, **params: Any) -> str:
     except ClientError as error:
         return str(error.response["Error"]["Code"])
     raise AssertionError("the call did not fail")
+
+
+def programs(monkeypatch: pytest.MonkeyPatch, *outcomes: Outcome, seconds: float = 10) -> list[str]:
+    """PowerShell ends with these outcomes, one after the other, the last for ever; returns who ran it."""
+    ran: list[str] = []
+
+    def run(host: Host, _text: str, _unknown: object, _logon: object) -> Steps[Outcome]:
+        ran.append(host.name)
+        yield seconds
+        return outcomes[min(len(ran), len(outcomes)) - 1]
+
+    monkeypatch.setattr(scripts_model, "run", run)
+    return ran

@@ -247,9 +247,37 @@ class Outcome:
     seconds: float = 0.0
 
 
+TYPICAL: dict[str, dict[str, Any]] = {
+    "measure_disk": {"free_gib": 30.0, "partition_gib": 60.0, "extendable_gib": 0.0, "blocked_by": None},
+    "inspect_boot": {"time": "2026-11-14T22:00:00Z", "boot_time": "2026-11-01T22:00:00Z", "boots": [], "services": []},
+    "inspect_windows_update": {
+        "services": [],
+        "agent": {"ok": True, "hresult": None, "message": None},
+        "search": {"ok": True, "hresult": None, "message": None},
+        "pending_reboot": [],
+        "update_source": {"kind": "microsoft", "url": None, "proxy": None},
+        "sessions": 0,
+        "installing": False,
+    },
+    "servicing_state": {"installing": False, "pending_reboot": [], "processes": [], "cpu_seconds": 0.0},
+    "repair_components": {"restore_health": "repaired", "system_files": 0},
+    "reset_update_cache": {"renamed": []},
+    "repair_services": {"repaired": []},
+    "missing_update_sizes": {"count": 0, "updates": []},
+    "extend_partition": {"partition_gib": 60.0},
+}
+"""What scripts answer where a test does not say it."""
+
+
+def answer_of(script: str, data: dict[str, Any]) -> str:
+    """The document that a script prints, with typical values where the test does not say them."""
+    values = {**TYPICAL.get(script, {}), **data}
+    return json.dumps({"patchfleet": 1, "script": script, "ok": True, "data": values, "error": None})
+
+
 def said(script: str, **data: Any) -> Outcome:
     """A script that answers with data."""
-    return Outcome(stdout=json.dumps({"patchfleet": 1, "script": script, "ok": True, "data": data, "error": None}))
+    return Outcome(stdout=answer_of(script, data))
 
 
 def complained(script: str, category: str, message: str, hresult: str | None = None) -> Outcome:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import ansible.template
 import pytest
 from ansible.errors import AnsibleError
 from ansible.utils.display import Display
@@ -25,7 +26,7 @@ from ansible_collections.patchfleet.windows.plugins.action import (
     patch_settings,
     system_drive_space,
 )
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation, OperationContext
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _controller_operation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
@@ -63,7 +64,13 @@ class SomeAction(ControllerOperation):
 
 
 def action(
-    kind: Any, *, delegate_to: str | None = None, check_mode: bool = False, task_path: str = OURS, **args: Any
+    kind: Any,
+    *,
+    delegate_to: str | None = None,
+    check_mode: bool = False,
+    task_path: str = OURS,
+    manager: Any = None,
+    **args: Any,
 ) -> Any:
     task = SimpleNamespace(
         action="patchfleet.windows.some_step",
@@ -74,6 +81,8 @@ def action(
         diff=False,
         no_log=False,
         get_path=lambda: task_path,
+        get_play=lambda: None,
+        get_variable_manager=lambda: manager,
     )
     connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="unused"))
     return kind(
@@ -199,15 +208,42 @@ def test_a_line_of_progress_has_the_clocks_time_in_utc(monkeypatch: pytest.Monke
 # patch_settings
 
 
-def settings_seen(**variables: Any) -> Any:
-    task_vars = {"ansible_forks": 20, "inventory_hostname": "x", **variables}
-    return action(patch_settings.ActionModule).prepare({"variables": {}, "forks": 5, "partial": False}, task_vars)
+def template(text: str) -> str:
+    """A text of a playbook or inventory; from ansible-core 2.19 on only such a text is rendered."""
+    trusted: str = getattr(ansible.template, "trust_as_template", str)(text)
+    return trusted
+
+
+class Manager:
+    """ansible-core's variable manager, with these variables by host."""
+
+    def __init__(self, of_hosts: dict[str, dict[str, Any]], of_play: dict[str, Any] | None = None) -> None:
+        self._of_hosts, self._of_play = of_hosts, of_play or {}
+        self._inventory = SimpleNamespace(get_host=lambda name: name)
+
+    def get_vars(self, host: str | None = None, **_other: Any) -> dict[str, Any]:
+        return self._of_hosts[host] if host else self._of_play
+
+
+def settings_seen(of_hosts: dict[str, dict[str, Any]] | None = None, **variables: Any) -> Any:
+    hosts = of_hosts or {"x": variables}
+    task_vars = {"ansible_forks": 20, "inventory_hostname": "x", "ansible_play_hosts_all": list(hosts), **variables}
+    plugin = action(patch_settings.ActionModule, manager=Manager(hosts))
+    return plugin.prepare({"variables": {}, "forks": 5, "partial": False}, task_vars)
 
 
 def test_the_plays_variables_are_read_with_their_templates() -> None:
-    seen = settings_seen(patch_batch_size="{{ batch }}", patch__run_id="internal", other="x", patch_sesions="warn")
-    assert seen["variables"] == {"patch_batch_size": "7", "patch_sesions": "warn"}
+    of_host = {"patch_batch_size": "{{ batch }}", "patch__run_id": "internal", "batch": "7"}
+    seen = settings_seen({"x": of_host}, patch_batch_size="{{ batch }}", patch__run_id="internal", other="x")
+    assert seen["variables"] == {"patch_batch_size": "7"}
     assert seen["forks"] == 20
+
+
+def test_the_variables_of_each_host_are_read_with_its_own_templates() -> None:
+    of_hosts = {"a": {"patch_free_gib": template("{{ room }}"), "room": 30, "other": 1}, "b": {"patch_free_gib": 40}}
+    assert settings_seen(of_hosts)["host_variables"] == {"a": {"patch_free_gib": 30}, "b": {"patch_free_gib": 40}}
+    with pytest.raises(InvalidOption, match=r"patch_free_gib: .* cannot be rendered for c: .*nowhere"):
+        settings_seen({**of_hosts, "c": {"patch_free_gib": template("{{ nowhere }}")}})
 
 
 SLICED = {"awx_workflow_job_id": 41, "awx_workflow_job_name": "Patch", "awx_job_template_name": "Patch"}
@@ -227,10 +263,10 @@ def test_a_slice_of_a_job_is_known_by_its_workflow_job(job: dict[str, Any], whos
 
 
 def test_a_variable_that_nobody_knows_is_found_at_every_host_of_the_play() -> None:
-    hostvars = {"a": {"patch_free_gib": 30, "patch__host": {}}, "b": {"patch_fre_gib": 30}}
-    assert settings_seen(ansible_play_hosts_all=["a"], hostvars=hostvars)["forks"] == 20
+    known = {"a": {"patch_free_gib": 30, "patch__host": {}}}
+    assert settings_seen(known)["forks"] == 20
     with pytest.raises(PatchFleetError, match=r"no variable patch_fre_gib\. Did you mean patch_free_gib"):
-        settings_seen(ansible_play_hosts_all=["a", "b"], hostvars=hostvars)
+        settings_seen({**known, "b": {"patch_fre_gib": 30}})
 
 
 def test_an_ansible_core_that_is_too_old_is_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -195,7 +195,7 @@ def test_no_credentials_are_told_with_the_ways_to_give_them(stage: Stage, error:
 
 def test_any_other_trouble_of_botocore_is_told_with_the_call(stage: Stage) -> None:
     stage.account.on("describe_instances", botocore.exceptions.ParamValidationError(report="Unknown parameter"))
-    with pytest.raises(PatchFleetError, match=r"ec2 describe_instances: .+\nUnknown parameter") as caught:
+    with pytest.raises(PatchFleetError, match=r"ec2 describe_instances: .+ Unknown parameter") as caught:
         stage.aws.read(EC2).describe_instances()
     assert caught.value.code == "aws_client"
 

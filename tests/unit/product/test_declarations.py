@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 from pathlib import Path
@@ -172,3 +173,15 @@ def test_every_script_that_a_role_names_is_there() -> None:
         for other, name in re.findall(r"(?:dirname \}\}/(\w+)/)?files/(\w+\.ps1)", path.read_text())
     }
     assert {(path.parents[1].name, path.name) for path in SCRIPTS} == named
+
+
+# JSON
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "plugins").rglob("*.py")), ids=lambda path: path.stem)
+def test_no_number_that_is_none_gets_into_json(path: Path) -> None:
+    """Python writes NaN and Infinity, which other readers of JSON refuse (RFC 8259, section 6)."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"json.dumps", "json.dump"}:
+            keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+            assert keywords.get("allow_nan") == "False", f"line {node.lineno}"

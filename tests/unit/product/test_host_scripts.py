@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text
+from ansible_collections.patchfleet.windows.plugins.module_utils._host.answers import GUEST_CODES
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts import (
     PROBE,
     compose,
@@ -25,11 +28,11 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts i
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_script import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.channel import ScriptOutput
 
-from .fakes import ID, Outcome, complained, said
+from .fakes import ID, Outcome, complained
 from .stage import Stage
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
@@ -38,6 +41,11 @@ HARMLESS = re.compile(r"\$PatchFleetInput = '[A-Za-z0-9+/=]*'")
 
 def ended(stdout: str = "", stderr: str = "", details: str = "Success") -> ScriptOutput:
     return ScriptOutput(details, details, stdout, stderr)
+
+
+def said(script: str, **data: Any) -> Outcome:
+    """An answer with exactly this data."""
+    return Outcome(stdout=json.dumps({"patchfleet": 1, "script": script, "ok": True, "data": data, "error": None}))
 
 
 def trouble(output: ScriptOutput) -> PatchFleetError:
@@ -130,6 +138,55 @@ def test_an_hresult_that_the_message_names_is_not_named_twice() -> None:
     assert error.reason == "Exception from HRESULT: 0X8024402C"
 
 
+@pytest.mark.parametrize("category", ["unreachable", "command_timeout", "agent_lost", "keep_tag", "\x1b[31m", 7, None])
+def test_a_host_cannot_choose_a_reason_code_that_is_not_a_scripts(category: Any) -> None:
+    """The codes of transport, leases and policies decide about other hosts, too."""
+    document = {"patchfleet": 1, "script": "measure_disk", "ok": False, "error": {"category": category, "message": "m"}}
+    assert trouble(ended(json.dumps(document))).code == "script_failed"
+
+
+def test_the_reason_codes_that_a_host_may_choose_are_those_of_the_scripts() -> None:
+    root = Path(__file__).parents[3]
+    texts = [path.read_text() for path in [*root.glob("roles/*/files/*.ps1"), *root.glob("plugins/**/*.ps1")]]
+    used = {
+        code
+        for text in texts
+        for found in re.findall(r"New-PatchFleet(?:Error|Failure) '([a-z_]+)'|\"category\": \"([a-z_]+)\"", text)
+        for code in found
+        if code
+    }
+    assert used - GUEST_CODES == {"category"}  # the name of the argument, in a comment
+
+
+def test_control_characters_of_a_host_reach_nobody() -> None:
+    text = "\x1b[31mred\x1b]0;title\x07\nfatal: [other]: FAILED! \u202e\u2066"
+    assert parse("measure_disk", ended(said("measure_disk", **{text: [text]}).stdout)) == {
+        clean_text(text): [clean_text(text)]
+    }
+    for error in (
+        trouble(ended(complained("measure_disk", "no_room", text).stdout)),
+        trouble(ended(stderr=text, details="Failed")),
+    ):
+        assert error.reason == clean_text(error.reason)
+        assert "\x1b" not in error.reason
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        ('{"free_gib": NaN}', "script_failed"),
+        ('{"free_gib": Infinity}', "script_failed"),
+        ('{"free_gib": 1e999}', "invalid_answer"),
+        ("[" * 10_000 + "]" * 10_000, "script_failed"),
+        ("[" * 500 + "]" * 500, "invalid_answer"),
+    ],
+    ids=["nan", "infinity", "too_large", "no_end_of_depth", "deep"],
+)
+def test_what_is_no_json_of_a_script_is_refused(data: str, code: str) -> None:
+    document = '{"patchfleet": 1, "script": "measure_disk", "ok": true, "error": null, "data": ' + data + "}"
+    assert trouble(ended(document)).code == code
+
+
 def test_an_error_without_words_is_still_a_sentence() -> None:
     document = '{"patchfleet": 1, "script": "measure_disk", "ok": false, "data": null, "error": null}'
     error = trouble(ended(document))
@@ -171,7 +228,7 @@ def run(stage: Stage, *, check_mode: bool = False, **params: Any) -> dict[str, A
 
 
 def test_a_script_is_run_through_run_command_with_its_own_time_limit(stage: Stage) -> None:
-    stage.guest.answers("measure_disk", {"free_gib": 12.5})
+    stage.guest.on("measure_disk", said("measure_disk", free_gib=12.5))
     assert run(stage, input={"drive": "C:"}, timeout_seconds=900) == {"changed": False, "data": {"free_gib": 12.5}}
     (call,) = stage.account.of("send_command")
     assert call.params["DocumentName"] == "AWS-RunPowerShellScript"
@@ -188,13 +245,15 @@ def test_a_script_that_was_not_delivered_is_sent_again(stage: Stage) -> None:
     ("name", "changed"), [("clean_disk", True), ("measure_disk", False), ("probe", False), ("update_history", False)]
 )
 def test_what_only_reads_changes_nothing_and_runs_in_check_mode(stage: Stage, name: str, changed: bool) -> None:
-    stage.guest.answers(name, {})
+    stage.guest.on(name, said(name))
     assert run(stage, name=name)["changed"] is changed
     assert run(stage, check_mode=True, name=name)["changed"] is changed
     assert len(stage.account.of("send_command")) == (1 if changed else 2)
 
 
-def test_a_template_in_the_input_is_refused(stage: Stage) -> None:
+def test_what_cannot_be_sent_is_refused(stage: Stage) -> None:
+    with pytest.raises(InvalidOption, match="finite"):
+        run(stage, input={"free": float("nan")})
     with pytest.raises(PatchFleetError, match=r"^input\.services: "):
         run(stage, input={"services": ["{{ssm:secret}}"]})
     assert stage.account.calls == []

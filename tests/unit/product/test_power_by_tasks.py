@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +19,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.manage
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.channels import open_channel
 
-from .fakes import ID, NODE_ID, START, moment
+from .fakes import ID, NODE_ID, START, answer_of, moment
 from .stage import RUN, Stage, a_host
 
 SKEW = 86400.0  # the host's own clock is a day fast
@@ -53,7 +52,7 @@ class Hall:
         elif name == "servicing_state":
             self.installing -= 1
             data = {"installing": self.installing >= 0}
-        return json.dumps({"patchfleet": 1, "script": name, "ok": True, "data": data, "error": None})
+        return answer_of(name, data)
 
     def win_updates(self, options: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
         raise AssertionError(options)
@@ -235,6 +234,6 @@ def test_a_hybrid_node_that_is_off_is_deferred(stage: Stage, listed: list[Any], 
     stage.account.on("describe_instance_information", {"InstanceInformationList": rows})
     stage.open_run(a_host(NODE_ID, kind="hybrid", instance_id=NODE_ID))
     context = stage.context(WAIT, run_id=RUN, host=NODE_ID, instance_id=NODE_ID)
-    with pytest.raises(PatchFleetError, match="Nothing was begun") as caught:
+    with pytest.raises(PatchFleetError, match="Nothing was started") as caught:
         perform(WAIT, context)
     assert (caught.value.outcome, caught.value.code) == ("deferred", code)

@@ -37,7 +37,9 @@ from .stage import RUN, Stage
 SERVICES = ("wuauserv", "bits", "cryptsvc", "trustedinstaller")
 SCRIPTS = {"inspect_windows_update": "", "repair_services": ""}
 WORKS = {"ok": True, "hresult": None, "message": None}
-MENDED = {"repaired": [{"name": "wuauserv", "was_start_type": "disabled", "start_type": "manual"}]}
+MENDED = {
+    "repaired": [{"name": "wuauserv", "was_start_type": "disabled", "was_status": "stopped", "start_type": "manual"}]
+}
 
 
 def health(*disabled: str, **more: Any) -> dict[str, Any]:
@@ -83,7 +85,7 @@ def test_a_healthy_idle_host_is_left_as_it_is(stage: Stage) -> None:
         "repaired": [],
         "sessions": 0,
         "pending_reboot": [],
-        "update_source": {"kind": "wsus", "url": "http://wsus.example:8530"},
+        "update_source": {"kind": "wsus", "url": "http://wsus.example:8530", "proxy": None},
     }
     assert stage.guest.names == ["inspect_windows_update"]
 
@@ -134,13 +136,19 @@ def test_a_source_that_cannot_be_reached_is_told_with_its_address(stage: Stage) 
 def test_a_source_without_address_is_told_by_its_kind(stage: Stage) -> None:
     source = {"kind": "microsoft", "url": None}
     error = trouble(stage, health(search=broken("0x8024402C"), update_source=source))
-    assert "no message (0x8024402C). Its source is microsoft. Look at name resolution" in error.reason
+    assert (
+        "no message (0x8024402C). Its source is microsoft. WinHTTP uses no proxy. Look at name resolution"
+        in error.reason
+    )
 
 
 def test_the_proxy_is_told_with_the_source(stage: Stage) -> None:
     source = {"kind": "wsus", "url": "http://wsus:8530", "proxy": "proxy.example:3128"}
     error = trouble(stage, health(search=broken("0x8024401B"), update_source=source))
-    assert (error.code, "Its source is http://wsus:8530. Its proxy is proxy.example:3128." in error.reason) == (
+    assert (
+        error.code,
+        "Its source is http://wsus:8530. WinHTTP uses the proxy proxy.example:3128." in error.reason,
+    ) == (
         "update_proxy",
         True,
     )
@@ -149,14 +157,14 @@ def test_the_proxy_is_told_with_the_source(stage: Stage) -> None:
 def test_where_there_is_no_proxy_that_is_told(stage: Stage) -> None:
     source = {"kind": "wsus", "url": "http://wsus:8530", "proxy": None}
     assert (
-        "Its source is http://wsus:8530. It uses no proxy. Look at"
+        "Its source is http://wsus:8530. WinHTTP uses no proxy. Look at"
         in trouble(stage, health(search=broken("0x80072EE2"), update_source=source)).reason
     )
 
 
 def test_the_source_is_known_to_the_steps_that_follow(stage: Stage) -> None:
     check(stage, health())
-    assert stage.facts()["update_source"] == health()["update_source"]
+    assert stage.facts()["update_source"] == {**health()["update_source"], "proxy": None}
 
 
 def test_the_table_has_each_code_once_with_its_source() -> None:

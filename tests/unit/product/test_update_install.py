@@ -174,7 +174,8 @@ def test_nothing_is_repaired_for_a_cause_outside_the_host(stage: Stage) -> None:
     )
     reason = trouble(stage, scripts=REPAIRS).reason
     assert (
-        "does not reach its update source. Its source is http://wsus:8530. Its proxy is proxy:3128. Look at" in reason
+        "does not reach its update source. Its source is http://wsus:8530. WinHTTP uses the proxy proxy:3128. Look at"
+        in reason
     )
     assert "repaired" not in stage.facts()
 

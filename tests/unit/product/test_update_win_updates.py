@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +19,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation, perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.channels import open_channel
 
-from .fakes import ID
+from .fakes import ID, answer_of
 from .stage import RUN, Stage
 
 LOST = PatchFleetError("The host cannot be reached over its connection: reset", "unreachable")
@@ -59,7 +58,7 @@ class FakeConnection:
                 "last_progress_at": self.last_progress_at,
                 "pending_reboot": self.pending_reboot,
             }
-        return json.dumps({"patchfleet": 1, "script": name, "ok": True, "data": data, "error": None})
+        return answer_of(name, data)
 
     def win_updates(self, options: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
         self.asked.append(options)
@@ -185,7 +184,7 @@ def test_a_search_that_fails_proves_nothing(stage: Stage, run: Run) -> None:
     connection = FakeConnection(stage, [{"failed": True, "msg": "0x8024402C"}])
     stage.ledger.update_facts(RUN, ID, {"update_source": {"kind": "wsus", "url": "http://wsus:8530", "proxy": None}})
     with pytest.raises(
-        PatchFleetError, match=r"0x8024402C\. The host does not reach .*http://wsus:8530\. It uses no proxy"
+        PatchFleetError, match=r"0x8024402C\. The host does not reach .*http://wsus:8530\. WinHTTP uses no proxy"
     ) as caught:
         run(LOOK, connection)
     assert caught.value.code == "scan_failed"
@@ -228,7 +227,7 @@ def test_one_that_never_answers_is_not_begun_either(stage: Stage, run: Run) -> N
             stage.clock.sleep(timeout_seconds)
             raise PatchFleetError("The host had not answered after 120 s.", "command_timeout")
 
-    with pytest.raises(PatchFleetError, match="Nothing was begun: The host had not answered") as caught:
+    with pytest.raises(PatchFleetError, match="Nothing was started: The host had not answered") as caught:
         run(WAIT, Silent(stage, [missing()]), timeout_seconds=600)
     assert (caught.value.outcome, caught.value.code) == ("deferred", "unreachable")
     assert 600 <= stage.clock.passed <= 840

@@ -1,0 +1,185 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the scripts about Windows Update and its services answer; see answers.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .answers import LONGEST_NAME, PENDING, START_TYPES
+from .fields import Fields
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service of Windows Update."""
+
+    name: str
+    start_type: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Whether a question to the Update agent worked; ``message`` is in Windows' language."""
+
+    ok: bool
+    hresult: str | None
+    message: str | None
+
+    @classmethod
+    def read(cls, fields: Fields) -> Reply:
+        return cls(fields.flag("ok"), fields.hresult("hresult"), fields.optional(fields.text, "message", 1000))
+
+
+@dataclass(frozen=True)
+class UpdateSource:
+    """Where the host gets its updates from; ``proxy`` is WinHTTP's."""
+
+    kind: str
+    url: str | None
+    proxy: str | None
+
+    @classmethod
+    def read(cls, fields: Fields) -> UpdateSource:
+        return cls(
+            kind=fields.choice("kind", ("microsoft", "wsus")),
+            url=fields.optional(fields.text, "url"),
+            proxy=fields.optional(fields.text, "proxy"),
+        )
+
+
+@dataclass(frozen=True)
+class UpdateHealth:
+    """inspect_windows_update.
+
+    Attributes:
+        installing: None where the host cannot know it.
+    """
+
+    SCRIPT: ClassVar[str] = "inspect_windows_update"
+    services: tuple[Service, ...]
+    agent: Reply
+    search: Reply
+    pending_reboot: tuple[str, ...]
+    update_source: UpdateSource
+    sessions: int
+    installing: bool | None
+
+    @classmethod
+    def read(cls, fields: Fields) -> UpdateHealth:
+        return cls(
+            services=tuple(
+                Service(row.text("name", LONGEST_NAME), row.choice("start_type", START_TYPES), row.text("status", 50))
+                for row in fields.rows("services")
+            ),
+            agent=Reply.read(fields.nested("agent")),
+            search=Reply.read(fields.nested("search")),
+            pending_reboot=fields.choices("pending_reboot", PENDING),
+            update_source=UpdateSource.read(fields.nested("update_source")),
+            sessions=fields.whole("sessions"),
+            installing=fields.optional(fields.flag, "installing"),
+        )
+
+
+@dataclass(frozen=True)
+class RemovedCache:
+    """remove_old_update_cache: folders that could not be removed."""
+
+    SCRIPT: ClassVar[str] = "remove_old_update_cache"
+    left: tuple[str, ...]
+
+    @classmethod
+    def read(cls, fields: Fields) -> RemovedCache:
+        return cls(fields.texts("left"))
+
+
+@dataclass(frozen=True)
+class RebuiltComponents:
+    """repair_components: whether DISM had something to repair."""
+
+    SCRIPT: ClassVar[str] = "repair_components"
+    restore_health: str
+
+    @classmethod
+    def read(cls, fields: Fields) -> RebuiltComponents:
+        return cls(fields.choice("restore_health", ("repaired", "healthy")))
+
+
+@dataclass(frozen=True)
+class RepairedService:
+    """A service as it was found and as it is now."""
+
+    name: str
+    was_start_type: str
+    was_status: str
+    start_type: str
+
+
+@dataclass(frozen=True)
+class RepairedServices:
+    """repair_services."""
+
+    SCRIPT: ClassVar[str] = "repair_services"
+    services: tuple[RepairedService, ...]
+
+    @classmethod
+    def read(cls, fields: Fields) -> RepairedServices:
+        return cls(
+            tuple(
+                RepairedService(
+                    name=row.text("name", LONGEST_NAME),
+                    was_start_type=row.choice("was_start_type", START_TYPES),
+                    was_status=row.text("was_status", 50),
+                    start_type=row.choice("start_type", START_TYPES),
+                )
+                for row in fields.rows("repaired")
+            )
+        )
+
+
+@dataclass(frozen=True)
+class ResetCache:
+    """reset_update_cache: the old folders, under their new names."""
+
+    SCRIPT: ClassVar[str] = "reset_update_cache"
+    renamed: tuple[str, ...]
+
+    @classmethod
+    def read(cls, fields: Fields) -> ResetCache:
+        return cls(fields.texts("renamed"))
+
+
+@dataclass(frozen=True)
+class ServicingState:
+    """servicing_state.
+
+    Attributes:
+        installing: whether Windows installs something now; None where the host cannot know it.
+        pending_reboot: what waits for a reboot; file renames are not asked for.
+        processes: servicing processes, which may stay long after their work.
+        last_progress_at: the last write to the servicing log.
+        time: None from hosts that do not say it.
+    """
+
+    SCRIPT: ClassVar[str] = "servicing_state"
+    installing: bool | None
+    pending_reboot: tuple[str, ...]
+    processes: tuple[str, ...]
+    cpu_seconds: float
+    last_progress_at: float | None
+    time: float | None
+
+    @classmethod
+    def read(cls, fields: Fields) -> ServicingState:
+        return cls(
+            installing=fields.optional(fields.flag, "installing"),
+            pending_reboot=fields.choices("pending_reboot", PENDING),
+            processes=fields.texts("processes", 100),
+            cpu_seconds=fields.number("cpu_seconds"),
+            last_progress_at=fields.optional(fields.moment, "last_progress_at"),
+            time=fields.optional(fields.moment, "time"),
+        )
