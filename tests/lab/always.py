@@ -27,6 +27,7 @@ def always_problems(run: Run, secrets: Sequence[str]) -> list[str]:
         *_truth_problems(run),
         *_report_problems(run),
         *(problem for call in run.trace for problem in _call_problems(call)),
+        *_irreversible(run),
         *growth_problems(run),
         *exit_problems(run),
         *text_problems(run.out, secrets),
@@ -47,6 +48,27 @@ def _truth_problems(run: Run) -> Iterator[str]:
         if truth.get("state") in ON_STATES and owners.owner(name) == OURS and not _was_held(run, name):
             yield f"always.left_on.{name}: expected the host that we started to be off again, got {truth['state']}"
         yield from _start_types(run, name, truth)
+
+
+def _irreversible(run: Run) -> Iterator[str]:
+    """What nobody can undo is done in a host only where the user has asked for it."""
+    for step in run.step_runs:
+        variables = run.vars_of(step)
+        for name, after in step.after.items():
+            before = step.before.get(name, {})
+            if (
+                after.get("base_was_reset")
+                and not before.get("base_was_reset")
+                and not _is_true(variables, "patch_reset_base")
+            ):
+                yield f"always.reset_base.{name}: expected no /ResetBase that was not asked for, got one"
+            old, left = before.get("old_windows_gib") or 0, after.get("old_windows_gib") or 0
+            if left < old and not _is_true(variables, "patch_remove_old_windows"):
+                yield f"always.old_windows.{name}: expected {old:g} GiB of the old Windows as before, got {left:g}"
+
+
+def _is_true(variables: dict[str, Any], name: str) -> bool:
+    return str(variables.get(name, False)).lower() in ("true", "yes", "1")
 
 
 def _was_held(run: Run, name: str) -> bool:

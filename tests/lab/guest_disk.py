@@ -49,6 +49,7 @@ class SystemDisk:
         self.temp = TempFiles.make(float(spec.temp_gib), windows.live_temp, now)
         self.component_store_gib = float(spec.component_store_gib)
         self.old_windows_gib = 0.0  # what an upgrade of Windows left behind; no scenario has any
+        self.base_was_reset = False  # installed updates cannot be removed any more
         self.recovery_partition = spec.recovery_partition
         self.style = spec.style
         self.data_offset_gib = None if windows.gap_gib is None else spec.size_gib + windows.gap_gib

@@ -148,6 +148,7 @@ def _component_store(scene: Scene) -> Steps[str | None]:
     obstacle = _obstacle(scene)
     if obstacle:
         return obstacle
+    scene.guest.disk.base_was_reset |= bool(scene.data.get("reset_base"))
     job = scene.updates.clean_component_store()
     limit = float(scene.data.get("component_store_seconds") or DEFAULT_CLEANING_LIMIT_SECONDS)
     ended = yield from job.wait_at_most(limit)

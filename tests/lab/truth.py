@@ -16,7 +16,8 @@ START_TYPES_OF = ("wuauserv", "bits", "cryptsvc", "TrustedInstaller")
 def truth(world: World, trace: Trace) -> dict[str, Any]:
     """As the contract has it, and ``start``: the lab's clock at second 0.
 
-    Beyond the contract a host has ``cut_off_by_us`` (how many of its ``cut_off`` were our doing), ``doubled_installs`` (Install
+    Beyond the contract a host has ``cut_off_by_us`` (how many of its ``cut_off`` were our doing), ``base_was_reset``
+    (updates that are in cannot be removed any more), ``old_windows_gib``, ``doubled_installs`` (Install
     commands that came while another one was under way), ``reboot_pending``, ``failed_updates`` (by its own history),
     ``data_volumes_gib``, and ``history`` (what happened to it: ``t`` with its power ``state`` or an ``event``).
     """
@@ -49,6 +50,8 @@ def _host(host: Host) -> dict[str, Any]:
         "cut_off": guest.cut_off,
         "cut_off_by_us": guest.cut_off_by_us,
         "unrecorded_starts": host.unrecorded_starts,
+        "base_was_reset": guest.disk.base_was_reset,
+        "old_windows_gib": guest.disk.old_windows_gib,
         "doubled_installs": len(host.doubled_installs),
         "reboot_pending": bool(guest.updates.pending_reboot),
         "failed_updates": guest.updates.failed(),

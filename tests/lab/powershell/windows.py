@@ -198,6 +198,7 @@ class Windows:
         return PROGRAMS[name](self, arguments, lines)
 
     def dism(self, arguments: list[str], _lines: list[str]) -> ServicingJob:
+        self._disk.base_was_reset |= "/ResetBase" in arguments
         if "/StartComponentCleanup" in arguments:
             return self._updates.clean_component_store()
         if "/RestoreHealth" in arguments:

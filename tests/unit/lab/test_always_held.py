@@ -194,6 +194,30 @@ def test_what_must_never_be_counted_is_caught(field: str, line: str, tmp_path: P
     assert run.judge(tmp_path) == [line]
 
 
+def held(run: Run) -> None:
+    run.reports(1, outcome="held", reason="It is busy.", reason_code="busy")
+    run.results = [2]
+
+
+START_TYPES: dict[str, tuple[Spoil, bool]] = {
+    "changed": (lambda _run: None, False),
+    "held": (held, True),
+    "gone": (lambda run: run.hosts["dev-02"].update(state="terminated"), True),
+    "killed": (lambda run: setattr(run, "results", ["killed"]), True),
+}
+
+
+@pytest.mark.parametrize("name", START_TYPES)
+def test_start_types_are_as_they_were(name: str, tmp_path: Path) -> None:
+    spoil, good = START_TYPES[name]
+    run = Run()
+    run.document["hosts"][1]["windows"] = {"start_types": {"wuauserv": "disabled"}}
+    run.hosts["dev-02"]["start_types"] = {"wuauserv": "manual"}
+    spoil(run)
+    line = "always.start_types.dev-02: expected wuauserv to be disabled as before, got manual"
+    assert run.judge(tmp_path, "always.start_types") == ([] if good else [line])
+
+
 def test_a_host_that_an_earlier_step_held_may_be_on(tmp_path: Path) -> None:
     """The later step leaves it out; without that it would have had to be put back."""
     for outcome, lines in (("held", []), ("failed", ["always.left_on.dev-01"])):
@@ -209,6 +233,33 @@ def test_a_host_that_an_earlier_step_held_may_be_on(tmp_path: Path) -> None:
         (folder / "out" / "report.json").write_text('{"hosts": [], "totals": {}}', encoding="utf-8")
         found = run.judge_again(folder, "always.left_on")
         assert [line.partition(":")[0] for line in found] == lines
+
+
+@pytest.mark.parametrize(
+    ("change", "asked", "line"),
+    [
+        (
+            {"base_was_reset": True},
+            "patch_reset_base",
+            "always.reset_base.dev-02: expected no /ResetBase that was not asked for, got one",
+        ),
+        (
+            {"old_windows_gib": 0},
+            "patch_remove_old_windows",
+            "always.old_windows.dev-02: expected 9 GiB of the old Windows as before, got 0",
+        ),
+    ],
+)
+def test_what_cannot_be_undone_is_done_only_when_asked_for(
+    change: dict[str, Any], asked: str, line: str, tmp_path: Path
+) -> None:
+    for value, lines in ((False, [line]), (True, [])):
+        run = Run(vars={asked: value})
+        run.truly("dev-02", old_windows_gib=9)
+        run.hosts["dev-02"].update(change)
+        folder = tmp_path / str(value)
+        folder.mkdir()
+        assert run.judge(folder) == lines
 
 
 # ---- known defects

@@ -259,6 +259,8 @@ def test_the_truth_of_a_host_without_ec2(make_lab: MakeLab) -> None:
         "deleted_in_use": 0,
         "stopped_while_pending": 0,
         "start_types": {"wuauserv": "manual", "bits": "manual", "cryptsvc": "automatic", "TrustedInstaller": "manual"},
+        "base_was_reset": False,
+        "old_windows_gib": 0,
         "doubled_installs": 0,
         "reboot_pending": False,
         "failed_updates": [],

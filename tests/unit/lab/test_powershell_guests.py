@@ -31,6 +31,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "inspect_boot": [{"since": SINCE}, {"since": None}],
     "clean_disk": [
         {"reset_base": False, "temp_age_days": 1, "old_windows": False},
+        {"reset_base": True, "old_windows": True},
         {"user_temp": True, "component_store_seconds": 300},
     ],
     "inspect_windows_update": [{}, {"search": False}],
@@ -58,6 +59,7 @@ ASKS_UPDATE_AGENT = (
     "servicing_state",
     "clean_disk",
 )
+BEYOND_A_SCENARIO = ("and", "old_windows_gib")
 STATES: dict[str, dict[str, Any]] = {
     "healthy": {"updates": [UPDATE]},
     "patched": {"updates": [UPDATE], "and": "patched"},
@@ -83,6 +85,7 @@ STATES: dict[str, dict[str, Any]] = {
         "and": "patched",
     },
     "full": {"disk": {"size_gib": 60, "free_gib": 3, "temp_gib": 4, "component_store_gib": 6}},
+    "upgraded": {"disk": {"size_gib": 60, "free_gib": 3}, "old_windows_gib": 9},
     "slack": {"disk": {"size_gib": 60, "free_gib": 3, "slack_gib": 10}},
     "recovery": {"disk": {"size_gib": 60, "free_gib": 3, "slack_gib": 10, "recovery_partition": True}},
     "mbr": {"disk": {"size_gib": 60, "free_gib": 3, "style": "mbr"}},
@@ -105,7 +108,8 @@ def text_of(name: str, parameters: dict[str, Any]) -> str:
 
 
 def prepared(make_lab: MakeLab, state: dict[str, Any]) -> VirtualLab:
-    lab = make_lab({"name": "a", **{key: value for key, value in state.items() if key != "and"}})
+    lab = make_lab({"name": "a", **{key: value for key, value in state.items() if key not in BEYOND_A_SCENARIO}})
+    lab.play.world.hosts["a"].guest.disk.old_windows_gib = state.get("old_windows_gib", 0)
     if state.get("and") == "patched":
         lab.patch("a")
     elif state.get("and") == "scanned":
@@ -172,3 +176,15 @@ def test_what_a_script_changes_is_changed_in_the_same_host(
             services = {service.name: service.status for service in guest.updates.services.values()}
             ends.append((guest.updates.fault, guest.disk.free_gib, services, len(guest.old_caches)))
         assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_what_cannot_be_undone_is_done_only_when_asked_for(
+    make_lab: MakeLab, powershell: PowerShellGuests, asked: bool
+) -> None:
+    """/ResetBase keeps updates from being removed, and without Windows.old an upgrade cannot be undone."""
+    for guests in (powershell, ModelGuests()):
+        lab = prepared(make_lab, STATES["upgraded"])
+        answer(lab, text_of("clean_disk", {"reset_base": asked, "old_windows": asked}), guests)
+        disk = lab.play.world.hosts["a"].guest.disk
+        assert (disk.base_was_reset, disk.old_windows_gib) == ((True, 0) if asked else (False, 9))
