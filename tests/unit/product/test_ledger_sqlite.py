@@ -39,6 +39,20 @@ def test_a_folder_that_is_missing_is_made_for_the_user_alone(tmp_path: Path) -> 
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
+def test_what_is_committed_survives_a_power_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite waits for the disk at each commit only with synchronous = FULL, which is 2, and that holds for a connection."""
+    made: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def connect_and_keep(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        made.append(connect(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", connect_and_keep)
+    open_ledger(str(tmp_path / "ledger.sqlite"))
+    assert [connection.execute("PRAGMA synchronous").fetchone() for connection in made] == [(2,)]
+
+
 def test_without_a_path_it_lies_in_the_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert default_ledger() == str(tmp_path / "patchfleet" / "ledger.sqlite")

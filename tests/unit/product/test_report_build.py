@@ -37,6 +37,16 @@ def step(stage: Stage, name: str, seconds: float, ok: bool = True) -> None:
     stage.ledger.end_phase(RUN, ID, name, stage.clock.now(), ok)
 
 
+@pytest.mark.parametrize(("off_after", "seconds"), [(100, 100), (None, 1000)])
+def test_a_host_is_on_until_it_went_off_and_not_until_the_report(
+    stage: Stage, off_after: float | None, seconds: float
+) -> None:
+    off_at = {"off_at": START + off_after} if off_after is not None else {}
+    stage.open_run(a_host(facts={"on_since": START, **off_at}))
+    stage.clock.sleep(START + 1000 - stage.clock.now())
+    assert host_of(stage)["on_seconds"] == seconds
+
+
 def test_of_a_host_that_was_never_begun_nothing_is_claimed(stage: Stage) -> None:
     stage.open_run(a_host(facts={}))
     host = host_of(stage)
