@@ -10,6 +10,7 @@ from typing import Protocol
 
 from lab import scripts_model
 from lab.agent import Outcome
+from lab.answers import spoiled
 from lab.guest_logon import Logon
 from lab.powershell.process import WHERE_FROM, PowerShell, find
 from lab.powershell.windows import Windows
@@ -28,6 +29,14 @@ class Guests(Protocol):
 
     def stop(self) -> None:
         """No more scripts."""
+
+
+def run_script(
+    guests: Guests, host: Host, text: str, unknown: Unknown, logon: Logon = Logon.SYSTEM, answers: str | None = None
+) -> Steps[Outcome]:
+    """Run a script and spoil its answer as the host does, or as ``answers`` says."""
+    outcome = yield from guests.run(host, text, unknown, logon)
+    return spoiled(outcome, answers or host.spec.answers, host.next_random("answers"))
 
 
 class ModelGuests:

@@ -29,7 +29,6 @@ HOST = frozenset(
         "cluster",
         "cluster_roles",
         "account",
-        "answers",
     }
 )
 ACTS = frozenset({"set_alarm", "clear_alarm"})

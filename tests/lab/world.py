@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -64,10 +65,16 @@ class Host:
         self.meter = Meter()
         self.profile = None if spec.kind != "ec2" or spec.agent == "no_role" else "managed-node"
         self._switched_off = False
+        self._randoms = 0
         self.associations: list[dict[str, Any]] = []  # rows of DescribeInstanceAssociationsStatus
         self.unrecorded_starts = 0
         self.doubled_installs: set[str] = set()  # Install commands that came while another one was under way
         self.ever_started_by_us = False
+
+    def next_random(self, *key: object) -> random.Random:
+        """A source of its own for each call, the same at every run."""
+        self._randoms += 1
+        return self._world.sim.random(self.name, *key, self._randoms)
 
     @property
     def now(self) -> datetime:

@@ -17,6 +17,7 @@ from lab.aws.request import Operation, Request, Result, page
 from lab.aws.ssm_documents import APPLY_PLAYBOOKS, PATCH_BASELINE, find_document
 from lab.aws.ssm_invocations import Command, Invocation, Order, Progress, limit
 from lab.aws.ssm_nodes import find_node, takes_commands
+from lab.guests import run_script
 from lab.sim import Steps
 from lab.world import Host
 
@@ -84,7 +85,7 @@ class CommandCentre:
         """Exit code 3010 reboots the host and runs the same step again from the top, as often as it comes."""
         text = "\n".join(invocation.command.order.parameters["commands"])
         while True:
-            outcome = yield from self._account.guests.run(invocation.host, text, self._account.unknown_script)
+            outcome = yield from run_script(self._account.guests, invocation.host, text, self._account.unknown_script)
             if outcome.exit_code != REBOOT_EXIT_CODE:
                 break
             yield from execution.reboot()

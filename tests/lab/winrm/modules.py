@@ -42,7 +42,7 @@ def run(machine: Machine, payload: Payload) -> Steps[Outcome]:
     if payload.kind == "module":
         return (yield from _run_module(machine, payload))
     if payload.kind == "script":
-        return (yield from run_script(machine, payload.text))
+        return (yield from run_script(machine, payload.text, payload.logon))
     own = files.SCRIPTS.get(payload.name)
     if own:
         return own(machine, payload)
@@ -76,7 +76,7 @@ def win_ping(machine: Machine, payload: Payload) -> Steps[Result]:
 
 def win_powershell(machine: Machine, payload: Payload) -> Steps[Result]:
     """Text that PowerShell runs; each line that it writes is an object of its output."""
-    outcome = yield from run_script(machine, str(payload.options.get("script") or ""))
+    outcome = yield from run_script(machine, str(payload.options.get("script") or ""), payload.logon)
     errors = [_error_record(line) for line in outcome.stderr.splitlines()]
     return {
         "changed": True,
@@ -111,7 +111,7 @@ def _error_record(message: str) -> dict[str, Any]:
 def win_shell(machine: Machine, payload: Payload) -> Steps[Result]:
     text = str(payload.options.get("_raw_params") or payload.options.get("cmd") or "")
     started = machine.host.now
-    outcome = yield from run_script(machine, text)
+    outcome = yield from run_script(machine, text, payload.logon)
     ended = machine.host.now
     return {
         "changed": True,

@@ -27,8 +27,8 @@ class Options:
             second hop is refused, ``0x80072EE2`` where the WSUS is gone.
         cut_when: for how many lab seconds the endpoint is gone once the host gets to a state that events know
             (``{"installing": 60}``); 0 breaks the connections that are there, and infinity is for good.
-        answers: what becomes of the answers of scripts: ``noisy``, something else is printed before; ``truncated``, the
-            end is missing; ``garbage``, there is none.
+        answers: what becomes of the answers of scripts, instead of what the scenario says: ``noisy``, something else is
+            printed before; ``truncated``, the end is missing; ``garbage``, there is none; ``hostile``, they are lies.
         shell: ``32-bit`` PowerShell on a 64-bit Windows, or one in ``constrained`` language mode.
     """
 
@@ -38,7 +38,7 @@ class Options:
     clock_skew_seconds: float = 0.0
     search_error: str | None = None
     cut_when: Mapping[str, float] = field(default_factory=dict)
-    answers: Literal["well", "noisy", "truncated", "garbage"] = "well"
+    answers: Literal["noisy", "truncated", "garbage", "hostile"] | None = None
     shell: Literal["full", "32-bit", "constrained"] = "full"
 
     @property

@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lab.guest_logon import Logon
+
 # Three parts: the wrapper with its parameters, the manifest of scripts and actions, and data for the script.
 SEPARATOR = b"\n\0\0\0\0\n"
 MODULE_WRAPPER = "module_wrapper.ps1"
@@ -44,6 +46,13 @@ class Payload:
     def options(self) -> dict[str, Any]:
         """The arguments that are the user's."""
         return {name: value for name, value in self.args.items() if not name.startswith("_ansible_")}
+
+    @property
+    def logon(self) -> Logon:
+        """As whom it runs: ``become_user: SYSTEM`` by ``runas`` gives a token that is no network logon's."""
+        become = self.wrappers.get("become_wrapper.ps1", {})
+        user = str(become.get("BecomeUser", "")).lower().rpartition("\\")[2]
+        return Logon.SYSTEM if user in ("system", "s-1-5-18") else Logon.NETWORK
 
     @property
     def check_mode(self) -> bool:

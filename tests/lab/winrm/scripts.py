@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 
 from lab import scripts_model
 from lab.agent import Outcome
+from lab.guest_logon import Logon
+from lab.guests import run_script as run_on_guest
 from lab.sim import Steps
 from lab.winrm import files, reboot
 from lab.winrm.machine import Machine
@@ -30,16 +31,16 @@ _EXIT_CODE = re.compile(r";?\s*If \(-not \$\?\) \{ If \(Get-Variable LASTEXITCOD
 _CALL = re.compile(r"&\s+'?([^';]+\.ps1)'?; exit \$LASTEXITCODE\s*")  # a file that was brought before
 
 
-def run_script(machine: Machine, text: str) -> Steps[Outcome]:
+def run_script(machine: Machine, text: str, logon: Logon = Logon.NETWORK) -> Steps[Outcome]:
     """Run the text of a script; what Ansible puts around it does not matter."""
     script = _EXIT_CODE.sub("", text.removeprefix(STRICT_MODE))
     called = _CALL.fullmatch(script)
     if called and called[1].lower() in machine.files:
-        return (yield from run_script(machine, machine.files[called[1].lower()].decode()))
+        return (yield from run_script(machine, machine.files[called[1].lower()].decode(), logon))
     name = scripts_model.script_name(script)
     if name is not None:
         machine.ran("Script", name=name)
-        return (yield from _product_script(machine, script))
+        return (yield from _product_script(machine, script, logon))
     command = reboot.recognise(script) or files.recognise(script) or known_program(script)
     if command:
         return (yield from command(machine))
@@ -47,7 +48,7 @@ def run_script(machine: Machine, text: str) -> Steps[Outcome]:
     return Outcome(1, stderr=machine.unknown(f"the script {first_line[:80]!r}") + "\r\n")
 
 
-def _product_script(machine: Machine, script: str) -> Steps[Outcome]:
+def _product_script(machine: Machine, script: str, logon: Logon) -> Steps[Outcome]:
     """As the same script does over SSM, and through whatever is wrong with PowerShell on this host."""
 
     def unknown(what: str, _host: Host) -> None:
@@ -57,8 +58,8 @@ def _product_script(machine: Machine, script: str) -> Steps[Outcome]:
         yield scripts_model.POWERSHELL_SECONDS
         outcome = Outcome(0, _refusal(script, machine.options.shell))
     else:
-        outcome = yield from machine.guests.run(machine.host, script, unknown)
-    return dataclasses.replace(outcome, stdout=_spoiled(outcome.stdout, machine.options.answers))
+        outcome = yield from run_on_guest(machine.guests, machine.host, script, unknown, logon, machine.options.answers)
+    return outcome
 
 
 def _refusal(script: str, shell: str) -> str:
@@ -67,14 +68,6 @@ def _refusal(script: str, shell: str) -> str:
     error = {"category": category, "hresult": hresult, "message": message}
     name = scripts_model.script_name(script)
     return json.dumps({"patchfleet": 1, "script": name, "ok": False, "data": None, "error": error}) + "\r\n"
-
-
-def _spoiled(text: str, answers: str) -> str:
-    if answers == "noisy":
-        return f"WARNING: The names of some imported commands include unapproved verbs.\r\n{{}}\r\n{text}"
-    if answers == "truncated":
-        return text[: len(text) // 2]
-    return "Loading personal and system profiles took 2134ms.\r\n" if answers == "garbage" else text
 
 
 def known_program(line: str) -> reboot.Command | None:
