@@ -8,7 +8,11 @@ from typing import Any
 
 from ansible.release import __version__ as core_version
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
+    Failed,
+    InvalidOption,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_settings import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import refuse_unknown
@@ -69,5 +73,5 @@ class ActionModule(ControllerOperation):
 
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         if tuple(int(part) for part in core_version.split(".")[:2]) < MINIMUM_CORE:
-            raise PatchFleetError(f"ansible-core {core_version} is too old: 2.17 or newer is needed.", "core_too_old")
+            raise Failed(f"ansible-core {core_version} is too old: 2.17 or newer is needed.", Reason.CORE_TOO_OLD)
         return super().perform(context, task_vars)

@@ -44,6 +44,7 @@ options:
     description:
       - The report's step to which the time is counted, in a run.
     type: str
+    choices: [plan, admit, start, ready, disk, repair, patch, verify, restore]
 attributes:
   check_mode:
     support: full

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import CommandTimeout, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
     HEARTBEAT_SECONDS,
     OperationContext,
@@ -47,7 +47,7 @@ class WatchedCall:
         """Before anything more that the call does to the host, be it to clean up.
 
         Raises:
-            PatchFleetError: the call was ended; or Held, another run took the host over.
+            PatchFleetError: the call was ended; or LeaseLost, another run took the host over.
         """
         self._renew_lease_while_waiting(self._context.assert_lease if changes_host else self._context.renew_lease)
         if self._ended is not None:
@@ -85,7 +85,7 @@ class WatchedCall:
     def _ring(self, _number: int, _frame: object) -> None:
         self._renew_lease_while_waiting(self._context.renew_lease)
         if self._ended is None and self._context.clock.now() >= self._ends_at:
-            self._ended = PatchFleetError(f"The host had not answered after {self._seconds:.0f} s.", "command_timeout")
+            self._ended = CommandTimeout(f"The host had not answered after {self._seconds:.0f} s.")
         if self._ended is not None:
             raise _BreakOff
         signal.setitimer(signal.ITIMER_REAL, self._pause())

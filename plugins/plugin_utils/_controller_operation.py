@@ -19,6 +19,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import warm_up
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.text_enum import plain
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
     Operation,
     OperationContext,
@@ -69,7 +70,7 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
             )
             context.report_progress = self._progress_reporter(context, task_vars or {})
             context.end_if_orphaned = end_if_orphaned
-            result.update(self.perform(context, task_vars or {}))
+            result.update(plain(self.perform(context, task_vars or {})))
         except PatchFleetError as error:
             result.update(failed=True, **failure(error))
         return result

@@ -13,7 +13,11 @@ from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
+    Failed,
+    NoAnswer,
+    Unreachable,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._call_with_lease import WatchedCall
 
@@ -52,7 +56,7 @@ class AnsibleConnection:
 
         Raises:
             PatchFleetError: ``unreachable``, ``command_timeout``, or ``script_failed`` where PowerShell itself failed.
-            Held: another run took the host over.
+            LeaseLost: another run took the host over.
         """
         result = self._watched(
             timeout_seconds,
@@ -61,7 +65,7 @@ class AnsibleConnection:
             ),
         )
         if result.get("failed"):
-            raise PatchFleetError(f"PowerShell could not run the script: {_said(result)}", "script_failed")
+            raise NoAnswer(f"PowerShell could not run the script: {_said(result)}")
         return "\n".join(str(line) for line in result.get("output") or ())
 
     def win_updates(self, options: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
@@ -72,7 +76,7 @@ class AnsibleConnection:
 
         Raises:
             PatchFleetError: ``unreachable``, ``command_timeout``.
-            Held: another run took the host over.
+            LeaseLost: another run took the host over.
         """
         plugin = self._plugin(UPDATES, options)
         run_module = plugin._execute_module  # noqa: SLF001
@@ -92,7 +96,7 @@ class AnsibleConnection:
 
         Raises:
             PatchFleetError: ``unreachable``, ``command_timeout``.
-            Held: another run took the host over.
+            LeaseLost: another run took the host over.
         """
         real_seconds = int(self._context.clock.real_seconds(timeout_seconds)) + 1
         plugin = self._plugin(REBOOT, {"reboot_timeout": real_seconds})
@@ -119,14 +123,13 @@ class AnsibleConnection:
                 result = work(call)
         except CONNECTION_LOST as error:
             self._begin_anew()
-            raise PatchFleetError(f"The host cannot be reached over its connection: {error}", "unreachable") from error
-        except PatchFleetError as error:
-            if error.outcome == "failed":  # cut off in the middle
-                self._begin_anew()
+            raise Unreachable(f"The host cannot be reached over its connection: {error}") from error
+        except Failed:  # the call was ended before it was done
+            self._begin_anew()
             raise
         if result.get("unreachable"):
             self._begin_anew()
-            raise PatchFleetError(f"The host cannot be reached over its connection: {_said(result)}", "unreachable")
+            raise Unreachable(f"The host cannot be reached over its connection: {_said(result)}")
         return result
 
     def _begin_anew(self) -> None:

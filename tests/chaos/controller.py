@@ -30,7 +30,6 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.cont
     perform,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
-from ansible_collections.patchfleet.windows.plugins.module_utils._run.admission import NO_ROOM
 from chaos.night import REGION, Night
 
 T = TypeVar("T")
@@ -175,7 +174,7 @@ class Controller:
             self.step(HEALTH, **way, scripts=dict.fromkeys(SCRIPTS, ""))
             self.step(INSTALL, **way, snapshot_id=snapshot_id, history_script="", scripts=dict.fromkeys(SCRIPTS, ""))
         except PatchFleetError as error:
-            no_room = error.code in NO_ROOM
+            no_room = error.code.retry_later
             if not no_room:  # the step has written that down
                 self._fail(tracked_host, error, error.facts.get("step"))
         try:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Run
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
-from ansible_collections.patchfleet.windows.plugins.module_utils._run.admission import NO_ROOM
 from chaos.controller import MARK_TAG, Controller
 from chaos.night import Night
 from chaos.watch import CUT_OFF, LEFT_ON, LOST, NOT_ONE, STARTED, UNRECORDED, Problem
@@ -70,7 +69,7 @@ def _outcomes(night: Night, run: Run, controllers: list[Controller]) -> Iterator
     """Of a run that is over; one of which something is still open goes on."""
     hosts = night.ledger.hosts(run.run_id)
     for host in hosts:
-        refused = host.reason_code in NO_ROOM  # AWS started nothing
+        refused = host.reason_code is not None and host.reason_code.retry_later  # AWS started nothing
         if host.outcome in UNTOUCHED and (run.run_id, host.key) in night.watch.begun and not refused:
             yield Problem(STARTED, f"{host.name}: {host.outcome}, and was begun")
     planned = next((one.planned for one in controllers if one.run_id == run.run_id), None)

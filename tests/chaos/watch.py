@@ -181,7 +181,7 @@ class Watch:
         deadline_at = run.settings["deadline_at"]
         if deadline_at is not None and facts["admitted_at"] + expected > deadline_at:
             self._say(STARTED, f"{name}: its end was foreseen after the deadline")
-        hosts = [host for host in ledger.hosts(run_id) if host.wave is not None and host.step != "plan"]
+        hosts = [host for host in ledger.hosts(run_id) if host.wave is not None and host.phase != "plan"]
         canaries = hosts[: run.settings["canary"]]
         if key not in {host.key for host in canaries} and any(host.outcome is None for host in canaries):
             self._say(STARTED, f"{name}: the canaries had not ended")

@@ -18,7 +18,8 @@ from functools import partial
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from .._base.clock import Clock
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed, PatchFleetError
+from .._model.reasons import Reason
 from .connect import HAS_BOTO3, Connection, known_regions
 from .errors import EXPIRED, AwsError, NotReached, Unanswered, action_of, from_client_error, not_valid
 
@@ -142,10 +143,10 @@ class Aws:
             PatchFleetError: neither the options, the environment nor the profile name one.
         """
         if not self._region:
-            raise PatchFleetError(
+            raise Failed(
                 "No AWS region is set. Set patch_regions, the option region, AWS_REGION or a region in the AWS profile, "
                 "e.g. eu-central-1.",
-                "no_region",
+                Reason.NO_REGION,
             )
         return self._region
 
@@ -282,10 +283,10 @@ def pages(operation: Callable[..., P]) -> Iterator[P]:
 def _message(failure: Exception, call: str) -> PatchFleetError:
     """What botocore says before it has called AWS."""
     if isinstance(failure, (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError)):
-        return PatchFleetError(NO_CREDENTIALS, "no_credentials")
+        return Failed(NO_CREDENTIALS, Reason.NO_CREDENTIALS)
     if isinstance(failure, NOT_RENEWED):
-        return PatchFleetError(not_valid(f"they could not be renewed: {failure}"), "credentials_expired")
-    return PatchFleetError(f"{call}: {failure}", "aws_client")
+        return Failed(not_valid(f"they could not be renewed: {failure}"), Reason.CREDENTIALS_EXPIRED)
+    return Failed(f"{call}: {failure}", Reason.AWS_CLIENT)
 
 
 def _unknown_region(region: str) -> str:

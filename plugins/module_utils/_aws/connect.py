@@ -17,7 +17,8 @@ import os
 from typing import Any, Protocol
 
 from .._base.clock import parse_iso
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed
+from .._model.reasons import Reason
 
 try:
     import boto3
@@ -101,12 +102,12 @@ class OptionsConnection:
         try:
             self.region, self._endpoint_url, self._arguments = _aws_connection_info(options)
         except AnsibleBotocoreError as error:
-            raise PatchFleetError(str(error), "invalid_option") from error
+            raise Failed(str(error), Reason.INVALID_OPTION) from error
         self._profile = self._arguments.pop("profile_name", None)
         try:
             self._session = _session(self._profile)
         except botocore.exceptions.BotoCoreError as error:
-            raise PatchFleetError(str(error), "invalid_option") from error
+            raise Failed(str(error), Reason.INVALID_OPTION) from error
         self._config = botocore.config.Config(
             retries={"total_max_attempts": 1, "mode": "standard"}, user_agent_extra="patchfleet.windows"
         ).merge(self._arguments.pop("aws_config", None) or botocore.config.Config())
@@ -182,8 +183,8 @@ def require_boto3() -> None:
         return
     import sys  # noqa: PLC0415
 
-    raise PatchFleetError(
+    raise Failed(
         f"The Python library boto3 is not installed for {sys.executable}. Install it there: "
         f"{sys.executable} -m pip install boto3",
-        "boto3_missing",
+        Reason.BOTO3_MISSING,
     )

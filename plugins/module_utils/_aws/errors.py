@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed
+from .._model.reasons import Reason, ReasonCode, reason_of
 
 THROTTLED = frozenset(
     {
@@ -53,7 +54,7 @@ DENIED = frozenset({"UnauthorizedOperation", "AccessDenied", "AccessDeniedExcept
 GONE = frozenset({"InvalidInstanceID.NotFound", "InvalidVolume.NotFound"})
 
 
-class AwsError(PatchFleetError):
+class AwsError(Failed):
     """An answer of AWS that refuses a call.
 
     Attributes:
@@ -94,14 +95,14 @@ class AwsError(PatchFleetError):
         return self.http_status >= 500 and self.http_status != 501
 
 
-class NotReached(PatchFleetError):
+class NotReached(Failed):
     """No attempt of a call reached AWS, or none of a call that only reads was answered."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"AWS cannot be reached: {reason}", "aws_unreachable")
+        super().__init__(f"AWS cannot be reached: {reason}", Reason.AWS_UNREACHABLE)
 
 
-class Unanswered(PatchFleetError):
+class Unanswered(Failed):
     """A call that changes something was sent, and no answer came: whether it was done is not known.
 
     Whoever asked for the change looks for its effect before anything else is decided.
@@ -109,7 +110,7 @@ class Unanswered(PatchFleetError):
 
     def __init__(self, action: str, resource: str | None, why: str) -> None:
         on = f" on {resource}" if resource else ""
-        super().__init__(f"{action}{on} was sent, but AWS gave no answer: {why}", "unanswered")
+        super().__init__(f"{action}{on} was sent, but AWS gave no answer: {why}", Reason.UNANSWERED)
         self.action = action
 
 
@@ -132,15 +133,16 @@ def from_client_error(service: str, api_operation: str, response: dict[str, Any]
     return failed
 
 
-def _reason_code(aws_code: str) -> str:
+def _reason_code(aws_code: str) -> ReasonCode:
     if aws_code in DENIED:
-        return "access_denied"
+        return Reason.ACCESS_DENIED
     if aws_code in EXPIRED:
-        return "credentials_expired"
+        return Reason.CREDENTIALS_EXPIRED
     if aws_code in THROTTLED:
-        return "throttled"
+        return Reason.THROTTLED
     words = re.sub(r"[^A-Za-z0-9]+", "_", aws_code)
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", words).lower().strip("_") or "aws_error"
+    code = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", words).lower().strip("_")
+    return reason_of(code or "aws_error")
 
 
 def not_valid(why: str) -> str:

@@ -14,10 +14,11 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed, PatchFleetError
 from .._host.answers import CleanedDisk, DiskSpace, ExtendedPartition
 from .._host.guest_scripts import run_guest_script
 from .._host.servicing import servicing
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .update_sizes import space_for_missing_updates
 from .volume import grow
@@ -77,9 +78,9 @@ class _Cleanup:
             self.enlarge()
         self.context.update_facts(grown_gib=self.grown_gib)
         if self.free_gib < self.minimum_gib:
-            raise PatchFleetError(
+            raise Failed(
                 f"Only {self.free_gib:.1f} GiB are free on C:, {self.minimum_gib:g} are wanted (patch_free_gib).",
-                "no_room",
+                Reason.NO_ROOM,
             )
 
     def clean(self) -> None:
@@ -106,9 +107,7 @@ class _Cleanup:
         trouble = None
         try:
             self._make_larger(self.wanted_gib - before, slack)
-        except PatchFleetError as error:
-            if error.outcome != "failed":
-                raise
+        except Failed as error:
             trouble = error
             self.add({"name": "volume_growth", "won_gib": 0.0, "skipped": error.code})
         if slack or self.grown_gib:
@@ -136,16 +135,17 @@ class _Cleanup:
     def _refuse_blocked(self, shortfall_gib: float) -> None:
         blocked_by = self.space.blocked_by
         if blocked_by:
-            raise PatchFleetError(
+            raise Failed(
                 f"{shortfall_gib:.1f} GiB are lacking on C:, and {BLOCKED.get(blocked_by, BLOCKED['other_partition'])}",
-                blocked_by,
+                Reason(blocked_by),
             )
 
     def _grow(self, shortfall_gib: float, slack: float) -> int:
         context = self.context
         if not str(context.params["instance_id"]).startswith("i-"):
-            raise PatchFleetError(
-                f"{shortfall_gib:.1f} GiB are lacking on C:, and the host has no EBS volume that could grow.", "no_room"
+            raise Failed(
+                f"{shortfall_gib:.1f} GiB are lacking on C:, and the host has no EBS volume that could grow.",
+                Reason.NO_ROOM,
             )
         # A growth that leaves less than the least would cost for ever and help nobody.
         minimum = max(math.ceil(self.minimum_gib - self.free_gib - slack), 1)
@@ -177,7 +177,7 @@ def free_space(context: OperationContext) -> dict[str, Any]:
         try:
             cleanup.run()
         except PatchFleetError as error:
-            if error.code != "no_room" or not context.params["allow_shortfall"]:
+            if error.code != Reason.NO_ROOM or not context.params["allow_shortfall"]:
                 raise
             shortfall_gib = round(max(cleanup.minimum_gib - cleanup.free_gib, 0.0), 1)
     return {
@@ -199,16 +199,16 @@ def _extend(context: OperationContext, grown_gib: int) -> ExtendedPartition:
         try:
             return run_guest_script(context, ExtendedPartition, EXTEND_SECONDS)
         except PatchFleetError as error:
-            if error.code != "no_room" or not grown_gib:
+            if error.code != Reason.NO_ROOM or not grown_gib:
                 raise
             trouble.append(error)
             return None
 
     extended = context.wait(poll, context.clock.now() + VISIBLE_WITHIN_SECONDS, first_pause_seconds=15.0, longest=60.0)
     if extended is None:
-        raise PatchFleetError(
+        raise Failed(
             f"The volume has grown by {grown_gib} GiB, but Windows does not see it: {trouble[-1].reason} A restart of the host, "
             "or a newer NVMe driver, helps.",
-            "size_not_seen",
+            Reason.SIZE_NOT_SEEN,
         )
     return extended

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from .._aws.ebs import create_snapshot, describe_snapshot
 from .._aws.ec2 import tags_of
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 
 if TYPE_CHECKING:
@@ -42,9 +43,9 @@ def take_snapshot(context: OperationContext, volume: VolumeTypeDef, why: str) ->
 
     state = context.wait(poll, context.deadline(VISIBLE_WITHIN_SECONDS))
     if state not in {"pending", "completed"}:
-        raise PatchFleetError(
+        raise Failed(
             f"The snapshot {snapshot_id} of {volume_id} is {state or 'not shown by EC2'}, so the volume is left as it is.",
-            "snapshot_failed",
+            Reason.SNAPSHOT_FAILED,
         )
     return snapshot_id
 

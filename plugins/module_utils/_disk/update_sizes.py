@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed
 from .._host.answers import UpdateSize, UpdateSizes
 from .._host.guest_scripts import has_script, run_guest_script
 from .._operation.context import OperationContext
@@ -45,9 +45,7 @@ def space_for_missing_updates(context: OperationContext) -> float | None:
         return None
     try:
         updates = run_guest_script(context, UpdateSizes, SEARCH_SECONDS).updates
-    except PatchFleetError as error:
-        if error.outcome != "failed":
-            raise
+    except Failed as error:
         context.report_progress(f"the sizes of what is missing are not known: {error.reason}")
         return None
     return space_for(updates)

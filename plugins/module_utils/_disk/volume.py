@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from .._aws.ebs import describe_modifications, describe_volume, modify_volume_size
 from .._aws.ec2 import describe_instance
 from .._aws.errors import AwsError
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .snapshot import take_snapshot
 
@@ -43,11 +44,11 @@ def grow(context: OperationContext) -> dict[str, Any]:
     _check_serial(volume_id, params.get("serial"))
     target = _target_size(volume, params)
     if target - size < int(params.get("minimum_gib") or 1):
-        raise PatchFleetError(
+        raise Failed(
             f"The volume {volume_id} has {size} GiB and may grow to {max(target, size)} GiB only (patch_grow_gib is "
             f"{params['grow_gib']}, patch_volume_max_gib is {params['max_gib']}), which would not give the room that is wanted; "
             "it is left as it is.",
-            "volume_at_maximum",
+            Reason.VOLUME_AT_MAXIMUM,
         )
     snapshot_id = None
     if not context.check_mode:
@@ -97,11 +98,11 @@ def root_volume(context: OperationContext, instance_id: str, region: str | None 
     aws = context.aws.in_region(region)
     instance = describe_instance(aws, instance_id)
     if instance is None:
-        raise PatchFleetError("The instance does not exist any more.", "instance_gone")
+        raise Failed("The instance does not exist any more.", Reason.INSTANCE_GONE)
     root = instance.get("RootDeviceName")
     mapped = {m["DeviceName"]: m["Ebs"]["VolumeId"] for m in instance.get("BlockDeviceMappings", []) if "Ebs" in m}
     if root not in mapped:
-        raise PatchFleetError(f"The instance has no EBS volume at its root device {root}.", "no_root_volume")
+        raise Failed(f"The instance has no EBS volume at its root device {root}.", Reason.NO_ROOT_VOLUME)
     return describe_volume(aws, mapped[root])
 
 
@@ -111,8 +112,9 @@ def _check_serial(volume_id: str, serial: str | None) -> None:
         return
     on_disk = serial.lower().partition("_")[0].replace("-", "")
     if on_disk != volume_id.replace("-", ""):
-        raise PatchFleetError(
-            f"Drive C: lies on {serial}, which is not the root volume {volume_id}; nothing is grown.", "wrong_volume"
+        raise Failed(
+            f"Drive C: lies on {serial}, which is not the root volume {volume_id}; nothing is grown.",
+            Reason.WRONG_VOLUME,
         )
 
 
@@ -129,16 +131,14 @@ def _wait_until_usable(context: OperationContext, volume_id: str, target: int) -
         if newest is None:
             return None
         if newest["ModificationState"] == "failed":
-            raise PatchFleetError(
+            raise Failed(
                 f"AWS could not grow the volume {volume_id}: {newest.get('StatusMessage') or 'no reason given'}.",
-                "modification_failed",
+                Reason.MODIFICATION_FAILED,
             )
         return str(newest["ModificationState"]) if newest["ModificationState"] in {"optimizing", "completed"} else None
 
     if context.wait(poll, context.deadline(float(context.params["modify_timeout_seconds"]))) is None:
-        raise PatchFleetError(
-            f"The volume {volume_id} was still being modified when the time was over.", "modify_timeout"
-        )
+        raise Failed(f"The volume {volume_id} was still being modified when the time was over.", Reason.MODIFY_TIMEOUT)
 
 
 def _modification(context: OperationContext, volume_id: str, target: int) -> VolumeModificationTypeDef | None:

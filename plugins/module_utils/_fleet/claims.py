@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._base.text import clean_text
+from .._model.reasons import Reason
 from .eligibility import Exclusion
 
 MANAGED_BY = "IS-ManagedBy"
@@ -34,8 +35,8 @@ def claim_of(tags: Mapping[str, str], settings: Mapping[str, Any], accepted: str
     """
     keep = settings.get("keep_tag")
     if keep in tags:
-        return "keep_tag", f"Its tag {keep} asks to leave it alone."
+        return Reason.KEEP_TAG, f"Its tag {keep} asks to leave it alone."
     scheduler = scheduler_of(tags, settings)
     if scheduler is not None and scheduler != accepted:
-        return "scheduled", f"A scheduler starts and stops it ({scheduler})."
+        return Reason.SCHEDULED, f"A scheduler starts and stops it ({scheduler})."
     return None

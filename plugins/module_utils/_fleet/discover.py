@@ -18,8 +18,9 @@ from .._aws.api import Aws
 from .._aws.ec2 import describe_instances, is_stop_protected, tags_of
 from .._aws.ssm import NODES_A_PAGE, describe_nodes
 from .._base.clock import iso
-from .._base.errors import InvalidOption, PatchFleetError
+from .._base.errors import Failed, InvalidOption
 from .._base.text import clean_text
+from .._model.reasons import Reason
 from .duplicates import merge_duplicates
 from .eligibility import exclusion_of, power_exclusion
 from .hosts import OFF_STATES, FleetHost
@@ -95,7 +96,7 @@ def _without_aws(entry: dict[str, Any]) -> FleetHost:
     name, exclusion = entry["name"], None
     if not _leads_to_windows(entry):
         exclusion = (
-            "no_way_in",
+            Reason.NO_WAY_IN,
             "The inventory gives neither an instance_id nor a connection to Windows (ansible_connection: winrm, psrp or ssh).",
         )
     return FleetHost(
@@ -205,7 +206,7 @@ def _from_node(row: InstanceInformationTypeDef, region: str, tags: dict[str, str
     node_id = row["InstanceId"]
     name = row.get("Name") or row.get("ComputerName") or node_id
     exclusion = (
-        None if row.get("PlatformType", "Windows") == "Windows" else ("not_windows", "It is not a Windows host.")
+        None if row.get("PlatformType", "Windows") == "Windows" else (Reason.NOT_WINDOWS, "It is not a Windows host.")
     )
     return FleetHost(
         key=node_id, name=name, kind="hybrid", instance_id=node_id, region=region, tags=tags, exclusion=exclusion,
@@ -233,9 +234,9 @@ def merge(tagged: list[FleetHost], listed: list[FleetHost]) -> list[FleetHost]:
     names: dict[str, str] = {}
     for host in listed:
         if host.key in names:
-            raise PatchFleetError(
+            raise Failed(
                 f"The inventory names {host.key} twice: {names[host.key]} and {host.name}. Leave one of them out.",
-                "ambiguous_host",
+                Reason.AMBIGUOUS_HOST,
             )
         names[host.key] = host.name
         hosts[host.key] = replace(host, by_tag=host.by_tag or host.key in hosts)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import replace
 
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed, PatchFleetError
+from .._model.reasons import Reason
 from .hosts import FleetHost
 
 
@@ -70,7 +71,7 @@ def _is_ip(text: str) -> bool:
 
 
 def _ambiguous(host: FleetHost, why: str) -> PatchFleetError:
-    return PatchFleetError(
+    return Failed(
         f"It is not clear which host the inventory's {host.name} is: {why}. Give it its instance_id, or leave one of them out.",
-        "ambiguous_host",
+        Reason.AMBIGUOUS_HOST,
     )

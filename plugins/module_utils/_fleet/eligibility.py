@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from .._aws.ec2 import tags_of
 from .._base.text import clean_text
+from .._model.reasons import Reason
 from .hosts import OFF_STATES
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
 
 HIBERNATED = "Client.UserInitiatedHibernate"
-Exclusion: TypeAlias = tuple[str, str] | None
+Exclusion: TypeAlias = tuple[Reason, str] | None
 
 
 def exclusion_of(instance: InstanceTypeDef) -> Exclusion:
@@ -29,7 +30,7 @@ def exclusion_of(instance: InstanceTypeDef) -> Exclusion:
     Stop protection is not part of that answer: see power_exclusion.
     """
     if str(instance.get("Platform", "")).lower() != "windows":
-        return "not_windows", "It is not a Windows host."
+        return Reason.NOT_WINDOWS, "It is not a Windows host."
     if (owner := owner_of(instance)) is not None:
         return owner
     if instance["State"]["Name"] in OFF_STATES:
@@ -42,23 +43,26 @@ def owner_of(instance: InstanceTypeDef) -> Exclusion:
     group = tags_of(instance).get("aws:autoscaling:groupName")
     if group is not None:
         return (
-            "auto_scaling_group",
+            Reason.AUTO_SCALING_GROUP,
             f"It belongs to the Auto Scaling group {clean_text(group)}, which may replace it when it reboots or stops.",
         )
     if (instance.get("Operator") or {}).get("Managed"):
         principal = instance["Operator"].get("Principal", "an AWS service")
-        return "managed_by_service", f"It is managed by {clean_text(principal)}."
+        return Reason.MANAGED_BY_SERVICE, f"It is managed by {clean_text(principal)}."
     return None
 
 
 def power_exclusion(instance: InstanceTypeDef, stop_protected: bool) -> Exclusion:
     """(code, sentence) when an instance that is off must not be started, because it could not be put back as it was."""
     if instance.get("InstanceLifecycle") == "spot":
-        return "spot", "It is a Spot instance, which is not started and stopped by us."
+        return Reason.SPOT, "It is a Spot instance, which is not started and stopped by us."
     if (instance.get("StateReason") or {}).get("Code") == HIBERNATED:
-        return "hibernated", "It is hibernated; starting and stopping it would lose its memory."
+        return Reason.HIBERNATED, "It is hibernated; starting and stopping it would lose its memory."
     if instance.get("RootDeviceType") == "instance-store":
-        return "instance_store", "Its root volume is an instance store, which is lost when it stops."
+        return Reason.INSTANCE_STORE, "Its root volume is an instance store, which is lost when it stops."
     if stop_protected:
-        return "stop_protected", "It is protected against being stopped (DisableApiStop), so it could not be put back."
+        return (
+            Reason.STOP_PROTECTED,
+            "It is protected against being stopped (DisableApiStop), so it could not be put back.",
+        )
     return None

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .._model.reasons import Reason
+
 OFF_STATES = frozenset({"stopped", "stopping"})
 
 
@@ -40,7 +42,7 @@ class FleetHost:
     inventory_name: str | None = None
     by_tag: bool = False
     tags: dict[str, str] = field(default_factory=dict)
-    exclusion: tuple[str, str] | None = None
+    exclusion: tuple[Reason, str] | None = None
     node: dict[str, Any] = field(default_factory=dict)
     profile_arn: str | None = None
     private_address: str | None = None
@@ -65,5 +67,5 @@ def from_result(result: dict[str, Any]) -> FleetHost:
     """The host that as_result described."""
     values = {key: value for key, value in result.items() if key in FleetHost.__dataclass_fields__}
     if result.get("exclusion_code"):
-        values["exclusion"] = (str(result["exclusion_code"]), str(result["exclusion_reason"]))
+        values["exclusion"] = (Reason(result["exclusion_code"]), str(result["exclusion_reason"]))
     return FleetHost(**values)

@@ -14,38 +14,39 @@ from typing import ClassVar, Protocol, TypeVar
 
 from typing_extensions import Self
 
+from .._model.reasons import Reason
 from .fields import Fields
 
 MOST_GIB = 2.0**20
 LONGEST_NAME = 256
 """The longest name of a Windows service. Source: CreateServiceW, Microsoft Learn."""
-BLOCKERS = ("recovery_partition", "other_partition", "unknown_layout")
+BLOCKERS = (Reason.RECOVERY_PARTITION, Reason.OTHER_PARTITION, Reason.UNKNOWN_LAYOUT)
 PENDING = ("component_based_servicing", "windows_update", "file_rename")
 START_TYPES = ("automatic", "manual", "disabled", "system")
 RESULTS = ("in_progress", "succeeded", "succeeded_with_errors", "failed", "aborted")
 
-GUEST_CODES = frozenset(
+GUEST_REASONS = frozenset(
     {
-        "answer_too_long",
-        "cache_in_use",
-        "constrained_language",
-        "msg_failed",
-        "no_msg",
-        "no_room",
-        "not_extended",
-        "other_partition",
-        "recovery_partition",
-        "restore_health_failed",
-        "script_failed",
-        "service_stuck",
-        "unknown_layout",
-        "unknown_service",
-        "unknown_start_type",
-        "update_api_refused",
-        "wrong_bitness",
+        Reason.ANSWER_TOO_LONG,
+        Reason.CACHE_IN_USE,
+        Reason.CONSTRAINED_LANGUAGE,
+        Reason.MSG_FAILED,
+        Reason.NO_MSG,
+        Reason.NO_ROOM,
+        Reason.NOT_EXTENDED,
+        Reason.OTHER_PARTITION,
+        Reason.RECOVERY_PARTITION,
+        Reason.RESTORE_HEALTH_FAILED,
+        Reason.SCRIPT_FAILED,
+        Reason.SERVICE_STUCK,
+        Reason.UNKNOWN_LAYOUT,
+        Reason.UNKNOWN_SERVICE,
+        Reason.UNKNOWN_START_TYPE,
+        Reason.UPDATE_API_REFUSED,
+        Reason.WRONG_BITNESS,
     }
 )
-"""The reason codes that a script may answer. Any other one becomes ``script_failed``: whether a host can be reached, or an
+"""The reasons that a script may answer. Any other one becomes ``script_failed``: whether a host can be reached, or an
 installation runs, is never taken from a code of its own choice."""
 
 T = TypeVar("T", bound="Answer")

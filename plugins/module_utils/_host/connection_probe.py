@@ -6,18 +6,17 @@
 
 from __future__ import annotations
 
-from .._base.errors import Deferred, PatchFleetError
+from .._base.errors import CommandTimeout, Deferred, PatchFleetError, Unreachable
+from .._model.reasons import Reason
 from .._operation.channel import HostConnection
 from .._operation.context import OperationContext
 from .scripts import PROBE, PROBE_SECONDS
-
-NO_ANSWER = frozenset({"unreachable", "command_timeout"})
 
 
 def answers(connection: HostConnection) -> bool:
     """Whether something at the host's address takes connections; a script that is cut off shows that, too."""
     trouble = _probe(connection)
-    return trouble is None or trouble.code == "command_timeout"
+    return trouble is None or isinstance(trouble, CommandTimeout)
 
 
 def wait_until_ready(
@@ -36,7 +35,7 @@ def wait_until_ready(
         trouble = _probe(connection)
         if trouble is None:
             return True
-        if trouble.code == "unreachable" and not may_boot:
+        if isinstance(trouble, Unreachable) and not may_boot:
             raise _not_begun(trouble)
         troubles.append(trouble)
         return None
@@ -44,20 +43,18 @@ def wait_until_ready(
     if context.wait(poll, context.deadline(timeout_seconds), longest=15.0):
         return
     if may_boot:
-        raise PatchFleetError(f"It did not answer in time. {troubles[-1].reason}", "unreachable")
+        raise Unreachable(f"It did not answer in time. {troubles[-1].reason}")
     raise _not_begun(troubles[-1])
 
 
-def _probe(connection: HostConnection) -> PatchFleetError | None:
+def _probe(connection: HostConnection) -> Unreachable | CommandTimeout | None:
     """None when the host answered, else why it did not."""
     try:
         connection.run_script("\n".join(PROBE), PROBE_SECONDS)
-    except PatchFleetError as error:
-        if error.code not in NO_ANSWER:
-            raise
+    except (Unreachable, CommandTimeout) as error:
         return error
     return None
 
 
 def _not_begun(trouble: PatchFleetError) -> Deferred:
-    return Deferred(f"Nothing was started: {trouble.reason}", "unreachable")
+    return Deferred(f"Nothing was started: {trouble.reason}", Reason.UNREACHABLE)

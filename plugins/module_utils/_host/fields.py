@@ -16,8 +16,9 @@ from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from .._base.clock import parse_iso
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed
 from .._base.text import clean_text
+from .._model.reasons import Reason
 
 T = TypeVar("T")
 
@@ -30,13 +31,13 @@ FIRST_MOMENT, LAST_MOMENT = 0.0, 7_258_118_400.0
 HRESULT = re.compile(r"0[xX][0-9A-Fa-f]{8}")
 
 
-class ScriptEnded(PatchFleetError):
+class ScriptEnded(Failed):
     """A script has ended with an error: nothing of it continues in the host."""
 
 
 def invalid_answer(source: str, what: str) -> ScriptEnded:
     """The error for an answer that is not what the script's schema says."""
-    return ScriptEnded(f"The answer of the script {source} is not valid: {what}.", "invalid_answer")
+    return ScriptEnded(f"The answer of the script {source} is not valid: {what}.", Reason.INVALID_ANSWER)
 
 
 class Fields:

@@ -14,8 +14,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._aws.ec2 import describe_instance, state_reason
+from .._aws.errors import AwsError
 from .._aws.ssm import describe_node
-from .._base.errors import Deferred, PatchFleetError
+from .._base.errors import CommandTimeout, Deferred, Failed, PatchFleetError
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .run_command import SCRIPT_DOCUMENT, Command, run_command
 from .scripts import PROBE, PROBE_SECONDS
@@ -46,7 +48,7 @@ def wait_until_ready(context: OperationContext, instance_id: str, timeout_second
         instance = describe_instance(context.aws, instance_id) if is_instance else None
         seen.update(instance=instance, node=None)
         if is_instance and instance is None:
-            raise PatchFleetError("The instance does not exist any more.", "instance_gone")
+            raise Failed("The instance does not exist any more.", Reason.INSTANCE_GONE)
         if instance is not None and instance["State"]["Name"] != "running":
             _refuse_fallen_back(instance)
             return None
@@ -66,9 +68,9 @@ def wait_until_ready(context: OperationContext, instance_id: str, timeout_second
         if trouble is None:
             break
         if context.clock.now() >= deadline:
-            raise PatchFleetError(
+            raise Failed(
                 f"The SSM agent is Online, but no command came back within {timeout_seconds:.0f} s: the last one {trouble}.",
-                "no_command_runs",
+                Reason.NO_COMMAND_RUNS,
             )
         context.pause(min(PROBE_PAUSE_SECONDS, max(deadline - context.clock.now(), 0.0)))
     return {
@@ -92,10 +94,11 @@ def wait_for_node(context: OperationContext, node_id: str, timeout_seconds: floa
     try:
         return wait_until_ready(context, node_id, timeout_seconds)
     except PatchFleetError as error:
-        if may_boot or error.code not in {"agent_silent", "no_command_runs"}:
+        if may_boot or error.code not in {Reason.AGENT_SILENT, Reason.NO_COMMAND_RUNS}:
             raise
         raise Deferred(
-            f"Nothing was started: {error.reason}", "host_off" if error.code == "agent_silent" else "unreachable"
+            f"Nothing was started: {error.reason}",
+            Reason.HOST_OFF if error.code == Reason.AGENT_SILENT else Reason.UNREACHABLE,
         ) from error
 
 
@@ -116,19 +119,21 @@ def _probe(context: OperationContext, instance_id: str) -> str | None:
     )
     try:
         ended = run_command(context, instance_id, command)
-    except PatchFleetError as error:
-        if error.code not in {"command_timeout", "invalid_instance_id"}:
+    except CommandTimeout:
+        return "was never done"
+    except AwsError as error:
+        if error.aws_code != "InvalidInstanceId":
             raise
-        return "was never done" if error.code == "command_timeout" else "could not be sent"
+        return "could not be sent"
     return None if ended.status == "Success" else f"ended {ended.details}"
 
 
 def _refuse_fallen_back(instance: InstanceTypeDef) -> None:
     state = instance["State"]["Name"]
     if state in {"stopped", "stopping", "terminated", "shutting-down"}:
-        raise PatchFleetError(
+        raise Failed(
             f"The instance is {state} instead of running: {state_reason(instance)}.",
-            "fell_back" if state.startswith("stop") else "instance_gone",
+            Reason.FELL_BACK if state.startswith("stop") else Reason.INSTANCE_GONE,
         )
 
 
@@ -136,15 +141,15 @@ def _silent(seen: dict[str, Any], timeout_seconds: float) -> PatchFleetError:
     instance, node = seen.get("instance"), seen.get("node")
     waited = f"within {timeout_seconds:.0f} s"
     if instance is not None and not instance.get("IamInstanceProfile"):
-        return PatchFleetError(
+        return Failed(
             f"The SSM agent did not report {waited}, and the instance has no instance profile; attach one with "
             "AmazonSSMManagedInstanceCore, or use Default Host Management Configuration.",
-            "no_instance_profile",
+            Reason.NO_INSTANCE_PROFILE,
         )
     if node is None:
-        return PatchFleetError(f"The SSM agent did not report {waited}; the host may not have booted.", "agent_silent")
-    return PatchFleetError(
+        return Failed(f"The SSM agent did not report {waited}; the host may not have booted.", Reason.AGENT_SILENT)
+    return Failed(
         f"The SSM agent gave no sign of life since the start {waited} (last ping {node['LastPingDateTime']:%Y-%m-%d %H:%M:%S}, "
         f"{node['PingStatus']}).",
-        "agent_silent",
+        Reason.AGENT_SILENT,
     )

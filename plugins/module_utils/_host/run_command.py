@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from .._aws.commands import find_command, find_invocation, get_output, send_command
 from .._aws.ec2 import describe_instance
 from .._aws.errors import AwsError
-from .._base.errors import PatchFleetError
+from .._base.errors import CommandTimeout, Failed
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def refuse_templates(option: str, value: object) -> None:
         for part in value:
             refuse_templates(option, part)
     elif isinstance(value, str) and "{{" in value:
-        raise PatchFleetError(f"{option}: {value!r} is not valid. It must not hold '{{{{'.", "invalid_option")
+        raise Failed(f"{option}: {value!r} is not valid. It must not hold '{{{{'.", Reason.INVALID_OPTION)
 
 
 def run_command(context: OperationContext, instance_id: str, command: Command, idempotent: bool = False) -> Invocation:
@@ -162,11 +163,7 @@ def wait_for_end(
 
     invocation = context.wait(poll, deadline, *pauses)
     if invocation is None:
-        raise PatchFleetError(
-            f"The command {command_id} had not ended on {instance_id} when its time was over.",
-            "command_timeout",
-            {"command_id": command_id},
-        )
+        raise CommandTimeout(f"The command {command_id} had not ended on {instance_id} in its time.", command_id)
     return invocation
 
 
@@ -184,9 +181,9 @@ class _InstanceWatch:
         instance = describe_instance(self._context.aws, self._instance_id)
         state = instance["State"]["Name"] if instance else "gone"
         if state not in {"pending", "running"}:
-            raise PatchFleetError(
+            raise Failed(
                 f"The instance is {state}: somebody else ended it while a command was running on it.",
-                f"instance_{state}",
+                Reason(f"instance_{state.replace('-', '_')}"),
             )
 
 
@@ -213,6 +210,4 @@ def _refuse_cancelled(context: OperationContext, command_id: str) -> None:
     command = find_command(context.aws, command_id)
     if command is not None and command["Status"] not in GOING_ON:
         details = command.get("StatusDetails", command["Status"])
-        raise PatchFleetError(
-            f"Run Command cancelled the command before the node ran it: {details}.", "command_cancelled"
-        )
+        raise Failed(f"Run Command cancelled the command before the node ran it: {details}.", Reason.COMMAND_CANCELLED)

@@ -16,11 +16,12 @@ import math
 import re
 from typing import Any
 
-from .._base.errors import PatchFleetError
+from .._base.errors import CommandTimeout, NoAnswer, Unreachable
 from .._base.text import clean_text
+from .._model.reasons import Reason
 from .._operation.channel import ScriptOutput
 from .._operation.context import OperationContext
-from .answers import GUEST_CODES
+from .answers import GUEST_REASONS
 from .fields import HRESULT, LONGEST_TEXT, ScriptEnded, invalid_answer
 
 NOT_TAKEN = frozenset({"DeliveryTimedOut", "Undeliverable", "Terminated"})
@@ -68,15 +69,15 @@ def parse(name: str, output: ScriptOutput) -> dict[str, Any]:
     if answer is None and _is_cut_off(output.stdout):
         raise ScriptEnded(
             f"The answer of the script {name} is cut off after {len(output.stdout)} characters: its end is missing.",
-            "answer_cut_off",
+            Reason.ANSWER_CUT_OFF,
         )
     if answer is None or answer.get("script") != name:
         _refuse_unanswered(name, output.details)
         said = clean_text((output.stderr or output.stdout)[-LONGEST_TEXT:].strip())
-        raise (ScriptEnded if output.status in {"Success", "Failed"} else PatchFleetError)(
-            f"The script {name} gave no answer that can be read ({output.details}): {said[-300:] or 'no output'}",
-            "script_failed",
-        )
+        sentence = f"The script {name} gave no answer that can be read ({output.details}): {said[-300:] or 'no output'}"
+        if output.status in {"Success", "Failed"}:
+            raise ScriptEnded(sentence, Reason.SCRIPT_FAILED)
+        raise NoAnswer(sentence)
     answer = _cleaned(name, answer)
     if answer.get("ok") is True:
         return _object(answer.get("data"))
@@ -111,11 +112,9 @@ def _refuse_unanswered(name: str, details: str) -> None:
         PatchFleetError: ``unreachable``, the host never took the command; ``command_timeout``, it did and told nothing more.
     """
     if details in NOT_TAKEN:
-        raise PatchFleetError(f"The host did not take the script {name} ({details}).", "unreachable")
+        raise Unreachable(f"The host did not take the script {name} ({details}).")
     if details in NOT_ENDED:
-        raise PatchFleetError(
-            f"The script {name} had not ended in time, or the host was lost ({details}).", "command_timeout"
-        )
+        raise CommandTimeout(f"The script {name} had not ended in time, or the host was lost ({details}).")
 
 
 def _is_cut_off(text: str) -> bool:
@@ -141,9 +140,9 @@ def _refuse_constant(name: str) -> None:
 
 
 def script_error(name: str, error: dict[str, Any]) -> ScriptEnded:
-    """The error that a script answered with. Its reason code is one of GUEST_CODES, whatever the host says."""
+    """The error that a script answered with. Its reason code is one of GUEST_REASONS, whatever the host says."""
     category, hresult, message = error.get("category"), error.get("hresult"), error.get("message")
-    code = category if isinstance(category, str) and category in GUEST_CODES else "script_failed"
+    code = Reason(category) if isinstance(category, str) and category in GUEST_REASONS else Reason.SCRIPT_FAILED
     text = clean_text(message, LONGEST_MESSAGE) if isinstance(message, str) and message else f"{name} failed"
     known = hresult if isinstance(hresult, str) and HRESULT.fullmatch(hresult) else None
     if known and known.lower() not in text.lower():

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .._base.clock import iso
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed, PatchFleetError
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .fields import ScriptEnded
 from .guest_scripts import has_script, run_guest_script
@@ -22,6 +23,10 @@ HUNG_SECONDS = 3600.0
 SAMPLE_SECONDS = 60.0
 IDLE_CPU_SECONDS = 1.0
 """Processor time within a sample; less is what a process takes that only waits."""
+
+
+class InstallationOverdue(Failed):
+    """An installation has not ended in its time, or makes no progress. It goes on in the host and is not cut off."""
 
 
 @contextmanager
@@ -36,7 +41,7 @@ def servicing(context: OperationContext) -> Iterator[None]:
         context.update_facts(servicing=False)
         raise
     except PatchFleetError as error:
-        context.update_facts(installation_overdue=error.code in {"installation_running", "installation_hung"})
+        context.update_facts(installation_overdue=isinstance(error, InstallationOverdue))
         raise
     context.update_facts(servicing=False)
 
@@ -48,14 +53,12 @@ def is_quiet(context: OperationContext, instance_id: str) -> bool:
         PatchFleetError: the host cannot be asked, or cannot know it (``installation_unknown``).
     """
     if not has_script(context, ServicingState):
-        raise PatchFleetError(
-            f"nothing here can ask {instance_id} (the script servicing_state is not given).", "no_script"
-        )
+        raise Failed(f"nothing here can ask {instance_id} (the script servicing_state is not given).", Reason.NO_SCRIPT)
     installing = servicing_state(context).installing
     if installing is None:
-        raise PatchFleetError(
+        raise Failed(
             "Windows does not say whether it installs something: its Update agent refuses the question.",
-            "installation_unknown",
+            Reason.INSTALLATION_UNKNOWN,
         )
     return not installing
 
@@ -72,9 +75,9 @@ def refuse_hung(context: OperationContext) -> None:
     """
     since = stands_still_since(context)
     if since:
-        raise PatchFleetError(
+        raise InstallationOverdue(
             f"An installation that was under way has made no progress since {since}. It is not cut off; look at the host.",
-            "installation_hung",
+            Reason.INSTALLATION_HUNG,
         )
 
 
@@ -91,15 +94,15 @@ def stands_still_since(context: OperationContext) -> str | None:
     return iso(now.last_progress_at) if _is_silent(context, now) and not worked else None
 
 
-def diagnose_overrun(context: OperationContext) -> tuple[str, str]:
+def diagnose_overrun(context: OperationContext) -> tuple[Reason, str]:
     """Reason code and the end of a sentence that tell an installation which is hung from one that is slow."""
     try:
         since = stands_still_since(context)
-    except PatchFleetError as error:
-        if error.outcome != "failed":
-            raise
+    except Failed:
         since = None  # a host that cannot be asked any more says nothing
-    return ("installation_hung", f", and has made no progress since {since}") if since else ("install_timeout", "")
+    if since:
+        return Reason.INSTALLATION_HUNG, f", and has made no progress since {since}"
+    return Reason.INSTALL_TIMEOUT, ""
 
 
 def _is_silent(context: OperationContext, state: ServicingState) -> bool:

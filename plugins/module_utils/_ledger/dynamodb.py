@@ -16,12 +16,16 @@ from dataclasses import asdict
 from typing import Any
 
 from .._aws.errors import AwsError
-from .._base.errors import InvalidOption, PatchFleetError
+from .._base.errors import Failed, InvalidOption, LeaseLost, NotRecorded
+from .._model.outcomes import Outcome
+from .._model.phases import Phase
+from .._model.reasons import Reason
 from . import dynamodb_items as items
 from .dynamodb_changes import absent, delete, exists, holds, put, update
 from .dynamodb_leases import Leases
 from .dynamodb_table import ConditionFailedError, Item
-from .records import DURATIONS_KEPT, Host, HostDurations, PhaseTime, PowerRecord, Run, Verdict, lease_lost
+from .records import DURATIONS_KEPT, Host, HostDurations, PhaseTime, PowerRecord, Run, Verdict
+from .stored import durations_values
 
 
 class DynamoDbLedger(Leases):
@@ -40,7 +44,7 @@ class DynamoDbLedger(Leases):
         try:
             missing = self._table.missing_items()
         except AwsError as error:  # who may use a table may not look at all of it
-            if error.code != "access_denied":
+            if error.code != Reason.ACCESS_DENIED:
                 raise
             missing = []
         return [f"The table of patch_ledger lacks {' and '.join(missing)}; see docs/ledger.md."] if missing else []
@@ -63,7 +67,7 @@ class DynamoDbLedger(Leases):
     def _run_item(self, run_id: str) -> Item:
         item = self._table.get(items.run_key(run_id))
         if item is None:
-            raise PatchFleetError(f"The ledger {self._table.where.url} knows no run {run_id!r}.", "unknown_run")
+            raise Failed(f"The ledger {self._table.where.url} knows no run {run_id!r}.", Reason.UNKNOWN_RUN)
         return item
 
     def open_breaker(self, run_id: str, reason: str) -> None:
@@ -82,7 +86,7 @@ class DynamoDbLedger(Leases):
     def host(self, run_id: str, key: str) -> Host:
         row = self._row(run_id, key)
         if row is None:
-            raise PatchFleetError(f"Run {run_id} has no host {key}.", "not_recorded")
+            raise NotRecorded(f"Run {run_id} has no host {key}.")
         return items.host_of(row)
 
     def update_facts(self, run_id: str, key: str, facts: dict[str, Any], fence: int | None = None) -> None:
@@ -99,7 +103,7 @@ class DynamoDbLedger(Leases):
             if row is None or (row.get("outcome") and not overwrite):
                 return False
             before = row.get("outcome")
-            values = {(name,): value for name, value in asdict(verdict).items()}
+            values = items.verdict_values(verdict)
             unchanged = ("=", ("outcome",), before) if before else absent("outcome")
             counts = {f"{items.COUNT}{before or ''}": -1, f"{items.COUNT}{verdict.outcome or ''}": 1}
             changes = [update(items.row_key(run_id, key), values, [exists("pk"), unchanged])]
@@ -111,33 +115,33 @@ class DynamoDbLedger(Leases):
                 continue
             return True
 
-    def outcome_counts(self, run_id: str) -> dict[str, int]:
+    def outcome_counts(self, run_id: str) -> dict[Outcome | None, int]:
         item = self._table.get(items.run_key(run_id))
         return items.counts_of(item) if item else {}
 
-    # Steps
+    # Phases
 
-    def begin_phase(self, run_id: str, key: str, step: str, now: float, fence: int | None = None) -> None:
-        name = items.phase_name(step, now)
-        self._change_row(run_id, key, {("steps", name): {"step": step, "started_at": now}}, fence)
-        self._begun[(run_id, key, step)] = name
+    def begin_phase(self, run_id: str, key: str, phase: Phase, now: float, fence: int | None = None) -> None:
+        name = items.phase_name(phase, now)
+        self._change_row(run_id, key, {("steps", name): {"step": phase, "started_at": now}}, fence)
+        self._begun[(run_id, key, phase)] = name
 
-    def end_phase(self, run_id: str, key: str, step: str, now: float, ok: bool) -> None:
-        name = self._begun.get((run_id, key, step)) or self._last_beginning(run_id, key, step)
+    def end_phase(self, run_id: str, key: str, phase: Phase, now: float, ok: bool) -> None:
+        name = self._begun.get((run_id, key, phase)) or self._last_beginning(run_id, key, phase)
         if name is not None:
             self._change_row(run_id, key, {("steps", name, "finished_at"): now, ("steps", name, "ok"): ok}, None)
 
-    def _last_beginning(self, run_id: str, key: str, step: str) -> str | None:
+    def _last_beginning(self, run_id: str, key: str, phase: Phase) -> str | None:
         row = self._row(run_id, key)
         started_at = (
-            {name: seen["started_at"] for name, seen in row["steps"].items() if seen["step"] == step} if row else {}
+            {name: seen["started_at"] for name, seen in row["steps"].items() if seen["step"] == phase} if row else {}
         )
         return max(started_at, key=lambda name: started_at[name], default=None)
 
     def phases(self, run_id: str, key: str | None = None) -> list[PhaseTime]:
         rows = self._rows(run_id) if key is None else filter(None, [self._row(run_id, key)])
-        found = [step for row in rows for step in items.phases_of(row)]
-        return sorted(found, key=lambda step: step.started_at)
+        found = [phase for row in rows for phase in items.phases_of(row)]
+        return sorted(found, key=lambda phase: phase.started_at)
 
     # Power
 
@@ -174,9 +178,7 @@ class DynamoDbLedger(Leases):
     def note_start(self, host_key: str, run_id: str, requested_at: float, fence: int | None = None) -> None:
         start = {"start_requested_at": requested_at, "started_by": run_id, "launch_time": None}
         if not self._change_power(host_key, start, fence):
-            raise PatchFleetError(
-                f"The original power state of {host_key} is not recorded; it is not started.", "not_recorded"
-            )
+            raise NotRecorded(f"The original power state of {host_key} is not recorded; it is not started.")
 
     def note_launch(self, host_key: str, launch_time: float | None, fence: int | None = None) -> None:
         refused = {"start_requested_at": None, "started_by": None, "launch_time": None}
@@ -186,7 +188,7 @@ class DynamoDbLedger(Leases):
         home = self._home(host_key)
         if home is None:
             if fence is not None:
-                raise lease_lost(host_key)
+                raise LeaseLost(host_key)
             return False
         key = items.host_key(home, host_key)
         values = {("power", name): value for name, value in facts.items()}
@@ -217,7 +219,7 @@ class DynamoDbLedger(Leases):
     def save_durations(self, way: HostDurations) -> None:
         kept = {kept.run_id: kept for kept in [*self.history(way.host_key), way]}
         newest = sorted(kept.values(), key=lambda kept: kept.finished_at, reverse=True)[:DURATIONS_KEPT]
-        item = {("ways",): json.dumps([asdict(kept) for kept in newest], allow_nan=False)}
+        item = {("ways",): json.dumps([durations_values(kept) for kept in newest], allow_nan=False)}
         self._table.update(update(items.durations_key(self._account, way.host_key), item))
 
     def history(self, host_key: str) -> list[HostDurations]:

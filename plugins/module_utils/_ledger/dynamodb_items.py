@@ -23,8 +23,11 @@ import time
 from dataclasses import asdict
 from typing import Any
 
+from .._model.outcomes import Outcome
+from .._model.phases import Phase
+from . import stored
 from .dynamodb_table import Item, Key
-from .records import Host, HostDurations, PhaseTime, PowerRecord, Run
+from .records import Host, HostDurations, PhaseTime, PowerRecord, Run, Verdict
 
 SCHEMA_VERSION = 1
 SCHEMA_KEY: Key = ("LEDGER", "SCHEMA")
@@ -32,20 +35,6 @@ KEPT_SECONDS = 400 * 86400.0
 """Runs, their hosts and closed power records expire so long after the run was opened (time to live of the table)."""
 COUNT = "hosts_"
 """Before an outcome: the attribute of the run that counts the hosts with it."""
-HOST_FIELDS = (
-    "run_id",
-    "key",
-    "name",
-    "position",
-    "kind",
-    "instance_id",
-    "region",
-    "wave",
-    "outcome",
-    "step",
-    "reason_code",
-    "reason",
-)
 
 
 def run_key(run_id: str) -> Key:
@@ -104,34 +93,36 @@ def run_of(item: Item) -> Run:
     )
 
 
-def counts_of(item: Item) -> dict[str, int]:
-    """How many hosts have each outcome."""
+def counts_of(item: Item) -> dict[Outcome | None, int]:
+    """How many hosts have each outcome; None counts those without."""
     counts = {name.removeprefix(COUNT): number for name, number in item.items() if name.startswith(COUNT)}
-    return {outcome: number for outcome, number in counts.items() if number}
+    return {Outcome(outcome) if outcome else None: number for outcome, number in counts.items() if number}
+
+
+def verdict_values(verdict: Verdict) -> dict[tuple[str, ...], Any]:
+    """The attributes of a host of a run that a verdict sets, as paths."""
+    return {(name,): value for name, value in stored.verdict_values(verdict).items()}
 
 
 def row_item(host: Host, home: str, fence: int | None, expires_at: float) -> Item:
-    values = {name: getattr(host, name) for name in HOST_FIELDS}
+    values = stored.host_values(host)
     facts = {name: json.dumps(value, allow_nan=False) for name, value in host.facts.items()}
     return {**values, "facts": facts, "steps": {}, "home": home, "fence": fence, "expires_at": int(expires_at)}
 
 
 def host_of(item: Item) -> Host:
-    values: dict[str, Any] = {name: item.get(name) for name in HOST_FIELDS}
-    return Host(**values, facts={name: json.loads(text) for name, text in item["facts"].items()})
+    values = {name: item.get(name) for name in stored.HOST_FIELDS}
+    return stored.host_from(values, {name: json.loads(text) for name, text in item["facts"].items()})
 
 
-def phase_name(step: str, now: float) -> str:
-    """The name of a step's beginning among the steps of its host."""
-    return f"{now!r}#{step}"
+def phase_name(phase: Phase, now: float) -> str:
+    """The name of a phase's beginning among the phases of its host."""
+    return f"{now!r}#{phase}"
 
 
 def phases_of(item: Item) -> list[PhaseTime]:
-    steps = [
-        PhaseTime(item["key"], step["step"], step["started_at"], step.get("finished_at"), step.get("ok"))
-        for step in item["steps"].values()
-    ]
-    return sorted(steps, key=lambda step: step.started_at)
+    times = [stored.phase_time(item["key"], values) for values in item["steps"].values()]
+    return sorted(times, key=lambda time: time.started_at)
 
 
 def power_of(item: Item | None) -> PowerRecord | None:
@@ -142,4 +133,4 @@ def power_of(item: Item | None) -> PowerRecord | None:
 
 
 def durations_of(item: Item | None) -> list[HostDurations]:
-    return [HostDurations(**way) for way in json.loads(item["ways"])] if item else []
+    return [stored.durations_from(values) for values in json.loads(item["ways"])] if item else []

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from .._base.errors import LeaseLost
 from . import dynamodb_items as items
 from .dynamodb_changes import Condition, Values, absent, exists, holds, put, update
 from .dynamodb_table import ConditionFailedError, Item, Key, Table
-from .records import LEASE_SECONDS, Host, Run, lease_lost
+from .records import LEASE_SECONDS, Host, Run
 
 HOSTS_AT_ONCE = 33
 """A host that changes hands is three items, the run that counts it is one more, and a transaction has at most 100."""
@@ -63,7 +64,7 @@ class Leases:
     def _change_row(self, run_id: str, key: str, values: Values, fence: int | None) -> None:
         change = update(items.row_key(run_id, key), values, [exists("pk"), *holds(fence)])
         if not self._change_if(change) and fence is not None:
-            raise lease_lost(key)
+            raise LeaseLost(key)
 
     def _home(self, key: str, run_id: str | None = None) -> str | None:
         """Account and region of a host; None for one of which nothing is known."""
@@ -78,7 +79,7 @@ class Leases:
         """The item of a host; raises LeaseLost when another fencing number holds it."""
         item = self._table.get(item_key)
         if fence is not None and (item or {}).get("fence") != fence:
-            raise lease_lost(key)
+            raise LeaseLost(key)
         return item
 
     # Leases

@@ -25,6 +25,7 @@ from .._aws.errors import AwsError
 from .._aws.iam import caller_account
 from .._base.clock import Clock
 from .._base.errors import InvalidOption, PatchFleetError
+from .._model.reasons import Reason
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef, TransactWriteItemTypeDef
@@ -196,7 +197,7 @@ class Table:
                 ) from error
             raise
         except PatchFleetError as error:
-            if error.code == "no_region":
+            if error.code == Reason.NO_REGION:
                 raise InvalidOption(
                     "patch_ledger", self.where.url, "Say where the table is: dynamodb://TABLE?region=eu-central-1."
                 ) from error

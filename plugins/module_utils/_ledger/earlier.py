@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .._base.errors import PatchFleetError
+from .._base.errors import NotRecorded
 from .records import Host, Ledger
 
 
@@ -21,9 +21,7 @@ def earlier_hosts(ledger: Ledger, run_ids: Iterable[str | None], key: str) -> li
             continue
         try:
             found[run_id] = ledger.host(run_id, key)
-        except PatchFleetError as error:
-            if error.code != "not_recorded":
-                raise
+        except NotRecorded:
             continue
         waiting += filter(None, [found[run_id].facts.get("adopted_from")])
     return list(found.values())

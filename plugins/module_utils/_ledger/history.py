@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .._model.phases import Phase
 from .records import HostDurations, PhaseTime
 
 
@@ -35,10 +36,10 @@ def expect(own: Iterable[HostDurations], peers: Iterable[HostDurations], default
     return Expected(default_seconds, default_seconds, "default")
 
 
-def seconds_by_phase(steps: Iterable[PhaseTime]) -> dict[str, float]:
-    """How long each step of one host took; one that has not ended counts for nothing."""
-    seconds: dict[str, float] = {}
-    for step in steps:
-        if step.finished_at is not None:
-            seconds[step.step] = round(seconds.get(step.step, 0.0) + step.finished_at - step.started_at, 1)
+def seconds_by_phase(times: Iterable[PhaseTime]) -> dict[Phase, float]:
+    """How long each phase of one host took; one that has not ended counts for nothing."""
+    seconds: dict[Phase, float] = {}
+    for time in times:
+        if time.finished_at is not None:
+            seconds[time.phase] = round(seconds.get(time.phase, 0.0) + time.finished_at - time.started_at, 1)
     return seconds

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from .._base.errors import NeedsAttention
+from .._model.outcomes import Outcome
+from .._model.phases import Phase
+from .._model.reasons import ReasonCode
 
 LEASE_SECONDS = 900.0
 """A run that gave no sign of life for so long holds its hosts no longer.
@@ -57,9 +59,9 @@ class Host:
     instance_id: str | None = None
     region: str | None = None
     wave: int | None = None
-    outcome: str | None = None
-    step: str | None = None
-    reason_code: str | None = None
+    outcome: Outcome | None = None
+    phase: Phase | None = None
+    reason_code: ReasonCode | None = None
     reason: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -88,10 +90,10 @@ class PowerRecord:
 
 @dataclass(frozen=True)
 class PhaseTime:
-    """When a step of a host began and ended; ``ok`` is None while it goes on."""
+    """When a phase of a host began and ended; ``ok`` is None while it goes on."""
 
     host_key: str
-    step: str
+    phase: Phase
     started_at: float
     finished_at: float | None
     ok: bool | None
@@ -99,25 +101,25 @@ class PhaseTime:
 
 @dataclass(frozen=True)
 class HostDurations:
-    """A way that a host went to its end, for predicting the next: seconds of each step, several beginnings added up."""
+    """How long each phase of a host's run took that came to its end, in seconds, for predicting the next run."""
 
     host_key: str
     run_id: str
     finished_at: float
-    outcome: str
-    seconds: dict[str, float]
+    outcome: Outcome
+    seconds: dict[Phase, float]
 
     @property
     def total_seconds(self) -> float:
         """From its admission, which it may have waited for, to its being put back."""
-        return sum(seconds for step, seconds in self.seconds.items() if step != "admit")
+        return sum(seconds for phase, seconds in self.seconds.items() if phase != Phase.ADMIT)
 
 
 class Ledger(Protocol):
     """The memory of runs outside their processes.
 
     Every method has been committed when it returns, and all of it or nothing of it has. Writes about a host take the
-    ``fence``, the fencing number under which the writer holds the host: they are refused with Held (``lease_lost``) once
+    ``fence``, the fencing number under which the writer holds the host: they are refused with LeaseLost once
     it is another's. None is for who only tidies up.
     """
 
@@ -182,17 +184,17 @@ class Ledger(Protocol):
         A run that lost the host may still say so: these are its own rows, and the first word stands.
         """
 
-    def outcome_counts(self, run_id: str) -> dict[str, int]:
-        """How many hosts have each outcome; the key is "" for those that have none yet."""
+    def outcome_counts(self, run_id: str) -> dict[Outcome | None, int]:
+        """How many hosts have each outcome; the key is None for those that have none yet."""
 
-    def begin_phase(self, run_id: str, key: str, step: str, now: float, fence: int | None = None) -> None:
-        """A step begins."""
+    def begin_phase(self, run_id: str, key: str, phase: Phase, now: float, fence: int | None = None) -> None:
+        """A phase begins."""
 
-    def end_phase(self, run_id: str, key: str, step: str, now: float, ok: bool) -> None:
-        """The step that began last ends; also in a run that lost the host meanwhile."""
+    def end_phase(self, run_id: str, key: str, phase: Phase, now: float, ok: bool) -> None:
+        """The phase that began last ends; also in a run that lost the host meanwhile."""
 
     def phases(self, run_id: str, key: str | None = None) -> list[PhaseTime]:
-        """All steps of a run, or of one host of it, in the order in which they began."""
+        """All phases of a run, or of one host of it, in the order in which they began."""
 
     def record_power(self, record: PowerRecord, fence: int | None = None) -> PowerRecord:
         """Open a record, or return the one that is open already, unchanged."""
@@ -224,17 +226,12 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a host ended: an outcome of the report, with the step, reason code and sentence that belong to it.
+    """How a host ended: an outcome of the report, with the phase, reason code and sentence that belong to it.
 
     Without an outcome it has not ended after all: it gets another turn.
     """
 
-    outcome: str | None
-    step: str | None = None
-    reason_code: str | None = None
+    outcome: Outcome | None
+    phase: Phase | None = None
+    reason_code: ReasonCode | None = None
     reason: str | None = None
-
-
-def lease_lost(key: str) -> NeedsAttention:
-    """What a run is told that touches a host which another has taken over."""
-    return NeedsAttention(f"Another run has taken {key} over; this one does not touch it any more.", "lease_lost")

@@ -11,7 +11,10 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed, LeaseLost, NotRecorded
+from .._model.outcomes import Outcome
+from .._model.phases import Phase
+from .._model.reasons import Reason
 from .records import (
     DURATIONS_KEPT,
     LEASE_SECONDS,
@@ -21,18 +24,17 @@ from .records import (
     PowerRecord,
     Run,
     Verdict,
-    lease_lost,
 )
 from .sqlite_file import SqliteFile
+from .stored import HOST_FIELDS, durations_from, durations_values, host_from, host_values, phase_time, verdict_values
 
 RUN_COLUMNS = "run_id, opened_at, operation, snapshot_id, settings, controller, heartbeat_at, closed_at, breaker"
-HOST_COLUMNS = (
-    "run_id, host_key, name, position, kind, instance_id, region, wave, outcome, step, reason_code, reason, facts"
-)
+HOST_COLUMNS = ", ".join("host_key" if field == "key" else field for field in HOST_FIELDS) + ", facts"
 POWER_COLUMNS = (
     "host_key, instance_id, region, name, original_state, recorded_at, run_id, "
     "start_requested_at, started_by, launch_time"
 )
+DURATIONS_COLUMNS = ("host_key", "run_id", "finished_at", "outcome")
 OPEN = "WHERE host_key = ? AND closed_at IS NULL"
 
 
@@ -104,7 +106,7 @@ class SqliteLedger(SqliteFile):
     def run(self, run_id: str) -> Run:
         row = self._one(f"SELECT {RUN_COLUMNS} FROM run WHERE run_id = ?", run_id)
         if row is None:
-            raise PatchFleetError(f"The ledger {self._path} knows no run {run_id!r}.", "unknown_run")
+            raise Failed(f"The ledger {self._path} knows no run {run_id!r}.", Reason.UNKNOWN_RUN)
         return _run(row)
 
     def open_breaker(self, run_id: str, reason: str) -> None:
@@ -122,7 +124,7 @@ class SqliteLedger(SqliteFile):
     def host(self, run_id: str, key: str) -> Host:
         row = self._one(f"SELECT {HOST_COLUMNS} FROM host WHERE run_id = ? AND host_key = ?", run_id, key)
         if row is None:
-            raise PatchFleetError(f"Run {run_id} has no host {key}.", "not_recorded")
+            raise NotRecorded(f"Run {run_id} has no host {key}.")
         return _host(row)
 
     def update_facts(self, run_id: str, key: str, facts: dict[str, Any], fence: int | None = None) -> None:
@@ -137,29 +139,27 @@ class SqliteLedger(SqliteFile):
         changed = self._write(
             "UPDATE host SET outcome = ?, step = ?, reason_code = ?, reason = ? "
             "WHERE run_id = ? AND host_key = ? AND (outcome IS NULL OR ?)",
-            verdict.outcome,
-            verdict.step,
-            verdict.reason_code,
-            verdict.reason,
+            *verdict_values(verdict).values(),
             run_id,
             key,
             overwrite,
         )
         return changed == 1
 
-    def outcome_counts(self, run_id: str) -> dict[str, int]:
-        return dict(self._rows("SELECT coalesce(outcome, ''), count(*) FROM host WHERE run_id = ? GROUP BY 1", run_id))
+    def outcome_counts(self, run_id: str) -> dict[Outcome | None, int]:
+        rows = self._rows("SELECT outcome, count(*) FROM host WHERE run_id = ? GROUP BY 1", run_id)
+        return {Outcome(outcome) if outcome else None: number for outcome, number in rows}
 
-    # Steps
+    # Phases
 
-    def begin_phase(self, run_id: str, key: str, step: str, now: float, fence: int | None = None) -> None:
+    def begin_phase(self, run_id: str, key: str, phase: Phase, now: float, fence: int | None = None) -> None:
         with self._transaction() as database:
             _prove(database, key, fence)
             database.execute(
-                "INSERT INTO step (run_id, host_key, step, started_at) VALUES (?, ?, ?, ?)", (run_id, key, step, now)
+                "INSERT INTO step (run_id, host_key, step, started_at) VALUES (?, ?, ?, ?)", (run_id, key, phase, now)
             )
 
-    def end_phase(self, run_id: str, key: str, step: str, now: float, ok: bool) -> None:
+    def end_phase(self, run_id: str, key: str, phase: Phase, now: float, ok: bool) -> None:
         self._write(
             "UPDATE step SET finished_at = ?, ok = ? WHERE rowid = (SELECT max(rowid) FROM step "
             "WHERE run_id = ? AND host_key = ? AND step = ?)",
@@ -167,7 +167,7 @@ class SqliteLedger(SqliteFile):
             ok,
             run_id,
             key,
-            step,
+            phase,
         )
 
     def phases(self, run_id: str, key: str | None = None) -> list[PhaseTime]:
@@ -177,10 +177,8 @@ class SqliteLedger(SqliteFile):
             run_id,
             key,
         )
-        return [
-            PhaseTime(key, step, started_at, ended, None if ok is None else bool(ok))
-            for key, step, started_at, ended, ok in rows
-        ]
+        names = ("step", "started_at", "finished_at", "ok")
+        return [phase_time(key, dict(zip(names, values, strict=True))) for key, *values in rows]
 
     # Power
 
@@ -217,9 +215,7 @@ class SqliteLedger(SqliteFile):
     def note_start(self, host_key: str, run_id: str, requested_at: float, fence: int | None = None) -> None:
         changes = "start_requested_at = ?, started_by = ?, launch_time = NULL"
         if not self._change_power(host_key, fence, changes, requested_at, run_id):
-            raise PatchFleetError(
-                f"The original power state of {host_key} is not recorded; it is not started.", "not_recorded"
-            )
+            raise NotRecorded(f"The original power state of {host_key} is not recorded; it is not started.")
 
     def note_launch(self, host_key: str, launch_time: float | None, fence: int | None = None) -> None:
         if launch_time is None:
@@ -239,10 +235,11 @@ class SqliteLedger(SqliteFile):
     # History
 
     def save_durations(self, way: HostDurations) -> None:
+        values = durations_values(way)
         with self._transaction() as database:
             database.execute(
                 "INSERT OR REPLACE INTO way (host_key, run_id, finished_at, outcome, seconds) VALUES (?,?,?,?,?)",
-                (way.host_key, way.run_id, way.finished_at, way.outcome, json.dumps(way.seconds, allow_nan=False)),
+                (*(values[name] for name in DURATIONS_COLUMNS), json.dumps(values["seconds"], allow_nan=False)),
             )
             database.execute(
                 "DELETE FROM way WHERE host_key = ? AND run_id NOT IN "
@@ -256,7 +253,10 @@ class SqliteLedger(SqliteFile):
             "ORDER BY finished_at DESC",
             host_key,
         )
-        return [HostDurations(key, run_id, at, outcome, json.loads(text)) for key, run_id, at, outcome, text in rows]
+        return [
+            durations_from({**dict(zip(DURATIONS_COLUMNS, values, strict=True)), "seconds": json.loads(text)})
+            for *values, text in rows
+        ]
 
     def histories(self, host_keys: Iterable[str]) -> dict[str, list[HostDurations]]:
         found = {key: self.history(key) for key in host_keys}
@@ -304,7 +304,7 @@ def _prove(database: sqlite3.Connection, key: str, fence: int | None) -> None:
         return
     row = database.execute("SELECT fence FROM lease WHERE host_key = ?", (key,)).fetchone()
     if row is None or row[0] != fence:
-        raise lease_lost(key)
+        raise LeaseLost(key)
 
 
 def _run(row: tuple[Any, ...]) -> Run:
@@ -324,23 +324,9 @@ def _run(row: tuple[Any, ...]) -> Run:
 
 def _host(row: tuple[Any, ...]) -> Host:
     *columns, facts = row
-    return Host(*columns, facts=json.loads(facts))  # type: ignore[misc]  # the columns are those before facts
+    return host_from(dict(zip(HOST_FIELDS, columns, strict=True)), json.loads(facts))
 
 
 def _host_row(host: Host, adopted_from: str | None) -> tuple[Any, ...]:
     facts = {**host.facts, "adopted_from": adopted_from} if adopted_from else host.facts
-    return (
-        host.run_id,
-        host.key,
-        host.name,
-        host.position,
-        host.kind,
-        host.instance_id,
-        host.region,
-        host.wave,
-        host.outcome,
-        host.step,
-        host.reason_code,
-        host.reason,
-        json.dumps(facts, allow_nan=False),
-    )
+    return (*host_values(host).values(), json.dumps(facts, allow_nan=False))

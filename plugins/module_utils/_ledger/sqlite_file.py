@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from .._base.errors import InvalidOption, PatchFleetError
+from .._base.errors import Failed, InvalidOption
+from .._model.reasons import Reason
 
 MIGRATIONS = (
     """
@@ -138,10 +139,10 @@ class SqliteFile:
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):  # a bug of ours: it must not look like a full disk
             raise
         except sqlite3.Error as error:
-            raise PatchFleetError(
+            raise Failed(
                 f"The ledger {self._path} cannot be read or written any more: {error}. What was written before is safe; "
                 "mend that (room on the disk, access, the file itself) and run the playbook restore.",
-                "ledger_failed",
+                Reason.LEDGER_FAILED,
             ) from error
 
     def _rows(self, sql: str, *values: Any) -> list[Any]:

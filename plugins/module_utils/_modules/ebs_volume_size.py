@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 from .._disk.volume import grow
+from .._model.phases import Phase
 from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.context import Operation
 
 OPERATION = Operation(
     name="ebs_volume_size",
-    phase="disk",
+    phase=Phase.DISK,
     arguments={
         **TRACKING_ARGUMENTS,
         "instance_id": {"type": "str", "required": True},

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+from .._model.phases import Phase
 from .._operation.arguments import TRACKING_REQUIRED
 from .._operation.context import Operation
 from .._run.admission import admit
 
 OPERATION = Operation(
     name="host_admission",
-    phase="admit",
+    phase=Phase.ADMIT,
     arguments={
         **TRACKING_REQUIRED,
     },

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from .._model.phases import Phase
 from .._operation.arguments import TRACKING_REQUIRED
 from .._operation.context import Operation
 from .._plan.variables import module_options
@@ -14,7 +15,7 @@ from .._update.channels import open_channel
 
 OPERATION = Operation(
     name="host_power",
-    phase={"needed": "start", "started": "ready", "restored": "restore", "stopped": "restore"},
+    phase={"needed": Phase.START, "started": Phase.READY, "restored": Phase.RESTORE, "stopped": Phase.RESTORE},
     arguments={
         **TRACKING_REQUIRED,
         "instance_id": {"type": "str", "required": True},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._model.phases import Phase
 from .._operation.arguments import TRACKING_REQUIRED
 from .._operation.context import Operation, OperationContext
 from .._plan.variables import module_options
@@ -23,7 +24,7 @@ def work(context: OperationContext) -> dict[str, Any]:
 
 OPERATION = Operation(
     name="instance_power",
-    phase={"started": "start", "restored": "restore"},
+    phase={"started": Phase.START, "restored": Phase.RESTORE},
     arguments={
         **TRACKING_REQUIRED,
         "instance_id": {"type": "str", "required": True},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._model.phases import Phase
 from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.context import Operation, OperationContext
 from .._update.channels import open_channel
@@ -31,7 +32,7 @@ def _may_boot(context: OperationContext) -> bool:
 
 OPERATION = Operation(
     name="managed_node_wait",
-    phase="ready",
+    phase=Phase.READY,
     arguments={
         **TRACKING_ARGUMENTS,
         "instance_id": {"type": "str", "required": True},

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from .._model.phases import Phase
 from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.context import Operation
 from .._update.channels import open_channel
@@ -13,7 +14,7 @@ from .._update.install import scan_compliance
 
 OPERATION = Operation(
     name="patch_compliance_info",
-    phase="verify",
+    phase=Phase.VERIFY,
     arguments={
         **TRACKING_ARGUMENTS,
         "instance_id": {"type": "str", "required": True},

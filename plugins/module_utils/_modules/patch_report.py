@@ -11,9 +11,11 @@ import os
 import tempfile
 from typing import Any
 
-from .._base.errors import InvalidOption, PatchFleetError
+from .._base.errors import Failed, InvalidOption
 from .._ledger import state_folder
 from .._ledger.records import Ledger, Run
+from .._model.outcomes import UNFINISHED
+from .._model.reasons import Reason
 from .._operation.context import Operation, OperationContext
 from .._report.build import build_report
 from .._report.html import to_html
@@ -21,8 +23,6 @@ from .._report.markdown import to_markdown
 from .._report.stats import to_stats
 from .._report.table import to_table
 from .._run.outcomes import set_interrupted_outcomes
-
-BAD_OUTCOMES = ("failed", "held", "deferred")
 
 
 def work(context: OperationContext) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def _run(ledger: Ledger, run_id: str | None) -> Run:
         return ledger.run(run_id)
     runs = ledger.runs()
     if not runs:
-        raise PatchFleetError("The ledger holds no run yet; there is nothing to report.", "no_run")
+        raise Failed("The ledger holds no run yet; there is nothing to report.", Reason.NO_RUN)
     return runs[0]
 
 
@@ -71,7 +71,7 @@ def _verdicts(ledger: Ledger, run: Run) -> dict[str, str]:
     strict = bool(run.settings.get("fail_on_deferred"))
     verdicts = {}
     for host in ledger.hosts(run.run_id):
-        if host.outcome in BAD_OUTCOMES and (host.reason_code != "no_time" or strict):
+        if host.outcome in UNFINISHED and (host.reason_code != Reason.NO_TIME or strict):
             verdicts[host.key] = f"{host.outcome}: {host.reason}"
     return verdicts
 

@@ -13,7 +13,7 @@ from .._run.open import open_run, plan_run
 from .._run.outcomes import close_run, fail_host, finish_host, lost_hosts
 from .._run.recovery import close_abandoned_runs, open_hosts
 from .._run.show import export_run, list_runs, show_run
-from .._run.user_tasks import STEPS as TASKS
+from .._run.user_tasks import PHASES as TASKS
 from .._run.user_tasks import begin_tasks, end_tasks, fail_tasks
 
 STATES = {

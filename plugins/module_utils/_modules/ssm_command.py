@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed
 from .._host.run_command import Command, refuse_templates, run_command
+from .._model.phases import Phase
+from .._model.reasons import Reason
 from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.context import Operation, OperationContext
 
@@ -48,7 +50,7 @@ def run_document(context: OperationContext) -> dict[str, Any]:
         "stderr": ended.stderr,
     }
     if ended.status != "Success":
-        raise PatchFleetError(f"The command {ended.command_id} ended {ended.details}.", "command_failed", result)
+        raise Failed(f"The command {ended.command_id} ended {ended.details}.", Reason.COMMAND_FAILED, result)
     return result
 
 
@@ -67,7 +69,7 @@ OPERATION = Operation(
         "delivery_timeout_seconds": {"type": "int", "default": 600},
         "comment": {"type": "str", "default": ""},
         "cloudwatch_log_group": {"type": "str"},
-        "step": {"type": "str"},
+        "step": {"type": "str", "choices": [str(phase) for phase in Phase]},
     },
     work=run_document,
 )

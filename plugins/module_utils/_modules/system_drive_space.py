@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from .._disk.free_space import free_space
+from .._model.phases import Phase
 from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.context import Operation
 from .._plan.variables import module_options
@@ -14,7 +15,7 @@ from .._update.channels import open_channel
 
 OPERATION = Operation(
     name="system_drive_space",
-    phase="disk",
+    phase=Phase.DISK,
     arguments={
         **TRACKING_ARGUMENTS,
         "instance_id": {"type": "str", "required": True},

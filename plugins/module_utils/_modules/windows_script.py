@@ -11,6 +11,7 @@ from typing import Any
 from .._base.errors import InvalidOption
 from .._host.run_command import refuse_templates
 from .._host.scripts import compose, run_script
+from .._model.phases import Phase
 from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.context import Operation, OperationContext
 from .._update.channels import open_channel
@@ -45,7 +46,7 @@ OPERATION = Operation(
         "script": {"type": "str", "required": True},
         "input": {"type": "dict", "default": {}},
         "timeout_seconds": {"type": "int", "default": 600},
-        "step": {"type": "str"},
+        "step": {"type": "str", "choices": [str(phase) for phase in Phase]},
     },
     open_channel=open_channel,
     work=work,

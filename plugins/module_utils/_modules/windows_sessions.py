@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from .._model.phases import Phase
 from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.context import Operation
 from .._update import sessions
@@ -13,7 +14,7 @@ from .._update.channels import open_channel
 
 OPERATION = Operation(
     name="windows_sessions",
-    phase={"checked": "ready", "told": "patch"},
+    phase={"checked": Phase.READY, "told": Phase.PATCH},
     arguments={
         **TRACKING_ARGUMENTS,
         "instance_id": {"type": "str", "required": True},

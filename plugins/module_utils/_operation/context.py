@@ -17,9 +17,13 @@ from typing import Any, NoReturn, TypeVar
 from .._aws.api import Aws
 from .._aws.connect import OptionsConnection
 from .._base.clock import Clock, system_clock, wait_for
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed, LeaseLost, NeedsAttention, PatchFleetError
 from .._ledger import open_ledger
-from .._ledger.records import LEASE_SECONDS, Host, Ledger, Verdict, lease_lost
+from .._ledger.records import LEASE_SECONDS, Host, Ledger, Verdict
+from .._model.outcomes import Outcome
+from .._model.phases import WITHOUT_TIMEOUT, Phase
+from .._model.reasons import Reason
+from .._model.text_enum import plain
 from .arguments import Arguments
 from .channel import HostChannel, HostConnection
 
@@ -48,16 +52,16 @@ class Operation:
     name: str
     arguments: Arguments
     work: Callable[[OperationContext], dict[str, Any]]
-    phase: str | dict[str, str] | None = None
+    phase: Phase | dict[str, Phase] | None = None
     uses_aws: bool = True
     open_channel: Callable[[OperationContext, HostConnection | None], HostChannel] | None = None
     rules: dict[str, Any] = field(default_factory=dict)
 
-    def phase_of(self, params: dict[str, Any]) -> str | None:
+    def phase_of(self, params: dict[str, Any]) -> Phase | None:
         """The report's step to which a call with these options belongs."""
         if isinstance(self.phase, dict):
             return self.phase.get(params["state"])
-        return self.phase or params.get("step")
+        return self.phase or (Phase(params["step"]) if params.get("step") else None)
 
     def is_about_a_host(self, params: Mapping[str, Any]) -> bool:
         """Whether a call with these options belongs to one host of a run, and not to the run as a whole."""
@@ -100,7 +104,7 @@ class OperationContext:
         self._next_heartbeat = 0.0
         self._wait_deadline: float | None = None
         self._extends_abandoned = False
-        self.phase: str | None = None
+        self.phase: Phase | None = None
         self.end_if_orphaned: Callable[[], None] = lambda: None  # what a worker does when its controller is gone
         self.cache: dict[str, Any] = {}  # what the step looked up once
         self.updated_facts: dict[str, Any] = {}
@@ -157,11 +161,11 @@ class OperationContext:
     def deadline(self, seconds: float) -> float:
         """The clock's time in so many seconds, or the end of the host's whole time if that is earlier."""
         own = self.clock.now() + seconds
-        if not self.tracked_host or self.phase == "restore":
+        if not self.tracked_host or self.phase == Phase.RESTORE:
             return own
         return min(own, float(self.host.facts.get("deadline_at") or own))
 
-    def enter(self, phase: str) -> None:
+    def enter(self, phase: Phase) -> None:
         """A step that has several of the report's steps in it goes on to the next; no-op while it is in it."""
         if phase == self.phase:
             return
@@ -181,7 +185,7 @@ class OperationContext:
         """wait_for that keeps the run's lease alive while it waits, and ends when the lease is lost.
 
         Raises:
-            Held: another run took the host over.
+            LeaseLost: another run took the host over.
         """
 
         def poll_with_lease() -> T | None:
@@ -219,7 +223,7 @@ class OperationContext:
         fencing numbers. Whoever names no ``fence`` works under the one that the run has when the step begins.
 
         Raises:
-            Held: another run, or another process for this one, took the host over.
+            LeaseLost: another run, or another process for this one, took the host over.
         """
         self.end_if_orphaned()
         if not self.tracked_host:
@@ -227,7 +231,7 @@ class OperationContext:
         current_fence = self.ledger.fence(*self.tracked_host)
         self.fence = current_fence if self.fence is None else self.fence
         if current_fence is None or current_fence != self.fence:
-            raise lease_lost(self.tracked_host[1])
+            raise LeaseLost(self.tracked_host[1])
 
     def renew_lease(self) -> None:
         """A sign of life, once a minute, and the proof that the host is still ours."""
@@ -237,7 +241,7 @@ class OperationContext:
         self.assert_lease()
         now = self.clock.now()
         run_id, key = self.tracked_host
-        if self.phase != "restore" or self.ledger.run(run_id).is_active(now):
+        if self.phase != Phase.RESTORE or self.ledger.run(run_id).is_active(now):
             self.ledger.heartbeat(run_id, now)
         else:  # a dead run stays dead; only this host is kept
             self.ledger.extend_lease(key, self.fence or 0, now + LEASE_SECONDS)
@@ -283,7 +287,7 @@ def perform(step: Operation, context: OperationContext) -> dict[str, Any]:
     ok = False
     try:
         context.enter(phase)
-        if phase != "admit" or context.host.outcome is None:  # one that was never leased is told there why
+        if phase != Phase.ADMIT or context.host.outcome is None:  # one that was never leased is told there why
             context.renew_lease()
         _refuse_after_deadline(context)
         result = step.work(context)
@@ -301,31 +305,30 @@ def perform(step: Operation, context: OperationContext) -> dict[str, Any]:
 def _refuse_after_deadline(context: OperationContext) -> None:
     """The time begins at the admission, with each turn anew."""
     ends_at = context.host.facts.get("deadline_at")
-    if context.phase not in {"admit", "restore"} and ends_at is not None and context.clock.now() >= float(ends_at):
-        raise PatchFleetError(
-            "The time that a host's whole way may take is over (patch_host_timeout_seconds).", "host_timeout"
+    if context.phase not in WITHOUT_TIMEOUT and ends_at is not None and context.clock.now() >= float(ends_at):
+        raise Failed(
+            "The time that a host's whole way may take is over (patch_host_timeout_seconds).", Reason.HOST_TIMEOUT
         )
 
 
 def _set_outcome(context: OperationContext, tracked_host: tuple[str, str], error: PatchFleetError) -> None:
     reason = error.reason
-    if error.outcome == "held" and context.host.reason:
+    if error.outcome == Outcome.HELD and context.host.reason:
         reason = f"{context.host.reason} {reason}"
     outcome = error.outcome
-    if outcome == "deferred" and context.ledger.host(*tracked_host).facts.get("started_by_run"):
-        outcome, reason = (
-            "failed",
-            f"{reason} It had been started for this run already.",
-        )  # deferred is what was not begun
+    if outcome == Outcome.DEFERRED and context.ledger.host(*tracked_host).facts.get("started_by_run"):
+        # A host is deferred only where nothing on it was changed.
+        outcome, reason = Outcome.FAILED, f"{reason} It had been started for this run already."
     context.remember_denial(error)
     verdict = Verdict(outcome, error.facts["step"], error.code, reason)
     # Who lost the host does not know how it ended.
-    context.ledger.set_outcome(*tracked_host, verdict, overwrite=error.outcome == "held" and error.code != "lease_lost")
+    needs_attention = isinstance(error, NeedsAttention) and not isinstance(error, LeaseLost)
+    context.ledger.set_outcome(*tracked_host, verdict, overwrite=needs_attention)
 
 
 def failure(error: PatchFleetError) -> dict[str, Any]:
     """The result of a task that failed with this error."""
-    return {"msg": error.reason, "reason_code": error.code, **error.facts}
+    return {"msg": error.reason, "reason_code": str(error.code), **plain(error.facts)}
 
 
 def run_as_module(step: Operation) -> NoReturn:
@@ -335,7 +338,7 @@ def run_as_module(step: Operation) -> NoReturn:
         result = perform(step, make_context(step, dict(module.params), check_mode=module.check_mode))
     except PatchFleetError as error:
         module.fail_json(**failure(error))
-    module.exit_json(**result)
+    module.exit_json(**plain(result))
     raise SystemExit  # exit_json does not return
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .._base.errors import InvalidOption, PatchFleetError
+from .._base.errors import Failed, InvalidOption
+from .._model.reasons import Reason
 from .host_variables import HOST_VARIABLES
 from .run_variables import RUN_VARIABLES
 from .target_variables import TARGET_VARIABLES
@@ -47,7 +48,7 @@ def _read(values: Mapping[str, Any], hosts: Sequence[str], *, everyone: bool) ->
     except InvalidOption as error:
         if everyone:
             raise
-        raise PatchFleetError(f"{error.reason} It is the value of {some(hosts)}.", error.code) from error
+        raise Failed(f"{error.reason} It is the value of {some(hosts)}.", error.code) from error
 
 
 def _refuse_differences(settings: Mapping[str, Settings]) -> None:
@@ -57,10 +58,10 @@ def _refuse_differences(settings: Mapping[str, Settings]) -> None:
             hosts_by_value.setdefault(_shown(own[key_of(variable)]), []).append(host)
         if len(hosts_by_value) > 1:
             values = "; ".join(f"{value} for {some(hosts)}" for value, hosts in hosts_by_value.items())
-            raise PatchFleetError(
+            raise Failed(
                 f"{variable.name} counts for the whole run, but differs between its hosts: {values}. Set it for all of them, "
                 f"e.g. with -e {variable.name}=…, or patch them in separate runs. Nothing was touched.",
-                "settings_differ",
+                Reason.SETTINGS_DIFFER,
             )
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from .._base.clock import iso
 from .._base.errors import Deferred
 from .._ledger.records import Host, Run
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 
 NEAR_SECONDS = 60.0
@@ -35,5 +36,5 @@ def refuse_short_credentials(context: OperationContext, run: Run, host: Host, ex
             f"It would take about {expected_seconds / 60:.0f} min, and the AWS credentials end at {iso(end)} and cannot be "
             "renewed; it could not be put back. Give credentials that last longer, or that renew themselves (a profile with a "
             "role, an instance profile).",
-            "credentials_too_short",
+            Reason.CREDENTIALS_TOO_SHORT,
         )

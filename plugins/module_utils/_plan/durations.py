@@ -12,8 +12,9 @@ from typing import Any
 from .._fleet.hosts import FleetHost
 from .._ledger.history import Expected, expect
 from .._ledger.records import HostDurations, Ledger
+from .._model.outcomes import UP_TO_DATE, Outcome
 
-TELLING = {"install": frozenset({"patched"}), "scan": frozenset({"patched", "compliant"})}
+TELLING = {"install": frozenset({Outcome.PATCHED}), "scan": UP_TO_DATE}
 """Outcomes of ways that tell how long one of this operation takes: a night on which nothing was missing says nothing of one on
 which something is, and one that installed is the upper bound of a scan."""
 

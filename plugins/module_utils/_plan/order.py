@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from .._base.errors import InvalidOption, PatchFleetError
+from .._base.errors import Failed, InvalidOption
 from .._fleet.hosts import FleetHost
 from .._ledger.history import Expected
+from .._model.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def exclude(hosts: list[FleetHost], patterns: list[str]) -> list[FleetHost]:
     marked = []
     for host in hosts:
         pattern = match(host)
-        message = ("excluded_by_user", f"It is left out by patch_exclude ({pattern}).")
+        message = (Reason.EXCLUDED_BY_USER, f"It is left out by patch_exclude ({pattern}).")
         marked.append(replace(host, exclusion=message) if pattern is not None else host)
     return marked
 
@@ -78,15 +79,15 @@ def make_plan(hosts: list[FleetHost], settings: dict[str, Any], predict: Predict
         InvalidOption: a canary that is none.
     """
     if not hosts:
-        raise PatchFleetError(
+        raise Failed(
             "No host was found: the tag, filters and patterns select nothing. Nothing was done; look at patch_tag_key, "
             "patch_tag_value, patch_regions and patch_hosts.",
-            "empty_selection",
+            Reason.EMPTY_SELECTION,
         )
     if len(hosts) > int(settings["max_hosts"]):
-        raise PatchFleetError(
+        raise Failed(
             f"{len(hosts)} hosts were found, but patch_max_hosts is {settings['max_hosts']}. Narrow the selection or raise it.",
-            "too_many_hosts",
+            Reason.TOO_MANY_HOSTS,
         )
     priority = list(settings["priority_instance_types"])
     rolling = settings["rollout"] == "rolling"

@@ -20,10 +20,11 @@ from .._aws.errors import DENIED, AwsError
 from .._aws.iam import caller_arn, simulate_policy
 from .._aws.patches import patch_state
 from .._aws.ssm import describe_document
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed, PatchFleetError
 from .._disk.snapshot import description, snapshot_tags
 from .._disk.volume import root_volume
 from .._fleet.hosts import FleetHost
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._power.watchdog import refuse_without_setup, role_arn_of
 from .._update.patch_baseline import DOCUMENT
@@ -85,7 +86,7 @@ def _refuse_without_snapshots(context: OperationContext, hosts: list[FleetHost])
         try:
             volume = root_volume(context, str(there.instance_id), region)
         except PatchFleetError as error:
-            if error.code not in {"instance_gone", "no_root_volume"}:
+            if error.code not in {Reason.INSTANCE_GONE, Reason.NO_ROOT_VOLUME}:
                 raise
             continue  # nothing that could grow, then
         aws, tags = context.aws.in_region(region), snapshot_tags(context, volume)
@@ -118,10 +119,10 @@ def _simulate(context: OperationContext, host: FleetHost) -> None:
         return  # these credentials may not ask; the first host will tell
     for result in results:
         if result["EvalDecision"] != "allowed":
-            raise PatchFleetError(
+            raise Failed(
                 f"The credentials ({caller}) lack the right {result['EvalActionName']} on "
                 f"{result['EvalResourceName']}, which every host needs. Nothing was touched.",
-                "access_denied",
+                Reason.ACCESS_DENIED,
             )
 
 

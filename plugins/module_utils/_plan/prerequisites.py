@@ -20,6 +20,7 @@ from .._aws.api import Aws
 from .._aws.ebs import describe_volumes
 from .._aws.errors import AwsError
 from .._fleet.hosts import FleetHost
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .agreement import setting_of
 from .associations import Association, patching_associations
@@ -38,7 +39,7 @@ NO_PROFILE = (
     "(aws_prerequisites_attach_instance_profile), or turn on Default Host Management Configuration."
 )
 
-Finding = tuple[str, str]
+Finding = tuple[Reason, str]
 """A code, and what is missing with its remedy."""
 
 
@@ -98,13 +99,13 @@ def _bad_agent(host: FleetHost) -> Finding | None:
     if host.node.get("ping_status") == "ConnectionLost":
         since = host.node["last_ping_at"]
         return (
-            "agent_silent",
+            Reason.AGENT_SILENT,
             f"Its SSM agent has been silent since {since}. Start it again, or stop and start the host once.",
         )
     numbers = tuple(int(part) for part in version.split(".") if part.isdigit())
     if numbers and numbers < OLDEST_AGENT:
         return (
-            "agent_old",
+            Reason.AGENT_OLD,
             f"Its SSM agent {version} is too old for Patch Manager. Update it, e.g. with AWS-UpdateSSMAgent.",
         )
     return None
@@ -112,7 +113,7 @@ def _bad_agent(host: FleetHost) -> Finding | None:
 
 def _no_rights(host: FleetHost, roles: dict[str, ProfileRole | None]) -> Finding | None:
     if not host.profile_arn:
-        return "no_instance_profile", NO_PROFILE
+        return Reason.NO_INSTANCE_PROFILE, NO_PROFILE
     role = roles.get(host.profile_arn)
     if role is None or not role.missing_items:
         return None
@@ -121,20 +122,20 @@ def _no_rights(host: FleetHost, roles: dict[str, ProfileRole | None]) -> Finding
         if role.arn
         else f"There is no role in its instance profile {role.profile}; it"
     )
-    return "role_lacks_rights", f"{who} lacks {' and '.join(role.missing_items)}. Attach {CORE_POLICY} to it."
+    return Reason.ROLE_LACKS_RIGHTS, f"{who} lacks {' and '.join(role.missing_items)}. Attach {CORE_POLICY} to it."
 
 
 def _not_registered(host: FleetHost, network: Network, managed_by: str | None) -> Finding:
     cut_off = network.why_cut_off(host)
     if cut_off:
-        return "cut_off", f"{cut_off} Add these endpoints and S3's, or a NAT gateway."
+        return Reason.CUT_OFF, f"{cut_off} Add these endpoints and S3's, or a NAT gateway."
     reason = (
         "It runs, but its SSM agent has not registered. Install or start the agent, and see that it reaches "
         f"ssm.{host.region}.amazonaws.com; after a new instance profile it takes up to half an hour."
     )
     if managed_by and not host.profile_arn:
         reason += " Without a profile it needs IMDSv2 and an agent of at least 3.2.582.0 (Default Host Management Configuration)."
-    return "not_registered", reason
+    return Reason.NOT_REGISTERED, reason
 
 
 def _untagged_volumes(
@@ -155,7 +156,7 @@ def _untagged_volumes(
                         f"Its root volume has no tag {key}={value}, so the rights of setup_aws do not let it grow. Tag the volume, "
                         "or set patch_grow_gib to 0."
                     )
-                    yield tagged[volume["VolumeId"]], ("volume_untagged", reason)
+                    yield tagged[volume["VolumeId"]], (Reason.VOLUME_UNTAGGED, reason)
     except AwsError:
         return
 
@@ -177,9 +178,9 @@ def _association(found: Association) -> Finding:
         f"State Manager's association {found.name} runs {found.document} on it, too{when}. If that installs, take it out of one "
         "of the two."
     )
-    return "patch_association", reason
+    return Reason.PATCH_ASSOCIATION, reason
 
 
 def _other_policy(name: str) -> Finding:
     reason = f"Quick Setup's patch policy {name} patches it, too, by its own baseline and schedule. Take it out of one of the two."
-    return "patch_policy", reason
+    return Reason.PATCH_POLICY, reason

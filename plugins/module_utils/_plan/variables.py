@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from .._base.clock import iso
-from .._base.errors import InvalidOption, PatchFleetError
+from .._base.errors import Failed, InvalidOption
+from .._model.reasons import Reason
 from .._operation.arguments import Argument
 from .host_variables import HOST_VARIABLES
 from .run_variables import RUN_VARIABLES
@@ -58,8 +59,8 @@ def refuse_unknown(names: Iterable[str]) -> None:
         if not name.startswith(PREFIX) or name.startswith(OWN_PREFIX) or name in BY_NAME:
             continue
         nearest = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.0)[0]
-        raise PatchFleetError(
-            f"There is no variable {name}. Did you mean {nearest}? Nothing was touched.", "unknown_variable"
+        raise Failed(
+            f"There is no variable {name}. Did you mean {nearest}? Nothing was touched.", Reason.UNKNOWN_VARIABLE
         )
 
 

@@ -18,7 +18,8 @@ from .._aws.api import Aws
 from .._aws.errors import AwsError
 from .._aws.ssm import describe_window_executions, describe_windows, get_calendar_state
 from .._base.clock import iso, parse_iso
-from .._base.errors import InvalidOption, PatchFleetError
+from .._base.errors import Failed, InvalidOption
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 
 if TYPE_CHECKING:
@@ -90,8 +91,9 @@ def refuse_outside(window: Window | None, settings: dict[str, Any], now: float) 
     """Raises PatchFleetError outside the window, its cutoff included, unless patch_outside_window_ok allows that."""
     if window is None or settings["outside_window_ok"] or window.takes(now):
         return
-    raise PatchFleetError(
-        f"{window.sentence()} Nothing was touched. To run outside it, set patch_outside_window_ok.", "outside_window"
+    raise Failed(
+        f"{window.sentence()} Nothing was touched. To run outside it, set patch_outside_window_ok.",
+        Reason.OUTSIDE_WINDOW,
     )
 
 

@@ -19,6 +19,7 @@ from .._host.guest_scripts import run_guest_script
 from .._host.servicing import is_quiet
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import PowerRecord
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .restore import STOP_TIMEOUT_SECONDS
 
@@ -98,13 +99,13 @@ def _ask_to_stop(context: OperationContext) -> dict[str, Any]:
         raise NeedsAttention(
             "It was started for this run and does not answer: whether it is on, and what it does, is unknown. Look at it, then "
             "run the playbook restore.",
-            "power_unknown",
+            Reason.POWER_UNKNOWN,
         )
     if not _prove(context)["started"] and not context.check_mode:
         return {"changed": False, "stop": False}
     if not context.params["can_stop"]:
         raise NeedsAttention(
-            "It was started for this run, and nothing here stops it: set patch_stop_tasks for it.", "no_stop_tasks"
+            "It was started for this run, and nothing here stops it: set patch_stop_tasks for it.", Reason.NO_STOP_TASKS
         )
     if not context.check_mode:
         _wait_until_quiet(context)
@@ -124,7 +125,7 @@ def _see_it_stopped(context: OperationContext) -> dict[str, Any]:
         return {"changed": False}
     until = context.clock.now() + STOP_TIMEOUT_SECONDS
     if context.wait(lambda: None if context.channel.answers() else True, until, 10.0, 30.0) is None:
-        raise NeedsAttention("The tasks of patch_stop_tasks have ended, but it still answers.", "still_stopping")
+        raise NeedsAttention("The tasks of patch_stop_tasks have ended, but it still answers.", Reason.STILL_STOPPING)
     _close(context, record, "restored", "stopped")
     context.update_facts(off_at=context.clock.now())
     context.report_progress("stopped again, as it was found")
@@ -148,7 +149,7 @@ def _wait_until_quiet(context: OperationContext) -> None:
     if context.wait(lambda: is_quiet(context, instance_id) or None, until, 60.0, 120.0) is None:
         raise NeedsAttention(
             "An installation has been under way in it for too long; it is not stopped. Look at it, then run the playbook restore.",
-            "installation_running",
+            Reason.INSTALLATION_RUNNING,
         )
 
 

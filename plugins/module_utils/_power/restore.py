@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from .._aws.ec2 import describe_instance, stop_instance, tags_of
 from .._aws.errors import AwsError
-from .._base.errors import NeedsAttention, PatchFleetError
+from .._base.errors import CommandTimeout, LeaseLost, NeedsAttention, PatchFleetError
 from .._fleet.claims import claim_of
 from .._fleet.eligibility import owner_of
 from .._host.run_command import wait_for_end
 from .._host.servicing import is_quiet
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host, PowerRecord
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
-from .._update.foreign_runs import find_foreign_patch_runs, wait_for_foreign_runs
+from .._update.foreign_runs import OthersPatching, find_foreign_patch_runs, wait_for_foreign_runs
 from .launch import launch_window
 from .owner_tag import remove_owner_tag
 from .start import CONSISTENCY_SECONDS
@@ -93,7 +94,7 @@ def _stop(context: OperationContext, record: PowerRecord, instance: InstanceType
     stopped = state == "stopped" or _wait_for_state(context, record, {"stopped", "terminated"}) is not None
     if not stopped:
         raise NeedsAttention(
-            "The instance was told to stop, but had not stopped when the time was over.", "still_stopping"
+            "The instance was told to stop, but had not stopped when the time was over.", Reason.STILL_STOPPING
         )
     return _close(context, record, instance, "stopped", None, changed=state == "running")
 
@@ -121,7 +122,7 @@ def _close(
         delete_schedule(context, record)
         left = remove_owner_tag(context, record, instance)
         if left:
-            raise NeedsAttention(f"It is {state}, as it was found. {left}", "mark_left")
+            raise NeedsAttention(f"It is {state}, as it was found. {left}", Reason.MARK_LEFT)
         context.ledger.close_power(record.host_key, note or "restored", context.clock.now(), fence=context.fence)
         context.update_facts(final_state=state, off_at=context.clock.now() if changed else None)
         if changed:
@@ -141,7 +142,7 @@ def _refuse_restarted(context: OperationContext, record: PowerRecord, instance: 
     _leave(context, record, instance)
     raise NeedsAttention(
         "Somebody restarted the instance after we had started it; it is theirs now and is left running.",
-        "restarted_by_others",
+        Reason.RESTARTED_BY_OTHERS,
     )
 
 
@@ -198,9 +199,7 @@ def _wait_for_foreign_runs(context: OperationContext, record: PowerRecord) -> bo
     postpone(context, record, timeout_seconds)
     try:
         return wait_for_foreign_runs(context, record.instance_id, ours, deadline)
-    except PatchFleetError as error:
-        if error.code != "others_patching":
-            raise
+    except OthersPatching as error:
         raise NeedsAttention(
             f"{error.reason} Cutting its power now could break Windows; run restore later.", error.code
         ) from error
@@ -221,18 +220,19 @@ def _finish_installation(context: OperationContext, record: PowerRecord, host: H
         quiet: bool | None = _ended_in_order(context, record, host, deadline)
         if not quiet:
             quiet = context.wait(lambda: is_quiet(context, record.instance_id) or None, deadline, 60.0, 120.0)
+    except LeaseLost:
+        raise
     except PatchFleetError as error:
-        if error.code == "command_timeout" and "command_id" in error.facts:  # it goes on
-            quiet = False
-        else:
+        if not isinstance(error, CommandTimeout) or error.command_id is None:
             raise NeedsAttention(
-                f"Whether Windows still installs updates is unknown: {error.reason}", "installation_unknown"
+                f"Whether Windows still installs updates is unknown: {error.reason}", Reason.INSTALLATION_UNKNOWN
             ) from error
+        quiet = False  # the installation goes on
     if not quiet:
         raise NeedsAttention(
             "An installation has been under way in it for too long; cutting its power now could break Windows. Look at it, "
             "then run the playbook restore.",
-            "installation_running",
+            Reason.INSTALLATION_RUNNING,
         )
     context.ledger.update_facts(host.run_id, host.key, {"installing_command_id": "", "servicing": False})
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from .._aws.ec2 import describe_instance, start_instance, state_reason
 from .._aws.errors import NO_CAPACITY, AwsError
-from .._base.errors import Deferred, PatchFleetError
+from .._base.errors import Deferred, Failed, NotRecorded
 from .._ledger.records import PowerRecord
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .owner_tag import set_owner_tag
 from .watchdog import create_schedule, delete_schedule, take_over, update_schedule
@@ -46,9 +47,8 @@ def start(context: OperationContext) -> dict[str, Any]:
     deadline = context.deadline(float(context.params["start_timeout_seconds"]))
     record = context.ledger.power(context.host_key or instance_id)
     if record is None:
-        raise PatchFleetError(
+        raise NotRecorded(
             f"The original power state of {instance_id} is not recorded in the ledger; it is not started.",
-            "not_recorded",
         )
     before = _wait_until_consistent(context, instance_id, deadline)
     set_owner_tag(context, record, before)
@@ -56,9 +56,7 @@ def start(context: OperationContext) -> dict[str, Any]:
         take_over(context, record)
         return _result(before, started=False)
     if record.original_state != "stopped":
-        raise PatchFleetError(
-            "Somebody stopped the instance, which was running when it was found.", "stopped_by_others"
-        )
+        raise Failed("Somebody stopped the instance, which was running when it was found.", Reason.STOPPED_BY_OTHERS)
     if context.check_mode:
         return {"changed": True, "state": "stopped", "started": True, "launch_time": None}
     _request(context, record, deadline)
@@ -85,13 +83,13 @@ def _wait_until_consistent(context: OperationContext, instance_id: str, deadline
         instance = describe_instance(context.aws, instance_id)
         state = instance["State"]["Name"] if instance else "gone"
         if instance is None or state in {"terminated", "shutting-down"}:
-            raise PatchFleetError("The instance does not exist any more.", "instance_gone")
+            raise Failed("The instance does not exist any more.", Reason.INSTANCE_GONE)
         return instance if state in {"running", "stopped"} else None
 
     instance = context.wait(poll, deadline)
     if instance is None:
-        raise PatchFleetError(
-            "The instance stayed between two power states until the time for its start was over.", "not_settled"
+        raise Failed(
+            "The instance stayed between two power states until the time for its start was over.", Reason.NOT_SETTLED
         )
     return instance
 
@@ -131,8 +129,10 @@ def _note(context: OperationContext, record: PowerRecord) -> float:
 
 def _capacity_deferral(error: AwsError) -> Deferred:
     if error.aws_code in NO_CAPACITY:
-        return Deferred(f"AWS had no capacity for this instance type in its zone ({error.aws_code}).", "no_capacity")
-    return Deferred(f"The account's quota left no room to start it ({error.aws_code}).", "no_headroom")
+        return Deferred(
+            f"AWS had no capacity for this instance type in its zone ({error.aws_code}).", Reason.NO_CAPACITY
+        )
+    return Deferred(f"The account's quota left no room to start it ({error.aws_code}).", Reason.NO_HEADROOM)
 
 
 def _wait_until_running(
@@ -143,7 +143,7 @@ def _wait_until_running(
     def poll() -> InstanceTypeDef | None:
         instance = describe_instance(context.aws, instance_id)
         if instance is None:
-            raise PatchFleetError("The instance does not exist any more.", "instance_gone")
+            raise Failed("The instance does not exist any more.", Reason.INSTANCE_GONE)
         state, is_new = instance["State"]["Name"], instance["LaunchTime"] > launched_before
         if is_new:
             launched = instance["LaunchTime"].timestamp()
@@ -153,12 +153,12 @@ def _wait_until_running(
         if state in {"stopped", "stopping", "terminated"} and (
             is_new or context.clock.now() > requested_at + CONSISTENCY_SECONDS
         ):
-            raise PatchFleetError(
-                f"The start was accepted, but the instance is {state}: {state_reason(instance)}.", "fell_back"
+            raise Failed(
+                f"The start was accepted, but the instance is {state}: {state_reason(instance)}.", Reason.FELL_BACK
             )
         return None
 
     instance = context.wait(poll, deadline)
     if instance is None:
-        raise PatchFleetError("The instance did not run when the time for its start was over.", "start_timeout")
+        raise Failed("The instance did not run when the time for its start was over.", Reason.START_TIMEOUT)
     return instance

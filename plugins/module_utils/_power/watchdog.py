@@ -19,9 +19,10 @@ from .._aws import scheduler
 from .._aws.errors import DENIED, AwsError
 from .._aws.iam import caller_arn, get_role
 from .._aws.ssm import describe_document
-from .._base.errors import NeedsAttention, PatchFleetError
+from .._base.errors import Failed, NeedsAttention, PatchFleetError
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host, PowerRecord
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .launch import launch_window
 
@@ -205,9 +206,9 @@ def refuse_without_setup(context: OperationContext, prefix: str, regions: Iterab
         except AwsError as error:
             if error.aws_code not in DENIED | {scheduler.NOT_FOUND, "InvalidDocument", "NoSuchEntity"}:
                 raise
-            raise PatchFleetError(
+            raise Failed(
                 f"patch_dead_man_switch needs a schedule group {prefix}, a runbook and roles in {region}, and the right to use "
                 f"them: {error.reason} Run setup_aws there with the parameter DeadManSwitch=true (and patch_setup_prefix as its "
                 "Prefix). Nothing was touched.",
-                "no_switch",
+                Reason.NO_SWITCH,
             ) from error

@@ -81,7 +81,7 @@ def _in_order(bars: list[_Bar]) -> list[_Bar]:
 
 def _legend(ways: Sequence[Sequence[PhaseSpan]]) -> str:
     seen = {step.name for way in ways for step in way}
-    items = [f"<li><svg><rect class={name} width=100% /></svg>{name}</li>" for name in f.STEPS if name in seen]
+    items = [f"<li><svg><rect class={name} width=100% /></svg>{name}</li>" for name in f.PHASES if name in seen]
     if any(step.ok is False for way in ways for step in way):
         items.append('<li><svg><rect class="patch bad" width=100% /></svg>failed there</li>')
     return f"<ul class=legend aria-label=Legend>{''.join(items)}</ul>"
@@ -108,7 +108,7 @@ def _bar(bar: _Bar, clock: Window, roomy: bool, first_of_wave: bool) -> str:
 def _segment(step: PhaseSpan, clock: Window, roomy: bool) -> str:
     start, end = clock.percent(step.start), clock.percent(end_of(step, clock))
     width = max(end - start, _THINNEST)
-    classes = [step.name if step.name in f.STEPS else "other"]
+    classes = [step.name if step.name in f.PHASES else "other"]
     classes += ["bad"] if step.ok is False else []
     classes += ["open"] if step.end is None else []
     if roomy and width < _PERCENT_PER_LETTER * len(step.name):

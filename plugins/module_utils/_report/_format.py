@@ -19,20 +19,19 @@ from typing import Any
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso, parse_iso
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text
 
+from .._model.outcomes import FAILURES, MOST_URGENT_FIRST, UP_TO_DATE, Outcome
+from .._model.phases import Phase
+
 Report = dict[str, Any]
 Host = dict[str, Any]
 
-OUTCOMES = ("patched", "compliant", "noncompliant", "failed", "held", "deferred", "excluded")
-STEPS = ("plan", "admit", "start", "ready", "disk", "repair", "patch", "verify", "restore")
-NEED_A_PERSON = ("failed", "held")
-UP_TO_DATE = ("patched", "compliant")
-NOT_STARTED = ("deferred", "excluded")
+PHASES = tuple(Phase)
 NOTHING = "–"
 FROM_THE_DISK = ("unused_disk_space", "volume_growth")
 WORTH_TELLING_GIB = 0.1
 
 # Hosts that need a person come first.
-_RANK = {name: rank for rank, name in enumerate((*NEED_A_PERSON, "noncompliant", *NOT_STARTED, *UP_TO_DATE))}
+_RANK = {outcome: rank for rank, outcome in enumerate(MOST_URGENT_FIRST)}
 
 
 def plain(value: object) -> str:
@@ -118,10 +117,10 @@ def run_seconds(report: Report) -> float | None:
     return None if start is None or end is None else end - start
 
 
-def totals(hosts: Iterable[Host]) -> dict[str, int]:
-    """Hosts per outcome, in the order of ``OUTCOMES``, with the zeros."""
+def totals(hosts: Iterable[Host]) -> dict[Outcome, int]:
+    """Hosts per outcome, in the order of ``Outcome``, with the zeros."""
     found = Counter(host.get("outcome") for host in hosts)
-    return {outcome: found[outcome] for outcome in OUTCOMES}
+    return {outcome: found[outcome] for outcome in Outcome}
 
 
 def totals_line(hosts: Iterable[Host], with_detail: bool = True) -> str:
@@ -131,7 +130,7 @@ def totals_line(hosts: Iterable[Host], with_detail: bool = True) -> str:
     for outcome, number in totals(hosts).items():
         if not number:
             continue
-        key = {"failed": "step", "deferred": "reason_code"}.get(outcome)
+        key = {Outcome.FAILED: "step", Outcome.DEFERRED: "reason_code"}.get(outcome)
         why = [host[key] for host in hosts if key and host.get("outcome") == outcome and host.get(key)]
         parts.append(f"{number} {outcome}" + (_breakdown(why, number) if with_detail else ""))
     return " · ".join(parts) or "no hosts"
@@ -155,9 +154,9 @@ def headline(report: Report) -> str:
         return "The run had no hosts."
     good = sum(found[outcome] for outcome in UP_TO_DATE)
     text = f"{good} of {count(len(hosts), 'host')} {'is' if good == 1 else 'are'} up to date, proven by a fresh scan."
-    if found["noncompliant"]:
-        text += f" Approved updates are missing on {count(found['noncompliant'], 'host')}."
-    troubled = found["failed"] + found["held"]
+    if found[Outcome.NONCOMPLIANT]:
+        text += f" Approved updates are missing on {count(found[Outcome.NONCOMPLIANT], 'host')}."
+    troubled = sum(found[outcome] for outcome in FAILURES)
     if troubled:
         text += f" {count(troubled, 'host')} {'needs' if troubled == 1 else 'need'} a person."
     if report.get("finished_at") is None:
@@ -217,13 +216,13 @@ def sentence(host: Host) -> str:
     scan = f"the scan at {utc(host['verified_at'], '{time} UTC')}" if host.get("verified_at") else "the proving scan"
     missing = host.get("missing")
     return {
-        "patched": f"{_what_was_done(host)}; {scan} shows nothing missing.",
-        "compliant": f"Nothing had to be installed; {scan} shows nothing missing.",
-        "noncompliant": f"{_updates(missing)} missing; the run only scanned.",
-        "failed": f"Failed in the phase {plain(host.get('step'))}{code}.",
-        "held": f"Its power state was not restored{code}; a person has to check it.",
-        "deferred": f"Not started{code}.",
-        "excluded": f"Must not be touched{code}.",
+        Outcome.PATCHED: f"{_what_was_done(host)}; {scan} shows nothing missing.",
+        Outcome.COMPLIANT: f"Nothing had to be installed; {scan} shows nothing missing.",
+        Outcome.NONCOMPLIANT: f"{_updates(missing)} missing; the run only scanned.",
+        Outcome.FAILED: f"Failed in the phase {plain(host.get('step'))}{code}.",
+        Outcome.HELD: f"Its power state was not restored{code}; a person has to check it.",
+        Outcome.DEFERRED: f"Not started{code}.",
+        Outcome.EXCLUDED: f"Must not be touched{code}.",
     }.get(host.get("outcome", ""), NOTHING)
 
 

@@ -84,7 +84,7 @@ def _outcome(host: f.Host) -> _Cell:
 
 def _step(host: f.Host) -> _Cell:
     step = host.get("step")
-    return text(step), float(f.STEPS.index(step)) if step in f.STEPS else None
+    return text(step), float(f.PHASES.index(step)) if step in f.PHASES else None
 
 
 def _state(host: f.Host) -> _Cell:

@@ -12,6 +12,8 @@ from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 
+from .._model.outcomes import Outcome
+
 # Inside <script> only these could end the element or begin a comment; with them gone no string of the data can.
 _JSON_ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
@@ -28,7 +30,7 @@ def data(value: Any) -> str:
 
 def icon(outcome: str | None) -> str:
     """The symbol of an outcome: each has its own shape and colour."""
-    if outcome not in f.OUTCOMES:
+    if outcome not in [*Outcome]:
         return ""
     return f'<svg class="i o-{outcome}" aria-hidden=true><use href=#i-{outcome} /></svg>'
 

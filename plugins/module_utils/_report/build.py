@@ -10,20 +10,19 @@ from typing import Any
 
 from .._base.clock import iso
 from .._ledger.records import Host, Ledger, PhaseTime
-
-OUTCOMES = ("patched", "compliant", "noncompliant", "failed", "deferred", "excluded", "held")
-WORK_PHASES = ("disk", "repair", "patch", "verify")
+from .._model.outcomes import Outcome
+from .._model.phases import WORKING
 
 
 def build_report(ledger: Ledger, run_id: str, now: float) -> dict[str, Any]:
     """The report of a run; unknown is null, never 0. Times are ISO 8601 in UTC, sizes GiB, durations seconds."""
     run = ledger.run(run_id)
-    steps: dict[str, list[PhaseTime]] = {}
-    for step in ledger.phases(run_id):
-        steps.setdefault(step.host_key, []).append(step)
+    times: dict[str, list[PhaseTime]] = {}
+    for time in ledger.phases(run_id):
+        times.setdefault(time.host_key, []).append(time)
     # A phase without an end was cut off with its controller, which was active at its last heartbeat.
     checked_at = now if run.is_active(now) else run.heartbeat_at
-    hosts = [_host(host, steps.get(host.key, []), now, checked_at) for host in ledger.hosts(run_id)]
+    hosts = [_host(host, times.get(host.key, []), now, checked_at) for host in ledger.hosts(run_id)]
     totals: dict[str, int] = {}
     for host in hosts:
         totals[host["outcome"]] = totals.get(host["outcome"], 0) + 1
@@ -35,17 +34,17 @@ def build_report(ledger: Ledger, run_id: str, now: float) -> dict[str, Any]:
         "operation": run.operation,
         "breaker": run.breaker,
         "targets": run.settings.get("targets", {}),
-        "totals": {outcome: totals[outcome] for outcome in OUTCOMES if outcome in totals},
+        "totals": {outcome: totals[outcome] for outcome in Outcome if outcome in totals},
         "hosts": hosts,
     }
 
 
-def _host(host: Host, steps: list[PhaseTime], now: float, checked_at: float) -> dict[str, Any]:
+def _host(host: Host, times: list[PhaseTime], now: float, checked_at: float) -> dict[str, Any]:
     facts = host.facts
     seconds: dict[str, float] = {}
-    for step in steps:
-        ended_at = step.finished_at or max(checked_at, step.started_at)
-        seconds[step.step] = round(seconds.get(step.step, 0.0) + ended_at - step.started_at, 1)
+    for time in times:
+        ended_at = time.finished_at or max(checked_at, time.started_at)
+        seconds[str(time.phase)] = round(seconds.get(time.phase, 0.0) + ended_at - time.started_at, 1)
     on_seconds = _on_seconds(facts, now)
     return {
         "host": host.name,
@@ -56,7 +55,7 @@ def _host(host: Host, steps: list[PhaseTime], now: float, checked_at: float) -> 
         "az": facts.get("az"),
         "wave": host.wave,
         "outcome": host.outcome,
-        "step": host.step,
+        "step": host.phase,
         "reason": host.reason,
         "reason_code": host.reason_code,
         "original_state": facts.get("original_state"),
@@ -81,8 +80,8 @@ def _host(host: Host, steps: list[PhaseTime], now: float, checked_at: float) -> 
         "on_seconds": on_seconds,
         "idle_seconds": _idle_seconds(on_seconds, seconds),
         "timeline": [
-            {"step": s.step, "started_at": iso(s.started_at), "finished_at": iso(s.finished_at), "ok": bool(s.ok)}
-            for s in steps
+            {"step": t.phase, "started_at": iso(t.started_at), "finished_at": iso(t.finished_at), "ok": bool(t.ok)}
+            for t in times
         ],
     }
 
@@ -98,4 +97,4 @@ def _idle_seconds(on_seconds: float | None, seconds: dict[str, float]) -> float 
     """On because of us, while no phase worked in the host."""
     if on_seconds is None:
         return None
-    return round(max(on_seconds - sum(seconds.get(step, 0.0) for step in WORK_PHASES), 0.0), 1)
+    return round(max(on_seconds - sum(seconds.get(phase, 0.0) for phase in WORKING), 0.0), 1)

@@ -21,6 +21,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report._hosts 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import data, icon, text, time
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._symbols import SYMBOLS
 
+from .._model.outcomes import FAILURES
+
 # The top of the page names at most this number of hosts that need a person; the table has all of them.
 _NAMED_AT_THE_TOP = 5
 
@@ -108,7 +110,7 @@ def _tiles(hosts: list[f.Host]) -> str:
 
 def _need_a_person(hosts: list[f.Host]) -> str:
     """The first failed and held hosts with their reasons; they are the first of the table, too."""
-    troubled = [host for host in hosts if host.get("outcome") in f.NEED_A_PERSON]
+    troubled = [host for host in hosts if host.get("outcome") in FAILURES]
     if not troubled:
         return ""
     items = [

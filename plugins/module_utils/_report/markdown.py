@@ -11,6 +11,9 @@ from collections.abc import Callable, Sequence
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 
+from .._model.outcomes import FAILURES, UNTOUCHED
+from .._model.phases import Phase
+
 # Longer lists of hosts that need no person are cut here: tickets and comments have limits.
 LONGEST_LIST = 100
 
@@ -36,10 +39,10 @@ def to_markdown(report: f.Report) -> str:
         f"**{escape(f.totals_line(hosts))}**",
         escape(f.headline(report)),
     ]
-    troubled = [host for host in hosts if host.get("outcome") in f.NEED_A_PERSON]
-    not_started = [host for host in hosts if host.get("outcome") in f.NOT_STARTED]
-    short = [host for host in troubled if host.get("step") == "disk" and host.get("rungs")]
-    rest = [host for host in hosts if host.get("outcome") not in (*f.NEED_A_PERSON, *f.NOT_STARTED)]
+    troubled = [host for host in hosts if host.get("outcome") in FAILURES]
+    not_started = [host for host in hosts if host.get("outcome") in UNTOUCHED]
+    short = [host for host in troubled if host.get("step") == Phase.DISK and host.get("rungs")]
+    rest = [host for host in hosts if host.get("outcome") not in FAILURES | UNTOUCHED]
     parts += _section("Need a person", troubled, (_HOST, _OUTCOME, _REASON, _FAILED_UPDATES, _STATE), len(troubled))
     parts += _section("Short of disk space", short, (_HOST, WIDTH), len(short))
     parts += _section("Not started", not_started, (_HOST, _OUTCOME, _REASON), LONGEST_LIST)

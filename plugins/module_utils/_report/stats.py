@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._model.outcomes import Outcome
+
 NAMED = 20
 """At most this number of hosts is named; the report has the others."""
 LONGEST = 200
-OUTCOMES_TO_CHECK = ("held", "failed", "deferred")
+OUTCOMES_TO_CHECK = (Outcome.HELD, Outcome.FAILED, Outcome.DEFERRED)
 """Outcomes of hosts that a person should check, the worst first."""
 
 

@@ -15,19 +15,21 @@ from typing import Any
 
 from .._aws.ec2 import describe_instance, tags_of
 from .._base.clock import iso
-from .._base.errors import Deferred, Excluded, PatchFleetError
+from .._base.errors import Deferred, Excluded, Failed, PatchFleetError
 from .._fleet.claims import claim_of
 from .._fleet.eligibility import exclusion_of
 from .._fleet.hosts import OFF_STATES
 from .._ledger.records import Host, PowerRecord, Run, Verdict
+from .._model.outcomes import FAILURES, PROVEN, Outcome
+from .._model.phases import Phase
+from .._model.reasons import Reason, ReasonCode
 from .._operation.context import OperationContext
 from .._plan.credentials import refuse_short_credentials
-from .common_causes import FAILURES, PROVEN, common_cause
+from .common_causes import common_cause
 from .slices import failure_budget, slices
 from .slots import confirm_slot, wait_for_slot
 
-NO_ROOM = ("no_capacity", "no_headroom")
-TOO_LATE = ("no_time", "credentials_too_short")
+TOO_LATE = frozenset({Reason.NO_TIME, Reason.CREDENTIALS_TOO_SHORT})
 
 
 def admit(context: OperationContext) -> dict[str, Any]:
@@ -48,8 +50,8 @@ def admit(context: OperationContext) -> dict[str, Any]:
             original_state = _check_admission(context, run, host)
     except PatchFleetError as failure:
         # With new credentials a later run may take it: nothing of it was touched.
-        error = Deferred(failure.reason, failure.code) if failure.code == "credentials_expired" else failure
-        verdict = Verdict(error.outcome, "admit", error.code, error.reason)
+        error = Deferred(failure.reason, failure.code) if failure.code == Reason.CREDENTIALS_EXPIRED else failure
+        verdict = Verdict(error.outcome, Phase.ADMIT, error.code, error.reason)
         if not context.check_mode:
             context.remember_denial(error)
             context.ledger.set_outcome(run.run_id, host.key, verdict)
@@ -67,7 +69,8 @@ def admit(context: OperationContext) -> dict[str, Any]:
 
 def _may_retry_capacity(context: OperationContext, host: Host) -> bool:
     """Who found no room comes again once, after the others: capacity returns, and what they took is free."""
-    if host.outcome != "deferred" or host.reason_code not in NO_ROOM or host.facts.get("capacity_retry"):
+    code = host.reason_code
+    if host.outcome != Outcome.DEFERRED or code is None or not code.retry_later or host.facts.get("capacity_retry"):
         return False
     if not context.check_mode:
         context.renew_lease()
@@ -85,22 +88,22 @@ def _check_admission(context: OperationContext, run: Run, host: Host) -> str | N
     return _read_state(context, run, host)
 
 
-def _refused(outcome: str, code: str | None, reason: str | None) -> dict[str, Any]:
+def _refused(outcome: Outcome, code: ReasonCode | None, reason: str | None) -> dict[str, Any]:
     return {"changed": False, "admitted": False, "outcome": outcome, "reason_code": code, "reason": reason}
 
 
 def _wait_for_canaries_and_wave(context: OperationContext, run: Run, host: Host) -> None:
     """Canaries go first, alone; between waves there may be a pause."""
     hosts = context.ledger.hosts(run.run_id)
-    ours = [other.key for other in hosts if other.wave is not None and other.step != "plan"]  # no other run's
+    ours = [other.key for other in hosts if other.wave is not None and other.phase != Phase.PLAN]  # no other run's
     canaries = ours[: int(run.settings["canary"])]
     if canaries and host.key not in canaries:
         _wait_for_canaries(context, run, set(canaries))
     pause = float(run.settings["pause_seconds"])
     earlier = {other.key for other in hosts if other.wave is not None and other.wave < (host.wave or 0)}
     if pause and earlier:
-        steps = [step for step in context.ledger.phases(run.run_id) if step.host_key in earlier]
-        ended = max((step.finished_at or 0.0 for step in steps), default=0.0)
+        times = [time for time in context.ledger.phases(run.run_id) if time.host_key in earlier]
+        ended = max((time.finished_at or 0.0 for time in times), default=0.0)
         context.wait(lambda: None, min(ended + pause, context.clock.now() + pause))
 
 
@@ -112,7 +115,7 @@ def _wait_for_canaries(context: OperationContext, run: Run, canaries: set[str]) 
     timeout_seconds = (float(run.settings["host_timeout_seconds"]) + 3600.0) * len(canaries)
     ended = context.wait(poll, context.clock.now() + timeout_seconds)
     if ended is None:
-        raise Deferred("The canary hosts had not ended in time.", "breaker")
+        raise Deferred("The canary hosts had not ended in time.", Reason.BREAKER)
     bad = [host.name for host in ended if host.outcome in FAILURES]
     if bad:
         _open_breaker(context, run, f"the canary {', '.join(bad)} failed")
@@ -144,7 +147,7 @@ def _open_breaker(context: OperationContext, run: Run, reason: str) -> None:
 
 
 def _closed(reason: str) -> Deferred:
-    return Deferred(f"Nothing new is begun in this run: {reason}.", "breaker")
+    return Deferred(f"Nothing new is begun in this run: {reason}.", Reason.BREAKER)
 
 
 EXPECTED_FROM = {
@@ -157,13 +160,13 @@ EXPECTED_FROM = {
 def _check_time(context: OperationContext, run: Run, host: Host, expected: float) -> None:
     deadline_at, until = run.settings.get("deadline_at"), run.settings.get("begin_until_at")
     if until is not None and context.clock.now() >= float(until):
-        raise Deferred(f"The window's cutoff has begun: {run.settings['window']}", "no_time")
+        raise Deferred(f"The window's cutoff has begun: {run.settings['window']}", Reason.NO_TIME)
     if deadline_at is not None and context.clock.now() + expected > float(deadline_at):
         basis = EXPECTED_FROM[host.facts.get("expected_from")]
         raise Deferred(
             f"Its way would take about {expected / 60:.0f} min ({basis}) and could not be finished and put back by "
             f"{iso(float(deadline_at))}, the end of the window or patch_deadline.",
-            "no_time",
+            Reason.NO_TIME,
         )
 
 
@@ -176,10 +179,10 @@ def _read_state(context: OperationContext, run: Run, host: Host) -> str | None:
     instance_id = str(host.instance_id)
     instance = describe_instance(context.aws, instance_id)
     if instance is None or instance["State"]["Name"] in {"terminated", "shutting-down"}:
-        raise PatchFleetError("The instance does not exist any more.", "instance_gone")
+        raise Failed("The instance does not exist any more.", Reason.INSTANCE_GONE)
     tag_key = run.settings.get("tag_key")
     if host.facts.get("by_tag") and tags_of(instance).get(str(tag_key)) != run.settings.get("tag_value"):
-        raise Excluded(f"It no longer carries the tag {tag_key}={run.settings.get('tag_value')}.", "untagged")
+        raise Excluded(f"It no longer carries the tag {tag_key}={run.settings.get('tag_value')}.", Reason.UNTAGGED)
     exclusion = exclusion_of(instance) or claim_of(tags_of(instance), run.settings, host.facts.get("scheduler"))
     if exclusion is not None:
         raise Excluded(exclusion[1], exclusion[0])

@@ -13,14 +13,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._ledger.records import Host
+from .._model.outcomes import FAILURES, PROVEN
+from .._model.phases import AFTER_UPDATES
+from .._model.reasons import Reason
 
-FAILURES = ("failed", "held")
-PROVEN = ("patched", "compliant", "noncompliant")
-
-AFTER_UPDATES = frozenset({"patch", "verify"})
-LOST = frozenset({"agent_lost", "unreachable"})
-"""Codes of a host that does not answer any more; at the steps above it had rebooted, or was about to."""
-NO_SOURCE = frozenset({"update_source_unreachable", "update_proxy", "update_source_failed", "update_source_forbidden"})
+LOST = frozenset({Reason.AGENT_LOST, Reason.UNREACHABLE})
+"""Reasons of a host that does not answer any more."""
+NO_SOURCE = frozenset(
+    {
+        Reason.UPDATE_SOURCE_UNREACHABLE,
+        Reason.UPDATE_PROXY,
+        Reason.UPDATE_SOURCE_FAILED,
+        Reason.UPDATE_SOURCE_FORBIDDEN,
+    }
+)
 HOSTS_WITHOUT_SOURCE = 3
 """So many hosts without a source, and none with one, are not the hosts' own fault."""
 HOSTS_DENIED = 2
@@ -52,7 +58,7 @@ def common_cause(hosts: Sequence[Host], failure_budget_hosts: int) -> str | None
 
 
 def _not_booted(failed: Sequence[Host]) -> str | None:
-    lost = [host.name for host in failed if host.step in AFTER_UPDATES and host.reason_code in LOST]
+    lost = [host.name for host in failed if host.phase in AFTER_UPDATES and host.reason_code in LOST]
     return f"{lost[0]} has not come back from its updates, and the others would get the same" if lost else None
 
 

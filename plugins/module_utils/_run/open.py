@@ -21,6 +21,9 @@ from .._base.clock import iso
 from .._fleet.claims import claim_of, scheduler_of
 from .._fleet.hosts import FleetHost, from_result
 from .._ledger.records import Host, Ledger, Run, Verdict
+from .._model.outcomes import UNFINISHED, Outcome
+from .._model.phases import Phase
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._plan.credentials import end_of_credentials
 from .._plan.durations import predict
@@ -45,7 +48,7 @@ KEPT_SETTINGS = (
     "window",
     "tag_key",
     "tag_value",
-    "keep_tag",
+    Reason.KEEP_TAG,
     "scheduler_tag",
     "fail_on_deferred",
     "max_running",
@@ -81,7 +84,7 @@ def open_run(context: OperationContext) -> dict[str, Any]:
     leased = context.ledger.open_run(run, rows, bool(settings["take_over"]))
     for key, other in leased.items():
         reason = f"Another run holds it: {other}. If its controller is known to be dead, set patch_take_over."
-        context.ledger.set_outcome(run.run_id, key, Verdict("deferred", "plan", "leased", reason))
+        context.ledger.set_outcome(run.run_id, key, Verdict(Outcome.DEFERRED, Phase.PLAN, Reason.LEASED, reason))
     fences = context.ledger.fences(run.run_id)
     return {
         **_result(plan, lines, set(leased), fences),
@@ -104,7 +107,9 @@ def _plan(context: OperationContext, settings: dict[str, Any]) -> Plan:
 def _found(host: FleetHost) -> FleetHost:
     if host.state != "gone" or host.exclusion is not None:
         return host
-    return replace(host, exclusion=("instance_gone", f"AWS knows no {host.key} in the regions that were looked at."))
+    return replace(
+        host, exclusion=(Reason.INSTANCE_GONE, f"AWS knows no {host.key} in the regions that were looked at.")
+    )
 
 
 def _unclaimed(host: FleetHost, settings: dict[str, Any]) -> FleetHost:
@@ -112,7 +117,7 @@ def _unclaimed(host: FleetHost, settings: dict[str, Any]) -> FleetHost:
     if claim is None or host.exclusion is not None:
         return host
     code, sentence = claim
-    hint = " patch_scheduled_ok takes it all the same." if code == "scheduled" else ""
+    hint = " patch_scheduled_ok takes it all the same." if code == Reason.SCHEDULED else ""
     return replace(host, exclusion=(code, sentence + hint))
 
 
@@ -134,7 +139,7 @@ def _with_rights(context: OperationContext, hosts: list[FleetHost]) -> list[Flee
             if region not in denied:
                 denied[region] = missing_power_right(context, host)
             error = denied[region]
-            checked.append(replace(host, exclusion=("access_denied", error.reason)) if error else host)
+            checked.append(replace(host, exclusion=(Reason.ACCESS_DENIED, error.reason)) if error else host)
         else:
             checked.append(host)
     missing = [error for error in denied.values() if error]
@@ -143,10 +148,7 @@ def _with_rights(context: OperationContext, hosts: list[FleetHost]) -> list[Flee
     return checked
 
 
-UNFINISHED = frozenset({"failed", "held", "deferred"})
 NAMED = 10
-FAILED_AT_PLAN = frozenset({"instance_gone", "access_denied"})
-"""Exclusions that are failures: the user asked for the host, and it cannot be had."""
 
 
 def _new_run(context: OperationContext, plan: Plan, settings: dict[str, Any]) -> Run:
@@ -186,11 +188,11 @@ def _host_row(run_id: str, planned: Planned, settings: dict[str, Any]) -> Host:
     if host.transport != "ssm":
         facts["transport"] = host.transport
     if host.exclusion is None:
-        verdict = Verdict("")
+        verdict = Verdict(None)
     else:
         code, reason = host.exclusion
-        failed = code in FAILED_AT_PLAN
-        verdict = Verdict("failed" if failed else "excluded", "plan" if failed else None, code, reason)
+        # Some reasons are failures: the user asked for the host, and it cannot be had.
+        verdict = Verdict(code.outcome, Phase.PLAN if code.outcome is Outcome.FAILED else None, code, reason)
         facts.update(original_state=host.power, final_state=host.power) if host.state != "gone" else None
     return Host(
         run_id=run_id,
@@ -201,8 +203,8 @@ def _host_row(run_id: str, planned: Planned, settings: dict[str, Any]) -> Host:
         instance_id=host.instance_id,
         region=host.region,
         wave=planned.wave,
-        outcome=verdict.outcome or None,
-        step=verdict.step,
+        outcome=verdict.outcome,
+        phase=verdict.phase,
         reason_code=verdict.reason_code,
         reason=verdict.reason,
         facts={name: value for name, value in facts.items() if value is not None},

@@ -11,18 +11,23 @@ from typing import Any
 from .._base.errors import PatchFleetError
 from .._ledger.history import seconds_by_phase
 from .._ledger.records import Host, HostDurations, Ledger, Verdict
+from .._model.outcomes import UNTOUCHED, UP_TO_DATE, Outcome
+from .._model.phases import Phase
+from .._model.reasons import Reason, reason_of
 from .._operation.context import OperationContext
 
-UNTOUCHED = frozenset({None, "deferred", "excluded"})
 RUNS_BACK = 5
-COMPLETE_OUTCOMES = frozenset({"patched", "compliant"})
-"""Outcomes of ways that tell how long the next one will take."""
 
 
 def fail_host(context: OperationContext) -> dict[str, Any]:
     """Write down why a host failed, unless its step has done so: for failures outside our own steps."""
     params = context.params
-    verdict = Verdict("failed", params["failed_step"], params["reason_code"] or "task_failed", params["reason"])
+    verdict = Verdict(
+        Outcome.FAILED,
+        Phase(params["failed_step"]) if params["failed_step"] else None,
+        reason_of(params["reason_code"] or Reason.TASK_FAILED),
+        params["reason"],
+    )
     changed = context.ledger.set_outcome(params["run_id"], params["host"], verdict)
     return {"changed": changed}
 
@@ -33,13 +38,15 @@ def finish_host(context: OperationContext) -> dict[str, Any]:
     host = context.ledger.host(run_id, key)
     proposed = host.facts.get("proposed_outcome")
     if proposed:
-        context.ledger.set_outcome(run_id, key, Verdict(str(proposed)))
+        context.ledger.set_outcome(run_id, key, Verdict(Outcome(proposed)))
     else:
-        verdict = Verdict("failed", "patch", "not_proven", "The host's way ended without a scan that proves anything.")
+        verdict = Verdict(
+            Outcome.FAILED, Phase.PATCH, Reason.NOT_PROVEN, "The host's way ended without a scan that proves anything."
+        )
         context.ledger.set_outcome(run_id, key, verdict)
     context.ledger.heartbeat(run_id, context.clock.now())
     host = _next_try_note(context, context.ledger.host(run_id, key))
-    if host.outcome in COMPLETE_OUTCOMES:
+    if host.outcome in UP_TO_DATE:
         seconds = seconds_by_phase(context.ledger.phases(run_id, key))
         context.ledger.save_durations(HostDurations(key, run_id, context.clock.now(), host.outcome, seconds))
     context.report_progress(f"{host.outcome}" + (f": {host.reason}" if host.reason else ""))
@@ -48,20 +55,20 @@ def finish_host(context: OperationContext) -> dict[str, Any]:
 
 def _next_try_note(context: OperationContext, host: Host) -> Host:
     """The host; one that failed for the same cause as in its last run is told so, for nothing will mend that by itself."""
-    if host.outcome != "failed" or not host.reason_code:
+    if host.outcome != Outcome.FAILED or not host.reason_code:
         return host
     before = _last_time(context.ledger, host)
-    if before is None or before.outcome != "failed" or _cause(before) != _cause(host):
+    if before is None or before.outcome != Outcome.FAILED or _cause(before) != _cause(host):
         return host
     reason = f"{host.reason} It failed for the same cause in its last run, {before.run_id}: it needs a person."
-    verdict = Verdict("failed", host.step, host.reason_code, reason)
+    verdict = Verdict(Outcome.FAILED, host.phase, host.reason_code, reason)
     context.ledger.set_outcome(host.run_id, host.key, verdict, overwrite=True)
     return context.ledger.host(host.run_id, host.key)
 
 
 def _cause(host: Host) -> tuple[str | None, frozenset[str]]:
     """The reason's code; where updates were still missing, with the HRESULTs that kept them out."""
-    updates = host.facts.get("failed_updates") or () if host.reason_code == "still_missing" else ()
+    updates = host.facts.get("failed_updates") or () if host.reason_code == Reason.STILL_MISSING else ()
     return host.reason_code, frozenset(str(update["hresult"]) for update in updates if update.get("hresult"))
 
 
@@ -73,7 +80,7 @@ def _last_time(ledger: Ledger, host: Host) -> Host | None:
             before = ledger.host(run.run_id, host.key)
         except PatchFleetError:
             continue
-        if before.outcome not in UNTOUCHED:
+        if before.outcome is not None and before.outcome is not None and before.outcome not in UNTOUCHED:
             return before
     return None
 
@@ -84,7 +91,7 @@ def lost_hosts(context: OperationContext) -> dict[str, Any]:
     They have failed; returns those that may have to be put back, under hosts (key, name, instance_id, region).
     """
     run_id, ledger = context.params["run_id"], context.ledger
-    last = {step.host_key: step.step for step in ledger.phases(run_id) if step.step != "admit"}
+    last = {time.host_key: time.phase for time in ledger.phases(run_id) if time.phase != Phase.ADMIT}
     lost = [host for host in ledger.hosts(run_id) if host.outcome is None and host.key in last]
     for host in lost:
         reason = f"Ansible lost it at the step {last[host.key]}: a task found it unreachable, or ended its play."
@@ -94,7 +101,11 @@ def lost_hosts(context: OperationContext) -> dict[str, Any]:
         on = host.kind != "ec2" and power is not None and power.started_by is not None
         if on:  # what stops it would run on the host that has left
             reason += " It was started for this run and is still on: run the playbook restore."
-        ledger.set_outcome(run_id, host.key, Verdict("held" if on else "failed", last[host.key], "unreachable", reason))
+        ledger.set_outcome(
+            run_id,
+            host.key,
+            Verdict(Outcome.HELD if on else Outcome.FAILED, last[host.key], Reason.UNREACHABLE, reason),
+        )
         context.report_progress(f"{host.name}: {reason}")
     fields = ("key", "name", "instance_id", "region")
     return {
@@ -117,7 +128,7 @@ def close_run(context: OperationContext) -> dict[str, Any]:
 
 def set_interrupted_outcomes(ledger: Ledger, run_id: str) -> None:
     """Hosts of a run that was cut off: those that were begun failed, or are what they had reached; the others are deferred."""
-    begun = {step.host_key for step in ledger.phases(run_id) if step.step != "admit"}
+    begun = {time.host_key for time in ledger.phases(run_id) if time.phase != Phase.ADMIT}
     for host in ledger.hosts(run_id):
         if host.outcome is None:
             ledger.set_outcome(run_id, host.key, _interrupted(ledger, host, host.key in begun))
@@ -125,13 +136,20 @@ def set_interrupted_outcomes(ledger: Ledger, run_id: str) -> None:
 
 def _interrupted(ledger: Ledger, host: Host, begun: bool) -> Verdict:
     if not begun:
-        return Verdict("deferred", "admit", "run_interrupted", "The run was interrupted before this host's turn.")
+        return Verdict(
+            Outcome.DEFERRED, Phase.ADMIT, Reason.RUN_INTERRUPTED, "The run was interrupted before this host's turn."
+        )
     proposed = host.facts.get("proposed_outcome")
     record = ledger.power(host.key)
     undone = " Its patch_post_tasks have not run." if _post_tasks_missing(host) else ""
     if proposed and (record is None or record.started_by is None) and not undone:
-        return Verdict(str(proposed))
-    return Verdict("failed", "patch", "interrupted", f"The run was interrupted while it worked on this host.{undone}")
+        return Verdict(Outcome(proposed))
+    return Verdict(
+        Outcome.FAILED,
+        Phase.PATCH,
+        Reason.INTERRUPTED,
+        f"The run was interrupted while it worked on this host.{undone}",
+    )
 
 
 def _post_tasks_missing(host: Host) -> bool:

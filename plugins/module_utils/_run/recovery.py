@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed
 from .._ledger.records import PowerRecord
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .outcomes import set_interrupted_outcomes
 
@@ -90,7 +91,5 @@ def close_abandoned_runs(context: OperationContext) -> dict[str, Any]:
             context.ledger.close_run(run.run_id, now)
     on = [f"{record.name} ({record.instance_id})" for record, _holder in still_open if record.started_by]
     if on:
-        raise PatchFleetError(
-            f"Still on because of us: {', '.join(on)}. Run the playbook restore again later.", "still_on"
-        )
+        raise Failed(f"Still on because of us: {', '.join(on)}. Run the playbook restore again later.", Reason.STILL_ON)
     return {"changed": False}

@@ -14,6 +14,7 @@ from typing import Any
 from .._base.clock import iso
 from .._base.errors import InvalidOption
 from .._ledger.records import Run
+from .._ledger.stored import host_values, phase_values
 from .._operation.context import OperationContext
 
 
@@ -42,7 +43,7 @@ def show_run(context: OperationContext) -> dict[str, Any]:
             "host": host.name,
             "instance_id": host.instance_id,
             "outcome": host.outcome,
-            "step": host.step,
+            "step": host.phase,
             "reason_code": host.reason_code,
             "reason": host.reason,
             "open": host.key in started and context.ledger.holder(host.key) == run_id,
@@ -63,8 +64,8 @@ def export_run(context: OperationContext) -> dict[str, Any]:
     export = {
         "schema": 1,
         "run": asdict(context.ledger.run(run_id)),
-        "hosts": [asdict(host) for host in context.ledger.hosts(run_id)],
-        "steps": [asdict(step) for step in context.ledger.phases(run_id)],
+        "hosts": [{**host_values(host), "facts": host.facts} for host in context.ledger.hosts(run_id)],
+        "steps": [phase_values(time) for time in context.ledger.phases(run_id)],
         "open_power_records": [
             asdict(record) for record in context.ledger.open_power() if run_id in {record.run_id, record.started_by}
         ],
@@ -97,7 +98,7 @@ def _run(context: OperationContext, run: Run) -> dict[str, Any]:
         "operation": run.operation,
         "alive": run.is_active(context.clock.now()),
         "breaker": run.breaker,
-        "outcomes": {outcome or "none yet": n for outcome, n in context.ledger.outcome_counts(run.run_id).items()},
+        "outcomes": {str(outcome or "none yet"): n for outcome, n in context.ledger.outcome_counts(run.run_id).items()},
     }
 
 

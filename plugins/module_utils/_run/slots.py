@@ -17,6 +17,7 @@ import zlib
 
 from .._base.errors import Deferred
 from .._ledger.records import PowerRecord
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 
 RETRY_BUDGET_SECONDS = 3600.0
@@ -39,7 +40,7 @@ def wait_for_slot(context: OperationContext, host_key: str, limit: int | None, h
         raise Deferred(
             f"patch_max_running is {limit}, and as many instances stayed on because of runs. The playbook restore puts back "
             "what earlier runs left.",
-            "no_headroom",
+            Reason.NO_HEADROOM,
         )
     return True
 

@@ -14,25 +14,34 @@ from typing import Any
 
 from .._base.errors import NeedsAttention
 from .._ledger.records import Verdict
+from .._model.outcomes import Outcome
+from .._model.phases import Phase
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 
-STEPS = {"pre": "ready", "post": "restore", "start": "start", "stop": "restore", "room": "disk"}
+PHASES = {
+    "pre": Phase.READY,
+    "post": Phase.RESTORE,
+    "start": Phase.START,
+    "stop": Phase.RESTORE,
+    "room": Phase.DISK,
+}
 
 
 def begin_tasks(context: OperationContext) -> dict[str, Any]:
     """Write down that they begin.
 
     Raises:
-        Held: another run has taken the host over; what is done to it now is its.
+        LeaseLost: another run has taken the host over; what is done to it now is its.
     """
     run_id, key, which = _of(context)
     try:
         context.renew_lease()
     except NeedsAttention as error:
-        verdict = Verdict(error.outcome, STEPS[which], error.code, error.reason)
+        verdict = Verdict(error.outcome, PHASES[which], error.code, error.reason)
         context.ledger.set_outcome(run_id, key, verdict, overwrite=True)
         raise
-    context.ledger.begin_phase(run_id, key, STEPS[which], context.clock.now())
+    context.ledger.begin_phase(run_id, key, PHASES[which], context.clock.now())
     context.update_facts(**{f"{which}_tasks": "begun"})
     context.report_progress(f"running the {which} tasks")
     return {"changed": True}
@@ -54,11 +63,11 @@ def fail_tasks(context: OperationContext) -> dict[str, Any]:
     context.report_progress(reason)
     host = context.ledger.host(run_id, key)
     if which == "stop":  # it is still on because of us
-        verdict = Verdict("held", STEPS[which], "stop_tasks_failed", _after(host.reason, reason))
+        verdict = Verdict(Outcome.HELD, PHASES[which], Reason.STOP_TASKS_FAILED, _after(host.reason, reason))
     elif host.outcome is None:
-        verdict = Verdict("failed", STEPS[which], f"{which}_tasks_failed", reason)
+        verdict = Verdict(Outcome.FAILED, PHASES[which], Reason(f"{which}_tasks_failed"), reason)
     else:
-        verdict = Verdict(host.outcome, host.step, host.reason_code, _after(host.reason, reason))
+        verdict = Verdict(host.outcome, host.phase, host.reason_code, _after(host.reason, reason))
     context.ledger.set_outcome(run_id, key, verdict, overwrite=True)
     return {"changed": True}
 
@@ -69,7 +78,7 @@ def _after(before: str | None, reason: str) -> str:
 
 def _end(context: OperationContext, ok: bool) -> None:
     run_id, key, which = _of(context)
-    context.ledger.end_phase(run_id, key, STEPS[which], context.clock.now(), ok)
+    context.ledger.end_phase(run_id, key, PHASES[which], context.clock.now(), ok)
     context.update_facts(**{f"{which}_tasks": "ok" if ok else "failed"})
 
 

@@ -20,9 +20,10 @@ from .._aws.instance_profiles import (
     describe_associations,
     disassociate_profile,
 )
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed
 from .._fleet.discover import by_tag, check_tag_value
 from .._fleet.hosts import FleetHost
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._plan.profiles import CORE_POLICY, ProfileRole, default_management_role, profile_name, read_profiles
 
@@ -68,9 +69,9 @@ def _attach_to(context: OperationContext, host: FleetHost, management_role: str 
 def _associate(context: OperationContext, host: FleetHost, name: str | None) -> bool:
     """False when it has one already. Raises PatchFleetError for a name that is none, or that stays unknown to EC2."""
     if not name:
-        raise PatchFleetError(
+        raise Failed(
             "No instance profile is named: the stack makes none (InstanceRole). Set aws_prerequisites_instance_profile.",
-            "no_instance_profile",
+            Reason.NO_INSTANCE_PROFILE,
         )
     aws, refused = context.aws.in_region(host.region), []
 

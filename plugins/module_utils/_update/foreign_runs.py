@@ -16,10 +16,11 @@ from collections.abc import Collection, Iterator
 
 from .._aws.commands import invocations_on
 from .._aws.ssm import associations_on
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed
 from .._host.guest_scripts import has_script
 from .._host.servicing import is_quiet
 from .._host.update_answers import ServicingState
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .documents import PATCHING_DOCUMENTS
 
@@ -32,6 +33,14 @@ STUCK = "others_given_up"
 STARTED = frozenset({"InProgress", "Cancelling"})
 COMMENT = "patchfleet: {operation} {run}"
 """What tells our own commands from others', also when nobody had the time to write their ids down."""
+
+
+class OthersPatching(Failed):
+    """Patch runs of others had not ended in the time that was waited for them."""
+
+    def __init__(self, runs: Collection[str]) -> None:
+        sentence = f"Somebody else was still patching it when the time was over: {', '.join(runs)}."
+        super().__init__(sentence, Reason.OTHERS_PATCHING)
 
 
 def find_foreign_patch_runs(
@@ -98,9 +107,7 @@ def wait_for_foreign_runs(context: OperationContext, instance_id: str, ours: Col
         return None if there else True
 
     if context.wait(poll, deadline, first_pause_seconds=30.0, longest=60.0) is None:
-        raise PatchFleetError(
-            f"Somebody else was still patching it when the time was over: {', '.join(there)}.", "others_patching"
-        )
+        raise OthersPatching(there)
     return True
 
 
@@ -119,9 +126,7 @@ class _Quietness:
         self._requested_at = now
         try:
             quiet = is_quiet(self._context, self._instance_id)
-        except PatchFleetError as error:
-            if error.outcome != "failed":
-                raise
+        except Failed:
             quiet = False
         if not quiet:
             self._since = now

@@ -13,11 +13,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from .._base.errors import PatchFleetError
-from .._host.fields import ScriptEnded
+from .._base.errors import CommandTimeout, Failed, NoAnswer, Unreachable
 from .._host.guest_scripts import run_guest_script
-from .._host.servicing import refuse_hung, servicing
+from .._host.servicing import InstallationOverdue, refuse_hung, servicing
 from .._host.update_answers import Reply, UpdateHealth
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .hresults import SERVICE, Cause, advice_on, cause_of
 from .repair import backup_note, may_repair, remove_backup, repair
@@ -82,8 +82,9 @@ def _wait_for_others(context: OperationContext, health: UpdateHealth) -> UpdateH
         deadline = context.deadline(float(context.params["install_timeout_seconds"]))
         ended = context.wait(poll, deadline, first_pause_seconds=60.0, longest=120.0)
         if ended is None:
-            raise PatchFleetError(
-                "An installation by somebody else was still going on when the time was over.", "installation_running"
+            raise InstallationOverdue(
+                "An installation by somebody else was still going on when the time was over.",
+                Reason.INSTALLATION_RUNNING,
             )
     return ended
 
@@ -92,11 +93,7 @@ def _inspect_while_it_reboots(context: OperationContext) -> UpdateHealth | None:
     """None where no answer came: an installation ends with reboots, which take a script with them."""
     try:
         return _inspect(context)
-    except ScriptEnded:
-        raise
-    except PatchFleetError as error:
-        if error.code not in {"script_failed", "command_timeout", "unreachable"}:
-            raise
+    except (NoAnswer, CommandTimeout, Unreachable):
         context.report_progress("no answer: it may be rebooting")
         return None
 
@@ -139,4 +136,4 @@ def _refuse_broken(context: OperationContext, health: UpdateHealth) -> None:
     cause = cause_of(failed.hresult)
     what = f"{(failed.message or 'no message').rstrip('. ')} ({failed.hresult or 'no code'})"
     advice = advice_on(cause, asdict(health.update_source))
-    raise PatchFleetError(f"{cause.sentence}: {what}. {advice}".rstrip() + backup_note(context), cause.code)
+    raise Failed(f"{cause.sentence}: {what}. {advice}".rstrip() + backup_note(context), cause.code)

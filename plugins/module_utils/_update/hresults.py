@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .._model.reasons import Reason
+
 
 @dataclass(frozen=True)
 class Cause:
@@ -29,7 +31,7 @@ class Cause:
         outside: whether it lies between the host and its update source; then both are told.
     """
 
-    code: str
+    code: Reason
     sentence: str
     repair: str | None = None
     proof: str | None = None
@@ -38,101 +40,105 @@ class Cause:
 
 
 SERVICE = Cause(
-    "update_service",
+    Reason.UPDATE_SERVICE,
     "A service that Windows Update needs is stopped or disabled",
     repair="repair_services",
     proof="agent",
     advice="Look at what switches it off: a policy, or software that hardens the host.",
 )
-CACHE = Cause("update_cache_corrupt", "Windows Update's cache is damaged", repair="reset_update_cache", proof="search")
+CACHE = Cause(
+    Reason.UPDATE_CACHE_CORRUPT, "Windows Update's cache is damaged", repair="reset_update_cache", proof="search"
+)
 METADATA = Cause(
-    "update_metadata_invalid",
+    Reason.UPDATE_METADATA_INVALID,
     "What Windows Update has stored of an update is invalid",
     repair="reset_update_cache",
     proof="scan",
 )
 COMPONENTS = Cause(
-    "component_store_corrupt",
+    Reason.COMPONENT_STORE_CORRUPT,
     "Windows' component store is damaged",
     repair="repair_components",
     proof="scan",
     advice="Look at C:\\Windows\\Logs\\CBS\\CBS.log for what could not be repaired.",
 )
 NETWORK = Cause(
-    "update_source_unreachable",
+    Reason.UPDATE_SOURCE_UNREACHABLE,
     "The host does not reach its update source",
     advice="Look at name resolution, routes, firewalls and the proxy (netsh winhttp show proxy).",
     outside=True,
 )
 PROXY = Cause(
-    "update_proxy",
+    Reason.UPDATE_PROXY,
     "The proxy between the host and its update source refuses it",
     advice="Look at the proxy that the system account uses (netsh winhttp show proxy) and at what it asks of clients.",
     outside=True,
 )
 DOWNLOAD = Cause(
-    "update_download_failed",
+    Reason.UPDATE_DOWNLOAD_FAILED,
     "An update could not be downloaded whole",
     advice="Look at firewalls and proxies that filter downloads or forbid requests for parts of a file (HTTP RANGE).",
     outside=True,
 )
 SERVER = Cause(
-    "update_source_failed",
+    Reason.UPDATE_SOURCE_FAILED,
     "The update source answers with an error",
     advice="Look at the WSUS server or at what stands before it: its application pool, its certificate, its load.",
     outside=True,
 )
 POLICY = Cause(
-    "update_source_forbidden",
+    Reason.UPDATE_SOURCE_FORBIDDEN,
     "A policy keeps the host from this update source",
     advice="Look at the policies below HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\WindowsUpdate.",
     outside=True,
 )
 TRUST = Cause(
-    "update_source_not_trusted",
+    Reason.UPDATE_SOURCE_NOT_TRUSTED,
     "The host does not trust its update source",
     advice="Look at its clock, its root certificates, TLS 1.2 and proxies that open TLS.",
     outside=True,
 )
-BUSY = Cause("windows_update_busy", "Windows Update is busy or waits for a reboot", advice="Run again after a reboot.")
+BUSY = Cause(
+    Reason.WINDOWS_UPDATE_BUSY, "Windows Update is busy or waits for a reboot", advice="Run again after a reboot."
+)
 CANCELLED = Cause(
-    "windows_update_cancelled",
+    Reason.WINDOWS_UPDATE_CANCELLED,
     "Somebody else has cancelled it, or stopped Windows Update",
     advice="Look at other software, scheduled tasks and people that manage updates of this host, then run again.",
 )
 OLD_AGENT = Cause(
-    "update_agent_outdated",
+    Reason.UPDATE_AGENT_OUTDATED,
     "The Update agent does not understand how an update is described",
     advice="Install the newest servicing stack and cumulative update by hand.",
 )
 TOO_SLOW = Cause(
-    "servicing_timeout",
+    Reason.SERVICING_TIMEOUT,
     "Windows took longer for an installation than it allows itself",
     advice="Give the host more processors and memory for it.",
 )
-NO_ROOM = Cause("no_room", "The disk is full", advice="Raise patch_free_gib.")
+NO_ROOM = Cause(Reason.NO_ROOM, "The disk is full", advice="Raise patch_free_gib.")
 IN_USE = Cause(
-    "files_in_use",
+    Reason.FILES_IN_USE,
     "Other software holds files that Windows has to replace",
     advice="Look at virus scanners and at services that could be stopped by patch_pre_tasks.",
 )
 ACCESS = Cause(
-    "update_access_denied",
+    Reason.UPDATE_ACCESS_DENIED,
     "Windows refuses access to what Windows Update needs",
     advice="The user must be an administrator, and over WinRM a second hop, such as to a proxy, is refused unless it is "
     "delegated; where an update failed with it, C:\\Windows\\Logs\\CBS\\CBS.log names the file or the registry key.",
 )
 INSTALLER = Cause(
-    "update_installer_failed",
+    Reason.UPDATE_INSTALLER_FAILED,
     "An installer inside of the update failed",
     advice="Look at C:\\Windows\\Logs\\CBS\\CBS.log for which one.",
 )
 NEEDS_ANOTHER = Cause(
-    "update_needs_another",
+    Reason.UPDATE_NEEDS_ANOTHER,
     "The update needs another one before it, such as a servicing stack update",
     advice="Approve that one in the patch baseline.",
 )
-UNKNOWN = Cause("windows_update_broken", "Windows Update fails in a way that nothing known mends")
+UNKNOWN = Cause(Reason.WINDOWS_UPDATE_BROKEN, "Windows Update fails in a way that nothing known mends")
 
 LEARN = "https://learn.microsoft.com"
 REFERENCE = f"{LEARN}/windows/deployment/update/windows-update-error-reference"

@@ -9,9 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from .._base.clock import iso
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed, PatchFleetError
 from .._host.answers import UpdateHistory
 from .._host.guest_scripts import run_guest_text
+from .._model.outcomes import Outcome
+from .._model.phases import Phase
+from .._model.reasons import Reason
 from .._operation.channel import Scan
 from .._operation.context import OperationContext
 from . import reboots
@@ -42,7 +45,7 @@ def install(context: OperationContext) -> dict[str, Any]:
     if not found.compliant:
         raise _still_missing(context, found, failed_updates)
     reboots.refuse_missing_services(context, before, now)
-    outcome = "patched" if installed else "compliant"
+    outcome = Outcome.PATCHED if installed else Outcome.COMPLIANT
     propose(context, outcome)
     context.report_progress(f"{outcome}: {', '.join(installed) or 'nothing was missing'}")
     return {
@@ -64,7 +67,7 @@ def _passes(context: OperationContext, started_at: float) -> tuple[int, Scan]:
     number, before = 0, None
     while True:
         number += 1
-        context.enter("patch")
+        context.enter(Phase.PATCH)
         context.report_progress(f"installing, pass {number}")
         context.channel.install()
         found = _verify(context)
@@ -86,19 +89,19 @@ def _mend(context: OperationContext, started_at: float, found: Scan) -> bool:
     for update in failed_updates:
         cause = cause_of(update["hresult"])
         if may_repair(context, cause):
-            context.enter("repair")
+            context.enter(Phase.REPAIR)
             repair(context, cause)
             return True
     return False
 
 
-def propose(context: OperationContext, outcome: str) -> None:
+def propose(context: OperationContext, outcome: Outcome) -> None:
     """The outcome that the host gets once it is put back."""
     context.update_facts(proposed_outcome=outcome)
 
 
 def _verify(context: OperationContext) -> Scan:
-    context.enter("verify")
+    context.enter(Phase.VERIFY)
     context.report_progress("scanning again: only that counts")
     return context.channel.search()
 
@@ -128,12 +131,11 @@ def _still_missing(
         why = "".join(f" {cause.sentence}. {advice_for(context, cause)}".rstrip() for cause in causes) + backup_note(
             context
         )
-        return PatchFleetError(
-            f"Still missing after the last installation and a fresh scan: {', '.join(named)}.{why}", "still_missing"
+        return Failed(
+            f"Still missing after the last installation and a fresh scan: {', '.join(named)}.{why}",
+            Reason.STILL_MISSING,
         )
-    return PatchFleetError(
-        "Nothing is missing, but a reboot is still pending after the installation.", "reboot_pending"
-    )
+    return Failed("Nothing is missing, but a reboot is still pending after the installation.", Reason.REBOOT_PENDING)
 
 
 def scan_compliance(context: OperationContext) -> dict[str, Any]:
@@ -146,9 +148,9 @@ def scan_compliance(context: OperationContext) -> dict[str, Any]:
         return {"changed": False}
     context.report_progress("scanning")
     found = context.channel.search()
-    outcome = "compliant" if found.compliant else "noncompliant"
+    outcome = Outcome.COMPLIANT if found.compliant else Outcome.NONCOMPLIANT
     propose(context, outcome)
-    context.report_progress(outcome)
+    context.report_progress(str(outcome))
     return {
         "changed": False,
         "compliant": found.compliant,

@@ -18,9 +18,10 @@ from .._aws.errors import AwsError
 from .._aws.patches import missing_patches, patch_state
 from .._aws.ssm import describe_document, describe_node
 from .._base.clock import iso
-from .._base.errors import PatchFleetError
+from .._base.errors import CommandTimeout, Failed, PatchFleetError
 from .._host.run_command import Command, Invocation, send, wait_for_end
 from .._host.servicing import diagnose_overrun
+from .._model.reasons import Reason
 from .._operation.channel import Scan
 from .._operation.context import OperationContext
 from .foreign_runs import COMMENT, find_foreign_patch_runs, wait_for_foreign_runs
@@ -57,14 +58,12 @@ def install_pass(context: OperationContext, instance_id: str) -> None:
         if ended.details not in TIMED_OUT:
             return
         command_id = ended.command_id
-    except PatchFleetError as error:
-        if error.code != "command_timeout":
-            raise
-        command_id = error.facts["command_id"]
+    except CommandTimeout as error:
+        command_id = str(error.command_id)
     context.update_facts(installation_overdue=True, installing_command_id=command_id)
     agent_silence = _agent_silence(context, instance_id)
-    code, how = ("agent_lost", agent_silence) if agent_silence else diagnose_overrun(context)
-    raise PatchFleetError(
+    code, how = (Reason.AGENT_LOST, agent_silence) if agent_silence else diagnose_overrun(context)
+    raise Failed(
         f"The installation had not ended after {timeout_seconds} s{how}. It is not cut off; look at the host.", code
     )
 
@@ -73,9 +72,7 @@ def _agent_silence(context: OperationContext, instance_id: str) -> str:
     """The rest of a sentence about an agent that has not come back from a reboot; empty when it is there, or nobody knows."""
     try:
         node = describe_node(context.aws, instance_id)
-    except PatchFleetError as error:
-        if error.outcome != "failed":
-            raise
+    except Failed:
         return ""
     if node is None or node["PingStatus"] == "Online":
         return ""
@@ -164,8 +161,9 @@ def scan(context: OperationContext, instance_id: str, snapshot_id: str) -> Scan:
         if not meanwhile:
             return found
         context.report_progress(f"scanning again, since somebody else patched it meanwhile: {', '.join(meanwhile)}")
-    raise PatchFleetError(
-        f"Somebody else patches it again and again, so nothing is proven: {', '.join(meanwhile)}.", "others_patching"
+    raise Failed(
+        f"Somebody else patches it again and again, so nothing is proven: {', '.join(meanwhile)}.",
+        Reason.OTHERS_PATCHING,
     )
 
 
@@ -184,9 +182,9 @@ def _scan_once(context: OperationContext, instance_id: str, snapshot_id: str) ->
         if attempt == 2 or state is not None:
             break
     if state is None:
-        raise PatchFleetError(
+        raise Failed(
             f"No fresh scan proves its compliance: the scan ended {invocation.details}, and Patch Manager shows no state of it.",
-            "not_proven",
+            Reason.NOT_PROVEN,
         )
     raise search_failed(context, _last_line(invocation))
 
@@ -196,7 +194,7 @@ def search_failed(context: OperationContext, said: str) -> PatchFleetError:
     hresult = re.search(r"0x[0-9A-Fa-f]{8}", said)
     cause = cause_of(hresult.group() if hresult else None)
     why = "" if cause is UNKNOWN else f" {cause.sentence}. {advice_for(context, cause)}".rstrip()
-    return PatchFleetError(f"Windows could not search for updates: {said.rstrip('.')}.{why}", "scan_failed")
+    return Failed(f"Windows could not search for updates: {said.rstrip('.')}.{why}", Reason.SCAN_FAILED)
 
 
 def _last_line(invocation: Invocation) -> str:

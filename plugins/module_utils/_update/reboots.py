@@ -11,9 +11,10 @@ themselves before have to run again. Those that Windows starts on a trigger come
 from __future__ import annotations
 
 from .._base.clock import iso
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed
 from .._host.answers import BootState
 from .._host.guest_scripts import run_guest_text
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 
 INSPECT_SECONDS = 300
@@ -28,9 +29,7 @@ def read_boot_state(context: OperationContext, since: float | None = None) -> Bo
         return None
     try:
         return run_guest_text(context, BootState, str(text), INSPECT_SECONDS, since=iso(since))
-    except PatchFleetError as error:
-        if error.outcome != "failed":
-            raise
+    except Failed as error:
         context.report_progress(f"its reboots are not known: {error.reason}")
         return None
 
@@ -73,8 +72,8 @@ def refuse_missing_services(context: OperationContext, before: BootState | None,
         is None
     ):
         missing = ", ".join(sorted(wanted - seen[-1].services))
-        raise PatchFleetError(
+        raise Failed(
             f"Everything is installed, but after the reboot these services do not run, which ran before: {missing} "
             "(patch_ignore_services leaves some out).",
-            "services_not_back",
+            Reason.SERVICES_NOT_BACK,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed
 from .._host.guest_scripts import run_guest_script
 from .._host.servicing import servicing
 from .._host.update_answers import RebuiltComponents, RemovedCache, RepairedServices, ResetCache
@@ -81,9 +81,7 @@ def remove_backup(context: OperationContext) -> None:
         return
     try:
         left = run_guest_script(context, RemovedCache, REPAIR_SECONDS).left
-    except PatchFleetError as error:
-        if error.outcome != "failed":
-            raise
+    except Failed as error:
         context.report_progress(f"the old update cache stays: {error.reason}")
         return
     context.update_facts(old_cache=list(left))

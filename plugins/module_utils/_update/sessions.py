@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._base.errors import Deferred, PatchFleetError
+from .._base.errors import Deferred, Failed, Unreachable
 from .._host.answers import SentMessage, Sessions
 from .._host.guest_scripts import run_guest_script
+from .._model.reasons import Reason
 from .._operation.context import OperationContext
 
 INSPECT_SECONDS = 300
@@ -35,7 +36,7 @@ def work(context: OperationContext) -> dict[str, Any]:
     if count and policy == "wait":
         count = _wait(context, count)
     elif count and policy == "defer":
-        raise Deferred(f"{are_logged_on(count)} (patch_sessions is defer).", "sessions")
+        raise Deferred(f"{are_logged_on(count)} (patch_sessions is defer).", Reason.SESSIONS)
     elif count and policy == "warn":
         context.report_progress(f"{are_logged_on(count)}; a reboot will take their work")
     return {"changed": False, "sessions": count}
@@ -49,10 +50,8 @@ def are_logged_on(count: int) -> str:
 def _first_count(context: OperationContext) -> int:
     try:
         return _count(context)
-    except PatchFleetError as error:
-        if error.code == "unreachable":  # nothing was begun yet
-            raise Deferred(error.reason, error.code) from error
-        raise
+    except Unreachable as error:  # nothing was begun yet
+        raise Deferred(error.reason, error.code) from error
 
 
 def _count(context: OperationContext) -> int:
@@ -74,7 +73,7 @@ def _wait(context: OperationContext, count: int) -> int:
         raise Deferred(
             f"{are_logged_on(seen[-1])} still after {timeout_seconds:.0f} s "
             "(patch_sessions is wait, patch_sessions_timeout_seconds).",
-            "sessions",
+            Reason.SESSIONS,
         )
     return 0
 
@@ -86,9 +85,7 @@ def _send_message(context: OperationContext) -> dict[str, Any]:
         return {"changed": bool(text), "sessions": None}
     try:
         message = run_guest_script(context, SentMessage, INSPECT_SECONDS, message=text, seconds=MESSAGE_SHOWN_SECONDS)
-    except PatchFleetError as error:
-        if error.outcome != "failed":
-            raise
+    except Failed as error:
         context.report_progress(f"people could not be told: {error.reason}")
         return {"changed": False, "sessions": None}
     if message.sent:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .._base.clock import iso
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed
 from .._host.guest_scripts import has_script
 from .._host.servicing import diagnose_overrun, is_quiet, servicing_state
 from .._host.update_answers import ServicingState
@@ -57,9 +57,7 @@ def _pending_reboots(context: OperationContext) -> list[str]:
         return []
     try:
         return list(servicing_state(context).pending_reboot)
-    except PatchFleetError as error:
-        if error.outcome != "failed":
-            raise
+    except Failed:
         return []
 
 
@@ -79,7 +77,7 @@ def _wait_for_installation(context: OperationContext, connection: HostConnection
     if context.wait(lambda: _is_quiet(context), deadline, 15.0, 60.0) is None:
         context.update_facts(installation_overdue=True)
         code, how = diagnose_overrun(context)
-        raise PatchFleetError(
+        raise Failed(
             f"The installation had not ended after {seconds:.0f} s{how}: {trouble}. It is not cut off; look at the host.",
             code,
         )
@@ -89,9 +87,7 @@ def _trouble(call: Callable[[], dict[str, Any]]) -> str | None:
     """Why one of ansible.windows's actions did not end well, None when it did."""
     try:
         result = call()
-    except PatchFleetError as error:
-        if error.outcome != "failed":
-            raise
+    except Failed as error:
         return error.reason.rstrip(".")
     return str(result.get("msg") or "it failed without a message") if result.get("failed") else None
 
@@ -100,9 +96,7 @@ def _is_quiet(context: OperationContext) -> bool | None:
     """True once the host answers and installs nothing."""
     try:
         return is_quiet(context, str(context.params["instance_id"])) or None
-    except PatchFleetError as error:
-        if error.outcome != "failed":
-            raise
+    except Failed:
         return None
 
 

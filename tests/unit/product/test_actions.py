@@ -26,7 +26,12 @@ from ansible_collections.patchfleet.windows.plugins.action import (
     patch_settings,
     system_drive_space,
 )
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
+    Failed,
+    InvalidOption,
+    PatchFleetError,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation, OperationContext
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _controller_operation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
@@ -42,7 +47,7 @@ FORK = multiprocessing.get_context("fork")
 
 def work(context: OperationContext) -> dict[str, Any]:
     if context.params["trouble"]:
-        raise PatchFleetError("C: is full.", "no_room", {"free_gib": 1})
+        raise Failed("C: is full.", Reason.NO_ROOM, {"free_gib": 1})
     context.report_progress("cleaning")
     return {"changed": not context.check_mode, "seen": context.params["seen"]}
 
@@ -274,7 +279,7 @@ def test_an_ansible_core_that_is_too_old_is_told(stage: Stage, monkeypatch: pyte
     context = stage.context(patch_settings.ActionModule.step)
     with pytest.raises(PatchFleetError, match=r"ansible-core 2\.16\.14 is too old: 2\.17 or newer") as caught:
         action(patch_settings.ActionModule).perform(context, {})
-    assert caught.value.code == "core_too_old"
+    assert caught.value.code == Reason.CORE_TOO_OLD
 
 
 @pytest.mark.parametrize("version", ["2.17.0", "2.19.14", "2.21.0rc1", "3.0.0"])

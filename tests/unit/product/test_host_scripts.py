@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text
-from ansible_collections.patchfleet.windows.plugins.module_utils._host.answers import GUEST_CODES
+from ansible_collections.patchfleet.windows.plugins.module_utils._host.answers import GUEST_REASONS
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts import (
     PROBE,
     compose,
@@ -155,7 +155,7 @@ def test_the_reason_codes_that_a_host_may_choose_are_those_of_the_scripts() -> N
         for code in found
         if code
     }
-    assert used - GUEST_CODES == {"category"}  # the name of the argument, in a comment
+    assert used - GUEST_REASONS == {"category"}  # the name of the argument, in a comment
 
 
 def test_control_characters_of_a_host_reach_nobody() -> None:

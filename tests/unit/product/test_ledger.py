@@ -131,7 +131,7 @@ def test_a_host_gets_one_outcome(ledger: Ledger) -> None:
     assert ledger.set_outcome(RUN, ID, Verdict("failed", "patch", "still_missing", "KB1 is missing."))
     assert not ledger.set_outcome(RUN, ID, Verdict("patched"))
     host = ledger.host(RUN, ID)
-    assert (host.outcome, host.step, host.reason_code) == ("failed", "patch", "still_missing")
+    assert (host.outcome, host.phase, host.reason_code) == ("failed", "patch", "still_missing")
 
 
 def test_a_host_that_cannot_be_put_back_is_held_whatever_it_was(ledger: Ledger) -> None:
@@ -146,8 +146,8 @@ def test_a_host_that_has_ended_may_get_another_turn(ledger: Ledger) -> None:
     ledger.set_outcome(RUN, ID, Verdict("deferred", "start", "no_capacity", "No room."))
     assert ledger.set_outcome(RUN, ID, Verdict(None), overwrite=True) is True
     host = ledger.host(RUN, ID)
-    assert (host.outcome, host.step, host.reason_code, host.reason) == (None, None, None, None)
-    assert ledger.outcome_counts(RUN) == {"": 1}
+    assert (host.outcome, host.phase, host.reason_code, host.reason) == (None, None, None, None)
+    assert ledger.outcome_counts(RUN) == {None: 1}
     assert ledger.set_outcome(RUN, ID, Verdict("patched")) is True
     assert ledger.outcome_counts(RUN) == {"patched": 1}
 
@@ -162,7 +162,7 @@ def test_outcomes_are_counted_with_those_that_have_none_yet(ledger: Ledger) -> N
     for key in ("i-0", "i-1"):
         ledger.set_outcome(RUN, key, Verdict("failed"))
     ledger.set_outcome(RUN, "i-2", Verdict("patched"))
-    assert ledger.outcome_counts(RUN) == {"failed": 2, "patched": 1, "": 1}
+    assert ledger.outcome_counts(RUN) == {"failed": 2, "patched": 1, None: 1}
 
 
 # Steps

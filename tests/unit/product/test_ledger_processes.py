@@ -17,6 +17,7 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord, Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 
 from .backends import BACKENDS, Opener
 from .fakes import ID, START
@@ -62,7 +63,7 @@ def test_nothing_that_was_learned_is_lost(opener: Opener) -> None:
         ledger = opener()
         for turn in range(ROUNDS):
             ledger.update_facts(RUN, ID, {f"fact_{number}_{turn}": turn})
-            ledger.begin_phase(RUN, ID, f"step-{number}", START + turn)
+            ledger.begin_phase(RUN, ID, list(Phase)[number], START + turn)
 
     at_once(update_facts)
     assert len(opener().host(RUN, ID).facts) == WRITERS * ROUNDS

@@ -16,10 +16,12 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._aws.ec2 import
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
     Deferred,
+    Failed,
     NeedsAttention,
     PatchFleetError,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.arguments import TRACKING_ARGUMENTS
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
     HEARTBEAT_SECONDS,
@@ -70,7 +72,7 @@ def test_a_step_leaves_its_times_in_the_run(stage: Stage) -> None:
 
     assert run(stage, work) == {"changed": True}
     (seen,) = stage.ledger.phases(RUN)
-    assert (seen.step, seen.started_at, seen.finished_at, seen.ok) == ("disk", START, START + 90, True)
+    assert (seen.phase, seen.started_at, seen.finished_at, seen.ok) == ("disk", START, START + 90, True)
 
 
 def test_a_step_may_go_on_to_the_next_and_back(stage: Stage) -> None:
@@ -84,7 +86,7 @@ def test_a_step_may_go_on_to_the_next_and_back(stage: Stage) -> None:
         return {}
 
     run(stage, work, phase="patch")
-    assert [(one.step, one.started_at - START, one.finished_at, one.ok) for one in stage.ledger.phases(RUN)] == [
+    assert [(one.phase, one.started_at - START, one.finished_at, one.ok) for one in stage.ledger.phases(RUN)] == [
         ("patch", 0, START + 20, True),
         ("verify", 20, START + 30, True),
         ("patch", 30, START + 40, True),
@@ -93,31 +95,31 @@ def test_a_step_may_go_on_to_the_next_and_back(stage: Stage) -> None:
 
 def test_a_step_that_fails_concludes_its_host_there(stage: Stage) -> None:
     stage.open_run()
-    error = fails(stage, PatchFleetError("C: is full.", "no_room"))
+    error = fails(stage, Failed("C: is full.", Reason.NO_ROOM))
     host = stage.ledger.host(RUN, ID)
-    assert (host.outcome, host.step, host.reason_code, host.reason) == ("failed", "disk", "no_room", "C: is full.")
+    assert (host.outcome, host.phase, host.reason_code, host.reason) == ("failed", "disk", "no_room", "C: is full.")
     assert error.facts == {"step": "disk"}
     assert stage.ledger.phases(RUN)[0].ok is False
 
 
 def test_a_step_that_defers_concludes_its_host_as_that(stage: Stage) -> None:
     stage.open_run()
-    fails(stage, Deferred("2 people are logged on.", "sessions"), phase="repair")
+    fails(stage, Deferred("2 people are logged on.", Reason.SESSIONS), phase="repair")
     host = stage.ledger.host(RUN, ID)
-    assert (host.outcome, host.step) == ("deferred", "repair")
+    assert (host.outcome, host.phase) == ("deferred", "repair")
 
 
 def test_the_first_reason_of_a_host_stays(stage: Stage) -> None:
     stage.open_run()
-    fails(stage, PatchFleetError("C: is full.", "no_room"))
-    fails(stage, PatchFleetError("Later trouble.", "other"), phase="restore")
-    assert stage.ledger.host(RUN, ID).reason_code == "no_room"
+    fails(stage, Failed("C: is full.", Reason.NO_ROOM))
+    fails(stage, Failed("Later trouble.", "other"), phase="restore")
+    assert stage.ledger.host(RUN, ID).reason_code == Reason.NO_ROOM
 
 
 def test_a_host_that_is_held_afterwards_says_both(stage: Stage) -> None:
     stage.open_run()
-    fails(stage, PatchFleetError("C: is full.", "no_room"))
-    fails(stage, NeedsAttention("It is still on.", "still_stopping"), phase="restore")
+    fails(stage, Failed("C: is full.", Reason.NO_ROOM))
+    fails(stage, NeedsAttention("It is still on.", Reason.STILL_STOPPING), phase="restore")
     host = stage.ledger.host(RUN, ID)
     assert (host.outcome, host.reason) == ("held", "C: is full. It is still on.")
 
@@ -152,7 +154,7 @@ def test_check_mode_writes_nothing_into_the_run(stage: Stage) -> None:
 
     def work(context: OperationContext) -> dict[str, Any]:
         context.update_facts(reboots=1)
-        raise PatchFleetError("C: is full.", "no_room")
+        raise Failed("C: is full.", Reason.NO_ROOM)
 
     some_step = step(work)
     context = stage.context(some_step, check_mode=True, run_id=RUN, host=ID)
@@ -186,7 +188,7 @@ def test_the_reports_step_follows_from_the_options(phase: Any, params: dict[str,
 
 
 def test_a_task_that_fails_tells_reason_and_code() -> None:
-    error = PatchFleetError("C: is full.", "no_room", {"free_gib": 1})
+    error = Failed("C: is full.", Reason.NO_ROOM, {"free_gib": 1})
     assert failure(error) == {"msg": "C: is full.", "reason_code": "no_room", "free_gib": 1}
 
 
@@ -211,7 +213,7 @@ def test_a_step_that_begins_after_the_hosts_time_is_refused(stage: Stage) -> Non
     stage.open_run(a_host(facts={"deadline_at": START}))
     with pytest.raises(PatchFleetError, match="patch_host_timeout_seconds") as caught:
         run(stage, nothing)
-    assert caught.value.code == "host_timeout"
+    assert caught.value.code == Reason.HOST_TIMEOUT
     assert run(stage, nothing, phase="restore") == {"changed": False}
 
 
@@ -252,7 +254,7 @@ def test_a_wait_ends_when_another_run_takes_the_host(stage: Stage) -> None:
 
     with pytest.raises(NeedsAttention, match="Another run has taken") as caught:
         run(stage, work)
-    assert caught.value.code == "lease_lost"
+    assert caught.value.code == Reason.LEASE_LOST
     assert 300 <= stage.clock.passed <= 300 + HEARTBEAT_SECONDS + 30
 
 
@@ -310,7 +312,7 @@ def test_the_lease_is_looked_at_right_before_each_change(stage: Stage) -> None:
     stage.clock.at(20, lambda: stage.ledger.take_over(RUN, [ID], START + 20, force=True))
     with pytest.raises(NeedsAttention) as caught:
         run(stage, sending)
-    assert caught.value.code == "lease_lost"
+    assert caught.value.code == Reason.LEASE_LOST
     assert 20 <= stage.clock.passed < HEARTBEAT_SECONDS
     assert all(call.at < 20 for call in stage.account.of("start_instances"))
 

@@ -12,8 +12,14 @@ from typing import Any
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
+    Failed,
+    NeedsAttention,
+    PatchFleetError,
+    Unreachable,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts import script_name
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_power import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
@@ -41,7 +47,7 @@ class Hall:
 
     def run_script(self, text: str, timeout_seconds: float) -> str:
         if not self.on:
-            raise PatchFleetError("The host cannot be reached over its connection: refused", "unreachable")
+            raise Unreachable("The host cannot be reached over its connection: refused")
         name = script_name(text.splitlines())
         if self.broken and name != "probe":
             raise self.broken
@@ -158,7 +164,7 @@ def test_one_that_booted_for_a_reboot_of_ours_is_still_ours(stage: Stage, hall: 
 
 def test_one_that_never_answered_is_held(stage: Stage, hall: Hall, do: Do) -> None:
     do("needed")
-    assert held(do).code == "power_unknown"
+    assert held(do).code == Reason.POWER_UNKNOWN
     assert stage.ledger.power(ID) is not None
 
 
@@ -184,12 +190,12 @@ def test_its_power_is_not_cut_while_it_installs(stage: Stage, hall: Hall, do: Do
     assert do("restored")["stop"] is True
     assert stage.clock.now() - before >= 180
     hall.installing = 10_000
-    assert held(do, install_timeout_seconds=3600).code == "installation_running"
+    assert held(do, install_timeout_seconds=3600).code == Reason.INSTALLATION_RUNNING
 
 
 def test_one_of_which_nothing_can_be_learnt_is_held(stage: Stage, hall: Hall, do: Do) -> None:
     started(stage, hall, do)
-    hall.broken = PatchFleetError("PowerShell is broken.", "script_failed")
+    hall.broken = Failed("PowerShell is broken.", Reason.SCRIPT_FAILED)
     error = held(do)
     assert (error.code, error.reason) == ("script_failed", "It may still be on because of us: PowerShell is broken.")
 
@@ -197,14 +203,14 @@ def test_one_of_which_nothing_can_be_learnt_is_held(stage: Stage, hall: Hall, do
 def test_without_anything_that_stops_it_it_is_held(stage: Stage, hall: Hall, do: Do) -> None:
     """The playbook restore, with an inventory that does not say how."""
     started(stage, hall, do)
-    assert held(do, can_stop=False).code == "no_stop_tasks"
+    assert held(do, can_stop=False).code == Reason.NO_STOP_TASKS
     assert stage.ledger.power(ID) is not None
 
 
 def test_one_that_answers_after_its_stop_is_held(stage: Stage, hall: Hall, do: Do) -> None:
     started(stage, hall, do)
     do("restored")
-    assert held(do, "stopped").code == "still_stopping"
+    assert held(do, "stopped").code == Reason.STILL_STOPPING
     stage.clock.at(stage.clock.passed + 300, lambda: hall.press(on=False))
     do("stopped")
     assert stage.ledger.power(ID) is None

@@ -18,7 +18,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._update.foreign
 
 from .fakes import DAY, ID, START, Answer, Outcome, by_time, client_error, moment, reservations, shown, tags
 from .others import a_command, an_association
-from .stage import RUN, Stage, a_host
+from .stage import RUN, Stage, a_host, a_run
 
 LAUNCHED = 10.0
 OURS, OFF = shown("running", launched=LAUNCHED), shown("stopped", launched=LAUNCHED)
@@ -512,6 +512,16 @@ def test_a_host_that_cannot_say_whether_it_installs_is_held(night: Stage) -> Non
     assert error.code == "installation_unknown"
     assert "Access is denied" in error.reason
     assert stops(night) == 0
+
+
+def test_who_loses_the_host_while_it_installs_says_nothing_of_its_installation(night: Stage) -> None:
+    installs(night, Outcome(seconds=9000))
+
+    def take_over() -> None:
+        night.ledger.open_run(a_run("second", night.clock.now()), [a_host(run_id="second")], take_over=True)
+
+    night.clock.at(night.clock.passed + 600, take_over)
+    assert (held(night).code, night.ledger.host(RUN, ID).outcome, stops(night)) == ("lease_lost", "held", 0)
 
 
 def test_without_a_way_to_ask_the_host_is_held(night: Stage) -> None:

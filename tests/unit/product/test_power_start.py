@@ -188,7 +188,7 @@ def test_a_host_without_room_in_all_that_time_is_deferred_untouched(night: Stage
     assert (error.code, code in error.reason) == (reason_code, True)
     assert night.clock.passed == 900
     host, record = night.ledger.host(RUN, ID), night.ledger.power(ID)
-    assert (host.outcome, host.step, host.reason_code) == ("deferred", "start", reason_code)
+    assert (host.outcome, host.phase, host.reason_code) == ("deferred", "start", reason_code)
     assert record is not None
     assert record.started_by is None
     assert "started_by_run" not in host.facts

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
-from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import OUTCOMES, build_report
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.outcomes import Outcome
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
 
 from .fakes import ID, START
 from .stage import RUN, Stage, a_host
@@ -171,11 +172,11 @@ def test_hosts_are_told_in_planned_order_with_a_reason_each(stage: Stage) -> Non
 
 
 @settings(max_examples=30, database=None)
-@given(outcomes=st.lists(st.sampled_from(OUTCOMES), max_size=20))
+@given(outcomes=st.lists(st.sampled_from(Outcome), max_size=20))
 def test_the_totals_agree_with_the_hosts(tmp_path_factory: pytest.TempPathFactory, outcomes: list[str]) -> None:
     stage = Stage(tmp_path_factory.mktemp("ledger"))
     hosts = [a_host(f"i-{number}", position=number, outcome=outcome) for number, outcome in enumerate(outcomes)]
     stage.open_run(*hosts or [a_host(outcome="patched")])
     message = report(stage)
     assert sum(message["totals"].values()) == len(message["hosts"])
-    assert message["totals"] == {name: outcomes.count(name) for name in OUTCOMES if name in outcomes} or not outcomes
+    assert message["totals"] == {name: outcomes.count(name) for name in Outcome if name in outcomes} or not outcomes

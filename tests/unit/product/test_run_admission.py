@@ -174,7 +174,7 @@ def test_a_host_that_is_gone_failed_at_admission(stage: Stage, answer: Any) -> N
     stage.open_run(*HOSTS)
     stage.account.on("describe_instances", answer)
     assert refused(stage) == ("failed", "instance_gone")
-    assert stage.ledger.host(RUN, FIRST).step == "admit"
+    assert stage.ledger.host(RUN, FIRST).phase == "admit"
 
 
 def test_a_host_that_cannot_be_looked_at_failed_at_admission(stage: Stage) -> None:
@@ -268,7 +268,7 @@ def test_who_found_no_room_is_let_in_once_more(stage: Stage, code: str) -> None:
     stage.clock.sleep(7200)  # the time of its first turn is over
     assert admit(stage)["admitted"] is True
     again = stage.ledger.host(RUN, FIRST)
-    assert (again.outcome, again.step, again.reason_code, again.reason) == (None, None, None, None)
+    assert (again.outcome, again.phase, again.reason_code, again.reason) == (None, None, None, None)
     assert again.facts["deadline_at"] == START + 7200 + 3600
     stage.ledger.set_outcome(RUN, FIRST, Verdict("deferred", "start", code, "No room."))
     assert admit(stage)["reason_code"] == code  # and that was it

@@ -37,7 +37,7 @@ def run(stage: Stage, state: str, *, check_mode: bool = False, **params: Any) ->
 
 def outcome(stage: Stage, key: str = ID) -> tuple[str | None, str | None, str | None]:
     host = stage.ledger.host(RUN, key)
-    return host.outcome, host.step, host.reason_code
+    return host.outcome, host.phase, host.reason_code
 
 
 def begin(stage: Stage, step: str = "patch") -> None:

@@ -120,7 +120,7 @@ def test_a_slice_keeps_what_the_other_slices_ask_of_it(stage: Stage) -> None:
 def test_a_host_that_aws_does_not_know_is_out_and_failed(stage: Stage) -> None:
     result = run(stage, "opened", OFF, GONE)
     host = stage.ledger.host(result["run_id"], "i-4")
-    assert (host.outcome, host.step, host.reason_code) == ("failed", "plan", "instance_gone")
+    assert (host.outcome, host.phase, host.reason_code) == ("failed", "plan", "instance_gone")
     assert host.facts.get("final_state") is None
 
 
@@ -493,7 +493,7 @@ def test_hosts_that_another_run_holds_are_deferred_and_say_by_whom(stage: Stage)
     stage.open_run(a_host(ID))
     result = run(stage, "opened", OFF, ON)
     host = stage.ledger.host(result["run_id"], ID)
-    assert (host.outcome, host.step, host.reason_code) == ("deferred", "plan", "leased")
+    assert (host.outcome, host.phase, host.reason_code) == ("deferred", "plan", "leased")
     assert RUN in str(host.reason)
     assert "patch_take_over" in str(host.reason)
     assert [host["included"] for host in result["hosts"]] == [False, True]

@@ -2,80 +2,61 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Each reason code that can come out is in the runbook, and nothing else is."""
+"""The runbook says what to do about each reason, in the section that the reason names, and about nothing else."""
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.outcomes import Outcome
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason, Section
+
 ROOT = Path(__file__).parents[3]
-PLACES = {
-    "PatchFleetError": 1,
-    "Deferred": 1,
-    "NeedsAttention": 1,
-    "Excluded": 1,
-    "Cause": 0,
-    "Verdict": 2,
-    "ScriptEnded": 1,
-}
-"""Where the code stands among the arguments."""
-WORD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-PUT_TOGETHER = {
-    "run_command.py": {"instance_terminated", "instance_stopped", "instance_stopping", "instance_shutting_down"},
-    "user_tasks.py": {"pre_tasks_failed", "post_tasks_failed", "start_tasks_failed", "room_tasks_failed"},
-    "install.py": {"agent_lost", "installation_hung", "install_timeout"},
-    "errors.py": {"access_denied", "credentials_expired", "throttled", "aws_unreachable", "unanswered"},
-    "discover.py": {"no_way_in", "not_windows"},
-    "order.py": {"excluded_by_user"},
-}
-"""Codes that no constructor holds as one text, by the file that makes them."""
-NOT_CODES = {"category", "reason_code", "instance_", "_tasks_failed", "stop"}
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
+CODE = re.compile(r"`([a-z0-9_]+)`")
+OUTCOMES_ONLY = "By outcome"
 
 
-def in_constructors() -> Iterator[str]:
-    for path in (ROOT / "plugins").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
-            if name not in PLACES or not isinstance(node, ast.Call):
-                continue
-            for argument in node.args[PLACES[name] : PLACES[name] + 1]:
-                values = [part.value for part in ast.walk(argument) if isinstance(part, ast.Constant)]
-                yield from (value for value in values if isinstance(value, str) and WORD.fullmatch(value))
+def codes_by_heading() -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for part in RUNBOOK.split("\n## ")[1:]:
+        heading, _, text = part.partition("\n")
+        rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+        found[heading] = {code for row in rows or [text] for code in CODE.findall(row)}
+    return found
 
 
-def in_exclusions() -> Iterator[str]:
-    for name in ("eligibility.py", "claims.py"):
-        text = (ROOT / "plugins" / "module_utils" / "_fleet" / name).read_text()
-        yield from re.findall(r'(?:return |^\s+)"([a-z_]+)",', text, re.MULTILINE)
+CODES = codes_by_heading()
+SCRIPTS = sorted([*(ROOT / "roles").glob("*/files/*.ps1"), *(ROOT / "plugins").rglob("*.ps1")])
 
 
-def in_scripts() -> Iterator[str]:
-    for path in [*(ROOT / "roles").glob("*/files/*.ps1"), *(ROOT / "plugins").rglob("*.ps1")]:
-        yield from re.findall(r"New-PatchFleet(?:Error|Failure) '([a-z_]+)' ", path.read_text())
-        yield from re.findall(r'"category": "([a-z_]+)"', path.read_text())
+@pytest.mark.parametrize("reason", Reason)
+def test_each_reason_stands_in_its_section(reason: Reason) -> None:
+    assert str(reason) in CODES[reason.section.heading]
 
 
-def codes() -> set[str]:
-    made = {code for own in PUT_TOGETHER.values() for code in own}
-    return ({*in_constructors(), *in_exclusions(), *in_scripts()} | made) - NOT_CODES - {"category"}
+@pytest.mark.parametrize("section", Section)
+def test_a_section_has_no_code_that_is_none(section: Section) -> None:
+    assert CODES[section.heading] - set(map(str, Reason)) == set()
 
 
-def test_what_plan_says_to_look_at_is_there_too() -> None:
-    source = (ROOT / "plugins" / "module_utils" / "_plan" / "prerequisites.py").read_text()
-    section = (ROOT / "docs" / "runbook.md").read_text().partition("warns about")[2].partition("\n## ")[0]
-    assert set(re.findall(r'(?:return |\()\s*"([a-z]+(?:_[a-z]+)+)",\s', source)) == set(
-        re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE)
-    )
+def test_the_table_of_outcomes_has_each() -> None:
+    assert CODES[OUTCOMES_ONLY] == set(map(str, Outcome))
 
 
-def test_the_runbook_has_each_code_and_no_other() -> None:
-    text = (ROOT / "docs" / "runbook.md").read_text().partition("## By outcome")[2]
-    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
-    message = {code for row in rows for code in re.findall(r"`([a-z0-9_]+)`", row)}
-    message |= set(re.findall(r"`([a-z0-9_]+)`", text.partition("## Before anything is touched")[2]))
-    outcomes = {"patched", "compliant", "noncompliant", "deferred", "excluded", "failed", "held"}
-    assert codes() - message == set()
-    assert message - codes() - outcomes == set()
+@pytest.mark.parametrize("section", Section)
+def test_links_to_a_section_hold(section: Section) -> None:
+    headings = re.findall(r"^## (.+)$", RUNBOOK, re.MULTILINE)
+    assert section.heading in headings
+    assert re.fullmatch(r"[a-z0-9-]+", section.anchor)
+
+
+def test_the_scripts_end_with_known_reasons() -> None:
+    texts = [path.read_text() for path in SCRIPTS]
+    given = {code for text in texts for code in re.findall(r"New-PatchFleet(?:Error|Failure) '([a-z_]+)' ", text)}
+    given |= {code for text in texts for code in re.findall(r'"category": "([a-z_]+)"', text)}
+    assert {"no_room", "constrained_language"} <= given
+    assert given - {"category"} - set(map(str, Reason)) == set()

@@ -114,7 +114,7 @@ def test_passes_stop_when_they_are_used_up(stage: Stage) -> None:
 def test_the_steps_of_the_report_follow_the_passes(stage: Stage) -> None:
     PatchManager(stage, Found(missing=("KB1",)), Found())
     install(stage)
-    steps = [(step.step, step.ok) for step in stage.ledger.phases(RUN)]
+    steps = [(step.phase, step.ok) for step in stage.ledger.phases(RUN)]
     assert steps == [("patch", True), ("verify", True), ("patch", True), ("verify", True)]
 
 
@@ -228,7 +228,7 @@ def test_the_history_is_asked_from_the_beginning_of_this_step(stage: Stage) -> N
 def test_a_reboot_that_stays_pending_is_not_compliant(stage: Stage) -> None:
     PatchManager(stage, Found(pending_reboot=1))
     error = trouble(stage)
-    assert (error.code, stage.ledger.host(RUN, ID).step) == ("reboot_pending", "verify")
+    assert (error.code, stage.ledger.host(RUN, ID).phase) == ("reboot_pending", "verify")
 
 
 def test_a_host_whose_history_cannot_be_read_is_not_called_patched(stage: Stage) -> None:

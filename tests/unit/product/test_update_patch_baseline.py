@@ -191,7 +191,7 @@ def test_what_was_found_is_in_the_ledger(stage: Stage) -> None:
     facts = stage.facts()
     assert (facts["missing"], facts["verified_at"]) == (["KB1", "KB2"], "2026-11-14T22:01:00Z")
     assert facts["proposed_outcome"] == "noncompliant"
-    assert [step.step for step in stage.ledger.phases(RUN)] == ["verify"]
+    assert [step.phase for step in stage.ledger.phases(RUN)] == ["verify"]
 
 
 def test_output_goes_to_cloudwatch_when_asked(stage: Stage) -> None:

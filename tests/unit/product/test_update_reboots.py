@@ -104,7 +104,7 @@ def test_a_service_that_does_not_come_back_makes_the_host_fail(stage: Stage) -> 
     assert error.code == "services_not_back"
     assert "do not run, which ran before: MSSQLSERVER (" in error.reason
     host = stage.ledger.host(RUN, ID)
-    assert (host.outcome, host.step, host.facts["installed"]) == ("failed", "verify", ["KB1"])
+    assert (host.outcome, host.phase, host.facts["installed"]) == ("failed", "verify", ["KB1"])
     assert host.facts["reboots"] == 1
 
 

@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Deferred, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
+    Deferred,
+    Unreachable,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_sessions import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.channels import open_channel
@@ -35,7 +39,7 @@ def mind(stage: Stage, *counts: int, check_mode: bool = False, **params: Any) ->
 def deferral(stage: Stage, *counts: int, **params: Any) -> Deferred:
     with pytest.raises(Deferred) as caught:
         mind(stage, *counts, **params)
-    assert caught.value.code == "sessions"
+    assert caught.value.code == Reason.SESSIONS
     return caught.value
 
 
@@ -73,7 +77,7 @@ def test_a_host_that_was_started_for_the_run_is_begun_and_fails(stage: Stage) ->
     stage.ledger.update_facts(RUN, ID, {"started_by_run": True})
     deferral(stage, 1, policy="defer")
     host = stage.ledger.host(RUN, ID)
-    assert (host.outcome, host.step, host.reason_code) == ("failed", "ready", "sessions")
+    assert (host.outcome, host.phase, host.reason_code) == ("failed", "ready", "sessions")
     assert host.reason == "1 person is logged on (patch_sessions is defer). It had been started for this run already."
 
 
@@ -81,7 +85,7 @@ class Gone:
     """A connection that nothing answers on any more."""
 
     def run_script(self, text: str, timeout_seconds: float) -> str:
-        raise PatchFleetError("The host cannot be reached over its connection: reset", "unreachable")
+        raise Unreachable("The host cannot be reached over its connection: reset")
 
 
 def test_a_host_that_is_gone_before_anything_was_begun_is_deferred(stage: Stage) -> None:
@@ -89,7 +93,7 @@ def test_a_host_that_is_gone_before_anything_was_begun_is_deferred(stage: Stage)
     context.channel = open_channel(context, Gone())  # type: ignore[arg-type]
     with pytest.raises(Deferred) as caught:
         perform(OPERATION, context)
-    assert caught.value.code == "unreachable"
+    assert caught.value.code == Reason.UNREACHABLE
 
 
 def test_people_may_be_waited_for(stage: Stage) -> None:

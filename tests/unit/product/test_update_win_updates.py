@@ -11,8 +11,15 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
+    CommandTimeout,
+    LeaseLost,
+    NeedsAttention,
+    PatchFleetError,
+    Unreachable,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts import script_name
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import OPERATION as LOOK
@@ -22,7 +29,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._update.channel
 from .fakes import ID, answer_of
 from .stage import RUN, Stage
 
-LOST = PatchFleetError("The host cannot be reached over its connection: reset", "unreachable")
+LOST = Unreachable("The host cannot be reached over its connection: reset")
 SCRIPTS = {"servicing_state": ""}
 
 
@@ -125,7 +132,7 @@ def test_one_that_stays_pending_is_no_proof(stage: Stage, run: Run, end: Any) ->
     connection.pending_reboot, connection.after_reboot = ["component_based_servicing"], end
     with pytest.raises(PatchFleetError) as caught:
         run(INSTALL, connection)
-    assert caught.value.code == "reboot_pending"
+    assert caught.value.code == Reason.REBOOT_PENDING
     assert any(line.startswith("win_reboot: ") for line in stage.message)
 
 
@@ -139,7 +146,7 @@ def test_there_are_as_many_passes_as_change_something(stage: Stage, run: Run) ->
 def test_a_reboot_that_is_still_due_is_no_proof(stage: Stage, run: Run) -> None:
     with pytest.raises(PatchFleetError) as caught:
         run(INSTALL, FakeConnection(stage, [missing(reboot_required=True)]))
-    assert caught.value.code == "reboot_pending"
+    assert caught.value.code == Reason.REBOOT_PENDING
 
 
 @pytest.mark.parametrize("trouble", [LOST, {"failed": True, "msg": "no answer"}], ids=["lost", "failed"])
@@ -154,7 +161,7 @@ def test_an_installation_that_lost_its_connection_goes_on_and_is_waited_for(
 
 @pytest.mark.parametrize("where", ["install", "look"])
 def test_who_lost_the_host_neither_waits_nor_looks_on(stage: Stage, run: Run, where: str) -> None:
-    taken = NeedsAttention("Another run took it over.", "lease_lost")
+    taken = LeaseLost("dev-01")
     connection = FakeConnection(stage, [missing()], [taken if where == "install" else LOST])
     if where == "look":
         connection.lost = taken
@@ -177,7 +184,7 @@ def test_one_that_hangs_is_told_from_one_that_is_slow(stage: Stage, run: Run) ->
     connection.last_progress_at = "2026-11-14T21:50:00Z"
     with pytest.raises(PatchFleetError, match="no progress since 2026-11-14T21:50:00Z") as caught:
         run(INSTALL, connection, install_timeout_seconds=7200)
-    assert caught.value.code == "installation_hung"
+    assert caught.value.code == Reason.INSTALLATION_HUNG
 
 
 def test_a_search_that_fails_proves_nothing(stage: Stage, run: Run) -> None:
@@ -187,7 +194,7 @@ def test_a_search_that_fails_proves_nothing(stage: Stage, run: Run) -> None:
         PatchFleetError, match=r"0x8024402C\. The host does not reach .*http://wsus:8530\. WinHTTP uses no proxy"
     ) as caught:
         run(LOOK, connection)
-    assert caught.value.code == "scan_failed"
+    assert caught.value.code == Reason.SCAN_FAILED
     assert "verified_at" not in stage.facts()
 
 
@@ -215,7 +222,7 @@ def test_a_host_that_is_slow_to_answer_is_asked_again(stage: Stage, run: Run) ->
             self.left -= 1
             if self.left >= 0:
                 stage.clock.sleep(timeout_seconds)
-                raise PatchFleetError("The host had not answered after 120 s.", "command_timeout")
+                raise CommandTimeout("The host had not answered after 120 s.")
             return super().run_script(text, timeout_seconds)
 
     assert run(WAIT, Slow(stage, [missing()])) == {"changed": False}
@@ -225,7 +232,7 @@ def test_one_that_never_answers_is_not_begun_either(stage: Stage, run: Run) -> N
     class Silent(FakeConnection):
         def run_script(self, text: str, timeout_seconds: float) -> str:
             stage.clock.sleep(timeout_seconds)
-            raise PatchFleetError("The host had not answered after 120 s.", "command_timeout")
+            raise CommandTimeout("The host had not answered after 120 s.")
 
     with pytest.raises(PatchFleetError, match="Nothing was started: The host had not answered") as caught:
         run(WAIT, Silent(stage, [missing()]), timeout_seconds=600)

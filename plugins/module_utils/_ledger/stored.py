@@ -1,0 +1,84 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Records as both backends store them: plain values under names that never change, whatever Python calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._model.outcomes import Outcome
+from .._model.phases import Phase
+from .._model.reasons import reason_of
+from .records import Host, HostDurations, PhaseTime, Verdict
+
+VERDICT_FIELDS = ("outcome", "step", "reason_code", "reason")
+HOST_FIELDS = ("run_id", "key", "name", "position", "kind", "instance_id", "region", "wave", *VERDICT_FIELDS)
+"""Of a host of a run, without its facts."""
+
+
+def host_values(host: Host) -> dict[str, Any]:
+    """The values of HOST_FIELDS."""
+    values = {name: getattr(host, name) for name in HOST_FIELDS if name not in VERDICT_FIELDS}
+    return {**values, **verdict_values(Verdict(host.outcome, host.phase, host.reason_code, host.reason))}
+
+
+def host_from(values: Mapping[str, Any], facts: dict[str, Any]) -> Host:
+    """The host with these values of HOST_FIELDS."""
+    outcome, phase, code = values["outcome"], values["step"], values["reason_code"]
+    return Host(
+        **{name: values[name] for name in HOST_FIELDS if name not in VERDICT_FIELDS},
+        outcome=Outcome(outcome) if outcome else None,
+        phase=Phase(phase) if phase else None,
+        reason_code=reason_of(code) if code else None,
+        reason=values["reason"],
+        facts=facts,
+    )
+
+
+def verdict_values(verdict: Verdict) -> dict[str, str | None]:
+    """The values of VERDICT_FIELDS."""
+    texts = (verdict.outcome, verdict.phase, verdict.reason_code, verdict.reason)
+    return {name: None if text is None else str(text) for name, text in zip(VERDICT_FIELDS, texts, strict=True)}
+
+
+def phase_time(key: str, values: Mapping[str, Any]) -> PhaseTime:
+    """The phase of a host that was stored as step, started_at, finished_at and ok."""
+    ok = values.get("ok")
+    ended_well = None if ok is None else bool(ok)
+    return PhaseTime(key, Phase(values["step"]), values["started_at"], values.get("finished_at"), ended_well)
+
+
+def phase_values(time: PhaseTime) -> dict[str, Any]:
+    """The same for an export, with the key of the host."""
+    return {
+        "host_key": time.host_key,
+        "step": str(time.phase),
+        "started_at": time.started_at,
+        "finished_at": time.finished_at,
+        "ok": time.ok,
+    }
+
+
+def durations_values(durations: HostDurations) -> dict[str, Any]:
+    """The durations as JSON has them."""
+    return {
+        "host_key": durations.host_key,
+        "run_id": durations.run_id,
+        "finished_at": durations.finished_at,
+        "outcome": str(durations.outcome),
+        "seconds": {str(phase): seconds for phase, seconds in durations.seconds.items()},
+    }
+
+
+def durations_from(values: Mapping[str, Any]) -> HostDurations:
+    """The durations with these values."""
+    return HostDurations(
+        values["host_key"],
+        values["run_id"],
+        values["finished_at"],
+        Outcome(values["outcome"]),
+        {Phase(phase): seconds for phase, seconds in values["seconds"].items()},
+    )

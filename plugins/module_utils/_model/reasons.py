@@ -1,0 +1,231 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""Why a host ended as it did, or why a run ended before it began: the reason codes, each with what belongs to it."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
+
+from .outcomes import Outcome
+from .text_enum import TextEnum
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+class Section(Enum):
+    """A section of docs/runbook.md: its heading, and the outcome that its reasons give a host (None: they end no host)."""
+
+    DEFERRED = "`deferred`", Outcome.DEFERRED
+    EXCLUDED = "`excluded`", Outcome.EXCLUDED
+    HELD = "`held`", Outcome.HELD
+    START = "`failed`: start and ready", Outcome.FAILED
+    DISK = "`failed`: disk", Outcome.FAILED
+    UPDATE = "`failed`: Windows Update", Outcome.FAILED
+    GENERAL = "`failed`: in general", Outcome.FAILED
+    BEFORE = "Before anything is touched", None
+    PLAN = "What `plan` warns about", None
+
+    def __init__(self, heading: str, outcome: Outcome | None) -> None:
+        self.heading = heading
+        self.outcome = outcome
+
+    @property
+    def anchor(self) -> str:
+        """Of the heading, as GitHub makes it: small letters, hyphens for blanks, no other marks."""
+        return re.sub(r"[^\w -]", "", self.heading.lower()).replace(" ", "-")
+
+
+class Reason(TextEnum):
+    """A reason code (the report's ``reason_code``), with its section of the runbook and whether the run tries again.
+
+    Attributes:
+        section: where the runbook says what to do. A reason that stands in several has the one it comes from most.
+        retry_later: whether the same run takes the host once more when the others are through.
+    """
+
+    section: Section
+    retry_later: bool
+
+    def __new__(cls, code: str, section: Section = Section.GENERAL, retry_later: bool = False) -> Self:
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.section = section
+        member.retry_later = retry_later
+        return member
+
+    CREDENTIALS_TOO_SHORT = "credentials_too_short", Section.DEFERRED
+    NO_TIME = "no_time", Section.DEFERRED
+    NO_CAPACITY = "no_capacity", Section.DEFERRED, True
+    NO_HEADROOM = "no_headroom", Section.DEFERRED, True
+    BREAKER = "breaker", Section.DEFERRED
+    LEASED = "leased", Section.DEFERRED
+    HOST_OFF = "host_off", Section.DEFERRED
+    SESSIONS = "sessions", Section.DEFERRED
+    UNREACHABLE = "unreachable", Section.DEFERRED
+    RUN_INTERRUPTED = "run_interrupted", Section.DEFERRED
+
+    AUTO_SCALING_GROUP = "auto_scaling_group", Section.EXCLUDED
+    MANAGED_BY_SERVICE = "managed_by_service", Section.EXCLUDED
+    SPOT = "spot", Section.EXCLUDED
+    HIBERNATED = "hibernated", Section.EXCLUDED
+    INSTANCE_STORE = "instance_store", Section.EXCLUDED
+    STOP_PROTECTED = "stop_protected", Section.EXCLUDED
+    NOT_WINDOWS = "not_windows", Section.EXCLUDED
+    NO_WAY_IN = "no_way_in", Section.EXCLUDED
+    EXCLUDED_BY_USER = "excluded_by_user", Section.EXCLUDED
+    UNTAGGED = "untagged", Section.EXCLUDED
+    KEEP_TAG = "keep_tag", Section.EXCLUDED
+    SCHEDULED = "scheduled", Section.EXCLUDED
+
+    POWER_UNKNOWN = "power_unknown", Section.HELD
+    STOP_TASKS_FAILED = "stop_tasks_failed", Section.HELD
+    NO_STOP_TASKS = "no_stop_tasks", Section.HELD
+    RESTARTED_BY_OTHERS = "restarted_by_others", Section.HELD
+    MARK_LEFT = "mark_left", Section.HELD
+    STILL_STOPPING = "still_stopping", Section.HELD
+    STILL_ON = "still_on", Section.HELD
+    INSTALLATION_UNKNOWN = "installation_unknown", Section.HELD
+    INSTALLATION_RUNNING = "installation_running", Section.HELD
+    LEASE_LOST = "lease_lost", Section.HELD
+
+    FELL_BACK = "fell_back", Section.START
+    START_TIMEOUT = "start_timeout", Section.START
+    NOT_SETTLED = "not_settled", Section.START
+    STOPPED_BY_OTHERS = "stopped_by_others", Section.START
+    INSTANCE_GONE = "instance_gone", Section.START
+    INSTANCE_TERMINATED = "instance_terminated", Section.START
+    INSTANCE_STOPPED = "instance_stopped", Section.START
+    INSTANCE_STOPPING = "instance_stopping", Section.START
+    INSTANCE_SHUTTING_DOWN = "instance_shutting_down", Section.START
+    AGENT_SILENT = "agent_silent", Section.START
+    NO_INSTANCE_PROFILE = "no_instance_profile", Section.START
+    NO_COMMAND_RUNS = "no_command_runs", Section.START
+    AGENT_LOST = "agent_lost", Section.START
+    PRE_TASKS_FAILED = "pre_tasks_failed", Section.START
+    POST_TASKS_FAILED = "post_tasks_failed", Section.START
+    START_TASKS_FAILED = "start_tasks_failed", Section.START
+    ROOM_TASKS_FAILED = "room_tasks_failed", Section.START
+    HOST_TIMEOUT = "host_timeout", Section.START
+
+    NO_ROOM = "no_room", Section.DISK
+    RECOVERY_PARTITION = "recovery_partition", Section.DISK
+    OTHER_PARTITION = "other_partition", Section.DISK
+    UNKNOWN_LAYOUT = "unknown_layout", Section.DISK
+    NOT_EXTENDED = "not_extended", Section.DISK
+    VOLUME_AT_MAXIMUM = "volume_at_maximum", Section.DISK
+    MODIFICATION_FAILED = "modification_failed", Section.DISK
+    MODIFY_TIMEOUT = "modify_timeout", Section.DISK
+    WRONG_VOLUME = "wrong_volume", Section.DISK
+    NO_ROOT_VOLUME = "no_root_volume", Section.DISK
+    SIZE_NOT_SEEN = "size_not_seen", Section.DISK
+    SNAPSHOT_FAILED = "snapshot_failed", Section.DISK
+
+    UPDATE_SERVICE = "update_service", Section.UPDATE
+    UPDATE_CACHE_CORRUPT = "update_cache_corrupt", Section.UPDATE
+    UPDATE_METADATA_INVALID = "update_metadata_invalid", Section.UPDATE
+    CACHE_IN_USE = "cache_in_use", Section.UPDATE
+    COMPONENT_STORE_CORRUPT = "component_store_corrupt", Section.UPDATE
+    UPDATE_SOURCE_UNREACHABLE = "update_source_unreachable", Section.UPDATE
+    UPDATE_PROXY = "update_proxy", Section.UPDATE
+    UPDATE_DOWNLOAD_FAILED = "update_download_failed", Section.UPDATE
+    UPDATE_SOURCE_FAILED = "update_source_failed", Section.UPDATE
+    UPDATE_SOURCE_FORBIDDEN = "update_source_forbidden", Section.UPDATE
+    UPDATE_SOURCE_NOT_TRUSTED = "update_source_not_trusted", Section.UPDATE
+    UPDATE_ACCESS_DENIED = "update_access_denied", Section.UPDATE
+    WINDOWS_UPDATE_BUSY = "windows_update_busy", Section.UPDATE
+    REBOOT_PENDING = "reboot_pending", Section.UPDATE
+    FILES_IN_USE = "files_in_use", Section.UPDATE
+    WINDOWS_UPDATE_CANCELLED = "windows_update_cancelled", Section.UPDATE
+    UPDATE_AGENT_OUTDATED = "update_agent_outdated", Section.UPDATE
+    SERVICING_TIMEOUT = "servicing_timeout", Section.UPDATE
+    UPDATE_INSTALLER_FAILED = "update_installer_failed", Section.UPDATE
+    UPDATE_NEEDS_ANOTHER = "update_needs_another", Section.UPDATE
+    WINDOWS_UPDATE_BROKEN = "windows_update_broken", Section.UPDATE
+    INSTALLATION_HUNG = "installation_hung", Section.UPDATE
+    INSTALL_TIMEOUT = "install_timeout", Section.UPDATE
+    STILL_MISSING = "still_missing", Section.UPDATE
+    SERVICES_NOT_BACK = "services_not_back", Section.UPDATE
+    OTHERS_PATCHING = "others_patching", Section.UPDATE
+    NOT_PROVEN = "not_proven", Section.UPDATE
+    SCAN_FAILED = "scan_failed", Section.UPDATE
+
+    SCRIPT_FAILED = "script_failed"
+    NO_SCRIPT = "no_script"
+    INVALID_ANSWER = "invalid_answer"
+    ANSWER_CUT_OFF = "answer_cut_off"
+    ANSWER_TOO_LONG = "answer_too_long"
+    CONSTRAINED_LANGUAGE = "constrained_language"
+    WRONG_BITNESS = "wrong_bitness"
+    SERVICE_STUCK = "service_stuck"
+    UNKNOWN_START_TYPE = "unknown_start_type"
+    UPDATE_API_REFUSED = "update_api_refused"
+    UNKNOWN_SERVICE = "unknown_service"
+    RESTORE_HEALTH_FAILED = "restore_health_failed"
+    NO_MSG = "no_msg"
+    MSG_FAILED = "msg_failed"
+    COMMAND_TIMEOUT = "command_timeout"
+    COMMAND_CANCELLED = "command_cancelled"
+    COMMAND_FAILED = "command_failed"
+    ACCESS_DENIED = "access_denied"
+    CREDENTIALS_EXPIRED = "credentials_expired"
+    NO_CREDENTIALS = "no_credentials"
+    THROTTLED = "throttled"
+    UNANSWERED = "unanswered"
+    AWS_UNREACHABLE = "aws_unreachable"
+    AWS_CLIENT = "aws_client"
+    INTERRUPTED = "interrupted"
+    TASK_FAILED = "task_failed"
+    NOT_RECORDED = "not_recorded"
+    LEDGER_FAILED = "ledger_failed"
+
+    UNKNOWN_VARIABLE = "unknown_variable", Section.BEFORE
+    INVALID_OPTION = "invalid_option", Section.BEFORE
+    EMPTY_SELECTION = "empty_selection", Section.BEFORE
+    TOO_MANY_HOSTS = "too_many_hosts", Section.BEFORE
+    AMBIGUOUS_HOST = "ambiguous_host", Section.BEFORE
+    NO_REGION = "no_region", Section.BEFORE
+    NO_RUN = "no_run", Section.BEFORE
+    UNKNOWN_RUN = "unknown_run", Section.BEFORE
+    BOTO3_MISSING = "boto3_missing", Section.BEFORE
+    CORE_TOO_OLD = "core_too_old", Section.BEFORE
+    SETTINGS_DIFFER = "settings_differ", Section.BEFORE
+    OUTSIDE_WINDOW = "outside_window", Section.BEFORE
+    NO_SWITCH = "no_switch", Section.BEFORE
+
+    ROLE_LACKS_RIGHTS = "role_lacks_rights", Section.PLAN
+    CUT_OFF = "cut_off", Section.PLAN
+    NOT_REGISTERED = "not_registered", Section.PLAN
+    AGENT_OLD = "agent_old", Section.PLAN
+    VOLUME_UNTAGGED = "volume_untagged", Section.PLAN
+    PATCH_POLICY = "patch_policy", Section.PLAN
+    PATCH_ASSOCIATION = "patch_association", Section.PLAN
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What a host becomes with it if nothing else is decided; None where no host ends with it."""
+        return self.section.outcome
+
+
+class ForeignReason(str):
+    """A reason code that is none of ours: an error code of AWS's, or of a user's own script."""
+
+    __slots__ = ()
+    outcome = Outcome.FAILED
+    retry_later = False
+
+
+ReasonCode: TypeAlias = Reason | ForeignReason
+
+
+def reason_of(code: str) -> ReasonCode:
+    """The reason with this code."""
+    try:
+        return Reason(code)
+    except ValueError:
+        return ForeignReason(code)
