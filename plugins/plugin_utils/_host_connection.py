@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.loader import become_loader
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
     Failed,
@@ -37,19 +38,24 @@ CONNECTION_LOST: tuple[type[Exception], ...] = (AnsibleConnectionFailure, OSErro
 POWERSHELL = "ansible.windows.win_powershell"
 UPDATES = "ansible.windows.win_updates"
 REBOOT = "ansible.windows.win_reboot"
+CANNOT_BECOME_SYSTEM = "Failed to get token for NT AUTHORITY\\SYSTEM"
+"""What ansible-core's become says where an account may not become SYSTEM (Ansible.Become.cs)."""
 
 
 class AnsibleConnection:
     """Runs ansible.windows's module and action on the host of the task.
 
-    A script goes to win_powershell through the connection's stdin, so its length does not matter. Time-outs are seconds of
-    the clock. The run's lease is kept while a call works, and proven before each that may change the host.
+    A script goes to win_powershell through the connection's stdin, so its length does not matter, and runs as SYSTEM, as
+    through SSM: to a network logon Windows refuses the installer, and since 2025 the whole Update API. An account that
+    may not become SYSTEM runs it as itself. Time-outs are seconds of the clock. The run's lease is kept while a call
+    works, and proven before each that may change the host.
     """
 
     def __init__(self, action: Any, task_vars: dict[str, Any], context: OperationContext) -> None:
         self._action = action
         self._task_vars = task_vars
         self._context = context
+        self._may_become_system = True
 
     def run_script(self, text: str, timeout_seconds: float) -> str:
         """What the script printed.
@@ -58,15 +64,35 @@ class AnsibleConnection:
             PatchFleetError: ``unreachable``, ``command_timeout``, or ``script_failed`` where PowerShell itself failed.
             LeaseLost: another run took the host over.
         """
-        result = self._watched(
-            timeout_seconds,
-            lambda _call: self._action._execute_module(  # noqa: SLF001 - how action plugins run modules
-                module_name=POWERSHELL, module_args={"script": text}, task_vars=self._task_vars
-            ),
-        )
+        result = self._run_powershell(text, timeout_seconds)
+        if self._may_become_system and result.get("failed") and CANNOT_BECOME_SYSTEM in _said(result):
+            self._may_become_system = False
+            result = self._run_powershell(text, timeout_seconds)
         if result.get("failed"):
             raise NoAnswer(f"PowerShell could not run the script: {_said(result)}")
         return "\n".join(str(line) for line in result.get("output") or ())
+
+    def _run_powershell(self, text: str, timeout_seconds: float) -> dict[str, Any]:
+        with self._as_system() if self._may_become_system else contextlib.nullcontext():
+            return self._watched(
+                timeout_seconds,
+                lambda _call: self._action._execute_module(  # noqa: SLF001 - how action plugins run modules
+                    module_name=POWERSHELL, module_args={"script": text}, task_vars=self._task_vars
+                ),
+            )
+
+    @contextlib.contextmanager
+    def _as_system(self) -> Iterator[None]:
+        """Whatever the user's own become is."""
+        connection = self._action._connection  # noqa: SLF001 - where action plugins find their become plugin
+        own = connection.become
+        runas = become_loader.get("runas")
+        runas.set_options(direct={"become_user": "SYSTEM", "become_pass": None, "become_flags": ""})
+        connection.set_become_plugin(runas)
+        try:
+            yield
+        finally:
+            connection.set_become_plugin(own)
 
     def win_updates(self, options: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
         """The result of ansible.windows.win_updates with these options.

@@ -30,6 +30,7 @@ DAYS: dict[str, Options] = {
     "truncated": Options(answers="truncated"),
     "narrow": Options(shell="32-bit"),  # noqa: S604 - no shell of this machine
     "constrained": Options(shell="constrained"),  # noqa: S604
+    "no-system": Options(may_become_system=False),
     "hop": Options(search_error="0x80070005"),
     "wsus": Options(search_error="0x80072EE2"),
 }
@@ -46,7 +47,7 @@ EVENTS = [
     {"when": "renewed installing", "do": "agent_dies"},  # it updates itself
     {"at_seconds": 1800, "host": "renewed", "do": "agent_returns"},
 ]
-PATCHED = ("good", "plain", "noisy", "skewed", "cut")
+PATCHED = ("good", "plain", "noisy", "skewed", "cut", "no-system")
 TROUBLE = {  # outcome, step, reason code, and what the sentence has in it
     "locked": ("deferred", "ready", "unreachable", "credentials were rejected"),
     "untrusted": ("deferred", "ready", "unreachable", "certificate verify failed"),

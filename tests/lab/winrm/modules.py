@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.agent import Outcome
+from lab.guest_logon import Logon
 from lab.sim import Steps
 from lab.winrm import files, jobs, win_updates
 from lab.winrm.machine import Machine
@@ -25,6 +26,10 @@ Result = dict[str, Any]
 Work = Callable[[Machine, Payload], Steps[Result]]
 
 MODULE_SECONDS = 1.0  # Ansible's wrappers compile C# before the module begins
+CANNOT_BECOME_SYSTEM = (
+    "Unhandled exception while executing module: Failed to get token for NT AUTHORITY\\SYSTEM required for become as a "
+    "service account or an account without a password"
+)
 COLLECTION = "ansible_collections.ansible.windows.plugins.modules."
 
 
@@ -39,6 +44,8 @@ class Module:
 def run(machine: Machine, payload: Payload) -> Steps[Outcome]:
     """Run a payload; whatever it is, there is an answer."""
     yield MODULE_SECONDS
+    if payload.logon is Logon.SYSTEM and not machine.options.may_become_system:
+        return _ended({"failed": True, "msg": CANNOT_BECOME_SYSTEM}, payload)
     if payload.kind == "module":
         return (yield from _run_module(machine, payload))
     if payload.kind == "script":

@@ -29,6 +29,7 @@ class Options:
             (``{"installing": 60}``); 0 breaks the connections that are there, and infinity is for good.
         answers: what becomes of the answers of scripts, instead of what the scenario says: ``noisy``, something else is
             printed before; ``truncated``, the end is missing; ``garbage``, there is none; ``hostile``, they are lies.
+        may_become_system: whether the account may have a token of SYSTEM's, as ``become_user: SYSTEM`` wants it.
         shell: ``32-bit`` PowerShell on a 64-bit Windows, or one in ``constrained`` language mode.
     """
 
@@ -39,6 +40,7 @@ class Options:
     search_error: str | None = None
     cut_when: Mapping[str, float] = field(default_factory=dict)
     answers: Literal["noisy", "truncated", "garbage", "hostile"] | None = None
+    may_become_system: bool = True
     shell: Literal["full", "32-bit", "constrained"] = "full"
 
     @property

@@ -212,6 +212,22 @@ def test_answers_that_are_not_what_they_should_be(make_lab: MakeLab) -> None:
             json.loads(answer)
 
 
+def test_who_becomes_system_is_no_network_logon(make_lab: MakeLab) -> None:
+    keys = {"kind": "winrm", "windows": {"update_api_over_network": "refused"}}
+    lines = {"script": "\n".join(script("update_history"))}
+    become = {"become_wrapper.ps1": {"BecomeUser": "SYSTEM"}}
+
+    def answered(wrappers: dict[str, Any] | None, **options: Any) -> dict[str, Any]:
+        hall = Hall(make_lab({"name": "hall", **keys}), **options)
+        result = json.loads(hall.run(encoded(BOOTSTRAP), payload("win_powershell", lines, wrappers))[0])
+        return result if result.get("failed") else dict(json.loads(result["output"][-1]))
+
+    assert answered(None)["error"]["category"] == "update_api_refused"
+    assert answered(become)["data"] == {"entries": []}
+    refused = answered(become, may_become_system=False)
+    assert "Failed to get token for NT AUTHORITY\\SYSTEM" in refused["msg"]
+
+
 def test_a_clock_that_is_wrong(make_lab: MakeLab) -> None:
     plain, slow = (
         Hall(make_lab({"name": "hall", "kind": "winrm", "updates": [UPDATE]}), clock_skew_seconds=skew)

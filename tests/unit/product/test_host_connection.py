@@ -20,6 +20,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock imp
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import (
+    CANNOT_BECOME_SYSTEM,
+    POWERSHELL,
     REBOOT,
     UPDATES,
     AnsibleConnection,
@@ -43,6 +45,7 @@ class Host(Stage):
         self.clock = SystemClock(QUICK)  # type: ignore[assignment]
         self.while_polled: Callable[[], None] = lambda: None
         self.asked: list[str] = []
+        self.answers: list[dict[str, Any]] = []
 
     def connection(self) -> AnsibleConnection:
         context = self.context(INSTALL, run_id=RUN, host=ID)
@@ -50,11 +53,14 @@ class Host(Stage):
         names = ("_play_context", "_loader", "_templar")
         task = SimpleNamespace(async_val=0, check_mode=False, action=UPDATES, diff=False, no_log=False)
         task.copy = lambda: task
+        link = SimpleNamespace(_shell=SimpleNamespace(tmpdir="unused"), reset=lambda: self.asked.append("reset"))
+        link.become = "the user's own"
+        link.set_become_plugin = lambda become: setattr(link, "become", become)
+        self.link = link
         action = SimpleNamespace(
             _task=task,
-            _connection=SimpleNamespace(
-                _shell=SimpleNamespace(tmpdir="unused"), reset=lambda: self.asked.append("reset")
-            ),
+            _connection=link,
+            _execute_module=self._script,
             _shared_loader_obj=SimpleNamespace(action_loader=loader),
             **dict.fromkeys(names),
         )
@@ -72,6 +78,13 @@ class Host(Stage):
             self.while_polled()
             return {"output": [EXIT]}
         return {"poll_options": {}, "cancel_options": {}}
+
+    def _script(self, *, module_name: str, **_more: Any) -> dict[str, Any]:
+        assert module_name == POWERSHELL
+        become = self.link.become
+        user = become if isinstance(become, str) else become.get_option("become_user")
+        self.asked.append(user)
+        return self.answers.pop(0)
 
     def search(self, seconds: float = 7200) -> dict[str, Any]:
         return self.connection().win_updates({"state": "searched"}, seconds)
@@ -170,3 +183,25 @@ def test_somebody_elses_alarm_is_set_again(host: Host) -> None:
         assert 0 < signal.setitimer(signal.ITIMER_REAL, 0)[0] <= 1000
     finally:
         signal.signal(signal.SIGALRM, theirs)
+
+
+def test_a_script_runs_as_system_and_the_users_own_become_stays(host: Host) -> None:
+    host.answers = [{"output": ["{}"]}]
+    assert host.connection().run_script("exit 0", 60) == "{}"
+    assert host.asked == ["SYSTEM"]
+    assert host.link.become == "the user's own"
+
+
+def test_an_account_that_may_not_become_system_runs_scripts_as_itself(host: Host) -> None:
+    refusal = {"failed": True, "msg": f"Unhandled exception: {CANNOT_BECOME_SYSTEM} required for become"}
+    host.answers = [refusal, {"output": ["{}"]}, {"output": ["{}"]}]
+    connection = host.connection()
+    assert [connection.run_script("exit 0", 60) for _each in range(2)] == ["{}", "{}"]
+    assert host.asked == ["SYSTEM", "the user's own", "the user's own"]
+
+
+def test_a_script_that_fails_is_not_run_twice(host: Host) -> None:
+    host.answers = [{"failed": True, "msg": "out of memory"}]
+    with pytest.raises(PatchFleetError) as caught:
+        host.connection().run_script("exit 0", 60)
+    assert (caught.value.code, host.asked) == ("script_failed", ["SYSTEM"])
