@@ -44,7 +44,7 @@ def install(context: OperationContext) -> dict[str, Any]:
     now = reboots.count(context, before)
     if not found.compliant:
         raise _still_missing(context, found, failed_updates)
-    reboots.refuse_missing_services(context, before, now)
+    reboots.refuse_stopped_services(context, before, now)
     outcome = Outcome.PATCHED if installed else Outcome.COMPLIANT
     propose(context, outcome)
     context.report_progress(f"{outcome}: {', '.join(installed) or 'nothing was missing'}")

@@ -4,15 +4,17 @@
 
 """Reboots during an installation: how many, and whether the host is whole again afterwards.
 
-The patch baseline reboots by itself, so the host's own event log is asked for its starts, and the services that ran by
-themselves before have to run again. Those that Windows starts on a trigger come and go; the script leaves them out.
+The patch baseline reboots by itself, so the host's own event log is asked for its starts, and automatic services that ran before
+have to run again. Services that come and go for a reason (triggers, sessions) are left out by the script inspect_boot.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from .._base.clock import iso
 from .._base.errors import Failed
-from .._host.answers import BootState
+from .._host.answers import BootState, StoppedService
 from .._host.guest_scripts import run_guest_text
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
@@ -20,6 +22,8 @@ from .._operation.context import OperationContext
 INSPECT_SECONDS = 300
 CLOCK_TOLERANCE_SECONDS = 60.0
 """Windows reckons its boot time back from now, so that it moves when the clock is set."""
+NEVER_STARTED = 1077
+"""ERROR_SERVICE_NEVER_STARTED: no attempt to start the service has been made since the last boot (System Error Codes)."""
 
 
 def read_boot_state(context: OperationContext, since: float | None = None) -> BootState | None:
@@ -47,33 +51,42 @@ def count(context: OperationContext, before: BootState | None) -> BootState | No
     return now if rebooted else None
 
 
-def refuse_missing_services(context: OperationContext, before: BootState | None, now: BootState | None) -> None:
-    """After a reboot, wait until the services run that ran before.
+def refuse_stopped_services(context: OperationContext, before: BootState | None, now: BootState | None) -> None:
+    """After a reboot, wait until no service that ran before is stopped with an error or waits to be started.
+
+    A service that has ended in order is not missed, nor one that is no longer automatic: updaters end when there is nothing to
+    do, and Windows turns services to manual by itself.
 
     Raises:
-        PatchFleetError: ``services_not_back``, with their names.
+        PatchFleetError: ``services_not_back``, with their names and exit codes.
     """
-    if before is None or now is None:
-        return
     ignored = {name.lower() for name in context.params["ignore_services"]}
-    if "*" in ignored:
+    if before is None or now is None or "*" in ignored:
         return
     wanted = {name for name in before.services if name.lower() not in ignored}
-    seen = [now]
+    states = [now]
 
-    def read_boot_state_again() -> bool | None:
-        if wanted <= seen[-1].services:
-            return True
-        seen.append(read_boot_state(context) or seen[-1])
-        return True if wanted <= seen[-1].services else None
+    def all_are_back() -> bool | None:
+        if _not_back(states[-1], wanted):
+            states.append(read_boot_state(context) or states[-1])
+        return None if _not_back(states[-1], wanted) else True
 
-    if (
-        context.wait(read_boot_state_again, context.deadline(float(context.params["agent_timeout_seconds"])), 15.0)
-        is None
-    ):
-        missing = ", ".join(sorted(wanted - seen[-1].services))
-        raise Failed(
-            f"Everything is installed, but after the reboot these services do not run, which ran before: {missing} "
-            "(patch_ignore_services leaves some out).",
-            Reason.SERVICES_NOT_BACK,
-        )
+    if context.wait(all_are_back, context.deadline(float(context.params["agent_timeout_seconds"])), 15.0):
+        return
+    named = ", ".join(_named(service) for service in _not_back(states[-1], wanted))
+    raise Failed(
+        f"Everything is installed, but after the reboot these services do not run, which ran before: {named}. "
+        "patch_ignore_services leaves services out.",
+        Reason.SERVICES_NOT_BACK,
+    )
+
+
+def _not_back(state: BootState, wanted: Collection[str]) -> list[StoppedService]:
+    return sorted(
+        (service for service in state.stopped_services if service.name in wanted), key=lambda service: service.name
+    )
+
+
+def _named(service: StoppedService) -> str:
+    how = "not started" if service.exit_code == NEVER_STARTED else f"exit code {service.exit_code}"
+    return f"{service.name} ({how})"

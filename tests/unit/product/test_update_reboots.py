@@ -30,11 +30,17 @@ def a_host_in_a_run(stage: Stage) -> None:
     PatchManager(stage, Found())
 
 
-def up(since: float, boots: int | None = None, services: list[str] | None = None) -> dict[str, Any]:
-    """What inspect_boot says: up since (seconds from the test's begin), started so often."""
+def up(since: float, boots: int | None = None, stopped: dict[str, int] | None = None) -> dict[str, Any]:
+    """What inspect_boot says: up since (seconds from the test's begin), started so often, services that do not run."""
     times = None if boots is None else [iso(START + since)] * boots
-    running = RUNNING if services is None else services
-    return {"boot_time": iso(START + since), "time": iso(START + 1), "boots": times, "services": running}
+    lacking = [{"name": name, "state": "stopped", "exit_code": code} for name, code in (stopped or {}).items()]
+    return {
+        "boot_time": iso(START + since),
+        "time": iso(START + 1),
+        "boots": times,
+        "services": [name for name in RUNNING if name not in (stopped or {})],
+        "services_not_running": lacking,
+    }
 
 
 BEFORE = up(-DAY)
@@ -91,21 +97,31 @@ def test_without_the_script_nobody_asks(stage: Stage) -> None:
 # Services
 
 
-LACKING = up(600, 1, ["EventLog", "W32Time"])
+LACKING = up(600, 1, {"MSSQLSERVER": 1067})
 
 
-def test_services_that_come_late_are_waited_for(stage: Stage) -> None:
-    assert install(stage, BEFORE, LACKING, LACKING, up(600, 1))["outcome"] == "patched"
+@pytest.mark.parametrize("code", [1067, 1077], ids=["crashed", "not started yet"])
+def test_services_that_come_late_are_waited_for(stage: Stage, code: int) -> None:
+    lacking = up(600, 1, {"MSSQLSERVER": code})
+    assert install(stage, BEFORE, lacking, lacking, up(600, 1))["outcome"] == "patched"
     assert stage.guest.names.count("inspect_boot") == 4
 
 
-def test_a_service_that_does_not_come_back_makes_the_host_fail(stage: Stage) -> None:
-    error = trouble(stage, BEFORE, LACKING, agent_timeout_seconds=300)
+@pytest.mark.parametrize(("code", "words"), [(1067, "exit code 1067"), (1077, "not started")])
+def test_a_service_that_does_not_come_back_makes_the_host_fail(stage: Stage, code: int, words: str) -> None:
+    error = trouble(stage, BEFORE, up(600, 1, {"MSSQLSERVER": code, "Spare": 1}), agent_timeout_seconds=300)
     assert error.code == "services_not_back"
-    assert "do not run, which ran before: MSSQLSERVER (" in error.reason
+    assert f"do not run, which ran before: MSSQLSERVER ({words}). " in error.reason
     host = stage.ledger.host(RUN, ID)
     assert (host.outcome, host.phase, host.facts["installed"]) == ("failed", "verify", ["KB1"])
     assert host.facts["reboots"] == 1
+
+
+def test_a_service_that_is_gone_in_order_is_not_missed(stage: Stage) -> None:
+    """It ended with 0, or it is no longer automatic: the script names it in neither list."""
+    after = {**up(600, 1), "services": ["EventLog"]}
+    assert install(stage, BEFORE, after)["outcome"] == "patched"
+    assert stage.guest.names.count("inspect_boot") == 2
 
 
 @pytest.mark.parametrize("ignored", [["mssqlserver"], ["*"]], ids=str)
@@ -115,4 +131,4 @@ def test_services_may_be_left_out(stage: Stage, ignored: list[str]) -> None:
 
 def test_without_a_reboot_no_service_is_missed(stage: Stage) -> None:
     """Somebody may have stopped it meanwhile."""
-    assert install(stage, BEFORE, up(-DAY, 0, []))["outcome"] == "patched"
+    assert install(stage, BEFORE, up(-DAY, 0, {"MSSQLSERVER": 1067}))["outcome"] == "patched"
