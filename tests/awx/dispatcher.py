@@ -66,13 +66,17 @@ class Runs:
 
     Attributes:
         work: does a job, and gives its status and artifacts.
-        update: what the plugin of a source finds; of a constructed one the documents are those of its inputs.
+        update: what the plugin of a source finds, or UpdateFailedError; of a constructed one the documents are those of its inputs.
         answer: approved, denied or timed out, for a node that waits for an approval.
     """
 
     work: Callable[[Job], tuple[str, dict[str, Any]]]
     update: Callable[[Row, list[Document]], Document]
     answer: Callable[[Row], str]
+
+
+class UpdateFailedError(RuntimeError):
+    """The plugin of a source found nothing, because of an error."""
 
 
 class WouldWaitError(RuntimeError):
@@ -145,8 +149,8 @@ class Dispatcher:
         self, template: Row, prompts: Prompts, about: Mapping[str, Any], piece: tuple[int, int] = (1, 1)
     ) -> Job:
         inventory = prompts.get("inventory", template["inventory"])
-        if piece[0] == 1:  # other slices wait for the same updates
-            self._update_sources(inventory)
+        # Slices wait for the same updates. A job whose update failed fails with it (``TaskManager.process_job_dep_failures``).
+        updated = self._update_sources(inventory) if piece == (1, 1) else True
         number = next(self._numbers)
         job = Job(
             number=number,
@@ -158,14 +162,16 @@ class Dispatcher:
             verbosity=prompts.get("verbosity", template["verbosity"]),
         )
         self.jobs.append(job)
-        job.status, job.artifacts = self.runs.work(job)
+        job.status, job.artifacts = self.runs.work(job) if updated else ("failed", {})
         return job
 
     def _sliced(self, template: Row, prompts: Prompts, count: int) -> Job:
         """AWX makes a workflow job of it, with the template's name, in which the slices run beside each other."""
         whole = Job(next(self._numbers), template)
         about = {"workflow_job_id": whole.number, "workflow_job_name": template["name"], "job_launch_type": "workflow"}
-        self._update_sources(prompts.get("inventory", template["inventory"]))
+        if not self._update_sources(prompts.get("inventory", template["inventory"])):
+            whole.status = "failed"
+            return whole
         with ThreadPoolExecutor(count) as threads:
             begun = [
                 threads.submit(self._single, template, prompts, about, (number, count))
@@ -177,12 +183,18 @@ class Dispatcher:
             whole.artifacts.update(one.artifacts if one.status in ("successful", "failed") else {})
         return whole
 
-    def _update_sources(self, inventory: int) -> None:
+    def _update_sources(self, inventory: int) -> bool:
         inputs = self.objects.links.get(("inventories", inventory, "input_inventories"), [])
+        succeeded = True
         for source in sources_of_launch(self.objects, inventory):
             self.updates.append(source["name"])
-            found = self.runs.update(source, [script_data(self.objects, one) for one in inputs])
-            import_hosts(self.objects, source, found)
+            try:
+                found = self.runs.update(source, [script_data(self.objects, one) for one in inputs])
+            except UpdateFailedError:
+                succeeded = False
+            else:
+                import_hosts(self.objects, source, found)
+        return succeeded
 
     # Workflows
 

@@ -47,6 +47,8 @@ def import_hosts(objects: Objects, source: Row, document: Document) -> None:
         row = _named(objects, "groups", name, inventory) or objects.create(
             "groups", {"name": name, "inventory": inventory}
         )
+        if source["overwrite_vars"] or group.get("vars"):
+            row["variables"] = json.dumps(group.get("vars", {}))
         members = objects.linked("groups", row, "hosts")
         members[:] = sorted({*members, *(hosts[host]["id"] for host in group["hosts"])})
 

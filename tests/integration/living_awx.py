@@ -14,7 +14,7 @@ from typing import Any
 import awx_job
 from living_lab import LivingLab
 
-from awx.dispatcher import Dispatcher, Job, Runs
+from awx.dispatcher import Dispatcher, Job, Runs, UpdateFailedError
 from awx.inventories import Document
 from awx.objects import Objects, Row
 
@@ -41,7 +41,7 @@ class LivingAwx:
 
     def said(self, job: Job) -> str:
         """What a job printed, however the lines were broken."""
-        return " ".join(self.ended[job.number].said.split())
+        return " ".join(self.ended[job.number].said.split()) if job.number in self.ended else "It never began."
 
     def _work(self, job: Job) -> tuple[str, dict[str, Any]]:
         self.before(job)
@@ -68,12 +68,13 @@ class LivingAwx:
         for file, document in zip(files, inputs, strict=True):
             awx_job.write_script(file, document)
         files.append(folder / ("aws_ec2.yml" if source["source"] == "ec2" else "constructed.yml"))
-        files[-1].write_text(source["source_vars"], encoding="utf-8")
+        files[-1].write_text(source["source_vars"] or '{"plugin": "ansible.builtin.constructed"}', encoding="utf-8")
         found = folder / "output.json"
         command = ["ansible-inventory", "--list", "--export", "--output", str(found)]
         command += [word for file in files for word in ("-i", str(file))]
         ended = self.lab.run(command, {**dict.fromkeys(awx_job.LABS_OWN), **NO_REGION, **awx_job.SETTINGS})
-        assert ended.code == 0, ended.said
+        if ended.code != 0:
+            raise UpdateFailedError(ended.said)
         document: Document = json.loads(found.read_text(encoding="utf-8"), object_hook=_plain)
         return document
 

@@ -90,6 +90,20 @@ def test_a_workflow_with_a_limit_puts_back_what_its_cancelled_job_left_on(awx: L
     assert not runs_of(workflow.jobs["report"]) & before
 
 
+def test_slices_run_beside_each_other_and_the_workflow_reports_them_all(awx: LivingAwx) -> None:
+    patch = next(row for row in awx.objects.lists["job_templates"].values() if row["name"] == "Patch Fleet patch")
+    patch["job_slice_count"] = 2
+    answers = {"patch_exclude": awx.lab.id("cut")}
+    workflow = awx.dispatcher.launch_workflow("Patch Fleet workflow", extra_vars=answers)
+    patch["job_slice_count"] = 1
+    assert workflow.status == "successful"
+    assert [job.status for job in workflow.jobs["patch"].slices] == ["successful", "successful"]
+    runs = [runs_of(job) for job in workflow.jobs["patch"].slices]
+    assert all(len(run) == 1 for run in runs)
+    assert runs_of(workflow.jobs["report"]) == runs[0] | runs[1]
+    assert awx.lab.truth("other")["missing"] == []
+
+
 def test_a_workflow_whose_patch_opened_no_run_reports_none(awx: LivingAwx) -> None:
     """Its only host loses its tag before the approval; the launch of patch updates the inventory, and has no host to patch."""
 

@@ -18,8 +18,8 @@ import botocore.session
 import pytest
 from awx_setup import SECRETS, SET_UP, SET_UP_AGAIN, TAKE_DOWN, fresh_awx, run
 
-from awx.dispatcher import Dispatcher, Runs
-from awx.inventories import script_data, sources_of_launch
+from awx.dispatcher import Dispatcher, Runs, UpdateFailedError
+from awx.inventories import Document, script_data, sources_of_launch
 from awx.launch import inject
 from awx.objects import Objects, Row
 from awx.server import StandIn
@@ -96,6 +96,7 @@ def check_what_was_made(objects: Objects) -> None:
     check_workflow(objects)
     check_rights(objects)
     check_a_good_night(objects)
+    check_a_night_without_an_account(objects)
 
 
 def names(objects: Objects, kind: str, numbers: Iterable[int]) -> list[str]:
@@ -128,7 +129,7 @@ LINKED = ("credentials", "instance_groups", "labels")
 
 def check_inventory(objects: Objects) -> None:
     """One, which every template uses, and which a launch brings up to date."""
-    (number,) = {row["inventory"] for row in objects.lists["job_templates"].values()}
+    (number,) = {row["inventory"] for row in objects.lists["job_templates"].values() if row["ask_limit_on_launch"]}
     assert objects.lists["inventories"][number]["kind"] == ""
     sources = {row["name"]: row for row in sources_of_launch(objects, number)}
     assert list(sources) == ["Patch Fleet EC2", "Patch Fleet EC2 sales", "Patch Fleet EC2 plant"]
@@ -198,6 +199,31 @@ def check_a_good_night(objects: Objects) -> None:
         ("Pager", f"{approval}: approved", "approvals"),
         ("Pager", "Patch Fleet patch", "success"),
     ]
+
+
+def check_a_night_without_an_account(objects: Objects) -> None:
+    """A source fails: nothing is patched, and what an earlier run has left on is put back all the same."""
+    objects = copy.deepcopy(objects)
+    awx = Dispatcher(objects, Runs(lambda _job: ("successful", {}), no_source, lambda _approval: "approved"))
+    ends = {name: awx.launch(f"Patch Fleet {name}").status for name in ("plan", "patch", "scan", "restore", "report")}
+    assert ends == {
+        "plan": "failed",
+        "patch": "failed",
+        "scan": "failed",
+        "restore": "successful",
+        "report": "successful",
+    }
+    restore = next(job for job in awx.jobs if job.template["name"] == "Patch Fleet restore")
+    assert restore.inventory["onprem"]["vars"]["ansible_connection"] == "winrm", (
+        "it reaches hosts that AWS does not know"
+    )
+
+
+def no_source(source: Row, inputs: list[Document]) -> Document:
+    """Those of EC2 fail; a constructed one has its inputs."""
+    if source["source"] == "ec2":
+        raise UpdateFailedError(source["name"])
+    return inputs[0]
 
 
 def test_what_holds_for_every_job_is_not_undone_by_a_survey(awx: StandIn, tmp_path: Path) -> None:

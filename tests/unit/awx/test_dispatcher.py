@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from awx.dispatcher import Dispatcher, Job, Runs, WouldWaitError
+from awx.dispatcher import Dispatcher, Job, Runs, UpdateFailedError, WouldWaitError
 from awx.inventories import Document, script_data
 from awx.launch import refuse_schedule
 from awx.objects import Objects, RefusedError, Row
@@ -71,6 +71,8 @@ class Small:
         return self.objects.lists[kind][number]
 
     def update(self, _source: Row, inputs: list[Document]) -> Document:
+        if not self.found:
+            raise UpdateFailedError
         return inputs[0] if inputs else self.found
 
 
@@ -139,6 +141,14 @@ def test_an_update_removes_its_own_hosts_that_are_gone_and_no_others(small: Smal
     small.row("inventory_sources", small.source).update(enabled_var="on", enabled_value="yes")
     small.found["_meta"]["hostvars"]["i-2"]["on"] = "yes"
     assert small.awx.launch("two").inventory["all"]["hosts"] == ["hall-1", "i-2"]
+
+
+def test_a_job_fails_with_the_update_that_it_waits_for_and_keeps_the_hosts(small: Small) -> None:
+    small.awx.launch("two")
+    small.found = {}
+    small.work = lambda _job: pytest.fail("it has begun")
+    job = small.awx.launch("two")
+    assert (job.status, job.inventory["all"]["hosts"]) == ("failed", ["i-1", "i-2", "i-3"])
 
 
 def test_slices_share_the_hosts_in_turn_beside_each_other_and_keep_one_value_for_each_key(small: Small) -> None:
