@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from lab import scripts_model
 from lab.agent import Outcome
@@ -50,12 +50,12 @@ class ModelGuests:
 
 
 class PowerShellGuests:
-    """Runs the text that was sent, unchanged, in one PowerShell for all hosts."""
+    """Runs the text that was sent, unchanged, in one PowerShell for all hosts; a test may give one of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, powershell: Any = None) -> None:
         if find() is None:
             raise ValueError(f"guests: powershell cannot be had: {WHERE_FROM}")
-        self._powershell = PowerShell()
+        self._powershell = powershell or PowerShell()
 
     def run(self, host: Host, text: str, unknown: Unknown, logon: Logon = Logon.SYSTEM) -> Steps[Outcome]:
         yield from scripts_model.begin(text)

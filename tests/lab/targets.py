@@ -55,11 +55,11 @@ def _of_inventory(run: Run, step: StepRun, variables: dict[str, Any]) -> set[str
     inventory = InventoryManager(loader=DataLoader(), sources=None, parse=False)
     for host in run.scenario.hosts:
         if host.groups or host.kind != "ec2":
-            inventory.add_host(host.name)
-            for group in host.groups:
+            for group in host.groups or ("ungrouped",):
                 inventory.add_group(group)
                 inventory.add_host(host.name, group)
-    inventory.reconcile_inventory()
+                if group not in ("all", "ungrouped"):
+                    inventory.groups["all"].add_child_group(inventory.groups[group])
     if step.step.limit is not None:
         inventory.subset(step.step.limit)
     return {host.name for host in inventory.get_hosts(pattern)}

@@ -19,6 +19,7 @@ from lab.guests import ModelGuests, PowerShellGuests
 from lab.powershell.process import ROOT, WHERE_FROM, find
 from lab.scripts_model import SCRIPTS
 from lab.sim import Steps
+from remembered import RememberingPowerShell
 from virtual_lab import UPDATE, VirtualLab, script
 
 pytestmark = pytest.mark.skipif(find() is None, reason=WHERE_FROM)
@@ -97,7 +98,7 @@ STATES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def powershell() -> Iterator[PowerShellGuests]:
-    guests = PowerShellGuests()
+    guests = PowerShellGuests(RememberingPowerShell())
     yield guests
     guests.stop()
 

@@ -55,17 +55,29 @@ class VirtualLab:
         self.play = Play(
             scenario, clock, self.trace_file, MotoLogs(), self.recorded.__contains__, on_controller=self.acts.append
         )
-        self.server = HttpServer(self.play.account, MotoTables(self.play.world.scenario))
         self.play.account.gate.admit_key(ACCESS_KEY)
         self.play.begin()
-        self.server.start()
-        self.ec2 = self.client("ec2")
-        self.ssm = self.client("ssm")
 
     def close(self) -> None:
-        self.server.stop()
+        if "server" in self.__dict__:
+            self.server.stop()
         self.play.trace.close()
         assert not self.play.sim.failures
+
+    # Many tests never call AWS: what listens and talks is made when one does.
+    @functools.cached_property
+    def server(self) -> HttpServer:
+        server = HttpServer(self.play.account, MotoTables(self.play.world.scenario))
+        server.start()
+        return server
+
+    @functools.cached_property
+    def ec2(self) -> Any:
+        return self.client("ec2")
+
+    @functools.cached_property
+    def ssm(self) -> Any:
+        return self.client("ssm")
 
     def client(self, service: str, region: str = REGION, access_key: str = ACCESS_KEY) -> Any:
         return _session().client(
