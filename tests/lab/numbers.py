@@ -166,12 +166,11 @@ def _pairs(pairs: set[tuple[str, str]]) -> str:
 
 
 def _sizes(each: Reported) -> Iterator[str]:
-    fields = [("free_gib_before", each.before.get("free_gib"))]
-    if each.proven or not each.history.times("installing"):  # an installation that did not end has taken room since
-        fields.append(("free_gib_after", each.after.get("free_gib")))
-    for field, true in fields:
-        got = each.host.get(field)
-        if got is not None and true is not None and abs(got - true) > SIZE_GIB:
+    """Room is measured before and after it was made; Windows goes on cleaning, and updates take some for a while."""
+    for field, moment in (("free_gib_before", "before"), ("free_gib_after", "after")):
+        got, true = each.host.get(field), getattr(each, moment).get("free_gib")
+        had = {true, *(gib for t, gib in each.after.get("free_gib_at", ()) if each.step.began <= t <= each.step.ended)}
+        if got is not None and true is not None and not any(abs(got - gib) <= SIZE_GIB for gib in had):
             yield each.problem(field, f"about {true:g}", got)
     got, grown = each.host.get("grown_gib"), each.grew("volume_gib")
     if (got is not None or grown) and got != grown and each.host.get("kind") == "ec2":

@@ -32,6 +32,7 @@ def truth(world: World, trace: Trace) -> dict[str, Any]:
 
 def _host(host: Host) -> dict[str, Any]:
     host.touch()
+    host.note_room()
     guest, instance, volume = host.guest, host.instance, host.root_volume
     ours = host.ever_started_by_us
     return {
@@ -56,6 +57,7 @@ def _host(host: Host) -> dict[str, Any]:
         "reboot_pending": bool(guest.updates.pending_reboot),
         "failed_updates": guest.updates.failed(),
         "data_volumes_gib": [volume.size_gib for volume in host.volumes[:-1]],
+        "free_gib_at": list(host.free_gib),
         "history": list(host.history),
         "deleted_in_use": guest.disk.temp.deleted_in_use,
         "stopped_while_pending": guest.stopped_while_pending,

@@ -51,6 +51,7 @@ class Host:
         self.name = spec.name
         self._world = world
         self.history: list[dict[str, Any]] = []  # what happened to it: {t, event} and {t, state}
+        self.free_gib: list[tuple[float, float]] = []  # seconds, and the room on C: since then
         self.id = world.new_id(spec, "mi" if spec.kind == "hybrid" else "i") if spec.kind != "winrm" else None
         own_tags = {ASG_TAG: f"group-of-{spec.name}"} if spec.asg else {}
         self.tags = Lagged({**spec.tags, **own_tags})
@@ -192,8 +193,15 @@ class Host:
         self.touch()
         self._world.count_running()
 
+    def note_room(self) -> None:
+        """The room on C:, whenever it is another one."""
+        now, free = round(self._world.sim.now, 3), round(self.guest.disk.free_gib, 3)
+        if not self.free_gib or self.free_gib[-1][1] != free:
+            self.free_gib.append((now, free))
+
     def _announce(self, word: str) -> None:
         self._note(event=word)
+        self.note_room()
         self.touch()  # "installing" and "installed" change what works on it
         self._world.announce(self, word)
 

@@ -265,5 +265,6 @@ def test_the_truth_of_a_host_without_ec2(make_lab: MakeLab) -> None:
         "reboot_pending": False,
         "failed_updates": [],
         "data_volumes_gib": [],
+        "free_gib_at": [(0, 30)],
         "history": [{"t": 0, "state": "running"}],
     }

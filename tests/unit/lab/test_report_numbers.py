@@ -88,6 +88,13 @@ FIELDS: dict[str, tuple[Spoil, str]] = {
     ),
     "free before": (says(0, free_gib_before=12), "report.free_gib_before.dev-01: expected about 29.5, got 12"),
     "free after": (was("dev-01", free_gib=20), "report.free_gib_after.dev-01: expected about 20, got 29.5"),
+    "free after what had been free for a while": (
+        lambda run: (
+            run.hosts["dev-01"].update(free_gib=33, free_gib_at=[(0, 29.5), (900, 28)])
+            or run.reports(0, free_gib_after=28)
+        ),
+        "report.free_gib_after.dev-01: expected about 33, got 28",
+    ),
     "grown": (was("dev-01", volume_gib=80), "report.grown_gib.dev-01: expected 20, got 0"),
     "grown, and not said": (
         lambda run: (run.hosts["dev-01"].update(volume_gib=80), run.reports(0, grown_gib=None)),
