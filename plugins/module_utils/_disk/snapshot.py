@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._aws.ebs import create_snapshot, describe_snapshot
+from .._aws.ebs import create_snapshot, describe_snapshot, describe_snapshots_of
 from .._aws.ec2 import tags_of
+from .._aws.errors import Unanswered
 from .._base.errors import Failed
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
@@ -34,7 +35,7 @@ def take_snapshot(context: OperationContext, volume: VolumeTypeDef, why: str) ->
     """
     volume_id = str(volume["VolumeId"])
     context.report_progress(f"taking a snapshot of {volume_id}")
-    snapshot_id = create_snapshot(context.aws, volume_id, description(why), snapshot_tags(context, volume))
+    snapshot_id = _create(context, volume, why)
     context.update_facts(snapshot_id=snapshot_id)
 
     def poll() -> str | None:
@@ -48,6 +49,29 @@ def take_snapshot(context: OperationContext, volume: VolumeTypeDef, why: str) ->
             Reason.SNAPSHOT_FAILED,
         )
     return snapshot_id
+
+
+def _create(context: OperationContext, volume: VolumeTypeDef, why: str) -> str:
+    """CreateSnapshot; one whose answer was lost is known by its tags, and by its not having been there before."""
+    volume_id, tags = volume["VolumeId"], snapshot_tags(context, volume)
+    before = _of_volume(context, volume_id)
+    try:
+        return create_snapshot(context.aws, volume_id, description(why), tags)
+    except Unanswered:
+        context.report_progress("AWS gave no answer to the snapshot: looking whether it was taken")
+
+        def find() -> str | None:
+            return next(iter(sorted(_of_volume(context, volume_id) - before)), None)
+
+        found = context.wait(find, context.deadline(VISIBLE_WITHIN_SECONDS))
+        if found is None:
+            raise
+        return found
+
+
+def _of_volume(context: OperationContext, volume_id: str) -> set[str]:
+    """The snapshots that runs have taken of it."""
+    return {row["SnapshotId"] for row in describe_snapshots_of(context.aws, volume_id, "patchfleet:volume", volume_id)}
 
 
 def description(why: str) -> str:

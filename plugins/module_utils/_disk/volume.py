@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._aws.ebs import describe_modifications, describe_volume, modify_volume_size
 from .._aws.ec2 import describe_instance
-from .._aws.errors import AwsError
+from .._aws.errors import AwsError, Unanswered
 from .._base.errors import Failed
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 TYPE_MAX_GIB = {"gp2": 16384, "gp3": 65536, "io1": 16384, "io2": 65536, "st1": 16384, "sc1": 16384, "standard": 1024}
 MBR_MAX_GIB = 2047
+UNSEEN_SECONDS = 90.0
+"""A modification that EC2 does not show for so long was not made."""
+MODIFY_ATTEMPTS = 3
 
 
 def grow(context: OperationContext) -> dict[str, Any]:
@@ -71,20 +74,54 @@ def grow(context: OperationContext) -> dict[str, Any]:
 def _modify(context: OperationContext, volume_id: str, target: int) -> int:
     """Ask for the size and wait until the guest can use it; returns the size that the volume has then.
 
-    A modification that is already going on, of a run that died in the middle, is waited for instead.
+    A modification that is going on already, of a run that died in the middle, is waited for instead. One whose answer was lost
+    is known by its size, and by its being another one than the last before.
     """
+    last = _newest(context, volume_id)
+    for number in range(1, MODIFY_ATTEMPTS + 1):
+        target, made = _attempt_to_modify(context, volume_id, target, last, is_last=number == MODIFY_ATTEMPTS)
+        if made:
+            break
+    _wait_until_usable(context, volume_id, target)
+    return target
+
+
+def _attempt_to_modify(
+    context: OperationContext, volume_id: str, target: int, last: VolumeModificationTypeDef | None, *, is_last: bool
+) -> tuple[int, bool]:
+    """The size that is being made, and whether it is; False when AWS gave no answer, and shows no such modification."""
     try:
         modify_volume_size(context.aws, volume_id, target)
     except AwsError as error:
         if error.aws_code != "IncorrectModificationState":
             raise
-        going_on = next(iter(describe_modifications(context.aws, volume_id)), None)
-        if going_on is None or going_on["ModificationState"] != "modifying":
+        newest = _newest(context, volume_id)
+        if newest is None or newest["ModificationState"] != "modifying":
             raise
-        target = int(going_on["TargetSize"])
-        context.report_progress(f"it is already growing to {target} GiB")
-    _wait_until_usable(context, volume_id, target)
-    return target
+        context.report_progress(f"it is already growing to {newest['TargetSize']} GiB")
+        return newest["TargetSize"], True
+    except Unanswered:
+        context.report_progress("AWS gave no answer to the modification: looking whether it was made")
+        if not context.wait(lambda: _is_new(_newest(context, volume_id), target, last) or None, _seen_by(context)):
+            if is_last:
+                raise
+            return target, False
+    return target, True
+
+
+def _seen_by(context: OperationContext) -> float:
+    return context.clock.now() + UNSEEN_SECONDS
+
+
+def _newest(context: OperationContext, volume_id: str) -> VolumeModificationTypeDef | None:
+    return next(iter(describe_modifications(context.aws, volume_id)), None)
+
+
+def _is_new(newest: VolumeModificationTypeDef | None, target: int, last: VolumeModificationTypeDef | None) -> bool:
+    """Whether it is a modification to this size that was not there before."""
+    if newest is None or newest["TargetSize"] != target:
+        return False
+    return last is None or newest["StartTime"] > last["StartTime"]
 
 
 def root_volume(context: OperationContext, instance_id: str, region: str | None = None) -> VolumeTypeDef:

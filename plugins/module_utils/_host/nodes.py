@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._aws.ec2 import describe_instance, state_reason
+from .._aws.ec2 import state_reason
 from .._aws.errors import AwsError
 from .._aws.ssm import describe_node
 from .._base.errors import CommandTimeout, Deferred, Failed, PatchFleetError
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .instances import LaunchWitness
 from .run_command import SCRIPT_DOCUMENT, Command, run_command
 from .scripts import PROBE, PROBE_SECONDS
 
@@ -42,10 +43,11 @@ def wait_until_ready(context: OperationContext, instance_id: str, timeout_second
     started_at = context.clock.now()
     deadline = context.deadline(timeout_seconds)
     is_instance = instance_id.startswith("i-")
+    witness = LaunchWitness(context)
     seen: dict[str, Any] = {}
 
     def poll() -> InstanceInformationTypeDef | None:
-        instance = describe_instance(context.aws, instance_id) if is_instance else None
+        instance = witness.describe(instance_id) if is_instance else None
         seen.update(instance=instance, node=None)
         if is_instance and instance is None:
             raise Failed("The instance does not exist any more.", Reason.INSTANCE_GONE)

@@ -10,24 +10,39 @@ statuses".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .._aws.commands import find_command, find_invocation, get_output, send_command
-from .._aws.ec2 import describe_instance
-from .._aws.errors import AwsError
+from .._aws.commands import find_command, find_invocation, get_output, invocations_on, send_command
+from .._aws.errors import AwsError, Unanswered
 from .._base.errors import CommandTimeout, Failed
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .instances import LaunchWitness
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.type_defs import CommandInvocationTypeDef, CommandPluginTypeDef
 
 SCRIPT_DOCUMENT = "AWS-RunPowerShellScript"
 GOING_ON = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
-OUTPUT_IN_LIST = 2500
-"""ListCommandInvocations cuts a plugin's output there; GetCommandInvocation at 24,000 characters."""
+OUTPUT_IN_LIST_BYTES = 2500
+TRUNCATED = "--output truncated--"
+"""The agent cuts what is longer in the middle and writes this there; GetCommandInvocation has up to 24,000 bytes.
+Source: amazon-ssm-agent, TruncateOutput.
+"""
 LAG_SECONDS = 90.0
+UNSEEN_SECONDS = 150.0
+"""A command that SSM does not list for so long was not sent. Two patch runs are kept apart by less."""
+SEND_ATTEMPTS = 3
+COMMENT_CHARACTERS = 86
+"""SSM takes 100; the rest makes it another one at each attempt."""
+CLOCKS_DIFFER_SECONDS = 600.0
+"""AWS takes requests of clocks that are up to five minutes off; it filters by its own."""
+RESEND_PAUSE_SECONDS = (20.0, 60.0)
+RESEND_SECONDS = 1800.0
 GRACE_SECONDS = 60.0
 HEAD_START_SECONDS = 5.0
 """No command is fetched, run and told of sooner: a look before that would cost a call and see nothing."""
@@ -76,18 +91,73 @@ def refuse_templates(option: str, value: object) -> None:
         raise Failed(f"{option}: {value!r} is not valid. It must not hold '{{{{'.", Reason.INVALID_OPTION)
 
 
+class CommandNotRun(Failed):
+    """Run Command cancelled a command as a whole (``Rate Exceeded``): no node ran it."""
+
+    def __init__(self, details: str) -> None:
+        super().__init__(
+            f"Run Command cancelled the command before the node ran it: {details}.", Reason.COMMAND_CANCELLED
+        )
+
+
 def run_command(context: OperationContext, instance_id: str, command: Command, idempotent: bool = False) -> Invocation:
     """Send a command to one node and wait until it has ended there.
 
-    An idempotent command is sent once more when it was not delivered.
+    A command that no node ran, since the account has too many at a time, is sent again. So is, once, an idempotent one that
+    was not delivered.
 
     Raises:
-        PatchFleetError: it could not be sent or did not end in time; the instance is gone.
+        PatchFleetError: it could not be sent, was denied, or did not end in time; the instance is gone.
     """
-    invocation = _run_once(context, instance_id, command)
+
+    def attempt() -> Invocation:
+        return _run_once(context, instance_id, command)
+
+    invocation = repeat_if_not_run(context, instance_id, attempt)
     if idempotent and invocation.details in {"DeliveryTimedOut", "Undeliverable", "Terminated"}:
-        invocation = _run_once(context, instance_id, command)
+        invocation = repeat_if_not_run(context, instance_id, attempt)
     return invocation
+
+
+def repeat_if_not_run(context: OperationContext, instance_id: str, attempt: Callable[[], Invocation]) -> Invocation:
+    """Send a command again, after a pause that is drawn at random, while Run Command cancels it as a whole.
+
+    Raises:
+        CommandNotRun: it still did so after RESEND_SECONDS, or when the host's time was over.
+        PatchFleetError: ``access_denied`` or ``not_windows``, see _refuse_denied.
+    """
+    give_up_at = context.deadline(RESEND_SECONDS)
+    while isinstance(ended := _result_of(attempt), CommandNotRun):
+        if context.clock.now() >= give_up_at:
+            raise ended
+        context.report_progress(f"sending the command again later: {ended.reason}")
+        context.pause(random.uniform(*RESEND_PAUSE_SECONDS))
+    _refuse_denied(ended, instance_id)
+    return ended
+
+
+def _result_of(attempt: Callable[[], Invocation]) -> Invocation | CommandNotRun:
+    try:
+        return attempt()
+    except CommandNotRun as error:
+        return error
+
+
+def _refuse_denied(invocation: Invocation, instance_id: str) -> None:
+    """Raises PatchFleetError for a command that was accepted and ended without having run: repeating it changes nothing."""
+    if invocation.details == "AccessDenied":
+        raise Failed(
+            f"The credentials lack the right ssm:SendCommand on {instance_id}: Run Command ended the command with AccessDenied. "
+            "Their policy may ask for a tag that the host does not have.",
+            Reason.ACCESS_DENIED,
+            {"denied_action": "ssm:SendCommand"},
+        )
+    if invocation.details == "InvalidPlatform":
+        raise Failed(
+            f"The document of the command does not run on the platform of {instance_id}: Run Command ended the command with "
+            "InvalidPlatform.",
+            Reason.NOT_WINDOWS,
+        )
 
 
 def _run_once(context: OperationContext, instance_id: str, command: Command) -> Invocation:
@@ -108,7 +178,53 @@ def run_lines(context: OperationContext, instance_id: str, lines: list[str], tim
 
 
 def send(context: OperationContext, instance_id: str, command: Command) -> str:
-    """SendCommand; returns the command's id. A node that registered a moment ago may be unknown yet: that is waited for."""
+    """SendCommand; returns the command's id.
+
+    Its comment is another one at each attempt: where no answer comes, a command with that comment is looked for, and is sent
+    again only when SSM lists none.
+
+    Raises:
+        AwsError: it was refused; ``after_unanswered`` says that an earlier attempt may have been made.
+        Unanswered: nobody can tell whether it was sent.
+    """
+    number, command_id = 0, None
+    while command_id is None:
+        number += 1
+        command_id = _send_or_find(context, instance_id, command, number)
+    return command_id
+
+
+def _send_or_find(context: OperationContext, instance_id: str, command: Command, number: int) -> str | None:
+    """One attempt, the ``number``-th; None when it was not answered, and SSM does not list the command."""
+    comment = f"{command.comment[:COMMENT_CHARACTERS]} {uuid.uuid4().hex[:12]}".strip()
+    sent_at = context.clock.now()
+    try:
+        return _send_to_known_node(context, instance_id, replace(command, comment=comment))
+    except AwsError as error:
+        error.after_unanswered = number > 1
+        raise
+    except Unanswered as error:
+        context.report_progress("AWS gave no answer to a command: looking whether it was sent")
+        command_id = _find_sent(context, instance_id, comment, sent_at)
+        if command_id is None and number >= SEND_ATTEMPTS:
+            raise
+        if command_id is None:
+            context.report_progress(f"sending it again: {error.reason}")
+        return command_id
+
+
+def _find_sent(context: OperationContext, instance_id: str, comment: str, sent_at: float) -> str | None:
+    """The id of the command with this comment; None when SSM lists none in UNSEEN_SECONDS."""
+
+    def find() -> str | None:
+        rows = invocations_on(context.aws, instance_id, sent_at - CLOCKS_DIFFER_SECONDS)
+        return next((row["CommandId"] for row in rows if row.get("Comment") == comment), None)
+
+    return context.wait(find, context.clock.now() + UNSEEN_SECONDS)
+
+
+def _send_to_known_node(context: OperationContext, instance_id: str, command: Command) -> str:
+    """A node that registered a moment ago may be unknown to SSM yet: that is waited for."""
 
     def poll() -> str | None:
         try:
@@ -118,7 +234,7 @@ def send(context: OperationContext, instance_id: str, command: Command) -> str:
                 command.document,
                 command.parameters,
                 delivery_seconds=max(command.delivery_seconds, 30),
-                comment=command.comment[:100],
+                comment=command.comment,
                 cloudwatch_log_group=command.cloudwatch_log_group,
             )
         except AwsError as error:
@@ -172,13 +288,14 @@ class _InstanceWatch:
 
     def __init__(self, context: OperationContext, instance_id: str) -> None:
         self._context, self._instance_id = context, instance_id
+        self._witness = LaunchWitness(context)
         self._next = context.clock.now() + INSTANCE_CHECK_SECONDS
 
     def poll(self) -> None:
         if not self._instance_id.startswith("i-") or self._context.clock.now() < self._next:
             return
         self._next = self._context.clock.now() + INSTANCE_CHECK_SECONDS
-        instance = describe_instance(self._context.aws, self._instance_id)
+        instance = self._witness.describe(self._instance_id)
         state = instance["State"]["Name"] if instance else "gone"
         if state not in {"pending", "running"}:
             raise Failed(
@@ -193,7 +310,7 @@ def _ended(context: OperationContext, instance_id: str, row: CommandInvocationTy
     plugins: list[CommandPluginTypeDef] = row.get("CommandPlugins") or [{}]
     plugin = next((p for p in plugins if p.get("Status") not in {None, "Pending"} and p.get("Output")), plugins[0])
     stdout, stderr = str(plugin.get("Output", "")), ""
-    if row["Status"] != "Success" or len(stdout) >= OUTPUT_IN_LIST:
+    if row["Status"] != "Success" or len(stdout.encode()) >= OUTPUT_IN_LIST_BYTES or TRUNCATED in stdout:
         stdout, stderr = get_output(context.aws, row["CommandId"], instance_id, plugin.get("Name"))
     return Invocation(
         command_id=row["CommandId"],
@@ -210,4 +327,4 @@ def _refuse_cancelled(context: OperationContext, command_id: str) -> None:
     command = find_command(context.aws, command_id)
     if command is not None and command["Status"] not in GOING_ON:
         details = command.get("StatusDetails", command["Status"])
-        raise Failed(f"Run Command cancelled the command before the node ran it: {details}.", Reason.COMMAND_CANCELLED)
+        raise CommandNotRun(details)

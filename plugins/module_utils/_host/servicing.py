@@ -20,6 +20,8 @@ from .update_answers import ServicingState
 ASK_SECONDS = 300
 HUNG_SECONDS = 3600.0
 """The servicing log is written all the time; the longest silences that people report of a healthy one are some minutes."""
+LATE_DELIVERY_SECONDS = 300.0
+"""A command whose delivery timed out may still be run: the service gave it up, and the node may have it all the same."""
 SAMPLE_SECONDS = 60.0
 IDLE_CPU_SECONDS = 1.0
 """Processor time within a sample; less is what a process takes that only waits."""
@@ -66,6 +68,24 @@ def is_quiet(context: OperationContext, instance_id: str) -> bool:
 def servicing_state(context: OperationContext) -> ServicingState:
     """What the servicing stack of the host does now."""
     return run_guest_script(context, ServicingState, ASK_SECONDS)
+
+
+def wait_until_quiet(context: OperationContext, instance_id: str, deadline: float, quiet_seconds: float = 0.0) -> bool:
+    """Wait until nothing has been installed in the host for so long; False when that was not so at the deadline.
+
+    Raises:
+        PatchFleetError: it cannot be asked.
+    """
+    quiet_since: list[float] = []
+
+    def is_quiet_for_long() -> bool | None:
+        if not is_quiet(context, instance_id):
+            quiet_since.clear()
+            return None
+        quiet_since.append(context.clock.now())
+        return True if context.clock.now() - quiet_since[0] >= quiet_seconds else None
+
+    return bool(context.wait(is_quiet_for_long, deadline, 60.0, 120.0))
 
 
 def refuse_hung(context: OperationContext) -> None:

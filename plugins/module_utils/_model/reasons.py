@@ -93,6 +93,7 @@ class Reason(TextEnum):
     INSTALLATION_UNKNOWN = "installation_unknown", Section.HELD
     INSTALLATION_RUNNING = "installation_running", Section.HELD
     LEASE_LOST = "lease_lost", Section.HELD
+    UNEXPECTED_ERROR = "unexpected_error", Section.HELD
 
     FELL_BACK = "fell_back", Section.START
     START_TIMEOUT = "start_timeout", Section.START

@@ -26,17 +26,27 @@ class ScriptOutput:
 
 @dataclass(frozen=True)
 class Scan:
-    """What a fresh scan found. ``missing`` and ``failed`` are KBs; verified_at is seconds since 1970."""
+    """What a fresh scan found.
+
+    Attributes:
+        missing: KBs.
+        failed: KBs.
+        pending_reboot: how many updates wait for a reboot.
+        available_not_approved: how many security updates the baseline does not approve.
+        verified_at: when it was read, in seconds since 1970 by the controller's clock.
+        unnamed: how many more are missing or failed by the count that decides, and are not named.
+    """
 
     missing: tuple[str, ...]
     failed: tuple[str, ...]
     pending_reboot: int
     available_not_approved: int
     verified_at: float
+    unnamed: int = 0
 
     @property
     def compliant(self) -> bool:
-        return not (self.missing or self.failed or self.pending_reboot)
+        return not (self.missing or self.failed or self.unnamed or self.pending_reboot)
 
 
 class HostChannel(Protocol):

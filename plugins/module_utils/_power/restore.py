@@ -14,26 +14,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._aws.ec2 import describe_instance, stop_instance, tags_of
-from .._aws.errors import AwsError
+from .._aws.errors import AwsError, Unanswered
 from .._base.errors import CommandTimeout, LeaseLost, NeedsAttention, PatchFleetError
 from .._fleet.claims import claim_of
 from .._fleet.eligibility import owner_of
-from .._host.run_command import wait_for_end
-from .._host.servicing import is_quiet
+from .._host.instances import CONSISTENCY_SECONDS, LaunchWitness
+from .._host.run_command import CommandNotRun, wait_for_end
+from .._host.servicing import LATE_DELIVERY_SECONDS, wait_until_quiet
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host, PowerRecord
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
-from .._update.foreign_runs import OthersPatching, find_foreign_patch_runs, wait_for_foreign_runs
+from .._update.foreign_runs import OthersPatching, Own, find_foreign_patch_runs, wait_for_foreign_runs
 from .launch import launch_window
 from .owner_tag import remove_owner_tag
-from .start import CONSISTENCY_SECONDS
 from .watchdog import delete_schedule, postpone
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
 
 STOP_TIMEOUT_SECONDS = 1200.0
+STOP_ATTEMPTS = 3
 NEVER_STOPPED_NOW = frozenset({"installation_running", "installation_unknown", "others_patching", "keep_tag"})
 """Reasons for which nothing else of ours may stop the host either."""
 
@@ -61,10 +62,18 @@ def restore(context: OperationContext) -> dict[str, Any]:
         if record.started_by is None:
             raise
         raise NeedsAttention(f"It may still be on because of us: {error.reason}", error.code, error.facts) from error
+    except Exception as error:
+        if record.started_by is None:
+            raise
+        raise NeedsAttention(
+            f"It may still be on because of us. An unexpected error ended this step: {type(error).__name__}: {error}. Look at "
+            "the host, then run the playbook restore.",
+            Reason.UNEXPECTED_ERROR,
+        ) from error
 
 
 def _put_back(context: OperationContext, record: PowerRecord) -> dict[str, Any]:
-    instance = describe_instance(context.aws, record.instance_id)
+    instance = LaunchWitness(context, record.launch_time).describe(record.instance_id)
     if instance is None or instance["State"]["Name"] in {"terminated", "shutting-down"}:
         return _close(
             context, record, None, "gone", "The instance does not exist any more; there is nothing to put back."
@@ -78,7 +87,8 @@ def _stop(context: OperationContext, record: PowerRecord, instance: InstanceType
     instance = _settled(context, record, instance)
     state = instance["State"]["Name"]
     if state == "pending":
-        instance = _wait_for_state(context, record, {"running", "stopped"}) or instance
+        until = context.clock.now() + STOP_TIMEOUT_SECONDS
+        instance = _wait_for_state(context, instance, {"running", "stopped"}, until) or instance
         state = instance["State"]["Name"]
     if state == "running":
         if record.started_by is None:
@@ -89,10 +99,11 @@ def _stop(context: OperationContext, record: PowerRecord, instance: InstanceType
             return {"changed": True, "state": state, "note": None}
         if _finish_installations(context, record) or _wait_for_foreign_runs(context, record):
             return _put_back(context, record)  # that took a while: look again at all that was looked at
-        _request(context, record)
+        if not _request(context, record, instance):
+            return _put_back(context, record)
         context.report_progress("stopping")
-    stopped = state == "stopped" or _wait_for_state(context, record, {"stopped", "terminated"}) is not None
-    if not stopped:
+    until = context.clock.now() + STOP_TIMEOUT_SECONDS
+    if state != "stopped" and _wait_for_state(context, instance, {"stopped", "terminated"}, until) is None:
         raise NeedsAttention(
             "The instance was told to stop, but had not stopped when the time was over.", Reason.STILL_STOPPING
         )
@@ -189,16 +200,20 @@ def _finish_installations(context: OperationContext, record: PowerRecord) -> boo
 
 
 def _wait_for_foreign_runs(context: OperationContext, record: PowerRecord) -> bool:
-    """Nor is the power cut under a patch run of somebody else's; whether there was one. All of them together have one time."""
+    """Nor is the power cut under a patch run that no row of ours knows, somebody else's or one whose answer was lost.
+
+    Returns whether there was one. All of them together have one time.
+    """
     runs = earlier_hosts(context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key)
-    ours = {host.run_id for host in runs}
-    if not find_foreign_patch_runs(context, record.instance_id, ours):
+    known = {*_judged(context), *(str(host.facts.get("installing_command_id")) for host in runs)}
+    own = Own({host.run_id for host in runs}, known)
+    if not find_foreign_patch_runs(context, record.instance_id, own):
         return False
     timeout_seconds = float(context.params["install_timeout_seconds"])
     deadline = context.cache.setdefault("others_deadline", context.clock.now() + timeout_seconds)
     postpone(context, record, timeout_seconds)
     try:
-        return wait_for_foreign_runs(context, record.instance_id, ours, deadline)
+        return wait_for_foreign_runs(context, record.instance_id, own, deadline)
     except OthersPatching as error:
         raise NeedsAttention(
             f"{error.reason} Cutting its power now could break Windows; run restore later.", error.code
@@ -217,9 +232,9 @@ def _finish_installation(context: OperationContext, record: PowerRecord, host: H
     deadline = context.clock.now() + timeout_seconds
     postpone(context, record, timeout_seconds)
     try:
-        quiet: bool | None = _ended_in_order(context, record, host, deadline)
+        quiet = _ended_in_order(context, record, host, deadline)
         if not quiet:
-            quiet = context.wait(lambda: is_quiet(context, record.instance_id) or None, deadline, 60.0, 120.0)
+            quiet = _wait_until_quiet(context, record, host, deadline)
     except LeaseLost:
         raise
     except PatchFleetError as error:
@@ -234,7 +249,14 @@ def _finish_installation(context: OperationContext, record: PowerRecord, host: H
             "then run the playbook restore.",
             Reason.INSTALLATION_RUNNING,
         )
+    _judged(context).add(str(host.facts.get("installing_command_id")))
     context.ledger.update_facts(host.run_id, host.key, {"installing_command_id": "", "servicing": False})
+
+
+def _judged(context: OperationContext) -> set[str]:
+    """The commands of installations that were found to have ended, whatever Run Command still says of them."""
+    judged: set[str] = context.cache.setdefault("judged_commands", set())
+    return judged
 
 
 def _ended_in_order(context: OperationContext, record: PowerRecord, host: Host, deadline: float) -> bool:
@@ -242,21 +264,51 @@ def _ended_in_order(context: OperationContext, record: PowerRecord, host: Host, 
     command_id = host.facts.get("installing_command_id")
     if not command_id:
         return False
-    ended = wait_for_end(context, record.instance_id, str(command_id), deadline)
+    try:
+        ended = wait_for_end(context, record.instance_id, str(command_id), deadline)
+    except CommandNotRun:
+        return not host.facts.get("servicing")
+    context.cache["late_delivery"] = ended.details == "DeliveryTimedOut"
     return ended.status in {"Success", "Failed"} and not host.facts.get("servicing")
 
 
-def _request(context: OperationContext, record: PowerRecord) -> None:
+def _wait_until_quiet(context: OperationContext, record: PowerRecord, host: Host, deadline: float) -> bool:
+    """As Windows says. What was not delivered in time may still begin, so it has to be quiet for longer then."""
+    late = context.cache.pop("late_delivery", False) and not host.facts.get("installation_overdue")
+    return wait_until_quiet(context, record.instance_id, deadline, LATE_DELIVERY_SECONDS if late else 0.0)
+
+
+def _request(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> bool:
+    """StopInstances; False when AWS gave no answer, and the instance is still shown running."""
     context.renew_lease()
     try:
         stop_instance(context.aws, record.instance_id)
     except AwsError as error:
         raise NeedsAttention(f"It is still on because of us: {error.reason}", error.code, error.facts) from error
+    except Unanswered as error:
+        context.report_progress("AWS gave no answer to the stop: looking whether it was made")
+        until = context.clock.now() + CONSISTENCY_SECONDS
+        if _wait_for_state(context, instance, {"stopping", "stopped", "terminated"}, until) is None:
+            _count_unanswered(context, error)
+            return False
+    return True
 
 
-def _wait_for_state(context: OperationContext, record: PowerRecord, states: set[str]) -> InstanceTypeDef | None:
-    def poll() -> InstanceTypeDef | None:
-        instance = describe_instance(context.aws, record.instance_id)
-        return instance if instance is not None and instance["State"]["Name"] in states else None
+def _count_unanswered(context: OperationContext, error: Unanswered) -> None:
+    """Raises the error when it is the last of STOP_ATTEMPTS."""
+    context.cache["unanswered_stops"] = context.cache.get("unanswered_stops", 0) + 1
+    if context.cache["unanswered_stops"] >= STOP_ATTEMPTS:
+        raise NeedsAttention(f"It may still be on because of us: {error.reason}", error.code) from error
 
-    return context.wait(poll, context.clock.now() + STOP_TIMEOUT_SECONDS, first_pause_seconds=10.0, longest=20.0)
+
+def _wait_for_state(
+    context: OperationContext, instance: InstanceTypeDef, states: set[str], until: float
+) -> InstanceTypeDef | None:
+    """The instance in one of these states; views from before the start in which ``instance`` was seen do not count."""
+    witness = LaunchWitness(context, instance["LaunchTime"].timestamp())
+
+    def find() -> InstanceTypeDef | None:
+        shown = describe_instance(context.aws, instance["InstanceId"])
+        return shown if shown is not None and shown["State"]["Name"] in states and not witness.is_stale(shown) else None
+
+    return context.wait(find, until, first_pause_seconds=10.0, longest=20.0)

@@ -14,11 +14,13 @@ import datetime
 from typing import TYPE_CHECKING, Any
 
 from .._aws.ec2 import describe_instance, start_instance, state_reason
-from .._aws.errors import NO_CAPACITY, AwsError
+from .._aws.errors import NO_CAPACITY, AwsError, Unanswered
 from .._base.errors import Deferred, Failed, NotRecorded
+from .._host.instances import CONSISTENCY_SECONDS
 from .._ledger.records import PowerRecord
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .launch import launch_window
 from .owner_tag import set_owner_tag
 from .watchdog import create_schedule, delete_schedule, take_over, update_schedule
 
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
 
 NO_HEADROOM = frozenset({"VcpuLimitExceeded", "InstanceLimitExceeded", "MaxIOPSLimitExceeded"})
-CONSISTENCY_SECONDS = 120.0
-"""EC2 may show the state from before a call for so long."""
 STANDSTILL_SECONDS = 60.0
 """A start that took longer was throttled, or its controller stood still: it is known by its LaunchTime, so it is noted anew."""
 RETRY_PAUSE_SECONDS, LONGEST_RETRY_PAUSE_SECONDS = 30.0, 120.0
@@ -59,7 +59,7 @@ def start(context: OperationContext) -> dict[str, Any]:
         raise Failed("Somebody stopped the instance, which was running when it was found.", Reason.STOPPED_BY_OTHERS)
     if context.check_mode:
         return {"changed": True, "state": "stopped", "started": True, "launch_time": None}
-    _request(context, record, deadline)
+    _request(context, record, before, deadline)
     context.report_progress("starting")
     running = _wait_until_running(context, instance_id, before["LaunchTime"], deadline)
     update_schedule(context, record, running["LaunchTime"].timestamp())
@@ -94,9 +94,9 @@ def _wait_until_consistent(context: OperationContext, instance_id: str, deadline
     return instance
 
 
-def _request(context: OperationContext, record: PowerRecord, deadline: float) -> None:
-    """StartInstances, repeated while there is no room for it."""
-    pause = RETRY_PAUSE_SECONDS
+def _request(context: OperationContext, record: PowerRecord, before: InstanceTypeDef, deadline: float) -> None:
+    """StartInstances, repeated while there is no room for it, or no answer and no start is to be seen."""
+    pause, unanswered = RETRY_PAUSE_SECONDS, False
     while True:
         context.renew_lease()
         create_schedule(context, record)
@@ -104,20 +104,51 @@ def _request(context: OperationContext, record: PowerRecord, deadline: float) ->
         try:
             start_instance(context.aws, record.instance_id)
         except AwsError as error:
-            context.ledger.note_launch(record.host_key, None, fence=context.fence)
-            delete_schedule(context, record)
-            if error.aws_code not in NO_CAPACITY | NO_HEADROOM:
-                raise
+            if not unanswered:  # else an earlier attempt may have been made, whatever AWS says of this one
+                context.ledger.note_launch(record.host_key, None, fence=context.fence)
+                delete_schedule(context, record)
+            _refuse_for_good(context, error, deadline, unanswered=unanswered)
+        except Unanswered:
+            unanswered = True
+            if _was_made(context, record, before, requested_at):
+                break
             if context.clock.now() >= deadline:
-                raise _capacity_deferral(error) from error
-            context.report_progress(f"no room yet: {error.aws_code}")
+                raise
         else:
-            if context.clock.now() > requested_at + STANDSTILL_SECONDS:
-                _note(context, record)
-            context.update_facts(started_by_run=True, on_since=context.clock.now())
-            return
+            break
         context.pause(min(pause, max(deadline - context.clock.now(), 0.0)))
         pause = min(pause * 1.5, LONGEST_RETRY_PAUSE_SECONDS)
+    if context.clock.now() > requested_at + STANDSTILL_SECONDS and not unanswered:
+        _note(context, record)
+    context.update_facts(started_by_run=True, on_since=context.clock.now())
+
+
+def _refuse_for_good(context: OperationContext, error: AwsError, deadline: float, *, unanswered: bool) -> None:
+    """Raises what a refused start ends with, unless there may be room for it later."""
+    if error.aws_code not in NO_CAPACITY | NO_HEADROOM:
+        raise error
+    if context.clock.now() >= deadline:
+        if unanswered:
+            raise error  # it may be on, so nothing is deferred
+        raise _capacity_deferral(error) from error
+    context.report_progress(f"no room yet: {error.aws_code}")
+
+
+def _was_made(context: OperationContext, record: PowerRecord, before: InstanceTypeDef, requested_at: float) -> bool:
+    """Whether EC2 shows a start that it has not answered, by its LaunchTime."""
+    earliest, _latest = launch_window(requested_at)
+    context.report_progress("AWS gave no answer to the start: looking whether it was made")
+
+    def has_launched() -> bool | None:
+        instance = describe_instance(context.aws, record.instance_id)
+        if instance is None or instance["LaunchTime"] <= before["LaunchTime"]:
+            return None
+        return True if instance["LaunchTime"].timestamp() >= earliest else None
+
+    if context.wait(has_launched, context.clock.now() + CONSISTENCY_SECONDS):
+        return True
+    context.report_progress("it was not made: trying again")
+    return False
 
 
 def _note(context: OperationContext, record: PowerRecord) -> float:

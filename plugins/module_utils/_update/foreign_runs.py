@@ -13,6 +13,8 @@ documents for patching managed nodes", "Patch policy configurations in Quick Set
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .._aws.commands import invocations_on
 from .._aws.ssm import associations_on
@@ -24,6 +26,9 @@ from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .documents import PATCHING_DOCUMENTS
 
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.type_defs import CommandInvocationTypeDef
+
 LOOKBACK_SECONDS = 12 * 3600.0
 """Nothing that began earlier goes on still; an agent that died in the middle leaves its association InProgress for ever."""
 QUIET_SECONDS = 1800.0
@@ -31,82 +36,108 @@ QUIET_SECONDS = 1800.0
 ASK_EVERY_SECONDS = 300.0
 STUCK = "others_given_up"
 STARTED = frozenset({"InProgress", "Cancelling"})
+NOT_ENDED = STARTED | {"Pending", "Delayed"}
 COMMENT = "patchfleet: {operation} {run}"
-"""What tells our own commands from others', also when nobody had the time to write their ids down."""
+"""The beginning of our commands' comments, by which they are known, also when nobody had the time to write their ids down."""
+COMMENTED_INSTALL = "patchfleet: Install "
 
 
 class OthersPatching(Failed):
     """Patch runs of others had not ended in the time that was waited for them."""
 
     def __init__(self, runs: Collection[str]) -> None:
-        sentence = f"Somebody else was still patching it when the time was over: {', '.join(runs)}."
+        sentence = f"Another patch run was still going on when the time was over: {', '.join(runs)}."
         super().__init__(sentence, Reason.OTHERS_PATCHING)
 
 
-def find_foreign_patch_runs(
-    context: OperationContext,
-    instance_id: str,
-    ours: Collection[str],
-    since: float | None = None,
-    ended_too: bool = False,
-) -> list[str]:
-    """The patch runs of others that are going on, as words for people.
+@dataclass(frozen=True)
+class Own:
+    """Which patch runs on a host are our own.
 
-    Args:
-        ours: runs (or snapshots, of a step that belongs to none) whose commands are not others'.
-        since: only those that began after it, in seconds since 1970.
-        ended_too: also those that have ended.
+    Attributes:
+        runs: ids of runs (or snapshots, of a step that belongs to none) whose commands these are.
+        known_commands: where it is given, an installation of ours whose command is not among them counts like one of others:
+            its answer was lost, or its controller died before it could write the id down.
     """
-    started_at = since if since is not None else context.clock.now() - LOOKBACK_SECONDS
+
+    runs: Collection[str]
+    known_commands: Collection[str] | None = None
+
+    def started(self, row: CommandInvocationTypeDef) -> bool:
+        """Whether a command is one of these."""
+        comment = str(row.get("Comment", ""))
+        if set(self.runs).isdisjoint(comment.split()):
+            return False
+        is_unknown = self.known_commands is not None and row["CommandId"] not in self.known_commands
+        return not (is_unknown and comment.startswith(COMMENTED_INSTALL))
+
+
+@dataclass(frozen=True)
+class PatchRun:
+    """A patch run on a host; ``started_at`` is seconds since 1970 by AWS's clock."""
+
+    words: str
+    started_at: float
+    is_going_on: bool
+
+    def __str__(self) -> str:
+        return self.words
+
+
+def all_patch_runs(context: OperationContext, instance_id: str, own: Own) -> set[PatchRun]:
+    """The patch runs of others that began in LOOKBACK_SECONDS, those that have ended among them."""
+    since = context.clock.now() - LOOKBACK_SECONDS
+    runs = {*_commands(context, instance_id, own, since), *_associations(context, instance_id)}
+    return {run for run in runs if run.started_at >= since}
+
+
+def find_foreign_patch_runs(context: OperationContext, instance_id: str, own: Own) -> list[str]:
+    """The patch runs of others that are going on, as words for people."""
     stuck = context.cache.get(STUCK, set())
-    return [
-        words
-        for words, at, status in (
-            *_commands(context, instance_id, ours, started_at),
-            *_associations(context, instance_id),
-        )
-        if at >= started_at and (ended_too or status in STARTED) and words not in stuck
-    ]
+    runs = [run for run in all_patch_runs(context, instance_id, own) if run.is_going_on and run.words not in stuck]
+    return [run.words for run in sorted(runs, key=lambda run: run.started_at)]
 
 
-def _commands(
-    context: OperationContext, instance_id: str, ours: Collection[str], since: float
-) -> Iterator[tuple[str, float, str]]:
+def _commands(context: OperationContext, instance_id: str, own: Own, since: float) -> Iterator[PatchRun]:
     for row in invocations_on(context.aws, instance_id, since):
-        if row.get("DocumentName") in PATCHING_DOCUMENTS and str(row.get("Comment", "")).rpartition(" ")[2] not in ours:
-            words = f"{row['DocumentName']} (command {row['CommandId']})"
-            yield words, row["RequestedDateTime"].timestamp(), row["Status"]
+        if row.get("DocumentName") not in PATCHING_DOCUMENTS or own.started(row):
+            continue
+        # Who put a command of others into the queue may never run it; one of ours will run once the node takes it.
+        going_on = NOT_ENDED if str(row.get("Comment", "")).startswith(COMMENTED_INSTALL) else STARTED
+        words = f"{row['DocumentName']} (command {row['CommandId']})"
+        yield PatchRun(words, row["RequestedDateTime"].timestamp(), row["Status"] in going_on)
 
 
-def _associations(context: OperationContext, instance_id: str) -> Iterator[tuple[str, float, str]]:
+def _associations(context: OperationContext, instance_id: str) -> Iterator[PatchRun]:
     for row in associations_on(context.aws, instance_id):
         if row.get("Name") in PATCHING_DOCUMENTS and row.get("ExecutionDate"):
             named = row.get("AssociationName") or row["AssociationId"]
-            yield f"{row['Name']} (association {named})", row["ExecutionDate"].timestamp(), str(row.get("Status"))
+            words = f"{row['Name']} (association {named})"
+            yield PatchRun(words, row["ExecutionDate"].timestamp(), row.get("Status") in STARTED)
 
 
-def wait_for_foreign_runs(context: OperationContext, instance_id: str, ours: Collection[str], deadline: float) -> bool:
-    """Wait until nobody else patches the host, by Systems Manager's word or by Windows' own; whether there was somebody.
+def wait_for_foreign_runs(context: OperationContext, instance_id: str, own: Own, deadline: float) -> bool:
+    """Wait until nobody else patches the host, as Systems Manager or Windows itself says; returns whether somebody did.
 
     Raises:
         PatchFleetError: ``others_patching`` when they had not ended at the deadline.
     """
-    there = find_foreign_patch_runs(context, instance_id, ours)
+    there = find_foreign_patch_runs(context, instance_id, own)
     if not there:
         return False
-    context.report_progress(f"somebody else patches it, waiting: {', '.join(there)}")
+    context.report_progress(f"another patch run is going on, waiting: {', '.join(there)}")
 
     quiet = _Quietness(context, instance_id)
 
-    def poll() -> bool | None:
-        there[:] = find_foreign_patch_runs(context, instance_id, ours)
+    def have_ended() -> bool | None:
+        there[:] = find_foreign_patch_runs(context, instance_id, own)
         if there and quiet.for_long():
-            context.report_progress("Windows has installed nothing for long: theirs is not going on any more")
+            context.report_progress("Windows has installed nothing for long: that run is not going on any more")
             context.cache.setdefault(STUCK, set()).update(there)
             there.clear()
         return None if there else True
 
-    if context.wait(poll, deadline, first_pause_seconds=30.0, longest=60.0) is None:
+    if context.wait(have_ended, deadline, first_pause_seconds=30.0, longest=60.0) is None:
         raise OthersPatching(there)
     return True
 

@@ -12,6 +12,7 @@ from .._base.clock import iso
 from .._base.errors import Failed, PatchFleetError
 from .._host.answers import UpdateHistory
 from .._host.guest_scripts import run_guest_text
+from .._ledger.records import SKEW_SECONDS
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason
@@ -36,8 +37,9 @@ def install(context: OperationContext) -> dict[str, Any]:
     """
     if context.check_mode:
         return {"changed": True}
-    started_at = context.clock.now()
     before = reboots.read_boot_state(context)
+    # The update history has the host's own times, and its clock may differ from ours.
+    started_at = before.time if before else context.clock.now() - SKEW_SECONDS
     passes, found = _passes(context, started_at)
     installed, failed_updates = _history(context, started_at, found)
     context.update_facts(installed=installed, failed_updates=failed_updates)

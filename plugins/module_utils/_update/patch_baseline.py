@@ -12,31 +12,26 @@ within about two minutes can fail silently, so they are kept apart.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from .._aws.errors import AwsError
-from .._aws.patches import missing_patches, patch_state
 from .._aws.ssm import describe_document, describe_node
 from .._base.clock import iso
 from .._base.errors import CommandTimeout, Failed, PatchFleetError
-from .._host.run_command import Command, Invocation, send, wait_for_end
-from .._host.servicing import diagnose_overrun
+from .._host.run_command import Command, CommandNotRun, Invocation, repeat_if_not_run, send, wait_for_end
+from .._host.servicing import LATE_DELIVERY_SECONDS, diagnose_overrun, wait_until_quiet
 from .._model.reasons import Reason
 from .._operation.channel import Scan
 from .._operation.context import OperationContext
-from .foreign_runs import COMMENT, find_foreign_patch_runs, wait_for_foreign_runs
+from .foreign_runs import COMMENT, Own, all_patch_runs, wait_for_foreign_runs
 from .hresults import UNKNOWN, cause_of
+from .patch_verdict import read_verdict, remember_state, wait_for_state
 from .repair import advice_for
-
-if TYPE_CHECKING:
-    from mypy_boto3_ssm.type_defs import InstancePatchStateTypeDef
 
 DOCUMENT = "AWS-RunPatchBaseline"
 GAP_SECONDS = 130.0
 PAUSES = (15.0, 45.0)
 """An installation takes long; looking more often would cost API calls and save seconds."""
 SCAN_TIMEOUT_SECONDS = 3600
-STATE_LAG_SECONDS = 180.0
 SCANS = 3
 """So often one is repeated because somebody else patched the host meanwhile."""
 
@@ -55,7 +50,7 @@ def install_pass(context: OperationContext, instance_id: str) -> None:
     timeout_seconds = int(context.params["install_timeout_seconds"])
     try:
         ended = run_baseline(context, instance_id, "Install", str(context.params["snapshot_id"]), timeout_seconds)
-        if ended.details not in TIMED_OUT:
+        if ended.details not in TIMED_OUT or _came_too_late(context, instance_id, ended, timeout_seconds):
             return
         command_id = ended.command_id
     except CommandTimeout as error:
@@ -66,6 +61,24 @@ def install_pass(context: OperationContext, instance_id: str) -> None:
     raise Failed(
         f"The installation had not ended after {timeout_seconds} s{how}. It is not cut off; look at the host.", code
     )
+
+
+def _came_too_late(context: OperationContext, instance_id: str, ended: Invocation, timeout_seconds: int) -> bool:
+    """Whether an installation whose delivery timed out has ended, or never began: a node may take it all the same.
+
+    False where the host cannot be asked.
+    """
+    if ended.details != "DeliveryTimedOut":
+        return False
+    context.report_progress("the installation was not delivered in time: looking whether Windows installs all the same")
+    context.update_facts(servicing=True)
+    try:
+        quiet = wait_until_quiet(context, instance_id, context.deadline(timeout_seconds), LATE_DELIVERY_SECONDS)
+    except Failed:
+        return False
+    if quiet:
+        context.update_facts(servicing=False)
+    return quiet
 
 
 def _agent_silence(context: OperationContext, instance_id: str) -> str:
@@ -91,7 +104,7 @@ def run_baseline(
     _keep_apart(context)
     run = context.run_id or snapshot_id
     wait_seconds = float(context.params.get("install_timeout_seconds") or timeout_seconds)
-    if wait_for_foreign_runs(context, instance_id, {run}, context.deadline(wait_seconds)):
+    if wait_for_foreign_runs(context, instance_id, Own({run}), context.deadline(wait_seconds)):
         context.update_facts(baseline_ended_at=context.clock.now())
         _keep_apart(context)
     known = _document_parameters(context)
@@ -108,10 +121,22 @@ def run_baseline(
         comment=COMMENT.format(operation=operation, run=run),
         cloudwatch_log_group=context.params.get("cloudwatch_log_group"),
     )
+
+    def attempt() -> Invocation:
+        return _run_once(context, instance_id, operation, command)
+
+    return repeat_if_not_run(context, instance_id, attempt)
+
+
+def _run_once(context: OperationContext, instance_id: str, operation: str, command: Command) -> Invocation:
     command_id = (_send_installing if operation == "Install" else send)(context, instance_id, command)
     # The time is for the work, so the delivery is not added: a node that was ready takes it within seconds.
-    deadline = context.deadline(timeout_seconds)
-    invocation = wait_for_end(context, instance_id, command_id, deadline, PAUSES, head_start_seconds=PAUSES[0])
+    deadline = context.deadline(command.execution_seconds)
+    try:
+        invocation = wait_for_end(context, instance_id, command_id, deadline, PAUSES, head_start_seconds=PAUSES[0])
+    except CommandNotRun:
+        context.update_facts(installing_command_id="")
+        raise
     context.update_facts(installing_command_id="", baseline_ended_at=context.clock.now())
     return invocation
 
@@ -122,7 +147,7 @@ def _send_installing(context: OperationContext, instance_id: str, command: Comma
     try:
         command_id = send(context, instance_id, command)
     except AwsError as error:
-        if not error.is_retryable:
+        if not error.after_unanswered:
             context.update_facts(servicing=False)
         raise
     context.update_facts(installing_command_id=command_id, servicing=False)
@@ -152,12 +177,13 @@ def scan(context: OperationContext, instance_id: str, snapshot_id: str) -> Scan:
     Raises:
         PatchFleetError: ``others_patching`` when that was so each time, else as _scan_once.
     """
+    own = Own({context.run_id or snapshot_id})
     for _number in range(SCANS):
-        requested_at = context.clock.now()
+        before = all_patch_runs(context, instance_id, own)
         found = _scan_once(context, instance_id, snapshot_id)
-        meanwhile = find_foreign_patch_runs(
-            context, instance_id, {context.run_id or snapshot_id}, since=requested_at, ended_too=True
-        )
+        started = {(run.words, run.started_at) for run in before}
+        runs = all_patch_runs(context, instance_id, own)
+        meanwhile = sorted(run.words for run in runs if (run.words, run.started_at) not in started)
         if not meanwhile:
             return found
         context.report_progress(f"scanning again, since somebody else patched it meanwhile: {', '.join(meanwhile)}")
@@ -168,25 +194,23 @@ def scan(context: OperationContext, instance_id: str, snapshot_id: str) -> Scan:
 
 
 def _scan_once(context: OperationContext, instance_id: str, snapshot_id: str) -> Scan:
-    """A fresh scan; its state must be of this snapshot and younger than the command.
+    """A fresh scan, tried once more where Patch Manager shows no state of it.
 
     Raises:
         PatchFleetError: ``not_proven`` when no such state appears, ``scan_failed`` when the search failed.
     """
-    for attempt in (1, 2):
-        requested_at = context.clock.now()
+    for _attempt in (1, 2):
+        remember_state(context, instance_id)
         invocation = run_baseline(context, instance_id, "Scan", snapshot_id, SCAN_TIMEOUT_SECONDS)
-        state = _fresh_state(context, instance_id, snapshot_id, requested_at)
-        if state is not None and state["MissingCount"] >= 0:
-            return _read(context, instance_id, state)
-        if attempt == 2 or state is not None:
-            break
-    if state is None:
-        raise Failed(
-            f"No fresh scan proves its compliance: the scan ended {invocation.details}, and Patch Manager shows no state of it.",
-            Reason.NOT_PROVEN,
-        )
-    raise search_failed(context, _last_line(invocation))
+        state = wait_for_state(context, instance_id, snapshot_id, invocation)
+        if state is not None and state["MissingCount"] < 0:
+            raise search_failed(context, _last_line(invocation))
+        if state is not None:
+            return read_verdict(context, instance_id, state)
+    raise Failed(
+        f"No fresh scan proves its compliance: the scan ended {invocation.details}, and Patch Manager shows no state of it.",
+        Reason.NOT_PROVEN,
+    )
 
 
 def search_failed(context: OperationContext, said: str) -> PatchFleetError:
@@ -200,41 +224,3 @@ def search_failed(context: OperationContext, said: str) -> PatchFleetError:
 def _last_line(invocation: Invocation) -> str:
     text = (invocation.stderr or invocation.stdout).strip()
     return text.splitlines()[-1] if text else f"the scan ended {invocation.details}."
-
-
-def _fresh_state(
-    context: OperationContext, instance_id: str, snapshot_id: str, requested_at: float
-) -> InstancePatchStateTypeDef | None:
-    def poll() -> InstancePatchStateTypeDef | None:
-        state = patch_state(context.aws, instance_id)
-        if state is None:
-            return None
-        failed_search = state.get("MissingCount", 0) < 0  # its times are in 1970
-        fresh = failed_search or state["OperationEndTime"].timestamp() >= requested_at
-        is_ours = state["Operation"] == "Scan" and state.get("SnapshotId", snapshot_id) == snapshot_id
-        return state if fresh and is_ours else None
-
-    return context.wait(poll, context.clock.now() + STATE_LAG_SECONDS)
-
-
-def _read(context: OperationContext, instance_id: str, state: InstancePatchStateTypeDef) -> Scan:
-    missing: tuple[str, ...] = ()
-    failed: tuple[str, ...] = ()
-    if state["MissingCount"] or state.get("FailedCount"):
-        by_state: dict[str, list[str]] = {"Missing": [], "Failed": []}
-        for row in missing_patches(context.aws, instance_id):
-            by_state.setdefault(row["State"], []).append(row["KBId"])
-        missing, failed = tuple(sorted(by_state["Missing"])), tuple(sorted(by_state["Failed"]))
-    found = Scan(
-        missing=missing,
-        failed=failed,
-        pending_reboot=int(state.get("InstalledPendingRebootCount") or 0),
-        available_not_approved=int(state.get("AvailableSecurityUpdateCount") or 0),
-        verified_at=state["OperationEndTime"].timestamp(),
-    )
-    context.update_facts(
-        missing=sorted({*missing, *failed}),
-        verified_at=iso(found.verified_at),
-        available_not_approved=found.available_not_approved,
-    )
-    return found

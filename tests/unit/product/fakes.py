@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import botocore.session
 from botocore import xform_name
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.validate import ParamValidator
 
 START = 1_794_693_600.0
@@ -290,7 +290,9 @@ class FakeGuest:
     """A managed node that runs commands: scripts by their name, documents by theirs.
 
     ``asked`` are the scripts and documents that came, each with its input or parameters. ``others`` and ``associations`` give
-    the rows of what others run on it, at each look.
+    the rows of what others run on it, at each look. ``loses`` says, command by command, what becomes of it: "answer" (it is
+    done, and its answer is lost), "request" (it is not done, and no answer comes either), "all" (no node runs it: the
+    account has too many), or None.
     """
 
     def __init__(self, account: FakeAccount, clock: VirtualClock) -> None:
@@ -298,7 +300,11 @@ class FakeGuest:
         self._clock = clock
         self._outcomes: dict[str, list[Outcome]] = {}
         self._commands: dict[str, tuple[float, Outcome]] = {}
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._cancelled: set[str] = set()
+        self.loses: list[str | None] = []
         account.on("send_command", self._send)
+        account.on("list_commands", self._list_commands)
         account.on("list_command_invocations", self._list)
         account.on("get_command_invocation", self._get)
         self.others: Callable[[], list[dict[str, Any]]] = list
@@ -325,7 +331,11 @@ class FakeGuest:
         """What was asked, in order."""
         return [name for name, _values in self.asked]
 
-    def _send(self, *, DocumentName: str, Parameters: dict[str, list[str]], **_other: Any) -> dict[str, Any]:  # noqa: N803
+    def _send(self, *, DocumentName: str, Parameters: dict[str, list[str]], **other: Any) -> Any:  # noqa: N803
+        fate = self.loses.pop(0) if self.loses else None
+        lost = ReadTimeoutError(endpoint_url="https://ssm.eu-central-1.amazonaws.com")
+        if fate == "request":
+            return lost
         name, values = DocumentName, dict[str, Any](Parameters)
         lines = Parameters.get("commands", [])
         if lines and lines[0].startswith("# patchfleet-script: "):
@@ -335,17 +345,30 @@ class FakeGuest:
         script = self._outcomes.get(name)
         assert script, f"the guest knows no {name}"
         command_id = f"{len(self.asked):08d}-0000-4000-8000-000000000000"
+        if fate == "all":
+            self._cancelled.add(command_id)
+            return {"Command": {"CommandId": command_id}}
         self._commands[command_id] = (self._clock.now(), script.pop(0) if len(script) > 1 else script[0])
-        return {"Command": {"CommandId": command_id}}
+        requested = {"DocumentName": DocumentName, "RequestedDateTime": moment(self._clock.passed)}
+        self._rows[command_id] = {**requested, "Comment": other.get("Comment", "")}
+        return lost if fate == "answer" else {"Command": {"CommandId": command_id}}
+
+    def _list_commands(self, *, CommandId: str) -> dict[str, Any]:  # noqa: N803
+        if CommandId not in self._cancelled:
+            return {"Commands": [{"CommandId": CommandId, "Status": "InProgress"}]}
+        return {"Commands": [{"CommandId": CommandId, "Status": "Cancelled", "StatusDetails": "Rate Exceeded"}]}
 
     def _list(self, *, CommandId: str | None = None, **_other: Any) -> dict[str, Any]:  # noqa: N803
         if CommandId is None:
-            return {"CommandInvocations": self.others()}
+            ours = [{**self._row(command_id), **row} for command_id, row in self._rows.items()]
+            return {"CommandInvocations": [*self.others(), *ours]}
+        return {"CommandInvocations": [] if CommandId in self._cancelled else [self._row(CommandId)]}
+
+    def _row(self, CommandId: str) -> dict[str, Any]:  # noqa: N803
         sent_at, outcome = self._commands[CommandId]
         if self._clock.now() < sent_at + outcome.seconds:
-            return {"CommandInvocations": [invocation(CommandId, "InProgress")]}
-        row = invocation(CommandId, outcome.status, outcome.details, outcome.stdout[:2500], outcome.code)
-        return {"CommandInvocations": [row]}
+            return invocation(CommandId, "InProgress")
+        return invocation(CommandId, outcome.status, outcome.details, outcome.stdout[:2500], outcome.code)
 
     def _get(self, *, CommandId: str, **_other: Any) -> dict[str, Any]:  # noqa: N803
         outcome = self._commands[CommandId][1]

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .fakes import ID, Outcome, moment
@@ -18,7 +18,9 @@ PARAMETERS = ("Operation", "SnapshotId", "RebootOption", "StepTimeoutSeconds")
 
 @dataclass(frozen=True)
 class Found:
-    """What DescribeInstancePatchStates shows after a scan; ``lag`` is how many seconds later."""
+    """What DescribeInstancePatchStates shows after a scan; ``lag`` is how many seconds later, ``skew`` the host's clock minus
+    AWS's, and ``counts`` are further ones.
+    """
 
     missing: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
@@ -28,6 +30,8 @@ class Found:
     operation: str = "Scan"
     search_failed: bool = False
     lag: float = 0.0
+    skew: float = 0.0
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 class PatchManager:
@@ -68,12 +72,13 @@ class PatchManager:
             "BaselineId": "pb-0123456789abcdef0",
             "SnapshotId": found.snapshot,
             "Operation": found.operation,
-            "OperationStartTime": moment(ended - 60),
-            "OperationEndTime": moment(ended),
+            "OperationStartTime": moment(ended - 60 + found.skew),
+            "OperationEndTime": moment(ended + found.skew),
             "MissingCount": len(found.missing),
             "FailedCount": len(found.failed),
             "InstalledPendingRebootCount": found.pending_reboot,
             "AvailableSecurityUpdateCount": found.available,
+            **found.counts,
         }
         if found.search_failed:  # then the times are those of 1970
             state.update(MissingCount=-1, FailedCount=-1, OperationEndTime=moment(-1_794_693_600))

@@ -377,6 +377,7 @@ def test_a_snapshot_is_taken_before_the_volume_grows_when_asked(stage: Stage) ->
 
 
 def test_without_a_snapshot_nothing_grows(stage: Stage) -> None:
+    stage.account.on("describe_snapshots", {"Snapshots": []})
     stage.account.on("create_snapshot", client_error("SnapshotLimitExceeded", "Too many.", "CreateSnapshot"))
     error = trouble(stage, disk(5), snapshot_before_grow=True)
     assert (error.code, grew_to(stage)) == ("snapshot_limit_exceeded", [])

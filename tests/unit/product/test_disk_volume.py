@@ -7,12 +7,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._disk.volume import (
+    MODIFY_ATTEMPTS,
+    UNSEEN_SECONDS,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.ebs_volume_size import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
 
-from .fakes import ID, VOLUME_ID, client_error, moment, reservations, shown, tags
+from .fakes import DAY, ID, VOLUME_ID, client_error, moment, reservations, shown, tags
 from .stage import RUN, Stage
 
 DATA = "vol-0fedcba9876543210"
@@ -206,7 +211,8 @@ def test_a_modification_that_is_refused_is_told_at_once(stage: Stage, aws_code: 
 
 def test_a_growth_that_a_dead_run_began_is_waited_for(stage: Stage) -> None:
     stage.account.on("modify_volume", client_error("IncorrectModificationState", "modifying", "ModifyVolume"))
-    stage.account.on("describe_volumes_modifications", modified("modifying", 75), modified("optimizing", 75))
+    shown_as = [{"VolumesModifications": []}, modified("modifying", 75), modified("optimizing", 75)]
+    stage.account.on("describe_volumes_modifications", *shown_as)
     assert (grow(stage)["size_gib"], stage.facts()["grown_gib"]) == (75, 15)
 
 
@@ -225,7 +231,8 @@ def test_a_snapshot_that_is_pending_is_taken_and_says_of_what(stage: Stage) -> N
     """What is written later is not in it; `completed` can take hours."""
     stage.account.on("describe_volumes", tagged(Cost="42", aws__backup="x"))
     stage.account.on("create_snapshot", {"SnapshotId": "snap-1"})
-    stage.account.on("describe_snapshots", client_error("InvalidSnapshot.NotFound"), snapshots("pending"))
+    none: dict[str, Any] = {"Snapshots": []}
+    stage.account.on("describe_snapshots", none, client_error("InvalidSnapshot.NotFound"), snapshots("pending"))
     assert grow(stage, snapshot_before_grow=True)["snapshot_id"] == "snap-1"
     (call,) = stage.account.of("create_snapshot")
     assert (call.params["VolumeId"], "from 60 to 80 GiB" in call.params["Description"]) == (VOLUME_ID, True)
@@ -261,4 +268,54 @@ def test_no_more_tags_are_sent_than_aws_takes(stage: Stage) -> None:
 
 def test_check_mode_says_what_would_grow(stage: Stage) -> None:
     assert grow(stage, check_mode=True)["size_gib"] == 80
+    assert modifications(stage) == []
+
+
+# Answers that are lost
+
+LOST = ReadTimeoutError(endpoint_url="https://ec2.eu-central-1.amazonaws.com")
+NEVER: dict[str, Any] = {"VolumesModifications": []}
+
+
+@pytest.mark.parametrize("state", ["modifying", "optimizing", "completed"])
+def test_a_modification_whose_answer_was_lost_is_known_by_its_size(stage: Stage, state: str) -> None:
+    """Small volumes are past `modifying` within seconds."""
+    stage.account.on("modify_volume", LOST)
+    stage.account.on("describe_volumes_modifications", NEVER, NEVER, modified(state), modified("completed"))
+    assert grow(stage)["size_gib"] == 80
+    assert len(modifications(stage)) == 1
+
+
+def test_a_modification_to_that_size_from_before_is_not_taken_for_ours(stage: Stage) -> None:
+    old = modified("completed", StartTime=moment(-DAY))
+    stage.account.on("modify_volume", LOST, {})
+    stage.account.on("describe_volumes_modifications", old)
+    assert grow(stage)["size_gib"] == 80
+    first, second = stage.account.of("modify_volume")
+    assert second.at - first.at >= UNSEEN_SECONDS
+
+
+def test_a_modification_that_is_never_answered_is_told(stage: Stage) -> None:
+    stage.account.on("modify_volume", LOST)
+    stage.account.on("describe_volumes_modifications", NEVER)
+    assert trouble(stage).code == "unanswered"
+    assert len(modifications(stage)) == MODIFY_ATTEMPTS
+
+
+def test_a_snapshot_whose_answer_was_lost_is_known_by_its_tags(stage: Stage) -> None:
+    """Each further one is paid for, and forgotten."""
+    earlier = {"SnapshotId": "snap-0", "State": "completed"}
+    stage.account.on("create_snapshot", LOST)
+    taken = {"Snapshots": [earlier, {"SnapshotId": "snap-1", "State": "pending"}]}
+    stage.account.on(
+        "describe_snapshots", {"Snapshots": [earlier]}, {"Snapshots": [earlier]}, taken, snapshots("pending")
+    )
+    assert grow(stage, snapshot_before_grow=True)["snapshot_id"] == "snap-1"
+    assert len(stage.account.of("create_snapshot")) == 1
+
+
+def test_a_snapshot_that_is_not_to_be_seen_leaves_the_volume_as_it_is(stage: Stage) -> None:
+    stage.account.on("create_snapshot", LOST)
+    stage.account.on("describe_snapshots", {"Snapshots": []})
+    assert trouble(stage, snapshot_before_grow=True).code == "unanswered"
     assert modifications(stage) == []

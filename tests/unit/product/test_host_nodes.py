@@ -97,11 +97,11 @@ def test_probes_that_fail_at_once_are_kept_apart(stage: Stage) -> None:
 
 
 def test_a_node_that_is_online_but_runs_nothing_is_told_as_that(stage: Stage) -> None:
-    stage.guest.on("probe", Outcome("Failed", "Access Denied"))
+    stage.guest.on("probe", Outcome("Failed", "Undeliverable"))
     error = trouble(stage)
     assert error.code == "no_command_runs"
     assert error.reason == (
-        "The SSM agent is Online, but no command came back within 600 s: the last one ended AccessDenied."
+        "The SSM agent is Online, but no command came back within 600 s: the last one ended Undeliverable."
     )
 
 

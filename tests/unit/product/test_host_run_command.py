@@ -4,16 +4,21 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.run_command import (
     GRACE_SECONDS,
     LAG_SECONDS,
+    RESEND_SECONDS,
+    SEND_ATTEMPTS,
+    UNSEEN_SECONDS,
     Command,
     Invocation,
     refuse_templates,
@@ -61,8 +66,9 @@ def test_a_command_is_sent_to_one_node_by_its_id(stage: Stage) -> None:
         "DocumentName": DOCUMENT,
         "Parameters": {"Operation": ["Scan"]},
         "TimeoutSeconds": 30,
-        "Comment": "x" * 100,
+        "Comment": call.params["Comment"],
     }
+    assert re.fullmatch("x{86} [0-9a-f]{12}", call.params["Comment"])
 
 
 def test_output_goes_to_cloudwatch_when_asked(stage: Stage) -> None:
@@ -94,6 +100,53 @@ def test_a_right_that_is_missing_is_told_at_once(stage: Stage) -> None:
     error = trouble(stage)
     assert isinstance(error, AwsError)
     assert (error.code, error.action, stage.clock.passed) == ("access_denied", "ssm:SendCommand", 0)
+
+
+def test_a_command_whose_answer_was_lost_is_found_and_not_sent_again(stage: Stage) -> None:
+    """SendCommand has no token: a repeat would be a second command."""
+    stage.guest.on(DOCUMENT, Outcome(stdout="done"))
+    stage.guest.loses = ["answer"]
+    ended = run(stage, comment="patchfleet: Install r1")
+    assert (ended.command_id, ended.stdout) == (COMMAND_ID, "done")
+    assert len(stage.account.of("send_command")) == 1
+
+
+def test_a_command_that_was_not_sent_is_sent_again_under_another_comment(stage: Stage) -> None:
+    stage.guest.on(DOCUMENT, Outcome(stdout="done"))
+    stage.guest.loses = ["request", "request"]
+    assert run(stage, comment="patchfleet: Install r1").stdout == "done"
+    calls = stage.account.of("send_command")
+    assert len({call.params["Comment"] for call in calls}) == 3
+    assert all(later.at - earlier.at >= UNSEEN_SECONDS for earlier, later in pairwise(calls))
+
+
+def test_a_command_that_is_never_answered_stays_unknown(stage: Stage) -> None:
+    stage.guest.on(DOCUMENT, Outcome())
+    stage.guest.loses = ["request"] * 10
+    assert trouble(stage).code == "unanswered"
+    assert len(stage.account.of("send_command")) == SEND_ATTEMPTS
+
+
+def test_a_refusal_after_a_lost_request_says_that_the_first_may_have_been_sent(stage: Stage) -> None:
+    lost = ReadTimeoutError(endpoint_url="https://ssm.eu-central-1.amazonaws.com")
+    stage.account.on("send_command", lost, client_error("ExpiredTokenException"))
+    error = trouble(stage)
+    assert isinstance(error, AwsError)
+    assert error.after_unanswered
+
+
+@pytest.mark.parametrize(
+    ("details", "code", "denied"),
+    [("Access Denied", "access_denied", "ssm:SendCommand"), ("InvalidPlatform", "not_windows", None)],
+)
+def test_a_command_that_is_denied_as_an_invocation_ends_at_once(
+    stage: Stage, details: str, code: str, denied: str | None
+) -> None:
+    """A policy that asks for a tag denies a command so."""
+    stage.guest.on(DOCUMENT, Outcome("Failed", details))
+    error = trouble(stage, idempotent=True)
+    assert (error.code, error.facts.get("denied_action")) == (code, denied)
+    assert len(stage.account.of("send_command")) == 1
 
 
 # Waiting
@@ -153,16 +206,20 @@ def test_a_command_that_ends_at_the_last_moment_is_seen(stage: Stage) -> None:
     assert run(stage, delivery_seconds=100).status == "Success"
 
 
-def test_a_command_that_was_cancelled_before_any_node_ran_it_is_told(stage: Stage) -> None:
+def test_a_command_that_no_node_ran_is_sent_again(stage: Stage) -> None:
     """``Rate Exceeded``: the account's limit of pending invocations; no host failed."""
-    stage.account.on("send_command", SENT)
-    stage.account.on("list_command_invocations", EMPTY)
-    command = {"CommandId": COMMAND_ID, "Status": "Cancelled", "StatusDetails": "Rate Exceeded"}
-    stage.account.on("list_commands", {"Commands": []}, {"Commands": [command]})
+    stage.guest.on(DOCUMENT, Outcome(stdout="done"))
+    stage.guest.loses = ["all", "all", None]
+    assert run(stage).stdout == "done"
+    assert len(stage.account.of("send_command")) == 3
+
+
+def test_a_command_that_no_node_ever_runs_is_told_when_the_time_is_over(stage: Stage) -> None:
+    stage.guest.on(DOCUMENT, Outcome())
+    stage.guest.loses = ["all"] * 100
     error = trouble(stage)
-    assert error.code == "command_cancelled"
-    assert "Rate Exceeded" in error.reason
-    assert LAG_SECONDS < stage.clock.passed < 200
+    assert (error.code, "Rate Exceeded" in error.reason) == ("command_cancelled", True)
+    assert RESEND_SECONDS <= stage.clock.passed < RESEND_SECONDS + LAG_SECONDS + 120
 
 
 def test_a_command_that_is_still_pending_without_invocations_is_waited_for(stage: Stage) -> None:
@@ -208,8 +265,6 @@ def test_an_instance_is_looked_at_every_four_minutes_and_a_hybrid_node_never(sta
         ("Delivery Timed Out", "DeliveryTimedOut"),
         ("ExecutionTimedOut", "ExecutionTimedOut"),
         ("Execution Timed Out", "ExecutionTimedOut"),
-        ("Access Denied", "AccessDenied"),
-        ("InvalidPlatform", "InvalidPlatform"),
     ],
 )
 def test_details_have_one_spelling(stage: Stage, shown_as: str, details: str) -> None:
@@ -232,7 +287,7 @@ def test_what_was_not_delivered_is_sent_again_once(stage: Stage) -> None:
 
 @pytest.mark.parametrize(
     ("details", "idempotent"),
-    [("DeliveryTimedOut", False), ("Terminated", False), ("ExecutionTimedOut", True), ("AccessDenied", True)],
+    [("DeliveryTimedOut", False), ("Terminated", False), ("ExecutionTimedOut", True)],
 )
 def test_what_may_have_run_or_is_refused_is_not_sent_again(stage: Stage, details: str, idempotent: bool) -> None:
     """``DeliveryTimedOut`` does not prove that nothing ran."""
@@ -254,6 +309,13 @@ def test_a_short_output_needs_no_further_call(stage: Stage) -> None:
     stage.guest.on(DOCUMENT, Outcome(stdout="x" * 2499))
     assert len(run(stage).stdout) == 2499
     assert stage.account.of("get_command_invocation") == []
+
+
+@pytest.mark.parametrize("text", ["ä" * 1300, "x" * 2000 + "--output truncated--"], ids=["bytes", "says so"])
+def test_the_agent_cuts_bytes_and_says_so(stage: Stage, text: str) -> None:
+    stage.guest.on(DOCUMENT, Outcome(stdout=text))
+    run(stage)
+    assert len(stage.account.of("get_command_invocation")) == 1
 
 
 def test_what_a_failed_command_complained_of_is_read(stage: Stage) -> None:

@@ -8,15 +8,19 @@ import contextlib
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.commands import send_command
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._host.instances import CONSISTENCY_SECONDS
+from ansible_collections.patchfleet.windows.plugins.module_utils._host.servicing import LATE_DELIVERY_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import SKEW_SECONDS, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._power.restore import STOP_ATTEMPTS
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.foreign_runs import QUIET_SECONDS
 
-from .fakes import DAY, ID, START, Answer, Outcome, by_time, client_error, moment, reservations, shown, tags
+from .fakes import DAY, ID, START, Answer, Outcome, by_time, client_error, moment, reservations, said, shown, tags
 from .others import a_command, an_association
 from .stage import RUN, Stage, a_host, a_run
 
@@ -39,11 +43,12 @@ def night(stage: Stage) -> Stage:
     return stage
 
 
-def stopping_as_told(stage: Stage, *afterwards: dict[str, Any]) -> Answer:
+def stopping_as_told(stage: Stage, *afterwards: dict[str, Any], launched: float = LAUNCHED) -> Answer:
     """StopInstances is accepted, and DescribeInstances shows what comes of it."""
 
     def answer(**_params: Any) -> dict[str, Any]:
-        stage.account.on("describe_instances", STOPPING, *(afterwards or [OFF]))
+        shown_then = afterwards or [shown("stopped", launched=launched)]
+        stage.account.on("describe_instances", shown("stopping", launched=launched), *shown_then)
         return {"StoppingInstances": []}
 
     return answer
@@ -235,6 +240,7 @@ def test_a_start_whose_launch_was_never_seen_is_ours_by_its_time(night: Stage) -
 def test_the_times_of_aws_and_of_the_controller_may_differ_a_little(night: Stage, launched: float) -> None:
     night.ledger.note_start(ID, RUN, START)
     night.account.on("describe_instances", shown("running", launched=launched))
+    night.account.on("stop_instances", stopping_as_told(night, launched=launched))
     assert restore(night)["changed"] is True
 
 
@@ -273,9 +279,10 @@ def test_whatever_the_record_says_of_its_time_a_start_may_be_a_moment_old(stage:
     stage.open_run()
     stage.record("stopped")
     stage.ledger.note_start(ID, RUN, START + requested)
-    ours = shown("running", launched=min(requested + 600, 300))
+    launched = min(requested + 600, 300)
+    ours = shown("running", launched=launched)
     stage.account.on("describe_instances", by_time(stage.clock, (0, shown("stopped")), (110, ours)))
-    stage.account.on("stop_instances", stopping_as_told(stage))
+    stage.account.on("stop_instances", stopping_as_told(stage, launched=launched))
     assert restore(stage)["changed"] is True
 
 
@@ -553,3 +560,89 @@ def test_other_trouble_while_looking_at_it_is_told(night: Stage) -> None:
     assert error.code == "installation_unknown"
     assert isinstance(error.__cause__, PatchFleetError)
     assert moment(600).timestamp() == night.clock.now()
+
+
+# A stop without an answer, and views that are too old
+
+LOST = ReadTimeoutError(endpoint_url="https://ec2.eu-central-1.amazonaws.com")
+
+
+def test_a_stop_whose_answer_was_lost_is_seen_by_the_state(night: Stage) -> None:
+    def lost(**_params: Any) -> Exception:
+        night.account.on("describe_instances", STOPPING, OFF)
+        return LOST
+
+    night.account.on("stop_instances", lost)
+    assert restore(night) == {"changed": True, "state": "stopped", "note": None}
+    assert stops(night) == 1
+
+
+def test_a_stop_that_was_not_made_is_made_again_after_all_looks(night: Stage) -> None:
+    night.account.on("stop_instances", LOST, stopping_as_told(night))
+    assert restore(night)["changed"] is True
+    first, second = night.account.of("stop_instances")
+    assert second.at - first.at >= CONSISTENCY_SECONDS
+
+
+def test_a_stop_that_is_never_answered_leaves_the_host_held_and_its_record_open(night: Stage) -> None:
+    night.account.on("stop_instances", LOST)
+    assert held(night).code == "unanswered"
+    assert stops(night) == STOP_ATTEMPTS
+    assert is_open(night)
+
+
+def test_a_stopped_from_before_our_start_is_not_believed(night: Stage) -> None:
+    """EC2's reads are not monotonic: the record would be closed, and the host stay on."""
+    night.account.on("describe_instances", shown("stopped"), OURS)
+    assert restore(night)["changed"] is True
+    assert stops(night) == 1
+
+
+def test_what_nobody_foresaw_leaves_the_host_held_and_its_record_open(night: Stage) -> None:
+    broken = {"Reservations": [{"Instances": [{"InstanceId": ID, "State": {"Name": "running"}}]}]}
+    night.account.on("describe_instances", broken)
+    error = held(night)
+    assert error.code == "unexpected_error"
+    assert "KeyError" in error.reason
+    assert "run the playbook restore" in error.reason
+    assert is_open(night)
+
+
+def test_an_installation_whose_answer_was_lost_is_waited_for(night: Stage) -> None:
+    """Its id never came into the ledger; its comment says whose it is."""
+    comment = f"patchfleet: Install {RUN} 0123456789ab"
+
+    def rows() -> list[dict[str, Any]]:
+        return [a_command("InProgress" if night.clock.passed < 3000 else "Success", started_at=600, Comment=comment)]
+
+    night.guest.others = rows
+    night.guest.answers("servicing_state", {"installing": True})
+    assert restore(night)["changed"] is True
+    assert night.account.of("stop_instances")[0].at >= 3000
+
+
+def test_a_scan_of_ours_keeps_nobody_waiting(night: Stage) -> None:
+    night.guest.others = lambda: [
+        a_command("InProgress", started_at=600, Comment=f"patchfleet: Scan {RUN} 0123456789ab")
+    ]
+    assert restore(night)["changed"] is True
+    assert night.account.of("stop_instances")[0].at < 700
+
+
+def test_an_installation_that_no_node_ran_has_ended(night: Stage) -> None:
+    """``Rate Exceeded``: else the host is held and left on, each time again."""
+    night.guest.on("AWS-RunPatchBaseline", Outcome())
+    night.guest.loses = ["all"]
+    command_id = send_command(night.aws, ID, "AWS-RunPatchBaseline", {}, delivery_seconds=600, comment="")
+    night.ledger.update_facts(RUN, ID, {"installing_command_id": command_id})
+    assert restore(night)["changed"] is True
+    assert not is_open(night)
+
+
+def test_an_installation_that_may_be_delivered_late_is_waited_for(night: Stage) -> None:
+    night.guest.on("AWS-RunPatchBaseline", Outcome("TimedOut", "DeliveryTimedOut"))
+    night.guest.on("servicing_state", *(said("servicing_state", installing=busy) for busy in (False, True, False)))
+    command_id = send_command(night.aws, ID, "AWS-RunPatchBaseline", {}, delivery_seconds=600, comment="")
+    night.ledger.update_facts(RUN, ID, {"installing_command_id": command_id})
+    assert restore(night)["changed"] is True
+    assert night.account.of("stop_instances")[0].at >= 600 + LATE_DELIVERY_SECONDS

@@ -7,8 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Deferred, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._host.instances import CONSISTENCY_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._power.start import NO_CAPACITY, NO_HEADROOM
@@ -287,3 +289,46 @@ def test_a_host_that_another_run_takes_over_while_there_is_no_room_is_not_starte
     night.clock.at(100, lambda: night.ledger.take_over("other", [ID], START + 100, force=True))
     assert refusal(night).code == "lease_lost"
     assert all(call.at < 200 for call in night.account.of("start_instances"))
+
+
+# A start without an answer
+
+LOST = ReadTimeoutError(endpoint_url="https://ec2.eu-central-1.amazonaws.com")
+
+
+def test_a_start_whose_answer_was_lost_is_seen_by_its_launch_time(night: Stage) -> None:
+    night.account.on("start_instances", LOST)
+    assert start(night)["started"] is True
+    assert starts(night) == 1
+    assert night.facts()["started_by_run"] is True
+    record = night.ledger.power(ID)
+    assert record is not None
+    assert (record.started_by, record.launch_time) == (RUN, moment(5).timestamp())
+
+
+def test_a_start_that_was_not_made_is_made_again(night: Stage) -> None:
+    night.account.on("describe_instances", by_time(night.clock, (0, OFF), (200, PENDING), (220, RUNNING)))
+    night.account.on("start_instances", LOST, STARTED)
+    assert start(night)["started"] is True
+    assert [call.at > CONSISTENCY_SECONDS for call in night.account.of("start_instances")] == [False, True]
+
+
+@pytest.mark.parametrize("code", ["RequestExpired", "UnauthorizedOperation", "InsufficientInstanceCapacity"])
+def test_a_start_without_an_answer_stays_ours_whatever_its_repetition_answers(night: Stage, code: str) -> None:
+    """Else the host stays on, its record is closed, and somebody else is blamed."""
+    night.account.on("describe_instances", OFF)
+    night.account.on("start_instances", LOST, client_error(code))
+    error = refusal(night)
+    record = night.ledger.power(ID)
+    assert record is not None
+    assert record.started_by == RUN
+    assert error.outcome == "failed", "it may be on, so nothing is deferred"
+
+
+def test_a_start_that_is_never_answered_stays_ours(night: Stage) -> None:
+    night.account.on("describe_instances", OFF)
+    night.account.on("start_instances", LOST)
+    assert refusal(night).code == "unanswered"
+    record = night.ledger.power(ID)
+    assert record is not None
+    assert record.started_by == RUN

@@ -18,7 +18,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.cont
 from .fakes import ID, START, Outcome, client_error, moment, shown
 from .stage import RUN, Stage
 
-OFF, RUNNING = shown("stopped"), shown("running", launched=5)
+OFF, RUNNING, OFF_AGAIN = shown("stopped"), shown("running", launched=5), shown("stopped", launched=5)
 CALLER = {"Arn": "arn:aws:sts::123456789012:assumed-role/PatchFleet-controller-eu-central-1/me"}
 MADE = {"ScheduleArn": "arn:aws:scheduler:eu-central-1:123456789012:schedule/PatchFleet/x"}
 NAME = f"{ID}-{RUN}"
@@ -65,7 +65,7 @@ def launched(params: dict[str, Any]) -> tuple[float, float]:
 
 def test_nothing_is_scheduled_unless_it_is_asked_for(night: Stage) -> None:
     power(night)
-    night.account.on("describe_instances", RUNNING, OFF)
+    night.account.on("describe_instances", RUNNING, OFF_AGAIN)
     power(night, "restored")
     assert operations(night) == ["start_instances", "stop_instances"]
 
@@ -126,7 +126,7 @@ def test_one_that_an_earlier_try_has_made_is_made_anew(night: Stage) -> None:
 
 def test_it_is_cancelled_when_the_host_is_off_again(night: Stage) -> None:
     start(night)
-    night.account.on("describe_instances", RUNNING, OFF)
+    night.account.on("describe_instances", RUNNING, OFF_AGAIN)
     power(night, "restored")
     assert operations(night)[-2:] == ["stop_instances", "delete_schedule"]
     assert night.account.of("delete_schedule")[0].params == {"Name": NAME, "GroupName": "PatchFleet"}
@@ -136,7 +136,7 @@ def test_it_is_cancelled_when_the_host_is_off_again(night: Stage) -> None:
 def test_one_that_has_happened_is_gone(night: Stage) -> None:
     start(night)
     night.account.on("delete_schedule", client_error("ResourceNotFoundException"))
-    night.account.on("describe_instances", OFF)
+    night.account.on("describe_instances", OFF_AGAIN)
     assert power(night, "restored")["state"] == "stopped"
     assert night.facts().get("switch") is None
 
@@ -144,7 +144,7 @@ def test_one_that_has_happened_is_gone(night: Stage) -> None:
 def test_one_that_cannot_be_cancelled_holds_nobody_up(night: Stage) -> None:
     start(night)
     night.account.on("delete_schedule", client_error("AccessDeniedException"))
-    night.account.on("describe_instances", RUNNING, OFF)
+    night.account.on("describe_instances", RUNNING, OFF_AGAIN)
     assert power(night, "restored")["changed"] is True
     assert night.ledger.power(ID) is None
     assert any("its switch for dead controllers stays as it is" in text for text in night.message)
@@ -190,7 +190,7 @@ def test_who_takes_a_host_over_that_is_on_makes_a_switch_of_its_own_first(night:
     assert (made["Name"], gone["Name"]) == (f"{ID}-{later}", NAME)
     assert made["ScheduleExpression"] == f"at({moment(20_000 + MARGIN):%Y-%m-%dT%H:%M:%S})"
     assert launched(made) == (5, 5)
-    night.account.on("describe_instances", RUNNING, OFF)
+    night.account.on("describe_instances", RUNNING, OFF_AGAIN)
     power(night, "restored", run_id=later)
     assert night.account.of("delete_schedule")[-1].params["Name"] == f"{ID}-{later}"
 
@@ -244,6 +244,6 @@ def test_a_later_run_cancels_that_of_the_one_it_took_over_from(night: Stage) -> 
     night.clock.sleep(2000)
     later = "20261114T230000Z-0002"
     night.open_run(run_id=later)
-    night.account.on("describe_instances", RUNNING, OFF)
+    night.account.on("describe_instances", RUNNING, OFF_AGAIN)
     power(night, "restored", run_id=later)
     assert [call.params["Name"] for call in night.account.of("delete_schedule")] == [NAME]

@@ -222,7 +222,17 @@ def test_the_history_is_asked_from_the_beginning_of_this_step(stage: Stage) -> N
     PatchManager(stage, Found())
     stage.clock.sleep(600)
     install(stage)
-    assert stage.guest.inputs("update_history") == [{"since": "2026-11-14T22:10:00Z"}]
+    assert stage.guest.inputs("update_history") == [{"since": "2026-11-14T22:05:00Z"}], (
+        "the clocks may differ by so much"
+    )
+
+
+def test_the_history_is_asked_by_the_hosts_own_clock(stage: Stage) -> None:
+    PatchManager(stage, Found())
+    own = {"time": "2026-11-14T21:55:20Z", "boot_time": "2026-11-14T08:00:00Z", "boots": [], "services": []}
+    stage.guest.answers("inspect_boot", own)
+    install(stage, boot_script="x")
+    assert stage.guest.inputs("update_history") == [{"since": "2026-11-14T21:55:20Z"}]
 
 
 def test_a_reboot_that_stays_pending_is_not_compliant(stage: Stage) -> None:

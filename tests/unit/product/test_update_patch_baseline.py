@@ -13,10 +13,8 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import OPERATION as LOOK
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
-from ansible_collections.patchfleet.windows.plugins.module_utils._update.patch_baseline import (
-    GAP_SECONDS,
-    STATE_LAG_SECONDS,
-)
+from ansible_collections.patchfleet.windows.plugins.module_utils._update.patch_baseline import GAP_SECONDS
+from ansible_collections.patchfleet.windows.plugins.module_utils._update.patch_verdict import STATE_LAG_SECONDS
 
 from .fakes import DAY, ID, START, Outcome, shown
 from .patch_manager import DOCUMENT, SNAPSHOT, Found, PatchManager
@@ -45,7 +43,7 @@ def test_a_scan_that_finds_nothing_proves_compliance(stage: Stage) -> None:
         "outcome": "compliant",
         "missing": [],
         "pending_reboot": False,
-        "verified_at": "2026-11-14T22:01:00Z",
+        "verified_at": "2026-11-14T22:01:26Z",
     }
     assert manager.operations == ["Scan"]
 
@@ -189,7 +187,7 @@ def test_what_was_found_is_in_the_ledger(stage: Stage) -> None:
     PatchManager(stage, Found(missing=("KB2", "KB1")))
     poll(stage, in_run=True)
     facts = stage.facts()
-    assert (facts["missing"], facts["verified_at"]) == (["KB1", "KB2"], "2026-11-14T22:01:00Z")
+    assert (facts["missing"], facts["verified_at"]) == (["KB1", "KB2"], "2026-11-14T22:01:26Z")
     assert facts["proposed_outcome"] == "noncompliant"
     assert [step.phase for step in stage.ledger.phases(RUN)] == ["verify"]
 
@@ -204,3 +202,57 @@ def test_output_goes_to_cloudwatch_when_asked(stage: Stage) -> None:
 def test_check_mode_scans_nothing(stage: Stage) -> None:
     assert poll(stage, check_mode=True) == {"changed": False}
     assert stage.account.calls == []
+
+
+# What counts, and whose clock
+
+
+def test_the_counts_decide_although_no_row_names_an_update(stage: Stage) -> None:
+    """The rows are another inventory type behind another API, and may be shown later."""
+    PatchManager(stage, Found(missing=("KB1", "KB2")))
+    stage.account.on("describe_instance_patches", {"Patches": []})
+    result = poll(stage)
+    assert (result["outcome"], result["compliant"], result["missing"]) == ("noncompliant", False, [])
+
+
+def test_rows_are_waited_for_until_they_are_as_many_as_the_counts(stage: Stage) -> None:
+    manager = PatchManager(stage, Found(missing=("KB1",)))
+    rows = stage.account._answers["describe_instance_patches"][0]  # noqa: SLF001 - the fake's own answer
+    stage.account.on("describe_instance_patches", *[{"Patches": []}] * 5, rows)
+    assert poll(stage)["missing"] == ["KB1"]
+    assert manager.operations == ["Scan"]
+
+
+@pytest.mark.parametrize("skew", [-280.0, 280.0])
+def test_no_clock_of_a_host_bends_the_verdict(stage: Stage, skew: float) -> None:
+    """OperationEndTime is the host's; AWS and Kerberos tolerate five minutes."""
+    manager = PatchManager(stage, Found(skew=skew))
+    assert poll(stage)["compliant"] is True
+    assert manager.operations == ["Scan"]
+
+
+def test_an_old_failed_search_does_not_hide_the_fresh_state(stage: Stage) -> None:
+    """Its times are of 1970 like those of any other failed search."""
+    PatchManager(stage, Found(search_failed=True))
+    stage.guest.on(DOCUMENT, Outcome("Failed", seconds=60))
+    assert trouble(stage).code == "scan_failed"
+    stage.clock.sleep(DAY)
+    later = PatchManager(stage, Found(search_failed=True), Found(lag=50))
+    assert poll(stage)["compliant"] is True
+    assert later.operations == ["Scan", "Scan"]
+
+
+def test_what_patch_manager_calls_non_compliant_is_told(stage: Stage) -> None:
+    stage.open_run()
+    PatchManager(stage, Found(counts={"InstalledRejectedCount": 2, "OtherNonCompliantCount": 1}))
+    assert poll(stage, in_run=True)["compliant"] is True
+    (remark,) = stage.facts()["remarks"]
+    assert "2 rejected by the baseline, but installed" in remark
+
+
+def test_a_denied_scan_ends_the_step_at_once(stage: Stage) -> None:
+    manager = PatchManager(stage, Found())
+    stage.guest.on(DOCUMENT, Outcome("Failed", "AccessDenied"))
+    error = trouble(stage)
+    assert (error.code, error.facts["denied_action"]) == ("access_denied", "ssm:SendCommand")
+    assert manager.operations == ["Scan"]

@@ -1,0 +1,52 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Instances as they are now: EC2 may still show one as it was before a start of ours.
+
+Sources: EC2 API reference ("Eventual consistency": a read may miss an earlier change); LaunchTime is new at each start.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._aws.ec2 import describe_instance
+from .._operation.context import OperationContext
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import InstanceTypeDef
+
+CONSISTENCY_SECONDS = 120.0
+"""EC2 may show the state from before a change for so long."""
+
+
+class LaunchWitness:
+    """Tells a stale view of an instance by its LaunchTime.
+
+    ``launched_at`` is the newest LaunchTime that is known, in seconds since 1970: by default that of the start which the
+    ledger has.
+    """
+
+    def __init__(self, context: OperationContext, launched_at: float | None = None) -> None:
+        self._context = context
+        if launched_at is None and context.tracked_host:
+            record = context.ledger.power(context.tracked_host[1])
+            launched_at = record.launch_time if record else None
+        self._launched_at = launched_at
+
+    def is_stale(self, instance: InstanceTypeDef) -> bool:
+        """Whether it is shown as it was before a start that is known."""
+        return self._launched_at is not None and instance["LaunchTime"].timestamp() < self._launched_at - 1.0
+
+    def describe(self, instance_id: str) -> InstanceTypeDef | None:
+        """The instance; a stale view is read again until CONSISTENCY_SECONDS are over. None when EC2 does not know it."""
+        shown: list[InstanceTypeDef | None] = []
+
+        def is_fresh() -> bool | None:
+            instance = describe_instance(self._context.aws, instance_id)
+            shown[:] = [instance]
+            return True if instance is None or not self.is_stale(instance) else None
+
+        self._context.wait(is_fresh, self._context.clock.now() + CONSISTENCY_SECONDS)
+        return shown[0]

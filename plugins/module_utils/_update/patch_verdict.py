@@ -1,0 +1,129 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What Patch Manager shows after a scan: whether it is of that scan, and what it says.
+
+The counts of the patch state are the verdict; the rows only name the updates, and may come later (they are another inventory
+type behind another API). That a state is of our scan is seen by its being another one than before: its times are the host's,
+whose clock may differ from ours by minutes.
+Sources: SSM API reference (DescribeInstancePatchStates, DescribeInstancePatches), Patch Manager user guide ("Patch compliance
+state values").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .._aws.patches import missing_patches, patch_state
+from .._base.clock import iso
+from .._operation.channel import Scan
+from .._operation.context import OperationContext
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.type_defs import InstancePatchStateTypeDef
+
+    from .._host.run_command import Invocation
+
+STATE_LAG_SECONDS = 300.0
+ROWS_LAG_SECONDS = 600.0
+SHOWN = "patch_states_shown"
+
+
+def remember_state(context: OperationContext, instance_id: str) -> None:
+    """Asked before a scan: the state that is shown then is not the scan's."""
+    state = patch_state(context.aws, instance_id)
+    if state is not None:
+        _shown(context).add(_identity(state))
+
+
+def wait_for_state(
+    context: OperationContext, instance_id: str, snapshot_id: str, scan: Invocation
+) -> InstancePatchStateTypeDef | None:
+    """The state that the scan has left; None when none appears in STATE_LAG_SECONDS.
+
+    A search that failed leaves MissingCount -1 and times of 1970, which may be those of the last failure: it is believed only
+    where the command failed, too, and one that cannot be told from the last only when no other state has come.
+    """
+    latest: list[InstancePatchStateTypeDef] = []
+
+    def find() -> InstancePatchStateTypeDef | None:
+        state = patch_state(context.aws, instance_id)
+        if state is None:
+            return None
+        latest[:] = [state]
+        is_new = _identity(state) not in _shown(context)
+        return state if is_new and _may_be_of(scan, snapshot_id, state) else None
+
+    found = context.wait(find, context.clock.now() + STATE_LAG_SECONDS)
+    if found is None and latest and latest[0]["MissingCount"] < 0 and scan.status == "Failed":
+        return latest[0]
+    if found is not None:
+        _shown(context).add(_identity(found))
+    return found
+
+
+def _may_be_of(scan: Invocation, snapshot_id: str, state: InstancePatchStateTypeDef) -> bool:
+    if state["MissingCount"] < 0:
+        return scan.status == "Failed"
+    return state["Operation"] == "Scan" and state.get("SnapshotId", snapshot_id) == snapshot_id
+
+
+def _shown(context: OperationContext) -> set[tuple[str, ...]]:
+    shown: set[tuple[str, ...]] = context.cache.setdefault(SHOWN, set())
+    return shown
+
+
+def _identity(state: InstancePatchStateTypeDef) -> tuple[str, ...]:
+    """What no two operations on a node have in common."""
+    times = (state.get("OperationStartTime"), state.get("OperationEndTime"))
+    return (str(state.get("Operation")), str(state.get("SnapshotId")), *map(str, times))
+
+
+def read_verdict(context: OperationContext, instance_id: str, state: InstancePatchStateTypeDef) -> Scan:
+    """What a state says, with the names of what is missing as far as Patch Manager names it in ROWS_LAG_SECONDS."""
+    counts = {"Missing": state["MissingCount"], "Failed": state.get("FailedCount", 0)}
+    named = _names(context, instance_id, counts) if any(counts.values()) else {}
+    missing, failed = named.get("Missing", ()), named.get("Failed", ())
+    found = Scan(
+        missing=tuple(missing),
+        failed=tuple(failed),
+        pending_reboot=state.get("InstalledPendingRebootCount", 0),
+        available_not_approved=state.get("AvailableSecurityUpdateCount", 0),
+        verified_at=context.clock.now(),
+        unnamed=sum(counts.values()) - len(missing) - len(failed),
+    )
+    context.update_facts(
+        missing=sorted({*missing, *failed}),
+        verified_at=iso(found.verified_at),
+        available_not_approved=found.available_not_approved,
+        remarks=list(_remarks(state)) if found.compliant else [],
+    )
+    return found
+
+
+def _names(context: OperationContext, instance_id: str, counts: dict[str, int]) -> dict[str, list[str]]:
+    """The KBs by state, once the rows are as many as the counts; rows that are too many are of an earlier operation."""
+    seen: dict[str, list[str]] = {}
+
+    def fit() -> bool | None:
+        seen.clear()
+        for row in missing_patches(context.aws, instance_id):
+            seen.setdefault(row["State"], []).append(row["KBId"])
+        return True if all(len(seen.get(state, ())) == count for state, count in counts.items()) else None
+
+    context.wait(fit, context.clock.now() + ROWS_LAG_SECONDS, 10.0)
+    return {state: sorted(kbs) for state, kbs in seen.items() if len(kbs) <= counts.get(state, 0)}
+
+
+def _remarks(state: InstancePatchStateTypeDef) -> Sequence[str]:
+    """Why Patch Manager calls a node non-compliant although nothing is missing: no installation changes that."""
+    counts = {
+        "rejected by the baseline, but installed": state.get("InstalledRejectedCount", 0),
+        "not compliant with severity Critical": state.get("CriticalNonCompliantCount", 0),
+        "not compliant with classification Security": state.get("SecurityNonCompliantCount", 0),
+        "not compliant for other reasons": state.get("OtherNonCompliantCount", 0),
+    }
+    told = [f"{count} {words}" for words, count in counts.items() if count]
+    return [f"Patch Manager calls it non-compliant: updates that are {', '.join(told)}."] if told else []
