@@ -5,7 +5,8 @@
 """The only place that waits or knows the time.
 
 ``PATCHFLEET_CLOCK="SCALE,EPOCH,REAL_EPOCH"`` lets the emulated account run faster than the world: at the real time
-REAL_EPOCH it is EPOCH, and SCALE seconds pass in a real one. Without it the clock is the system's.
+REAL_EPOCH it is EPOCH, and SCALE seconds pass in a real one. Without it the clock is the system's. It is refused in a run
+against real AWS, where leases and timeouts would run too fast.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ import os
 import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from .errors import InvalidOption
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 T = TypeVar("T")
 
@@ -52,12 +58,18 @@ def system_clock() -> Clock:
     """The clock that the environment asks for.
 
     Raises:
-        ValueError: PATCHFLEET_CLOCK is not three numbers.
+        InvalidOption: PATCHFLEET_CLOCK is not three numbers, or AWS_ENDPOINT_URL does not lead to this machine.
     """
     setting = os.environ.get("PATCHFLEET_CLOCK")
     if not setting:
         return SystemClock()
-    scale, epoch, real_epoch = (float(part) for part in setting.split(","))
+    if urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname not in LOOPBACK:
+        right = "Unset it: it makes time run faster, and only an emulated account on this machine (AWS_ENDPOINT_URL) may use it."
+        raise InvalidOption("PATCHFLEET_CLOCK", setting, right)
+    try:
+        scale, epoch, real_epoch = (float(part) for part in setting.split(","))
+    except ValueError:
+        raise InvalidOption("PATCHFLEET_CLOCK", setting, "It must be three numbers: SCALE,EPOCH,REAL_EPOCH.") from None
     return SystemClock(scale, epoch, real_epoch)
 
 

@@ -204,6 +204,7 @@ def test_check_mode_reaches_the_step(printed: list[str]) -> None:
 
 
 def test_a_line_of_progress_has_the_clocks_time_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
     monkeypatch.setenv("PATCHFLEET_CLOCK", f"0.000001,{START + 845},0")
     assert progress_line("dev-01", "ready", "the agent answered").startswith("  22:")
     assert progress_line("dev-01", None, "").endswith("dev-01")

@@ -15,6 +15,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock imp
     system_clock,
     wait_for,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption
 
 from .fakes import START, VirtualClock
 
@@ -36,6 +37,7 @@ def test_the_clock_is_the_systems_own_without_a_setting(monkeypatch: pytest.Monk
 
 
 def test_a_scaled_clock_runs_faster_and_waits_shorter(monkeypatch: pytest.MonkeyPatch, slept: list[float]) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
     monkeypatch.setenv("PATCHFLEET_CLOCK", f"60,{START},990")
     clock = system_clock()
     clock.sleep(120)
@@ -50,8 +52,19 @@ def test_a_pause_below_zero_is_none(slept: list[float]) -> None:
 
 
 def test_a_clock_setting_that_is_not_three_numbers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
     monkeypatch.setenv("PATCHFLEET_CLOCK", "60,1")
-    with pytest.raises(ValueError, match="unpack"):
+    with pytest.raises(InvalidOption, match=r"PATCHFLEET_CLOCK: '60,1' is not valid\. It must be three numbers"):
+        system_clock()
+
+
+@pytest.mark.parametrize("endpoint", [None, "", "https://ec2.eu-central-1.amazonaws.com", "https://vpce-1.example.com"])
+def test_a_clock_setting_is_refused_against_real_aws(monkeypatch: pytest.MonkeyPatch, endpoint: str | None) -> None:
+    monkeypatch.setenv("PATCHFLEET_CLOCK", f"60,{START},990")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    if endpoint is not None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(InvalidOption, match="Unset it"):
         system_clock()
 
 
