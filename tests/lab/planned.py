@@ -15,9 +15,6 @@ from lab.schema import Problem
 
 ACCOUNT = frozenset(
     {
-        "target_tags",
-        "partition",
-        "scp",
         "accounts",
         "alarms",
     }

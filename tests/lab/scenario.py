@@ -9,6 +9,7 @@ schema (``schema.py``), then what a schema cannot express (``scenario_checks.py`
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -61,6 +62,9 @@ class Account:
     deny: tuple[str, ...] = ()
     controller_clock_seconds: float = 0
     stale_reads: float = 0
+    target_tags: tuple[tuple[str, str], ...] = (("PatchGroup", "Windows"),)
+    partition: str = "aws"
+    scp: tuple[str, ...] = ()  # each a statement, as JSON
 
 
 @dataclass(frozen=True)
@@ -252,7 +256,7 @@ def load(path: Path) -> Scenario:
     problems = schema_problems(document) or planned_problems(document) or document_problems(document)
     if problems:
         raise ScenarioError(path, problems)
-    account = Account(**{**document.get("account", {}), "deny": tuple(document.get("account", {}).get("deny", ()))})
+    account = _account(document.get("account", {}))
     return Scenario(
         path=path,
         name=document["name"],
@@ -279,6 +283,17 @@ def _read(path: Path) -> Any:
         raise ScenarioError(path, [("", "is not UTF-8 text")]) from error
     except yaml.YAMLError as error:
         raise ScenarioError(path, [("", f"is not YAML: {' '.join(str(error).split())}")]) from error
+
+
+def _account(keys: dict[str, Any]) -> Account:
+    values = {
+        **keys,
+        "deny": tuple(keys.get("deny", ())),
+        "scp": tuple(json.dumps(statement) for statement in keys.get("scp", ())),
+    }
+    if "target_tags" in keys:
+        values["target_tags"] = tuple(tuple(text.split("=", 1)) for text in keys["target_tags"])
+    return Account(**values)
 
 
 def _hosts(document: dict[str, Any], account: Account) -> list[HostSpec]:

@@ -25,6 +25,7 @@ from lab.aws import (
     tags,
     windows,
 )
+from lab.aws.arns import Arns
 from lab.aws.automation import Execution
 from lab.aws.cloudformation import changes, stacks
 from lab.aws.errors import AwsError, not_implemented
@@ -73,7 +74,8 @@ class Account:
     def __init__(self, world: World, trace: Trace, logs: LogSink, is_recorded: Callable[[str], bool]) -> None:
         self.world = world
         self.trace = trace
-        self.stacks = stacks.Stacks()
+        self.arns = Arns(partition=world.scenario.account.partition)
+        self.stacks = stacks.Stacks(self.arns)
         self.roles = roles.Roles(self.stacks)
         self.gate = Gate(world, world.scenario.account, self.roles.statements_of)
         self.faults = Faults(world)

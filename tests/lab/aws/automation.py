@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from moto.core.utils import get_service_model
 
 from lab.aws.errors import AwsError, not_implemented
-from lab.aws.request import ACCOUNT_ID, Request
+from lab.aws.request import Request
 from lab.sim import Steps
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def describe_runbook(request: Request, name: str) -> dict[str, Any]:
     content = runbook(request, name)
     return {
         "Name": name,
-        "Owner": ACCOUNT_ID,
+        "Owner": request.arns.account_id,
         "Status": "Active",
         "DocumentVersion": "1",
         "DocumentType": "Automation",

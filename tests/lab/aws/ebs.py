@@ -13,7 +13,7 @@ from lab.aws.ec2_describe import find_instance, instances_in
 from lab.aws.ec2_power import check_dry_run
 from lab.aws.errors import AwsError, invalid_value
 from lab.aws.filters import Getter, select
-from lab.aws.request import ACCOUNT_ID, Operation, Request, Result, page
+from lab.aws.request import Operation, Request, Result, page
 from lab.aws.rights import key_arn
 from lab.lagged import Lagged
 from lab.volume import PROGRESS, EbsVolume, Modification
@@ -74,11 +74,12 @@ def describe_volumes(request: Request) -> Result:
     pairs = _find(request, ids) if ids else _volumes(request)
     pairs = select(pairs, request.params.get("Filters", []), getters, lambda pair: pair[1].tags.seen(now))
     shown, next_token = page(request, pairs, MAX_RESULTS)
-    return {"Volumes": [_volume(now, *pair) for pair in shown], **next_token}
+    return {"Volumes": [_volume(request, *pair) for pair in shown], **next_token}
 
 
-def _volume(now: float, host: Host, volume: EbsVolume) -> dict[str, Any]:
-    key = {"KmsKeyId": key_arn(host.spec.region)}
+def _volume(request: Request, host: Host, volume: EbsVolume) -> dict[str, Any]:
+    now = request.seen_at
+    key = {"KmsKeyId": key_arn(request.arns, host.spec.region)}
     return {
         "VolumeId": volume.id,
         "Size": volume.sizes.seen(now),
@@ -228,7 +229,7 @@ def _snapshot(request: Request, snapshot: Snapshot) -> dict[str, Any]:
         "StartTime": snapshot.started_at,
         "State": state,
         "Progress": "100%" if state == "completed" else "0%",
-        "OwnerId": ACCOUNT_ID,
+        "OwnerId": request.arns.account_id,
         "Encrypted": False,
         "Tags": [{"Key": key, "Value": value} for key, value in snapshot.tags.seen(request.seen_at).items()],
     }

@@ -10,7 +10,7 @@ from typing import Any
 from lab.aws.errors import AwsError, invalid_value
 from lab.aws.filters import Getter, select
 from lab.aws.instance_types import size_of, usual_types
-from lab.aws.request import ACCOUNT_ID, Operation, Request, Result, page
+from lab.aws.request import Operation, Request, Result, page
 from lab.instance import STATE_CODES
 from lab.world import Host
 
@@ -18,7 +18,6 @@ from lab.world import Host
 TERMINATED_VISIBLE_SECONDS = 3600.0
 MAX_RESULTS = 1000
 VPC_ID = "vpc-0a1b2c3d4e5f60718"
-USUAL_REGIONS = ("eu-central-1", "eu-north-1", "eu-west-1", "us-east-1", "us-east-2", "us-west-2")
 
 
 def instances_in(request: Request) -> list[Host]:
@@ -74,7 +73,7 @@ def _getters(request: Request) -> dict[str, Getter[Host]]:
         "instance-state-name": lambda host: [_state_seen(request, host)],
         "instance-type": lambda host: [host.spec.type],
         "operator.managed": lambda host: [str(host.spec.managed_by_service).lower()],
-        "owner-id": lambda host: [ACCOUNT_ID],
+        "owner-id": lambda host: [request.arns.account_id],
         "platform": lambda host: ["windows"] if host.spec.platform == "windows" else [],
         "platform-details": lambda host: [_platform_details(host)],
         "private-ip-address": lambda host: [_address(host)],
@@ -118,7 +117,7 @@ def _reservations(request: Request, hosts: list[Host]) -> list[dict[str, Any]]:
     for host in hosts:
         by_id.setdefault(host.reservation_id, []).append(describe(request, host))
     return [
-        {"ReservationId": identifier, "OwnerId": ACCOUNT_ID, "Groups": [], "Instances": instances}
+        {"ReservationId": identifier, "OwnerId": request.arns.account_id, "Groups": [], "Instances": instances}
         for identifier, instances in by_id.items()
     ]
 
@@ -137,8 +136,7 @@ def describe(request: Request, host: Host) -> dict[str, Any]:
     if spec.spot:
         optional |= {"InstanceLifecycle": "spot", "SpotInstanceRequestId": "sir-" + (host.id or "")[2:10]}
     if host.profile:
-        arn = f"arn:aws:iam::{ACCOUNT_ID}:instance-profile/{host.profile}"
-        optional["IamInstanceProfile"] = {"Arn": arn, "Id": "AIPA" + "LAB" * 5}
+        optional["IamInstanceProfile"] = {"Arn": request.arns.profile(host.profile), "Id": "AIPA" + "LAB" * 5}
     if spec.managed_by_service:
         optional["Operator"] = {"Managed": True, "Principal": "eks.amazonaws.com"}
     return {
@@ -263,7 +261,7 @@ def _instance_type(name: str) -> dict[str, Any]:
 
 def describe_regions(request: Request) -> Result:
     used = {request.world.scenario.account.region, *(host.spec.region for host in request.world.hosts.values())}
-    names = sorted(used | set(USUAL_REGIONS))
+    names = sorted(used | set(request.arns.usual_regions))
     wanted = request.params.get("RegionNames") or names
     unknown = [name for name in wanted if name not in names]
     if unknown:
@@ -272,7 +270,7 @@ def describe_regions(request: Request) -> Result:
         "Regions": [
             {
                 "RegionName": name,
-                "Endpoint": f"ec2.{name}.amazonaws.com",
+                "Endpoint": f"ec2.{name}.{request.arns.url_suffix}",
                 "OptInStatus": "opt-in-not-required",
             }
             for name in wanted

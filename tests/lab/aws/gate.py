@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lab.aws.errors import AwsError, expired, throttled, unknown_key
-from lab.aws.policy import Need, Statement, deciding
-from lab.aws.request import Request, caller_arn
+from lab.aws.policy import Need, Statement, deciding, denying, missing_keys, statements_of
+from lab.aws.request import Request
 from lab.aws.rights import needs_of
 from lab.scenario import Account
 from lab.world import Host, World
@@ -71,18 +71,30 @@ def _buckets_of(request: Request) -> list[tuple[str, int]]:
     return [("ec2:other", 1)]
 
 
+@dataclass(frozen=True)
+class Decision:
+    """Of a simulation. ``missing`` are the condition keys that it would have needed."""
+
+    decision: str
+    allowed_by_organizations: bool
+    missing: list[str]
+
+
 class Gate:
     """Lets a call through or raises the AwsError that the client gets instead."""
 
-    def __init__(self, world: World, account: Account, statements_of: Callable[[str], list[Statement]]) -> None:
-        """``statements_of`` gives the policies of a role."""
+    def __init__(self, world: World, account: Account, policies_of: Callable[[str], list[Statement]]) -> None:
+        """``policies_of`` gives the statements of a role."""
         self._world = world
-        self._statements_of = statements_of
+        self._policies_of = policies_of
         self._statements: dict[str, list[Statement]] = {}
         self._roles: dict[str, str | None] = {}
         self._account = account
         self._keys: dict[str, bool] = {}  # access key -> still valid
         self._buckets: dict[tuple[str, str], Bucket] = {}
+        self._guardrails = [
+            statement for text in account.scp for statement in statements_of(f'{{"Statement": {text}}}')
+        ]
         self._seen: Counter[str] = Counter()
         self.used: set[tuple[str, str, str]] = set()  # rights by which calls were allowed: role, Sid, action
 
@@ -143,34 +155,57 @@ class Gate:
     def is_denied(self, action: str) -> bool:
         return any(fnmatch.fnmatchcase(action.lower(), denied.lower()) for denied in self._account.deny)
 
-    def allows(self, role: str | None, need: Need) -> bool:
-        """Whether the scenario does not deny it and, for a role, its policies allow it."""
-        return not self.is_denied(need.action) and (role is None or self._deciding(role, need) is not None)
+    def decide(self, role: str, need: Need) -> Decision:
+        """What a simulation says of a role: with the context that it was given, and no other."""
+        statements = [*self._policies(role), *self._guardrails]
+        denied = any(not statement.allows and statement.applies(need) for statement in statements)
+        allowed = not self.is_denied(need.action) and deciding(statements, need) is not None
+        return Decision(
+            "explicitDeny" if denied else "allowed" if allowed else "implicitDeny",
+            allowed_by_organizations=denying(self._guardrails, need) is None,
+            missing=missing_keys(statements, need),
+        )
 
-    def _deciding(self, role: str, need: Need) -> Statement | None:
+    def _policies(self, role: str) -> list[Statement]:
         if role not in self._statements:
-            self._statements[role] = self._statements_of(role)
-        return deciding(self._statements[role], need)
+            self._statements[role] = self._policies_of(role)
+        return self._statements[role]
 
     def _check_rights(self, request: Request, hosts: list[Host]) -> None:
         for need in needs_of(request, hosts):
-            statement = None if request.role is None else self._deciding(request.role, need)
-            if self.is_denied(need.action) or (request.role is not None and statement is None):
-                raise self._refusal(request, need)
-            if request.role is not None and statement is not None:
-                self.used.add((request.role, statement.sid, need.action))
+            why = self._why_not(request.role, need)
+            if why:
+                raise _refusal(request, need, why)
 
-    @staticmethod
-    def _refusal(request: Request, need: Need) -> AwsError:
-        text = (
-            f"User: {caller_arn(request.role)} is not authorized to perform: {need.action} on resource: "
-            f"{need.resource} because no identity-based policy allows the {need.action} action"
+    def _why_not(self, role: str | None, need: Need) -> str:
+        """Why a call may not be made, in AWS's words; empty when it may. A right that is used is noted."""
+        if denying(self._guardrails, need):
+            return "with an explicit deny in a service control policy"
+        nothing = f"because no identity-based policy allows the {need.action} action"
+        if self.is_denied(need.action):
+            return nothing
+        if role is None:
+            return ""
+        policies = self._policies(role)
+        if denying(policies, need):
+            return "with an explicit deny in an identity-based policy"
+        statement = deciding(policies, need)
+        if statement is None:
+            return nothing
+        self.used.add((role, statement.sid, need.action))
+        return ""
+
+
+def _refusal(request: Request, need: Need, why: str) -> AwsError:
+    text = (
+        f"User: {request.arns.caller(request.role)} is not authorized to perform: {need.action} on resource: "
+        f"{need.resource} {why}"
+    )
+    if request.service == "ec2":
+        encoded = base64.urlsafe_b64encode(f"{need.action} denied".encode()).decode()
+        return AwsError(
+            "UnauthorizedOperation",
+            f"You are not authorized to perform this operation. {text}. "
+            f"Encoded authorization failure message: {encoded}",
         )
-        if request.service == "ec2":
-            encoded = base64.urlsafe_b64encode(f"{need.action} denied".encode()).decode()
-            return AwsError(
-                "UnauthorizedOperation",
-                f"You are not authorized to perform this operation. {text}. "
-                f"Encoded authorization failure message: {encoded}",
-            )
-        return AwsError("AccessDenied" if request.service in ("sts", "iam") else "AccessDeniedException", text)
+    return AwsError("AccessDenied" if request.service in ("sts", "iam") else "AccessDeniedException", text)

@@ -6,37 +6,58 @@
 from __future__ import annotations
 
 from lab.aws.errors import AwsError
+from lab.aws.gate import Decision
 from lab.aws.policy import Need
-from lab.aws.request import ACCOUNT_ID, Operation, Request, Result, caller_arn
+from lab.aws.request import Operation, Request, Result
 
 STANDARD_VCPUS = "L-1216C47A"
 
 
 def get_caller_identity(request: Request) -> Result:
-    return {"UserId": "AROALABLABLABLABLABLA:lab", "Account": ACCOUNT_ID, "Arn": caller_arn(request.role)}
+    return {
+        "UserId": "AROALABLABLABLABLABLA:lab",
+        "Account": request.arns.account_id,
+        "Arn": request.arns.caller(request.role),
+    }
 
 
 def simulate_principal_policy(request: Request) -> Result:
-    """Each action with each resource, by the role's policies and what the scenario's account denies."""
+    """Each action with each resource, by the role's policies, the guardrails and what the scenario's account denies."""
     params = request.params
     source, gate = params["PolicySourceArn"], request.account.gate
     role = source.rpartition(":role/")[2]
-    if source != f"arn:aws:iam::{ACCOUNT_ID}:role/{role}" or not request.account.roles.exists(role):
+    if source != request.arns.role(role) or not request.account.roles.exists(role):
         raise AwsError("NoSuchEntity", f"The entity {source} cannot be found.")
     context = {entry["ContextKeyName"]: entry["ContextKeyValues"][0] for entry in params.get("ContextEntries") or []}
+    resources = params.get("ResourceArns")
     return {
         "EvaluationResults": [
-            {
-                "EvalActionName": action,
-                "EvalResourceName": resource,
-                "EvalDecision": "allowed" if gate.allows(role, Need(action, resource, context)) else "implicitDeny",
-                "MatchedStatements": [],
-                "MissingContextValues": [],
-            }
+            _evaluation(
+                gate.decide(role, Need(action, resource, context)), action, resource, of_resource=bool(resources)
+            )
             for action in params["ActionNames"]
-            for resource in params.get("ResourceArns") or ["*"]
+            for resource in resources or ["*"]
         ],
         "IsTruncated": False,
+    }
+
+
+def _evaluation(decision: Decision, action: str, resource: str, of_resource: bool) -> Result:
+    """Where resources were named, what is missing stands with them alone (API reference, EvaluationResult)."""
+    of_one = {
+        "EvalResourceName": resource,
+        "EvalResourceDecision": decision.decision,
+        "MatchedStatements": [],
+        "MissingContextValues": decision.missing,
+    }
+    return {
+        "EvalActionName": action,
+        "EvalResourceName": resource,
+        "EvalDecision": decision.decision,
+        "MatchedStatements": [],
+        "MissingContextValues": [] if of_resource else decision.missing,
+        "OrganizationsDecisionDetail": {"AllowedByOrganizations": decision.allowed_by_organizations},
+        **({"ResourceSpecificResults": [of_one]} if of_resource else {}),
     }
 
 
@@ -64,7 +85,7 @@ def get_service_quota(request: Request) -> Result:
         "Quota": {
             "ServiceCode": "ec2",
             "ServiceName": "Amazon Elastic Compute Cloud (Amazon EC2)",
-            "QuotaArn": f"arn:aws:servicequotas:{request.region}:{ACCOUNT_ID}:ec2/{code}",
+            "QuotaArn": request.arns.of("servicequotas", request.region, f"ec2/{code}"),
             "QuotaCode": code,
             "QuotaName": "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances",
             "Value": float(request.world.scenario.account.vcpu_quota),

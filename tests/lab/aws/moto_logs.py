@@ -9,7 +9,7 @@ from datetime import datetime
 
 from moto.logs.models import LogsBackend, logs_backends
 
-from lab.aws.request import ACCOUNT_ID
+from lab.aws.arns import ACCOUNT_ID
 
 LONGEST_MESSAGE = 200_000
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from lab.aws.request import ACCOUNT_ID
+from lab.aws.arns import ACCOUNT_ID
 from lab.scenario import Scenario
 
 USUAL_TABLE = "PatchFleet-ledger"

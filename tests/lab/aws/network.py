@@ -13,7 +13,7 @@ from typing import Any
 from lab.aws.ec2_describe import VPC_ID
 from lab.aws.errors import AwsError
 from lab.aws.filters import Getter, select
-from lab.aws.request import ACCOUNT_ID, Operation, Request, Result, page
+from lab.aws.request import Operation, Request, Result, page
 
 MAX_RESULTS = 100
 TABLE_ID = "rtb-0a1b2c3d4e5f60718"
@@ -40,13 +40,13 @@ class Network:
             },
         ]
 
-    def table(self) -> dict[str, Any]:
+    def table(self, owner: str) -> dict[str, Any]:
         """The VPC's main table, which all subnets use."""
         main = {"Main": True, "RouteTableId": TABLE_ID, "AssociationState": {"State": "associated"}}
         return {
             "RouteTableId": TABLE_ID,
             "VpcId": VPC_ID,
-            "OwnerId": ACCOUNT_ID,
+            "OwnerId": owner,
             "Associations": [main],
             "PropagatingVgws": [],
             "Tags": [],
@@ -59,7 +59,9 @@ def _network(request: Request) -> Network:
 
 
 def describe_route_tables(request: Request) -> Result:
-    tables = select([_network(request).table()], request.params.get("Filters", []), IN_VPC, lambda _row: {})
+    tables = select(
+        [_network(request).table(request.arns.account_id)], request.params.get("Filters", []), IN_VPC, lambda _row: {}
+    )
     shown, next_token = page(request, tables, MAX_RESULTS)
     return {"RouteTables": shown, **next_token}
 

@@ -9,10 +9,12 @@ Source: IAM user guide, "Policy evaluation logic" and "Condition operators". An 
 from __future__ import annotations
 
 import fnmatch
+import ipaddress
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +26,10 @@ class Need:
     action: str
     resource: str
     context: Mapping[str, str]
+
+    def value(self, key: str) -> str | None:
+        """Of a condition key; None where the call does not carry it."""
+        return next((value for name, value in self.context.items() if name.lower() == key.lower()), None)
 
 
 def _strings(value: Any) -> list[str]:
@@ -40,69 +46,126 @@ def _like(wanted: str, found: str) -> bool:
     return bool(_pattern(wanted).match(found))
 
 
-OPERATORS: dict[str, Callable[[str, str], bool]] = {
+def _in_network(wanted: str, found: str) -> bool:
+    return ipaddress.ip_address(found) in ipaddress.ip_network(wanted, strict=False)
+
+
+def _before(wanted: str, found: str) -> bool:
+    return datetime.fromisoformat(found) < datetime.fromisoformat(wanted)
+
+
+Test = Callable[[str, str], bool]
+OPERATORS: dict[str, Test] = {
     "StringEquals": lambda wanted, found: wanted == found,
+    "StringEqualsIgnoreCase": lambda wanted, found: wanted.lower() == found.lower(),
     "StringLike": _like,
     "ArnLike": _like,
     "ArnEquals": _like,
     "Bool": lambda wanted, found: wanted.lower() == found.lower(),
+    "IpAddress": _in_network,
+    "NumericEquals": lambda wanted, found: float(wanted) == float(found),
+    "NumericLessThan": lambda wanted, found: float(found) < float(wanted),
+    "NumericGreaterThan": lambda wanted, found: float(found) > float(wanted),
+    "DateLessThan": _before,
+    "DateGreaterThan": lambda wanted, found: _before(found, wanted),
 }
+NEGATED = {
+    "StringNotEquals": "StringEquals",
+    "StringNotEqualsIgnoreCase": "StringEqualsIgnoreCase",
+    "StringNotLike": "StringLike",
+    "ArnNotLike": "ArnLike",
+    "ArnNotEquals": "ArnEquals",
+    "NotIpAddress": "IpAddress",
+    "NumericNotEquals": "NumericEquals",
+}
+"""These hold for a key that the call does not carry."""
 
-FOR_ALL_VALUES = {"ForAllValues:StringEquals": "StringEquals"}
-"""For keys with several values, such as aws:TagKeys, which are joined by commas here."""
+FOR_ALL, FOR_ANY, IF_EXISTS = "ForAllValues:", "ForAnyValue:", "IfExists"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One operator with one key. A key with several values, such as aws:TagKeys, has them joined by commas."""
+
+    operator: str
+    key: str
+    wanted: tuple[str, ...]
+
+    @property
+    def _test(self) -> tuple[str, bool]:
+        """The plain operator, and whether it is negated."""
+        name = self.operator.removeprefix(FOR_ALL).removeprefix(FOR_ANY).removesuffix(IF_EXISTS)
+        return NEGATED.get(name, name), name in NEGATED
+
+    def check(self) -> None:
+        """Raises KeyError for an operator that the lab does not know."""
+        if self.operator != "Null":
+            OPERATORS[self._test[0]]
+
+    def holds(self, need: Need) -> bool:
+        found = need.value(self.key)
+        if self.operator == "Null":
+            return (found is None) == (self.wanted[0].lower() == "true")
+        negated = self._test[1]
+        if found is None:
+            return negated or self.operator.endswith(IF_EXISTS) or self.operator.startswith(FOR_ALL)
+        if self.operator.startswith(FOR_ALL):
+            return all(self._matches(one) for one in found.split(","))
+        if self.operator.startswith(FOR_ANY):
+            return any(self._matches(one) for one in found.split(","))
+        return self._matches(found)
+
+    def _matches(self, found: str) -> bool:
+        name, negated = self._test
+        return any(OPERATORS[name](wanted, found) for wanted in self.wanted) != negated
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of a policy."""
+    """One statement of a policy. ``but_actions`` and ``but_resources`` are NotAction and NotResource."""
 
     sid: str
     allows: bool
     actions: tuple[str, ...]
     resources: tuple[str, ...]
-    conditions: tuple[tuple[str, str, tuple[str, ...]], ...]
+    conditions: tuple[Condition, ...]
+    but_actions: bool = False
+    but_resources: bool = False
+
+    def concerns(self, need: Need) -> bool:
+        """Whether action and resource are its, whatever its conditions say."""
+        action = any(_like(pattern.lower(), need.action.lower()) for pattern in self.actions)
+        resource = any(_like(pattern, need.resource) for pattern in self.resources)
+        return action != self.but_actions and resource != self.but_resources
 
     def applies(self, need: Need) -> bool:
-        return (
-            any(_like(pattern.lower(), need.action.lower()) for pattern in self.actions)
-            and any(_like(pattern, need.resource) for pattern in self.resources)
-            and all(self._holds(need, *condition) for condition in self.conditions)
-        )
-
-    @staticmethod
-    def _holds(need: Need, operator: str, key: str, wanted: tuple[str, ...]) -> bool:
-        """A key that the call does not carry matches nothing, but for ``Null`` and ``ForAllValues``, which say so."""
-        found = next((value for name, value in need.context.items() if name.lower() == key.lower()), None)
-        if operator == "Null":
-            return (found is None) == (wanted[0].lower() == "true")
-        if operator in FOR_ALL_VALUES:
-            each = OPERATORS[FOR_ALL_VALUES[operator]]
-            return found is None or all(any(each(value, one) for value in wanted) for one in found.split(","))
-        return found is not None and any(OPERATORS[operator](value, found) for value in wanted)
+        return self.concerns(need) and all(condition.holds(need) for condition in self.conditions)
 
 
 def statements_of(document: dict[str, Any] | str) -> list[Statement]:
     """The statements of a policy document; KeyError for a condition operator that the lab does not know."""
     policy = json.loads(document) if isinstance(document, str) else document
-    found = []
-    for raw in policy["Statement"]:
-        conditions = [
-            (operator, key, tuple(_strings(value)))
-            for operator, keys in raw.get("Condition", {}).items()
-            for key, value in keys.items()
-        ]
-        for operator, _key, _wanted in conditions:
-            OPERATORS[FOR_ALL_VALUES.get(operator, "Bool" if operator == "Null" else operator)]
-        found.append(
-            Statement(
-                sid=raw.get("Sid", ""),
-                allows=raw["Effect"] == "Allow",
-                actions=tuple(_strings(raw["Action"])),
-                resources=tuple(_strings(raw.get("Resource", "*"))),
-                conditions=tuple(conditions),
-            )
-        )
-    return found
+    raws = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
+    return [_statement(raw) for raw in raws]
+
+
+def _statement(raw: dict[str, Any]) -> Statement:
+    conditions = [
+        Condition(operator, key, tuple(_strings(value)))
+        for operator, keys in raw.get("Condition", {}).items()
+        for key, value in keys.items()
+    ]
+    for condition in conditions:
+        condition.check()
+    return Statement(
+        sid=raw.get("Sid", ""),
+        allows=raw["Effect"] == "Allow",
+        actions=tuple(_strings(raw["NotAction"] if "NotAction" in raw else raw["Action"])),
+        resources=tuple(_strings(raw["NotResource"] if "NotResource" in raw else raw.get("Resource", "*"))),
+        conditions=tuple(conditions),
+        but_actions="NotAction" in raw,
+        but_resources="NotResource" in raw,
+    )
 
 
 def deciding(statements: Iterable[Statement], need: Need) -> Statement | None:
@@ -111,3 +174,16 @@ def deciding(statements: Iterable[Statement], need: Need) -> Statement | None:
     if any(not statement.allows for statement in applying):
         return None
     return applying[0] if applying else None
+
+
+def denying(statements: Iterable[Statement], need: Need) -> Statement | None:
+    """The statement that denies it explicitly."""
+    return next((it for it in statements if not it.allows and it.applies(need)), None)
+
+
+def missing_keys(statements: Iterable[Statement], need: Need) -> list[str]:
+    """The condition keys that statements about this action and resource ask for, and that the context lacks."""
+    asked = {
+        condition.key for statement in statements if statement.concerns(need) for condition in statement.conditions
+    }
+    return sorted(key for key in asked if need.value(key) is None)

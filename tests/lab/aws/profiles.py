@@ -16,7 +16,6 @@ from lab.aws.ec2_power import check_dry_run
 from lab.aws.errors import AwsError, invalid_value
 from lab.aws.filters import Getter, select
 from lab.aws.request import Operation, Request, Result, page
-from lab.aws.roles import profile_arn
 from lab.world import Host
 
 MAX_RESULTS = 1000
@@ -26,11 +25,11 @@ def _association_id(host: Host) -> str:
     return (host.id or "").replace("i-", "iip-assoc-")
 
 
-def _association(host: Host, state: str) -> dict[str, Any]:
+def _association(request: Request, host: Host, state: str) -> dict[str, Any]:
     return {
         "AssociationId": _association_id(host),
         "InstanceId": host.id,
-        "IamInstanceProfile": {"Arn": profile_arn(host.profile or ""), "Id": "AIPA" + "LAB" * 5},
+        "IamInstanceProfile": {"Arn": request.arns.profile(host.profile or ""), "Id": "AIPA" + "LAB" * 5},
         "State": state,
     }
 
@@ -47,7 +46,7 @@ def associate(request: Request) -> Result:
         raise AwsError("IncorrectState", f"There is an existing association for instance {host.id}")
     check_dry_run(request)
     host.take_profile(name)
-    return {"IamInstanceProfileAssociation": _association(host, "associating")}
+    return {"IamInstanceProfileAssociation": _association(request, host, "associating")}
 
 
 def describe(request: Request) -> Result:
@@ -58,7 +57,10 @@ def describe(request: Request) -> Result:
     hosts = [host for host in instances_in(request) if host.profile]
     hosts = select(hosts, request.params.get("Filters", []), getters, lambda _host: {})
     shown, next_token = page(request, hosts, MAX_RESULTS)
-    return {"IamInstanceProfileAssociations": [_association(host, "associated") for host in shown], **next_token}
+    return {
+        "IamInstanceProfileAssociations": [_association(request, host, "associated") for host in shown],
+        **next_token,
+    }
 
 
 def disassociate(request: Request) -> Result:
@@ -66,7 +68,7 @@ def disassociate(request: Request) -> Result:
     host = next((host for host in instances_in(request) if host.profile and _association_id(host) == wanted), None)
     if host is None:
         raise AwsError("InvalidAssociationID.NotFound", f"An invalid association-id of '{wanted}' was given")
-    gone = _association(host, "disassociating")
+    gone = _association(request, host, "disassociating")
     host.take_profile(None)
     if request.account.management_roles.get(request.region):
         host.agent.gets_role()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lab.aws.arns import Arns
 from lab.aws.errors import AwsError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from lab.sim import Simulation
     from lab.world import World
 
-ACCOUNT_ID = "123456789012"
 OTHER = "other"
 
 Item = TypeVar("Item")
@@ -61,6 +61,10 @@ class Request:
         return self.account.replicas.seen_at(self)
 
     @property
+    def arns(self) -> Arns:
+        return self.account.arns
+
+    @property
     def world(self) -> World:
         return self.account.world
 
@@ -70,13 +74,6 @@ class Request:
 
 
 Operation = Callable[[Request], Result]
-
-
-def caller_arn(role: str | None) -> str:
-    """Of a session of the role, or of the account's administrator."""
-    if role is None:
-        return f"arn:aws:iam::{ACCOUNT_ID}:user/administrator"
-    return f"arn:aws:sts::{ACCOUNT_ID}:assumed-role/{role}/lab"
 
 
 def page(

@@ -11,22 +11,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from lab.aws.arns import Arns
 from lab.aws.automation import role_of, runbook
 from lab.aws.policy import Need
-from lab.aws.request import ACCOUNT_ID, Request
-from lab.aws.roles import profile_arn, role_arn
+from lab.aws.request import Request
 from lab.world import Host
 
 KEY_ID = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 WITHOUT_RIGHTS = frozenset({"sts:GetCallerIdentity"})
 """Everybody may ask who they are, whatever their policies say (STS API reference)."""
 
+CALLERS_ADDRESS = "127.0.0.1"
 AWS_DOCUMENTS = ("AWS-", "AWSEC2-", "AmazonCloudWatch-")
 
 
-def key_arn(region: str) -> str:
+def key_arn(arns: Arns, region: str) -> str:
     """The customer key of the lab's encrypted volumes."""
-    return f"arn:aws:kms:{region}:{ACCOUNT_ID}:key/{KEY_ID}"
+    return arns.of("kms", region, f"key/{KEY_ID}")
 
 
 Part = tuple[str, str, dict[str, str]]
@@ -38,16 +39,27 @@ def needs_of(request: Request, hosts: list[Host]) -> list[Need]:
     if request.action in WITHOUT_RIGHTS:
         return []
     parts = NEEDS.get(request.action) or NEEDS.get(request.service) or (lambda request, hosts: ())
-    found = [
-        Need(action, resource, {"aws:RequestedRegion": request.region, **context})
-        for action, resource, context in parts(request, hosts)
-    ]
-    return found or [Need(request.action, "*", {"aws:RequestedRegion": request.region})]
+    common = _of_every_call(request)
+    found = [Need(action, resource, {**common, **context}) for action, resource, context in parts(request, hosts)]
+    return found or [Need(request.action, "*", common)]
+
+
+def _of_every_call(request: Request) -> dict[str, str]:
+    """The global condition keys that the lab knows. Sessions of a role carry no sign of a second factor."""
+    return {
+        "aws:CurrentTime": request.sim.time.isoformat(),
+        "aws:PrincipalAccount": request.arns.account_id,
+        "aws:PrincipalArn": request.arns.role(request.role) if request.role else request.arns.caller(None),
+        "aws:RequestedRegion": request.region,
+        "aws:SecureTransport": "true",
+        "aws:SourceIp": CALLERS_ADDRESS,
+        "aws:ViaAWSService": "false",
+    }
 
 
 def _on_hosts(request: Request, hosts: list[Host]) -> Iterator[Part]:
     for host in hosts:
-        yield request.action, host_arn(host), _resource_tags(host.tags.latest)
+        yield request.action, host_arn(request.arns, host), _resource_tags(host.tags.latest)
 
 
 def _start(request: Request, hosts: list[Host]) -> Iterator[Part]:
@@ -55,15 +67,16 @@ def _start(request: Request, hosts: list[Host]) -> Iterator[Part]:
     yield from _on_hosts(request, hosts)
     for host in hosts:
         if host.spec.kms == "usable":
-            via = {"kms:ViaService": f"ec2.{request.region}.amazonaws.com", "kms:GrantIsForAWSResource": "true"}
-            yield "kms:CreateGrant", key_arn(request.region), via
+            ec2 = f"ec2.{request.region}.{request.arns.url_suffix}"
+            context = {"kms:ViaService": ec2, "kms:GrantIsForAWSResource": "true"}
+            yield "kms:CreateGrant", key_arn(request.arns, request.region), context
 
 
 def _document(request: Request, _hosts: list[Host]) -> Iterator[Part]:
     """AWS's own documents have no account (Systems Manager user guide, "Setting up Run Command")."""
     name = request.params.get("DocumentName") or request.params["Name"]
-    account = "" if name.startswith(AWS_DOCUMENTS) else ACCOUNT_ID
-    arn = name if name.startswith("arn:") else f"arn:aws:ssm:{request.region}:{account}:document/{name}"
+    make = request.arns.of_aws if name.startswith(AWS_DOCUMENTS) else request.arns.of
+    arn = name if name.startswith("arn:") else make("ssm", request.region, f"document/{name}")
     yield request.action, arn, {}
 
 
@@ -76,14 +89,14 @@ def _on_volume(request: Request, hosts: list[Host]) -> Iterator[Part]:
     volume_id = request.params["VolumeId"]
     volumes = [volume for host in hosts for volume in host.volumes if volume.id == volume_id]
     for volume in volumes:
-        arn = f"arn:aws:ec2:{request.region}:{ACCOUNT_ID}:volume/{volume_id}"
+        arn = request.arns.of("ec2", request.region, f"volume/{volume_id}")
         yield request.action, arn, _resource_tags(volume.tags.latest)
 
 
 def _snapshot(request: Request, hosts: list[Host]) -> Iterator[Part]:
     yield from _on_volume(request, hosts)
     tags = [tag for spec in request.params.get("TagSpecifications") or [] for tag in spec["Tags"]]
-    snapshot = f"arn:aws:ec2:{request.region}::snapshot/*"
+    snapshot = request.arns.of_aws("ec2", request.region, "snapshot/*")
     yield request.action, snapshot, _requested_tags(tags)
     if tags:
         yield "ec2:CreateTags", snapshot, {**_requested_tags(tags), "ec2:CreateAction": "CreateSnapshot"}
@@ -98,7 +111,7 @@ def _tagging(request: Request, hosts: list[Host]) -> Iterator[Part]:
 
 def _quota(request: Request, _hosts: list[Host]) -> Iterator[Part]:
     path = f"{request.params['ServiceCode']}/{request.params['QuotaCode']}"
-    yield request.action, f"arn:aws:servicequotas:{request.region}:{ACCOUNT_ID}:{path}", {}
+    yield request.action, request.arns.of("servicequotas", request.region, f"{path}"), {}
 
 
 def _principal(request: Request, _hosts: list[Host]) -> Iterator[Part]:
@@ -108,7 +121,7 @@ def _principal(request: Request, _hosts: list[Host]) -> Iterator[Part]:
 def _table(request: Request, _hosts: list[Host]) -> Iterator[Part]:
     """A transaction needs the rights of what is in it ("IAM and DynamoDB transactions")."""
     for kind, table in dict.fromkeys(_on_tables(request)):
-        yield f"dynamodb:{kind}", f"arn:aws:dynamodb:{request.region}:{ACCOUNT_ID}:table/{table}", {}
+        yield f"dynamodb:{kind}", request.arns.of("dynamodb", request.region, f"table/{table}"), {}
 
 
 def _on_tables(request: Request) -> Iterator[tuple[str, str]]:
@@ -123,26 +136,29 @@ def _on_tables(request: Request) -> Iterator[tuple[str, str]]:
 def _schedule(request: Request, _hosts: list[Host]) -> Iterator[Part]:
     """Whoever gives a schedule its role must be allowed to pass it on."""
     group, name = request.params.get("GroupName", "default"), request.params["Name"]
-    yield request.action, f"arn:aws:scheduler:{request.region}:{ACCOUNT_ID}:schedule/{group}/{name}", {}
+    yield request.action, request.arns.of("scheduler", request.region, f"schedule/{group}/{name}"), {}
     if "Target" in request.params:
         yield from _passed(request.params["Target"]["RoleArn"], "scheduler.amazonaws.com")
 
 
 def _schedule_group(request: Request, _hosts: list[Host]) -> Iterator[Part]:
-    yield request.action, f"arn:aws:scheduler:{request.region}:{ACCOUNT_ID}:schedule-group/{request.params['Name']}", {}
+    yield request.action, request.arns.of("scheduler", request.region, f"schedule-group/{request.params['Name']}"), {}
 
 
 def _automation(request: Request, _hosts: list[Host]) -> Iterator[Part]:
-    """Also the runbook's own role is passed on by who starts it (Systems Manager user guide, "Setting up Automation")."""
+    """The document and the execution are required; a definition was, and some policies know no other.
+
+    Also the runbook's own role is passed on by who starts it (Systems Manager user guide, "Setting up Automation").
+    """
     name = request.params["DocumentName"]
-    arn = f"arn:aws:ssm:{request.region}:{ACCOUNT_ID}:automation-definition/{name}:$DEFAULT"
-    yield request.action, arn, {}
+    for path in (f"document/{name}", f"automation-definition/{name}:$DEFAULT", f"automation-execution/{KEY_ID}"):
+        yield request.action, request.arns.of("ssm", request.region, path), {}
     given = {key: values[0] for key, values in request.params.get("Parameters", {}).items()}
     yield from _passed(role_of(runbook(request, name), given), "ssm.amazonaws.com")
 
 
 def _events(request: Request, _hosts: list[Host]) -> Iterator[Part]:
-    bus = f"arn:aws:events:{request.region}:{ACCOUNT_ID}:event-bus/default"
+    bus = request.arns.of("events", request.region, "event-bus/default")
     for entry in request.params["Entries"]:
         yield request.action, bus, {"events:source": entry["Source"], "events:detail-type": entry["DetailType"]}
 
@@ -156,18 +172,18 @@ def _passed(role: str, service: str) -> Iterator[Part]:
 
 
 def _window(request: Request, _hosts: list[Host]) -> Iterator[Part]:
-    arn = f"arn:aws:ssm:{request.region}:{ACCOUNT_ID}:maintenancewindow/{request.params['WindowId']}"
+    arn = request.arns.of("ssm", request.region, f"maintenancewindow/{request.params['WindowId']}")
     yield request.action, arn, {}
 
 
 def _calendars(request: Request, _hosts: list[Host]) -> Iterator[Part]:
     for name in request.params["CalendarNames"]:
-        own = f"arn:aws:ssm:{request.region}:{ACCOUNT_ID}:document/{name}"
+        own = request.arns.of("ssm", request.region, f"document/{name}")
         yield request.action, name if name.startswith("arn:") else own, {}
 
 
 def _setting(request: Request, _hosts: list[Host]) -> Iterator[Part]:
-    yield request.action, f"arn:aws:ssm:{request.region}:{ACCOUNT_ID}:servicesetting{request.params['SettingId']}", {}
+    yield request.action, request.arns.of("ssm", request.region, f"servicesetting{request.params['SettingId']}"), {}
 
 
 def _associate(request: Request, hosts: list[Host]) -> Iterator[Part]:
@@ -175,15 +191,15 @@ def _associate(request: Request, hosts: list[Host]) -> Iterator[Part]:
     yield from _on_hosts(request, hosts)
     role = request.account.roles.of_profile(request.params["IamInstanceProfile"].get("Name", ""))
     if role:
-        yield from _passed(role_arn(role), "ec2.amazonaws.com")
+        yield from _passed(request.arns.role(role), "ec2.amazonaws.com")
 
 
 def _profile(request: Request, _hosts: list[Host]) -> Iterator[Part]:
-    yield request.action, profile_arn(request.params["InstanceProfileName"]), {}
+    yield request.action, request.arns.profile(request.params["InstanceProfileName"]), {}
 
 
 def _role(request: Request, _hosts: list[Host]) -> Iterator[Part]:
-    yield request.action, role_arn(request.params["RoleName"]), {}
+    yield request.action, request.arns.role(request.params["RoleName"]), {}
 
 
 NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
@@ -221,10 +237,10 @@ NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
 """By action, or by service; the actions that are not here know no resource."""
 
 
-def host_arn(host: Host) -> str:
+def host_arn(arns: Arns, host: Host) -> str:
     """Of an instance or a hybrid node."""
     service, kind = ("ssm", "managed-instance") if str(host.id).startswith("mi-") else ("ec2", "instance")
-    return f"arn:aws:{service}:{host.spec.region}:{ACCOUNT_ID}:{kind}/{host.id}"
+    return arns.of(service, host.spec.region, f"{kind}/{host.id}")
 
 
 def _resource_tags(tags: dict[str, str]) -> dict[str, str]:

@@ -14,27 +14,23 @@ from typing import Any
 from lab.aws.cloudformation.stacks import Stacks
 from lab.aws.errors import AwsError
 from lab.aws.policy import Statement, statements_of
-from lab.aws.request import ACCOUNT_ID, Operation, Request, Result
+from lab.aws.request import Operation, Request, Result
 
 BEFORE = "managed-node"
 """The instance profile, and the role in it, of every host that is not said to have none."""
-CORE = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
-AWS_POLICIES = {
-    CORE: {
-        "Version": "2012-10-17",
-        "Statement": {
-            "Effect": "Allow",
-            "Action": [
-                *("ssm:DescribeDocument", "ssm:GetDeployablePatchSnapshotForInstance", "ssm:GetDocument"),
-                *("ssm:GetManifest", "ssm:ListInstanceAssociations", "ssm:PutComplianceItems", "ssm:PutInventory"),
-                *("ssm:UpdateInstanceAssociationStatus", "ssm:UpdateInstanceInformation"),
-                *("ssmmessages:*", "ec2messages:*"),
-            ],
-            "Resource": "*",
-        },
-    }
+CORE = "AmazonSSMManagedInstanceCore"
+DEFAULT_HOST_MANAGEMENT = "AmazonSSMManagedEC2InstanceDefaultPolicy"
+_AGENT = (
+    *("ssm:DescribeDocument", "ssm:GetDeployablePatchSnapshotForInstance", "ssm:GetDocument"),
+    *("ssm:GetManifest", "ssm:ListInstanceAssociations", "ssm:PutComplianceItems", "ssm:PutInventory"),
+    *("ssm:UpdateInstanceAssociationStatus", "ssm:UpdateInstanceInformation"),
+    *("ssmmessages:*", "ec2messages:*"),
+)
+AWS_POLICIES: dict[str, tuple[str, ...]] = {
+    CORE: (*_AGENT, "ssm:GetParameter", "ssm:GetParameters"),
+    DEFAULT_HOST_MANAGEMENT: _AGENT,
 }
-"""What is in AWS's own policies, those parts that somebody here asks for."""
+"""The actions of AWS's own policies, on "*"; those parts that somebody here asks for."""
 
 
 class Roles:
@@ -42,7 +38,12 @@ class Roles:
 
     def __init__(self, stacks: Stacks) -> None:
         self._stacks = stacks
-        self._attached: dict[str, set[str]] = {BEFORE: {CORE}}
+        self._attached: dict[str, set[str]] = {BEFORE: {stacks.arns.managed_policy(CORE)}}
+
+    def actions_of(self, policy: str) -> tuple[str, ...] | None:
+        """Of a policy of AWS's own in this partition, by its ARN; None where there is none."""
+        name = policy.rpartition("/")[2]
+        return AWS_POLICIES.get(name) if policy == self._stacks.arns.managed_policy(name) else None
 
     def exists(self, name: str) -> bool:
         return name == BEFORE or self._stacks.has_role(name)
@@ -56,10 +57,11 @@ class Roles:
 
     def statements_of(self, name: str) -> list[Statement]:
         """Of all its policies; of AWS's own those parts that are known here."""
-        own = [AWS_POLICIES[arn] for arn in self.policies_of(name) if arn in AWS_POLICIES]
+        own = [actions for arn in sorted(self.policies_of(name)) if (actions := self.actions_of(arn))]
+        documents = [{"Statement": [{"Effect": "Allow", "Action": [*actions], "Resource": "*"}]} for actions in own]
         return [
             *self._stacks.statements_of_role(name),
-            *(statement for document in own for statement in statements_of({"Statement": [document["Statement"]]})),
+            *(statement for document in documents for statement in statements_of(document)),
         ]
 
     def of_profile(self, name: str) -> str | None:
@@ -68,14 +70,6 @@ class Roles:
             if profile.physical_id == name:
                 return str(profile.properties["Roles"][0])
         return BEFORE if name == BEFORE else None
-
-
-def profile_arn(name: str) -> str:
-    return f"arn:aws:iam::{ACCOUNT_ID}:instance-profile/{name}"
-
-
-def role_arn(name: str) -> str:
-    return f"arn:aws:iam::{ACCOUNT_ID}:role/{name}"
 
 
 def _made() -> datetime:
@@ -87,12 +81,12 @@ def get_instance_profile(request: Request) -> Result:
     role = request.account.roles.of_profile(name)
     if role is None:
         raise AwsError("NoSuchEntity", f"Instance Profile {name} cannot be found.")
-    described: dict[str, Any] = {"RoleName": role, "RoleId": "AROA" + "LAB" * 5, "Arn": role_arn(role)}
+    described: dict[str, Any] = {"RoleName": role, "RoleId": "AROA" + "LAB" * 5, "Arn": request.arns.role(role)}
     return {
         "InstanceProfile": {
             "InstanceProfileName": name,
             "InstanceProfileId": "AIPA" + "LAB" * 5,
-            "Arn": profile_arn(name),
+            "Arn": request.arns.profile(name),
             "Path": "/",
             "CreateDate": _made(),
             "Roles": [{**described, "Path": "/", "CreateDate": _made()}],
@@ -105,7 +99,7 @@ def attach_role_policy(request: Request) -> Result:
     name, policy = request.params["RoleName"], request.params["PolicyArn"]
     if not request.account.roles.exists(name):
         raise AwsError("NoSuchEntity", f"The role with name {name} cannot be found.")
-    if policy not in AWS_POLICIES:
+    if request.account.roles.actions_of(policy) is None:
         raise AwsError("NoSuchEntity", f"Policy {policy} does not exist or is not attachable.")
     request.account.roles.attach(name, policy)
     request.account.gate.forget(name)

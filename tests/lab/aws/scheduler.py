@@ -17,25 +17,21 @@ from typing import Any
 
 from lab.aws.automation import start_automation
 from lab.aws.errors import AwsError, not_implemented, validation
-from lab.aws.request import ACCOUNT_ID, Operation, Request, Result
+from lab.aws.request import Operation, Request, Result
 from lab.sim import Timer
 
 NAME = re.compile(r"[0-9a-zA-Z\-_.]{1,64}")
 ONCE = re.compile(r"at\((\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})\)")
-START_AUTOMATION = "arn:aws:scheduler:::aws-sdk:ssm:startAutomationExecution"
+START_AUTOMATION = "aws-sdk:ssm:startAutomationExecution"
 
 
 @dataclass
 class Schedule:
     """One schedule and the timer that lets it happen."""
 
-    region: str
+    arn: str
     params: dict[str, Any]
     timer: Timer
-
-    @property
-    def arn(self) -> str:
-        return f"arn:aws:scheduler:{self.region}:{ACCOUNT_ID}:schedule/{self.params['GroupName']}/{self.params['Name']}"
 
 
 class Schedules:
@@ -59,7 +55,8 @@ class Schedules:
             self.remove(request)
         due = _seconds(request)
         timer = request.sim.at(due, partial(_happen, request))
-        schedule = Schedule(request.region, dict(request.params), timer)
+        path = f"schedule/{request.params.get('GroupName', 'default')}/{request.params['Name']}"
+        schedule = Schedule(request.arns.of("scheduler", request.region, path), dict(request.params), timer)
         self._schedules[_key(request)] = schedule
         return schedule
 
@@ -107,7 +104,10 @@ def _check(request: Request) -> None:
         raise validation(f"Value '{params['Name']}' at 'name' failed to satisfy constraint")
     if params["FlexibleTimeWindow"] != {"Mode": "OFF"} or params.get("ScheduleExpressionTimezone", "UTC") != "UTC":
         raise not_implemented("a schedule with a flexible time or a time zone")
-    if params.get("State", "ENABLED") != "ENABLED" or target["Arn"] != START_AUTOMATION:
+    if (
+        params.get("State", "ENABLED") != "ENABLED"
+        or target["Arn"] != f"arn:{request.arns.partition}:scheduler:::{START_AUTOMATION}"
+    ):
         raise not_implemented(f"a schedule of {target['Arn']}")
     _group(request, params.get("GroupName", "default"))
     _seconds(request)
@@ -153,7 +153,7 @@ def list_schedules(request: Request) -> Result:
 def get_schedule_group(request: Request) -> Result:
     name = request.params["Name"]
     _group(request, name)
-    arn = f"arn:aws:scheduler:{request.region}:{ACCOUNT_ID}:schedule-group/{name}"
+    arn = request.arns.of("scheduler", request.region, f"schedule-group/{name}")
     return {"Arn": arn, "Name": name, "State": "ACTIVE"}
 
 

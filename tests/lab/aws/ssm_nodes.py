@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from lab.aws.errors import AwsError, not_implemented, validation
-from lab.aws.request import ACCOUNT_ID, Operation, Request, Result, page
+from lab.aws.request import Operation, Request, Result, page
 from lab.aws.ssm_documents import describe_document
 from lab.world import Host
 
@@ -138,7 +138,7 @@ def get_service_setting(request: Request) -> Result:
         "ServiceSetting": {
             "SettingId": setting,
             "SettingValue": role or "$None",
-            "ARN": f"arn:aws:ssm:{request.region}:{ACCOUNT_ID}:servicesetting{setting}",
+            "ARN": request.arns.of("ssm", request.region, f"servicesetting{setting}"),
             "Status": "Customized" if role else "Default",
         }
     }

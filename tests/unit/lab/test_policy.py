@@ -57,6 +57,50 @@ def test_all_values_of_a_key_are_among_those_of_the_policy(keys: dict[str, str],
     assert allowed(need, {"Condition": {"Null": {"aws:TagKeys": "true"}}}) is (not keys)
 
 
+@pytest.mark.parametrize(
+    ("condition", "absent", "equal", "other"),
+    [
+        ({"StringEquals": {"k": "b"}}, False, True, False),
+        ({"StringNotEquals": {"k": "b"}}, True, False, True),
+        ({"StringEqualsIfExists": {"k": "b"}}, True, True, False),
+        ({"StringNotLike": {"k": ["b*", "x"]}}, True, False, True),
+        ({"StringEqualsIgnoreCase": {"k": "B"}}, False, True, False),
+        ({"ForAnyValue:StringEquals": {"k": ["b", "x"]}}, False, True, False),
+        ({"ForAllValues:StringNotEquals": {"k": "b"}}, True, False, True),
+        ({"Null": {"k": "true"}}, True, False, False),
+    ],
+)
+def test_an_operator_with_a_key_that_the_call_lacks_has_or_has_otherwise(
+    condition: dict[str, Any], absent: bool, equal: bool, other: bool
+) -> None:
+    """Negated ones hold for a key that is not there (IAM user guide, "Condition operators")."""
+    holds = [allowed(a_need(**keys), {"Condition": condition}) for keys in ({}, {"k": "b"}, {"k": "c"})]
+    assert holds == [absent, equal, other]
+
+
+@pytest.mark.parametrize(
+    ("condition", "value", "decision"),
+    [
+        ({"IpAddress": {"k": ["10.0.0.0/8", "127.0.0.1"]}}, "127.0.0.1", True),
+        ({"NotIpAddress": {"k": "127.0.0.0/8"}}, "127.0.0.1", False),
+        ({"NumericLessThan": {"k": "10"}}, "9", True),
+        ({"NumericGreaterThan": {"k": "10"}}, "9", False),
+        ({"DateLessThan": {"k": "2026-01-01T00:00:00Z"}}, "2025-12-31T23:00:00Z", True),
+        ({"DateGreaterThan": {"k": "2026-01-01T00:00:00Z"}}, "2025-12-31T23:00:00Z", False),
+        ({"ArnNotLike": {"k": "arn:aws:iam::*:role/admin"}}, "arn:aws:iam::1:role/admin", False),
+    ],
+)
+def test_operators_for_addresses_numbers_and_times(condition: dict[str, Any], value: str, decision: bool) -> None:
+    assert allowed(a_need(k=value), {"Condition": condition}) is decision
+
+
+def test_everything_but_what_a_statement_names() -> None:
+    statement = {"Effect": "Deny", "NotAction": ["iam:*", "sts:*"], "NotResource": "arn:aws:ec2:x:1:instance/i-2"}
+    assert not allowed(a_need(), {}, statement)
+    assert allowed(a_need("iam:GetRole"), {"Action": "iam:*"}, statement)
+    assert allowed(a_need(resource="arn:aws:ec2:x:1:instance/i-2"), {}, statement)
+
+
 def test_nothing_is_allowed_by_default_and_a_denial_wins() -> None:
     assert not allowed(a_need())
     assert not allowed(a_need(), {}, {"Effect": "Deny", "Action": "ec2:StopInstances"})
@@ -65,7 +109,7 @@ def test_nothing_is_allowed_by_default_and_a_denial_wins() -> None:
 
 def test_an_operator_that_is_not_known_is_an_error() -> None:
     with pytest.raises(KeyError):
-        allowed(a_need(), {"Condition": {"DateLessThan": {"aws:CurrentTime": "2026-01-01"}}})
+        allowed(a_need(), {"Condition": {"BinaryEquals": {"key": "QmluYXJ5"}}})
 
 
 @pytest.fixture

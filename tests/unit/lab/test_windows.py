@@ -10,6 +10,7 @@ from itertools import islice
 
 import pytest
 
+from lab.aws.arns import Arns
 from lab.aws.cloudformation.resources import Resource
 from lab.aws.errors import AwsError
 from lab.aws.windows import openings
@@ -17,7 +18,7 @@ from lab.aws.windows import openings
 
 def a_window(schedule: str, **more: object) -> Resource:
     kind = "AWS::SSM::MaintenanceWindow"
-    return Resource("patchfleet", "eu-central-1", "Window", kind, {"Schedule": schedule, **more})
+    return Resource(Arns(), "patchfleet", "eu-central-1", "Window", kind, {"Schedule": schedule, **more})
 
 
 @pytest.mark.parametrize(

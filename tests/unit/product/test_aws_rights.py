@@ -18,6 +18,7 @@ from pathlib import Path
 import botocore.session
 from botocore import xform_name
 from policy_sentry.querying.actions import get_action_data
+from policy_sentry.shared.iam_data import get_service_prefix_data
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import action_of
 from lab.aws.cloudformation.stacks import Stacks
@@ -101,17 +102,39 @@ def test_a_right_is_on_everything_only_where_aws_knows_no_resource() -> None:
     assert all(action.partition(":")[2].startswith(("Describe", "Get", "List")) for action in everywhere)
 
 
+def kind(arn: str) -> tuple[str, str]:
+    """Service and kind of a resource."""
+    _arn, _partition, service, _region, _account, path = arn.split(":", 5)
+    if service == "s3":  # whose ARNs name no kind
+        return service, "object" if "/" in path else "bucket"
+    if service == "servicequotas":  # its own: {service}/{quota}
+        return service, "quota"
+    return service, re.split("[:/]", path)[0]
+
+
+def required_kinds(action: str) -> set[tuple[str, str]]:
+    """The kinds of resources on all of which AWS asks for the action."""
+    prefix, name = action.split(":")
+    service = get_service_prefix_data(prefix)
+    required = [it for it in service["privileges"][name]["resource_types"].values() if it["required"]]
+    return {kind(service["resources"][it["resource_type"]]["arn"]) for it in required}
+
+
+def test_an_action_is_granted_on_every_kind_of_resource_that_it_requires() -> None:
+    """A right on one of two required resources never holds, and only a real account would say so."""
+    granted: dict[str, set[tuple[str, str]]] = {}
+    for action, resource in grants():
+        granted.setdefault(action, set()).add(("*", "*") if resource == "*" else kind(resource))
+    lacking = {
+        action: lacks
+        for action, kinds in granted.items()
+        if ("*", "*") not in kinds and (lacks := required_kinds(action) - kinds)
+    }
+    assert lacking == {}
+
+
 def test_a_right_on_a_resource_is_one_that_aws_evaluates_there() -> None:
     """On resources that an action does not know, a right would never hold."""
-
-    def kind(arn: str) -> tuple[str, str]:
-        _arn, _partition, service, _region, _account, path = arn.split(":", 5)
-        if service == "s3":  # whose ARNs name no kind
-            return service, "object" if "/" in path else "bucket"
-        if service == "servicequotas":  # its own: {service}/{quota}
-            return service, "quota"
-        return service, re.split("[:/]", path)[0]
-
     held = {
         action
         for action, resource in grants()

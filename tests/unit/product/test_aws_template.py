@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
+from lab.aws.arns import ACCOUNT_ID
 from lab.aws.cloudformation.stacks import Stack, Stacks
 from lab.aws.cloudformation.template import load
 from lab.aws.errors import AwsError
-from lab.aws.request import ACCOUNT_ID
 from lab.aws.setup import REGION, STACK, TEMPLATE, with_everything
 
 BODY = TEMPLATE.read_text(encoding="utf-8")
@@ -184,7 +184,8 @@ def test_a_controller_node_on_ec2_is_a_managed_node_that_may_fetch_its_playbook(
 
 
 def test_hosts_have_the_agents_rights_and_no_others() -> None:
-    assert properties("HostRole")["ManagedPolicyArns"] == [CORE]
+    """AmazonSSMManagedInstanceCore would let each of them read all parameters of the account."""
+    assert properties("HostRole")["ManagedPolicyArns"] == [CORE.replace("InstanceCore", "EC2InstanceDefaultPolicy")]
     assert "HostOutputPolicy" not in made().resources
 
 

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from lab.aws.arns import Arns
 from lab.aws.errors import not_implemented
-from lab.aws.request import ACCOUNT_ID
 
 Naming = Callable[["Resource"], str]
 
@@ -24,6 +24,7 @@ Naming = Callable[["Resource"], str]
 class Resource:
     """One resource of a stack, its properties resolved."""
 
+    arns: Arns
     stack: str
     region: str
     logical_id: str
@@ -42,7 +43,7 @@ class Resource:
         return known[name](self)
 
     def arn(self, service: str, path: str, *, regional: bool = True) -> str:
-        return f"arn:aws:{service}:{self.region if regional else ''}:{ACCOUNT_ID}:{path}"
+        return self.arns.of(service, self.region if regional else "", path)
 
     def made_up(self, prefix: str, length: int) -> str:
         """An id as AWS would draw it; the same for the same resource of the same stack."""
@@ -71,6 +72,7 @@ def _arn(service: str, path: str, key: str, *, regional: bool = True) -> Naming:
 
 
 KINDS: dict[str, Kind] = {
+    "AWS::CloudWatch::Alarm": Kind(_named("AlarmName"), {"Arn": _arn("cloudwatch", "alarm:{}", "AlarmName")}),
     "AWS::DynamoDB::Table": Kind(_named("TableName"), {"Arn": _arn("dynamodb", "table/{}", "TableName")}),
     "AWS::Events::ApiDestination": Kind(
         _named("Name"), {"Arn": lambda it: it.arn("events", f"api-destination/{_named('Name')(it)}/{it.uuid()}")}

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from lab.aws.arns import Arns
 from lab.aws.cloudformation import template as templates
 from lab.aws.cloudformation.resources import Resource, kind_of
 from lab.aws.errors import AwsError
 from lab.aws.policy import Statement, statements_of
-from lab.aws.request import ACCOUNT_ID, Operation, Request, Result
+from lab.aws.request import Operation, Request, Result
 from lab.aws.window_tasks import arm
 
 
@@ -27,6 +28,7 @@ from lab.aws.window_tasks import arm
 class Stack:
     """A stack as it is now. ``events`` are the newest last."""
 
+    arns: Arns
     name: str
     region: str
     status: str
@@ -42,13 +44,14 @@ class Stack:
     termination_protection: bool = False
 
     def __post_init__(self) -> None:
-        self.id = f"arn:aws:cloudformation:{self.region}:{ACCOUNT_ID}:stack/{self.name}/{uuid.uuid4()}"
+        self.id = self.arns.of("cloudformation", self.region, f"stack/{self.name}/{uuid.uuid4()}")
 
 
 class Stacks:
     """All stacks of the account."""
 
-    def __init__(self) -> None:
+    def __init__(self, arns: Arns | None = None) -> None:
+        self.arns = arns or Arns()
         self._stacks: dict[tuple[str, str], Stack] = {}
 
     def find(self, region: str, name: str) -> Stack:
@@ -74,10 +77,10 @@ class Stacks:
         return next((role for role in self.resources("AWS::IAM::Role") if role.physical_id == name), None)
 
     def is_trusted(self, role: str, service: str) -> bool:
-        """Whether there is such a role, and the service may assume it."""
+        """Whether there is such a role, and the service may assume it. In China ec2 has two names."""
         found = self.role(role)
         statements = found.properties["AssumeRolePolicyDocument"]["Statement"] if found else ()
-        return any(statement["Principal"].get("Service") == service for statement in statements)
+        return any(statement["Principal"].get("Service", "").removesuffix(".cn") == service for statement in statements)
 
     def policies_of_role(self, name: str) -> set[str]:
         """The ARNs of the managed policies that a stack attaches to a role."""
@@ -115,7 +118,7 @@ class Stacks:
         """A new stack; AwsError when there is one of that name."""
         if (region, name) in self._stacks:
             raise AwsError("AlreadyExistsException", f"Stack [{name}] already exists")
-        stack = Stack(name, region, "CREATE_COMPLETE", body, dict(given), tags, now, now)
+        stack = Stack(self.arns, name, region, "CREATE_COMPLETE", body, dict(given), tags, now, now)
         _build(stack)
         self._stacks[(region, name)] = stack
         return stack
@@ -133,7 +136,9 @@ class Stacks:
         self, stack: Stack, body: str, given: dict[str, str], tags: list[dict[str, str]], now: datetime
     ) -> Stack:
         """What the stack would become."""
-        proposed = Stack(stack.name, stack.region, "UPDATE_COMPLETE", body, dict(given), tags, stack.created_at, now)
+        proposed = Stack(
+            self.arns, stack.name, stack.region, "UPDATE_COMPLETE", body, dict(given), tags, stack.created_at, now
+        )
         _build(proposed)
         return proposed
 
@@ -152,13 +157,13 @@ def _build(stack: Stack) -> None:
     template = templates.load(stack.body)
     values = {
         **templates.parameters_of(template, stack.parameters),
-        "AWS::AccountId": ACCOUNT_ID,
+        "AWS::AccountId": stack.arns.account_id,
         "AWS::NoValue": templates.NO_VALUE,
-        "AWS::Partition": "aws",
+        "AWS::Partition": stack.arns.partition,
         "AWS::Region": stack.region,
         "AWS::StackId": stack.id,
         "AWS::StackName": stack.name,
-        "AWS::URLSuffix": "amazonaws.com",
+        "AWS::URLSuffix": stack.arns.url_suffix,
     }
     scope = templates.Scope(
         template,
@@ -172,7 +177,7 @@ def _build(stack: Stack) -> None:
         if scope.wants(definition):
             kind_of(definition["Type"])
             stack.resources[name] = Resource(
-                *(stack.name, stack.region, name, definition["Type"]),
+                *(stack.arns, stack.name, stack.region, name, definition["Type"]),
                 properties=scope.resolve(definition.get("Properties", {})),
             )
     for name, output in template.get("Outputs", {}).items():

@@ -148,6 +148,8 @@ FUNCTIONS: dict[str, Callable[[Scope, Any], Any]] = {
     "Fn::And": lambda scope, items: all(scope.resolve(item) for item in items),
     "Fn::Or": lambda scope, items: any(scope.resolve(item) for item in items),
     "Fn::Join": lambda scope, argument: argument[0].join(str(item) for item in scope.resolve(argument[1])),
+    "Fn::Split": lambda scope, argument: str(scope.resolve(argument[1])).split(argument[0]),
+    "Fn::Select": lambda scope, argument: scope.resolve(argument[1])[int(argument[0])],
 }
 
 
@@ -171,10 +173,12 @@ def _convert(name: str, rule: dict[str, Any], text: str) -> Any:
     allowed = [str(item) for item in rule.get("AllowedValues", ())]
     if allowed and text not in allowed:
         raise invalid(f"Parameter '{name}' must be one of AllowedValues [{', '.join(allowed)}]")
-    if "AllowedPattern" in rule and not re.fullmatch(rule["AllowedPattern"], text):
-        raise invalid(f"Parameter {name} failed to satisfy constraint: must match pattern {rule['AllowedPattern']}")
+    parts = [part.strip() for part in text.split(",")] if rule["Type"] == "CommaDelimitedList" else [text]
+    if "AllowedPattern" in rule and not all(re.fullmatch(rule["AllowedPattern"], part) for part in parts):
+        wanted = rule.get("ConstraintDescription") or f"must match pattern {rule['AllowedPattern']}"
+        raise invalid(f"Parameter {name} failed to satisfy constraint: {wanted}")
     if rule["Type"] == "CommaDelimitedList":
-        return [part.strip() for part in text.split(",")]
+        return parts
     if rule["Type"] != "Number":
         return text
     if not rule.get("MinValue", float("-inf")) <= float(text) <= rule.get("MaxValue", float("inf")):
