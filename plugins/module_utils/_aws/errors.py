@@ -50,6 +50,11 @@ EXPIRED = frozenset(
         "InvalidSignatureException",  # a wrong secret key, or a clock that is wrong
     }
 )
+UNKNOWN_KEY = frozenset({"AuthFailure", "UnrecognizedClientException", "InvalidClientTokenId"})
+REGION_NOT_ENABLED = (
+    " AWS says the same in a region that the account has not enabled,"
+    " and of tokens of the global STS endpoint in such a region."
+)
 DENIED = frozenset({"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"})
 GONE = frozenset({"InvalidInstanceID.NotFound", "InvalidVolume.NotFound"})
 
@@ -125,7 +130,7 @@ def from_client_error(service: str, api_operation: str, response: dict[str, Any]
     error = response.get("Error", {})
     code = str(error.get("Code", "Unknown"))
     message = str(error.get("Message", "")).strip()
-    named = re.search(r"on resource:? (\S+)", message)
+    named = re.search(r"on resource:? (\S*[^\s.,])", message)
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
     on = named.group(1) if named else resource
     failed = AwsError(action_of(service, api_operation), code, message, on, status)
@@ -145,19 +150,30 @@ def _reason_code(aws_code: str) -> ReasonCode:
     return reason_of(code or "aws_error")
 
 
-def not_valid(why: str) -> str:
+def not_valid(why: str, also: str = "") -> str:
     """What to do about credentials that AWS does not take (any more)."""
     return (
-        f"The AWS credentials have expired or are not valid ({why}). Get new ones; then the playbook restore puts back what is "
-        "still on because of a run, and the same run can be started again."
+        f"The AWS credentials have expired or are not valid ({why}).{also} Get new ones; then the playbook restore puts back what "
+        "is still on because of a run, and the same run can be started again."
     )
 
 
 def _sentence(action: str, aws_code: str, message: str, resource: str | None) -> str:
     on = f" on {resource}" if resource else ""
-    if aws_code in DENIED:
-        return f"The credentials lack the right {action}{on} ({aws_code})."
-    if aws_code in EXPIRED:
-        return not_valid(f"{action} answered {aws_code}")
     text = re.sub(r"Encoded authorization failure message: \S+", "", message).strip()
+    if aws_code in DENIED:
+        named = re.search(r"not authorized to perform:? (\w[\w-]*:\w+)", text)
+        right = named.group(1) if named else action
+        words = _words_of_denial(text)
+        return f"The credentials lack the right {right}{on} ({aws_code}){f': {words}' if words else ''}."
+    if aws_code in EXPIRED:
+        return not_valid(f"{action} answered {aws_code}", REGION_NOT_ENABLED if aws_code in UNKNOWN_KEY else "")
     return f"{action}{on} failed with {aws_code}: {text}" if text else f"{action}{on} failed with {aws_code}."
+
+
+def _words_of_denial(message: str) -> str:
+    """What AWS says beyond that a right is not there: which policy denies it, or which key or boundary is in the way."""
+    reason = re.search(r"\b(because .+|with an explicit deny .+)", message, re.DOTALL)
+    text = reason.group(1) if reason else message
+    text = re.sub(r"You are not authorized to perform this operation\.?", "", " ".join(text.split()))
+    return "" if re.fullmatch(r"(User: \S+ is )?not authorized.*", text.strip()) else text.strip().rstrip(".")

@@ -63,3 +63,16 @@ def simulate_policy(
         if not answer.get("IsTruncated"):
             return
         request["Marker"] = answer["Marker"]
+
+
+def doubts_about(result: EvaluationResultTypeDef) -> list[str]:
+    """Why a denial in a simulation is none for certain: what a real call has and the simulation lacks.
+
+    A condition on a key that was not given is evaluated as if the key were absent, so that "not from our networks" denies.
+    Source: IAM API reference (EvaluationResult: MissingContextValues, OrganizationsDecisionDetail).
+    """
+    missing = set(result.get("MissingContextValues", ()))
+    for part in result.get("ResourceSpecificResults", ()):
+        missing |= set(part.get("MissingContextValues", ()))
+    by_organization = result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations") is False
+    return [*sorted(missing), *(["a service control policy"] if by_organization else [])]

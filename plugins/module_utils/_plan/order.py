@@ -32,13 +32,14 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """The planned hosts in order, then those that are out."""
+    """The planned hosts in order, then those that are out; ``warnings`` are sentences."""
 
     hosts: tuple[Planned, ...]
     batch_size: int
     failure_budget: int
     canary: int
     estimate_seconds: float
+    warnings: tuple[str, ...] = ()
 
     @property
     def included(self) -> list[Planned]:

@@ -10,14 +10,14 @@ credentials may call that. Source: EC2 API reference (DryRun), IAM API reference
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .._aws.commands import refuse_without_reading_invocations
 from .._aws.ebs import refusal_to_create_snapshot
 from .._aws.ec2 import refusal_to_create_tag, refusal_to_delete_tag, refusal_to_start, refusal_to_stop
 from .._aws.errors import DENIED, AwsError
-from .._aws.iam import caller_arn, simulate_policy
+from .._aws.iam import caller_arn, doubts_about, simulate_policy
 from .._aws.patches import patch_state
 from .._aws.ssm import describe_document
 from .._base.errors import Failed, PatchFleetError
@@ -31,7 +31,7 @@ from .._update.patch_baseline import DOCUMENT
 from .agreement import setting_of
 
 if TYPE_CHECKING:
-    from mypy_boto3_iam.type_defs import ContextEntryTypeDef
+    from mypy_boto3_iam.type_defs import ContextEntryTypeDef, EvaluationResultTypeDef
 
 
 def missing_power_right(context: OperationContext, host: FleetHost) -> AwsError | None:
@@ -44,8 +44,8 @@ def missing_power_right(context: OperationContext, host: FleetHost) -> AwsError 
     return None
 
 
-def refuse_missing_rights(context: OperationContext, hosts: list[FleetHost]) -> None:
-    """Rights that no host can do without.
+def refuse_missing_rights(context: OperationContext, hosts: list[FleetHost]) -> list[str]:
+    """Rights that no host can do without; returns sentences about those of which nobody can say whether they are there.
 
     Raises:
         PatchFleetError: the first that is missing, with its action and resource.
@@ -64,8 +64,7 @@ def refuse_missing_rights(context: OperationContext, hosts: list[FleetHost]) -> 
         describe_document(aws, DOCUMENT)
         refuse_without_reading_invocations(aws)
         patch_state(aws, str(there.instance_id))
-    if managed:
-        _simulate(context, _typical(context, managed))
+    return _simulate(context, _typical(context, managed)) if managed else []
 
 
 def _takes_snapshots(settings: Mapping[str, object], host: FleetHost) -> bool:
@@ -106,7 +105,8 @@ def _refuse_without_marks(context: OperationContext, hosts: list[FleetHost]) -> 
                 raise error
 
 
-def _simulate(context: OperationContext, host: FleetHost) -> None:
+def _simulate(context: OperationContext, host: FleetHost) -> list[str]:
+    """Sentences about rights of which a simulation cannot say whether they are there; see refuse_missing_rights."""
     aws = context.aws.in_region(host.region)
     try:
         caller = caller_arn(aws)
@@ -116,14 +116,25 @@ def _simulate(context: OperationContext, host: FleetHost) -> None:
             for result in simulate_policy(aws, _role_arn(caller), actions, resource, _simulation_context(host))
         ]
     except AwsError:
-        return  # these credentials may not ask; the first host will tell
-    for result in results:
-        if result["EvalDecision"] != "allowed":
+        return []  # these credentials may not ask; the first host will tell
+    refused = [result for result in results if result["EvalDecision"] != "allowed"]
+    for result in refused:
+        if not doubts_about(result):
             raise Failed(
                 f"The credentials ({caller}) lack the right {result['EvalActionName']} on "
                 f"{result['EvalResourceName']}, which every host needs. Nothing was touched.",
                 Reason.ACCESS_DENIED,
             )
+    return [_unknown_sentence(refused)] if refused else []
+
+
+def _unknown_sentence(refused: Sequence[EvaluationResultTypeDef]) -> str:
+    actions = ", ".join(sorted({result["EvalActionName"] for result in refused}))
+    why = ", ".join(sorted({cause for result in refused for cause in doubts_about(result)}))
+    return (
+        f"Whether these rights are there is unknown: {actions}. A policy asks for what a simulation cannot tell ({why}); the "
+        "first host will show it."
+    )
 
 
 def _simulated(context: OperationContext, host: FleetHost, caller_arn: str) -> dict[str, list[str]]:

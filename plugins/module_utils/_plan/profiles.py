@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from .._aws.api import Aws
 from .._aws.errors import AwsError
-from .._aws.iam import roles_of_instance_profile, simulate_policy
+from .._aws.iam import doubts_about, roles_of_instance_profile, simulate_policy
 from .._aws.ssm import service_setting
 
 AGENT_RIGHTS = ["ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel"]
@@ -52,7 +52,9 @@ def read_profiles(aws: Aws, profile_arn: str) -> ProfileRole | None:
         results = list(simulate_policy(aws, arn, AGENT_RIGHTS))
     except AwsError:
         return None
-    missing_items = [row["EvalActionName"] for row in results if row["EvalDecision"] != "allowed"]
+    missing_items = [
+        row["EvalActionName"] for row in results if row["EvalDecision"] != "allowed" and not doubts_about(row)
+    ]
     return ProfileRole(name, arn, tuple(missing_items))
 
 

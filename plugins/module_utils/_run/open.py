@@ -100,8 +100,8 @@ def _plan(context: OperationContext, settings: dict[str, Any]) -> Plan:
     hosts = _with_rights(context, fleet)
     plan = make_plan(hosts, settings, lambda chosen: predict(context.ledger, chosen, settings))
     check_together({**settings, "batch_size": plan.batch_size}, int(context.params["forks"]), context.clock.now())
-    refuse_missing_rights(context, [planned.host for planned in plan.included])
-    return plan
+    warnings = refuse_missing_rights(context, [planned.host for planned in plan.included])
+    return replace(plan, warnings=tuple(warnings))
 
 
 def _found(host: FleetHost) -> FleetHost:
@@ -227,7 +227,12 @@ def _lines(
     context: OperationContext, plan: Plan, settings: dict[str, Any], missing: Sequence[dict[str, Any]] = ()
 ) -> list[str]:
     """The plan as text; asked for before the run is opened, since it tells of the last one."""
-    message = [*_too_long(context, plan), *_tried_again(context.ledger, plan), *leftovers(context.ledger)]
+    message = [
+        *plan.warnings,
+        *_too_long(context, plan),
+        *_tried_again(context.ledger, plan),
+        *leftovers(context.ledger),
+    ]
     return plan_lines(plan, settings, message, prerequisite_lines(missing))
 
 

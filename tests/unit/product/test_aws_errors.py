@@ -35,6 +35,47 @@ def test_a_denial_names_the_resource_that_aws_names() -> None:
     assert f"ssm:SendCommand on {arn} (" in error_of("AccessDeniedException", said, "ssm", "SendCommand").reason
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (
+            (
+                "User: arn:aws:sts::1:assumed-role/c/me is not authorized to perform: ec2:StartInstances on resource: "
+                "arn:aws:ec2:eu-central-1:1:instance/i-1 with an explicit deny in a service control policy"
+            ),
+            "with an explicit deny in a service control policy",
+        ),
+        (
+            (
+                "You are not authorized to perform this operation. User: arn:aws:sts::1:assumed-role/c/me is not authorized to "
+                "perform: ec2:StartInstances on resource: arn:aws:ec2:eu-central-1:1:instance/i-1 because no identity-based policy "
+                "allows the ec2:StartInstances action. Encoded authorization failure message: AbCd-123"
+            ),
+            "because no identity-based policy allows the ec2:StartInstances action",
+        ),
+        (
+            "KMS key access denied error: KMS key arn:aws:kms:eu-central-1:1:key/k is disabled.",
+            "KMS key access denied error: KMS key arn:aws:kms:eu-central-1:1:key/k is disabled",
+        ),
+    ],
+)
+def test_awss_own_words_of_a_denial_are_kept(said: str, words: str) -> None:
+    reason = error_of("UnauthorizedOperation", said).reason
+    assert reason.endswith(f"(UnauthorizedOperation): {words}.")
+    assert "AbCd" not in reason
+
+
+def test_a_denial_of_another_right_names_that_one() -> None:
+    said = "User: arn:aws:sts::1:assumed-role/c/me is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:x:1:key/k"
+    assert "lack the right kms:Decrypt on arn:aws:kms:x:1:key/k" in error_of("AccessDeniedException", said).reason
+
+
+@pytest.mark.parametrize("code", ["AuthFailure", "UnrecognizedClientException"])
+def test_an_unknown_key_may_be_a_region_that_is_not_enabled(code: str) -> None:
+    assert "a region that the account has not enabled" in error_of(code).reason
+    assert "region" not in error_of("RequestExpired").reason
+
+
 @pytest.mark.parametrize("code", sorted(EXPIRED))
 def test_expired_credentials_have_one_sentence_whatever_the_service_calls_it(code: str) -> None:
     error = error_of(code, "Request has expired.")

@@ -342,6 +342,23 @@ def test_a_command_that_could_not_be_sent_ends_it_before_anything_is_touched(sta
     assert (error.code, "lack the right ssm:SendCommand" in error.reason) == ("access_denied", True)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"MissingContextValues": ["aws:SourceVpce"]},
+        {"ResourceSpecificResults": [{"EvalResourceName": "x", "EvalResourceDecision": "explicitDeny",
+                                      "MissingContextValues": ["aws:SourceIp"]}]},
+        {"OrganizationsDecisionDetail": {"AllowedByOrganizations": False}},
+    ],
+)  # fmt: skip
+def test_a_simulation_that_lacks_context_is_no_denial_and_the_plan_says_so(stage: Stage, more: dict[str, Any]) -> None:
+    """A Deny outside of known networks is in most accounts of companies."""
+    result = {"EvalActionName": "ssm:SendCommand", "EvalResourceName": "arn:x", "EvalDecision": "explicitDeny", **more}
+    stage.account.on("simulate_principal_policy", {"EvaluationResults": [result]})
+    text = " ".join(run(stage, "planned")["lines"])
+    assert "Whether these rights are there is unknown: ssm:SendCommand." in text
+
+
 @pytest.mark.parametrize("method", ["get_caller_identity", "simulate_principal_policy"])
 def test_who_may_not_ask_is_not_refused(stage: Stage, method: str) -> None:
     stage.account.on(method, client_error("AccessDenied"))
