@@ -10,6 +10,11 @@ from typing import Any
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import LOCAL, ControllerOperation
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._inventory_entries import (
+    inventory_entry,
+    known_ids,
+    with_addresses,
+)
 
 
 class ActionModule(ControllerOperation):
@@ -18,35 +23,19 @@ class ActionModule(ControllerOperation):
     step = OPERATION
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        entries = [self._entry(host, task_vars) for host in self._task.args.get("inventory_hosts") or []]
-        return {**params, "inventory_hosts": entries}
+        hosts = self._task.args.get("inventory_hosts") or []
+        entries = [h if isinstance(h, dict) else inventory_entry(h, task_vars["hostvars"][h]) for h in hosts]
+        return {**params, "inventory_hosts": with_addresses(entries)}
 
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         result = super().perform(context, task_vars)
-        hostvars = task_vars.get("hostvars", {})
-        known = {
-            str(hostvars[name].get("instance_id") or ""): name for name in task_vars.get("groups", {}).get("all", [])
-        }
-        taken = {*known.values(), *task_vars.get("groups", {}), *LOCAL}
+        groups = task_vars.get("groups", {})
+        known = known_ids(task_vars.get("hostvars", {}), groups.get("all", []))
+        taken = {*groups.get("all", []), *groups, *LOCAL}
         for host in result["hosts"]:
             host["inventory_name"] = host["inventory_name"] or known.get(host["key"]) or _free_name(host, taken)
             taken.add(host["inventory_name"])
         return result
-
-    def _entry(self, host: Any, task_vars: dict[str, Any]) -> dict[str, Any]:
-        if isinstance(host, dict):
-            return host
-        variables = task_vars["hostvars"][host]
-        placement = variables.get("placement") or {}
-        return {
-            "name": host,
-            "instance_id": variables.get("instance_id") or "",
-            "region": variables.get("patch__region") or placement.get("region") or variables.get("region"),
-            "connection": variables.get("ansible_connection"),
-            "address": variables.get("ansible_host"),
-            "transport": variables.get("patch_transport"),
-            "by_tag": bool(variables.get("patch__by_tag")),
-        }
 
 
 def _free_name(host: dict[str, Any], taken: set[str]) -> str:

@@ -44,25 +44,26 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible import context
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._invocation import name_of_limit
-
-ONLY_LOOKING = ("syntax", "listhosts", "listtasks", "listtags")
-"""Options with which ansible-playbook runs no play, so that no earlier one has added hosts."""
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._invocation import (
+    name_of_limit,
+    only_looks,
+    refuse_partial_playbook,
+)
 
 
 def target_pattern(given: str | None, groups: Mapping[str, Any], added: str, limit: str = "") -> str:
     """The user's pattern, the group that was added, or both.
 
     Raises:
-        AnsibleFilterError: there is neither.
+        AnsibleFilterError: there is neither, or tags leave out tasks.
     """
+    refuse_partial_playbook()
     parts = [part for part in (str(given or "").strip(), added if groups.get(added) else "") if part]
     if parts:
         return ",".join(parts)
-    if any(context.CLIARGS.get(option) for option in ONLY_LOOKING):
+    if only_looks():
         return added
     if limit:
         raise AnsibleFilterError(

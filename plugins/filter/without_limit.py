@@ -12,7 +12,7 @@ author: Patch Fleet contributors
 description:
   - Gives back its input, the pattern of a play, unless there is a limit.
   - ansible-core skips plays on localhost when C(--limit) is given and ends green; a playbook that was asked to do something
-    must not.
+    must not. The same holds for C(--tags), C(--skip-tags) and C(--start-at-task) where they leave out its tasks.
 options:
   _input:
     description: The pattern of the play.
@@ -38,7 +38,11 @@ from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._invocation import in_job, name_of_limit
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._invocation import (
+    in_job,
+    name_of_limit,
+    refuse_partial_playbook,
+)
 
 WITHOUT = "Leave it out."
 WITHOUT_IN_A_JOB = (
@@ -50,8 +54,9 @@ def without_limit(pattern: str, limit: str = "") -> str:
     """The pattern.
 
     Raises:
-        AnsibleFilterError: there is a limit.
+        AnsibleFilterError: there is a limit, or tags leave out tasks.
     """
+    refuse_partial_playbook()
     if limit:
         raise AnsibleFilterError(
             f"{name_of_limit(limit)} would skip everything that this playbook does: it works on the controller, not from the "

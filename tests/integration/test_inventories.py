@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 from living_lab import UPDATE, Ended, LivingLab
 
 HOSTS: list[dict[str, Any]] = [
     {"name": "lab-1", "groups": ["labs"], "scan_seconds": 10},
     {"name": "prod-{1..2}", "state": "stopped", "groups": ["prod"], "updates": [UPDATE], "scan_seconds": 10},
+    {"name": "hall-1", "kind": "winrm", "groups": ["hall"]},
 ]
 BOTH = {"patch_hosts": "labs,prod"}
 
@@ -28,6 +30,18 @@ def with_variables(lab: LivingLab, **groups: dict[str, Any]) -> list[Any]:
     """The lab's inventory, with more variables of these groups."""
     more = {"all": {"children": {group: {"vars": variables} for group, variables in groups.items()}}}
     return [lab.workplace.inventory, lab.file("more.yml", more)]
+
+
+def with_hosts(lab: LivingLab, **hosts: dict[str, Any]) -> list[Any]:
+    """The lab's inventory, with more variables of these hosts, or more hosts, in the group more."""
+    more = {"all": {"children": {"more": {"hosts": hosts}}}}
+    return [lab.workplace.inventory, lab.file("more-hosts.yml", more)]
+
+
+def inventory_of(lab: LivingLab, name: str) -> dict[str, Any]:
+    """A host's variables in the lab's inventory."""
+    found: dict[str, Any] = yaml.safe_load(lab.workplace.inventory.read_text())["all"]["hosts"][name]
+    return found
 
 
 def refused(ended: Ended, *said: str) -> None:
@@ -83,3 +97,102 @@ def test_a_group_that_is_searched_by_another_tag_is_refused(lab: LivingLab) -> N
 def test_patch_hosts_of_the_inventory_is_refused(lab: LivingLab) -> None:
     ended = lab.playbook("patch", inventories=with_variables(lab, all={"patch_hosts": "prod"}))
     refused(ended, "patch_hosts: 'prod' is not valid", "-e patch_hosts=")
+
+
+# ---- names and connections
+
+
+def test_two_names_for_one_machine_end_the_run(lab: LivingLab) -> None:
+    """Each would be patched, and one's reboot would come in the middle of the other's installation."""
+    inventories = with_hosts(lab, **{"hall-1-alias": inventory_of(lab, "hall-1")})
+    ended = lab.playbook("patch", variables={"patch_hosts": "hall,more"}, inventories=inventories)
+    refused(ended, "leads to the same machine as", "hall-1", "hall-1-alias")
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"placement": "rack 12"},
+        {"region": "emea"},
+        {"placement": ["rack", 12], "region": {"name": "emea"}},
+    ],
+    ids=str,
+)
+def test_variables_that_mean_something_else_in_this_inventory_do_no_harm(
+    lab: LivingLab, variables: dict[str, Any]
+) -> None:
+    inventories = with_hosts(lab, **{"lab-1": variables})
+    ended = lab.playbook("plan", variables={"patch_hosts": "labs"}, inventories=inventories)
+    assert ended.code == 0, ended.said
+    assert "1 hosts will be patched" in ended.words
+
+
+def test_a_host_that_cannot_be_described_is_set_aside_by_name(lab: LivingLab) -> None:
+    inventories = with_hosts(
+        lab,
+        **{
+            "lab-1": {"instance_id": "{{ nowhere }}"},
+            "no-target": {"instance_id": "{{ nowhere }}", "ansible_host": "{{ nowhere }}"},
+        },
+    )
+    ended = lab.playbook("plan", variables=BOTH, inventories=inventories)
+    assert ended.code == 0, ended.said
+    assert "left out lab-1: Its variable instance_id cannot be rendered" in ended.words
+    assert "2 hosts will be patched" in ended.words
+
+
+def test_a_run_whose_hosts_are_all_left_out_is_not_green(lab: LivingLab) -> None:
+    """The inventory's plugin may call the id otherwise; then no host has a way in."""
+    inventories = [lab.file("ids.yml", {"web": {"hosts": {"web-1": {"aws_instance_id": lab.id("lab-1")}}}})]
+    ended = lab.playbook("patch", variables={"patch_hosts": "web"}, inventories=inventories)
+    refused(ended, "excluded: The inventory gives neither an instance_id", "This run started none of its hosts")
+    assert ended.report["totals"] == {"excluded": 1}
+
+
+# ---- the user's configuration, and options of ansible-playbook
+
+
+@pytest.mark.parametrize("playbook", ["plan", "patch", "restore", "report"])
+@pytest.mark.parametrize(
+    "options", [("--tags", "db"), ("--skip-tags", "all"), ("--start-at-task", "Plan")], ids=" ".join
+)
+def test_a_part_of_a_playbook_is_refused(lab: LivingLab, playbook: str, options: tuple[str, ...]) -> None:
+    ended = lab.playbook(playbook, *options)
+    refused(ended, f"{options[0]} ", "would leave out tasks that this playbook needs")
+    assert ended.calls == []
+
+
+SETTINGS = {
+    "ANSIBLE_STRATEGY": "free",
+    "ANSIBLE_ANY_ERRORS_FATAL": "true",
+    "ANSIBLE_TASK_TIMEOUT": "2",
+    "ANSIBLE_HOST_PATTERN_MISMATCH": "error",
+}
+
+
+def test_settings_for_all_plays_change_nothing(lab: LivingLab) -> None:
+    planned = lab.playbook("plan", variables=BOTH, environment=SETTINGS)
+    assert planned.code == 0, planned.said
+    patched = lab.playbook("patch", variables={"patch_hosts": "prod", "patch_batch_size": 1}, environment=SETTINGS)
+    assert patched.code == 0, patched.said
+    assert patched.outcomes == {"prod-1": "patched", "prod-2": "patched"}
+    for playbook in ("restore", "report"):
+        ended = lab.playbook(playbook, environment={**SETTINGS, "ANSIBLE_STRATEGY": "ansible.builtin.host_pinned"})
+        assert ended.code == 0, ended.said
+
+
+@pytest.mark.parametrize("how", [("-c", "winrm"), "ANSIBLE_TRANSPORT"], ids=str)
+def test_the_connection_may_come_from_the_users_configuration(lab: LivingLab, how: Any) -> None:
+    variables = {key: value for key, value in inventory_of(lab, "hall-1").items() if key != "ansible_connection"}
+    inventories = [lab.file("hall.yml", {"hall": {"hosts": {"hall-1": variables}}})]
+    options = how if isinstance(how, tuple) else ()
+    environment = {how: "winrm"} if isinstance(how, str) else {}
+    ended = lab.playbook(
+        "patch",
+        *options,
+        variables={"patch_hosts": "hall", "patch_operation": "scan"},
+        inventories=inventories,
+        environment=environment,
+    )
+    assert ended.code == 0, ended.said
+    assert ended.outcomes == {"hall-1": "compliant"}

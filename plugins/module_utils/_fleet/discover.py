@@ -33,6 +33,10 @@ LIVE_STATES = ["pending", "running", "stopping", "stopped"]
 IDS_A_CALL = 100
 TRANSPORTS = ("auto", "ssm", "connection")
 WINDOWS_CONNECTIONS = frozenset({"winrm", "psrp", "ssh"})
+NO_WAY_IN = (
+    "The inventory gives neither an instance_id (i-… or mi-…) nor a connection to Windows (ansible_connection: winrm, psrp or "
+    "ssh)."
+)
 
 
 def by_tag(
@@ -54,20 +58,32 @@ def by_tag(
 
 
 def from_inventory(aws: Aws | None, regions: list[str], entries: list[dict[str, Any]]) -> list[FleetHost]:
-    """The inventory's hosts. An entry has name, and where known instance_id, region, connection, address, transport.
+    """The inventory's hosts.
+
+    An entry has name, and where known instance_id, region, connection, address, port, addresses (of its name), transport; and
+    unreadable, which variable of it cannot be read and why.
 
     Raises:
         InvalidOption: a transport that is none.
     """
     hosts = {}
     for entry in entries:
-        if not str(entry.get("instance_id") or ""):
+        if not str(entry.get("instance_id") or "") and not entry.get("unreadable"):
             hosts[entry["name"]] = _without_aws(entry)
     for region, there in _by_region(entries, regions).items():
         if aws is None:
             continue
         hosts.update(_describe_named(aws.in_region(region), region, there))
-    return merge_duplicates([_by_its_transport(hosts.get(entry["name"]) or _gone(entry), entry) for entry in entries])
+    readable = [entry for entry in entries if not entry.get("unreadable")]
+    found = [_by_its_transport(hosts.get(entry["name"]) or _gone(entry), entry) for entry in readable]
+    return merge_duplicates(found) + [_unreadable(entry) for entry in entries if entry.get("unreadable")]
+
+
+def _unreadable(entry: dict[str, Any]) -> FleetHost:
+    """A host whose variables do not say how it is reached; the others of the run can do without them."""
+    exclusion = (Reason.CONNECTION_SETTINGS, str(entry["unreadable"]))
+    name = str(entry["name"])
+    return FleetHost(key=name, name=name, kind="winrm", inventory_name=name, exclusion=exclusion)
 
 
 def _by_its_transport(host: FleetHost, entry: dict[str, Any]) -> FleetHost:
@@ -95,10 +111,7 @@ def _leads_to_windows(entry: dict[str, Any]) -> bool:
 def _without_aws(entry: dict[str, Any]) -> FleetHost:
     name, exclusion = entry["name"], None
     if not _leads_to_windows(entry):
-        exclusion = (
-            Reason.NO_WAY_IN,
-            "The inventory gives neither an instance_id nor a connection to Windows (ansible_connection: winrm, psrp or ssh).",
-        )
+        exclusion = (Reason.NO_WAY_IN, NO_WAY_IN)
     return FleetHost(
         key=name,
         name=name,
@@ -106,6 +119,8 @@ def _without_aws(entry: dict[str, Any]) -> FleetHost:
         inventory_name=name,
         exclusion=exclusion,
         private_address=entry.get("address"),
+        other_addresses=tuple(entry.get("addresses") or ()),
+        port=entry.get("port"),
     )
 
 
@@ -172,6 +187,7 @@ def _from_instance(aws: Aws, instance: InstanceTypeDef) -> FleetHost:
         profile_arn=instance.get("IamInstanceProfile", {}).get("Arn"),
         private_address=instance.get("PrivateIpAddress"),
         public_address=instance.get("PublicIpAddress"),
+        other_addresses=tuple(filter(None, (instance.get("PrivateDnsName"), instance.get("PublicDnsName")))),
         vpc_id=instance.get("VpcId"),
         subnet_id=instance.get("SubnetId"),
         root_volume_id=_root_volume_id(instance),
@@ -210,7 +226,8 @@ def _from_node(row: InstanceInformationTypeDef, region: str, tags: dict[str, str
     )
     return FleetHost(
         key=node_id, name=name, kind="hybrid", instance_id=node_id, region=region, tags=tags, exclusion=exclusion,
-        node=_node_facts(row),
+        node=_node_facts(row), private_address=row.get("IPAddress"),
+        other_addresses=tuple(filter(None, (row.get("ComputerName"),))),
     )  # fmt: skip
 
 

@@ -29,13 +29,22 @@ def exclusion_of(instance: InstanceTypeDef) -> Exclusion:
 
     Stop protection is not part of that answer: see power_exclusion.
     """
-    if str(instance.get("Platform", "")).lower() != "windows":
+    if not _is_windows(instance):
         return Reason.NOT_WINDOWS, "It is not a Windows host."
     if (owner := owner_of(instance)) is not None:
         return owner
     if instance["State"]["Name"] in OFF_STATES:
         return power_exclusion(instance, stop_protected=False)
     return None
+
+
+def _is_windows(instance: InstanceTypeDef) -> bool:
+    """An AMI that was registered from a snapshot may lack the platform; what is billed names Windows all the same.
+
+    Source: EC2 user guide ("AMI billing information"): PlatformDetails such as Windows, Windows BYOL, Windows with SQL Server.
+    """
+    named = (str(instance.get("Platform", "")), str(instance.get("PlatformDetails", "")))
+    return any(text.lower().startswith("windows") for text in named)
 
 
 def owner_of(instance: InstanceTypeDef) -> Exclusion:

@@ -27,6 +27,8 @@ class FleetHost:
         exclusion: None, or why it may not be touched: (code, sentence).
         profile_arn: of its instance profile.
         private_address: its address in its network; of a host without AWS, where the inventory says that it is.
+        other_addresses: more addresses and DNS names that lead to it.
+        port: of the inventory's connection, for a host without AWS.
         transport: ssm or connection (the inventory's own): how steps get into it.
         node: what SSM says of the managed node, {} when it lists none: ping_status, last_ping_at, agent_version.
     """
@@ -47,6 +49,8 @@ class FleetHost:
     profile_arn: str | None = None
     private_address: str | None = None
     public_address: str | None = None
+    other_addresses: tuple[str, ...] = ()
+    port: int | None = None
     vpc_id: str | None = None
     subnet_id: str | None = None
     root_volume_id: str | None = None

@@ -68,6 +68,7 @@ class Reason(TextEnum):
     HOST_OFF = "host_off", Section.DEFERRED
     SESSIONS = "sessions", Section.DEFERRED
     UNREACHABLE = "unreachable", Section.DEFERRED
+    CONNECTION_SETTINGS = "connection_settings", Section.DEFERRED
     RUN_INTERRUPTED = "run_interrupted", Section.DEFERRED
 
     AUTO_SCALING_GROUP = "auto_scaling_group", Section.EXCLUDED

@@ -14,7 +14,7 @@ from typing import Any
 from .._base.errors import Failed, InvalidOption
 from .._ledger import state_folder
 from .._ledger.records import Ledger, Run
-from .._model.outcomes import UNFINISHED
+from .._model.outcomes import UNFINISHED, UNTOUCHED
 from .._model.reasons import Reason
 from .._operation.context import Operation, OperationContext
 from .._report.build import build_report
@@ -68,12 +68,16 @@ def close_if_abandoned(context: OperationContext, run: Run) -> None:
 
 
 def _verdicts(ledger: Ledger, run: Run) -> dict[str, str]:
+    """Why hosts make the run fail. One that started none of its hosts fails for all of them: they were asked for."""
     strict = bool(run.settings.get("fail_on_deferred"))
-    verdicts = {}
-    for host in ledger.hosts(run.run_id):
-        if host.outcome in UNFINISHED and (host.reason_code != Reason.NO_TIME or strict):
-            verdicts[host.key] = f"{host.outcome}: {host.reason}"
-    return verdicts
+    hosts = ledger.hosts(run.run_id)
+    if all(host.outcome in UNTOUCHED for host in hosts):
+        return {host.key: f"{host.outcome}: {host.reason} This run started none of its hosts." for host in hosts}
+    return {
+        host.key: f"{host.outcome}: {host.reason}"
+        for host in hosts
+        if host.outcome in UNFINISHED and (host.reason_code != Reason.NO_TIME or strict)
+    }
 
 
 def _write(folder: str, report: dict[str, Any]) -> dict[str, str]:

@@ -191,8 +191,8 @@ def _host_row(run_id: str, planned: Planned, settings: dict[str, Any]) -> Host:
         verdict = Verdict(None)
     else:
         code, reason = host.exclusion
-        # Some reasons are failures: the user asked for the host, and it cannot be had.
-        verdict = Verdict(code.outcome, Phase.PLAN if code.outcome is Outcome.FAILED else None, code, reason)
+        # Some reasons make the run fail: the user asked for the host, and it cannot be patched as things are.
+        verdict = Verdict(code.outcome, None if code.outcome is Outcome.EXCLUDED else Phase.PLAN, code, reason)
         facts.update(original_state=host.power, final_state=host.power) if host.state != "gone" else None
     return Host(
         run_id=run_id,

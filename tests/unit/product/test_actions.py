@@ -33,7 +33,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation, OperationContext
-from ansible_collections.patchfleet.windows.plugins.plugin_utils import _controller_operation
+from ansible_collections.patchfleet.windows.plugins.plugin_utils import _controller_operation, _inventory_entries
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import progress_line
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._tracking import COLLECTION
@@ -300,7 +300,8 @@ HOSTVARS: dict[str, Any] = {
 }
 
 
-def test_hosts_of_the_inventory_are_described_by_their_variables() -> None:
+def test_hosts_of_the_inventory_are_described_by_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_inventory_entries, "look_up", lambda names: {name: ["10.0.0.9"] for name in names})
     plugin = action(fleet_info.ActionModule, inventory_hosts=["web", "tagged", "store", "dc", {"name": "as it is"}])
     entries = plugin.prepare({}, {"hostvars": HOSTVARS})["inventory_hosts"]
     assert [(entry["instance_id"], entry["region"], entry["by_tag"]) for entry in entries[:-1]] == [
@@ -310,6 +311,7 @@ def test_hosts_of_the_inventory_are_described_by_their_variables() -> None:
         ("", None, False),
     ]
     assert entries[0]["connection"] == "winrm"
+    assert [entry.get("addresses") for entry in entries] == [None, None, None, ["10.0.0.9"], None]
     assert entries[-1] == {"name": "as it is"}
 
 

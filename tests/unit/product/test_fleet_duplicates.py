@@ -19,15 +19,22 @@ from .fakes import ID, node, shown
 from .stage import Stage
 
 
-def instance(key: str = "i-1", name: str = "web", address: str | None = "10.0.0.5") -> FleetHost:
+def instance(key: str = "i-1", name: str = "web", address: str | None = "10.0.0.5", **more: Any) -> FleetHost:
     return FleetHost(
         key=key, name=name, kind="ec2", instance_id=key, inventory_name=name, private_address=address, by_tag=True,
-        tags={"Name": name},
+        tags={"Name": name}, **more,
     )  # fmt: skip
 
 
-def by_connection(name: str, address: str | None = None) -> FleetHost:
-    return FleetHost(key=name, name=name, kind="winrm", inventory_name=name, private_address=address)
+def by_connection(name: str, address: str | None = None, **more: Any) -> FleetHost:
+    return FleetHost(key=name, name=name, kind="winrm", inventory_name=name, private_address=address, **more)
+
+
+FULL = instance(public_address="203.0.113.7", other_addresses=("ip-10-0-0-5.eu-central-1.compute.internal",))
+NODE = FleetHost(
+    key="mi-1", name="WEB-1.corp.example.com", kind="hybrid", instance_id="mi-1", private_address="10.0.0.5",
+    other_addresses=("WEB-1.corp.example.com",), by_tag=True,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -43,6 +50,85 @@ def by_connection(name: str, address: str | None = None) -> FleetHost:
 def test_it_is_one_host_with_the_inventorys_name_and_the_tags_membership(host: FleetHost) -> None:
     (one,) = merge_duplicates([instance(), host])
     assert (one.key, one.kind, one.name, one.inventory_name, one.by_tag) == ("i-1", "ec2", host.name, host.name, True)
+
+
+@pytest.mark.parametrize(
+    ("known", "host"),
+    [
+        (FULL, by_connection("hall", "203.0.113.7")),
+        (FULL, by_connection("ip-10-0-0-5.eu-central-1.compute.internal")),
+        (FULL, by_connection("hall", "IP-10-0-0-5.eu-central-1.compute.internal")),
+        (FULL, by_connection("hall", "hall.example.com", other_addresses=("10.0.0.5",))),
+        (instance(name="web-1"), by_connection("web-1.corp.example.com")),
+        (instance(name="web-1"), by_connection("sql", "web-1.corp.example.com")),
+        (NODE, by_connection("web-1")),
+        (NODE, by_connection("hall", "10.0.0.5")),
+    ],
+    ids=[
+        "public address",
+        "private dns name",
+        "its case",
+        "looked up",
+        "domain",
+        "domain of address",
+        "node",
+        "node address",
+    ],
+)
+def test_each_address_and_name_of_a_machine_is_known(known: FleetHost, host: FleetHost) -> None:
+    (one,) = merge_duplicates([known, host])
+    assert (one.key, one.name, one.by_tag) == (known.key, host.name, True)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        by_connection("web-1.other.example.com"),
+        by_connection("web"),
+        by_connection("web-1.1"),
+        by_connection("hall", "10.0.0.9", other_addresses=("10.0.0.9",)),
+    ],
+    ids=["another domain", "another name", "no dns name", "another address"],
+)
+def test_a_name_that_is_only_alike_is_another_host(host: FleetHost) -> None:
+    known = instance(name="web-1.corp.example.com")
+    assert merge_duplicates([known, host]) == [known, host]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (by_connection("w-1", "10.0.0.5"), by_connection("w-1-alias", "10.0.0.5")),
+        (by_connection("w-1", "10.0.0.5", port=5986), by_connection("w-1-alias", "10.0.0.5", port=22)),
+        (by_connection("w-1", "10.0.0.5", port=55986), by_connection("w-1-alias", "10.0.0.5", port=55986)),
+        (by_connection("w-1", "Hall.example.com"), by_connection("w-2", "hall.example.com")),
+        (by_connection("w-1"), by_connection("w-1.corp.example.com")),
+        (by_connection("w-1", "w-1.corp.example.com"), by_connection("old-name", "w-1")),
+        (by_connection("a", other_addresses=("10.0.0.5",)), by_connection("b", "10.0.0.5")),
+    ],
+    ids=["address", "ports of WinRM and ssh", "forwarded port", "case", "domain", "dns names", "looked up"],
+)
+def test_two_names_for_one_machine_without_an_id_end_the_run(one: FleetHost, other: FleetHost) -> None:
+    """amazon.aws#950: each would be patched, and one's reboot would come in the middle of the other's installation."""
+    for hosts in ([one, other], [other, one]):
+        with pytest.raises(PatchFleetError, match="leads to the same machine as") as caught:
+            merge_duplicates(hosts)
+        assert caught.value.code == "ambiguous_host"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (by_connection("w-1", "127.0.0.1", port=50001), by_connection("w-2", "127.0.0.1", port=50002)),
+        (by_connection("w-1", "127.0.0.1", port=50001), by_connection("w-2", "127.0.0.1", port=5986)),
+        (by_connection("w-1", "10.0.0.5"), by_connection("w-1.corp.example.com", "10.0.0.6")),
+        (by_connection("w-1.corp.example.com"), by_connection("w-1.lab.example.com")),
+        (by_connection("w.1"), by_connection("w.2")),
+    ],
+    ids=["forwarded ports", "a forwarded port and a standard one", "other addresses", "other domains", "no dns names"],
+)
+def test_machines_of_their_own_stay_so(one: FleetHost, other: FleetHost) -> None:
+    assert merge_duplicates([one, other]) == [one, other]
 
 
 def test_others_stay_as_they_are() -> None:
@@ -62,6 +148,12 @@ def test_what_is_not_clear_ends_it(hosts: list[FleetHost], words: str) -> None:
     with pytest.raises(PatchFleetError, match=words) as caught:
         merge_duplicates(hosts)
     assert caught.value.code == "ambiguous_host"
+
+
+def test_a_host_whose_variables_cannot_be_read_is_set_aside_and_the_others_go_on(stage: Stage) -> None:
+    entries = [{"name": "a", "connection": "winrm"}, {"name": "b", "unreadable": "Its variable ansible_host is odd."}]
+    a, b = from_inventory(stage.aws, ["eu-central-1"], entries)
+    assert (a.exclusion, b.exclusion) == (None, ("connection_settings", "Its variable ansible_host is odd."))
 
 
 def way_in(stage: Stage, **entry: Any) -> str:

@@ -18,6 +18,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_
 from .fakes import ID, START
 from .stage import RUN, Stage, a_host
 
+OTHER = "i-0fedcba9876543210"
 FILES = ["report.html", "report.json", "report.md"]
 
 
@@ -130,7 +131,19 @@ def test_a_controller_that_is_known_to_be_dead_is_not_waited_for(stage: Stage, t
 def test_a_run_fails_for_hosts_that_did_not_make_it(
     stage: Stage, tmp_path: Path, outcome: str, code: str | None, strict: bool, fails: bool
 ) -> None:
-    stage.open_run(fail_on_deferred=strict)
+    stage.open_run(a_host(ID), a_host(OTHER), fail_on_deferred=strict)
     set_outcome(stage, outcome, code)
+    stage.ledger.set_outcome(RUN, OTHER, Verdict("patched"))
     verdicts = write(stage, tmp_path)["verdicts"]
     assert verdicts == ({ID: f"{outcome}: Because."} if fails else {})
+
+
+@pytest.mark.parametrize(("outcome", "code"), [("excluded", "no_way_in"), ("deferred", "no_time")])
+def test_a_run_that_started_none_of_its_hosts_fails_for_all(
+    stage: Stage, tmp_path: Path, outcome: str, code: str
+) -> None:
+    """The user asked for these hosts, and none was patched."""
+    stage.open_run()
+    set_outcome(stage, outcome, code)
+    verdicts = write(stage, tmp_path)["verdicts"]
+    assert verdicts == {ID: f"{outcome}: Because. This run started none of its hosts."}

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 COLLECTION = "patchfleet.windows."
+PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
 GIVEN_BY_THE_PLUGIN = {"ledger", "run_id", "host", "fence", "instance_id", "region"}
 TASK_FILES = sorted(
     [
@@ -93,7 +95,7 @@ def test_who_found_no_room_goes_the_same_way_after_the_others(patch: dict[str, A
     names = list(plays("patch"))
     again = plays("patch")[names[names.index("Patch") + 1]]
     assert "patchfleet_again" in again["hosts"]
-    the_same = {"order", "serial", "strategy", "gather_facts"}
+    the_same = {"order", "serial", "strategy", "gather_facts", "any_errors_fatal", "timeout"}
     assert {key: again[key] for key in the_same} == {key: patch[key] for key in the_same}
     imports = [play["tasks"][0]["ansible.builtin.import_tasks"] for play in (patch, again)]
     assert imports == ["tasks/host.yml"] * 2
@@ -107,7 +109,8 @@ def test_no_host_waits_for_another_between_two_steps(patch: dict[str, Any]) -> N
 
 def test_the_breaker_is_ours_and_not_that_of_a_batch(patch: dict[str, Any], way_tasks: list[dict[str, Any]]) -> None:
     """ansible/ansible#82267, #7019: a batch that fails whole would stop the play, and with it the report."""
-    assert not {"max_fail_percentage", "any_errors_fatal"} & set(patch)
+    assert "max_fail_percentage" not in patch
+    assert patch["any_errors_fatal"] is False
     assert way_tasks[0]["ignore_errors"] is True
     assert all("rescue" in task for task in way_tasks[2:])
 
@@ -131,14 +134,33 @@ def test_nothing_in_a_hosts_way_runs_for_all_or_changes_the_inventory() -> None:
 @pytest.mark.parametrize("name", ["patch", "plan"])
 def test_a_run_without_hosts_cannot_end_green(name: str) -> None:
     """awx#14804, awx#15775."""
-    patterns = [
-        play["hosts"]
-        for play in plays(name).values()
-        if play["hosts"] not in {"localhost", "patchfleet_planned"} and "patchfleet_again" not in play["hosts"]
-    ]
+    patterns = [play["hosts"] for play in plays(name).values() if "target_pattern" in play["hosts"]]
+    others = [play["hosts"] for play in plays(name).values() if "target_pattern" not in play["hosts"]]
     assert len(patterns) == 2
+    assert others[0] == "{{ 'localhost' | patchfleet.windows.without_tags }}"
+    assert all("in groups else '!all'" in pattern for pattern in others[1:]), "only what an earlier play has chosen"
     assert all("patchfleet.windows.target_pattern(groups, " in pattern for pattern in patterns)
     assert all("ansible_limit" in pattern for pattern in patterns)
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)
+def test_no_playbook_does_a_part_of_its_work_for_tags_or_a_limit(path: Path) -> None:
+    first = yaml.safe_load(path.read_text())[0]
+    assert re.search(r"patchfleet\.windows\.(without_limit|without_tags)", first["hosts"])
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)
+def test_each_play_has_a_strategy_of_its_own(path: Path) -> None:
+    """ansible/ansible#73554: add_host and run_once do not work with a strategy of the user's configuration."""
+    for play in yaml.safe_load(path.read_text()):
+        assert play["strategy"] in {"ansible.builtin.linear", "ansible.builtin.host_pinned"}
+
+
+@pytest.mark.parametrize("name", ["patch", "restore"])
+def test_no_setting_of_the_user_ends_a_play_early_or_cuts_a_task_off(name: str) -> None:
+    """ANSIBLE_ANY_ERRORS_FATAL would end the run with its first failed host, ANSIBLE_TASK_TIMEOUT an installation."""
+    for play in plays(name).values():
+        assert (play["any_errors_fatal"], play["timeout"]) == (False, 0)
 
 
 def test_a_restore_that_fails_for_one_host_goes_on_with_the_others() -> None:

@@ -4,10 +4,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import ansible.context
 import pytest
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.patchfleet.windows.plugins.filter.target_pattern import target_pattern
 from ansible_collections.patchfleet.windows.plugins.filter.without_limit import without_limit
+from ansible_collections.patchfleet.windows.plugins.filter.without_tags import without_tags
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._invocation import JOB_FOLDER
 
 
@@ -27,3 +33,50 @@ def test_in_a_job_of_awx_the_fields_of_its_template_are_named(monkeypatch: pytes
     ) as said:
         without_limit("localhost", "dev-1")
     assert "--" not in str(said.value)
+
+
+# Options that choose tasks
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"tags": ["all"]},
+        {"tags": ["all", "drain"]},
+        {"tags": ["untagged"]},
+        {"tags": ["all"], "skip_tags": ["drain"]},
+        {"tags": ["all"], "skip_tags": ["tagged"]},
+        {"tags": ["drain"], "listtasks": True},
+        {"start_at_task": None},
+    ],
+    ids=str,
+)
+def test_tags_that_leave_out_nothing_of_ours_are_fine(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
+    """Task files of users may have tags."""
+    monkeypatch.setattr(ansible.context, "CLIARGS", options)
+    assert without_tags("localhost") == without_limit("localhost") == "localhost"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"tags": ["drain"]}, "--tags drain would"),
+        ({"tags": ["a,b"]}, "--tags a,b would"),
+        ({"tags": ["tagged"]}, "--tags tagged would"),
+        ({"tags": ["all"], "skip_tags": ["all"]}, "--skip-tags all would"),
+        ({"tags": ["all"], "skip_tags": ["untagged"]}, "--skip-tags untagged would"),
+        ({"start_at_task": "Plan"}, "--start-at-task 'Plan' would"),
+    ],
+    ids=str,
+)
+def test_a_part_of_a_playbook_is_refused(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], said: str) -> None:
+    monkeypatch.setattr(ansible.context, "CLIARGS", options)
+    checks: list[Callable[[], str]] = [
+        lambda: without_tags("localhost"),
+        lambda: without_limit("localhost"),
+        lambda: target_pattern("dev", {}, "added"),
+    ]
+    for check in checks:
+        with pytest.raises(AnsibleFilterError, match=said):
+            check()
