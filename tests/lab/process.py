@@ -57,9 +57,10 @@ class Process:
             self.sweep()
             self._popen.wait()
 
-    def join(self) -> None:
-        """Wait for the command, however long it takes."""
-        self._popen.wait()
+    def join(self, limit_seconds: float | None = None) -> None:
+        """Wait for the command, however long it takes, or for so many real seconds."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(limit_seconds)
 
     def wait_for_all(self, limit_seconds: float) -> None:
         """Wait for all that it has started, too.

@@ -11,7 +11,6 @@ import os
 import secrets
 import sqlite3
 import threading
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -145,9 +144,12 @@ class Lab:
         """The content of ``state.json`` at the moment."""
         return self._play.truth()
 
-    def tick_until(self, lab_seconds: float) -> None:
-        """Wait so many lab seconds from now."""
-        time.sleep(lab_seconds / self.clock.scale)
+    def move_on(self, lab_seconds: float) -> None:
+        """Be so much later at once. Events, schedules and windows that fall due meanwhile happen in their order."""
+        with self._play.sim.current():
+            self.clock.move_on(lab_seconds)
+        with self._play.sim.current():  # what is due by now has happened
+            self._play.sim.after(0.0, lambda: None)  # the simulation's thread looks anew how long it may wait
 
     def records_in_tables(self) -> list[dict[str, Any]] | None:
         """The power records of a ledger in DynamoDB: instance_id, original_state, closed. None where none was used."""

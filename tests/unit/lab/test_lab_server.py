@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import yaml
 from botocore.exceptions import ClientError
 
 from lab.scenario import Scenario, load
@@ -50,7 +52,7 @@ def test_a_lab_from_start_to_stop(scenario: Scenario, tmp_path: Path) -> None:
     assert lab.truth()["hosts"]["a"]["unrecorded_starts"] == 4
     _record(tmp_path / "ledger.sqlite", identifier)
     ec2.start_instances(InstanceIds=[identifier])
-    lab.tick_until(25)
+    lab.move_on(25)
     assert ec2.describe_instances()["Reservations"][0]["Instances"][0]["State"]["Name"] == "running"
     truth = lab.truth()
     assert truth["hosts"]["a"]["unrecorded_starts"] == 4
@@ -122,3 +124,34 @@ def test_a_start_is_recorded_in_a_table_too(scenario: Scenario, tmp_path: Path) 
     assert lab.truth()["hosts"]["a"]["unrecorded_starts"] == 0
     assert lab.records_in_tables() == [{"instance_id": identifier, "original_state": "stopped", "closed": False}]
     lab.stop()
+
+
+def test_what_falls_due_while_the_clock_moves_on_happens_in_its_order(tmp_path: Path) -> None:
+    """And what comes soon after that is not waited for as long as it seemed before."""
+    document = {
+        "name": "n",
+        "why": "w",
+        "hosts": [{"name": "a"}],
+        "events": [
+            {"at_seconds": 50_000, "host": "a", "do": "stop"},
+            {"at_seconds": 60_000, "host": "a", "do": "start"},
+            {"at_seconds": 100_030, "do": "kill_controller"},
+        ],
+        "expect": {},
+    }
+    (tmp_path / "scenario.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    killed = threading.Event()
+    lab = Lab(load(tmp_path / "scenario.yml"), tmp_path, on_controller=lambda _act: killed.set())
+    lab.start()
+    try:
+        lab.move_on(100_000)
+        history = lab.truth()["hosts"]["a"]["history"]
+        assert [(entry["t"], entry["state"]) for entry in history[1:] if "state" in entry] == [
+            (50_000, "stopping"),
+            (50_060, "stopped"),
+            (60_000, "pending"),
+            (60_020, "running"),
+        ]
+        assert killed.wait(60)
+    finally:
+        lab.stop()

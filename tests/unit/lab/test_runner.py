@@ -44,9 +44,9 @@ class FakeLab:
         self.url = "http://127.0.0.1:1"
         self.ledger: Path | None = None
         self.ledgers: list[Path | None] = []
-        self.waits: list[float] = []
+        self.moves: list[float] = []
         self.passed = 0.0
-        self.clock = SimpleNamespace(seconds=lambda: self.passed, env_value=lambda _ahead: "60,0,0")
+        self.clock = SimpleNamespace(scale=600.0, seconds=lambda: self.passed, env_value=lambda _ahead: "60,0,0")
         self.running = False
         self.steps = 0
         self.secrets = ["password"]
@@ -73,8 +73,8 @@ class FakeLab:
     def truth(self) -> dict[str, Any]:
         return {"hosts": {host.name: {} for host in self.scenario.hosts}}
 
-    def tick_until(self, lab_seconds: float) -> None:
-        self.waits.append(lab_seconds)
+    def move_on(self, lab_seconds: float) -> None:
+        self.moves.append(lab_seconds)
         self.passed += lab_seconds
 
 
@@ -211,7 +211,7 @@ def test_after_seconds_counts_from_the_end_and_in_the_background_from_the_start(
     play = Play(tmp_path, steps=steps)
     play.runner.run()
     # each start of a step takes 100 s of this lab
-    assert play.lab.waits == [10, 30, 40]
+    assert play.lab.moves == [10, 40]  # before the second step something ran in the background
     assert [play.result(number) for number in (1, 2, 3)] == ["5", "0", "0"]
     folders = {call[1]["patch_report_dir"] for call in play.calls if call[0][0].endswith(".patch")}
     assert folders == {str(play.out / "step-1")}
