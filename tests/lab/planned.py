@@ -30,7 +30,6 @@ HOST = frozenset(
 )
 ACTS = frozenset({"set_alarm", "clear_alarm"})
 PLAYBOOKS = frozenset({"stop", "roll_back", "history"})
-COMPARISONS = frozenset({"has", "has_not"})
 
 REFUSAL = "the lab does not carry this out yet; leave it out"
 
@@ -50,7 +49,6 @@ def _planned(document: dict[str, Any]) -> Iterator[str]:
     for index, step in enumerate(document.get("steps", ())):
         if step.get("playbook") in PLAYBOOKS:
             yield f"steps[{index}].playbook"
-    yield from _comparisons("expect", document["expect"])
 
 
 def _hosts(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -61,11 +59,3 @@ def _hosts(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _keys(where: str, mapping: dict[str, Any], planned: frozenset[str]) -> Iterator[str]:
     return (f"{where}.{key}" for key in mapping if key in planned)
-
-
-def _comparisons(where: str, value: Any) -> Iterator[str]:
-    """Lists hold names and outcomes, never a comparison."""
-    if isinstance(value, dict):
-        yield from _keys(where, value, COMPARISONS)
-        for key, inner in value.items():
-            yield from _comparisons(f"{where}.{key}", inner)

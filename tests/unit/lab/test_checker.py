@@ -89,6 +89,21 @@ EXPECTATIONS: dict[str, tuple[dict[str, Any], Spoil, str]] = {
         lambda run: run.hosts["dev-02"].update(state="terminated"),
         'expect.state.dev-02.state: expected any of ["running", "stopped"], got terminated',
     ),
+    "has": (
+        {"state": {"dev-01": {"installed": {"has": ["KB5031361"], "has_not": ["KB5031990"]}}}},
+        lambda run: run.hosts["dev-01"].update(installed=["KB5031990"]),
+        'expect.state.dev-01.installed: expected a list with ["KB5031361"] and none of ["KB5031990"], got ["KB5031990"]',
+    ),
+    "has_not": (
+        {"state": {"dev-01": {"installed": {"has_not": ["KB5031990"]}}}},
+        lambda run: run.hosts["dev-01"].update(installed=["KB5031361", "KB5031990"]),
+        'expect.state.dev-01.installed: expected none of ["KB5031990"], got ["KB5031361", "KB5031990"]',
+    ),
+    "has of what is no list": (
+        {"outcomes": {"dev-01": {"repaired": {"has_not": ["services"]}}}},
+        lambda run: run.reports(0, repaired=None),
+        'expect.outcomes.dev-01.repaired: expected none of ["services"], got null',
+    ),
     "never with a host": (
         {"never": {"ModifyVolume": ["dev-{01..02}"]}},
         lambda run: run.call(160, "ModifyVolume", ["dev-02"], params={"VolumeId": "vol-1", "Size": 80}),
