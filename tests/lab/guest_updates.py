@@ -249,6 +249,10 @@ class WindowsUpdate:
             raise WindowsUpdateError(error)
         yield seconds
         self.servicing.searched()
+        self._ask_source()
+
+    def _ask_source(self) -> None:
+        """WindowsUpdateError where it says no this time."""
         if self._search_faults:
             raise WindowsUpdateError("0x" + self._search_faults.pop(0)[2:].upper())
 
@@ -257,9 +261,10 @@ class WindowsUpdate:
         yield from self.scan()
         return self.missing()
 
-    def scan(self) -> Steps[None]:
+    def scan(self, own: bool = False) -> Steps[None]:
         """The time that it takes to find out what is offered; WindowsUpdateError when it cannot work.
 
+        One of its ``own`` is a search by the host's API, whose source may say no.
         The judge takes a search that has ended here, and nothing else, for a proof of what is missing.
         """
         self._announce("searching")
@@ -268,8 +273,10 @@ class WindowsUpdate:
             yield min(GIVES_UP_AFTER_SECONDS, self._spec.scan_seconds)
             raise WindowsUpdateError(error)
         yield self._spec.scan_seconds
-        self._announce("searched")
         self.servicing.searched()
+        if own:
+            self._ask_source()
+        self._announce("searched")
 
     def begin_installation(self, updates: list[Update]) -> Installation:
         """Install these in order; the caller may wait for ``done``. Never while another one is under way."""

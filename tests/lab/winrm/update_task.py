@@ -127,7 +127,7 @@ class UpdateTask:
     def _search(self) -> Steps[list[Update]]:
         updates = self.machine.host.guest.updates
         try:
-            yield from updates.scan()
+            yield from updates.scan(own=True)
         except WindowsUpdateError as error:
             raise _Failed(f"Searching for updates: {error}", error.hresult) from error
         found = updates.offered()

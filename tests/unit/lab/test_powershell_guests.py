@@ -17,6 +17,8 @@ from lab.agent import Outcome
 from lab.guest_logon import Logon
 from lab.guests import ModelGuests, PowerShellGuests
 from lab.powershell.process import ROOT, WHERE_FROM, find
+from lab.powershell.refusals import Refused
+from lab.powershell.windows import OPERATIONS
 from lab.scripts_model import SCRIPTS
 from lab.sim import Steps
 from remembered import RememberingPowerShell
@@ -63,33 +65,41 @@ ASKS_UPDATE_AGENT = (
 BEYOND_A_SCENARIO = ("and", "old_windows_gib")
 STATES: dict[str, dict[str, Any]] = {
     "healthy": {"updates": [UPDATE]},
-    "patched": {"updates": [UPDATE], "and": "patched"},
     "installing": {"updates": [{**UPDATE, "seconds": 3000}], "and": "installing"},
-    "failing": {"updates": [{**UPDATE, "result": "0x80070005"}], "and": "patched"},
-    "reboot-pending": {"pending_reboot": True},
-    "watched": {"sessions": 2},
-    "watched-remotely": {"sessions": 1, "windows": {"people": "remoteapp", "per_user_services": 3}},
-    "server-core": {"sessions": 1, "windows": {"people": "core"}},
-    "hardened": {"windows": {"defragsvc": "disabled", "start_types": {"wuauserv": "disabled", "bits": "disabled"}}},
-    "stuck": {"windows": {"stuck_service": "wuauserv"}},
-    "others-installed": {"windows": {"pending_by_others": True, "trusted_installer_turns_manual": True}},
-    "unlucky-search": {"updates": [UPDATE], "windows": {"search_faults": ["0x8024401C"], "search_seconds": 1500}},
-    "awake": {"windows": {"tiworker_seconds": "always"}, "and": "scanned"},
-    "refusing": {"windows": {"update_api_over_network": "refused"}},
-    "live": {"disk": {"size_gib": 60, "free_gib": 3, "temp_gib": 6}, "windows": {"live_temp": True}},
-    "slow-clean": {"disk": {"size_gib": 60, "free_gib": 3, "component_store_gib": 6}, "windows": {"clean_seconds": 900}},
-    "gap": {"disk": {"size_gib": 60, "free_gib": 3, "slack_gib": 5}, "windows": {"gap_gib": 3}},
-    "late": {"clock_skew_seconds": -280, "updates": [UPDATE], "and": "patched"},
-    "failing-service": {
+    "failing": {"updates": [{**UPDATE, "result": "0x80070005"}], "and": "patched", "clock_skew_seconds": -280},
+    "patched": {
         "updates": [UPDATE],
         "windows": {"failing_services": ["LineOfBusiness"], "self_ending_services": ["edgeupdate"]},
         "and": "patched",
     },
+    "reboot-pending": {"pending_reboot": True},
+    "others-installed": {"windows": {"pending_by_others": True, "trusted_installer_turns_manual": True}},
     "full": {"disk": {"size_gib": 60, "free_gib": 3, "temp_gib": 4, "component_store_gib": 6}},
     "upgraded": {"disk": {"size_gib": 60, "free_gib": 3}, "old_windows_gib": 9},
-    "slack": {"disk": {"size_gib": 60, "free_gib": 3, "slack_gib": 10}},
-    "recovery": {"disk": {"size_gib": 60, "free_gib": 3, "slack_gib": 10, "recovery_partition": True}},
-    "mbr": {"disk": {"size_gib": 60, "free_gib": 3, "style": "mbr"}},
+    "slack-and-remote-people": {
+        "disk": {"size_gib": 60, "free_gib": 3, "slack_gib": 10},
+        "sessions": 1,
+        "windows": {"people": "remoteapp", "per_user_services": 3},
+    },
+    "recovery-and-people": {
+        "disk": {"size_gib": 60, "free_gib": 3, "slack_gib": 10, "recovery_partition": True},
+        "sessions": 2,
+    },
+    "mbr-and-server-core": {
+        "disk": {"size_gib": 60, "free_gib": 3, "style": "mbr"},
+        "sessions": 1,
+        "windows": {"people": "core"},
+    },
+    "gap": {"disk": {"size_gib": 60, "free_gib": 3, "slack_gib": 5}, "windows": {"gap_gib": 3}},
+    "hardened": {"windows": {"defragsvc": "disabled", "start_types": {"wuauserv": "disabled", "bits": "disabled"}}},
+    "stuck": {"windows": {"stuck_service": "wuauserv"}},
+    "unlucky-search": {"updates": [UPDATE], "windows": {"search_faults": ["0x8024401C"], "search_seconds": 1500}},
+    "awake-and-refusing": {
+        "windows": {"tiworker_seconds": "always", "update_api_over_network": "refused"},
+        "and": "scanned",
+    },
+    "live": {"disk": {"size_gib": 60, "free_gib": 3, "temp_gib": 6}, "windows": {"live_temp": True}},
+    "slow-clean": {"disk": {"size_gib": 60, "free_gib": 3, "component_store_gib": 6}, "windows": {"clean_seconds": 900}},
     **{fault: {"windows_update": fault, "updates": [UPDATE]} for fault in (
         "service_stopped", "service_disabled", "cache_corrupt", "components_corrupt", "no_route", "unrepairable",
     )},
@@ -189,3 +199,58 @@ def test_what_cannot_be_undone_is_done_only_when_asked_for(
         answer(lab, text_of("clean_disk", {"reset_base": asked, "old_windows": asked}), guests)
         disk = lab.play.world.hosts["a"].guest.disk
         assert (disk.base_was_reset, disk.old_windows_gib) == ((True, 0) if asked else (False, 9))
+
+
+def run_all(lab: VirtualLab, powershell: PowerShellGuests, *texts: str) -> list[Any]:
+    """Each script begins at the same time; its document and the lab's time at its end, in the order of their ends."""
+    ended: list[tuple[Any, float]] = []
+
+    def steps(text: str) -> Steps[None]:
+        outcome = yield from powershell.run(lab.play.world.hosts["a"], text, lambda *_: None)
+        ended.append((json.loads(outcome.stdout), lab.now))
+
+    processes = [lab.play.sim.spawn(steps(text)) for text in texts]
+    lab.run_for(100)
+    processes[0].stop()
+    lab.run_for(LONG_SECONDS)
+    return ended
+
+
+def test_scripts_take_turns_and_one_that_is_killed_takes_nobody_with_it(
+    make_lab: MakeLab, powershell: PowerShellGuests
+) -> None:
+    """The first is ended while Dism works for it; the second waits for a search, and the third is done by then."""
+    disk = {"size_gib": 60, "free_gib": 3, "component_store_gib": 6}
+    lab = make_lab({"name": "a", "disk": disk, "windows": {"clean_seconds": 900, "search_seconds": 600}})
+    names = ("clean_disk", "missing_update_sizes", "measure_disk")
+    ended = run_all(lab, powershell, *(text_of(name, {}) for name in names))
+    assert [(document["script"], document["ok"]) for document, _at in ended] == [
+        ("measure_disk", True),
+        ("missing_update_sizes", True),
+    ]
+    assert [at for _document, at in ended] == [3, 602]
+    assert lab.truth("a")["free_gib"] == 9  # Dism went on
+    assert answer(lab, text_of("measure_disk", {}), powershell)["data"]["free_gib"] == 9
+
+
+def test_where_resize_partition_fails_the_older_tool_extends(make_lab: MakeLab, powershell: PowerShellGuests) -> None:
+    lab = make_lab({"name": "a", "disk": {"size_gib": 50, "free_gib": 3, "slack_gib": 10}})
+    lab.play.world.hosts["a"].guest.disk.resize_refused = True
+    extended = answer(lab, text_of("extend_partition", {}), powershell)
+    assert extended["data"]["partition_gib"] == 59.998
+    assert lab.truth("a")["partition_gib"] == 60
+
+
+def test_a_disk_that_windows_cannot_describe_has_free_room_all_the_same(
+    make_lab: MakeLab, powershell: PowerShellGuests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with dynamic disks: Get-Partition finds no C:."""
+
+    def no_partition(_windows: Any) -> None:
+        raise Refused("0x80041002", "No MSFT_Partition objects found", "CmdletizationQuery_NotFound_DriveLetter")
+
+    monkeypatch.setitem(OPERATIONS, "partitions", no_partition)
+    lab = make_lab({"name": "a", "disk": {"size_gib": 50, "free_gib": 3, "slack_gib": 10}})
+    measured = answer(lab, text_of("measure_disk", {}), powershell)["data"]
+    assert (measured["free_gib"], measured["extendable_gib"], measured["blocked_by"]) == (3, 0, "unknown_layout")
+    assert measured["layout_error"] == "CmdletizationQuery_NotFound_DriveLetter"

@@ -83,6 +83,12 @@ def test_searching_changes_nothing(updates: Callable[..., Updates]) -> None:
     assert host.lab.truth("hall")["missing"] == ["KB5031361"]
 
 
+def test_a_source_that_says_no_once_does_so_to_win_updates_too(updates: Callable[..., Updates]) -> None:
+    host = updates(UPDATE, windows={"search_faults": ["0x8024401C"]})
+    assert host.follow(state="searched").failed is True
+    assert len(host.follow(state="searched").selected_updates) == 1
+
+
 def test_check_mode_only_tells_what_would_be_done(updates: Callable[..., Updates]) -> None:
     host = updates(UPDATE)
     assert host.follow(_ansible_check_mode=True).changed is True
