@@ -52,7 +52,7 @@ def wait_until_ready(context: OperationContext, instance_id: str, timeout_second
         if is_instance and instance is None:
             raise Failed("The instance does not exist any more.", Reason.INSTANCE_GONE)
         if instance is not None and instance["State"]["Name"] != "running":
-            _refuse_fallen_back(instance)
+            _refuse_fallen_back(context, instance)
             return None
         node = describe_node(context.aws, instance_id)
         seen["node"] = node
@@ -130,9 +130,10 @@ def _probe(context: OperationContext, instance_id: str) -> str | None:
     return None if ended.status == "Success" else f"ended {ended.details}"
 
 
-def _refuse_fallen_back(instance: InstanceTypeDef) -> None:
+def _refuse_fallen_back(context: OperationContext, instance: InstanceTypeDef) -> None:
     state = instance["State"]["Name"]
     if state in {"stopped", "stopping", "terminated", "shutting-down"}:
+        context.update_facts(off_at=context.clock.now())
         raise Failed(
             f"The instance is {state} instead of running: {state_reason(instance)}.",
             Reason.FELL_BACK if state.startswith("stop") else Reason.INSTANCE_GONE,

@@ -26,7 +26,7 @@ from .._ledger.records import Host, PowerRecord
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._update.foreign_runs import OthersPatching, Own, find_foreign_patch_runs, wait_for_foreign_runs
-from .launch import launch_window
+from .launch import is_our_start
 from .owner_tag import remove_owner_tag
 from .watchdog import delete_schedule, postpone
 
@@ -135,22 +135,16 @@ def _close(
         if left:
             raise NeedsAttention(f"It is {state}, as it was found. {left}", Reason.MARK_LEFT)
         context.ledger.close_power(record.host_key, note or "restored", context.clock.now(), fence=context.fence)
-        context.update_facts(final_state=state, off_at=context.clock.now() if changed else None)
+        context.update_facts(final_state=state, off_at=_our_end(context, instance if state == "running" else None))
         if changed:
             context.report_progress("stopped again, as it was found")
     return {"changed": changed, "state": state, "note": note}
 
 
 def _refuse_restarted(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> None:
-    launched = instance["LaunchTime"].timestamp()
-    if record.launch_time is not None:
-        ours = abs(launched - record.launch_time) < 1.0
-    else:
-        first, last = launch_window(record.start_requested_at or 0.0)
-        ours = first <= launched <= last
-    if ours:
+    if is_our_start(record, instance):
         return
-    _leave(context, record, instance)
+    _leave(context, record, instance, restarted=True)
     raise NeedsAttention(
         "Somebody restarted the instance after we had started it; it is theirs now and is left running.",
         Reason.RESTARTED_BY_OTHERS,
@@ -174,13 +168,24 @@ def _refuse_owned(context: OperationContext, record: PowerRecord, instance: Inst
     raise NeedsAttention(f"{sentence} It did not when we started it; it is left running.", code)
 
 
-def _leave(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> None:
-    """It has become somebody else's."""
+def _our_end(context: OperationContext, restarted: InstanceTypeDef | None) -> float:
+    """When the host was no longer on because of us: at a start by another user, or when it was first found off."""
+    if restarted:
+        return restarted["LaunchTime"].timestamp()
+    return float(context.host.facts.get("off_at") or context.clock.now())
+
+
+def _leave(
+    context: OperationContext, record: PowerRecord, instance: InstanceTypeDef, *, restarted: bool = False
+) -> None:
+    """Close the record of a host that another user or service controls now."""
     if not context.check_mode:
         delete_schedule(context, record)
         _report_remaining_tag(context, record, instance)
         context.ledger.close_power(record.host_key, "others", context.clock.now(), fence=context.fence)
-        context.update_facts(final_state=instance["State"]["Name"])
+        context.update_facts(
+            final_state=instance["State"]["Name"], off_at=_our_end(context, instance if restarted else None)
+        )
 
 
 def _report_remaining_tag(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> None:

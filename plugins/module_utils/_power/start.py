@@ -20,7 +20,7 @@ from .._host.instances import CONSISTENCY_SECONDS
 from .._ledger.records import PowerRecord
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
-from .launch import launch_window
+from .launch import is_our_start, launch_window
 from .owner_tag import set_owner_tag
 from .watchdog import create_schedule, delete_schedule, take_over, update_schedule
 
@@ -54,6 +54,8 @@ def start(context: OperationContext) -> dict[str, Any]:
     set_owner_tag(context, record, before)
     if before["State"]["Name"] == "running":
         take_over(context, record)
+        if is_our_start(record, before):  # of a run that was killed: it is on because of us
+            context.update_facts(started_by_run=True, on_since=before["LaunchTime"].timestamp())
         return _result(before, started=False)
     if record.original_state != "stopped":
         raise Failed("Somebody stopped the instance, which was running when it was found.", Reason.STOPPED_BY_OTHERS)
@@ -184,6 +186,7 @@ def _wait_until_running(
         if state in {"stopped", "stopping", "terminated"} and (
             is_new or context.clock.now() > requested_at + CONSISTENCY_SECONDS
         ):
+            context.update_facts(off_at=context.clock.now())
             raise Failed(
                 f"The start was accepted, but the instance is {state}: {state_reason(instance)}.", Reason.FELL_BACK
             )

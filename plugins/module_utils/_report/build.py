@@ -10,7 +10,7 @@ from typing import Any
 
 from .._base.clock import iso
 from .._ledger.records import Host, Ledger, PhaseTime
-from .._model.outcomes import Outcome
+from .._model.outcomes import PROVEN, UNTOUCHED, Outcome
 from .._model.phases import WORKING
 
 
@@ -59,7 +59,7 @@ def _host(host: Host, times: list[PhaseTime], now: float, checked_at: float) -> 
         "reason": host.reason,
         "reason_code": host.reason_code,
         "original_state": facts.get("original_state"),
-        "final_state": facts.get("final_state"),
+        "final_state": _final_state(host),
         "started_by_run": bool(facts.get("started_by_run")),
         "installed": facts.get("installed"),
         "missing": facts.get("missing"),
@@ -84,6 +84,14 @@ def _host(host: Host, times: list[PhaseTime], now: float, checked_at: float) -> 
             for t in times
         ],
     }
+
+
+def _final_state(host: Host) -> str | None:
+    """What the restore wrote; else the state in which the host was found, where it is known that this did not change."""
+    facts = host.facts
+    untouched = host.outcome in UNTOUCHED and not facts.get("started_by_run")
+    scanned = host.kind != "ec2" and host.outcome in PROVEN
+    return facts.get("final_state") or (facts.get("original_state") if untouched or scanned else None)
 
 
 def _on_seconds(facts: dict[str, Any], now: float) -> float | None:

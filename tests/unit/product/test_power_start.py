@@ -50,6 +50,16 @@ def starts(stage: Stage) -> int:
 # What is started, and what is not
 
 
+@pytest.mark.parametrize(("launched", "is_ours"), [(5, True), (500, False)], ids=["by us", "by others"])
+def test_the_time_on_of_a_host_that_a_killed_run_left_on_is_known(night: Stage, launched: int, is_ours: bool) -> None:
+    night.ledger.note_start(ID, "killed", START)
+    night.ledger.note_launch(ID, moment(5).timestamp())
+    night.account.on("describe_instances", shown("running", launched=launched))
+    start(night)
+    on_since = moment(5).timestamp() if is_ours else None
+    assert (night.facts().get("started_by_run"), night.facts().get("on_since")) == (is_ours or None, on_since)
+
+
 def test_a_stopped_host_is_started_and_seen_running(night: Stage) -> None:
     result = start(night)
     assert result == {"changed": True, "state": "running", "started": True, "launch_time": moment(5).timestamp()}
