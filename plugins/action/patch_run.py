@@ -21,7 +21,8 @@ class ActionModule(ControllerOperation):
     step = OPERATION
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        return {**params, "forks": task_vars.get("ansible_forks", params["forks"])}
+        inventory = task_vars.get("groups", {}).get("all", params["inventory"])
+        return {**params, "forks": task_vars.get("ansible_forks", params["forks"]), "inventory": inventory}
 
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         result = super().perform(context, task_vars)

@@ -28,6 +28,9 @@ options:
   limit:
     description: Ansible's C(ansible_limit), if there is one.
     type: str
+  hostvars:
+    description: Ansible's C(hostvars), so that hosts can be named by their tag C(Name), too.
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -41,26 +44,40 @@ _value:
   type: str
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible.inventory.manager import split_host_pattern
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.names import hint
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._invocation import (
     name_of_limit,
     only_looks,
     refuse_partial_playbook,
 )
 
+PLAIN = re.compile(r"[!&]?[A-Za-z0-9_][\w.-]*")
+"""A part of a pattern that names one host or group; a wildcard, range or regular expression may match nothing."""
+CONTROLLER = frozenset({"localhost", "127.0.0.1", "::1"})
 
-def target_pattern(given: str | None, groups: Mapping[str, Any], added: str, limit: str = "") -> str:
-    """The user's pattern, the group that was added, or both.
+
+def target_pattern(
+    given: str | None,
+    groups: Mapping[str, Any],
+    added: str,
+    limit: str = "",
+    hostvars: Mapping[str, Mapping[str, Any]] | None = None,
+) -> str:
+    """The user's pattern, the group that was added, or both. A host may also be named by its tag Name.
 
     Raises:
-        AnsibleFilterError: there is neither, or tags leave out tasks.
+        AnsibleFilterError: there is neither, a word of the pattern names no host and no group, or tags leave out tasks.
     """
     refuse_partial_playbook()
-    parts = [part for part in (str(given or "").strip(), added if groups.get(added) else "") if part]
+    pattern = _with_names(str(given or "").strip(), groups, hostvars or {})
+    parts = [part for part in (pattern, added if groups.get(added) else "") if part]
     if parts:
         return ",".join(parts)
     if only_looks():
@@ -74,6 +91,39 @@ def target_pattern(given: str | None, groups: Mapping[str, Any], added: str, lim
     raise AnsibleFilterError(
         "No host to work on: neither the tag nor patch_hosts selects one in this inventory. Nothing was touched."
     )
+
+
+def _with_names(pattern: str, groups: Mapping[str, Any], hostvars: Mapping[str, Mapping[str, Any]]) -> str:
+    """The pattern, with hosts that it names by their tag Name under their names in the inventory."""
+    hosts = list(groups.get("all", ()))
+    parts = split_host_pattern(pattern) if pattern else []
+    unknown = [p for p in parts if PLAIN.fullmatch(p) and p.lstrip("!&") not in {*hosts, *groups, *CONTROLLER}]
+    if not unknown or only_looks():
+        return pattern
+    named = _hosts_by_name_tag(hosts, hostvars)
+    missing = [part.lstrip("!&") for part in unknown if part.lstrip("!&") not in named]
+    if missing:
+        raise AnsibleFilterError(
+            f"No host to work on: patch_hosts names {', '.join(missing)}, which is no host, no group and no tag Name in this "
+            f"inventory.{hint(missing[0], {*hosts, *groups, *named})} Write {missing[0]}* where it may be missing. "
+            "Nothing was touched."
+        )
+    return ",".join(_under_its_names(part, named) if part in unknown else part for part in parts)
+
+
+def _under_its_names(part: str, named: Mapping[str, list[str]]) -> str:
+    operator, hosts = part[0] if part[0] in "!&" else "", named[part.lstrip("!&")]
+    return operator + (hosts[0] if len(hosts) == 1 else f"~(?:{'|'.join(map(re.escape, hosts))})$")
+
+
+def _hosts_by_name_tag(hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Hosts by their tag Name, as the aws_ec2 inventory plugin gives it."""
+    named: dict[str, list[str]] = {}
+    for host in hosts:
+        tags = hostvars[host].get("tags") if host in hostvars else None
+        if isinstance(tags, Mapping) and tags.get("Name"):
+            named.setdefault(str(tags["Name"]), []).append(host)
+    return named
 
 
 class FilterModule:

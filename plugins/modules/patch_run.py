@@ -66,6 +66,13 @@ options:
       - The hosts, as M(patchfleet.windows.fleet_info) returned them.
     type: list
     elements: dict
+  inventory:
+    description:
+      - Names of the hosts in the inventory, which C(patch_exclude) may name although they are no targets. The action plugin fills
+        it in.
+    type: list
+    elements: str
+    default: []
   forks:
     description:
       - Ansible's forks, which must be enough for a batch. The action plugin fills it in.

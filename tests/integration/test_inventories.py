@@ -149,6 +149,29 @@ def test_a_run_whose_hosts_are_all_left_out_is_not_green(lab: LivingLab) -> None
     assert ended.report["totals"] == {"excluded": 1}
 
 
+# ---- words that name hosts
+
+
+@pytest.mark.parametrize("playbook", ["plan", "patch"])
+def test_a_word_that_matches_no_host_is_refused_with_the_nearest(lab: LivingLab, playbook: str) -> None:
+    ended = lab.playbook(playbook, variables={**BOTH, "patch_exclude": "prod-3"})
+    refused(ended, "patch_exclude: 'prod-3' is not valid", "Did you mean prod-")
+    ended = lab.playbook(playbook, variables={"patch_hosts": "labs,prdo"})
+    refused(ended, "patch_hosts names prdo", "Did you mean prod?")
+    ended = lab.playbook(playbook, variables={**BOTH, "patch_canary_hosts": "lab1"})
+    refused(ended, "patch_canary_hosts: 'lab1' is not valid", "Did you mean lab-1?")
+
+
+def test_hosts_are_named_by_their_tag_name_where_the_inventory_calls_them_otherwise(lab: LivingLab) -> None:
+    plugin = {"plugin": "amazon.aws.aws_ec2", "regions": ["eu-central-1"], "hostnames": ["instance-id"]}
+    inventories = [lab.file("fleet.aws_ec2.yml", plugin)]
+    variables = {"patch_hosts": "lab-1,prod-1,prod-2", "patch_exclude": "prod-1", "patch_canary_hosts": "prod-2"}
+    ended = lab.playbook("plan", variables=variables, inventories=inventories)
+    assert ended.code == 0, ended.said
+    assert "2 hosts will be patched" in ended.words
+    assert "Left out: 1" in ended.words
+
+
 # ---- the user's configuration, and options of ansible-playbook
 
 

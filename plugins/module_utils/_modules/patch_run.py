@@ -54,6 +54,7 @@ OPERATION = Operation(
         "host": {"type": "str"},
         "settings": {"type": "dict"},
         "fleet": {"type": "list", "elements": "dict"},
+        "inventory": {"type": "list", "elements": "str", "default": []},
         "forks": {"type": "int", "default": 5},
         "take_over": {"type": "bool", "default": False},
         "tasks": {"type": "str", "choices": list(TASKS)},

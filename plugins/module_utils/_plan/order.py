@@ -15,6 +15,7 @@ from .._base.errors import Failed, InvalidOption
 from .._fleet.hosts import FleetHost
 from .._ledger.history import Expected
 from .._model.reasons import Reason
+from .names import hint, names_of, words_of
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,10 @@ class Plan:
 
 def exclude(hosts: list[FleetHost], patterns: list[str]) -> list[FleetHost]:
     """Mark the hosts that the user leaves out: by name, id, or ``key=value`` of a tag."""
-
-    def match(host: FleetHost) -> str | None:
-        names = {host.key, host.name, host.inventory_name} | {f"{key}={value}" for key, value in host.tags.items()}
-        return next((pattern for pattern in patterns if pattern in names), None)
-
     marked = []
     for host in hosts:
-        pattern = match(host)
+        words = words_of(host)
+        pattern = next((pattern for pattern in patterns if pattern in words), None)
         message = (Reason.EXCLUDED_BY_USER, f"It is left out by patch_exclude ({pattern}).")
         marked.append(replace(host, exclusion=message) if pattern is not None else host)
     return marked
@@ -125,9 +122,12 @@ def _canaries(hosts: list[FleetHost], wanted: list[str]) -> set[str]:
     """
     found = set()
     for name in wanted:
-        named = [host for host in hosts if name in {host.key, host.name, host.inventory_name}]
+        named = [host for host in hosts if name in names_of(host)]
         if not named:
-            raise InvalidOption("patch_canary_hosts", name, "It must be the name or id of a target.")
+            known = {known for host in hosts for known in names_of(host)}
+            raise InvalidOption(
+                "patch_canary_hosts", name, f"It must be the name or id of a target.{hint(name, known)}"
+            )
         for host in named:
             if host.exclusion is not None:
                 raise InvalidOption("patch_canary_hosts", name, f"That host is left out: {host.exclusion[1]}")

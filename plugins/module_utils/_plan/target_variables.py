@@ -14,7 +14,7 @@ TARGET_VARIABLES = (
         "str",
         "hosts",
         description=(
-            "Targets from the inventory: a pattern of hosts and groups. Only an extra variable (C(-e)) counts."
+            "Targets from the inventory: a pattern of hosts, groups and tags C(Name). Only an extra variable (C(-e)) counts."
         ),
         unset="the targets are found by their tag",
         first=True,
@@ -61,7 +61,7 @@ TARGET_VARIABLES = (
         "patch_exclude",
         "list",
         "hosts",
-        description="Targets to leave out: names, ids, or C(key=value) of a tag.",
+        description="Targets to leave out: names, ids, or C(key=value) of a tag. A word that matches no host is refused.",
         default=[],
         roles=("discover",),
         first=True,

@@ -27,6 +27,7 @@ from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._plan.credentials import end_of_credentials
 from .._plan.durations import predict
+from .._plan.names import refuse_unmatched_exclusions
 from .._plan.order import Plan, Planned, make_plan
 from .._plan.permissions import missing_power_right, refuse_missing_rights
 from .._plan.prerequisites import missing_prerequisites, prerequisite_lines
@@ -96,7 +97,9 @@ def open_run(context: OperationContext) -> dict[str, Any]:
 
 def _plan(context: OperationContext, settings: dict[str, Any]) -> Plan:
     check_together(settings, int(context.params["forks"]), context.clock.now())
-    fleet = [_unclaimed(_found(from_result(host)), settings) for host in context.params["fleet"]]
+    found = [from_result(host) for host in context.params["fleet"]]
+    refuse_unmatched_exclusions(settings, found, context.params["inventory"])
+    fleet = [_unclaimed(_found(host), settings) for host in found]
     hosts = _with_rights(context, fleet)
     plan = make_plan(hosts, settings, lambda chosen: predict(context.ledger, chosen, settings))
     check_together({**settings, "batch_size": plan.batch_size}, int(context.params["forks"]), context.clock.now())

@@ -97,7 +97,12 @@ def test_named_canaries_go_first_and_count_as_canaries() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("z", "must be the name or id of a target"), ("out", "left out: It is a Spot instance")]
+    ("name", "words"),
+    [
+        ("z", "must be the name or id of a target"),
+        ("i-aa", "Did you mean i-a?"),
+        ("out", "left out: It is a Spot instance"),
+    ],
 )
 def test_a_canary_that_is_no_target_is_refused(name: str, words: str) -> None:
     with pytest.raises(PatchFleetError, match=f"patch_canary_hosts: '{name}' .*{words}"):
@@ -184,9 +189,10 @@ def test_every_host_has_one_place_and_no_wave_is_larger_than_the_batch(
     assert waves == sorted(waves, key=lambda wave: wave or 0)
 
 
-@pytest.mark.parametrize("pattern", ["i-web-1", "web-1", "web-one", "Stage=prod"])
+@pytest.mark.parametrize("pattern", ["i-web-1", "web-1", "web-one", "Web server", "Stage=prod"])
 def test_a_host_is_left_out_by_id_name_inventory_name_or_tag(pattern: str) -> None:
-    web = FleetHost(key="i-web-1", name="web-1", kind="ec2", inventory_name="web-one", tags={"Stage": "prod"})
+    tags = {"Stage": "prod", "Name": "Web server"}
+    web = FleetHost(key="i-web-1", name="web-1", kind="ec2", inventory_name="web-one", tags=tags)
     marked, other = exclude([web, *fleet("other")], [pattern])
     assert marked.exclusion == ("excluded_by_user", f"It is left out by patch_exclude ({pattern}).")
     assert other.exclusion is None

@@ -13,8 +13,9 @@ from ansible_collections.patchfleet.windows.plugins.filter.target_pattern import
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._invocation import JOB_FOLDER
 
 ADDED = "patchfleet_discovered"
-FOUND: dict[str, Any] = {"all": ["a"], ADDED: ["i-1"]}
-NOTHING_FOUND: dict[str, Any] = {"all": ["a"], ADDED: []}
+GROUPS: dict[str, Any] = {"all": ["a", "i-1", "i-2", "i-3"], "web": ["a"], "prod": ["a"]}
+FOUND: dict[str, Any] = {**GROUPS, ADDED: ["i-1"]}
+NOTHING_FOUND: dict[str, Any] = {**GROUPS, ADDED: []}
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,12 @@ NOTHING_FOUND: dict[str, Any] = {"all": ["a"], ADDED: []}
         ("", FOUND, ADDED),
         (None, FOUND, ADDED),
         ("web:&prod", NOTHING_FOUND, "web:&prod"),
-        ("web:&prod", {"all": []}, "web:&prod"),
+        ("web:&prod", GROUPS, "web:&prod"),
+        ("web:!a", GROUPS, "web:!a"),
+        ("localhost", GROUPS, "localhost"),
+        ("stage_*", GROUPS, "stage_*"),
+        ("~(web|db)-[0-9]+", GROUPS, "~(web|db)-[0-9]+"),
+        ("web[0:3]", GROUPS, "web[0:3]"),
         (" web ", FOUND, f"web,{ADDED}"),
     ],
 )
@@ -52,6 +58,45 @@ def test_in_a_job_of_awx_the_limit_is_named_as_its_field(monkeypatch: pytest.Mon
 
 def test_a_limit_together_with_a_pattern_is_fine() -> None:
     assert target_pattern("web", NOTHING_FOUND, ADDED, "dev-01") == "web"
+
+
+HOSTVARS: dict[str, Any] = {
+    "a": {},
+    "i-1": {"tags": {"Name": "sql-1"}},
+    "i-2": {"tags": {"Name": "web.prod"}},
+    "i-3": {"tags": {"Name": "web.prod"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "pattern"),
+    [
+        ("sql-1", "i-1"),
+        ("web,sql-1", "web,i-1"),
+        ("all:!sql-1", "all,!i-1"),
+        ("web.prod", r"~(?:i\-2|i\-3)$"),
+        ("all,&web.prod", r"all,&~(?:i\-2|i\-3)$"),
+        ("i-1", "i-1"),
+    ],
+)
+def test_a_host_may_be_named_by_its_tag_name(given: str, pattern: str) -> None:
+    assert target_pattern(given, NOTHING_FOUND, ADDED, hostvars=HOSTVARS) == pattern
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("wbe", "patch_hosts names wbe, which is no host.* Did you mean web?"),
+        ("web,sql-2", "patch_hosts names sql-2, .* Did you mean sql-1?"),
+        ("all:!sql1", "patch_hosts names sql1, "),
+        ("web:&prdo", "patch_hosts names prdo, .* Did you mean prod?"),
+        ("xyzzy", r"no tag Name in this inventory\. Write xyzzy\* where it may be missing"),
+    ],
+)
+def test_a_word_that_names_nothing_is_refused_with_the_nearest(given: str, said: str) -> None:
+    """Ansible warns of it, and goes on with the other words: without those that were to be left out, too."""
+    with pytest.raises(AnsibleFilterError, match=said):
+        target_pattern(given, FOUND, ADDED, hostvars=HOSTVARS)
 
 
 def test_plays_find_it_by_its_name() -> None:

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The words by which users name hosts in patch_exclude and patch_canary_hosts."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from .._base.errors import InvalidOption
+from .._fleet.hosts import FleetHost
+
+
+def names_of(host: FleetHost) -> set[str]:
+    """Its id, its names in the inventory and in the report, and its tag Name."""
+    return {name for name in (host.key, host.name, host.inventory_name, host.tags.get("Name")) if name}
+
+
+def words_of(host: FleetHost) -> set[str]:
+    """Its names, and each of its tags as ``key=value``."""
+    return names_of(host) | {f"{key}={value}" for key, value in host.tags.items()}
+
+
+def hint(word: str, known: Iterable[str]) -> str:
+    """A question with the nearest known word; empty where none is near."""
+    near = difflib.get_close_matches(word, sorted(known), n=1)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+def refuse_unmatched_exclusions(settings: dict[str, Any], hosts: list[FleetHost], inventory: Collection[str]) -> None:
+    """A word that matches no host protects none, so a typo must not pass.
+
+    Hosts of the inventory that are no targets may be named: the same list often serves several runs. A slice of a job sees a
+    part of the targets only, so it refuses nothing.
+
+    Raises:
+        InvalidOption: a word matches neither a target nor a host of the inventory.
+    """
+    if settings.get("slice_of"):
+        return
+    known = {word for host in hosts for word in words_of(host)}
+    for word in settings["exclude"]:
+        if word not in known and word not in inventory:
+            right = (
+                "It must be the name or id of a target or of a host in the inventory, or key=value of a target's tag."
+                f"{hint(word, {*known, *inventory})} Nothing was touched."
+            )
+            raise InvalidOption("patch_exclude", word, right)
