@@ -139,6 +139,8 @@ def _lists(each: Reported) -> Iterator[str]:
         missing is not None and each.host.get("verified_at") and set(missing) != set(each.missing)
     ):
         yield each.problem("missing", show(each.missing), missing)
+    elif set(missing or ()) - set(each.missing) - set(each.before.get("missing", ())):  # by a scan from before, at best
+        yield each.problem("missing", f"of {show(each.missing)}", missing)
     yield from _failed_updates(each)
 
 
@@ -173,7 +175,9 @@ def _sizes(each: Reported) -> Iterator[str]:
         if got is not None and true is not None and not any(abs(got - gib) <= SIZE_GIB for gib in had):
             yield each.problem(field, f"about {true:g}", got)
     got, grown = each.host.get("grown_gib"), each.grew("volume_gib")
-    if (got is not None or grown) and got != grown and each.host.get("kind") == "ec2":
+    if each.host.get("kind") != "ec2":  # its disk is nobody's volume
+        grown = 0.0
+    if (got is not None or grown) and got != grown:
         yield each.problem("grown_gib", f"{grown:g}", got)
 
 

@@ -64,6 +64,7 @@ def _proof(each: Reported) -> Iterator[str]:
     """
     verified_at, key = each.host.get("verified_at"), f"invariants[6].{each.name}"
     if not each.proven:
+        yield from _unread_proof(each)
         return
     if not verified_at:
         yield f"{key}: expected a proving scan for {each.host['outcome']}, got {show(verified_at)}"
@@ -77,6 +78,15 @@ def _proof(each: Reported) -> Iterator[str]:
         yield f"{key}: expected a scan after the last installation and reboot, got a verdict of {verified_at}"
     for t in sorted([*_changes_after(each, read), *(t for t in sent if t > read)])[:1]:
         yield f"{key}: expected nothing after the proving scan, got an installation or a reboot after {t:.0f} s"
+
+
+def _unread_proof(each: Reported) -> Iterator[str]:
+    """A host without a verdict has the time of a scan only where one has ended."""
+    verified_at = each.host.get("verified_at")
+    if verified_at and not any(
+        ended <= each.run.seconds(verified_at) + READ_SECONDS for _began, ended in each.history.searches()
+    ):
+        yield each.problem("verified_at", "null, as no scan had ended", verified_at)
 
 
 def _changes_after(each: Reported, read: float) -> list[float]:

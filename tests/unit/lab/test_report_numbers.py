@@ -71,6 +71,18 @@ FIELDS: dict[str, tuple[Spoil, str]] = {
         'report.installed.dev-02: expected [], got ["KB5031361"]',
     ),
     "missing": (says(1, missing=["KB1"]), 'report.missing.dev-02: expected [], got ["KB1"]'),
+    "missing without a scan": (
+        says(1, **FAILED, missing=["KB1"], verified_at=None),
+        'report.missing.dev-02: expected of [], got ["KB1"]',
+    ),
+    "a scan that had not ended": (
+        says(1, **FAILED, verified_at="2026-11-14T22:01:00Z"),
+        "report.verified_at.dev-02: expected null, as no scan had ended, got 2026-11-14T22:01:00Z",
+    ),
+    "a volume that is none": (
+        says(1, kind="hybrid", grown_gib=7),
+        "report.grown_gib.dev-02: expected 0, got 7",
+    ),
     "nothing of what is missing": (says(1, missing=None), "report.missing.dev-02: expected [], got null"),
     "another HRESULT": (
         lambda run: (
