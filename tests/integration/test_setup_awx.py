@@ -50,6 +50,33 @@ def awx() -> Iterator[StandIn]:
             {"awx_job_templates_schedule_time": "22"},
             "awx_job_templates_schedule_time: 22 is not valid. It must be HH:MM",
         ),
+        (
+            {
+                "awx_job_templates_variables": {"patch_ledger": "dynamodb://T"},
+                "awx_job_templates_regions": ["eu-central-1", "eu-west-1"],
+            },
+            "patch_ledger is dynamodb://T. It must name a ledger that outlives a job, with its region",
+        ),
+        (
+            {"awx_job_templates_schedules": [{"name": "late", "days": 20}]},
+            "late: awx_job_templates_schedule_days: 20 is not valid",
+        ),
+        (
+            {"awx_job_templates_aws_role_arn": "arn", "awx_job_templates_aws_credential": "Theirs"},
+            "awx_job_templates_aws_role_arn: the role cannot be added to an existing credential",
+        ),
+        (
+            {"awx_job_templates_accounts": [{"name": "plant", "role_arn": "arn", "external_id": "7"}]},
+            "plant has an external id, which the inventory plugin amazon.aws.aws_ec2 cannot send",
+        ),
+        (
+            {"awx_job_templates_answers": {"patch_canari": 1}},
+            "awx_job_templates_answers: no survey asks for patch_canari",
+        ),
+        (
+            {"awx_job_templates_timeout_seconds": {"patches": 1}},
+            "awx_job_templates_timeout_seconds: there is no template patches. There are plan, patch",
+        ),
         ({"awx_job_templates_scm_urll": "x"}, "There is no variable awx_job_templates_scm_urll. There are"),
     ],
 )
