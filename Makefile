@@ -86,11 +86,8 @@ node_modules/.package-lock.json: package.json package-lock.json $(LINT)
 	@touch $@
 
 .PHONY: generate
-generate: $(TEST) ## Write the files that are made from others
+generate: $(TEST) ## Write what follows from the list of variables (specs, defaults, tables, surveys) and the page's assets
 	$(BIN)/python tests/tools/build_page.py
-
-.PHONY: generate
-generate: $(TEST) ## Write what follows from the list of variables: argument specs, defaults, tables, surveys
 	PYTHONPATH=tests:$(VENV)/collections $(BIN)/python tests/tools/generate.py
 
 .PHONY: format

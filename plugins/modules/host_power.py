@@ -11,7 +11,7 @@ short_description: Follow a host without EC2 that your own tasks start and stop
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - 'Nobody shows the power state of a host on-prem, so it is taken from what can be seen: one that does not answer may be off, and
+  - 'No service shows the power state of an on-prem host, so it is derived: a host that does not answer may be off, and
     one that has booted since its start was asked for was. Only such a one is to be stopped again.'
   - The starting and stopping is done by other tasks, between the states of this module; the roles C(start_hosts) and
     C(restore_state) do so with C(patch_start_tasks) and C(patch_stop_tasks).
@@ -25,7 +25,7 @@ options:
     description:
       - V(needed) asks whether it must be started, and writes down that it was off before anybody starts it.
       - V(started), once it answers, proves by its boot time that it was off.
-      - V(restored) asks whether it must be stopped, and waits for an installation that goes on in it.
+      - V(restored) asks whether it must be stopped, and waits for an active installation.
       - V(stopped) waits until it does not answer any more, and closes its record.
     type: str
     required: true

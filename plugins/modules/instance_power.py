@@ -13,7 +13,7 @@ author: Patch Fleet contributors (@patchfleet)
 description:
   - V(started) refuses to start an instance whose original state is not in the ledger.
   - V(restored) stops an instance only if it was recorded as stopped, a run started it, its LaunchTime is
-    still the one of that start, nobody has claimed it by a tag since, and neither a run nor others are patching it.
+    still the one of that start, no tag has claimed it since, and neither a run nor a foreign patch run is active on it.
 options:
   instance_id:
     description:

@@ -42,7 +42,7 @@ options:
     default: []
   add_policy:
     description:
-      - Whether C(AmazonSSMManagedInstanceCore) may be attached to a role that lacks the agent's rights. It is somebody
+      - Whether C(AmazonSSMManagedInstanceCore) may be attached to a role that lacks the agent's rights. It is another
         else's role.
     type: bool
     default: false

@@ -11,7 +11,7 @@ short_description: Install what the patch baseline approves, and prove it
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Runs AWS-RunPatchBaseline with Install and RebootIfNeeded in passes; after each a fresh scan tells what is
+  - Runs AWS-RunPatchBaseline with Install and RebootIfNeeded in passes; after each a fresh scan shows what is
     missing. The scan is believed, not the command's exit code.
   - Runs on one node are kept two minutes apart, since AWS lets closer ones fail silently.
 options:
@@ -27,7 +27,7 @@ options:
     required: true
   history_script:
     description:
-      - 'The script C(update_history): a file (the action plugin reads it) or its text. It tells
+      - 'The script C(update_history): a file (the action plugin reads it) or its text. It shows
         what was installed, and why an update failed.'
     type: str
     required: true
@@ -38,9 +38,9 @@ options:
     type: str
   scripts:
     description:
-      - The scripts V(repair_services), V(reset_update_cache), V(remove_old_update_cache) and V(repair_components) mend in the
+      - The scripts V(repair_services), V(reset_update_cache), V(remove_old_update_cache) and V(repair_components) repair in the
         host what its failed updates name as their cause by their HRESULT; one repair, and then another pass.
-      - V(servicing_state) tells a hung installation from a slow one.
+      - V(servicing_state) distinguishes a hung installation from a slow one.
     type: dict
     default: {}
   cloudwatch_log_group:

@@ -51,7 +51,7 @@ options:
       - exported
   run_id:
     description:
-      - The run. With O(state=open_hosts) and O(state=settled) only that one is looked at.
+      - The run. With O(state=open_hosts) and O(state=settled) only that one is read.
     type: str
   host:
     description:
@@ -80,7 +80,7 @@ options:
     default: 5
   take_over:
     description:
-      - Also take hosts that a run holds which gave a sign of life in the last 15 minutes; its controller is
+      - Also take hosts that a run holds which had a heartbeat in the last 15 minutes; its controller is
         known to be dead.
     type: bool
     default: false

@@ -13,11 +13,11 @@ author: Patch Fleet contributors (@patchfleet)
 description:
   - Measures; cleans the component store, the update cache, old temporary files and, if asked to, what an upgrade of
     Windows left behind; uses what the disk has behind C:; and grows the EBS root volume last, within a limit and only if
-    that is enough. What each of these won is told.
+    that is enough. The result says what each of these won.
   - 'With the script C(missing_update_sizes) the room wanted follows from what the Update agent offers: all downloads, plus
     the larger of its recommendation and twice its download for the largest update, plus 2 GiB. A download counts
     4 GiB at most, since express updates count every delta. It is never less than O(wanted_gib); where more cannot be
-    had, O(wanted_gib) has to do. Nobody is asked where three times O(wanted_gib) are free.'
+    had, O(wanted_gib) has to do. No host is asked where three times O(wanted_gib) are free.'
   - 'A recovery partition behind C: is reported, nothing is deleted.'
 options:
   instance_id:

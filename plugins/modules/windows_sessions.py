@@ -21,13 +21,13 @@ options:
     required: true
   state:
     description:
-      - V(checked) minds them, V(told) shows O(text) in their sessions.
+      - V(checked) applies O(policy), V(notified) shows O(text) in their sessions.
     type: str
-    choices: [checked, told]
+    choices: [checked, notified]
     default: checked
   policy:
     description:
-      - 'What people who are logged on mean: V(warn), V(ignore), V(defer) (fails), or V(wait) (waits until nobody is, and
+      - 'What people who are logged on mean: V(warn), V(ignore), V(defer) (fails), or V(wait) (waits until no user is, and
         fails after O(timeout_seconds)).'
     type: str
     choices: [warn, ignore, defer, wait]
@@ -53,7 +53,7 @@ attributes:
     support: none
   idempotent:
     support: partial
-    details: O(state=told) shows the message each time.
+    details: O(state=notified) shows the message each time.
   action_group:
     version_added: 0.1.0
 extends_documentation_fragment:
@@ -66,7 +66,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Wait until nobody works on it
+- name: Wait until no user is logged on
   patchfleet.windows.windows_sessions:
     instance_id: i-0123456789abcdef0
     policy: wait

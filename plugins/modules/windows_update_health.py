@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: windows_update_health
-short_description: Check Windows Update in a host, and mend what can be mended
+short_description: Check Windows Update in a host, and repair what can be repaired
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
   - Looks at the services, the Update agent, the update source, pending reboots, people who are logged on and
     installations under way.
-  - With O(state=repaired) services that are disabled or not started are mended, once; network causes are
-    told, never repaired.
+  - With O(state=repaired) services that are disabled or not started are repaired, once; network causes are
+    reported, never repaired.
 options:
   instance_id:
     description:
@@ -23,7 +23,7 @@ options:
     required: true
   state:
     description:
-      - Only look, or also mend.
+      - Only inspect, or also repair.
     type: str
     choices: [inspected, repaired]
     default: repaired
@@ -68,7 +68,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 repaired:
-  description: What was mended.
+  description: What was repaired.
   returned: success
   type: list
   elements: str

@@ -4,7 +4,7 @@
 
 """Other people's code that blocks: the run's lease is kept meanwhile, and the call ends when its time is over.
 
-Neither win_updates nor a connection plugin has a limit for a whole command or tells how far it is, so a timer's signal
+Neither win_updates nor a connection plugin has a limit for a whole command or reports its progress, so a timer's signal
 looks after both, as it does for Ansible's own keyword timeout.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class _BreakOff(BaseException):
-    """Ends the call wherever it is; no Exception, since win_updates catches those and cancels the installation."""
+    """Ends the call at any point; no Exception, since win_updates catches those and cancels the installation."""
 
 
 class WatchedCall:

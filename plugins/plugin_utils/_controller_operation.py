@@ -41,9 +41,9 @@ _exit_notice.listen()
 
 
 def end_if_orphaned() -> None:
-    """Ends this worker when its controller was killed, asked before each sign of life and each change.
+    """Ends this worker when its controller was killed, checked before each heartbeat and each change.
 
-    It would keep the hosts of its run leased, though nobody goes on with them. Ended like this it leaves what a
+    It would keep the hosts of its run leased, though no controller works on them. Ended like this it leaves what a
     controller leaves that is killed with all its workers, and others go on from that.
     """
     if CONTROLLER not in (os.getpid(), os.getppid()):

@@ -5,7 +5,7 @@
 """What a run that ends before its report says last: which hosts are on because of us, and the command that puts them back.
 
 Workers are forked; the one that opens the run leaves a note in a file that the parent opened before, and the parent reads it
-when it ends or is told to stop. ansible-core ends its workers itself on a signal and runs no ``always``.
+when it ends or is asked to stop. ansible-core ends its workers itself on a signal and runs no ``always``.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def exit_notice(where: str, run_id: str) -> str | None:
     """What is to be said of a run that ended; None when it was closed and left nothing on."""
     ledger = open_ledger(where)
     closed = ledger.run(run_id).closed_at is not None
-    # Those that an earlier run started and this one adopted, too: their lease tells.
+    # Those that an earlier run started and this one adopted, too: their lease shows it.
     records = [r for r in ledger.open_power() if r.started_by and ledger.holds_lease(run_id, r.host_key)]
     on = [f"{record.name} ({record.instance_id})" for record in records]
     how = f"Run {run_id} " + ("has ended" if closed else "was interrupted")

@@ -98,7 +98,7 @@ class AnsibleConnection:
         """The result of ansible.windows.win_updates with these options.
 
         Its modules start, poll and cancel a task in Windows. When the call ends early, nothing more of them reaches the
-        host: Windows goes on.
+        host: Windows continues.
 
         Raises:
             PatchFleetError: ``unreachable``, ``command_timeout``.

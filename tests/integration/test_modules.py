@@ -315,7 +315,7 @@ def test_windows_sessions(way: Way) -> None:
     busy = {"instance_id": way.lab.id("busy"), **options}
     seen, told, deferred, waited, nobody = way.run(
         way.task("windows_sessions", **busy),
-        way.task("windows_sessions", state="told", text="Back at ten.", **busy),
+        way.task("windows_sessions", state="notified", text="Back at ten.", **busy),
         way.task("windows_sessions", policy="defer", **busy),
         way.task("windows_sessions", policy="wait", timeout_seconds=60, **busy),
         way.task("windows_sessions", policy="defer", instance_id=way.lab.id("still"), **options),

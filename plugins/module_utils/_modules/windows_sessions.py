@@ -14,11 +14,11 @@ from .._update.channels import open_channel
 
 OPERATION = Operation(
     name="windows_sessions",
-    phase={"checked": Phase.READY, "told": Phase.PATCH},
+    phase={"checked": Phase.READY, "notified": Phase.PATCH},
     arguments={
         **TRACKING_ARGUMENTS,
         "instance_id": {"type": "str", "required": True},
-        "state": {"type": "str", "choices": ["checked", "told"], "default": "checked"},
+        "state": {"type": "str", "choices": ["checked", "notified"], "default": "checked"},
         "policy": {"type": "str", "choices": ["warn", "ignore", "defer", "wait"], "default": "warn"},
         "timeout_seconds": {"type": "int", "default": 3600},
         "text": {"type": "str"},

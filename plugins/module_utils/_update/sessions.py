@@ -30,7 +30,7 @@ def work(context: OperationContext) -> dict[str, Any]:
         Deferred: somebody is logged on and the policy is defer, or is still after the time of wait; a host without a managed
             node cannot be reached any more.
     """
-    if context.params["state"] == "told":
+    if context.params["state"] == "notified":
         return _send_message(context)
     policy, count = context.params["policy"], _first_count(context)
     if count and policy == "wait":

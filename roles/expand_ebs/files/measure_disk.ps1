@@ -1,5 +1,5 @@
 # How much room the system drive has, and what lies behind it. Changes nothing but Windows' view of the disk (a rescan). The free
-# room is always told; where Windows' storage commands do not answer, as with dynamic disks, the layout is unknown and
+# free space is always reported; where Windows' storage commands do not answer, as with dynamic disks, the layout is unknown and
 # layout_error says why. extendable_gib can be used whatever lies behind it; blocked_by is in the way of what a larger disk brings.
 Invoke-PatchFleetScript -Name 'measure_disk' -Work {
     $drive = Get-CimInstance -ClassName 'Win32_LogicalDisk' -Filter "DeviceID = '$env:SystemDrive'"

@@ -14,7 +14,7 @@ Invoke-PatchFleetScript -Name 'update_history' -Work {
     }
     $entries = @()
     if ($count -gt 0) {
-        # Titles are not told: they are in Windows' language, and six characters for each that is not ASCII. 70 entries of at most
+        # Titles are left out: they are in Windows' language, and six characters for each that is not ASCII. 70 entries of at most
         # 200 characters keep the answer below the 24,000 that Run Command returns.
         foreach ($entry in $searcher.QueryHistory(0, [Math]::Min($count, 70))) {
             $at = [datetime]::SpecifyKind($entry.Date, [System.DateTimeKind]::Utc)

@@ -45,7 +45,7 @@ Invoke-PatchFleetScript -Name 'inspect_windows_update' -Work {
     })
     # Before the search, which wakes what installs.
     $servicing = Get-PatchFleetServicing
-    # Half of all programs that update themselves leave renames, and work without the reboot: it is told beside what decides.
+    # Half of all programs that update themselves leave renames, and work without the reboot: it is reported beside what decides.
     $pending = @($servicing.pending_reboot)
     if (Get-PatchFleetRegistryValue 'HKLM:\SYSTEM\CurrentControlSet\Control\Session Manager' 'PendingFileRenameOperations') {
         $pending += 'file_rename'
@@ -54,7 +54,7 @@ Invoke-PatchFleetScript -Name 'inspect_windows_update' -Work {
     $agent = Get-Answer { (New-Object -ComObject 'Microsoft.Update.Session').CreateUpdateSearcher().GetTotalHistoryCount() }
     $search = $agent
     if ($agent.ok -and $false -ne $Parameters.search) {
-        # Neither drivers nor what is optional: nobody here installs them, and searching for them takes long.
+        # Neither drivers nor what is optional: no run installs them, and searching for them takes long.
         $search = Get-Answer {
             (New-Object -ComObject 'Microsoft.Update.Session').CreateUpdateSearcher().Search(
                 "IsInstalled=0 and IsHidden=0 and Type='Software' and BrowseOnly=0")

@@ -1,4 +1,4 @@
-# Remove what reset_update_cache has put aside, once Windows Update has proven to work again. What cannot be removed is told.
+# Remove what reset_update_cache has put aside, once Windows Update has proven to work again. What cannot be removed is reported.
 Invoke-PatchFleetScript -Name 'remove_old_update_cache' -Work {
     $old = @(foreach ($pattern in "$env:SystemRoot\SoftwareDistribution.patchfleet-*", "$env:SystemRoot\System32\catroot2.patchfleet-*") {
         Get-ChildItem -Path $pattern -Directory -ErrorAction SilentlyContinue | Select-Object -ExpandProperty FullName

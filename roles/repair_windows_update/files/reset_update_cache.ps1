@@ -1,17 +1,17 @@
-# Give Windows Update a new cache: its folder is renamed, not deleted, and made anew by the service that owns it. The signature
+# Give Windows Update a new cache: its folder is renamed, not deleted, and made again by the service that owns it. The signature
 # catalogs (catroot2) only where that is asked for: their service serves others, too, and they are seldom what is wrong.
 # https://learn.microsoft.com/troubleshoot/windows-client/installing-updates-features-roles/additional-resources-for-windows-update
 Invoke-PatchFleetScript -Name 'reset_update_cache' -Work {
     param($Parameters)
     $services = @('wuauserv', 'bits')
-    # These wake Windows Update, where there are any (Windows Server 2016 and later). Whether they hold the folder, its renaming tells.
+    # These wake Windows Update, where there are any (Windows Server 2016 and later). Whether they hold the folder, its renaming shows.
     $helpers = @('UsoSvc', 'DoSvc' | Where-Object { Get-Service -Name $_ -ErrorAction SilentlyContinue })
     $folders = @("$env:SystemRoot\SoftwareDistribution")
     if ($Parameters.catroot2) {
         $services += 'cryptsvc'
         $folders += "$env:SystemRoot\System32\catroot2"
     }
-    # As they were, and with them those that go down because they depend on them: what is off Windows starts when it is needed.
+    # As they were, and with them those that go down because they depend on them: Windows starts stopped ones when it needs them.
     $running = @(foreach ($name in $services + $helpers) {
         $service = Get-Service -Name $name
         if ([string] $service.Status -eq 'Running') { $name }
@@ -22,7 +22,7 @@ Invoke-PatchFleetScript -Name 'reset_update_cache' -Work {
 
     function Move-Aside {
         param([string] $Folder)
-        # Whoever asks Windows Update something in between starts its service again, which then holds the folder.
+        # A program that asks Windows Update in between starts its service again, which then holds the folder.
         for ($attempt = 1; ; $attempt++) {
             foreach ($name in $helpers) { try { Stop-PatchFleetService -Name $name -Seconds 30 } catch { continue } }
             foreach ($name in $services) { Stop-PatchFleetService -Name $name }
@@ -45,9 +45,9 @@ Invoke-PatchFleetScript -Name 'reset_update_cache' -Work {
         }
     } catch {
         $cause = Get-PatchFleetRootCause $_.Exception
-        $told = ''
-        if ($renamed) { $told = ' Renamed already, and kept: ' + ($renamed -join ', ') + '.' }
-        throw (New-PatchFleetError 'cache_in_use' ("The folder $folder could not be renamed: " + $cause.Message + $told) $cause.HResult)
+        $kept = ''
+        if ($renamed) { $kept = ' Renamed already, and kept: ' + ($renamed -join ', ') + '.' }
+        throw (New-PatchFleetError 'cache_in_use' ("The folder $folder could not be renamed: " + $cause.Message + $kept) $cause.HResult)
     } finally {
         foreach ($name in $running) { Start-Service -Name $name -ErrorAction SilentlyContinue }
     }

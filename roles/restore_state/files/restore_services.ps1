@@ -1,5 +1,5 @@
 # Give services back the start types that they had: services is a list of name, start_type and status (as repair_services found
-# them). What was stopped and disabled is stopped again, where it stops in time. A start type that somebody has changed
+# them). What was stopped and disabled is stopped again, where it stops in time. A start type that another user has changed
 # meanwhile (it is not expected_start_type any more) is left alone.
 Invoke-PatchFleetScript -Name 'restore_services' -Work {
     param($Parameters)

@@ -80,7 +80,7 @@ def test_a_host_that_somebody_else_started_since_is_left_alone(make_lab: MakeLab
     lab.start("a")
     lab.run_for(86_400)
     assert lab.state("a") == "running"
-    assert said(lab) == ["Somebody else started it since."]
+    assert said(lab) == ["Another user started it since."]
 
 
 def test_a_host_that_somebody_wants_on_is_left_on_until_they_take_the_tag_away(make_lab: MakeLab) -> None:

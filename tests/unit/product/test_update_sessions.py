@@ -113,7 +113,7 @@ def test_people_who_stay_longer_than_that_have_the_host_deferred(stage: Stage) -
 
 
 def tell(stage: Stage, message: str | None = "Back at ten.", **params: Any) -> dict[str, Any]:
-    return mind(stage, state="told", text=message, **params)
+    return mind(stage, state="notified", text=message, **params)
 
 
 def test_people_are_told_by_data_and_never_by_text_of_a_script(stage: Stage) -> None:
