@@ -107,6 +107,12 @@ options:
       - Needs C(ec2:CreateSnapshot) and C(ec2:CreateTags).
     type: bool
     default: false
+  clean_user_temp:
+    description:
+      - Also remove old files from the temporary folders of user profiles, by the rules for C(C:\Windows\Temp). A program
+        that keeps something there for long may miss it.
+    type: bool
+    default: false
   reset_base:
     description:
       - Clean the component store with C(/ResetBase). Updates that are installed can then not be removed any more.

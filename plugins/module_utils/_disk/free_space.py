@@ -91,6 +91,7 @@ class _Cleanup:
                 self.context,
                 CleanedDisk,
                 CLEAN_SECONDS,
+                user_temp=params["clean_user_temp"],
                 reset_base=params["reset_base"],
                 old_windows=params["remove_old_windows"],
                 temp_age_days=1,

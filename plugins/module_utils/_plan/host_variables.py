@@ -223,6 +223,19 @@ HOST_VARIABLES = (
         per_host=True,
     ),
     Variable(
+        "patch_clean_user_temp",
+        "bool",
+        "disk",
+        description=(
+            "Also remove old files from the temporary folders of user profiles, by the rules for C(C:\\Windows\\Temp). A "
+            "program that keeps something there for long may miss it."
+        ),
+        default=False,
+        roles=("expand_ebs",),
+        modules=("system_drive_space",),
+        per_host=True,
+    ),
+    Variable(
         "patch_reset_base",
         "bool",
         "disk",

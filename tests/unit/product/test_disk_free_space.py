@@ -115,11 +115,17 @@ def test_the_power_of_a_host_is_not_cut_while_its_component_store_is_cleaned(
     assert (stage.facts()["servicing"], seen) == (unsure, [True])
 
 
-@pytest.mark.parametrize("reset_base", [True, False])
-def test_the_component_store_is_reset_only_when_asked(stage: Stage, reset_base: bool) -> None:
-    """It makes installed updates impossible to uninstall."""
-    free_space(stage, disk(18), disk(21), reset_base=reset_base)
-    assert stage.guest.inputs("clean_disk") == [{"reset_base": reset_base, "old_windows": False, "temp_age_days": 1}]
+NOT_ASKED = {"user_temp": False, "reset_base": False, "old_windows": False, "temp_age_days": 1}
+
+
+@pytest.mark.parametrize(
+    ("option", "parameter"),
+    [("clean_user_temp", "user_temp"), ("reset_base", "reset_base"), ("remove_old_windows", "old_windows")],
+)
+def test_what_people_may_miss_is_cleaned_only_when_asked(stage: Stage, option: str, parameter: str) -> None:
+    free_space(stage, disk(18), disk(21), **{option: True})
+    free_space(stage, disk(18), disk(21))
+    assert stage.guest.inputs("clean_disk") == [{**NOT_ASKED, parameter: True}, NOT_ASKED]
 
 
 @pytest.mark.parametrize("asked", [True, False])
