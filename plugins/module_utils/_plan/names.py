@@ -39,13 +39,13 @@ def refuse_unmatched_exclusions(settings: dict[str, Any], hosts: list[FleetHost]
     Raises:
         InvalidOption: a word matches neither a target nor a host of the inventory.
     """
-    if settings.get("slice_of"):
+    if settings["exclude_missing_ok"] or settings.get("slice_of"):
         return
     known = {word for host in hosts for word in words_of(host)}
     for word in settings["exclude"]:
         if word not in known and word not in inventory:
             right = (
                 "It must be the name or id of a target or of a host in the inventory, or key=value of a target's tag."
-                f"{hint(word, {*known, *inventory})} Nothing was touched."
+                f"{hint(word, {*known, *inventory})} patch_exclude_missing_ok accepts it all the same. Nothing was touched."
             )
             raise InvalidOption("patch_exclude", word, right)

@@ -67,6 +67,14 @@ TARGET_VARIABLES = (
         first=True,
     ),
     Variable(
+        "patch_exclude_missing_ok",
+        "bool",
+        "hosts",
+        description="Accept words in C(patch_exclude) that match no host.",
+        default=False,
+        roles=("discover",),
+    ),
+    Variable(
         "patch_keep_tag",
         "str",
         "hosts",

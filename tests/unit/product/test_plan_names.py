@@ -56,5 +56,9 @@ def test_a_word_that_is_like_no_other_gets_no_hint() -> None:
     assert "Did you mean" not in caught.value.reason
 
 
+def test_words_that_match_none_may_be_accepted() -> None:
+    check(["dev-99"], exclude_missing_ok=True)
+
+
 def test_a_slice_of_a_job_sees_a_part_of_the_targets_only() -> None:
     check(["dev-99"], slice_of="41")
