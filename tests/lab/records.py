@@ -13,7 +13,6 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -217,10 +216,6 @@ class Run:
     def seconds(self, moment: str) -> float:
         """A time by the controller's clock, as in reports and patch_deadline, in lab seconds since the start."""
         return (parse_time(moment) - self.scenario.start).total_seconds() - self.controller_clock_seconds
-
-    def time(self, t: float) -> datetime:
-        """Lab seconds since the start as a time."""
-        return datetime.fromtimestamp(self.scenario.start.timestamp() + t, tz=self.scenario.start.tzinfo)
 
     @functools.cached_property
     def ledger(self) -> list[Record]:

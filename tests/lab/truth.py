@@ -32,7 +32,6 @@ def truth(world: World, trace: Trace) -> dict[str, Any]:
 
 def _host(host: Host) -> dict[str, Any]:
     host.touch()
-    host.note_room()
     guest, instance, volume = host.guest, host.instance, host.root_volume
     ours = host.ever_started_by_us
     return {

@@ -175,6 +175,7 @@ class Host:
 
     def touch(self) -> None:
         """Bring the meter up to date."""
+        self.note_room()
         on = self.on_because_of_us
         self.ever_started_by_us |= on
         self.meter.update(self._world.sim.now, on, self.agent.busy or self.guest.updates.installing)
@@ -201,7 +202,6 @@ class Host:
 
     def _announce(self, word: str) -> None:
         self._note(event=word)
-        self.note_room()
         self.touch()  # "installing" and "installed" change what works on it
         self._world.announce(self, word)
 

@@ -88,4 +88,5 @@ class WinRm:
             self.endpoints[host.name].host_did(word)
 
     def _note(self, what: str, params: dict[str, Any], host: Host, error: str | None) -> None:
+        host.note_room()
         self._play.trace.write(self._play.sim.now, WINRM, what, params, self.account.user, error, [host.name])
