@@ -101,7 +101,7 @@ RIGHTS := $(CURDIR)/.cache/rights
 .PHONY: test
 # The labs wait more than they work, so three share two cores.
 test: $(TEST) ## Unit tests, then every scenario in the lab, three at a time
-	$(BIN)/pytest -n 2 tests/unit
+	$(BIN)/pytest -n 2 --dist loadgroup tests/unit
 	rm -rf $(RIGHTS) && mkdir -p $(RIGHTS)
 	PATCHFLEET_LAB_RIGHTS=$(RIGHTS) $(BIN)/pytest -n 3 tests/integration
 	PYTHONPATH=tests $(BIN)/python tests/tools/unused_rights.py $(RIGHTS)

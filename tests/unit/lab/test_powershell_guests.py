@@ -24,7 +24,8 @@ from lab.sim import Steps
 from remembered import RememberingPowerShell
 from virtual_lab import UPDATE, VirtualLab, script
 
-pytestmark = pytest.mark.skipif(find() is None, reason=WHERE_FROM)
+# In one worker: they share what the PowerShell has said.
+pytestmark = [pytest.mark.skipif(find() is None, reason=WHERE_FROM), pytest.mark.xdist_group("powershell")]
 
 PRELUDE = (ROOT / "plugins" / "plugin_utils" / "_windows_script" / "prelude.ps1").read_text()
 FILES = {path.stem: path.read_text() for path in (ROOT / "roles").glob("*/files/*.ps1")}
