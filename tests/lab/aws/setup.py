@@ -8,12 +8,12 @@ So a right that the template forgets is missing in every scenario, as it would b
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lab.aws.arns import Arns
+from lab.aws.cloudformation.checks import PATCH_GROUP
 from lab.aws.cloudformation.stacks import Stacks
 from lab.aws.moto_tables import named_tables
 from lab.aws.rights import key_arn
@@ -23,8 +23,6 @@ REGION = "eu-central-1"
 TEMPLATE = Path(__file__).parents[3] / "roles" / "aws_prerequisites" / "files" / "patchfleet.yaml"
 STACK = "patchfleet"
 PREFIX = "PatchFleet"
-PATCH_GROUP = re.compile(r"[\w .:/=+@-]{1,256}")
-"""What SSM takes as a patch group (API reference, RegisterPatchBaselineForPatchGroup)."""
 MARK_TAG = "patchfleet:run"
 """What patch_mark_tag is in scenarios."""
 

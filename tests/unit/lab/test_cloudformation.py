@@ -18,7 +18,7 @@ from lab.clock import VirtualClock
 from virtual_lab import VirtualLab, error_of
 
 NOW = VirtualClock().start
-BUCKETLESS = {"Resources": {"Table": {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": "t"}}}}
+BUCKETLESS = {"Resources": {"Table": {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": "tab"}}}}
 
 
 def make(body: str, **given: str) -> Any:
@@ -124,7 +124,7 @@ def test_a_stack_is_made_described_and_removed(make_lab: MakeLab) -> None:
     (stack,) = cloudformation.describe_stacks(StackName="s")["Stacks"]
     assert stack["StackStatus"] == "CREATE_COMPLETE"
     (resource,) = cloudformation.list_stack_resources(StackName="s")["StackResourceSummaries"]
-    assert (resource["ResourceType"], resource["PhysicalResourceId"]) == ("AWS::DynamoDB::Table", "t")
+    assert (resource["ResourceType"], resource["PhysicalResourceId"]) == ("AWS::DynamoDB::Table", "tab")
     assert error_of(lambda: _deploy(lab)) == "AlreadyExistsException"
     unchanged = {"StackName": "s", "TemplateBody": yaml.safe_dump(BUCKETLESS)}
     assert error_of(lambda: cloudformation.update_stack(**unchanged)) == "ValidationError"
@@ -133,9 +133,9 @@ def test_a_stack_is_made_described_and_removed(make_lab: MakeLab) -> None:
 
 
 CHANGES = [
-    ({"TableName": "t"}, {}, "FAILED", []),
-    ({"TableName": "t", "BillingMode": "PAY_PER_REQUEST"}, {}, "CREATE_COMPLETE", [("Modify", "Table", "False")]),
-    ({"TableName": "u"}, {}, "CREATE_COMPLETE", [("Modify", "Table", "True")]),
+    ({"TableName": "tab"}, {}, "FAILED", []),
+    ({"TableName": "tab", "BillingMode": "PAY_PER_REQUEST"}, {}, "CREATE_COMPLETE", [("Modify", "Table", "False")]),
+    ({"TableName": "other"}, {}, "CREATE_COMPLETE", [("Modify", "Table", "True")]),
     (
         None,
         {"Group": {"Type": "AWS::Logs::LogGroup"}},

@@ -143,7 +143,15 @@ def test_a_role_that_systems_manager_may_not_assume_is_refused(make_lab: MakeLab
             "Role": {
                 "Type": "AWS::IAM::Role",
                 "Properties": {
-                    "AssumeRolePolicyDocument": {"Statement": [{"Principal": {"Service": "ec2.amazonaws.com"}}]}
+                    "AssumeRolePolicyDocument": {
+                        "Statement": [
+                            {
+                                "Effect": "Allow",
+                                "Action": "sts:AssumeRole",
+                                "Principal": {"Service": "ec2.amazonaws.com"},
+                            }
+                        ]
+                    }
                 },
             },
             "Window": {"Type": "AWS::SSM::MaintenanceWindow", "Properties": {"Schedule": "cron(0 22 ? * * *)"}},

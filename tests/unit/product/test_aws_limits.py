@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.aws.arns import Arns
 from lab.aws.cloudformation.stacks import Stacks
 from lab.aws.policy import Need, Statement, deciding
 from lab.aws.rights import key_arn
@@ -45,7 +46,7 @@ CHANGES = [
     ),
     Need(
         "kms:CreateGrant",
-        key_arn(REGION),
+        key_arn(Arns(), REGION),
         {"kms:ViaService": f"ec2.{REGION}.amazonaws.com", "kms:GrantIsForAWSResource": "true"},
     ),
     *(Need(f"dynamodb:{name}Item", TABLE, {}) for name in ("Delete", "Put", "Update")),

@@ -98,7 +98,12 @@ def test_a_table_that_is_there_gets_rights_and_no_twin() -> None:
 
 
 def test_roles_that_are_there_get_all_of_the_controllers_policies() -> None:
-    everything = {"AllowSnapshots": "true", "LedgerTable": "create", "KmsKeyArns": "arn:k", "DeadManSwitch": "true"}
+    everything = {
+        "AllowSnapshots": "true",
+        "LedgerTable": "create",
+        "KmsKeyArns": "arn:aws:kms:a:1:key/k",
+        "DeadManSwitch": "true",
+    }
     stack = made(ControllerRoles="awx,ops", **everything)
     policies = [it for it in stack.resources.values() if it.type == "AWS::IAM::ManagedPolicy"]
     assert len(policies) == 6

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stacks: made, changed and removed at once, with the events that a client waits for.
 
-Source: CloudFormation API reference. A stack that cannot be made is refused whole: nothing of it is left.
+Source: CloudFormation API reference, and its user guide on DeletionPolicy and on stack failure options. Of a stack that cannot be
+made those resources are left that its template retains, and the stack itself, unless its client wanted it deleted.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from typing import Any
 
 from lab.aws.arns import Arns
 from lab.aws.cloudformation import template as templates
-from lab.aws.cloudformation.resources import Resource, kind_of
+from lab.aws.cloudformation.build import build
+from lab.aws.cloudformation.checks import ResourceFailed, check
+from lab.aws.cloudformation.resources import Resource
 from lab.aws.errors import AwsError
 from lab.aws.policy import Statement, statements_of
 from lab.aws.request import Operation, Request, Result
@@ -53,12 +56,16 @@ class Stacks:
     def __init__(self, arns: Arns | None = None) -> None:
         self.arns = arns or Arns()
         self._stacks: dict[tuple[str, str], Stack] = {}
+        self._gone: dict[str, Stack] = {}  # by id: they are described for a while
+        self._retained: list[Resource] = []  # in the account, and in no stack any more
 
     def find(self, region: str, name: str) -> Stack:
         """By name or id; AwsError when there is none."""
         for stack in self._stacks.values():
             if stack.region == region and name in (stack.name, stack.id):
                 return stack
+        if name in self._gone:
+            return self._gone[name]
         raise templates.invalid(f"Stack with id {name} does not exist")
 
     def all(self) -> list[Stack]:
@@ -115,20 +122,62 @@ class Stacks:
     def create(
         self, region: str, name: str, body: str, given: dict[str, str], tags: list[dict[str, str]], now: datetime
     ) -> Stack:
-        """A new stack; AwsError when there is one of that name."""
+        """A new stack; AwsError when there is one of that name.
+
+        Raises:
+            ResourceFailed: one of its resources cannot be made. The stack is there as far as it was made.
+        """
         if (region, name) in self._stacks:
             raise AwsError("AlreadyExistsException", f"Stack [{name}] already exists")
         stack = Stack(self.arns, name, region, "CREATE_COMPLETE", body, dict(given), tags, now, now)
-        _build(stack)
+        try:
+            build(stack, lambda resource: self._check(stack, resource))
+        except ResourceFailed:
+            stack.status = "CREATE_FAILED"
+            self._stacks[(region, name)] = stack
+            raise
         self._stacks[(region, name)] = stack
         return stack
 
+    def _check(self, stack: Stack, resource: Resource) -> None:
+        others = (it for other in self._stacks.values() if other.id != stack.id for it in other.resources.values())
+        check(resource, [*others, *self._retained])
+
+    def roll_back(self, stack: Stack, on_failure: str) -> None:
+        """After a failed create: ROLLBACK leaves an empty stack, DELETE none, DO_NOTHING all that was made."""
+        if on_failure == "DO_NOTHING":
+            return
+        self._take_away(stack, kept=("Retain",))
+        stack.status = "ROLLBACK_COMPLETE"
+        if on_failure == "DELETE":
+            self._forget(stack)
+
+    def _take_away(self, stack: Stack, kept: tuple[str, ...]) -> None:
+        """All resources of the stack but those with such a DeletionPolicy, which stay in the account."""
+        definitions = templates.load(stack.body)["Resources"]
+        for name, resource in stack.resources.items():
+            if definitions[name].get("DeletionPolicy") in kept:
+                self._retained.append(resource)
+        stack.resources = {}
+
+    def _forget(self, stack: Stack) -> None:
+        del self._stacks[(stack.region, stack.name)]
+        stack.status = "DELETE_COMPLETE"
+        self._gone[stack.id] = stack
+
     def update(self, stack: Stack, body: str, given: dict[str, str], tags: list[dict[str, str]], now: datetime) -> None:
-        """Raises AwsError when that would change nothing, in AWS's words."""
+        """The stack is another object afterwards; of one that cannot be changed so nothing changes.
+
+        Raises:
+            AwsError: it cannot be updated in this state, or there is nothing to change, in AWS's words.
+            ResourceFailed: one of its resources cannot be made.
+        """
+        if stack.status == "ROLLBACK_COMPLETE":
+            raise templates.invalid(f"Stack:{stack.id} is in ROLLBACK_COMPLETE state and can not be updated.")
         proposed = self.proposed(stack, body, given, tags, now)
         if _content(proposed) == _content(stack):
             raise templates.invalid("No updates are to be performed.")
-        proposed.id, proposed.events = stack.id, stack.events
+        proposed.events = stack.events
         proposed.termination_protection = stack.termination_protection
         self._stacks[(stack.region, stack.name)] = proposed
 
@@ -139,73 +188,19 @@ class Stacks:
         proposed = Stack(
             self.arns, stack.name, stack.region, "UPDATE_COMPLETE", body, dict(given), tags, stack.created_at, now
         )
-        _build(proposed)
+        proposed.id = stack.id
+        build(proposed, lambda resource: self._check(stack, resource))
         return proposed
 
     def delete(self, stack: Stack) -> None:
         """Remove it; what its template retains stays in the account, outside any stack."""
-        del self._stacks[(stack.region, stack.name)]
+        self._take_away(stack, kept=("Retain", "RetainExceptOnCreate"))
+        self._forget(stack)
 
 
 def _content(stack: Stack) -> str:
     resources = {name: (it.type, it.properties) for name, it in stack.resources.items()}
     return json.dumps([resources, stack.outputs, stack.tags], sort_keys=True, default=str)
-
-
-def _build(stack: Stack) -> None:
-    """Make the resources in the order in which they need each other, then the outputs."""
-    template = templates.load(stack.body)
-    values = {
-        **templates.parameters_of(template, stack.parameters),
-        "AWS::AccountId": stack.arns.account_id,
-        "AWS::NoValue": templates.NO_VALUE,
-        "AWS::Partition": stack.arns.partition,
-        "AWS::Region": stack.region,
-        "AWS::StackId": stack.id,
-        "AWS::StackName": stack.name,
-        "AWS::URLSuffix": stack.arns.url_suffix,
-    }
-    scope = templates.Scope(
-        template,
-        values,
-        reference=lambda name: _made(stack, name).physical_id,
-        attribute=lambda name, attribute: _made(stack, name).attribute(attribute),
-    )
-    templates.check_rules(scope)
-    for name in _in_order(template["Resources"]):
-        definition = template["Resources"][name]
-        if scope.wants(definition):
-            kind_of(definition["Type"])
-            stack.resources[name] = Resource(
-                *(stack.arns, stack.name, stack.region, name, definition["Type"]),
-                properties=scope.resolve(definition.get("Properties", {})),
-            )
-    for name, output in template.get("Outputs", {}).items():
-        if scope.wants(output):
-            stack.outputs[name] = (str(scope.resolve(output["Value"])), output.get("Description", ""))
-
-
-def _made(stack: Stack, name: str) -> Resource:
-    if name not in stack.resources:
-        raise templates.invalid(f"Template format error: Unresolved resource dependencies [{name}]")
-    return stack.resources[name]
-
-
-def _in_order(resources: dict[str, Any]) -> list[str]:
-    done: list[str] = []
-
-    def visit(name: str, trail: tuple[str, ...]) -> None:
-        if name in done:
-            return
-        if name in trail:
-            raise templates.invalid(f"Circular dependency between resources: [{', '.join(trail)}]")
-        for other in sorted(set(templates.references(resources[name], set(resources)))):
-            visit(other, (*trail, name))
-        done.append(name)
-
-    for name in resources:
-        visit(name, ())
-    return done
 
 
 # ---- operations
@@ -227,42 +222,77 @@ def check_capabilities(request: Request) -> None:
         raise AwsError("InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_NAMED_IAM]")
 
 
-def _note(request: Request, stack: Stack, status: str) -> None:
+def _note(request: Request, stack: Stack, status: str, failed: ResourceFailed | None = None) -> None:
+    """An event of the stack, or of the resource that could not be made."""
+    subject = {
+        "LogicalResourceId": stack.name,
+        "PhysicalResourceId": stack.id,
+        "ResourceType": "AWS::CloudFormation::Stack",
+    }
+    if failed:
+        subject = {
+            "LogicalResourceId": failed.resource.logical_id,
+            "PhysicalResourceId": "",
+            "ResourceType": failed.resource.type,
+            "ResourceStatusReason": str(failed),
+        }
     stack.events.append(
         {
             "StackId": stack.id,
             "EventId": str(uuid.uuid4()),
             "StackName": stack.name,
-            "LogicalResourceId": stack.name,
-            "PhysicalResourceId": stack.id,
-            "ResourceType": "AWS::CloudFormation::Stack",
             "Timestamp": request.sim.time,
             "ResourceStatus": status,
             "ClientRequestToken": request.params.get("ClientRequestToken", ""),
+            **subject,
         }
     )
 
 
 def create_stack(request: Request) -> Result:
     check_capabilities(request)
-    params = request.params
-    stack = request.account.stacks.create(
-        *(request.region, params["StackName"], params["TemplateBody"]),
-        *(given_parameters(request), params.get("Tags") or [], request.sim.time),
-    )
+    params, stacks = request.params, request.account.stacks
+    try:
+        stack = stacks.create(
+            *(request.region, params["StackName"], params["TemplateBody"]),
+            *(given_parameters(request), params.get("Tags") or [], request.sim.time),
+        )
+    except ResourceFailed as failed:
+        return {"StackId": _not_made(request, stacks.find(request.region, params["StackName"]), failed)}
     stack.termination_protection = bool(params.get("EnableTerminationProtection"))
     arm(request.account, list(stack.resources.values()))
     _note(request, stack, "CREATE_COMPLETE")
     return {"StackId": stack.id}
 
 
+def _not_made(request: Request, stack: Stack, failed: ResourceFailed) -> str:
+    """The client is told by the stack's events; returns the stack's id."""
+    _note(request, stack, "CREATE_FAILED", failed)
+    on_failure = "DO_NOTHING" if request.params.get("DisableRollback") else request.params.get("OnFailure", "ROLLBACK")
+    _note(
+        request,
+        stack,
+        {"DO_NOTHING": "CREATE_FAILED", "DELETE": "DELETE_IN_PROGRESS"}.get(on_failure, "ROLLBACK_IN_PROGRESS"),
+    )
+    request.account.stacks.roll_back(stack, on_failure)
+    _note(request, stack, stack.status)
+    return stack.id
+
+
 def update_stack(request: Request) -> Result:
     check_capabilities(request)
     stack = request.account.stacks.find(request.region, request.params["StackName"])
-    request.account.stacks.update(
-        *(stack, request.params["TemplateBody"], given_parameters(request, stack.parameters)),
-        *(request.params.get("Tags") or [], request.sim.time),
-    )
+    try:
+        request.account.stacks.update(
+            *(stack, request.params["TemplateBody"], given_parameters(request, stack.parameters)),
+            *(request.params.get("Tags") or [], request.sim.time),
+        )
+    except ResourceFailed as failed:
+        _note(request, stack, "UPDATE_FAILED", failed)
+        _note(request, stack, "UPDATE_ROLLBACK_IN_PROGRESS")
+        stack.status = "UPDATE_ROLLBACK_COMPLETE"
+        _note(request, stack, stack.status)
+        return {"StackId": stack.id}
     stack = request.account.stacks.find(request.region, request.params["StackName"])
     arm(request.account, list(stack.resources.values()))
     _note(request, stack, "UPDATE_COMPLETE")
