@@ -414,6 +414,11 @@ class WindowsUpdate:
         if self.fault in ("service_stopped", "service_disabled") and usable:
             self.fault = "ok"
 
+    def lose_cache(self) -> None:
+        """Its folder is renamed: the service makes a new one, without the update history that lay in the old."""
+        self.history.clear()
+        self.mend("cache_corrupt")
+
     def mend(self, fault: str) -> bool:
         """The remedy for ``fault`` was applied; False when that was not what is wrong."""
         if self.fault != fault:

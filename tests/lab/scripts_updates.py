@@ -115,7 +115,8 @@ def reset_update_cache(scene: Scene) -> Steps[Data]:
         if trouble:
             trouble = f"The folder {folder} could not be renamed: {trouble}"
             break
-        scene.updates.mend("cache_corrupt")
+        if folder.endswith("SoftwareDistribution"):
+            scene.updates.lose_cache()
         renamed.append(folder + suffix)
     for name in running:
         if scene.guest.services[name].status == "stopped" and scene.guest.services[name].enabled:

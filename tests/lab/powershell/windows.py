@@ -147,7 +147,7 @@ class Windows:
 
     def rename(self, path: str, name: str) -> None:
         if path == f"{WINDOWS}\\SoftwareDistribution":
-            self._updates.mend("cache_corrupt")
+            self._updates.lose_cache()
         self._guest.old_caches.append(f"{path.rpartition(chr(92))[0]}\\{name}")
 
     # ---- what runs

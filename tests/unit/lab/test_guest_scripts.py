@@ -226,6 +226,14 @@ def test_a_corrupt_cache_is_mended_by_a_new_one_and_by_nothing_else(make_lab: Ma
     assert renamed[1].startswith("C:\\Windows\\System32\\catroot2.patchfleet-")
 
 
+def test_a_new_cache_has_no_history(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a", "updates": [UPDATE]})
+    lab.patch("a")
+    lab.script("a", "reset_update_cache")
+    assert lab.script("a", "update_history", {"since": "2026-11-14T22:00:00Z"})["data"]["entries"] == []
+    assert lab.truth("a")["installed"] == [UPDATE["kb"]]
+
+
 def test_some_hosts_cannot_be_repaired(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a", "windows_update": "unrepairable"})
     lab.script("a", "repair_services", {"services": ["wuauserv"]})

@@ -107,6 +107,12 @@ Describe 'An error' {
         $answer.error.message | Should -Be 'No service'
     }
 
+    It 'of PowerShell itself has the id that is the same in each language, and no number' {
+        $answer = Invoke-Piece { Get-Item -LiteralPath '/does/not/exist' }
+        $answer.error.hresult | Should -BeNullOrEmpty
+        $answer.error.error_id | Should -Be 'PathNotFound'
+    }
+
     It 'of a command that only warns ends the script all the same' {
         (Invoke-Piece { Get-Item -LiteralPath '/does/not/exist'; @{ fine = $true } }).ok | Should -BeFalse
     }
