@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from lab.fields import STEPS
+from lab.fields import PROVEN, STEPS
 from lab.history import history_of
 from lab.matching import show
 from lab.numbers import Reported, reported_hosts
@@ -46,6 +46,8 @@ def _outcome(each: Reported) -> Iterator[str]:
     came_in = bool(each.came_in() or each.host.get("installed"))
     if outcome in ("patched", "compliant") and each.after.get("reboot_pending"):
         yield each.problem("outcome", "noncompliant (reboot_pending), as a reboot is pending", outcome)
+    if outcome in PROVEN and each.grew("stopped_while_pending") > 0:  # one that was off is rebooted first, or held
+        yield each.problem("outcome", "held, as it was stopped while Windows waited for a reboot", outcome)
     if outcome == "patched" and not came_in:
         yield each.problem("outcome", "compliant, as nothing was installed", outcome)
     if outcome == "compliant" and came_in:

@@ -160,6 +160,10 @@ FIELDS: dict[str, tuple[Spoil, str]] = {
         was("dev-02", reboot_pending=True),
         "report.outcome.dev-02: expected noncompliant (reboot_pending), as a reboot is pending, got patched",
     ),
+    "stopped while a reboot was pending": (
+        was("dev-01", stopped_while_pending=1),
+        "report.outcome.dev-01: expected held, as it was stopped while Windows waited for a reboot, got patched",
+    ),
     "failed without a step": (
         says(1, **{**FAILED, "step": None}),
         (

@@ -140,15 +140,15 @@ def test_a_large_run_takes_few_calls_to_open_and_none_of_its_hosts_is_lost(monke
         return perform(self, call)
 
     monkeypatch.setattr(Aws, "perform", counted)
-    hosts = [a_host(f"i-{number:04}", position=number, facts={"note": "x" * 3000}) for number in range(400)]
+    hosts = [a_host(f"i-{number:04}", position=number, facts={"note": "x" * 6000}) for number in range(200)]
     assert ledger.open_run(a_run(), hosts, take_over=False) == {}
-    assert len(calls) <= 2 + 4 * 13, "two batches of reads and one transaction for each 33 hosts"
+    assert len(calls) <= 2 + 4 * 7, "two batches of reads and one transaction for each 33 hosts"
     calls.clear()
     assert [host.key for host in ledger.hosts(RUN)] == [host.key for host in hosts]
     assert len(calls) >= 2, "more than one page of 1 MB"
-    assert len(ledger.fences(RUN)) == 400
-    ledger.set_outcome(RUN, "i-0399", Verdict("patched"))
-    assert ledger.outcome_counts(RUN) == {None: 399, "patched": 1}
+    assert len(ledger.fences(RUN)) == 200
+    ledger.set_outcome(RUN, "i-0199", Verdict("patched"))
+    assert ledger.outcome_counts(RUN) == {None: 199, "patched": 1}
 
 
 def test_a_run_whose_controller_dies_while_it_opens_it_counts_the_hosts_that_it_has(
