@@ -25,6 +25,7 @@ READING_SCRIPTS = (
     "find_",
     "search",
 )
+SEARCHING_SCRIPTS = ("search", "scan", "missing_update")
 PATCH_DOCUMENT = "AWS-RunPatchBaseline"
 THROTTLED = ("Throttling", "ThrottlingException", "RequestLimitExceeded")
 # What belongs to a start that AWS then refused: a mark and a switch, which go with it.
@@ -63,8 +64,10 @@ def installs(call: Call) -> bool:
 
 
 def scans(call: Call) -> bool:
-    """Whether a call may have Windows Update searched; over WinRM a script may do that, too."""
-    return _patches(call, "Scan") or (call.service == WINRM and not changes(call))
+    """Whether a call has Windows Update searched; over WinRM a script may do that, too, and its name says so."""
+    if call.service == WINRM and call.operation == "Script":
+        return str(call.params.get("name", "")).startswith(SEARCHING_SCRIPTS)
+    return _patches(call, "Scan") or (call.operation == "win_updates" and not changes(call))
 
 
 def _script(call: Call) -> str:

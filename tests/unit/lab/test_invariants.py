@@ -313,6 +313,7 @@ SEARCHED = [(621, "searching"), (658, "searched")]
         ((620.0, "win_updates", {**INSTALL, "check_mode": True}), SEARCHED, True),
         ((620.0, "Script", {"name": "search_updates"}), SEARCHED, True),
         ((620.0, "Script", {"name": "inspect_boot"}), [], False),
+        ((620.0, "Script", {"name": "inspect_boot"}), SEARCHED, False),
         (None, SEARCHED, False),
         ((620.0, "win_updates", INSTALL), [*SEARCHED, (658, "installing"), (659, "installed")], False),
         ((670.0, "win_updates", SEARCH), [(671, "searching"), (720, "searched")], False),
