@@ -22,7 +22,7 @@ from lab.records import OTHER, Call, Run, StepRun
 # A size is measured while other things are written, and rounded.
 SIZE_GIB = 0.15
 # Between a call and the moment at which the controller reads its clock: real seconds on a busy machine, and a rounding.
-REAL_SECONDS, ROUNDING_SECONDS = 0.5, 2.0
+REAL_SECONDS, ROUNDING_SECONDS = 1.0, 2.0
 # The service tells begin and end of a command in whole seconds, and sometimes a little later than the host.
 COMMAND_SECONDS = 6.0
 POWER_ACTS = ("StartInstances", "StopInstances", "TerminateInstances")
