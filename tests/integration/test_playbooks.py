@@ -89,11 +89,12 @@ def test_a_plan_tells_it_all_and_touches_nothing(lab: LivingLab, tmp_path: Path,
 # ---- restore and report
 
 
-def test_restore_with_nothing_open_is_fine(lab: LivingLab, tmp_path: Path) -> None:
-    ended = lab.playbook("restore", variables={"patch_ledger": str(tmp_path / "new.sqlite")})
-    assert ended.code == 0, ended.said
-    assert "Nothing is open: every host is as it was found." in ended.said
-    assert ended.calls == []
+def test_restore_gives_no_all_clear_from_a_ledger_that_is_not_there(lab: LivingLab, tmp_path: Path) -> None:
+    ledger = tmp_path / "new.sqlite"
+    ended = lab.playbook("restore", variables={"patch_ledger": str(ledger)})
+    assert ended.code == 2, ended.said
+    assert f"There is no ledger {ledger}" in ended.words
+    assert (ended.calls, ledger.exists()) == ([], False)
 
 
 def test_report_tells_of_the_last_run_or_of_one_by_its_id(lab: LivingLab) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 from .._aws.api import Aws
 from .._aws.connect import OptionsConnection
 from .._base.clock import Clock, system_clock
+from .._base.errors import Failed
+from .._model.reasons import Reason
 from .dynamodb import DynamoDbLedger
 from .dynamodb_table import Table, parse_url
 from .records import Ledger
@@ -45,3 +47,23 @@ def open_ledger(where: str | None, options: dict[str, Any] | None = None, clock:
         clock = clock or system_clock()
         return DynamoDbLedger(Table(url, Aws(connection, clock, url.region), clock))
     return SqliteLedger(os.path.expanduser(path))
+
+
+def describe_ledger(where: str | None) -> str:
+    """The ledger as messages name it: a path or a URL."""
+    return os.path.expanduser(where or default_ledger()) if "://" not in (where or "") else str(where)
+
+
+def refuse_missing_ledger(where: str | None) -> None:
+    """For playbooks that only read the ledger, which must not make an empty one.
+
+    Raises:
+        Failed: ``no_run`` for a file that does not exist.
+    """
+    path = describe_ledger(where)
+    if "://" not in path and not os.path.exists(path):
+        raise Failed(
+            f"There is no ledger {path}, so whether hosts are on because of a run is unknown here. Name the ledger of the run "
+            "(patch_ledger), or run this where the run was started.",
+            Reason.NO_RUN,
+        )

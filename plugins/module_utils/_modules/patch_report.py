@@ -35,7 +35,7 @@ def work(context: OperationContext) -> dict[str, Any]:
     Raises:
         PatchFleetError: there is no run, or the files cannot be written.
     """
-    run = _run(context.ledger, context.params.get("run_id"))
+    run = _run(context.existing_ledger(), context.params.get("run_id"))
     close_if_abandoned(context, run)
     report = build_report(context.ledger, run.run_id, context.clock.now())
     folder = context.params.get("report_dir") or os.path.join(state_folder(), "reports", run.run_id)

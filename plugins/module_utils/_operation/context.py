@@ -18,7 +18,7 @@ from .._aws.api import Aws
 from .._aws.connect import OptionsConnection
 from .._base.clock import Clock, system_clock, wait_for
 from .._base.errors import Failed, LeaseLost, NeedsAttention, PatchFleetError
-from .._ledger import open_ledger
+from .._ledger import open_ledger, refuse_missing_ledger
 from .._ledger.records import LEASE_SECONDS, Host, Ledger, Verdict
 from .._model.outcomes import Outcome
 from .._model.phases import WITHOUT_TIMEOUT, Phase
@@ -134,6 +134,16 @@ class OperationContext:
         if self._ledger is None:
             self._ledger = open_ledger(self.params.get("ledger"), self.params, self.clock)
         return self._ledger
+
+    def existing_ledger(self) -> Ledger:
+        """The ledger of the options, for operations that only read it and so must not make a new one.
+
+        Raises:
+            Failed: ``no_run`` where the ledger's file does not exist.
+        """
+        if self._ledger is None:
+            refuse_missing_ledger(self.params.get("ledger"))
+        return self.ledger
 
     @property
     def tracked_host(self) -> tuple[str, str] | None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._base.clock import iso
 from .._base.errors import Failed
-from .._ledger.records import PowerRecord
+from .._ledger import describe_ledger
+from .._ledger.records import PowerRecord, Run
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .outcomes import set_interrupted_outcomes
@@ -19,9 +21,20 @@ def open_hosts(context: OperationContext) -> dict[str, Any]:
     """The hosts whose power record is open, leased to whoever asks, in the name of the run that held them.
 
     Returns:
-        hosts (key, name, instance_id, region, run_id, fence), busy (sentences: hosts that somebody alive works on), lines.
+        hosts (key, name, instance_id, region, run_id, fence), busy (sentences: hosts that an active run works on), lines.
+
+    Raises:
+        Failed: ``no_run`` for a ledger that does not exist or holds no run: it cannot say that nothing is on.
     """
     only, take_over = context.params["run_id"], bool(context.params["take_over"])
+    where = describe_ledger(context.params.get("ledger"))
+    runs = context.existing_ledger().runs()
+    if not runs:
+        raise Failed(
+            f"The ledger {where} holds no run: it is new, or its runs belong to another account. Whether hosts are on because of a "
+            "run is unknown here. Name the ledger of the run (patch_ledger) and use credentials of its account.",
+            Reason.NO_RUN,
+        )
     if only:
         context.ledger.run(only)  # says so when there is none
     hosts, busy = [], []
@@ -42,8 +55,17 @@ def open_hosts(context: OperationContext) -> dict[str, Any]:
         "changed": False,
         "hosts": hosts,
         "busy": busy,
-        "lines": lines or ["Nothing is open: every host is as it was found."],
+        "lines": lines or _all_clear(runs[0], where),
     }
+
+
+def _all_clear(last: Run, where: str) -> list[str]:
+    """With the ledger and its last run, so that a reader sees whether it is the right one."""
+    closed = f"closed {iso(last.closed_at)}" if last.closed_at else "not closed yet"
+    return [
+        "Nothing is open: every host is as it was found.",
+        f"Ledger {where}, last run {last.run_id}, {closed}.",
+    ]
 
 
 def _busy(record: PowerRecord, how: str) -> str:

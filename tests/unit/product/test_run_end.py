@@ -6,19 +6,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
+    Failed,
+    NeedsAttention,
+    PatchFleetError,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import (
     LEASE_SECONDS,
     HostDurations,
     Verdict,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_report import OPERATION as PATCH_REPORT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
+    Operation,
+    OperationContext,
+    perform,
+)
 
 from .fakes import ID, START, client_error, shown
 from .stage import RUN, Stage, a_host
@@ -252,8 +263,29 @@ def test_a_host_that_a_later_run_adopted_is_found_under_the_later_one_too(stage:
     assert [host["key"] for host in find(stage, run_id="second", take_over=True)["hosts"]] == [ID]
 
 
-def test_nothing_open_is_said_in_a_line(stage: Stage) -> None:
-    assert find(stage)["lines"] == ["Nothing is open: every host is as it was found."]
+def test_nothing_open_is_said_with_the_ledger_and_its_last_run(stage: Stage) -> None:
+    stage.ledger.close_run(RUN, START)
+    lines = find(stage, ledger="dynamodb://Fleet")["lines"]
+    assert lines == [
+        "Nothing is open: every host is as it was found.",
+        f"Ledger dynamodb://Fleet, last run {RUN}, closed {iso(START)}.",
+    ]
+
+
+def test_a_ledger_without_a_run_gives_no_all_clear(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    with pytest.raises(Failed, match="The ledger dynamodb://Fleet holds no run") as caught:
+        find(stage, ledger="dynamodb://Fleet")
+    assert caught.value.code == "no_run"
+
+
+@pytest.mark.parametrize("module", [OPERATION, PATCH_REPORT], ids=lambda operation: operation.name)
+def test_a_ledger_that_is_missing_is_refused_and_not_made(module: Operation, tmp_path: Path) -> None:
+    path = tmp_path / "typo.sqlite"
+    options = {name: spec.get("default") for name, spec in module.arguments.items()}
+    with pytest.raises(Failed, match=f"There is no ledger {path}"):
+        perform(module, OperationContext({**options, "ledger": str(path), "state": "open_hosts"}))
+    assert not path.exists()
 
 
 # Settling
