@@ -273,7 +273,8 @@ def test_nothing_open_is_said_with_the_ledger_and_its_last_run(stage: Stage) -> 
 
 
 def test_a_ledger_without_a_run_gives_no_all_clear(tmp_path: Path) -> None:
-    stage = Stage(tmp_path)
+    (tmp_path / "other").mkdir()
+    stage = Stage(tmp_path / "other")
     with pytest.raises(Failed, match="The ledger dynamodb://Fleet holds no run") as caught:
         find(stage, ledger="dynamodb://Fleet")
     assert caught.value.code == "no_run"
