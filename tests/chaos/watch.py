@@ -179,7 +179,8 @@ class Watch:
         facts = ledger.host(run_id, key).facts
         expected = float(facts.get("expected_seconds") or run.settings["expected_seconds"])
         deadline_at = run.settings["deadline_at"]
-        if deadline_at is not None and facts["admitted_at"] + expected > deadline_at:
+        admitted_at = facts["deadline_at"] - run.settings["host_timeout_seconds"]
+        if deadline_at is not None and admitted_at + expected > deadline_at:
             self._say(STARTED, f"{name}: its end was foreseen after the deadline")
         hosts = [host for host in ledger.hosts(run_id) if host.wave is not None and host.phase != "plan"]
         canaries = hosts[: run.settings["canary"]]

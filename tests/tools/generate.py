@@ -13,11 +13,18 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tools.generate_facts import ledger_page
+from tools.generate_settings import settings_file
 from tools.generate_surveys import survey_files
 from tools.generate_variables import variable_files
 
 ROOT = Path(__file__).parents[2]
-GENERATORS: tuple[Callable[[Path], Iterator[tuple[Path, str]]], ...] = (variable_files, survey_files)
+GENERATORS: tuple[Callable[[Path], Iterator[tuple[Path, str]]], ...] = (
+    variable_files,
+    settings_file,
+    ledger_page,
+    survey_files,
+)
 """Each yields the files that it makes, with their whole text."""
 
 

@@ -61,7 +61,7 @@ def _role_files(role: Path, variables: list[Variable]) -> Iterator[tuple[Path, s
     if defaults:
         yield role / "defaults" / "main.yml", f"---\n{NOTE}{as_yaml(defaults)}"
     readme = role / "README.md"
-    yield readme, with_part(readme, "variables", _short_table(variables))
+    yield readme, with_part(readme.read_text(encoding="utf-8"), "variables", _short_table(variables))
 
 
 def _options_note() -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -27,17 +26,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |".replace("| --- ", "|---").replace("--- |", "---|") for line in lines)
 
 
-def with_part(path: Path, name: str, part: str) -> str:
-    """The text of the file with this part in its place.
+def with_part(text: str, name: str, part: str) -> str:
+    """The text of a file with this part in its place.
 
     Raises:
-        ValueError: the file has no such place, or several.
+        ValueError: there is no such place, or there are several.
     """
-    text = path.read_text(encoding="utf-8")
     begin = f"<!-- generated: {name} -->"
     pattern = re.compile(rf"{re.escape(begin)}\n.*?{re.escape(END)}", re.DOTALL)
     if text.count(begin) != 1 or len(pattern.findall(text)) != 1:
-        raise ValueError(f"{path} must have one part between {begin} and {END}.")
+        raise ValueError(f"There must be one part between {begin} and {END}.")
     return pattern.sub(lambda _match: f"{begin}\n{part}\n{END}", text)
 
 

@@ -11,13 +11,13 @@ enough. Nothing is deleted that is not Windows' own rubbish.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from typing import Any
 
 from .._base.errors import Failed, PatchFleetError
 from .._host.answers import CleanedDisk, DiskSpace, ExtendedPartition
 from .._host.guest_scripts import run_guest_script
 from .._host.servicing import servicing
+from .._model.host_facts import CleanupAction
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .update_sizes import space_for_missing_updates
@@ -42,9 +42,7 @@ class _Cleanup:
     def __init__(self, context: OperationContext) -> None:
         self.context = context
         self.minimum_gib = self.wanted_gib = float(context.params["wanted_gib"])
-        self.cleanup_actions: list[dict[str, Any]] = (
-            list(context.host.facts.get("rungs") or []) if context.tracked_host else []
-        )
+        self.cleanup_actions: list[CleanupAction] = list(context.facts.get("rungs", []))
         self.grown_gib = 0
 
     @property
@@ -59,7 +57,7 @@ class _Cleanup:
         self.space = run_guest_script(self.context, DiskSpace, MEASURE_SECONDS)
         self.context.update_facts(free_gib_after=self.free_gib)
 
-    def add(self, *cleanup_actions: dict[str, Any]) -> None:
+    def add(self, *cleanup_actions: CleanupAction) -> None:
         self.cleanup_actions += cleanup_actions
         self.context.update_facts(rungs=self.cleanup_actions)
 
@@ -96,7 +94,7 @@ class _Cleanup:
                 old_windows=params["remove_old_windows"],
                 temp_age_days=1,
             )
-        self.add(*(asdict(action) for action in cleaned.actions))
+        self.add(*(CleanupAction(name=a.name, won_gib=a.won_gib, skipped=a.skipped) for a in cleaned.actions))
         self.measure()
 
     def enlarge(self) -> None:
@@ -171,7 +169,7 @@ def free_space(context: OperationContext) -> dict[str, Any]:
     cleanup = _Cleanup(context)
     cleanup.measure()
     before = cleanup.free_gib
-    if not context.tracked_host or context.host.facts.get("free_gib_before") is None:  # else it is looked at again
+    if context.facts.get("free_gib_before") is None:  # else it is looked at again
         context.update_facts(free_gib_before=before)
     shortfall_gib = None
     if not context.check_mode:

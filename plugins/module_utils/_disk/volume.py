@@ -58,7 +58,6 @@ def grow(context: OperationContext) -> dict[str, Any]:
         if params.get("snapshot_before_grow"):
             snapshot_id = take_snapshot(context, volume, f"before growing from {size} to {target} GiB")
         context.report_progress(f"growing {volume_id} from {size} to {target} GiB")
-        context.update_facts(growing_volume_id=volume_id, growing_to_gib=target)
         target = _modify(context, volume_id, target)
         context.update_facts(grown_gib=target - size)
     return {

@@ -11,22 +11,23 @@ source since 3.1 (``IS-ManagedBy``, which it puts on what it manages).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from .._base.text import clean_text
 from .._model.reasons import Reason
+from .._model.run_settings import RunSettings
 from .eligibility import Exclusion
 
 MANAGED_BY = "IS-ManagedBy"
 
 
-def scheduler_of(tags: Mapping[str, str], settings: Mapping[str, Any]) -> str | None:
+def scheduler_of(tags: Mapping[str, str], settings: RunSettings) -> str | None:
     """The tag, as ``key=value``, of the scheduler that starts and stops the host; None without one."""
-    key = next((key for key in (settings.get("scheduler_tag"), MANAGED_BY) if key in tags), None)
-    return clean_text(f"{key}={tags[key]}") if key and settings.get("scheduler_tag") else None
+    scheduler_tag = settings.get("scheduler_tag")
+    key = next((key for key in (scheduler_tag, MANAGED_BY) if key in tags), None)
+    return clean_text(f"{key}={tags[key]}") if key and scheduler_tag else None
 
 
-def claim_of(tags: Mapping[str, str], settings: Mapping[str, Any], accepted: str | None = None) -> Exclusion:
+def claim_of(tags: Mapping[str, str], settings: RunSettings, accepted: str | None = None) -> Exclusion:
     """(code, sentence) where a tag claims the host; None where no tag does.
 
     Args:

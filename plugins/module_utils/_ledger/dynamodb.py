@@ -17,6 +17,7 @@ from typing import Any
 
 from .._aws.errors import AwsError
 from .._base.errors import Failed, InvalidOption, LeaseLost, NotRecorded
+from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason
@@ -89,7 +90,7 @@ class DynamoDbLedger(Leases):
             raise NotRecorded(f"Run {run_id} has no host {key}.")
         return items.host_of(row)
 
-    def update_facts(self, run_id: str, key: str, facts: dict[str, Any], fence: int | None = None) -> None:
+    def update_facts(self, run_id: str, key: str, facts: HostFacts, fence: int | None = None) -> None:
         values = {
             ("facts", name): None if value is None else json.dumps(value, allow_nan=False)
             for name, value in facts.items()

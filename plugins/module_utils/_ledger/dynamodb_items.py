@@ -21,8 +21,9 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
+from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from . import stored
@@ -112,7 +113,8 @@ def row_item(host: Host, home: str, fence: int | None, expires_at: float) -> Ite
 
 def host_of(item: Item) -> Host:
     values = {name: item.get(name) for name in stored.HOST_FIELDS}
-    return stored.host_from(values, {name: json.loads(text) for name, text in item["facts"].items()})
+    facts = {name: json.loads(text) for name, text in item["facts"].items()}
+    return stored.host_from(values, cast("HostFacts", facts))
 
 
 def phase_name(phase: Phase, now: float) -> str:

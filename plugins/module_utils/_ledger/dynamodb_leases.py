@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from .._base.errors import LeaseLost
+from .._model.host_facts import HostFacts
 from . import dynamodb_items as items
 from .dynamodb_changes import Condition, Values, absent, exists, holds, put, update
 from .dynamodb_table import ConditionFailedError, Item, Key, Table
@@ -111,7 +112,7 @@ class Leases:
             rows = self._last_rows(leases, run.run_id)
             changes = [update(items.run_key(run.run_id), {}, [exists("pk")], add=counts)]
             for host in hosts:
-                fence, facts = None, dict[str, Any]()
+                fence, facts = None, HostFacts()
                 if host.key in leases and host.key not in kept:
                     lease = leases[host.key]
                     fence = lease.get("fence", 0) + 1
@@ -212,7 +213,7 @@ def _living(leases: dict[str, Item], holders: dict[str, Item], now: float) -> di
     }
 
 
-def _adopting(lease: Item, holders: dict[str, Item]) -> dict[str, Any]:
+def _adopting(lease: Item, holders: dict[str, Item]) -> HostFacts:
     """What a host knows that was left open: from which run it was taken."""
     last = holders.get(lease.get("run_id", ""))
     if last is None or (last.get("closed_at") and not lease.get("power")):

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol, TypedDict
 
+from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import ReasonCode
+from .._model.run_settings import RunSettings
 
 LEASE_SECONDS = 900.0
 """A run that gave no sign of life for so long holds its hosts no longer.
@@ -26,16 +28,24 @@ DURATIONS_KEPT = 20
 """So many ways of a host are remembered, the newest."""
 
 
+class Controller(TypedDict):
+    """The process that opened a run: its machine, its id and its user."""
+
+    host: str
+    pid: int
+    user: str
+
+
 @dataclass(frozen=True)
 class Run:
-    """One run. ``settings`` are the normalised variables; times are seconds since 1970."""
+    """One run. Times are seconds since 1970."""
 
     run_id: str
     opened_at: float
     operation: str
     snapshot_id: str
-    settings: dict[str, Any]
-    controller: dict[str, Any]
+    settings: RunSettings
+    controller: Controller
     heartbeat_at: float
     closed_at: float | None = None
     breaker: str | None = None
@@ -63,7 +73,7 @@ class Host:
     phase: Phase | None = None
     reason_code: ReasonCode | None = None
     reason: str | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: HostFacts = field(default_factory=HostFacts)
 
 
 @dataclass(frozen=True)
@@ -175,7 +185,7 @@ class Ledger(Protocol):
     def host(self, run_id: str, key: str) -> Host:
         """One host of a run."""
 
-    def update_facts(self, run_id: str, key: str, facts: dict[str, Any], fence: int | None = None) -> None:
+    def update_facts(self, run_id: str, key: str, facts: HostFacts, fence: int | None = None) -> None:
         """Add facts about a host, each one whole; None forgets one."""
 
     def set_outcome(self, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:

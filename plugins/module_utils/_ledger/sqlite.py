@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .._base.errors import Failed, LeaseLost, NotRecorded
+from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason
@@ -127,7 +128,7 @@ class SqliteLedger(SqliteFile):
             raise NotRecorded(f"Run {run_id} has no host {key}.")
         return _host(row)
 
-    def update_facts(self, run_id: str, key: str, facts: dict[str, Any], fence: int | None = None) -> None:
+    def update_facts(self, run_id: str, key: str, facts: HostFacts, fence: int | None = None) -> None:
         with self._transaction() as database:
             _prove(database, key, fence)
             for row in database.execute("SELECT facts FROM host WHERE run_id = ? AND host_key = ?", (run_id, key)):
@@ -328,5 +329,5 @@ def _host(row: tuple[Any, ...]) -> Host:
 
 
 def _host_row(host: Host, adopted_from: str | None) -> tuple[Any, ...]:
-    facts = {**host.facts, "adopted_from": adopted_from} if adopted_from else host.facts
+    facts: HostFacts = {**host.facts, "adopted_from": adopted_from} if adopted_from else host.facts
     return (*host_values(host).values(), json.dumps(facts, allow_nan=False))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import reason_of
@@ -25,7 +26,7 @@ def host_values(host: Host) -> dict[str, Any]:
     return {**values, **verdict_values(Verdict(host.outcome, host.phase, host.reason_code, host.reason))}
 
 
-def host_from(values: Mapping[str, Any], facts: dict[str, Any]) -> Host:
+def host_from(values: Mapping[str, Any], facts: HostFacts) -> Host:
     """The host with these values of HOST_FIELDS."""
     outcome, phase, code = values["outcome"], values["step"], values["reason_code"]
     return Host(

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from .._operation.context import Operation, OperationContext
-from .._run.open import open_run, plan_run
+from .._plan.planning import plan_run
+from .._run.opening import open_run
 from .._run.outcomes import close_run, fail_host, finish_host, lost_hosts
 from .._run.recovery import close_abandoned_runs, open_hosts
 from .._run.show import export_run, list_runs, show_run

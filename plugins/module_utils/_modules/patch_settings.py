@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from .._fleet.discover import check_tag_value
+from .._model.settings import Settings
 from .._operation.context import Operation, OperationContext
 from .._plan.agreement import differences, read_hosts, refuse_other_selection
 from .._plan.environment import refuse_thrown_away
@@ -30,7 +31,7 @@ def work(context: OperationContext) -> dict[str, Any]:
     if params["searched_with"]:
         refuse_other_selection(settings, params["searched_with"])
     if not params["partial"]:
-        check_together(settings, int(params["forks"]), context.clock.now())
+        check_together(cast("Settings", settings), int(params["forks"]), context.clock.now())
     warnings: list[str] = []
     refuse_thrown_away(settings["ledger"] or params["ledger"], settings["ledger_ephemeral_ok"])
     if not params["partial"]:

@@ -32,7 +32,6 @@ class Scan:
         missing: KBs.
         failed: KBs.
         pending_reboot: how many updates wait for a reboot.
-        available_not_approved: how many security updates the baseline does not approve.
         verified_at: when it was read, in seconds since 1970 by the controller's clock.
         unnamed: how many more are missing or failed by the count that decides, and are not named.
     """
@@ -40,7 +39,6 @@ class Scan:
     missing: tuple[str, ...]
     failed: tuple[str, ...]
     pending_reboot: int
-    available_not_approved: int
     verified_at: float
     unnamed: int = 0
 

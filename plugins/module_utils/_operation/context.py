@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from .._aws.api import Aws
 from .._aws.connect import OptionsConnection
@@ -20,12 +20,16 @@ from .._base.clock import Clock, system_clock, wait_for
 from .._base.errors import Failed, LeaseLost, NeedsAttention, PatchFleetError
 from .._ledger import open_ledger, refuse_missing_ledger
 from .._ledger.records import LEASE_SECONDS, Host, Ledger, Verdict
+from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
 from .._model.phases import WITHOUT_TIMEOUT, Phase
 from .._model.reasons import Reason
 from .._model.text_enum import plain
 from .arguments import Arguments
 from .channel import HostChannel, HostConnection
+
+if TYPE_CHECKING:
+    from typing import Unpack
 
 T = TypeVar("T")
 
@@ -107,7 +111,7 @@ class OperationContext:
         self.phase: Phase | None = None
         self.end_if_orphaned: Callable[[], None] = lambda: None  # what a worker does when its controller is gone
         self.cache: dict[str, Any] = {}  # what the step looked up once
-        self.updated_facts: dict[str, Any] = {}
+        self._updated_facts = HostFacts()
 
     @property
     def aws(self) -> Aws:
@@ -157,9 +161,16 @@ class OperationContext:
             self._host = self.ledger.host(self.run_id or "", self.host_key or "")
         return self._host
 
-    def update_facts(self, **facts: Any) -> None:
+    @property
+    def facts(self) -> HostFacts:
+        """What is known of the host: what the ledger knew when the operation began, and what the operation has found since."""
+        stored = self.host.facts if self.run_id and self.host_key else HostFacts()
+        known: HostFacts = {**stored, **self._updated_facts}
+        return cast("HostFacts", {name: value for name, value in known.items() if value is not None})
+
+    def update_facts(self, **facts: Unpack[HostFacts]) -> None:
         """Remember facts about the host, and write them into the run, where there is one."""
-        self.updated_facts.update(facts)
+        self._updated_facts.update(facts)
         if self.tracked_host:
             self.ledger.update_facts(*self.tracked_host, facts, fence=self.fence)
 
@@ -173,7 +184,7 @@ class OperationContext:
         own = self.clock.now() + seconds
         if not self.tracked_host or self.phase == Phase.RESTORE:
             return own
-        return min(own, float(self.host.facts.get("deadline_at") or own))
+        return min(own, self.facts.get("deadline_at") or own)
 
     def enter(self, phase: Phase) -> None:
         """A step that has several of the report's steps in it goes on to the next; no-op while it is in it."""
@@ -314,8 +325,8 @@ def perform(step: Operation, context: OperationContext) -> dict[str, Any]:
 
 def _refuse_after_deadline(context: OperationContext) -> None:
     """The time begins at the admission, with each turn anew."""
-    ends_at = context.host.facts.get("deadline_at")
-    if context.phase not in WITHOUT_TIMEOUT and ends_at is not None and context.clock.now() >= float(ends_at):
+    ends_at = context.facts.get("deadline_at")
+    if context.phase not in WITHOUT_TIMEOUT and ends_at is not None and context.clock.now() >= ends_at:
         raise Failed(
             "The time that a host's whole way may take is over (patch_host_timeout_seconds).", Reason.HOST_TIMEOUT
         )
@@ -326,7 +337,7 @@ def _set_outcome(context: OperationContext, tracked_host: tuple[str, str], error
     if error.outcome == Outcome.HELD and context.host.reason:
         reason = f"{context.host.reason} {reason}"
     outcome = error.outcome
-    if outcome == Outcome.DEFERRED and context.ledger.host(*tracked_host).facts.get("started_by_run"):
+    if outcome == Outcome.DEFERRED and context.facts.get("started_by_run"):
         # A host is deferred only where nothing on it was changed.
         outcome, reason = Outcome.FAILED, f"{reason} It had been started for this run already."
     context.remember_denial(error)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable
-from typing import Any
 
 from .._base.errors import InvalidOption
 from .._fleet.hosts import FleetHost
+from .._model.settings import Settings
 
 
 def names_of(host: FleetHost) -> set[str]:
@@ -30,7 +30,7 @@ def hint(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]}?" if near else ""
 
 
-def refuse_unmatched_exclusions(settings: dict[str, Any], hosts: list[FleetHost], inventory: Collection[str]) -> None:
+def refuse_unmatched_exclusions(settings: Settings, hosts: list[FleetHost], inventory: Collection[str]) -> None:
     """A word that matches no host protects none, so a typo must not pass.
 
     Hosts of the inventory that are no targets may be named: the same list often serves several runs. A slice of a job sees a

@@ -9,12 +9,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from .._base.errors import Failed, InvalidOption
 from .._fleet.hosts import FleetHost
 from .._ledger.history import Expected
 from .._model.reasons import Reason
+from .._model.settings import Settings
 from .names import hint, names_of, words_of
 
 
@@ -62,7 +63,7 @@ def exclude(hosts: list[FleetHost], patterns: list[str]) -> list[FleetHost]:
 Predict: TypeAlias = Callable[[list[FleetHost]], dict[str, Expected]]
 
 
-def make_plan(hosts: list[FleetHost], settings: dict[str, Any], predict: Predict) -> Plan:
+def make_plan(hosts: list[FleetHost], settings: Settings, predict: Predict) -> Plan:
     """Order the hosts and check the guards.
 
     In rolling mode those of which a long way is known go first, so that the window does not end with one of them alone.
@@ -82,12 +83,12 @@ def make_plan(hosts: list[FleetHost], settings: dict[str, Any], predict: Predict
             "patch_tag_value, patch_regions and patch_hosts.",
             Reason.EMPTY_SELECTION,
         )
-    if len(hosts) > int(settings["max_hosts"]):
+    if len(hosts) > settings["max_hosts"]:
         raise Failed(
             f"{len(hosts)} hosts were found, but patch_max_hosts is {settings['max_hosts']}. Narrow the selection or raise it.",
             Reason.TOO_MANY_HOSTS,
         )
-    priority = list(settings["priority_instance_types"])
+    priority = settings["priority_instance_types"]
     rolling = settings["rollout"] == "rolling"
     expected = predict([host for host in hosts if host.exclusion is None])
 
@@ -96,7 +97,7 @@ def make_plan(hosts: list[FleetHost], settings: dict[str, Any], predict: Predict
         return (rank, -expected[host.key].p90_seconds if rolling else 0.0, host.name)
 
     included = sorted((host for host in hosts if host.exclusion is None), key=order)
-    canaries = _canaries(hosts, list(settings["canary_hosts"]))
+    canaries = _canaries(hosts, settings["canary_hosts"])
     included.sort(key=lambda host: host.key not in canaries)  # stable
     out = sorted((host for host in hosts if host.exclusion is not None), key=lambda host: host.name)
     batch = max(hosts_of_share(settings["batch_size"], len(included)), 1)
@@ -109,7 +110,7 @@ def make_plan(hosts: list[FleetHost], settings: dict[str, Any], predict: Predict
         hosts=tuple(placed),
         batch_size=batch,
         failure_budget=hosts_of_share(settings["failure_budget"], len(included)),
-        canary=max(len(canaries), int(settings["canary"])),
+        canary=max(len(canaries), settings["canary"]),
         estimate_seconds=_estimate([expected[host.key].median_seconds for host in included], batch, rolling),
     )
 

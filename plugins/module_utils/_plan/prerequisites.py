@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from .._aws.api import Aws
 from .._aws.ebs import describe_volumes
 from .._aws.errors import AwsError
 from .._fleet.hosts import FleetHost
 from .._model.reasons import Reason
+from .._model.settings import Settings
 from .._operation.context import OperationContext
 from .agreement import setting_of
 from .associations import Association, patching_associations
@@ -142,7 +143,7 @@ def _untagged_volumes(
     context: OperationContext, hosts: list[FleetHost], region: str
 ) -> Iterator[tuple[FleetHost, Finding]]:
     """Volumes that setup_aws gives no right to grow, since it asks for the hosts' tag on them, too."""
-    settings = context.params["settings"]
+    settings = cast("Settings", context.params["settings"])
     key, value = settings["tag_key"], settings["tag_value"]
     growing = [host for host in hosts if host.root_volume_id and setting_of(settings, host.inventory_name, "grow_gib")]
     tagged = {host.root_volume_id: host for host in growing if host.tags.get(key) == value}

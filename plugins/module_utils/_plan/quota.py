@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any
 
 from .._aws.api import Aws
 from .._aws.ec2 import describe_instance_types, describe_instances
 from .._aws.quotas import quota_of
 from .._base.errors import PatchFleetError
 from .._fleet.hosts import FleetHost
+from .._model.settings import Settings
 from .._operation.context import OperationContext
 from .order import Plan
 
@@ -30,13 +30,13 @@ COUNTED = ["pending", "running"]
 TYPES_A_CALL = 100
 
 
-def headroom_lines(context: OperationContext, plan: Plan, settings: dict[str, Any]) -> list[str]:
+def headroom_lines(context: OperationContext, plan: Plan, settings: Settings) -> list[str]:
     """A sentence for each region in which hosts will be started. Costs a page of running instances a thousand, and two calls."""
     regions = sorted({str(planned.host.region) for planned in plan.included if _is_started(planned.host)})
     return [line for region in regions if (line := _line(context, plan, settings, region))]
 
 
-def _line(context: OperationContext, plan: Plan, settings: dict[str, Any], region: str) -> str | None:
+def _line(context: OperationContext, plan: Plan, settings: Settings, region: str) -> str | None:
     try:
         return _headroom(context.aws.in_region(region).without_retries(), plan, settings, region)
     except PatchFleetError as error:
@@ -48,7 +48,7 @@ def _is_started(host: FleetHost) -> bool:
     return host.kind == "ec2" and host.power == "stopped" and bool(STANDARD.match(host.type or ""))
 
 
-def _headroom(aws: Aws, plan: Plan, settings: dict[str, Any], region: str) -> str:
+def _headroom(aws: Aws, plan: Plan, settings: Settings, region: str) -> str:
     quota = quota_of(aws, "ec2", QUOTA_CODE)
     running = Counter(
         str(instance["InstanceType"])
@@ -75,7 +75,7 @@ def _vcpus(aws: Aws, types: set[str]) -> dict[str, int]:
     return found
 
 
-def _wanted(plan: Plan, settings: dict[str, Any], region: str, vcpus: dict[str, int]) -> int:
+def _wanted(plan: Plan, settings: Settings, region: str, vcpus: dict[str, int]) -> int:
     """The most vCPUs that are started at once: of a wave, or of the largest hosts that fit into the window."""
     waves: dict[int, list[int]] = {}
     for planned in plan.included:

@@ -7,16 +7,16 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
 
 from .._base.clock import iso
+from .._model.settings import Settings
 from .order import Plan, Planned
 
 COLUMNS = 98
 """Two of a terminal's hundred are the indent under which the plan is printed."""
 
 
-def plan_lines(plan: Plan, settings: dict[str, Any], leftovers: list[str], missing: list[str]) -> list[str]:
+def plan_lines(plan: Plan, settings: Settings, leftovers: list[str], missing: list[str]) -> list[str]:
     """Who is patched in which order, who is left out and why, what hosts lack, and what to expect."""
     included = plan.included
     rows = [("", "host", "now", "type", "where", "id")]
@@ -55,7 +55,7 @@ def _fit(text: str, width: int) -> str:
     return (text if len(text) <= width else text[: width - 1] + "…").ljust(width)
 
 
-def _summary(plan: Plan, settings: dict[str, Any], included: int, out: int) -> str:
+def _summary(plan: Plan, settings: Settings, included: int, out: int) -> str:
     off = sum(planned.host.power == "stopped" for planned in plan.included)
     verb = "scanned" if settings["operation"] == "scan" else "patched"
     text = (

@@ -13,6 +13,7 @@ from typing import Any
 from .._base.clock import iso
 from .._base.errors import Failed, InvalidOption
 from .._model.reasons import Reason
+from .._model.settings import Settings
 from .._operation.arguments import Argument
 from .host_variables import HOST_VARIABLES
 from .run_variables import RUN_VARIABLES
@@ -85,7 +86,7 @@ def key_of(variable: Variable) -> str:
     return {"deadline": "deadline_at"}.get(variable.short_name, variable.short_name)
 
 
-def check_together(settings: dict[str, Any], forks: int, now: float) -> None:
+def check_together(settings: Settings, forks: int, now: float) -> None:
     """What no value alone shows.
 
     Raises:
@@ -100,7 +101,7 @@ def check_together(settings: dict[str, Any], forks: int, now: float) -> None:
     _check_mark(settings)
 
 
-def _check_mark(settings: dict[str, Any]) -> None:
+def _check_mark(settings: Settings) -> None:
     """The mark is set and taken away again, which no tag that means something else may be."""
     owner_tag = str(settings["mark_tag"] or "")
     taken = {settings["tag_key"], settings["keep_tag"], settings["scheduler_tag"], "Name"}

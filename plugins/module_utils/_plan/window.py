@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._aws.api import Aws
 from .._aws.errors import AwsError
@@ -20,6 +20,7 @@ from .._aws.ssm import describe_window_executions, describe_windows, get_calenda
 from .._base.clock import iso, parse_iso
 from .._base.errors import Failed, InvalidOption
 from .._model.reasons import Reason
+from .._model.settings import Settings
 from .._operation.context import OperationContext
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Window:
         return f"{self.name} is open until {iso(self.ends_at)}; nothing is begun after {iso(self.begin_until_at)}."
 
 
-def find_window(context: OperationContext, settings: dict[str, Any]) -> Window | None:
+def find_window(context: OperationContext, settings: Settings) -> Window | None:
     """The window of patch_maintenance_window, looked for in the first region of the run; None where none is set.
 
     Raises:
@@ -78,7 +79,7 @@ def find_window(context: OperationContext, settings: dict[str, Any]) -> Window |
     return _maintenance_window(aws, found[0], now) if found else _calendar(aws, named, now)
 
 
-def within(settings: dict[str, Any], window: Window | None, now: float) -> dict[str, Any]:
+def within(settings: Settings, window: Window | None, now: float) -> Settings:
     """The settings of a run in that window: its end is a deadline, too. Outside it and in its cutoff there is none of its own."""
     inside = window if window and window.takes(now) else None
     until, ends_at = (inside.begin_until_at, inside.ends_at) if inside else (None, None)
@@ -87,7 +88,7 @@ def within(settings: dict[str, Any], window: Window | None, now: float) -> dict[
     return {**settings, "deadline_at": min(deadlines, default=None), "begin_until_at": until, "window": sentence}
 
 
-def refuse_outside(window: Window | None, settings: dict[str, Any], now: float) -> None:
+def refuse_outside(window: Window | None, settings: Settings, now: float) -> None:
     """Raises PatchFleetError outside the window, its cutoff included, unless patch_outside_window_ok allows that."""
     if window is None or settings["outside_window_ok"] or window.takes(now):
         return

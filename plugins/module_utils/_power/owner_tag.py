@@ -21,9 +21,6 @@ from .._operation.context import OperationContext
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
 
-FACT = "mark"
-"""What the host's row in the run knows of it: the tag's key. Its value is the run's id."""
-
 
 def set_owner_tag(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> None:
     """Set the tag, unless somebody else has set one with that key, which stays as it is.
@@ -38,12 +35,12 @@ def set_owner_tag(context: OperationContext, record: PowerRecord, instance: Inst
     if value is not None and value not in {host.run_id for host in _rows(context, record)}:
         context.report_progress(f"not marked: its tag {key}={value} is somebody else's")
         return
-    context.update_facts(**{FACT: key})
+    context.update_facts(mark=key)
     try:
         create_tag(context.aws.in_region(record.region), record.instance_id, key, str(context.run_id))
     except AwsError as error:
         if not error.is_retryable and not error.after_unanswered:
-            context.update_facts(**{FACT: None})
+            context.update_facts(mark=None)
         raise
 
 
@@ -54,7 +51,7 @@ def remove_owner_tag(context: OperationContext, record: PowerRecord, instance: I
         instance: None when it does not exist any more, and nothing has to be taken away.
     """
     for host in _rows(context, record):
-        key = host.facts.get(FACT)
+        key = host.facts.get("mark")
         if not key or context.check_mode:
             continue
         try:
@@ -63,7 +60,7 @@ def remove_owner_tag(context: OperationContext, record: PowerRecord, instance: I
         except AwsError as error:
             if error.aws_code not in GONE:
                 return f"It still carries the tag {key} of run {host.run_id}: {error.reason}"
-        context.ledger.update_facts(host.run_id, host.key, {FACT: None})
+        context.ledger.update_facts(host.run_id, host.key, {"mark": None})
     return None
 
 

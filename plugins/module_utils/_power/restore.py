@@ -157,7 +157,7 @@ def _refuse_owned(context: OperationContext, record: PowerRecord, instance: Inst
     Who says "keep" has not said for how long: the record stays open, so that it can be put back when the tag is gone.
     """
     settings = context.ledger.run(str(context.run_id)).settings
-    owner = owner_of(instance) or claim_of(tags_of(instance), settings, context.host.facts.get("scheduler"))
+    owner = owner_of(instance) or claim_of(tags_of(instance), settings, context.facts.get("scheduler"))
     if owner is None:
         return
     if owner[0] == "keep_tag":

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
 from .._aws import scheduler
 from .._aws.errors import DENIED, AwsError
@@ -22,12 +21,10 @@ from .._aws.ssm import describe_document
 from .._base.errors import Failed, NeedsAttention, PatchFleetError
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host, PowerRecord
+from .._model.host_facts import WatchdogSchedule
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .launch import launch_window
-
-FACT = "switch"
-"""What the host's row in the run knows of it: all that a schedule is made of, since UpdateSchedule keeps nothing."""
 
 
 def runbook_of(prefix: str) -> str:
@@ -53,7 +50,7 @@ def create_schedule(context: OperationContext, record: PowerRecord) -> None:
     margin = float(context.params["dead_man_switch_margin_seconds"])
     caller = caller_arn(context.aws)
     first, last = launch_window(context.clock.now())
-    switch = {
+    switch: WatchdogSchedule = {
         "name": f"{record.instance_id}-{context.run_id}",
         "group": prefix,
         "role_arn": role_arn_of(caller, prefix, region),
@@ -65,8 +62,8 @@ def create_schedule(context: OperationContext, record: PowerRecord) -> None:
     _make(context, record, switch)
 
 
-def _make(context: OperationContext, record: PowerRecord, switch: dict[str, Any]) -> None:
-    context.update_facts(**{FACT: switch})
+def _make(context: OperationContext, record: PowerRecord, switch: WatchdogSchedule) -> None:
+    context.update_facts(switch=switch)
     aws, schedule = context.aws.in_region(record.region), _schedule(record, switch)
     try:
         scheduler.create_schedule(aws, schedule)
@@ -78,11 +75,11 @@ def _make(context: OperationContext, record: PowerRecord, switch: dict[str, Any]
 
 def _deadline(context: OperationContext) -> float:
     """When the host's whole time is over."""
-    timeout_seconds = float(context.ledger.run(str(context.run_id)).settings["host_timeout_seconds"])
-    return float(context.host.facts.get("deadline_at") or context.clock.now() + timeout_seconds)
+    timeout_seconds = context.ledger.run(str(context.run_id)).settings["host_timeout_seconds"]
+    return context.facts.get("deadline_at") or context.clock.now() + timeout_seconds
 
 
-def _schedule(record: PowerRecord, switch: dict[str, Any]) -> scheduler.Schedule:
+def _schedule(record: PowerRecord, switch: WatchdogSchedule) -> scheduler.Schedule:
     partition = switch["role_arn"].split(":")[1]
     parameters = {
         "InstanceId": [record.instance_id],
@@ -91,7 +88,7 @@ def _schedule(record: PowerRecord, switch: dict[str, Any]) -> scheduler.Schedule
         "LaunchedFrom": [str(switch["launched"][0])],
         "LaunchedUntil": [str(switch["launched"][1])],
     }
-    if switch.get("keep_tag"):
+    if switch["keep_tag"]:
         parameters["KeepTag"] = [switch["keep_tag"]]
     return scheduler.Schedule(
         name=switch["name"],
@@ -120,7 +117,7 @@ def take_over(context: OperationContext, record: PowerRecord) -> None:
         delete_schedule(context, record)
         return
     switch = earlier[0][1]
-    own = {
+    own: WatchdogSchedule = {
         **switch,
         "name": f"{record.instance_id}-{context.run_id}",
         "due_at": _deadline(context) + switch["margin_seconds"],
@@ -144,7 +141,7 @@ def postpone(context: OperationContext, record: PowerRecord, seconds: float) -> 
         _change(context, record, host, {**switch, "due_at": due_at})
 
 
-def _change(context: OperationContext, record: PowerRecord, host: Host, switch: dict[str, Any]) -> None:
+def _change(context: OperationContext, record: PowerRecord, host: Host, switch: WatchdogSchedule) -> None:
     def update() -> None:
         aws = context.aws.in_region(record.region)
         try:
@@ -154,7 +151,7 @@ def _change(context: OperationContext, record: PowerRecord, host: Host, switch: 
                 raise
             switch["name"] += "-2"  # its runbook has begun, and ends when it sees another one
             scheduler.create_schedule(aws, _schedule(record, switch))
-        context.ledger.update_facts(host.run_id, host.key, {FACT: switch})
+        context.ledger.update_facts(host.run_id, host.key, {"switch": switch})
 
     _try(context, update)
 
@@ -165,10 +162,10 @@ def delete_schedule(context: OperationContext, record: PowerRecord) -> None:
         _try(context, partial(_delete, context, record, host, switch))
 
 
-def _delete(context: OperationContext, record: PowerRecord, host: Host, switch: dict[str, Any]) -> None:
+def _delete(context: OperationContext, record: PowerRecord, host: Host, switch: WatchdogSchedule) -> None:
     aws = context.aws.in_region(record.region)
     scheduler.delete_schedule(aws, switch["group"], switch["name"], record.instance_id)
-    context.ledger.update_facts(host.run_id, host.key, {FACT: None})
+    context.ledger.update_facts(host.run_id, host.key, {"switch": None})
 
 
 def _try(context: OperationContext, change: Callable[[], None]) -> None:
@@ -181,12 +178,12 @@ def _try(context: OperationContext, change: Callable[[], None]) -> None:
         context.report_progress(f"its switch for dead controllers stays as it is: {error.reason}")
 
 
-def _set(context: OperationContext, record: PowerRecord) -> list[tuple[Host, dict[str, Any]]]:
+def _set(context: OperationContext, record: PowerRecord) -> list[tuple[Host, WatchdogSchedule]]:
     """The switches that the runs know which had the host, with its row in each."""
     if context.check_mode:
         return []
     hosts = earlier_hosts(context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key)
-    return [(host, dict(host.facts[FACT])) for host in hosts if host.facts.get(FACT)]
+    return [(host, switch) for host in hosts if (switch := host.facts.get("switch"))]
 
 
 def refuse_without_setup(context: OperationContext, prefix: str, regions: Iterable[str]) -> None:

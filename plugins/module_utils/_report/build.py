@@ -10,6 +10,7 @@ from typing import Any
 
 from .._base.clock import iso
 from .._ledger.records import Host, Ledger, PhaseTime
+from .._model.host_facts import HostFacts
 from .._model.outcomes import PROVEN, UNTOUCHED, Outcome
 from .._model.phases import WORKING
 
@@ -94,11 +95,11 @@ def _final_state(host: Host) -> str | None:
     return facts.get("final_state") or (facts.get("original_state") if untouched or scanned else None)
 
 
-def _on_seconds(facts: dict[str, Any], now: float) -> float | None:
+def _on_seconds(facts: HostFacts, now: float) -> float | None:
     since = facts.get("on_since")
     if since is None:
         return None
-    return round(float(facts.get("off_at") or now) - float(since), 1)
+    return round((facts.get("off_at") or now) - since, 1)
 
 
 def _idle_seconds(on_seconds: float | None, seconds: dict[str, float]) -> float | None:

@@ -42,7 +42,6 @@ def admit(context: OperationContext) -> dict[str, Any]:
     if host.outcome is not None and not _may_retry_capacity(context, host):
         return _refused(host.outcome, host.reason_code, host.reason)
     run = context.ledger.run(host.run_id)
-    started_at = context.clock.now()
     try:
         _wait_for_canaries_and_wave(context, run, host)
         original_state = None
@@ -59,10 +58,8 @@ def admit(context: OperationContext) -> dict[str, Any]:
         return _refused(error.outcome, error.code, error.reason)
     now = context.clock.now()
     context.update_facts(
-        deadline_at=now + float(run.settings["host_timeout_seconds"]),
+        deadline_at=now + run.settings["host_timeout_seconds"],
         original_state=original_state,
-        admitted_at=now,
-        waited_for_admission_seconds=round(now - started_at, 1),
     )
     return {"changed": False, "admitted": True, "original_state": original_state}
 
@@ -81,7 +78,7 @@ def _may_retry_capacity(context: OperationContext, host: Host) -> bool:
 
 def _check_admission(context: OperationContext, run: Run, host: Host) -> str | None:
     """The original state of a host that may begin; None after a wait for a place, when all is to be looked at anew."""
-    expected = float(host.facts.get("expected_seconds") or run.settings["expected_seconds"])
+    expected = host.facts.get("expected_seconds") or run.settings["expected_seconds"]
     _check_breaker(context, run)
     _check_time(context, run, host, expected)
     refuse_short_credentials(context, run, host, expected)
@@ -96,10 +93,10 @@ def _wait_for_canaries_and_wave(context: OperationContext, run: Run, host: Host)
     """Canaries go first, alone; between waves there may be a pause."""
     hosts = context.ledger.hosts(run.run_id)
     ours = [other.key for other in hosts if other.wave is not None and other.phase != Phase.PLAN]  # no other run's
-    canaries = ours[: int(run.settings["canary"])]
+    canaries = ours[: run.settings["canary"]]
     if canaries and host.key not in canaries:
         _wait_for_canaries(context, run, set(canaries))
-    pause = float(run.settings["pause_seconds"])
+    pause = run.settings["pause_seconds"]
     earlier = {other.key for other in hosts if other.wave is not None and other.wave < (host.wave or 0)}
     if pause and earlier:
         times = [time for time in context.ledger.phases(run.run_id) if time.host_key in earlier]
@@ -112,7 +109,7 @@ def _wait_for_canaries(context: OperationContext, run: Run, canaries: set[str]) 
         hosts = [host for host in context.ledger.hosts(run.run_id) if host.key in canaries]
         return hosts if all(host.outcome is not None for host in hosts) else None
 
-    timeout_seconds = (float(run.settings["host_timeout_seconds"]) + 3600.0) * len(canaries)
+    timeout_seconds = (run.settings["host_timeout_seconds"] + 3600.0) * len(canaries)
     ended = context.wait(poll, context.clock.now() + timeout_seconds)
     if ended is None:
         raise Deferred("The canary hosts had not ended in time.", Reason.BREAKER)
@@ -159,13 +156,13 @@ EXPECTED_FROM = {
 
 def _check_time(context: OperationContext, run: Run, host: Host, expected: float) -> None:
     deadline_at, until = run.settings.get("deadline_at"), run.settings.get("begin_until_at")
-    if until is not None and context.clock.now() >= float(until):
+    if until is not None and context.clock.now() >= until:
         raise Deferred(f"The window's cutoff has begun: {run.settings['window']}", Reason.NO_TIME)
-    if deadline_at is not None and context.clock.now() + expected > float(deadline_at):
+    if deadline_at is not None and context.clock.now() + expected > deadline_at:
         basis = EXPECTED_FROM[host.facts.get("expected_from")]
         raise Deferred(
             f"Its way would take about {expected / 60:.0f} min ({basis}) and could not be finished and put back by "
-            f"{iso(float(deadline_at))}, the end of the window or patch_deadline.",
+            f"{iso(deadline_at)}, the end of the window or patch_deadline.",
             Reason.NO_TIME,
         )
 
@@ -181,7 +178,7 @@ def _read_state(context: OperationContext, run: Run, host: Host) -> str | None:
     if instance is None or instance["State"]["Name"] in {"terminated", "shutting-down"}:
         raise Failed("The instance does not exist any more.", Reason.INSTANCE_GONE)
     tag_key = run.settings.get("tag_key")
-    if host.facts.get("by_tag") and tags_of(instance).get(str(tag_key)) != run.settings.get("tag_value"):
+    if host.facts.get("by_tag") and tags_of(instance).get(tag_key or "") != run.settings.get("tag_value"):
         raise Excluded(f"It no longer carries the tag {tag_key}={run.settings.get('tag_value')}.", Reason.UNTAGGED)
     exclusion = exclusion_of(instance) or claim_of(tags_of(instance), run.settings, host.facts.get("scheduler"))
     if exclusion is not None:
@@ -195,7 +192,7 @@ def _read_state(context: OperationContext, run: Run, host: Host) -> str | None:
 
 def _record(context: OperationContext, run: Run, host: Host, state: str) -> str | None:
     limit = run.settings.get("max_running")
-    timeout_seconds = float(run.settings["host_timeout_seconds"])
+    timeout_seconds = run.settings["host_timeout_seconds"]
     if state == "stopped" and wait_for_slot(context, host.key, limit, timeout_seconds):
         return None
     now = context.clock.now()

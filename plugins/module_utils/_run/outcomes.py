@@ -38,7 +38,8 @@ def finish_host(context: OperationContext) -> dict[str, Any]:
     host = context.ledger.host(run_id, key)
     proposed = host.facts.get("proposed_outcome")
     if proposed:
-        context.ledger.set_outcome(run_id, key, Verdict(Outcome(proposed)))
+        remarks = " ".join(host.facts.get("remarks", []))
+        context.ledger.set_outcome(run_id, key, Verdict(Outcome(proposed), reason=remarks or None))
     else:
         verdict = Verdict(
             Outcome.FAILED, Phase.PATCH, Reason.NOT_PROVEN, "The host's way ended without a scan that proves anything."

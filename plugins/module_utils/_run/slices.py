@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._ledger.records import Ledger, Run
+from .._model.run_settings import RunSettings
 from .._plan.order import hosts_of_share
 
 
@@ -27,23 +28,27 @@ def sliced_job(variables: Mapping[str, Any]) -> str | None:
     return str(number) if number and name and name == variables.get("awx_job_template_name") else None
 
 
-def kept_settings(job: str | None, failure_budget: object, hosts: int) -> dict[str, Any]:
+def kept_settings(job: str | None, failure_budget: int | str, hosts: int) -> RunSettings:
     """What a run's settings keep for the other slices: nothing where it is none."""
     return {"slice": {"of": job, "failure_budget": failure_budget, "hosts": hosts}} if job else {}
 
 
 def slices(ledger: Ledger, run: Run) -> list[Run]:
     """The run, and those that are slices of the same job."""
-    if "slice" not in run.settings:
+    job = _job_of(run)
+    if job is None:
         return [run]
-    job = run.settings["slice"]["of"]
     others = [other for other in ledger.runs() if other.run_id != run.run_id]
-    return [run, *(other for other in others if other.settings.get("slice", {}).get("of") == job)]
+    return [run, *(other for other in others if _job_of(other) == job)]
+
+
+def _job_of(run: Run) -> str | None:
+    return run.settings["slice"]["of"] if "slice" in run.settings else None
 
 
 def failure_budget(runs: list[Run]) -> int:
     """So many hosts of these runs, slices of one job or one run alone, may fail."""
     first = runs[0].settings
     if "slice" not in first:
-        return int(first["failure_budget_hosts"])
-    return hosts_of_share(first["slice"]["failure_budget"], sum(int(run.settings["slice"]["hosts"]) for run in runs))
+        return first["failure_budget_hosts"]
+    return hosts_of_share(first["slice"]["failure_budget"], sum(run.settings["slice"]["hosts"] for run in runs))

@@ -10,10 +10,12 @@ steps ready and restore.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .._base.errors import NeedsAttention
 from .._ledger.records import Verdict
+from .._model.host_facts import HostFacts, TaskState
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason
@@ -26,6 +28,14 @@ PHASES = {
     "stop": Phase.RESTORE,
     "room": Phase.DISK,
 }
+FACTS: dict[str, Callable[[TaskState], HostFacts]] = {
+    "pre": lambda state: {"pre_tasks": state},
+    "post": lambda state: {"post_tasks": state},
+    "start": lambda state: {"start_tasks": state},
+    "stop": lambda state: {"stop_tasks": state},
+    "room": lambda state: {"room_tasks": state},
+}
+"""The fact that says how far they came."""
 
 
 def begin_tasks(context: OperationContext) -> dict[str, Any]:
@@ -42,7 +52,7 @@ def begin_tasks(context: OperationContext) -> dict[str, Any]:
         context.ledger.set_outcome(run_id, key, verdict, overwrite=True)
         raise
     context.ledger.begin_phase(run_id, key, PHASES[which], context.clock.now())
-    context.update_facts(**{f"{which}_tasks": "begun"})
+    context.update_facts(**FACTS[which]("begun"))
     context.report_progress(f"running the {which} tasks")
     return {"changed": True}
 
@@ -56,7 +66,7 @@ def end_tasks(context: OperationContext) -> dict[str, Any]:
 def fail_tasks(context: OperationContext) -> dict[str, Any]:
     """Write down that one failed: the host has failed, and where it had before, that is told besides."""
     run_id, key, which = _of(context)
-    if f"{which}_tasks" not in context.ledger.host(run_id, key).facts:
+    if not FACTS[which]("begun").keys() & context.ledger.host(run_id, key).facts.keys():
         return {"changed": False}  # they never began, and who ended that has said why
     _end(context, ok=False)
     reason = f"The tasks of patch_{which}_tasks failed: {context.params['reason']}"
@@ -79,7 +89,7 @@ def _after(before: str | None, reason: str) -> str:
 def _end(context: OperationContext, ok: bool) -> None:
     run_id, key, which = _of(context)
     context.ledger.end_phase(run_id, key, PHASES[which], context.clock.now(), ok)
-    context.update_facts(**{f"{which}_tasks": "ok" if ok else "failed"})
+    context.update_facts(**FACTS[which]("ok" if ok else "failed"))
 
 
 def _of(context: OperationContext) -> tuple[str, str, str]:

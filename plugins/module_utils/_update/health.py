@@ -17,6 +17,7 @@ from .._base.errors import CommandTimeout, Failed, NoAnswer, Unreachable
 from .._host.guest_scripts import run_guest_script
 from .._host.servicing import InstallationOverdue, refuse_hung, servicing
 from .._host.update_answers import Reply, UpdateHealth
+from .._model.host_facts import UpdateSource
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .hresults import SERVICE, Cause, advice_on, cause_of
@@ -36,7 +37,8 @@ def work(context: OperationContext) -> dict[str, Any]:
         PatchFleetError: the cause's code, with the HRESULT, where Windows Update cannot work.
     """
     health = _inspect(context)
-    source = asdict(health.update_source)
+    found = health.update_source
+    source = UpdateSource(kind=found.kind, url=found.url, proxy=found.proxy)
     context.update_facts(update_source=source)
     _warn_about_sessions(context, health.sessions)
     repaired: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from .._base.errors import Failed, PatchFleetError
 from .._host.answers import UpdateHistory
 from .._host.guest_scripts import run_guest_text
 from .._ledger.records import SKEW_SECONDS
+from .._model.host_facts import FailedUpdate
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason
@@ -99,7 +100,7 @@ def _mend(context: OperationContext, started_at: float, found: Scan) -> bool:
 
 def propose(context: OperationContext, outcome: Outcome) -> None:
     """The outcome that the host gets once it is put back."""
-    context.update_facts(proposed_outcome=outcome)
+    context.update_facts(proposed_outcome=str(outcome))
 
 
 def _verify(context: OperationContext) -> Scan:
@@ -108,9 +109,7 @@ def _verify(context: OperationContext) -> Scan:
     return context.channel.search()
 
 
-def _history(
-    context: OperationContext, started_at: float, found: Scan
-) -> tuple[list[str], list[dict[str, str | None]]]:
+def _history(context: OperationContext, started_at: float, found: Scan) -> tuple[list[str], list[FailedUpdate]]:
     """KBs installed since then that are still there, and those that failed with their HRESULT."""
     text = str(context.params["history_script"])
     history = run_guest_text(context, UpdateHistory, text, HISTORY_SECONDS, since=iso(started_at))
@@ -118,13 +117,11 @@ def _history(
     good = {kb for kb, entry in last.items() if (entry.result or "").startswith("succeeded")}
     missing = set(found.missing) | set(found.failed)
     bad = [kb for kb in sorted(last) if last[kb].result in {"failed", "aborted"}]
-    failed = [{"kb": kb, "hresult": last[kb].hresult} for kb in bad]
+    failed = [FailedUpdate(kb=kb, hresult=last[kb].hresult) for kb in bad]
     return sorted(good - missing), failed
 
 
-def _still_missing(
-    context: OperationContext, found: Scan, failed_updates: list[dict[str, str | None]]
-) -> PatchFleetError:
+def _still_missing(context: OperationContext, found: Scan, failed_updates: list[FailedUpdate]) -> PatchFleetError:
     codes = {str(update["kb"]): update["hresult"] for update in failed_updates}
     missing = sorted({*found.missing, *found.failed})
     named = [f"{kb} ({codes[kb]})" if codes.get(kb) else kb for kb in missing]

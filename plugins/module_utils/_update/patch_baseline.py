@@ -155,11 +155,9 @@ def _send_installing(context: OperationContext, instance_id: str, command: Comma
 
 
 def _keep_apart(context: OperationContext) -> None:
-    ended = context.updated_facts.get("baseline_ended_at")
-    if ended is None and context.tracked_host:
-        ended = context.ledger.host(*context.tracked_host).facts.get("baseline_ended_at")
+    ended = context.facts.get("baseline_ended_at")
     if ended is not None:
-        context.wait(lambda: None, min(float(ended) + GAP_SECONDS, context.clock.now() + GAP_SECONDS))
+        context.wait(lambda: None, min(ended + GAP_SECONDS, context.clock.now() + GAP_SECONDS))
 
 
 def _document_parameters(context: OperationContext) -> set[str]:

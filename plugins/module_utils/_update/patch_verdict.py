@@ -90,14 +90,12 @@ def read_verdict(context: OperationContext, instance_id: str, state: InstancePat
         missing=tuple(missing),
         failed=tuple(failed),
         pending_reboot=state.get("InstalledPendingRebootCount", 0),
-        available_not_approved=state.get("AvailableSecurityUpdateCount", 0),
         verified_at=context.clock.now(),
         unnamed=sum(counts.values()) - len(missing) - len(failed),
     )
     context.update_facts(
         missing=sorted({*missing, *failed}),
         verified_at=iso(found.verified_at),
-        available_not_approved=found.available_not_approved,
         remarks=list(_remarks(state)) if found.compliant else [],
     )
     return found

@@ -26,8 +26,7 @@ def may_repair(context: OperationContext, cause: Cause) -> bool:
 
 
 def _tried(context: OperationContext) -> list[str]:
-    before = context.ledger.host(*context.tracked_host).facts.get("repaired") if context.tracked_host else None
-    return list(context.updated_facts.get("repaired") or before or [])
+    return list(context.facts.get("repaired", []))
 
 
 def repair(context: OperationContext, cause: Cause, services: Sequence[str] = ()) -> tuple[str, ...]:
@@ -97,10 +96,8 @@ def backup_note(context: OperationContext) -> str:
 
 def advice_for(context: OperationContext, cause: Cause) -> str:
     """causes.advice_on, with the update source that the check of Windows Update has found in this run."""
-    facts = context.ledger.host(*context.tracked_host).facts if context.tracked_host else {}
-    return advice_on(cause, facts.get("update_source"))
+    return advice_on(cause, context.facts.get("update_source"))
 
 
 def _old_cache(context: OperationContext) -> list[str]:
-    facts = context.ledger.host(*context.tracked_host).facts if context.tracked_host else {}
-    return list(context.updated_facts.get("old_cache", facts.get("old_cache")) or ())
+    return list(context.facts.get("old_cache", []))

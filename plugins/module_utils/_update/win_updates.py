@@ -116,7 +116,6 @@ def search(context: OperationContext, connection: HostConnection) -> Scan:
         missing=tuple(sorted(missing)),
         failed=(),
         pending_reboot=int(bool(still_pending)),
-        available_not_approved=0,
         verified_at=context.clock.now(),
     )
     context.update_facts(missing=list(found.missing), verified_at=iso(found.verified_at))

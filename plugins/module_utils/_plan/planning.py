@@ -2,100 +2,51 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plan a run, and open it in the ledger."""
+"""Plan a run: which hosts it takes, in which order, and what there is to say about it. Nothing is touched or written."""
 
 from __future__ import annotations
 
-import getpass
-import os
-import secrets
-import socket
-import time
-import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from .._aws.errors import AwsError
 from .._base.clock import iso
 from .._fleet.claims import claim_of, scheduler_of
 from .._fleet.hosts import FleetHost, from_result
-from .._ledger.records import Host, Ledger, Run, Verdict
-from .._model.outcomes import UNFINISHED, Outcome
-from .._model.phases import Phase
+from .._ledger.records import Ledger
+from .._model.outcomes import UNFINISHED
 from .._model.reasons import Reason
+from .._model.run_settings import RunSettings
+from .._model.settings import Settings
 from .._operation.context import OperationContext
-from .._plan.credentials import end_of_credentials
-from .._plan.durations import predict
-from .._plan.names import refuse_unmatched_exclusions
-from .._plan.order import Plan, Planned, make_plan
-from .._plan.permissions import missing_power_right, refuse_missing_rights
-from .._plan.prerequisites import missing_prerequisites, prerequisite_lines
-from .._plan.quota import headroom_lines
-from .._plan.text import plan_lines, wrapped
-from .._plan.variables import check_together
-from .._plan.window import find_window, refuse_outside, within
-from .slices import kept_settings
+from .credentials import end_of_credentials
+from .durations import predict
+from .names import refuse_unmatched_exclusions
+from .order import Plan, Planned, make_plan
+from .permissions import missing_power_right, refuse_missing_rights
+from .prerequisites import missing_prerequisites, prerequisite_lines
+from .quota import headroom_lines
+from .text import plan_lines, wrapped
+from .variables import check_together
+from .window import find_window, within
 
-KEPT_SETTINGS = (
-    "operation",
-    "rollout",
-    "pause_seconds",
-    "expected_seconds",
-    "deadline_at",
-    "host_timeout_seconds",
-    "credentials_expire_at",
-    "begin_until_at",
-    "window",
-    "tag_key",
-    "tag_value",
-    Reason.KEEP_TAG,
-    "scheduler_tag",
-    "fail_on_deferred",
-    "max_running",
-)
+NAMED = 10
+"""So many hosts of the last run are named."""
 
 
 def plan_run(context: OperationContext) -> dict[str, Any]:
     """What a run would do: touches nothing and writes nothing."""
-    given = context.params["settings"]
+    given = cast("Settings", context.params["settings"])
     settings = within(given, find_window(context, given), context.clock.now())
-    plan = _plan(context, settings)
+    plan = make_run_plan(context, settings)
     missing = missing_prerequisites(context, [planned.host for planned in plan.included])
-    lines = [*_lines(context, plan, settings, missing), *wrapped(headroom_lines(context, plan, settings))]
-    planned = _result(plan, lines)
+    lines = [*plan_as_lines(context, plan, settings, missing), *wrapped(headroom_lines(context, plan, settings))]
+    planned = plan_as_result(plan, lines)
     return {**planned, "prerequisites": missing, "changed": False, "run_id": None}
 
 
-def open_run(context: OperationContext) -> dict[str, Any]:
-    """Plan, write the run down and lease its hosts.
-
-    Returns:
-        run_id, snapshot_id, hosts (in planned order: key, name, inventory_name, instance_id, region, kind, wave, included),
-        batch_size, lines (the plan as text).
-    """
-    given = context.params["settings"]
-    window = find_window(context, given)
-    refuse_outside(window, given, context.clock.now())
-    settings = within(given, window, context.clock.now())
-    plan = _plan(context, settings)
-    lines = _lines(context, plan, settings)
-    run = _new_run(context, plan, settings)
-    rows = [_host_row(run.run_id, planned, settings) for planned in plan.hosts]
-    leased = context.ledger.open_run(run, rows, bool(settings["take_over"]))
-    for key, other in leased.items():
-        reason = f"Another run holds it: {other}. If its controller is known to be dead, set patch_take_over."
-        context.ledger.set_outcome(run.run_id, key, Verdict(Outcome.DEFERRED, Phase.PLAN, Reason.LEASED, reason))
-    fences = context.ledger.fences(run.run_id)
-    return {
-        **_result(plan, lines, set(leased), fences),
-        "changed": True,
-        "run_id": run.run_id,
-        "snapshot_id": run.snapshot_id,
-    }
-
-
-def _plan(context: OperationContext, settings: dict[str, Any]) -> Plan:
+def make_run_plan(context: OperationContext, settings: Settings) -> Plan:
     check_together(settings, int(context.params["forks"]), context.clock.now())
     found = [from_result(host) for host in context.params["fleet"]]
     refuse_unmatched_exclusions(settings, found, context.params["inventory"])
@@ -115,8 +66,8 @@ def _found(host: FleetHost) -> FleetHost:
     )
 
 
-def _unclaimed(host: FleetHost, settings: dict[str, Any]) -> FleetHost:
-    claim = claim_of(host.tags, settings, _accepted_scheduler(host, settings))
+def _unclaimed(host: FleetHost, settings: Settings) -> FleetHost:
+    claim = claim_of(host.tags, _claim_tags(settings), accepted_scheduler(host, settings))
     if claim is None or host.exclusion is not None:
         return host
     code, sentence = claim
@@ -124,8 +75,12 @@ def _unclaimed(host: FleetHost, settings: dict[str, Any]) -> FleetHost:
     return replace(host, exclusion=(code, sentence + hint))
 
 
-def _accepted_scheduler(host: FleetHost, settings: dict[str, Any]) -> str | None:
-    return scheduler_of(host.tags, settings) if settings["scheduled_ok"] else None
+def accepted_scheduler(host: FleetHost, settings: Settings) -> str | None:
+    return scheduler_of(host.tags, _claim_tags(settings)) if settings["scheduled_ok"] else None
+
+
+def _claim_tags(settings: Settings) -> RunSettings:
+    return {"keep_tag": settings["keep_tag"], "scheduler_tag": settings["scheduler_tag"]}
 
 
 def _with_rights(context: OperationContext, hosts: list[FleetHost]) -> list[FleetHost]:
@@ -151,70 +106,7 @@ def _with_rights(context: OperationContext, hosts: list[FleetHost]) -> list[Flee
     return checked
 
 
-NAMED = 10
-
-
-def _new_run(context: OperationContext, plan: Plan, settings: dict[str, Any]) -> Run:
-    now = context.clock.now()
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-    by_tag = any(planned.host.by_tag for planned in plan.hosts)
-    targets = {
-        "tag": f"{settings['tag_key']}={settings['tag_value']}" if by_tag else None,
-        "hosts": settings["hosts"],
-        "regions": sorted({p.host.region for p in plan.hosts if p.host.region}),
-        "count": len(plan.hosts),
-    }
-    return Run(
-        run_id=f"{stamp}-{secrets.token_hex(2)}",
-        opened_at=now,
-        operation=settings["operation"],
-        snapshot_id=str(uuid.uuid4()),
-        settings={
-            **{name: settings[name] for name in KEPT_SETTINGS},
-            "failure_budget_hosts": plan.failure_budget,
-            **kept_settings(settings.get("slice_of"), settings["failure_budget"], len(plan.included)),
-            "canary": plan.canary,
-            "batch_size": plan.batch_size,
-            "targets": targets,
-        },
-        controller={"host": socket.gethostname(), "pid": os.getppid(), "user": getpass.getuser()},
-        heartbeat_at=now,
-    )
-
-
-def _host_row(run_id: str, planned: Planned, settings: dict[str, Any]) -> Host:
-    host = planned.host
-    facts: dict[str, Any] = {"type": host.type, "az": host.az, "by_tag": host.by_tag}
-    facts["scheduler"] = _accepted_scheduler(host, settings)
-    if planned.expected and planned.expected.basis != "default":
-        facts.update(expected_seconds=planned.expected.p90_seconds, expected_from=planned.expected.basis)
-    if host.transport != "ssm":
-        facts["transport"] = host.transport
-    if host.exclusion is None:
-        verdict = Verdict(None)
-    else:
-        code, reason = host.exclusion
-        # Some reasons make the run fail: the user asked for the host, and it cannot be patched as things are.
-        verdict = Verdict(code.outcome, None if code.outcome is Outcome.EXCLUDED else Phase.PLAN, code, reason)
-        facts.update(original_state=host.power, final_state=host.power) if host.state != "gone" else None
-    return Host(
-        run_id=run_id,
-        key=host.key,
-        name=host.name,
-        position=planned.position,
-        kind=host.kind,
-        instance_id=host.instance_id,
-        region=host.region,
-        wave=planned.wave,
-        outcome=verdict.outcome,
-        phase=verdict.phase,
-        reason_code=verdict.reason_code,
-        reason=verdict.reason,
-        facts={name: value for name, value in facts.items() if value is not None},
-    )
-
-
-def _result(
+def plan_as_result(
     plan: Plan, lines: list[str], leased: Collection[str] = (), fences: Mapping[str, int] | None = None
 ) -> dict[str, Any]:
     held = fences or {}
@@ -226,8 +118,8 @@ def _result(
     }
 
 
-def _lines(
-    context: OperationContext, plan: Plan, settings: dict[str, Any], missing: Sequence[dict[str, Any]] = ()
+def plan_as_lines(
+    context: OperationContext, plan: Plan, settings: Settings, missing: Sequence[dict[str, Any]] = ()
 ) -> list[str]:
     """The plan as text; asked for before the run is opened, since it tells of the last one."""
     message = [

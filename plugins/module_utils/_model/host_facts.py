@@ -1,0 +1,158 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""What the ledger knows of a host of a run besides its outcome: the facts, each with its type, unit, writers and readers.
+
+Facts cross JSON, so they are plain values. A fact that is not there is not known; one that is set to None is forgotten. The
+strings of a fact are its meaning and unit, the modules that write it, and those that read it, as paths below module_utils.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypedDict
+
+TaskState = Literal["begun", "ok", "failed"]
+"""Of tasks of the user's; without it they have not been reached."""
+
+
+class FailedUpdate(TypedDict):
+    """An update that Windows could not install: ``KB5031001`` and an HRESULT such as ``0x80070643``, where it has one."""
+
+    kb: str
+    hresult: str | None
+
+
+class CleanupAction(TypedDict):
+    """A means of making room on the system drive: what it won, or the reason for which it was left out."""
+
+    name: str
+    won_gib: float
+    skipped: str | None
+
+
+class UpdateSource(TypedDict):
+    """Where a host gets its updates: the kind, the address of a WSUS server, and the proxy (None where it uses none)."""
+
+    kind: str
+    url: str | None
+    proxy: str | None
+
+
+class WatchdogSchedule(TypedDict):
+    """All that a schedule of the switch for dead controllers is made of. Times are seconds since 1970."""
+
+    name: str
+    group: str
+    role_arn: str
+    due_at: float
+    margin_seconds: float
+    launched: list[int]
+    keep_tag: str | None
+
+
+class HostFacts(TypedDict, total=False):
+    """The facts of a host. docs/ledger.md has them as a table, which is generated from here."""
+
+    # From the plan
+    type: Annotated[str, "instance type", "_run/opening", "_report/build"]
+    az: Annotated[str, "availability zone", "_run/opening", "_report/build"]
+    by_tag: Annotated[bool, "found by the tag, so it must still carry it", "_run/opening", "_run/admission"]
+    scheduler: Annotated[
+        str, "tag of the scheduler that the plan accepted", "_run/opening", "_run/admission, _power/restore"
+    ]
+    transport: Annotated[str, "`connection` where it is not SSM", "_run/opening", "_run/recovery"]
+    expected_seconds: Annotated[float, "expected duration, in seconds", "_run/opening", "_run/admission"]
+    expected_from: Annotated[str, "basis of that: `host` or `class`", "_run/opening", "_run/admission"]
+    adopted_from: Annotated[
+        str, "the run that left it open", "_ledger/sqlite, _ledger/dynamodb_leases", "_ledger/earlier"
+    ]
+
+    # Admission and power
+    capacity_retry: Annotated[bool, "it has its second turn", "_run/admission", "_run/admission"]
+    deadline_at: Annotated[
+        float, "end of its time, seconds since 1970", "_run/admission", "_operation/context, _power/watchdog"
+    ]
+    original_state: Annotated[
+        str, "`running` or `stopped`, as found", "_run/opening, _run/admission, _power/by_tasks", "_report/build"
+    ]
+    final_state: Annotated[
+        str, "EC2's state at the end", "_run/opening, _power/restore, _power/by_tasks", "_report/build"
+    ]
+    started_by_run: Annotated[
+        bool, "a run started it", "_power/start, _power/by_tasks", "_operation/context, _report/build"
+    ]
+    on_since: Annotated[
+        float, "start that was ours, seconds since 1970", "_power/start, _power/by_tasks", "_report/build"
+    ]
+    off_at: Annotated[
+        float | None,
+        "end of the time on that was ours, seconds since 1970",
+        "_power/start, _power/restore, _power/by_tasks, _host/nodes",
+        "_report/build",
+    ]
+    mark: Annotated[str | None, "key of the owner tag on it", "_power/owner_tag", "_power/owner_tag"]
+    switch: Annotated[WatchdogSchedule | None, "its watchdog schedule", "_power/watchdog", "_power/watchdog"]
+    denied_action: Annotated[str, "IAM action it failed for lack of", "_operation/context", "_run/common_causes"]
+
+    # Tasks of the user's
+    pre_tasks: Annotated[TaskState, "`patch_pre_tasks`", "_run/user_tasks", "_run/outcomes, _report/build"]
+    post_tasks: Annotated[TaskState, "`patch_post_tasks`", "_run/user_tasks", "_run/outcomes, _report/build"]
+    start_tasks: Annotated[TaskState, "`patch_start_tasks`", "_run/user_tasks", "_power/by_tasks"]
+    stop_tasks: Annotated[TaskState, "`patch_stop_tasks`", "_run/user_tasks", "_run/user_tasks"]
+    room_tasks: Annotated[TaskState, "`patch_room_tasks`", "_run/user_tasks", "_run/user_tasks"]
+    sessions: Annotated[int, "people logged on", "_update/sessions, _update/health", "_report/build"]
+
+    # Disk
+    free_gib_before: Annotated[float, "free on the system drive, GiB", "_disk/free_space", "_report/build"]
+    free_gib_after: Annotated[float, "free after the last measurement, GiB", "_disk/free_space", "_report/build"]
+    wanted_gib: Annotated[float, "wanted free, GiB", "_disk/free_space", "_report/build"]
+    rungs: Annotated[list[CleanupAction], "clean-up actions, GiB each won", "_disk/free_space", "_report/build"]
+    grown_gib: Annotated[int, "growth of the volume, GiB", "_disk/free_space, _disk/volume", "_report/build"]
+    snapshot_id: Annotated[str, "EBS snapshot before the growth", "_disk/snapshot", "_report/build"]
+
+    # Windows Update
+    update_source: Annotated[UpdateSource, "where it gets updates", "_update/health", "_update/repair"]
+    repaired: Annotated[list[str], "what was repaired", "_update/repair", "_update/repair, _report/build"]
+    old_cache: Annotated[list[str], "folders kept of the old update cache", "_update/repair", "_update/repair"]
+    servicing: Annotated[
+        bool,
+        "something but our command services Windows",
+        "_host/servicing, _update/patch_baseline, _power/restore",
+        "_power/restore",
+    ]
+    installing_command_id: Annotated[
+        str,
+        "command that installs, empty when it has ended",
+        "_update/patch_baseline, _power/restore",
+        "_power/restore",
+    ]
+    installation_overdue: Annotated[
+        bool,
+        "an installation exceeded its time",
+        "_host/servicing, _update/patch_baseline, _update/win_updates",
+        "_power/restore",
+    ]
+    baseline_ended_at: Annotated[
+        float,
+        "end of the last AWS-RunPatchBaseline, seconds since 1970",
+        "_update/patch_baseline",
+        "_update/patch_baseline",
+    ]
+    installed: Annotated[list[str], "KBs installed", "_update/install", "_report/build"]
+    missing: Annotated[
+        list[str], "KBs missing in the last scan", "_update/patch_verdict, _update/win_updates", "_report/build"
+    ]
+    failed_updates: Annotated[
+        list[FailedUpdate], "updates that failed", "_update/install", "_run/outcomes, _report/build"
+    ]
+    reboots: Annotated[int, "reboots while it was patched", "_update/reboots", "_report/build"]
+    verified_at: Annotated[
+        str | None,
+        "when the last scan was read, ISO 8601",
+        "_update/patch_verdict, _update/win_updates",
+        "_report/build",
+    ]
+    remarks: Annotated[list[str], "sentences about a host that is compliant", "_update/patch_verdict", "_run/outcomes"]
+    proposed_outcome: Annotated[str, "outcome once it is restored", "_update/install", "_run/outcomes"]

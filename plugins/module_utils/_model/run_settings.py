@@ -1,0 +1,53 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""What a run keeps of its variables in the ledger, for its own operations and for those that come after it.
+
+Settings cross JSON, so they are plain values. ``_run`` writes them all when it opens the run. The strings of a setting are its
+meaning and unit, and the modules that read it, as paths below module_utils. A run of an earlier version may lack some.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, TypedDict
+
+
+class Slice(TypedDict):
+    """The job of AWX that the run is a slice of, its variable patch_failure_budget, and how many hosts the slice has."""
+
+    of: str
+    failure_budget: int | str
+    hosts: int
+
+
+class Targets(TypedDict):
+    """Which hosts were asked for: by a tag (``PatchGroup=Windows``) or a pattern, where, and how many were found."""
+
+    tag: str | None
+    hosts: str | None
+    regions: list[str]
+    count: int
+
+
+class RunSettings(TypedDict, total=False):
+    """The settings of a run."""
+
+    canary: Annotated[int, "hosts that go first, alone", "_run/admission"]
+    pause_seconds: Annotated[float, "pause between two waves, in seconds", "_run/admission"]
+    expected_seconds: Annotated[float, "expected duration of a host, in seconds", "_run/admission"]
+    host_timeout_seconds: Annotated[float, "longest duration of a host, in seconds", "_run/admission, _power/watchdog"]
+    failure_budget_hosts: Annotated[int, "hosts that may fail", "_run/slices"]
+    slice: Annotated[Slice, "the other slices of its job", "_run/slices"]
+    deadline_at: Annotated[float | None, "end of the run, seconds since 1970", "_run/admission"]
+    begin_until_at: Annotated[float | None, "start of the window's cutoff, seconds since 1970", "_run/admission"]
+    window: Annotated[str | None, "the window in a sentence", "_run/admission"]
+    credentials_expire_at: Annotated[float | None, "end of the credentials, seconds since 1970", "_plan/credentials"]
+    tag_key: Annotated[str, "key of the targets' tag", "_run/admission"]
+    tag_value: Annotated[str, "value of the targets' tag", "_run/admission"]
+    keep_tag: Annotated[str | None, "tag of hosts to leave alone", "_fleet/claims, _power/watchdog"]
+    scheduler_tag: Annotated[str | None, "tag of a scheduler's hosts", "_fleet/claims"]
+    max_running: Annotated[int | None, "instances that may be on because of runs", "_run/admission"]
+    fail_on_deferred: Annotated[bool, "whether hosts without time make the run fail", "_modules/patch_report"]
+    targets: Annotated[Targets, "which hosts were asked for", "_report/build"]

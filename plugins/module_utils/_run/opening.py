@@ -1,0 +1,143 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Open a run in the ledger, and lease its hosts."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import socket
+import time
+import uuid
+from typing import Any, cast
+
+from .._ledger.records import Host, Run, Verdict
+from .._model.host_facts import HostFacts
+from .._model.outcomes import Outcome
+from .._model.phases import Phase
+from .._model.reasons import Reason
+from .._model.run_settings import RunSettings, Targets
+from .._model.settings import Settings
+from .._operation.context import OperationContext
+from .._plan.order import Plan, Planned
+from .._plan.planning import accepted_scheduler, make_run_plan, plan_as_lines, plan_as_result
+from .._plan.window import find_window, refuse_outside, within
+from .slices import kept_settings
+
+
+def open_run(context: OperationContext) -> dict[str, Any]:
+    """Plan, write the run down and lease its hosts.
+
+    Returns:
+        run_id, snapshot_id, hosts (in planned order: key, name, inventory_name, instance_id, region, kind, wave, included),
+        batch_size, lines (the plan as text).
+    """
+    given = cast("Settings", context.params["settings"])
+    window = find_window(context, given)
+    refuse_outside(window, given, context.clock.now())
+    settings = within(given, window, context.clock.now())
+    plan = make_run_plan(context, settings)
+    lines = plan_as_lines(context, plan, settings)
+    run = _new_run(context, plan, settings)
+    rows = [_host_row(run.run_id, planned, settings) for planned in plan.hosts]
+    leased = context.ledger.open_run(run, rows, bool(settings["take_over"]))
+    for key, other in leased.items():
+        reason = f"Another run holds it: {other}. If its controller is known to be dead, set patch_take_over."
+        context.ledger.set_outcome(run.run_id, key, Verdict(Outcome.DEFERRED, Phase.PLAN, Reason.LEASED, reason))
+    fences = context.ledger.fences(run.run_id)
+    return {
+        **plan_as_result(plan, lines, set(leased), fences),
+        "changed": True,
+        "run_id": run.run_id,
+        "snapshot_id": run.snapshot_id,
+    }
+
+
+def _new_run(context: OperationContext, plan: Plan, settings: Settings) -> Run:
+    now = context.clock.now()
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    by_tag = any(planned.host.by_tag for planned in plan.hosts)
+    targets: Targets = {
+        "tag": f"{settings['tag_key']}={settings['tag_value']}" if by_tag else None,
+        "hosts": settings["hosts"],
+        "regions": sorted({p.host.region for p in plan.hosts if p.host.region}),
+        "count": len(plan.hosts),
+    }
+    return Run(
+        run_id=f"{stamp}-{secrets.token_hex(2)}",
+        opened_at=now,
+        operation=settings["operation"],
+        snapshot_id=str(uuid.uuid4()),
+        settings=_run_settings(plan, settings, targets),
+        controller={"host": socket.gethostname(), "pid": os.getppid(), "user": getpass.getuser()},
+        heartbeat_at=now,
+    )
+
+
+def _run_settings(plan: Plan, settings: Settings, targets: Targets) -> RunSettings:
+    return {
+        "canary": plan.canary,
+        "pause_seconds": settings["pause_seconds"],
+        "expected_seconds": settings["expected_seconds"],
+        "host_timeout_seconds": settings["host_timeout_seconds"],
+        "failure_budget_hosts": plan.failure_budget,
+        **kept_settings(settings.get("slice_of"), settings["failure_budget"], len(plan.included)),
+        "deadline_at": settings["deadline_at"],
+        "begin_until_at": settings["begin_until_at"],
+        "window": settings["window"],
+        "credentials_expire_at": settings["credentials_expire_at"],
+        "tag_key": settings["tag_key"],
+        "tag_value": settings["tag_value"],
+        "keep_tag": settings["keep_tag"],
+        "scheduler_tag": settings["scheduler_tag"],
+        "max_running": settings["max_running"],
+        "fail_on_deferred": settings["fail_on_deferred"],
+        "targets": targets,
+    }
+
+
+def _host_row(run_id: str, planned: Planned, settings: Settings) -> Host:
+    host = planned.host
+    if host.exclusion is None:
+        verdict = Verdict(None)
+    else:
+        code, reason = host.exclusion
+        # Some reasons make the run fail: the user asked for the host, and it cannot be patched as things are.
+        verdict = Verdict(code.outcome, None if code.outcome is Outcome.EXCLUDED else Phase.PLAN, code, reason)
+    return Host(
+        run_id=run_id,
+        key=host.key,
+        name=host.name,
+        position=planned.position,
+        kind=host.kind,
+        instance_id=host.instance_id,
+        region=host.region,
+        wave=planned.wave,
+        outcome=verdict.outcome,
+        phase=verdict.phase,
+        reason_code=verdict.reason_code,
+        reason=verdict.reason,
+        facts=_facts(planned, accepted_scheduler(host, settings)),
+    )
+
+
+def _facts(planned: Planned, scheduler: str | None) -> HostFacts:
+    """What the plan knows of a host."""
+    host, expected = planned.host, planned.expected
+    facts: HostFacts = {"by_tag": host.by_tag}
+    if host.type is not None:
+        facts["type"] = host.type
+    if host.az is not None:
+        facts["az"] = host.az
+    if scheduler is not None:
+        facts["scheduler"] = scheduler
+    if expected and expected.basis != "default":
+        facts["expected_seconds"], facts["expected_from"] = expected.p90_seconds, expected.basis
+    if host.transport != "ssm":
+        facts["transport"] = host.transport
+    if host.exclusion is not None and host.state != "gone":
+        facts["original_state"] = facts["final_state"] = host.power
+    return facts
