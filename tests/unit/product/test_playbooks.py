@@ -126,6 +126,7 @@ def test_nothing_in_a_hosts_way_runs_for_all_or_changes_the_inventory() -> None:
             "power.yml",
             "pre.yml",
             "post.yml",
+            "run.yml",
         }:
             for task in tasks_of(path):
                 assert not {"run_once", "throttle", "ansible.builtin.add_host"} & set(task), path
@@ -164,7 +165,7 @@ def test_no_setting_of_the_user_ends_a_play_early_or_cuts_a_task_off(name: str) 
 
 
 def test_a_restore_that_fails_for_one_host_goes_on_with_the_others() -> None:
-    tasks = plays("restore")["Put back"]["tasks"]
+    tasks = plays("restore")["Restore"]["tasks"]
     assert [task.get("ignore_errors") for task in tasks] == [True]
 
 
