@@ -82,6 +82,17 @@ class Reported:
         return set(self.after.get("installed", ())) - set(self.before.get("installed", ())) if self.handled else set()
 
     @property
+    def follows_a_cut(self) -> bool:
+        """Whether a run before it was cut off: what that one did in the host may be this one's to tell."""
+        return any(step.patches and not step.ended_itself for step in self.run.step_runs[: self.step.number - 1])
+
+    @property
+    def lies(self) -> bool:
+        """Whether the host says what is not so: then a report can only repeat it."""
+        spec = next(host for host in self.run.scenario.hosts if host.name == self.name)
+        return spec.answers == "hostile"
+
+    @property
     def missing(self) -> list[str]:
         """What the report has to call missing."""
         return self.run.missing_of(self.step, self.after)
@@ -120,13 +131,16 @@ def number_problems(run: Run) -> Iterator[str]:
 
 def _counted(each: Reported) -> Iterator[str]:
     got, true = each.host.get("reboots"), int(each.grew("reboots"))
-    if got is None and not each.was_patched:
+    if each.lies or (got is None and not each.was_patched):
         return
-    if got != true:
+    most = int(each.after.get("reboots") or 0) if each.follows_a_cut else true
+    if not isinstance(got, int) or not true <= got <= most:
         yield each.problem("reboots", str(true), got)
 
 
 def _lists(each: Reported) -> Iterator[str]:
+    if each.lies:
+        return
     installed, missing = each.host.get("installed"), each.host.get("missing")
     came_in, proven = each.came_in(), each.proven
     if installed is None and each.was_patched:
@@ -146,8 +160,7 @@ def _lists(each: Reported) -> Iterator[str]:
 
 def _left_by_earlier_runs(each: Reported) -> set[str]:
     """What runs that were cut off have installed stands in the report of the next one."""
-    cut_off = any(step.patches and not step.ended_itself for step in each.run.step_runs[: each.step.number - 1])
-    return set(each.before.get("installed", ())) if cut_off else set()
+    return set(each.before.get("installed", ())) if each.follows_a_cut else set()
 
 
 def _failed_updates(each: Reported) -> Iterator[str]:
@@ -170,7 +183,7 @@ def _pairs(pairs: set[tuple[str, str]]) -> str:
 def _sizes(each: Reported) -> Iterator[str]:
     """Room is measured before and after it was made; Windows goes on cleaning, and updates take some for a while."""
     for field, moment in (("free_gib_before", "before"), ("free_gib_after", "after")):
-        got, true = each.host.get(field), getattr(each, moment).get("free_gib")
+        got, true = None if each.lies else each.host.get(field), getattr(each, moment).get("free_gib")
         had = {true, *(gib for t, gib in each.after.get("free_gib_at", ()) if each.step.began <= t <= each.step.ended)}
         if got is not None and true is not None and not any(abs(got - gib) <= SIZE_GIB for gib in had):
             yield each.problem(field, f"about {true:g}", got)
@@ -203,13 +216,16 @@ def _final_state(each: Reported) -> Iterator[str]:
             yield each.problem("final_state", show(now), got)
         return
     right = {now}
-    if any(
-        call.caller == OTHER and each.name in call.hosts for call in each.run.trace
-    ):  # somebody acted after the last look
-        looked = [call.t for call in each.calls if call.operation == "DescribeInstances"]
-        right.add(each.history.state_at(max(looked, default=each.step.ended)))
+    if _others_act_on(each):  # perhaps after the last look
+        right.add(each.history.state_at(max((call.t for call in each.calls), default=each.step.ended)))
     if _power_class(got) not in map(_power_class, right):
         yield each.problem("final_state", show(now), got)
+
+
+def _others_act_on(each: Reported) -> bool:
+    return any(each.name in (event.host, event.when_host) for event in each.run.scenario.events) or any(
+        call.caller == OTHER and each.name in call.hosts for call in each.run.trace
+    )
 
 
 def _power_class(state: str | None) -> str | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.records import OVER_WINRM, Run, StepRun
+from lab.touched import changes, scans
 
 DEFAULT_BATCH_SIZE = 5
 HOST_TIMEOUT_SECONDS = 14400
@@ -24,7 +25,10 @@ BEGINNINGS = ("StartInstances", "SendCommand", *OVER_WINRM)
 
 @dataclass(frozen=True)
 class Work:
-    """One host at work in a step: from its first start or command to its stop, or its last command."""
+    """One host at work in a step: from its first start or command to its last command that scans or changes something.
+
+    What puts a host back may come much later, when the run ends, and is no work.
+    """
 
     name: str
     began: float
@@ -49,9 +53,7 @@ def pace_problems(run: Run) -> Iterator[str]:
 
 def works_of(run: Run, step: StepRun) -> Iterator[Work]:
     """Every host that the step has begun. One that is only looked at, and then deferred or excluded, is none."""
-    calls = [
-        call for call in run.calls_of(step) if call.error is None and call.operation in (*BEGINNINGS, "StopInstances")
-    ]
+    calls = [call for call in run.calls_of(step) if call.error is None and call.operation in BEGINNINGS]
     reported = run.report_of(step)
     for name in run.truth:
         own = [call for call in calls if name in call.hosts]
@@ -59,10 +61,8 @@ def works_of(run: Run, step: StepRun) -> Iterator[Work]:
         started = any(call.operation == "StartInstances" for call in own)
         if not started and host.get("outcome", "deferred") in ("deferred", "excluded"):
             continue
-        begins = [call.t for call in own if call.operation in BEGINNINGS]
-        stops = [call.t for call in own if call.operation == "StopInstances" and begins and call.t > begins[0]]
-        if begins:
-            yield Work(name, begins[0], min(stops, default=begins[-1]), host)
+        if own:
+            yield Work(name, own[0].t, max([own[0].t, *(call.t for call in own if scans(call) or changes(call))]), host)
 
 
 def _where(run: Run, step: StepRun) -> str:
@@ -172,7 +172,7 @@ def _in_time(run: Run, step: StepRun, works: list[Work]) -> Iterator[str]:
     late = LATE_REAL_SECONDS * run.scenario.scale
     for work in works:
         seconds = {name: value for name, value in (work.host.get("seconds") or {}).items() if value}
-        by_calls = work.ended - work.began - seconds.get("restore", 0.0)
+        by_calls = work.ended - work.began
         by_report = sum(value for name, value in seconds.items() if name not in ("plan", "admit", "restore"))
         taken = max(by_calls, by_report)
         if taken > limit + late:

@@ -30,6 +30,9 @@ def targets_of(run: Run, step: StepRun) -> Targets | None:
     """The targets of a patch step; None where its variables narrow the selection in a way that is not worked out here."""
     variables = run.vars_of(step)
     by_tag = _selects_by_tag(variables)
+    regions = variables.get("patch_regions") or []
+    if not isinstance(regions, list) or "*" in regions or "{{" in str(variables.get("patch_hosts")):
+        return None
     if any("filter" in name for name in variables) or getattr(run.scenario.account, "accounts", None):
         return None
     if step.step.limit is not None and (by_tag or not variables.get("patch_hosts")):
@@ -72,4 +75,4 @@ def _tagged(run: Run, variables: dict[str, Any]) -> set[str]:
 
 
 def _is_tagged(host: HostSpec, regions: list[str], key: str, value: str) -> bool:
-    return host.kind != "winrm" and host.region in regions and host.tags.get(key) == value
+    return host.kind != "winrm" and host.region in regions and host.tags.get(str(key)) == str(value)

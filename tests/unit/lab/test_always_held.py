@@ -47,7 +47,7 @@ def test_a_wave_that_begins_before_the_one_before_it_is_done_is_caught(tmp_path:
     for index, wave in enumerate((1, 2)):
         run.reports(index, wave=wave)
     assert run.judge(tmp_path) == [
-        "pace.wave.dev-02: expected it to begin after dev-01 of wave 1 was done, got it 571 s earlier"
+        "pace.wave.dev-02: expected it to begin after dev-01 of wave 1 was done, got it 470 s earlier"
     ]
 
 

@@ -216,6 +216,32 @@ def test_what_a_dead_run_has_installed_is_the_next_ones_to_tell(tmp_path: Path) 
         assert run.judge(folder, "report.installed") == lines
 
 
+def test_a_host_that_lies_is_no_fault_of_the_report(tmp_path: Path) -> None:
+    run = Run()
+    run.document["hosts"][1]["answers"] = "hostile"
+    run.reports(1, **FAILED, reboots=-4, free_gib_after=1e9, failed_updates=[HRESULT])
+    assert run.judge(tmp_path, "report") == []
+
+
+def test_a_host_that_others_switch_off_later_had_another_state(tmp_path: Path) -> None:
+    run = Run(events=[{"at_seconds": 795, "host": "dev-02", "do": "stop"}])
+    run.hosts["dev-02"]["state"] = "stopped"
+    run.hosts["dev-02"]["history"].append({"t": 795, "state": "stopped"})
+    assert run.judge(tmp_path, "report") == []
+
+
+def test_the_reboots_of_a_dead_run_may_be_told(tmp_path: Path) -> None:
+    for got, lines in ((1, []), (0, []), (2, ["report.reboots.dev-02: expected 0 (step 2), got 2"])):
+        run = Run()
+        patch_in_two_runs(run)
+        run.results[0] = "killed"
+        run.before["dev-02"]["reboots"] = 1
+        run.reports(1, reboots=got)
+        folder = tmp_path / str(got)
+        folder.mkdir()
+        assert run.judge(folder, "report.reboots.dev-02") == lines
+
+
 def test_unknown_is_null_where_the_outcome_does_not_need_it(tmp_path: Path) -> None:
     run = Run()
     unknown = ("installed", "missing", "reboots", "verified_at", "free_gib_before", "free_gib_after", "grown_gib")
