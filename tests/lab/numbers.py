@@ -149,8 +149,9 @@ def _lists(each: Reported) -> Iterator[str]:
         more = set(installed) - came_in - _left_by_earlier_runs(each)
         if more or (proven and came_in - set(installed)):
             yield each.problem("installed", show(sorted(came_in)), installed)
+    excluded = set(each.run.vars_of(each.step).get("patch_exclude_kbs") or ())  # may stand there or not
     if (missing is None and proven) or (
-        missing is not None and each.host.get("verified_at") and set(missing) != set(each.missing)
+        missing is not None and each.host.get("verified_at") and set(missing) - excluded != set(each.missing) - excluded
     ):
         yield each.problem("missing", show(each.missing), missing)
     elif set(missing or ()) - set(each.missing) - set(each.before.get("missing", ())):  # by a scan from before, at best

@@ -255,6 +255,16 @@ def test_with_patch_kbs_a_report_speaks_of_these_alone(tmp_path: Path) -> None:
     assert run.judge(tmp_path, "report", "always") == []
 
 
+def test_what_was_excluded_may_be_called_missing_or_not(tmp_path: Path) -> None:
+    for missing in ([], ["KB5031990"]):
+        run = Run(vars={"patch_exclude_kbs": ["KB5031990"]})
+        run.hosts["dev-02"]["missing"] = ["KB5031990"]
+        run.reports(1, missing=missing)
+        folder = tmp_path / str(len(missing))
+        folder.mkdir()
+        assert run.judge(folder, "report.missing") == []
+
+
 def test_a_controller_whose_clock_is_fast_is_not_blamed(tmp_path: Path) -> None:
     run = Run(account={"controller_clock_seconds": 300})
     run.report.update(started_at="2026-11-14T22:05:00Z", finished_at="2026-11-14T22:18:00Z")
