@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypedDict
 
-from .._model.host_facts import HostFacts
+from .._model.host_facts import HostFacts, StoredVerdict
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
-from .._model.reasons import ReasonCode
+from .._model.reasons import ReasonCode, reason_of
 from .._model.run_settings import RunSettings
 
 LEASE_SECONDS = 900.0
@@ -245,3 +245,14 @@ class Verdict:
     phase: Phase | None = None
     reason_code: ReasonCode | None = None
     reason: str | None = None
+
+
+def verdict_from(stored: StoredVerdict) -> Verdict:
+    """A verdict that was stored as a fact: outcome, phase, reason_code and reason as JSON has them."""
+    code, phase = stored.get("reason_code"), stored.get("phase")
+    return Verdict(
+        Outcome(stored["outcome"]),
+        Phase(phase) if phase else None,
+        reason_of(code) if code else None,
+        stored.get("reason"),
+    )

@@ -52,6 +52,15 @@ class WatchdogSchedule(TypedDict):
     keep_tag: str | None
 
 
+class StoredVerdict(TypedDict):
+    """An outcome with its phase, reason code and sentence, as JSON has them."""
+
+    outcome: str
+    phase: str | None
+    reason_code: str | None
+    reason: str | None
+
+
 class HostFacts(TypedDict, total=False):
     """The facts of a host. docs/ledger.md has them as a table, which is generated from here."""
 
@@ -155,4 +164,7 @@ class HostFacts(TypedDict, total=False):
         "_report/build",
     ]
     remarks: Annotated[list[str], "sentences about a host that is compliant", "_update/patch_verdict", "_run/outcomes"]
-    proposed_outcome: Annotated[str, "outcome once it is restored", "_update/install", "_run/outcomes"]
+    proposed_outcome: Annotated[str, "outcome once it is restored", "_update/install", "_run/outcomes, _power/settle"]
+    verdict_before: Annotated[
+        StoredVerdict, "how it ended before it was held", "_operation/context", "_operation/context, _power/settle"
+    ]

@@ -19,8 +19,8 @@ from .._aws.connect import OptionsConnection
 from .._base.clock import Clock, system_clock, wait_for
 from .._base.errors import Failed, LeaseLost, NeedsAttention, PatchFleetError
 from .._ledger import open_ledger, refuse_missing_ledger
-from .._ledger.records import LEASE_SECONDS, Host, Ledger, Verdict
-from .._model.host_facts import HostFacts
+from .._ledger.records import LEASE_SECONDS, Host, Ledger, Verdict, verdict_from
+from .._model.host_facts import HostFacts, StoredVerdict
 from .._model.outcomes import Outcome
 from .._model.phases import WITHOUT_TIMEOUT, Phase
 from .._model.reasons import Reason
@@ -315,7 +315,7 @@ def perform(step: Operation, context: OperationContext) -> dict[str, Any]:
         ok = True
     except PatchFleetError as error:
         error.facts.setdefault("step", context.phase or phase)
-        _set_outcome(context, context.tracked_host, error)
+        write_outcome(context, context.tracked_host, error)
         raise
     finally:
         context.leave(ok)
@@ -332,11 +332,11 @@ def _refuse_after_deadline(context: OperationContext) -> None:
         )
 
 
-def _set_outcome(context: OperationContext, tracked_host: tuple[str, str], error: PatchFleetError) -> None:
-    reason = error.reason
-    if error.outcome == Outcome.HELD and context.host.reason:
-        reason = f"{context.host.reason} {reason}"
-    outcome = error.outcome
+def write_outcome(context: OperationContext, tracked_host: tuple[str, str], error: PatchFleetError) -> None:
+    host, reason, outcome = context.ledger.host(*tracked_host), error.reason, error.outcome
+    if outcome == Outcome.HELD:
+        before = _verdict_before(context, host)
+        reason = f"{before.reason} {reason}" if before and before.reason else reason
     if outcome == Outcome.DEFERRED and context.facts.get("started_by_run"):
         # A host is deferred only where nothing on it was changed.
         outcome, reason = Outcome.FAILED, f"{reason} It had been started for this run already."
@@ -345,6 +345,22 @@ def _set_outcome(context: OperationContext, tracked_host: tuple[str, str], error
     # Who lost the host does not know how it ended.
     needs_attention = isinstance(error, NeedsAttention) and not isinstance(error, LeaseLost)
     context.ledger.set_outcome(*tracked_host, verdict, overwrite=needs_attention)
+
+
+def _verdict_before(context: OperationContext, host: Host) -> Verdict | None:
+    """How a host ended before its power state could not be restored: what a later restore gives back to it."""
+    if host.outcome is not None and host.outcome != Outcome.HELD:
+        before = Verdict(host.outcome, host.phase, host.reason_code, host.reason)
+        stored: StoredVerdict = {
+            "outcome": str(host.outcome),
+            "phase": str(host.phase) if host.phase else None,
+            "reason_code": str(host.reason_code) if host.reason_code else None,
+            "reason": host.reason,
+        }
+        context.update_facts(verdict_before=stored)
+        return before
+    earlier = host.facts.get("verdict_before")
+    return verdict_from(earlier) if earlier else None
 
 
 def failure(error: PatchFleetError) -> dict[str, Any]:

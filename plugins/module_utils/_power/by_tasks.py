@@ -22,6 +22,7 @@ from .._ledger.records import PowerRecord
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .restore import STOP_TIMEOUT_SECONDS
+from .settle import settle_outcome
 
 CLOCK_TOLERANCE_SECONDS = 60.0
 BOOT_SECONDS = 300
@@ -162,6 +163,7 @@ def _leave(context: OperationContext, record: PowerRecord, how: str, state: str)
 def _close(context: OperationContext, record: PowerRecord, how: str, state: str) -> None:
     context.ledger.close_power(record.host_key, how, context.clock.now(), fence=context.fence)
     context.update_facts(final_state=state)
+    settle_outcome(context)
 
 
 RESTORING = frozenset({"restored", "stopped"})

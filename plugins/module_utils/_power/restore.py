@@ -28,6 +28,7 @@ from .._operation.context import OperationContext
 from .._update.foreign_runs import OthersPatching, Own, find_foreign_patch_runs, wait_for_foreign_runs
 from .launch import is_our_start
 from .owner_tag import remove_owner_tag
+from .settle import settle_outcome
 from .watchdog import delete_schedule, postpone
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ def _close(
             raise NeedsAttention(f"It is {state}, as it was found. {left}", Reason.MARK_LEFT)
         context.ledger.close_power(record.host_key, note or "restored", context.clock.now(), fence=context.fence)
         context.update_facts(final_state=state, off_at=_our_end(context, instance if state == "running" else None))
+        settle_outcome(context)
         if changed:
             context.report_progress("stopped again, as it was found")
     return {"changed": changed, "state": state, "note": note}

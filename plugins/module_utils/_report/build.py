@@ -88,8 +88,10 @@ def _host(host: Host, times: list[PhaseTime], now: float, checked_at: float) -> 
 
 
 def _final_state(host: Host) -> str | None:
-    """What the restore wrote; else the state in which the host was found, where it is known that this did not change."""
+    """What the restore wrote; else the last state that the run knows: as found where it changed nothing, on where it is held."""
     facts = host.facts
+    if host.outcome == Outcome.HELD and facts.get("started_by_run") and not facts.get("final_state"):
+        return "running"
     untouched = host.outcome in UNTOUCHED and not facts.get("started_by_run")
     scanned = host.kind != "ec2" and host.outcome in PROVEN
     return facts.get("final_state") or (facts.get("original_state") if untouched or scanned else None)

@@ -16,7 +16,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._host.instances
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.servicing import LATE_DELIVERY_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import SKEW_SECONDS, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform, write_outcome
 from ansible_collections.patchfleet.windows.plugins.module_utils._power.restore import STOP_ATTEMPTS
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.foreign_runs import QUIET_SECONDS
 
@@ -646,3 +646,37 @@ def test_an_installation_that_may_be_delivered_late_is_waited_for(night: Stage) 
     night.ledger.update_facts(RUN, ID, {"installing_command_id": command_id})
     assert restore(night)["changed"] is True
     assert night.account.of("stop_instances")[0].at >= 600 + LATE_DELIVERY_SECONDS
+
+
+# A host that was held
+
+
+@pytest.mark.parametrize(
+    ("proposed", "settled"),
+    [
+        (None, ("failed", "patch", "still_missing", "KB1 is missing. It was put back at 2026-11-14T22:00:00Z.")),
+        ("patched", ("patched", None, None, None)),
+    ],
+    ids=["failed before", "patched before"],
+)
+def test_a_host_that_is_put_back_is_no_longer_held(
+    stage: Stage, proposed: str | None, settled: tuple[str | None, ...]
+) -> None:
+    stage.open_run()
+    stage.record("stopped")
+    if proposed:
+        stage.ledger.update_facts(RUN, ID, {"proposed_outcome": proposed})
+    else:
+        stage.ledger.set_outcome(RUN, ID, Verdict("failed", "patch", "still_missing", "KB1 is missing."))
+    context = stage.context(OPERATION, run_id=RUN, host=ID, instance_id=ID, state="restored")
+    for sentence in ("EC2 says no.", "EC2 still says no."):
+        write_outcome(context, (RUN, ID), NeedsAttention(sentence, "still_on", {"step": "restore"}))
+    held = stage.ledger.host(RUN, ID)
+    assert (held.outcome, held.reason) == (
+        "held",
+        "EC2 still says no." if proposed else "KB1 is missing. EC2 still says no.",
+    )
+    stage.account.on("describe_instances", shown("stopped"))
+    restore(stage)
+    host = stage.ledger.host(RUN, ID)
+    assert (host.outcome, host.phase, host.reason_code, host.reason) == settled
