@@ -237,7 +237,7 @@ def _power_class(state: str | None) -> str | None:
 
 
 def _on_seconds(each: Reported) -> Iterator[str]:
-    """As long as the host was on because of us, at most until it was next asked about after it had gone off."""
+    """As long as the host was on because of us, at most until it was last asked about after it had gone off."""
     got, true = each.host.get("on_seconds"), each.grew("on_seconds")
     if true <= 0:
         if got:
@@ -281,14 +281,14 @@ def _unreported_seconds(each: Reported) -> float:
 
 
 def _late_seconds(each: Reported) -> float:
-    """How long after it had gone off it was next asked about, when the answer could show that."""
-    account = each.run.scenario.account
+    """How long after it had gone off it was last asked about: a phase that fails by that leaves it to the restore."""
     looked = [call.t for call in each.calls if call.operation == "DescribeInstances"]
+    started = [call.t for call in each.calls if call.operation == "StartInstances"]
     late = 0.0
     for off in (t for t in each.history.went_off() if each.step.began <= t <= each.step.ended):
-        shown = [t for t in looked if t >= off + account.lag_seconds]
-        stale = 2 if getattr(account, "stale_reads", 0) else 0  # the first answers may be old ones
-        late += (shown[stale] if len(shown) > stale else each.step.ended) - off
+        again = min((t for t in started if t > off), default=each.step.ended)
+        shown = [t for t in looked if off + each.run.scenario.account.lag_seconds <= t <= again]
+        late += max(shown, default=each.step.ended) - off
     return late
 
 
