@@ -50,6 +50,17 @@ def describe_node(aws: Aws, node_id: str) -> InstanceInformationTypeDef | None:
     return next(describe_nodes(aws, [{"Key": "InstanceIds", "Values": [node_id]}]), None)
 
 
+def tags_of_node(aws: Aws, node_id: str) -> dict[str, str]:
+    """The tags of a hybrid node, which DescribeInstanceInformation does not show; none for a node that is not registered."""
+    try:
+        answer = aws.read(SSM, node_id).list_tags_for_resource(ResourceType="ManagedInstance", ResourceId=node_id)
+    except AwsError as error:
+        if error.aws_code != "InvalidResourceId":
+            raise
+        return {}
+    return {tag["Key"]: tag["Value"] for tag in answer.get("TagList", [])}
+
+
 def associations_on(aws: Aws, node_id: str) -> list[InstanceAssociationStatusInfoTypeDef]:
     """State Manager's associations of a node with their states; none for a node that is not registered."""
     operation = partial(aws.read(SSM, node_id).describe_instance_associations_status, InstanceId=node_id)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._aws.api import Aws
 from .._aws.ec2 import describe_instances, is_stop_protected, tags_of
-from .._aws.ssm import NODES_A_PAGE, describe_nodes
+from .._aws.ssm import NODES_A_PAGE, describe_nodes, tags_of_node
 from .._base.clock import iso
 from .._base.errors import Failed, InvalidOption
 from .._base.text import clean_text
@@ -140,7 +140,7 @@ def _describe_named(aws: Aws, region: str, entries: list[dict[str, Any]]) -> dic
     found = [_from_instance(aws, instance) for instance in _instances(aws, instances)]
     hosts = _with_nodes(aws, found)
     for row in _nodes(aws, [key for key in named if key.startswith("mi-")]):
-        hosts.append(_from_node(row, region, {}))
+        hosts.append(_from_node(aws, row))
     tagged = {str(entry["instance_id"]) for entry in entries if entry.get("by_tag")}
     return {named[h.key]: _named(h, named[h.key], h.key in tagged) for h in hosts if h.key in named}
 
@@ -215,20 +215,27 @@ def _hybrid_by_tag(aws: Aws, tag_key: str, tag_value: str) -> Iterator[FleetHost
     rows = describe_nodes(aws, [{"Key": f"tag:{tag_key}", "Values": [tag_value]}])
     for row in rows:
         if row.get("ResourceType") == "ManagedInstance":
-            yield replace(_from_node(row, aws.region, {tag_key: tag_value}), by_tag=True)
+            yield replace(_from_node(aws, row), by_tag=True)
 
 
-def _from_node(row: InstanceInformationTypeDef, region: str, tags: dict[str, str]) -> FleetHost:
+def _from_node(aws: Aws, row: InstanceInformationTypeDef) -> FleetHost:
     node_id = row["InstanceId"]
     name = row.get("Name") or row.get("ComputerName") or node_id
     exclusion = (
         None if row.get("PlatformType", "Windows") == "Windows" else (Reason.NOT_WINDOWS, "It is not a Windows host.")
     )
     return FleetHost(
-        key=node_id, name=name, kind="hybrid", instance_id=node_id, region=region, tags=tags, exclusion=exclusion,
-        node=_node_facts(row), private_address=row.get("IPAddress"),
+        key=node_id,
+        name=name,
+        kind="hybrid",
+        instance_id=node_id,
+        region=aws.region,
+        tags=tags_of_node(aws, node_id),
+        exclusion=exclusion,
+        node=_node_facts(row),
+        private_address=row.get("IPAddress"),
         other_addresses=tuple(filter(None, (row.get("ComputerName"),))),
-    )  # fmt: skip
+    )
 
 
 def _node_facts(row: InstanceInformationTypeDef) -> dict[str, Any]:

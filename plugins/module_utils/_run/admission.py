@@ -11,13 +11,15 @@ the deadline. What has become of the host since the plan is looked at here too, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .._aws.ec2 import describe_instance, tags_of
+from .._aws.ssm import tags_of_node
 from .._base.clock import iso
 from .._base.errors import Deferred, Excluded, Failed, PatchFleetError
 from .._fleet.claims import claim_of
-from .._fleet.eligibility import exclusion_of
+from .._fleet.eligibility import Exclusion, exclusion_of
 from .._fleet.hosts import OFF_STATES
 from .._ledger.records import Host, PowerRecord, Run, Verdict
 from .._model.outcomes import FAILURES, PROVEN, Outcome
@@ -170,6 +172,8 @@ def _check_time(context: OperationContext, run: Run, host: Host, expected: float
 def _read_state(context: OperationContext, run: Run, host: Host) -> str | None:
     """The host as it is now; returns the original state that is recorded for it, None where it had no place."""
     context.renew_lease()
+    if host.kind == "hybrid":
+        _refuse_claimed(run, host, tags_of_node(context.aws, str(host.instance_id)))
     if host.kind != "ec2":
         known = context.ledger.power(host.key)  # one that an earlier run's tasks had started
         return known.original_state if known else "running"
@@ -177,17 +181,22 @@ def _read_state(context: OperationContext, run: Run, host: Host) -> str | None:
     instance = describe_instance(context.aws, instance_id)
     if instance is None or instance["State"]["Name"] in {"terminated", "shutting-down"}:
         raise Failed("The instance does not exist any more.", Reason.INSTANCE_GONE)
-    tag_key = run.settings.get("tag_key")
-    if host.facts.get("by_tag") and tags_of(instance).get(tag_key or "") != run.settings.get("tag_value"):
-        raise Excluded(f"It no longer carries the tag {tag_key}={run.settings.get('tag_value')}.", Reason.UNTAGGED)
-    exclusion = exclusion_of(instance) or claim_of(tags_of(instance), run.settings, host.facts.get("scheduler"))
-    if exclusion is not None:
-        raise Excluded(exclusion[1], exclusion[0])
+    _refuse_claimed(run, host, tags_of(instance), exclusion_of(instance))
     state = "stopped" if instance["State"]["Name"] in OFF_STATES else "running"
     if context.check_mode:
         known = context.ledger.power(host.key)
         return known.original_state if known else state
     return _record(context, run, host, state)
+
+
+def _refuse_claimed(run: Run, host: Host, tags: Mapping[str, str], exclusion: Exclusion = None) -> None:
+    """Tags may have changed since the plan: the targets' tag gone, or one that claims the host come."""
+    tag_key = run.settings.get("tag_key")
+    if host.facts.get("by_tag") and tags.get(tag_key or "") != run.settings.get("tag_value"):
+        raise Excluded(f"It no longer carries the tag {tag_key}={run.settings.get('tag_value')}.", Reason.UNTAGGED)
+    exclusion = exclusion or claim_of(tags, run.settings, host.facts.get("scheduler"))
+    if exclusion is not None:
+        raise Excluded(exclusion[1], exclusion[0])
 
 
 def _record(context: OperationContext, run: Run, host: Host, state: str) -> str | None:

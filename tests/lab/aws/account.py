@@ -196,6 +196,7 @@ _NAMING = (
     "InstanceId",
     "InstanceIds",
     "Target",
+    "ResourceId",
     "ResourceIds",
     "Resources",
     "VolumeId",

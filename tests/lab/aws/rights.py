@@ -227,6 +227,7 @@ NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
     "ssm:DescribeMaintenanceWindowExecutions": _window,
     "ssm:GetCalendarState": _calendars,
     "ssm:DescribeInstanceAssociationsStatus": _on_hosts,
+    "ssm:ListTagsForResource": _on_hosts,
     "ssm:DescribeInstancePatchStates": _on_hosts,
     "ssm:DescribeInstancePatches": _on_hosts,
     "ssm:GetConnectionStatus": _on_hosts,

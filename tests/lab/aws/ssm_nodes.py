@@ -120,6 +120,20 @@ def _information(request: Request, host: Host) -> dict[str, Any]:
     }
 
 
+def list_tags_for_resource(request: Request) -> Result:
+    """Of managed nodes only; EC2's instances have their tags at EC2."""
+    kind, identifier = request.params["ResourceType"], request.params["ResourceId"]
+    if kind != "ManagedInstance":
+        raise not_implemented(f"tags of a {kind}")
+    node = find_node(request, identifier)
+    if node is None or node.instance is not None:
+        raise AwsError(
+            "InvalidResourceId", "The resource ID is not valid. Verify that you entered the correct ID and try again."
+        )
+    tags = node.tags.seen(request.seen_at)
+    return {"TagList": [{"Key": key, "Value": value} for key, value in sorted(tags.items())]}
+
+
 def get_connection_status(request: Request) -> Result:
     """Live, unlike the pings; an unknown target is simply not connected."""
     target = request.params["Target"]
@@ -168,6 +182,7 @@ OPERATIONS: dict[str, Operation] = {
     "DescribeInstanceAssociationsStatus": describe_instance_associations_status,
     "DescribeInstanceInformation": describe_instance_information,
     "GetConnectionStatus": get_connection_status,
+    "ListTagsForResource": list_tags_for_resource,
     "GetServiceSetting": get_service_setting,
     "UpdateServiceSetting": update_service_setting,
     "DescribeDocument": describe_document,

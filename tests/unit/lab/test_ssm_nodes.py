@@ -28,6 +28,15 @@ def _connection(lab: VirtualLab, name: str) -> str:
     return str(lab.ssm.get_connection_status(Target=lab.id(name))["Status"])
 
 
+def test_tags_of_hybrid_nodes_are_systems_managers_and_those_of_instances_are_not(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "store", "kind": "hybrid", "tags": {"Team": "sql"}}, {"name": "a"})
+    answer = lab.ssm.list_tags_for_resource(ResourceType="ManagedInstance", ResourceId=lab.id("store"))
+    assert {"Key": "Team", "Value": "sql"} in answer["TagList"]
+    for identifier in (lab.id("a"), "mi-00000000000000000"):
+        asked = {"ResourceType": "ManagedInstance", "ResourceId": identifier}
+        assert error_of(lab.ssm.list_tags_for_resource, **asked) == "InvalidResourceId"
+
+
 def test_stopped_nodes_are_not_listed(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "on"}, {"name": "off", "state": "stopped"})
     assert _status(lab, "on") == "Online"

@@ -86,14 +86,29 @@ def test_a_tag_value_that_selects_more_than_it_says_is_refused(stage: Stage) -> 
 def test_a_hybrid_node_with_the_tag_is_found_through_ssm(stage: Stage) -> None:
     stage.account.on("describe_instances", reservations())
     stage.account.on("describe_instance_information", listed(HYBRID, node()))
+    stage.account.on("list_tags_for_resource", tags_of_hybrid(PatchGroup="Windows", Team="sql"))
     (host,) = find_by_tag(stage)
+    assert host["tags"] == {"PatchGroup": "Windows", "Team": "sql"}
     assert (host["key"], host["name"], host["kind"], host["by_tag"]) == (NODE_ID, "onprem-1", "hybrid", True)
     assert host["exclusion_code"] is None
+
+
+def tags_of_hybrid(**tags: str) -> dict[str, Any]:
+    """An answer of ListTagsForResource; DescribeInstanceInformation shows no tags."""
+    return {"TagList": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+
+def test_a_hybrid_node_that_is_gone_meanwhile_has_no_tags(stage: Stage) -> None:
+    stage.account.on("describe_instances", reservations())
+    stage.account.on("describe_instance_information", listed(HYBRID))
+    stage.account.on("list_tags_for_resource", client_error("InvalidResourceId"))
+    assert find_by_tag(stage)[0]["tags"] == {}
 
 
 def test_a_hybrid_node_that_is_no_windows_is_out(stage: Stage) -> None:
     stage.account.on("describe_instances", reservations())
     stage.account.on("describe_instance_information", listed({**HYBRID, "PlatformType": "Linux"}))
+    stage.account.on("list_tags_for_resource", tags_of_hybrid())
     assert find_by_tag(stage)[0]["exclusion_code"] == "not_windows"
 
 
@@ -172,7 +187,9 @@ def test_an_id_that_is_terminated_or_unknown_is_gone_and_fails_nothing_else(stag
 
 def test_a_hybrid_host_of_the_inventory_is_looked_up_in_ssm_alone(stage: Stage) -> None:
     stage.account.on("describe_instance_information", listed(HYBRID))
-    (host,) = find(stage, inventory_hosts=[entry("store-7", NODE_ID)])
+    stage.account.on("list_tags_for_resource", tags_of_hybrid(Team="sql"))
+    (host,) = find(stage, inventory_hosts=[entry("store-7", NODE_ID)], exclude=["Team=sql"])
+    assert host["exclusion_code"] == "excluded_by_user", "its tags count as those of an instance do"
     assert (host["kind"], host["name"], host["state"]) == ("hybrid", "store-7", "running")
     assert stage.account.of("describe_instances") == []
 

@@ -99,10 +99,28 @@ def test_the_hosts_whole_time_begins_when_it_is_let_in(stage: Stage) -> None:
 
 @pytest.mark.parametrize("kind", ["hybrid", "winrm"])
 def test_a_host_without_ec2_has_no_power_state(stage: Stage, kind: str) -> None:
+    stage.account.on("list_tags_for_resource", {"TagList": tags(Team="sql")})
     stage.open_run(host(0, kind=kind))
     assert admit(stage)["original_state"] == "running"
     assert starting(stage) == []
-    assert stage.account.calls == []
+    assert [call.operation for call in stage.account.calls] == ["list_tags_for_resource"] * (kind == "hybrid")
+
+
+@pytest.mark.parametrize(
+    ("there", "code"),
+    [
+        ({"PatchGroup": "Windows", "patchfleet:keep": ""}, "keep_tag"),
+        ({"PatchGroup": "Windows", "Schedule": "office"}, "scheduled"),
+        ({"PatchGroup": "Other"}, "untagged"),
+        ({}, "untagged"),
+    ],
+)
+def test_the_tags_of_a_hybrid_node_count_as_those_of_an_instance_do(
+    stage: Stage, there: dict[str, str], code: str
+) -> None:
+    stage.account.on("list_tags_for_resource", {"TagList": tags(**there)})
+    stage.open_run(host(0, kind="hybrid", facts={"by_tag": True}), keep_tag="patchfleet:keep", scheduler_tag="Schedule")
+    assert refused(stage) == ("excluded", code)
 
 
 # What has become of it
