@@ -62,7 +62,7 @@ class Reported:
     @property
     def calls(self) -> list[Call]:
         """This step's successful calls that name the host."""
-        return [call for call in self.run.calls_of(self.step) if call.error is None and self.name in call.hosts]
+        return [call for call in self.run.calls_of(self.step, self.name) if call.error is None]
 
     @property
     def handled(self) -> bool:

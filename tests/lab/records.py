@@ -100,6 +100,8 @@ class Run:
         self.scenario = scenario
         self.out = out
         self.trace = list(_calls(out / "trace.jsonl"))
+        self._reports: dict[int, dict[str, dict[str, Any]]] = {}
+        self._calls: dict[tuple[int, str | None], list[Call]] = {}
         state = _json(out / "state.json")
         self.state: dict[str, Any] = state
         self.truth: dict[str, dict[str, Any]] = state["hosts"]
@@ -120,11 +122,15 @@ class Run:
                 found[name] = host
         return found
 
+    @functools.cached_property
+    def _names_by_id(self) -> dict[str, str]:
+        return {truth["instance_id"]: name for name, truth in self.truth.items() if truth.get("instance_id")}
+
     def scenario_name(self, host: dict[str, Any]) -> str | None:
         """The scenario's host that one of the report is: by its ``instance_id``, else by its name."""
-        by_id = {truth["instance_id"]: name for name, truth in self.truth.items() if truth.get("instance_id")}
-        if host.get("instance_id") in by_id:
-            return by_id[host["instance_id"]]
+        by_id = self._names_by_id.get(host.get("instance_id") or "")
+        if by_id is not None:
+            return by_id
         return host.get("host") if host.get("host") in self.truth else None
 
     @functools.cached_property
@@ -162,8 +168,11 @@ class Run:
 
     def report_of(self, step: StepRun) -> dict[str, dict[str, Any]]:
         """The hosts of the step's own report by the scenario's names; empty where it wrote none."""
-        hosts = step.report["hosts"] if step.report else []
-        return {name: host for host in hosts if (name := self.scenario_name(host)) is not None}
+        if step.number not in self._reports:
+            hosts = step.report["hosts"] if step.report else []
+            named = {name: host for host in hosts if (name := self.scenario_name(host)) is not None}
+            self._reports[step.number] = named
+        return self._reports[step.number]
 
     def vars_of(self, step: StepRun) -> dict[str, Any]:
         """The extra vars of a patch step."""
@@ -178,15 +187,22 @@ class Run:
         named = {str(kb).upper() for kb in (wanted if isinstance(wanted, list) else str(wanted).split(","))}
         return sorted(kb for kb in missing if kb in named)
 
-    def calls_of(self, step: StepRun) -> Iterator[Call]:
-        """Calls of ours in this step, those that failed too: by their access key, else by the time."""
+    def calls_of(self, step: StepRun, name: str | None = None) -> list[Call]:
+        """Calls of ours in this step, those that failed too: by their access key, else by the time. With ``name`` those alone
+        that name this host.
+        """
+        if (step.number, name) not in self._calls:
+            if name is None:
+                self._calls[step.number, None] = list(self._made_in(step))
+            else:
+                self._calls[step.number, name] = [call for call in self.calls_of(step) if name in call.hosts]
+        return self._calls[step.number, name]
+
+    def _made_in(self, step: StepRun) -> Iterator[Call]:
         callers = {each.caller for each in self.step_runs}
-        return (
-            call
-            for call in self.trace
-            if call.counts
-            and (call.caller == step.caller or (call.caller not in callers and self._falls_into(call, step)))
-        )
+        for call in (call for call in self.trace if call.counts):
+            if call.caller == step.caller or (call.caller not in callers and self._falls_into(call, step)):
+                yield call
 
     def _falls_into(self, call: Call, step: StepRun) -> bool:
         """Whether a call without an access key of a step was made by this one: not where it left the host to another run."""
