@@ -174,8 +174,26 @@ class Gate:
     def _check_rights(self, request: Request, hosts: list[Host]) -> None:
         for need in needs_of(request, hosts):
             why = self._why_not(request.role, need)
-            if why:
+            if why and not self._ends_as_invocation(request, need):
                 raise _refusal(request, need, why)
+
+    def _ends_as_invocation(self, request: Request, need: Need) -> bool:
+        """Run Command takes a command to a node whose tags alone forbid it; the node's invocation is then AccessDenied.
+
+        Source: Systems Manager user guide, "Restricting Run Command access based on tags".
+        """
+        if request.action != "ssm:SendCommand" or request.role is None or denying(self._guardrails, need):
+            return False
+        policies = self._policies(request.role)
+        allowing = any(statement.allows and statement.lacks_a_tag(need) for statement in policies)
+        return allowing and not denying(policies, need) and not self.is_denied(need.action)
+
+    def forbidden_by_tags(self, request: Request, hosts: list[Host]) -> list[Host]:
+        """The nodes to which the caller's policies let no command be sent because of their tags."""
+        if request.role is None:
+            return []
+        needs = {host.name: needs_of(request, [host])[-1] for host in hosts}
+        return [host for host in hosts if self._why_not(request.role, needs[host.name])]
 
     def _why_not(self, role: str | None, need: Need) -> str:
         """Why a call may not be made, in AWS's words; empty when it may. A right that is used is noted."""

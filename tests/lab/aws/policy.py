@@ -141,6 +141,12 @@ class Statement:
     def applies(self, need: Need) -> bool:
         return self.concerns(need) and all(condition.holds(need) for condition in self.conditions)
 
+    def lacks_a_tag(self, need: Need) -> bool:
+        """Whether it would apply, but for the tags of the resource."""
+        failing = [condition for condition in self.conditions if not condition.holds(need)]
+        of_tags = [condition for condition in failing if "resourcetag/" in condition.key.lower()]
+        return self.concerns(need) and bool(of_tags) and of_tags == failing
+
 
 def statements_of(document: dict[str, Any] | str) -> list[Statement]:
     """The statements of a policy document; KeyError for a condition operator that the lab does not know."""

@@ -121,8 +121,15 @@ def send_command(request: Request) -> Result:
         raise not_implemented("SendCommand with Targets")
     order = _order(request)
     hosts = _nodes(request, params.get("InstanceIds", []))
-    faults = request.account.faults.of_command(order.document.name, hosts) if request.by_us else {}
+    faults = _faults(request, order, hosts) if request.by_us else {}
     return {"Command": _command(request, request.account.commands.send(order, hosts, faults))}
+
+
+def _faults(request: Request, order: Order, hosts: list[Host]) -> dict[str, str]:
+    """How invocations end without having run, by instance id: as the scenario says, or since the tags forbid it."""
+    forbidden = request.account.gate.forbidden_by_tags(request, hosts)
+    faults = request.account.faults.of_command(order.document.name, [host for host in hosts if host not in forbidden])
+    return {**faults, **{host.id or "": "AccessDenied" for host in forbidden}}
 
 
 def _order(request: Request) -> Order:

@@ -12,7 +12,7 @@ import pytest
 from conftest import MakeLab
 from lab.aws.policy import Need, deciding, statements_of
 from lab.aws.setup import set_up
-from virtual_lab import VirtualLab, error_of
+from virtual_lab import VirtualLab, error_of, script
 
 
 def allowed(need: Need, *statements: dict[str, Any]) -> bool:
@@ -131,11 +131,29 @@ def test_the_controller_may_stop_hosts_with_the_tag_and_no_others(lab: VirtualLa
 def test_the_controller_may_send_its_two_documents_and_no_others(lab: VirtualLab) -> None:
     ssm = lab.client("ssm", access_key="ASIAROLE")
 
-    def send(host: str, document: str) -> None:
-        ssm.send_command(InstanceIds=[lab.id(host)], DocumentName=document, Parameters={"commands": ["exit 0"]})
+    call = {"InstanceIds": [lab.id("ours")], "Parameters": {"commands": ["exit 0"]}}
+    assert error_of(ssm.send_command, DocumentName="AWS-RunShellScript", **call) == "AccessDeniedException"
+    assert ssm.send_command(DocumentName="AWS-RunPowerShellScript", **call)
 
-    assert error_of(lambda: send("theirs", "AWS-RunPowerShellScript")) == "AccessDeniedException"
-    assert error_of(lambda: send("ours", "AWS-RunShellScript")) == "AccessDeniedException"
+
+def test_a_node_whose_tags_forbid_it_is_told_by_its_invocation(lab: VirtualLab) -> None:
+    ssm = lab.client("ssm", access_key="ASIAROLE")
+    ids = [lab.id("theirs"), lab.id("ours")]
+    sent = {"DocumentName": "AWS-RunPowerShellScript", "Parameters": {"commands": script("probe")}}
+    command = ssm.send_command(InstanceIds=ids, **sent)["Command"]["CommandId"]
+    lab.run_for(60)
+    assert (lab.details(command, "theirs"), lab.details(command, "ours")) == ("AccessDenied", "Success")
+
+
+@pytest.mark.parametrize("key", ["deny", "scp"])
+def test_a_denial_for_another_reason_is_an_error(make_lab: MakeLab, key: str) -> None:
+    deny = {"deny": ["ssm:SendCommand"], "scp": [{"Effect": "Deny", "Action": "ssm:SendCommand", "Resource": "*"}]}
+    lab = make_lab({"name": "theirs", "tags": {"PatchGroup": "Linux"}}, account={key: deny[key]})
+    role = set_up(lab.play.account.stacks, lab.play.world.scenario, lab.play.sim.time)
+    lab.play.account.gate.admit_key("ASIAROLE", role)
+    ssm = lab.client("ssm", access_key="ASIAROLE")
+    call = {"InstanceIds": [lab.id("theirs")], "DocumentName": "AWS-RunPowerShellScript"}
+    assert error_of(ssm.send_command, Parameters={"commands": ["exit 0"]}, **call) == "AccessDeniedException"
 
 
 def test_the_controller_may_not_tag(lab: VirtualLab) -> None:
