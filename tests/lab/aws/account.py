@@ -34,6 +34,7 @@ from lab.aws.gate import SERVICE, Gate
 from lab.aws.logs import LogSink
 from lab.aws.replicas import Replicas
 from lab.aws.request import OTHER, Operation, Request, Result
+from lab.aws.schedule_runs import DeadLetter
 from lab.aws.ssm_commands import CommandCentre
 from lab.aws.ssm_patches import PatchManager
 from lab.guests import Guests, ModelGuests
@@ -84,6 +85,8 @@ class Account:
         self.guests: Guests = ModelGuests()
         self.snapshots: dict[str, ebs.Snapshot] = {}
         self.schedules = scheduler.Schedules()
+        self.failed_schedules: list[str] = []  # ARNs of those whose last attempt failed
+        self.dead_letters: list[DeadLetter] = []
         self.networks: dict[str, network.Network] = {}
         self.associations: dict[str, list[dict[str, Any]]] = {}
         self.management_roles: dict[str, str] = {}

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 PLACEHOLDER = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
 PAUSE = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")
 Values = dict[str, Any]
+# An execution waits in Automation's queue for a moment before its first step.
+QUEUE_SECONDS = 3.0
 
 
 def start_automation(account: Account, region: str, wanted: dict[str, Any], caller: str) -> None:
@@ -88,6 +90,7 @@ class Execution:
         self._boto3 = ScriptBoto3(account, region, account.gate.session_of(role))
 
     def run(self) -> Steps[None]:
+        yield QUEUE_SECONDS
         yield from self._steps(self._content["mainSteps"])
         self.ended = True
 

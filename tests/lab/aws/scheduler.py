@@ -8,17 +8,16 @@ Source: EventBridge Scheduler API reference; user guide, "Schedule types" and "U
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from lab.aws.automation import start_automation
 from lab.aws.errors import AwsError, not_implemented, validation
 from lab.aws.request import Operation, Request, Result
-from lab.sim import Timer
+from lab.aws.schedule_runs import run
+from lab.sim import Process, Timer
 
 NAME = re.compile(r"[0-9a-zA-Z\-_.]{1,64}")
 ONCE = re.compile(r"at\((\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})\)")
@@ -31,7 +30,15 @@ class Schedule:
 
     arn: str
     params: dict[str, Any]
-    timer: Timer
+    timer: Timer | None = None
+    run: Process | None = None
+
+    def cancel(self) -> None:
+        """Whatever of it is still to come does not come."""
+        if self.timer:
+            self.timer.cancel()
+        if self.run:
+            self.run.stop()
 
 
 class Schedules:
@@ -53,16 +60,20 @@ class Schedules:
         """A new one, or all of one that there is: an update keeps nothing (API reference, UpdateSchedule)."""
         if self.has(request):
             self.remove(request)
-        due = _seconds(request)
-        timer = request.sim.at(due, partial(_happen, request))
         path = f"schedule/{request.params.get('GroupName', 'default')}/{request.params['Name']}"
-        schedule = Schedule(request.arns.of("scheduler", request.region, path), dict(request.params), timer)
+        schedule = Schedule(request.arns.of("scheduler", request.region, path), dict(request.params))
+        schedule.timer = request.sim.at(_seconds(request), partial(_happen, request, schedule))
         self._schedules[_key(request)] = schedule
         return schedule
 
     def remove(self, request: Request) -> None:
-        self.find(request).timer.cancel()
+        self.find(request).cancel()
         del self._schedules[_key(request)]
+
+    def forget(self, request: Request, schedule: Schedule) -> None:
+        """One that has come to its end, unless another has its name by now."""
+        if self._schedules.get(_key(request)) is schedule:
+            del self._schedules[_key(request)]
 
     def names(self, region: str, group: str) -> list[str]:
         """Of a group's schedules, in order."""
@@ -82,20 +93,8 @@ def _seconds(request: Request) -> float:
     return (due - request.sim.clock.start).total_seconds()
 
 
-def _happen(request: Request) -> None:
-    """The schedule's role calls the target; then a schedule that says so is gone."""
-    target = request.params["Target"]
-    role = target["RoleArn"].rpartition("/")[2]
-    caller = request.account.gate.session_of(role)
-    wanted = json.loads(target["Input"])
-    if request.params.get("ActionAfterCompletion") == "DELETE":
-        request.account.schedules.remove(request)
-    try:
-        start_automation(request.account, request.region, wanted, caller)
-    except AwsError as error:
-        if error.code == "NotImplemented":
-            raise
-        # Nobody is told but the trace, as in AWS without a dead-letter queue.
+def _happen(request: Request, schedule: Schedule) -> None:
+    schedule.run = request.sim.spawn(run(request, schedule))
 
 
 def _check(request: Request) -> None:

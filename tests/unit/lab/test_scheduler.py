@@ -62,7 +62,7 @@ def test_a_host_that_was_left_on_is_stopped_and_the_schedule_is_gone(make_lab: M
     lab.start("a")
     lab.run_for(3599)
     assert lab.state("a") == "running"
-    lab.run_for(200)
+    lab.run_for(260)
     assert lab.state("a") == "stopped"
     assert said(lab) == ["It was left on, and is stopped."]
     assert lab.play.account.schedules.names(REGION, "PatchFleet") == []
@@ -191,6 +191,69 @@ def test_schedules_that_the_account_has_no_room_for(make_lab: MakeLab) -> None:
     assert error_of(scheduler.create_schedule, **schedule(lab, GroupName="none")) == "ResourceNotFoundException"
     role = {**schedule(lab)["Target"], "RoleArn": ROLE.replace("scheduler", "controller")}
     assert error_of(scheduler.create_schedule, **schedule(lab, Target=role)) == "ValidationException"
+
+
+def test_it_happens_within_a_minute_of_its_time(make_lab: MakeLab) -> None:
+    delays = []
+    for number in range(1, 9):
+        lab = a_lab(make_lab, state="stopped")
+        lab.client("scheduler").create_schedule(**schedule(lab, Name=f"{lab.id('a')}-{number}"))
+        lab.run_for(3599)
+        while not lab.play.account.executions:
+            lab.run_for(1)
+        delays.append(lab.now - 3600)
+    assert all(0 <= delay <= 61 for delay in delays)
+    assert max(delays) - min(delays) > 10
+
+
+def test_an_error_of_the_service_is_tried_again_and_the_schedule_stays_until_the_last_attempt(
+    make_lab: MakeLab,
+) -> None:
+    fault = {"operation": "StartAutomationExecution", "error": "InternalServerError", "times": 3, "with_host": False}
+    lab = a_lab(make_lab, state="stopped", api_faults=[fault])
+    lab.client("scheduler", access_key="ASIAROLE").create_schedule(**schedule(lab))
+    lab.start("a")
+    lab.run_for(3600 + 60 + 30)
+    assert lab.play.account.schedules.names(REGION, "PatchFleet") == [lab.id("a")]
+    lab.run_for(1000)
+    assert said(lab) == ["It was left on, and is stopped."]
+    assert lab.play.account.schedules.names(REGION, "PatchFleet") == []
+    assert lab.play.account.failed_schedules == []
+
+
+@pytest.mark.parametrize("queue", [None, "arn:aws:sqs:eu-central-1:123456789012:dead"])
+def test_a_denial_is_final_and_told_to_the_dead_letter_queue_alone(make_lab: MakeLab, queue: str | None) -> None:
+    lab = a_lab(make_lab, state="stopped")
+    wanted = schedule(lab)
+    if queue:
+        wanted["Target"]["DeadLetterConfig"] = {"Arn": queue}
+    lab.client("scheduler", access_key="ASIAROLE").create_schedule(**wanted)
+    lab.play.account.gate.forget("PatchFleet-scheduler-eu-central-1")
+    lab.play.account.stacks.role("PatchFleet-scheduler-eu-central-1").properties["Policies"] = []  # type: ignore[union-attr]
+    lab.start("a")
+    lab.run_for(86_400)
+    assert lab.state("a") == "running"
+    started = [it for it in lab.trace() if it["operation"] == "StartAutomationExecution"]
+    assert [it["error"] for it in started] == ["AccessDeniedException"]
+    assert len(lab.play.account.failed_schedules) == 1
+    assert [(it.queue, it.error) for it in lab.play.account.dead_letters] == (
+        [(queue, "AccessDeniedException")] if queue else []
+    )
+
+
+@pytest.mark.parametrize("lacking", ["document", "automation-definition", "automation-execution"])
+def test_the_runbook_is_started_with_all_rights_that_aws_requires(make_lab: MakeLab, lacking: str) -> None:
+    lab = a_lab(make_lab, state="stopped")
+    role = lab.play.account.stacks.role("PatchFleet-scheduler-eu-central-1")
+    assert role is not None
+    (own,) = role.properties["Policies"]
+    starting = own["PolicyDocument"]["Statement"][0]
+    starting["Resource"] = [arn for arn in starting["Resource"] if f":{lacking}/" not in arn]
+    assert len(starting["Resource"]) == 2
+    lab.client("scheduler", access_key="ASIAROLE").create_schedule(**schedule(lab))
+    lab.run_for(7200)
+    assert said(lab) == []
+    assert len(lab.play.account.failed_schedules) == 1
 
 
 @pytest.mark.parametrize(
