@@ -147,14 +147,14 @@ class Account:
             raise
         self._write(request, None, hosts)
         if fault:
-            fault.strike()
+            fault.strike(request)
         return result
 
     def _met_fault(self, request: Request, hosts: list[Host]) -> ArmedFault | None:
         """The fault that will lose the answer; one that is an error is raised. What AWS itself does loses no answer."""
         fault = None if request.dry_run else self.faults.of_call(request, hosts)
         if fault and not fault.loses_the_answer:
-            fault.strike()
+            fault.strike(request)
         return None if request.caller.startswith(SERVICE) else fault
 
     def _write(self, request: Request, error: str | None, hosts: list[Host]) -> None:

@@ -64,14 +64,23 @@ class ArmedFault:
     def loses_the_answer(self) -> bool:
         return self.spec.answer == "lost"
 
-    def strike(self) -> None:
+    def strike(self, request: Request) -> None:
         """Raises what the client meets: AwsError, or AnswerLost once the operation is done."""
         self.times.use()
         if self.loses_the_answer:
             raise AnswerLost
         spec, code = self.host.spec, self.spec.error or ""
         text = MESSAGES.get(code, f"The call failed: {code}.")
-        raise AwsError(code, text.format(type=spec.type, region=spec.region, az=spec.az))
+        raise AwsError(code, text.format(type=spec.type, region=spec.region, az=spec.az), _more(code, request))
+
+
+def _more(code: str, request: Request) -> dict[str, list[dict[str, str]]]:
+    """What a JSON service adds to an error: DynamoDB gives a reason for each part of a transaction."""
+    if code != "TransactionCanceledException":
+        return {}
+    return {
+        "CancellationReasons": [{"Code": "TransactionConflict"} for _item in request.params.get("TransactItems", ())]
+    }
 
 
 class Faults:

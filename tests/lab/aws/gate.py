@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a call has to pass before its operation: credentials, throttling and rights.
 
-Token buckets are per region. EC2's are those of aws-facts.md and of the EC2 user guide ("Request throttling");
-SSM's rates are unpublished, these are of the size that people report.
+Token buckets are per region and operation. EC2's are those of its developer guide ("Request throttling"); SSM's rates are
+unpublished, these are of the size that people report.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ class Bucket:
         return True
 
 
-# (size, refill per second) by name; which one a call needs is said in `_buckets_of`.
+# (size, refill per second) by kind; which ones a call needs is said in `_buckets_of`.
 RATES = {
     "ec2:Describe": (100, 20),
+    "ec2:Describe everything": (50, 10),
     "ec2:StartInstances": (5, 2),
     "ec2:other": (50, 5),
     "ec2:started instances": (1000, 2),
@@ -53,22 +54,37 @@ RATES = {
     "ssm:SendCommand": (20, 5),
     "ssm:other": (60, 20),
 }
+# Parameters by which a read of EC2 is filtered or paginated.
+NARROWING = (
+    "Filters",
+    "MaxResults",
+    "NextToken",
+    "InstanceIds",
+    "VolumeIds",
+    "SnapshotIds",
+    "RegionNames",
+    "InstanceTypes",
+)
+Draw = tuple[str, str, int]
+"""Kind and name of a bucket, and how much is drawn from it."""
 
 
-def _buckets_of(request: Request) -> list[tuple[str, int]]:
-    """The buckets that a call draws from, and how much of each."""
+def _buckets_of(request: Request) -> list[Draw]:
+    """The buckets that a call draws from. EC2 and SSM count each of their operations by itself."""
+    operation = request.operation
     if request.service == "ssm":
-        return [("ssm:SendCommand" if request.operation == "SendCommand" else "ssm:other", 1)]
+        return [("ssm:SendCommand" if operation == "SendCommand" else "ssm:other", operation, 1)]
     if request.service != "ec2":
         return []
-    if request.operation.startswith("Describe"):
-        return [("ec2:Describe", 1)]
+    if operation.startswith("Describe"):
+        narrowed = any(request.params.get(name) for name in NARROWING)
+        return [("ec2:Describe" if narrowed else "ec2:Describe everything", operation, 1)]
     instances = len(request.params.get("InstanceIds", ()))
-    if request.operation == "StartInstances":
-        return [("ec2:StartInstances", 1), ("ec2:started instances", instances)]
-    if request.operation == "StopInstances":
-        return [("ec2:other", 1), ("ec2:stopped instances", instances)]
-    return [("ec2:other", 1)]
+    if operation == "StartInstances":
+        return [("ec2:StartInstances", operation, 1), ("ec2:started instances", "", instances)]
+    if operation == "StopInstances":
+        return [("ec2:other", operation, 1), ("ec2:stopped instances", "", instances)]
+    return [("ec2:other", operation, 1)]
 
 
 @dataclass(frozen=True)
@@ -91,7 +107,7 @@ class Gate:
         self._roles: dict[str, str | None] = {}
         self._account = account
         self._keys: dict[str, bool] = {}  # access key -> still valid
-        self._buckets: dict[tuple[str, str], Bucket] = {}
+        self._buckets: dict[tuple[str, str, str], Bucket] = {}
         self._guardrails = [
             statement for text in account.scp for statement in statements_of(f'{{"Statement": {text}}}')
         ]
@@ -142,13 +158,13 @@ class Gate:
         luck = self._world.sim.random("throttle", call, self._seen[call]).random()
         if luck < self._account.throttle:
             raise throttled(request.service)
-        if self._account.buckets and not all(self._take(request, *need) for need in _buckets_of(request)):
+        if self._account.buckets and not all(self._take(request, *draw) for draw in _buckets_of(request)):
             raise throttled(request.service)
 
-    def _take(self, request: Request, name: str, tokens: int) -> bool:
-        key = (request.region, name)
+    def _take(self, request: Request, kind: str, name: str, tokens: int) -> bool:
+        key = (request.region, kind, name)
         if key not in self._buckets:
-            size, per_second = RATES[name]
+            size, per_second = RATES[kind]
             self._buckets[key] = Bucket(size, per_second, size)
         return self._buckets[key].take(self._world.sim.now, tokens)
 

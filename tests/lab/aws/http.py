@@ -160,6 +160,7 @@ class Gateway:
     def _forward(self, incoming: Incoming) -> Result:
         if incoming.service == "dynamodb":
             self._tables.make_ready()
+            self._tables.expire(self._account.world.sim.time)
         environ = {**incoming.environ, "wsgi.input": io.BytesIO(incoming.body)}
         chunks, status, headers = run_wsgi_app(self._moto, environ)
         body = b"".join(chunks)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from lab.aws.arns import ACCOUNT_ID
@@ -15,6 +16,11 @@ from lab.scenario import Scenario
 USUAL_TABLE = "PatchFleet-ledger"
 """What the stack of `setup_aws` calls it."""
 LEDGER = re.compile(r"dynamodb://([A-Za-z0-9_.-]+)(?:\?region=([a-z0-9-]+))?")
+TTL_ATTRIBUTE = "expires_at"
+# DynamoDB deletes what has expired within a few days; most of it is gone much sooner.
+EXPIRED_AFTER_SECONDS = 3600.0
+# So often the lab looks for what has expired: at every request it would cost more than the request.
+LOOK_SECONDS = 600.0
 OPERATIONS = {
     "BatchGetItem",
     "DescribeContinuousBackups",
@@ -34,6 +40,7 @@ class MotoTables:
     def __init__(self, scenario: Scenario) -> None:
         self._names = {(USUAL_TABLE, scenario.account.region), *named_tables(scenario)}
         self.used = False
+        self._expired_at: datetime | None = None
 
     def make_ready(self) -> None:
         """Called before each request. moto keeps one state for the whole process, so a new lab empties it."""
@@ -59,9 +66,24 @@ class MotoTables:
                 deletion_protection_enabled=True,
                 warm_throughput=None,
             )
-            backend.update_time_to_live(name, {"Enabled": True, "AttributeName": "expires_at"})
+            backend.update_time_to_live(name, {"Enabled": True, "AttributeName": TTL_ATTRIBUTE})
             backend.update_continuous_backups(name, {"PointInTimeRecoveryEnabled": True})
         self.used = True
+
+    def expire(self, now: datetime) -> None:
+        """Items are gone some time after their time to live (DynamoDB developer guide, "Using time to live")."""
+        if self._expired_at and (now - self._expired_at).total_seconds() < LOOK_SECONDS:
+            return
+        from moto.dynamodb.models import dynamodb_backends  # noqa: PLC0415
+
+        self._expired_at = now
+        limit = now.timestamp() - EXPIRED_AFTER_SECONDS
+        for name, region in self._names:
+            table = dynamodb_backends[ACCOUNT_ID][region].tables[name]
+            for item in list(table.all_items()):
+                attributes = _plain({"M": item.to_json()["Attributes"]})
+                if float(attributes.get(TTL_ATTRIBUTE, "inf")) <= limit:
+                    table.delete_item(item.hash_key, item.range_key)
 
     def records(self) -> list[dict[str, Any]]:
         """All power records, open and closed: instance_id, original_state, closed; oldest first."""

@@ -107,14 +107,24 @@ def test_started_instances_have_a_bucket_of_their_own(make_lab: MakeLab) -> None
     assert codes == [""] * 20 + ["RequestLimitExceeded"] * 2
 
 
-def test_describe_calls_have_a_bucket_of_a_hundred_in_common(make_lab: MakeLab) -> None:
+def test_each_describe_call_has_a_bucket_of_its_own(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a"}, account={"buckets": True})
-    assert not any(_codes(lab, 50, lab.ec2.describe_instances))
+
+    def one() -> object:
+        return lab.ec2.describe_instances(InstanceIds=[lab.id("a")])
+
+    assert _codes(lab, 101, one) == [""] * 100 + ["RequestLimitExceeded"]
     assert not any(_codes(lab, 50, lab.ec2.describe_volumes))
-    assert _codes(lab, 1, lab.ec2.describe_regions) == ["RequestLimitExceeded"]
     lab.run_for(1)
-    assert not any(_codes(lab, 20, lab.ec2.describe_instances))
-    assert _codes(lab, 1, lab.ec2.describe_instances) == ["RequestLimitExceeded"]
+    assert _codes(lab, 21, one) == [""] * 20 + ["RequestLimitExceeded"]
+
+
+def test_describing_everything_at_once_has_a_smaller_bucket(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a"}, account={"buckets": True})
+    assert _codes(lab, 51, lab.ec2.describe_instances) == [""] * 50 + ["RequestLimitExceeded"]
+    lab.run_for(1)
+    assert _codes(lab, 11, lab.ec2.describe_instances) == [""] * 10 + ["RequestLimitExceeded"]
+    assert not any(_codes(lab, 100, lambda: lab.ec2.describe_instances(MaxResults=5)))
 
 
 def test_without_buckets_nobody_counts(make_lab: MakeLab) -> None:
@@ -122,9 +132,11 @@ def test_without_buckets_nobody_counts(make_lab: MakeLab) -> None:
     assert not any(_codes(lab, 120, lab.ec2.describe_instances))
 
 
-def test_ssm_has_buckets_too(make_lab: MakeLab) -> None:
+def test_each_operation_of_ssm_has_a_bucket_too(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a"}, account={"buckets": True})
-    assert "ThrottlingException" in _codes(lab, 80, lab.ssm.list_commands)
+    assert _codes(lab, 61, lab.ssm.list_commands) == [""] * 60 + ["ThrottlingException"]
+    assert not any(_codes(lab, 60, lab.ssm.list_command_invocations))
+    assert _codes(lab, 21, lambda: lab.send("a")) == [""] * 20 + ["ThrottlingException"]
 
 
 # ---- rights
