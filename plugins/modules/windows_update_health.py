@@ -13,8 +13,9 @@ author: Patch Fleet contributors (@patchfleet)
 description:
   - Looks at the services, the Update agent, the update source, pending reboots, people who are logged on and
     installations under way.
-  - With O(state=repaired) services that are disabled or not started are repaired, once; network causes are
-    reported, never repaired.
+  - With O(state=repaired) what has a known repair is repaired, once. Errors of the network and the update source
+    are never repaired in the host; those that often pass count only when searches after 1, 3 and 10 minutes fail as well.
+  - With O(state=restored) services that a repair has enabled get their start types back.
 options:
   instance_id:
     description:
@@ -23,9 +24,9 @@ options:
     required: true
   state:
     description:
-      - Only inspect, or also repair.
+      - Only inspect, repair, or give services their start types back.
     type: str
-    choices: [inspected, repaired]
+    choices: [inspected, repaired, restored]
     default: repaired
   warn_of_sessions:
     description:
@@ -34,8 +35,8 @@ options:
     default: true
   scripts:
     description:
-      - 'The scripts C(inspect_windows_update) and C(repair_services): files (the action plugin reads them) or
-        texts.'
+      - 'The scripts C(inspect_windows_update) and those of the repairs, with O(state=restored) C(restore_services)
+        and C(servicing_state): files (the action plugin reads them) or texts.'
     type: dict
     required: true
 attributes:
@@ -67,6 +68,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+restored:
+  description: Names of the services whose start types were set back.
+  returned: with O(state=restored)
+  type: list
+  elements: str
 repaired:
   description: What was repaired.
   returned: success

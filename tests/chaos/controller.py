@@ -41,6 +41,7 @@ SCRIPTS = (
     "servicing_state",
     "inspect_windows_update",
     "repair_services",
+    "restore_services",
     "reset_update_cache",
     "repair_components",
     "remove_old_update_cache",

@@ -183,3 +183,22 @@ class ServicingState:
             last_progress_at=fields.optional(fields.moment, "last_progress_at"),
             time=fields.optional(fields.moment, "time"),
         )
+
+
+@dataclass(frozen=True)
+class RestoredServices:
+    """restore_services: sentences about services that could not be stopped, or that another program has changed."""
+
+    SCRIPT: ClassVar[str] = "restore_services"
+    troubles: tuple[str, ...]
+
+    @classmethod
+    def read(cls, fields: Fields) -> RestoredServices:
+        troubles = []
+        for row in fields.rows("restored"):
+            name = row.text("name", LONGEST_NAME)
+            if row.has("trouble"):
+                troubles.append(f"the service {name}: {row.text('trouble')}")
+            if row.flag("changed_by_others"):
+                troubles.append(f"the service {name} has another start type by now, and is left so")
+        return cls(tuple(troubles))

@@ -40,6 +40,15 @@ class UpdateSource(TypedDict):
     proxy: str | None
 
 
+class FoundService(TypedDict):
+    """A service that a repair has enabled: its start type and status as found, and the start type that the repair gave it."""
+
+    name: str
+    start_type: str
+    status: str
+    expected_start_type: str | None
+
+
 class WatchdogSchedule(TypedDict):
     """All that a schedule of the switch for dead controllers is made of. Times are seconds since 1970."""
 
@@ -125,6 +134,9 @@ class HostFacts(TypedDict, total=False):
     update_source: Annotated[UpdateSource, "where it gets updates", "_update/health", "_update/repair"]
     repaired: Annotated[list[str], "what was repaired", "_update/repair", "_update/repair, _report/build"]
     old_cache: Annotated[list[str], "folders kept of the old update cache", "_update/repair", "_update/repair"]
+    services_found: Annotated[
+        list[FoundService], "services that a repair has enabled, as found", "_update/services", "_update/services"
+    ]
     servicing: Annotated[
         bool,
         "something but our command services Windows",

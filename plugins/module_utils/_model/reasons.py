@@ -95,6 +95,7 @@ class Reason(TextEnum):
     INSTALLATION_RUNNING = "installation_running", Section.HELD
     LEASE_LOST = "lease_lost", Section.HELD
     UNEXPECTED_ERROR = "unexpected_error", Section.HELD
+    SERVICES_LEFT = "services_left", Section.HELD
 
     FELL_BACK = "fell_back", Section.START
     START_TIMEOUT = "start_timeout", Section.START
@@ -148,6 +149,10 @@ class Reason(TextEnum):
     SERVICING_TIMEOUT = "servicing_timeout", Section.UPDATE
     UPDATE_INSTALLER_FAILED = "update_installer_failed", Section.UPDATE
     UPDATE_NEEDS_ANOTHER = "update_needs_another", Section.UPDATE
+    LOW_MEMORY = "low_memory", Section.UPDATE
+    REPAIR_SOURCE_MISSING = "repair_source_missing", Section.UPDATE
+    WINDOWS_DAMAGED = "windows_damaged", Section.UPDATE
+    UPDATE_NOT_FOR_HOST = "update_not_for_host", Section.UPDATE
     WINDOWS_UPDATE_BROKEN = "windows_update_broken", Section.UPDATE
     INSTALLATION_HUNG = "installation_hung", Section.UPDATE
     INSTALL_TIMEOUT = "install_timeout", Section.UPDATE

@@ -15,11 +15,11 @@ from .._update.channels import open_channel
 
 OPERATION = Operation(
     name="windows_update_health",
-    phase=Phase.REPAIR,
+    phase={"inspected": Phase.REPAIR, "repaired": Phase.REPAIR, "restored": Phase.RESTORE},
     arguments={
         **TRACKING_ARGUMENTS,
         "instance_id": {"type": "str", "required": True},
-        "state": {"type": "str", "choices": ["inspected", "repaired"], "default": "repaired"},
+        "state": {"type": "str", "choices": ["inspected", "repaired", "restored"], "default": "repaired"},
         "warn_of_sessions": {"type": "bool", "default": True},
         **module_options("windows_update_health"),
         "scripts": {"type": "dict", "required": True},

@@ -21,6 +21,7 @@ from .._ledger.earlier import earlier_hosts
 from .._ledger.records import PowerRecord
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .._update.services import restore_services
 from .restore import STOP_TIMEOUT_SECONDS
 from .settle import settle_outcome
 
@@ -110,6 +111,7 @@ def _ask_to_stop(context: OperationContext) -> dict[str, Any]:
         )
     if not context.check_mode:
         _wait_until_quiet(context)
+        restore_services(context)
         context.assert_lease()
         context.report_progress("stopping")
     return {"changed": True, "stop": True}

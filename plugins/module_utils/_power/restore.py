@@ -26,6 +26,7 @@ from .._ledger.records import Host, PowerRecord
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._update.foreign_runs import OthersPatching, Own, find_foreign_patch_runs, wait_for_foreign_runs
+from .._update.services import raise_if_services_left, restore_services_first
 from .launch import is_our_start
 from .owner_tag import remove_owner_tag
 from .settle import settle_outcome
@@ -54,7 +55,7 @@ def restore(context: OperationContext) -> dict[str, Any]:
     if record is None:
         return {"changed": False, "state": None, "note": None}
     try:
-        return _put_back(context, record)
+        return _put_back_with_services(context, record)
     except NeedsAttention as error:
         if error.code in NEVER_STOPPED_NOW:
             delete_schedule(context, record)  # what we do not dare to stop nothing else of ours may
@@ -73,6 +74,12 @@ def restore(context: OperationContext) -> dict[str, Any]:
         ) from error
 
 
+def _put_back_with_services(context: OperationContext, record: PowerRecord) -> dict[str, Any]:
+    result = _put_back(context, record)
+    raise_if_services_left(context)
+    return result
+
+
 def _put_back(context: OperationContext, record: PowerRecord) -> dict[str, Any]:
     instance = LaunchWitness(context, record.launch_time).describe(record.instance_id)
     if instance is None or instance["State"]["Name"] in {"terminated", "shutting-down"}:
@@ -80,6 +87,8 @@ def _put_back(context: OperationContext, record: PowerRecord) -> dict[str, Any]:
             context, record, None, "gone", "The instance does not exist any more; there is nothing to put back."
         )
     if record.original_state == "running":
+        if instance["State"]["Name"] == "running":
+            restore_services_first(context)
         return _close(context, record, instance, instance["State"]["Name"], None)
     return _stop(context, record, instance)
 
@@ -98,7 +107,11 @@ def _stop(context: OperationContext, record: PowerRecord, instance: InstanceType
         _refuse_owned(context, record, instance)
         if context.check_mode:
             return {"changed": True, "state": state, "note": None}
-        if _finish_installations(context, record) or _wait_for_foreign_runs(context, record):
+        if (
+            _finish_installations(context, record)
+            or _wait_for_foreign_runs(context, record)
+            or restore_services_first(context)
+        ):
             return _put_back(context, record)  # that took a while: look again at all that was looked at
         if not _request(context, record, instance):
             return _put_back(context, record)

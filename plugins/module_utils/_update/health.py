@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The step windows_update_health: can Windows Update work in this host, and if not, can it be mended?
+"""The operation windows_update_health: can Windows Update work in this host, and if not, can it be repaired?
 
 Services must be usable, not running: a healthy idle host has wuauserv stopped and starts it on demand. So the Update agent is
 asked a question instead of judging service states.
@@ -10,25 +10,31 @@ asked a question instead of judging service states.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict
 from typing import Any
 
 from .._base.errors import CommandTimeout, Failed, NoAnswer, Unreachable
 from .._host.guest_scripts import run_guest_script
 from .._host.servicing import InstallationOverdue, refuse_hung, servicing
-from .._host.update_answers import Reply, UpdateHealth
+from .._host.update_answers import Reply, Service, UpdateHealth
 from .._model.host_facts import UpdateSource
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
-from .hresults import SERVICE, Cause, advice_on, cause_of
+from .causes import SERVICE, Cause, advice_on
+from .hresults import cause_of, name_of
 from .repair import backup_note, may_repair, remove_backup, repair
+from .services import restore_services
 from .sessions import are_logged_on
 
-INSPECT_SECONDS = 600
+INSPECT_SECONDS = 300
+SEARCH_SECONDS = 3600
+"""A host that was off for a month, or whose WSUS is busy, searches for 10 to 40 minutes."""
+SEARCHES = "searches"
 
 
 def work(context: OperationContext) -> dict[str, Any]:
-    """Look, and with state repaired mend what is known to be mendable, once.
+    """What the option state asks for: inspect Windows Update, repair what has a known repair, or set services back.
 
     Returns:
         changed, repaired (list of repairs), sessions, pending_reboot, update_source.
@@ -36,6 +42,8 @@ def work(context: OperationContext) -> dict[str, Any]:
     Raises:
         PatchFleetError: the cause's code, with the HRESULT, where Windows Update cannot work.
     """
+    if context.params["state"] == "restored":
+        return restore_services(context)
     health = _inspect(context)
     found = health.update_source
     source = UpdateSource(kind=found.kind, url=found.url, proxy=found.proxy)
@@ -44,7 +52,8 @@ def work(context: OperationContext) -> dict[str, Any]:
     repaired: tuple[str, ...] = ()
     if context.params["state"] == "repaired" and not context.check_mode:
         health = _wait_for_others(context, health)
-        health, repaired = _mend(context, health)
+        health = _search_again(context, health)
+        health, repaired = _repair(context, health)
         _refuse_broken(context, health)
     return {
         "changed": bool(repaired),
@@ -56,7 +65,31 @@ def work(context: OperationContext) -> dict[str, Any]:
 
 
 def _inspect(context: OperationContext) -> UpdateHealth:
-    return run_guest_script(context, UpdateHealth, INSPECT_SECONDS)
+    """With a search for updates. One that does not end says nothing about Windows Update: the installation decides then."""
+    context.cache[SEARCHES] = context.cache.get(SEARCHES, 0) + 1
+    try:
+        return run_guest_script(context, UpdateHealth, SEARCH_SECONDS)
+    except CommandTimeout:
+        context.report_progress(f"its search for updates had not ended after {SEARCH_SECONDS} s: going on without it")
+        return _inspect_without_search(context)
+
+
+def _inspect_without_search(context: OperationContext) -> UpdateHealth:
+    """A search wakes the servicing stack, which is being watched."""
+    return run_guest_script(context, UpdateHealth, INSPECT_SECONDS, search=False)
+
+
+def _search_again(context: OperationContext, health: UpdateHealth) -> UpdateHealth:
+    """An error that often passes is met again before it counts: an overloaded WSUS, a route, a busy agent."""
+    for attempt in itertools.count():
+        cause = _trouble(health)
+        if cause is None or attempt >= len(cause.pauses):
+            return health
+        pause = cause.pauses[attempt]
+        context.report_progress(f"{cause.sentence[0].lower()}{cause.sentence[1:]}: searching again in {pause:.0f} s")
+        context.pause(pause)
+        health = _inspect(context)
+    raise AssertionError  # count() does not end
 
 
 def _warn_about_sessions(context: OperationContext, count: int) -> None:
@@ -85,7 +118,7 @@ def _wait_for_others(context: OperationContext, health: UpdateHealth) -> UpdateH
         ended = context.wait(poll, deadline, first_pause_seconds=60.0, longest=120.0)
         if ended is None:
             raise InstallationOverdue(
-                "An installation by somebody else was still going on when the time was over.",
+                "An installation that another program started was still running when the time was over.",
                 Reason.INSTALLATION_RUNNING,
             )
     return ended
@@ -94,19 +127,22 @@ def _wait_for_others(context: OperationContext, health: UpdateHealth) -> UpdateH
 def _inspect_while_it_reboots(context: OperationContext) -> UpdateHealth | None:
     """None where no answer came: an installation ends with reboots, which take a script with them."""
     try:
-        return _inspect(context)
+        return _inspect_without_search(context)
     except (NoAnswer, CommandTimeout, Unreachable):
         context.report_progress("no answer: it may be rebooting")
         return None
 
 
-def _mend(context: OperationContext, health: UpdateHealth) -> tuple[UpdateHealth, tuple[str, ...]]:
+def _repair(context: OperationContext, health: UpdateHealth) -> tuple[UpdateHealth, tuple[str, ...]]:
     """The health after the repair that fits what is wrong, if there is one, and what was repaired."""
     cause = _trouble(health)
     if cause is None or not may_repair(context, cause):
         return health, ()
-    repaired = repair(context, cause, _services_to_mend(health))
-    health = _inspect(context)
+    if health.installing is None and cause.repair != "repair_services":
+        context.report_progress("Windows does not say whether it installs something, so nothing is repaired")
+        return health, ()
+    repaired = repair(context, cause, _services_to_repair(health, cause))
+    health = _search_again(context, _inspect(context))
     if _trouble(health) is None:
         remove_backup(context)
     return health, repaired
@@ -117,25 +153,29 @@ def _trouble(health: UpdateHealth) -> Cause | None:
     if any(service.start_type == "disabled" for service in health.services):
         return SERVICE
     failed = _failed_reply(health)
-    return cause_of(failed.hresult) if failed else None
+    return cause_of(failed.hresult, at_search=health.agent.ok) if failed else None
 
 
 def _failed_reply(health: UpdateHealth) -> Reply | None:
     return next((reply for reply in (health.agent, health.search) if not reply.ok), None)
 
 
-def _services_to_mend(health: UpdateHealth) -> list[str]:
-    names = [service.name for service in health.services if service.start_type == "disabled"]
-    if "wuauserv" not in names and not (names and health.agent.ok):
-        names.append("wuauserv")
-    return names
+def _services_to_repair(health: UpdateHealth, cause: Cause) -> list[Service]:
+    """Those that are disabled; where the agent or the search fails all the same, those that the cause names, too."""
+    disabled = [service for service in health.services if service.start_type == "disabled"]
+    if disabled and health.agent.ok:
+        return disabled
+    known = {service.name: service for service in health.services}
+    others = [known.get(name, Service(name, "unknown", "unknown")) for name in cause.services]
+    return [*disabled, *(service for service in others if service not in disabled)]
 
 
 def _refuse_broken(context: OperationContext, health: UpdateHealth) -> None:
     failed = _failed_reply(health)
     if failed is None:
         return
-    cause = cause_of(failed.hresult)
-    what = f"{(failed.message or 'no message').rstrip('. ')} ({failed.hresult or 'no code'})"
+    cause = cause_of(failed.hresult, at_search=health.agent.ok)
+    searches = f", after {context.cache[SEARCHES]} searches" if cause.pauses else ""
+    what = f"{(failed.message or name_of(failed.hresult) or 'no message').rstrip('. ')} ({failed.hresult or 'no code'}{searches})"
     advice = advice_on(cause, asdict(health.update_source))
     raise Failed(f"{cause.sentence}: {what}. {advice}".rstrip() + backup_note(context), cause.code)

@@ -2,143 +2,48 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a Windows Update error says of its cause, which repair fits it, and what proves that it did.
+"""Which cause an HRESULT has, with its name at Microsoft and the document that says so.
 
-A repair is chosen by its cause alone. What lies outside the host (network, proxy, WSUS) is never "repaired" in it, and what
-nobody knows is not met by resetting everything. docs/windows-update-causes.md shows the table to people.
+docs/windows-update-causes.md shows the table to people.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
-from typing import Any
 
-from .._model.reasons import Reason
-
-
-@dataclass(frozen=True)
-class Cause:
-    """Why updates fail.
-
-    Attributes:
-        code: our reason code.
-        sentence: for a person, without its full stop.
-        repair: the script that mends it in the host, or None where nothing in the host is to be mended.
-        proof: what shows that the repair has helped: ``agent`` or ``search`` of the next inspection, or ``scan`` after the
-            next installing pass.
-        advice: what a person looks at where nothing is repaired, or the repair has not helped.
-        outside: whether it lies between the host and its update source; then both are told.
-    """
-
-    code: Reason
-    sentence: str
-    repair: str | None = None
-    proof: str | None = None
-    advice: str = ""
-    outside: bool = False
-
-
-SERVICE = Cause(
-    Reason.UPDATE_SERVICE,
-    "A service that Windows Update needs is stopped or disabled",
-    repair="repair_services",
-    proof="agent",
-    advice="Look at what switches it off: a policy, or software that hardens the host.",
+from .causes import (
+    ACCESS,
+    BUSY,
+    CACHE,
+    CANCELLED,
+    COMPONENTS,
+    DAMAGED_DOWNLOAD,
+    DAMAGED_WINDOWS,
+    DOWNLOAD,
+    IN_USE,
+    INSTALLER,
+    LOW_MEMORY,
+    METADATA,
+    NEEDS_ANOTHER,
+    NETWORK,
+    NO_ROOM,
+    OLD_AGENT,
+    POLICY,
+    PROXY,
+    REPAIR_SOURCE,
+    SERVER,
+    SERVICE,
+    SIGN_IN,
+    TOO_SLOW,
+    TRANSACTION,
+    TRUST,
+    UNKNOWN,
+    UNSPECIFIC,
+    WRONG_UPDATE,
+    Cause,
 )
-CACHE = Cause(
-    Reason.UPDATE_CACHE_CORRUPT, "Windows Update's cache is damaged", repair="reset_update_cache", proof="search"
-)
-METADATA = Cause(
-    Reason.UPDATE_METADATA_INVALID,
-    "What Windows Update has stored of an update is invalid",
-    repair="reset_update_cache",
-    proof="scan",
-)
-COMPONENTS = Cause(
-    Reason.COMPONENT_STORE_CORRUPT,
-    "Windows' component store is damaged",
-    repair="repair_components",
-    proof="scan",
-    advice="Look at C:\\Windows\\Logs\\CBS\\CBS.log for what could not be repaired.",
-)
-NETWORK = Cause(
-    Reason.UPDATE_SOURCE_UNREACHABLE,
-    "The host does not reach its update source",
-    advice="Look at name resolution, routes, firewalls and the proxy (netsh winhttp show proxy).",
-    outside=True,
-)
-PROXY = Cause(
-    Reason.UPDATE_PROXY,
-    "The proxy between the host and its update source refuses it",
-    advice="Look at the proxy that the system account uses (netsh winhttp show proxy) and at what it asks of clients.",
-    outside=True,
-)
-DOWNLOAD = Cause(
-    Reason.UPDATE_DOWNLOAD_FAILED,
-    "An update could not be downloaded whole",
-    advice="Look at firewalls and proxies that filter downloads or forbid requests for parts of a file (HTTP RANGE).",
-    outside=True,
-)
-SERVER = Cause(
-    Reason.UPDATE_SOURCE_FAILED,
-    "The update source answers with an error",
-    advice="Look at the WSUS server or at what stands before it: its application pool, its certificate, its load.",
-    outside=True,
-)
-POLICY = Cause(
-    Reason.UPDATE_SOURCE_FORBIDDEN,
-    "A policy keeps the host from this update source",
-    advice="Look at the policies below HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\WindowsUpdate.",
-    outside=True,
-)
-TRUST = Cause(
-    Reason.UPDATE_SOURCE_NOT_TRUSTED,
-    "The host does not trust its update source",
-    advice="Look at its clock, its root certificates, TLS 1.2 and proxies that open TLS.",
-    outside=True,
-)
-BUSY = Cause(
-    Reason.WINDOWS_UPDATE_BUSY, "Windows Update is busy or waits for a reboot", advice="Run again after a reboot."
-)
-CANCELLED = Cause(
-    Reason.WINDOWS_UPDATE_CANCELLED,
-    "Somebody else has cancelled it, or stopped Windows Update",
-    advice="Look at other software, scheduled tasks and people that manage updates of this host, then run again.",
-)
-OLD_AGENT = Cause(
-    Reason.UPDATE_AGENT_OUTDATED,
-    "The Update agent does not understand how an update is described",
-    advice="Install the newest servicing stack and cumulative update by hand.",
-)
-TOO_SLOW = Cause(
-    Reason.SERVICING_TIMEOUT,
-    "Windows took longer for an installation than it allows itself",
-    advice="Give the host more processors and memory for it.",
-)
-NO_ROOM = Cause(Reason.NO_ROOM, "The disk is full", advice="Raise patch_free_gib.")
-IN_USE = Cause(
-    Reason.FILES_IN_USE,
-    "Other software holds files that Windows has to replace",
-    advice="Look at virus scanners and at services that could be stopped by patch_pre_tasks.",
-)
-ACCESS = Cause(
-    Reason.UPDATE_ACCESS_DENIED,
-    "Windows refuses access to what Windows Update needs",
-    advice="The user must be an administrator, and over WinRM a second hop, such as to a proxy, is refused unless it is "
-    "delegated; where an update failed with it, C:\\Windows\\Logs\\CBS\\CBS.log names the file or the registry key.",
-)
-INSTALLER = Cause(
-    Reason.UPDATE_INSTALLER_FAILED,
-    "An installer inside of the update failed",
-    advice="Look at C:\\Windows\\Logs\\CBS\\CBS.log for which one.",
-)
-NEEDS_ANOTHER = Cause(
-    Reason.UPDATE_NEEDS_ANOTHER,
-    "The update needs another one before it, such as a servicing stack update",
-    advice="Approve that one in the patch baseline.",
-)
-UNKNOWN = Cause(Reason.WINDOWS_UPDATE_BROKEN, "Windows Update fails in a way that nothing known mends")
+from .hresult_names import NAMES
 
 LEARN = "https://learn.microsoft.com"
 REFERENCE = f"{LEARN}/windows/deployment/update/windows-update-error-reference"
@@ -149,6 +54,12 @@ ISSUES = f"{CLIENT}/windows-update-issues-troubleshooting"
 CORRUPTION = f"{SERVICING}/fix-windows-update-errors"
 OPTIONAL = f"{LEARN}/troubleshoot/windows-server/system-management-components/cant-install-openssh-features"
 WININET = f"{LEARN}/windows/win32/wininet/wininet-errors"
+CERTIFICATES = f"{LEARN}/windows/win32/seccrypto/certificate-and-trust-return-values"
+MSI_ERRORS = f"{LEARN}/windows/win32/msi/error-codes"
+SYSTEM_ERRORS = f"{LEARN}/windows/win32/debug/system-error-codes--1300-1699-"
+REGISTRY_ERRORS = f"{LEARN}/windows/win32/debug/system-error-codes--1000-1299-"
+SXS_ERRORS = f"{LEARN}/windows/win32/debug/system-error-codes--12000-15999-"
+GENERIC = f"{LEARN}/windows/win32/seccrypto/common-hresult-values"
 
 
 @dataclass(frozen=True)
@@ -163,7 +74,7 @@ class Row:
 
 ROWS = (
     Row("0x80070422", "ERROR_SERVICE_DISABLED", SERVICE, COMMON),
-    Row("0x80070426", "ERROR_SERVICE_NOT_ACTIVE", SERVICE, ISSUES),
+    Row("0x80070426", "ERROR_SERVICE_NOT_ACTIVE", SIGN_IN, ISSUES),
     Row("0x80248002", "WU_E_DS_INVALID", CACHE, REFERENCE),
     Row("0x80248003", "WU_E_DS_TABLEMISSING", CACHE, REFERENCE),
     Row("0x80248004", "WU_E_DS_TABLEINCORRECT", CACHE, REFERENCE),
@@ -183,7 +94,7 @@ ROWS = (
     Row("0x8007371B", "ERROR_SXS_TRANSACTION_CLOSURE_INCOMPLETE", COMPONENTS, COMMON),
     Row("0x800705B9", "ERROR_XML_PARSE_ERROR", COMPONENTS, CORRUPTION),
     Row("0x80070002", "ERROR_FILE_NOT_FOUND", COMPONENTS, CORRUPTION),
-    Row("0x8007000D", "ERROR_INVALID_DATA", COMPONENTS, CORRUPTION),
+    Row("0x8007000D", "ERROR_INVALID_DATA", DAMAGED_DOWNLOAD, COMMON),
     Row("0x80070490", "ERROR_NOT_FOUND", COMPONENTS, CORRUPTION),
     Row("0x80070570", "ERROR_FILE_CORRUPT", COMPONENTS, COMMON),
     Row("0x800F081F", "CBS_E_SOURCE_MISSING", COMPONENTS, COMMON),
@@ -194,6 +105,7 @@ ROWS = (
     Row("0x800F0986", "PSFX_E_APPLY_FORWARD_DELTA_FAILED", COMPONENTS, CORRUPTION),
     Row("0x8024001F", "WU_E_NO_CONNECTION", NETWORK, REFERENCE),
     Row("0x80240438", "WU_E_PT_ENDPOINT_UNREACHABLE", NETWORK, OPTIONAL),
+    Row("0x80240439", "WU_E_PT_INVALID_FORMAT", SERVER, f"{CLIENT}/troubleshoot-windows-update-error-0x80240439"),
     Row("0x8024402C", "WU_E_PT_WINHTTP_NAME_NOT_RESOLVED", NETWORK, REFERENCE),
     Row("0x80246005", "WU_E_DM_NONETWORK", NETWORK, REFERENCE),
     Row("0x80072EE2", "WININET_E_TIMEOUT", NETWORK, COMMON),
@@ -225,13 +137,13 @@ ROWS = (
     Row("0x80244011", "WU_E_PT_SUS_SERVER_NOT_SET", POLICY, REFERENCE),
     Row("0x8024500C", "WU_E_REDIRECTOR_CONNECT_POLICY", POLICY, OPTIONAL),
     Row("0x80072F8F", "WININET_E_DECODING_FAILED", TRUST, f"{SERVICING}/troubleshoot-windows-update-error-0x80072f8f"),
-    Row("0x800B0101", "CERT_E_EXPIRED", TRUST, CORRUPTION),
+    Row("0x800B0101", "CERT_E_EXPIRED", TRUST, CERTIFICATES),
     Row("0x80240009", "WU_E_OPERATIONINPROGRESS", BUSY, REFERENCE),
     Row("0x80240016", "WU_E_INSTALL_NOT_ALLOWED", BUSY, REFERENCE),
     Row("0x80242014", "WU_E_UH_POSTREBOOTSTILLPENDING", BUSY, COMMON),
     Row("0x80248001", "WU_E_DS_INUSE", BUSY, REFERENCE),
     Row("0x8024800F", "WU_E_DS_STOREFILELOCKED", BUSY, REFERENCE),
-    Row("0x80070BC9", "ERROR_FAIL_REBOOT_REQUIRED", BUSY, COMMON),
+    Row("0x80070BC9", "ERROR_FAIL_REBOOT_REQUIRED", TRANSACTION, COMMON),
     Row("0x8024000B", "WU_E_CALL_CANCELLED", CANCELLED, COMMON),
     Row("0x8024001E", "WU_E_SERVICE_STOP", CANCELLED, f"{CLIENT}/troubleshoot-windows-update-error-0x8024001e"),
     Row("0x8024A10A", "USO_E_SERVICE_SHUTTING_DOWN", CANCELLED, COMMON),
@@ -249,23 +161,113 @@ ROWS = (
         NEEDS_ANOTHER,
         f"{SERVICING}/troubleshoot-windows-update-error-0x800f0823",
     ),
+    Row("0x80070003", "ERROR_PATH_NOT_FOUND", INSTALLER, f"{SERVICING}/error-0x80070003-windows-update-fails"),
+    Row("0x80070643", "ERROR_INSTALL_FAILURE", INSTALLER, MSI_ERRORS),
+    Row("0x800F0985", "PSFX_E_APPLY_REVERSE_DELTA_FAILED", COMPONENTS, CORRUPTION),
+    Row("0x800F0988", "PSFX_E_INVALID_DELTA_COMBINATION", COMPONENTS, CORRUPTION),
+    Row("0x800F0991", "PSFX_E_MISSING_PAYLOAD_FILE", COMPONENTS, f"{SERVICING}/error-0x800719e4-windows-update-fails"),
+    Row("0x8007371C", "ERROR_SMI_PRIMITIVE_INSTALLER_FAILED", COMPONENTS, SXS_ERRORS),
+    Row("0x800736B3", "ERROR_SXS_ASSEMBLY_NOT_FOUND", COMPONENTS, SXS_ERRORS),
+    Row("0x80073715", "ERROR_SXS_MANIFEST_IDENTITY_SAME_BUT_CONTENTS_DIFFERENT", COMPONENTS, SXS_ERRORS),
+    Row("0x80070057", "ERROR_INVALID_PARAMETER", COMPONENTS, CORRUPTION),
+    Row("0x80070246", "ERROR_ILLEGAL_CHARACTER", COMPONENTS, CORRUPTION),
+    Row("0x800B0100", "TRUST_E_NOSIGNATURE", COMPONENTS, CORRUPTION),
+    Row("0x80092003", "CRYPT_E_FILE_ERROR", COMPONENTS, CORRUPTION),
+    Row("0x80070BC2", "ERROR_SUCCESS_REBOOT_REQUIRED", BUSY, MSI_ERRORS),
+    Row("0x00240005", "WU_S_REBOOT_REQUIRED", BUSY, REFERENCE),
+    Row("0x8024001B", "WU_E_SELFUPDATE_IN_PROGRESS", BUSY, REFERENCE),
+    Row("0x8024D00C", "WU_E_SETUP_REBOOT_TO_FIX", BUSY, REFERENCE),
+    Row("0x8024D00D", "WU_E_SETUP_ALREADYRUNNING", BUSY, REFERENCE),
+    Row("0x8024D00E", "WU_E_SETUP_REBOOTREQUIRED", BUSY, REFERENCE),
+    Row("0x80242015", "WU_E_UH_POSTREBOOTRESULTUNKNOWN", BUSY, REFERENCE),
+    Row("0x80242016", "WU_E_UH_POSTREBOOTUNEXPECTEDSTATE", BUSY, REFERENCE),
+    Row("0x80240019", "WU_E_EXCLUSIVE_INSTALL_CONFLICT", BUSY, REFERENCE),
+    Row("0x80240041", "WU_E_SYSPREP_IN_PROGRESS", BUSY, REFERENCE),
+    Row("0x80248000", "WU_E_DS_SHUTDOWN", BUSY, REFERENCE),
+    Row("0x8024800C", "WU_E_DS_LOCKTIMEOUTEXPIRED", BUSY, REFERENCE),
+    Row("0x8007045B", "ERROR_SHUTDOWN_IN_PROGRESS", BUSY, f"{SERVICING}/troubleshoot-error-shutdown-in-process"),
+    Row("0x80242008", "WU_E_UH_OPERATIONCANCELLED", CANCELLED, REFERENCE),
+    Row("0x80242017", "WU_E_UH_NEW_SERVICING_STACK_REQUIRED", NEEDS_ANOTHER, REFERENCE),
+    Row("0x8024002C", "WU_E_BIN_SOURCE_ABSENT", NEEDS_ANOTHER, REFERENCE),
+    Row("0x8024002D", "WU_E_SOURCE_ABSENT", NEEDS_ANOTHER, REFERENCE),
+    Row("0x80246002", "WU_E_DM_INCORRECTFILEHASH", DAMAGED_DOWNLOAD, REFERENCE),
+    Row("0x8024200D", "WU_E_UH_NEEDANOTHERDOWNLOAD", DAMAGED_DOWNLOAD, REFERENCE),
+    Row("0x80240038", "WU_E_WINHTTP_INVALID_FILE", DOWNLOAD, REFERENCE),
+    Row("0x80248014", "WU_E_DS_UNKNOWNSERVICE", POLICY, REFERENCE),
+    Row("0x80240042", "WU_E_UNKNOWN_SERVICE", POLICY, REFERENCE),
+    Row("0x8024801C", "WU_E_DS_RESETREQUIRED", CACHE, REFERENCE),
+    Row("0x80248FFF", "WU_E_DS_UNEXPECTED", CACHE, REFERENCE),
+    Row("0x8024000D", "WU_E_XML_MISSINGDATA", OLD_AGENT, REFERENCE),
+    Row("0x80240017", "WU_E_NOT_APPLICABLE", WRONG_UPDATE, REFERENCE),
+    Row("0x80240020", "WU_E_NO_INTERACTIVE_USER", WRONG_UPDATE, COMMON),
+    Row("0x8024200A", "WU_E_UH_CANREQUIREINPUT", WRONG_UPDATE, REFERENCE),
+    Row("0x80240023", "WU_E_EULAS_DECLINED", WRONG_UPDATE, REFERENCE),
+    Row("0x80246017", "WU_E_DM_UNAUTHORIZED_LOCAL_USER", ACCESS, COMMON),
+    Row("0x80240021", "WU_E_TIME_OUT", TOO_SLOW, REFERENCE),
+    Row("0x80242007", "WU_E_UH_INSTALLERHUNG", TOO_SLOW, REFERENCE),
+    Row("0x800705B4", "ERROR_TIMEOUT", TOO_SLOW, SYSTEM_ERRORS),
+    Row("0x800706BE", "RPC_S_CALL_FAILED", INSTALLER, COMMON),
+    Row("0x8007000E", "E_OUTOFMEMORY", LOW_MEMORY, f"{CLIENT}/error-0x8007000e-0x800705aa-insufficient-virtual-memory"),
+    Row("0x800705AA", "ERROR_NO_SYSTEM_RESOURCES", LOW_MEMORY, f"{SERVICING}/error-0x800705aa-windows-update-fails"),
+    Row("0x80070008", "ERROR_NOT_ENOUGH_MEMORY", LOW_MEMORY, f"{CLIENT}/troubleshoot-windows-update-error-0x80070008"),
+    Row("0x80244002", "WU_E_PT_SOAPCLIENT_OUTOFMEMORY", LOW_MEMORY, REFERENCE),
+    Row("0x80071A91", "ERROR_RM_NOT_ACTIVE", DAMAGED_WINDOWS, f"{CLIENT}/troubleshoot-windows-update-error-0x80071a91"),
+    Row("0x800719E4", "ERROR_LOG_FULL", DAMAGED_WINDOWS, f"{SERVICING}/error-0x800719e4-windows-update-fails"),
+    Row("0x800703F1", "ERROR_BADDB", DAMAGED_WINDOWS, REGISTRY_ERRORS),
+    Row("0x800B0109", "CERT_E_UNTRUSTEDROOT", TRUST, CERTIFICATES),
+    Row("0x80092004", "CRYPT_E_NOT_FOUND", TRUST, CERTIFICATES),
+    Row("0x80096004", "TRUST_E_CERT_SIGNATURE", TRUST, CERTIFICATES),
+    Row("0x80072F0C", "ERROR_INTERNET_CLIENT_AUTH_CERT_NEEDED", TRUST, WININET),
+    Row("0x800F0906", "CBS_E_DOWNLOAD_FAILURE", REPAIR_SOURCE, f"{SERVICING}/dism-fails-with-error-0x800f0906"),
+    Row("0x800F0907", "CBS_E_GROUPPOLICY_DISALLOWED", REPAIR_SOURCE, f"{SERVICING}/dism-fails-with-error-0x800f0906"),
+    Row("0x800F0954", "CBS_E_INVALID_WINDOWS_UPDATE_COUNT_WSUS", REPAIR_SOURCE, OPTIONAL),
+    Row("0x800F0915", "CBS: repair content not found", REPAIR_SOURCE, f"{SERVICING}/dism-fails-with-error-0x800f0906"),
+    Row("0x8000FFFF", "E_UNEXPECTED", UNSPECIFIC, f"{SERVICING}/troubleshoot-windows-update-error-0x8000ffff"),
+    Row("0x80004005", "E_FAIL", UNSPECIFIC, GENERIC),
 )
 CAUSES = {row.hresult: row.cause for row in ROWS}
+FAMILIES = {
+    "80240": UNSPECIFIC,
+    "80241": INSTALLER,
+    "80242": INSTALLER,
+    "80243": UNSPECIFIC,
+    "80244": SERVER,
+    "80245": SERVER,
+    "80246": DOWNLOAD,
+    "80247": UNSPECIFIC,
+    "80248": UNSPECIFIC,
+    "80249": UNSPECIFIC,
+    "8024A": UNSPECIFIC,
+    "8024C": INSTALLER,
+    "8024D": OLD_AGENT,
+    "8024E": OLD_AGENT,
+    "8024F": UNSPECIFIC,
+}
+"""The component of Windows Update to which a code belongs, by its first digits, for codes without a row of their own."""
+CODE = re.compile(r"0x[0-9A-F]{8}")
+AT_SEARCH = {"0x80070002": CACHE}
+"""A file that a search misses is one of its own cache; one that an installation misses is one of Windows."""
 
 
-def cause_of(hresult: str | None) -> Cause:
-    """The cause that a code names, UNKNOWN for others."""
+def cause_of(hresult: str | None, *, at_search: bool = False) -> Cause:
+    """The cause of a code, UNKNOWN for what is no code of Windows Update.
+
+    Args:
+        hresult: such as 0x80070005, in any spelling.
+        at_search: whether a search failed with it, and not an installation.
+    """
+    code = _spelled(hresult)
+    if at_search and code in AT_SEARCH:
+        return AT_SEARCH[code]
+    return CAUSES.get(code) or (FAMILIES.get(code[2:7], UNKNOWN) if CODE.fullmatch(code) else UNKNOWN)
+
+
+def name_of(hresult: str | None) -> str | None:
+    """Microsoft's name of a code; None where it is not known."""
+    code = _spelled(hresult)
+    return next((row.name for row in ROWS if row.hresult == code), NAMES.get(code))
+
+
+def _spelled(hresult: str | None) -> str:
     text = str(hresult or "")
-    return CAUSES.get("0x" + text[2:].upper(), UNKNOWN)
-
-
-def advice_on(cause: Cause, source: Mapping[str, Any] | None) -> str:
-    """What a person has to know and to look at: the update source and the proxy where the cause lies outside the host."""
-    message = []
-    if cause.outside and source:
-        message.append(f"Its source is {source.get('url') or source.get('kind')}.")
-        if "proxy" in source:
-            message.append(
-                f"WinHTTP uses the proxy {source['proxy']}." if source["proxy"] else "WinHTTP uses no proxy."
-            )
-    return " ".join(filter(None, (*message, cause.advice)))
+    return "0x" + text[2:].upper()

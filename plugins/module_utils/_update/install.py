@@ -21,6 +21,7 @@ from .._operation.channel import Scan
 from .._operation.context import OperationContext
 from . import reboots
 from .hresults import cause_of
+from .patch_baseline import SearchFailed
 from .repair import advice_for, backup_note, may_repair, remove_backup, repair
 
 HISTORY_SECONDS = 300
@@ -106,7 +107,20 @@ def propose(context: OperationContext, outcome: Outcome) -> None:
 def _verify(context: OperationContext) -> Scan:
     context.enter(Phase.VERIFY)
     context.report_progress("scanning again: only that counts")
-    return context.channel.search()
+    return _search(context)
+
+
+def _search(context: OperationContext, failed_before: int = 0) -> Scan:
+    """A fresh search; one that fails with an error that often passes is repeated after a while."""
+    try:
+        return context.channel.search()
+    except SearchFailed as error:
+        if failed_before >= len(error.cause.pauses):
+            raise
+        pause = error.cause.pauses[failed_before]
+        context.report_progress(f"{error.reason} Searching again in {pause:.0f} s")
+    context.pause(pause)
+    return _search(context, failed_before + 1)
 
 
 def _history(context: OperationContext, started_at: float, found: Scan) -> tuple[list[str], list[FailedUpdate]]:
@@ -146,7 +160,7 @@ def scan_compliance(context: OperationContext) -> dict[str, Any]:
     if context.check_mode:
         return {"changed": False}
     context.report_progress("scanning")
-    found = context.channel.search()
+    found = _search(context)
     outcome = Outcome.COMPLIANT if found.compliant else Outcome.NONCOMPLIANT
     propose(context, outcome)
     context.report_progress(str(outcome))

@@ -16,14 +16,15 @@ import re
 from .._aws.errors import AwsError
 from .._aws.ssm import describe_document, describe_node
 from .._base.clock import iso
-from .._base.errors import CommandTimeout, Failed, PatchFleetError
+from .._base.errors import CommandTimeout, Failed
 from .._host.run_command import Command, CommandNotRun, Invocation, repeat_if_not_run, send, wait_for_end
 from .._host.servicing import LATE_DELIVERY_SECONDS, diagnose_overrun, wait_until_quiet
 from .._model.reasons import Reason
 from .._operation.channel import Scan
 from .._operation.context import OperationContext
+from .causes import UNKNOWN, Cause
 from .foreign_runs import COMMENT, Own, all_patch_runs, wait_for_foreign_runs
-from .hresults import UNKNOWN, cause_of
+from .hresults import cause_of
 from .patch_verdict import read_verdict, remember_state, wait_for_state
 from .repair import advice_for
 
@@ -211,12 +212,24 @@ def _scan_once(context: OperationContext, instance_id: str, snapshot_id: str) ->
     )
 
 
-def search_failed(context: OperationContext, said: str) -> PatchFleetError:
+class SearchFailed(Failed):
+    """Windows could not search for updates.
+
+    Attributes:
+        cause: by the HRESULT that Windows named.
+    """
+
+    def __init__(self, reason: str, cause: Cause) -> None:
+        super().__init__(reason, Reason.SCAN_FAILED)
+        self.cause = cause
+
+
+def search_failed(context: OperationContext, said: str) -> SearchFailed:
     """The error for a search that Windows ended with these words; the cause is told where they have an HRESULT that names one."""
     hresult = re.search(r"0x[0-9A-Fa-f]{8}", said)
     cause = cause_of(hresult.group() if hresult else None)
     why = "" if cause is UNKNOWN else f" {cause.sentence}. {advice_for(context, cause)}".rstrip()
-    return Failed(f"Windows could not search for updates: {said.rstrip('.')}.{why}", Reason.SCAN_FAILED)
+    return SearchFailed(f"Windows could not search for updates: {said.rstrip('.')}.{why}", cause)
 
 
 def _last_line(invocation: Invocation) -> str:

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._base.errors import Failed
+from .._host.fields import ScriptEnded
 from .._host.guest_scripts import run_guest_script
 from .._host.servicing import servicing
-from .._host.update_answers import RebuiltComponents, RemovedCache, RepairedServices, ResetCache
+from .._host.update_answers import RebuiltComponents, RemovedCache, RepairedServices, ResetCache, Service
 from .._operation.context import OperationContext
-from .hresults import METADATA, Cause, advice_on
+from .causes import METADATA, REPAIR_SOURCE, Cause, advice_on
+from .hresults import cause_of
+from .services import remember_found, remember_repaired
 
 REPAIR_SECONDS = 1800
 REBUILD_SECONDS = 7200
@@ -29,13 +32,13 @@ def _tried(context: OperationContext) -> list[str]:
     return list(context.facts.get("repaired", []))
 
 
-def repair(context: OperationContext, cause: Cause, services: Sequence[str] = ()) -> tuple[str, ...]:
+def repair(context: OperationContext, cause: Cause, services: Sequence[Service] = ()) -> tuple[str, ...]:
     """Carry out the repair of a cause; returns what was repaired, which is in the report, too.
 
     Args:
         context: of the operation.
         cause: one with a repair.
-        services: names of the services that do not work, for the cause SERVICE.
+        services: what repair_services makes usable, as it was found.
     """
     context.report_progress(f"{cause.sentence.lower()}: {str(cause.repair).replace('_', ' ')}")
     done, old_cache = REPAIRS[str(cause.repair)](context, cause, services)
@@ -44,14 +47,17 @@ def repair(context: OperationContext, cause: Cause, services: Sequence[str] = ()
 
 
 def _repair_services(
-    context: OperationContext, _cause: Cause, services: Sequence[str]
+    context: OperationContext, _cause: Cause, services: Sequence[Service]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    answer = run_guest_script(context, RepairedServices, REPAIR_SECONDS, services=list(services))
+    remember_found(context, services)
+    names = [service.name for service in services]
+    answer = run_guest_script(context, RepairedServices, REPAIR_SECONDS, services=names)
+    remember_repaired(context, answer.services)
     return tuple(f"service {service.name}" for service in answer.services) or ("repair_services",), ()
 
 
 def _reset_update_cache(
-    context: OperationContext, cause: Cause, _services: Sequence[str]
+    context: OperationContext, cause: Cause, _services: Sequence[Service]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Microsoft advises new signature catalogs (catroot2) only for invalid metadata."""
     answer = run_guest_script(context, ResetCache, REPAIR_SECONDS, catroot2=cause is METADATA)
@@ -59,10 +65,16 @@ def _reset_update_cache(
 
 
 def _repair_components(
-    context: OperationContext, _cause: Cause, _services: Sequence[str]
+    context: OperationContext, _cause: Cause, _services: Sequence[Service]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    with servicing(context):
-        run_guest_script(context, RebuiltComponents, REBUILD_SECONDS)
+    try:
+        with servicing(context):
+            run_guest_script(context, RebuiltComponents, REBUILD_SECONDS)
+    except ScriptEnded as error:
+        cause = cause_of(error.facts.get("hresult"))
+        if cause is not REPAIR_SOURCE:
+            raise
+        raise Failed(f"{error.reason} {cause.sentence}. {cause.advice}", cause.code) from error
     return ("repair_components",), ()
 
 

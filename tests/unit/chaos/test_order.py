@@ -73,6 +73,7 @@ def test_a_host_goes_the_playbooks_way(tmp_path: Path) -> None:
     started_at = next(at for at, (name, _state) in enumerate(steps) if name == "host_admission")
     ended = steps.index(("patch_run", "host_done")) + 1
     planned = [step for step in modules_of(ROOT / "playbooks/tasks/host.yml") if step[0] not in LEFT_OUT]
+    planned.remove(("windows_update_health", "restored"))  # for hosts without EC2
     assert without_repeats(steps[started_at:ended]) == without_repeats(
         [step for step in planned if step not in USERS_TASKS]
     )

@@ -680,3 +680,55 @@ def test_a_host_that_is_put_back_is_no_longer_held(
     restore(stage)
     host = stage.ledger.host(RUN, ID)
     assert (host.outcome, host.phase, host.reason_code, host.reason) == settled
+
+
+# Services that a repair has enabled
+
+FOUND = [{"name": "wuauserv", "start_type": "disabled", "status": "stopped", "expected_start_type": "manual"}]
+WITH_SERVICES = {"scripts": {"servicing_state": "", "restore_services": ""}}
+
+
+@pytest.fixture
+def enabled(night: Stage) -> Stage:
+    """A host on which a repair has enabled what was disabled on purpose."""
+    night.ledger.update_facts(RUN, ID, {"services_found": FOUND})
+    night.guest.answers("servicing_state", {"installing": False})
+    night.guest.answers("restore_services", {"restored": [{"name": "wuauserv", "changed_by_others": False}]})
+    return night
+
+
+def test_services_are_set_back_before_the_host_is_stopped(enabled: Stage) -> None:
+    restore(enabled, **WITH_SERVICES)
+    assert enabled.guest.inputs("restore_services") == [{"services": FOUND}]
+    assert (stops(enabled), enabled.facts()["services_found"]) == (1, [])
+    last_script = max(call.at for call in enabled.account.of("send_command"))
+    assert last_script <= enabled.account.of("stop_instances")[0].at
+
+
+def test_services_are_set_back_on_a_host_that_stays_on(stage: Stage) -> None:
+    stage.open_run()
+    stage.record("running")
+    stage.account.on("describe_instances", shown("running"))
+    stage.ledger.update_facts(RUN, ID, {"services_found": FOUND})
+    stage.guest.answers("servicing_state", {"installing": False})
+    stage.guest.answers("restore_services", {"restored": []})
+    restore(stage, **WITH_SERVICES)
+    assert stage.guest.inputs("restore_services") == [{"services": FOUND}]
+    assert not is_open(stage)
+
+
+def test_a_host_whose_services_cannot_be_set_back_is_stopped_and_held(enabled: Stage) -> None:
+    enabled.guest.on("restore_services", Outcome("Failed", stderr="Access is denied"))
+    error = held(enabled, **WITH_SERVICES)
+    assert (error.code, stops(enabled), is_open(enabled)) == ("services_left", 1, False)
+    assert "wuauserv" in error.reason
+    assert enabled.facts()["services_found"] == FOUND
+
+
+def test_a_later_run_sets_back_what_the_first_one_found(enabled: Stage) -> None:
+    """It finds the service enabled by the run that died."""
+    later = a_run("20261115T220000Z-0002", enabled.clock.now())
+    enabled.ledger.open_run(later, [a_host(run_id=later.run_id)], take_over=True)
+    restore(enabled, run_id=later.run_id, **WITH_SERVICES)
+    assert enabled.guest.inputs("restore_services") == [{"services": FOUND}]
+    assert enabled.facts()["services_found"] == []

@@ -10,25 +10,31 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.run_command import HEAD_START_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
-from ansible_collections.patchfleet.windows.plugins.module_utils._update.hresults import (
+from ansible_collections.patchfleet.windows.plugins.module_utils._update.causes import (
     CACHE,
     CANCELLED,
-    CAUSES,
+    COMPONENTS,
     DOWNLOAD,
     NETWORK,
     OLD_AGENT,
     POLICY,
     PROXY,
-    ROWS,
     SERVER,
     SERVICE,
+    SIGN_IN,
     TRUST,
     UNKNOWN,
+    UNSPECIFIC,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._update.hresults import (
+    CAUSES,
+    ROWS,
     cause_of,
+    name_of,
 )
 
 from .fakes import ID, Outcome, complained, instance, reservations, said
@@ -130,16 +136,15 @@ def test_a_source_that_cannot_be_reached_is_told_with_its_address(stage: Stage) 
     error = trouble(stage, health(search=broken("0x8024402C", "name not resolved")))
     assert error.code == "update_source_unreachable"
     assert "http://wsus.example:8530" in error.reason
-    assert stage.guest.names == ["inspect_windows_update"]
+    assert "after 4 searches" in error.reason
+    assert stage.guest.names == ["inspect_windows_update"] * 4
 
 
 def test_a_source_without_address_is_told_by_its_kind(stage: Stage) -> None:
     source = {"kind": "microsoft", "url": None}
     error = trouble(stage, health(search=broken("0x8024402C"), update_source=source))
-    assert (
-        "no message (0x8024402C). Its source is microsoft. WinHTTP uses no proxy. Look at name resolution"
-        in error.reason
-    )
+    assert "WU_E_PT_WINHTTP_NAME_NOT_RESOLVED (0x8024402C, after 4 searches). Its source is microsoft. " in error.reason
+    assert "WinHTTP uses no proxy. Look at name resolution" in error.reason
 
 
 def test_the_proxy_is_told_with_the_source(stage: Stage) -> None:
@@ -260,10 +265,137 @@ def test_a_rebuilding_that_failed_is_told_with_its_hresult(stage: Stage) -> None
     assert stage.facts()["servicing"] is False
 
 
-def test_a_search_that_misses_a_service_lets_windows_update_start(stage: Stage) -> None:
-    """Nothing is disabled, and the agent answers: something has stopped it in between."""
+@pytest.mark.parametrize("hresult", ["0x800F0906", "0x800F0907", "0x800F0954", "0x800F0915"])
+def test_a_rebuilding_without_a_source_says_what_to_set(stage: Stage, hresult: str) -> None:
+    """Behind WSUS DISM finds no files to repair with."""
+    stage.guest.on("repair_components", complained("repair_components", "restore_health_failed", "No.", hresult))
+    error = trouble(stage, health(search=broken("0x80073712")), scripts=ALL_SCRIPTS)
+    assert (error.code, hresult in error.reason) == ("repair_source_missing", True)
+    assert "component repair" in error.reason
+
+
+def test_a_search_that_misses_the_sign_in_assistant_lets_it_start(stage: Stage) -> None:
+    """Hardening guides disable it, and Windows Update needs it."""
     check(stage, health(search=broken("0x80070426")), health())
-    assert stage.guest.inputs("repair_services") == [{"services": ["wuauserv"]}]
+    assert stage.guest.inputs("repair_services") == [{"services": ["wlidsvc"]}]
+
+
+# Errors that pass
+
+
+@pytest.mark.parametrize(
+    "hresult", ["0x8024401C", "0x80244010", "0x80072EE2", "0x8024402C", "0x80248001", "0x8024A105"]
+)
+def test_an_error_that_passes_fails_no_host(stage: Stage, hresult: str) -> None:
+    result = check(stage, health(search=broken(hresult)), health())
+    assert (result["changed"], result["repaired"]) == (False, [])
+    assert stage.clock.passed >= 60
+
+
+@pytest.mark.parametrize("hresult", ["0x80070005", "0x8024002E", "0x80073712"])
+def test_an_error_that_does_not_pass_is_not_met_again(stage: Stage, hresult: str) -> None:
+    trouble(stage, health(search=broken(hresult)))
+    assert len(stage.guest.inputs("inspect_windows_update")) == 1
+
+
+def test_a_source_that_stays_away_has_fourteen_minutes(stage: Stage) -> None:
+    assert trouble(stage, health(search=broken("0x8024401C"))).code == "update_source_failed"
+    assert 840 <= stage.clock.passed < 1000
+
+
+def test_a_new_cache_meets_a_large_wsus(stage: Stage) -> None:
+    """The first search of a client without a cache often exceeds the server's limit of round trips."""
+    stage.guest.answers("reset_update_cache", {"renamed": ["old"]})
+    stage.guest.answers("remove_old_update_cache", {"removed": ["old"], "left": []})
+    found = [health(search=broken("0x80248007")), health(search=broken("0x80244010")), health()]
+    assert check(stage, *found, scripts=ALL_SCRIPTS)["repaired"] == ["reset_update_cache"]
+
+
+def test_a_search_that_does_not_end_decides_nothing(stage: Stage) -> None:
+    stage.account.on("describe_instances", reservations(instance()))
+    stage.open_run()
+    stage.guest.on("inspect_windows_update", Outcome(seconds=86400), said("inspect_windows_update", **health()))
+    options = {"run_id": RUN, "host": ID, "instance_id": ID, "scripts": SCRIPTS}
+    assert perform(OPERATION, stage.context(OPERATION, **options))["changed"] is False
+    assert stage.guest.inputs("inspect_windows_update") == [{}, {"search": False}]
+    assert "going on without it" in stage.message[0]
+
+
+def test_where_windows_does_not_say_whether_it_installs_nothing_is_repaired(stage: Stage) -> None:
+    error = trouble(stage, health(search=broken("0x80248007"), installing=None), scripts=ALL_SCRIPTS)
+    assert (error.code, stage.guest.inputs("reset_update_cache")) == ("update_cache_corrupt", [])
+
+
+def test_while_others_install_nothing_is_searched(stage: Stage) -> None:
+    check(stage, health(installing=True), health(), health(), scripts={**SCRIPTS, "servicing_state": ""})
+    assert stage.guest.inputs("inspect_windows_update") == [{}, {"search": False}]
+
+
+# Services that were disabled on purpose
+
+RESTORE_SCRIPTS = {"restore_services": "", "servicing_state": ""}
+
+
+def restore(stage: Stage, **params: Any) -> dict[str, Any]:
+    options = {"run_id": RUN, "host": ID, "instance_id": ID, "state": "restored", "scripts": RESTORE_SCRIPTS, **params}
+    return perform(OPERATION, stage.context(OPERATION, **options))
+
+
+def repaired_service(stage: Stage) -> None:
+    check(stage, health("wuauserv"), health())
+    stage.guest.answers("restore_services", {"restored": [{"name": "wuauserv", "changed_by_others": False}]})
+    stage.guest.answers("servicing_state", {"installing": False})
+
+
+def test_a_service_that_was_enabled_gets_its_start_type_back(stage: Stage) -> None:
+    repaired_service(stage)
+    assert restore(stage) == {"changed": True, "restored": ["wuauserv"]}
+    expected = {"name": "wuauserv", "start_type": "disabled", "status": "stopped", "expected_start_type": "manual"}
+    assert stage.guest.inputs("restore_services") == [{"services": [expected]}]
+    assert restore(stage) == {"changed": False, "restored": []}
+    assert len(stage.guest.inputs("restore_services")) == 1
+
+
+def test_a_service_is_written_down_before_it_is_enabled(stage: Stage) -> None:
+    stage.guest.on("repair_services", Outcome("Failed"))
+    stage.open_run()
+    stage.guest.answers("inspect_windows_update", health("bits"))
+    options = {"run_id": RUN, "host": ID, "instance_id": ID, "scripts": SCRIPTS}
+    with pytest.raises(PatchFleetError):
+        perform(OPERATION, stage.context(OPERATION, **options))
+    (found,) = stage.facts()["services_found"]
+    assert (found["name"], found["start_type"], found["expected_start_type"]) == ("bits", "disabled", None)
+
+
+def test_what_was_not_changed_is_not_restored(stage: Stage) -> None:
+    check(stage, health(), scripts=SCRIPTS)
+    assert restore(stage)["changed"] is False
+    assert "restore_services" not in stage.guest.names
+
+
+def test_no_service_is_stopped_while_windows_installs(stage: Stage) -> None:
+    repaired_service(stage)
+    stage.guest.answers("servicing_state", {"installing": True}, {"installing": True}, {"installing": False})
+    assert restore(stage)["changed"] is True
+    assert stage.clock.passed >= 120
+
+
+@pytest.mark.parametrize("state", [{"installing": True}, {"installing": None}], ids=str)
+def test_a_host_whose_services_cannot_be_set_back_is_held(stage: Stage, state: dict[str, Any]) -> None:
+    repaired_service(stage)
+    stage.guest.answers("servicing_state", state)
+    with pytest.raises(NeedsAttention, match="wuauserv") as caught:
+        restore(stage, install_timeout_seconds=600)
+    assert caught.value.code == "services_left"
+    host = stage.ledger.host(RUN, ID)
+    assert (host.outcome, host.facts["services_found"] != []) == ("held", True)
+
+
+def test_a_service_that_another_program_has_changed_is_named(stage: Stage) -> None:
+    repaired_service(stage)
+    stage.guest.answers("restore_services", {"restored": [{"name": "wuauserv", "changed_by_others": True}]})
+    restore(stage)
+    assert "the service wuauserv has another start type by now, and is left so" in stage.message
 
 
 def test_only_one_repair_is_tried_in_a_host_and_run(stage: Stage) -> None:
@@ -321,7 +453,11 @@ def test_what_nothing_known_mends_is_told(stage: Stage) -> None:
         ("0x8024000E", OLD_AGENT),
         ("0x8024000B", CANCELLED),
         ("0X80072EE2", NETWORK),
+        ("0x8024FFFF", UNSPECIFIC),
+        ("0x80244029", SERVER),
+        ("0x80070426", SIGN_IN),
         ("0x80248007x", UNKNOWN),
+        ("0x12345678", UNKNOWN),
         (None, UNKNOWN),
         ("", UNKNOWN),
     ],
@@ -376,3 +512,23 @@ def test_an_installation_by_others_that_does_not_end_is_told(stage: Stage) -> No
 def test_looking_mends_and_refuses_nothing(stage: Stage, options: dict[str, Any]) -> None:
     result = check(stage, health("wuauserv", search=broken("0x8024402C")), **options)
     assert (result["changed"], stage.guest.names) == (False, ["inspect_windows_update"])
+
+
+def test_a_missing_file_is_one_of_the_cache_at_a_search_and_one_of_windows_at_an_installation() -> None:
+    assert cause_of("0x80070002", at_search=True) is CACHE
+    assert cause_of("0x80070002") is COMPONENTS
+
+
+def test_every_code_of_microsofts_page_has_a_name_and_a_cause() -> None:
+    """windows-update-error-reference, "Windows Update error codes by component"; success codes need no cause."""
+    codes = (Path(__file__).parent / "windows_update_codes.txt").read_text().split()
+    assert len(codes) == 249
+    assert [code for code in codes if cause_of(f"0x{code}") is UNKNOWN or name_of(f"0x{code}") is None] == []
+
+
+def test_the_frequent_codes_of_servers_have_a_row() -> None:
+    frequent = """80070002 80070003 80070005 8007000D 8007000E 80070020 80070057 80070070 80070422 80070426 80070490 80070570
+        80070643 800705AA 800705B4 80070BC2 80070BC9 80073701 80073712 800B0109 80092004 800F081F 800F0831 800F0906 800F0922
+        800F0985 800F0986 800F0988 80072EE2 80072EFD 80072F8F 80240022 80242014 80242016 80242017 80244007 80244010 8024401C
+        80244022 8024402C 80246002 80246007 80248007 80248014 8024801C"""
+    assert [code for code in frequent.split() if f"0x{code}" not in CAUSES] == []

@@ -1,0 +1,141 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Services of Windows Update that a repair has enabled, and that get their start types back at the end.
+
+What was disabled on purpose is disabled again: whether the repair worked, the host stays on, or a later run puts it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .._base.errors import Failed, NeedsAttention
+from .._host.guest_scripts import run_guest_script
+from .._host.servicing import is_quiet
+from .._host.update_answers import RepairedService, RestoredServices, Service
+from .._ledger.earlier import earlier_hosts
+from .._ledger.records import Host
+from .._model.host_facts import FoundService
+from .._model.reasons import Reason
+from .._operation.context import OperationContext
+
+RESTORE_SECONDS = 600
+LEFT = "services_left"
+
+
+class ServicesLeft(NeedsAttention):
+    """Services that a repair has enabled do not have their start types back."""
+
+
+def remember_found(context: OperationContext, services: Sequence[Service]) -> None:
+    """Write down which services are disabled, before they are enabled: a controller may die in between."""
+    found = [
+        FoundService(name=service.name, start_type=service.start_type, status=service.status, expected_start_type=None)
+        for service in services
+        if service.start_type == "disabled"
+    ]
+    if found:
+        context.update_facts(services_found=found)
+
+
+def remember_repaired(context: OperationContext, services: Sequence[RepairedService]) -> None:
+    """Write down what each service was, and what it is now: another start type at the end was set by another program."""
+    changed = [
+        FoundService(
+            name=service.name,
+            start_type=service.was_start_type,
+            status=service.was_status,
+            expected_start_type=service.start_type,
+        )
+        for service in services
+        if service.was_start_type != service.start_type
+    ]
+    context.update_facts(services_found=changed)
+
+
+def restore_services(context: OperationContext) -> dict[str, Any]:
+    """Give the services that this run, or one that it took the host over from, has enabled their start types back.
+
+    Returns:
+        changed, restored (names of services).
+
+    Raises:
+        ServicesLeft: the host does not answer, or installs something for too long.
+    """
+    hosts = _hosts_with_services(context)
+    if not hosts:
+        return {"changed": False, "restored": []}
+    services = _merged(hosts)
+    names = [service["name"] for service in services]
+    if not context.check_mode:
+        try:
+            _wait_until_quiet(context)
+            answer = run_guest_script(context, RestoredServices, RESTORE_SECONDS, services=services)
+        except Failed as error:
+            raise ServicesLeft(
+                f"The start types of {', '.join(names)} are not as they were found: {error.reason} Disable them by hand, or "
+                "run the playbook restore.",
+                Reason.SERVICES_LEFT,
+            ) from error
+        for trouble in answer.troubles:
+            context.report_progress(trouble)
+        for host in hosts:
+            context.ledger.update_facts(host.run_id, host.key, {"services_found": []})
+        context.report_progress(f"start types set back: {', '.join(names)}")
+    return {"changed": True, "restored": names}
+
+
+def restore_services_first(context: OperationContext) -> bool:
+    """restore_services before the host is put back; whether something was changed in it.
+
+    That it fails does not keep the host on: raise_if_services_left says so afterwards.
+    """
+    if LEFT in context.cache:
+        return False
+    try:
+        return bool(restore_services(context)["changed"])
+    except ServicesLeft as error:
+        context.cache[LEFT] = error
+        return False
+
+
+def raise_if_services_left(context: OperationContext) -> None:
+    """ServicesLeft where restore_services_first has failed."""
+    if LEFT in context.cache:
+        raise context.cache[LEFT]
+
+
+def _hosts_with_services(context: OperationContext) -> list[Host]:
+    """The newest run first."""
+    if not context.tracked_host:
+        return []
+    run_id, key = context.tracked_host
+    hosts = earlier_hosts(context.ledger, [run_id], key)
+    return [host for host in hosts if host.facts.get("services_found")]
+
+
+def _merged(hosts: Sequence[Host]) -> list[FoundService]:
+    """Each service as the oldest run found it, and as the newest one left it."""
+    merged: dict[str, FoundService] = {}
+    for host in reversed(hosts):
+        for service in host.facts["services_found"]:
+            first = merged.setdefault(service["name"], service)
+            expected = service["expected_start_type"]
+            merged[service["name"]] = FoundService(
+                name=first["name"],
+                start_type=first["start_type"],
+                status=first["status"],
+                expected_start_type=expected,
+            )
+    return list(merged.values())
+
+
+def _wait_until_quiet(context: OperationContext) -> None:
+    """A service that Windows Update needs is not stopped while Windows installs something."""
+    instance_id = str(context.params["instance_id"])
+    deadline = context.clock.now() + float(context.params["install_timeout_seconds"])
+    if context.wait(lambda: is_quiet(context, instance_id) or None, deadline, 60.0, 120.0) is None:
+        raise Failed("Windows still installs something.", Reason.INSTALLATION_RUNNING)
