@@ -15,6 +15,9 @@ from lab.names import CONTROLLER_ACTS, RANGE, expand_names, parse_time, split_wh
 from lab.operations import SERVICES, operations
 from lab.schema import Problem, key_path, nearest
 
+# Characters that XML 1.0 does not have.
+NO_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\U00010000-\U0010ffff]")
+
 # Acts on the power state, the tags' groups or the life of an EC2 instance.
 EC2_ACTS = ("join_asg",)
 SSM_ACTS = ("agent_dies", "agent_returns", "untag", "retag")
@@ -88,6 +91,9 @@ def _common_host_problems(key: str, entry: dict[str, Any]) -> Iterator[Problem]:
             f"{key}.disk.free_gib",
             f"{disk['free_gib']} GiB cannot be free on a drive of {disk.get('size_gib', 60)} GiB",
         )
+    for tag, value in entry.get("tags", {}).items():
+        if NO_XML.search(f"{tag}{value}"):
+            yield f"{key}.tags.{tag}", "a control character is in it; EC2 answers in XML, which has none"
     updates = entry.get("updates", [])
     known = [update["kb"] for update in updates]
     for index, update in enumerate(updates):

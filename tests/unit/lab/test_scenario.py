@@ -246,6 +246,10 @@ def test_a_time_without_quotes_stays_text(tmp_path: Path) -> None:
         ),
         ({"defaults": {"name": "b"}}, "defaults.name: must not be given here"),
         (
+            {"hosts": [{"name": "a", "tags": {"Name": "a\x1b[31m"}}]},
+            "hosts[0].tags.Name: a control character is in it",
+        ),
+        (
             {"defaults": {"stat": "stopped"}},
             "defaults.stat: unknown key (did you mean state?); allowed are kind, state,",
         ),
