@@ -10,12 +10,13 @@ Sizes are GiB, times are seconds since 1970 by the host's own clock. A value tha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeVar
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 from .._model.reasons import Reason
 from .fields import Fields
+
+if TYPE_CHECKING:
+    from typing import Self
 
 MOST_GIB = 2.0**20
 LONGEST_NAME = 256

@@ -76,7 +76,9 @@ class HostFacts(TypedDict, total=False):
     # From the plan
     type: Annotated[str, "instance type", "_run/opening", "_report/build"]
     az: Annotated[str, "availability zone", "_run/opening", "_report/build"]
-    by_tag: Annotated[bool, "found by the tag, so it must still carry it", "_run/opening", "_run/admission"]
+    by_tag: Annotated[
+        bool, "found by the tag, so it must still carry it", "_run/opening", "_operation/denials, _run/admission"
+    ]
     scheduler: Annotated[
         str, "tag of the scheduler that the plan accepted", "_run/opening", "_run/admission, _power/restore"
     ]

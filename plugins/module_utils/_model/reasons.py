@@ -47,16 +47,21 @@ class Reason(TextEnum):
     Attributes:
         section: where the runbook says what to do. A reason that stands in several has the one it comes from most.
         retry_later: whether the same run takes the host once more when the others are through.
+        by_others: whether another user or service caused it, so that it says nothing of the updates and spends no failure budget.
     """
 
     section: Section
     retry_later: bool
+    by_others: bool
 
-    def __new__(cls, code: str, section: Section = Section.GENERAL, retry_later: bool = False) -> Self:
+    def __new__(
+        cls, code: str, section: Section = Section.GENERAL, retry_later: bool = False, by_others: bool = False
+    ) -> Self:
         member = str.__new__(cls, code)
         member._value_ = code
         member.section = section
         member.retry_later = retry_later
+        member.by_others = by_others
         return member
 
     CREDENTIALS_TOO_SHORT = "credentials_too_short", Section.DEFERRED
@@ -71,8 +76,8 @@ class Reason(TextEnum):
     CONNECTION_SETTINGS = "connection_settings", Section.DEFERRED
     RUN_INTERRUPTED = "run_interrupted", Section.DEFERRED
 
-    AUTO_SCALING_GROUP = "auto_scaling_group", Section.EXCLUDED
-    MANAGED_BY_SERVICE = "managed_by_service", Section.EXCLUDED
+    AUTO_SCALING_GROUP = "auto_scaling_group", Section.EXCLUDED, False, True
+    MANAGED_BY_SERVICE = "managed_by_service", Section.EXCLUDED, False, True
     SPOT = "spot", Section.EXCLUDED
     HIBERNATED = "hibernated", Section.EXCLUDED
     INSTANCE_STORE = "instance_store", Section.EXCLUDED
@@ -80,17 +85,18 @@ class Reason(TextEnum):
     NOT_WINDOWS = "not_windows", Section.EXCLUDED
     NO_WAY_IN = "no_way_in", Section.EXCLUDED
     EXCLUDED_BY_USER = "excluded_by_user", Section.EXCLUDED
-    UNTAGGED = "untagged", Section.EXCLUDED
-    KEEP_TAG = "keep_tag", Section.EXCLUDED
-    SCHEDULED = "scheduled", Section.EXCLUDED
+    UNTAGGED = "untagged", Section.EXCLUDED, False, True
+    KEEP_TAG = "keep_tag", Section.EXCLUDED, False, True
+    SCHEDULED = "scheduled", Section.EXCLUDED, False, True
 
     POWER_UNKNOWN = "power_unknown", Section.HELD
     STOP_TASKS_FAILED = "stop_tasks_failed", Section.HELD
     NO_STOP_TASKS = "no_stop_tasks", Section.HELD
-    RESTARTED_BY_OTHERS = "restarted_by_others", Section.HELD
+    RESTARTED_BY_OTHERS = "restarted_by_others", Section.HELD, False, True
     MARK_LEFT = "mark_left", Section.HELD
     STILL_STOPPING = "still_stopping", Section.HELD
     STILL_ON = "still_on", Section.HELD
+    TAG_LOST = "tag_lost", Section.HELD, False, True
     INSTALLATION_UNKNOWN = "installation_unknown", Section.HELD
     INSTALLATION_RUNNING = "installation_running", Section.HELD
     LEASE_LOST = "lease_lost", Section.HELD
@@ -100,12 +106,12 @@ class Reason(TextEnum):
     FELL_BACK = "fell_back", Section.START
     START_TIMEOUT = "start_timeout", Section.START
     NOT_SETTLED = "not_settled", Section.START
-    STOPPED_BY_OTHERS = "stopped_by_others", Section.START
-    INSTANCE_GONE = "instance_gone", Section.START
-    INSTANCE_TERMINATED = "instance_terminated", Section.START
-    INSTANCE_STOPPED = "instance_stopped", Section.START
-    INSTANCE_STOPPING = "instance_stopping", Section.START
-    INSTANCE_SHUTTING_DOWN = "instance_shutting_down", Section.START
+    STOPPED_BY_OTHERS = "stopped_by_others", Section.START, False, True
+    INSTANCE_GONE = "instance_gone", Section.START, False, True
+    INSTANCE_TERMINATED = "instance_terminated", Section.START, False, True
+    INSTANCE_STOPPED = "instance_stopped", Section.START, False, True
+    INSTANCE_STOPPING = "instance_stopping", Section.START, False, True
+    INSTANCE_SHUTTING_DOWN = "instance_shutting_down", Section.START, False, True
     AGENT_SILENT = "agent_silent", Section.START
     NO_INSTANCE_PROFILE = "no_instance_profile", Section.START
     NO_COMMAND_RUNS = "no_command_runs", Section.START
@@ -158,7 +164,7 @@ class Reason(TextEnum):
     INSTALL_TIMEOUT = "install_timeout", Section.UPDATE
     STILL_MISSING = "still_missing", Section.UPDATE
     SERVICES_NOT_BACK = "services_not_back", Section.UPDATE
-    OTHERS_PATCHING = "others_patching", Section.UPDATE
+    OTHERS_PATCHING = "others_patching", Section.UPDATE, False, True
     NOT_PROVEN = "not_proven", Section.UPDATE
     SCAN_FAILED = "scan_failed", Section.UPDATE
 
@@ -225,6 +231,7 @@ class ForeignReason(str):
     __slots__ = ()
     outcome = Outcome.FAILED
     retry_later = False
+    by_others = False
 
 
 ReasonCode: TypeAlias = Reason | ForeignReason

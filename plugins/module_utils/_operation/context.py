@@ -27,6 +27,7 @@ from .._model.reasons import Reason
 from .._model.text_enum import plain
 from .arguments import Arguments
 from .channel import HostChannel, HostConnection
+from .denials import explain_denial
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -313,10 +314,11 @@ def perform(step: Operation, context: OperationContext) -> dict[str, Any]:
         _refuse_after_deadline(context)
         result = step.work(context)
         ok = True
-    except PatchFleetError as error:
+    except PatchFleetError as raised:
+        error = explain_denial(context, raised)
         error.facts.setdefault("step", context.phase or phase)
         write_outcome(context, context.tracked_host, error)
-        raise
+        raise error from raised
     finally:
         context.leave(ok)
         context.release_lease()

@@ -27,7 +27,7 @@ from .._model.phases import Phase
 from .._model.reasons import Reason, ReasonCode
 from .._operation.context import OperationContext
 from .._plan.credentials import refuse_short_credentials
-from .common_causes import common_cause
+from .common_causes import common_cause, spends_budget
 from .slices import failure_budget, slices
 from .slots import confirm_slot, wait_for_slot
 
@@ -126,13 +126,12 @@ def _wait_for_canaries(context: OperationContext, run: Run, canaries: set[str]) 
 def _check_breaker(context: OperationContext, run: Run) -> None:
     runs = slices(context.ledger, run)
     counts = [context.ledger.outcome_counts(one.run_id) for one in runs]
-    failures = sum(count.get(outcome, 0) for count in counts for outcome in FAILURES)
-    budget = failure_budget(runs)
-    if failures > budget:
-        _open_breaker(context, run, f"{failures} hosts failed and patch_failure_budget tolerates {budget}")
-    elif failures:
-        cause = common_cause([host for one in runs for host in context.ledger.hosts(one.run_id)], budget)
-        if cause:
+    if any(count.get(outcome, 0) for count in counts for outcome in FAILURES):
+        hosts = [host for one in runs for host in context.ledger.hosts(one.run_id)]
+        failures, budget = sum(spends_budget(host) for host in hosts), failure_budget(runs)
+        if failures > budget:
+            _open_breaker(context, run, f"{failures} hosts failed and patch_failure_budget tolerates {budget}")
+        elif failures and (cause := common_cause(hosts, budget)):
             _open_breaker(context, run, cause)
     for one in (context.ledger.run(run.run_id), *runs[1:]):
         if one.breaker:

@@ -48,6 +48,11 @@ NEEDED_BY_ALL = frozenset(
 """IAM actions without which no host can be patched and put back."""
 
 
+def spends_budget(host: Host) -> bool:
+    """Whether the host failed, and not because another user or service deleted, restarted, untagged or claimed it."""
+    return host.outcome in FAILURES and not (host.reason_code and host.reason_code.by_others)
+
+
 def common_cause(hosts: Sequence[Host], failure_budget_hosts: int) -> str | None:
     """The rest of the sentence "Nothing new is begun in this run: …", if the run's hosts so far show such a cause."""
     targets = [host for host in hosts if host.wave is not None]

@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Host, Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import reason_of
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
 
@@ -333,6 +334,15 @@ def test_one_failure_more_opens_the_breaker_for_good(stage: Stage, outcome: str)
     assert stage.ledger.run(RUN).breaker == "1 hosts failed and patch_failure_budget tolerates 0"
     assert refused(stage, THIRD) == ("deferred", "breaker")
     assert starting(stage) == []
+
+
+@pytest.mark.parametrize(
+    "code", ["instance_gone", "restarted_by_others", "tag_lost", "keep_tag", "instance_terminated"]
+)
+def test_what_other_users_do_to_a_host_spends_no_failure_budget(stage: Stage, code: str) -> None:
+    stage.open_run(*HOSTS, failure_budget_hosts=0)
+    stage.ledger.set_outcome(RUN, FIRST, Verdict("failed", "patch", reason_of(code), "Another user did it."))
+    assert admit(stage, SECOND)["admitted"] is True
 
 
 def test_deferred_and_excluded_hosts_are_no_failures(stage: Stage) -> None:
