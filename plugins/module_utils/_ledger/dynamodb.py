@@ -11,12 +11,14 @@ one transaction, so the rows can be fenced by themselves: a write about a host i
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from .._aws.errors import AwsError
-from .._base.errors import Failed, InvalidOption, LeaseLost, NotRecorded
+from .._base.errors import InvalidOption, LeaseLost, NotRecorded
 from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
@@ -24,7 +26,7 @@ from .._model.reasons import Reason
 from . import dynamodb_items as items
 from .dynamodb_changes import absent, delete, exists, holds, put, update
 from .dynamodb_leases import Leases
-from .dynamodb_table import ConditionFailedError, Item
+from .dynamodb_table import ConditionFailedError
 from .records import DURATIONS_KEPT, Host, HostDurations, PhaseTime, PowerRecord, Run, Verdict
 from .stored import durations_values
 
@@ -62,15 +64,6 @@ class DynamoDbLedger(Leases):
         known = (found.get(items.run_key(run_id)) for run_id in reversed(listed))
         return [items.run_of(item) for item in known if item]
 
-    def run(self, run_id: str) -> Run:
-        return items.run_of(self._run_item(run_id))
-
-    def _run_item(self, run_id: str) -> Item:
-        item = self._table.get(items.run_key(run_id))
-        if item is None:
-            raise Failed(f"The ledger {self._table.where.url} knows no run {run_id!r}.", Reason.UNKNOWN_RUN)
-        return item
-
     def open_breaker(self, run_id: str, reason: str) -> None:
         self._change_if(update(items.run_key(run_id), {}, [exists("pk")], first={("breaker",): reason}))
 
@@ -99,22 +92,34 @@ class DynamoDbLedger(Leases):
             self._change_row(run_id, key, values, fence)
 
     def set_outcome(self, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
-        while True:
-            row = self._row(run_id, key)
-            if row is None or (row.get("outcome") and not overwrite):
-                return False
-            before = row.get("outcome")
-            values = items.verdict_values(verdict)
-            unchanged = ("=", ("outcome",), before) if before else absent("outcome")
-            counts = {f"{items.COUNT}{before or ''}": -1, f"{items.COUNT}{verdict.outcome or ''}": 1}
-            changes = [update(items.row_key(run_id, key), values, [exists("pk"), unchanged])]
-            if before != verdict.outcome:
-                changes.append(update(items.run_key(run_id), {}, [exists("pk")], add=counts))
-            try:
-                self._table.transact(changes)
-            except ConditionFailedError:  # somebody else gave it an outcome in this moment: look again
-                continue
+        return self._table.repeat(
+            partial(self._try_outcome, run_id, key, verdict, overwrite, uuid.uuid4().hex), f"the outcome of {key}"
+        )
+
+    def _try_outcome(self, run_id: str, key: str, verdict: Verdict, overwrite: bool, mark: str) -> bool | None:
+        """None: another process gave it an outcome in this moment. ``mark`` stays in the row, so that the writer finds its own."""
+        row = self._row(run_id, key)
+        if row and row.get("outcome_by") == mark:
             return True
+        if row is None or (row.get("outcome") and not overwrite):
+            return False
+        before = row.get("outcome")
+        values = {**items.verdict_values(verdict), ("outcome_by",): mark}
+        unchanged = ("=", ("outcome",), before) if before else absent("outcome")
+        counts = {f"{items.COUNT}{before or ''}": -1, f"{items.COUNT}{verdict.outcome or ''}": 1}
+        changes = [update(items.row_key(run_id, key), values, [exists("pk"), unchanged])]
+        if before != verdict.outcome:
+            changes.append(update(items.run_key(run_id), {}, [exists("pk")], add=counts))
+        try:
+            self._table.transact(changes)
+        except ConditionFailedError as error:
+            if error.failed == {1}:  # the item of the run is gone: the outcome stands without a count
+                return self._outcome_alone(changes[0])
+            return None
+        return True
+
+    def _outcome_alone(self, change: dict[str, Any]) -> bool | None:
+        return True if self._change_if(change) else None
 
     def outcome_counts(self, run_id: str) -> dict[Outcome | None, int]:
         item = self._table.get(items.run_key(run_id))
@@ -155,15 +160,15 @@ class DynamoDbLedger(Leases):
             update(key, {("power",): power, ("host_key",): record.host_key}, [absent("power"), *holds(fence)]),
             put(pointer, {"host_key": record.host_key, "home": home}),
         ]
-        while True:
+
+        def attempt() -> PowerRecord | None:
             try:
                 self._table.transact(changes)
-            except ConditionFailedError:
-                found = items.power_of(self._fenced_item(key, record.host_key, fence))
-                if found is None:  # it was closed in this moment
-                    continue
-                return found
+            except ConditionFailedError:  # None: it was closed in this moment
+                return items.power_of(self._fenced_item(key, record.host_key, fence))
             return record
+
+        return self._table.repeat(attempt, f"the power record of {record.host_key}")
 
     def power(self, host_key: str) -> PowerRecord | None:
         home = self._home(host_key)

@@ -6,20 +6,33 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from .._base.errors import LeaseLost
+from .._base.errors import Failed, LeaseLost
 from .._model.host_facts import HostFacts
+from .._model.reasons import Reason
 from . import dynamodb_items as items
 from .dynamodb_changes import Condition, Values, absent, exists, holds, put, update
 from .dynamodb_table import ConditionFailedError, Item, Key, Table
-from .records import LEASE_SECONDS, Host, Run
+from .records import LEASE_SECONDS, Host, Leased, Run
 
 HOSTS_AT_ONCE = 33
 """A host that changes hands is three items, the run that counts it is one more, and a transaction has at most 100."""
+
+
+@dataclass(frozen=True)
+class _Taker:
+    """Who leases a host. By its mark a process knows its own take-over from that of a rival for the same run."""
+
+    run_id: str
+    fence: int
+    extended_until: float | None = None
+    mark: str | None = None
 
 
 class Leases:
@@ -50,6 +63,15 @@ class Leases:
         except ConditionFailedError:
             return False
         return True
+
+    def _run_item(self, run_id: str) -> Item:
+        item = self._table.get(items.run_key(run_id))
+        if item is None:
+            raise Failed(f"The ledger {self._table.where.url} knows no run {run_id!r}.", Reason.UNKNOWN_RUN)
+        return item
+
+    def run(self, run_id: str) -> Run:
+        return items.run_of(self._run_item(run_id))
 
     def _row(self, run_id: str, key: str) -> Item | None:
         row = self._table.get(items.row_key(run_id, key))
@@ -85,51 +107,73 @@ class Leases:
 
     # Leases
 
-    def open_run(self, run: Run, hosts: list[Host], take_over: bool) -> dict[str, str]:
-        self._table.transact(
-            [
-                put(items.run_key(run.run_id), items.run_item(run, self._account), [absent("pk")]),
-                put(
-                    items.index_key(self._account, run),
-                    {"run_id": run.run_id, "expires_at": int(run.opened_at + items.KEPT_SECONDS)},
-                ),
-                update(items.SCHEMA_KEY, {}, first={("version",): items.SCHEMA_VERSION}),
-            ]
-        )
+    def open_run(self, run: Run, hosts: list[Host], take_over: bool) -> Leased:
+        index = {"run_id": run.run_id, "expires_at": int(run.opened_at + items.KEPT_SECONDS)}
+        changes = [
+            put(items.run_key(run.run_id), items.run_item(run, self._account), [absent("pk")]),
+            put(items.index_key(self._account, run), index),
+            update(items.SCHEMA_KEY, {}, first={("version",): items.SCHEMA_VERSION}),
+        ]
+        try:
+            self._table.transact(changes)
+        except ConditionFailedError:
+            written = self.run(run.run_id)  # by an attempt whose answer was lost, if it is the same
+            if written.snapshot_id != run.snapshot_id:
+                raise Failed(
+                    f"The ledger {self._table.where.url} has a run {run.run_id} already.", Reason.LEDGER_FAILED
+                ) from None
         self._homes.update({host.key: f"{self._account}#{host.region or ''}" for host in hosts})
-        kept: dict[str, str] = {}
+        fences, held = dict[str, int](), dict[str, str]()
         for start in range(0, len(hosts), HOSTS_AT_ONCE):
-            kept.update(self._lease_rows(run, hosts[start : start + HOSTS_AT_ONCE], take_over))
-        return kept
+            some = hosts[start : start + HOSTS_AT_ONCE]
+            leased = self._table.repeat(partial(self._lease_rows, run, some, take_over), f"opening run {run.run_id}")
+            fences.update(leased.fences)
+            held.update(leased.held)
+        return Leased(fences, held)
 
-    def _lease_rows(self, run: Run, hosts: list[Host], take_over: bool) -> dict[str, str]:
-        """Write and count the rows of some hosts, and lease those that are begun and free; all of it at once."""
+    def _lease_rows(self, run: Run, hosts: list[Host], take_over: bool) -> Leased | None:
+        """Write and count the rows of some hosts, and lease those that are begun and free; all of it at once.
+
+        None: another run was faster with one of them.
+        """
         counts = Counter(f"{items.COUNT}{host.outcome or ''}" for host in hosts)
-        while True:
-            leases = self._leases([host.key for host in hosts if host.outcome is None])
-            holders = self._holders(leases)
-            kept = {} if take_over else _living(leases, holders, run.opened_at)
-            rows = self._last_rows(leases, run.run_id)
-            changes = [update(items.run_key(run.run_id), {}, [exists("pk")], add=counts)]
-            for host in hosts:
-                fence, facts = None, HostFacts()
-                if host.key in leases and host.key not in kept:
-                    lease = leases[host.key]
-                    fence = lease.get("fence", 0) + 1
-                    changes += self._take(host.key, lease, run.run_id, fence, None, rows)
-                    facts = _adopting(lease, holders)
-                row = items.row_item(
-                    replace(host, facts={**host.facts, **facts}),
-                    self._homes[host.key],
-                    fence,
-                    run.opened_at + items.KEPT_SECONDS,
-                )
-                changes.append(put(items.row_key(run.run_id, host.key), row))
-            try:
-                self._table.transact(changes)
-            except ConditionFailedError:  # another run was faster with one of them: look again
-                continue
-            return kept
+        leases = self._leases([host.key for host in hosts if host.outcome is None])
+        holders = self._holders(leases)
+        held = {} if take_over else _living(leases, holders, run.opened_at)
+        rows = self._last_rows(leases, run.run_id)
+        changes = [update(items.run_key(run.run_id), {}, [exists("pk")], add=counts)]
+        fences = {key: lease.get("fence", 0) + 1 for key, lease in leases.items() if key not in held}
+        for host in hosts:
+            facts = HostFacts()
+            if host.key in fences:
+                lease = leases[host.key]
+                changes += self._take(host.key, lease, _Taker(run.run_id, fences[host.key]), rows)
+                facts = _adopting(lease, holders)
+            row = items.row_item(
+                replace(host, facts={**host.facts, **facts}),
+                self._homes[host.key],
+                fences.get(host.key),
+                run.opened_at + items.KEPT_SECONDS,
+            )
+            changes.append(put(items.row_key(run.run_id, host.key), row, [absent("pk")]))
+        try:
+            self._table.transact(changes)
+        except ConditionFailedError as error:
+            return self._rows_written(run.run_id, hosts, held, run_missing=0 in error.failed)
+        return Leased(fences, held)
+
+    def _rows_written(
+        self, run_id: str, hosts: list[Host], held: dict[str, str], *, run_missing: bool
+    ) -> Leased | None:
+        """What an attempt of ours whose answer was lost has decided; None where there was none."""
+        keys = {host.key: items.row_key(run_id, host.key) for host in hosts}
+        found = self._table.get_many(keys.values())
+        if found:
+            fences = {key: found[row_key].get("fence") for key, row_key in keys.items()}
+            return Leased({key: fence for key, fence in fences.items() if fence is not None}, held)
+        if run_missing:
+            self._run_item(run_id)
+        return None
 
     def _leases(self, keys: list[str]) -> dict[str, Item]:
         item_keys = {key: items.host_key(str(self._homes[key]), key) for key in keys}
@@ -146,11 +190,15 @@ class Leases:
         last = {items.row_key(lease["run_id"], key) for key, lease in leases.items() if lease.get("run_id")}
         return self._table.get_many(row for row in last if row[0] != f"RUN#{run_id}")
 
-    def _take(
-        self, key: str, lease: Item, run_id: str, fence: int, extended_until: float | None, rows: dict[Key, Item]
-    ) -> list[dict[str, Any]]:
+    def _take(self, key: str, lease: Item, taker: _Taker, rows: dict[Key, Item]) -> list[dict[str, Any]]:
         """The changes that lease a host: its lease, and the row of the run that loses it."""
-        values = {("run_id",): run_id, ("fence",): fence, ("kept_until",): extended_until, ("host_key",): key}
+        values: Values = {
+            ("run_id",): taker.run_id,
+            ("fence",): taker.fence,
+            ("kept_until",): taker.extended_until,
+            ("taken_by",): taker.mark,
+            ("host_key",): key,
+        }
         unchanged: Condition = ("=", ("fence",), lease["fence"]) if "fence" in lease else absent("fence")
         changes = [update(items.host_key(str(self._homes[key]), key), values, [unchanged])]
         last = items.row_key(lease.get("run_id", ""), key)
@@ -158,28 +206,30 @@ class Leases:
             changes.append(update(last, {("fence",): None}))
         return changes
 
-    def take_over(self, run_id: str, keys: list[str], now: float, force: bool) -> dict[str, str]:
-        kept = {}
+    def take_over(self, run_id: str, keys: list[str], now: float, force: bool) -> Leased:
+        fences, held = dict[str, int](), dict[str, str]()
         for key in keys:
             self._home(key, run_id)
-            while True:
-                lease = self._leases([key])
-                living = {} if force else _living(lease, self._holders(lease), now)
-                kept.update(living)
-                if living:
-                    break
-                fence = lease[key].get("fence", 0) + 1
-                changes = self._take(
-                    key, lease[key], run_id, fence, now + LEASE_SECONDS, self._last_rows(lease, run_id)
-                )
-                if self._row(run_id, key):
-                    changes.append(update(items.row_key(run_id, key), {("fence",): fence}))
-                try:
-                    self._table.transact(changes)
-                except ConditionFailedError:
-                    continue
-                break
-        return kept
+            taken = self._table.repeat(partial(self._take_one, run_id, key, now, force), f"taking {key} over")
+            fences.update(taken.fences)
+            held.update(taken.held)
+        return Leased(fences, held)
+
+    def _take_one(self, run_id: str, key: str, now: float, force: bool) -> Leased | None:
+        lease = self._leases([key])
+        living = {} if force else _living(lease, self._holders(lease), now)
+        if living:
+            return Leased({}, living)
+        taker = _Taker(run_id, lease[key].get("fence", 0) + 1, now + LEASE_SECONDS, uuid.uuid4().hex)
+        changes = self._take(key, lease[key], taker, self._last_rows(lease, run_id))
+        if self._row(run_id, key):
+            changes.append(update(items.row_key(run_id, key), {("fence",): taker.fence}))
+        try:
+            self._table.transact(changes)
+        except ConditionFailedError:
+            if self._leases([key])[key].get("taken_by") != taker.mark:
+                return None
+        return Leased({key: taker.fence}, {})
 
     def extend_lease(self, key: str, fence: int, until: float | None) -> None:
         home = self._home(key)

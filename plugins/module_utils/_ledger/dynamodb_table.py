@@ -13,23 +13,25 @@ from __future__ import annotations
 import random
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs
 
 from .._aws import dynamodb
-from .._aws.api import RETRY_BUDGET_SECONDS, Aws
+from .._aws.api import Aws
 from .._aws.errors import AwsError
 from .._aws.iam import caller_account
 from .._base.clock import Clock
-from .._base.errors import InvalidOption, PatchFleetError
+from .._base.errors import Failed, InvalidOption, PatchFleetError
 from .._model.reasons import Reason
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef, TransactWriteItemTypeDef
 
+TOKEN_SECONDS = 540.0
+"""So long a transaction is repeated: DynamoDB knows its token for ten minutes, and the last attempt may take one more."""
 MOST_ITEMS = 100
 """In one transaction, and in one batch that is read."""
 TRANSIENT_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
@@ -42,7 +44,29 @@ Key = tuple[str, str]
 
 
 class ConditionFailedError(Exception):
-    """A conditional write whose condition did not hold: nothing was changed."""
+    """A conditional write whose condition did not hold: nothing was changed by this attempt.
+
+    An earlier attempt of the same write may have been done and its answer lost; then the writer finds its own state.
+    ``failed`` are the positions of the changes whose condition did not hold.
+    """
+
+    def __init__(self, failed: Collection[int] = ()) -> None:
+        super().__init__("a condition did not hold")
+        self.failed = frozenset(failed)
+
+
+class _UntilTokenExpires:
+    """Ends the repetition of a transaction while its token still counts."""
+
+    def __init__(self, clock: Clock, deadline: float) -> None:
+        self.pause = clock.sleep
+        self._deadline = deadline
+
+    def before_change(self) -> None:
+        """Nothing is asked: the conditions of a transaction hold its fencing numbers."""
+
+    def retry_until(self) -> float:
+        return self._deadline
 
 
 @dataclass(frozen=True)
@@ -156,32 +180,64 @@ class Table:
     def transact(self, changes: list[dict[str, Any]]) -> None:
         """All of these changes or none; a repeated attempt does nothing twice, by its token.
 
+        An attempt that was cancelled has ended, so the next one gets a new token. Where an attempt got no answer it may have been
+        done, so the token stays, whatever later attempts are told.
+
         Raises:
-            ConditionFailedError: nothing was changed.
+            ConditionFailedError: nothing was changed, unless an attempt without an answer was done.
         """
         named: list[TransactWriteItemTypeDef] = [
             {kind: {"TableName": self.where.table, **body}}  # type: ignore[misc]  # dynamodb_changes makes no other kinds
             for change in changes
             for kind, body in change.items()
         ]
-        deadline = self._clock.now() + RETRY_BUDGET_SECONDS
-        while not self._transact_once(named, self._clock.now() >= deadline):
+        deadline = self._clock.now() + TOKEN_SECONDS
+        token, unanswered = str(uuid.uuid4()), False
+        while True:
+            try:
+                self._transact_once(named, token, deadline)
+            except AwsError as error:
+                if self._clock.now() >= deadline or not TRANSIENT_REASONS & set(error.reasons):
+                    raise
+                unanswered = unanswered or error.after_unanswered
+            else:
+                return
+            if not unanswered:
+                token = str(uuid.uuid4())
             self._pause()
 
-    def _transact_once(self, named: list[TransactWriteItemTypeDef], for_good: bool) -> bool:
-        """Whether it was done; False when somebody else was at one of the items, unless that ends it for good."""
-        try:
-            self._ask(partial(dynamodb.transact_write_items, changes=named, token=str(uuid.uuid4())))
-        except AwsError as error:
-            if "ConditionalCheckFailed" in error.reasons:
-                raise ConditionFailedError from error
-            if for_good or not TRANSIENT_REASONS & set(error.reasons):
-                raise
-            return False
-        return True
+    def _transact_once(self, named: list[TransactWriteItemTypeDef], token: str, deadline: float) -> None:
+        def transact(aws: Aws, table: str) -> None:
+            caller = _UntilTokenExpires(self._clock, deadline)
+            dynamodb.transact_write_items(aws.called_by(caller), table, changes=named, token=token)
 
-    def _pause(self) -> None:
-        self._clock.sleep(self._random.uniform(0.05, 0.5))
+        try:
+            self._ask(transact)
+        except AwsError as error:
+            failed = [index for index, reason in enumerate(error.reasons) if reason == "ConditionalCheckFailed"]
+            if failed:
+                raise ConditionFailedError(failed) from error
+            raise
+
+    def repeat(self, attempt: Callable[[], R | None], what: str) -> R:
+        """What the first attempt returns that is not None; there is a pause after each of the others.
+
+        Raises:
+            Failed: ``ledger_failed``, when none came to an end in TOKEN_SECONDS.
+        """
+        deadline, longest_pause_seconds = self._clock.now() + TOKEN_SECONDS, 0.5
+        while (result := attempt()) is None:
+            if self._clock.now() >= deadline:
+                raise Failed(
+                    f"The ledger {self.where.url} did not take a change for {TOKEN_SECONDS / 60:.0f} minutes: {what}.",
+                    Reason.LEDGER_FAILED,
+                )
+            self._pause(longest_pause_seconds)
+            longest_pause_seconds = min(2 * longest_pause_seconds, 30.0)
+        return result
+
+    def _pause(self, seconds: float = 0.5) -> None:
+        self._clock.sleep(self._random.uniform(seconds / 10, seconds))
 
     def _ask(self, operation: Callable[[Aws, str], R]) -> R:
         """What an operation on the table answers; a table that is not there is told as an option that cannot be right."""

@@ -125,6 +125,20 @@ class HostDurations:
         return sum(seconds for phase, seconds in self.seconds.items() if phase != Phase.ADMIT)
 
 
+@dataclass(frozen=True)
+class Leased:
+    """What the transaction that leases hosts has decided.
+
+    Attributes:
+        fences: the fencing number of each host that the caller holds now. It comes out of the transaction, because a number that
+            is read later may be that of a rival for the same run.
+        held: the hosts that another living run holds: key → its run id.
+    """
+
+    fences: dict[str, int]
+    held: dict[str, str]
+
+
 class Ledger(Protocol):
     """The memory of runs outside their processes.
 
@@ -136,8 +150,8 @@ class Ledger(Protocol):
     def check(self) -> list[str]:
         """Whether it can be used at all; returns warnings, raises InvalidOption. Asked once, when a playbook begins."""
 
-    def open_run(self, run: Run, hosts: list[Host], take_over: bool) -> dict[str, str]:
-        """Write down a run and lease its hosts; returns the hosts that another living run holds: key → its run id.
+    def open_run(self, run: Run, hosts: list[Host], take_over: bool) -> Leased:
+        """Write down a run and lease its hosts.
 
         A host that is taken over from a run that left something open knows it: fact ``adopted_from``, that run's id.
         """
@@ -163,11 +177,11 @@ class Ledger(Protocol):
     def fences(self, run_id: str) -> dict[str, int]:
         """The same for all hosts that the run holds."""
 
-    def take_over(self, run_id: str, keys: list[str], now: float, force: bool) -> dict[str, str]:
+    def take_over(self, run_id: str, keys: list[str], now: float, force: bool) -> Leased:
         """Lease hosts of this run to whoever works for it from now on; processes that did so before lose them.
 
-        The hosts are kept for LEASE_SECONDS also where the run is dead; returns those that somebody alive holds, if only
-        this run's own processes (none if ``force``): key → run id.
+        The hosts are kept for LEASE_SECONDS also where the run is dead. ``held`` has those of a living process, if only
+        one of this run's own (none if ``force``).
         """
 
     def extend_lease(self, key: str, fence: int, until: float | None) -> None:

@@ -21,6 +21,7 @@ from .records import (
     LEASE_SECONDS,
     Host,
     HostDurations,
+    Leased,
     PhaseTime,
     PowerRecord,
     Run,
@@ -48,7 +49,7 @@ class SqliteLedger(SqliteFile):
 
     # Runs and leases
 
-    def open_run(self, run: Run, hosts: list[Host], take_over: bool) -> dict[str, str]:
+    def open_run(self, run: Run, hosts: list[Host], take_over: bool) -> Leased:
         with self._transaction() as database:
             database.execute(
                 f"INSERT INTO run ({RUN_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)",
@@ -72,14 +73,13 @@ class SqliteLedger(SqliteFile):
                 f"INSERT INTO host ({HOST_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 [_host_row(host, adopted.get(host.key)) for host in hosts],
             )
-            _lease(database, run.run_id, leased, None)
-            return kept
+            return Leased(_lease(database, run.run_id, leased, None), kept)
 
-    def take_over(self, run_id: str, keys: list[str], now: float, force: bool) -> dict[str, str]:
+    def take_over(self, run_id: str, keys: list[str], now: float, force: bool) -> Leased:
         with self._transaction() as database:
             kept = _living_holders(database, keys, now) if not force else {}
-            _lease(database, run_id, [key for key in keys if key not in kept], now + LEASE_SECONDS)
-            return kept
+            free = [key for key in keys if key not in kept]
+            return Leased(_lease(database, run_id, free, now + LEASE_SECONDS), kept)
 
     def extend_lease(self, key: str, fence: int, until: float | None) -> None:
         self._write("UPDATE lease SET kept_until = ? WHERE host_key = ? AND fence = ?", until, key, fence)
@@ -292,12 +292,17 @@ def _left_open(database: sqlite3.Connection, keys: list[str]) -> dict[str, str]:
     return found
 
 
-def _lease(database: sqlite3.Connection, run_id: str, keys: list[str], extended_until: float | None) -> None:
-    database.executemany(
-        "INSERT INTO lease (host_key, run_id, fence, kept_until) VALUES (?, ?, 1, ?) ON CONFLICT (host_key) DO UPDATE "
-        "SET fence = fence + 1, run_id = excluded.run_id, kept_until = excluded.kept_until",
-        [(key, run_id, extended_until) for key in keys],
-    )
+def _lease(database: sqlite3.Connection, run_id: str, keys: list[str], extended_until: float | None) -> dict[str, int]:
+    """Lease hosts; returns the fencing number of each."""
+    fences = {}
+    for key in keys:
+        database.execute(
+            "INSERT INTO lease (host_key, run_id, fence, kept_until) VALUES (?, ?, 1, ?) ON CONFLICT (host_key) DO UPDATE "
+            "SET fence = fence + 1, run_id = excluded.run_id, kept_until = excluded.kept_until",
+            (key, run_id, extended_until),
+        )
+        fences[key] = int(database.execute("SELECT fence FROM lease WHERE host_key = ?", (key,)).fetchone()[0])
+    return fences
 
 
 def _prove(database: sqlite3.Connection, key: str, fence: int | None) -> None:

@@ -44,12 +44,11 @@ def open_run(context: OperationContext) -> dict[str, Any]:
     run = _new_run(context, plan, settings)
     rows = [_host_row(run.run_id, planned, settings) for planned in plan.hosts]
     leased = context.ledger.open_run(run, rows, bool(settings["take_over"]))
-    for key, other in leased.items():
+    for key, other in leased.held.items():
         reason = f"Another run holds it: {other}. If its controller is known to be dead, set patch_take_over."
         context.ledger.set_outcome(run.run_id, key, Verdict(Outcome.DEFERRED, Phase.PLAN, Reason.LEASED, reason))
-    fences = context.ledger.fences(run.run_id)
     return {
-        **plan_as_result(plan, lines, set(leased), fences),
+        **plan_as_result(plan, lines, set(leased.held), leased.fences),
         "changed": True,
         "run_id": run.run_id,
         "snapshot_id": run.snapshot_id,

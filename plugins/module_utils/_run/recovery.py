@@ -45,10 +45,11 @@ def open_hosts(context: OperationContext) -> dict[str, Any]:
         entry = _entry(context, record, holder)
         if not context.check_mode:
             # Who worked on it for the same run until now loses it: workers that a killed controller left behind.
-            if context.ledger.take_over(holder, [record.host_key], context.clock.now(), force=take_over):
+            leased = context.ledger.take_over(holder, [record.host_key], context.clock.now(), force=take_over)
+            if leased.held:
                 busy.append(_busy(record, "is being put back by somebody else"))
                 continue
-            entry["fence"] = context.ledger.fence(holder, record.host_key)
+            entry["fence"] = leased.fences[record.host_key]
         hosts.append(entry)
     lines = [f"{host['name']} ({host['instance_id']}) of run {host['run_id']}" for host in hosts] + busy
     return {

@@ -82,7 +82,7 @@ class Stage:
         kept = self.ledger.open_run(
             a_run(run_id, self.clock.now(), **settings), list(hosts or [a_host(run_id=run_id)]), take_over=False
         )
-        assert kept == {}
+        assert kept.held == {}
 
     def record(self, original_state: str = "stopped", run_id: str = RUN) -> None:
         """The power state in which the host was found."""

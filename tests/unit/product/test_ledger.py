@@ -38,7 +38,7 @@ def ledger(opener: Opener) -> Ledger:
 
 def open_run(ledger: Ledger, *hosts: Host, run_id: str = RUN, at: float = START, force: bool = False) -> dict[str, str]:
     rows = hosts or (a_host(run_id=run_id),)
-    return ledger.open_run(a_run(run_id, at), list(rows), take_over=force)
+    return ledger.open_run(a_run(run_id, at), list(rows), take_over=force).held
 
 
 # Runs

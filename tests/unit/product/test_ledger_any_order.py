@@ -103,7 +103,7 @@ class AnyOrder(RuleBasedStateMachine):
         hosts = [a_host(key, run_id, number, outcome=outcomes[key]) for number, key in enumerate(KEYS)]
         wanted = [key for key in KEYS if key != excluded]
         kept = {key: self._leases[key].run_id for key in wanted if not force and self._holder_lives(key, now)}
-        assert self._ledger.open_run(a_run(run_id, now), hosts, take_over=force) == kept
+        assert self._ledger.open_run(a_run(run_id, now), hosts, take_over=force).held == kept
         model = self._runs[run_id] = RunModel(now, dict(outcomes))
         for key in set(wanted) - set(kept):
             if key in self._leases and not self._runs[self._leases[key].run_id].closed:
@@ -124,9 +124,11 @@ class AnyOrder(RuleBasedStateMachine):
             return
         run_id, now = self._leases[key].run_id, self._now + skew
         kept = {key: run_id} if not force and self._holder_lives(key, now) else {}
-        assert self._ledger.take_over(run_id, [key], now, force) == kept
+        taken = self._ledger.take_over(run_id, [key], now, force)
+        assert taken.held == kept
         if not kept:
             self._lease(key, run_id, now + LEASE_SECONDS)
+            assert taken.fences == {key: self._leases[key].fence}
 
     @precondition(lambda self: self._leases)
     @rule(key=ONE, behind=st.integers(0, 1), release_lease=st.booleans())

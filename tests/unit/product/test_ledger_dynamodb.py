@@ -109,7 +109,7 @@ def test_accounts_share_a_table_and_see_what_is_theirs() -> None:
     ours, theirs = dynamodb_server.ledger(table), dynamodb_server.ledger(table)
     theirs.__dict__["_known_account"] = "210987654321"
     ours.open_run(a_run(), [a_host()], take_over=False)
-    assert theirs.open_run(a_run("theirs"), [a_host(run_id="theirs")], take_over=False) == {}
+    assert theirs.open_run(a_run("theirs"), [a_host(run_id="theirs")], take_over=False).held == {}
     theirs.record_power(FOUND)
     assert (ours.open_power(), len(theirs.open_power())) == ([], 1)
     assert [run.run_id for run in ours.runs()] == [RUN]
@@ -141,7 +141,7 @@ def test_a_large_run_takes_few_calls_to_open_and_none_of_its_hosts_is_lost(monke
 
     monkeypatch.setattr(Aws, "perform", counted)
     hosts = [a_host(f"i-{number:04}", position=number, facts={"note": "x" * 6000}) for number in range(200)]
-    assert ledger.open_run(a_run(), hosts, take_over=False) == {}
+    assert ledger.open_run(a_run(), hosts, take_over=False).held == {}
     assert len(calls) <= 2 + 4 * 7, "two batches of reads and one transaction for each 33 hosts"
     calls.clear()
     assert [host.key for host in ledger.hosts(RUN)] == [host.key for host in hosts]

@@ -43,7 +43,7 @@ def ledger(opener: Opener) -> Ledger:
 
 def open_run(ledger: Ledger, *hosts: Host, run_id: str = RUN, at: float = START, force: bool = False) -> dict[str, str]:
     rows = hosts or (a_host(run_id=run_id),)
-    return ledger.open_run(a_run(run_id, at), list(rows), take_over=force)
+    return ledger.open_run(a_run(run_id, at), list(rows), take_over=force).held
 
 
 # Leases
@@ -77,7 +77,7 @@ def test_a_lock_whose_holder_is_dead_is_free_after_a_while(ledger: Ledger) -> No
     just_before = START + LEASE_SECONDS - 1
     assert open_run(ledger, run_id=OTHER, at=just_before) == {ID: RUN}
     assert ledger.run(RUN).is_active(just_before)
-    assert ledger.take_over(OTHER, [ID], START + LEASE_SECONDS, force=False) == {}
+    assert ledger.take_over(OTHER, [ID], START + LEASE_SECONDS, force=False).held == {}
     assert not ledger.run(RUN).is_active(START + LEASE_SECONDS)
     assert not ledger.holds_lease(RUN, ID)
 
@@ -101,8 +101,8 @@ def test_a_heartbeat_that_comes_late_does_not_turn_the_time_back(ledger: Ledger)
 def test_a_living_run_is_taken_over_only_when_told_to(ledger: Ledger) -> None:
     open_run(ledger)
     open_run(ledger, a_host("i-9", OTHER), run_id=OTHER)
-    assert ledger.take_over(OTHER, [ID], START + 1, force=False) == {ID: RUN}
-    assert ledger.take_over(OTHER, [ID], START + 1, force=True) == {}
+    assert ledger.take_over(OTHER, [ID], START + 1, force=False).held == {ID: RUN}
+    assert ledger.take_over(OTHER, [ID], START + 1, force=True).held == {}
     assert ledger.holds_lease(OTHER, ID)
     assert not ledger.holds_lease(RUN, ID)
 
@@ -115,7 +115,7 @@ def test_opening_a_run_can_take_over_too(ledger: Ledger) -> None:
 
 def test_a_living_run_loses_its_hosts_not_even_to_others_that_work_for_it(ledger: Ledger) -> None:
     open_run(ledger)
-    assert ledger.take_over(RUN, [ID], START + 1, force=False) == {ID: RUN}
+    assert ledger.take_over(RUN, [ID], START + 1, force=False).held == {ID: RUN}
     assert ledger.fence(RUN, ID) == 1
 
 
@@ -131,12 +131,12 @@ def test_clocks_that_differ_by_five_minutes_change_nothing(ledger: Ledger, skew:
 def test_a_host_that_is_put_back_for_a_dead_run_is_kept_meanwhile(ledger: Ledger) -> None:
     open_run(ledger)
     dead = START + LEASE_SECONDS
-    assert ledger.take_over(RUN, [ID], dead, force=False) == {}
+    assert ledger.take_over(RUN, [ID], dead, force=False).held == {}
     assert open_run(ledger, run_id=OTHER, at=dead + 1) == {ID: RUN}
     ledger.extend_lease(ID, 2, dead + 3600)
     assert open_run(ledger, run_id=THIRD, at=dead + 3599) == {ID: RUN}
     ledger.extend_lease(ID, 2, None)
-    assert ledger.take_over(THIRD, [ID], dead + 60, force=False) == {}
+    assert ledger.take_over(THIRD, [ID], dead + 60, force=False).held == {}
 
 
 def test_who_lost_a_host_does_not_keep_it(ledger: Ledger) -> None:
@@ -230,3 +230,21 @@ def test_a_run_that_was_closed_leaves_nothing_to_adopt_but_what_is_still_recorde
     open_run(ledger, a_host("i-1", OTHER), a_host("i-2", OTHER, 1), run_id=OTHER)
     facts = {host.key: host.facts for host in ledger.hosts(OTHER)}
     assert facts == {"i-1": {}, "i-2": {"adopted_from": RUN}}
+
+
+# The number under which a taker works
+
+
+def test_the_fencing_number_comes_out_of_the_transaction_that_gives_it(opener: Opener) -> None:
+    """A rival may take the host over before a second call could read the number."""
+    opener().open_run(a_run(), [a_host()], take_over=False)
+    first = opener().take_over(RUN, [ID], START + LEASE_SECONDS, force=True)
+    second = opener().take_over(RUN, [ID], START + LEASE_SECONDS, force=True)
+    assert (first.fences, second.fences) == ({ID: 2}, {ID: 3})
+
+
+def test_an_opened_run_has_the_numbers_of_its_own_transaction(opener: Opener) -> None:
+    hosts = [a_host("i-1"), a_host("i-2", position=1), a_host("i-3", position=2, outcome="excluded")]
+    opened = opener().open_run(a_run(), hosts, take_over=False)
+    opener().take_over(RUN, ["i-1"], START, force=True)
+    assert opened.fences == {"i-1": 1, "i-2": 1}

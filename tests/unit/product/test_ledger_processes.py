@@ -92,7 +92,7 @@ def test_one_of_them_gets_the_lease(opener: Opener, tmp_path: Path) -> None:
     def lease(number: int) -> None:
         run_id = f"run-{number}"
         kept = opener().open_run(a_run(run_id), [a_host(run_id=run_id)], take_over=False)
-        (tmp_path / f"kept-{number}").write_text(kept.get(ID, "mine"))
+        (tmp_path / f"kept-{number}").write_text(kept.held.get(ID, "mine"))
 
     at_once(lease, MANY)
     ledger = opener()

@@ -358,7 +358,7 @@ def test_a_host_of_a_dead_run_is_kept_while_it_is_put_back_and_let_go_then(stage
 
     def work(context: OperationContext) -> dict[str, Any]:
         context.wait(lambda: None, stage.clock.now() + 2 * LEASE_SECONDS)
-        assert stage.ledger.take_over("other", [ID], stage.clock.now(), force=False) == {ID: RUN}
+        assert stage.ledger.take_over("other", [ID], stage.clock.now(), force=False).held == {ID: RUN}
         return {"changed": False}
 
     run(stage, work, phase="restore")
