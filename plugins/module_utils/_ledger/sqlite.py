@@ -16,6 +16,7 @@ from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason
+from .mounts import refuse_shared
 from .records import (
     DURATIONS_KEPT,
     LEASE_SECONDS,
@@ -44,13 +45,14 @@ class SqliteLedger(SqliteFile):
     """A Ledger (see records.Ledger) in one file."""
 
     def check(self) -> list[str]:
+        refuse_shared(self._path)
         self._one("SELECT count(*) FROM run")
         return []
 
     # Runs and leases
 
     def open_run(self, run: Run, hosts: list[Host], take_over: bool) -> Leased:
-        with self._transaction() as database:
+        with self._checkpointed() as database:
             database.execute(
                 f"INSERT INTO run ({RUN_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)",
                 (
@@ -184,7 +186,7 @@ class SqliteLedger(SqliteFile):
     # Power
 
     def record_power(self, record: PowerRecord, fence: int | None = None) -> PowerRecord:
-        with self._transaction() as database:
+        with self._checkpointed() as database:
             _prove(database, record.host_key, fence)
             database.execute(
                 f"INSERT INTO power_record ({POWER_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?) "
@@ -229,7 +231,7 @@ class SqliteLedger(SqliteFile):
         self._change_power(host_key, fence, "closed_at = ?, closed_how = ?", now, how)
 
     def _change_power(self, host_key: str, fence: int | None, changes: str, *values: Any) -> bool:
-        with self._transaction() as database:
+        with self._checkpointed() as database:
             _prove(database, host_key, fence)
             return database.execute(f"UPDATE power_record SET {changes} {OPEN}", (*values, host_key)).rowcount == 1
 

@@ -10,6 +10,7 @@ Every transaction begins with BEGIN IMMEDIATE; the file is in WAL mode, so that 
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -49,6 +50,8 @@ CREATE TABLE way (
 )
 """Number n, from 1, makes a file of version n out of one of the version before."""
 SCHEMA_VERSION = len(MIGRATIONS)
+DAMAGED = frozenset({11, 26})
+"""SQLITE_CORRUPT and SQLITE_NOTADB (sqlite.org/rescode.html)."""
 
 
 class SqliteFile:
@@ -133,12 +136,31 @@ class SqliteFile:
                 raise
 
     @contextmanager
+    def _checkpointed(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that is also written from the write-ahead log into the file itself.
+
+        After a kill, or in a copy of the file alone, everything that is only in the log is missing (sqlite.org, "Write-Ahead
+        Logging"). What says which hosts are on because of a run must not be.
+        """
+        with self._transaction() as database:
+            yield database
+        with suppress(sqlite3.Error):  # the log has it: a later checkpoint copies it
+            self._db.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+
+    @contextmanager
     def _plainly(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):  # a bug of ours: it must not look like a full disk
             raise
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) in DAMAGED or "malformed" in str(error):
+                raise Failed(
+                    f"The ledger {self._path} is damaged ({error}). Copy it with its -wal and -shm files first. Then rebuild it "
+                    f"from what can be read: sqlite3 {shlex.quote(self._path)} .recover | sqlite3 NEW-FILE, and run the playbook "
+                    "restore with patch_ledger=NEW-FILE. Hosts whose record is lost must be checked by hand.",
+                    Reason.LEDGER_FAILED,
+                ) from error
             raise Failed(
                 f"The ledger {self._path} cannot be read or written any more: {error}. What was written before is safe; "
                 "mend that (room on the disk, access, the file itself) and run the playbook restore.",

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import sqlite3
 import stat
 from contextlib import closing, suppress
@@ -17,6 +19,7 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import default_ledger, open_ledger
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.mounts import file_system_of, refuse_shared
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite_file import MIGRATIONS, SCHEMA_VERSION
@@ -204,3 +207,85 @@ def test_a_connection_is_never_used_across_a_fork(tmp_path: Path, monkeypatch: p
     assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 4
     assert len(ledger.host(RUN, ID).facts) == 50
     assert {int(path.name.split("-")[1]) for path in tmp_path.glob("connected-*")} == {os.getpid(), *children}
+
+
+# Where it may be, and what is left of it
+
+
+MOUNTS = """\
+22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+40 22 0:45 / /home rw,relatime shared:20 - {home} server:/home rw
+41 22 0:46 / /mnt/with\\040space rw,relatime shared:21 - nfs4 server:/x rw
+42 40 8:3 / /home/disk rw - xfs /dev/sdb1 rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "home", "kind"),
+    [
+        ("/var/lib/patchfleet/ledger.sqlite", "nfs", "ext4"),
+        ("/home/user/ledger.sqlite", "nfs", "nfs"),
+        ("/home/disk/ledger.sqlite", "nfs", "xfs"),
+        ("/homes/ledger.sqlite", "nfs", "ext4"),
+        ("/mnt/with space/ledger.sqlite", "nfs", "nfs4"),
+    ],
+)
+def test_the_file_system_is_that_of_the_nearest_mount(tmp_path: Path, path: str, home: str, kind: str) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(MOUNTS.format(home=home))
+    assert file_system_of(path, str(mounts)) == kind
+
+
+@pytest.mark.parametrize(
+    "kind", ["nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "fuse.glusterfs", "fuse.sshfs", "virtiofs"]
+)
+def test_a_file_system_whose_locks_cannot_be_trusted_is_refused(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n40 22 0:45 / {tmp_path} rw - {kind} server:/ rw\n")
+    monkeypatch.setattr(refuse_shared, "__defaults__", (str(mounts),))
+    ledger = open_ledger(str(tmp_path / "ledger.sqlite"))
+    with pytest.raises(InvalidOption, match=rf"file system of type {kind}, whose locks") as caught:
+        ledger.check()
+    assert caught.value.option == "patch_ledger"
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "tmpfs", "overlay", "fuse.fuse-overlayfs", "fuseblk"])
+def test_a_local_file_system_is_used(tmp_path: Path, kind: str) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"22 1 8:1 / / rw - {kind} /dev/sda1 rw\n")
+    refuse_shared(str(tmp_path / "ledger.sqlite"), str(mounts))
+
+
+def test_the_file_alone_names_what_is_open_after_a_kill(tmp_path: Path) -> None:
+    """A copy without the write-ahead log, as backups of one file make it."""
+    path = tmp_path / "ledger.sqlite"
+    child = os.fork()
+    if child == 0:
+        ledger = SqliteLedger(str(path))
+        ledger.open_run(a_run(), [a_host()], take_over=False)
+        ledger.record_power(PowerRecord(ID, ID, "eu-central-1", "dev-01", "stopped", START, RUN), fence=1)
+        ledger.note_start(ID, RUN, START, fence=1)
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    copy = tmp_path / "copy" / "ledger.sqlite"
+    copy.parent.mkdir()
+    shutil.copy(path, copy)
+    found = SqliteLedger(str(copy))
+    assert [run.run_id for run in found.runs()] == [RUN]
+    assert [record.started_by for record in found.open_power()] == [RUN]
+    assert found.fences(RUN) == {ID: 1}
+
+
+def test_damaged_pages_are_reported_as_damage_with_the_command_that_rebuilds_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = SqliteLedger(str(path))
+    hosts = [a_host(f"i-{number}", position=number) for number in range(400)]
+    ledger.open_run(a_run(), hosts, take_over=False)
+    with path.open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(b"\xff" * (path.stat().st_size - 4 * 4096))
+    with pytest.raises(PatchFleetError, match=r"is damaged .*\.recover") as caught:
+        SqliteLedger(str(path)).hosts(RUN)
+    assert caught.value.code == "ledger_failed"
