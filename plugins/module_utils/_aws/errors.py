@@ -35,9 +35,21 @@ SERVER_ERRORS = frozenset(
 TRANSIENT = frozenset({"TransactionConflictException", "TransactionInProgressException"})
 """DynamoDB: another transaction works on that item at the moment, or this one is still under way."""
 NO_CAPACITY = frozenset(
-    {"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity", "Unsupported"}
+    {
+        "HostLimitExceeded",  # Dedicated Hosts
+        "InsufficientCapacity",
+        "InsufficientCapacityOnHost",  # the instance's Dedicated Host is full
+        "InsufficientHostCapacity",
+        "InsufficientInstanceCapacity",
+        "InsufficientReservedInstanceCapacity",
+        "ReservationCapacityExceeded",  # the instance's capacity reservation is full
+        "Unsupported",
+    }
 )
-"""Some come with HTTP 500, but a moment changes nothing: whoever starts instances waits longer, and says so meanwhile."""
+"""Some come with HTTP 500, but a moment changes nothing: a start waits longer, and reports that meanwhile.
+
+Source: EC2 API reference, "Error codes for the Amazon EC2 API".
+"""
 EXPIRED = frozenset(
     {
         "RequestExpired",

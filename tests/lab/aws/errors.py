@@ -12,7 +12,6 @@ STATUS_BY_CODE = {
     "AuthFailure": 401,
     "DryRunOperation": 412,
     "ExpiredToken": 403,
-    "InsufficientCapacityOnHost": 500,
     "InsufficientHostCapacity": 500,
     "InsufficientInstanceCapacity": 500,
     "InternalError": 500,

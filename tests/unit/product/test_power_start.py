@@ -190,7 +190,8 @@ def test_a_start_without_room_is_tried_again(night: Stage, code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "reason_code"), [("InsufficientInstanceCapacity", "no_capacity"), ("VcpuLimitExceeded", "no_headroom")]
+    ("code", "reason_code"),
+    [*((code, "no_capacity") for code in sorted(NO_CAPACITY)), ("VcpuLimitExceeded", "no_headroom")],
 )
 def test_a_host_without_room_in_all_that_time_is_deferred_untouched(night: Stage, code: str, reason_code: str) -> None:
     """One host that cannot start fails the whole batch: instance-scheduler-on-aws#266, #281, #304; cloud-custodian#5235."""
