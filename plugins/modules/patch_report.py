@@ -32,6 +32,11 @@ options:
       - 'The run''s controller is known to be dead: conclude its hosts as interrupted.'
     type: bool
     default: false
+  must_write:
+    description:
+      - Whether the module fails where the files cannot be written. Otherwise it warns, and writes them to the user's state folder.
+    type: bool
+    default: true
 attributes:
   check_mode:
     support: full

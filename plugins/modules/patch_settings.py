@@ -49,6 +49,11 @@ options:
       - Check the names and values only, not whether they fit a run.
     type: bool
     default: false
+  only_plan:
+    description:
+      - Nothing is written into the ledger, so warn where a run would be refused because its disk is thrown away.
+    type: bool
+    default: false
   ledger:
     description:
       - 'The ledger: the path of an SQLite file, or C(dynamodb://TABLE).'

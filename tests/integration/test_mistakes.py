@@ -170,6 +170,11 @@ def test_a_ledger_that_cannot_be_written(lab: LivingLab, tmp_path: Path) -> None
         assert ended.calls == []
 
 
+def test_a_report_folder_that_cannot_be_written(lab: LivingLab) -> None:
+    ended = lab.playbook("patch", variables={"patch_report_dir": "/proc/nope"})
+    refused(ended, "patch_report_dir: '/proc/nope' is not valid")
+
+
 def test_boto3_is_missing(lab: LivingLab, tmp_path: Path) -> None:
     for library in ("boto3", "botocore"):
         (tmp_path / f"{library}.py").write_text(f"raise ImportError('{library} is not installed')")

@@ -11,12 +11,12 @@ import os
 import tempfile
 from typing import Any
 
-from .._base.errors import Failed, InvalidOption
-from .._ledger import state_folder
+from .._base.errors import Failed
 from .._ledger.records import Ledger, Run
 from .._model.outcomes import UNFINISHED, UNTOUCHED
 from .._model.reasons import Reason
 from .._operation.context import Operation, OperationContext
+from .._plan.report_folder import not_writable, report_folder
 from .._report.build import build_report
 from .._report.html import to_html
 from .._report.markdown import to_markdown
@@ -30,17 +30,20 @@ def work(context: OperationContext) -> dict[str, Any]:
 
     Returns:
         changed, run_id, report (as in report.json), table (lines of at most 100 columns), files, stats (for set_stats),
-        verdicts (host key → the sentence for a host that makes the run fail).
+        verdicts (host key → the sentence for a host that makes the run fail), warnings.
 
     Raises:
-        PatchFleetError: there is no run, or the files cannot be written.
+        PatchFleetError: there is no run, or with must_write the files cannot be written.
     """
     run = _run(context.existing_ledger(), context.params.get("run_id"))
     close_if_abandoned(context, run)
     report = build_report(context.ledger, run.run_id, context.clock.now())
-    folder = context.params.get("report_dir") or os.path.join(state_folder(), "reports", run.run_id)
-    files = {} if context.check_mode else _write(folder, report)
+    folder = report_folder(context.params["report_dir"], run.run_id)
+    files, warnings = (
+        ({}, []) if context.check_mode else _write(folder, report, must_write=context.params["must_write"])
+    )
     return {
+        **({"warnings": warnings} if warnings else {}),
         "changed": bool(files),
         "run_id": run.run_id,
         "report": report,
@@ -80,19 +83,31 @@ def _verdicts(ledger: Ledger, run: Run) -> dict[str, str]:
     }
 
 
-def _write(folder: str, report: dict[str, Any]) -> dict[str, str]:
+def _write(folder: str, report: dict[str, Any], *, must_write: bool) -> tuple[dict[str, str], list[str]]:
+    """The written files, and warnings. A run's verdicts must not depend on a disk that has filled up meanwhile."""
     texts = {
         "report.json": json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False),
         "report.md": to_markdown(report),
         "report.html": to_html(report),
     }
     try:
-        os.makedirs(folder, exist_ok=True)
-        return {name: _replace(os.path.join(folder, name), text) for name, text in texts.items()}
+        return _write_all(folder, texts), []
     except OSError as error:
-        raise InvalidOption(
-            "patch_report_dir", folder, f"It must be a folder that can be written ({error})."
-        ) from error
+        failure = not_writable(folder, error)
+        if must_write:
+            raise failure from error
+    again = f"Write it again with the playbook report, -e patch_run_id={report['run_id']} -e patch_report_dir=…"
+    instead = report_folder(None, report["run_id"])
+    try:
+        files = _write_all(instead, texts)
+    except OSError as error:
+        return {}, [f"{failure.reason} Nor could it be written to {instead} ({error}). {again}"]
+    return files, [f"{failure.reason} The report is in {instead}. {again}"]
+
+
+def _write_all(folder: str, texts: dict[str, str]) -> dict[str, str]:
+    os.makedirs(folder, exist_ok=True)
+    return {name: _replace(os.path.join(folder, name), text) for name, text in texts.items()}
 
 
 def _replace(path: str, text: str) -> str:
@@ -112,6 +127,7 @@ OPERATION = Operation(
         "run_id": {"type": "str"},
         "report_dir": {"type": "str"},
         "take_over": {"type": "bool", "default": False},
+        "must_write": {"type": "bool", "default": True},
     },
     work=work,
     uses_aws=False,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from .._base.errors import InvalidOption
 from .._fleet.discover import check_tag_value
 from .._model.settings import Settings
 from .._operation.context import Operation, OperationContext
@@ -32,11 +33,21 @@ def work(context: OperationContext) -> dict[str, Any]:
         refuse_other_selection(settings, params["searched_with"])
     if not params["partial"]:
         check_together(cast("Settings", settings), int(params["forks"]), context.clock.now())
-    warnings: list[str] = []
-    refuse_thrown_away(settings["ledger"] or params["ledger"], settings["ledger_ephemeral_ok"])
+    warnings = _warnings_of_place(settings["ledger"] or params["ledger"], settings, only_plan=params["only_plan"])
     if not params["partial"]:
-        warnings = context.ledger.check()  # one that cannot be used is told now
+        warnings += context.ledger.check()  # a ledger that cannot be used ends the run before anything is touched
     return {"changed": False, "settings": settings, **({"warnings": warnings} if warnings else {})}
+
+
+def _warnings_of_place(ledger: str | None, settings: dict[str, Any], *, only_plan: bool) -> list[str]:
+    """A plan writes nothing into the ledger, so it may also run where a run would lose it: in a container or a cloud shell."""
+    try:
+        refuse_thrown_away(ledger, settings["ledger_ephemeral_ok"])
+    except InvalidOption as error:
+        if not only_plan:
+            raise
+        return [f"A run would be refused here. {error.reason}"]
+    return []
 
 
 OPERATION = Operation(
@@ -49,6 +60,7 @@ OPERATION = Operation(
         "tasks_on_host": {"type": "list", "elements": "str", "default": []},
         "slice_of": {"type": "str"},
         "partial": {"type": "bool", "default": False},
+        "only_plan": {"type": "bool", "default": False},
         "ledger": {"type": "str"},
     },
     work=work,

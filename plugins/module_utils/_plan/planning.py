@@ -27,6 +27,7 @@ from .order import Plan, Planned, make_plan
 from .permissions import missing_power_right, refuse_missing_rights
 from .prerequisites import missing_prerequisites, prerequisite_lines
 from .quota import headroom_lines
+from .report_folder import refuse_hopeless
 from .text import plan_lines, wrapped
 from .variables import check_together
 from .window import find_window, within
@@ -38,6 +39,7 @@ NAMED = 10
 def plan_run(context: OperationContext) -> dict[str, Any]:
     """What a run would do: touches nothing and writes nothing."""
     given = cast("Settings", context.params["settings"])
+    refuse_hopeless(given["report_dir"])
     settings = within(given, find_window(context, given), context.clock.now())
     plan = make_run_plan(context, settings)
     missing = missing_prerequisites(context, [planned.host for planned in plan.included])

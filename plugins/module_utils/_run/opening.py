@@ -24,6 +24,7 @@ from .._model.settings import Settings
 from .._operation.context import OperationContext
 from .._plan.order import Plan, Planned
 from .._plan.planning import accepted_scheduler, make_run_plan, plan_as_lines, plan_as_result
+from .._plan.report_folder import refuse_unwritable
 from .._plan.window import find_window, refuse_outside, within
 from .slices import kept_settings
 
@@ -36,6 +37,7 @@ def open_run(context: OperationContext) -> dict[str, Any]:
         batch_size, lines (the plan as text).
     """
     given = cast("Settings", context.params["settings"])
+    refuse_unwritable(given["report_dir"])
     window = find_window(context, given)
     refuse_outside(window, given, context.clock.now())
     settings = within(given, window, context.clock.now())

@@ -71,6 +71,36 @@ def test_a_folder_that_cannot_be_written_is_told_with_its_option(stage: Stage, t
     )
 
 
+@pytest.fixture
+def state_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "patchfleet" / "reports" / RUN
+
+
+def test_a_run_keeps_its_verdicts_and_its_table_when_the_folder_is_lost(
+    stage: Stage, tmp_path: Path, state_home: Path
+) -> None:
+    """A disk that fills up in the night must not decide about hosts."""
+    stage.open_run()
+    set_outcome(stage, "failed")
+    (tmp_path / "file").write_text("no folder")
+    result = write(stage, tmp_path / "file" / "reports", must_write=False)
+    assert (result["verdicts"], len(result["table"]) > 0) == ({ID: "failed: Because."}, True)
+    assert result["files"] == {name: str(state_home / name) for name in FILES}
+    (warning,) = result["warnings"]
+    assert f"The report is in {state_home}." in warning
+    assert f"playbook report, -e patch_run_id={RUN}" in warning
+
+
+def test_a_run_keeps_its_verdicts_when_there_is_no_place_at_all(stage: Stage, tmp_path: Path, state_home: Path) -> None:
+    stage.open_run()
+    set_outcome(stage, "failed")
+    (tmp_path / "state").write_text("no folder")
+    result = write(stage, tmp_path / "state" / "reports", must_write=False)
+    assert (result["verdicts"], result["files"], result["changed"]) == ({ID: "failed: Because."}, {}, False)
+    assert f"Nor could it be written to {state_home}" in result["warnings"][0]
+
+
 def test_check_mode_writes_nothing(stage: Stage, tmp_path: Path) -> None:
     stage.open_run()
     stage.clock.sleep(LEASE_SECONDS)

@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_settings import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.environment import EPHEMERAL_OK_VARIABLE
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variable_kinds import CONVERTERS
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import (
     VARIABLES,
@@ -235,6 +236,16 @@ def test_targets_are_by_tag_unless_only_the_inventory_is_named(
 def test_a_wildcard_in_the_tag_value_is_refused(stage: Stage, value: str) -> None:
     with pytest.raises(InvalidOption, match=r"one exact value"):
         settings(stage, patch_tag_value=value)
+
+
+def test_a_plan_may_run_where_a_run_would_lose_its_ledger(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container, a devcontainer or a cloud shell the first look costs nothing."""
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.delenv(EPHEMERAL_OK_VARIABLE, raising=False)
+    result = OPERATION.work(stage.context(OPERATION, only_plan=True))
+    assert result["warnings"][0].startswith("A run would be refused here. patch_ledger: ")
+    with pytest.raises(InvalidOption, match="This is a container in Kubernetes"):
+        OPERATION.work(stage.context(OPERATION))
 
 
 def test_settings_of_a_part_are_not_checked_together(stage: Stage) -> None:
