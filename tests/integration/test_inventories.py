@@ -124,7 +124,7 @@ def test_variables_that_mean_something_else_in_this_inventory_do_no_harm(
     inventories = with_hosts(lab, **{"lab-1": variables})
     ended = lab.playbook("plan", variables={"patch_hosts": "labs"}, inventories=inventories)
     assert ended.code == 0, ended.said
-    assert "1 hosts will be patched" in ended.words
+    assert "1 host will be patched" in ended.words
 
 
 def test_a_host_that_cannot_be_described_is_set_aside_by_name(lab: LivingLab) -> None:

@@ -12,6 +12,8 @@ from .._base.clock import iso
 from .._model.settings import Settings
 from .order import Plan, Planned
 
+NOT_ASKED = "not asked"
+"""Whether a host without AWS is on is known only at its turn."""
 COLUMNS = 98
 """Two of a terminal's hundred are the indent under which the plan is printed."""
 
@@ -44,7 +46,7 @@ def _row(planned: Planned) -> tuple[str, str, str, str, str, str]:
     return (
         f"wave {planned.wave}",
         host.name,
-        host.state,
+        NOT_ASKED if host.kind == "winrm" else host.state,
         host.type or host.kind,
         host.az or host.region or "-",
         host.key,
@@ -56,11 +58,13 @@ def _fit(text: str, width: int) -> str:
 
 
 def _summary(plan: Plan, settings: Settings, included: int, out: int) -> str:
-    off = sum(planned.host.power == "stopped" for planned in plan.included)
     verb = "scanned" if settings["operation"] == "scan" else "patched"
+    if not included:
+        return f"0 hosts will be {verb}: all {out} are left out, for the reasons above. A run would end with an error."
+    off = sum(planned.host.power == "stopped" for planned in plan.included)
     text = (
-        f"{included} hosts will be {verb}, {plan.batch_size} at a time; of these {off} are off, and will be started and "
-        f"stopped again. Left out: {out}. About {plan.estimate_seconds / 3600:.1f} h"
+        f"{included} host{'' if included == 1 else 's'} will be {verb}, {plan.batch_size} at a time; of these {off} are off, "
+        f"and will be started and stopped again. Left out: {out}. About {plan.estimate_seconds / 3600:.1f} h"
     )
     if settings["deadline_at"] is not None:
         text += f"; nothing is begun that cannot be finished by {iso(settings['deadline_at'])}"

@@ -161,6 +161,19 @@ def test_the_lines_fit_a_terminal_and_tell_it_all(stage: Stage) -> None:
     assert "at most 3 instances are on at once because of runs (patch_max_running)" in text
 
 
+def test_a_plan_of_which_all_hosts_are_left_out_says_so(stage: Stage) -> None:
+    text = " ".join(run(stage, "planned", OUT)["lines"])
+    assert "0 hosts will be patched: all 1 are left out, for the reasons above." in text
+    assert "failures end the run" not in text
+
+
+def test_a_host_without_aws_was_not_asked_whether_it_is_on(stage: Stage) -> None:
+    hall = FleetHost(key="hall", name="hall", kind="winrm", transport="connection")
+    lines = run(stage, "planned", hall)["lines"]
+    assert [line.split("  ")[2] for line in lines if line.startswith("wave 1")] == ["not asked"]
+    assert "1 host will be patched" in " ".join(lines)
+
+
 def test_a_plan_tells_of_the_vcpu_quota_and_a_run_does_not_ask(stage: Stage) -> None:
     stage.account.on("get_service_quota", {"Quota": {"Value": 20.0}})
     stage.account.on("describe_instances", {"Reservations": []})
