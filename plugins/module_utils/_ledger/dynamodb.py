@@ -26,9 +26,9 @@ from .._model.reasons import Reason
 from . import dynamodb_items as items
 from .dynamodb_changes import absent, delete, exists, holds, put, update
 from .dynamodb_leases import Leases
-from .dynamodb_table import ConditionFailedError
+from .dynamodb_table import ConditionFailedError, Key
 from .records import DURATIONS_KEPT, Host, HostDurations, PhaseTime, PowerRecord, Run, Verdict
-from .stored import durations_values
+from .stored import durations_values, is_readable
 
 
 class DynamoDbLedger(Leases):
@@ -175,11 +175,28 @@ class DynamoDbLedger(Leases):
         return items.power_of(self._table.get(items.host_key(home, host_key))) if home else None
 
     def open_power(self) -> list[PowerRecord]:
-        pointers = list(self._table.query(f"OPEN#{self._account}"))
-        self._homes.update({pointer["host_key"]: pointer["home"] for pointer in pointers})
-        found = self._table.get_many(items.host_key(pointer["home"], pointer["host_key"]) for pointer in pointers)
-        records = [record for item in found.values() if (record := items.power_of(item))]
-        return sorted(records, key=lambda record: record.recorded_at)
+        return sorted(self._open_records()[0], key=lambda record: record.recorded_at)
+
+    def unreadable_power(self) -> list[str]:
+        return self._open_records()[1]
+
+    def _open_records(self) -> tuple[list[PowerRecord], list[str]]:
+        """The open records of the account, and a sentence for each that cannot be read."""
+        records, unreadable, keys = list[PowerRecord](), list[str](), dict[str, Key]()
+        for pointer in self._table.query(f"OPEN#{self._account}"):
+            if "host_key" in pointer and "home" in pointer:
+                self._homes[pointer["host_key"]] = pointer["home"]
+                keys[pointer["host_key"]] = items.host_key(pointer["home"], pointer["host_key"])
+            else:
+                unreadable.append(f"The item {pointer['sk']} among the open power records names no host.")
+        found = self._table.get_many(keys.values())
+        for key, item_key in keys.items():
+            record = items.power_of(found.get(item_key))
+            if record and is_readable(record):
+                records.append(record)
+            else:
+                unreadable.append(f"The power record of {key} is missing or damaged.")
+        return records, unreadable
 
     def note_start(self, host_key: str, run_id: str, requested_at: float, fence: int | None = None) -> None:
         start = {"start_requested_at": requested_at, "started_by": run_id, "launch_time": None}

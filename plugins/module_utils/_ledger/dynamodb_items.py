@@ -21,9 +21,8 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
-from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from . import stored
@@ -86,8 +85,8 @@ def run_of(item: Item) -> Run:
         item["opened_at"],
         item["operation"],
         item["snapshot_id"],
-        json.loads(item["settings"]),
-        json.loads(item["controller"]),
+        stored.json_object(item["settings"]),
+        stored.json_object(item["controller"]),
         item["heartbeat_at"],
         item.get("closed_at"),
         item.get("breaker"),
@@ -113,8 +112,7 @@ def row_item(host: Host, home: str, fence: int | None, expires_at: float) -> Ite
 
 def host_of(item: Item) -> Host:
     values = {name: item.get(name) for name in stored.HOST_FIELDS}
-    facts = {name: json.loads(text) for name, text in item["facts"].items()}
-    return stored.host_from(values, cast("HostFacts", facts))
+    return stored.host_from(values, lambda: {name: json.loads(text) for name, text in item["facts"].items()})
 
 
 def phase_name(phase: Phase, now: float) -> str:

@@ -75,19 +75,24 @@ class Leases:
 
     def _row(self, run_id: str, key: str) -> Item | None:
         row = self._table.get(items.row_key(run_id, key))
-        if row:
+        if row and "home" in row:
             self._homes[key] = row["home"]
         return row
 
     def _rows(self, run_id: str) -> Iterator[Item]:
         for row in self._table.query(f"RUN#{run_id}", "HOST#"):
-            self._homes[row["key"]] = row["home"]
-            yield row
+            if "key" in row and "home" in row:  # else it is no row of the ledger
+                self._homes[row["key"]] = row["home"]
+                yield row
 
     def _change_row(self, run_id: str, key: str, values: Values, fence: int | None) -> None:
         change = update(items.row_key(run_id, key), values, [exists("pk"), *holds(fence)])
-        if not self._change_if(change) and fence is not None:
+        if self._change_if(change) or fence is None:
+            return
+        home = self._home(key)
+        if self._row(run_id, key) or home is None:
             raise LeaseLost(key)
+        self._fenced_item(items.host_key(home, key), key, fence)  # the row alone is missing: the host is still held
 
     def _home(self, key: str, run_id: str | None = None) -> str | None:
         """Account and region of a host; None for one of which nothing is known."""

@@ -58,7 +58,7 @@ class Run:
 @dataclass(frozen=True)
 class Host:
     """A host of a run. ``key`` is the instance id, or the inventory name where there is none; ``facts`` holds the rest of
-    what the report says of it.
+    what the report says of it. ``unreadable`` names what of its row is damaged and therefore missing here.
     """
 
     run_id: str
@@ -74,6 +74,7 @@ class Host:
     reason_code: ReasonCode | None = None
     reason: str | None = None
     facts: HostFacts = field(default_factory=HostFacts)
+    unreadable: str | None = None
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,10 @@ class Ledger(Protocol):
         """The open record of a host."""
 
     def open_power(self) -> list[PowerRecord]:
-        """All open records, oldest first."""
+        """All open records that can be read, oldest first."""
+
+    def unreadable_power(self) -> list[str]:
+        """A sentence for each open record that cannot be read: its host may be on because of a run."""
 
     def note_start(self, host_key: str, run_id: str, requested_at: float, fence: int | None = None) -> None:
         """A start of ours is about to be requested."""

@@ -29,7 +29,17 @@ from .records import (
     Verdict,
 )
 from .sqlite_file import SqliteFile
-from .stored import HOST_FIELDS, durations_from, durations_values, host_from, host_values, phase_time, verdict_values
+from .stored import (
+    HOST_FIELDS,
+    durations_from,
+    durations_values,
+    host_from,
+    host_values,
+    is_readable,
+    json_object,
+    phase_time,
+    verdict_values,
+)
 
 RUN_COLUMNS = "run_id, opened_at, operation, snapshot_id, settings, controller, heartbeat_at, closed_at, breaker"
 HOST_COLUMNS = ", ".join("host_key" if field == "key" else field for field in HOST_FIELDS) + ", facts"
@@ -212,6 +222,16 @@ class SqliteLedger(SqliteFile):
         return PowerRecord(*row) if row else None
 
     def open_power(self) -> list[PowerRecord]:
+        return [record for record in self._open_records() if is_readable(record)]
+
+    def unreadable_power(self) -> list[str]:
+        return [
+            f"The power record of {record.host_key} ({record.name}) is damaged."
+            for record in self._open_records()
+            if not is_readable(record)
+        ]
+
+    def _open_records(self) -> list[PowerRecord]:
         rows = self._rows(f"SELECT {POWER_COLUMNS} FROM power_record WHERE closed_at IS NULL ORDER BY recorded_at")
         return [PowerRecord(*row) for row in rows]
 
@@ -322,8 +342,8 @@ def _run(row: tuple[Any, ...]) -> Run:
         opened_at,
         operation,
         snapshot_id,
-        json.loads(settings),
-        json.loads(controller),
+        json_object(settings),
+        json_object(controller),
         heartbeat_at,
         closed_at,
         breaker,
@@ -332,7 +352,7 @@ def _run(row: tuple[Any, ...]) -> Run:
 
 def _host(row: tuple[Any, ...]) -> Host:
     *columns, facts = row
-    return host_from(dict(zip(HOST_FIELDS, columns, strict=True)), json.loads(facts))
+    return host_from(dict(zip(HOST_FIELDS, columns, strict=True)), lambda: json.loads(facts))
 
 
 def _host_row(host: Host, adopted_from: str | None) -> tuple[Any, ...]:

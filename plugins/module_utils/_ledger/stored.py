@@ -6,14 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, cast
 
 from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import reason_of
-from .records import Host, HostDurations, PhaseTime, Verdict
+from .records import Host, HostDurations, PhaseTime, PowerRecord, Verdict
 
 VERDICT_FIELDS = ("outcome", "step", "reason_code", "reason")
 HOST_FIELDS = ("run_id", "key", "name", "position", "kind", "instance_id", "region", "wave", *VERDICT_FIELDS)
@@ -26,16 +28,45 @@ def host_values(host: Host) -> dict[str, Any]:
     return {**values, **verdict_values(Verdict(host.outcome, host.phase, host.reason_code, host.reason))}
 
 
-def host_from(values: Mapping[str, Any], facts: HostFacts) -> Host:
-    """The host with these values of HOST_FIELDS."""
+def host_from(values: Mapping[str, Any], read_facts: Callable[[], Any]) -> Host:
+    """The host with these values of HOST_FIELDS; one whose facts or outcome are damaged says so in ``unreadable``."""
+    host = Host(**{name: values[name] for name in HOST_FIELDS if name not in VERDICT_FIELDS})
+    damaged = []
     outcome, phase, code = values["outcome"], values["step"], values["reason_code"]
-    return Host(
-        **{name: values[name] for name in HOST_FIELDS if name not in VERDICT_FIELDS},
-        outcome=Outcome(outcome) if outcome else None,
-        phase=Phase(phase) if phase else None,
-        reason_code=reason_of(code) if code else None,
-        reason=values["reason"],
-        facts=facts,
+    try:
+        host = replace(
+            host,
+            outcome=Outcome(outcome) if outcome else None,
+            phase=Phase(phase) if phase else None,
+            reason_code=reason_of(code) if code else None,
+            reason=values["reason"],
+        )
+    except ValueError as error:
+        damaged.append(f"its outcome ({error})")
+    try:
+        host = replace(host, facts=cast("HostFacts", dict(read_facts())))
+    except (ValueError, TypeError, AttributeError) as error:
+        damaged.append(f"its facts ({error})")
+    return replace(host, unreadable=" and ".join(damaged)) if damaged else host
+
+
+def json_object(text: str) -> Any:
+    """The object that a text holds; an empty one where the text is damaged."""
+    try:
+        found = json.loads(text)
+    except (ValueError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def is_readable(record: PowerRecord) -> bool:
+    """Whether a power record has what putting its host back needs."""
+    texts = (record.host_key, record.instance_id, record.region, record.name, record.run_id)
+    numbers = (record.recorded_at, record.start_requested_at or 0.0, record.launch_time or 0.0)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(number, (int, float)) for number in numbers)
+        and record.original_state in {"running", "stopped"}
     )
 
 

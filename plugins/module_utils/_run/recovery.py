@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from .._base.clock import iso
-from .._base.errors import Failed
+from .._base.errors import Failed, NotRecorded
 from .._ledger import describe_ledger
-from .._ledger.records import PowerRecord, Run
+from .._ledger.records import Host, PowerRecord, Run
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .outcomes import set_interrupted_outcomes
@@ -29,17 +29,18 @@ def open_hosts(context: OperationContext) -> dict[str, Any]:
     only, take_over = context.params["run_id"], bool(context.params["take_over"])
     where = describe_ledger(context.params.get("ledger"))
     runs = context.existing_ledger().runs()
-    if not runs:
+    records, unreadable = _open_records(context), context.ledger.unreadable_power()
+    if not runs and not records and not unreadable:
         raise Failed(
             f"The ledger {where} holds no run: it is new, or its runs belong to another account. Whether hosts are on because of a "
             "run is unknown here. Name the ledger of the run (patch_ledger) and use credentials of its account.",
             Reason.NO_RUN,
         )
-    if only:
+    if only and not records:
         context.ledger.run(only)  # says so when there is none
     hosts, busy = [], []
-    for record, holder in _open_records(context):
-        if context.ledger.run(holder).is_active(context.clock.now()) and not take_over:
+    for record, holder in records:
+        if not take_over and _is_active(context, holder):
             busy.append(_busy(record, f"is being worked on by run {holder}"))
             continue
         entry = _entry(context, record, holder)
@@ -52,6 +53,8 @@ def open_hosts(context: OperationContext) -> dict[str, Any]:
             entry["fence"] = leased.fences[record.host_key]
         hosts.append(entry)
     lines = [f"{host['name']} ({host['instance_id']}) of run {host['run_id']}" for host in hosts] + busy
+    lines += [f"{sentence} Its host may be on because of a run." for sentence in unreadable]
+    lines += [f"{host['name']}: {host['unreadable']}" for host in hosts if host["unreadable"]]
     return {
         "changed": False,
         "hosts": hosts,
@@ -67,6 +70,16 @@ def _all_clear(last: Run, where: str) -> list[str]:
         "Nothing is open: every host is as it was found.",
         f"Ledger {where}, last run {last.run_id}, {closed}.",
     ]
+
+
+def _is_active(context: OperationContext, run_id: str) -> bool:
+    """A run that the ledger does not know any more is as good as dead."""
+    try:
+        return context.ledger.run(run_id).is_active(context.clock.now())
+    except Failed as error:
+        if error.code != Reason.UNKNOWN_RUN:
+            raise
+        return False
 
 
 def _busy(record: PowerRecord, how: str) -> str:
@@ -85,8 +98,19 @@ def _open_records(context: OperationContext) -> list[tuple[PowerRecord, str]]:
 
 
 def _entry(context: OperationContext, record: PowerRecord, holder: str) -> dict[str, Any]:
-    host = context.ledger.host(record.run_id, record.host_key)
+    """What putting back needs is in the power record; the row of the run adds what an EC2 instance does not need."""
+    kind = (
+        "ec2" if record.instance_id.startswith("i-") else "hybrid" if record.instance_id.startswith("mi-") else "winrm"
+    )
+    host, unreadable = Host(record.run_id, record.host_key, record.name, 0, kind), None
+    try:
+        host = context.ledger.host(record.run_id, record.host_key)
+        if host.unreadable:
+            unreadable = f"Run {record.run_id} cannot read {host.unreadable}."
+    except NotRecorded as error:
+        unreadable = error.reason
     return {
+        "unreadable": unreadable,
         "kind": host.kind,
         "transport": host.facts.get("transport", "ssm"),
         "key": record.host_key,
@@ -113,6 +137,7 @@ def close_abandoned_runs(context: OperationContext) -> dict[str, Any]:
             set_interrupted_outcomes(context.ledger, run.run_id)
             context.ledger.close_run(run.run_id, now)
     on = [f"{record.name} ({record.instance_id})" for record, _holder in still_open if record.started_by]
+    on += context.ledger.unreadable_power()
     if on:
         raise Failed(f"Still on because of us: {', '.join(on)}. Run the playbook restore again later.", Reason.STILL_ON)
     return {"changed": False}

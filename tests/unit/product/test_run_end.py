@@ -200,6 +200,7 @@ def test_a_host_that_a_dead_run_left_on_is_found(stage: Stage) -> None:
         "region": "eu-central-1",
         "run_id": RUN,
         "ours": True,
+        "unreadable": None,
         "fence": 2,
     }
 
