@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._aws.ssm import tags_of_node
 from .._base.errors import NeedsAttention, PatchFleetError
+from .._fleet.claims import claim_of
 from .._host.answers import BootState
 from .._host.guest_scripts import run_guest_script
 from .._host.servicing import is_quiet
@@ -105,6 +107,7 @@ def _ask_to_stop(context: OperationContext) -> dict[str, Any]:
         )
     if not _prove(context)["started"] and not context.check_mode:
         return {"changed": False, "stop": False}
+    _refuse_claimed(context)
     if not context.params["can_stop"]:
         raise NeedsAttention(
             "It was started for this run, and nothing here stops it: set patch_stop_tasks for it.", Reason.NO_STOP_TASKS
@@ -115,6 +118,16 @@ def _ask_to_stop(context: OperationContext) -> dict[str, Any]:
         context.assert_lease()
         context.report_progress("stopping")
     return {"changed": True, "stop": True}
+
+
+def _refuse_claimed(context: OperationContext) -> None:
+    """A managed node that its owner has tagged since it was started; its record stays open, as that of an instance does."""
+    if context.host.kind != "hybrid":
+        return
+    tags = tags_of_node(context.aws, str(context.params["instance_id"]))
+    claim = claim_of(tags, context.ledger.run(str(context.run_id)).settings, context.facts.get("scheduler"))
+    if claim is not None:
+        raise NeedsAttention(f"{claim[1]} It is left running; without the tag, restore stops it.", claim[0])
 
 
 def _see_it_stopped(context: OperationContext) -> dict[str, Any]:

@@ -234,6 +234,29 @@ def test_one_that_was_started_is_given_time_to_boot(stage: Stage, hall: Hall, do
     assert stage.clock.passed >= 200
 
 
+@pytest.mark.parametrize(
+    ("tags", "code"), [({"patchfleet:keep": "Bob"}, Reason.KEEP_TAG), ({"Schedule": "nights"}, Reason.SCHEDULED)]
+)
+def test_a_hybrid_node_that_is_claimed_by_a_tag_is_left_on(stage: Stage, tags: dict[str, str], code: Reason) -> None:
+    """As an instance is; and it is stopped once the tag is gone."""
+    tagged = {"TagList": [{"Key": key, "Value": value} for key, value in tags.items()]}
+    stage.account.on("list_tags_for_resource", tagged, {"TagList": []})
+    node = a_host(NODE_ID, kind="hybrid", instance_id=NODE_ID, facts={"transport": "connection"})
+    stage.open_run(node, keep_tag="patchfleet:keep", scheduler_tag="Schedule")
+    hall = Hall(stage)
+
+    def do(state: str) -> dict[str, Any]:
+        options = {"run_id": RUN, "host": NODE_ID, "instance_id": NODE_ID, "state": state, "can_stop": True}
+        context = stage.context(OPERATION, **options, scripts={"inspect_boot": "", "servicing_state": ""})
+        context.channel = open_channel(context, hall)
+        return perform(OPERATION, context)
+
+    started(stage, hall, do)
+    assert held(do).code == code
+    assert stage.ledger.power(NODE_ID) is not None
+    assert do("restored") == {"changed": True, "stop": True}
+
+
 @pytest.mark.parametrize(("listed", "code"), [([], "host_off"), ([("ConnectionLost", 900.0)], "host_off")])
 def test_a_hybrid_node_that_is_off_is_deferred(stage: Stage, listed: list[Any], code: str) -> None:
     rows = [{"InstanceId": NODE_ID, "PingStatus": status, "LastPingDateTime": moment(-ago)} for status, ago in listed]
