@@ -68,8 +68,9 @@ class DynamoDbLedger(Leases):
         self._change_if(update(items.run_key(run_id), {}, [exists("pk")], first={("breaker",): reason}))
 
     def close_run(self, run_id: str, now: float) -> None:
-        closing: dict[tuple[str, ...], Any] = {("closed_at",): now, ("expires_at",): int(now + items.KEPT_SECONDS)}
-        self._change_if(update(items.run_key(run_id), {}, [exists("pk")], first=closing))
+        self._change_if(update(items.run_key(run_id), {}, [exists("pk")], first={("closed_at",): now}))
+        if not self._keep_what_is_open(run_id):
+            self._expire(items.run_key(run_id), now)
 
     # Hosts of a run
 
@@ -168,7 +169,9 @@ class DynamoDbLedger(Leases):
                 return items.power_of(self._fenced_item(key, record.host_key, fence))
             return record
 
-        return self._table.repeat(attempt, f"the power record of {record.host_key}")
+        known = self._table.repeat(attempt, f"the power record of {record.host_key}")
+        self._keep(items.row_key(record.run_id, record.host_key))
+        return known
 
     def power(self, host_key: str) -> PowerRecord | None:
         home = self._home(host_key)
@@ -236,6 +239,29 @@ class DynamoDbLedger(Leases):
             self._table.transact(changes)
         except ConditionFailedError:
             self._fenced_item(key, host_key, fence)  # else it was closed in this moment
+        for run_id in items.runs_of_record(item):
+            self._expire(items.row_key(run_id, host_key), now)
+            run = self._table.get(items.run_key(run_id))
+            if run and run.get("closed_at") and not self._keep_what_is_open(run_id):
+                self._expire(items.run_key(run_id), now)
+
+    # Expiry: what restore needs for an open record stays as long as the record, however old its run is
+
+    def _keep_what_is_open(self, run_id: str) -> bool:
+        """Keep the rows of hosts whose open record the run opened, used or took over; whether there is one."""
+        pointers = [pointer for pointer in self._table.query(f"OPEN#{self._account}") if "home" in pointer]
+        found = self._table.get_many(items.host_key(pointer["home"], pointer["host_key"]) for pointer in pointers)
+        kept = [item["host_key"] for item in found.values() if run_id in items.runs_of_record(item)]
+        for key in kept:
+            self._keep(items.row_key(run_id, key))
+        return bool(kept)
+
+    def _keep(self, item_key: Key) -> None:
+        self._change_if(update(item_key, {("expires_at",): None}, [exists("pk")]))
+
+    def _expire(self, item_key: Key, now: float) -> None:
+        expiring = {("expires_at",): int(now + items.KEPT_SECONDS)}
+        self._change_if(update(item_key, {}, [exists("pk")], first=expiring))
 
     # History
 

@@ -32,7 +32,7 @@ from .records import Host, HostDurations, PhaseTime, PowerRecord, Run, Verdict
 SCHEMA_VERSION = 1
 SCHEMA_KEY: Key = ("LEDGER", "SCHEMA")
 KEPT_SECONDS = 400 * 86400.0
-"""Runs, their hosts and closed power records expire so long after the run was opened (time to live of the table)."""
+"""Runs, their hosts and closed power records expire so long after they are over (time to live of the table)."""
 COUNT = "hosts_"
 """Before an outcome: the attribute of the run that counts the hosts with it."""
 
@@ -130,6 +130,13 @@ def power_of(item: Item | None) -> PowerRecord | None:
     power = (item or {}).get("power")
     fields = PowerRecord.__dataclass_fields__
     return PowerRecord(**{name: power.get(name) for name in fields}) if power else None
+
+
+def runs_of_record(item: Item) -> set[str]:
+    """The runs that opened, used or took over the open record of a host; none where no record is open."""
+    power = item.get("power") or {}
+    runs = (power.get("run_id"), power.get("started_by"), item.get("run_id")) if power else ()
+    return {run_id for run_id in runs if run_id}
 
 
 def durations_of(item: Item | None) -> list[HostDurations]:

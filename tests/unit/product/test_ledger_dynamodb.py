@@ -121,13 +121,48 @@ def test_what_is_over_expires_and_what_is_open_does_not() -> None:
     ledger.open_run(a_run(), [a_host()], take_over=False)
     ledger.record_power(FOUND)
     expiring = {item["pk"]["S"].partition("#")[0] for item in items(table) if "expires_at" in item}
-    assert expiring == {"RUN", "RUNS"}
+    assert expiring == {"RUNS"}, "the row of a host with an open record stays, too"
     assert not any("expires_at" in item for item in items(table) if item["sk"]["S"] in {"RUN", "HOST"})
     ledger.close_power(ID, "restored", START)
     ledger.close_run(RUN, START)
     (run,) = [item for item in items(table) if item["sk"]["S"] == "RUN"]
     assert run["expires_at"] == {"N": str(int(START + KEPT_SECONDS))}
     assert any(item["sk"]["S"].startswith("CLOSED#") and "expires_at" in item for item in items(table))
+
+
+LATER = "20261115T220000Z-0002"
+
+
+def expiring(table: str) -> set[tuple[str, str]]:
+    """Runs and rows that expire."""
+    keys = [(item["pk"]["S"], item["sk"]["S"]) for item in items(table) if "expires_at" in item]
+    return {key for key in keys if key[0].startswith("RUN#")}
+
+
+def test_a_run_and_its_row_stay_as_long_as_a_record_of_theirs_is_open() -> None:
+    """A host that is kept on on purpose (patch_keep_tag) may be put back after more than 400 days."""
+    table = dynamodb_server.new_table()
+    ledger = dynamodb_server.ledger(table)
+    ledger.open_run(a_run(), [a_host(), a_host("i-9", position=1)], take_over=False)
+    ledger.record_power(FOUND)
+    ledger.close_run(RUN, START)
+    assert expiring(table) == {(f"RUN#{RUN}", "HOST#i-9")}
+    dynamodb_server.ledger(table).close_power(ID, "restored", START)
+    assert expiring(table) == {(f"RUN#{RUN}", "HOST#i-9"), (f"RUN#{RUN}", f"HOST#{ID}"), (f"RUN#{RUN}", "RUN")}
+
+
+def test_a_run_that_took_an_open_record_over_stays_with_it() -> None:
+    table = dynamodb_server.new_table()
+    ledger = dynamodb_server.ledger(table)
+    ledger.open_run(a_run(), [a_host()], take_over=False)
+    ledger.record_power(FOUND)
+    ledger.close_run(RUN, START)
+    ledger.open_run(a_run(LATER), [a_host(run_id=LATER)], take_over=False)
+    ledger.close_run(LATER, START)
+    assert expiring(table) == set()
+    ledger.close_power(ID, "restored", START)
+    assert {sk for _pk, sk in expiring(table)} == {"RUN", f"HOST#{ID}"}
+    assert len(expiring(table)) == 4
 
 
 def test_a_large_run_takes_few_calls_to_open_and_none_of_its_hosts_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,6 +227,7 @@ def test_a_transaction_that_met_another_is_done_again(account: FakeAccount, cloc
     account.on(
         "transact_write_items", cancelled("TransactionConflict", "None"), cancelled("ThrottlingError", "None"), {}
     )
+    account.on("update_item", {})
     assert scripted(account, clock).record_power(FOUND) == FOUND
     tokens = {call.params["ClientRequestToken"] for call in account.of("transact_write_items")}
     assert (len(tokens), len(clock.pauses)) == (3, 2)
