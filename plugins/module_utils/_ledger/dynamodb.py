@@ -78,6 +78,10 @@ class DynamoDbLedger(Leases):
         rows = [items.host_of(row) for row in self._rows(run_id)]
         return sorted(rows, key=lambda host: host.position)
 
+    def some_hosts(self, run_id: str, keys: Iterable[str]) -> list[Host]:
+        found = self._table.get_many(items.row_key(run_id, key) for key in keys)
+        return sorted(map(items.host_of, found.values()), key=lambda host: host.position)
+
     def host(self, run_id: str, key: str) -> Host:
         row = self._row(run_id, key)
         if row is None:
@@ -159,7 +163,9 @@ class DynamoDbLedger(Leases):
         power = {name: value for name, value in asdict(record).items() if value is not None}
         changes = [
             update(key, {("power",): power, ("host_key",): record.host_key}, [absent("power"), *holds(fence)]),
-            put(pointer, {"host_key": record.host_key, "home": home}),
+            put(
+                pointer, {"host_key": record.host_key, "home": home, "original_state": record.original_state}
+            ),  # found_stopped reads no more than this
         ]
 
         def attempt() -> PowerRecord | None:
@@ -179,6 +185,13 @@ class DynamoDbLedger(Leases):
 
     def open_power(self) -> list[PowerRecord]:
         return sorted(self._open_records()[0], key=lambda record: record.recorded_at)
+
+    def found_stopped(self) -> set[str]:
+        pointers = [pointer for pointer in self._table.query(f"OPEN#{self._account}") if "host_key" in pointer]
+        stopped = {pointer["host_key"] for pointer in pointers if pointer.get("original_state") == "stopped"}
+        if all("original_state" in pointer for pointer in pointers):
+            return stopped
+        return stopped | {record.host_key for record in self.open_power() if record.original_state == "stopped"}
 
     def unreadable_power(self) -> list[str]:
         return self._open_records()[1]

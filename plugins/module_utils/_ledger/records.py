@@ -197,6 +197,9 @@ class Ledger(Protocol):
     def hosts(self, run_id: str) -> list[Host]:
         """All hosts of a run in planned order."""
 
+    def some_hosts(self, run_id: str, keys: Iterable[str]) -> list[Host]:
+        """These hosts of a run in planned order, read alone; those that it does not have are left out."""
+
     def host(self, run_id: str, key: str) -> Host:
         """One host of a run."""
 
@@ -229,6 +232,9 @@ class Ledger(Protocol):
 
     def open_power(self) -> list[PowerRecord]:
         """All open records that can be read, oldest first."""
+
+    def found_stopped(self) -> set[str]:
+        """The keys of the hosts with an open record that were found stopped, without the rest of the records."""
 
     def unreadable_power(self) -> list[str]:
         """A sentence for each open record that cannot be read: its host may be on because of a run."""

@@ -134,6 +134,11 @@ class SqliteLedger(SqliteFile):
         rows = self._rows(f"SELECT {HOST_COLUMNS} FROM host WHERE run_id = ? ORDER BY position", run_id)
         return [_host(row) for row in rows]
 
+    def some_hosts(self, run_id: str, keys: Iterable[str]) -> list[Host]:
+        sql = f"SELECT {HOST_COLUMNS} FROM host WHERE run_id = ? AND host_key = ?"
+        found = [_host(row) for key in dict.fromkeys(keys) for row in self._rows(sql, run_id, key)]
+        return sorted(found, key=lambda host: host.position)
+
     def host(self, run_id: str, key: str) -> Host:
         row = self._one(f"SELECT {HOST_COLUMNS} FROM host WHERE run_id = ? AND host_key = ?", run_id, key)
         if row is None:
@@ -223,6 +228,10 @@ class SqliteLedger(SqliteFile):
 
     def open_power(self) -> list[PowerRecord]:
         return [record for record in self._open_records() if is_readable(record)]
+
+    def found_stopped(self) -> set[str]:
+        sql = "SELECT host_key FROM power_record WHERE closed_at IS NULL AND original_state = 'stopped'"
+        return {row[0] for row in self._rows(sql)}
 
     def unreadable_power(self) -> list[str]:
         return [

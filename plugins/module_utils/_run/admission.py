@@ -108,7 +108,9 @@ def _wait_for_canaries_and_wave(context: OperationContext, run: Run, host: Host)
 
 def _wait_for_canaries(context: OperationContext, run: Run, canaries: set[str]) -> None:
     def poll() -> list[Host] | None:
-        hosts = [host for host in context.ledger.hosts(run.run_id) if host.key in canaries]
+        hosts = context.ledger.some_hosts(
+            run.run_id, canaries
+        )  # each waiting host polls: not the rows of the whole run
         return hosts if all(host.outcome is not None for host in hosts) else None
 
     timeout_seconds = (run.settings["host_timeout_seconds"] + 3600.0) * len(canaries)

@@ -56,6 +56,4 @@ def confirm_slot(context: OperationContext, record: PowerRecord, limit: int | No
 
 
 def _taken_by_others(context: OperationContext, host_key: str) -> int:
-    return sum(
-        record.original_state == "stopped" and record.host_key != host_key for record in context.ledger.open_power()
-    )
+    return len(context.ledger.found_stopped() - {host_key})

@@ -261,3 +261,15 @@ def test_open_records_are_listed_oldest_first(ledger: Ledger) -> None:
         ledger.record_power(dataclasses.replace(FOUND, host_key=key, recorded_at=START + at))
     ledger.close_power("i-3", "gone", START)
     assert [record.host_key for record in ledger.open_power()] == ["i-1", "i-2"]
+
+
+def test_some_hosts_of_a_run_are_read_alone(ledger: Ledger) -> None:
+    open_run(ledger, a_host("i-1", position=2), a_host("i-2", position=1), a_host("i-3", position=3))
+    assert [host.key for host in ledger.some_hosts(RUN, ["i-1", "i-2", "i-9", "i-1"])] == ["i-2", "i-1"]
+
+
+def test_the_hosts_that_were_found_stopped_are_those_of_the_open_records(ledger: Ledger) -> None:
+    for key, state in {"i-1": "stopped", "i-2": "running", "i-3": "stopped"}.items():
+        ledger.record_power(dataclasses.replace(FOUND, host_key=key, instance_id=key, original_state=state))
+    ledger.close_power("i-3", "restored", START)
+    assert ledger.found_stopped() == {"i-1"}

@@ -203,6 +203,34 @@ def test_a_run_whose_controller_dies_while_it_opens_it_counts_the_hosts_that_it_
     assert ledger.outcome_counts(RUN) == {None: len(ledger.hosts(RUN))} == {None: 33}
 
 
+def test_what_waiting_hosts_poll_takes_one_call_whatever_the_size_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = dynamodb_server.ledger(dynamodb_server.new_table())
+    hosts = [a_host(f"i-{number:04}", position=number) for number in range(60)]
+    ledger.open_run(a_run(), hosts, take_over=False)
+    ledger.record_power(FOUND)
+    calls: list[str] = []
+    perform = Aws.perform
+
+    def counted(self: Aws, call: Any) -> dict[str, Any]:
+        calls.append(call.operation)
+        return perform(self, call)
+
+    monkeypatch.setattr(Aws, "perform", counted)
+    assert len(ledger.some_hosts(RUN, ["i-0000", "i-0001"])) == 2
+    assert ledger.found_stopped() == {ID}
+    assert calls == ["batch_get_item", "query"]
+
+
+def test_a_pointer_of_an_earlier_version_is_counted_by_its_record() -> None:
+    table = dynamodb_server.new_table()
+    ledger = dynamodb_server.ledger(table)
+    ledger.record_power(FOUND)
+    (pointer,) = [item for item in items(table) if item["pk"]["S"].startswith("OPEN#")]
+    del pointer["original_state"]
+    dynamodb_server.client().put_item(TableName=table, Item=pointer)
+    assert ledger.found_stopped() == {ID}
+
+
 # What DynamoDB says while others are at the same items
 
 
