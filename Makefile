@@ -51,9 +51,9 @@ export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(VENV)/collections
 export ANSIBLE_CONFIG := $(CURDIR)/tests/tools/ansible.cfg
 
-.PHONY: lint lint-python lint-types lint-layers lint-page lint-workflows lint-yaml lint-ansible lint-changelog lint-template lint-sanity
+.PHONY: lint lint-python lint-types lint-layers lint-page lint-workflows lint-words lint-yaml lint-ansible lint-changelog lint-template lint-sanity
 # `make -k lint` goes on after the first complaint.
-lint: lint-python lint-types lint-layers lint-page lint-workflows lint-yaml lint-ansible lint-changelog lint-template lint-sanity ## Format, rules, types, layers, the report page, workflows, YAML, Ansible's own checks, the AWS template
+lint: lint-python lint-types lint-layers lint-page lint-workflows lint-words lint-yaml lint-ansible lint-changelog lint-template lint-sanity ## Format, rules, types, layers, the report page, workflows, words, YAML, Ansible's own checks, the AWS template
 lint-python: $(LINT)
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet --output-format concise

@@ -230,7 +230,7 @@ class Aws:
             raise unanswered or failed
 
     def _attempt(self, call: _Call) -> dict[str, Any]:
-        """Raises AwsError, NotReached, Unanswered (of a change), or PatchFleetError for what no later attempt mends."""
+        """Raises AwsError, NotReached, Unanswered (of a change), or PatchFleetError for what no later attempt fixes."""
         try:
             client = self._connection.client(call.service, self.region)
             return dict(getattr(client, call.operation)(**call.parameters))

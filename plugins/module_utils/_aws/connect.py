@@ -42,13 +42,13 @@ class Connection(Protocol):
 
     @property
     def expires_at(self) -> float | None:
-        """When the credentials end for good, in seconds since 1970. None: they are renewed, last for ever, or nobody knows."""
+        """When the credentials end for good, in seconds since 1970. None: they are renewed, last for ever, or it is unknown."""
 
     def client(self, service: str, region: str) -> Any:
         """A boto3 client that makes one attempt a call."""
 
     def renew(self) -> bool:
-        """Read the credentials anew; whether they are other ones now."""
+        """Read the credentials again; whether they are different now."""
 
 
 _LOADER: Any = None
@@ -65,7 +65,7 @@ def warm_up() -> None:
     """Parse what every step needs, once, and keep it out of the garbage collector's way before workers are forked."""
     if not HAS_BOTO3:
         return
-    # Whatever is wrong with the user's AWS configuration is told by the first call, in words.
+    # The first call reports what is wrong with the user's AWS configuration.
     with contextlib.suppress(botocore.exceptions.BotoCoreError):
         session = _session(None)
         for service in ("ec2", "ssm", "dynamodb"):
@@ -76,7 +76,7 @@ def warm_up() -> None:
 
 def _session(profile: str | None) -> Any:
     core = botocore.session.Session(profile=profile)
-    core.get_scoped_config()  # a profile that is not there is told as that, not as the region that it does not give
+    core.get_scoped_config()  # a missing profile is reported as such, not as a missing region
     core.register_component("data_loader", _loader())
     return boto3.session.Session(botocore_session=core)
 
@@ -133,7 +133,7 @@ class OptionsConnection:
         key = self._arguments.get("aws_access_key_id")
         if not key or not self._arguments.get("aws_session_token") or key != os.environ.get("AWS_ACCESS_KEY_ID"):
             return None
-        with contextlib.suppress(ValueError):  # it is not ours; who writes something else there has told nothing
+        with contextlib.suppress(ValueError):  # it is not ours, and another text there means nothing
             return parse_iso(os.environ.get("AWS_CREDENTIAL_EXPIRATION", ""))
         return None
 

@@ -62,7 +62,7 @@ def create_snapshot(aws: Aws, volume_id: str, description: str, tags: Mapping[st
     """Begin a snapshot of a volume; returns its id.
 
     Raises:
-        Unanswered: it may have been begun.
+        Unanswered: it may have started.
     """
     answer = aws.change(EC2, volume_id).create_snapshot(**_snapshot_request(volume_id, description, tags))
     return answer["SnapshotId"]

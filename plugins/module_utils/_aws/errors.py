@@ -122,7 +122,7 @@ class NotReached(Failed):
 class Unanswered(Failed):
     """A call that changes something was sent, and no answer came: whether it was done is not known.
 
-    Whoever asked for the change looks for its effect before anything else is decided.
+    The caller of the change checks its effect before it decides anything.
     """
 
     def __init__(self, action: str, resource: str | None, why: str) -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Instance profiles of instances, changed with the credentials of somebody who sets an account up. A run calls nothing of this.
+"""Instance profiles of instances, changed with the credentials of an administrator. A run calls nothing of this.
 
 Sources: EC2 API reference, IAM API reference.
 """

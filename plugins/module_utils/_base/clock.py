@@ -32,7 +32,7 @@ class Clock(Protocol):
         """Seconds since 1970, as AWS and the ledger see them."""
 
     def sleep(self, seconds: float) -> None:
-        """Wait so many of the clock's seconds."""
+        """Wait for this number of the clock's seconds."""
 
     def real_seconds(self, seconds: float) -> float:
         """Real seconds, for time-outs that are handed to other people's code."""

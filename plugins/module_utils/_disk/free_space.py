@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The step system_drive_space: the ladder that makes room on C:, each rung measured.
+"""The step system_drive_space: the cleanup actions that free space on C:, each measured.
 
 Clean first, since a larger volume costs for ever; use what the disk already has; grow the volume last, and only if that is
 enough. Nothing is deleted that is not Windows' own rubbish.
@@ -25,9 +25,9 @@ from .volume import grow
 
 MEASURE_SECONDS, CLEAN_SECONDS, EXTEND_SECONDS = 300, 5400, 600
 VISIBLE_WITHIN_SECONDS = 300.0
-"""So long Windows may take to see the new size of a volume that has grown."""
+"""Windows may take this time to show the new size of a volume that has grown."""
 PLENTY = 3.0
-"""With so many times the least room free, nobody needs to know what the missing updates want."""
+"""With this many times the minimum free, the sizes of the missing updates do not matter."""
 
 BLOCKED = {
     "recovery_partition": "a recovery partition behind it is in the way of extending it. It is not deleted; move it, or make "
@@ -68,7 +68,7 @@ class _Cleanup:
         self.context.update_facts(wanted_gib=self.wanted_gib)
 
     def run(self) -> None:
-        """Rung after rung, until there is enough."""
+        """One cleanup action after the other, until enough space is free."""
         self.ask_for_more()
         if not self.enough:
             self.clean()
@@ -146,7 +146,7 @@ class _Cleanup:
                 f"{shortfall_gib:.1f} GiB are lacking on C:, and the host has no EBS volume that could grow.",
                 Reason.NO_ROOM,
             )
-        # A growth that leaves less than the least would cost for ever and help nobody.
+        # A growth that leaves less than the minimum costs for ever and helps no update.
         minimum = max(math.ceil(self.minimum_gib - self.free_gib - slack), 1)
         context.params.update(
             serial=self.space.serial,
@@ -169,7 +169,7 @@ def free_space(context: OperationContext) -> dict[str, Any]:
     cleanup = _Cleanup(context)
     cleanup.measure()
     before = cleanup.free_gib
-    if context.facts.get("free_gib_before") is None:  # else it is looked at again
+    if context.facts.get("free_gib_before") is None:  # else it is measured again
         context.update_facts(free_gib_before=before)
     shortfall_gib = None
     if not context.check_mode:

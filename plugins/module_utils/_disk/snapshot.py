@@ -4,7 +4,7 @@
 
 """A snapshot of a volume before it is changed.
 
-It is taken as soon as it is `pending`: what is written later is not in it, so nobody waits for `completed`, which can take
+It is taken as soon as it is `pending`: what is written later is not in it, so no caller waits for `completed`, which can take
 hours. Source: EBS user guide, "Create Amazon EBS snapshots" ("You can continue to use the volume during this time without
 impacting the snapshot"). Tags at its creation need ec2:CreateTags besides ec2:CreateSnapshot.
 """

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 TYPE_MAX_GIB = {"gp2": 16384, "gp3": 65536, "io1": 16384, "io2": 65536, "st1": 16384, "sc1": 16384, "standard": 1024}
 MBR_MAX_GIB = 2047
 UNSEEN_SECONDS = 90.0
-"""A modification that EC2 does not show for so long was not made."""
+"""A modification that EC2 does not show for this time was not made."""
 MODIFY_ATTEMPTS = 3
 
 
@@ -124,7 +124,7 @@ def _is_new(newest: VolumeModificationTypeDef | None, target: int, last: VolumeM
 
 
 def root_volume(context: OperationContext, instance_id: str, region: str | None = None) -> VolumeTypeDef:
-    """The root volume as DescribeVolumes gives it: the one at RootDeviceName, wherever it stands in the list.
+    """The root volume as DescribeVolumes gives it: the one at RootDeviceName, at any position of the list.
 
     ``region`` is another one than that of the options.
 

@@ -25,7 +25,7 @@ def wait_until_ready(
     """Wait until the connection carries a script. A host that was started has time to boot, and a slow one to answer.
 
     Raises:
-        Deferred: ``unreachable``, where the host was not started for this run: nothing was begun.
+        Deferred: ``unreachable``, where the host was not started for this run: nothing was started.
         PatchFleetError: ``unreachable``, where it was.
     """
     context.report_progress("trying its connection")

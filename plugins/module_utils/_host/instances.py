@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
 
 CONSISTENCY_SECONDS = 120.0
-"""EC2 may show the state from before a change for so long."""
+"""EC2 may show the state from before a change for this time."""
 
 
 class LaunchWitness:
-    """Tells a stale view of an instance by its LaunchTime.
+    """Recognizes a stale view of an instance by its LaunchTime.
 
     ``launched_at`` is the newest LaunchTime that is known, in seconds since 1970: by default that of the start which the
     ledger has.

@@ -89,7 +89,7 @@ def wait_for_node(context: OperationContext, node_id: str, timeout_seconds: floa
 
     Raises:
         Deferred: ``host_off`` or ``unreachable``, where a host that was not started for this run does not answer: nothing
-            was begun.
+            was started.
         PatchFleetError: as wait_until_ready.
     """
     context.report_progress("waiting for the SSM agent")
@@ -105,7 +105,7 @@ def wait_for_node(context: OperationContext, node_id: str, timeout_seconds: floa
 
 
 def node_answers(context: OperationContext, node_id: str) -> bool:
-    """Whether a node does what it is told at this moment; SSM may call one ``Online`` for minutes after its end."""
+    """Whether a node runs commands at this moment; SSM may call one ``Online`` for minutes after its end."""
     node = describe_node(context.aws, node_id)
     return node is not None and node["PingStatus"] == "Online" and _probe(context, node_id) is None
 
@@ -152,7 +152,7 @@ def _silent(seen: dict[str, Any], timeout_seconds: float) -> PatchFleetError:
     if node is None:
         return Failed(f"The SSM agent did not report {waited}; the host may not have booted.", Reason.AGENT_SILENT)
     return Failed(
-        f"The SSM agent gave no sign of life since the start {waited} (last ping {node['LastPingDateTime']:%Y-%m-%d %H:%M:%S}, "
+        f"The SSM agent has not reported since the start {waited} (last ping {node['LastPingDateTime']:%Y-%m-%d %H:%M:%S}, "
         f"{node['PingStatus']}).",
         Reason.AGENT_SILENT,
     )

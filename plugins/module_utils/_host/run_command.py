@@ -35,7 +35,7 @@ Source: amazon-ssm-agent, TruncateOutput.
 """
 LAG_SECONDS = 90.0
 UNSEEN_SECONDS = 150.0
-"""A command that SSM does not list for so long was not sent. Two patch runs are kept apart by less."""
+"""A command that SSM does not list for this time was not sent. The gap between two patch runs is shorter."""
 SEND_ATTEMPTS = 3
 COMMENT_CHARACTERS = 86
 """SSM takes 100; the rest makes it another one at each attempt."""
@@ -45,7 +45,7 @@ RESEND_PAUSE_SECONDS = (20.0, 60.0)
 RESEND_SECONDS = 1800.0
 GRACE_SECONDS = 60.0
 HEAD_START_SECONDS = 5.0
-"""No command is fetched, run and told of sooner: a look before that would cost a call and see nothing."""
+"""No command is fetched, run and reported sooner: an earlier poll would cost a call and find nothing."""
 INSTANCE_CHECK_SECONDS = 240.0
 
 
@@ -180,12 +180,12 @@ def run_lines(context: OperationContext, instance_id: str, lines: list[str], tim
 def send(context: OperationContext, instance_id: str, command: Command) -> str:
     """SendCommand; returns the command's id.
 
-    Its comment is another one at each attempt: where no answer comes, a command with that comment is looked for, and is sent
+    Its comment is another one at each attempt: where no answer comes, the code searches a command with that comment, and it is sent
     again only when SSM lists none.
 
     Raises:
         AwsError: it was refused; ``after_unanswered`` says that an earlier attempt may have been made.
-        Unanswered: nobody can tell whether it was sent.
+        Unanswered: it is unknown whether it was sent.
     """
     number, command_id = 0, None
     while command_id is None:
@@ -284,7 +284,7 @@ def wait_for_end(
 
 
 class _InstanceWatch:
-    """Looks now and then whether the instance on which a command runs is still there: its invocation never tells."""
+    """Checks now and then whether the instance on which a command runs still exists: its invocation never shows it."""
 
     def __init__(self, context: OperationContext, instance_id: str) -> None:
         self._context, self._instance_id = context, instance_id
@@ -299,7 +299,7 @@ class _InstanceWatch:
         state = instance["State"]["Name"] if instance else "gone"
         if state not in {"pending", "running"}:
             raise Failed(
-                f"The instance is {state}: somebody else ended it while a command was running on it.",
+                f"The instance is {state}: another user ended it while a command was running on it.",
                 Reason(f"instance_{state.replace('-', '_')}"),
             )
 

@@ -109,7 +109,7 @@ def _refuse_unanswered(name: str, details: str) -> None:
     Source: SSM user guide, "Understanding command statuses".
 
     Raises:
-        PatchFleetError: ``unreachable``, the host never took the command; ``command_timeout``, it did and told nothing more.
+        PatchFleetError: ``unreachable``, the host never took the command; ``command_timeout``, it did and reported nothing more.
     """
     if details in NOT_TAKEN:
         raise Unreachable(f"The host did not take the script {name} ({details}).")

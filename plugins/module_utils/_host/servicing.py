@@ -28,13 +28,13 @@ IDLE_CPU_SECONDS = 1.0
 
 
 class InstallationOverdue(Failed):
-    """An installation has not ended in its time, or makes no progress. It goes on in the host and is not cut off."""
+    """An installation has not ended in its time, or makes no progress. It continues in the host and is not cut off."""
 
 
 @contextmanager
 def servicing(context: OperationContext) -> Iterator[None]:
-    """Written down while Windows is serviced by something else than an installing pass: whoever would cut the power of the
-    host asks it first. Stays written when nobody knows whether that has ended.
+    """Written down while Windows is serviced by something else than an installing pass: a stop of the
+    host asks it first. It stays while it is unknown whether that has ended.
     """
     context.update_facts(servicing=True)
     try:
@@ -71,7 +71,7 @@ def servicing_state(context: OperationContext) -> ServicingState:
 
 
 def wait_until_quiet(context: OperationContext, instance_id: str, deadline: float, quiet_seconds: float = 0.0) -> bool:
-    """Wait until nothing has been installed in the host for so long; False when that was not so at the deadline.
+    """Wait until nothing has been installed in the host for this time; False when that was not so at the deadline.
 
     Raises:
         PatchFleetError: it cannot be asked.
@@ -89,7 +89,7 @@ def wait_until_quiet(context: OperationContext, instance_id: str, deadline: floa
 
 
 def refuse_hung(context: OperationContext) -> None:
-    """Raises PatchFleetError when an installation goes on but gets nowhere, see stands_still_since.
+    """Raises PatchFleetError when an installation is active but makes no progress, see stands_still_since.
 
     Power is not cut: a servicing that is cut off may never boot again.
     """
@@ -102,7 +102,7 @@ def refuse_hung(context: OperationContext) -> None:
 
 
 def stands_still_since(context: OperationContext) -> str | None:
-    """When the servicing log was last written, if an installation goes on and neither the log nor the processes get on."""
+    """When the servicing log was last written, if an installation is active and neither the log nor the processes make progress."""
     if not has_script(context, ServicingState):
         return None
     before = servicing_state(context)

@@ -137,7 +137,7 @@ class Leases:
         return Leased(fences, held)
 
     def _lease_rows(self, run: Run, hosts: list[Host], take_over: bool) -> Leased | None:
-        """Write and count the rows of some hosts, and lease those that are begun and free; all of it at once.
+        """Write and count the rows of some hosts, and lease those without an outcome that are free; all of it at once.
 
         None: another run was faster with one of them.
         """
@@ -259,7 +259,7 @@ class Leases:
 
 
 def _living(leases: dict[str, Item], holders: dict[str, Item], now: float) -> dict[str, str]:
-    """The run that holds each host and is alive, or for which somebody puts the host back right now."""
+    """The active run that holds each host, or the run for which a restore puts the host back right now."""
     active = {run_id for run_id, item in holders.items() if items.run_of(item).is_active(now)}
     return {
         key: lease["run_id"]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef, TransactWriteItemTypeDef
 
 TOKEN_SECONDS = 540.0
-"""So long a transaction is repeated: DynamoDB knows its token for ten minutes, and the last attempt may take one more."""
+"""The time for which a transaction is retried: DynamoDB knows its token for ten minutes, and the last attempt may take one more."""
 MOST_ITEMS = 100
 """In one transaction, and in one batch that is read."""
 TRANSIENT_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
@@ -181,7 +181,7 @@ class Table:
         """All of these changes or none; a repeated attempt does nothing twice, by its token.
 
         An attempt that was cancelled has ended, so the next one gets a new token. Where an attempt got no answer it may have been
-        done, so the token stays, whatever later attempts are told.
+        done, so the token stays, whatever later attempts answer.
 
         Raises:
             ConditionFailedError: nothing was changed, unless an attempt without an answer was done.
@@ -240,7 +240,7 @@ class Table:
         self._clock.sleep(self._random.uniform(seconds / 10, seconds))
 
     def _ask(self, operation: Callable[[Aws, str], R]) -> R:
-        """What an operation on the table answers; a table that is not there is told as an option that cannot be right."""
+        """What an operation on the table answers; a missing table is an invalid option."""
         try:
             return operation(self._aws, self.where.table)
         except AwsError as error:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How long a host's way will take, from how long ways have taken."""
+"""Predict the duration of a host's workflow from earlier durations."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from .._model.reasons import ReasonCode, reason_of
 from .._model.run_settings import RunSettings
 
 LEASE_SECONDS = 900.0
-"""A run that gave no sign of life for so long holds its hosts no longer.
+"""The leases of a run expire this time after its last heartbeat.
 
 It gives one each minute. With two controllers' clocks SKEW_SECONDS apart, ten minutes of silence are still needed before one
 takes the other for dead, and who is taken over wrongly is stopped by the fencing number.
@@ -25,7 +25,7 @@ takes the other for dead, and who is taken over wrongly is stopped by the fencin
 SKEW_SECONDS = 300.0
 """By so much the clocks of two controllers may differ."""
 DURATIONS_KEPT = 20
-"""So many ways of a host are remembered, the newest."""
+"""The number of durations that are kept of a host, the newest."""
 
 
 class Controller(TypedDict):
@@ -101,7 +101,7 @@ class PowerRecord:
 
 @dataclass(frozen=True)
 class PhaseTime:
-    """When a phase of a host began and ended; ``ok`` is None while it goes on."""
+    """When a phase of a host began and ended; ``ok`` is None while it is active."""
 
     host_key: str
     phase: Phase
@@ -164,7 +164,7 @@ class Ledger(Protocol):
         """One run; PatchFleetError when there is none of that id."""
 
     def heartbeat(self, run_id: str, now: float) -> None:
-        """A sign of life: keeps the leases of the run."""
+        """Renew the leases of the run."""
 
     def holds_lease(self, run_id: str, key: str) -> bool:
         """Whether the host is leased to this run (and no other took it over)."""
@@ -179,7 +179,7 @@ class Ledger(Protocol):
         """The same for all hosts that the run holds."""
 
     def take_over(self, run_id: str, keys: list[str], now: float, force: bool) -> Leased:
-        """Lease hosts of this run to whoever works for it from now on; processes that did so before lose them.
+        """Lease hosts of this run to the caller; processes that worked on them before lose them.
 
         The hosts are kept for LEASE_SECONDS also where the run is dead. ``held`` has those of a living process, if only
         one of this run's own (none if ``force``).
@@ -246,7 +246,7 @@ class Ledger(Protocol):
         """AWS has shown the start (or, with None, refused it: then nothing was started)."""
 
     def close_power(self, host_key: str, how: str, now: float, fence: int | None = None) -> None:
-        """The host is as it was found, or somebody else's."""
+        """The host is as it was found, or belongs to another user."""
 
     def save_durations(self, way: HostDurations) -> None:
         """Keep how long a way took; the oldest beyond WAYS_KEPT of the host are forgotten."""

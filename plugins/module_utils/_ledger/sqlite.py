@@ -77,9 +77,9 @@ class SqliteLedger(SqliteFile):
                     run.breaker,
                 ),
             )
-            begun = [host.key for host in hosts if host.outcome is None]
-            kept = _living_holders(database, begun, run.opened_at) if not take_over else {}
-            leased = [key for key in begun if key not in kept]
+            open_keys = [host.key for host in hosts if host.outcome is None]
+            kept = _living_holders(database, open_keys, run.opened_at) if not take_over else {}
+            leased = [key for key in open_keys if key not in kept]
             adopted = _left_open(database, leased)
             database.executemany(
                 f"INSERT INTO host ({HOST_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -296,7 +296,7 @@ class SqliteLedger(SqliteFile):
 
 
 def _living_holders(database: sqlite3.Connection, keys: list[str], now: float) -> dict[str, str]:
-    """The run that holds each host and is alive, or for which somebody puts the host back right now."""
+    """The active run that holds each host, or the run for which a restore puts the host back right now."""
     found = {}
     for key in keys:
         row = database.execute(

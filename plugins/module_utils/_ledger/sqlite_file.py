@@ -163,7 +163,7 @@ class SqliteFile:
                 ) from error
             raise Failed(
                 f"The ledger {self._path} cannot be read or written any more: {error}. What was written before is safe; "
-                "mend that (room on the disk, access, the file itself) and run the playbook restore.",
+                "fix that (space on the disk, access, the file itself) and run the playbook restore.",
                 Reason.LEDGER_FAILED,
             ) from error
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypedDict
 
-TaskState = Literal["begun", "ok", "failed"]
+TaskState = Literal["started", "ok", "failed"]
 """Of tasks of the user's; without it they have not been reached."""
 
 

@@ -62,7 +62,7 @@ class HostChannel(Protocol):
         Args:
             timeout_seconds: how long at most.
             may_boot: whether it was off and was started for this run. Where it was not, an answer that does not come is
-                Deferred: nothing was begun.
+                Deferred: nothing was started.
         """
 
     def install(self) -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A step of a host's way: one plain function, and what it works with.
+"""An operation on a host: one plain function, and what it works with.
 
 Three callers run the same Step: its module (run_as_module), its action plugin (plugin_utils/_controller_operation.py) and tests
 with a clock of their own.
@@ -181,14 +181,14 @@ class OperationContext:
             self.ledger.update_facts(*self.tracked_host, {"denied_action": error.facts["denied_action"]})
 
     def deadline(self, seconds: float) -> float:
-        """The clock's time in so many seconds, or the end of the host's whole time if that is earlier."""
+        """The clock's time after this number of seconds, or the host's deadline if that is earlier."""
         own = self.clock.now() + seconds
         if not self.tracked_host or self.phase == Phase.RESTORE:
             return own
         return min(own, self.facts.get("deadline_at") or own)
 
     def enter(self, phase: Phase) -> None:
-        """A step that has several of the report's steps in it goes on to the next; no-op while it is in it."""
+        """Enter the next phase of an operation that has several; does nothing within the same phase."""
         if phase == self.phase:
             return
         self.leave(ok=True)
@@ -242,7 +242,7 @@ class OperationContext:
 
     def assert_lease(self) -> None:
         """The proof that the host is still ours, asked for right before each change to it: EC2, SSM and Windows know no
-        fencing numbers. Whoever names no ``fence`` works under the one that the run has when the step begins.
+        fencing numbers. A caller without a ``fence`` works under the one that the run has when the operation starts.
 
         Raises:
             LeaseLost: another run, or another process for this one, took the host over.
@@ -256,7 +256,7 @@ class OperationContext:
             raise LeaseLost(self.tracked_host[1])
 
     def renew_lease(self) -> None:
-        """A sign of life, once a minute, and the proof that the host is still ours."""
+        """Renew the lease, once a minute, and assert that the host is still ours."""
         self.end_if_orphaned()
         if not self.tracked_host or self.clock.now() < self._next_heartbeat:
             return
@@ -309,7 +309,7 @@ def perform(step: Operation, context: OperationContext) -> dict[str, Any]:
     ok = False
     try:
         context.enter(phase)
-        if phase != Phase.ADMIT or context.host.outcome is None:  # one that was never leased is told there why
+        if phase != Phase.ADMIT or context.host.outcome is None:  # the admission says why a host was never leased
             context.renew_lease()
         _refuse_after_deadline(context)
         result = step.work(context)
@@ -326,7 +326,7 @@ def perform(step: Operation, context: OperationContext) -> dict[str, Any]:
 
 
 def _refuse_after_deadline(context: OperationContext) -> None:
-    """The time begins at the admission, with each turn anew."""
+    """The time starts at the admission, and again with a capacity retry."""
     ends_at = context.facts.get("deadline_at")
     if context.phase not in WITHOUT_TIMEOUT and ends_at is not None and context.clock.now() >= ends_at:
         raise Failed(

@@ -17,7 +17,7 @@ from .target_variables import TARGET_VARIABLES
 from .variables import key_of, read
 
 NAMED = 3
-"""So many hosts are named in a message; the others are counted."""
+"""The number of hosts that a message names; the others are counted."""
 
 SELECTING = ("tag_key", "tag_value", "filters", "regions")
 

@@ -4,7 +4,7 @@
 
 """Who else patches hosts on a schedule: associations of State Manager, those of Quick Setup's patch policies among them.
 
-Only what is certain is said: who is in a resource group is not looked at. Sources: Systems Manager API reference (ListAssociations,
+Only what is certain is reported: members of resource groups are not read. Sources: Systems Manager API reference (ListAssociations,
 Target), user guide ("Patch policy configurations in Quick Setup"; "SSM command documents for patching managed nodes").
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OF_A_POLICY = "AWS-QuickSetup-PatchPolicy-"
 SCANS_ONLY = "AWS-QuickSetup-SSMHostMgmt-ScanForPatches"
-"""Quick Setup's host management looks at hosts daily, which is in nobody's way."""
+"""Quick Setup's host management scans hosts daily, which disturbs no run."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Credentials that end for good are a deadline: who could not be put back with them is not begun.
+"""Credentials that expire for good are a deadline: a host that could not be put back before it does not start.
 
 Source: IAM user guide, "Roles terms and concepts": a chained role lasts an hour at most. botocore renews what a profile, a
 process or an instance profile gives; what was given as keys and a token stays as it is.
@@ -21,7 +21,7 @@ NEAR_SECONDS = 60.0
 
 
 def end_of_credentials(context: OperationContext, message: float | None) -> float | None:
-    """When they end for good, as the variable patch_credentials_expire_at (``told``) or the credentials themselves say."""
+    """When they expire for good, as the variable patch_credentials_expire_at or the credentials themselves say."""
     ends = [float(end) for end in (message, context.aws.expires_at) if end is not None]
     return min(ends, default=None)
 

@@ -4,7 +4,7 @@
 
 """Is this a place whose disk is thrown away when the job ends?
 
-A ledger in a file there would be lost with the job: nobody would know any more which hosts are on because of it. What is
+A ledger file there is lost with the job, and with it the record of the hosts that are on because of a run. What is
 recognised: jobs of AWX and of the automation controller, ansible-runner, and containers such as execution environments (the
 files and variables that Docker, Podman, Kubernetes, ECS and CodeBuild leave in theirs).
 """
@@ -38,7 +38,7 @@ def thrown_away(environment: Mapping[str, str] = os.environ) -> str | None:
 
 
 def refuse_thrown_away(ledger: str | None, ephemeral_ok: bool) -> None:
-    """Raises InvalidOption for a file in a place whose disk is thrown away, unless told that it stays."""
+    """Raises InvalidOption for a file in an environment whose disk is deleted with it, unless the user says that the file stays."""
     if (
         ephemeral_ok
         or os.environ.get(EPHEMERAL_OK_VARIABLE, "").lower() in {"1", "true", "yes", "on"}

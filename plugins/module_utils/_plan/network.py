@@ -38,7 +38,7 @@ class Network:
             self._tables = None
 
     def why_cut_off(self, host: FleetHost) -> str | None:
-        """The sentence for a host that cannot reach Systems Manager; None when it can, or nobody knows."""
+        """The sentence for a host that cannot reach Systems Manager; None when it can, or it is unknown."""
         missing = self._missing_endpoints(str(host.vpc_id), str(host.region))
         routes = self._routes(host)
         if routes is None or not missing:

@@ -46,7 +46,7 @@ def missing_power_right(context: OperationContext, host: FleetHost) -> AwsError 
 
 
 def refuse_missing_rights(context: OperationContext, hosts: list[FleetHost]) -> list[str]:
-    """Rights that no host can do without; returns sentences about those of which nobody can say whether they are there.
+    """Rights that no host can do without; returns sentences about those that are unknown.
 
     Raises:
         PatchFleetError: the first that is missing, with its action and resource.

@@ -33,7 +33,7 @@ from .variables import check_together
 from .window import find_window, within
 
 NAMED = 10
-"""So many hosts of the last run are named."""
+"""The number of hosts of the last run that are named."""
 
 
 def plan_run(context: OperationContext) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def _found(host: FleetHost) -> FleetHost:
     if host.state != "gone" or host.exclusion is not None:
         return host
     return replace(
-        host, exclusion=(Reason.INSTANCE_GONE, f"AWS knows no {host.key} in the regions that were looked at.")
+        host, exclusion=(Reason.INSTANCE_GONE, f"AWS knows no {host.key} in the regions that were searched.")
     )
 
 
@@ -123,7 +123,7 @@ def plan_as_result(
 def plan_as_lines(
     context: OperationContext, plan: Plan, settings: Settings, missing: Sequence[dict[str, Any]] = ()
 ) -> list[str]:
-    """The plan as text; asked for before the run is opened, since it tells of the last one."""
+    """The plan as text; made before the run is opened, since it reports on the last one."""
     message = [
         *plan.warnings,
         *_too_long(context, plan),
@@ -158,7 +158,7 @@ def _tried_again(ledger: Ledger, plan: Plan) -> list[str]:
 
 
 def leftovers(ledger: Ledger) -> list[str]:
-    """Hosts that an earlier run started and nobody has put back yet, as sentences."""
+    """Hosts that an earlier run started and no run has put back yet, as sentences."""
     return [
         f"{record.name} ({record.instance_id}) was started by run {record.started_by} and is not put back yet."
         for record in ledger.open_power()

@@ -4,7 +4,7 @@
 
 """Whether the account's vCPU quota has room for what a run starts at once. Part of plan.
 
-Only the quota of the Standard families is looked at, in which nearly all Windows servers are. Stopped instances do not count
+Only the quota of the Standard families is read, in which nearly all Windows servers are. Stopped instances do not count
 for it. What the credentials may not see is not said.
 Sources: EC2 user guide ("On-Demand Instance quotas": counted in vCPUs, by families), Service Quotas API (GetServiceQuota).
 """

@@ -67,7 +67,7 @@ def _summary(plan: Plan, settings: Settings, included: int, out: int) -> str:
         f"and will be started and stopped again. Left out: {out}. About {plan.estimate_seconds / 3600:.1f} h"
     )
     if settings["deadline_at"] is not None:
-        text += f"; nothing is begun that cannot be finished by {iso(settings['deadline_at'])}"
+        text += f"; no host starts that cannot be finished by {iso(settings['deadline_at'])}"
     if settings["max_running"] is not None:
         text += f"; at most {settings['max_running']} instances are on at once because of runs (patch_max_running)"
     return f"{text}. More than {plan.failure_budget} failures end the run."

@@ -5,7 +5,7 @@
 """The window in which a run may work: an SSM maintenance window, or a change calendar.
 
 Sources: Systems Manager API reference (MaintenanceWindowIdentity, DescribeMaintenanceWindowExecutions, GetCalendarState). Once a
-window has opened AWS tells only its next opening, so that it is open now is seen by its last execution.
+window has opened AWS shows only its next opening, so its last execution shows that it is open now.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Window:
     """A window as it is now; times are seconds since 1970, None where AWS knows none.
 
     Attributes:
-        begin_until_at: of one that is open: no host is begun later (its end without its cutoff).
+        begin_until_at: of one that is open: no host starts later (its end without its cutoff).
         ends_at: of one that is open.
         opens_at: its next opening, of one that is closed.
     """
@@ -47,7 +47,7 @@ class Window:
     opens_at: float | None = None
 
     def takes(self, now: float) -> bool:
-        """Whether hosts may be begun in it now."""
+        """Whether hosts may start in it now."""
         return self.is_open and (self.begin_until_at is None or now < self.begin_until_at)
 
     def sentence(self) -> str:
@@ -57,11 +57,11 @@ class Window:
             return f"{self.name} is closed; {following}."
         if self.ends_at is None:
             return f"{self.name} is open, and AWS knows no end of it."
-        return f"{self.name} is open until {iso(self.ends_at)}; nothing is begun after {iso(self.begin_until_at)}."
+        return f"{self.name} is open until {iso(self.ends_at)}; no host starts after {iso(self.begin_until_at)}."
 
 
 def find_window(context: OperationContext, settings: Settings) -> Window | None:
-    """The window of patch_maintenance_window, looked for in the first region of the run; None where none is set.
+    """The window of patch_maintenance_window, in the first region of the run; None where none is set.
 
     Raises:
         InvalidOption: there is no such window or calendar, or several windows have that name.

@@ -4,7 +4,7 @@
 
 """The step host_power: hosts without EC2 that tasks of their owner's start and stop, with the ledger and the rules of instances.
 
-Nobody shows such a host's power state, so it is taken from what can be seen: one that does not answer may be off, and one that
+No service shows such a host's power state, so it is derived: one that does not answer may be off, and one that
 has booted since the start was asked for was. Only such a one is ever stopped.
 Source: Win32_OperatingSystem.LastBootUpTime (Microsoft Learn), read against the host's own clock.
 """
@@ -90,7 +90,7 @@ def _ask_to_stop(context: OperationContext) -> dict[str, Any]:
         changed, stop.
 
     Raises:
-        Held: nobody can tell (``power_unknown``, ``installation_running``), or nothing here could stop it (``no_stop_tasks``).
+        NeedsAttention: its state is unknown (``power_unknown``, ``installation_running``), or no task stops it (``no_stop_tasks``).
     """
     record = context.ledger.power(str(context.host_key))
     if record is None:

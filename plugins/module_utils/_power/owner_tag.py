@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A tag on the instance that tells others which run has it, for as long as it has it.
+"""A tag on the instance that shows other users which run works on it.
 
-Written down before it is set, so that whoever recovers the run takes it away. Source: EC2 API reference (CreateTags replaces the
+Written down before it is set, so that a recovery of the run removes it. Source: EC2 API reference (CreateTags replaces the
 value of a key; DeleteTags with a value removes the tag only while it has that value).
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def set_owner_tag(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> None:
-    """Set the tag, unless somebody else has set one with that key, which stays as it is.
+    """Set the tag, unless another user has set one with that key, which stays as it is.
 
     Raises:
         AwsError: it could not be set.
@@ -33,7 +33,7 @@ def set_owner_tag(context: OperationContext, record: PowerRecord, instance: Inst
         return
     value = tags_of(instance).get(key)
     if value is not None and value not in {host.run_id for host in _rows(context, record)}:
-        context.report_progress(f"not marked: its tag {key}={value} is somebody else's")
+        context.report_progress(f"not marked: its tag {key}={value} belongs to another user")
         return
     context.update_facts(mark=key)
     try:

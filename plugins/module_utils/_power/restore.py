@@ -5,7 +5,7 @@
 """Put an instance back into the power state that was recorded: stop it, if and only if its start was ours.
 
 Checked right before the stop: the record says that it was stopped, a run of ours started it, its LaunchTime is still the one
-of that start, nobody has claimed it by a tag since, and neither we nor others are patching it.
+of that start, no tag has claimed it since, and no patch run is active on it, ours or a foreign one.
 Sources: EC2 API reference (StopInstances; LaunchTime is new at each start), EC2 user guide "Stop and start your instance".
 """
 
@@ -42,13 +42,13 @@ NEVER_STOPPED_NOW = frozenset({"installation_running", "installation_unknown", "
 
 
 def restore(context: OperationContext) -> dict[str, Any]:
-    """The instance is as it was recorded afterwards, or somebody else's, and its record is closed.
+    """Restore the recorded power state, or leave the instance to its new owner, and close the record.
 
     Returns:
         changed (whether it was stopped), state, note (a sentence where there is something to say, else null).
 
     Raises:
-        Held: it could not or must not be stopped; the record stays open, unless the host has become somebody else's.
+        Held: it could not or must not be stopped; the record stays open, unless the host belongs to another user now.
     """
     key = str(context.host_key)
     record = context.ledger.power(key)
@@ -102,7 +102,7 @@ def _stop(context: OperationContext, record: PowerRecord, instance: InstanceType
         state = instance["State"]["Name"]
     if state == "running":
         if record.started_by is None:
-            return _close(context, record, instance, state, "Somebody else started it; it is left running.")
+            return _close(context, record, instance, state, "Another user started it; it is left running.")
         _refuse_restarted(context, record, instance)
         _refuse_owned(context, record, instance)
         if context.check_mode:
@@ -112,14 +112,14 @@ def _stop(context: OperationContext, record: PowerRecord, instance: InstanceType
             or _wait_for_foreign_runs(context, record)
             or restore_services_first(context)
         ):
-            return _put_back(context, record)  # that took a while: look again at all that was looked at
+            return _put_back(context, record)  # that took a while: check everything again
         if not _request(context, record, instance):
             return _put_back(context, record)
         context.report_progress("stopping")
     until = context.clock.now() + STOP_TIMEOUT_SECONDS
     if state != "stopped" and _wait_for_state(context, instance, {"stopped", "terminated"}, until) is None:
         raise NeedsAttention(
-            "The instance was told to stop, but had not stopped when the time was over.", Reason.STILL_STOPPING
+            "The instance was asked to stop, but had not stopped when the timeout was over.", Reason.STILL_STOPPING
         )
     return _close(context, record, instance, "stopped", None, changed=state == "running")
 
@@ -161,7 +161,7 @@ def _refuse_restarted(context: OperationContext, record: PowerRecord, instance: 
         return
     _leave(context, record, instance, restarted=True)
     raise NeedsAttention(
-        "Somebody restarted the instance after we had started it; it is theirs now and is left running.",
+        "Another user restarted the instance after our start; it belongs to them now and is left running.",
         Reason.RESTARTED_BY_OTHERS,
     )
 
@@ -220,7 +220,7 @@ def _finish_installations(context: OperationContext, record: PowerRecord) -> boo
 
 
 def _wait_for_foreign_runs(context: OperationContext, record: PowerRecord) -> bool:
-    """Nor is the power cut under a patch run that no row of ours knows, somebody else's or one whose answer was lost.
+    """Wait for patch runs that no row of ours knows: foreign ones, and ours whose answer was lost.
 
     Returns whether there was one. All of them together have one time.
     """
@@ -243,7 +243,7 @@ def _wait_for_foreign_runs(context: OperationContext, record: PowerRecord) -> bo
 def _finish_installation(context: OperationContext, record: PowerRecord, host: Host) -> None:
     """Never cut the power of a host while it installs: wait for the installation that our records say is under way.
 
-    Its command tells whether it ended in order; where SSM gave up on it, the host itself is asked.
+    Its command shows whether it ended in order; where SSM gave up on it, the host itself is asked.
     """
     context.report_progress("an installation may still be under way: looking at it before anything is stopped")
     timeout_seconds = (
@@ -262,7 +262,7 @@ def _finish_installation(context: OperationContext, record: PowerRecord, host: H
             raise NeedsAttention(
                 f"Whether Windows still installs updates is unknown: {error.reason}", Reason.INSTALLATION_UNKNOWN
             ) from error
-        quiet = False  # the installation goes on
+        quiet = False  # the installation continues
     if not quiet:
         raise NeedsAttention(
             "An installation has been under way in it for too long; cutting its power now could break Windows. Look at it, "
@@ -280,7 +280,7 @@ def _judged(context: OperationContext) -> set[str]:
 
 
 def _ended_in_order(context: OperationContext, record: PowerRecord, host: Host, deadline: float) -> bool:
-    """By the command of the installation. What services Windows without one (a repair, somebody else) has none to ask."""
+    """Whether the command of the installation ended; False where Windows is serviced without a command of ours."""
     command_id = host.facts.get("installing_command_id")
     if not command_id:
         return False

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 NO_HEADROOM = frozenset({"VcpuLimitExceeded", "InstanceLimitExceeded", "MaxIOPSLimitExceeded"})
 STANDSTILL_SECONDS = 60.0
-"""A start that took longer was throttled, or its controller stood still: it is known by its LaunchTime, so it is noted anew."""
+"""A start that took longer was throttled, or its controller stood still: it is recorded again, with its own LaunchTime."""
 RETRY_PAUSE_SECONDS, LONGEST_RETRY_PAUSE_SECONDS = 30.0, 120.0
 
 
@@ -58,7 +58,9 @@ def start(context: OperationContext) -> dict[str, Any]:
             context.update_facts(started_by_run=True, on_since=before["LaunchTime"].timestamp())
         return _result(before, started=False)
     if record.original_state != "stopped":
-        raise Failed("Somebody stopped the instance, which was running when it was found.", Reason.STOPPED_BY_OTHERS)
+        raise Failed(
+            "Another user stopped the instance, which was running when it was found.", Reason.STOPPED_BY_OTHERS
+        )
     if context.check_mode:
         return {"changed": True, "state": "stopped", "started": True, "launch_time": None}
     _request(context, record, before, deadline)

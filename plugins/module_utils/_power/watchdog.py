@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The switch for dead controllers: a one-time schedule for each host that we start, which has a runbook stop it if nobody has.
+"""The watchdog: a one-time schedule for each host that we start. Its runbook stops the host if no run has.
 
 It is made before the start, for a start that happens about then; once AWS has shown the LaunchTime, for that one alone. So there
 is no moment at which the host is on because of us without it. A schedule too many does no harm: the runbook finds a host that
@@ -105,7 +105,7 @@ def _schedule(record: PowerRecord, switch: WatchdogSchedule) -> scheduler.Schedu
 def take_over(context: OperationContext, record: PowerRecord) -> None:
     """The host is on because of a run that died: its switch gives way to one of this run, for the same start.
 
-    A runbook that has begun already sees the new schedule, and ends; it would take a pause between two steps for the end.
+    A runbook that has started already finds the new schedule, and ends; it would take a pause between two steps for the end.
 
     Raises:
         PatchFleetError: it could not be made; then nothing may be done in the host.
@@ -113,7 +113,7 @@ def take_over(context: OperationContext, record: PowerRecord) -> None:
     earlier = [(host, switch) for host, switch in _set(context, record) if host.run_id != context.run_id]
     if not earlier or not context.tracked_host:
         return
-    if record.started_by is None:  # that run never came to its start, so whoever turned the host on was somebody else
+    if record.started_by is None:  # that run never started the host, so another user did
         delete_schedule(context, record)
         return
     switch = earlier[0][1]
@@ -135,7 +135,7 @@ def update_schedule(context: OperationContext, record: PowerRecord, launch_time:
 
 
 def postpone(context: OperationContext, record: PowerRecord, seconds: float) -> None:
-    """Somebody alive will wait so long for an installation that SSM may know nothing of."""
+    """An active controller waits this time for an installation that SSM may not know."""
     for host, switch in _set(context, record):
         due_at = max(switch["due_at"], context.clock.now() + seconds + switch["margin_seconds"])
         _change(context, record, host, {**switch, "due_at": due_at})
@@ -149,7 +149,7 @@ def _change(context: OperationContext, record: PowerRecord, host: Host, switch: 
         except AwsError as error:
             if error.aws_code != scheduler.NOT_FOUND:
                 raise
-            switch["name"] += "-2"  # its runbook has begun, and ends when it sees another one
+            switch["name"] += "-2"  # its runbook has started, and ends when it finds another schedule
             scheduler.create_schedule(aws, _schedule(record, switch))
         context.ledger.update_facts(host.run_id, host.key, {"switch": switch})
 
@@ -187,7 +187,7 @@ def _set(context: OperationContext, record: PowerRecord) -> list[tuple[Host, Wat
 
 
 def refuse_without_setup(context: OperationContext, prefix: str, regions: Iterable[str]) -> None:
-    """What the switch needs is looked at in each region before anything is touched.
+    """Check in each region what the schedule needs, before anything is touched.
 
     Raises:
         PatchFleetError: ``no_switch``, with what is missing and how it is made.

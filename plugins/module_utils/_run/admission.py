@@ -6,7 +6,7 @@
 
 Nothing is admitted while the canaries are under way, once the breaker is open or the failure budget of the whole run is
 spent, once a cause is seen that would meet every host (causes.py), or when the host could not be finished and put back before
-the deadline. What has become of the host since the plan is looked at here too, and its original power state is recorded.
+the deadline. The state of the host since the plan is checked here too, and its original power state is recorded.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _may_retry_capacity(context: OperationContext, host: Host) -> bool:
 
 
 def _check_admission(context: OperationContext, run: Run, host: Host) -> str | None:
-    """The original state of a host that may begin; None after a wait for a place, when all is to be looked at anew."""
+    """The original state of a host that may begin; None after a wait for a slot, when everything is checked again."""
     expected = host.facts.get("expected_seconds") or run.settings["expected_seconds"]
     _check_breaker(context, run)
     _check_time(context, run, host, expected)
@@ -121,7 +121,7 @@ def _wait_for_canaries(context: OperationContext, run: Run, canaries: set[str]) 
     if bad:
         _open_breaker(context, run, f"the canary {', '.join(bad)} failed")
     elif not any(host.outcome in PROVEN for host in ended) and any(host.reason_code not in TOO_LATE for host in ended):
-        # Where the canaries came too late, the others do too, and are told that.
+        # Where the canaries came too late, the others do too, with the same reason.
         _open_breaker(context, run, "no canary was patched, so nothing is proven")
 
 
@@ -147,7 +147,7 @@ def _open_breaker(context: OperationContext, run: Run, reason: str) -> None:
 
 
 def _closed(reason: str) -> Deferred:
-    return Deferred(f"Nothing new is begun in this run: {reason}.", Reason.BREAKER)
+    return Deferred(f"No other host starts in this run: {reason}.", Reason.BREAKER)
 
 
 EXPECTED_FROM = {
@@ -160,11 +160,11 @@ EXPECTED_FROM = {
 def _check_time(context: OperationContext, run: Run, host: Host, expected: float) -> None:
     deadline_at, until = run.settings.get("deadline_at"), run.settings.get("begin_until_at")
     if until is not None and context.clock.now() >= until:
-        raise Deferred(f"The window's cutoff has begun: {run.settings['window']}", Reason.NO_TIME)
+        raise Deferred(f"The window's cutoff has started: {run.settings['window']}", Reason.NO_TIME)
     if deadline_at is not None and context.clock.now() + expected > deadline_at:
         basis = EXPECTED_FROM[host.facts.get("expected_from")]
         raise Deferred(
-            f"Its way would take about {expected / 60:.0f} min ({basis}) and could not be finished and put back by "
+            f"Its workflow would take about {expected / 60:.0f} min ({basis}) and could not be finished and put back by "
             f"{iso(deadline_at)}, the end of the window or patch_deadline.",
             Reason.NO_TIME,
         )

@@ -4,8 +4,8 @@
 
 """Causes that would meet every other host too, and so end a run at once, however much of the failure budget is left.
 
-An update after which Windows does not boot, an update source that nobody reaches, a right that every host needs: what follows
-would only add to them. Whoever tolerates all failures (a budget of 100 %) is not stopped by these either.
+An update after which Windows does not boot, an update source that no host reaches, a right that every host needs: more hosts
+would only fail too. A budget of 100 % tolerates these as well.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NO_SOURCE = frozenset(
     }
 )
 HOSTS_WITHOUT_SOURCE = 3
-"""So many hosts without a source, and none with one, are not the hosts' own fault."""
+"""This number of hosts without a source, and none with one, is not the hosts' own fault."""
 HOSTS_DENIED = 2
 """One may have lost the tag on which the right is conditioned."""
 NEEDED_BY_ALL = frozenset(
@@ -54,7 +54,7 @@ def spends_budget(host: Host) -> bool:
 
 
 def common_cause(hosts: Sequence[Host], failure_budget_hosts: int) -> str | None:
-    """The rest of the sentence "Nothing new is begun in this run: …", if the run's hosts so far show such a cause."""
+    """The rest of the sentence "No other host starts in this run: …", if the run's hosts so far show such a cause."""
     targets = [host for host in hosts if host.wave is not None]
     if failure_budget_hosts >= len(targets):
         return None

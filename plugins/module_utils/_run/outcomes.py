@@ -55,7 +55,7 @@ def finish_host(context: OperationContext) -> dict[str, Any]:
 
 
 def _next_try_note(context: OperationContext, host: Host) -> Host:
-    """The host; one that failed for the same cause as in its last run is told so, for nothing will mend that by itself."""
+    """The host. If it failed for the same cause as in its last run, its reason says so: no later run will fix that."""
     if host.outcome != Outcome.FAILED or not host.reason_code:
         return host
     before = _last_time(context.ledger, host)
@@ -74,7 +74,7 @@ def _cause(host: Host) -> tuple[str | None, frozenset[str]]:
 
 
 def _last_time(ledger: Ledger, host: Host) -> Host | None:
-    """The host in the last of the runs before this one in which it was begun, if that is not too long ago."""
+    """The host in the last run before this one in which it started, if that is not too long ago."""
     earlier = [run for run in ledger.runs() if run.run_id != host.run_id][:RUNS_BACK]
     for run in earlier:
         try:
@@ -128,15 +128,15 @@ def close_run(context: OperationContext) -> dict[str, Any]:
 
 
 def set_interrupted_outcomes(ledger: Ledger, run_id: str) -> None:
-    """Hosts of a run that was cut off: those that were begun failed, or are what they had reached; the others are deferred."""
-    begun = {time.host_key for time in ledger.phases(run_id) if time.phase != Phase.ADMIT}
+    """Hosts of a run that was cut off: those that had started failed, or are what they had reached; the others are deferred."""
+    started = {time.host_key for time in ledger.phases(run_id) if time.phase != Phase.ADMIT}
     for host in ledger.hosts(run_id):
         if host.outcome is None:
-            ledger.set_outcome(run_id, host.key, _interrupted(ledger, host, host.key in begun))
+            ledger.set_outcome(run_id, host.key, _interrupted(ledger, host, host.key in started))
 
 
-def _interrupted(ledger: Ledger, host: Host, begun: bool) -> Verdict:
-    if not begun:
+def _interrupted(ledger: Ledger, host: Host, started: bool) -> Verdict:
+    if not started:
         return Verdict(
             Outcome.DEFERRED, Phase.ADMIT, Reason.RUN_INTERRUPTED, "The run was interrupted before this host's turn."
         )
@@ -154,4 +154,4 @@ def _interrupted(ledger: Ledger, host: Host, begun: bool) -> Verdict:
 
 
 def _post_tasks_missing(host: Host) -> bool:
-    return bool(host.facts.get("pre_tasks")) and host.facts.get("post_tasks") in {None, "begun"}
+    return bool(host.facts.get("pre_tasks")) and host.facts.get("post_tasks") in {None, "started"}

@@ -18,7 +18,7 @@ from .outcomes import set_interrupted_outcomes
 
 
 def open_hosts(context: OperationContext) -> dict[str, Any]:
-    """The hosts whose power record is open, leased to whoever asks, in the name of the run that held them.
+    """The hosts whose power record is open, leased to the caller, in the name of the run that held them.
 
     Returns:
         hosts (key, name, instance_id, region, run_id, fence), busy (sentences: hosts that an active run works on), lines.
@@ -48,7 +48,7 @@ def open_hosts(context: OperationContext) -> dict[str, Any]:
             # Who worked on it for the same run until now loses it: workers that a killed controller left behind.
             leased = context.ledger.take_over(holder, [record.host_key], context.clock.now(), force=take_over)
             if leased.held:
-                busy.append(_busy(record, "is being put back by somebody else"))
+                busy.append(_busy(record, "is being put back by another restore"))
                 continue
             entry["fence"] = leased.fences[record.host_key]
         hosts.append(entry)

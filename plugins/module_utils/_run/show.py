@@ -103,7 +103,7 @@ def _run(context: OperationContext, run: Run) -> dict[str, Any]:
 
 
 def _line(run: dict[str, Any]) -> str:
-    how = "goes on" if run["alive"] else f"closed {run['closed_at']}" if run["closed_at"] else "was cut off"
+    how = "is active" if run["alive"] else f"closed {run['closed_at']}" if run["closed_at"] else "was cut off"
     counts = ", ".join(f"{number} {outcome}" for outcome, number in sorted(run["outcomes"].items()))
     return f"{run['run_id']}  {run['operation']}  {how}  {counts}"
 

@@ -5,7 +5,7 @@
 """Runs that are slices of one job of AWX: each is a run of its own, and they have one failure budget.
 
 AWX deals the hosts of a sliced job round robin and starts a job for each share, so whatever ends one patching ends the others too:
-they have the same updates. A percentage is one of the hosts of all slices that have begun.
+they have the same updates. A percentage is one of the hosts of all slices that have started.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .._plan.order import hosts_of_share
 def sliced_job(variables: Mapping[str, Any]) -> str | None:
     """The job that a job with these ``awx_*`` variables is a slice of.
 
-    AWX tells no slice number. It makes a workflow job of a sliced job, with the name of the job template
+    AWX gives no slice number. It makes a workflow job of a sliced job, with the name of the job template
     (JobTemplate.create_unified_job, awx_meta_vars).
     """
     number, name = variables.get("awx_workflow_job_id"), variables.get("awx_workflow_job_name")
@@ -47,7 +47,7 @@ def _job_of(run: Run) -> str | None:
 
 
 def failure_budget(runs: list[Run]) -> int:
-    """So many hosts of these runs, slices of one job or one run alone, may fail."""
+    """The number of hosts of these runs, slices of one job or one run alone, that may fail."""
     first = runs[0].settings
     if "slice" not in first:
         return first["failure_budget_hosts"]

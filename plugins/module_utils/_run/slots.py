@@ -26,7 +26,7 @@ LONGEST_STEP_BACK_SECONDS = 60
 
 
 def wait_for_slot(context: OperationContext, host_key: str, limit: int | None, host_timeout_seconds: float) -> bool:
-    """Wait while ``limit`` other instances are on because of runs; returns whether it had to, so that all else is looked at anew.
+    """Wait while ``limit`` other instances are on because of runs; returns whether it had to, so that everything is checked again.
 
     Raises:
         Deferred: ``no_headroom``, when no place became free in all that time.

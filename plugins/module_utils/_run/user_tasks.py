@@ -4,7 +4,7 @@
 
 """The user's own tasks before and after a host, and those that power it or give it room, as the ledger sees them.
 
-Those after it undo those before it, so they run whenever those before it were begun. What they cost in time belongs to the
+Those after it undo those before it, so they run whenever those before it started. What they cost in time belongs to the
 steps ready and restore.
 """
 
@@ -52,7 +52,7 @@ def begin_tasks(context: OperationContext) -> dict[str, Any]:
         context.ledger.set_outcome(run_id, key, verdict, overwrite=True)
         raise
     context.ledger.begin_phase(run_id, key, PHASES[which], context.clock.now())
-    context.update_facts(**FACTS[which]("begun"))
+    context.update_facts(**FACTS[which]("started"))
     context.report_progress(f"running the {which} tasks")
     return {"changed": True}
 
@@ -64,9 +64,9 @@ def end_tasks(context: OperationContext) -> dict[str, Any]:
 
 
 def fail_tasks(context: OperationContext) -> dict[str, Any]:
-    """Write down that one failed: the host has failed, and where it had before, that is told besides."""
+    """Record that a task failed: the host failed, and its reason also names an earlier failure."""
     run_id, key, which = _of(context)
-    if not FACTS[which]("begun").keys() & context.ledger.host(run_id, key).facts.keys():
+    if not FACTS[which]("started").keys() & context.ledger.host(run_id, key).facts.keys():
         return {"changed": False}  # they never began, and who ended that has said why
     _end(context, ok=False)
     reason = f"The tasks of patch_{which}_tasks failed: {context.params['reason']}"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Patch runs of others on a host: of a maintenance window, "Patch now", a patch policy, or somebody's hand.
+"""Foreign patch runs on a host: of a maintenance window, "Patch now", a patch policy, or another user.
 
 Windows and hands use Run Command; patch policies are associations of State Manager, which Run Command does not list. What works
 without Systems Manager is seen in the host itself (_update/health.py).
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm.type_defs import CommandInvocationTypeDef
 
 LOOKBACK_SECONDS = 12 * 3600.0
-"""Nothing that began earlier goes on still; an agent that died in the middle leaves its association InProgress for ever."""
+"""Nothing that started earlier is still active; an agent that died in the middle leaves its association InProgress for ever."""
 QUIET_SECONDS = 1800.0
-"""A command whose agent was rebooted under it may be InProgress for hours: so long Windows has to install nothing."""
+"""A command whose agent was rebooted under it may be InProgress for hours: Windows must install nothing for this time."""
 ASK_EVERY_SECONDS = 300.0
 STUCK = "others_given_up"
 STARTED = frozenset({"InProgress", "Cancelling"})
 NOT_ENDED = STARTED | {"Pending", "Delayed"}
 COMMENT = "patchfleet: {operation} {run}"
-"""The beginning of our commands' comments, by which they are known, also when nobody had the time to write their ids down."""
+"""The beginning of our commands' comments, which identifies them, also when the run died before it recorded their ids."""
 COMMENTED_INSTALL = "patchfleet: Install "
 
 
@@ -117,7 +117,7 @@ def _associations(context: OperationContext, instance_id: str) -> Iterator[Patch
 
 
 def wait_for_foreign_runs(context: OperationContext, instance_id: str, own: Own, deadline: float) -> bool:
-    """Wait until nobody else patches the host, as Systems Manager or Windows itself says; returns whether somebody did.
+    """Wait until no foreign patch run is active on the host, as Systems Manager or Windows says; returns whether one was.
 
     Raises:
         PatchFleetError: ``others_patching`` when they had not ended at the deadline.

@@ -34,7 +34,7 @@ PAUSES = (15.0, 45.0)
 """An installation takes long; looking more often would cost API calls and save seconds."""
 SCAN_TIMEOUT_SECONDS = 3600
 SCANS = 3
-"""So often one is repeated because somebody else patched the host meanwhile."""
+"""The number of repetitions because a foreign patch run was active meanwhile."""
 
 
 TIMED_OUT = frozenset({"TimedOut", "ExecutionTimedOut", "DeliveryTimedOut", "Cancelled"})
@@ -46,7 +46,7 @@ def install_pass(context: OperationContext, instance_id: str) -> None:
 
     Raises:
         PatchFleetError: ``install_timeout``, ``installation_hung`` or ``agent_lost``, when it had not ended in time. SSM gives
-            up, Windows goes on, and what restores this host has to ask it.
+            up, Windows continues, and a restore of this host has to ask it.
     """
     timeout_seconds = int(context.params["install_timeout_seconds"])
     try:
@@ -83,7 +83,7 @@ def _came_too_late(context: OperationContext, instance_id: str, ended: Invocatio
 
 
 def _agent_silence(context: OperationContext, instance_id: str) -> str:
-    """The rest of a sentence about an agent that has not come back from a reboot; empty when it is there, or nobody knows."""
+    """The rest of a sentence about an agent that has not come back from a reboot; empty when it is there, or it is unknown."""
     try:
         node = describe_node(context.aws, instance_id)
     except Failed:
@@ -97,7 +97,7 @@ def _agent_silence(context: OperationContext, instance_id: str) -> str:
 def run_baseline(
     context: OperationContext, instance_id: str, operation: str, snapshot_id: str, timeout_seconds: int
 ) -> Invocation:
-    """One run of the document (``Install`` or ``Scan``), at least GAP_SECONDS after the last one, ours or somebody else's.
+    """One run of the document (``Install`` or ``Scan``), at least GAP_SECONDS after the last one, ours or a foreign one.
 
     Raises:
         PatchFleetError: it did not end in time (nothing is cancelled), or could not be sent.
@@ -171,7 +171,7 @@ def _document_parameters(context: OperationContext) -> set[str]:
 
 
 def scan(context: OperationContext, instance_id: str, snapshot_id: str) -> Scan:
-    """A fresh scan, read at once, during which nobody else has begun to patch the host.
+    """A fresh scan, read at once, during which no foreign patch run has started on the host.
 
     Raises:
         PatchFleetError: ``others_patching`` when that was so each time, else as _scan_once.
@@ -185,9 +185,11 @@ def scan(context: OperationContext, instance_id: str, snapshot_id: str) -> Scan:
         meanwhile = sorted(run.words for run in runs if (run.words, run.started_at) not in started)
         if not meanwhile:
             return found
-        context.report_progress(f"scanning again, since somebody else patched it meanwhile: {', '.join(meanwhile)}")
+        context.report_progress(
+            f"scanning again, since a foreign patch run was active meanwhile: {', '.join(meanwhile)}"
+        )
     raise Failed(
-        f"Somebody else patches it again and again, so nothing is proven: {', '.join(meanwhile)}.",
+        f"Foreign patch runs start on it again and again, so nothing is proven: {', '.join(meanwhile)}.",
         Reason.OTHERS_PATCHING,
     )
 
@@ -225,7 +227,7 @@ class SearchFailed(Failed):
 
 
 def search_failed(context: OperationContext, said: str) -> SearchFailed:
-    """The error for a search that Windows ended with these words; the cause is told where they have an HRESULT that names one."""
+    """The error for a search that Windows ended with these words; with the cause where an HRESULT names one."""
     hresult = re.search(r"0x[0-9A-Fa-f]{8}", said)
     cause = cause_of(hresult.group() if hresult else None)
     why = "" if cause is UNKNOWN else f" {cause.sentence}. {advice_for(context, cause)}".rstrip()

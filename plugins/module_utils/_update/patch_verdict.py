@@ -44,7 +44,7 @@ def wait_for_state(
     """The state that the scan has left; None when none appears in STATE_LAG_SECONDS.
 
     A search that failed leaves MissingCount -1 and times of 1970, which may be those of the last failure: it is believed only
-    where the command failed, too, and one that cannot be told from the last only when no other state has come.
+    where the command failed, too, and one that cannot be distinguished from the last only when no other state has come.
     """
     latest: list[InstancePatchStateTypeDef] = []
 
@@ -123,5 +123,5 @@ def _remarks(state: InstancePatchStateTypeDef) -> Sequence[str]:
         "not compliant with classification Security": state.get("SecurityNonCompliantCount", 0),
         "not compliant for other reasons": state.get("OtherNonCompliantCount", 0),
     }
-    told = [f"{count} {words}" for words, count in counts.items() if count]
-    return [f"Patch Manager calls it non-compliant: updates that are {', '.join(told)}."] if told else []
+    listed = [f"{count} {words}" for words, count in counts.items() if count]
+    return [f"Patch Manager calls it non-compliant: updates that are {', '.join(listed)}."] if listed else []

@@ -27,7 +27,7 @@ NEVER_STARTED = 1077
 
 
 def read_boot_state(context: OperationContext, since: float | None = None) -> BootState | None:
-    """Ask the host, and for the number of its starts after ``since``; None where it does not answer, or nobody may ask."""
+    """Ask the host, and for the number of its starts after ``since``; None where it does not answer, or may not be asked."""
     text = context.params.get("boot_script")
     if not text:
         return None

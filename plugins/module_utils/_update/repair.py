@@ -87,7 +87,7 @@ REPAIRS = {
 
 
 def remove_backup(context: OperationContext) -> None:
-    """After a proof: remove what the repair had put aside. Where that fails the host is mended all the same."""
+    """After a proof: remove what the repair had put aside. Where that fails the host is repaired all the same."""
     if not _old_cache(context):
         return
     try:

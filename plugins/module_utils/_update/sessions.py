@@ -16,7 +16,7 @@ from .._operation.context import OperationContext
 
 INSPECT_SECONDS = 300
 MESSAGE_SHOWN_SECONDS = 600
-"""msg.exe shows a message for so long, or until it is read."""
+"""msg.exe shows a message for this time, or until it is read."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 60.0, 120.0
 
 
@@ -27,7 +27,7 @@ def work(context: OperationContext) -> dict[str, Any]:
         changed (whether a message was sent), sessions.
 
     Raises:
-        Deferred: somebody is logged on and the policy is defer, or is still after the time of wait; a host without a managed
+        Deferred: a user is logged on and the policy is defer, or is still after the time of wait; a host without a managed
             node cannot be reached any more.
     """
     if context.params["state"] == "notified":
@@ -50,7 +50,7 @@ def are_logged_on(count: int) -> str:
 def _first_count(context: OperationContext) -> int:
     try:
         return _count(context)
-    except Unreachable as error:  # nothing was begun yet
+    except Unreachable as error:  # nothing was started yet
         raise Deferred(error.reason, error.code) from error
 
 
@@ -62,7 +62,7 @@ def _count(context: OperationContext) -> int:
 
 def _wait(context: OperationContext, count: int) -> int:
     timeout_seconds = float(context.params["timeout_seconds"])
-    context.report_progress(f"{are_logged_on(count)}: waiting at most {timeout_seconds:.0f} s until nobody is")
+    context.report_progress(f"{are_logged_on(count)}: waiting at most {timeout_seconds:.0f} s until no user is")
     seen = [count]
 
     def poll() -> bool | None:
@@ -86,8 +86,8 @@ def _send_message(context: OperationContext) -> dict[str, Any]:
     try:
         message = run_guest_script(context, SentMessage, INSPECT_SECONDS, message=text, seconds=MESSAGE_SHOWN_SECONDS)
     except Failed as error:
-        context.report_progress(f"people could not be told: {error.reason}")
+        context.report_progress(f"the users could not be notified: {error.reason}")
         return {"changed": False, "sessions": None}
     if message.sent:
-        context.report_progress(f"{are_logged_on(message.sessions)}, and told of what comes")
+        context.report_progress(f"{are_logged_on(message.sessions)}, and notified")
     return {"changed": bool(message.sent), "sessions": message.sessions}

@@ -4,7 +4,7 @@
 
 """The step patch_baseline on hosts without a managed node: ansible.windows.win_updates installs, reboots and searches.
 
-Nobody approves updates there: critical and security updates are installed, by their class. The proof is the same as for Patch
+No baseline approves updates there: critical and security updates are installed, by their class. The proof is the same as for Patch
 Manager's hosts, a search that came after the installation and its last reboot.
 """
 
@@ -23,14 +23,14 @@ from .._operation.context import OperationContext
 from .patch_baseline import search_failed
 
 CATEGORIES = ("CriticalUpdates", "SecurityUpdates")
-"""What AWS-DefaultPatchBaseline approves, as far as Windows knows it: it tells classes, not severities."""
+"""What AWS-DefaultPatchBaseline approves, as far as Windows knows it: it has classes, not severities."""
 SEARCH_TIMEOUT_SECONDS = 3600.0
 
 
 def install(context: OperationContext, connection: HostConnection) -> None:
     """One pass: install what is missing and reboot as often as that asks for, also for what was pending from before.
 
-    What it says of failures is not believed, nor that it lost the connection: Windows goes on by itself, so the pass ends
+    What it says of failures is not believed, nor that it lost the connection: Windows continues by itself, so the pass ends
     when Windows installs no more, and the search after it decides.
 
     Raises:

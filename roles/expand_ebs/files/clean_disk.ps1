@@ -1,6 +1,6 @@
 # Make room with Windows' own means, each measured, from what is surely rubbish to what takes long: logs, downloaded updates,
-# temporary files, what an upgrade of Windows left behind, the component store. A rung that fails or has to be left out says so in
-# skipped, and the others go on.
+# temporary files, what an upgrade of Windows left behind, the component store. An action that fails or has to be left out says so in
+# skipped, and the others continue.
 Invoke-PatchFleetScript -Name 'clean_disk' -Work {
     param($Parameters)
 
@@ -8,8 +8,8 @@ Invoke-PatchFleetScript -Name 'clean_disk' -Work {
         return (Get-CimInstance -ClassName 'Win32_LogicalDisk' -Filter "DeviceID = '$env:SystemDrive'").FreeSpace / 1GB
     }
 
-    # What a rung returns as text is the reason why it was left out.
-    function Invoke-Rung {
+    # What an action returns as text is the reason why it was left out.
+    function Invoke-CleanupAction {
         param([string] $Name, [scriptblock] $Clean)
         $before = Get-FreeGib
         try {
@@ -44,7 +44,7 @@ Invoke-PatchFleetScript -Name 'clean_disk' -Work {
         }
     }
 
-    # The time stamp of a folder tells nothing of what is in it, and a program misses a folder that is gone. So files go, not
+    # The time stamp of a folder shows nothing of what is in it, and a program misses a folder that is gone. So files go, not
     # folders; only where everything under the same first folder is old; and never what belongs to a session (its number).
     # https://learn.microsoft.com/windows/win32/termserv/configuring-temporary-folders
     function Remove-OldTempFile {
@@ -73,7 +73,7 @@ Invoke-PatchFleetScript -Name 'clean_disk' -Work {
 
     $free = Get-FreeGib
     $rungs = @()
-    $rungs += Invoke-Rung 'windows_logs' {
+    $rungs += Invoke-CleanupAction 'windows_logs' {
         # What the servicing stack has put aside, and reports of errors that were never sent.
         $limit = Get-OldestKept
         $logs = @(Get-ChildItem -Path "$env:SystemRoot\Logs\CBS\CbsPersist*" -Force -ErrorAction SilentlyContinue)
@@ -82,7 +82,7 @@ Invoke-PatchFleetScript -Name 'clean_disk' -Work {
             if ($file.LastWriteTime -lt $limit) { Remove-Item -LiteralPath $file.FullName -Force -ErrorAction SilentlyContinue }
         }
     }
-    $rungs += Invoke-Rung 'update_cache' {
+    $rungs += Invoke-CleanupAction 'update_cache' {
         $obstacle = Get-Obstacle
         if ($obstacle) { return $obstacle }
         # As Microsoft clears the cache by hand: both services hold files in it. Each is started again if it ran.
@@ -99,7 +99,7 @@ Invoke-PatchFleetScript -Name 'clean_disk' -Work {
         }
         if ($lacking.Count -gt 0) { return ('failed: not started again: ' + ($lacking -join ', ')) }
     }
-    $rungs += Invoke-Rung 'temp_files' {
+    $rungs += Invoke-CleanupAction 'temp_files' {
         # Installers leave there what they go on with after the reboot.
         if ((Get-PatchFleetServicing).pending_reboot.Count -gt 0) { return 'reboot_pending' }
         $limit = Get-OldestKept
@@ -110,7 +110,7 @@ Invoke-PatchFleetScript -Name 'clean_disk' -Work {
             Remove-OldTempFile -Folder (Join-Path $owner.FullName 'AppData\Local\Temp') -OlderThan $limit
         }
     }
-    $rungs += Invoke-Rung 'old_windows' {
+    $rungs += Invoke-CleanupAction 'old_windows' {
         # The way back from an upgrade. Windows itself removes it 10 days later, by the command of its task SilentCleanup.
         $folders = @('Windows.old', '$Windows.~BT', '$Windows.~WS' | ForEach-Object { "$env:SystemDrive\$_" } |
             Where-Object { Test-Path -LiteralPath $_ })
@@ -125,12 +125,12 @@ Invoke-PatchFleetScript -Name 'clean_disk' -Work {
         $process = Start-Process -FilePath $tool -ArgumentList '/autoclean', '/d', $env:SystemDrive -PassThru
         if (-not $process.WaitForExit(1200000)) { return 'disk_cleanup_still_running' }
     }
-    $rungs += Invoke-Rung 'component_store' {
+    $rungs += Invoke-CleanupAction 'component_store' {
         $obstacle = Get-Obstacle
         if ($obstacle) { return $obstacle }
         $dismArguments = @('/Online', '/English', '/Quiet', '/NoRestart', '/Cleanup-Image', '/StartComponentCleanup')
         if ($Parameters.reset_base) { $dismArguments += '/ResetBase' }
-        # It may take hours and goes on by itself. In a window of its own, it holds no output that the SSM agent waits for.
+        # It may take hours and continues by itself. In a window of its own, it holds no output that the SSM agent waits for.
         $tool = "$env:SystemRoot\System32\Dism.exe"
         $process = Start-Process -FilePath $tool -ArgumentList $dismArguments -WindowStyle Hidden -PassThru
         $null = $process.Handle  # or Windows PowerShell forgets the exit code

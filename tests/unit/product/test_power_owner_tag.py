@@ -100,7 +100,7 @@ def test_a_tag_that_somebody_else_has_set_stays(night: Stage) -> None:
     start(night)
     restore(night, shown("running"))
     assert marks(night) == []
-    assert f"not marked: its tag {KEY}=Ann is somebody else's" in night.message
+    assert f"not marked: its tag {KEY}=Ann belongs to another user" in night.message
 
 
 @pytest.mark.parametrize(

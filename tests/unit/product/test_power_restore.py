@@ -309,7 +309,7 @@ def test_a_host_that_we_did_not_start_is_left_running(stage: Stage) -> None:
     stage.open_run()
     stage.record("stopped")
     stage.account.on("describe_instances", shown("running"))
-    assert restore(stage)["note"] == "Somebody else started it; it is left running."
+    assert restore(stage)["note"] == "Another user started it; it is left running."
     assert not is_open(stage)
     assert stops(stage) == 0
 

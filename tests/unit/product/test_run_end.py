@@ -234,7 +234,7 @@ def test_a_host_that_somebody_else_puts_back_right_now_is_busy(stage: Stage) -> 
     assert len(find(stage)["hosts"]) == 1
     again = find(stage)
     assert (again["hosts"], len(again["busy"])) == ([], 1)
-    assert "is being put back by somebody else" in again["busy"][0]
+    assert "is being put back by another restore" in again["busy"][0]
     stage.clock.sleep(LEASE_SECONDS)
     assert len(find(stage)["hosts"]) == 1
 

@@ -55,7 +55,7 @@ def test_runs_are_listed_with_how_they_stand(night: Stage) -> None:
     ]
     assert listed["lines"] == [
         "third  install  closed 2026-11-14T22:15:00Z  1 none yet",
-        "second  install  goes on  1 none yet",
+        "second  install  is active  1 none yet",
         f"{RUN}  install  was cut off  1 failed, 1 none yet",
     ]
 

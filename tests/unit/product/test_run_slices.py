@@ -69,7 +69,7 @@ def test_a_breaker_that_opened_in_one_slice_holds_in_all(stage: Stage) -> None:
     deal(stage, 3)
     stage.ledger.open_breaker(RUN, "the canary dev-00 failed")
     refused = admit(stage, OTHER, KEYS[1])
-    assert refused["reason"] == "Nothing new is begun in this run: the canary dev-00 failed."
+    assert refused["reason"] == "No other host starts in this run: the canary dev-00 failed."
     assert stage.ledger.open_power() == []
 
 

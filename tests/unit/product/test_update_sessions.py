@@ -122,7 +122,7 @@ def test_people_are_told_by_data_and_never_by_text_of_a_script(stage: Stage) -> 
     assert stage.guest.inputs("send_session_message") == [{"message": "'; Stop-Computer; '", "seconds": 600}]
     sent = stage.account.of("send_command")[0].params["Parameters"]["commands"]
     assert "Stop-Computer" not in "\n".join(sent)
-    assert stage.message == ["2 people are logged on, and told of what comes"]
+    assert stage.message == ["2 people are logged on, and notified"]
 
 
 def test_where_nobody_is_nobody_is_told(stage: Stage) -> None:
@@ -133,7 +133,7 @@ def test_where_nobody_is_nobody_is_told(stage: Stage) -> None:
 def test_a_message_that_cannot_be_shown_is_no_failure(stage: Stage) -> None:
     stage.guest.on("send_session_message", complained("send_session_message", "no_msg", "No msg.exe."))
     assert tell(stage)["changed"] is False
-    assert stage.message == ["people could not be told: No msg.exe."]
+    assert stage.message == ["the users could not be notified: No msg.exe."]
     assert stage.ledger.host(RUN, ID).outcome is None
 
 
