@@ -100,7 +100,8 @@ class Leases:
             self._row(run_id, key)
         if key not in self._homes:
             for pointer in self._table.query(f"OPEN#{self._account}", f"{key}#"):
-                self._homes[key] = pointer["home"]
+                if pointer.get("host_key") == key and "home" in pointer:  # a name may hold a "#" itself
+                    self._homes[key] = pointer["home"]
         return self._homes.get(key)
 
     def _fenced_item(self, item_key: Key, key: str, fence: int | None) -> Item | None:

@@ -231,6 +231,15 @@ def test_a_pointer_of_an_earlier_version_is_counted_by_its_record() -> None:
     assert ledger.found_stopped() == {ID}
 
 
+def test_a_host_whose_name_begins_with_the_name_of_another_is_not_the_other() -> None:
+    table = dynamodb_server.new_table()
+    names = {"web": "", "web#1": "eu-west-1"}
+    for key, region in names.items():
+        dynamodb_server.ledger(table).record_power(PowerRecord(key, key, region, key, "stopped", START, RUN))
+    found = {key: dynamodb_server.ledger(table).power(key) for key in names}
+    assert {key: record and record.name for key, record in found.items()} == {"web": "web", "web#1": "web#1"}
+
+
 # What DynamoDB says while others are at the same items
 
 
