@@ -2,48 +2,50 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The step system_drive_space: the cleanup actions that free space on C:, each measured.
+"""The operation system_drive_space: the means by which room is made on C:, each measured.
 
-Clean first, since a larger volume costs for ever; use what the disk already has; grow the volume last, and only if that is
-enough. Nothing is deleted that is not Windows' own rubbish.
+In this order: what the disk has unused behind C:, which costs and deletes nothing; rubbish of Windows' own; a larger volume, which
+costs for ever, and only if it is enough.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from .._base.errors import Failed, PatchFleetError
+from .._base.errors import CommandTimeout, Failed, PatchFleetError
 from .._host.answers import CleanedDisk, DiskSpace, ExtendedPartition
 from .._host.guest_scripts import run_guest_script
 from .._host.servicing import servicing
 from .._model.host_facts import CleanupAction
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .growth import grow_for
 from .update_sizes import space_for_missing_updates
-from .volume import grow
 
-MEASURE_SECONDS, CLEAN_SECONDS, EXTEND_SECONDS = 300, 5400, 600
+MEASURE_SECONDS, EXTEND_SECONDS = 300, 600
+COMPONENT_STORE_SECONDS = 3600
+"""DISM cleans the component store for as long as it takes, and continues by itself after that."""
+CLEAN_SECONDS = COMPONENT_STORE_SECONDS + 3600
+TEMP_AGE_DAYS = 14
+GOES_ON = frozenset({"still_running", "disk_cleanup_still_running"})
+"""Why an action was left: it continues in the host."""
 VISIBLE_WITHIN_SECONDS = 300.0
-"""Windows may take this time to show the new size of a volume that has grown."""
+"""Windows may take this long to see the new size of a volume that has grown."""
+USABLE_GIB = 0.01
+"""Less behind C: is alignment."""
 PLENTY = 3.0
-"""With this many times the minimum free, the sizes of the missing updates do not matter."""
-
-BLOCKED = {
-    "recovery_partition": "a recovery partition behind it is in the way of extending it. It is not deleted; move it, or make "
-    "room by hand.",
-    "other_partition": "another partition behind it is in the way of extending it. Nothing is deleted; make room by hand.",
-}
+"""With this many times the least room free, the sizes of the missing updates are not asked for."""
 
 
-class _Cleanup:
-    """The rungs as they are climbed. ``least_gib`` must be free at the end, ``wanted_gib`` shall be."""
+class _SystemDrive:
+    """C: while room is made on it. ``minimum_gib`` must be free at the end, ``wanted_gib`` shall be."""
 
     def __init__(self, context: OperationContext) -> None:
         self.context = context
         self.minimum_gib = self.wanted_gib = float(context.params["wanted_gib"])
         self.cleanup_actions: list[CleanupAction] = list(context.facts.get("rungs", []))
         self.grown_gib = 0
+        self.measure()
 
     @property
     def free_gib(self) -> float:
@@ -61,132 +63,127 @@ class _Cleanup:
         self.cleanup_actions += cleanup_actions
         self.context.update_facts(rungs=self.cleanup_actions)
 
-    def ask_for_more(self) -> None:
+    def make_room(self) -> None:
+        """One means after the other, until there is enough.
+
+        Raises:
+            PatchFleetError: less than the minimum is free at the end.
+        """
+        self._ask_for_more()
+        trouble: Failed | None = None
+        if not self.enough and self.space.extendable_gib >= USABLE_GIB:
+            self._use_unused_end()
+        if not self.enough:
+            self._clean()
+        if not self.enough:
+            trouble = self._grow()
+        self.context.update_facts(grown_gib=self.grown_gib)
+        if self.free_gib < self.minimum_gib:
+            raise trouble or Failed(
+                f"Only {self.free_gib:.1f} GiB are free on C:, {self.minimum_gib:g} are wanted (patch_free_gib).",
+                Reason.NO_ROOM,
+            )
+        if trouble:
+            self.context.report_progress(f"{self.free_gib:.1f} GiB have to do: {trouble.reason}")
+
+    def _ask_for_more(self) -> None:
         """What is missing may want more than the least."""
         if self.free_gib < PLENTY * self.minimum_gib:
             self.wanted_gib = round(max(self.minimum_gib, space_for_missing_updates(self.context) or 0.0), 1)
         self.context.update_facts(wanted_gib=self.wanted_gib)
 
-    def run(self) -> None:
-        """One cleanup action after the other, until enough space is free."""
-        self.ask_for_more()
-        if not self.enough:
-            self.clean()
-        if not self.enough:
-            self.enlarge()
-        self.context.update_facts(grown_gib=self.grown_gib)
-        if self.free_gib < self.minimum_gib:
-            raise Failed(
-                f"Only {self.free_gib:.1f} GiB are free on C:, {self.minimum_gib:g} are wanted (patch_free_gib).",
-                Reason.NO_ROOM,
-            )
+    def _use_unused_end(self) -> None:
+        """Where Windows refuses, cleaning and growth may still help."""
+        before = self.free_gib
+        try:
+            self._extend()
+        except Failed as error:
+            self.context.report_progress(f"C: is not extended: {error.reason}")
+            self.add(CleanupAction(name="unused_disk_space", won_gib=0.0, skipped=str(error.code)))
+            return
+        won = round(max(self.free_gib - before, 0.0), 3)
+        self.add(CleanupAction(name="unused_disk_space", won_gib=won, skipped=None))
 
-    def clean(self) -> None:
+    def _clean(self) -> None:
+        """A clean-up that takes too long is left alone: what still works then is waited for before the installation."""
         self.context.report_progress(f"{self.free_gib:.1f} GiB free, {self.wanted_gib:g} wanted: cleaning")
         params = self.context.params
-        with servicing(self.context):
-            cleaned = run_guest_script(
-                self.context,
-                CleanedDisk,
-                CLEAN_SECONDS,
-                user_temp=params["clean_user_temp"],
-                reset_base=params["reset_base"],
-                old_windows=params["remove_old_windows"],
-                temp_age_days=1,
-            )
-        self.add(*(CleanupAction(name=a.name, won_gib=a.won_gib, skipped=a.skipped) for a in cleaned.actions))
+        try:
+            with servicing(self.context):
+                cleaned = run_guest_script(
+                    self.context,
+                    CleanedDisk,
+                    CLEAN_SECONDS,
+                    user_temp=params["clean_user_temp"],
+                    reset_base=params["reset_base"],
+                    old_windows=params["remove_old_windows"],
+                    temp_age_days=TEMP_AGE_DAYS,
+                    component_store_seconds=COMPONENT_STORE_SECONDS,
+                )
+        except CommandTimeout as error:
+            self.add(CleanupAction(name="clean_disk", won_gib=0.0, skipped=str(error.code)))
+        else:
+            self.add(*(CleanupAction(name=a.name, won_gib=a.won_gib, skipped=a.skipped) for a in cleaned.actions))
+            if any(action.skipped in GOES_ON for action in cleaned.actions):
+                self.context.update_facts(servicing=True)
         self.measure()
 
-    def enlarge(self) -> None:
-        """Extend C: over what the disk has behind it; if that is not enough, grow the volume first.
+    def _grow(self) -> Failed | None:
+        """Why the volume did not grow, None when it did.
 
-        What the missing updates want is an upper bound: where it cannot be had, the least has to do.
+        What the missing updates want is an upper bound: where it cannot be had, the minimum has to do.
         """
-        before, slack = self.free_gib, self.space.extendable_gib
-        trouble = None
+        before = self.free_gib
         try:
-            self._make_larger(self.wanted_gib - before, slack)
+            self.grown_gib = grow_for(self.context, self.space, self.wanted_gib - before, self.minimum_gib)
         except Failed as error:
-            trouble = error
-            self.add({"name": "volume_growth", "won_gib": 0.0, "skipped": error.code})
-        if slack or self.grown_gib:
-            self._extend(before, slack)
-        if trouble and self.free_gib < self.minimum_gib:
-            raise trouble
-        if trouble:
-            self.context.report_progress(f"{self.free_gib:.1f} GiB have to do: {trouble.reason}")
+            self.add(CleanupAction(name="volume_growth", won_gib=0.0, skipped=str(error.code)))
+            return error
+        try:
+            self._extend()
+        except Failed as error:
+            self.add(CleanupAction(name="volume_growth", won_gib=0.0, skipped=str(error.code)))
+            raise
+        won = round(max(self.free_gib - before, 0.0), 3)
+        self.add(CleanupAction(name="volume_growth", won_gib=won, skipped=None))
+        return None
 
-    def _make_larger(self, shortfall_gib: float, slack: float) -> None:
-        if slack < shortfall_gib:
-            self._refuse_blocked(shortfall_gib)
-            self.grown_gib = self._grow(shortfall_gib, slack)
-
-    def _extend(self, before: float, slack: float) -> None:
+    def _extend(self) -> None:
         extended = _extend(self.context, self.grown_gib)
         self.context.report_progress(f"C: has {extended.partition_gib:.0f} GiB now")
         self.measure()
-        won = self.free_gib - before
-        if slack:
-            self.add({"name": "unused_disk_space", "won_gib": round(min(slack, won), 3), "skipped": None})
-        if self.grown_gib:
-            self.add({"name": "volume_growth", "won_gib": round(max(won - slack, 0.0), 3), "skipped": None})
-
-    def _refuse_blocked(self, shortfall_gib: float) -> None:
-        blocked_by = self.space.blocked_by
-        if blocked_by:
-            raise Failed(
-                f"{shortfall_gib:.1f} GiB are lacking on C:, and {BLOCKED.get(blocked_by, BLOCKED['other_partition'])}",
-                Reason(blocked_by),
-            )
-
-    def _grow(self, shortfall_gib: float, slack: float) -> int:
-        context = self.context
-        if not str(context.params["instance_id"]).startswith("i-"):
-            raise Failed(
-                f"{shortfall_gib:.1f} GiB are lacking on C:, and the host has no EBS volume that could grow.",
-                Reason.NO_ROOM,
-            )
-        # A growth that leaves less than the minimum costs for ever and helps no update.
-        minimum = max(math.ceil(self.minimum_gib - self.free_gib - slack), 1)
-        context.params.update(
-            serial=self.space.serial,
-            partition_style=self.space.partition_style,
-            minimum_gib=minimum,
-        )
-        return int(grow(context)["grown_gib"])
 
 
 def free_space(context: OperationContext) -> dict[str, Any]:
     """At least wanted_gib are free afterwards, and more where the missing updates want more and it can be had.
 
     Returns:
-        changed, free_gib_before, free_gib, wanted_gib (GiB), rungs (what each won, or why it was skipped), grown_gib,
+        changed, free_gib_before, free_gib, wanted_gib (GiB), rungs (what each action won, or why it was skipped), grown_gib,
         shortfall_gib (None, or with allow_shortfall what is still lacking where nothing here can make more).
 
     Raises:
         PatchFleetError: ``no_room``, ``recovery_partition``, ``other_partition``, or why the volume cannot grow.
     """
-    cleanup = _Cleanup(context)
-    cleanup.measure()
-    before = cleanup.free_gib
+    drive = _SystemDrive(context)
+    before = drive.free_gib
     if context.facts.get("free_gib_before") is None:  # else it is measured again
         context.update_facts(free_gib_before=before)
     shortfall_gib = None
     if not context.check_mode:
         try:
-            cleanup.run()
+            drive.make_room()
         except PatchFleetError as error:
             if error.code != Reason.NO_ROOM or not context.params["allow_shortfall"]:
                 raise
-            shortfall_gib = round(max(cleanup.minimum_gib - cleanup.free_gib, 0.0), 1)
+            shortfall_gib = round(max(drive.minimum_gib - drive.free_gib, 0.0), 1)
     return {
         "shortfall_gib": shortfall_gib,
-        "changed": before < cleanup.wanted_gib,
+        "changed": before < drive.wanted_gib,
         "free_gib_before": before,
-        "free_gib": cleanup.free_gib,
-        "wanted_gib": cleanup.wanted_gib,
-        "rungs": cleanup.cleanup_actions,
-        "grown_gib": cleanup.grown_gib,
+        "free_gib": drive.free_gib,
+        "wanted_gib": drive.wanted_gib,
+        "rungs": drive.cleanup_actions,
+        "grown_gib": drive.grown_gib,
     }
 
 

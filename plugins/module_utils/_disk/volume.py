@@ -11,6 +11,7 @@ changes it; limits gp2 16,384 and gp3 65,536 GiB). An MBR boot disk ends at 2,04
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._aws.ebs import describe_modifications, describe_volume, modify_volume_size
@@ -31,46 +32,98 @@ UNSEEN_SECONDS = 90.0
 MODIFY_ATTEMPTS = 3
 
 
-def grow(context: OperationContext) -> dict[str, Any]:
-    """Grow the root volume by grow_gib, never over max_gib, and wait until the guest can use the room.
+@dataclass(frozen=True)
+class Growth:
+    """How a root volume may grow. Sizes are whole GiB.
+
+    Attributes:
+        instance_id: whose root volume it is.
+        grow_gib: by how much.
+        max_gib: the largest size that it may have.
+        minimum_gib: the least growth that helps; less is not started.
+        serial: of the disk on which Windows has C:; None where it is not known.
+        partition_style: ``gpt`` or ``mbr``.
+        snapshot_before: whether a snapshot is taken first.
+        timeout_seconds: how long AWS may take until the guest can use the room.
+    """
+
+    instance_id: str
+    grow_gib: int
+    max_gib: int
+    minimum_gib: int = 1
+    serial: str | None = None
+    partition_style: str | None = "gpt"
+    snapshot_before: bool = False
+    timeout_seconds: float = 1800.0
+
+
+@dataclass(frozen=True)
+class GrownVolume:
+    """A volume and its sizes in GiB; snapshot_id is None without one."""
+
+    volume_id: str
+    size_gib_before: int
+    size_gib: int
+    snapshot_id: str | None
+
+    @property
+    def grown_gib(self) -> int:
+        return self.size_gib - self.size_gib_before
+
+
+def grow_volume(context: OperationContext) -> dict[str, Any]:
+    """The operation ebs_volume_size: grow, with its options.
 
     Returns:
         changed, volume_id, size_gib_before, size_gib, grown_gib (all GiB, whole), snapshot_id (null without one).
 
     Raises:
+        PatchFleetError: as grow.
+    """
+    params = context.params
+    growth = Growth(
+        instance_id=str(params["instance_id"]),
+        grow_gib=int(params["grow_gib"]),
+        max_gib=int(params["max_gib"]),
+        minimum_gib=int(params["minimum_gib"]),
+        serial=params["serial"],
+        partition_style=params["partition_style"],
+        snapshot_before=bool(params["snapshot_before_grow"]),
+        timeout_seconds=float(params["modify_timeout_seconds"]),
+    )
+    grown = grow(context, growth)
+    return {"changed": True, **asdict(grown), "grown_gib": grown.grown_gib}
+
+
+def grow(context: OperationContext, growth: Growth) -> GrownVolume:
+    """Grow the root volume of an instance, and wait until the guest can use the room; in check mode only see what would grow.
+
+    Raises:
         PatchFleetError: ``volume_at_maximum``, ``wrong_volume``, ``snapshot_failed``, what ModifyVolume answered, or
             ``modification_failed``.
     """
-    params = context.params
-    volume = root_volume(context, str(params["instance_id"]))
+    volume = root_volume(context, growth.instance_id)
     volume_id, size = volume["VolumeId"], int(volume["Size"])
-    _check_serial(volume_id, params.get("serial"))
-    target = _target_size(volume, params)
-    if target - size < int(params.get("minimum_gib") or 1):
+    _check_serial(volume_id, growth.serial)
+    target = _target_size(volume, growth)
+    if target - size < growth.minimum_gib:
         raise Failed(
             f"The volume {volume_id} has {size} GiB and may grow to {max(target, size)} GiB only (patch_grow_gib is "
-            f"{params['grow_gib']}, patch_volume_max_gib is {params['max_gib']}), which would not give the room that is wanted; "
+            f"{growth.grow_gib}, patch_volume_max_gib is {growth.max_gib}), which would not give the room that is wanted; "
             "it is left as it is.",
             Reason.VOLUME_AT_MAXIMUM,
         )
     snapshot_id = None
     if not context.check_mode:
-        if params.get("snapshot_before_grow"):
+        if growth.snapshot_before:
             snapshot_id = take_snapshot(context, volume, f"before growing from {size} to {target} GiB")
         context.report_progress(f"growing {volume_id} from {size} to {target} GiB")
-        target = _modify(context, volume_id, target)
+        target = _modify(context, volume_id, target, growth.timeout_seconds)
         context.update_facts(grown_gib=target - size)
-    return {
-        "changed": True,
-        "volume_id": volume_id,
-        "size_gib_before": size,
-        "size_gib": target,
-        "grown_gib": target - size,
-        "snapshot_id": snapshot_id,
-    }
+    return GrownVolume(volume_id, size, target, snapshot_id)
 
 
-def _modify(context: OperationContext, volume_id: str, target: int) -> int:
+def _modify(context: OperationContext, volume_id: str, target: int, timeout_seconds: float) -> int:
     """Ask for the size and wait until the guest can use it; returns the size that the volume has then.
 
     A modification that is going on already, of a run that died in the middle, is waited for instead. One whose answer was lost
@@ -81,7 +134,7 @@ def _modify(context: OperationContext, volume_id: str, target: int) -> int:
         target, made = _attempt_to_modify(context, volume_id, target, last, is_last=number == MODIFY_ATTEMPTS)
         if made:
             break
-    _wait_until_usable(context, volume_id, target)
+    _wait_until_usable(context, volume_id, target, timeout_seconds)
     return target
 
 
@@ -154,14 +207,14 @@ def _check_serial(volume_id: str, serial: str | None) -> None:
         )
 
 
-def _target_size(volume: VolumeTypeDef, params: dict[str, Any]) -> int:
-    limits = [int(params["max_gib"]), TYPE_MAX_GIB.get(volume.get("VolumeType", ""), 16384)]
-    if params.get("partition_style") == "mbr":
+def _target_size(volume: VolumeTypeDef, growth: Growth) -> int:
+    limits = [growth.max_gib, TYPE_MAX_GIB.get(volume.get("VolumeType", ""), 16384)]
+    if growth.partition_style == "mbr":
         limits.append(MBR_MAX_GIB)
-    return min(int(volume["Size"]) + int(params["grow_gib"]), *limits)
+    return min(int(volume["Size"]) + growth.grow_gib, *limits)
 
 
-def _wait_until_usable(context: OperationContext, volume_id: str, target: int) -> None:
+def _wait_until_usable(context: OperationContext, volume_id: str, target: int, timeout_seconds: float) -> None:
     def poll() -> str | None:
         newest = _modification(context, volume_id, target)
         if newest is None:
@@ -173,7 +226,7 @@ def _wait_until_usable(context: OperationContext, volume_id: str, target: int) -
             )
         return str(newest["ModificationState"]) if newest["ModificationState"] in {"optimizing", "completed"} else None
 
-    if context.wait(poll, context.deadline(float(context.params["modify_timeout_seconds"]))) is None:
+    if context.wait(poll, context.deadline(timeout_seconds)) is None:
         raise Failed(f"The volume {volume_id} was still being modified when the time was over.", Reason.MODIFY_TIMEOUT)
 
 

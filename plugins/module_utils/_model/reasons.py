@@ -133,6 +133,7 @@ class Reason(TextEnum):
     WRONG_VOLUME = "wrong_volume", Section.DISK
     NO_ROOT_VOLUME = "no_root_volume", Section.DISK
     SIZE_NOT_SEEN = "size_not_seen", Section.DISK
+    GROWTH_WITHOUT_EFFECT = "growth_without_effect", Section.DISK
     SNAPSHOT_FAILED = "snapshot_failed", Section.DISK
 
     UPDATE_SERVICE = "update_service", Section.UPDATE

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from .._disk.volume import grow
+from .._disk.volume import grow_volume
 from .._model.phases import Phase
 from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.context import Operation
@@ -25,5 +25,5 @@ OPERATION = Operation(
         "snapshot_before_grow": {"type": "bool", "default": False},
         "modify_timeout_seconds": {"type": "int", "default": 1800},
     },
-    work=grow,
+    work=grow_volume,
 )

@@ -99,8 +99,10 @@ def _warn_about_sessions(context: OperationContext, count: int) -> None:
 
 
 def _wait_for_others(context: OperationContext, health: UpdateHealth) -> UpdateHealth:
-    """An installation that is already going on is waited for, never doubled."""
+    """An installation that is already going on is waited for, never doubled; so is a clean-up of ours that takes long."""
     if not health.installing:
+        if health.installing is False and context.facts.get("servicing"):
+            context.update_facts(servicing=False)
         return health
     context.report_progress("an installation is already under way in it: waiting")
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The ladder that makes room on C:: clean, use what the disk has, grow last, and only if that is enough."""
+"""How room is made on C:: what the disk has unused, then a clean-up, and a larger volume last and only if it is enough."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._host.answers i
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system_drive_space import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
 
-from .fakes import ID, NODE_ID, VOLUME_ID, Outcome, client_error, complained, moment, said, shown
-from .stage import RUN, Stage
+from .fakes import DAY, ID, NODE_ID, VOLUME_ID, Outcome, client_error, complained, moment, said, shown
+from .stage import RUN, Stage, a_host, a_run
 
 SCRIPTS = {"measure_disk": "", "clean_disk": "", "extend_partition": ""}
 RUNGS = [
@@ -115,7 +115,13 @@ def test_the_power_of_a_host_is_not_cut_while_its_component_store_is_cleaned(
     assert (stage.facts()["servicing"], seen) == (unsure, [True])
 
 
-NOT_ASKED = {"user_temp": False, "reset_base": False, "old_windows": False, "temp_age_days": 1}
+NOT_ASKED = {
+    "user_temp": False,
+    "reset_base": False,
+    "old_windows": False,
+    "temp_age_days": 14,
+    "component_store_seconds": 3600,
+}
 
 
 @pytest.mark.parametrize(
@@ -138,15 +144,37 @@ def test_an_older_windows_is_removed_only_when_asked(stage: Stage, asked: bool) 
 def test_exactly_enough_is_enough(stage: Stage) -> None:
     """On each rung: after cleaning, and with what the disk has."""
     assert free_space(stage, disk(18), disk(20))["free_gib"] == 20
-    free_space(stage, disk(10, extendable=10), disk(10, extendable=10), disk(20))
+    free_space(stage, disk(10, extendable=10), disk(20))
     assert grew_to(stage) == []
 
 
-def test_what_the_disk_has_already_is_used_before_the_volume_grows(stage: Stage) -> None:
-    result = free_space(stage, disk(10, extendable=15), disk(12, extendable=15), disk(27))
-    assert (result["free_gib"], result["grown_gib"]) == (27, 0)
-    assert stage.guest.names == ["measure_disk", "clean_disk", "measure_disk", "extend_partition", "measure_disk"]
-    assert grew_to(stage) == []
+def test_what_the_disk_has_unused_is_taken_first(stage: Stage) -> None:
+    """It costs nothing and deletes nothing."""
+    result = free_space(stage, disk(10, extendable=15), disk(25))
+    assert (result["free_gib"], result["grown_gib"]) == (25, 0)
+    assert stage.guest.names == ["measure_disk", "extend_partition", "measure_disk"]
+    assert message(stage) == [("unused_disk_space", 15, None)]
+
+
+def test_an_unused_end_that_windows_does_not_take_keeps_nobody_from_cleaning(stage: Stage) -> None:
+    stage.guest.on("extend_partition", complained("extend_partition", "not_extended", "Nothing happened."))
+    assert free_space(stage, disk(10, extendable=15), disk(21, extendable=15))["free_gib"] == 21
+    assert message(stage) == [("unused_disk_space", 0, "not_extended"), *CLEANED]
+
+
+def test_a_clean_up_that_goes_on_is_left_alone_and_remembered(stage: Stage) -> None:
+    """Dism goes on by itself, and the power of the host must not be cut meanwhile."""
+    going_on = [{"name": "component_store", "won_gib": 0.0, "skipped": "still_running"}]
+    stage.guest.answers("clean_disk", {"rungs": going_on})
+    assert free_space(stage, disk(5), disk(5), disk(25))["grown_gib"] == 20
+    assert stage.facts()["servicing"] is True
+
+
+def test_a_clean_up_without_an_answer_fails_nobody_who_has_room_all_the_same(stage: Stage) -> None:
+    stage.guest.on("clean_disk", Outcome("TimedOut", "Execution Timed Out"))
+    assert free_space(stage, disk(18), disk(21))["free_gib"] == 21
+    assert message(stage) == [("clean_disk", 0, "command_timeout")]
+    assert stage.facts()["servicing"] is True
 
 
 def test_the_volume_grows_last_and_the_partition_after_it(stage: Stage) -> None:
@@ -157,11 +185,11 @@ def test_the_volume_grows_last_and_the_partition_after_it(stage: Stage) -> None:
     assert stage.facts()["grown_gib"] == 20
 
 
-def test_the_disks_own_slack_counts_before_the_cap_is_hit(stage: Stage) -> None:
+def test_what_the_disk_has_unused_counts_before_the_cap_is_hit(stage: Stage) -> None:
     """15 GiB are lacking, 10 of them are on the disk already: growing by 5 would do."""
     modification = {"VolumeId": VOLUME_ID, "TargetSize": 70, "ModificationState": "optimizing", "StartTime": moment(1)}
     stage.account.on("describe_volumes_modifications", {"VolumesModifications": [modification]})
-    result = free_space(stage, disk(5, extendable=10), disk(5, extendable=10), disk(30), max_gib=70)
+    result = free_space(stage, disk(5, extendable=10), disk(15), disk(15), disk(25), max_gib=70)
     assert (result["grown_gib"], grew_to(stage)) == (10, [70])
 
 
@@ -197,7 +225,7 @@ def test_room_that_others_may_add_is_no_failure_yet(stage: Stage) -> None:
     """patch_room_tasks: the tasks of a virtual machine's owner enlarge its disk."""
     first = free_space(stage, disk(5), disk(7), instance_id=NODE_ID, allow_shortfall=True)
     assert (first["shortfall_gib"], stage.ledger.host(RUN, ID).outcome) == (13.0, None)
-    second = free_space(stage, disk(7, extendable=40), disk(7, extendable=40), disk(47), instance_id=NODE_ID)
+    second = free_space(stage, disk(7, extendable=40), disk(47), instance_id=NODE_ID)
     assert (second["shortfall_gib"], second["free_gib"]) == (None, 47)
     assert stage.facts()["free_gib_before"] == 5
     names = [action["name"] for action in stage.facts()["rungs"]]
@@ -205,14 +233,12 @@ def test_room_that_others_may_add_is_no_failure_yet(stage: Stage) -> None:
         "component_store",
         "update_cache",
         "volume_growth",
-        "component_store",
-        "update_cache",
         "unused_disk_space",
     ]
 
 
 def test_a_host_without_ebs_uses_what_its_disk_has(stage: Stage) -> None:
-    assert free_space(stage, disk(5, extendable=20), disk(5, extendable=20), disk(25), instance_id=NODE_ID)["changed"]
+    assert free_space(stage, disk(5, extendable=20), disk(25), instance_id=NODE_ID)["changed"]
 
 
 def test_room_that_is_still_lacking_at_the_end_is_told(stage: Stage) -> None:
@@ -271,8 +297,8 @@ CLEANED = [("component_store", 2.0, None), ("update_cache", 0.0, None)]
 
 
 def test_each_rung_is_told_with_what_it_won(stage: Stage) -> None:
-    free_space(stage, disk(5, extendable=8), disk(7, extendable=8), disk(35))
-    assert message(stage) == [*CLEANED, ("unused_disk_space", 8, None), ("volume_growth", 20, None)]
+    free_space(stage, disk(5, extendable=8), disk(13), disk(15), disk(35))
+    assert message(stage) == [("unused_disk_space", 8, None), *CLEANED, ("volume_growth", 20, None)]
     assert (stage.facts()["wanted_gib"], stage.facts()["grown_gib"]) == (20, 20)
 
 
@@ -289,13 +315,13 @@ def test_of_a_host_that_had_room_no_rung_is_told(stage: Stage) -> None:
 
 def test_free_space_before_a_recovery_partition_is_used(stage: Stage) -> None:
     walled = disk(10, extendable=15, blocked_by="recovery_partition")
-    assert free_space(stage, walled, walled, disk(25))["free_gib"] == 25
+    assert free_space(stage, walled, disk(25, blocked_by="recovery_partition"))["free_gib"] == 25
     assert grew_to(stage) == []
 
 
 def test_free_space_that_is_not_enough_is_used_all_the_same(stage: Stage) -> None:
     walled = disk(10, extendable=5, blocked_by="other_partition")
-    error = trouble(stage, walled, walled, disk(15))
+    error = trouble(stage, walled, disk(15, blocked_by="other_partition"))
     assert error.code == "other_partition"
     assert "another partition behind it" in error.reason
     assert stage.facts()["free_gib_after"] == 15
@@ -366,6 +392,53 @@ def test_a_growth_that_falls_short_of_an_upper_bound_is_begun(stage: Stage) -> N
     stage.guest.answers("missing_update_sizes", {"count": 1, "updates": [update(1, recommended_gib=60)]})
     result = free_space(stage, disk(25), disk(25), disk(45), scripts=SIZED)
     assert (result["free_gib"], grew_to(stage)) == (45, [80])
+
+
+# A growth that helped nobody
+
+
+LATER = "20261115T220000Z-0002"
+
+
+def the_last_growth(stage: Stage, won: float, skipped: str | None = None, name: str = "volume_growth") -> None:
+    """What the first run says of the host; a later one follows."""
+    action = {"name": name, "won_gib": won, "skipped": skipped}
+    stage.ledger.update_facts(RUN, ID, {"grown_gib": 20, "rungs": [action]})  # type: ignore[typeddict-item, list-item]
+    later = a_run(LATER, stage.clock.now() + DAY)
+    stage.ledger.open_run(later, [a_host(run_id=LATER)], take_over=True)
+
+
+@pytest.mark.parametrize(("won", "skipped"), [(0.0, None), (0.9, None), (0.0, "size_not_seen")])
+def test_a_volume_whose_last_growth_gave_no_room_does_not_grow_again(
+    stage: Stage, won: float, skipped: str | None
+) -> None:
+    """A host that always says that it is full would grow every night, for ever."""
+    the_last_growth(stage, won, skipped)
+    error = trouble(stage, disk(5), run_id=LATER)
+    assert (error.code, grew_to(stage)) == ("growth_without_effect", [])
+    assert RUN in error.reason
+
+
+@pytest.mark.parametrize(
+    ("won", "skipped", "name"),
+    [
+        (19.5, None, "volume_growth"),
+        (0.0, "volume_at_maximum", "volume_growth"),
+        (20.0, None, "unused_disk_space"),
+        (0.0, None, "update_cache"),
+    ],
+)
+def test_a_volume_may_grow_again_when_the_last_growth_helped_or_there_was_none(
+    stage: Stage, won: float, skipped: str | None, name: str
+) -> None:
+    the_last_growth(stage, won, skipped, name)
+    assert free_space(stage, disk(5), disk(5), disk(25), run_id=LATER)["grown_gib"] == 20
+
+
+def test_a_volume_does_not_grow_twice_in_a_run_for_nothing(stage: Stage) -> None:
+    trouble(stage, disk(5), disk(5), disk(5))
+    assert trouble(stage, disk(5)).code == "growth_without_effect"
+    assert grew_to(stage) == [80]
 
 
 # A snapshot before

@@ -532,3 +532,14 @@ def test_the_frequent_codes_of_servers_have_a_row() -> None:
         800F0985 800F0986 800F0988 80072EE2 80072EFD 80072F8F 80240022 80242014 80242016 80242017 80244007 80244010 8024401C
         80244022 8024402C 80246002 80246007 80248007 80248014 8024801C"""
     assert [code for code in frequent.split() if f"0x{code}" not in CAUSES] == []
+
+
+@pytest.mark.parametrize(("installing", "servicing"), [(False, False), (None, True)], ids=str)
+def test_a_clean_up_that_went_on_is_forgotten_once_windows_says_that_it_has_ended(
+    stage: Stage, installing: bool | None, servicing: bool
+) -> None:
+    stage.open_run()
+    stage.ledger.update_facts(RUN, ID, {"servicing": True})
+    stage.guest.answers("inspect_windows_update", health(installing=installing))
+    perform(OPERATION, stage.context(OPERATION, run_id=RUN, host=ID, instance_id=ID, scripts=SCRIPTS))
+    assert stage.facts()["servicing"] is servicing
