@@ -10,6 +10,7 @@ import ast
 import importlib
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,8 @@ def texts(*nodes: ast.expr) -> set[str]:
 
 def variables_named() -> set[str]:
     """Full names of variables in the tasks of roles and playbooks, and in plugins that read a play's variables."""
-    files = [*(ROOT / "roles").glob("*/tasks/*.yml"), *(ROOT / "playbooks").rglob("*.yml")]
+    folders = (ROOT / "roles").glob("*/tasks"), (ROOT / "roles").glob("*/vars"), [ROOT / "playbooks"]
+    files = [path for folder in chain(*folders) for path in folder.rglob("*.yml")]
     lines = [line.partition("#")[0] for path in files for line in path.read_text(encoding="utf-8").splitlines()]
     found = set(re.findall(r"\bpatch_(?!_)[a-z_]+", "\n".join(lines)))
     for tree in python_files(*ON_THE_CONTROLLER):
