@@ -32,7 +32,7 @@ from .records import Host, HostDurations, PhaseTime, PowerRecord, Run, Verdict
 SCHEMA_VERSION = 1
 SCHEMA_KEY: Key = ("LEDGER", "SCHEMA")
 KEPT_SECONDS = 400 * 86400.0
-"""Runs, their hosts and closed power records expire so long after they are over (time to live of the table)."""
+"""Runs, their hosts and closed power records expire this time after they are over (time to live of the table)."""
 COUNT = "hosts_"
 """Before an outcome: the attribute of the run that counts the hosts with it."""
 

@@ -80,13 +80,16 @@ class HostFacts(TypedDict, total=False):
         bool, "found by the tag, so it must still carry it", "_run/opening", "_operation/denials, _run/admission"
     ]
     scheduler: Annotated[
-        str, "tag of the scheduler that the plan accepted", "_run/opening", "_run/admission, _power/restore"
+        str,
+        "tag of the scheduler that the plan accepted",
+        "_run/opening",
+        "_run/admission, _power/restore, _power/by_tasks",
     ]
     transport: Annotated[str, "`connection` where it is not SSM", "_run/opening", "_run/recovery"]
     expected_seconds: Annotated[float, "expected duration, in seconds", "_run/opening", "_run/admission"]
     expected_from: Annotated[str, "basis of that: `host` or `class`", "_run/opening", "_run/admission"]
     adopted_from: Annotated[
-        str, "the run that left it open", "_ledger/sqlite, _ledger/dynamodb_leases", "_ledger/earlier"
+        str, "the run that left it open", "_ledger/sqlite, _ledger/dynamodb_leases", "_ledger/earlier, _update/install"
     ]
 
     # Admission and power
@@ -163,7 +166,7 @@ class HostFacts(TypedDict, total=False):
         "_update/patch_baseline",
         "_update/patch_baseline",
     ]
-    installed: Annotated[list[str], "KBs installed", "_update/install", "_report/build"]
+    installed: Annotated[list[str], "KBs installed", "_update/install", "_update/install, _report/build"]
     missing: Annotated[
         list[str], "KBs missing in the last scan", "_update/patch_verdict, _update/win_updates", "_report/build"
     ]

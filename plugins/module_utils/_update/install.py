@@ -12,9 +12,10 @@ from .._base.clock import iso
 from .._base.errors import Failed, PatchFleetError
 from .._host.answers import UpdateHistory
 from .._host.guest_scripts import run_guest_text
+from .._ledger.earlier import earlier_hosts
 from .._ledger.records import SKEW_SECONDS
 from .._model.host_facts import FailedUpdate
-from .._model.outcomes import Outcome
+from .._model.outcomes import UP_TO_DATE, Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.channel import Scan
@@ -41,7 +42,8 @@ def install(context: OperationContext) -> dict[str, Any]:
         return {"changed": True}
     before = reboots.read_boot_state(context)
     # The update history has the host's own times, and its clock may differ from ours.
-    started_at = before.time if before else context.clock.now() - SKEW_SECONDS
+    now_in_host = before.time if before else context.clock.now() - SKEW_SECONDS
+    started_at = _first_unreported_start(context, now_in_host)
     passes, found = _passes(context, started_at)
     installed, failed_updates = _history(context, started_at, found)
     context.update_facts(installed=installed, failed_updates=failed_updates)
@@ -61,6 +63,25 @@ def install(context: OperationContext) -> dict[str, Any]:
         "passes": passes,
         "verified_at": iso(found.verified_at),
     }
+
+
+def _first_unreported_start(context: OperationContext, now_in_host: float) -> float:
+    """When the first installation started whose updates stand in no report yet, by the host's clock.
+
+    A killed run reported nothing of what it installed in a host that this run took over.
+    """
+    if not context.tracked_host:
+        return now_in_host
+    ahead = now_in_host - context.clock.now()
+    hosts = earlier_hosts(context.ledger, [context.facts.get("adopted_from")], context.tracked_host[1])
+    starts = [
+        time.started_at + ahead
+        for host in hosts
+        if host.outcome not in UP_TO_DATE and host.facts.get("installed") is None
+        for time in context.ledger.phases(host.run_id, host.key)
+        if time.phase == Phase.PATCH
+    ]
+    return min([now_in_host, *starts])
 
 
 def _passes(context: OperationContext, started_at: float) -> tuple[int, Scan]:

@@ -10,7 +10,9 @@ from typing import Any, NoReturn
 
 import pytest
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import SKEW_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.patch_baseline import GAP_SECONDS
@@ -61,6 +63,26 @@ def test_what_was_installed_and_proven_is_patched(stage: Stage) -> None:
     assert (result["missing"], result["failed_updates"], result["changed"]) == ([], [], True)
     assert manager.operations == ["Install", "Scan"]
     assert stage.facts()["proposed_outcome"] == "patched"
+
+
+@pytest.mark.parametrize(
+    ("facts", "seconds_before"),
+    [({}, 3600 + SKEW_SECONDS), ({"installed": []}, SKEW_SECONDS)],
+    ids=["killed", "reported"],
+)
+def test_the_history_reaches_back_to_what_a_killed_run_started(
+    stage: Stage, facts: dict[str, Any], seconds_before: float
+) -> None:
+    stage.ledger.update_facts(RUN, ID, facts)
+    stage.ledger.begin_phase(RUN, ID, "patch", stage.clock.now())
+    stage.clock.sleep(3600)
+    stage.ledger.close_run(RUN, stage.clock.now())
+    stage.open_run(run_id="next")
+    stage.ledger.update_facts("next", ID, {"adopted_from": RUN})
+    started_at = stage.clock.now()
+    PatchManager(stage, Found())
+    install(stage, run_id="next")
+    assert stage.guest.inputs("update_history")[-1]["since"] == iso(started_at - seconds_before)
 
 
 def test_where_nothing_was_missing_the_host_is_compliant(stage: Stage) -> None:
