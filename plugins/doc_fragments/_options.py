@@ -95,11 +95,22 @@ options:
 
     SYSTEM_DRIVE_SPACE = r"""
 options:
+  free_gib:
+    description:
+      - How much must be free on C:, in GiB. Large updates may need more.
+    type: float
+    default: 20
   grow_gib:
     description:
       - By how much the root volume may grow, in GiB. V(0) never grows it.
     type: int
     default: 20
+  volume_max_gib:
+    description:
+      - The largest size that the root volume may grow to, in GiB.
+      - At least 1.
+    type: int
+    default: 200
   snapshot_before_grow:
     description:
       - Take a snapshot of the root volume before it grows. The snapshot has the volume's tags and is not deleted again. The

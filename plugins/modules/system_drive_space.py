@@ -16,8 +16,8 @@ description:
     that is enough. The result says what each of these won.
   - 'With the script C(missing_update_sizes) the room wanted follows from what the Update agent offers: all downloads, plus
     the larger of its recommendation and twice its download for the largest update, plus 2 GiB. A download counts
-    4 GiB at most, since express updates count every delta. It is never less than O(wanted_gib); where more cannot be
-    had, O(wanted_gib) has to do. No host is asked where three times O(wanted_gib) are free.'
+    4 GiB at most, since express updates count every delta. It is never less than O(free_gib); where more cannot be
+    had, O(free_gib) has to do. No host is asked where three times O(free_gib) are free.'
   - 'A recovery partition behind C: is reported, nothing is deleted.'
 options:
   instance_id:
@@ -25,16 +25,6 @@ options:
       - 'The managed node: an EC2 instance (C(i-…)) or a hybrid node (C(mi-…)); of a host without one, its name.'
     type: str
     required: true
-  wanted_gib:
-    description:
-      - How much must be free on C:, GiB.
-    type: float
-    default: 20
-  max_gib:
-    description:
-      - The largest size of the volume, GiB.
-    type: int
-    default: 200
   allow_shortfall:
     description:
       - Whether room that is still lacking, where nothing here can make more, is returned as RV(shortfall_gib) instead of a failure.
@@ -74,7 +64,7 @@ EXAMPLES = r"""
 - name: Thirty GiB
   patchfleet.windows.system_drive_space:
     instance_id: i-0123456789abcdef0
-    wanted_gib: 30
+    free_gib: 30
     scripts:
       measure_disk: measure_disk.ps1
       clean_disk: clean_disk.ps1

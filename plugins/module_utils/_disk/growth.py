@@ -55,7 +55,7 @@ def grow_for(context: OperationContext, space: DiskSpace, shortfall_gib: float, 
     growth = Growth(
         instance_id=str(params["instance_id"]),
         grow_gib=int(params["grow_gib"]),
-        max_gib=int(params["max_gib"]),
+        max_gib=int(params["volume_max_gib"]),
         minimum_gib=max(math.ceil(minimum_gib - space.free_gib), 1),
         serial=space.serial,
         partition_style=space.partition_style,

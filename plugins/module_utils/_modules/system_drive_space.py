@@ -19,9 +19,7 @@ OPERATION = Operation(
     arguments={
         **TRACKING_ARGUMENTS,
         "instance_id": {"type": "str", "required": True},
-        "wanted_gib": {"type": "float", "default": 20},
         **module_options("system_drive_space"),
-        "max_gib": {"type": "int", "default": 200},
         "allow_shortfall": {"type": "bool", "default": False},
         "modify_timeout_seconds": {"type": "int", "default": 1800},
         "scripts": {"type": "dict", "required": True},

@@ -185,6 +185,7 @@ HOST_VARIABLES = (
         default=20,
         minimum=0,
         roles=("expand_ebs",),
+        modules=("system_drive_space",),
         per_host=True,
     ),
     Variable(
@@ -206,6 +207,7 @@ HOST_VARIABLES = (
         default=200,
         minimum=1,
         roles=("expand_ebs",),
+        modules=("system_drive_space",),
         per_host=True,
     ),
     Variable(

@@ -55,7 +55,7 @@ def a_host_with_a_volume(stage: Stage) -> None:
 
 def free_space(stage: Stage, *disks: dict[str, Any], check_mode: bool = False, **params: Any) -> dict[str, Any]:
     stage.guest.answers("measure_disk", *disks)
-    options = {"run_id": RUN, "host": ID, "instance_id": ID, "wanted_gib": 20.0, "scripts": SCRIPTS, **params}
+    options = {"run_id": RUN, "host": ID, "instance_id": ID, "free_gib": 20.0, "scripts": SCRIPTS, **params}
     return perform(OPERATION, stage.context(OPERATION, check_mode=check_mode, **options))
 
 
@@ -189,7 +189,7 @@ def test_what_the_disk_has_unused_counts_before_the_cap_is_hit(stage: Stage) -> 
     """15 GiB are lacking, 10 of them are on the disk already: growing by 5 would do."""
     modification = {"VolumeId": VOLUME_ID, "TargetSize": 70, "ModificationState": "optimizing", "StartTime": moment(1)}
     stage.account.on("describe_volumes_modifications", {"VolumesModifications": [modification]})
-    result = free_space(stage, disk(5, extendable=10), disk(15), disk(15), disk(25), max_gib=70)
+    result = free_space(stage, disk(5, extendable=10), disk(15), disk(15), disk(25), volume_max_gib=70)
     assert (result["grown_gib"], grew_to(stage)) == (10, [70])
 
 
@@ -209,7 +209,7 @@ def test_a_recovery_partition_is_no_matter_where_cleaning_is_enough(stage: Stage
 
 def test_a_growth_that_would_not_be_enough_is_not_begun(stage: Stage) -> None:
     """A larger volume costs for ever."""
-    error = trouble(stage, disk(5), max_gib=70)
+    error = trouble(stage, disk(5), volume_max_gib=70)
     assert error.code == "volume_at_maximum"
     assert grew_to(stage) == []
 
@@ -277,12 +277,12 @@ def test_the_wrong_disk_does_not_grow(stage: Stage) -> None:
 
 def test_an_mbr_disk_ends_at_two_tebibytes(stage: Stage) -> None:
     stage.account.on("describe_volumes", {"Volumes": [{"VolumeId": VOLUME_ID, "Size": 2040, "VolumeType": "gp3"}]})
-    error = trouble(stage, disk(5, partition_style="mbr"), max_gib=4000)
+    error = trouble(stage, disk(5, partition_style="mbr"), volume_max_gib=4000)
     assert (error.code, grew_to(stage)) == ("volume_at_maximum", [])
 
 
 def test_what_was_measured_first_is_known_also_when_it_fails(stage: Stage) -> None:
-    trouble(stage, disk(5), max_gib=70)
+    trouble(stage, disk(5), volume_max_gib=70)
     assert stage.facts()["free_gib_before"] == 5
 
 
@@ -303,7 +303,7 @@ def test_each_rung_is_told_with_what_it_won(stage: Stage) -> None:
 
 
 def test_a_rung_that_could_not_be_climbed_is_told_with_its_reason(stage: Stage) -> None:
-    trouble(stage, disk(5), disk(7), max_gib=70)
+    trouble(stage, disk(5), disk(7), volume_max_gib=70)
     assert message(stage) == [*CLEANED, ("volume_growth", 0, "volume_at_maximum")]
 
 
@@ -380,7 +380,7 @@ def test_an_agent_that_cannot_search_is_no_matter_here(stage: Stage) -> None:
     assert free_space(stage, disk(25), scripts=SIZED)["wanted_gib"] == 20
 
 
-@pytest.mark.parametrize("params", [{"max_gib": 60}, {"instance_id": NODE_ID}], ids=str)
+@pytest.mark.parametrize("params", [{"volume_max_gib": 60}, {"instance_id": NODE_ID}], ids=str)
 def test_where_more_cannot_be_had_the_least_has_to_do(stage: Stage, params: dict[str, Any]) -> None:
     stage.guest.answers("missing_update_sizes", {"count": 1, "updates": [update(1, recommended_gib=30)]})
     result = free_space(stage, disk(25), disk(25), scripts=SIZED, **params)
