@@ -164,7 +164,7 @@ class DynamoDbLedger(Leases):
         changes = [
             update(key, {("power",): power, ("host_key",): record.host_key}, [absent("power"), *holds(fence)]),
             put(
-                pointer, {"host_key": record.host_key, "home": home, "original_state": record.original_state}
+                pointer, {"host_key": record.host_key, "home": home, "found": record.original_state}
             ),  # found_stopped reads no more than this
         ]
 
@@ -188,8 +188,8 @@ class DynamoDbLedger(Leases):
 
     def found_stopped(self) -> set[str]:
         pointers = [pointer for pointer in self._table.query(f"OPEN#{self._account}") if "host_key" in pointer]
-        stopped = {pointer["host_key"] for pointer in pointers if pointer.get("original_state") == "stopped"}
-        if all("original_state" in pointer for pointer in pointers):
+        stopped = {pointer["host_key"] for pointer in pointers if pointer.get("found") == "stopped"}
+        if all("found" in pointer for pointer in pointers):
             return stopped
         return stopped | {record.host_key for record in self.open_power() if record.original_state == "stopped"}
 

@@ -226,7 +226,7 @@ def test_a_pointer_of_an_earlier_version_is_counted_by_its_record() -> None:
     ledger = dynamodb_server.ledger(table)
     ledger.record_power(FOUND)
     (pointer,) = [item for item in items(table) if item["pk"]["S"].startswith("OPEN#")]
-    del pointer["original_state"]
+    del pointer["found"]
     dynamodb_server.client().put_item(TableName=table, Item=pointer)
     assert ledger.found_stopped() == {ID}
 
