@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .._base.errors import NotRecorded
+from .lenient import host_of, stored_host, substitute
 from .records import Host, Ledger
 
 
@@ -19,9 +19,10 @@ def earlier_hosts(ledger: Ledger, run_ids: Iterable[str | None], key: str) -> li
         run_id = waiting.pop(0)
         if run_id in found:
             continue
-        try:
-            found[run_id] = ledger.host(run_id, key)
-        except NotRecorded:
+        host = stored_host(ledger, run_id, key)
+        if host is None:
             continue
+        found[run_id] = host_of(ledger, run_id, key) if host.unreadable else host
         waiting += filter(None, [found[run_id].facts.get("adopted_from")])
-    return list(found.values())
+    record = None if found else ledger.power(key)
+    return [substitute(record, record.run_id)] if record else list(found.values())

@@ -149,7 +149,7 @@ class SqliteLedger(SqliteFile):
         with self._transaction() as database:
             _prove(database, key, fence)
             for row in database.execute("SELECT facts FROM host WHERE run_id = ? AND host_key = ?", (run_id, key)):
-                known = {**json.loads(row[0]), **facts}
+                known = {**_facts_or_text(row[0]), **facts}
                 text = json.dumps({name: value for name, value in known.items() if value is not None}, allow_nan=False)
                 database.execute("UPDATE host SET facts = ? WHERE run_id = ? AND host_key = ?", (text, run_id, key))
 
@@ -362,6 +362,11 @@ def _run(row: tuple[Any, ...]) -> Run:
 def _host(row: tuple[Any, ...]) -> Host:
     *columns, facts = row
     return host_from(dict(zip(HOST_FIELDS, columns, strict=True)), lambda: json.loads(facts))
+
+
+def _facts_or_text(text: str) -> dict[str, Any]:
+    """The facts of a host; the text of damaged ones, so that nothing of it is lost when others are added."""
+    return json_object(text) or ({} if text == "{}" else {"damaged_facts": text})
 
 
 def _host_row(host: Host, adopted_from: str | None) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from .._aws.api import Aws
 from .._aws.connect import OptionsConnection
 from .._base.clock import Clock, system_clock, wait_for
 from .._base.errors import Failed, LeaseLost, NeedsAttention, PatchFleetError
-from .._ledger import open_ledger, refuse_missing_ledger
+from .._ledger import lenient, open_ledger, refuse_missing_ledger
 from .._ledger.records import LEASE_SECONDS, Host, Ledger, Verdict, verdict_from
 from .._model.host_facts import HostFacts, StoredVerdict
 from .._model.outcomes import Outcome
@@ -159,7 +159,9 @@ class OperationContext:
     def host(self) -> Host:
         """The host of the run to which this step belongs, as it was when the step began."""
         if self._host is None:
-            self._host = self.ledger.host(self.run_id or "", self.host_key or "")
+            run_id, key = self.run_id or "", self.host_key or ""
+            restoring = self.phase == Phase.RESTORE
+            self._host = lenient.host_of(self.ledger, run_id, key) if restoring else self.ledger.host(run_id, key)
         return self._host
 
     @property
@@ -263,7 +265,7 @@ class OperationContext:
         self.assert_lease()
         now = self.clock.now()
         run_id, key = self.tracked_host
-        if self.phase != Phase.RESTORE or self.ledger.run(run_id).is_active(now):
+        if self.phase != Phase.RESTORE or lenient.is_active(self.ledger, run_id, now):
             self.ledger.heartbeat(run_id, now)
         else:  # a dead run stays dead; only this host is kept
             self.ledger.extend_lease(key, self.fence or 0, now + LEASE_SECONDS)
@@ -335,7 +337,8 @@ def _refuse_after_deadline(context: OperationContext) -> None:
 
 
 def write_outcome(context: OperationContext, tracked_host: tuple[str, str], error: PatchFleetError) -> None:
-    host, reason, outcome = context.ledger.host(*tracked_host), error.reason, error.outcome
+    host = lenient.stored_host(context.ledger, *tracked_host) or context.host
+    reason, outcome = error.reason, error.outcome
     if outcome == Outcome.HELD:
         before = _verdict_before(context, host)
         reason = f"{before.reason} {reason}" if before and before.reason else reason

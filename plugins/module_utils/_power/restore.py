@@ -21,6 +21,7 @@ from .._fleet.eligibility import owner_of
 from .._host.instances import CONSISTENCY_SECONDS, LaunchWitness
 from .._host.run_command import CommandNotRun, wait_for_end
 from .._host.servicing import LATE_DELIVERY_SECONDS, wait_until_quiet
+from .._ledger import lenient
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host, PowerRecord
 from .._model.reasons import Reason
@@ -171,7 +172,7 @@ def _refuse_owned(context: OperationContext, record: PowerRecord, instance: Inst
 
     Who says "keep" has not said for how long: the record stays open, so that it can be put back when the tag is gone.
     """
-    settings = context.ledger.run(str(context.run_id)).settings
+    settings = lenient.settings_of(context.ledger, str(context.run_id))
     owner = owner_of(instance) or claim_of(tags_of(instance), settings, context.facts.get("scheduler"))
     if owner is None:
         return
@@ -213,9 +214,15 @@ def _report_remaining_tag(context: OperationContext, record: PowerRecord, instan
 def _finish_installations(context: OperationContext, record: PowerRecord) -> bool:
     """Those of the run that holds the host and of every earlier one that it was taken over from; whether there were any."""
     hosts = earlier_hosts(context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key)
-    installing = [host for host in hosts if host.facts.get("installing_command_id") or host.facts.get("servicing")]
+    finished = context.cache.setdefault("finished_installations", set())  # a damaged row says again that there is one
+    installing = [
+        host
+        for host in hosts
+        if host.run_id not in finished and (host.facts.get("installing_command_id") or host.facts.get("servicing"))
+    ]
     for host in installing:
         _finish_installation(context, record, host)
+        finished.add(host.run_id)
     return bool(installing)
 
 

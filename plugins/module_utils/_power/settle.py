@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from .._base.clock import iso
+from .._ledger.lenient import stored_host
 from .._ledger.records import Verdict, verdict_from
 from .._model.outcomes import Outcome
 from .._operation.context import OperationContext
@@ -19,8 +20,8 @@ def settle_outcome(context: OperationContext) -> None:
     """
     if context.tracked_host is None:
         return
-    host = context.ledger.host(*context.tracked_host)
-    if host.outcome != Outcome.HELD:
+    host = stored_host(context.ledger, *context.tracked_host)
+    if host is None or host.outcome != Outcome.HELD:
         return
     before, proposed = host.facts.get("verdict_before"), host.facts.get("proposed_outcome")
     if before:

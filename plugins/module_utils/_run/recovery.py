@@ -10,7 +10,7 @@ from typing import Any
 
 from .._base.clock import iso
 from .._base.errors import Failed, NotRecorded
-from .._ledger import describe_ledger
+from .._ledger import describe_ledger, lenient
 from .._ledger.records import Host, PowerRecord, Run
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
@@ -40,7 +40,7 @@ def open_hosts(context: OperationContext) -> dict[str, Any]:
         context.ledger.run(only)  # says so when there is none
     hosts, busy = [], []
     for record, holder in records:
-        if not take_over and _is_active(context, holder):
+        if not take_over and lenient.is_active(context.ledger, holder, context.clock.now()):
             busy.append(_busy(record, f"is being worked on by run {holder}"))
             continue
         entry = _entry(context, record, holder)
@@ -70,16 +70,6 @@ def _all_clear(last: Run, where: str) -> list[str]:
         "Nothing is open: every host is as it was found.",
         f"Ledger {where}, last run {last.run_id}, {closed}.",
     ]
-
-
-def _is_active(context: OperationContext, run_id: str) -> bool:
-    """A run that the ledger does not know any more is as good as dead."""
-    try:
-        return context.ledger.run(run_id).is_active(context.clock.now())
-    except Failed as error:
-        if error.code != Reason.UNKNOWN_RUN:
-            raise
-        return False
 
 
 def _busy(record: PowerRecord, how: str) -> str:

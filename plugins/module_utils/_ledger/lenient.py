@@ -1,0 +1,79 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What restore reads of a host: a row that is missing or damaged must not keep it on.
+
+All that putting a host back needs stands in its power record. Where its row in a run is missing or damaged, nobody knows whether
+an installation is in progress, so the host itself is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .._base.errors import Failed, NotRecorded
+from .._model.host_facts import HostFacts
+from .._model.reasons import Reason
+from .._model.run_settings import RunSettings
+from .records import Host, Ledger, PowerRecord
+
+DEFAULT_KEEP_TAG = "patchfleet:keep"
+"""Of patch_keep_tag, for a run whose settings are missing or damaged."""
+
+
+def host_of(ledger: Ledger, run_id: str, key: str) -> Host:
+    """The host in a run; where that row is missing, what its open power record says of it.
+
+    Raises:
+        NotRecorded: there is no open power record either.
+    """
+    host = stored_host(ledger, run_id, key)
+    if host is not None:
+        return _assume_servicing(host) if host.unreadable else host
+    record = ledger.power(key)
+    if record is None:
+        raise NotRecorded(f"Run {run_id} has no host {key}.")
+    return substitute(record, run_id)
+
+
+def stored_host(ledger: Ledger, run_id: str, key: str) -> Host | None:
+    """The host in a run; None where that row is missing."""
+    try:
+        return ledger.host(run_id, key)
+    except NotRecorded:
+        return None
+
+
+def substitute(record: PowerRecord, run_id: str) -> Host:
+    """A host of which only its power record is known."""
+    prefix = record.instance_id.partition("-")[0]
+    kind = {"i": "ec2", "mi": "hybrid"}.get(prefix, "winrm")
+    host = Host(run_id, record.host_key, record.name, 0, kind, record.instance_id, record.region)
+    return _assume_servicing(host)
+
+
+def _assume_servicing(host: Host) -> Host:
+    facts: HostFacts = {**host.facts, "servicing": True}
+    return replace(host, facts=facts)
+
+
+def is_active(ledger: Ledger, run_id: str, now: float) -> bool:
+    """Whether a run's controller may still be at work; a run that the ledger does not know any more is dead."""
+    try:
+        return ledger.run(run_id).is_active(now)
+    except Failed as error:
+        if error.code != Reason.UNKNOWN_RUN:
+            raise
+        return False
+
+
+def settings_of(ledger: Ledger, run_id: str) -> RunSettings:
+    """The settings of a run; where they are missing or damaged, the tag that asks to leave a host on."""
+    try:
+        settings = ledger.run(run_id).settings
+    except Failed as error:
+        if error.code != Reason.UNKNOWN_RUN:
+            raise
+        settings = {}
+    return settings or {"keep_tag": DEFAULT_KEEP_TAG}
