@@ -4,7 +4,7 @@
 
 """What restore reads of a host: a row that is missing or damaged must not keep it on.
 
-All that putting a host back needs stands in its power record. Where its row in a run is missing or damaged, nobody knows whether
+All that putting a host back needs stands in its power record. Where its row in a run is missing or damaged, no one knows whether
 an installation is in progress, so the host itself is asked.
 """
 
