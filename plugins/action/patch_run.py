@@ -6,13 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.utils.display import Display
-
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._exit_notice import remember_run
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import display_lines
 
 
 class ActionModule(ControllerOperation):
@@ -26,8 +24,7 @@ class ActionModule(ControllerOperation):
 
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         result = super().perform(context, task_vars)
-        for line in result.get("lines", []):
-            Display().display(f"  {clean_text(line)}".rstrip())
+        display_lines(result)
         if context.params["state"] == "opened" and result["run_id"]:
             remember_run(context.params["ledger"], result["run_id"])
         return result

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: patch_run
-short_description: Plan, open, record and close runs in the ledger
+short_description: Plan, open, close and show runs of the ledger
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
@@ -23,39 +23,14 @@ options:
     description:
       - V(planned) shows what a run would do and writes nothing.
       - V(opened) plans, writes the run down and leases its hosts.
-      - V(host_failed) writes down why a host failed, unless that is written already.
-      - V(host_done) gives a host the outcome that its patch step proposed.
-      - V(tasks_begun), V(tasks_done) and V(tasks_failed) write down what became of the user's own tasks before or after a
-        host; where they failed, the host has failed.
-      - V(lost_hosts) concludes the hosts that left their play in the middle of their way, and lists those to be put back.
-      - V(closed) ends the run; hosts without an outcome are concluded as interrupted.
-      - V(open_hosts) lists the hosts that earlier runs left open.
-      - V(settled) closes dead runs of which nothing is open, and fails when a host is still on because of us.
+      - V(closed) ends the run; hosts without an outcome get that of an interrupted host.
       - V(listed) lists all runs, V(shown) shows one with its hosts, and V(exported) gives all that is known of one as JSON.
     type: str
     required: true
-    choices:
-      - planned
-      - opened
-      - host_failed
-      - host_done
-      - tasks_begun
-      - tasks_done
-      - tasks_failed
-      - lost_hosts
-      - closed
-      - open_hosts
-      - settled
-      - listed
-      - shown
-      - exported
+    choices: [planned, opened, closed, listed, shown, exported]
   run_id:
     description:
-      - The run. With O(state=open_hosts) and O(state=settled) only that one is read.
-    type: str
-  host:
-    description:
-      - The host's key in the run.
+      - The run.
     type: str
   settings:
     description:
@@ -78,29 +53,6 @@ options:
       - Ansible's forks, which must be enough for a batch. The action plugin fills it in.
     type: int
     default: 5
-  take_over:
-    description:
-      - Also take hosts that a run holds which had a heartbeat in the last 15 minutes; its controller is
-        known to be dead.
-    type: bool
-    default: false
-  tasks:
-    description:
-      - 'Which of the user''s own tasks: those before the host or after it, those that start or stop it, or that make room.'
-    type: str
-    choices: [pre, post, start, stop, room]
-  failed_step:
-    description:
-      - The step at which a host failed.
-    type: str
-  reason:
-    description:
-      - Why it failed, as a sentence.
-    type: str
-  reason_code:
-    description:
-      - The same as a stable code.
-    type: str
   dest:
     description:
       - The file into which O(state=exported) writes. Without it, the result has RV(export).
@@ -124,11 +76,6 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: What is still on because of an earlier run
-  patchfleet.windows.patch_run:
-    state: open_hosts
-  register: left_open
-
 # From a terminal: ansible localhost -m patchfleet.windows.patch_run -a state=listed
 - name: All runs
   patchfleet.windows.patch_run:
@@ -160,8 +107,8 @@ run_id:
   returned: state=opened
   type: str
 hosts:
-  description: The hosts in planned order, those that are open, or those that were lost.
-  returned: state=planned, opened, open_hosts or lost_hosts
+  description: The hosts in planned order.
+  returned: state=planned or opened
   type: list
   elements: dict
 prerequisites:
@@ -181,8 +128,8 @@ prerequisites:
       type: list
       elements: str
 lines:
-  description: The plan, or what is open, as text.
-  returned: state=planned, opened or open_hosts
+  description: The plan, or the runs, as text.
+  returned: state=planned, opened, listed or shown
   type: list
   elements: str
 """

@@ -23,10 +23,10 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._model.text_enu
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
     Operation,
     OperationContext,
-    failure,
     make_context,
     perform,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import AnsibleConnection
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import progress_line
@@ -72,7 +72,7 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
             context.end_if_orphaned = end_if_orphaned
             result.update(plain(self.perform(context, task_vars or {})))
         except PatchFleetError as error:
-            result.update(failed=True, **failure(error))
+            result.update(failed=True, **failure_result(error))
         return result
 
     def _connection_of(self, task_vars: dict[str, Any]) -> Callable[[OperationContext], AnsibleConnection] | None:

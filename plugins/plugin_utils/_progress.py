@@ -2,11 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One line of progress for people at a terminal, printed while a step is under way."""
+"""Lines for people at a terminal: progress while an operation works, and results that are text."""
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.utils.display import Display
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import system_clock
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text
@@ -16,3 +20,9 @@ def progress_line(host: str, phase: str | None, text: str) -> str:
     """E.g. ``  22:14:05  dev-01  ready  the agent answered`` (UTC)."""
     moment = datetime.datetime.fromtimestamp(system_clock().now(), datetime.timezone.utc).strftime("%H:%M:%S")
     return "  ".join(["", moment, f"{clean_text(host):<20}", f"{phase or '':<7}", clean_text(text)]).rstrip()
+
+
+def display_lines(result: Mapping[str, Any]) -> None:
+    """Print the lines of a result, if it has any."""
+    for line in result.get("lines", []):
+        Display().display(f"  {clean_text(line)}".rstrip())

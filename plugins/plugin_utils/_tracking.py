@@ -43,7 +43,7 @@ def tracking_options(
         return {}
     host = task_vars.get("patch__host") or {}
     found = {"ledger": task_vars.get("patch_ledger"), "run_id": task_vars.get("patch__run_id")}
-    if _is_about(host, args, found["run_id"]) and operation.is_about_a_host(args):
+    if _is_about(host, args, found["run_id"]) and operation.is_about_a_host:
         found |= {"host": host.get("key"), "fence": host.get("fence"), **_address(host, args)}
     options = operation.argument_spec()
     return {name: value for name, value in found.items() if value and name in options and name not in args}

@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION as FLEET
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMIT
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_result import OPERATION as RESULT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
@@ -57,7 +58,7 @@ def way(host: dict[str, Any], run: dict[str, Any], ledger: dict[str, Any]) -> No
     texts = {"history_script": SCRIPTS["update_history"], "boot_script": SCRIPTS["inspect_boot"]}
     do(INSTALL, **{**node, **texts, "snapshot_id": run["snapshot_id"]})
     do(POWER, state="restored", **node)
-    do(RUN, state="host_done", **tracked_host)
+    do(RESULT, state="finished", **tracked_host)
 
 
 def do(step: Operation, **options: Any) -> dict[str, Any]:

@@ -16,10 +16,12 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION as FLEET
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMISSION
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_result import OPERATION as RESULT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION as RUN
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import OPERATION as RECOVERY
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system_drive_space import OPERATION as SPACE
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import (
     OPERATION as HEALTH,
@@ -29,8 +31,10 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.cont
     make_context,
     perform,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
 from chaos.night import REGION, Night
+from chaos.workflow import Task, read_workflow
 
 T = TypeVar("T")
 SCRIPTS = (
@@ -65,8 +69,12 @@ WRITES = frozenset(
         "save_durations",
     }
 )
+WORKFLOW = read_workflow()
+OPERATIONS = {operation.name: operation for operation in (ADMISSION, POWER, WAIT, SPACE, HEALTH, INSTALL, RESULT)}
 MARK_TAG = "patchfleet:run"
 """Set on each host that a controller has; what sets it and takes it away are acts like others."""
+OPTIONS = {"mark_tag": MARK_TAG, "scripts": dict.fromkeys(SCRIPTS, ""), "history_script": ""}
+"""What the controller gives the tasks that take it; the rest has the defaults of the modules."""
 
 
 class Killed(BaseException):
@@ -157,33 +165,34 @@ class Controller:
         again = [host for host in included if self._process_host(run_id, str(opened["snapshot_id"]), host)]
         for host in again:
             self._process_host(run_id, str(opened["snapshot_id"]), host)
-        self.step(RUN, state="lost_hosts", run_id=run_id)
+        self.step(RECOVERY, state="lost_hosts", run_id=run_id)
         self.step(RUN, state="closed", run_id=run_id)
         return run_id
 
     def _process_host(self, run_id: str, snapshot_id: str, host: dict[str, Any]) -> bool:
-        """Whether it found no room, and so comes again when the others are through."""
-        no_room = False
+        """Whether it comes again when the others are through."""
         tracked_host = {"run_id": run_id, "host": host["key"], "fence": host["fence"], "region": host["region"]}
         if not self._is_admitted(tracked_host):
             return False
-        way = {**tracked_host, "instance_id": host["key"]}
+        options = {**OPTIONS, "snapshot_id": snapshot_id, "instance_id": host["key"]}
+        retry_later = False
         try:
-            self.step(POWER, **way, state="started", mark_tag=MARK_TAG)
-            self.step(WAIT, **way)
-            self.step(SPACE, **way, scripts=dict.fromkeys(SCRIPTS, ""))
-            self.step(HEALTH, **way, scripts=dict.fromkeys(SCRIPTS, ""))
-            self.step(INSTALL, **way, snapshot_id=snapshot_id, history_script="", scripts=dict.fromkeys(SCRIPTS, ""))
+            for task in WORKFLOW.work:
+                self._do(task, tracked_host, options)
         except PatchFleetError as error:
-            no_room = error.code.retry_later
-            if not no_room:  # the step has written that down
-                self._fail(tracked_host, error, error.facts.get("step"))
-        try:
-            self.step(POWER, **way, state="restored", scripts=dict.fromkeys(SCRIPTS, ""))
-            self.step(RUN, state="host_done", **tracked_host)
-        except PatchFleetError as error:
-            self._fail(tracked_host, error, "restore")
-        return no_room
+            retry_later = error.code.retry_later
+            self._fail(tracked_host, error)
+        for task in WORKFLOW.restore:
+            try:
+                self._do(task, tracked_host, options)
+            except PatchFleetError as error:
+                self._fail(tracked_host, error)
+        return retry_later
+
+    def _do(self, task: Task, tracked_host: dict[str, Any], options: dict[str, Any]) -> None:
+        given = {name: value for name, value in options.items() if name in task.options or name == "instance_id"}
+        state = {"state": task.state} if task.state else {}
+        self.step(OPERATIONS[task.module], **tracked_host, **given, **state)
 
     def _is_admitted(self, tracked_host: dict[str, Any]) -> bool:
         before = self.night.watch.before_admission(tracked_host["run_id"])
@@ -195,13 +204,12 @@ class Controller:
             self.night.watch.admitted(tracked_host["run_id"], tracked_host["host"], before)
         return admitted
 
-    def _fail(self, tracked_host: dict[str, Any], error: PatchFleetError, step: Any) -> None:
-        message = {"reason": error.reason, "reason_code": error.code, "failed_step": step}
-        self.step(RUN, state="host_failed", **tracked_host, **message)
+    def _fail(self, tracked_host: dict[str, Any], error: PatchFleetError) -> None:
+        self.step(RESULT, state="failed", **tracked_host, failure=failure_result(error))
 
     def restore(self) -> str | None:
         """The playbook restore; what it says is still on, None when nothing is."""
-        for host in self.step(RUN, state="open_hosts")["hosts"]:
+        for host in self.step(RECOVERY, state="open_hosts")["hosts"]:
             way = {"run_id": host["run_id"], "host": host["key"], "fence": host["fence"], "region": host["region"]}
             try:
                 self.step(
@@ -210,7 +218,7 @@ class Controller:
             except PatchFleetError:
                 continue  # ignore_errors; the last play tells
         try:
-            self.step(RUN, state="settled")
+            self.step(RECOVERY, state="closed")
         except PatchFleetError as error:
             return error.reason
         return None

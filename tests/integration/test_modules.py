@@ -153,15 +153,15 @@ def test_a_run_of_one_host(way: Way, tmp_path: Path) -> None:
 
     run["run_id"] = host["run_id"] = power["run_id"] = run_id
     open_, would_stop, stopped, done, would_close, closed, shown, written, settled, no_run = way.run(
-        way.task("patch_run", state="open_hosts", ledger=str(ledger), take_over=True),
+        way.task("run_recovery", state="open_hosts", ledger=str(ledger), take_over=True),
         way.task("instance_power", state="restored", check=True, **power),
         way.task("instance_power", state="restored", **power),
-        way.task("patch_run", state="host_failed", reason="A task of ours failed.", failed_step="disk", **host),
+        way.task("host_result", state="failed", failure={"msg": "A task of ours failed."}, **host),
         way.task("patch_run", state="closed", check=True, **run),
         way.task("patch_run", state="closed", **run),
         way.task("patch_report", check=True, report_dir=str(tmp_path / "shown"), **run),
         way.task("patch_report", report_dir=str(tmp_path / "written"), **run),
-        way.task("patch_run", state="settled", ledger=str(ledger)),
+        way.task("run_recovery", state="closed", ledger=str(ledger)),
         way.task("patch_report", ledger=str(ledger), run_id="no-such-run"),
     )
     assert [(row["key"], row["ours"]) for row in open_["hosts"]] == [(key, True)]
@@ -388,7 +388,7 @@ def test_module_defaults_of_the_group_reach_every_module(way: Way, tmp_path: Pat
         way.task("windows_update_health", **on, scripts=scripts("repair_windows_update", "inspect_windows_update")),
         way.task("patch_baseline", **on, snapshot_id=SNAPSHOT, history_script=file_of("patch", "update_history")),
         way.task("patch_compliance_info", **on, snapshot_id=SNAPSHOT),
-        way.task("patch_run", state="host_done", **run),
+        way.task("host_result", state="finished", **run),
         way.task("patch_report", check=True, **ledger),
         play={"module_defaults": {"group/patchfleet.windows.aws": of_aws}},
         environment=WITHOUT_AWS,

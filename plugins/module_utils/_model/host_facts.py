@@ -104,7 +104,7 @@ class HostFacts(TypedDict, total=False):
         str, "EC2's state at the end", "_run/opening, _power/restore, _power/by_tasks", "_report/build"
     ]
     started_by_run: Annotated[
-        bool, "a run started it", "_power/start, _power/by_tasks", "_operation/context, _report/build"
+        bool, "a run started it", "_power/start, _power/by_tasks", "_operation/failures, _report/build"
     ]
     on_since: Annotated[
         float, "start that was ours, seconds since 1970", "_power/start, _power/by_tasks", "_report/build"
@@ -117,11 +117,11 @@ class HostFacts(TypedDict, total=False):
     ]
     mark: Annotated[str | None, "key of the owner tag on it", "_power/owner_tag", "_power/owner_tag"]
     switch: Annotated[WatchdogSchedule | None, "its watchdog schedule", "_power/watchdog", "_power/watchdog"]
-    denied_action: Annotated[str, "IAM action it failed for lack of", "_operation/context", "_run/common_causes"]
+    denied_action: Annotated[str, "IAM action it failed for lack of", "_operation/failures", "_run/common_causes"]
 
     # Tasks of the user's
-    pre_tasks: Annotated[TaskState, "`patch_pre_tasks`", "_run/user_tasks", "_run/outcomes, _report/build"]
-    post_tasks: Annotated[TaskState, "`patch_post_tasks`", "_run/user_tasks", "_run/outcomes, _report/build"]
+    pre_tasks: Annotated[TaskState, "`patch_pre_tasks`", "_run/user_tasks", "_run/closing, _report/build"]
+    post_tasks: Annotated[TaskState, "`patch_post_tasks`", "_run/user_tasks", "_run/closing, _report/build"]
     start_tasks: Annotated[TaskState, "`patch_start_tasks`", "_run/user_tasks", "_power/by_tasks"]
     stop_tasks: Annotated[TaskState, "`patch_stop_tasks`", "_run/user_tasks", "_run/user_tasks"]
     room_tasks: Annotated[TaskState, "`patch_room_tasks`", "_run/user_tasks", "_run/user_tasks"]
@@ -171,7 +171,7 @@ class HostFacts(TypedDict, total=False):
         list[str], "KBs missing in the last scan", "_update/patch_verdict, _update/win_updates", "_report/build"
     ]
     failed_updates: Annotated[
-        list[FailedUpdate], "updates that failed", "_update/install", "_run/outcomes, _report/build"
+        list[FailedUpdate], "updates that failed", "_update/install", "_run/host_result, _report/build"
     ]
     reboots: Annotated[int, "reboots while it was patched", "_update/reboots", "_report/build"]
     verified_at: Annotated[
@@ -180,8 +180,12 @@ class HostFacts(TypedDict, total=False):
         "_update/patch_verdict, _update/win_updates",
         "_report/build",
     ]
-    remarks: Annotated[list[str], "sentences about a host that is compliant", "_update/patch_verdict", "_run/outcomes"]
-    proposed_outcome: Annotated[str, "outcome once it is restored", "_update/install", "_run/outcomes, _power/settle"]
+    remarks: Annotated[
+        list[str], "sentences about a host that is compliant", "_update/patch_verdict", "_run/host_result"
+    ]
+    proposed_outcome: Annotated[
+        str, "outcome once it is restored", "_update/install", "_run/host_result, _run/closing, _power/settle"
+    ]
     verdict_before: Annotated[
-        StoredVerdict, "how it ended before it was held", "_operation/context", "_operation/context, _power/settle"
+        StoredVerdict, "how it ended before it was held", "_operation/failures", "_operation/failures, _power/settle"
     ]

@@ -22,7 +22,7 @@ from .._report.html import to_html
 from .._report.markdown import to_markdown
 from .._report.stats import to_stats
 from .._report.table import to_table
-from .._run.outcomes import set_interrupted_outcomes
+from .._run.closing import set_interrupted_outcomes
 
 
 def work(context: OperationContext) -> dict[str, Any]:

@@ -10,24 +10,25 @@ with a clock of their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from .._aws.api import Aws
 from .._aws.connect import OptionsConnection
 from .._base.clock import Clock, system_clock, wait_for
-from .._base.errors import Failed, LeaseLost, NeedsAttention, PatchFleetError
+from .._base.errors import Failed, LeaseLost, PatchFleetError
 from .._ledger import lenient, open_ledger, refuse_missing_ledger
-from .._ledger.records import LEASE_SECONDS, Host, Ledger, Verdict, verdict_from
-from .._model.host_facts import HostFacts, StoredVerdict
-from .._model.outcomes import Outcome
+from .._ledger.records import LEASE_SECONDS, Host, Ledger
+from .._model.host_facts import HostFacts
 from .._model.phases import WITHOUT_TIMEOUT, Phase
 from .._model.reasons import Reason
 from .._model.text_enum import plain
+from .._operation.failures import failure_result
 from .arguments import Arguments
 from .channel import HostChannel, HostConnection
 from .denials import explain_denial
+from .failures import record_failure
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -68,10 +69,10 @@ class Operation:
             return self.phase.get(params["state"])
         return self.phase or (Phase(params["step"]) if params.get("step") else None)
 
-    def is_about_a_host(self, params: Mapping[str, Any]) -> bool:
-        """Whether a call with these options belongs to one host of a run, and not to the run as a whole."""
-        needed = [fields for option, value, fields in self.rules.get("required_if", ()) if params.get(option) == value]
-        return "fence" in self.arguments or any("host" in fields for fields in needed)
+    @property
+    def is_about_a_host(self) -> bool:
+        """Whether it belongs to one host of a run, and not to a run as a whole."""
+        return "host" in self.arguments
 
     def argument_spec(self) -> dict[str, Any]:
         """All options, AWS's included."""
@@ -176,11 +177,6 @@ class OperationContext:
         self._updated_facts.update(facts)
         if self.tracked_host:
             self.ledger.update_facts(*self.tracked_host, facts, fence=self.fence)
-
-    def remember_denial(self, error: PatchFleetError) -> None:
-        """The right that the host ended for lack of, if it did: two hosts without it may end the run."""
-        if self.tracked_host and "denied_action" in error.facts:
-            self.ledger.update_facts(*self.tracked_host, {"denied_action": error.facts["denied_action"]})
 
     def deadline(self, seconds: float) -> float:
         """The clock's time after this number of seconds, or the host's deadline if that is earlier."""
@@ -318,8 +314,9 @@ def perform(step: Operation, context: OperationContext) -> dict[str, Any]:
         ok = True
     except PatchFleetError as raised:
         error = explain_denial(context, raised)
-        error.facts.setdefault("step", context.phase or phase)
-        write_outcome(context, context.tracked_host, error)
+        record_failure(context, error, context.phase or phase)
+        if error is raised:
+            raise
         raise error from raised
     finally:
         context.leave(ok)
@@ -336,50 +333,13 @@ def _refuse_after_deadline(context: OperationContext) -> None:
         )
 
 
-def write_outcome(context: OperationContext, tracked_host: tuple[str, str], error: PatchFleetError) -> None:
-    host = lenient.stored_host(context.ledger, *tracked_host) or context.host
-    reason, outcome = error.reason, error.outcome
-    if outcome == Outcome.HELD:
-        before = _verdict_before(context, host)
-        reason = f"{before.reason} {reason}" if before and before.reason else reason
-    if outcome == Outcome.DEFERRED and context.facts.get("started_by_run"):
-        # A host is deferred only where nothing on it was changed.
-        outcome, reason = Outcome.FAILED, f"{reason} It had been started for this run already."
-    context.remember_denial(error)
-    verdict = Verdict(outcome, error.facts["step"], error.code, reason)
-    # Who lost the host does not know how it ended.
-    needs_attention = isinstance(error, NeedsAttention) and not isinstance(error, LeaseLost)
-    context.ledger.set_outcome(*tracked_host, verdict, overwrite=needs_attention)
-
-
-def _verdict_before(context: OperationContext, host: Host) -> Verdict | None:
-    """How a host ended before its power state could not be restored: what a later restore gives back to it."""
-    if host.outcome is not None and host.outcome != Outcome.HELD:
-        before = Verdict(host.outcome, host.phase, host.reason_code, host.reason)
-        stored: StoredVerdict = {
-            "outcome": str(host.outcome),
-            "phase": str(host.phase) if host.phase else None,
-            "reason_code": str(host.reason_code) if host.reason_code else None,
-            "reason": host.reason,
-        }
-        context.update_facts(verdict_before=stored)
-        return before
-    earlier = host.facts.get("verdict_before")
-    return verdict_from(earlier) if earlier else None
-
-
-def failure(error: PatchFleetError) -> dict[str, Any]:
-    """The result of a task that failed with this error."""
-    return {"msg": error.reason, "reason_code": str(error.code), **plain(error.facts)}
-
-
 def run_as_module(step: Operation) -> NoReturn:
     """The rest of a module's main: parse, perform, exit."""
     module = _module_class(step)(argument_spec=dict(step.arguments), supports_check_mode=True, **step.rules)
     try:
         result = perform(step, make_context(step, dict(module.params), check_mode=module.check_mode))
     except PatchFleetError as error:
-        module.fail_json(**failure(error))
+        module.fail_json(**failure_result(error))
     module.exit_json(**plain(result))
     raise SystemExit  # exit_json does not return
 

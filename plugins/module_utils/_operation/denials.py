@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .._aws.ec2 import describe_instance, tags_of
 from .._aws.errors import AwsError, Unanswered
-from .._base.errors import PatchFleetError
+from .._base.errors import Failed, NeedsAttention, PatchFleetError
 from .._model.reasons import Reason
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def explain_denial(context: OperationContext, error: PatchFleetError) -> PatchFleetError:
-    """The error; one of the same class with ``tag_lost`` where the host has lost the tag on which the rights depend.
+    """The error; one of the same outcome with ``tag_lost`` where the host has lost the tag on which the rights depend.
 
     IAM would be the wrong place to look then, and no repetition helps.
     """
@@ -41,4 +41,4 @@ def explain_denial(context: OperationContext, error: PatchFleetError) -> PatchFl
         f"It has lost the tag {key}={value}, for which the rights of the controller hold. Tag it again: aws ec2 create-tags "
         f"--region {host.region} --resources {host.instance_id} --tags {tag}. Then run the playbook restore."
     )
-    return type(error)(sentence, Reason.TAG_LOST, facts)
+    return (NeedsAttention if isinstance(error, NeedsAttention) else Failed)(sentence, Reason.TAG_LOST, facts)

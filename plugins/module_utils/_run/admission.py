@@ -26,6 +26,7 @@ from .._model.outcomes import FAILURES, PROVEN, Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason, ReasonCode
 from .._operation.context import OperationContext
+from .._operation.failures import record_failure
 from .._plan.credentials import refuse_short_credentials
 from .common_causes import common_cause, spends_budget
 from .slices import failure_budget, slices
@@ -52,10 +53,7 @@ def admit(context: OperationContext) -> dict[str, Any]:
     except PatchFleetError as failure:
         # With new credentials a later run may take it: nothing of it was touched.
         error = Deferred(failure.reason, failure.code) if failure.code == Reason.CREDENTIALS_EXPIRED else failure
-        verdict = Verdict(error.outcome, Phase.ADMIT, error.code, error.reason)
-        if not context.check_mode:
-            context.remember_denial(error)
-            context.ledger.set_outcome(run.run_id, host.key, verdict)
+        record_failure(context, error, Phase.ADMIT)
         context.report_progress(f"{error.outcome}: {error.reason}")
         return _refused(error.outcome, error.code, error.reason)
     now = context.clock.now()

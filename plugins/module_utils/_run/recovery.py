@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Find what earlier runs left open, for the playbook restore."""
+"""Find the hosts that left their play, and what earlier runs left open."""
 
 from __future__ import annotations
 
@@ -11,10 +11,45 @@ from typing import Any
 from .._base.clock import iso
 from .._base.errors import Failed, NotRecorded
 from .._ledger import describe_ledger, lenient
-from .._ledger.records import Host, PowerRecord, Run
+from .._ledger.records import Host, PowerRecord, Run, Verdict
+from .._model.outcomes import Outcome
+from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
-from .outcomes import set_interrupted_outcomes
+from .closing import post_tasks_missing, set_interrupted_outcomes
+
+
+def lost_hosts(context: OperationContext) -> dict[str, Any]:
+    """Hosts that left their play in the middle of their way: Ansible found them unreachable, or a task ended their play.
+
+    They have failed; returns those that may have to be put back, under hosts (key, name, instance_id, region).
+    """
+    run_id, ledger = context.params["run_id"], context.ledger
+    last = {time.host_key: time.phase for time in ledger.phases(run_id) if time.phase != Phase.ADMIT}
+    lost = [host for host in ledger.hosts(run_id) if host.outcome is None and host.key in last]
+    for host in lost:
+        reason = f"Ansible lost it at the step {last[host.key]}: a task found it unreachable, or ended its play."
+        if post_tasks_missing(host):
+            reason += " Its patch_post_tasks have not run."
+        power = ledger.power(host.key)
+        on = host.kind != "ec2" and power is not None and power.started_by is not None
+        if on:  # what stops it would run on the host that has left
+            reason += " It was started for this run and is still on: run the playbook restore."
+        ledger.set_outcome(
+            run_id,
+            host.key,
+            Verdict(Outcome.HELD if on else Outcome.FAILED, last[host.key], Reason.UNREACHABLE, reason),
+        )
+        context.report_progress(f"{host.name}: {reason}")
+    fields = ("key", "name", "instance_id", "region")
+    return {
+        "changed": bool(lost),
+        "hosts": [
+            {field: getattr(host, field) for field in fields}
+            for host in lost
+            if host.kind == "ec2" and ledger.power(host.key)
+        ],
+    }
 
 
 def open_hosts(context: OperationContext) -> dict[str, Any]:

@@ -13,13 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .._base.errors import NeedsAttention
-from .._ledger.records import Verdict
+from .._base.errors import Failed, LeaseLost, NeedsAttention
 from .._model.host_facts import HostFacts, TaskState
-from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .._operation.failures import known_failure, record_failure
 
 PHASES = {
     "pre": Phase.READY,
@@ -38,8 +37,8 @@ FACTS: dict[str, Callable[[TaskState], HostFacts]] = {
 """The fact that says how far they came."""
 
 
-def begin_tasks(context: OperationContext) -> dict[str, Any]:
-    """Write down that they begin.
+def start_tasks(context: OperationContext) -> dict[str, Any]:
+    """Write down that they start.
 
     Raises:
         LeaseLost: another run has taken the host over; what is done to it now is its.
@@ -47,9 +46,8 @@ def begin_tasks(context: OperationContext) -> dict[str, Any]:
     run_id, key, which = _of(context)
     try:
         context.renew_lease()
-    except NeedsAttention as error:
-        verdict = Verdict(error.outcome, PHASES[which], error.code, error.reason)
-        context.ledger.set_outcome(run_id, key, verdict, overwrite=True)
+    except LeaseLost as error:
+        record_failure(context, error, PHASES[which])
         raise
     context.ledger.begin_phase(run_id, key, PHASES[which], context.clock.now())
     context.update_facts(**FACTS[which]("started"))
@@ -57,33 +55,28 @@ def begin_tasks(context: OperationContext) -> dict[str, Any]:
     return {"changed": True}
 
 
-def end_tasks(context: OperationContext) -> dict[str, Any]:
-    """Write down that they went well."""
+def finish_tasks(context: OperationContext) -> dict[str, Any]:
+    """Write down that they succeeded."""
     _end(context, ok=True)
     return {"changed": True}
 
 
 def fail_tasks(context: OperationContext) -> dict[str, Any]:
-    """Record that a task failed: the host failed, and its reason also names an earlier failure."""
+    """Record that a task failed: the host fails with it.
+
+    Raises:
+        Failed: always, with the reason of the task; of those that could not start, the one for which they could not.
+        NeedsAttention: those failed that stop the host, so it is still on because of us.
+    """
     run_id, key, which = _of(context)
     if not FACTS[which]("started").keys() & context.ledger.host(run_id, key).facts.keys():
-        return {"changed": False}  # they never began, and who ended that has said why
+        raise known_failure(context.params["failure"])
     _end(context, ok=False)
     reason = f"The tasks of patch_{which}_tasks failed: {context.params['reason']}"
     context.report_progress(reason)
-    host = context.ledger.host(run_id, key)
-    if which == "stop":  # it is still on because of us
-        verdict = Verdict(Outcome.HELD, PHASES[which], Reason.STOP_TASKS_FAILED, _after(host.reason, reason))
-    elif host.outcome is None:
-        verdict = Verdict(Outcome.FAILED, PHASES[which], Reason(f"{which}_tasks_failed"), reason)
-    else:
-        verdict = Verdict(host.outcome, host.phase, host.reason_code, _after(host.reason, reason))
-    context.ledger.set_outcome(run_id, key, verdict, overwrite=True)
-    return {"changed": True}
-
-
-def _after(before: str | None, reason: str) -> str:
-    return " ".join(filter(None, [before, reason]))
+    error = (NeedsAttention if which == "stop" else Failed)(reason, Reason(f"{which}_tasks_failed"))
+    record_failure(context, error, PHASES[which])
+    raise error
 
 
 def _end(context: OperationContext, ok: bool) -> None:

@@ -14,12 +14,12 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord, Run, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import STATES
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import STATES
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.channel import Scan
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._power import restore
 from ansible_collections.patchfleet.windows.plugins.module_utils._run import admission as gate
-from ansible_collections.patchfleet.windows.plugins.module_utils._run import outcomes as set_outcome
+from ansible_collections.patchfleet.windows.plugins.module_utils._run import closing
 from ansible_collections.patchfleet.windows.plugins.module_utils._run import recovery as recover
 from ansible_collections.patchfleet.windows.plugins.module_utils._update import install, patch_baseline
 from chaos import play as playing
@@ -201,7 +201,7 @@ def test_a_host_that_is_called_deferred_and_was_begun(tmp_path: Path, monkeypatc
 
 
 def test_a_night_on_which_something_else_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(set_outcome, "set_interrupted_outcomes", lambda *_: 1 / 0)
+    monkeypatch.setattr(closing, "set_interrupted_outcomes", lambda *_: 1 / 0)
     ended = playing.play("1")
     assert [problem.kind for problem in ended.problems] == [RAISED]
 

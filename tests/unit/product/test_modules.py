@@ -59,7 +59,7 @@ def test_a_step_without_aws_runs_as_a_module(module: Module, tmp_path: Path) -> 
 
 
 def test_a_step_with_aws_options_runs_as_a_module(module: Module, ledger: str) -> None:
-    result = module.run("patch_run", state="open_hosts", take_over=True, ledger=ledger)
+    result = module.run("run_recovery", state="open_hosts", take_over=True, ledger=ledger)
     assert [host["key"] for host in result["hosts"]] == [ID]
 
 

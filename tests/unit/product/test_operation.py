@@ -27,9 +27,9 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.cont
     HEARTBEAT_SECONDS,
     Operation,
     OperationContext,
-    failure,
     perform,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result
 
 from .fakes import ID, START, client_error, shown
 from .stage import RUN, Stage, a_host
@@ -98,7 +98,7 @@ def test_a_step_that_fails_concludes_its_host_there(stage: Stage) -> None:
     error = fails(stage, Failed("C: is full.", Reason.NO_ROOM))
     host = stage.ledger.host(RUN, ID)
     assert (host.outcome, host.phase, host.reason_code, host.reason) == ("failed", "disk", "no_room", "C: is full.")
-    assert error.facts == {"step": "disk"}
+    assert error.facts == {"step": "disk", "outcome": "failed"}
     assert stage.ledger.phases(RUN)[0].ok is False
 
 
@@ -189,7 +189,7 @@ def test_the_reports_step_follows_from_the_options(phase: Any, params: dict[str,
 
 def test_a_task_that_fails_tells_reason_and_code() -> None:
     error = Failed("C: is full.", Reason.NO_ROOM, {"free_gib": 1})
-    assert failure(error) == {"msg": "C: is full.", "reason_code": "no_room", "free_gib": 1}
+    assert failure_result(error) == {"msg": "C: is full.", "reason_code": "no_room", "free_gib": 1}
 
 
 # Deadlines

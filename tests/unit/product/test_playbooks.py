@@ -88,7 +88,8 @@ def test_each_host_is_put_back_as_soon_as_it_is_done_and_whatever_happened(way_t
     assert roles(leaving["always"]) == ["restore_state/host"], "also when the user's own tasks fail"
     again, failed = way["rescue"]
     assert "ansible.builtin.group_by" in again, "host_pinned knows no add_host"
-    assert failed[f"{COLLECTION}patch_run"]["state"] == "host_failed"
+    for record in (failed, *leaving["rescue"]):
+        assert record[f"{COLLECTION}host_result"] == {"state": "failed", "failure": "{{ ansible_failed_result }}"}
 
 
 def test_who_found_no_room_goes_the_same_way_after_the_others(patch: dict[str, Any]) -> None:

@@ -16,7 +16,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._host.instances
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.servicing import LATE_DELIVERY_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import SKEW_SECONDS, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform, write_outcome
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import record_failure
 from ansible_collections.patchfleet.windows.plugins.module_utils._power.restore import STOP_ATTEMPTS
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.foreign_runs import QUIET_SECONDS
 
@@ -670,7 +671,7 @@ def test_a_host_that_is_put_back_is_no_longer_held(
         stage.ledger.set_outcome(RUN, ID, Verdict("failed", "patch", "still_missing", "KB1 is missing."))
     context = stage.context(OPERATION, run_id=RUN, host=ID, instance_id=ID, state="restored")
     for sentence in ("EC2 says no.", "EC2 still says no."):
-        write_outcome(context, (RUN, ID), NeedsAttention(sentence, "still_on", {"step": "restore"}))
+        record_failure(context, NeedsAttention(sentence, "still_on"), "restore")
     held = stage.ledger.host(RUN, ID)
     assert (held.outcome, held.reason) == (
         "held",

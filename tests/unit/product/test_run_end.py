@@ -22,13 +22,21 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
     HostDurations,
     Verdict,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_result import OPERATION as RESULT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_report import OPERATION as PATCH_REPORT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import OPERATION as RECOVERY
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
     Operation,
     OperationContext,
     perform,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import (
+    failure_result,
+    record_failure,
 )
 
 from .fakes import ID, START, client_error, shown
@@ -44,6 +52,14 @@ def a_run_with_two_hosts(stage: Stage) -> None:
 
 def run(stage: Stage, state: str, *, check_mode: bool = False, **params: Any) -> dict[str, Any]:
     return perform(OPERATION, stage.context(OPERATION, check_mode=check_mode, state=state, **params))
+
+
+def end(stage: Stage, state: str, **params: Any) -> dict[str, Any]:
+    return perform(RESULT, stage.context(RESULT, state=state, **params))
+
+
+def recover(stage: Stage, state: str, **params: Any) -> dict[str, Any]:
+    return perform(RECOVERY, stage.context(RECOVERY, state=state, **params))
 
 
 def outcome(stage: Stage, key: str = ID) -> tuple[str | None, str | None, str | None]:
@@ -67,7 +83,7 @@ def switch_on(stage: Stage) -> None:
 
 def test_a_host_that_went_its_whole_way_gets_what_was_proven(stage: Stage) -> None:
     stage.ledger.update_facts(RUN, ID, {"proposed_outcome": "patched"})
-    assert run(stage, "host_done", run_id=RUN, host=ID) == {"changed": True, "outcome": "patched", "reason": None}
+    assert end(stage, "finished", run_id=RUN, host=ID) == {"changed": True, "outcome": "patched", "reason": None}
     assert stage.message == ["patched"]
 
 
@@ -76,19 +92,19 @@ def test_how_long_its_steps_took_is_remembered(stage: Stage) -> None:
     stage.clock.sleep(60)
     stage.ledger.end_phase(RUN, ID, "start", stage.clock.now(), ok=True)
     stage.ledger.update_facts(RUN, ID, {"proposed_outcome": "patched"})
-    run(stage, "host_done", run_id=RUN, host=ID)
+    end(stage, "finished", run_id=RUN, host=ID)
     assert stage.ledger.history(ID) == [HostDurations(ID, RUN, START + 60, "patched", {"start": 60.0})]
 
 
 def test_a_way_that_proved_nothing_or_only_looked_predicts_nothing(stage: Stage) -> None:
     stage.ledger.update_facts(RUN, ID, {"proposed_outcome": "noncompliant"})
-    run(stage, "host_done", run_id=RUN, host=ID)
-    run(stage, "host_done", run_id=RUN, host=NEVER_BEGUN)
+    end(stage, "finished", run_id=RUN, host=ID)
+    end(stage, "finished", run_id=RUN, host=NEVER_BEGUN)
     assert stage.ledger.histories([ID, NEVER_BEGUN]) == {}
 
 
 def test_a_host_that_proved_nothing_failed(stage: Stage) -> None:
-    assert run(stage, "host_done", run_id=RUN, host=ID)["outcome"] == "failed"
+    assert end(stage, "finished", run_id=RUN, host=ID)["outcome"] == "failed"
     assert outcome(stage) == ("failed", "patch", "not_proven")
 
 
@@ -103,7 +119,7 @@ def test_a_host_that_fails_for_the_same_cause_again_is_told_so(stage: Stage) -> 
             stage.clock.sleep(3600)
             stage.open_run(a_host(run_id=run_id), run_id=run_id)
         stage.ledger.set_outcome(run_id, ID, verdict)
-        message = run(stage, "host_done", run_id=run_id, host=ID)["reason"]
+        message = end(stage, "finished", run_id=run_id, host=ID)["reason"]
         stage.ledger.close_run(run_id, stage.clock.now())
     assert message == f"The proxy refuses it. It failed for the same cause in its last run, {RUN}: it needs a person."
 
@@ -119,7 +135,7 @@ def test_updates_that_are_missing_again_have_the_same_cause_by_their_hresults(
             run_id, ID, {"failed_updates": [{"kb": "KB1", "hresult": code}, {"kb": "KB2", "hresult": None}]}
         )
         stage.ledger.set_outcome(run_id, ID, Verdict("failed", "patch", "still_missing", "Still missing."))
-        message = run(stage, "host_done", run_id=run_id, host=ID)["reason"]
+        message = end(stage, "finished", run_id=run_id, host=ID)["reason"]
         stage.ledger.close_run(run_id, stage.clock.now())
         stage.clock.sleep(3600)
     assert ("needs a person" in message) is again
@@ -128,16 +144,26 @@ def test_updates_that_are_missing_again_have_the_same_cause_by_their_hresults(
 def test_a_host_that_failed_stays_failed_after_it_was_put_back(stage: Stage) -> None:
     stage.ledger.set_outcome(RUN, ID, Verdict("failed", "disk", "no_room", "C: is full."))
     stage.ledger.update_facts(RUN, ID, {"proposed_outcome": "patched"})
-    assert run(stage, "host_done", run_id=RUN, host=ID)["outcome"] == "failed"
+    assert end(stage, "finished", run_id=RUN, host=ID)["outcome"] == "failed"
     assert stage.message == ["failed: C: is full."]
 
 
-def test_a_failure_outside_our_steps_is_written_down(stage: Stage) -> None:
-    params: dict[str, Any] = {"run_id": RUN, "host": ID, "reason": "template error", "failed_step": "disk"}
-    assert run(stage, "host_failed", **params) == {"changed": True}
+def test_a_failure_of_a_task_that_is_not_ours_is_written_down(stage: Stage) -> None:
+    begin(stage, "disk")
+    host: dict[str, Any] = {"run_id": RUN, "host": ID}
+    written = end(stage, "failed", **host, failure={"msg": "template error", "failed": True})
+    assert written == {"changed": True, "outcome": "failed", "reason": "template error"}
     assert outcome(stage) == ("failed", "disk", "task_failed")
-    assert run(stage, "host_failed", **{**params, "reason": "later"}) == {"changed": False}
-    assert stage.ledger.host(RUN, ID).reason == "template error"
+    end(stage, "failed", **host, failure={"msg": "And another."})
+    assert (outcome(stage)[2], stage.ledger.host(RUN, ID).reason) == ("task_failed", "template error And another.")
+
+
+def test_a_failure_that_its_operation_has_written_is_not_written_again(stage: Stage) -> None:
+    error = Failed("C: is full.", Reason.NO_ROOM)
+    record_failure(stage.context(RESULT, run_id=RUN, host=ID), error, Phase.DISK)
+    written = end(stage, "failed", run_id=RUN, host=ID, failure=failure_result(error))
+    assert written == {"changed": False, "outcome": "failed", "reason": "C: is full."}
+    assert outcome(stage) == ("failed", "disk", "no_room")
 
 
 # A run
@@ -174,8 +200,12 @@ def test_a_host_that_is_still_on_because_of_us_did_not_reach_its_end(stage: Stag
 
 
 def test_check_mode_concludes_and_closes_nothing(stage: Stage) -> None:
-    for state in ("host_done", "host_failed", "closed", "settled"):
-        run(stage, state, check_mode=True, run_id=RUN, host=ID, reason="x")
+    run(stage, "closed", check_mode=True, run_id=RUN)
+    for operation, states in ((RESULT, ("finished", "failed")), (RECOVERY, ("lost_hosts", "closed"))):
+        for state in states:
+            options = {"run_id": RUN, "host": ID, "state": state, "failure": {"msg": "x"}}
+            known = {name: value for name, value in options.items() if name in operation.arguments}
+            perform(operation, stage.context(operation, check_mode=True, **known))
     assert outcome(stage) == (None, None, None)
     assert stage.ledger.run(RUN).closed_at is None
 
@@ -184,7 +214,7 @@ def test_check_mode_concludes_and_closes_nothing(stage: Stage) -> None:
 
 
 def find(stage: Stage, **params: Any) -> dict[str, Any]:
-    return run(stage, "open_hosts", **params)
+    return recover(stage, "open_hosts", **params)
 
 
 def test_a_host_that_a_dead_run_left_on_is_found(stage: Stage) -> None:
@@ -281,7 +311,7 @@ def test_a_ledger_without_a_run_gives_no_all_clear(tmp_path: Path) -> None:
     assert caught.value.code == "no_run"
 
 
-@pytest.mark.parametrize("module", [OPERATION, PATCH_REPORT], ids=lambda operation: operation.name)
+@pytest.mark.parametrize("module", [RECOVERY, PATCH_REPORT], ids=lambda operation: operation.name)
 def test_a_ledger_that_is_missing_is_refused_and_not_made(module: Operation, tmp_path: Path) -> None:
     path = tmp_path / "typo.sqlite"
     options = {name: spec.get("default") for name, spec in module.arguments.items()}
@@ -296,13 +326,13 @@ def test_a_ledger_that_is_missing_is_refused_and_not_made(module: Operation, tmp
 def test_a_dead_run_of_which_nothing_is_open_is_closed(stage: Stage) -> None:
     begin(stage)
     stage.clock.sleep(LEASE_SECONDS)
-    assert run(stage, "settled") == {"changed": False}
+    assert recover(stage, "closed") == {"changed": False}
     assert stage.ledger.run(RUN).closed_at == START + LEASE_SECONDS
     assert outcome(stage) == ("failed", "patch", "interrupted")
 
 
 def test_a_living_run_is_not_closed(stage: Stage) -> None:
-    run(stage, "settled")
+    recover(stage, "closed")
     assert stage.ledger.run(RUN).closed_at is None
 
 
@@ -310,7 +340,7 @@ def test_what_is_still_on_because_of_us_is_told_and_its_run_stays_open(stage: St
     switch_on(stage)
     stage.clock.sleep(LEASE_SECONDS)
     with pytest.raises(PatchFleetError, match=rf"Still on because of us: dev-01 \({ID}\)") as caught:
-        run(stage, "settled")
+        recover(stage, "closed")
     assert caught.value.code == "still_on"
     assert stage.ledger.run(RUN).closed_at is None
 
@@ -318,14 +348,14 @@ def test_what_is_still_on_because_of_us_is_told_and_its_run_stays_open(stage: St
 def test_a_host_that_was_recorded_but_not_started_is_nothing_to_fail_for(stage: Stage) -> None:
     stage.record("stopped")
     stage.clock.sleep(LEASE_SECONDS)
-    assert run(stage, "settled") == {"changed": False}
+    assert recover(stage, "closed") == {"changed": False}
 
 
 def test_settling_one_run_leaves_the_others(stage: Stage) -> None:
     switch_on(stage)
     stage.open_run(a_host("i-9", "other"), run_id="other")
     stage.clock.sleep(LEASE_SECONDS)
-    assert run(stage, "settled", run_id="other") == {"changed": False}
+    assert recover(stage, "closed", run_id="other") == {"changed": False}
     assert stage.ledger.run("other").closed_at is not None
     assert stage.ledger.run(RUN).closed_at is None
 
@@ -343,7 +373,7 @@ def test_a_dead_run_is_settled_right_after_its_hosts_are_put_back(stage: Stage) 
     stage.clock.sleep(LEASE_SECONDS)
     stage.account.on("describe_instances", shown("stopped", launched=0))
     put_back(stage)
-    run(stage, "settled")
+    recover(stage, "closed")
     assert stage.ledger.run(RUN).closed_at is not None
 
 

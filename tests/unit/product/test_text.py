@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NoAnswer
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import JOINERS, clean_text
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.claims import claim_of
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.discover import _from_instance
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import failure
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import progress_line
 
 from .fakes import instance, tags
@@ -47,9 +47,9 @@ def test_what_is_printed_while_a_host_works_is_one_clean_line() -> None:
 
 
 def test_the_reason_of_an_error_is_one_clean_line() -> None:
-    error = PatchFleetError(FORGED, "script_failed")
+    error = NoAnswer(FORGED)
     assert (error.reason, str(error)) == (clean_text(FORGED), clean_text(FORGED))
-    assert failure(error)["msg"] == clean_text(FORGED)
+    assert failure_result(error)["msg"] == clean_text(FORGED)
 
 
 def test_a_name_from_a_tag_is_one_clean_line(stage: Stage) -> None:

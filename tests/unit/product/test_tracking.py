@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,11 +14,14 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules import (
     fleet_info,
     host_admission,
+    host_result,
     instance_power,
     patch_report,
     patch_run,
+    run_recovery,
     ssm_command,
     system_drive_space,
+    user_tasks_result,
     windows_script,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation
@@ -55,11 +59,11 @@ def test_only_options_that_the_module_has_are_filled_in() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "about_a_host"),
-    [("opened", False), ("closed", False), ("lost_hosts", False), ("host_done", True), ("tasks_begun", True)],
+    ("module", "about_a_host"),
+    [(patch_run, False), (run_recovery, False), (host_result, True), (user_tasks_result, True)],
 )
-def test_a_task_for_the_whole_run_gets_no_host(state: str, about_a_host: bool) -> None:
-    assert ("host" in filled_in(patch_run.OPERATION, state=state)) is about_a_host
+def test_a_task_for_the_whole_run_gets_no_host(module: ModuleType, about_a_host: bool) -> None:
+    assert ("host" in filled_in(module.OPERATION)) is about_a_host
 
 
 def test_what_a_task_names_itself_stays() -> None:

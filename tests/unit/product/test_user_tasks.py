@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import LeaseLost, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import OPERATION as RECOVERY
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.user_tasks_result import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
-from ansible_collections.patchfleet.windows.plugins.module_utils._run.outcomes import set_interrupted_outcomes
+from ansible_collections.patchfleet.windows.plugins.module_utils._run.closing import set_interrupted_outcomes
 
 from .fakes import ID
 from .stage import RUN, Stage, a_host
@@ -27,8 +29,15 @@ def a_run_under_way(stage: Stage) -> None:
     stage.ledger.begin_phase(RUN, ID, "start", stage.clock.now())
 
 
-def write(stage: Stage, state: str, tasks: str, reason: str = "It does not stop.") -> None:
-    perform(OPERATION, stage.context(OPERATION, state=state, run_id=RUN, host=ID, tasks=tasks, reason=reason))
+def write(stage: Stage, state: str, tasks: str) -> None:
+    perform(OPERATION, stage.context(OPERATION, state=state, run_id=RUN, host=ID, tasks=tasks))
+
+
+def fail(stage: Stage, tasks: str, failure: dict[str, Any] | None = None) -> PatchFleetError:
+    options = {"run_id": RUN, "host": ID, "tasks": tasks, "reason": "It does not stop.", "failure": failure or {}}
+    with pytest.raises(PatchFleetError) as caught:
+        perform(OPERATION, stage.context(OPERATION, state="failed", **options))
+    return caught.value
 
 
 def message(stage: Stage) -> dict[str, Any]:
@@ -39,9 +48,9 @@ def message(stage: Stage) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("tasks", "step"), [("pre", "ready"), ("post", "restore")])
 def test_what_they_took_belongs_to_a_step_of_the_report(stage: Stage, tasks: str, step: str) -> None:
-    write(stage, "tasks_begun", tasks)
+    write(stage, "started", tasks)
     stage.clock.sleep(40)
-    write(stage, "tasks_done", tasks)
+    write(stage, "succeeded", tasks)
     host = message(stage)
     assert (host[f"{tasks}_tasks"], host["seconds"][step]) == ("ok", 40)
     assert host["timeline"][-1]["ok"] is True
@@ -50,8 +59,8 @@ def test_what_they_took_belongs_to_a_step_of_the_report(stage: Stage, tasks: str
 @pytest.mark.parametrize(("tasks", "step"), [("pre", "ready"), ("post", "restore")])
 def test_one_that_fails_makes_the_host_fail(stage: Stage, tasks: str, step: str) -> None:
     stage.ledger.update_facts(RUN, ID, {"proposed_outcome": "patched"})
-    write(stage, "tasks_begun", tasks)
-    write(stage, "tasks_failed", tasks)
+    write(stage, "started", tasks)
+    fail(stage, tasks)
     host = message(stage)
     assert [host[key] for key in ("outcome", "step", "reason_code")] == ["failed", step, f"{tasks}_tasks_failed"]
     assert host["reason"] == f"The tasks of patch_{tasks}_tasks failed: It does not stop."
@@ -60,8 +69,8 @@ def test_one_that_fails_makes_the_host_fail(stage: Stage, tasks: str, step: str)
 
 def test_a_reason_that_is_there_is_kept_and_theirs_told_besides(stage: Stage) -> None:
     stage.ledger.set_outcome(RUN, ID, Verdict("failed", "disk", "no_room", "No room."))
-    write(stage, "tasks_begun", "post")
-    write(stage, "tasks_failed", "post")
+    write(stage, "started", "post")
+    fail(stage, "post")
     host = message(stage)
     assert (host["step"], host["reason_code"]) == ("disk", "no_room")
     assert host["reason"] == "No room. The tasks of patch_post_tasks failed: It does not stop."
@@ -69,23 +78,23 @@ def test_a_reason_that_is_there_is_kept_and_theirs_told_besides(stage: Stage) ->
 
 def test_tasks_keep_the_lease_and_never_run_on_a_host_of_another_run(stage: Stage) -> None:
     stage.clock.sleep(600)
-    write(stage, "tasks_begun", "pre")
+    write(stage, "started", "pre")
     assert stage.ledger.run(RUN).heartbeat_at == stage.clock.now()
     stage.ledger.open_run(
         stage.ledger.run(RUN).__class__(**{**stage.ledger.run(RUN).__dict__, "run_id": "other"}),
         [a_host(run_id="other")],
         take_over=True,
     )
-    with pytest.raises(NeedsAttention):
-        write(stage, "tasks_begun", "post")
-    write(stage, "tasks_failed", "post")
+    with pytest.raises(LeaseLost) as lost_lease:
+        write(stage, "started", "post")
+    assert fail(stage, "post", failure_result(lost_lease.value)).reason == lost_lease.value.reason
     host = message(stage)
     assert (host["outcome"], host["reason_code"], host["post_tasks"]) == ("held", "lease_lost", None)
 
 
 def test_a_run_that_was_cut_off_before_them_says_so(stage: Stage) -> None:
     stage.ledger.update_facts(RUN, ID, {"proposed_outcome": "patched"})
-    write(stage, "tasks_begun", "pre")
+    write(stage, "started", "pre")
     set_interrupted_outcomes(stage.ledger, RUN)
     host = message(stage)
     assert (host["outcome"], host["reason_code"]) == ("failed", "interrupted")
@@ -95,8 +104,8 @@ def test_a_run_that_was_cut_off_before_them_says_so(stage: Stage) -> None:
 def test_a_run_that_was_cut_off_after_them_is_what_it_had_reached(stage: Stage) -> None:
     stage.ledger.update_facts(RUN, ID, {"proposed_outcome": "patched"})
     for tasks in ("pre", "post"):
-        write(stage, "tasks_begun", tasks)
-        write(stage, "tasks_done", tasks)
+        write(stage, "started", tasks)
+        write(stage, "succeeded", tasks)
     set_interrupted_outcomes(stage.ledger, RUN)
     assert message(stage)["outcome"] == "patched"
 
@@ -105,12 +114,12 @@ def test_a_run_that_was_cut_off_after_them_is_what_it_had_reached(stage: Stage) 
 
 
 def lost(stage: Stage) -> dict[str, Any]:
-    return perform(OPERATION, stage.context(OPERATION, state="lost_hosts", run_id=RUN))
+    return perform(RECOVERY, stage.context(RECOVERY, state="lost_hosts", run_id=RUN))
 
 
 def test_a_host_that_was_lost_in_them_has_failed_and_is_to_be_put_back(stage: Stage) -> None:
     stage.record()
-    write(stage, "tasks_begun", "pre")
+    write(stage, "started", "pre")
     assert [host["key"] for host in lost(stage)["hosts"]] == [ID]
     host = message(stage)
     assert [host[key] for key in ("outcome", "step", "reason_code")] == ["failed", "ready", "unreachable"]
@@ -122,7 +131,7 @@ def test_a_host_that_has_an_outcome_or_was_never_begun_is_not_lost(stage: Stage)
     stage.open_run(a_host("i-2", run_id="later"), run_id="later")
     stage.ledger.begin_phase("later", "i-2", "admit", stage.clock.now())
     for run_id in (RUN, "later"):
-        result = perform(OPERATION, stage.context(OPERATION, state="lost_hosts", run_id=run_id))
+        result = perform(RECOVERY, stage.context(RECOVERY, state="lost_hosts", run_id=run_id))
         assert result == {"changed": False, "hosts": []}
     assert stage.ledger.host("later", "i-2").outcome is None
 

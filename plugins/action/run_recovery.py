@@ -1,0 +1,23 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import display_lines
+
+
+class ActionModule(ControllerOperation):
+    """The module of the same name, inside the controller; it prints what is open."""
+
+    step = OPERATION
+
+    def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
+        result = super().perform(context, task_vars)
+        display_lines(result)
+        return result

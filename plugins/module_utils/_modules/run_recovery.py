@@ -1,0 +1,36 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""The module run_recovery: hosts that runs lost or left open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._operation.context import Operation, OperationContext
+from .._run.recovery import close_abandoned_runs, lost_hosts, open_hosts
+
+STATES = {"lost_hosts": lost_hosts, "open_hosts": open_hosts, "closed": close_abandoned_runs}
+
+
+def work(context: OperationContext) -> dict[str, Any]:
+    """Do what state asks for; see the functions in STATES."""
+    state = context.params["state"]
+    if context.check_mode and state != "open_hosts":
+        return {"changed": state == "lost_hosts"}
+    return STATES[state](context)
+
+
+OPERATION = Operation(
+    name="run_recovery",
+    arguments={
+        "ledger": {"type": "str"},
+        "state": {"type": "str", "required": True, "choices": list(STATES)},
+        "run_id": {"type": "str"},
+        "take_over": {"type": "bool", "default": False},
+    },
+    work=work,
+    rules={"required_if": [("state", "lost_hosts", ("run_id",))]},
+)

@@ -1,0 +1,99 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""A failure of a host: where it is written into the run, once, and how the result of its task tells of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._base.errors import Failed, LeaseLost, PatchFleetError
+from .._ledger import lenient
+from .._ledger.records import Host, Verdict, verdict_from
+from .._model.host_facts import StoredVerdict
+from .._model.outcomes import Outcome
+from .._model.phases import Phase
+from .._model.reasons import Reason, reason_of
+from .._model.text_enum import plain
+
+if TYPE_CHECKING:
+    from .context import OperationContext
+
+
+def record_failure(context: OperationContext, error: PatchFleetError, phase: Phase | None) -> None:
+    """Give the host of the context the outcome of a failure. The error says afterwards that this was done (``outcome``).
+
+    The first failure of a host gives it outcome, phase and reason code; a later one adds its sentence. One that needs a person
+    comes before what there was. A run that lost the host does not know how it ended, so it only says so where nothing else is
+    known.
+    """
+    if not context.tracked_host:
+        return
+    run_id, key = context.tracked_host
+    host = lenient.stored_host(context.ledger, run_id, key) or context.host
+    if "denied_action" in error.facts:  # two hosts without a right may end the run
+        context.ledger.update_facts(run_id, key, {"denied_action": error.facts["denied_action"]})
+    verdict = _verdict(context, host, error, phase)
+    if verdict:
+        context.ledger.set_outcome(run_id, key, verdict, overwrite=host.outcome is not None)
+    error.facts.update(step=phase, outcome=verdict.outcome if verdict else host.outcome)
+
+
+def _verdict(context: OperationContext, host: Host, error: PatchFleetError, phase: Phase | None) -> Verdict | None:
+    """What the host has after the error; None where that is what it has already."""
+    if error.outcome == Outcome.HELD and not isinstance(error, LeaseLost):
+        before = _verdict_before(context, host)
+        return Verdict(error.outcome, phase, error.code, _joined(before.reason if before else None, error.reason))
+    if host.outcome is not None:
+        if isinstance(error, LeaseLost):
+            return None
+        return Verdict(host.outcome, host.phase, host.reason_code, _joined(host.reason, error.reason))
+    if error.outcome == Outcome.DEFERRED and host.facts.get("started_by_run"):
+        # A host is deferred only where nothing on it was changed.
+        reason = f"{error.reason} It had been started for this run already."
+        return Verdict(Outcome.FAILED, phase, error.code, reason)
+    return Verdict(error.outcome, phase, error.code, error.reason)
+
+
+def _verdict_before(context: OperationContext, host: Host) -> Verdict | None:
+    """How a host ended before its power state could not be restored: what a later restore gives back to it."""
+    if host.outcome is not None and host.outcome != Outcome.HELD:
+        stored: StoredVerdict = {
+            "outcome": str(host.outcome),
+            "phase": str(host.phase) if host.phase else None,
+            "reason_code": str(host.reason_code) if host.reason_code else None,
+            "reason": host.reason,
+        }
+        context.ledger.update_facts(host.run_id, host.key, {"verdict_before": stored})
+        return verdict_from(stored)
+    earlier = host.facts.get("verdict_before")
+    return verdict_from(earlier) if earlier else None
+
+
+def _joined(before: str | None, reason: str) -> str:
+    return before if before and reason in before else " ".join(filter(None, [before, reason]))
+
+
+def failure_result(error: PatchFleetError) -> dict[str, Any]:
+    """The result of a task that failed with this error.
+
+    Returns:
+        msg, reason_code, and of an operation that belongs to a host of a run: step, outcome, and retry_later where the run takes
+        the host once more; the facts of the error.
+    """
+    retry = {"retry_later": True} if error.code.retry_later else {}
+    return {"msg": error.reason, "reason_code": str(error.code), **plain(error.facts), **retry}
+
+
+def known_failure(result: dict[str, Any]) -> Failed:
+    """The failure that a task's result tells of, be the task one of this collection or any other."""
+    recorded = {name: result[name] for name in ("step", "outcome") if result.get(name)}
+    reason = str(result.get("msg") or "A task failed without a message.")
+    return Failed(reason, reason_of(str(result.get("reason_code") or Reason.TASK_FAILED)), recorded)
+
+
+def is_recorded(error: PatchFleetError) -> bool:
+    """Whether record_failure has had it."""
+    return "outcome" in error.facts

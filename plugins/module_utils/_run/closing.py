@@ -1,0 +1,54 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+"""How a run ends, and what becomes of its hosts that have not ended by then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._ledger.records import Host, Ledger, Verdict
+from .._model.outcomes import Outcome
+from .._model.phases import Phase
+from .._model.reasons import Reason
+from .._operation.context import OperationContext
+
+
+def close_run(context: OperationContext) -> dict[str, Any]:
+    """Every host has an outcome afterwards, and the run is over."""
+    run_id = context.params["run_id"]
+    set_interrupted_outcomes(context.ledger, run_id)
+    context.ledger.close_run(run_id, context.clock.now())
+    return {"changed": True}
+
+
+def set_interrupted_outcomes(ledger: Ledger, run_id: str) -> None:
+    """Hosts of a run that was cut off: those that had started failed, or are what they had reached; the others are deferred."""
+    started = {time.host_key for time in ledger.phases(run_id) if time.phase != Phase.ADMIT}
+    for host in ledger.hosts(run_id):
+        if host.outcome is None:
+            ledger.set_outcome(run_id, host.key, _interrupted(ledger, host, host.key in started))
+
+
+def _interrupted(ledger: Ledger, host: Host, started: bool) -> Verdict:
+    if not started:
+        return Verdict(
+            Outcome.DEFERRED, Phase.ADMIT, Reason.RUN_INTERRUPTED, "The run was interrupted before this host's turn."
+        )
+    proposed = host.facts.get("proposed_outcome")
+    record = ledger.power(host.key)
+    undone = " Its patch_post_tasks have not run." if post_tasks_missing(host) else ""
+    if proposed and (record is None or record.started_by is None) and not undone:
+        return Verdict(Outcome(proposed))
+    return Verdict(
+        Outcome.FAILED,
+        Phase.PATCH,
+        Reason.INTERRUPTED,
+        f"The run was interrupted while it worked on this host.{undone}",
+    )
+
+
+def post_tasks_missing(host: Host) -> bool:
+    return bool(host.facts.get("pre_tasks")) and host.facts.get("post_tasks") in {None, "started"}

@@ -1,0 +1,90 @@
+#!/usr/bin/python
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: run_recovery
+short_description: Find the hosts that runs lost or left open
+version_added: 0.1.0
+author: Patch Fleet contributors (@patchfleet)
+description:
+  - The playbook C(restore) restores the hosts of runs that were killed, the playbook C(patch) those that left their play.
+options:
+  ledger:
+    description:
+      - 'The ledger: the path of an SQLite file, or C(dynamodb://TABLE).'
+      - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
+    type: str
+  state:
+    description:
+      - V(lost_hosts) gives the hosts of a run their outcome that left their play in the middle, and lists those to be restored.
+      - V(open_hosts) lists the hosts that earlier runs left open, and leases them.
+      - V(closed) closes dead runs that left nothing open, and fails when a host is still on because of a run.
+    type: str
+    required: true
+    choices: [lost_hosts, open_hosts, closed]
+  run_id:
+    description:
+      - The run. With O(state=open_hosts) and O(state=closed) only that one is read.
+    type: str
+  take_over:
+    description:
+      - Also take hosts that a run holds which had a heartbeat in the last 15 minutes; its controller is
+        known to be dead.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  action_group:
+    version_added: 0.1.0
+extends_documentation_fragment:
+  - patchfleet.windows._attributes
+  - patchfleet.windows._attributes.action_group
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+"""
+
+EXAMPLES = r"""
+- name: What is still on because of an earlier run
+  patchfleet.windows.run_recovery:
+    state: open_hosts
+  register: left_open
+"""
+
+RETURN = r"""
+hosts:
+  description: The hosts that are open, or that were lost.
+  returned: state=open_hosts or lost_hosts
+  type: list
+  elements: dict
+busy:
+  description: Sentences about hosts that a run still works on.
+  returned: state=open_hosts
+  type: list
+  elements: str
+lines:
+  description: What is open, as text.
+  returned: state=open_hosts
+  type: list
+  elements: str
+"""
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
+
+
+def main() -> None:
+    run_as_module(OPERATION)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tasks of a host in the playbook patch, read from playbooks/tasks/host.yml and the roles that it imports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+COLLECTION = "patchfleet.windows."
+LEFT_OUT = {
+    "windows_sessions": "nobody is logged on in the night",
+    "user_tasks_result": "the user's own tasks",
+    "patch_compliance_info": "instead of patch_baseline, when a run only scans",
+}
+"""Modules that the controller of these tests does not use, and why."""
+WITHOUT_EC2 = "patch__host.kind != 'ec2'"
+"""In the condition of tasks that are not for instances; the night has no other hosts."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task of this collection: its module, its option ``state``, and the names of all options that it sets."""
+
+    module: str
+    state: str | None
+    options: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """What the playbook does with a host: the module that lets it in, what it does then, and what it does in any case."""
+
+    admission: Task
+    work: tuple[Task, ...]
+    restore: tuple[Task, ...]
+
+
+def read_workflow() -> Workflow:
+    """The workflow of the playbook patch. A task that is there twice is done once."""
+    path = ROOT / "playbooks/tasks/host.yml"
+    admission, _leave, host = yaml.safe_load(path.read_text())
+    (let_in,) = _in_tasks([admission], path)
+    work, restore = (tuple(dict.fromkeys(_in_tasks(host[part], path))) for part in ("block", "always"))
+    return Workflow(let_in, work, restore)
+
+
+def _in_tasks(tasks: list[dict[str, Any]], path: Path) -> Iterator[Task]:
+    """Imported files and roles are followed; what is done only after a failure (rescue) is left out, as is LEFT_OUT."""
+    for task in tasks:
+        if WITHOUT_EC2 in str(task.get("when")):
+            continue
+        for name, options in task.items():
+            if name in {"block", "always"}:
+                yield from _in_tasks(options, path)
+            elif name == "ansible.builtin.import_tasks":
+                yield from _in_file(path.parent / options)
+            elif name == "ansible.builtin.import_role":
+                role = options["name"].removeprefix(COLLECTION)
+                yield from _in_file(ROOT / "roles" / role / "tasks" / f"{options['tasks_from']}.yml")
+            elif name.startswith(COLLECTION) and name.removeprefix(COLLECTION) not in LEFT_OUT:
+                given = options or {}
+                yield Task(name.removeprefix(COLLECTION), given.get("state"), frozenset(given))
+
+
+def _in_file(path: Path) -> Iterator[Task]:
+    yield from _in_tasks(yaml.safe_load(path.read_text()), path)
