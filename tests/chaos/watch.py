@@ -119,9 +119,9 @@ class Watch:
             self._kept(controller, *args)
         elif name == "open_run":
             run, hosts, _force = args
-            self._opened(controller, run, hosts, done)
+            self._opened(controller, run, hosts, done.held)
         elif name == "take_over":
-            self._take(controller, set(args[1]) - set(done))
+            self._take(controller, set(done.fences))
         elif name == "record_power":
             first = self._found.setdefault(done.host_key, done.original_state)
             if first != done.original_state:

@@ -131,7 +131,9 @@ class HostFacts(TypedDict, total=False):
     free_gib_before: Annotated[float, "free on the system drive, GiB", "_disk/free_space", "_report/build"]
     free_gib_after: Annotated[float, "free after the last measurement, GiB", "_disk/free_space", "_report/build"]
     wanted_gib: Annotated[float, "wanted free, GiB", "_disk/free_space", "_report/build"]
-    rungs: Annotated[list[CleanupAction], "clean-up actions, GiB each won", "_disk/free_space", "_report/build"]
+    rungs: Annotated[
+        list[CleanupAction], "clean-up actions, GiB each won", "_disk/free_space", "_report/build, _disk/growth"
+    ]
     grown_gib: Annotated[int, "growth of the volume, GiB", "_disk/free_space, _disk/volume", "_report/build"]
     snapshot_id: Annotated[str, "EBS snapshot before the growth", "_disk/snapshot", "_report/build"]
 
@@ -145,8 +147,8 @@ class HostFacts(TypedDict, total=False):
     servicing: Annotated[
         bool,
         "something but our command services Windows",
-        "_host/servicing, _update/patch_baseline, _power/restore",
-        "_power/restore",
+        "_host/servicing, _update/patch_baseline, _power/restore, _disk/free_space, _update/health",
+        "_power/restore, _update/health",
     ]
     installing_command_id: Annotated[
         str,

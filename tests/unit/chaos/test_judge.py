@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.ec2 import stop_instance
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord, Run, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import STATES
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.channel import Scan
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
@@ -89,7 +91,7 @@ def test_a_record_that_is_overwritten(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_host_that_ran_and_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(context: OperationContext, record: PowerRecord) -> dict[str, Any]:
-        context.aws.call("ec2", "stop_instances", InstanceIds=[record.instance_id])
+        stop_instance(context.aws, record.instance_id)
         context.ledger.close_power(record.host_key, "stopped", context.clock.now())
         return {"changed": True}
 
@@ -105,14 +107,14 @@ def test_a_record_that_says_something_else_than_was(tmp_path: Path, monkeypatch:
 
 
 def test_a_host_that_is_left_on_and_not_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restore, "_request", lambda *_: None)
+    monkeypatch.setattr(restore, "_request", lambda *_: True)
     monkeypatch.setattr(restore, "_wait_for_state", lambda *_: {})
     assert found(tmp_path) == {LEFT_ON, LOST}
 
 
 def test_a_host_that_is_left_on_and_named_is_lawful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
-        raise NeedsAttention("Somebody forbids it.", "access_denied")
+        raise NeedsAttention("Somebody forbids it.", Reason.ACCESS_DENIED)
 
     monkeypatch.setattr(restore, "_request", refuse)
     assert found(tmp_path) == set()
@@ -131,13 +133,13 @@ def test_a_stop_of_what_has_become_somebody_elses(
 def test_a_verdict_without_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = {"hosts": [{**OFF, "updates": [{**UPDATE, "result": "vanishes"}]}]}
     assert found(tmp_path / "sound", **keys) == set()
-    monkeypatch.setattr(install, "_verify", lambda context: Scan((), (), 0, 0, context.clock.now()))
+    monkeypatch.setattr(install, "_search", lambda context, *_: Scan((), (), 0, context.clock.now()))
     assert found(tmp_path / "broken", **keys) == {FALSE}
 
 
 def test_a_verdict_before_the_reboot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patch_baseline, "install_pass", lambda *_: None)
-    monkeypatch.setattr(install, "_verify", lambda context: Scan((), (), 0, 0, context.clock.now()))
+    monkeypatch.setattr(install, "_search", lambda context, *_: Scan((), (), 0, context.clock.now()))
     assert FALSE in found(tmp_path, hosts=[{"name": "a", "pending_reboot": True}])
 
 
@@ -208,7 +210,7 @@ def test_a_night_on_which_something_else_is_raised(monkeypatch: pytest.MonkeyPat
 
 def test_a_quiet_night_after_which_a_host_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
-        raise NeedsAttention("It is not allowed.", "access_denied")
+        raise NeedsAttention("It is not allowed.", Reason.ACCESS_DENIED)
 
     quiet = Drawn({"hosts": [OFF], "events": []}, [None], [(1000.0, "restore")], "sqlite", {})
     monkeypatch.setattr(playing, "draw", lambda _seed: quiet)
