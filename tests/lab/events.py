@@ -14,7 +14,7 @@ from lab.aws.errors import AwsError
 from lab.aws.request import OTHER
 from lab.scenario import Event
 from lab.sim import Steps
-from lab.world import ASG_TAG, Host
+from lab.world import ASG_TAG, Host, World
 
 RETRY_SECONDS = 5.0
 GIVE_UP_SECONDS = 3600.0
@@ -27,24 +27,25 @@ class Events:
     """
 
     def __init__(
-        self, events: tuple[Event, ...], account: Account, on_controller: Callable[[str], None] | None
+        self, events: tuple[Event, ...], world: World, account: Account, on_controller: Callable[[str], None] | None
     ) -> None:
+        self._world = world
         self._account = account
         self._on_controller = on_controller
         self._waiting = [event for event in events if event.when_host]
         self._timed = [event for event in events if event.at_seconds is not None]
 
     def begin(self) -> None:
-        self._account.world.listen(self._host_did)
+        self._world.listen(self._host_did)
         for event in self._timed:
-            self._account.world.sim.at(event.at_seconds or 0.0, partial(self._happen, event))
+            self._world.sim.at(event.at_seconds or 0.0, partial(self._happen, event))
 
     def _host_did(self, host: Host, word: str) -> None:
         due = [event for event in self._waiting if (event.when_host, event.when_state) == (host.name, word)]
         for event in due:
             self._waiting.remove(event)
             # Not at once: what announced it has to come to its end first.
-            self._account.world.sim.after(0.0, partial(self._happen, event))
+            self._world.sim.after(0.0, partial(self._happen, event))
 
     def _happen(self, event: Event) -> None:
         if event.do == "expire_credentials":
@@ -53,7 +54,7 @@ class Events:
             if self._on_controller:
                 self._on_controller(event.do.removesuffix("_controller"))
         else:
-            self._act(event, self._account.world.hosts[event.host or event.when_host or ""])
+            self._act(event, self._world.hosts[event.host or event.when_host or ""])
 
     def _act(self, event: Event, host: Host) -> None:
         if event.do == "agent_dies":
@@ -63,7 +64,7 @@ class Events:
         elif event.do == "log_on":
             host.guest.sessions += 1
         elif event.do == "join_asg":
-            self._account.note("autoscaling", "AttachInstances", {"InstanceIds": [host.id]}, host)
+            self._account.of_host(host).note("autoscaling", "AttachInstances", {"InstanceIds": [host.id]}, host)
             self._set_tags(host, {**host.tags.latest, ASG_TAG: "joined-meanwhile"})
         elif event.do == "retag":
             self._retag(host, event.retag or {})
@@ -71,14 +72,14 @@ class Events:
             self._untag(host)
         else:
             steps = self._power(event.do, host) if host.instance else self._switch(event.do, host)
-            self._account.world.sim.spawn(steps)
+            self._world.sim.spawn(steps)
 
     def _retag(self, host: Host, tags: dict[str, str]) -> None:
         listed = [{"Key": key, "Value": value} for key, value in tags.items()]
         if host.instance:
             self._call(host, "CreateTags", {"Resources": [host.id], "Tags": listed})
         else:
-            self._account.note("ssm", "AddTagsToResource", {"ResourceId": host.id, "Tags": listed}, host)
+            self._account.of_host(host).note("ssm", "AddTagsToResource", {"ResourceId": host.id, "Tags": listed}, host)
             self._set_tags(host, {**host.tags.latest, **tags})
 
     def _untag(self, host: Host) -> None:
@@ -87,11 +88,13 @@ class Events:
         if host.instance:
             self._call(host, "DeleteTags", {"Resources": [host.id], "Tags": [{"Key": key} for key in keys]})
         else:
-            self._account.note("ssm", "RemoveTagsFromResource", {"ResourceId": host.id, "TagKeys": keys}, host)
+            self._account.of_host(host).note(
+                "ssm", "RemoveTagsFromResource", {"ResourceId": host.id, "TagKeys": keys}, host
+            )
             self._set_tags(host, {key: value for key, value in host.tags.latest.items() if key not in keys})
 
     def _set_tags(self, host: Host, tags: dict[str, str]) -> None:
-        host.tags.set(tags, self._account.world.lag.visible_at())
+        host.tags.set(tags, self._world.lag.visible_at())
 
     def _power(self, do: str, host: Host) -> Steps[None]:
         """Somebody else's hand on the power; who is told "not in this state" tries again a little later."""
@@ -118,7 +121,7 @@ class Events:
 
     def _call(self, host: Host, operation: str, params: dict[str, Any]) -> bool:
         try:
-            self._account.call("ec2", operation, params, host.spec.region, OTHER)
+            self._account.of_host(host).call("ec2", operation, params, host.spec.region, OTHER)
         except AwsError as error:
             return error.code != "IncorrectInstanceState"
         return True

@@ -28,6 +28,8 @@ REPORT_FIELDS = (
     "seconds",
     "on_seconds",
     "idle_seconds",
+    "account",
+    "region",
 )
 
 TRUTH_FIELDS = (
@@ -49,6 +51,7 @@ TRUTH_FIELDS = (
     "deleted_in_use",
     "stopped_while_pending",
     "start_types",
+    "account",
 )
 
 OUTCOMES = ("patched", "compliant", "noncompliant", "failed", "deferred", "excluded", "held")

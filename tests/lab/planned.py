@@ -15,7 +15,6 @@ from lab.schema import Problem
 
 ACCOUNT = frozenset(
     {
-        "accounts",
         "alarms",
     }
 )
@@ -25,7 +24,6 @@ HOST = frozenset(
         "breaks",
         "cluster",
         "cluster_roles",
-        "account",
     }
 )
 ACTS = frozenset({"set_alarm", "clear_alarm"})

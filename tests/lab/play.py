@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lab.aws.account import Account
+from lab.aws.account import Account, Identity, Surroundings
+from lab.aws.arns import ACCOUNT_ID
 from lab.aws.logs import LogSink
 from lab.aws.windows import openings_of
 from lab.clock import Clock
@@ -40,8 +41,15 @@ class Play:
         self.sim = Simulation(clock, scenario.seed)
         self.world = World(self.sim, scenario)
         self.trace = Trace(trace_file)
-        self.account = Account(self.world, self.trace, logs, is_recorded)
-        self._events = Events(scenario.events, self.account, on_controller)
+        around = Surroundings(self.trace, logs, is_recorded)
+        first = scenario.account
+        self.account = Account(Identity(ACCOUNT_ID, first), self.world.of_account(None), around)
+        for member in first.accounts:
+            further = Account(Identity.of_member(first, member), self.world.of_account(member.name), around)
+            self.account.estate.append(further)
+        for account in self.account.estate:
+            account.estate = self.account.estate
+        self._events = Events(scenario.events, self.world, self.account, on_controller)
 
     def begin(self) -> None:
         """Second 0: every host goes on from the state in which the scenario finds it."""

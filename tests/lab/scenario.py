@@ -30,6 +30,7 @@ __all__ = [
     "Disk",
     "Event",
     "HostSpec",
+    "Member",
     "PatchLag",
     "Scenario",
     "ScenarioError",
@@ -51,6 +52,18 @@ class ScenarioError(Exception):
 
 
 @dataclass(frozen=True)
+class Member:
+    """A further account, whose role the first account's controller may assume unless ``assume`` is ``denied``."""
+
+    name: str
+    id: str
+    region: str = "eu-central-1"
+    vcpu_quota: int = 1000
+    assume: str = "ok"
+    external_id: str = ""
+
+
+@dataclass(frozen=True)
 class Account:
     """The AWS account: quota in vCPUs, ``throttle`` as a share of calls, ``deny`` as IAM actions."""
 
@@ -65,6 +78,7 @@ class Account:
     target_tags: tuple[tuple[str, str], ...] = (("PatchGroup", "Windows"),)
     partition: str = "aws"
     scp: tuple[str, ...] = ()  # each a statement, as JSON
+    accounts: tuple[Member, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,6 +159,7 @@ class HostSpec:
     """One host as the scenario wants it at the start, defaults merged in."""
 
     name: str
+    account: str | None = None  # the name of a further account
     kind: str = "ec2"
     state: str = "running"
     region: str = "eu-central-1"
@@ -293,15 +308,24 @@ def _account(keys: dict[str, Any]) -> Account:
     }
     if "target_tags" in keys:
         values["target_tags"] = tuple(tuple(text.split("=", 1)) for text in keys["target_tags"])
+    values["accounts"] = tuple(
+        Member(**{"region": values.get("region", Account.region), **it}) for it in keys.get("accounts", ())
+    )
     return Account(**values)
 
 
 def _hosts(document: dict[str, Any], account: Account) -> list[HostSpec]:
-    defaults = {"region": account.region, **document.get("defaults", {})}
+    regions: dict[str | None, str] = {
+        None: account.region,
+        **{member.name: member.region for member in account.accounts},
+    }
+    merged = [
+        {**document.get("defaults", {}), **entry} for entry in document["hosts"]
+    ]  # a key replaces the default whole
     return [
-        _host(name, {**defaults, **entry})  # a host's key replaces that of `defaults` whole
-        for entry in document["hosts"]
-        for name in expand_names(entry["name"])
+        _host(name, {"region": regions[keys.get("account")], **keys})
+        for keys in merged
+        for name in expand_names(keys["name"])
     ]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from lab.aws.arns import ACCOUNT_ID
 from lab.fields import REPORT_FIELDS, TRUTH_FIELDS
 from lab.names import CONTROLLER_ACTS, RANGE, expand_names, parse_time, split_when
 from lab.operations import SERVICES, operations
@@ -28,6 +29,7 @@ def document_problems(document: dict[str, Any]) -> list[Problem]:
     kinds: dict[str, str] = {}
     return [
         *_start_problems(document),
+        *_account_problems(document),
         *_host_problems(document, kinds),
         *_event_problems(document.get("events", []), kinds),
         *_expect_problems(document["expect"], set(kinds)),
@@ -37,6 +39,25 @@ def document_problems(document: dict[str, Any]) -> list[Problem]:
 def _start_problems(document: dict[str, Any]) -> Iterator[Problem]:
     if "start" in document and not _is_time(document["start"]):
         yield "start", f'expected a time such as "2026-11-14T22:00:00Z", got {document["start"]!r}'
+
+
+def _account_problems(document: dict[str, Any]) -> Iterator[Problem]:
+    """Names and ids of further accounts are unique, and hosts live in one that is there."""
+    members = document.get("account", {}).get("accounts", [])
+    for index, member in enumerate(members):
+        key = f"account.accounts[{index}]"
+        if member["name"] in [it["name"] for it in members[:index]]:
+            yield f"{key}.name", f"there is an account {member['name']!r} already; names are unique"
+        if member["id"] in [ACCOUNT_ID, *(it["id"] for it in members[:index])]:
+            yield f"{key}.id", f"there is an account {member['id']} already; the first one is {ACCOUNT_ID}"
+    names = [member["name"] for member in members]
+    defaults = document.get("defaults", {})
+    for index, host in enumerate(document["hosts"]):
+        name = host.get("account", defaults.get("account"))
+        if name is not None and name not in names:
+            yield f"hosts[{index}].account", f"there is no account {name!r}{nearest(name, names)}"
+        elif name is not None and host.get("kind", defaults.get("kind")) == "winrm":
+            yield f"hosts[{index}].account", "a winrm host lives in no account; leave account out"
 
 
 def _is_time(text: str) -> bool:

@@ -21,7 +21,7 @@ from typing import Any
 from lab.aws.http import HttpServer
 from lab.aws.moto_logs import MotoLogs
 from lab.aws.moto_tables import MotoTables
-from lab.aws.setup import set_up
+from lab.aws.setup import set_up, set_up_member
 from lab.clock import LabClock
 from lab.guests import GUESTS
 from lab.play import Play
@@ -72,11 +72,20 @@ class Lab:
         self.clock = LabClock(scenario.scale, scenario.start)
         self._tables = MotoTables(scenario)
         self._play = Play(scenario, self.clock, out / "trace.jsonl", MotoLogs(), self._is_recorded, on_controller)
-        self._play.account.guests = GUESTS[guests]()
+        self._guests = GUESTS[guests]()
+        for account in self._play.account.estate:
+            account.guests = self._guests
         self.winrm = WinRm(self._play, winrm)
-        self._role = None if bare else set_up(self._play.account.stacks, scenario, scenario.start)
+        self._role = None if bare else self._set_up()
         self._server = HttpServer(self._play.account, self._tables)
         self._thread = threading.Thread(target=self._play.sim.run, daemon=True, name="lab-simulation")
+
+    def _set_up(self) -> str:
+        """In all accounts; returns the name of the controller's role in the first."""
+        first, *members = self._play.account.estate
+        for account, member in zip(members, self.scenario.account.accounts, strict=True):
+            set_up_member(account.stacks, self.scenario, member)
+        return set_up(first.stacks, self.scenario, self.scenario.start)
 
     @property
     def url(self) -> str:
@@ -97,7 +106,7 @@ class Lab:
         self._play.sim.stop()
         if self._thread.is_alive():
             self._thread.join()
-        self._play.account.guests.stop()
+        self._guests.stop()
         self._play.trace.close()
         self._note_used_rights()
         if self._play.sim.failures:
@@ -105,14 +114,16 @@ class Lab:
 
     def _note_used_rights(self) -> None:
         """For whoever asks whether the template grants more than is ever used (tests/tools/unused_rights.py)."""
-        folder, used = os.environ.get(RIGHTS_FOLDER), self._play.account.gate.used
+        folder = os.environ.get(RIGHTS_FOLDER)
+        used = set().union(*(account.gate.used for account in self._play.account.estate))
         if folder and used:
             (Path(folder) / f"{uuid.uuid4()}.json").write_text(json.dumps(sorted(used)), encoding="utf-8")
 
     @property
     def secrets(self) -> list[str]:
         """What is not to be seen of the lab's own, whatever credentials it gives out besides."""
-        return [self.winrm.account.password] if self.winrm.endpoints else []
+        passwords = [self.winrm.account.password] if self.winrm.endpoints else []
+        return passwords + [secret for account in self._play.account.estate for secret in account.secrets]
 
     def instance_id(self, name: str) -> str | None:
         """``i-…`` or ``mi-…``, None for a WinRM host; KeyError for an unknown name."""

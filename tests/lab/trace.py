@@ -8,9 +8,24 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One call: ``t`` in lab seconds, ``error`` its code, ``hosts`` the names that it touches, ``account`` an id."""
+
+    t: float
+    service: str
+    operation: str
+    params: dict[str, Any]
+    caller: str
+    error: str | None
+    hosts: list[str]
+    account: str | None = None
 
 
 class Trace:
@@ -22,29 +37,8 @@ class Trace:
         self._lock = threading.Lock()
         self.calls: Counter[str] = Counter()
 
-    def write(
-        self,
-        seconds: float,
-        service: str,
-        operation: str,
-        params: dict[str, Any],
-        caller: str,
-        error: str | None,
-        hosts: list[str],
-    ) -> None:
-        line = json.dumps(
-            {
-                "t": round(seconds, 3),
-                "service": service,
-                "operation": operation,
-                "params": params,
-                "caller": caller,
-                "error": error,
-                "hosts": hosts,
-            },
-            default=_plain,
-            ensure_ascii=False,
-        )
+    def write(self, entry: Entry) -> None:
+        line = json.dumps(vars(entry), default=_plain, ensure_ascii=False)
         with self._lock:
             self._file.write(line + "\n")
 

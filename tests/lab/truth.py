@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lab.aws.arns import ACCOUNT_ID
 from lab.trace import Trace
 from lab.world import Host, World
 
@@ -23,11 +24,19 @@ def truth(world: World, trace: Trace) -> dict[str, Any]:
     """
     return {
         "start": world.scenario.start.isoformat(),
-        "hosts": {host.name: _host(host) for host in world.hosts.values()},
+        "hosts": {host.name: {**_host(host), "account": _account_of(world, host)} for host in world.hosts.values()},
         "calls": dict(sorted(trace.calls.items())),
         "running_at_once": world.running_at_once,
         "lab_seconds": round(world.sim.now, 1),
     }
+
+
+def _account_of(world: World, host: Host) -> str | None:
+    """The id of its account; a WinRM host lives in none."""
+    ids = {member.name: member.id for member in world.scenario.account.accounts}
+    if host.spec.kind == "winrm":
+        return None
+    return ids[host.spec.account] if host.spec.account else ACCOUNT_ID
 
 
 def _host(host: Host) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class Workplace:
         self.lab = lab
         self.region = scenario.account.region
         self.clock_ahead_seconds = scenario.account.controller_clock_seconds
-        self.secrets = [*lab.secrets]
+        self._secrets: list[str] = []
         self.path = Path(tempfile.mkdtemp(prefix="patchfleet-work-"))
         self.home = self.path / "home"
         self.home.mkdir()
@@ -41,6 +41,11 @@ class Workplace:
         self.config = self.path / "ansible.cfg"
         self.config.write_text("[defaults]\n", encoding="utf-8")
 
+    @property
+    def secrets(self) -> list[str]:
+        """All that have been given out so far, by the lab itself, too."""
+        return [*self.lab.secrets, *self._secrets]
+
     def close(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.path, ignore_errors=True)
@@ -48,7 +53,7 @@ class Workplace:
     def settings(self) -> dict[str, str]:
         """Environment variables that lead to the lab, with credentials that nobody has had before."""
         credentials = self.lab.new_credentials()
-        self.secrets += [credentials.secret_key, credentials.session_token]
+        self._secrets += [credentials.secret_key, credentials.session_token]
         return {
             "AWS_ENDPOINT_URL": self.lab.url,
             "AWS_REGION": self.region,

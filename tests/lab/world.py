@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -206,25 +206,16 @@ class Host:
         self._world.announce(self, word)
 
 
-class World:
-    """All hosts of a scenario, by name and by id."""
+class Fleet:
+    """Hosts, by name and by id: those of one account."""
 
-    def __init__(self, sim: Simulation, scenario: Scenario) -> None:
+    def __init__(self, sim: Simulation, lag: Lag, hosts: Iterable[Host]) -> None:
         self.sim = sim
-        self.scenario = scenario
-        self.running_at_once = 0
-        self.lag = Lag(sim, scenario.account.lag_seconds)
-        self._listeners: list[Listener] = []
-        self.hosts: dict[str, Host] = {}
-        for spec in scenario.hosts:
-            self.hosts[spec.name] = Host(self, spec)
+        self.lag = lag
+        self.hosts = {host.name: host for host in hosts}
         self.by_id = {host.id: host for host in self.hosts.values() if host.id}
         self.by_volume_id = {volume.id: host for host in self.hosts.values() for volume in host.volumes}
         self.ec2_hosts = self._reserve()
-
-    def begin(self) -> None:
-        for host in self.hosts.values():
-            host.begin()
 
     def _reserve(self) -> dict[str, list[Host]]:
         """The instances of each region by id, put into reservations of up to three, as several launches would."""
@@ -234,13 +225,37 @@ class World:
                 by_region.setdefault(host.spec.region, []).append(host)
         for region, hosts in by_region.items():
             for number, host in enumerate(hosts):
-                host.reservation_id = self.make_id("r", region, number // 3)
+                host.reservation_id = make_id(self.sim, "r", host.spec.account or "", region, number // 3)
             hosts.sort(key=lambda host: host.id or "")
         return by_region
 
+
+def make_id(sim: Simulation, prefix: str, *key: object) -> str:
+    """An id as AWS has them, always the same for the same seed and key."""
+    return f"{prefix}-{sim.random('id', prefix, *key).getrandbits(68):017x}"
+
+
+class World(Fleet):
+    """All hosts of a scenario, in whatever account."""
+
+    def __init__(self, sim: Simulation, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.running_at_once = 0
+        self.sim = sim
+        self.lag = Lag(sim, scenario.account.lag_seconds)
+        self._listeners: list[Listener] = []
+        super().__init__(sim, self.lag, [Host(self, spec) for spec in scenario.hosts])
+
+    def of_account(self, name: str | None) -> Fleet:
+        """The hosts of the account of that name; None is the first one."""
+        return Fleet(self.sim, self.lag, [host for host in self.hosts.values() if host.spec.account == name])
+
+    def begin(self) -> None:
+        for host in self.hosts.values():
+            host.begin()
+
     def make_id(self, prefix: str, *key: object) -> str:
-        """An id as AWS has them, always the same for the same seed and key."""
-        return f"{prefix}-{self.sim.random('id', prefix, *key).getrandbits(68):017x}"
+        return make_id(self.sim, prefix, *key)
 
     def new_id(self, spec: HostSpec, what: str, prefix: str | None = None) -> str:
         return self.make_id(prefix or what, what, spec.name)

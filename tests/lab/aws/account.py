@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+from lab import scenario
 from lab.aws import (
     associations,
     ebs,
@@ -22,6 +25,7 @@ from lab.aws import (
     ssm_commands,
     ssm_nodes,
     ssm_patches,
+    sts,
     tags,
     windows,
 )
@@ -38,8 +42,8 @@ from lab.aws.schedule_runs import DeadLetter
 from lab.aws.ssm_commands import CommandCentre
 from lab.aws.ssm_patches import PatchManager
 from lab.guests import Guests, ModelGuests
-from lab.trace import Trace
-from lab.world import Host, World
+from lab.trace import Entry, Trace
+from lab.world import Fleet, Host
 
 OPERATIONS: dict[str, dict[str, Operation]] = {
     "ec2": {
@@ -57,7 +61,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
         **ssm_patches.OPERATIONS,
         **windows.OPERATIONS,
     },
-    "sts": iam.STS_OPERATIONS,
+    "sts": sts.OPERATIONS,
     "iam": {**iam.IAM_OPERATIONS, **roles.OPERATIONS},
     "cloudformation": {**stacks.OPERATIONS, **changes.OPERATIONS},
     "events": events.OPERATIONS,
@@ -66,22 +70,54 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
 }
 
 
+@dataclass(frozen=True)
+class Identity:
+    """Who an account is. ``key`` goes into what is drawn at random in it, so that no two accounts draw the same."""
+
+    id: str
+    spec: scenario.Account
+    key: tuple[str, ...] = ()
+
+    @classmethod
+    def of_member(cls, first: scenario.Account, member: scenario.Member) -> Identity:
+        """A further account: guardrails and target tags are the first one's own affair."""
+        own = dataclasses.replace(
+            first, region=member.region, vcpu_quota=member.vcpu_quota, scp=(), accounts=(), target_tags=USUAL_TAGS
+        )
+        return cls(member.id, own, (member.id,))
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all accounts share. ``is_recorded`` tells whether the controller's ledger holds the original state of an id."""
+
+    trace: Trace
+    logs: LogSink
+    is_recorded: Callable[[str], bool]
+
+
+USUAL_TAGS = scenario.Account().target_tags
+
+
 class Account:
     """One emulated account in all its regions.
 
-    ``is_recorded`` tells whether the controller's ledger holds the original state of an instance id.
+    ``world`` are its hosts. ``estate`` are all accounts, this one among them and the controller's own first.
     """
 
-    def __init__(self, world: World, trace: Trace, logs: LogSink, is_recorded: Callable[[str], bool]) -> None:
+    def __init__(self, identity: Identity, world: Fleet, around: Surroundings) -> None:
+        self.spec = identity.spec
+        self.arns = Arns(identity.id, identity.spec.partition)
+        self.key = identity.key
         self.world = world
-        self.trace = trace
-        self.arns = Arns(partition=world.scenario.account.partition)
+        self.trace = around.trace
+        self.estate = [self]
         self.stacks = stacks.Stacks(self.arns)
         self.roles = roles.Roles(self.stacks)
-        self.gate = Gate(world, world.scenario.account, self.roles.statements_of)
+        self.gate = Gate(world, self.spec, self.roles.statements_of)
         self.faults = Faults(world)
-        self.replicas = Replicas(world.scenario.account)
-        self.logs = logs
+        self.replicas = Replicas(self.spec)
+        self.logs = around.logs
         self.guests: Guests = ModelGuests()
         self.snapshots: dict[str, ebs.Snapshot] = {}
         self.schedules = scheduler.Schedules()
@@ -94,7 +130,15 @@ class Account:
         self.web_requests: list[events.WebRequest] = []
         self.patches = PatchManager(world)
         self.commands = CommandCentre(self)
-        self._is_recorded = is_recorded
+        self.secrets: list[str] = []  # of the sessions that STS has given out
+        self._is_recorded = around.is_recorded
+
+    def of_key(self, access_key: str) -> Account:
+        """The account whose credentials these are; for unknown ones this one, which refuses them."""
+        return next((account for account in self.estate if account.gate.knows(access_key)), self)
+
+    def of_host(self, host: Host) -> Account:
+        return next(account for account in self.estate if host.name in account.world.hosts)
 
     def call(self, service: str, operation: str, params: dict[str, Any], region: str, caller: str) -> Result:
         """Carry out one call.
@@ -131,7 +175,7 @@ class Account:
 
     def note(self, service: str, operation: str, params: dict[str, Any], host: Host, error: str | None = None) -> None:
         """Something for the trace that did not come in as a call of ours."""
-        self.trace.write(self.world.sim.now, service, operation, params, OTHER, error, [host.name])
+        self.trace.write(Entry(self._now, service, operation, params, OTHER, error, [host.name], self.arns.account_id))
 
     def carry_out(self, request: Request, work: Callable[[], Result]) -> Result:
         """Through the gate and into the trace, with the lock held."""
@@ -158,17 +202,15 @@ class Account:
         return None if request.caller.startswith(SERVICE) else fault
 
     def _write(self, request: Request, error: str | None, hosts: list[Host]) -> None:
-        self.trace.write(
-            self.world.sim.now,
-            request.service,
-            request.operation,
-            request.params,
-            request.caller,
-            error,
-            [host.name for host in hosts],
-        )
+        names = [host.name for host in hosts]
+        call = (request.service, request.operation, request.params, request.caller)
+        self.trace.write(Entry(self._now, *call, error, names, self.arns.account_id))
         if request.by_us and not request.dry_run:
             self.trace.count(request.service, request.operation)
+
+    @property
+    def _now(self) -> float:
+        return round(self.world.sim.now, 3)
 
     def _unrecorded(self, request: Request) -> list[Host]:
         """The hosts that a StartInstances of ours names although the ledger has no record of them yet."""

@@ -17,7 +17,7 @@ from lab.aws.request import Operation, Request, Result, page
 from lab.aws.rights import key_arn
 from lab.lagged import Lagged
 from lab.volume import PROGRESS, EbsVolume, Modification
-from lab.world import Host
+from lab.world import Host, make_id
 
 MODIFICATIONS_A_DAY = 4
 MAX_GIB = {"gp2": 16384, "gp3": 65536, "io1": 16384, "io2": 65536, "st1": 16384, "sc1": 16384, "standard": 1024}
@@ -182,7 +182,7 @@ def create_snapshot(request: Request) -> Result:
     }
     snapshots = request.account.snapshots
     snapshot = Snapshot(
-        id=request.world.make_id("snap", len(snapshots)),
+        id=make_id(request.sim, "snap", *request.account.key, len(snapshots)),
         volume_id=volume.id,
         size_gib=volume.size_gib,
         description=request.params.get("Description", ""),

@@ -260,7 +260,7 @@ def _instance_type(name: str) -> dict[str, Any]:
 
 
 def describe_regions(request: Request) -> Result:
-    used = {request.world.scenario.account.region, *(host.spec.region for host in request.world.hosts.values())}
+    used = {request.account.spec.region, *(host.spec.region for host in request.world.hosts.values())}
     names = sorted(used | set(request.arns.usual_regions))
     wanted = request.params.get("RegionNames") or names
     unknown = [name for name in wanted if name not in names]

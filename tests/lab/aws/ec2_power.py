@@ -52,7 +52,7 @@ def _check_start(host: Host) -> None:
 def _check_quota(request: Request, starting: list[Host]) -> None:
     """Running, pending and just requested vCPUs of the Standard families; Spot has a quota of its own."""
     on = [host for host in request.world.ec2_hosts.get(request.region, ()) if _state(host) in ("pending", "running")]
-    quota = request.world.scenario.account.vcpu_quota
+    quota = request.account.spec.vcpu_quota
     requested = _standard_vcpus(starting)
     if requested and _standard_vcpus(on) + requested > quota:
         raise AwsError(

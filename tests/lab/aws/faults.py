@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lab.aws.errors import AwsError
 from lab.aws.request import Request
 from lab.scenario import ApiFault, CommandFault
-from lab.world import Host, World
+from lab.world import Fleet, Host
 
 MESSAGES = {
     "InsufficientInstanceCapacity": "We currently do not have sufficient {type} capacity in the Availability Zone you "
@@ -86,7 +86,7 @@ def _more(code: str, request: Request) -> dict[str, list[dict[str, str]]]:
 class Faults:
     """All faults of a scenario. Those of one operation strike in the order of the host's list, each its ``times``."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Fleet) -> None:
         self._of_calls = [ArmedFault(host, fault) for host in world.hosts.values() for fault in host.spec.api_faults]
         self._of_commands = [
             (host, fault, _Times(fault.times)) for host in world.hosts.values() for fault in host.spec.command_faults

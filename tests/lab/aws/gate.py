@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import fnmatch
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from lab.aws.policy import Need, Statement, deciding, denying, missing_keys, sta
 from lab.aws.request import Request
 from lab.aws.rights import needs_of
 from lab.scenario import Account
-from lab.world import Host, World
+from lab.world import Fleet, Host
 
 SERVICE = "service:"
 
@@ -99,7 +100,7 @@ class Decision:
 class Gate:
     """Lets a call through or raises the AwsError that the client gets instead."""
 
-    def __init__(self, world: World, account: Account, policies_of: Callable[[str], list[Statement]]) -> None:
+    def __init__(self, world: Fleet, account: Account, policies_of: Callable[[str], list[Statement]]) -> None:
         """``policies_of`` gives the statements of a role."""
         self._world = world
         self._policies_of = policies_of
@@ -107,6 +108,7 @@ class Gate:
         self._roles: dict[str, str | None] = {}
         self._account = account
         self._keys: dict[str, bool] = {}  # access key -> still valid
+        self._ends: dict[str, float] = {}
         self._buckets: dict[tuple[str, str, str], Bucket] = {}
         self._guardrails = [
             statement for text in account.scp for statement in statements_of(f'{{"Statement": {text}}}')
@@ -118,6 +120,13 @@ class Gate:
         """Credentials of a role, whose policies hold for them; or of an administrator, who may do everything."""
         self._keys[access_key] = True
         self._roles[access_key] = role
+
+    def knows(self, access_key: str) -> bool:
+        return access_key in self._keys
+
+    def end_at(self, access_key: str, seconds: float) -> None:
+        """The credentials are not accepted any more from that lab second on."""
+        self._ends[access_key] = seconds
 
     def session_of(self, role: str) -> str:
         """The caller of what a service does with a role that it has assumed: its keys do not expire, and it repeats what is
@@ -149,7 +158,7 @@ class Gate:
     def _check_credentials(self, request: Request) -> None:
         if request.caller not in self._keys:
             raise unknown_key(request.service)
-        if not self._keys[request.caller]:
+        if not self._keys[request.caller] or request.sim.now >= self._ends.get(request.caller, math.inf):
             raise expired(request.service)
 
     def _check_rate(self, request: Request, hosts: list[Host]) -> None:

@@ -147,15 +147,16 @@ class Gateway:
 
     def _answer(self, incoming: Incoming, request_id: str) -> tuple[int, str, bytes]:
         service, operation = incoming.service, incoming.operation
+        account = self._account.of_key(incoming.access_key)
         if operation in OPERATIONS.get(service, {}):
-            result = self._account.call(service, operation, incoming.params(), incoming.region, incoming.access_key)
+            result = account.call(service, operation, incoming.params(), incoming.region, incoming.access_key)
             return 200, *_result_body(incoming, result, request_id)
-        request = Request(self._account, service, operation, {}, incoming.region, incoming.access_key)
+        request = Request(account, service, operation, {}, incoming.region, incoming.access_key)
         if operation in FOR_MOTO.get(service, ()):
             request.params.update(incoming.params())
-            result = self._account.pass_through(request, lambda: self._forward(incoming))
+            result = account.pass_through(request, lambda: self._forward(incoming))
             return 200, result["content_type"], result["body"]
-        raise self._account.refuse(request)
+        raise account.refuse(request)
 
     def _forward(self, incoming: Incoming) -> Result:
         if incoming.service == "dynamodb":

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""STS, IAM and Service Quotas: who is calling, what the caller may do, how many vCPUs the account has."""
+"""IAM and Service Quotas: what a role may do, and how many vCPUs the account has."""
 
 from __future__ import annotations
 
@@ -11,14 +11,6 @@ from lab.aws.policy import Need
 from lab.aws.request import Operation, Request, Result
 
 STANDARD_VCPUS = "L-1216C47A"
-
-
-def get_caller_identity(request: Request) -> Result:
-    return {
-        "UserId": "AROALABLABLABLABLABLA:lab",
-        "Account": request.arns.account_id,
-        "Arn": request.arns.caller(request.role),
-    }
 
 
 def simulate_principal_policy(request: Request) -> Result:
@@ -88,7 +80,7 @@ def get_service_quota(request: Request) -> Result:
             "QuotaArn": request.arns.of("servicequotas", request.region, f"ec2/{code}"),
             "QuotaCode": code,
             "QuotaName": "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances",
-            "Value": float(request.world.scenario.account.vcpu_quota),
+            "Value": float(request.account.spec.vcpu_quota),
             "Unit": "None",
             "Adjustable": True,
             "GlobalQuota": False,
@@ -96,6 +88,5 @@ def get_service_quota(request: Request) -> Result:
     }
 
 
-STS_OPERATIONS: dict[str, Operation] = {"GetCallerIdentity": get_caller_identity}
 IAM_OPERATIONS: dict[str, Operation] = {"GetRole": get_role, "SimulatePrincipalPolicy": simulate_principal_policy}
 QUOTA_OPERATIONS: dict[str, Operation] = {"GetServiceQuota": get_service_quota}

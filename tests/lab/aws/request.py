@@ -18,7 +18,7 @@ from lab.aws.errors import AwsError
 if TYPE_CHECKING:
     from lab.aws.account import Account
     from lab.sim import Simulation
-    from lab.world import World
+    from lab.world import Fleet
 
 OTHER = "other"
 
@@ -65,7 +65,7 @@ class Request:
         return self.account.arns
 
     @property
-    def world(self) -> World:
+    def world(self) -> Fleet:
         return self.account.world
 
     @property

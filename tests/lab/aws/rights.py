@@ -18,8 +18,8 @@ from lab.aws.request import Request
 from lab.world import Host
 
 KEY_ID = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
-WITHOUT_RIGHTS = frozenset({"sts:GetCallerIdentity"})
-"""Everybody may ask who they are, whatever their policies say (STS API reference)."""
+WITHOUT_RIGHTS = frozenset({"sts:AssumeRole", "sts:GetCallerIdentity"})
+"""Everybody may ask who they are (STS API reference); whether a role of another account may be assumed, its trust policy says."""
 
 CALLERS_ADDRESS = "127.0.0.1"
 AWS_DOCUMENTS = ("AWS-", "AWSEC2-", "AmazonCloudWatch-")

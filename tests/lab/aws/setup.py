@@ -12,17 +12,19 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lab.aws.arns import Arns
+from lab.aws.arns import ACCOUNT_ID, Arns
 from lab.aws.cloudformation.checks import PATCH_GROUP
 from lab.aws.cloudformation.stacks import Stacks
 from lab.aws.moto_tables import named_tables
 from lab.aws.rights import key_arn
-from lab.scenario import Scenario
+from lab.scenario import HostSpec, Member, Scenario
 
 REGION = "eu-central-1"
 TEMPLATE = Path(__file__).parents[3] / "roles" / "aws_prerequisites" / "files" / "patchfleet.yaml"
 STACK = "patchfleet"
 PREFIX = "PatchFleet"
+STRANGER_ID = "999999999999"
+"""Whom a role trusts that the controller may not assume."""
 MARK_TAG = "patchfleet:run"
 """What patch_mark_tag is in scenarios."""
 
@@ -32,22 +34,13 @@ def set_up(stacks: Stacks, scenario: Scenario, now: datetime) -> str:
 
     The role of the first has the rights of all, and all have the ledger of the first.
     """
-    account = scenario.account
-    regions = sorted({account.region, *(host.region for host in scenario.hosts)})
-    common = {
-        "Regions": ",".join(regions),
-        "ControllerPrincipals": stacks.arns.of("iam", "", "root"),
-        "KmsKeyArns": ",".join(key_arn(stacks.arns, region) for region in regions),
-        "AllowSnapshots": "true",
-        "MarkTag": MARK_TAG,
-        "DeadManSwitch": "true",
-    }
+    home = scenario.account.region
     named = named_tables(scenario)
     table = named[0][0] if named else "create"
-    body = TEMPLATE.read_text(encoding="utf-8")
+    common = _common(stacks, home, [host for host in scenario.hosts if host.account is None])
     role = ""
     groups: set[str] = set()
-    for number, (key, value) in enumerate(account.target_tags, 1):
+    for number, (key, value) in enumerate(scenario.account.target_tags, 1):
         baseline = bool(PATCH_GROUP.fullmatch(value)) and value not in groups
         groups.add(value)
         given = {**common, "TagKey": key, "TagValue": value, "PatchBaseline": "create" if baseline else "none"}
@@ -55,9 +48,39 @@ def set_up(stacks: Stacks, scenario: Scenario, now: datetime) -> str:
         if number > 1:
             more = {"Prefix": f"{PREFIX}{number}", "LogGroup": "none", "ControllerRoles": role}
             given |= {**more, "LedgerTable": f"{PREFIX}-ledger" if table == "create" else table}
-        stack = stacks.create(account.region, STACK if number == 1 else f"{STACK}{number}", body, given, [], now)
+        stack = stacks.create(home, STACK if number == 1 else f"{STACK}{number}", _body(), given, [], now)
         role = role or stack.resources["ControllerRole"].physical_id
     return role
+
+
+def set_up_member(stacks: Stacks, scenario: Scenario, member: Member) -> None:
+    """The same in a further account, whose role the controller of the first may assume, or may not."""
+    hosts = [host for host in scenario.hosts if host.account == member.name]
+    trusted = Arns(ACCOUNT_ID if member.assume == "ok" else STRANGER_ID, stacks.arns.partition)
+    given = {
+        **_common(stacks, member.region, hosts),
+        "ControllerPrincipals": trusted.of("iam", "", "root"),
+        "ControllerExternalId": member.external_id,
+        "LedgerTable": "create",
+    }
+    stacks.create(member.region, STACK, _body(), given, [], scenario.start)
+
+
+def _common(stacks: Stacks, home: str, hosts: list[HostSpec]) -> dict[str, str]:
+    """The rights hold wherever the account has hosts."""
+    regions = sorted({home, *(host.region for host in hosts)})
+    return {
+        "Regions": ",".join(regions),
+        "ControllerPrincipals": stacks.arns.of("iam", "", "root"),
+        "KmsKeyArns": ",".join(key_arn(stacks.arns, region) for region in regions),
+        "AllowSnapshots": "true",
+        "MarkTag": MARK_TAG,
+        "DeadManSwitch": "true",
+    }
+
+
+def _body() -> str:
+    return TEMPLATE.read_text(encoding="utf-8")
 
 
 def with_everything() -> Iterator[Stacks]:
@@ -78,5 +101,5 @@ def with_everything() -> Iterator[Stacks]:
         {"StartRunBy": "awx", "AwxToken": "secret"},
     ):
         stacks = Stacks()
-        stacks.create(REGION, STACK, TEMPLATE.read_text(encoding="utf-8"), {**given, **way}, [], datetime.now(UTC))
+        stacks.create(REGION, STACK, _body(), {**given, **way}, [], datetime.now(UTC))
         yield stacks

@@ -54,7 +54,11 @@ class CommandCentre:
     def send(self, order: Order, hosts: list[Host], faults: dict[str, str]) -> Command:
         """``faults`` are those that the command meets, by instance id."""
         world = self._account.world
-        identifier = str(uuid.UUID(int=world.sim.random("command", len(self.commands)).getrandbits(128), version=4))
+        identifier = str(
+            uuid.UUID(
+                int=world.sim.random("command", *self._account.key, len(self.commands)).getrandbits(128), version=4
+            )
+        )
         command = Command(world.sim, identifier, order, hosts, world.lag, self._work, self._output)
         self.commands[identifier] = command
         for invocation in command.invocations.values():

@@ -20,7 +20,7 @@ from lab.guest_updates import BUSY, Installation, UpdateState, WindowsUpdateErro
 from lab.lagged import Lagged
 from lab.scenario import PatchLag, Update
 from lab.sim import Steps
-from lab.world import Host, World
+from lab.world import Fleet, Host
 
 BASELINE_ID = "pb-0a1b2c3d4e5f60718"
 # Another run that began less than so long ago makes this one end at once, as if it had worked.
@@ -80,7 +80,7 @@ class Shown:
 class PatchManager:
     """The patch data of all nodes, and the program that makes it."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Fleet) -> None:
         self._world = world
         self.shown = {host.id: Shown() for host in world.hosts.values() if host.id}
         self._began: dict[str, float] = {}

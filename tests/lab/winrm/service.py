@@ -13,6 +13,7 @@ from typing import Any
 
 from lab.play import Play
 from lab.records import WINRM
+from lab.trace import Entry
 from lab.winrm.certificates import Authority
 from lab.winrm.endpoint import Endpoint
 from lab.winrm.http import Account
@@ -89,4 +90,5 @@ class WinRm:
 
     def _note(self, what: str, params: dict[str, Any], host: Host, error: str | None) -> None:
         host.note_room()
-        self._play.trace.write(self._play.sim.now, WINRM, what, params, self.account.user, error, [host.name])
+        now = round(self._play.sim.now, 3)
+        self._play.trace.write(Entry(now, WINRM, what, params, self.account.user, error, [host.name]))

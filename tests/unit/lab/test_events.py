@@ -241,6 +241,7 @@ def test_the_history_of_a_host(make_lab: MakeLab) -> None:
 def test_the_truth_of_a_host_without_ec2(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "hall", "kind": "winrm", "updates": [UPDATE]})
     assert lab.truth("hall") == {
+        "account": None,
         "instance_id": None,
         "state": "running",
         "starts": 0,
