@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import READING, Aws
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION as FLEET
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMISSION
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_result import OPERATION as RESULT
@@ -208,8 +209,14 @@ class Controller:
         self.step(RESULT, state="failed", **tracked_host, failure=failure_result(error))
 
     def restore(self) -> str | None:
-        """The playbook restore; what it says is still on, None when nothing is."""
-        for host in self.step(RECOVERY, state="open_hosts")["hosts"]:
+        """The playbook restore; what it says is still on, None when nothing is or the ledger holds no run yet."""
+        try:
+            hosts = self.step(RECOVERY, state="open_hosts")["hosts"]
+        except PatchFleetError as error:
+            if error.code != Reason.NO_RUN:
+                raise
+            return None
+        for host in hosts:
             way = {"run_id": host["run_id"], "host": host["key"], "fence": host["fence"], "region": host["region"]}
             try:
                 self.step(
