@@ -116,7 +116,7 @@ def test_report_tells_of_the_last_run_or_of_one_by_its_id(lab: LivingLab) -> Non
 def test_report_without_any_run_says_so(lab: LivingLab, tmp_path: Path) -> None:
     ended = lab.playbook("report", variables={"patch_ledger": str(tmp_path / "new.sqlite")})
     assert ended.code == 2
-    assert "The ledger holds no run yet" in ended.said
+    assert f"There is no ledger {tmp_path / 'new.sqlite'}" in ended.words
 
 
 # ---- targets

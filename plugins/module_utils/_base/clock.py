@@ -58,12 +58,13 @@ def system_clock() -> Clock:
     """The clock that the environment asks for.
 
     Raises:
-        InvalidOption: PATCHFLEET_CLOCK is not three numbers, or AWS_ENDPOINT_URL does not lead to this machine.
+        InvalidOption: PATCHFLEET_CLOCK is not three numbers, or no AWS_ENDPOINT_URL leads to this machine.
     """
     setting = os.environ.get("PATCHFLEET_CLOCK")
     if not setting:
         return SystemClock()
-    if urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname not in LOOPBACK:
+    endpoints = (value for name, value in os.environ.items() if name.startswith("AWS_ENDPOINT_URL"))
+    if not any(urlsplit(endpoint).hostname in LOOPBACK for endpoint in endpoints):
         right = "Unset it: it makes time run faster, and only an emulated account on this machine (AWS_ENDPOINT_URL) may use it."
         raise InvalidOption("PATCHFLEET_CLOCK", setting, right)
     try:
