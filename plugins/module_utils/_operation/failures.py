@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 
-"""A failure of a host: where it is written into the run, once, and how the result of its task tells of it."""
+"""A failure of a host: where it is written into the run, once, and what the result of its task says."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def failure_result(error: PatchFleetError) -> dict[str, Any]:
 
 
 def known_failure(result: dict[str, Any]) -> Failed:
-    """The failure that a task's result tells of, be the task one of this collection or any other."""
+    """The failure of a task that a result describes, be the task one of this collection or any other."""
     recorded = {name: result[name] for name in ("step", "outcome") if result.get(name)}
     reason = str(result.get("msg") or "A task failed without a message.")
     return Failed(reason, reason_of(str(result.get("reason_code") or Reason.TASK_FAILED)), recorded)

@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, PowerRecord
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION as RUNS
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import OPERATION as RECOVERY
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
 
 from . import dynamodb_server
@@ -103,7 +103,7 @@ def stopping(stage: Stage) -> Callable[..., dict[str, Any]]:
 
 
 def find(stage: Stage) -> dict[str, Any]:
-    return perform(RUNS, stage.context(RUNS, state="open_hosts"))
+    return perform(RECOVERY, stage.context(RECOVERY, state="open_hosts"))
 
 
 def put_back(stage: Stage, host: dict[str, Any]) -> dict[str, Any]:
