@@ -9,7 +9,8 @@ option that a task names itself stays as it is.
 
 Tasks of users, in the files of ``patch_pre_tasks`` and the like, get them only for operations without a phase, such as
 ssm_command and windows_script: their changes stop when another run takes the host over, and the run's lease is renewed while they
-wait. An operation with a phase would record its times and its failure as if it were a step of the run itself.
+wait. An operation with a phase would record its times and its failure as if it were a phase of the run itself. The admission is
+the exception: it stands in the playbook itself, which projects of AWX and users copy.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation
 
 COLLECTION = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -39,7 +41,7 @@ def tracking_options(
         task_vars: the variables of the task's host.
         ours: whether the task is one of this collection.
     """
-    if not ours and operation.phase is not None:
+    if not ours and operation.phase not in {None, Phase.ADMIT}:
         return {}
     host = task_vars.get("patch__host") or {}
     found = {"ledger": task_vars.get("patch_ledger"), "run_id": task_vars.get("patch__run_id")}

@@ -228,7 +228,7 @@ def test_windows_script(way: Way) -> None:
     assert "input.drive" in failed(template, "invalid_option")
     sent = [call for call in way.lab.trace() if call["operation"] == "SendCommand"]
     texts = ["\n".join(call["params"]["Parameters"].get("commands", [])) for call in sent]
-    assert any("function Invoke-PatchFleetScript" in text and "Get-Volume" in text for text in texts)
+    assert any("function Invoke-PatchFleetScript" in text and "Get-PatchFleetLayout" in text for text in texts)
     assert not any(measure in text for text in texts)
 
 
