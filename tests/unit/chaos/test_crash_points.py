@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._power import restore
 from ansible_collections.patchfleet.windows.plugins.module_utils._update import patch_baseline as baseline
 from chaos.controller import Controller, Killed
 from chaos.judge import left_on, problems
@@ -65,8 +66,9 @@ def test_wherever_the_controller_dies_everything_is_put_back(tmp_path: Path, poi
 
 
 def test_a_product_that_forgets_what_it_sent_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Broken on purpose: nothing is written down before the installation's command is sent."""
+    """Broken on purpose: nothing is recorded before the installation's command is sent, and no restore searches for commands."""
     monkeypatch.setattr(baseline, "_send_installing", baseline.send)
+    monkeypatch.setattr(restore, "find_foreign_patch_runs", lambda *_: [])
     with night(tmp_path / "whole") as whole:
         controller = Controller(whole)
         controller.patch()
