@@ -11,7 +11,7 @@ the deadline. The state of the host since the plan is checked here too, and its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._aws.ec2 import describe_instance, tags_of
@@ -78,10 +78,8 @@ def _may_retry_capacity(context: OperationContext, host: Host) -> bool:
 
 def _check_admission(context: OperationContext, run: Run, host: Host) -> str | None:
     """The original state of a host that may begin; None after a wait for a slot, when everything is checked again."""
-    expected = host.facts.get("expected_seconds") or run.settings["expected_seconds"]
-    _check_breaker(context, run)
-    _check_time(context, run, host, expected)
-    refuse_short_credentials(context, run, host, expected)
+    for check in ADMISSION_CHECKS:
+        check(context, run, host)
     return _read_state(context, run, host)
 
 
@@ -123,7 +121,7 @@ def _wait_for_canaries(context: OperationContext, run: Run, canaries: set[str]) 
         _open_breaker(context, run, "no canary was patched, so nothing is proven")
 
 
-def _check_breaker(context: OperationContext, run: Run) -> None:
+def _check_breaker(context: OperationContext, run: Run, _host: Host) -> None:
     runs = slices(context.ledger, run)
     counts = [context.ledger.outcome_counts(one.run_id) for one in runs]
     if any(count.get(outcome, 0) for count in counts for outcome in FAILURES):
@@ -155,10 +153,18 @@ EXPECTED_FROM = {
 }
 
 
-def _check_time(context: OperationContext, run: Run, host: Host, expected: float) -> None:
-    deadline_at, until = run.settings.get("deadline_at"), run.settings.get("begin_until_at")
+def _check_cutoff(context: OperationContext, run: Run, _host: Host) -> None:
+    until = run.settings.get("begin_until_at")
     if until is not None and context.clock.now() >= until:
         raise Deferred(f"The window's cutoff has started: {run.settings['window']}", Reason.NO_TIME)
+
+
+def _expected_seconds(run: Run, host: Host) -> float:
+    return host.facts.get("expected_seconds") or run.settings["expected_seconds"]
+
+
+def _check_deadline(context: OperationContext, run: Run, host: Host) -> None:
+    deadline_at, expected = run.settings.get("deadline_at"), _expected_seconds(run, host)
     if deadline_at is not None and context.clock.now() + expected > deadline_at:
         basis = EXPECTED_FROM[host.facts.get("expected_from")]
         raise Deferred(
@@ -166,6 +172,19 @@ def _check_time(context: OperationContext, run: Run, host: Host, expected: float
             f"{iso(deadline_at)}, the end of the window or patch_deadline.",
             Reason.NO_TIME,
         )
+
+
+def _check_credentials(context: OperationContext, run: Run, host: Host) -> None:
+    refuse_short_credentials(context, run, host, _expected_seconds(run, host))
+
+
+ADMISSION_CHECKS: tuple[Callable[[OperationContext, Run, Host], None], ...] = (
+    _check_breaker,
+    _check_cutoff,
+    _check_deadline,
+    _check_credentials,
+)
+"""What must hold before a host starts, in this order. A check raises Deferred, Excluded or Failed; a new one is added here."""
 
 
 def _read_state(context: OperationContext, run: Run, host: Host) -> str | None:
