@@ -41,7 +41,7 @@ def tracking_options(
         task_vars: the variables of the task's host.
         ours: whether the task is one of this collection.
     """
-    if not ours and operation.phase not in {None, Phase.ADMIT}:
+    if not ours and operation.phase is not None and operation.phase is not Phase.ADMIT:
         return {}
     host = task_vars.get("patch__host") or {}
     found = {"ledger": task_vars.get("patch_ledger"), "run_id": task_vars.get("patch__run_id")}

@@ -145,12 +145,13 @@ def _close(
     changed: bool = False,
 ) -> dict[str, Any]:
     if not context.check_mode:
+        off_at = _our_end(context, instance if state == "running" else None)  # before the calls that follow
         delete_schedule(context, record)
         left = remove_owner_tag(context, record, instance)
         if left:
             raise NeedsAttention(f"It is {state}, as it was found. {left}", Reason.MARK_LEFT)
         context.ledger.close_power(record.host_key, note or "restored", context.clock.now(), fence=context.fence)
-        context.update_facts(final_state=state, off_at=_our_end(context, instance if state == "running" else None))
+        context.update_facts(final_state=state, off_at=off_at)
         settle_outcome(context)
         if changed:
             context.report_progress("stopped again, as it was found")
