@@ -200,9 +200,9 @@ def _leave(
         delete_schedule(context, record)
         _report_remaining_tag(context, record, instance)
         context.ledger.close_power(record.host_key, "others", context.clock.now(), fence=context.fence)
-        context.update_facts(
-            final_state=instance["State"]["Name"], off_at=_our_end(context, instance if restarted else None)
-        )
+        # One that another user has not restarted is still on because of our start.
+        off_at = _our_end(context, instance) if restarted else None
+        context.update_facts(final_state=instance["State"]["Name"], off_at=off_at)
 
 
 def _report_remaining_tag(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> None:

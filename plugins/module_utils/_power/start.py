@@ -124,7 +124,8 @@ def _request(context: OperationContext, record: PowerRecord, before: InstanceTyp
         pause = min(pause * 1.5, LONGEST_RETRY_PAUSE_SECONDS)
     if context.clock.now() > requested_at + STANDSTILL_SECONDS and not unanswered:
         _note(context, record)
-    context.update_facts(started_by_run=True, on_since=context.clock.now())
+    # A first try, before a capacity retry, may have recorded when the host was found off.
+    context.update_facts(started_by_run=True, on_since=context.clock.now(), off_at=None)
 
 
 def _refuse_for_good(context: OperationContext, error: AwsError, deadline: float, *, unanswered: bool) -> None:

@@ -60,6 +60,13 @@ def test_the_time_on_of_a_host_that_a_killed_run_left_on_is_known(night: Stage, 
     assert (night.facts().get("started_by_run"), night.facts().get("on_since")) == (is_ours or None, on_since)
 
 
+def test_a_start_forgets_when_the_host_was_found_off_before(night: Stage) -> None:
+    """The restore before a capacity retry records that; the time on would be negative."""
+    night.ledger.update_facts(RUN, ID, {"off_at": START - 100})
+    start(night)
+    assert night.facts().get("off_at") is None
+
+
 def test_a_stopped_host_is_started_and_seen_running(night: Stage) -> None:
     result = start(night)
     assert result == {"changed": True, "state": "running", "started": True, "launch_time": moment(5).timestamp()}
