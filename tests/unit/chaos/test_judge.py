@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,14 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.ec2 import stop_instance
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention
-from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord, Run, Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Host, PowerRecord, Run, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import STATES
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.channel import Scan
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._power import restore
-from ansible_collections.patchfleet.windows.plugins.module_utils._run import admission as gate
-from ansible_collections.patchfleet.windows.plugins.module_utils._run import closing
+from ansible_collections.patchfleet.windows.plugins.module_utils._run import admission, closing
 from ansible_collections.patchfleet.windows.plugins.module_utils._run import recovery as recover
 from ansible_collections.patchfleet.windows.plugins.module_utils._update import install, patch_baseline
 from chaos import play as playing
@@ -101,7 +101,7 @@ def test_a_host_that_ran_and_is_stopped(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_record_that_says_something_else_than_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Still open at the end, since it cannot be put back."""
-    monkeypatch.setattr(gate, "OFF_STATES", frozenset())
+    monkeypatch.setattr(admission, "OFF_STATES", frozenset())
     monkeypatch.setitem(STATES, "open_hosts", lambda _context: {"hosts": []})
     assert LOST in found(tmp_path, dies_at="record_power")
 
@@ -159,27 +159,40 @@ def test_a_host_of_the_plan_that_is_forgotten(tmp_path: Path, monkeypatch: pytes
     assert NOT_ONE in found(tmp_path)
 
 
+def use_instead(
+    monkeypatch: pytest.MonkeyPatch, check: str, other: Callable[[OperationContext, Run, Host], None]
+) -> None:
+    """Replace one check of the admission."""
+    checks = {one.__name__: one for one in admission.ADMISSION_CHECKS}
+    assert check in checks
+    monkeypatch.setattr(admission, "ADMISSION_CHECKS", tuple({**checks, check: other}.values()))
+
+
 @pytest.mark.parametrize(
     ("check", "keys"),
     [
         ("_check_breaker", {**TWO_THAT_FAIL, "variables": {"patch_failure_budget": 0}}),
-        ("_check_time", {"variables": {"patch_deadline": "2026-11-14T22:30:00+00:00"}}),
-        ("_open_breaker", {**TWO_THAT_FAIL, "variables": {"patch_failure_budget": 0}}),
+        ("_check_deadline", {"variables": {"patch_deadline": "2026-11-14T22:30:00+00:00"}}),
     ],
 )
-def test_a_host_that_is_begun_too_late(
+def test_a_host_that_starts_too_late(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: str, keys: dict[str, Any]
 ) -> None:
     assert found(tmp_path / "sound", **keys) == set()
-    monkeypatch.setattr(gate, check, lambda *_: None)
+    use_instead(monkeypatch, check, lambda *_: None)
     assert found(tmp_path / "broken", **keys) == {STARTED}
 
 
-def test_a_host_that_is_begun_behind_an_open_breaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def open_it(context: OperationContext, run: Run) -> None:
-        context.ledger.open_breaker(run.run_id, "somebody said so")
+def test_a_breaker_that_does_not_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "_open_breaker", lambda *_: None)
+    assert found(tmp_path, **TWO_THAT_FAIL, variables={"patch_failure_budget": 0}) == {STARTED}
 
-    monkeypatch.setattr(gate, "_check_breaker", open_it)
+
+def test_a_host_that_starts_behind_an_open_breaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_it(context: OperationContext, run: Run, _host: Host) -> None:
+        context.ledger.open_breaker(run.run_id, "the test opened it")
+
+    use_instead(monkeypatch, "_check_breaker", open_it)
     assert found(tmp_path, hosts=[OFF, {**OFF, "name": "b"}]) == {STARTED}
 
 
@@ -189,7 +202,7 @@ def test_a_host_that_does_not_wait_for_the_canary(tmp_path: Path, monkeypatch: p
 
     message = SqliteLedger.set_outcome
     monkeypatch.setattr(SqliteLedger, "set_outcome", forget)
-    monkeypatch.setattr(gate, "_wait_for_canaries", lambda *_: None)
+    monkeypatch.setattr(admission, "_wait_for_canaries", lambda *_: None)
     assert STARTED in found(tmp_path, hosts=[OFF, {**OFF, "name": "b"}], variables={"patch_canary": 1})
 
 
