@@ -47,9 +47,7 @@ extends_documentation_fragment:
   - patchfleet.windows._attributes.action_group
   - patchfleet.windows._options.instance_power
   - patchfleet.windows._tracking.required
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - patchfleet.windows._aws
 """
 
 EXAMPLES = r"""

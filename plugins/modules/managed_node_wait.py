@@ -37,9 +37,7 @@ extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group
   - patchfleet.windows._tracking
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - patchfleet.windows._aws
 """
 
 EXAMPLES = r"""

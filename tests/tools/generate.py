@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tools.generate_aws_fragment import aws_fragment
 from tools.generate_facts import ledger_page
 from tools.generate_settings import settings_file
 from tools.generate_surveys import survey_files
@@ -24,6 +25,7 @@ GENERATORS: tuple[Callable[[Path], Iterator[tuple[Path, str]]], ...] = (
     settings_file,
     ledger_page,
     survey_files,
+    aws_fragment,
 )
 """Each yields the files that it makes, with their whole text."""
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import BY_NAME, OPTION_TYPES
@@ -70,14 +71,27 @@ def required_of(spec: dict[str, Any]) -> dict[str, Any]:
 def test_a_module_documents_exactly_its_options(name: str) -> None:
     step: Operation = action_of(name).step
     documented = {option: required_of(spec) for option, spec in documentation_of(name)["options"].items()}
-    assert documented == {option: required_of(spec) for option, spec in step.arguments.items()}
+    assert documented == {option: required_of(spec) for option, spec in step.argument_spec().items()}
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_module_with_aws_options_documents_them_as_amazon_aws_does(name: str) -> None:
+def test_a_module_is_documented_by_this_collection_alone(name: str) -> None:
+    """Galaxy and Automation Hub read the documentation without the collections that this one depends on."""
     fragments = documentation_of(name)["fragments"]
-    aws = {"amazon.aws.common.modules", "amazon.aws.region.modules", "amazon.aws.boto3"}
-    assert aws & set(fragments) == (aws if action_of(name).step.uses_aws else set())
+    assert [fragment for fragment in fragments if not fragment.startswith("patchfleet.windows.")] == []
+    assert ("patchfleet.windows._aws" in fragments) is action_of(name).step.uses_aws
+
+
+def test_aws_options_are_documented_as_amazon_aws_takes_them() -> None:
+    fragment = importlib.import_module(f"{PLUGINS}.doc_fragments._aws").ModuleDocFragment
+    documented = yaml.safe_load(fragment.DOCUMENTATION)["options"]
+    amazon = aws_argument_spec()
+    assert {name: spec.get("aliases") for name, spec in documented.items()} == {
+        name: spec.get("aliases") for name, spec in amazon.items()
+    }
+    for name, spec in amazon.items():
+        _function, variables = spec.get("fallback", (None, []))
+        assert re.findall(r"C\(((?:AWS|ANSIBLE)_\w+)\)", " ".join(documented[name]["description"])) == variables
 
 
 @pytest.mark.parametrize("name", MODULES)
