@@ -30,7 +30,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.fail
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import AnsibleConnection
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import progress_line
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._tracking import is_ours, tracking_options
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._tracking import tracking_options
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -82,8 +82,7 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
         return lambda context: AnsibleConnection(self, task_vars, context)
 
     def _tracking(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        ours = is_ours(self._task.get_path())
-        options = tracking_options(self.step, self._task.args, task_vars, ours=ours)
+        options = tracking_options(self.step, self._task.args, task_vars)
         return {name: self._templar.template(value) for name, value in options.items()}
 
     def _elsewhere(self, params: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:

@@ -9,39 +9,29 @@ option that a task names itself stays as it is.
 
 Tasks of users, in the files of ``patch_pre_tasks`` and the like, get them only for operations without a phase, such as
 ssm_command and windows_script: their changes stop when another run takes the host over, and the run's lease is renewed while they
-wait. An operation with a phase would record its times and its failure as if it were a phase of the run itself. The admission is
-the exception: it stands in the playbook itself, which projects of AWX and users copy.
+wait. An operation with a phase would record its times and its failure as if it were a phase of the run itself.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation
 
-COLLECTION = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+USERS_TASK = "patch__users_task"
+"""The role user_tasks sets this variable for the tasks of a user's file."""
 
 
-def is_ours(task_path: str | None) -> bool:
-    """Whether a task is one of this collection's roles and playbooks; ``task_path`` is what ``Task.get_path`` gives."""
-    return bool(task_path) and os.path.realpath(str(task_path)).startswith(COLLECTION + os.sep)
-
-
-def tracking_options(
-    operation: Operation, args: Mapping[str, Any], task_vars: Mapping[str, Any], *, ours: bool
-) -> dict[str, Any]:
+def tracking_options(operation: Operation, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
     """The options that the task does not name and the play's variables give.
 
     Args:
         operation: what the task does.
         args: the task's own options.
         task_vars: the variables of the task's host.
-        ours: whether the task is one of this collection.
     """
-    if not ours and operation.phase is not None and operation.phase is not Phase.ADMIT:
+    if task_vars.get(USERS_TASK) and operation.phase is not None:
         return {}
     host = task_vars.get("patch__host") or {}
     found = {"ledger": task_vars.get("patch_ledger"), "run_id": task_vars.get("patch__run_id")}

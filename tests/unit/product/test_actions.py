@@ -36,12 +36,10 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.cont
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _controller_operation, _inventory_entries
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import progress_line
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._tracking import COLLECTION
 
 from .fakes import ID, START
 from .stage import RUN, Stage, a_host
 
-OURS = f"{COLLECTION}/roles/patch/tasks/host.yml:2"
 FORK = multiprocessing.get_context("fork")
 
 
@@ -73,7 +71,6 @@ def action(
     *,
     delegate_to: str | None = None,
     check_mode: bool = False,
-    task_path: str = OURS,
     manager: Any = None,
     **args: Any,
 ) -> Any:
@@ -85,7 +82,6 @@ def action(
         delegate_to=delegate_to,
         diff=False,
         no_log=False,
-        get_path=lambda: task_path,
         get_play=lambda: None,
         get_variable_manager=lambda: manager,
     )

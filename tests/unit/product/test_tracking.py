@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules import (
     fleet_info,
@@ -25,15 +27,12 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules import
     windows_script,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._tracking import (
-    COLLECTION,
-    is_ours,
-    tracking_options,
-)
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._tracking import USERS_TASK, tracking_options
 
 from .fakes import ID
 from .stage import RUN
 
+ROOT = Path(__file__).parents[3]
 REGION = "eu-central-1"
 LEDGER = "/var/ledger.sqlite"
 PLANNED = {"key": ID, "instance_id": ID, "region": REGION, "fence": 7}
@@ -42,10 +41,8 @@ OF_RUN = {"ledger": LEDGER, "run_id": RUN}
 OF_HOST = {"host": ID, "fence": 7, "instance_id": ID, "region": REGION}
 
 
-def filled_in(
-    operation: Operation, task_vars: dict[str, Any] | None = None, *, ours: bool = True, **args: Any
-) -> dict[str, Any]:
-    return tracking_options(operation, args, TASK_VARS if task_vars is None else task_vars, ours=ours)
+def filled_in(operation: Operation, task_vars: dict[str, Any] | None = None, **args: Any) -> dict[str, Any]:
+    return tracking_options(operation, args, TASK_VARS if task_vars is None else task_vars)
 
 
 def test_a_task_for_a_host_gets_its_run_and_its_host() -> None:
@@ -101,19 +98,15 @@ def test_without_a_run_nothing_is_filled_in(task_vars: dict[str, Any]) -> None:
 
 def test_commands_and_scripts_of_users_belong_to_the_run_and_other_operations_of_theirs_do_not() -> None:
     """Their failure may be one that the user's own task ignores or rescues, so it must not be the host's."""
+    of_users = {**TASK_VARS, USERS_TASK: True}
     for operation in (ssm_command.OPERATION, windows_script.OPERATION):
-        assert filled_in(operation, ours=False) == {**OF_RUN, **OF_HOST}
-    assert filled_in(system_drive_space.OPERATION, ours=False) == {}
+        assert filled_in(operation, of_users) == {**OF_RUN, **OF_HOST}
+    for operation in (system_drive_space.OPERATION, instance_power.OPERATION, host_admission.OPERATION):
+        assert filled_in(operation, of_users) == {}
 
 
-@pytest.mark.parametrize(
-    ("path", "ours"),
-    [
-        (f"{COLLECTION}/roles/patch/tasks/host.yml:2", True),
-        (f"{COLLECTION}-of-mine/drain.yml:2", False),
-        ("/home/me/drain.yml:1", False),
-        (None, False),
-    ],
-)
-def test_a_task_of_the_collection_is_known_by_its_file(path: str | None, ours: bool) -> None:
-    assert is_ours(path) is ours
+def test_the_role_marks_the_tasks_of_users() -> None:
+    """Playbooks and roles may be copied into a project, so the place of a file does not say whose its tasks are."""
+    tasks = yaml.safe_load((ROOT / "roles/user_tasks/tasks/run.yml").read_text())[0]["block"]
+    (include,) = [task for task in tasks if "ansible.builtin.include_tasks" in task]
+    assert include["vars"][USERS_TASK] is True
