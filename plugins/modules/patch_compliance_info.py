@@ -24,6 +24,12 @@ options:
       - 'A GUID: the same patches for every node of one run.'
     type: str
     required: true
+  scripts:
+    description:
+      - 'The script C(servicing_state), which asks the host for reboots that Patch Manager does not know of: a file (the
+        action plugin reads it) or a text.'
+    type: dict
+    default: {}
   cloudwatch_log_group:
     description:
       - A CloudWatch log group that gets the whole output; Run Command itself keeps its beginning only.

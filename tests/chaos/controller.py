@@ -47,6 +47,7 @@ SCRIPTS = (
     "inspect_windows_update",
     "repair_services",
     "restore_services",
+    "restart_windows",
     "reset_update_cache",
     "repair_components",
     "remove_old_update_cache",

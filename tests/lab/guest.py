@@ -110,6 +110,10 @@ class Guest:
             for listener in self._listeners:
                 listener.guest_down()
 
+    def reboot_in(self, seconds: float) -> None:
+        """What shutdown.exe /r /t does."""
+        self._sim.after(seconds, self.reboot)
+
     def reboot(self) -> None:
         """A program that we have sent reboots Windows, as the patch baseline does after an installation."""
         self.reboots += 1

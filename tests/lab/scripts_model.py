@@ -35,6 +35,7 @@ from lab.sim import Steps
 from lab.world import Host
 
 POWERSHELL_SECONDS = 2.0
+RESTART_SECONDS = 10.0
 # What a script takes besides its searches, clean-ups and waits.
 SECONDS = {
     "inspect_boot": 1.0,
@@ -145,6 +146,14 @@ def _is_lasting(service: Service) -> bool:
     return service.automatic and not comes_and_goes
 
 
+def restart_windows(scene: Scene) -> Steps[Data]:
+    yield 0.0
+    guest = scene.guest
+    if scene.data.get("restart"):
+        guest.reboot_in(RESTART_SECONDS)
+    return {"boot_time": scene.iso(guest.boot_time), "restarting": bool(scene.data.get("restart"))}
+
+
 def inspect_sessions(scene: Scene) -> Steps[Data]:
     yield 0.0
     return {"sessions": scene.guest.sessions}
@@ -167,6 +176,7 @@ SCRIPTS: dict[str, Script] = {
     "extend_partition": extend_partition,
     "inspect_windows_update": inspect_windows_update,
     "inspect_sessions": inspect_sessions,
+    "restart_windows": restart_windows,
     "send_session_message": send_session_message,
     "repair_services": repair_services,
     "restore_services": restore_services,

@@ -37,6 +37,7 @@ GUEST_REASONS = frozenset(
         Reason.NOT_EXTENDED,
         Reason.OTHER_PARTITION,
         Reason.RECOVERY_PARTITION,
+        Reason.RESTART_FAILED,
         Reason.RESTORE_HEALTH_FAILED,
         Reason.SCRIPT_FAILED,
         Reason.SERVICE_STUCK,
@@ -194,6 +195,18 @@ class BootState:
                 for row in fields.optional(fields.rows, "services_not_running") or ()
             ),
         )
+
+
+@dataclass(frozen=True)
+class Restart:
+    """restart_windows: when Windows has started."""
+
+    SCRIPT: ClassVar[str] = "restart_windows"
+    boot_time: float
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        return cls(fields.moment("boot_time"))
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,9 @@ class HostFacts(TypedDict, total=False):
     update_source: Annotated[UpdateSource, "where it gets updates", "_update/health", "_update/repair"]
     repaired: Annotated[list[str], "what was repaired", "_update/repair", "_update/repair, _report/build"]
     old_cache: Annotated[list[str], "folders kept of the old update cache", "_update/repair", "_update/repair"]
+    reboot_pending: Annotated[
+        bool, "Windows waits for a reboot, by its own word", "_update/pending_reboot", "_power/pending_reboot"
+    ]
     services_found: Annotated[
         list[FoundService], "services that a repair has enabled, as found", "_update/services", "_update/services"
     ]

@@ -180,6 +180,7 @@ class Reason(TextEnum):
     UNKNOWN_START_TYPE = "unknown_start_type"
     UPDATE_API_REFUSED = "update_api_refused"
     UNKNOWN_SERVICE = "unknown_service"
+    RESTART_FAILED = "restart_failed"
     RESTORE_HEALTH_FAILED = "restore_health_failed"
     NO_MSG = "no_msg"
     MSG_FAILED = "msg_failed"

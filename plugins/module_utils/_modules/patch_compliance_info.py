@@ -19,6 +19,7 @@ OPERATION = Operation(
         **TRACKING_ARGUMENTS,
         "instance_id": {"type": "str", "required": True},
         "snapshot_id": {"type": "str", "required": True},
+        "scripts": {"type": "dict", "default": {}},
         "cloudwatch_log_group": {"type": "str"},
     },
     open_channel=open_channel,

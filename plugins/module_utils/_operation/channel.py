@@ -72,6 +72,9 @@ class HostChannel(Protocol):
             PatchFleetError: ``install_timeout``, ``installation_hung`` or ``agent_lost``. Nothing is cut off.
         """
 
+    def reboot(self, timeout_seconds: float) -> None:
+        """Reboot Windows in order and wait until it answers again; PatchFleetError where it does not."""
+
     def search(self) -> Scan:
         """A fresh search; PatchFleetError with ``scan_failed`` or ``not_proven``."""
 

@@ -30,6 +30,7 @@ from .._update.foreign_runs import OthersPatching, Own, find_foreign_patch_runs,
 from .._update.services import raise_if_services_left, restore_services_first
 from .launch import is_our_start
 from .owner_tag import remove_owner_tag
+from .pending_reboot import finish_pending_reboot
 from .settle import settle_outcome
 from .watchdog import delete_schedule, postpone
 
@@ -111,6 +112,7 @@ def _stop(context: OperationContext, record: PowerRecord, instance: InstanceType
         if (
             _finish_installations(context, record)
             or _wait_for_foreign_runs(context, record)
+            or finish_pending_reboot(context, record)
             or restore_services_first(context)
         ):
             return _put_back(context, record)  # that took a while: check everything again

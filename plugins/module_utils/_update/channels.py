@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._host import connection_probe, nodes, run_command
+from .._host.restart import restart_windows
 from .._operation.channel import HostChannel, HostConnection, Scan, ScriptOutput
 from .._operation.context import OperationContext
 from . import patch_baseline, win_updates
@@ -34,6 +35,9 @@ class SsmChannel:
     def install(self) -> None:
         patch_baseline.install_pass(self._context, self._node_id)
 
+    def reboot(self, timeout_seconds: float) -> None:
+        restart_windows(self._context, timeout_seconds)
+
     def search(self) -> Scan:
         return patch_baseline.scan(self._context, self._node_id, str(self._context.params["snapshot_id"]))
 
@@ -57,6 +61,9 @@ class ConnectionChannel:
 
     def install(self) -> None:
         win_updates.install(self._context, self._connection)
+
+    def reboot(self, timeout_seconds: float) -> None:
+        win_updates.reboot(self._connection, timeout_seconds)
 
     def search(self) -> Scan:
         return win_updates.search(self._context, self._connection)

@@ -23,6 +23,7 @@ from .._operation.context import OperationContext
 from . import reboots
 from .hresults import cause_of
 from .patch_baseline import SearchFailed
+from .pending_reboot import reboot_if_pending, with_own_word
 from .repair import advice_for, backup_note, may_repair, remove_backup, repair
 
 HISTORY_SECONDS = 300
@@ -96,6 +97,8 @@ def _passes(context: OperationContext, started_at: float) -> tuple[int, Scan]:
         context.report_progress(f"installing, pass {number}")
         context.channel.install()
         found = _verify(context)
+        if found.pending_reboot and reboot_if_pending(context):
+            found = _verify(context)
         if found.compliant:
             remove_backup(context)
         if found.compliant or number >= int(context.params["max_passes"]):
@@ -134,7 +137,7 @@ def _verify(context: OperationContext) -> Scan:
 def _search(context: OperationContext, failed_before: int = 0) -> Scan:
     """A fresh search; one that fails with an error that often passes is repeated after a while."""
     try:
-        return context.channel.search()
+        return with_own_word(context, context.channel.search())
     except SearchFailed as error:
         if failed_before >= len(error.cause.pauses):
             raise

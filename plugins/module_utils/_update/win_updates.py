@@ -15,12 +15,12 @@ from typing import Any
 
 from .._base.clock import iso
 from .._base.errors import Failed
-from .._host.guest_scripts import has_script
-from .._host.servicing import diagnose_overrun, is_quiet, servicing_state
-from .._host.update_answers import ServicingState
+from .._host.servicing import diagnose_overrun, is_quiet
+from .._model.reasons import Reason
 from .._operation.channel import HostConnection, Scan
 from .._operation.context import OperationContext
 from .patch_baseline import search_failed
+from .pending_reboot import reboot_if_pending
 
 CATEGORIES = ("CriticalUpdates", "SecurityUpdates")
 """What AWS-DefaultPatchBaseline approves, as far as Windows knows it: it has classes, not severities."""
@@ -36,29 +36,16 @@ def install(context: OperationContext, connection: HostConnection) -> None:
     Raises:
         PatchFleetError: ``install_timeout`` or ``installation_hung``, when Windows had not ended in time. Nothing is cut off.
     """
-    _reboot_if_pending(context, connection)
+    reboot_if_pending(context)  # win_updates knows those of the Update agent; others wait for the servicing stack alone
     _wait_for_installation(context, connection)
-    _reboot_if_pending(context, connection)
+    reboot_if_pending(context)
 
 
-def _reboot_if_pending(context: OperationContext, connection: HostConnection) -> None:
-    """win_updates minds the reboots that the Update agent knows of; others are pending for the servicing stack alone."""
-    if not _pending_reboots(context):
-        return
-    context.report_progress("a reboot is pending")
-    trouble = _trouble(lambda: connection.reboot(float(context.params["agent_timeout_seconds"])))
+def reboot(connection: HostConnection, timeout_seconds: float) -> None:
+    """Reboot by ansible.windows.win_reboot, which waits until the host is back; Failed where it does not succeed."""
+    trouble = _trouble(lambda: connection.reboot(timeout_seconds))
     if trouble:
-        context.report_progress(f"win_reboot: {trouble}")
-
-
-def _pending_reboots(context: OperationContext) -> list[str]:
-    """What waits for one by the host's own word; a scan alone does not ask, as Patch Manager's does not."""
-    if not has_script(context, ServicingState):
-        return []
-    try:
-        return list(servicing_state(context).pending_reboot)
-    except Failed:
-        return []
+        raise Failed(f"win_reboot: {trouble}.", Reason.RESTART_FAILED)
 
 
 def _wait_for_installation(context: OperationContext, connection: HostConnection) -> None:
@@ -68,7 +55,7 @@ def _wait_for_installation(context: OperationContext, connection: HostConnection
         "state": "installed",
         "category_names": list(CATEGORIES),
         "reboot": True,
-        "reboot_timeout": int(context.clock.real_seconds(float(context.params["agent_timeout_seconds"]))) + 1,
+        "reboot_timeout": int(context.clock.real_seconds(seconds)) + 1,
     }
     trouble = _trouble(lambda: connection.win_updates(options, max(deadline - context.clock.now(), 1.0)))
     if trouble is None:
@@ -110,12 +97,11 @@ def search(context: OperationContext, connection: HostConnection) -> Scan:
     result = connection.win_updates(options, SEARCH_TIMEOUT_SECONDS)
     if result.get("failed"):
         raise search_failed(context, str(result.get("msg")))
-    still_pending = result.get("reboot_required") or _pending_reboots(context)
     missing = {kb for update in result["updates"].values() if not update.get("installed") for kb in _kbs(update)}
     found = Scan(
         missing=tuple(sorted(missing)),
         failed=(),
-        pending_reboot=int(bool(still_pending)),
+        pending_reboot=int(bool(result.get("reboot_required"))),
         verified_at=context.clock.now(),
     )
     context.update_facts(missing=list(found.missing), verified_at=iso(found.verified_at))

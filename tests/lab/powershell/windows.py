@@ -211,6 +211,11 @@ class Windows:
     def cleanmgr(self, _arguments: list[str], _lines: list[str]) -> None:
         self._disk.clean_old_windows()
 
+    def shutdown(self, arguments: list[str], _lines: list[str]) -> None:
+        if arguments[:2] != ["/r", "/t"]:
+            raise Refused(FAILED, f"The lab does not know shutdown {' '.join(arguments)}.")
+        self._guest.reboot_in(float(arguments[2]))
+
     def diskpart(self, _arguments: list[str], lines: list[str]) -> None:
         if lines != ["select volume C", "extend"]:
             raise Refused(FAILED, f"The lab does not know {lines} of diskpart.")
@@ -319,6 +324,7 @@ PROGRAMS: dict[str, Callable[[Windows, list[str], list[str]], ServicingJob | Non
     "diskpart.exe": Windows.diskpart,
     "dism.exe": Windows.dism,
     "msg.exe": Windows.msg,
+    "shutdown.exe": Windows.shutdown,
     "sfc.exe": lambda _windows, _arguments, _lines: None,
 }
 OPERATIONS: dict[str, Callable[..., Any]] = {

@@ -37,6 +37,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "clean_disk": {"rungs": [{"name": "temp_files", "won_gib": 1.5, "skipped": None}]},
     "missing_update_sizes": {"updates": [{"kb": "KB1", "max_download_bytes": 5, "recommended_mib": 7}]},
     "restore_services": {"restored": [{"name": "bits", "trouble": None, "changed_by_others": True}]},
+    "restart_windows": {"boot_time": "2026-11-14T22:00:00Z", "restarting": True},
     "inspect_sessions": {"sessions": 2},
     "send_session_message": {"sessions": 2, "sent": True},
     "update_history": {

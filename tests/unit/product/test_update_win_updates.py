@@ -123,7 +123,7 @@ def test_a_reboot_that_is_pending_from_before_is_made(stage: Stage, run: Run) ->
     connection = FakeConnection(stage, [missing()])
     connection.pending_reboot = ["component_based_servicing"]
     result = run(INSTALL, connection, agent_timeout_seconds=700)
-    assert (result["outcome"], connection.reboots) == ("compliant", [700])
+    assert (result["outcome"], connection.reboots) == ("compliant", [7200])
 
 
 @pytest.mark.parametrize("end", [{"failed": True, "msg": "timed out"}, LOST], ids=["failed", "lost"])
@@ -133,7 +133,7 @@ def test_one_that_stays_pending_is_no_proof(stage: Stage, run: Run, end: Any) ->
     with pytest.raises(PatchFleetError) as caught:
         run(INSTALL, connection)
     assert caught.value.code == Reason.REBOOT_PENDING
-    assert any(line.startswith("win_reboot: ") for line in stage.message)
+    assert any(line.startswith("the reboot: win_reboot: ") for line in stage.message)
 
 
 def test_there_are_as_many_passes_as_change_something(stage: Stage, run: Run) -> None:
