@@ -222,9 +222,7 @@ class Aws:
         """Raises what the call ends with, unless it may be repeated."""
         if isinstance(failed, AwsError):
             failed.after_unanswered = unanswered is not None
-            if not failed.is_retryable:
-                raise failed
-        if isinstance(failed, NotReached) and _unknown_region(self.region):
+        if isinstance(failed, (AwsError, NotReached)) and not failed.is_retryable:
             raise failed
         if self._clock.now() >= deadline or (unanswered and not call.idempotent):
             raise unanswered or failed
@@ -241,11 +239,11 @@ class Aws:
                 raise Unanswered(error.action, call.resource, error.reason) from failure
             raise error from failure
         except NOT_SENT as failure:
-            raise NotReached(f"{failure}{_unknown_region(self.region)}") from failure
+            raise NotReached(str(failure), _unknown_region(self.region)) from failure
         except NO_ANSWER as failure:
             if call.changes:
                 raise Unanswered(call.action, call.resource, str(failure)) from failure
-            raise NotReached(f"{failure}{_unknown_region(self.region)}") from failure
+            raise NotReached(str(failure), _unknown_region(self.region)) from failure
         except (botocore.exceptions.BotoCoreError, RuntimeError) as failure:
             raise _message(failure, f"{call.service} {call.operation}") from failure
 

@@ -113,10 +113,15 @@ class AwsError(Failed):
 
 
 class NotReached(Failed):
-    """No attempt of a call reached AWS, or none of a call that only reads was answered."""
+    """No attempt of a call reached AWS, or none of a call that only reads was answered.
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"AWS cannot be reached: {reason}", Reason.AWS_UNREACHABLE)
+    Attributes:
+        is_retryable: whether the same call may succeed a little later; not in an unknown region.
+    """
+
+    def __init__(self, reason: str, unknown_region: str = "") -> None:
+        super().__init__(f"AWS cannot be reached: {reason}{unknown_region}", Reason.AWS_UNREACHABLE)
+        self.is_retryable = not unknown_region
 
 
 class Unanswered(Failed):

@@ -154,15 +154,12 @@ def _attempt_to_modify(
         return newest["TargetSize"], True
     except Unanswered:
         context.report_progress("AWS gave no answer to the modification: looking whether it was made")
-        if not context.wait(lambda: _is_new(_newest(context, volume_id), target, last) or None, _seen_by(context)):
+        seen_by = context.clock.now() + UNSEEN_SECONDS
+        if not context.wait_until(lambda: _is_new(_newest(context, volume_id), target, last), seen_by):
             if is_last:
                 raise
             return target, False
     return target, True
-
-
-def _seen_by(context: OperationContext) -> float:
-    return context.clock.now() + UNSEEN_SECONDS
 
 
 def _newest(context: OperationContext, volume_id: str) -> VolumeModificationTypeDef | None:

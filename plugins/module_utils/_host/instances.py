@@ -43,10 +43,10 @@ class LaunchWitness:
         """The instance; a stale view is read again until CONSISTENCY_SECONDS are over. None when EC2 does not know it."""
         shown: list[InstanceTypeDef | None] = []
 
-        def is_fresh() -> bool | None:
+        def is_fresh() -> bool:
             instance = describe_instance(self._context.aws, instance_id)
             shown[:] = [instance]
-            return True if instance is None or not self.is_stale(instance) else None
+            return instance is None or not self.is_stale(instance)
 
-        self._context.wait(is_fresh, self._context.clock.now() + CONSISTENCY_SECONDS)
+        self._context.wait_until(is_fresh, self._context.clock.now() + CONSISTENCY_SECONDS)
         return shown[0]

@@ -78,14 +78,14 @@ def wait_until_quiet(context: OperationContext, instance_id: str, deadline: floa
     """
     quiet_since: list[float] = []
 
-    def is_quiet_for_long() -> bool | None:
+    def is_quiet_for_long() -> bool:
         if not is_quiet(context, instance_id):
             quiet_since.clear()
-            return None
+            return False
         quiet_since.append(context.clock.now())
-        return True if context.clock.now() - quiet_since[0] >= quiet_seconds else None
+        return context.clock.now() - quiet_since[0] >= quiet_seconds
 
-    return bool(context.wait(is_quiet_for_long, deadline, 60.0, 120.0))
+    return context.wait_until(is_quiet_for_long, deadline, 60.0, 120.0)
 
 
 def refuse_hung(context: OperationContext) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from .._aws.api import Aws
 from .._aws.connect import OptionsConnection
+from .._aws.errors import AwsError, NotReached
 from .._base.clock import Clock, system_clock, wait_for
 from .._base.errors import Failed, LeaseLost, PatchFleetError
 from .._ledger import lenient, open_ledger, refuse_missing_ledger
@@ -202,22 +203,41 @@ class OperationContext:
     def wait(
         self, poll: Callable[[], T | None], deadline: float, first_pause_seconds: float = 5.0, longest: float = 30.0
     ) -> T | None:
-        """wait_for that keeps the run's lease alive while it waits, and ends when the lease is lost.
+        """wait_for that keeps the run's lease alive while it waits. What AWS may answer later (throttling, an outage) is waited for
+        until the deadline, too.
 
         Raises:
             LeaseLost: another run took the host over.
+            AwsError, NotReached: AWS throttled the last poll, or could not be reached.
         """
+        passing: list[AwsError | NotReached] = []
 
         def poll_with_lease() -> T | None:
             self.renew_lease()
-            return poll()
+            passing.clear()
+            try:
+                return poll()
+            except (AwsError, NotReached) as error:
+                if not error.is_retryable:
+                    raise
+                passing.append(error)
+                return None
 
         outer = self._wait_deadline
         self._wait_deadline = deadline if outer is None else min(outer, deadline)
         try:
-            return wait_for(poll_with_lease, self.clock, deadline, first_pause_seconds, longest)
+            seen = wait_for(poll_with_lease, self.clock, deadline, first_pause_seconds, longest)
         finally:
             self._wait_deadline = outer
+        if seen is None and passing:
+            raise passing[0]
+        return seen
+
+    def wait_until(
+        self, condition: Callable[[], bool], deadline: float, first_pause_seconds: float = 5.0, longest: float = 30.0
+    ) -> bool:
+        """Wait until something is so; False when it was not at the deadline. See wait."""
+        return self.wait(lambda: condition() or None, deadline, first_pause_seconds, longest) is not None
 
     def pause(self, seconds: float) -> None:
         """Let time pass with the lease kept.

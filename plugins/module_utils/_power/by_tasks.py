@@ -162,7 +162,7 @@ def _start_failed(context: OperationContext, record: PowerRecord) -> bool:
 def _wait_until_quiet(context: OperationContext) -> None:
     instance_id = str(context.params["instance_id"])
     until = context.clock.now() + float(context.params["install_timeout_seconds"])
-    if context.wait(lambda: is_quiet(context, instance_id) or None, until, 60.0, 120.0) is None:
+    if not context.wait_until(lambda: is_quiet(context, instance_id), until, 60.0, 120.0):
         raise NeedsAttention(
             "An installation has been under way in it for too long; it is not stopped. Look at it, then run the playbook restore.",
             Reason.INSTALLATION_RUNNING,

@@ -144,13 +144,12 @@ def _was_made(context: OperationContext, record: PowerRecord, before: InstanceTy
     earliest, _latest = launch_window(requested_at)
     context.report_progress("AWS gave no answer to the start: looking whether it was made")
 
-    def has_launched() -> bool | None:
+    def has_launched() -> bool:
         instance = describe_instance(context.aws, record.instance_id)
-        if instance is None or instance["LaunchTime"] <= before["LaunchTime"]:
-            return None
-        return True if instance["LaunchTime"].timestamp() >= earliest else None
+        launched = instance["LaunchTime"] if instance else before["LaunchTime"]
+        return launched > before["LaunchTime"] and launched.timestamp() >= earliest
 
-    if context.wait(has_launched, context.clock.now() + CONSISTENCY_SECONDS):
+    if context.wait_until(has_launched, context.clock.now() + CONSISTENCY_SECONDS):
         return True
     context.report_progress("it was not made: trying again")
     return False

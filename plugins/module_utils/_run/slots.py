@@ -36,7 +36,7 @@ def wait_for_slot(context: OperationContext, host_key: str, limit: int | None, h
     context.report_progress(f"waiting: {limit} instances are on because of runs (patch_max_running)")
     timeout_seconds = host_timeout_seconds + RETRY_BUDGET_SECONDS
     deadline = float(context.cache.setdefault("place_by", context.clock.now() + timeout_seconds))
-    if context.wait(lambda: _taken_by_others(context, host_key) < limit or None, deadline) is None:
+    if not context.wait_until(lambda: _taken_by_others(context, host_key) < limit, deadline):
         raise Deferred(
             f"patch_max_running is {limit}, and as many instances stayed on because of runs. The playbook restore puts back "
             "what earlier runs left.",

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from .._aws.api import Aws
 from .._aws.errors import AwsError
 from .._aws.instance_profiles import (
     associate_profile,
@@ -23,6 +24,7 @@ from .._aws.instance_profiles import (
 from .._base.errors import Failed
 from .._fleet.discover import by_tag, check_tag_value
 from .._fleet.hosts import FleetHost
+from .._host.instances import CONSISTENCY_SECONDS
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._plan.profiles import CORE_POLICY, ProfileRole, default_management_role, profile_name, read_profiles
@@ -30,6 +32,7 @@ from .._plan.profiles import CORE_POLICY, ProfileRole, default_management_role, 
 NEW_PROFILE_SECONDS = 120.0
 """For this time EC2 may not know an instance profile that IAM has just made (IAM user guide, "Changes that I make are not always
 immediately visible")."""
+RETRY_PAUSE_SECONDS = 10.0
 
 
 def attach(context: OperationContext) -> dict[str, Any]:
@@ -67,30 +70,42 @@ def _attach_to(context: OperationContext, host: FleetHost, management_role: str 
 
 
 def _associate(context: OperationContext, host: FleetHost, name: str | None) -> bool:
-    """False when it has one already. Raises PatchFleetError for a name that is none, or that stays unknown to EC2."""
+    """Attach the profile; False when another user attached one meanwhile.
+
+    Raises:
+        Failed: no profile is named.
+        AwsError: EC2 does not know the profile after NEW_PROFILE_SECONDS either, or refuses the call.
+    """
     if not name:
         raise Failed(
             "No instance profile is named: the stack makes none (InstanceRole). Set aws_prerequisites_instance_profile.",
             Reason.NO_INSTANCE_PROFILE,
         )
-    aws, refused = context.aws.in_region(host.region), []
-
-    def attempt() -> bool | None:
+    aws, instance_id = context.aws.in_region(host.region), str(host.instance_id)
+    deadline = context.clock.now() + NEW_PROFILE_SECONDS
+    while True:
         try:
-            associate_profile(aws, str(host.instance_id), name)
+            associate_profile(aws, instance_id, name)
         except AwsError as error:
             if error.aws_code == "IncorrectState" and "existing association" in error.reason:
-                return False
-            if error.aws_code != "InvalidParameterValue":
+                return error.after_unanswered and _attached_profile(context, aws, instance_id) == name
+            if error.aws_code != "InvalidParameterValue" or context.clock.now() >= deadline:
                 raise
-            refused.append(error)
-            return None
-        return True
+        else:
+            return True
+        context.pause(RETRY_PAUSE_SECONDS)
 
-    done = context.wait(attempt, context.clock.now() + NEW_PROFILE_SECONDS)
-    if done is None:
-        raise refused[-1]
-    return done
+
+def _attached_profile(context: OperationContext, aws: Aws, instance_id: str) -> str | None:
+    """The profile that the instance has. EC2 may show it late; an attempt whose answer was lost may have attached ours."""
+
+    def profile() -> str | None:
+        arns = (
+            row["IamInstanceProfile"]["Arn"] for row in describe_associations(aws) if row["InstanceId"] == instance_id
+        )
+        return next(map(profile_name, arns), None)
+
+    return context.wait(profile, context.clock.now() + CONSISTENCY_SECONDS)
 
 
 def _read_role(context: OperationContext, profile_arn: str) -> dict[str, Any] | None:

@@ -129,15 +129,15 @@ def wait_for_foreign_runs(context: OperationContext, instance_id: str, own: Own,
 
     quiet = _Quietness(context, instance_id)
 
-    def have_ended() -> bool | None:
+    def have_ended() -> bool:
         there[:] = find_foreign_patch_runs(context, instance_id, own)
         if there and quiet.for_long():
             context.report_progress("Windows has installed nothing for long: that run is not going on any more")
             context.cache.setdefault(STUCK, set()).update(there)
             there.clear()
-        return None if there else True
+        return not there
 
-    if context.wait(have_ended, deadline, first_pause_seconds=30.0, longest=60.0) is None:
+    if not context.wait_until(have_ended, deadline, 30.0, 60.0):
         raise OthersPatching(there)
     return True
 

@@ -105,13 +105,13 @@ def _names(context: OperationContext, instance_id: str, counts: dict[str, int]) 
     """The KBs by state, once the rows are as many as the counts; rows that are too many are of an earlier operation."""
     seen: dict[str, list[str]] = {}
 
-    def fit() -> bool | None:
+    def fit() -> bool:
         seen.clear()
         for row in missing_patches(context.aws, instance_id):
             seen.setdefault(row["State"], []).append(row["KBId"])
-        return True if all(len(seen.get(state, ())) == count for state, count in counts.items()) else None
+        return all(len(seen.get(state, ())) == count for state, count in counts.items())
 
-    context.wait(fit, context.clock.now() + ROWS_LAG_SECONDS, 10.0)
+    context.wait_until(fit, context.clock.now() + ROWS_LAG_SECONDS, 10.0)
     return {state: sorted(kbs) for state, kbs in seen.items() if len(kbs) <= counts.get(state, 0)}
 
 

@@ -364,3 +364,48 @@ def test_a_host_of_a_dead_run_is_kept_while_it_is_put_back_and_let_go_then(stage
     run(stage, work, phase="restore")
     assert stage.ledger.run(RUN).heartbeat_at == START, "a dead run stays dead"
     stage.open_run(run_id="other")
+
+
+# Waiting while AWS does not answer
+
+
+def waiting(context: OperationContext) -> dict[str, Any]:
+    poll = context.aws.read(EC2).describe_instances
+    return {"changed": False, "seen": context.wait(poll, context.clock.now() + 3600) is not None}
+
+
+def test_a_wait_outlasts_a_throttling_that_is_longer_than_a_calls_own_patience(stage: Stage) -> None:
+    """Of a thousand hosts at once some are throttled for longer than ten minutes."""
+    throttled = client_error("RequestLimitExceeded", operation="DescribeInstances")
+    stage.open_run()
+    stage.account.on("describe_instances", throttled)
+    stage.clock.at(1500, lambda: stage.account.on("describe_instances", shown()))
+    assert run(stage, waiting)["seen"] is True
+    assert 1500 <= stage.clock.passed < 1700
+
+
+def test_a_wait_that_was_throttled_to_its_end_says_so(stage: Stage) -> None:
+    stage.open_run()
+    stage.account.on("describe_instances", client_error("RequestLimitExceeded", operation="DescribeInstances"))
+    with pytest.raises(AwsError) as caught:
+        run(stage, waiting)
+    assert caught.value.code == "throttled"
+    assert stage.clock.passed == pytest.approx(3600)
+
+
+def test_a_wait_ends_at_once_where_a_right_is_missing(stage: Stage) -> None:
+    stage.open_run()
+    stage.account.on("describe_instances", client_error("UnauthorizedOperation", operation="DescribeInstances"))
+    with pytest.raises(AwsError):
+        run(stage, waiting)
+    assert stage.clock.passed == 0
+
+
+def test_a_pause_keeps_the_lease(stage: Stage) -> None:
+    def pausing(context: OperationContext) -> dict[str, Any]:
+        context.pause(2 * LEASE_SECONDS)
+        return {"changed": False}
+
+    stage.open_run()
+    run(stage, pausing)
+    assert stage.ledger.run(RUN).is_active(stage.clock.now())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
     Failed,
     NeedsAttention,
@@ -37,6 +38,13 @@ def test_a_lost_tag_is_named_with_the_command_that_sets_it_again(stage: Stage, k
     assert (type(error), error.code, error.facts) == (kind, Reason.TAG_LOST, {"step": "restore"})
     assert "It has lost the tag Patch Group=A & B" in error.reason
     assert f"--resources {ID} --tags 'Key=Patch Group,Value=A & B'" in error.reason
+
+
+def test_what_aws_itself_answers_is_explained_too(stage: Stage) -> None:
+    """A start, a command or a growth that is denied raises AWS's own error."""
+    stage.account.on("describe_instances", shown("running"))
+    error = explain(stage, AwsError("ec2:StartInstances", "UnauthorizedOperation", "You are not authorized.", ID))
+    assert (error.code, error.outcome, "denied_action" in error.facts) == (Reason.TAG_LOST, "failed", False)
 
 
 def test_a_denial_stays_one_where_the_host_has_its_tag(stage: Stage) -> None:

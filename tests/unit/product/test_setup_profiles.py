@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
@@ -18,6 +19,7 @@ from .stage import Stage
 
 ROLE = "arn:aws:iam::123456789012:role/apps/web"
 HAS_ONE = client_error("IncorrectState", f"There is an existing association for instance {ID}")
+LOST = ReadTimeoutError(endpoint_url="https://ec2.eu-central-1.amazonaws.com")
 UNKNOWN_YET = client_error("InvalidParameterValue", "Invalid IAM Instance Profile name")
 BARE = {"IamInstanceProfile": {}}
 
@@ -85,6 +87,20 @@ def test_a_host_that_has_one_keeps_it(stage: Stage) -> None:
 def test_one_that_somebody_gives_a_profile_meanwhile_keeps_that(stage: Stage) -> None:
     stage.account.on("associate_iam_instance_profile", HAS_ONE)
     assert present(stage)["hosts"][0]["result"] == "kept"
+
+
+@pytest.mark.parametrize(("attached", "result"), [("ours", "attached"), ("theirs", "kept")])
+def test_after_a_lost_answer_ec2_is_asked_whose_profile_the_host_has(stage: Stage, attached: str, result: str) -> None:
+    """The attempt that got no answer may have attached ours; EC2 shows an association late."""
+    arn = f"arn:aws:iam::123456789012:instance-profile/{attached}"
+    shown = {"AssociationId": "iip-1", "InstanceId": ID, "IamInstanceProfile": {"Arn": arn}, "State": "associated"}
+    stage.account.on("associate_iam_instance_profile", LOST, HAS_ONE)
+    stage.account.on(
+        "describe_iam_instance_profile_associations",
+        {"IamInstanceProfileAssociations": []},
+        {"IamInstanceProfileAssociations": [shown]},
+    )
+    assert present(stage)["hosts"][0]["result"] == result
 
 
 def test_a_profile_that_iam_has_just_made_is_waited_for(stage: Stage) -> None:
