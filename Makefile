@@ -10,7 +10,8 @@ BIN := $(VENV)/bin
 LAB := $(VENV)/.lab-installed
 TEST := $(VENV)/.test-installed
 LINT := $(VENV)/.lint-installed
-PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+# On a terminal pip shows what it downloads; a log needs the errors alone.
+PIP := $(BIN)/python -m pip install $(shell [ -t 2 ] || echo -qq) --disable-pip-version-check
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help

@@ -46,6 +46,11 @@ def test_every_page_is_followed() -> None:
     assert followed == {path.stem for path in PAGES.glob("*.md")} - {"README"}
 
 
+def test_every_page_ends_with_what_to_do_when_it_did_not_work() -> None:
+    for page in PAGES.glob("*.md"):
+        assert re.findall(r"^## .*", page.read_text(encoding="utf-8"), re.MULTILINE)[-1].endswith("did not work"), page
+
+
 def test_an_account_is_set_up_patched_and_taken_down(tmp_path: Path) -> None:
     hosts = [
         {"name": "web-01", "tags": {"Name": "web-01"}, "updates": [UPDATE]},

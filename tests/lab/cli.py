@@ -1,7 +1,11 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's command line: ``run`` plays a scenario and judges it, ``serve`` keeps a lab up, ``explain`` shows one host of a run."""
+"""The lab's command line.
+
+``run`` plays a scenario and judges it, ``shell`` opens a shell in a lab, ``serve`` keeps a lab up, and ``explain`` shows one
+host of a run.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,7 @@ HOLDS, FAILS, REFUSED = 0, 1, 2
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code of ``run …`` or ``serve …``."""
+    """The exit code of one verb with its arguments."""
     command: list[str] | None = None
     if "--" in arguments:
         place = arguments.index("--")
@@ -39,7 +43,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if options.verb == "explain":
         return _explain(options.folder, options.host)
-    if command is not None and (options.verb == "serve" or not command):
+    if command is not None and (options.verb != "run" or not command):
         parser.error("after -- comes a command, and only `run` takes one")
     if command is not None and (options.playbook or options.extra_vars):
         parser.error("--playbook and -e are for the scenario's steps, not for a COMMAND of your own")
@@ -52,12 +56,14 @@ def main(arguments: list[str]) -> int:
         return REFUSED
     if options.verb == "serve":
         return _serve(scenario, options)
+    if options.verb == "shell":
+        return _shell(scenario, options)
     return _run_command(scenario, options, command) if command else _run(scenario, options)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tests/lab", description=__doc__, allow_abbrev=False)
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="run|serve|explain")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="run|shell|serve|explain")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("scenario", type=Path, metavar="SCENARIO")
     common.add_argument("--out", type=Path, metavar="DIR", help="what the run leaves (default: a temporary folder)")
@@ -94,6 +100,9 @@ def _parser() -> argparse.ArgumentParser:
         help="real seconds after which the run is cut off (900; a COMMAND has none)",
     )
     run.add_argument("--show", action="store_true", help="show what the steps print, as they print it")
+    verbs.add_parser(
+        "shell", parents=[common], prog="tests/lab/shell", help="open a shell in a lab", allow_abbrev=False
+    )
     verbs.add_parser(
         "serve", parents=[common], prog="tests/lab/serve", help="keep a lab up and print exports", allow_abbrev=False
     )
@@ -174,6 +183,23 @@ def _run_command(scenario: Scenario, options: argparse.Namespace, command: list[
         )
         code = runner.run_command(command)
         folder.keep = code != 0
+    return code
+
+
+GREETING = """\
+A shell in an emulated AWS account. Nothing reaches a real account. Try:
+  ansible-playbook patchfleet.windows.plan
+  ansible-playbook patchfleet.windows.patch
+The ledger and the reports are in {folder}. exit ends the lab."""
+
+
+def _shell(scenario: Scenario, options: argparse.Namespace) -> int:
+    """The caller's shell, in which `ansible-playbook`, the collection and the emulated account are ready to use."""
+    with _Folder(options.out) as folder:
+        print(GREETING.format(folder=folder.path), file=sys.stderr, flush=True)
+        runner = Runner(scenario, folder.path, guests=options.guests, bare=options.bare)
+        code = runner.run_command([os.environ.get("SHELL") or "sh"], {"XDG_STATE_HOME": str(folder.path)})
+        folder.keep = False
     return code
 
 

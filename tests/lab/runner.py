@@ -12,7 +12,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +79,14 @@ class Runner:
             self._write_truth()
             return workplace.secrets
 
-    def run_command(self, command: list[str]) -> int:
-        """Run ``command`` in the caller's terminal; its exit code, 137 after an event's kill, 124 after the limit."""
+    def run_command(self, command: list[str], environment: Mapping[str, str] | None = None) -> int:
+        """Run ``command`` in the caller's terminal, with ``environment`` over that of the lab.
+
+        Returns:
+            Its exit code, 137 after an event's kill, 124 after the limit.
+        """
         with self.running_lab() as workplace:
-            process = Process(command, workplace.environment(), log=None, cwd=None)
+            process = Process(command, {**workplace.environment(), **(environment or {})}, log=None, cwd=None)
             self.processes.append((process, False))
             process.wait(self._time_left())
             self._write_truth()

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,8 +34,8 @@ class NotingRunner:
     def run(self) -> list[str]:
         return ["secret"]
 
-    def run_command(self, command: list[str]) -> int:
-        self.asked.append(command)
+    def run_command(self, command: list[str], environment: Mapping[str, str] | None = None) -> int:
+        self.asked += [environment, command]
         return self.code
 
     @contextmanager
@@ -148,6 +148,23 @@ def test_misuse_is_refused(
     assert ended.value.code == 2
     assert line in capsys.readouterr().err
     assert runner.asked == []
+
+
+@pytest.mark.parametrize(("shell", "command"), [("/bin/zsh", "/bin/zsh"), ("", "sh")])
+def test_a_shell_is_the_callers_and_keeps_the_state_in_the_folder(
+    shell: str,
+    command: str,
+    scenario: str,
+    tmp_path: Path,
+    runner: type[NotingRunner],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SHELL", shell)
+    runner.code = 3
+    assert main(["shell", scenario, "--out", str(tmp_path)]) == 3
+    assert runner.asked[-2:] == [{"XDG_STATE_HOME": str(tmp_path)}, [command]]
+    assert f"The ledger and the reports are in {tmp_path}." in capsys.readouterr().err
 
 
 def test_serve_prints_what_a_shell_needs(
