@@ -13,7 +13,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import CommandTimeout, PatchFleetError
@@ -63,8 +63,9 @@ class WatchedCall:
     def __enter__(self) -> Self:
         self._ends_at = self._context.clock.now() + self._seconds
         self._started_at = time.monotonic()
+        self._their_seconds = signal.getitimer(signal.ITIMER_REAL)[0]
         self._their_handler = signal.signal(signal.SIGALRM, self._ring)
-        self._their_seconds = signal.setitimer(signal.ITIMER_REAL, self._pause())[0]
+        signal.setitimer(signal.ITIMER_REAL, self._pause())
         return self
 
     def __exit__(
@@ -79,13 +80,22 @@ class WatchedCall:
             raise self._ended from error
 
     def _pause(self) -> float:
-        seconds = min(HEARTBEAT_SECONDS, self._ends_at - self._context.clock.now())
-        return max(self._context.clock.real_seconds(seconds), 0.001)
+        left = HEARTBEAT_SECONDS if self._ended else self._ends_at - self._context.clock.now()
+        return max(self._context.clock.real_seconds(min(HEARTBEAT_SECONDS, left)), 0.001)
 
-    def _ring(self, _number: int, _frame: object) -> None:
-        self._renew_lease_while_waiting(self._context.renew_lease)
-        if self._ended is None and self._context.clock.now() >= self._ends_at:
-            self._ended = CommandTimeout(f"The host had not answered after {self._seconds:.0f} s.")
-        if self._ended is not None:
+    def _ring(self, _number: int, frame: FrameType | None) -> None:
+        """Renew the lease, and end the call when its time is over or the lease is lost.
+
+        The timer is set again in any case: a library may swallow what is raised here, and its call would go on for ever.
+        """
+        running = frame.f_code if frame else None
+        if running is WatchedCall.__exit__.__code__:  # the call is over
+            return
+        try:
+            self._renew_lease_while_waiting(self._context.renew_lease)
+            if self._ended is None and self._context.clock.now() >= self._ends_at:
+                self._ended = CommandTimeout(f"The host had not answered after {self._seconds:.0f} s.")
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, self._pause())
+        if self._ended is not None and running is not WatchedCall.__enter__.__code__:  # __exit__ does not follow there
             raise _BreakOff
-        signal.setitimer(signal.ITIMER_REAL, self._pause())

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -106,6 +107,11 @@ def for_ever() -> None:
         signal.pause()
 
 
+def take_over(host: Host) -> None:
+    other = a_run("20261114T230000Z-0002", host.clock.now())
+    host.ledger.open_run(other, [a_host(run_id=other.run_id)], take_over=True)
+
+
 def test_the_lease_is_renewed_while_windows_says_nothing(host: Host) -> None:
     heard = []
 
@@ -121,8 +127,7 @@ def test_the_lease_is_renewed_while_windows_says_nothing(host: Host) -> None:
 
 def test_a_host_that_another_run_took_over_is_not_touched_any_more(host: Host) -> None:
     def taken_over() -> None:
-        other = a_run("20261114T230000Z-0002", host.clock.now())
-        host.ledger.open_run(other, [a_host(run_id=other.run_id)], take_over=True)
+        take_over(host)
         for_ever()
 
     host.while_polled = taken_over
@@ -132,11 +137,7 @@ def test_a_host_that_another_run_took_over_is_not_touched_any_more(host: Host) -
 
 
 def test_one_that_was_taken_over_between_two_questions_is_not_touched_either(host: Host) -> None:
-    def taken_over() -> None:
-        other = a_run("20261114T230000Z-0002", host.clock.now())
-        host.ledger.open_run(other, [a_host(run_id=other.run_id)], take_over=True)
-
-    host.while_polled = taken_over
+    host.while_polled = lambda: take_over(host)
     with pytest.raises(NeedsAttention):
         host.search()
     assert host.asked == ["start", "poll"]
@@ -160,6 +161,46 @@ def test_what_takes_too_long_is_left_and_not_cancelled(host: Host) -> None:
     with pytest.raises(PatchFleetError, match="not answered after 300 s") as caught:
         host.search(300)
     assert (caught.value.code, host.asked) == ("command_timeout", ["start", "poll", "reset"])
+
+
+def test_a_call_ends_though_its_library_swallows_the_end(host: Host) -> None:
+    """With a timer that is set once this test never ends."""
+
+    def swallow_once() -> None:
+        with contextlib.suppress(BaseException):  # as a bare except in a library does
+            take_over(host)
+            for_ever()
+        for_ever()
+
+    host.while_polled = swallow_once
+    with pytest.raises(NeedsAttention) as caught:
+        host.search()
+    assert caught.value.code == "lease_lost"
+
+
+def test_the_lease_is_renewed_after_an_error_that_a_library_swallows(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heartbeat = host.ledger.heartbeat
+    errors: list[OSError] = []
+
+    def fail_once(run_id: str, now: float) -> None:
+        if errors:
+            raise errors.pop()
+        heartbeat(run_id, now)
+
+    def swallow() -> None:
+        errors.append(OSError("disk I/O error"))
+        with contextlib.suppress(OSError):
+            for_ever()
+        heard = host.heard_at()
+        while host.heard_at() == heard:
+            pass
+
+    host.while_polled = swallow
+    monkeypatch.setattr(host.ledger, "heartbeat", fail_once)
+    assert host.search()["changed"] is True
+    assert errors == []
 
 
 def test_a_connection_that_was_lost_is_begun_anew(host: Host) -> None:
