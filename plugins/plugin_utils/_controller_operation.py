@@ -29,7 +29,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.cont
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import AnsibleConnection
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import progress_line
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import name_in_progress, progress_line
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._tracking import tracking_options
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -103,7 +103,7 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
 
     def _progress_reporter(self, context: OperationContext, task_vars: dict[str, Any]) -> Callable[[str], None]:
         """Prints a line of progress under the step that the host is in at that moment."""
-        name = str(task_vars.get("inventory_hostname", ""))
+        name = name_in_progress(task_vars)
 
         def report_progress(text: str) -> None:
             phase = context.phase or self.step.phase_of(context.params)

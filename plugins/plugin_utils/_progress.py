@@ -22,6 +22,14 @@ def progress_line(host: str, phase: str | None, text: str) -> str:
     return "  ".join(["", moment, f"{clean_text(host):<20}", f"{phase or '':<7}", clean_text(text)]).rstrip()
 
 
+def name_in_progress(task_vars: Mapping[str, Any]) -> str:
+    """The host's name for people, with the inventory's name behind it where that is another, such as an instance id."""
+    inventory_name = str(task_vars.get("inventory_hostname", ""))
+    host = task_vars.get("patch__host")
+    name = str(host["name"]) if isinstance(host, Mapping) and host.get("name") else inventory_name
+    return name if name == inventory_name else f"{name} ({inventory_name})"
+
+
 def display_lines(result: Mapping[str, Any]) -> None:
     """Print the lines of a result, if it has any."""
     for line in result.get("lines", []):

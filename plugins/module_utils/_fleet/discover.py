@@ -146,8 +146,13 @@ def _describe_named(aws: Aws, region: str, entries: list[dict[str, Any]]) -> dic
 
 
 def _named(host: FleetHost, inventory_name: str, by_tag: bool) -> FleetHost:
-    """A host that the tag found keeps its own name; a host of the inventory keeps the inventory's name."""
-    return replace(host, name=host.name if by_tag else inventory_name, inventory_name=inventory_name, by_tag=by_tag)
+    """The name that people know: the inventory's, or the host's own where the inventory has an id or an address of AWS.
+
+    The inventory plugin amazon.aws.aws_ec2 calls instances by ids or by addresses, depending on its ``hostnames``.
+    """
+    made_by_aws = {host.key, host.private_address, host.public_address, *host.other_addresses}
+    name = host.name if by_tag or inventory_name in made_by_aws else inventory_name
+    return replace(host, name=name, inventory_name=inventory_name, by_tag=by_tag)
 
 
 def _gone(entry: dict[str, Any]) -> FleetHost:

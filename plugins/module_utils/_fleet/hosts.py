@@ -20,7 +20,7 @@ class FleetHost:
 
     Attributes:
         key: the instance or node id, else the inventory name; the ledger's name for it.
-        name: for people: the inventory's name, else the tag Name, else the id.
+        name: for people: the inventory's name, the tag Name where that is an id or an address of AWS, else the id.
         kind: ec2, hybrid (a managed node mi-… without EC2) or winrm.
         state: EC2's state name; running for hosts without EC2; gone when EC2 does not know the id.
         power: running or stopped: what the host is meant to be (a stopping one is meant to be off).

@@ -120,11 +120,16 @@ def _check_forks(batch: int, forks: int, rollout: str) -> None:
         raise InvalidOption(
             "forks",
             forks,
-            f"In rolling mode Ansible's forks are the window: run with --forks {batch}, as patch_batch_size says.",
+            "In rolling mode Ansible's forks are the window, so they must be what patch_batch_size says. "
+            + _set_forks(str(batch)),
         )
     if forks < batch:
         raise InvalidOption(
             "forks",
             forks,
-            f"Ansible would work on {forks} hosts of a batch of {batch} only: run with --forks {batch} or more.",
+            f"Ansible would work on {forks} hosts of a batch of {batch} only. {_set_forks(f'{batch} or more')}",
         )
+
+
+def _set_forks(number: str) -> str:
+    return f"Run with --forks {number}, or set Forks in the job template."

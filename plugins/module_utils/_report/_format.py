@@ -49,6 +49,12 @@ def name_of(host: Host) -> str:
     return plain(host.get("host") or host.get("instance_id"))
 
 
+def name_and_id(host: Host) -> str:
+    """``web-01 (i-0123…)``: the name that people know, and the id that AWS's console and commands need."""
+    name, instance_id = name_of(host), host.get("instance_id")
+    return name if instance_id is None or plain(instance_id) == name else f"{name} ({plain(instance_id)})"
+
+
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key by which ``dev-2`` comes before ``dev-10``."""
     parts = re.findall(r"[0-9]+|[^0-9]+", text.casefold())

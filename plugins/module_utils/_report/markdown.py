@@ -20,7 +20,7 @@ LONGEST_LIST = 100
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _Column = tuple[str, Callable[[f.Host], str]]
 
-_HOST: _Column = ("Host", lambda host: escape(f.name_of(host)))
+_HOST: _Column = ("Host", lambda host: escape(f.name_and_id(host)))
 _OUTCOME: _Column = ("Outcome", lambda host: escape(f.outcome_and_phase(host)))
 _REASON: _Column = ("Reason", lambda host: escape(f.sentence(host)))
 _REMARK: _Column = ("Remark", lambda host: escape(f.remark(host)))

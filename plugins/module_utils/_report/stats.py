@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._model.outcomes import Outcome
+from .._model.outcomes import FAILURES, Outcome
+from ._format import name_and_id
 
 NAMED = 20
 """At most this number of hosts is named; the report has the others."""
 LONGEST = 200
+"""Characters of a sentence in ``look_at``, which is for notifications."""
+LONGEST_REASON = 2000
+"""Characters of a reason in ``failed``, which is for people who have the job and not its files."""
+DETAILS = ("host", "instance_id", "outcome", "step", "reason_code", "missing", "failed_updates")
 OUTCOMES_TO_CHECK = (Outcome.HELD, Outcome.FAILED, Outcome.DEFERRED)
 """Outcomes of hosts that a person should check, the worst first."""
 
@@ -30,10 +35,19 @@ def to_stats(report: dict[str, Any]) -> dict[str, Any]:
             },
             "look_at": listed,
             "more_to_look_at": len(hosts) - len(listed),
+            "failed": [_details(host) for host in hosts if host["outcome"] in FAILURES][:NAMED],
         }
     }
 
 
 def _sentence(host: dict[str, Any]) -> str:
-    text = f"{host['host']} {host['outcome']}: {host['reason'] or ''}"
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return _cut(f"{name_and_id(host)} {host['outcome']}: {host['reason'] or ''}", LONGEST)
+
+
+def _details(host: dict[str, Any]) -> dict[str, Any]:
+    """What the report says of a host that failed or is held: a job's files are gone when the job ends."""
+    return {**{name: host[name] for name in DETAILS}, "reason": _cut(host["reason"] or "", LONGEST_REASON)}
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 
+from .._model.outcomes import UNFINISHED
+
 NARROWEST = 40
 _GAP = 2
 
@@ -27,8 +29,13 @@ class _Column:
     to_the_right: bool = False
 
 
+def _host(host: f.Host) -> str:
+    """With the id, under the name, where a person has to check the host."""
+    return f.name_and_id(host) if host.get("outcome") in UNFINISHED else f.name_of(host)
+
+
 _COLUMNS = (
-    _Column("HOST", f.name_of, 24),
+    _Column("HOST", _host, 24),
     _Column("OUTCOME", f.outcome_and_phase, 16),
     _Column("UPDATES", f.updates, 9, spare=1, to_the_right=True),
     _Column("STATE", f.states, 20, spare=3),

@@ -35,7 +35,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons 
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation, OperationContext
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _controller_operation, _inventory_entries
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import progress_line
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import name_in_progress, progress_line
 
 from .fakes import ID, START
 from .stage import RUN, Stage, a_host
@@ -205,6 +205,18 @@ def test_a_line_of_progress_has_the_clocks_time_in_utc(monkeypatch: pytest.Monke
     assert progress_line("dev-01", "ready", "the agent answered").startswith("  22:")
     assert progress_line("dev-01", None, "").endswith("dev-01")
     assert "dev-01                ready    the agent answered" in progress_line("dev-01", "ready", "the agent answered")
+
+
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({"inventory_hostname": "localhost"}, "localhost"),
+        ({"inventory_hostname": "dev-01", "patch__host": {"name": "dev-01"}}, "dev-01"),
+        ({"inventory_hostname": "i-0123", "patch__host": {"name": "dev-01"}}, "dev-01 (i-0123)"),
+    ],
+)
+def test_progress_names_a_host_as_people_do(variables: dict[str, Any], name: str) -> None:
+    assert name_in_progress(variables) == name
 
 
 # patch_settings

@@ -176,6 +176,16 @@ def test_a_host_of_the_inventory_keeps_its_name(stage: Stage) -> None:
     assert (host["key"], host["name"], host["inventory_name"], host["by_tag"]) == (ID, "web", "web", False)
 
 
+@pytest.mark.parametrize("inventory_name", [ID, "10.0.0.7", "ip-10-0-0-7.eu-central-1.compute.internal"])
+def test_a_host_that_the_inventory_calls_by_its_id_or_address_is_shown_by_its_name(
+    stage: Stage, inventory_name: str
+) -> None:
+    found = instance(PrivateIpAddress="10.0.0.7", PrivateDnsName="ip-10-0-0-7.eu-central-1.compute.internal")
+    stage.account.on("describe_instances", reservations(found))
+    (host,) = find(stage, entries=[entry(inventory_name)])
+    assert (host["name"], host["inventory_name"]) == ("dev-01", inventory_name)
+
+
 def test_an_id_that_is_terminated_or_unknown_is_gone_and_fails_nothing_else(stage: Stage) -> None:
     """A known id that is missing: DescribeInstances is asked by filter, since an unknown id would fail the whole call."""
     stage.account.on("describe_instances", reservations(instance()))

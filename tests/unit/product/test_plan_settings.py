@@ -188,9 +188,9 @@ def test_forks_for_the_batch_are_enough() -> None:
 @pytest.mark.parametrize(
     ("rollout", "batch", "forks", "right"),
     [
-        ("waves", 50, 5, "--forks 50 or more"),
-        ("rolling", 5, 20, "--forks 5, as"),
-        ("rolling", 20, 5, "--forks 20, as"),
+        ("waves", 50, 5, "--forks 50 or more, or set Forks in the job template"),
+        ("rolling", 5, 20, "--forks 5, or"),
+        ("rolling", 20, 5, "--forks 20, or"),
     ],
 )
 def test_forks_that_do_not_fit_are_refused(rollout: str, batch: int, forks: int, right: str) -> None:

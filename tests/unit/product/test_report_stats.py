@@ -9,7 +9,12 @@ from __future__ import annotations
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variable import OWN_PREFIX, PREFIX
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
-from ansible_collections.patchfleet.windows.plugins.module_utils._report.stats import LONGEST, NAMED, to_stats
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.stats import (
+    LONGEST,
+    LONGEST_REASON,
+    NAMED,
+    to_stats,
+)
 
 from .stage import RUN, Stage, a_host
 
@@ -32,7 +37,7 @@ def test_it_tells_the_totals_and_whom_to_look_at_the_worst_first(stage: Stage) -
         stage.ledger.set_outcome(RUN, host.key, verdict)
     message = to_stats(build_report(stage.ledger, RUN, stage.clock.now()))[KEY]
     assert message["totals"] == {"patched": 1, "deferred": 1, "held": 1}
-    assert message["look_at"] == ["web-2 held: It is installing.", "web-1 deferred: No time."]
+    assert message["look_at"] == ["web-2 (i-2) held: It is installing.", "web-1 (i-1) deferred: No time."]
     assert (message["run_id"], message["operation"], message["breaker"]) == (RUN, "install", None)
 
 
@@ -44,3 +49,24 @@ def test_a_large_fleet_makes_no_large_artifact(stage: Stage) -> None:
     message = to_stats(build_report(stage.ledger, RUN, stage.clock.now()))[KEY]
     assert [len(sentence) for sentence in message["look_at"]] == [LONGEST] * NAMED
     assert message["more_to_look_at"] == 3
+    assert [len(host["reason"]) for host in message["failed"]] == [LONGEST_REASON] * NAMED
+
+
+def test_hosts_that_failed_are_there_with_their_whole_text(stage: Stage) -> None:
+    reason = "Still missing after 3 passes: KB5031361. " * 10
+    hosts = [a_host(f"i-{at}", position=at, name=f"web-{at}") for at in range(3)]
+    stage.open_run(*hosts)
+    stage.ledger.update_facts(RUN, "i-1", {"missing": ["KB5031361"]})
+    for host, outcome in zip(hosts, ("patched", "failed", "deferred"), strict=True):
+        stage.ledger.set_outcome(RUN, host.key, Verdict(outcome, "verify", "still_missing", reason))
+    (failed,) = to_stats(build_report(stage.ledger, RUN, stage.clock.now()))[KEY]["failed"]
+    assert failed == {
+        "host": "web-1",
+        "instance_id": "i-1",
+        "outcome": "failed",
+        "step": "verify",
+        "reason_code": "still_missing",
+        "reason": reason,
+        "missing": ["KB5031361"],
+        "failed_updates": None,
+    }

@@ -48,6 +48,16 @@ def test_hosts_that_need_a_person_come_first_and_the_totals_last() -> None:
     assert "1 patched" in lines[-1]
 
 
+def test_a_host_that_a_person_has_to_check_is_shown_with_its_id() -> None:
+    bad, good = host(1, outcome="failed", reason="It failed."), host(2, outcome="patched")
+    table, page, ticket = (render(report([bad, good])) for render in (to_table, to_html, to_markdown))
+    assert bad["instance_id"] in table
+    assert good["instance_id"] not in table
+    for one in (bad, good):
+        assert one["instance_id"] in page
+        assert f"{one['host']} ({one['instance_id']})" in ticket
+
+
 @pytest.mark.parametrize("render", [to_table, to_markdown, to_html])
 def test_a_host_of_which_nothing_is_known_is_rendered(render: Any) -> None:
     text = render(report([host(1, outcome="deferred", instance_id=None, kind=None)], finished_at=None))
