@@ -182,7 +182,7 @@ def test_a_host_that_the_inventory_calls_by_its_id_or_address_is_shown_by_its_na
 ) -> None:
     found = instance(PrivateIpAddress="10.0.0.7", PrivateDnsName="ip-10-0-0-7.eu-central-1.compute.internal")
     stage.account.on("describe_instances", reservations(found))
-    (host,) = find(stage, entries=[entry(inventory_name)])
+    (host,) = find(stage, inventory_hosts=[entry(inventory_name)])
     assert (host["name"], host["inventory_name"]) == ("dev-01", inventory_name)
 
 
