@@ -13,6 +13,8 @@ description:
   - Makes texts of what YAML makes of them, since CloudFormation knows nothing else. C(true) and C(no) become C(true) and C(false),
     a list becomes its elements with commas between them.
   - Refuses names that the template does not have, which CloudFormation would only do when the stack is really made.
+  - Parameters of a stack that is there keep their values unless they are named. CloudFormation itself would give them the
+    template's defaults, and so take away what an earlier update has made.
 options:
   _input:
     description: Values by the parameters' names.
@@ -22,6 +24,11 @@ options:
     description: The template's text, in YAML and block style.
     type: str
     required: true
+  before:
+    description:
+      - The parameters of the stack that is there, by their names. Without it, what is not named gets the template's default.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -36,7 +43,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The same parameters, each a text.
+  description:
+    - The same parameters, each a text. One that keeps its value is C({use_previous_value: true}), because no one can read the
+      value of one with C(NoEcho).
   type: dict
 """
 
@@ -51,8 +60,14 @@ SECTION = re.compile(r"^Parameters:\n((?:[ #].*\n|\n)*)", re.MULTILINE)
 NAME = re.compile(r"^  (\w+):", re.MULTILINE)
 
 
-def stack_parameters(given: Mapping[str, Any], template: str) -> dict[str, str]:
-    """The parameters as texts.
+KEPT = {"use_previous_value": True}
+"""As amazon.aws.cloudformation takes a parameter that keeps its value."""
+
+
+def stack_parameters(
+    given: Mapping[str, Any], template: str, before: Mapping[str, Any] | None = None
+) -> dict[str, str | dict[str, bool]]:
+    """The parameters as texts, and those of the stack that is there which are not named.
 
     Raises:
         AnsibleFilterError: a name that the template does not have.
@@ -64,7 +79,8 @@ def stack_parameters(given: Mapping[str, Any], template: str) -> dict[str, str]:
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
             meant = f" Did you mean {nearest[0]}?" if nearest else ""
             raise AnsibleFilterError(f"The template has no parameter {name}.{meant} Nothing was changed.")
-    return {name: _text(value) for name, value in given.items()}
+    kept = {name: dict(KEPT) for name in before or {} if name in known and name not in given}
+    return {**kept, **{name: _text(value) for name, value in given.items()}}
 
 
 def _text(value: Any) -> str:
@@ -78,5 +94,5 @@ def _text(value: Any) -> str:
 class FilterModule:
     """The collection's filters for CloudFormation."""
 
-    def filters(self) -> dict[str, Callable[..., dict[str, str]]]:
+    def filters(self) -> dict[str, Callable[..., dict[str, str | dict[str, bool]]]]:
         return {"stack_parameters": stack_parameters}

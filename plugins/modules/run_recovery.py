@@ -23,9 +23,11 @@ options:
       - V(lost_hosts) gives the hosts of a run their outcome that left their play in the middle, and lists those to be restored.
       - V(open_hosts) lists the hosts that earlier runs left open, and leases them.
       - V(closed) closes dead runs that left nothing open, and fails when a host is still on because of a run.
+      - V(used) names what still needs the set-up of the account, for C(teardown_aws). That are active runs, hosts that are on
+        because of a run, and pending watchdog schedules in the region of the credentials.
     type: str
     required: true
-    choices: [lost_hosts, open_hosts, closed]
+    choices: [lost_hosts, open_hosts, closed, used]
   run_id:
     description:
       - The run. With O(state=open_hosts) and O(state=closed) only that one is read.
@@ -36,6 +38,11 @@ options:
         known to be dead.
     type: bool
     default: false
+  setup_prefix:
+    description:
+      - With O(state=used), the parameter C(Prefix) of the set-up, which is the name of its group of schedules.
+    type: str
+    default: PatchFleet
 attributes:
   check_mode:
     support: full
@@ -69,9 +76,14 @@ busy:
   returned: state=open_hosts
   type: list
   elements: str
+uses:
+  description: Sentences about what still needs the set-up; none when it may be removed.
+  returned: state=used
+  type: list
+  elements: str
 lines:
-  description: What is open, as text.
-  returned: state=open_hosts
+  description: What is open or needed, as text.
+  returned: state=open_hosts or used
   type: list
   elements: str
 """

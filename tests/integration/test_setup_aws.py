@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from living_lab import LivingLab
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
+
 CONTROLLER = {"ControllerPrincipals": "arn:aws:iam::123456789012:role/awx", "LedgerTable": "create"}
 
 
@@ -53,8 +56,17 @@ def test_set_up_shown_first_done_done_again_and_taken_down(lab: LivingLab) -> No
     other = {**CONTROLLER, "ApproveAfterDays": 9, "LogGroup": "none", "DeadManSwitch": True, "WindowOffsetDays": 0}
     shown = lab.playbook("setup_aws", "--check", variables={"aws_prerequisites_parameters": other})
     (lines,) = (told["msg"] for told in shown.of("Say what would change"))
-    assert {"Modify Baseline (AWS::SSM::PatchBaseline)", "Remove CommandOutput (AWS::Logs::LogGroup)"} < set(lines)
+    assert {
+        "Modify Baseline (AWS::SSM::PatchBaseline)",
+        "Remove CommandOutput (AWS::Logs::LogGroup); needs aws_prerequisites_confirm_removal",
+    } < set(lines)
     assert {"Add SwitchRole (AWS::IAM::Role)", "Modify Window (AWS::SSM::MaintenanceWindow)"} < set(lines)
+    assert cloudformation.describe_stacks()["Stacks"] == [stack]
+
+    shown = lab.playbook("teardown_aws", "--check")
+    assert shown.code == 0, shown.said
+    assert "Remove Ledger (AWS::DynamoDB::Table) PatchFleet-ledger: the table itself stays" in shown.words
+    assert f"detached: bare-01 ({lab.id('bare-01')})" in shown.words
     assert cloudformation.describe_stacks()["Stacks"] == [stack]
 
     (gone,) = lab.playbook("teardown_aws").of("Take the stack down")
@@ -63,9 +75,75 @@ def test_set_up_shown_first_done_done_again_and_taken_down(lab: LivingLab) -> No
     assert cloudformation.describe_stacks()["Stacks"] == []
 
 
+def parameters(lab: LivingLab) -> dict[str, str]:
+    """Those that the stack was made or updated with."""
+    (stack,) = lab.client("cloudformation").describe_stacks()["Stacks"]
+    return {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
+
+
+def test_set_up_again_keeps_what_is_not_named_and_removes_nothing_unasked(lab: LivingLab) -> None:
+    def set_up(**variables: Any) -> Any:
+        return lab.playbook("setup_aws", variables=variables)
+
+    assert set_up(aws_prerequisites_parameters=CONTROLLER).code == 0
+    assert set_up(aws_prerequisites_parameters={"DeadManSwitch": True}).code == 0
+    assert parameters(lab) == {**CONTROLLER, "DeadManSwitch": "true"}
+
+    without_table = {"aws_prerequisites_parameters": {"LedgerTable": "none"}}
+    refused = set_up(**without_table)
+    assert refused.code == 2
+    assert "The update would remove or replace ControllerLedgerPolicy, Ledger of the stack patchfleet." in refused.words
+    assert "aws_prerequisites_confirm_removal" in refused.words
+    reset = set_up(aws_prerequisites_reset=True)
+    assert reset.code == 2
+    assert "SwitchGroup" in reset.words
+    assert parameters(lab) == {**CONTROLLER, "DeadManSwitch": "true"}
+
+    assert set_up(**without_table, aws_prerequisites_confirm_removal=True).code == 0
+    assert parameters(lab) == {**CONTROLLER, "DeadManSwitch": "true", "LedgerTable": "none"}
+    assert set_up(aws_prerequisites_reset=True, aws_prerequisites_confirm_removal=True).code == 0
+    assert parameters(lab) == {}
+
+
+def test_no_teardown_while_the_set_up_is_needed(lab: LivingLab) -> None:
+    assert lab.playbook("setup_aws", variables={"aws_prerequisites_parameters": {"DeadManSwitch": True}}).code == 0
+    scheduler, cloudformation = lab.client("scheduler"), lab.client("cloudformation")
+    where = {"GroupName": "PatchFleet", "Name": f"{lab.id('dev-01')}-20261114T220000Z-0001"}
+    scheduler.create_schedule(
+        **where,
+        ScheduleExpression="at(2099-01-01T00:00:00)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={
+            "Arn": "arn:aws:scheduler:::aws-sdk:ssm:startAutomationExecution",
+            "RoleArn": "arn:aws:iam::123456789012:role/PatchFleet-scheduler-eu-central-1",
+            "Input": "{}",
+        },
+    )
+    shown = lab.playbook("teardown_aws", "--check")
+    assert (shown.code, "Refused as long as this holds: The watchdog schedule" in shown.words) == (0, True), shown.said
+    refused = lab.playbook("teardown_aws")
+    assert refused.code == 2
+    assert f"The watchdog schedule {where['Name']} is pending in eu-central-1." in refused.words
+    assert "ansible-playbook patchfleet.windows.restore" in refused.words
+    assert cloudformation.describe_stacks()["Stacks"] != []
+    scheduler.delete_schedule(**where)
+
+    ledger, run = SqliteLedger(str(lab.ledger)), "20261114T220000Z-0001"
+    ledger.record_power(PowerRecord("dev-01", lab.id("dev-01"), "eu-central-1", "dev-01", "stopped", 1.0, run))
+    ledger.note_start("dev-01", run, 1.0)
+    refused = lab.playbook("teardown_aws")
+    assert refused.code == 2
+    assert f"dev-01 ({lab.id('dev-01')}) is on because of run {run}." in refused.words
+    assert cloudformation.describe_stacks()["Stacks"] != []
+
+    assert lab.playbook("teardown_aws", variables={"aws_prerequisites_teardown_anyway": True}).code == 0
+    assert cloudformation.describe_stacks()["Stacks"] == []
+
+
 @pytest.mark.parametrize(
     ("variables", "told"),
     [
+        ({"DeadManSwitch": True}, "DeadManSwitch: a parameter of the stack belongs into aws_prerequisites_parameters"),
         ({"aws_prerequisites_parameters": {"TagKye": "x"}}, "has no parameter TagKye. Did you mean TagKey?"),
         ({"aws_prerequisites_atach": True}, "There is no variable aws_prerequisites_atach."),
     ],

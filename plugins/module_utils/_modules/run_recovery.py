@@ -10,15 +10,18 @@ from __future__ import annotations
 from typing import Any
 
 from .._operation.context import Operation, OperationContext
+from .._run.account_use import account_use
 from .._run.recovery import close_abandoned_runs, lost_hosts, open_hosts
 
-STATES = {"lost_hosts": lost_hosts, "open_hosts": open_hosts, "closed": close_abandoned_runs}
+STATES = {"lost_hosts": lost_hosts, "open_hosts": open_hosts, "closed": close_abandoned_runs, "used": account_use}
+READING = {"open_hosts", "used"}
+"""What check mode does, too."""
 
 
 def work(context: OperationContext) -> dict[str, Any]:
     """Do what state asks for; see the functions in STATES."""
     state = context.params["state"]
-    if context.check_mode and state != "open_hosts":
+    if context.check_mode and state not in READING:
         return {"changed": state == "lost_hosts"}
     return STATES[state](context)
 
@@ -30,6 +33,7 @@ OPERATION = Operation(
         "state": {"type": "str", "required": True, "choices": list(STATES)},
         "run_id": {"type": "str"},
         "take_over": {"type": "bool", "default": False},
+        "setup_prefix": {"type": "str", "default": "PatchFleet"},
     },
     work=work,
     rules={"required_if": [("state", "lost_hosts", ("run_id",))]},

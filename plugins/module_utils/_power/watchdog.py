@@ -11,6 +11,8 @@ is off, or another LaunchTime, and ends. Source: EventBridge Scheduler API refer
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -25,6 +27,9 @@ from .._model.host_facts import WatchdogSchedule
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .launch import launch_window
+
+DEFAULT_PREFIX = "PatchFleet"
+"""The parameter Prefix of the set-up, where no one names another."""
 
 
 def runbook_of(prefix: str) -> str:
@@ -186,6 +191,13 @@ def _set(context: OperationContext, record: PowerRecord) -> list[tuple[Host, Wat
     return [(host, switch) for host in hosts if (switch := host.facts.get("switch"))]
 
 
+def _setup_command(prefix: str, region: str) -> str:
+    """Other parameters of a stack that is there keep their values."""
+    parameters = {"DeadManSwitch": True, **({} if prefix == DEFAULT_PREFIX else {"Prefix": prefix})}
+    variables = {"aws_prerequisites_region": region, "aws_prerequisites_parameters": parameters}
+    return f"ansible-playbook patchfleet.windows.setup_aws -e {shlex.quote(json.dumps(variables, allow_nan=False))}."
+
+
 def refuse_without_setup(context: OperationContext, prefix: str, regions: Iterable[str]) -> None:
     """Check in each region what the schedule needs, before anything is touched.
 
@@ -205,7 +217,6 @@ def refuse_without_setup(context: OperationContext, prefix: str, regions: Iterab
                 raise
             raise Failed(
                 f"patch_dead_man_switch needs a schedule group {prefix}, a runbook and roles in {region}, and the right to use "
-                f"them: {error.reason} Run setup_aws there with the parameter DeadManSwitch=true (and patch_setup_prefix as its "
-                "Prefix). Nothing was touched.",
+                f"them: {error.reason} Make them: {_setup_command(prefix, region)} Nothing was touched.",
                 Reason.NO_SWITCH,
             ) from error

@@ -14,6 +14,7 @@ from collections import Counter
 from typing import Any
 
 from .._aws.api import Aws
+from .._aws.ec2 import describe_instances, tags_of
 from .._aws.errors import AwsError
 from .._aws.instance_profiles import (
     associate_profile,
@@ -29,6 +30,8 @@ from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._plan.profiles import CORE_POLICY, ProfileRole, default_management_role, profile_name, read_profiles
 
+VALUES_OF_A_FILTER = 200
+"""EC2 takes at most this number of values in one filter (API reference, DescribeInstances)."""
 NEW_PROFILE_SECONDS = 120.0
 """For this time EC2 may not know an instance profile that IAM has just made (IAM user guide, "Changes that I make are not always
 immediately visible")."""
@@ -134,15 +137,27 @@ def detach(context: OperationContext) -> dict[str, Any]:
     """Take the profile from every instance that has it; other profiles stay where they are."""
     hosts = []
     for region in context.params["regions"] or [context.aws.region]:
-        aws = context.aws.in_region(region)
-        for row in list(describe_associations(aws)):
-            if profile_name(row["IamInstanceProfile"]["Arn"]) != context.params["instance_profile"]:
-                continue
+        aws, wanted = context.aws.in_region(region), context.params["instance_profile"]
+        rows = [row for row in describe_associations(aws) if profile_name(row["IamInstanceProfile"]["Arn"]) == wanted]
+        names = _names(aws, [row["InstanceId"] for row in rows])
+        for row in rows:
             if not context.check_mode:
                 disassociate_profile(aws, row["InstanceId"], row["AssociationId"])
-            host = {"name": row["InstanceId"], "instance_id": row["InstanceId"], "region": region}
+            instance_id = row["InstanceId"]
+            host = {"name": names.get(instance_id, instance_id), "instance_id": instance_id, "region": region}
             hosts.append({**host, "result": "detached", "reason": ""})
-    return {"changed": bool(hosts), "hosts": hosts, "roles": [], "lines": _lines(hosts, [])}
+    lines = [f"detached: {host['name']} ({host['instance_id']})" for host in hosts]
+    return {"changed": bool(hosts), "hosts": hosts, "roles": [], "lines": lines}
+
+
+def _names(aws: Aws, instance_ids: list[str]) -> dict[str, str]:
+    """The tags Name of these instances, by id."""
+    names = {}
+    for first in range(0, len(instance_ids), VALUES_OF_A_FILTER):
+        some = instance_ids[first : first + VALUES_OF_A_FILTER]
+        for instance in describe_instances(aws, [{"Name": "instance-id", "Values": some}]):
+            names[instance["InstanceId"]] = tags_of(instance).get("Name") or instance["InstanceId"]
+    return names
 
 
 def _lines(hosts: list[dict[str, Any]], roles: list[dict[str, Any]]) -> list[str]:

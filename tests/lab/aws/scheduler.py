@@ -140,12 +140,13 @@ def delete_schedule(request: Request) -> Result:
 
 
 def list_schedules(request: Request) -> Result:
-    """Those of a group whose names begin so."""
+    """Those of a group, or of them those whose names begin so."""
     params = request.params
     if params.keys() - {"GroupName", "NamePrefix"}:
         raise not_implemented(f"ListSchedules with {', '.join(params)}")
+    _group(request, params["GroupName"])
     names = request.account.schedules.names(request.region, params["GroupName"])
-    wanted = [name for name in names if name.startswith(params["NamePrefix"])]
+    wanted = [name for name in names if name.startswith(params.get("NamePrefix", ""))]
     return {"Schedules": [{"Name": name, "GroupName": params["GroupName"], "State": "ENABLED"} for name in wanted]}
 
 

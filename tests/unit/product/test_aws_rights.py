@@ -28,8 +28,8 @@ from lab.scenario import load
 
 ROOT = Path(__file__).parents[3]
 OPERATIONS = ROOT / "plugins" / "module_utils" / "_aws"
-SET_UP = "instance_profiles.py"
-"""What setup_aws does, with the credentials of somebody who may set an account up."""
+SET_UP = {"instance_profiles.py", "schedule_groups.py"}
+"""What setup_aws and teardown_aws do, with the credentials of an administrator."""
 NEEDS_NO_RIGHT = {"sts:GetCallerIdentity"}
 NO_ACTION = {"dynamodb:TransactWriteItems"}
 """Its parts are what needs rights (DynamoDB developer guide, "Amazon DynamoDB Transactions and IAM")."""
@@ -54,7 +54,7 @@ def clients_operations(path: Path) -> Iterator[tuple[str, str]]:
 def called() -> Iterator[str]:
     session = botocore.session.Session()
     for path in sorted(OPERATIONS.glob("*.py")):
-        for constant, operation in clients_operations(path) if path.name != SET_UP else ():
+        for constant, operation in clients_operations(path) if path.name not in SET_UP else ():
             service = constant.lower().replace("_", "-")
             names = session.get_service_model(service).operation_names
             yield from (action_of(service, name) for name in names if xform_name(name) == operation)

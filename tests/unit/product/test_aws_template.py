@@ -54,8 +54,9 @@ def test_the_role_says_what_the_template_says() -> None:
     role = TEMPLATE.parents[1]
     tasks = (role / "tasks" / "main.yml").read_text(encoding="utf-8")
     for name in ("TagKey", "TagValue"):
-        assert f"aws_prerequisites_parameters.{name} | default('{load(BODY)['Parameters'][name]['Default']}')" in tasks
-    options = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+        assert f"aws_prerequisites__effective.{name} | default('{load(BODY)['Parameters'][name]['Default']}')" in tasks
+    specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    options = {**specs["main"]["options"], **specs["teardown"]["options"]}
     defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text())
     assert {name: spec["default"] for name, spec in options.items() if "default" in spec} == defaults
     message = (role / "README.md").read_text(encoding="utf-8")

@@ -48,3 +48,11 @@ def test_a_name_that_the_template_does_not_have(name: str, nearest: str) -> None
 def test_a_template_without_parameters() -> None:
     with pytest.raises(AnsibleFilterError, match=r"no parameter A\. Nothing"):
         stack_parameters({"A": "x"}, "Resources: {}\n")
+
+
+def test_what_is_not_named_keeps_the_value_that_it_has_in_the_stack() -> None:
+    before = {"LedgerTable": "create", "AwxToken": "****", "OfAnEarlierTemplate": "x"}
+    assert stack_parameters({"LedgerTable": "none"}, BODY, before) == {
+        "LedgerTable": "none",
+        "AwxToken": {"use_previous_value": True},
+    }
