@@ -162,6 +162,11 @@ class Agent:
         self._link_up(-self._random.uniform(0, PING_EVERY_SECONDS))
         self.registered = True
 
+    def begin_unknown(self) -> None:
+        """The service has never heard of it."""
+        self._known = False
+        self.link = Lagged(Link(False, self._sim.now, None))
+
     def guest_up(self, after_reboot: bool) -> None:
         if after_reboot and self.spec.agent == "lost_after_reboot":
             self._lost = True

@@ -238,6 +238,7 @@ class Scenario:
     vars: dict[str, Any]
     steps: tuple[Step, ...]
     expect: dict[str, Any]
+    defaults: dict[str, Any] = field(default_factory=dict)  # as written, for instances that are launched later
 
 
 class _Loader(yaml.SafeLoader):
@@ -285,6 +286,7 @@ def load(path: Path) -> Scenario:
         vars=document.get("vars", {}),
         steps=tuple(Step(**entry) for entry in document.get("steps", ({},))),
         expect=document["expect"],
+        defaults=document.get("defaults", {}),
     )
 
 
@@ -345,6 +347,11 @@ def _host(name: str, keys: dict[str, Any]) -> HostSpec:
     if kind != "winrm":
         values["unreachable_after"] = None
     return HostSpec(**values)
+
+
+def launched(scenario: Scenario, name: str, usual: dict[str, Any], keys: dict[str, Any]) -> HostSpec:
+    """A host that did not exist when the scenario began: ``keys`` come first, then the scenario's defaults, then what is usual."""
+    return _host(name, {**usual, **scenario.defaults, "state": "pending", **keys})
 
 
 def _update(keys: dict[str, Any]) -> Update:

@@ -133,12 +133,16 @@ class Lab:
         """What the inventory says of a host: its id, as the plugin aws_ec2 calls it, or how it is reached over WinRM."""
         return self.winrm.variables(name) or {"instance_id": self.instance_id(name)}
 
-    def new_credentials(self, *, administrator: bool = False) -> Credentials:
-        """For one step, of the controller's role or of the administrator; ``expire_credentials`` ends the newest ones."""
+    def make_role(self, name: str, policy: dict[str, Any]) -> None:
+        """A role of the user's own in the account."""
+        self._play.account.roles.make(name, policy)
+
+    def new_credentials(self, *, administrator: bool = False, role: str | None = None) -> Credentials:
+        """For one step, of the controller's role, another one or the administrator; ``expire_credentials`` ends the newest."""
         credentials = Credentials("ASIA" + secrets.token_hex(8).upper(), secrets.token_hex(20), secrets.token_hex(60))
         # Before the start nothing may be done that is due: what happens then would count as second 0 and later.
         with self._play.sim.current() if self._thread.is_alive() else nullcontext():
-            self._play.account.gate.admit_key(credentials.access_key, None if administrator else self._role)
+            self._play.account.gate.admit_key(credentials.access_key, None if administrator else role or self._role)
         return credentials
 
     def switch(self, name: str, on: bool) -> None:

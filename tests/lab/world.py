@@ -16,7 +16,7 @@ from lab.guest import Guest
 from lab.guest_disk import gib_behind
 from lab.instance import Instance
 from lab.lagged import Lag, Lagged
-from lab.scenario import HostSpec, Scenario, Volume
+from lab.scenario import HostSpec, Scenario, Volume, launched
 from lab.sim import Simulation
 from lab.volume import EbsVolume
 
@@ -56,6 +56,7 @@ class Host:
         own_tags = {ASG_TAG: f"group-of-{spec.name}"} if spec.asg else {}
         self.tags = Lagged({**spec.tags, **own_tags})
         self.reservation_id = ""
+        self.visible_at = -math.inf  # the lab second from which readers see that it exists
         self.volumes = self._make_volumes() if spec.kind == "ec2" else []
         self.added_gib = 0  # to the disk of a host without EBS
         self.guest = Guest(sim, spec, self._device_gib, self._announce)
@@ -207,11 +208,12 @@ class Host:
 
 
 class Fleet:
-    """Hosts, by name and by id: those of one account."""
+    """Hosts, by name and by id: those of one account, in a world of several."""
 
-    def __init__(self, sim: Simulation, lag: Lag, hosts: Iterable[Host]) -> None:
+    def __init__(self, sim: Simulation, lag: Lag, hosts: Iterable[Host], world: World | None = None) -> None:
         self.sim = sim
         self.lag = lag
+        self._world = world
         self.hosts = {host.name: host for host in hosts}
         self.by_id = {host.id: host for host in self.hosts.values() if host.id}
         self.by_volume_id = {volume.id: host for host in self.hosts.values() for volume in host.volumes}
@@ -228,6 +230,25 @@ class Fleet:
                 host.reservation_id = make_id(self.sim, "r", host.spec.account or "", region, number // 3)
             hosts.sort(key=lambda host: host.id or "")
         return by_region
+
+    def launch(self, name: str, usual: dict[str, Any], keys: dict[str, Any]) -> Host:
+        """A new instance, which boots; see ``scenario.launched`` for what it is like. Readers see it a little later."""
+        assert self._world, "a world launches nothing: its accounts do"
+        host = Host(self._world, launched(self._world.scenario, name, usual, keys))
+        host.visible_at = self.lag.visible_at()
+        for fleet in (self._world, self):
+            fleet.add(host)
+        host.agent.begin_unknown()
+        host.begin()
+        return host
+
+    def add(self, host: Host) -> None:
+        """One more instance, in a reservation of its own."""
+        self.hosts[host.name] = host
+        self.by_id[host.id or ""] = host
+        self.by_volume_id |= {volume.id: host for volume in host.volumes}
+        host.reservation_id = make_id(self.sim, "r", host.spec.account or "", host.name)
+        self.ec2_hosts.setdefault(host.spec.region, []).append(host)
 
 
 def make_id(sim: Simulation, prefix: str, *key: object) -> str:
@@ -248,7 +269,7 @@ class World(Fleet):
 
     def of_account(self, name: str | None) -> Fleet:
         """The hosts of the account of that name; None is the first one."""
-        return Fleet(self.sim, self.lag, [host for host in self.hosts.values() if host.spec.account == name])
+        return Fleet(self.sim, self.lag, [host for host in self.hosts.values() if host.spec.account == name], self)
 
     def begin(self) -> None:
         for host in self.hosts.values():

@@ -18,7 +18,10 @@ from lab.aws import (
     ec2_power,
     events,
     iam,
+    launch,
+    made_windows,
     network,
+    pricing,
     profiles,
     roles,
     scheduler,
@@ -50,6 +53,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
         **ec2_describe.OPERATIONS,
         **ec2_power.OPERATIONS,
         **ebs.OPERATIONS,
+        **launch.OPERATIONS,
         **network.OPERATIONS,
         **profiles.OPERATIONS,
         **tags.OPERATIONS,
@@ -60,7 +64,10 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
         **ssm_commands.OPERATIONS,
         **ssm_patches.OPERATIONS,
         **windows.OPERATIONS,
+        **launch.SSM_OPERATIONS,
+        **made_windows.OPERATIONS,
     },
+    "pricing": pricing.OPERATIONS,
     "sts": sts.OPERATIONS,
     "iam": {**iam.IAM_OPERATIONS, **roles.OPERATIONS},
     "cloudformation": {**stacks.OPERATIONS, **changes.OPERATIONS},
@@ -120,6 +127,8 @@ class Account:
         self.logs = around.logs
         self.guests: Guests = ModelGuests()
         self.snapshots: dict[str, ebs.Snapshot] = {}
+        self.launched: dict[str, Host] = {}  # by the token of their launch
+        self.made_windows: dict[str, made_windows.MadeWindow] = {}
         self.schedules = scheduler.Schedules()
         self.failed_schedules: list[str] = []  # ARNs of those whose last attempt failed
         self.dead_letters: list[DeadLetter] = []

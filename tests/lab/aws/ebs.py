@@ -43,8 +43,13 @@ Attached = tuple[Host, EbsVolume]
 
 
 def _volumes(request: Request) -> list[Attached]:
-    pairs = [(host, volume) for host in instances_in(request) for volume in host.volumes]
+    pairs = [(host, volume) for host in instances_in(request) for volume in host.volumes if not _is_gone(host, volume)]
     return sorted(pairs, key=lambda pair: pair[1].id)
+
+
+def _is_gone(host: Host, volume: EbsVolume) -> bool:
+    """The root volume is deleted on termination."""
+    return volume is host.root_volume and host.state == "terminated"
 
 
 def _find(request: Request, ids: list[str]) -> list[Attached]:

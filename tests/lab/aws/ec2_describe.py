@@ -18,6 +18,8 @@ from lab.world import Host
 TERMINATED_VISIBLE_SECONDS = 3600.0
 MAX_RESULTS = 1000
 VPC_ID = "vpc-0a1b2c3d4e5f60718"
+SUBNETS = tuple((f"subnet-0a1b2c3d4e5f6071{az}", az) for az in "abc")
+WINDOWS_IMAGE = "ami-0b1a2c3d4e5f60718"
 
 
 def instances_in(request: Request) -> list[Host]:
@@ -34,9 +36,11 @@ def find_instance(request: Request, identifier: str | None) -> Host | None:
 
 
 def _forgotten(request: Request, host: Host) -> bool:
+    """Whether readers do not see it any more, or not yet."""
     assert host.instance
     gone = host.instance.terminated_at
-    return gone is not None and request.sim.now - gone > TERMINATED_VISIBLE_SECONDS
+    too_old = gone is not None and request.sim.now - gone > TERMINATED_VISIBLE_SECONDS
+    return too_old or request.seen_at < host.visible_at
 
 
 def find_instances(request: Request, ids: list[str]) -> list[Host]:
@@ -188,7 +192,7 @@ def _root_type(host: Host) -> str:
 
 
 def _image_id(host: Host) -> str:
-    return "ami-0b1a2c3d4e5f60718" if host.spec.platform == "windows" else "ami-0f1e2d3c4b5a69788"
+    return WINDOWS_IMAGE if host.spec.platform == "windows" else "ami-0f1e2d3c4b5a69788"
 
 
 def _subnet_id(host: Host) -> str:

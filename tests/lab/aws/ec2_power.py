@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from lab.aws.ec2_describe import find_instances
-from lab.aws.errors import AwsError, not_implemented
+from lab.aws.errors import AwsError
 from lab.aws.instance_types import is_standard, size_of
 from lab.aws.request import Operation, Request, Result
 from lab.instance import STATE_CODES
@@ -27,7 +28,7 @@ def start_instances(request: Request) -> Result:
     for host in hosts:
         _check_start(host)
     starting = [host for host in hosts if _state(host) == "stopped"]
-    _check_quota(request, starting)
+    check_quota(request, [host.spec.type for host in starting if not host.spec.spot])
     before = {host.name: _state(host) for host in hosts}
     for host in starting:
         assert host.instance
@@ -49,12 +50,12 @@ def _check_start(host: Host) -> None:
     _check_not_managed(host)
 
 
-def _check_quota(request: Request, starting: list[Host]) -> None:
-    """Running, pending and just requested vCPUs of the Standard families; Spot has a quota of its own."""
+def check_quota(request: Request, starting: list[str]) -> None:
+    """Running, pending and just requested vCPUs of the Standard families; Spot has a quota of its own. ``starting`` are types."""
     on = [host for host in request.world.ec2_hosts.get(request.region, ()) if _state(host) in ("pending", "running")]
     quota = request.account.spec.vcpu_quota
     requested = _standard_vcpus(starting)
-    if requested and _standard_vcpus(on) + requested > quota:
+    if requested and _standard_vcpus(host.spec.type for host in on if not host.spec.spot) + requested > quota:
         raise AwsError(
             "VcpuLimitExceeded",
             f"You have requested more vCPU capacity than your current vCPU limit of {quota} allows for the instance "
@@ -63,8 +64,8 @@ def _check_quota(request: Request, starting: list[Host]) -> None:
         )
 
 
-def _standard_vcpus(hosts: list[Host]) -> int:
-    return sum(size_of(host.spec.type)[0] for host in hosts if is_standard(host.spec.type) and not host.spec.spot)
+def _standard_vcpus(types: Iterable[str]) -> int:
+    return sum(size_of(name)[0] for name in types if is_standard(name))
 
 
 def stop_instances(request: Request) -> Result:
@@ -114,10 +115,9 @@ def _check_not_managed(host: Host) -> None:
 
 
 def terminate_instances(request: Request) -> Result:
-    """For what other people do in a scenario; from the controller the lab does not know it."""
-    if request.by_us:
-        raise not_implemented("TerminateInstances")
+    """Once more is no error. Volumes that are deleted on termination go with it."""
     hosts = find_instances(request, request.params["InstanceIds"])
+    check_dry_run(request)
     before = {host.name: _state(host) for host in hosts}
     for host in hosts:
         assert host.instance

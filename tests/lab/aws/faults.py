@@ -92,6 +92,11 @@ class Faults:
             (host, fault, _Times(fault.times)) for host in world.hosts.values() for fault in host.spec.command_faults
         ]
 
+    def add(self, host: Host) -> None:
+        """Those of a host that was launched later."""
+        self._of_calls += [ArmedFault(host, fault) for fault in host.spec.api_faults]
+        self._of_commands += [(host, fault, _Times(fault.times)) for fault in host.spec.command_faults]
+
     def of_call(self, request: Request, named: list[Host]) -> ArmedFault | None:
         """The one that the call meets, not used up yet."""
         return next((fault for fault in self._of_calls if fault.hits(request, named)), None)

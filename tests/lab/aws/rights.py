@@ -18,8 +18,9 @@ from lab.aws.request import Request
 from lab.world import Host
 
 KEY_ID = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
-WITHOUT_RIGHTS = frozenset({"sts:AssumeRole", "sts:GetCallerIdentity"})
-"""Everybody may ask who they are (STS API reference); whether a role of another account may be assumed, its trust policy says."""
+WITHOUT_RIGHTS = frozenset({"sts:GetCallerIdentity"})
+"""Everybody may ask who they are (STS API reference)."""
+LAUNCHED = ("instance", "network-interface", "volume")
 
 CALLERS_ADDRESS = "127.0.0.1"
 AWS_DOCUMENTS = ("AWS-", "AWSEC2-", "AmazonCloudWatch-")
@@ -41,6 +42,8 @@ def needs_of(request: Request, hosts: list[Host]) -> list[Need]:
     parts = NEEDS.get(request.action) or NEEDS.get(request.service) or (lambda request, hosts: ())
     common = _of_every_call(request)
     found = [Need(action, resource, {**common, **context}) for action, resource, context in parts(request, hosts)]
+    if not found and request.action == "sts:AssumeRole":
+        return []  # whether a role of another account may be assumed, its trust policy says
     return found or [Need(request.action, "*", common)]
 
 
@@ -107,6 +110,67 @@ def _tagging(request: Request, hosts: list[Host]) -> Iterator[Part]:
     for action, arn, context in _on_hosts(request, hosts):
         keys = {"aws:TagKeys": ",".join(tag["Key"] for tag in tags)} if tags else {}
         yield action, arn, {**context, **_requested_tags(tags), **keys}
+
+
+def _run_instances(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    """Service Authorization Reference, EC2: each resource of the launch; tags are rights of their own, with ec2:CreateAction."""
+    given = {kind: _requested_tags(_tags_of_launch(request, kind)) for kind in LAUNCHED}
+    for kind, tags in given.items():
+        yield request.action, request.arns.of("ec2", request.region, f"{kind}/*"), tags
+        if tags:
+            keys = {"aws:TagKeys": ",".join(key.partition("/")[2] for key in tags), "ec2:CreateAction": "RunInstances"}
+            yield "ec2:CreateTags", request.arns.of("ec2", request.region, f"{kind}/*"), {**tags, **keys}
+    params = request.params
+    yield (
+        request.action,
+        request.arns.of_aws("ec2", request.region, f"image/{params['ImageId']}"),
+        {"ec2:Owner": "amazon"},
+    )
+    yield request.action, request.arns.of("ec2", request.region, f"subnet/{params['SubnetId']}"), {}
+    for group in params.get("SecurityGroupIds") or ["sg-0a1b2c3d4e5f60718"]:
+        yield request.action, request.arns.of("ec2", request.region, f"security-group/{group}"), {}
+    role = request.account.roles.of_profile(params.get("IamInstanceProfile", {}).get("Name", ""))
+    if role:
+        yield from _passed(request.arns.role(role), "ec2.amazonaws.com")
+
+
+def _tags_of_launch(request: Request, kind: str) -> list[dict[str, Any]]:
+    specs = request.params.get("TagSpecifications") or []
+    return [tag for spec in specs if spec["ResourceType"] == kind for tag in spec["Tags"]]
+
+
+def _parameter(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    """AWS's public ones have no account."""
+    yield request.action, request.arns.of_aws("ssm", request.region, f"parameter{request.params['Name']}"), {}
+
+
+def _new_window(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    tags = request.params.get("Tags") or []
+    arn = request.arns.of("ssm", request.region, "maintenancewindow/*")
+    yield request.action, "*", _requested_tags(tags)
+    if tags:
+        yield "ssm:AddTagsToResource", arn, _requested_tags(tags)
+
+
+def _made_window(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    window_id = request.params.get("WindowId") or request.params["ResourceId"]
+    made = request.account.made_windows.get(window_id)
+    arn = request.arns.of("ssm", request.region, f"maintenancewindow/{window_id}")
+    yield request.action, arn, _resource_tags(made.tags if made else {})
+
+
+def _tags_listed(request: Request, hosts: list[Host]) -> Iterator[Part]:
+    yield from (
+        _made_window(request, hosts)
+        if request.params["ResourceType"] == "MaintenanceWindow"
+        else _on_hosts(request, hosts)
+    )
+
+
+def _assumed(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    """In its own account a caller needs the right as well, where the role trusts the account as a whole."""
+    if request.params["RoleArn"].startswith(request.arns.role("")):
+        yield request.action, request.params["RoleArn"], {}
 
 
 def _quota(request: Request, _hosts: list[Host]) -> Iterator[Part]:
@@ -210,8 +274,10 @@ NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
     "ec2:DeleteTags": _tagging,
     "ec2:DescribeInstanceAttribute": _on_hosts,
     "ec2:ModifyVolume": _on_volume,
+    "ec2:RunInstances": _run_instances,
     "ec2:StartInstances": _start,
     "ec2:StopInstances": _on_hosts,
+    "ec2:TerminateInstances": _on_hosts,
     "events:InvokeApiDestination": _destination,
     "events:PutEvents": _events,
     "iam:AttachRolePolicy": _role,
@@ -227,13 +293,17 @@ NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
     "ssm:DescribeMaintenanceWindowExecutions": _window,
     "ssm:GetCalendarState": _calendars,
     "ssm:DescribeInstanceAssociationsStatus": _on_hosts,
-    "ssm:ListTagsForResource": _on_hosts,
+    "ssm:CreateMaintenanceWindow": _new_window,
+    "ssm:DeleteMaintenanceWindow": _made_window,
+    "ssm:GetParameter": _parameter,
+    "ssm:ListTagsForResource": _tags_listed,
     "ssm:DescribeInstancePatchStates": _on_hosts,
     "ssm:DescribeInstancePatches": _on_hosts,
     "ssm:GetConnectionStatus": _on_hosts,
     "ssm:GetServiceSetting": _setting,
     "ssm:SendCommand": _send,
     "ssm:StartAutomationExecution": _automation,
+    "sts:AssumeRole": _assumed,
 }
 """By action, or by service; the actions that are not here know no resource."""
 

@@ -39,6 +39,11 @@ class Roles:
     def __init__(self, stacks: Stacks) -> None:
         self._stacks = stacks
         self._attached: dict[str, set[str]] = {BEFORE: {stacks.arns.managed_policy(CORE)}}
+        self._inline: dict[str, list[Statement]] = {}
+
+    def make(self, name: str, document: dict[str, Any]) -> None:
+        """A role of the user's own, with one policy."""
+        self._inline[name] = statements_of(document)
 
     def actions_of(self, policy: str) -> tuple[str, ...] | None:
         """Of a policy of AWS's own in this partition, by its ARN; None where there is none."""
@@ -46,7 +51,7 @@ class Roles:
         return AWS_POLICIES.get(name) if policy == self._stacks.arns.managed_policy(name) else None
 
     def exists(self, name: str) -> bool:
-        return name == BEFORE or self._stacks.has_role(name)
+        return name == BEFORE or name in self._inline or self._stacks.has_role(name)
 
     def policies_of(self, name: str) -> set[str]:
         """The ARNs of the managed policies that are attached to it."""
@@ -61,6 +66,7 @@ class Roles:
         documents = [{"Statement": [{"Effect": "Allow", "Action": [*actions], "Resource": "*"}]} for actions in own]
         return [
             *self._stacks.statements_of_role(name),
+            *self._inline.get(name, ()),
             *(statement for document in documents for statement in statements_of(document)),
         ]
 

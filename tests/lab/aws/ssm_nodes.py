@@ -182,7 +182,6 @@ OPERATIONS: dict[str, Operation] = {
     "DescribeInstanceAssociationsStatus": describe_instance_associations_status,
     "DescribeInstanceInformation": describe_instance_information,
     "GetConnectionStatus": get_connection_status,
-    "ListTagsForResource": list_tags_for_resource,
     "GetServiceSetting": get_service_setting,
     "UpdateServiceSetting": update_service_setting,
     "DescribeDocument": describe_document,

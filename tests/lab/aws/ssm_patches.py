@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -82,7 +82,7 @@ class PatchManager:
 
     def __init__(self, world: Fleet) -> None:
         self._world = world
-        self.shown = {host.id: Shown() for host in world.hosts.values() if host.id}
+        self.shown: defaultdict[str, Shown] = defaultdict(Shown)
         self._began: dict[str, float] = {}
 
     def run(self, invocation: Invocation, execution: Execution) -> Steps[Outcome]:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""STS: who is calling, and sessions of roles in other accounts.
+"""STS: who is calling, and sessions of roles in the own account and others.
 
 Source: STS API reference, AssumeRole; IAM user guide, "Methods to assume a role" (role chaining: one hour at most).
 """
@@ -48,10 +48,10 @@ def assume_role(request: Request) -> Result:
 
 
 def _role(request: Request, arn: str) -> tuple[Account | None, Resource | None]:
-    """The role of another account that the ARN names; AWS does not tell whether there is one."""
+    """The role of any account that the ARN names; AWS does not tell whether there is one."""
     for account in request.account.estate:
         name = arn.rpartition("/")[2]
-        if account is not request.account and account.arns.role(name) == arn:
+        if account.arns.role(name) == arn:
             return account, account.stacks.role(name)
     return None, None
 

@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from lab.aws import made_windows
 from lab.aws.cloudformation.resources import Resource
 from lab.aws.errors import AwsError, not_implemented
 from lab.aws.request import Operation, Request, Result, page
@@ -94,7 +95,7 @@ def describe_windows(request: Request) -> Result:
         }
         for window in _windows(request)
     ]
-    part, token = page(request, rows, 100, 50)
+    part, token = page(request, [*rows, *made_windows.describe(request)], 100, 50)
     return {"WindowIdentities": part, **token}
 
 
@@ -102,12 +103,15 @@ def describe_executions(request: Request) -> Result:
     """One for each opening; a window without tasks succeeds with nothing to do. How tasks ended is not kept."""
     params = request.params
     found = [window for window in _windows(request) if window.physical_id == params["WindowId"]]
-    if not found:
+    made = [window for window in made_windows.made_here(request) if window.id == params["WindowId"]]
+    if not found and not made:
         raise AwsError("DoesNotExistException", f"Maintenance window {params['WindowId']} does not exist")
     after = {entry["Key"]: entry["Values"][0] for entry in params.get("Filters") or []}
     if after.keys() != {"ExecutedAfter"}:
         raise not_implemented("DescribeMaintenanceWindowExecutions but with ExecutedAfter")
     since, now = datetime.fromisoformat(after["ExecutedAfter"]), request.sim.time
+    if made:
+        return {"WindowExecutions": made_windows.executions(request, made[0], since)}
     opened = [at for at in openings(found[0], since.date() - timedelta(days=1)) if since < at <= now]
     details = {} if tasks_of(request.account.stacks, params["WindowId"]) else {"StatusDetails": "No tasks to execute."}
     rows = [

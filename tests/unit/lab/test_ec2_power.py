@@ -202,9 +202,15 @@ def test_dry_run_says_whether_it_would_be_allowed(make_lab: MakeLab) -> None:
     assert code == "UnauthorizedOperation"
 
 
-def test_only_others_may_terminate(make_lab: MakeLab) -> None:
+def test_a_terminated_instance_takes_its_root_volume_with_it(make_lab: MakeLab) -> None:
+    """Who may do it, policies say: the controller's role may not (test_aws_limits.py)."""
     lab = make_lab({"name": "a"})
-    assert error_of(lab.ec2.terminate_instances, InstanceIds=[lab.id("a")]) == "NotImplemented"
+    volume = lab.describe("a")["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
+    for _again in range(2):
+        lab.ec2.terminate_instances(InstanceIds=[lab.id("a")])
+    lab.run_for(60)
+    assert lab.state("a") == "terminated"
+    assert volume not in [row["VolumeId"] for row in lab.ec2.describe_volumes()["Volumes"]]
 
 
 def test_changes_are_seen_late_but_carried_out_at_once(make_lab: MakeLab) -> None:
