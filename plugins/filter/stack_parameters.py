@@ -77,8 +77,9 @@ def stack_parameters(
     for name in given:
         if name not in known:
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-            meant = f" Did you mean {nearest[0]}?" if nearest else ""
-            raise AnsibleFilterError(f"The template has no parameter {name}.{meant} Nothing was changed.")
+            question = [f"Did you mean {nearest[0]}?"] if nearest else []
+            message = [f"The template has no parameter {name}.", *question, "Nothing was changed."]
+            raise AnsibleFilterError(" ".join(message))
     kept = {name: dict(KEPT) for name in before or {} if name in known and name not in given}
     return {**kept, **{name: _text(value) for name, value in given.items()}}
 

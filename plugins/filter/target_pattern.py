@@ -51,6 +51,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible.inventory.manager import split_host_pattern
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import join_sentences
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.names import hint
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._invocation import (
     name_of_limit,
@@ -103,11 +104,13 @@ def _with_names(pattern: str, groups: Mapping[str, Any], hostvars: Mapping[str, 
     named = _hosts_by_name_tag(hosts, hostvars)
     missing = [part.lstrip("!&") for part in unknown if part.lstrip("!&") not in named]
     if missing:
-        raise AnsibleFilterError(
+        message = join_sentences(
             f"No host to work on: patch_hosts names {', '.join(missing)}, which is no host, no group and no tag Name in this "
-            f"inventory.{hint(missing[0], {*hosts, *groups, *named})} Write {missing[0]}* where it may be missing. "
-            "Nothing was touched."
+            "inventory.",
+            hint(missing[0], {*hosts, *groups, *named}),
+            f"Write {missing[0]}* where it may be missing. Nothing was touched.",
         )
+        raise AnsibleFilterError(message)
     return ",".join(_under_its_names(part, named) if part in unknown else part for part in parts)
 
 

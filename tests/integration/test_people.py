@@ -35,7 +35,7 @@ def test_a_host_whose_people_stay_is_deferred_and_untouched(lab: LivingLab) -> N
     ended = lab.playbook("patch", variables=variables)
     host = ended.host("waited")
     assert [host[key] for key in ("outcome", "reason_code", "sessions")] == ["deferred", "sessions", 2], ended.said
-    assert "2 people are logged on still after 300 s" in host["reason"]
+    assert "2 people are still logged on after 300 s" in host["reason"]
     assert set(scripts_of(ended)) == {"probe", "inspect_sessions"}
     assert lab.truth("waited")["installed"] == []
 

@@ -287,13 +287,13 @@ def _message(failure: Exception, call: str) -> PatchFleetError:
     return Failed(f"{call}: {failure}", Reason.AWS_CLIENT)
 
 
-def _unknown_region(region: str) -> str:
-    """A sentence about a region that botocore does not know ("" for the others): it may be too new, or mistyped."""
+def _unknown_region(region: str) -> str | None:
+    """A sentence about a region that botocore does not know, None for the others: it may be too new, or mistyped."""
     known = known_regions()
     if region in known:
-        return ""
+        return None
     nearest = difflib.get_close_matches(region, known, n=1, cutoff=0.0)[0]
-    return f" botocore {botocore.__version__} knows no region {region!r}; did you mean {nearest}?"
+    return f"botocore {botocore.__version__} knows no region {region!r}; did you mean {nearest}?"
 
 
 NO_CREDENTIALS = (

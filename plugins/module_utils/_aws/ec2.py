@@ -174,7 +174,5 @@ def state_reason(instance: InstanceTypeDef) -> str:
     code, message = reason.get("Code", ""), reason.get("Message", "")
     text = message if code in message else f"{code}: {message}".strip(": ")
     if code == "Client.InternalError":
-        text += (
-            " (most likely the KMS key of an encrypted volume may not be used by these credentials: kms:CreateGrant)"
-        )
+        return f"{text} (most likely these credentials may not use the KMS key of an encrypted volume: kms:CreateGrant)"
     return text or "EC2 gives no reason"

@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from .._base.errors import Failed
+from .._base.text import join_sentences
 from .._model.reasons import Reason, ReasonCode, reason_of
 
 THROTTLED = frozenset(
@@ -64,8 +65,8 @@ EXPIRED = frozenset(
 )
 UNKNOWN_KEY = frozenset({"AuthFailure", "UnrecognizedClientException", "InvalidClientTokenId"})
 REGION_NOT_ENABLED = (
-    " AWS says the same in a region that the account has not enabled,"
-    " and of tokens of the global STS endpoint in such a region."
+    "AWS says the same in a region that the account has not enabled, "
+    "and of tokens of the global STS endpoint in such a region."
 )
 DENIED = frozenset({"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"})
 GONE = frozenset({"InvalidInstanceID.NotFound", "InvalidVolume.NotFound"})
@@ -119,8 +120,8 @@ class NotReached(Failed):
         is_retryable: whether the same call may succeed a little later; not in an unknown region.
     """
 
-    def __init__(self, reason: str, unknown_region: str = "") -> None:
-        super().__init__(f"AWS cannot be reached: {reason}{unknown_region}", Reason.AWS_UNREACHABLE)
+    def __init__(self, reason: str, unknown_region: str | None = None) -> None:
+        super().__init__(join_sentences(f"AWS cannot be reached: {reason}", unknown_region), Reason.AWS_UNREACHABLE)
         self.is_retryable = not unknown_region
 
 
@@ -167,11 +168,13 @@ def _reason_code(aws_code: str) -> ReasonCode:
     return reason_of(code or "aws_error")
 
 
-def not_valid(why: str, also: str = "") -> str:
+def not_valid(why: str, also: str | None = None) -> str:
     """What to do about credentials that AWS does not take (any more)."""
-    return (
-        f"The AWS credentials have expired or are not valid ({why}).{also} Get new ones; then the playbook restore puts back what "
-        "is still on because of a run, and the same run can be started again."
+    return join_sentences(
+        f"The AWS credentials have expired or are not valid ({why}).",
+        also,
+        "Get new ones; then the playbook restore puts back what is still on because of a run, and the same run can be started "
+        "again.",
     )
 
 
@@ -184,7 +187,7 @@ def _sentence(action: str, aws_code: str, message: str, resource: str | None) ->
         words = _words_of_denial(text)
         return f"The credentials lack the right {right}{on} ({aws_code}){f': {words}' if words else ''}."
     if aws_code in EXPIRED:
-        return not_valid(f"{action} answered {aws_code}", REGION_NOT_ENABLED if aws_code in UNKNOWN_KEY else "")
+        return not_valid(f"{action} answered {aws_code}", REGION_NOT_ENABLED if aws_code in UNKNOWN_KEY else None)
     return f"{action}{on} failed with {aws_code}: {text}" if text else f"{action}{on} failed with {aws_code}."
 
 

@@ -11,6 +11,7 @@ name as another one. So each such text is cleaned once, where it comes in or whe
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 JOINERS = "\u200c\u200d"
 """They belong into Indic and Persian names and into emoji; every other invisible character can only mislead."""
@@ -31,6 +32,17 @@ def clean_text(value: object, limit: int | None = None) -> str:
     if not (text.isascii() and text.isprintable()):
         text = "".join(map(_visible, text))
     return text if limit is None or len(text) <= limit else f"{text[: limit - 1]}\u2026"
+
+
+def join_sentences(*sentences: str | None) -> str:
+    """Whole sentences as one text; None and empty ones are left out."""
+    return " ".join(filter(None, sentences))
+
+
+def join_names(names: Sequence[str], at_most: int) -> str:
+    """The first names of a list, and the number of the others: ``web-1, web-2 and 5 more``."""
+    named, more = ", ".join(names[:at_most]), len(names) - at_most
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def _visible(character: str) -> str:

@@ -71,7 +71,7 @@ def wait_until_ready(context: OperationContext, instance_id: str, timeout_second
             break
         if context.clock.now() >= deadline:
             raise Failed(
-                f"The SSM agent is Online, but no command came back within {timeout_seconds:.0f} s: the last one {trouble}.",
+                f"The SSM agent is Online, but no command came back within {timeout_seconds:.0f} s. {trouble}",
                 Reason.NO_COMMAND_RUNS,
             )
         context.pause(min(PROBE_PAUSE_SECONDS, max(deadline - context.clock.now(), 0.0)))
@@ -111,7 +111,7 @@ def node_answers(context: OperationContext, node_id: str) -> bool:
 
 
 def _probe(context: OperationContext, instance_id: str) -> str | None:
-    """Run a command that does nothing; None when it came back, else what became of it."""
+    """Run a command that does nothing; None when it came back, else a sentence about what became of it."""
     command = Command(
         SCRIPT_DOCUMENT,
         {"commands": PROBE, "executionTimeout": [str(PROBE_SECONDS)]},
@@ -122,12 +122,12 @@ def _probe(context: OperationContext, instance_id: str) -> str | None:
     try:
         ended = run_command(context, instance_id, command)
     except CommandTimeout:
-        return "was never done"
+        return "The last command was never done."
     except AwsError as error:
         if error.aws_code != "InvalidInstanceId":
             raise
-        return "could not be sent"
-    return None if ended.status == "Success" else f"ended {ended.details}"
+        return "The last command could not be sent."
+    return None if ended.status == "Success" else f"The last command ended {ended.details}."
 
 
 def _refuse_fallen_back(context: OperationContext, instance: InstanceTypeDef) -> None:

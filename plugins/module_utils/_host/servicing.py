@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from .._base.clock import iso
 from .._base.errors import Failed, PatchFleetError
@@ -25,6 +26,21 @@ LATE_DELIVERY_SECONDS = 300.0
 SAMPLE_SECONDS = 60.0
 IDLE_CPU_SECONDS = 1.0
 """Processor time within a sample; less is what a process takes that only waits."""
+
+
+@dataclass(frozen=True)
+class Overrun:
+    """An installation that did not end in time, as the host shows it.
+
+    Attributes:
+        code: ``install_timeout``, ``installation_hung`` or ``agent_lost``.
+        no_progress_since: when the servicing log was last written, of one that hangs.
+        agent_silent_since: when the SSM agent last pinged, of one whose host does not answer.
+    """
+
+    code: Reason
+    no_progress_since: str | None = None
+    agent_silent_since: str | None = None
 
 
 class InstallationOverdue(Failed):
@@ -114,15 +130,15 @@ def stands_still_since(context: OperationContext) -> str | None:
     return iso(now.last_progress_at) if _is_silent(context, now) and not worked else None
 
 
-def diagnose_overrun(context: OperationContext) -> tuple[Reason, str]:
-    """Reason code and the end of a sentence that tell an installation which is hung from one that is slow."""
+def diagnose_overrun(context: OperationContext) -> Overrun:
+    """Whether an installation that did not end in time is hung or slow."""
     try:
         since = stands_still_since(context)
     except Failed:
         since = None  # a host that cannot be asked any more says nothing
     if since:
-        return Reason.INSTALLATION_HUNG, f", and has made no progress since {since}"
-    return Reason.INSTALL_TIMEOUT, ""
+        return Overrun(Reason.INSTALLATION_HUNG, no_progress_since=since)
+    return Overrun(Reason.INSTALL_TIMEOUT)
 
 
 def _is_silent(context: OperationContext, state: ServicingState) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._base.errors import Failed, InvalidOption
+from .._base.text import join_names
 from .._model.reasons import Reason
 from .host_variables import HOST_VARIABLES
 from .run_variables import RUN_VARIABLES
@@ -48,7 +49,7 @@ def _read(values: Mapping[str, Any], hosts: Sequence[str], *, everyone: bool) ->
     except InvalidOption as error:
         if everyone:
             raise
-        raise Failed(f"{error.reason} It is the value of {some(hosts)}.", error.code) from error
+        raise Failed(f"{error.reason} It is the value of {join_names(hosts, NAMED)}.", error.code) from error
 
 
 def _refuse_differences(settings: Mapping[str, Settings]) -> None:
@@ -57,7 +58,7 @@ def _refuse_differences(settings: Mapping[str, Settings]) -> None:
         for host, own in settings.items():
             hosts_by_value.setdefault(_shown(own[key_of(variable)]), []).append(host)
         if len(hosts_by_value) > 1:
-            values = "; ".join(f"{value} for {some(hosts)}" for value, hosts in hosts_by_value.items())
+            values = "; ".join(f"{value} for {join_names(hosts, NAMED)}" for value, hosts in hosts_by_value.items())
             raise Failed(
                 f"{variable.name} counts for the whole run, but differs between its hosts: {values}. Set it for all of them, "
                 f"e.g. with -e {variable.name}=…, or patch them in separate runs. Nothing was touched.",
@@ -94,12 +95,6 @@ def differences(settings: Mapping[str, Settings], base: Settings) -> dict[str, S
 def setting_of(settings: Mapping[str, Any], host: str | None, key: str) -> Any:
     """A setting that may differ between hosts, as the host of that name in the inventory has it."""
     return settings.get("of_hosts", {}).get(host, {}).get(key, settings[key])
-
-
-def some(names: Sequence[str]) -> str:
-    """The names of a few hosts: ``web-1, web-2 and 5 more``."""
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _shown(value: Any) -> str:

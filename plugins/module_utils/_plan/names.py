@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Collection, Iterable
 
 from .._base.errors import InvalidOption
+from .._base.text import join_sentences
 from .._fleet.hosts import FleetHost
 from .._model.settings import Settings
 
@@ -27,7 +28,7 @@ def words_of(host: FleetHost) -> set[str]:
 def hint(word: str, known: Iterable[str]) -> str:
     """A question with the nearest known word; empty where none is near."""
     near = difflib.get_close_matches(word, sorted(known), n=1)
-    return f" Did you mean {near[0]}?" if near else ""
+    return f"Did you mean {near[0]}?" if near else ""
 
 
 def refuse_unmatched_exclusions(settings: Settings, hosts: list[FleetHost], inventory: Collection[str]) -> None:
@@ -44,8 +45,9 @@ def refuse_unmatched_exclusions(settings: Settings, hosts: list[FleetHost], inve
     known = {word for host in hosts for word in words_of(host)}
     for word in settings["exclude"]:
         if word not in known and word not in inventory:
-            right = (
-                "It must be the name or id of a target or of a host in the inventory, or key=value of a target's tag."
-                f"{hint(word, {*known, *inventory})} patch_exclude_missing_ok accepts it all the same. Nothing was touched."
+            right = join_sentences(
+                "It must be the name or id of a target or of a host in the inventory, or key=value of a target's tag.",
+                hint(word, {*known, *inventory}),
+                "patch_exclude_missing_ok accepts it all the same. Nothing was touched.",
             )
             raise InvalidOption("patch_exclude", word, right)

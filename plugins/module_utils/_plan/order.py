@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from .._base.errors import Failed, InvalidOption
+from .._base.text import join_sentences
 from .._fleet.hosts import FleetHost
 from .._ledger.history import Expected
 from .._model.reasons import Reason
@@ -126,9 +127,8 @@ def _canaries(hosts: list[FleetHost], wanted: list[str]) -> set[str]:
         named = [host for host in hosts if name in names_of(host)]
         if not named:
             known = {known for host in hosts for known in names_of(host)}
-            raise InvalidOption(
-                "patch_canary_hosts", name, f"It must be the name or id of a target.{hint(name, known)}"
-            )
+            right = join_sentences("It must be the name or id of a target.", hint(name, known))
+            raise InvalidOption("patch_canary_hosts", name, right)
         for host in named:
             if host.exclusion is not None:
                 raise InvalidOption("patch_canary_hosts", name, f"That host is left out: {host.exclusion[1]}")

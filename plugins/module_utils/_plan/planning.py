@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from .._aws.errors import AwsError
 from .._base.clock import iso
+from .._base.text import join_names, join_sentences
 from .._fleet.claims import claim_of, scheduler_of
 from .._fleet.hosts import FleetHost, from_result
 from .._ledger.records import Ledger
@@ -73,8 +74,8 @@ def _unclaimed(host: FleetHost, settings: Settings) -> FleetHost:
     if claim is None or host.exclusion is not None:
         return host
     code, sentence = claim
-    hint = " patch_scheduled_ok takes it all the same." if code == Reason.SCHEDULED else ""
-    return replace(host, exclusion=(code, sentence + hint))
+    hint = "Set patch_scheduled_ok to patch it all the same." if code == Reason.SCHEDULED else None
+    return replace(host, exclusion=(code, join_sentences(sentence, hint)))
 
 
 def accepted_scheduler(host: FleetHost, settings: Settings) -> str | None:
@@ -152,9 +153,8 @@ def _tried_again(ledger: Ledger, plan: Plan) -> list[str]:
     again = [host for host in ledger.hosts(last.run_id) if host.key in taken and host.outcome in UNFINISHED]
     if not again:
         return []
-    message = [f"{host.name} ({host.outcome}: {host.reason_code})" for host in again[:NAMED]]
-    more = f" and {len(again) - NAMED} more" if len(again) > NAMED else ""
-    return [f"Tried again after run {last.run_id}: {', '.join(message)}{more}."]
+    named = join_names([f"{host.name} ({host.outcome}: {host.reason_code})" for host in again], NAMED)
+    return [f"Tried again after run {last.run_id}: {named}."]
 
 
 def leftovers(ledger: Ledger) -> list[str]:

@@ -19,6 +19,7 @@ from typing import Any, cast
 from .._aws.api import Aws
 from .._aws.ebs import describe_volumes
 from .._aws.errors import AwsError
+from .._base.text import join_names, join_sentences
 from .._fleet.hosts import FleetHost
 from .._model.reasons import Reason
 from .._model.settings import Settings
@@ -38,6 +39,9 @@ NAMES_AT_MOST = 5
 NO_PROFILE = (
     "It has no instance profile, so Systems Manager cannot manage it. Let setup_aws attach one "
     "(aws_prerequisites_attach_instance_profile), or turn on Default Host Management Configuration."
+)
+BY_DEFAULT_MANAGEMENT = (
+    "Without a profile it needs IMDSv2 and an agent of at least 3.2.582.0 (Default Host Management Configuration)."
 )
 
 Finding = tuple[Reason, str]
@@ -63,12 +67,7 @@ def missing_prerequisites(context: OperationContext, hosts: list[FleetHost]) -> 
 
 def prerequisite_lines(missing: Iterable[dict[str, Any]]) -> list[str]:
     """A line each, the names of many hosts cut short."""
-    return [f"look at   {_some(row['hosts'])}: {row['reason']}" for row in missing]
-
-
-def _some(names: list[str]) -> str:
-    more = len(names) - NAMES_AT_MOST
-    return ", ".join(names[:NAMES_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+    return [f"look at   {join_names(row['hosts'], NAMES_AT_MOST)}: {row['reason']}" for row in missing]
 
 
 def _in_region(context: OperationContext, hosts: list[FleetHost], region: str) -> Iterator[tuple[FleetHost, Finding]]:
@@ -130,12 +129,11 @@ def _not_registered(host: FleetHost, network: Network, managed_by: str | None) -
     cut_off = network.why_cut_off(host)
     if cut_off:
         return Reason.CUT_OFF, f"{cut_off} Add these endpoints and S3's, or a NAT gateway."
-    reason = (
-        "It runs, but its SSM agent has not registered. Install or start the agent, and see that it reaches "
-        f"ssm.{host.region}.amazonaws.com; after a new instance profile it takes up to half an hour."
+    reason = join_sentences(
+        "It runs, but its SSM agent has not registered. Install or start the agent, and check that it reaches "
+        f"ssm.{host.region}.amazonaws.com; after a new instance profile it takes up to half an hour.",
+        BY_DEFAULT_MANAGEMENT if managed_by and not host.profile_arn else None,
     )
-    if managed_by and not host.profile_arn:
-        reason += " Without a profile it needs IMDSv2 and an agent of at least 3.2.582.0 (Default Host Management Configuration)."
     return Reason.NOT_REGISTERED, reason
 
 

@@ -18,6 +18,7 @@ from .._aws.api import Aws
 from .._aws.ec2 import describe_instance_types, describe_instances
 from .._aws.quotas import quota_of
 from .._base.errors import PatchFleetError
+from .._base.text import join_sentences
 from .._fleet.hosts import FleetHost
 from .._model.settings import Settings
 from .._operation.context import OperationContext
@@ -28,6 +29,10 @@ STANDARD = re.compile(r"(?:[acdhimrtz]|im|is)\d[a-z0-9-]*\.")
 """A, C, D, H, I, M, R, T and Z, with all that their names may have behind the generation; not HPC, Inf, Mac, U or X."""
 COUNTED = ["pending", "running"]
 TYPES_A_CALL = 100
+TOO_SMALL = (
+    "That does not fit: hosts wait for each other, and those that wait too long are deferred (no_headroom). Raise the quota, or "
+    "set a smaller patch_batch_size or patch_max_running."
+)
 
 
 def headroom_lines(context: OperationContext, plan: Plan, settings: Settings) -> list[str]:
@@ -58,13 +63,8 @@ def _headroom(aws: Aws, plan: Plan, settings: Settings, region: str) -> str:
     vcpus = _vcpus(aws, {*running, *(str(p.host.type) for p in plan.included if _is_started(p.host))})
     used = sum(vcpus.get(name, 0) * number for name, number in running.items())
     wanted = _wanted(plan, settings, region, vcpus)
-    text = f"vCPU quota of {region} ({QUOTA_CODE}): {quota:.0f}, {used} in use; this run starts up to {wanted} vCPUs more at once."
-    if used + wanted > quota:
-        text += (
-            " That does not fit: hosts will wait for each other, and be deferred in the end (no_headroom). Raise the quota, or "
-            "set a smaller patch_batch_size or patch_max_running."
-        )
-    return text
+    found = f"vCPU quota of {region} ({QUOTA_CODE}): {quota:.0f}, {used} in use; this run starts up to {wanted} vCPUs more at once."
+    return join_sentences(found, TOO_SMALL if used + wanted > quota else None)
 
 
 def _vcpus(aws: Aws, types: set[str]) -> dict[str, int]:

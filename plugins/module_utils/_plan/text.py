@@ -9,6 +9,7 @@ from __future__ import annotations
 import textwrap
 
 from .._base.clock import iso
+from .._base.text import join_sentences
 from .._model.settings import Settings
 from .order import Plan, Planned
 
@@ -62,12 +63,13 @@ def _summary(plan: Plan, settings: Settings, included: int, out: int) -> str:
     if not included:
         return f"0 hosts will be {verb}: all {out} are left out, for the reasons above. A run would end with an error."
     off = sum(planned.host.power == "stopped" for planned in plan.included)
-    text = (
+    deadline_at, max_running = settings["deadline_at"], settings["max_running"]
+    return join_sentences(
         f"{included} host{'' if included == 1 else 's'} will be {verb}, {plan.batch_size} at a time; of these {off} are off, "
-        f"and will be started and stopped again. Left out: {out}. About {plan.estimate_seconds / 3600:.1f} h"
+        f"and will be started and stopped again. Left out: {out}. About {plan.estimate_seconds / 3600:.1f} h.",
+        None if deadline_at is None else f"No host starts that cannot be finished by {iso(deadline_at)}.",
+        None
+        if max_running is None
+        else f"At most {max_running} instances are on at once because of runs (patch_max_running).",
+        f"More than {plan.failure_budget} failures end the run.",
     )
-    if settings["deadline_at"] is not None:
-        text += f"; no host starts that cannot be finished by {iso(settings['deadline_at'])}"
-    if settings["max_running"] is not None:
-        text += f"; at most {settings['max_running']} instances are on at once because of runs (patch_max_running)"
-    return f"{text}. More than {plan.failure_budget} failures end the run."

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso, parse_iso
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text, join_sentences
 
 from .._model.outcomes import FAILURES, MOST_URGENT_FIRST, UP_TO_DATE, Outcome
 from .._model.phases import Phase
@@ -159,15 +159,13 @@ def headline(report: Report) -> str:
     if not hosts:
         return "The run had no hosts."
     good = sum(found[outcome] for outcome in UP_TO_DATE)
-    text = f"{good} of {count(len(hosts), 'host')} {'is' if good == 1 else 'are'} up to date, proven by a fresh scan."
-    if found[Outcome.NONCOMPLIANT]:
-        text += f" Approved updates are missing on {count(found[Outcome.NONCOMPLIANT], 'host')}."
-    troubled = sum(found[outcome] for outcome in FAILURES)
-    if troubled:
-        text += f" {count(troubled, 'host')} {'needs' if troubled == 1 else 'need'} a person."
-    if report.get("finished_at") is None:
-        text += " The run did not finish; this is what its ledger knows."
-    return text
+    missing, troubled = found[Outcome.NONCOMPLIANT], sum(found[outcome] for outcome in FAILURES)
+    return join_sentences(
+        f"{good} of {count(len(hosts), 'host')} {'is' if good == 1 else 'are'} up to date, proven by a fresh scan.",
+        f"Approved updates are missing on {count(missing, 'host')}." if missing else None,
+        f"{count(troubled, 'host')} {'needs' if troubled == 1 else 'need'} a person." if troubled else None,
+        None if report.get("finished_at") else "The run did not finish; this is what its ledger knows.",
+    )
 
 
 def describe_targets(targets: dict[str, Any] | None) -> str:

@@ -28,7 +28,8 @@ from .._model.reasons import Reason, ReasonCode
 from .._operation.context import OperationContext
 from .._operation.failures import record_failure
 from .._plan.credentials import refuse_short_credentials
-from .common_causes import common_cause, spends_budget
+from .common_causes import BreakerCause, BreakerCode, common_cause, spends_budget
+from .messages import breaker_reason, no_host_starts
 from .slices import failure_budget, slices
 from .slots import confirm_slot, wait_for_slot
 
@@ -115,10 +116,10 @@ def _wait_for_canaries(context: OperationContext, run: Run, canaries: set[str]) 
         raise Deferred("The canary hosts had not ended in time.", Reason.BREAKER)
     bad = [host.name for host in ended if host.outcome in FAILURES]
     if bad:
-        _open_breaker(context, run, f"the canary {', '.join(bad)} failed")
+        _open_breaker(context, run, BreakerCause(BreakerCode.CANARY_FAILED, tuple(bad)))
     elif not any(host.outcome in PROVEN for host in ended) and any(host.reason_code not in TOO_LATE for host in ended):
         # Where the canaries came too late, the others do too, with the same reason.
-        _open_breaker(context, run, "no canary was patched, so nothing is proven")
+        _open_breaker(context, run, BreakerCause(BreakerCode.CANARY_NOT_PATCHED))
 
 
 def _check_breaker(context: OperationContext, run: Run, _host: Host) -> None:
@@ -128,7 +129,8 @@ def _check_breaker(context: OperationContext, run: Run, _host: Host) -> None:
         hosts = [host for one in runs for host in context.ledger.hosts(one.run_id)]
         failures, budget = sum(spends_budget(host) for host in hosts), failure_budget(runs)
         if failures > budget:
-            _open_breaker(context, run, f"{failures} hosts failed and patch_failure_budget tolerates {budget}")
+            spent = BreakerCause(BreakerCode.BUDGET_SPENT, failures=failures, budget=budget)
+            _open_breaker(context, run, spent)
         elif failures and (cause := common_cause(hosts, budget)):
             _open_breaker(context, run, cause)
     for one in (context.ledger.run(run.run_id), *runs[1:]):
@@ -136,14 +138,15 @@ def _check_breaker(context: OperationContext, run: Run, _host: Host) -> None:
             raise _closed(one.breaker)
 
 
-def _open_breaker(context: OperationContext, run: Run, reason: str) -> None:
+def _open_breaker(context: OperationContext, run: Run, cause: BreakerCause) -> None:
+    reason = breaker_reason(cause)
     if context.check_mode:
         raise _closed(reason)
     context.ledger.open_breaker(run.run_id, reason)
 
 
 def _closed(reason: str) -> Deferred:
-    return Deferred(f"No other host starts in this run: {reason}.", Reason.BREAKER)
+    return Deferred(no_host_starts(reason), Reason.BREAKER)
 
 
 EXPECTED_FROM = {

@@ -14,6 +14,7 @@ from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .messages import host_interrupted
 
 
 def close_run(context: OperationContext) -> dict[str, Any]:
@@ -39,14 +40,14 @@ def _interrupted(ledger: Ledger, host: Host, started: bool) -> Verdict:
         )
     proposed = host.facts.get("proposed_outcome")
     record = ledger.power(host.key)
-    undone = " Its patch_post_tasks have not run." if post_tasks_missing(host) else ""
+    undone = post_tasks_missing(host)
     if proposed and (record is None or record.started_by is None) and not undone:
         return Verdict(Outcome(proposed))
     return Verdict(
         Outcome.FAILED,
         Phase.PATCH,
         Reason.INTERRUPTED,
-        f"The run was interrupted while it worked on this host.{undone}",
+        host_interrupted(post_tasks_missing=undone),
     )
 
 

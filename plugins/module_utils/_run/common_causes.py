@@ -11,6 +11,8 @@ would only fail too. A budget of 100 % tolerates these as well.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
 
 from .._ledger.records import Host
 from .._model.outcomes import FAILURES, PROVEN
@@ -53,8 +55,38 @@ def spends_budget(host: Host) -> bool:
     return host.outcome in FAILURES and not (host.reason_code and host.reason_code.by_others)
 
 
-def common_cause(hosts: Sequence[Host], failure_budget_hosts: int) -> str | None:
-    """The rest of the sentence "No other host starts in this run: …", if the run's hosts so far show such a cause."""
+class BreakerCode(Enum):
+    """Why a run starts no other host."""
+
+    CANARY_FAILED = "canary_failed"
+    CANARY_NOT_PATCHED = "canary_not_patched"
+    BUDGET_SPENT = "budget_spent"
+    NOT_BOOTED = "not_booted"
+    NO_SOURCE = "no_source"
+    RIGHT_MISSING = "right_missing"
+
+
+@dataclass(frozen=True)
+class BreakerCause:
+    """Why a run starts no other host; _run/messages.py makes the sentence.
+
+    Attributes:
+        code: the kind of cause.
+        hosts: the names of the hosts that show it.
+        action: the IAM action that AWS refused (``right_missing``).
+        failures: the number of hosts that failed (``budget_spent``).
+        budget: the number that patch_failure_budget tolerates (``budget_spent``).
+    """
+
+    code: BreakerCode
+    hosts: tuple[str, ...] = ()
+    action: str | None = None
+    failures: int = 0
+    budget: int = 0
+
+
+def common_cause(hosts: Sequence[Host], failure_budget_hosts: int) -> BreakerCause | None:
+    """A cause that every other host would meet, too, if the run's hosts so far show one."""
     targets = [host for host in hosts if host.wave is not None]
     if failure_budget_hosts >= len(targets):
         return None
@@ -62,19 +94,19 @@ def common_cause(hosts: Sequence[Host], failure_budget_hosts: int) -> str | None
     return _not_booted(failed) or _no_source(targets, failed) or _denied(failed)
 
 
-def _not_booted(failed: Sequence[Host]) -> str | None:
+def _not_booted(failed: Sequence[Host]) -> BreakerCause | None:
     lost = [host.name for host in failed if host.phase in AFTER_UPDATES and host.reason_code in LOST]
-    return f"{lost[0]} has not come back from its updates, and the others would get the same" if lost else None
+    return BreakerCause(BreakerCode.NOT_BOOTED, (lost[0],)) if lost else None
 
 
-def _no_source(targets: Sequence[Host], failed: Sequence[Host]) -> str | None:
+def _no_source(targets: Sequence[Host], failed: Sequence[Host]) -> BreakerCause | None:
     without = [host.name for host in failed if host.reason_code in NO_SOURCE]
     if len(without) < HOSTS_WITHOUT_SOURCE or any(host.outcome in PROVEN for host in targets):
         return None
-    return f"no host has reached its update source yet, and {', '.join(without)} could not"
+    return BreakerCause(BreakerCode.NO_SOURCE, tuple(without))
 
 
-def _denied(failed: Sequence[Host]) -> str | None:
+def _denied(failed: Sequence[Host]) -> BreakerCause | None:
     denied: dict[str, list[str]] = {}
     for host in failed:
         action = host.facts.get("denied_action")
@@ -82,5 +114,5 @@ def _denied(failed: Sequence[Host]) -> str | None:
             denied.setdefault(action, []).append(host.name)
     for action, names in denied.items():
         if len(names) >= HOSTS_DENIED:
-            return f"the right {action} is gone, which every host needs ({', '.join(names)})"
+            return BreakerCause(BreakerCode.RIGHT_MISSING, tuple(names), action=action)
     return None

@@ -17,10 +17,11 @@ from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .closing import post_tasks_missing, set_interrupted_outcomes
+from .messages import host_lost
 
 
 def lost_hosts(context: OperationContext) -> dict[str, Any]:
-    """Hosts that left their play in the middle of their way: Ansible found them unreachable, or a task ended their play.
+    """Hosts that left their play in the middle of their workflow: Ansible found them unreachable, or a task ended their play.
 
     They have failed; returns those that may have to be put back, under hosts (key, name, instance_id, region).
     """
@@ -28,13 +29,10 @@ def lost_hosts(context: OperationContext) -> dict[str, Any]:
     last = {time.host_key: time.phase for time in ledger.phases(run_id) if time.phase != Phase.ADMIT}
     lost = [host for host in ledger.hosts(run_id) if host.outcome is None and host.key in last]
     for host in lost:
-        reason = f"Ansible lost it at the step {last[host.key]}: a task found it unreachable, or ended its play."
-        if post_tasks_missing(host):
-            reason += " Its patch_post_tasks have not run."
         power = ledger.power(host.key)
         on = host.kind != "ec2" and power is not None and power.started_by is not None
-        if on:  # what stops it would run on the host that has left
-            reason += " It was started for this run and is still on: run the playbook restore."
+        # What stops such a host would run on the host itself, which has left.
+        reason = host_lost(last[host.key], post_tasks_missing=post_tasks_missing(host), still_on=on)
         ledger.set_outcome(
             run_id,
             host.key,

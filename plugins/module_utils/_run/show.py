@@ -13,6 +13,7 @@ from typing import Any
 
 from .._base.clock import iso
 from .._base.errors import InvalidOption
+from .._base.text import join_sentences
 from .._ledger.records import Run
 from .._ledger.stored import host_values, phase_values
 from .._operation.context import OperationContext
@@ -109,5 +110,5 @@ def _line(run: dict[str, Any]) -> str:
 
 
 def _host_line(host: dict[str, Any]) -> str:
-    still_on = " Still on because of this run." if host["open"] else ""
-    return f"{host['host']}  {host['outcome'] or 'no outcome yet'}  {host['reason'] or ''}{still_on}".rstrip()
+    reason = join_sentences(host["reason"], "Still on because of this run." if host["open"] else None)
+    return f"{host['host']}  {host['outcome'] or 'no outcome yet'}  {reason}".rstrip()

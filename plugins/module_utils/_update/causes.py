@@ -10,9 +10,7 @@ error is not answered with a reset of everything. Which HRESULT has which cause 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from .._model.reasons import Reason
 
@@ -27,7 +25,7 @@ class Cause:
 
     Attributes:
         code: our reason code.
-        sentence: for a person, without its full stop.
+        sentence: for a person.
         repair: the script that repairs it in the host, or None where nothing in the host is to be repaired.
         proof: what shows that the repair has helped: ``agent`` or ``search`` of the next inspection, or ``scan`` after the
             next installing pass.
@@ -49,7 +47,7 @@ class Cause:
 
 SERVICE = Cause(
     Reason.UPDATE_SERVICE,
-    "A service that Windows Update needs is stopped or disabled",
+    "A service that Windows Update needs is stopped or disabled.",
     repair="repair_services",
     proof="agent",
     advice="Look at what switches it off: a policy, or software that hardens the host.",
@@ -57,160 +55,148 @@ SERVICE = Cause(
 )
 SIGN_IN = Cause(
     Reason.UPDATE_SERVICE,
-    "The service Microsoft Account Sign-in Assistant (wlidsvc) is disabled, which a search needs",
+    "The service Microsoft Account Sign-in Assistant (wlidsvc) is disabled, which a search needs.",
     repair="repair_services",
     proof="search",
     advice="Look at what switches it off: a policy, or software that hardens the host.",
     services=("wlidsvc",),
 )
 CACHE = Cause(
-    Reason.UPDATE_CACHE_CORRUPT, "Windows Update's cache is damaged", repair="reset_update_cache", proof="search"
+    Reason.UPDATE_CACHE_CORRUPT, "Windows Update's cache is damaged.", repair="reset_update_cache", proof="search"
 )
 DAMAGED_DOWNLOAD = Cause(
     Reason.UPDATE_CACHE_CORRUPT,
-    "What Windows Update has downloaded is damaged",
+    "What Windows Update has downloaded is damaged.",
     repair="reset_update_cache",
     proof="scan",
 )
 METADATA = Cause(
     Reason.UPDATE_METADATA_INVALID,
-    "What Windows Update has stored of an update is invalid",
+    "What Windows Update has stored of an update is invalid.",
     repair="reset_update_cache",
     proof="scan",
 )
 COMPONENTS = Cause(
     Reason.COMPONENT_STORE_CORRUPT,
-    "Windows' component store is damaged",
+    "Windows' component store is damaged.",
     repair="repair_components",
     proof="scan",
     advice="Look at C:\\Windows\\Logs\\CBS\\CBS.log for what could not be repaired.",
 )
 NETWORK = Cause(
     Reason.UPDATE_SOURCE_UNREACHABLE,
-    "The host does not reach its update source",
+    "The host does not reach its update source.",
     advice="Look at name resolution, routes, firewalls and the proxy (netsh winhttp show proxy).",
     outside=True,
     pauses=PASSING,
 )
 PROXY = Cause(
     Reason.UPDATE_PROXY,
-    "The proxy between the host and its update source refuses it",
+    "The proxy between the host and its update source refuses it.",
     advice="Look at the proxy that the system account uses (netsh winhttp show proxy) and at what it asks of clients.",
     outside=True,
     pauses=PASSING,
 )
 DOWNLOAD = Cause(
     Reason.UPDATE_DOWNLOAD_FAILED,
-    "An update could not be downloaded whole",
+    "An update could not be downloaded whole.",
     advice="Look at firewalls and proxies that filter downloads or forbid requests for parts of a file (HTTP RANGE).",
     outside=True,
     pauses=PASSING,
 )
 SERVER = Cause(
     Reason.UPDATE_SOURCE_FAILED,
-    "The update source answers with an error",
+    "The update source answers with an error.",
     advice="Look at the WSUS server or at what stands before it: its application pool, its certificate, its load.",
     outside=True,
     pauses=PASSING,
 )
 POLICY = Cause(
     Reason.UPDATE_SOURCE_FORBIDDEN,
-    "A policy keeps the host from this update source",
+    "A policy keeps the host from this update source.",
     advice="Look at the policies below HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\WindowsUpdate.",
     outside=True,
 )
 TRUST = Cause(
     Reason.UPDATE_SOURCE_NOT_TRUSTED,
-    "The host does not trust its update source",
+    "The host does not trust its update source.",
     advice="Look at its clock, its root certificates, TLS 1.2 and proxies that open TLS.",
     outside=True,
 )
 BUSY = Cause(
     Reason.WINDOWS_UPDATE_BUSY,
-    "Windows Update is busy or waits for a reboot",
+    "Windows Update is busy or waits for a reboot.",
     advice="Run again after a reboot.",
     pauses=PASSING,
 )
 TRANSACTION = Cause(
     Reason.WINDOWS_UPDATE_BUSY,
-    "A servicing transaction waits for a reboot and cannot end",
+    "A servicing transaction waits for a reboot and cannot end.",
     advice="Look for a policy that sets the start type of TrustedInstaller to Manual, and reboot. If that does not help, the "
     "pending transaction is damaged: revert it from the recovery environment (Dism /RevertPendingActions), or upgrade in place.",
 )
 CANCELLED = Cause(
     Reason.WINDOWS_UPDATE_CANCELLED,
-    "Another program or user cancelled it, or stopped Windows Update",
+    "Another program or user cancelled it, or stopped Windows Update.",
     advice="Check other software, scheduled tasks and users that manage updates of this host, then run again.",
 )
 OLD_AGENT = Cause(
     Reason.UPDATE_AGENT_OUTDATED,
-    "The Update agent does not understand how an update is described",
+    "The Update agent does not understand how an update is described.",
     advice="Install the newest servicing stack and cumulative update by hand.",
 )
 TOO_SLOW = Cause(
     Reason.SERVICING_TIMEOUT,
-    "Windows took longer for an installation than it allows itself",
+    "Windows took longer for an installation than it allows itself.",
     advice="Give the host more processors and memory for it.",
 )
 LOW_MEMORY = Cause(
     Reason.LOW_MEMORY,
-    "Windows has too little memory for the update",
+    "Windows has too little memory for the update.",
     advice="Give the host more memory or a larger page file; look at what uses the paged pool.",
 )
-NO_ROOM = Cause(Reason.NO_ROOM, "The disk is full", advice="Raise patch_free_gib.")
+NO_ROOM = Cause(Reason.NO_ROOM, "The disk is full.", advice="Raise patch_free_gib.")
 IN_USE = Cause(
     Reason.FILES_IN_USE,
-    "Other software holds files that Windows has to replace",
+    "Other software holds files that Windows has to replace.",
     advice="Look at virus scanners and at services that could be stopped by patch_pre_tasks.",
 )
 ACCESS = Cause(
     Reason.UPDATE_ACCESS_DENIED,
-    "Windows refuses access to what Windows Update needs",
+    "Windows refuses access to what Windows Update needs.",
     advice="The user must be an administrator, and over WinRM a second hop, such as to a proxy, is refused unless it is "
     "delegated; where an update failed with it, C:\\Windows\\Logs\\CBS\\CBS.log names the file or the registry key.",
 )
 INSTALLER = Cause(
     Reason.UPDATE_INSTALLER_FAILED,
-    "An installer inside of the update failed",
+    "An installer inside of the update failed.",
     advice="Look at C:\\Windows\\Logs\\CBS\\CBS.log for which one.",
 )
 NEEDS_ANOTHER = Cause(
     Reason.UPDATE_NEEDS_ANOTHER,
-    "The update needs another one before it, such as a servicing stack update",
+    "The update needs another one before it, such as a servicing stack update.",
     advice="Approve that one in the patch baseline.",
 )
 REPAIR_SOURCE = Cause(
     Reason.REPAIR_SOURCE_MISSING,
-    "DISM finds no source for the files that it has to repair",
+    "DISM finds no source for the files that it has to repair.",
     advice='Set the policy "Specify settings for optional component installation and component repair": a source of the same '
     "version of Windows, or Windows Update instead of WSUS.",
 )
 DAMAGED_WINDOWS = Cause(
     Reason.WINDOWS_DAMAGED,
-    "The file system or the registry of Windows is damaged",
+    "The file system or the registry of Windows is damaged.",
     advice="Repair it by hand: chkdsk, fsutil resource setautoreset true C:\\, or a restore from a backup.",
 )
 WRONG_UPDATE = Cause(
     Reason.UPDATE_NOT_FOR_HOST,
-    "The update cannot be installed in this way or on this host",
+    "The update cannot be installed in this way or on this host.",
     advice="Reject it in the patch baseline, or install it by hand.",
 )
 UNSPECIFIC = Cause(
     Reason.WINDOWS_UPDATE_BROKEN,
-    "Windows Update failed and does not say why",
+    "Windows Update failed and does not say why.",
     advice="Look at the log of Windows Update (Get-WindowsUpdateLog).",
     pauses=ONCE,
 )
-UNKNOWN = Cause(Reason.WINDOWS_UPDATE_BROKEN, "Windows Update fails with an error that has no known repair")
-
-
-def advice_on(cause: Cause, source: Mapping[str, Any] | None) -> str:
-    """What a person has to know and to look at: the update source and the proxy where the cause lies outside the host."""
-    message = []
-    if cause.outside and source:
-        message.append(f"Its source is {source.get('url') or source.get('kind')}.")
-        if "proxy" in source:
-            message.append(
-                f"WinHTTP uses the proxy {source['proxy']}." if source["proxy"] else "WinHTTP uses no proxy."
-            )
-    return " ".join(filter(None, (*message, cause.advice)))
+UNKNOWN = Cause(Reason.WINDOWS_UPDATE_BROKEN, "Windows Update fails with an error that has no known repair.")

@@ -15,17 +15,18 @@ from dataclasses import asdict
 from typing import Any
 
 from .._base.errors import CommandTimeout, Failed, NoAnswer, Unreachable
+from .._base.text import join_sentences
 from .._host.guest_scripts import run_guest_script
 from .._host.servicing import InstallationOverdue, refuse_hung, servicing
 from .._host.update_answers import Reply, Service, UpdateHealth
 from .._model.host_facts import UpdateSource
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
-from .causes import SERVICE, Cause, advice_on
+from . import messages
+from .causes import SERVICE, Cause
 from .hresults import cause_of, name_of
-from .repair import backup_note, may_repair, remove_backup, repair
+from .repair import may_repair, old_cache, remove_backup, repair
 from .services import restore_services
-from .sessions import are_logged_on
 
 INSPECT_SECONDS = 300
 SEARCH_SECONDS = 3600
@@ -86,7 +87,7 @@ def _search_again(context: OperationContext, health: UpdateHealth) -> UpdateHeal
         if cause is None or attempt >= len(cause.pauses):
             return health
         pause = cause.pauses[attempt]
-        context.report_progress(f"{cause.sentence[0].lower()}{cause.sentence[1:]}: searching again in {pause:.0f} s")
+        context.report_progress(f"{cause.sentence} Searching again in {pause:.0f} s.")
         context.pause(pause)
         health = _inspect(context)
     raise AssertionError  # count() does not end
@@ -95,7 +96,7 @@ def _search_again(context: OperationContext, health: UpdateHealth) -> UpdateHeal
 def _warn_about_sessions(context: OperationContext, count: int) -> None:
     context.update_facts(sessions=count)
     if count and context.params["warn_of_sessions"]:
-        context.report_progress(f"{are_logged_on(count)}; a reboot will take their work")
+        context.report_progress(messages.sessions_warning(count))
 
 
 def _wait_for_others(context: OperationContext, health: UpdateHealth) -> UpdateHealth:
@@ -177,7 +178,11 @@ def _refuse_broken(context: OperationContext, health: UpdateHealth) -> None:
     if failed is None:
         return
     cause = cause_of(failed.hresult, at_search=health.agent.ok)
-    searches = f", after {context.cache[SEARCHES]} searches" if cause.pauses else ""
-    what = f"{(failed.message or name_of(failed.hresult) or 'no message').rstrip('. ')} ({failed.hresult or 'no code'}{searches})"
-    advice = advice_on(cause, asdict(health.update_source))
-    raise Failed(f"{cause.sentence}: {what}. {advice}".rstrip() + backup_note(context), cause.code)
+    message = failed.message or name_of(failed.hresult)
+    reason = join_sentences(
+        cause.sentence,
+        messages.windows_update_broken(failed.hresult, message, context.cache[SEARCHES] if cause.pauses else 0),
+        messages.advice_on(cause, asdict(health.update_source)),
+        messages.backup_kept(old_cache(context)),
+    )
+    raise Failed(reason, cause.code)

@@ -22,9 +22,10 @@ from .._operation.channel import Scan
 from .._operation.context import OperationContext
 from . import reboots
 from .hresults import cause_of
+from .messages import updates_missing
 from .patch_baseline import SearchFailed
 from .pending_reboot import reboot_if_pending, with_own_word
-from .repair import advice_for, backup_note, may_repair, remove_backup, repair
+from .repair import may_repair, old_cache, remove_backup, repair
 
 HISTORY_SECONDS = 300
 
@@ -165,13 +166,8 @@ def _still_missing(context: OperationContext, found: Scan, failed_updates: list[
     named = [f"{kb} ({codes[kb]})" if codes.get(kb) else kb for kb in missing]
     if named:
         causes = dict.fromkeys(cause_of(codes[kb]) for kb in missing if codes.get(kb))
-        why = "".join(f" {cause.sentence}. {advice_for(context, cause)}".rstrip() for cause in causes) + backup_note(
-            context
-        )
-        return Failed(
-            f"Still missing after the last installation and a fresh scan: {', '.join(named)}.{why}",
-            Reason.STILL_MISSING,
-        )
+        message = updates_missing(named, causes, context.facts.get("update_source"), old_cache(context))
+        return Failed(message, Reason.STILL_MISSING)
     return Failed("Nothing is missing, but a reboot is still pending after the installation.", Reason.REBOOT_PENDING)
 
 

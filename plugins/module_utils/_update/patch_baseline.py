@@ -18,15 +18,15 @@ from .._aws.ssm import describe_document, describe_node
 from .._base.clock import iso
 from .._base.errors import CommandTimeout, Failed
 from .._host.run_command import Command, CommandNotRun, Invocation, repeat_if_not_run, send, wait_for_end
-from .._host.servicing import LATE_DELIVERY_SECONDS, diagnose_overrun, wait_until_quiet
+from .._host.servicing import LATE_DELIVERY_SECONDS, Overrun, diagnose_overrun, wait_until_quiet
 from .._model.reasons import Reason
 from .._operation.channel import Scan
 from .._operation.context import OperationContext
-from .causes import UNKNOWN, Cause
+from . import messages
+from .causes import Cause
 from .foreign_runs import COMMENT, Own, all_patch_runs, wait_for_foreign_runs
 from .hresults import cause_of
 from .patch_verdict import read_verdict, remember_state, wait_for_state
-from .repair import advice_for
 
 DOCUMENT = "AWS-RunPatchBaseline"
 GAP_SECONDS = 130.0
@@ -57,11 +57,9 @@ def install_pass(context: OperationContext, instance_id: str) -> None:
     except CommandTimeout as error:
         command_id = str(error.command_id)
     context.update_facts(installation_overdue=True, installing_command_id=command_id)
-    agent_silence = _agent_silence(context, instance_id)
-    code, how = (Reason.AGENT_LOST, agent_silence) if agent_silence else diagnose_overrun(context)
-    raise Failed(
-        f"The installation had not ended after {timeout_seconds} s{how}. It is not cut off; look at the host.", code
-    )
+    silent_since = _agent_silent_since(context, instance_id)
+    overrun = Overrun(Reason.AGENT_LOST, agent_silent_since=silent_since) if silent_since else diagnose_overrun(context)
+    raise Failed(messages.installation_overdue(timeout_seconds, overrun), overrun.code)
 
 
 def _came_too_late(context: OperationContext, instance_id: str, ended: Invocation, timeout_seconds: int) -> bool:
@@ -82,16 +80,15 @@ def _came_too_late(context: OperationContext, instance_id: str, ended: Invocatio
     return quiet
 
 
-def _agent_silence(context: OperationContext, instance_id: str) -> str:
-    """The rest of a sentence about an agent that has not come back from a reboot; empty when it is there, or it is unknown."""
+def _agent_silent_since(context: OperationContext, instance_id: str) -> str | None:
+    """The last ping of an agent that is offline; None when it is online, or its state is unknown."""
     try:
         node = describe_node(context.aws, instance_id)
     except Failed:
-        return ""
+        return None
     if node is None or node["PingStatus"] == "Online":
-        return ""
-    last = iso(node["LastPingDateTime"].timestamp())
-    return f", and its SSM agent has been silent since {last}: the host may not have come back from a reboot"
+        return None
+    return iso(node["LastPingDateTime"].timestamp())
 
 
 def run_baseline(
@@ -226,12 +223,11 @@ class SearchFailed(Failed):
         self.cause = cause
 
 
-def search_failed(context: OperationContext, said: str) -> SearchFailed:
-    """The error for a search that Windows ended with these words; with the cause where an HRESULT names one."""
-    hresult = re.search(r"0x[0-9A-Fa-f]{8}", said)
+def search_failed(context: OperationContext, error: str) -> SearchFailed:
+    """The failure of a search that Windows ended with this error; with the cause where an HRESULT names one."""
+    hresult = re.search(r"0x[0-9A-Fa-f]{8}", error)
     cause = cause_of(hresult.group() if hresult else None)
-    why = "" if cause is UNKNOWN else f" {cause.sentence}. {advice_for(context, cause)}".rstrip()
-    return SearchFailed(f"Windows could not search for updates: {said.rstrip('.')}.{why}", cause)
+    return SearchFailed(messages.search_failed(error, cause, context.facts.get("update_source")), cause)
 
 
 def _last_line(invocation: Invocation) -> str:

@@ -14,7 +14,7 @@ from .._host.guest_scripts import run_guest_script
 from .._host.servicing import servicing
 from .._host.update_answers import RebuiltComponents, RemovedCache, RepairedServices, ResetCache, Service
 from .._operation.context import OperationContext
-from .causes import METADATA, REPAIR_SOURCE, Cause, advice_on
+from .causes import METADATA, REPAIR_SOURCE, Cause
 from .hresults import cause_of
 from .services import remember_found, remember_repaired
 
@@ -40,9 +40,9 @@ def repair(context: OperationContext, cause: Cause, services: Sequence[Service] 
         cause: one with a repair.
         services: what repair_services makes usable, as it was found.
     """
-    context.report_progress(f"{cause.sentence.lower()}: {str(cause.repair).replace('_', ' ')}")
-    done, old_cache = REPAIRS[str(cause.repair)](context, cause, services)
-    context.update_facts(repaired=list(done), old_cache=list(old_cache))
+    context.report_progress(f"{cause.sentence} The repair {cause.repair} starts.")
+    done, kept = REPAIRS[str(cause.repair)](context, cause, services)
+    context.update_facts(repaired=list(done), old_cache=list(kept))
     return done
 
 
@@ -74,7 +74,7 @@ def _repair_components(
         cause = cause_of(error.facts.get("hresult"))
         if cause is not REPAIR_SOURCE:
             raise
-        raise Failed(f"{error.reason} {cause.sentence}. {cause.advice}", cause.code) from error
+        raise Failed(f"{error.reason} {cause.sentence} {cause.advice}", cause.code) from error
     return ("repair_components",), ()
 
 
@@ -88,7 +88,7 @@ REPAIRS = {
 
 def remove_backup(context: OperationContext) -> None:
     """After a proof: remove what the repair had put aside. Where that fails the host is repaired all the same."""
-    if not _old_cache(context):
+    if not old_cache(context):
         return
     try:
         left = run_guest_script(context, RemovedCache, REPAIR_SECONDS).left
@@ -100,16 +100,6 @@ def remove_backup(context: OperationContext) -> None:
         context.report_progress(f"the old update cache stays: {', '.join(left)}")
 
 
-def backup_note(context: OperationContext) -> str:
-    """A sentence about what a repair has put aside and nothing has proven to be of no use any more; empty when there is none."""
-    folders = _old_cache(context)
-    return f" The cache from before the repair is kept: {', '.join(folders)}." if folders else ""
-
-
-def advice_for(context: OperationContext, cause: Cause) -> str:
-    """causes.advice_on, with the update source that the check of Windows Update has found in this run."""
-    return advice_on(cause, context.facts.get("update_source"))
-
-
-def _old_cache(context: OperationContext) -> list[str]:
+def old_cache(context: OperationContext) -> list[str]:
+    """The folders that a repair kept, until a scan or search proves that they are not needed any more."""
     return list(context.facts.get("old_cache", []))

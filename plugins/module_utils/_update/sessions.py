@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The step windows_sessions: people who are logged on, whose work a reboot would take."""
+"""The operation windows_sessions: people who are logged on, whose work a reboot would take."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .._host.answers import SentMessage, Sessions
 from .._host.guest_scripts import run_guest_script
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .messages import sessions_deferred, sessions_notified, sessions_timed_out, sessions_waiting, sessions_warning
 
 INSPECT_SECONDS = 300
 MESSAGE_SHOWN_SECONDS = 600
@@ -21,7 +22,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 60.0, 120.0
 
 
 def work(context: OperationContext) -> dict[str, Any]:
-    """Mind them as the policy says, or tell them.
+    """Wait, defer or warn as the policy says, or show the users a message.
 
     Returns:
         changed (whether a message was sent), sessions.
@@ -36,15 +37,10 @@ def work(context: OperationContext) -> dict[str, Any]:
     if count and policy == "wait":
         count = _wait(context, count)
     elif count and policy == "defer":
-        raise Deferred(f"{are_logged_on(count)} (patch_sessions is defer).", Reason.SESSIONS)
+        raise Deferred(sessions_deferred(count), Reason.SESSIONS)
     elif count and policy == "warn":
-        context.report_progress(f"{are_logged_on(count)}; a reboot will take their work")
+        context.report_progress(sessions_warning(count))
     return {"changed": False, "sessions": count}
-
-
-def are_logged_on(count: int) -> str:
-    """The beginning of a sentence."""
-    return "1 person is logged on" if count == 1 else f"{count} people are logged on"
 
 
 def _first_count(context: OperationContext) -> int:
@@ -62,19 +58,15 @@ def _count(context: OperationContext) -> int:
 
 def _wait(context: OperationContext, count: int) -> int:
     timeout_seconds = float(context.params["timeout_seconds"])
-    context.report_progress(f"{are_logged_on(count)}: waiting at most {timeout_seconds:.0f} s until no user is")
-    seen = [count]
+    context.report_progress(sessions_waiting(count, timeout_seconds))
+    counts = [count]
 
     def poll() -> bool | None:
-        seen.append(_count(context))
-        return True if seen[-1] == 0 else None
+        counts.append(_count(context))
+        return True if counts[-1] == 0 else None
 
     if context.wait(poll, context.deadline(timeout_seconds), FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS) is None:
-        raise Deferred(
-            f"{are_logged_on(seen[-1])} still after {timeout_seconds:.0f} s "
-            "(patch_sessions is wait, patch_sessions_timeout_seconds).",
-            Reason.SESSIONS,
-        )
+        raise Deferred(sessions_timed_out(counts[-1], timeout_seconds), Reason.SESSIONS)
     return 0
 
 
@@ -89,5 +81,5 @@ def _send_message(context: OperationContext) -> dict[str, Any]:
         context.report_progress(f"the users could not be notified: {error.reason}")
         return {"changed": False, "sessions": None}
     if message.sent:
-        context.report_progress(f"{are_logged_on(message.sessions)}, and notified")
+        context.report_progress(sessions_notified(message.sessions))
     return {"changed": bool(message.sent), "sessions": message.sessions}

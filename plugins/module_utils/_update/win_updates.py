@@ -19,6 +19,7 @@ from .._host.servicing import diagnose_overrun, is_quiet
 from .._model.reasons import Reason
 from .._operation.channel import HostConnection, Scan
 from .._operation.context import OperationContext
+from . import messages
 from .patch_baseline import search_failed
 from .pending_reboot import reboot_if_pending
 
@@ -63,11 +64,8 @@ def _wait_for_installation(context: OperationContext, connection: HostConnection
     context.report_progress(f"win_updates: {trouble}")
     if context.wait(lambda: _is_quiet(context), deadline, 15.0, 60.0) is None:
         context.update_facts(installation_overdue=True)
-        code, how = diagnose_overrun(context)
-        raise Failed(
-            f"The installation had not ended after {seconds:.0f} s{how}: {trouble}. It is not cut off; look at the host.",
-            code,
-        )
+        overrun = diagnose_overrun(context)
+        raise Failed(messages.installation_overdue(seconds, overrun, trouble), overrun.code)
 
 
 def _trouble(call: Callable[[], dict[str, Any]]) -> str | None:

@@ -101,7 +101,7 @@ def test_a_node_that_is_online_but_runs_nothing_is_told_as_that(stage: Stage) ->
     error = trouble(stage)
     assert error.code == "no_command_runs"
     assert error.reason == (
-        "The SSM agent is Online, but no command came back within 600 s: the last one ended Undeliverable."
+        "The SSM agent is Online, but no command came back within 600 s. The last command ended Undeliverable."
     )
 
 

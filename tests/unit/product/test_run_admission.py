@@ -331,7 +331,7 @@ def test_one_failure_more_opens_the_breaker_for_good(stage: Stage, outcome: str)
     stage.open_run(*HOSTS, failure_budget_hosts=0)
     stage.ledger.set_outcome(RUN, FIRST, Verdict(outcome))
     assert refused(stage, SECOND) == ("deferred", "breaker")
-    assert stage.ledger.run(RUN).breaker == "1 hosts failed and patch_failure_budget tolerates 0"
+    assert stage.ledger.run(RUN).breaker == "1 host failed, and patch_failure_budget tolerates 0."
     assert refused(stage, THIRD) == ("deferred", "breaker")
     assert starting(stage) == []
 
@@ -377,7 +377,9 @@ def test_a_host_that_does_not_boot_after_an_update_ends_the_run_at_once(
 ) -> None:
     stage.open_run(*HOSTS, failure_budget_hosts=5)
     ended(stage, code, step=step, outcome=outcome)
-    assert breaker(stage) == "dev-00 has not come back from its updates, and the others would get the same"
+    assert (
+        breaker(stage) == "dev-00 has not come back from its updates, and the other hosts would get the same updates."
+    )
     assert starting(stage) == []
 
 
@@ -399,7 +401,7 @@ def test_an_update_source_that_nobody_reaches_ends_the_run(stage: Stage, code: s
     ended(stage, code, "update_source_unreachable", step="repair")
     assert admit(stage, HOSTS[4].key)["admitted"] is True  # two may be the hosts' own fault
     ended(stage, code, code, code, step="repair")
-    assert breaker(stage) == "no host has reached its update source yet, and dev-00, dev-01, dev-02 could not"
+    assert breaker(stage) == "No host has reached its update source yet, and dev-00, dev-01, dev-02 could not."
 
 
 def test_an_update_source_that_one_host_reached_is_there(stage: Stage) -> None:
@@ -414,7 +416,7 @@ def test_a_right_that_every_host_needs_and_two_are_refused_ends_the_run(stage: S
     ended(stage, "access_denied", denied_action="ssm:SendCommand")
     assert admit(stage, HOSTS[4].key)["admitted"] is True  # that one may have lost its tag
     ended(stage, "access_denied", "access_denied", denied_action="ssm:SendCommand")
-    assert breaker(stage) == "the right ssm:SendCommand is gone, which every host needs (dev-00, dev-01)"
+    assert breaker(stage) == "Every host needs the right ssm:SendCommand, and AWS refused it for dev-00, dev-01."
 
 
 def test_a_right_that_only_some_hosts_need_ends_nothing(stage: Stage) -> None:
@@ -461,14 +463,14 @@ def test_a_canary_that_does_not_come_through_ends_the_roll_out(stage: Stage, out
     stage.open_run(*HOSTS, canary=1, failure_budget_hosts=5)
     conclude_later(stage, FIRST, Verdict(outcome), 600)
     assert refused(stage, SECOND) == ("deferred", "breaker")
-    assert stage.ledger.run(RUN).breaker == "the canary dev-00 failed"
+    assert stage.ledger.run(RUN).breaker == "The canary dev-00 failed."
 
 
 def test_a_canary_that_is_not_begun_proves_nothing(stage: Stage) -> None:
     stage.open_run(*HOSTS, canary=1)
     conclude_later(stage, FIRST, Verdict("deferred", "start", "no_capacity", "No room."), 600)
     assert refused(stage, SECOND) == ("deferred", "breaker")
-    assert stage.ledger.run(RUN).breaker == "no canary was patched, so nothing is proven"
+    assert stage.ledger.run(RUN).breaker == "No canary was patched, so nothing is proven."
 
 
 def test_who_comes_after_a_canary_that_is_too_late_is_too_late_too(stage: Stage) -> None:

@@ -158,7 +158,7 @@ def test_the_lines_fit_a_terminal_and_tell_it_all(stage: Stage) -> None:
     assert "2 hosts will be patched, 5 at a time; of these 1 are off" in text
     assert "Left out: 1." in text
     assert "cannot be finished by 2026-11-15T06:00:00Z" in text
-    assert "at most 3 instances are on at once because of runs (patch_max_running)" in text
+    assert "At most 3 instances are on at once because of runs (patch_max_running)" in text
 
 
 def test_a_plan_of_which_all_hosts_are_left_out_says_so(stage: Stage) -> None:

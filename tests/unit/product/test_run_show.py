@@ -63,7 +63,7 @@ def test_runs_are_listed_with_how_they_stand(night: Stage) -> None:
 def test_a_run_is_shown_with_its_hosts_and_what_is_still_on(night: Stage) -> None:
     shown = run(night, "shown", run_id=RUN)
     assert shown["lines"][1:] == [
-        "dev-01  no outcome yet   Still on because of this run.",
+        "dev-01  no outcome yet  Still on because of this run.",
         "dev-02  failed  KB1 is missing.",
     ]
     assert [host["open"] for host in shown["hosts"]] == [True, False]

@@ -53,7 +53,7 @@ def test_failures_of_another_slice_count(stage: Stage) -> None:
     fail(stage, OTHER, KEYS[3])
     refused = admit(stage, OTHER, KEYS[5])
     assert (refused["admitted"], refused["reason_code"]) == (False, "breaker")
-    assert stage.ledger.run(OTHER).breaker == "2 hosts failed and patch_failure_budget tolerates 1"
+    assert stage.ledger.run(OTHER).breaker == "2 hosts failed, and patch_failure_budget tolerates 1."
 
 
 def test_a_percentage_is_one_of_the_hosts_of_all_slices(stage: Stage) -> None:
@@ -67,9 +67,9 @@ def test_a_percentage_is_one_of_the_hosts_of_all_slices(stage: Stage) -> None:
 
 def test_a_breaker_that_opened_in_one_slice_holds_in_all(stage: Stage) -> None:
     deal(stage, 3)
-    stage.ledger.open_breaker(RUN, "the canary dev-00 failed")
+    stage.ledger.open_breaker(RUN, "The canary dev-00 failed.")
     refused = admit(stage, OTHER, KEYS[1])
-    assert refused["reason"] == "No other host starts in this run: the canary dev-00 failed."
+    assert refused["reason"] == "No other host starts in this run. The canary dev-00 failed."
     assert stage.ledger.open_power() == []
 
 

@@ -122,7 +122,8 @@ def test_a_repair_is_tried_once_and_then_told(stage: Stage) -> None:
     error = trouble(stage, health(agent=broken("0x80070422", "The service cannot be started")))
     assert error.code == "update_service"
     assert error.reason == (
-        "A service that Windows Update needs is stopped or disabled: The service cannot be started (0x80070422). "
+        "A service that Windows Update needs is stopped or disabled. "
+        "Windows Update answered 0x80070422: The service cannot be started. "
         "Look at what switches it off: a policy, or software that hardens the host."
     )
     assert stage.guest.names.count("repair_services") == 1
@@ -143,7 +144,7 @@ def test_a_source_that_cannot_be_reached_is_told_with_its_address(stage: Stage) 
 def test_a_source_without_address_is_told_by_its_kind(stage: Stage) -> None:
     source = {"kind": "microsoft", "url": None}
     error = trouble(stage, health(search=broken("0x8024402C"), update_source=source))
-    assert "WU_E_PT_WINHTTP_NAME_NOT_RESOLVED (0x8024402C, after 4 searches). Its source is microsoft. " in error.reason
+    assert "0x8024402C after 4 searches: WU_E_PT_WINHTTP_NAME_NOT_RESOLVED. Its source is microsoft. " in error.reason
     assert "WinHTTP uses no proxy. Look at name resolution" in error.reason
 
 
@@ -187,7 +188,7 @@ def test_the_documentation_shows_the_table() -> None:
     assert [row.source for row in ROWS if f"| `{row.hresult}` " not in page or f"({row.source})" not in page] == []
     causes = {row.cause for row in ROWS}
     assert {tuple(cells[:4]) for cells in shown if cells[0] in {cause.code for cause in causes}} == {
-        (cause.code, cause.sentence, (cause.repair or "–"), (cause.proof or "–")) for cause in causes
+        (cause.code, cause.sentence.removesuffix("."), (cause.repair or "–"), (cause.proof or "–")) for cause in causes
     }
 
 

@@ -105,7 +105,7 @@ def test_people_may_be_waited_for(stage: Stage) -> None:
 
 def test_people_who_stay_longer_than_that_have_the_host_deferred(stage: Stage) -> None:
     error = deferral(stage, 2, 1, policy="wait", timeout_seconds=1800)
-    assert error.reason.startswith("1 person is logged on still after 1800 s")
+    assert error.reason.startswith("1 person is still logged on after 1800 s")
     assert 1800 <= stage.clock.passed < 2000
 
 
@@ -122,7 +122,7 @@ def test_people_are_told_by_data_and_never_by_text_of_a_script(stage: Stage) -> 
     assert stage.guest.inputs("send_session_message") == [{"message": "'; Stop-Computer; '", "seconds": 600}]
     sent = stage.account.of("send_command")[0].params["Parameters"]["commands"]
     assert "Stop-Computer" not in "\n".join(sent)
-    assert stage.message == ["2 people are logged on, and notified"]
+    assert stage.message == ["2 people are logged on and saw the message"]
 
 
 def test_where_nobody_is_nobody_is_told(stage: Stage) -> None:

@@ -1,0 +1,47 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The messages of this package that are made of several facts. Each function makes whole sentences of codes and data."""
+
+from __future__ import annotations
+
+from .._base.text import join_sentences
+from .._model.phases import Phase
+from .common_causes import BreakerCause, BreakerCode
+
+POST_TASKS_MISSING = "Its patch_post_tasks have not run."
+
+
+def breaker_reason(cause: BreakerCause) -> str:
+    """Why a run starts no other host: the report's field ``breaker``."""
+    hosts, failed = ", ".join(cause.hosts), "1 host" if cause.failures == 1 else f"{cause.failures} hosts"
+    return {
+        BreakerCode.CANARY_FAILED: f"The canary {hosts} failed.",
+        BreakerCode.CANARY_NOT_PATCHED: "No canary was patched, so nothing is proven.",
+        BreakerCode.BUDGET_SPENT: f"{failed} failed, and patch_failure_budget tolerates {cause.budget}.",
+        BreakerCode.NOT_BOOTED: f"{hosts} has not come back from its updates, and the other hosts would get the same updates.",
+        BreakerCode.NO_SOURCE: f"No host has reached its update source yet, and {hosts} could not.",
+        BreakerCode.RIGHT_MISSING: f"Every host needs the right {cause.action}, and AWS refused it for {hosts}.",
+    }[cause.code]
+
+
+def no_host_starts(reason: str) -> str:
+    """Of a host that is deferred because the breaker is open."""
+    return join_sentences("No other host starts in this run.", reason)
+
+
+def host_lost(phase: Phase, *, post_tasks_missing: bool, still_on: bool) -> str:
+    """Of a host that left its play."""
+    return join_sentences(
+        f"Ansible lost it in the phase {phase}: a task found it unreachable, or ended its play.",
+        POST_TASKS_MISSING if post_tasks_missing else None,
+        "It was started for this run and is still on: run the playbook restore." if still_on else None,
+    )
+
+
+def host_interrupted(*, post_tasks_missing: bool) -> str:
+    """Of a host on which a run that was interrupted worked."""
+    return join_sentences(
+        "The run was interrupted while it worked on this host.", POST_TASKS_MISSING if post_tasks_missing else None
+    )

@@ -1,0 +1,107 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The messages of this package that are made of several facts. Each function makes whole sentences of codes and data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from .._base.text import join_sentences
+from .._host.servicing import Overrun
+from .causes import UNKNOWN, Cause
+
+
+def sessions_warning(count: int) -> str:
+    return f"{_people(count)} logged on; a reboot will take their work"
+
+
+def sessions_deferred(count: int) -> str:
+    return f"{_people(count)} logged on (patch_sessions is defer)."
+
+
+def sessions_waiting(count: int, timeout_seconds: float) -> str:
+    return f"{_people(count)} logged on: waiting at most {timeout_seconds:.0f} s until no user is"
+
+
+def sessions_timed_out(count: int, timeout_seconds: float) -> str:
+    return (
+        f"{_people(count)} still logged on after {timeout_seconds:.0f} s "
+        "(patch_sessions is wait, patch_sessions_timeout_seconds)."
+    )
+
+
+def sessions_notified(count: int) -> str:
+    return f"{_people(count)} logged on and saw the message"
+
+
+def _people(count: int) -> str:
+    return "1 person is" if count == 1 else f"{count} people are"
+
+
+def installation_overdue(timeout_seconds: float, overrun: Overrun, error: str | None = None) -> str:
+    """An installation that did not end in time.
+
+    Args:
+        timeout_seconds: its time.
+        overrun: what the host shows of it.
+        error: what the call that installs said, without a full stop.
+    """
+    return join_sentences(
+        f"The installation had not ended after {timeout_seconds:.0f} s.",
+        f"The call ended with an error: {error}." if error else None,
+        f"It has made no progress since {overrun.no_progress_since}." if overrun.no_progress_since else None,
+        f"The SSM agent has been silent since {overrun.agent_silent_since}: the host may not have come back from a reboot."
+        if overrun.agent_silent_since
+        else None,
+        "It is not cut off; look at the host.",
+    )
+
+
+def advice_on(cause: Cause, source: Mapping[str, Any] | None) -> str:
+    """What a person has to know and to check: the update source and the proxy where the cause lies outside the host."""
+    if not (cause.outside and source):
+        return cause.advice
+    proxy = f"WinHTTP uses the proxy {source['proxy']}." if source.get("proxy") else "WinHTTP uses no proxy."
+    return join_sentences(
+        f"Its source is {source.get('url') or source.get('kind')}.", proxy if "proxy" in source else None, cause.advice
+    )
+
+
+def cause_and_advice(cause: Cause, source: Mapping[str, Any] | None) -> str:
+    """Empty for an error whose cause is unknown: the error itself says all."""
+    return "" if cause is UNKNOWN else join_sentences(cause.sentence, advice_on(cause, source))
+
+
+def backup_kept(folders: Collection[str]) -> str | None:
+    """None where no repair kept a folder of the old cache."""
+    return f"The cache from before the repair is kept: {', '.join(folders)}." if folders else None
+
+
+def search_failed(error: str, cause: Cause, source: Mapping[str, Any] | None) -> str:
+    """A search for updates that Windows ended with this error."""
+    return join_sentences(
+        f"Windows could not search for updates: {error.rstrip('.')}.", cause_and_advice(cause, source)
+    )
+
+
+def windows_update_broken(hresult: str | None, message: str | None, searches: int) -> str:
+    """What Windows Update answered; ``searches`` is 0 where the number of them says nothing."""
+    words = ["Windows Update answered", hresult or "without an error code"]
+    if searches:
+        words += ["after", str(searches), "searches"]
+    answered = " ".join(words)
+    return f"{answered}: {message.rstrip('. ')}." if message else f"{answered}."
+
+
+def updates_missing(
+    kbs: Iterable[str], causes: Iterable[Cause], source: Mapping[str, Any] | None, folders: Collection[str]
+) -> str:
+    """Updates that are missing after the last pass, why they failed, and what a repair has left behind."""
+    return join_sentences(
+        f"Still missing after the last installation and a fresh scan: {', '.join(kbs)}.",
+        *(join_sentences(cause.sentence, advice_on(cause, source)) for cause in causes),
+        backup_kept(folders),
+    )
