@@ -55,7 +55,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.text impo
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.names import hint
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._invocation import (
     name_of_limit,
-    only_looks,
+    prints_only,
     refuse_partial_playbook,
 )
 
@@ -81,7 +81,7 @@ def target_pattern(
     parts = [part for part in (pattern, added if groups.get(added) else "") if part]
     if parts:
         return ",".join(parts)
-    if only_looks():
+    if prints_only():
         return added
     if limit:
         raise AnsibleFilterError(
@@ -99,7 +99,7 @@ def _with_names(pattern: str, groups: Mapping[str, Any], hostvars: Mapping[str, 
     hosts = list(groups.get("all", ()))
     parts = split_host_pattern(pattern) if pattern else []
     unknown = [p for p in parts if PLAIN.fullmatch(p) and p.lstrip("!&") not in {*hosts, *groups, *CONTROLLER}]
-    if not unknown or only_looks():
+    if not unknown or prints_only():
         return pattern
     named = _hosts_by_name_tag(hosts, hostvars)
     missing = [part.lstrip("!&") for part in unknown if part.lstrip("!&") not in named]

@@ -65,11 +65,11 @@ class AnsibleConnection:
             LeaseLost: another run took the host over.
         """
         result = self._run_powershell(text, timeout_seconds)
-        if self._may_become_system and result.get("failed") and CANNOT_BECOME_SYSTEM in _said(result):
+        if self._may_become_system and result.get("failed") and CANNOT_BECOME_SYSTEM in _message(result):
             self._may_become_system = False
             result = self._run_powershell(text, timeout_seconds)
         if result.get("failed"):
-            raise NoAnswer(f"PowerShell could not run the script: {_said(result)}")
+            raise NoAnswer(f"PowerShell could not run the script: {_message(result)}")
         return "\n".join(str(line) for line in result.get("output") or ())
 
     def _run_powershell(self, text: str, timeout_seconds: float) -> dict[str, Any]:
@@ -148,22 +148,22 @@ class AnsibleConnection:
             with WatchedCall(self._context, seconds) as call:
                 result = work(call)
         except CONNECTION_LOST as error:
-            self._begin_anew()
+            self._reset_connection()
             raise Unreachable(f"The host cannot be reached over its connection: {error}") from error
         except Failed:  # the call was ended before it was done
-            self._begin_anew()
+            self._reset_connection()
             raise
         if result.get("unreachable"):
-            self._begin_anew()
-            raise Unreachable(f"The host cannot be reached over its connection: {_said(result)}")
+            self._reset_connection()
+            raise Unreachable(f"The host cannot be reached over its connection: {_message(result)}")
         return result
 
-    def _begin_anew(self) -> None:
+    def _reset_connection(self) -> None:
         """A connection keeps what it has opened on the host, and that is gone once the host was off or has rebooted."""
         with contextlib.suppress(*CONNECTION_LOST):
             self._action._connection.reset()  # noqa: SLF001
 
 
-def _said(result: dict[str, Any]) -> str:
+def _message(result: dict[str, Any]) -> str:
     errors = [str(error.get("output") or error) for error in result.get("error") or () if isinstance(error, dict)]
     return (" ".join(errors) or str(result.get("msg") or "no message"))[-500:].strip()

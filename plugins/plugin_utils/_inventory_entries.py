@@ -111,7 +111,7 @@ def _value(variables: Mapping[str, Any], name: str) -> Any:
 def with_addresses(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The entries; those without an id that are reached by a DNS name get the addresses to which it leads, as ``addresses``."""
     names = {e["name"]: str(e.get("address") or e["name"]) for e in entries if _has_only_a_connection(e)}
-    found = look_up(set(names.values())) if len(entries) > 1 else {}
+    found = resolve(set(names.values())) if len(entries) > 1 else {}
     return [{**e, "addresses": found[names[e["name"]]]} if names.get(e["name"]) in found else e for e in entries]
 
 
@@ -119,7 +119,7 @@ def _has_only_a_connection(entry: Mapping[str, Any]) -> bool:
     return bool(entry.get("connection")) and not entry.get("instance_id")
 
 
-def look_up(names: Iterable[str], seconds: float = LOOKUP_SECONDS) -> dict[str, list[str]]:
+def resolve(names: Iterable[str], seconds: float = LOOKUP_SECONDS) -> dict[str, list[str]]:
     """The addresses of DNS names, as far as name servers say within this time."""
     found: dict[str, list[str]] = {}
 

@@ -16,7 +16,7 @@ from ansible.errors import AnsibleFilterError
 JOB_FOLDER = "AWX_PRIVATE_DATA_DIR"
 """AWX and the automation controller set it in the environment of every job (awx/main/tasks/jobs.py, build_env)."""
 
-ONLY_LOOKING = ("syntax", "listhosts", "listtasks", "listtags")
+PRINTING_OPTIONS = ("syntax", "listhosts", "listtasks", "listtags")
 """Options with which ansible-playbook runs no play, so that no earlier one has added hosts."""
 RUNS_OURS = frozenset({"all", "untagged"})
 """Tags with which tasks without a tag run, as all of this collection are."""
@@ -32,9 +32,9 @@ def name_of_limit(limit: str) -> str:
     return f"The limit {limit} of this job" if in_job() else f"--limit {limit}"
 
 
-def only_looks() -> bool:
+def prints_only() -> bool:
     """Whether ansible-playbook only prints something about the playbook."""
-    return any(context.CLIARGS.get(option) for option in ONLY_LOOKING)
+    return any(context.CLIARGS.get(option) for option in PRINTING_OPTIONS)
 
 
 def refuse_partial_playbook() -> None:
@@ -45,7 +45,7 @@ def refuse_partial_playbook() -> None:
     Raises:
         AnsibleFilterError: an option would leave out tasks of this collection.
     """
-    if only_looks():
+    if prints_only():
         return
     for option, reason in _leaving_out():
         raise AnsibleFilterError(

@@ -66,13 +66,13 @@ class _Reader:
 
     def __init__(self, option: str, loader: Any) -> None:
         self._option, self._loader = option, loader
-        self._seen: set[str] = set()
+        self._visited: set[str] = set()
         self.on_host = False
 
     def read(self, path: str) -> None:
-        if path in self._seen:
+        if path in self._visited:
             return
-        self._seen.add(path)
+        self._visited.add(path)
         for task, elsewhere in self._tasks(path, self._load(path), elsewhere=False):
             action, words = _action(task)
             self._refuse_breaking(path, task, action, words)

@@ -104,13 +104,13 @@ def wait_for(
     """Look again and again until there is something to see; None when the deadline has passed without.
 
     The pauses grow by half from the first to the longest. The last look comes after the deadline: what became true
-    while this process was slow is still seen.
+    while this process was slow is still result.
     """
     pause = first_pause_seconds
     while True:
         overdue = clock.now() >= deadline
-        seen = poll()
-        if seen is not None or overdue:
-            return seen
+        result = poll()
+        if result is not None or overdue:
+            return result
         clock.sleep(min(pause, max(deadline - clock.now(), 0.0)))
         pause = min(pause * 1.5, longest_pause_seconds)

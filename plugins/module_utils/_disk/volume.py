@@ -154,8 +154,8 @@ def _attempt_to_modify(
         return newest["TargetSize"], True
     except Unanswered:
         context.report_progress("AWS gave no answer to the modification: looking whether it was made")
-        seen_by = context.clock.now() + UNSEEN_SECONDS
-        if not context.wait_until(lambda: _is_new(_newest(context, volume_id), target, last), seen_by):
+        visible_by = context.clock.now() + UNSEEN_SECONDS
+        if not context.wait_until(lambda: _is_new(_newest(context, volume_id), target, last), visible_by):
             if is_last:
                 raise
             return target, False

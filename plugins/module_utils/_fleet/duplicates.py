@@ -29,9 +29,9 @@ def merge_duplicates(hosts: list[FleetHost]) -> list[FleetHost]:
             inventory without an id lead to one machine.
     """
     known = [host for host in hosts if host.kind != "winrm"]
-    others = [host for host in hosts if host.kind == "winrm"]
+    without_id = [host for host in hosts if host.kind == "winrm"]
     same: dict[str, FleetHost] = {}
-    for host in others:
+    for host in without_id:
         match = _matching_instance(host, known)
         if match is None:
             continue
@@ -44,7 +44,7 @@ def merge_duplicates(hosts: list[FleetHost]) -> list[FleetHost]:
         else host
         for host in known
     ]
-    alone = [host for host in others if host not in same.values()]
+    alone = [host for host in without_id if host not in same.values()]
     _refuse_twins(alone)
     return named + alone
 

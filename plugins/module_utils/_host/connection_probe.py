@@ -36,7 +36,7 @@ def wait_until_ready(
         if trouble is None:
             return True
         if isinstance(trouble, Unreachable) and not may_boot:
-            raise _not_begun(trouble)
+            raise _deferred(trouble)
         troubles.append(trouble)
         return None
 
@@ -44,7 +44,7 @@ def wait_until_ready(
         return
     if may_boot:
         raise Unreachable(f"It did not answer in time. {troubles[-1].reason}")
-    raise _not_begun(troubles[-1])
+    raise _deferred(troubles[-1])
 
 
 def _probe(connection: HostConnection) -> Unreachable | CommandTimeout | None:
@@ -56,5 +56,5 @@ def _probe(connection: HostConnection) -> Unreachable | CommandTimeout | None:
     return None
 
 
-def _not_begun(trouble: PatchFleetError) -> Deferred:
+def _deferred(trouble: PatchFleetError) -> Deferred:
     return Deferred(f"Nothing was started: {trouble.reason}", Reason.UNREACHABLE)

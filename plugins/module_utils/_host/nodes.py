@@ -44,18 +44,18 @@ def wait_until_ready(context: OperationContext, instance_id: str, timeout_second
     deadline = context.deadline(timeout_seconds)
     is_instance = instance_id.startswith("i-")
     witness = LaunchWitness(context)
-    seen: dict[str, Any] = {}
+    last: dict[str, Any] = {}
 
     def poll() -> InstanceInformationTypeDef | None:
         instance = witness.describe(instance_id) if is_instance else None
-        seen.update(instance=instance, node=None)
+        last.update(instance=instance, node=None)
         if is_instance and instance is None:
             raise Failed("The instance does not exist any more.", Reason.INSTANCE_GONE)
         if instance is not None and instance["State"]["Name"] != "running":
             _refuse_fallen_back(context, instance)
             return None
         node = describe_node(context.aws, instance_id)
-        seen["node"] = node
+        last["node"] = node
         if node is None or node["PingStatus"] != "Online":
             return None
         if instance is not None and node["LastPingDateTime"] <= instance["LaunchTime"]:
@@ -65,7 +65,7 @@ def wait_until_ready(context: OperationContext, instance_id: str, timeout_second
     while True:
         node = context.wait(poll, deadline, longest=15.0)
         if node is None:
-            raise _silent(seen, timeout_seconds)
+            raise _silent(last, timeout_seconds)
         trouble = _probe(context, instance_id)
         if trouble is None:
             break
@@ -140,8 +140,8 @@ def _refuse_fallen_back(context: OperationContext, instance: InstanceTypeDef) ->
         )
 
 
-def _silent(seen: dict[str, Any], timeout_seconds: float) -> PatchFleetError:
-    instance, node = seen.get("instance"), seen.get("node")
+def _silent(last: dict[str, Any], timeout_seconds: float) -> PatchFleetError:
+    instance, node = last.get("instance"), last.get("node")
     waited = f"within {timeout_seconds:.0f} s"
     if instance is not None and not instance.get("IamInstanceProfile"):
         return Failed(

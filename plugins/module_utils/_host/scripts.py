@@ -73,8 +73,10 @@ def parse(name: str, output: ScriptOutput) -> dict[str, Any]:
         )
     if answer is None or answer.get("script") != name:
         _refuse_unanswered(name, output.details)
-        said = clean_text((output.stderr or output.stdout)[-LONGEST_TEXT:].strip())
-        sentence = f"The script {name} gave no answer that can be read ({output.details}): {said[-300:] or 'no output'}"
+        written = clean_text((output.stderr or output.stdout)[-LONGEST_TEXT:].strip())
+        sentence = (
+            f"The script {name} gave no answer that can be read ({output.details}): {written[-300:] or 'no output'}"
+        )
         if output.status in {"Success", "Failed"}:
             raise ScriptEnded(sentence, Reason.SCRIPT_FAILED)
         raise NoAnswer(sentence)

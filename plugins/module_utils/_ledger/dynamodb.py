@@ -69,7 +69,7 @@ class DynamoDbLedger(Leases):
 
     def close_run(self, run_id: str, now: float) -> None:
         self._change_if(update(items.run_key(run_id), {}, [exists("pk")], first={("closed_at",): now}))
-        if not self._keep_what_is_open(run_id):
+        if not self._keep_open_hosts(run_id):
             self._expire(items.run_key(run_id), now)
 
     # Hosts of a run
@@ -135,17 +135,17 @@ class DynamoDbLedger(Leases):
     def begin_phase(self, run_id: str, key: str, phase: Phase, now: float, fence: int | None = None) -> None:
         name = items.phase_name(phase, now)
         self._change_row(run_id, key, {("steps", name): {"step": phase, "started_at": now}}, fence)
-        self._begun[(run_id, key, phase)] = name
+        self._phase_names[(run_id, key, phase)] = name
 
     def end_phase(self, run_id: str, key: str, phase: Phase, now: float, ok: bool) -> None:
-        name = self._begun.get((run_id, key, phase)) or self._last_beginning(run_id, key, phase)
+        name = self._phase_names.get((run_id, key, phase)) or self._last_beginning(run_id, key, phase)
         if name is not None:
             self._change_row(run_id, key, {("steps", name, "finished_at"): now, ("steps", name, "ok"): ok}, None)
 
     def _last_beginning(self, run_id: str, key: str, phase: Phase) -> str | None:
         row = self._row(run_id, key)
         started_at = (
-            {name: seen["started_at"] for name, seen in row["steps"].items() if seen["step"] == phase} if row else {}
+            {name: time["started_at"] for name, time in row["steps"].items() if time["step"] == phase} if row else {}
         )
         return max(started_at, key=lambda name: started_at[name], default=None)
 
@@ -176,7 +176,7 @@ class DynamoDbLedger(Leases):
             return record
 
         known = self._table.repeat(attempt, f"the power record of {record.host_key}")
-        self._keep(items.row_key(record.run_id, record.host_key))
+        self._remove_expiry(items.row_key(record.run_id, record.host_key))
         return known
 
     def power(self, host_key: str) -> PowerRecord | None:
@@ -255,21 +255,21 @@ class DynamoDbLedger(Leases):
         for run_id in items.runs_of_record(item):
             self._expire(items.row_key(run_id, host_key), now)
             run = self._table.get(items.run_key(run_id))
-            if run and run.get("closed_at") and not self._keep_what_is_open(run_id):
+            if run and run.get("closed_at") and not self._keep_open_hosts(run_id):
                 self._expire(items.run_key(run_id), now)
 
     # Expiry: what restore needs for an open record stays as long as the record, however old its run is
 
-    def _keep_what_is_open(self, run_id: str) -> bool:
+    def _keep_open_hosts(self, run_id: str) -> bool:
         """Keep the rows of hosts whose open record the run opened, used or took over; whether there is one."""
         pointers = [pointer for pointer in self._table.query(f"OPEN#{self._account}") if "home" in pointer]
         found = self._table.get_many(items.host_key(pointer["home"], pointer["host_key"]) for pointer in pointers)
         kept = [item["host_key"] for item in found.values() if run_id in items.runs_of_record(item)]
         for key in kept:
-            self._keep(items.row_key(run_id, key))
+            self._remove_expiry(items.row_key(run_id, key))
         return bool(kept)
 
-    def _keep(self, item_key: Key) -> None:
+    def _remove_expiry(self, item_key: Key) -> None:
         self._change_if(update(item_key, {("expires_at",): None}, [exists("pk")]))
 
     def _expire(self, item_key: Key, now: float) -> None:
@@ -278,11 +278,11 @@ class DynamoDbLedger(Leases):
 
     # History
 
-    def save_durations(self, way: HostDurations) -> None:
-        kept = {kept.run_id: kept for kept in [*self.history(way.host_key), way]}
+    def save_durations(self, durations: HostDurations) -> None:
+        kept = {kept.run_id: kept for kept in [*self.history(durations.host_key), durations]}
         newest = sorted(kept.values(), key=lambda kept: kept.finished_at, reverse=True)[:DURATIONS_KEPT]
         item = {("ways",): json.dumps([durations_values(kept) for kept in newest], allow_nan=False)}
-        self._table.update(update(items.durations_key(self._account, way.host_key), item))
+        self._table.update(update(items.durations_key(self._account, durations.host_key), item))
 
     def history(self, host_key: str) -> list[HostDurations]:
         return items.durations_of(self._table.get(items.durations_key(self._account, host_key)))

@@ -41,7 +41,7 @@ class Leases:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._homes: dict[str, str] = {}
-        self._begun: dict[tuple[str, str, str], str] = {}
+        self._phase_names: dict[tuple[str, str, str], str] = {}
         self._known_account = ""
 
     @property

@@ -17,9 +17,9 @@ from .records import HostDurations, PhaseTime
 
 @dataclass(frozen=True)
 class Expected:
-    """Seconds of a whole way: the middle of what was seen, and what nine of ten did not exceed.
+    """The expected seconds of a workflow: the median of earlier ones, and what nine of ten did not exceed.
 
-    ``basis`` says where from: the host's own ways (``host``), those of its class (``class``), or ``default``.
+    ``basis`` is the source: earlier workflows of the host (``host``), those of its class (``class``), or ``default``.
     """
 
     median_seconds: float
@@ -28,11 +28,11 @@ class Expected:
 
 
 def expect(own: Iterable[HostDurations], peers: Iterable[HostDurations], default_seconds: float) -> Expected:
-    """What a way will take: by the host's own history, else by that of hosts like it, else the default."""
-    for basis, ways in (("host", own), ("class", peers)):
-        seen = sorted(way.total_seconds for way in ways)
-        if seen:
-            return Expected(statistics.median(seen), seen[math.ceil(0.9 * len(seen)) - 1], basis)
+    """What a workflow will take: by the host's own history, else by that of hosts like it, else the default."""
+    for basis, durations in (("host", own), ("class", peers)):
+        seconds = sorted(one.total_seconds for one in durations)
+        if seconds:
+            return Expected(statistics.median(seconds), seconds[math.ceil(0.9 * len(seconds)) - 1], basis)
     return Expected(default_seconds, default_seconds, "default")
 
 

@@ -248,11 +248,11 @@ class Ledger(Protocol):
     def close_power(self, host_key: str, how: str, now: float, fence: int | None = None) -> None:
         """The host is as it was found, or belongs to another user."""
 
-    def save_durations(self, way: HostDurations) -> None:
-        """Keep how long a way took; the oldest beyond WAYS_KEPT of the host are forgotten."""
+    def save_durations(self, durations: HostDurations) -> None:
+        """Keep how long a workflow took. The oldest of the host beyond DURATIONS_KEPT are deleted."""
 
     def history(self, host_key: str) -> list[HostDurations]:
-        """The remembered ways of a host, the newest first."""
+        """The durations of a host, the newest first."""
 
     def histories(self, host_keys: Iterable[str]) -> dict[str, list[HostDurations]]:
         """The same for many hosts; those without any are left out."""

@@ -266,8 +266,8 @@ class SqliteLedger(SqliteFile):
 
     # History
 
-    def save_durations(self, way: HostDurations) -> None:
-        values = durations_values(way)
+    def save_durations(self, durations: HostDurations) -> None:
+        values = durations_values(durations)
         with self._transaction() as database:
             database.execute(
                 "INSERT OR REPLACE INTO way (host_key, run_id, finished_at, outcome, seconds) VALUES (?,?,?,?,?)",
@@ -276,7 +276,7 @@ class SqliteLedger(SqliteFile):
             database.execute(
                 "DELETE FROM way WHERE host_key = ? AND run_id NOT IN "
                 "(SELECT run_id FROM way WHERE host_key = ? ORDER BY finished_at DESC LIMIT ?)",
-                (way.host_key, way.host_key, DURATIONS_KEPT),
+                (durations.host_key, durations.host_key, DURATIONS_KEPT),
             )
 
     def history(self, host_key: str) -> list[HostDurations]:
@@ -292,7 +292,7 @@ class SqliteLedger(SqliteFile):
 
     def histories(self, host_keys: Iterable[str]) -> dict[str, list[HostDurations]]:
         found = {key: self.history(key) for key in host_keys}
-        return {key: ways for key, ways in found.items() if ways}
+        return {key: durations for key, durations in found.items() if durations}
 
 
 def _living_holders(database: sqlite3.Connection, keys: list[str], now: float) -> dict[str, str]:

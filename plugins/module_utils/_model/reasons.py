@@ -47,21 +47,21 @@ class Reason(TextEnum):
     Attributes:
         section: where the runbook says what to do. A reason that stands in several has the one it comes from most.
         retry_later: whether the same run takes the host once more when the others are through.
-        by_others: whether another user or service caused it, so that it says nothing of the updates and spends no failure budget.
+        is_external: whether another user or service caused it, so that it says nothing of the updates and spends no failure budget.
     """
 
     section: Section
     retry_later: bool
-    by_others: bool
+    is_external: bool
 
     def __new__(
-        cls, code: str, section: Section = Section.GENERAL, retry_later: bool = False, by_others: bool = False
+        cls, code: str, section: Section = Section.GENERAL, retry_later: bool = False, is_external: bool = False
     ) -> Self:
         member = str.__new__(cls, code)
         member._value_ = code
         member.section = section
         member.retry_later = retry_later
-        member.by_others = by_others
+        member.is_external = is_external
         return member
 
     CREDENTIALS_TOO_SHORT = "credentials_too_short", Section.DEFERRED
@@ -233,7 +233,7 @@ class ForeignReason(str):
     __slots__ = ()
     outcome = Outcome.FAILED
     retry_later = False
-    by_others = False
+    is_external = False
 
 
 ReasonCode: TypeAlias = Reason | ForeignReason

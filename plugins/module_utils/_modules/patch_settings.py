@@ -33,13 +33,13 @@ def work(context: OperationContext) -> dict[str, Any]:
         refuse_other_selection(settings, params["searched_with"])
     if not params["partial"]:
         check_together(cast("Settings", settings), int(params["forks"]), context.clock.now())
-    warnings = _warnings_of_place(settings["ledger"] or params["ledger"], settings, only_plan=params["only_plan"])
+    warnings = _environment_warnings(settings["ledger"] or params["ledger"], settings, only_plan=params["only_plan"])
     if not params["partial"]:
         warnings += context.ledger.check()  # a ledger that cannot be used ends the run before anything is touched
     return {"changed": False, "settings": settings, **({"warnings": warnings} if warnings else {})}
 
 
-def _warnings_of_place(ledger: str | None, settings: dict[str, Any], *, only_plan: bool) -> list[str]:
+def _environment_warnings(ledger: str | None, settings: dict[str, Any], *, only_plan: bool) -> list[str]:
     """A plan writes nothing into the ledger, so it may also run where a run would lose it: in a container or a cloud shell."""
     try:
         refuse_thrown_away(ledger, settings["ledger_ephemeral_ok"])

@@ -226,12 +226,12 @@ class OperationContext:
         outer = self._wait_deadline
         self._wait_deadline = deadline if outer is None else min(outer, deadline)
         try:
-            seen = wait_for(poll_with_lease, self.clock, deadline, first_pause_seconds, longest)
+            result = wait_for(poll_with_lease, self.clock, deadline, first_pause_seconds, longest)
         finally:
             self._wait_deadline = outer
-        if seen is None and passing:
+        if result is None and passing:
             raise passing[0]
-        return seen
+        return result
 
     def wait_until(
         self, condition: Callable[[], bool], deadline: float, first_pause_seconds: float = 5.0, longest: float = 30.0

@@ -36,15 +36,15 @@ def timeline(report: f.Report, hosts: Sequence[f.Host]) -> tuple[str, dict[str, 
 
     ``hosts`` are in the order of the table: a bar leads to the row of its number.
     """
-    bars = _in_order([(row, host, way) for row, host in enumerate(hosts) if (way := phases_of(host))])
-    ways = [way for _row, _host, way in bars]
-    clock = clock_window(report, ways)
-    own = own_window(clock, ways)
+    bars = _in_order([(row, host, spans) for row, host in enumerate(hosts) if (spans := phases_of(host))])
+    workflows = [spans for _row, _host, spans in bars]
+    clock = clock_window(report, workflows)
+    own = own_window(clock, workflows)
     windows = {"clock": [clock.start, clock.end], "own": [own.start, own.end]}
     if not bars:
         return "<section class=timeline><h2>Timeline</h2><p class=note>No host started.</p></section>", windows
     roomy = len(bars) <= _MOST_ROOMY_BARS
-    waves = [bars[0][1].get("wave"), *(host.get("wave") for _row, host, _way in bars)]
+    waves = [bars[0][1].get("wave"), *(host.get("wave") for _row, host, _spans in bars)]
     rows = "\n".join(
         _bar(bar, clock, roomy, bar[1].get("wave") != before) for bar, before in zip(bars, waves, strict=False)
     )
@@ -52,7 +52,7 @@ def timeline(report: f.Report, hosts: Sequence[f.Host]) -> tuple[str, dict[str, 
     own_axis, own_lines = _axis("own", own_ticks(own), "elapsed", hidden=True)
     return (
         f"""<section class=timeline>
-<div class=bar-head><h2>Timeline</h2>{_legend(ways)}{_SCALES}</div>
+<div class=bar-head><h2>Timeline</h2>{_legend(workflows)}{_SCALES}</div>
 <div class="chart{"" if roomy else " compact"}" role=group aria-label="Steps of each host over time; arrow keys move between them">
 {clock_axis}{own_axis}
 <div class=bars>{clock_lines}{own_lines}{rows}</div>
@@ -72,17 +72,17 @@ def _in_order(bars: list[_Bar]) -> list[_Bar]:
     """By wave, then by start: hosts that ran at the same time are next to each other."""
 
     def key(bar: _Bar) -> tuple[bool, int, float, tuple[tuple[int, int, str], ...]]:
-        _row, host, way = bar
+        _row, host, spans = bar
         wave = host.get("wave")
-        return wave is None, wave or 0, way[0].start, f.natural_key(f.name_of(host))
+        return wave is None, wave or 0, spans[0].start, f.natural_key(f.name_of(host))
 
     return sorted(bars, key=key)
 
 
-def _legend(ways: Sequence[Sequence[PhaseSpan]]) -> str:
-    seen = {step.name for way in ways for step in way}
-    items = [f"<li><svg><rect class={name} width=100% /></svg>{name}</li>" for name in f.PHASES if name in seen]
-    if any(step.ok is False for way in ways for step in way):
+def _legend(workflows: Sequence[Sequence[PhaseSpan]]) -> str:
+    shown = {step.name for spans in workflows for step in spans}
+    items = [f"<li><svg><rect class={name} width=100% /></svg>{name}</li>" for name in f.PHASES if name in shown]
+    if any(step.ok is False for spans in workflows for step in spans):
         items.append('<li><svg><rect class="patch bad" width=100% /></svg>failed there</li>')
     return f"<ul class=legend aria-label=Legend>{''.join(items)}</ul>"
 
@@ -97,10 +97,10 @@ def _axis(scale: str, ticks: Sequence[tuple[float, str]], unit: str, hidden: boo
 
 
 def _bar(bar: _Bar, clock: Window, roomy: bool, first_of_wave: bool) -> str:
-    row, host, way = bar
+    row, host, spans = bar
     classes = '"bar first"' if first_of_wave else "bar"
     wave = "" if host.get("wave") is None else f" data-w={int(host['wave'])}"
-    segments = "".join(_segment(step, clock, roomy) for step in way)
+    segments = "".join(_segment(step, clock, roomy) for step in spans)
     name = f"<a href=#h{row} tabindex=-1>{text(f.name_of(host))}</a>"
     return f"<div class={classes} data-i={row}{wave}>{icon(host.get('outcome'))}{name}<svg class=track>{segments}</svg></div>"
 

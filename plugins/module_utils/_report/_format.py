@@ -189,10 +189,10 @@ def failed_updates(host: Host) -> list[str] | None:
 
 def cleanup_actions(host: Host) -> list[str] | None:
     """``component store: 2.0 GiB`` for each cleanup action; None when none was tried."""
-    climbed = host.get("rungs")
-    if climbed is None:
+    actions = host.get("rungs")
+    if actions is None:
         return None
-    return [f"{words(action.get('name'))}: {_won(action)}" for action in climbed]
+    return [f"{words(action.get('name'))}: {_won(action)}" for action in actions]
 
 
 def _won(action: dict[str, Any]) -> str:

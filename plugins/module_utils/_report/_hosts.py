@@ -53,12 +53,12 @@ def details(hosts: Sequence[f.Host]) -> dict[str, Any]:
 
 def _steps(host: f.Host) -> list[list[Any]]:
     """The steps with their times; only their durations where the times are not known."""
-    way = phases_of(host)
-    if not way:
+    spans = phases_of(host)
+    if not spans:
         return [
             [f.plain(name), None, None, f.duration(value), None] for name, value in (host.get("seconds") or {}).items()
         ]
-    return [[step.name, step.start, step.end, f.duration(step.seconds), step.ok] for step in way]
+    return [[step.name, step.start, step.end, f.duration(step.seconds), step.ok] for step in spans]
 
 
 def _row(row: int, host: f.Host) -> str:

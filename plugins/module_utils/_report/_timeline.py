@@ -62,20 +62,20 @@ def phases_of(host: f.Host) -> list[PhaseSpan]:
     return sorted(steps, key=lambda step: step.start)
 
 
-def clock_window(report: f.Report, ways: Iterable[list[PhaseSpan]]) -> Window:
+def clock_window(report: f.Report, workflows: Iterable[list[PhaseSpan]]) -> Window:
     """From the first phase of all hosts to the end of the last one, or of the run where phases have no end."""
-    ways = [way for way in ways if way]
-    starts = [way[0].start for way in ways]
-    ends = [step.end if step.end is not None else step.start for way in ways for step in way]
+    workflows = [spans for spans in workflows if spans]
+    starts = [spans[0].start for spans in workflows]
+    ends = [step.end if step.end is not None else step.start for spans in workflows for step in spans]
     finished = f.seconds_of(report.get("finished_at"))
-    if finished is not None and any(step.end is None for way in ways for step in way):
+    if finished is not None and any(step.end is None for spans in workflows for step in spans):
         ends.append(finished)
     return _window(min(starts, default=0.0), max(ends, default=0.0))
 
 
-def own_window(clock: Window, ways: Iterable[list[PhaseSpan]]) -> Window:
+def own_window(clock: Window, workflows: Iterable[list[PhaseSpan]]) -> Window:
     """From 0 to the longest workflow of a host."""
-    lengths = [max(end_of(step, clock) for step in way) - way[0].start for way in ways if way]
+    lengths = [max(end_of(step, clock) for step in spans) - spans[0].start for spans in workflows if spans]
     return _window(0.0, max(lengths, default=0.0))
 
 

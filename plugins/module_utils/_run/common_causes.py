@@ -52,7 +52,7 @@ NEEDED_BY_ALL = frozenset(
 
 def spends_budget(host: Host) -> bool:
     """Whether the host failed, and not because another user or service deleted, restarted, untagged or claimed it."""
-    return host.outcome in FAILURES and not (host.reason_code and host.reason_code.by_others)
+    return host.outcome in FAILURES and not (host.reason_code and host.reason_code.is_external)
 
 
 class BreakerCode(Enum):

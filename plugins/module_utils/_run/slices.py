@@ -38,8 +38,8 @@ def slices(ledger: Ledger, run: Run) -> list[Run]:
     job = _job_of(run)
     if job is None:
         return [run]
-    others = [other for other in ledger.runs() if other.run_id != run.run_id]
-    return [run, *(other for other in others if _job_of(other) == job)]
+    other_runs = [other for other in ledger.runs() if other.run_id != run.run_id]
+    return [run, *(other for other in other_runs if _job_of(other) == job)]
 
 
 def _job_of(run: Run) -> str | None:

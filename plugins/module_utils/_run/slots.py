@@ -29,14 +29,14 @@ def wait_for_slot(context: OperationContext, host_key: str, limit: int | None, h
     """Wait while ``limit`` other instances are on because of runs; returns whether it had to, so that everything is checked again.
 
     Raises:
-        Deferred: ``no_headroom``, when no place became free in all that time.
+        Deferred: ``no_headroom``, when no slot became free in all that time.
     """
-    if limit is None or context.ledger.power(host_key) is not None or _taken_by_others(context, host_key) < limit:
+    if limit is None or context.ledger.power(host_key) is not None or _slots_taken(context, host_key) < limit:
         return False
     context.report_progress(f"waiting: {limit} instances are on because of runs (patch_max_running)")
     timeout_seconds = host_timeout_seconds + RETRY_BUDGET_SECONDS
-    deadline = float(context.cache.setdefault("place_by", context.clock.now() + timeout_seconds))
-    if not context.wait_until(lambda: _taken_by_others(context, host_key) < limit, deadline):
+    deadline = float(context.cache.setdefault("slot_deadline", context.clock.now() + timeout_seconds))
+    if not context.wait_until(lambda: _slots_taken(context, host_key) < limit, deadline):
         raise Deferred(
             f"patch_max_running is {limit}, and as many instances stayed on because of runs. The playbook restore puts back "
             "what earlier runs left.",
@@ -47,13 +47,13 @@ def wait_for_slot(context: OperationContext, host_key: str, limit: int | None, h
 
 def confirm_slot(context: OperationContext, record: PowerRecord, limit: int | None) -> bool:
     """Whether a record that was just opened is within the limit; one that is not is closed again, and a while goes by."""
-    if limit is None or record.original_state != "stopped" or _taken_by_others(context, record.host_key) < limit:
+    if limit is None or record.original_state != "stopped" or _slots_taken(context, record.host_key) < limit:
         return True
-    context.ledger.close_power(record.host_key, "no place", context.clock.now(), fence=context.fence)
-    tries = context.cache["place_tries"] = int(context.cache.get("place_tries", 0)) + 1
+    context.ledger.close_power(record.host_key, "no slot", context.clock.now(), fence=context.fence)
+    tries = context.cache["slot_tries"] = int(context.cache.get("slot_tries", 0)) + 1
     context.pause(1.0 + zlib.crc32(f"{record.host_key} {tries}".encode()) % LONGEST_STEP_BACK_SECONDS)
     return False
 
 
-def _taken_by_others(context: OperationContext, host_key: str) -> int:
+def _slots_taken(context: OperationContext, host_key: str) -> int:
     return len(context.ledger.found_stopped() - {host_key})

@@ -52,7 +52,7 @@ def work(context: OperationContext) -> dict[str, Any]:
     _warn_about_sessions(context, health.sessions)
     repaired: tuple[str, ...] = ()
     if context.params["state"] == "repaired" and not context.check_mode:
-        health = _wait_for_others(context, health)
+        health = _wait_for_installation(context, health)
         health = _search_again(context, health)
         health, repaired = _repair(context, health)
         _refuse_broken(context, health)
@@ -99,7 +99,7 @@ def _warn_about_sessions(context: OperationContext, count: int) -> None:
         context.report_progress(messages.sessions_warning(count))
 
 
-def _wait_for_others(context: OperationContext, health: UpdateHealth) -> UpdateHealth:
+def _wait_for_installation(context: OperationContext, health: UpdateHealth) -> UpdateHealth:
     """An installation that is already going on is waited for, never doubled; so is a clean-up of ours that takes long."""
     if not health.installing:
         if health.installing is False and context.facts.get("servicing"):
@@ -169,8 +169,8 @@ def _services_to_repair(health: UpdateHealth, cause: Cause) -> list[Service]:
     if disabled and health.agent.ok:
         return disabled
     known = {service.name: service for service in health.services}
-    others = [known.get(name, Service(name, "unknown", "unknown")) for name in cause.services]
-    return [*disabled, *(service for service in others if service not in disabled)]
+    named = [known.get(name, Service(name, "unknown", "unknown")) for name in cause.services]
+    return [*disabled, *(service for service in named if service not in disabled)]
 
 
 def _refuse_broken(context: OperationContext, health: UpdateHealth) -> None:

@@ -104,12 +104,12 @@ def _passes(context: OperationContext, started_at: float) -> tuple[int, Scan]:
             remove_backup(context)
         if found.compliant or number >= int(context.params["max_passes"]):
             return number, found
-        if not _mend(context, started_at, found) and found.missing == before:
+        if not _repair_by_hresult(context, started_at, found) and found.missing == before:
             return number, found
         before = found.missing
 
 
-def _mend(context: OperationContext, started_at: float, found: Scan) -> bool:
+def _repair_by_hresult(context: OperationContext, started_at: float, found: Scan) -> bool:
     """Repair what kept updates from being installed, by their HRESULTs; returns whether something was repaired."""
     if not context.params["scripts"]:
         return False

@@ -103,16 +103,16 @@ def read_verdict(context: OperationContext, instance_id: str, state: InstancePat
 
 def _names(context: OperationContext, instance_id: str, counts: dict[str, int]) -> dict[str, list[str]]:
     """The KBs by state, once the rows are as many as the counts; rows that are too many are of an earlier operation."""
-    seen: dict[str, list[str]] = {}
+    kbs_by_state: dict[str, list[str]] = {}
 
     def fit() -> bool:
-        seen.clear()
+        kbs_by_state.clear()
         for row in missing_patches(context.aws, instance_id):
-            seen.setdefault(row["State"], []).append(row["KBId"])
-        return all(len(seen.get(state, ())) == count for state, count in counts.items())
+            kbs_by_state.setdefault(row["State"], []).append(row["KBId"])
+        return all(len(kbs_by_state.get(state, ())) == count for state, count in counts.items())
 
     context.wait_until(fit, context.clock.now() + ROWS_LAG_SECONDS, 10.0)
-    return {state: sorted(kbs) for state, kbs in seen.items() if len(kbs) <= counts.get(state, 0)}
+    return {state: sorted(kbs) for state, kbs in kbs_by_state.items() if len(kbs) <= counts.get(state, 0)}
 
 
 def _remarks(state: InstancePatchStateTypeDef) -> Sequence[str]:

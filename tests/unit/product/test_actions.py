@@ -309,7 +309,7 @@ HOSTVARS: dict[str, Any] = {
 
 
 def test_hosts_of_the_inventory_are_described_by_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_inventory_entries, "look_up", lambda names: {name: ["10.0.0.9"] for name in names})
+    monkeypatch.setattr(_inventory_entries, "resolve", lambda names: {name: ["10.0.0.9"] for name in names})
     plugin = action(fleet_info.ActionModule, inventory_hosts=["web", "tagged", "store", "dc", {"name": "as it is"}])
     entries = plugin.prepare({}, {"hostvars": HOSTVARS})["inventory_hosts"]
     assert [(entry["instance_id"], entry["region"], entry["by_tag"]) for entry in entries[:-1]] == [

@@ -18,7 +18,7 @@ from ansible.errors import AnsibleUndefinedVariable
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._inventory_entries import (
     inventory_entry,
     known_ids,
-    look_up,
+    resolve,
     with_addresses,
 )
 
@@ -135,7 +135,7 @@ def test_names_lead_to_addresses_and_some_lead_nowhere(monkeypatch: pytest.Monke
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers[name], 0))] * 2
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    assert look_up(["hall.example.com", "10.0.0.6", "nowhere"]) == {
+    assert resolve(["hall.example.com", "10.0.0.6", "nowhere"]) == {
         "hall.example.com": ["10.0.0.5"],
         "10.0.0.6": ["10.0.0.6"],
     }
@@ -149,7 +149,7 @@ def test_a_name_server_that_does_not_answer_is_not_waited_for(monkeypatch: pytes
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", wait)
-    assert look_up(["slow.example.com"], seconds=0) == {}
+    assert resolve(["slow.example.com"], seconds=0) == {}
     never.set()
 
 
