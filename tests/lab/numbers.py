@@ -93,6 +93,13 @@ class Reported:
         return spec.answers == "hostile"
 
     @property
+    def lost_its_agent(self) -> bool:
+        """Whether nobody can tell when the last command ended on it: its agent went away and did not come back by itself."""
+        spec = next(host for host in self.run.scenario.hosts if host.name == self.name)
+        dies = any(event.do == "agent_dies" and event.host == self.name for event in self.run.scenario.events)
+        return spec.agent == "lost_after_reboot" or dies
+
+    @property
     def missing(self) -> list[str]:
         """What the report has to call missing."""
         return self.run.missing_of(self.step, self.after)
@@ -250,11 +257,13 @@ def _on_seconds(each: Reported) -> Iterator[str]:
 
 
 def _idle_seconds(each: Reported) -> Iterator[str]:
-    """The same, without the time in which a command or an installation of ours ran."""
+    """The same, without the time in which a command or an installation of ours ran; unknown where its end was never told."""
     got, true = each.host.get("idle_seconds"), each.grew("idle_seconds")
     if each.grew("on_seconds") <= 0:
         if got:
             yield each.problem("idle_seconds", "null of a host that was not on because of us", got)
+        return
+    if got is None and each.lost_its_agent:
         return
     commands = sum(call.operation in COMMANDS for call in each.calls)
     low = true - each.slack_seconds - _unreported_seconds(each) - commands * COMMAND_SECONDS

@@ -69,7 +69,10 @@ class Command:
 
 @dataclass(frozen=True)
 class Invocation:
-    """How a command ended on a node. ``details`` is AWS's StatusDetails without blanks."""
+    """How a command ended on a node. ``details`` is AWS's StatusDetails without blanks.
+
+    ``worked_seconds`` is how long it ran there, by the times that the service shows of its plugins; None is unknown.
+    """
 
     command_id: str
     status: str
@@ -77,6 +80,7 @@ class Invocation:
     response_code: int | None
     stdout: str
     stderr: str
+    worked_seconds: float | None = 0.0
 
 
 def refuse_templates(option: str, value: object) -> None:
@@ -163,7 +167,13 @@ def _refuse_denied(invocation: Invocation, instance_id: str) -> None:
 def _run_once(context: OperationContext, instance_id: str, command: Command) -> Invocation:
     command_id = send(context, instance_id, command)
     deadline = context.deadline(command.delivery_seconds + command.execution_seconds + GRACE_SECONDS)
-    return wait_for_end(context, instance_id, command_id, deadline, head_start_seconds=HEAD_START_SECONDS)
+    try:
+        invocation = wait_for_end(context, instance_id, command_id, deadline, head_start_seconds=HEAD_START_SECONDS)
+    except CommandTimeout:
+        context.add_work(None)
+        raise
+    context.add_work(invocation.worked_seconds)
+    return invocation
 
 
 def run_lines(context: OperationContext, instance_id: str, lines: list[str], timeout_seconds: int) -> Invocation:
@@ -319,7 +329,17 @@ def _ended(context: OperationContext, instance_id: str, row: CommandInvocationTy
         response_code=plugin.get("ResponseCode"),
         stdout=stdout,
         stderr=stderr,
+        worked_seconds=_worked_seconds(plugins),
     )
+
+
+def _worked_seconds(plugins: list[CommandPluginTypeDef]) -> float | None:
+    """From the start of the first plugin to the end of the last; an agent that was lost never sends the end."""
+    starts = [plugin["ResponseStartDateTime"].timestamp() for plugin in plugins if "ResponseStartDateTime" in plugin]
+    ends = [plugin["ResponseFinishDateTime"].timestamp() for plugin in plugins if "ResponseFinishDateTime" in plugin]
+    if not starts:
+        return 0.0
+    return max(ends) - min(starts) if ends else None
 
 
 def _refuse_cancelled(context: OperationContext, command_id: str) -> None:

@@ -115,6 +115,16 @@ class HostFacts(TypedDict, total=False):
         "_power/start, _power/restore, _power/by_tasks, _host/nodes",
         "_report/build",
     ]
+    worked_seconds: Annotated[float, "how long commands of ours ran in it", "_operation/context", "_report/build"]
+    work_unknown: Annotated[
+        bool, "a command of ours ran in it, and its end is not known", "_operation/context", "_report/build"
+    ]
+    working_since: Annotated[
+        float | None,
+        "start of the installation that may still be under way, seconds since 1970",
+        "_update/patch_baseline, _power/restore",
+        "_report/build, _power/restore, _update/patch_baseline",
+    ]
     mark: Annotated[str | None, "key of the owner tag on it", "_power/owner_tag", "_power/owner_tag"]
     switch: Annotated[WatchdogSchedule | None, "its watchdog schedule", "_power/watchdog", "_power/watchdog"]
     denied_action: Annotated[str, "IAM action it failed for lack of", "_operation/failures", "_run/common_causes"]

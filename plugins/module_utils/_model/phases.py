@@ -28,8 +28,6 @@ class Phase(TextEnum):
     """Its power state is put back, after patch_post_tasks."""
 
 
-WORKING = frozenset({Phase.DISK, Phase.REPAIR, Phase.PATCH, Phase.VERIFY})
-"""Something works in the host; in the others it is off, or only on."""
 AFTER_UPDATES = frozenset({Phase.PATCH, Phase.VERIFY})
 """A host that answers no more has rebooted with its updates, or was about to."""
 WITHOUT_TIMEOUT = frozenset({Phase.ADMIT, Phase.RESTORE})

@@ -11,6 +11,7 @@ with a clock of their own.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
@@ -115,6 +116,7 @@ class OperationContext:
         self.end_if_orphaned: Callable[[], None] = lambda: None  # what a worker does when its controller is gone
         self.cache: dict[str, Any] = {}  # what the step looked up once
         self._updated_facts = HostFacts()
+        self._unwritten_work = HostFacts()
 
     @property
     def aws(self) -> Aws:
@@ -179,6 +181,20 @@ class OperationContext:
         if self.tracked_host:
             self.ledger.update_facts(*self.tracked_host, facts, fence=self.fence)
 
+    def add_work(self, seconds: float | None) -> None:
+        """Remember how long a command of ours ran in the host; None: it is not known. Written down at the end of the phase."""
+        if seconds is None:
+            self._unwritten_work["work_unknown"] = True
+        elif seconds > 0.0:
+            before = self._unwritten_work.get("worked_seconds", self.facts.get("worked_seconds", 0.0))
+            self._unwritten_work["worked_seconds"] = before + seconds
+
+    def _write_work(self) -> None:
+        work, self._unwritten_work = self._unwritten_work, HostFacts()
+        if self.tracked_host and work:
+            with suppress(LeaseLost):  # the run that has the host now reports it
+                self.update_facts(**work)
+
     def deadline(self, seconds: float) -> float:
         """The clock's time after this number of seconds, or the host's deadline if that is earlier."""
         own = self.clock.now() + seconds
@@ -197,6 +213,7 @@ class OperationContext:
 
     def leave(self, ok: bool) -> None:
         """The present one ends."""
+        self._write_work()
         if self.tracked_host and self.phase:
             self.ledger.end_phase(*self.tracked_host, self.phase, self.clock.now(), ok)
 

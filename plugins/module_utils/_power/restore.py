@@ -24,6 +24,7 @@ from .._host.servicing import LATE_DELIVERY_SECONDS, wait_until_quiet
 from .._ledger import lenient
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host, PowerRecord
+from .._model.host_facts import HostFacts
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._update.foreign_runs import OthersPatching, Own, find_foreign_patch_runs, wait_for_foreign_runs
@@ -265,6 +266,8 @@ def _finish_installation(context: OperationContext, record: PowerRecord, host: H
         quiet = _ended_in_order(context, record, host, deadline)
         if not quiet:
             quiet = _wait_until_quiet(context, record, host, deadline)
+            since = host.facts.get("working_since")
+            context.add_work(context.clock.now() - since if quiet and since is not None else 0.0)
     except LeaseLost:
         raise
     except PatchFleetError as error:
@@ -280,7 +283,8 @@ def _finish_installation(context: OperationContext, record: PowerRecord, host: H
             Reason.INSTALLATION_RUNNING,
         )
     _judged(context).add(str(host.facts.get("installing_command_id")))
-    context.ledger.update_facts(host.run_id, host.key, {"installing_command_id": "", "servicing": False})
+    ended: HostFacts = {"installing_command_id": "", "servicing": False, "working_since": None}
+    context.ledger.update_facts(host.run_id, host.key, ended)
 
 
 def _judged(context: OperationContext) -> set[str]:
@@ -299,7 +303,9 @@ def _ended_in_order(context: OperationContext, record: PowerRecord, host: Host, 
     except CommandNotRun:
         return not host.facts.get("servicing")
     context.cache["late_delivery"] = ended.details == "DeliveryTimedOut"
-    return ended.status in {"Success", "Failed"} and not host.facts.get("servicing")
+    in_order = ended.status in {"Success", "Failed"} and not host.facts.get("servicing")
+    context.add_work(ended.worked_seconds if in_order else 0.0)
+    return in_order
 
 
 def _wait_until_quiet(context: OperationContext, record: PowerRecord, host: Host, deadline: float) -> bool:

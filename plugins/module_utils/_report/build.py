@@ -12,7 +12,6 @@ from .._base.clock import iso
 from .._ledger.records import Host, Ledger, PhaseTime
 from .._model.host_facts import HostFacts
 from .._model.outcomes import PROVEN, UNTOUCHED, Outcome
-from .._model.phases import WORKING
 
 
 def build_report(ledger: Ledger, run_id: str, now: float) -> dict[str, Any]:
@@ -79,7 +78,7 @@ def _host(host: Host, times: list[PhaseTime], now: float, checked_at: float) -> 
         "verified_at": facts.get("verified_at"),
         "seconds": seconds,
         "on_seconds": on_seconds,
-        "idle_seconds": _idle_seconds(on_seconds, seconds),
+        "idle_seconds": _idle_seconds(facts, on_seconds, now),
         "timeline": [
             {"step": t.phase, "started_at": iso(t.started_at), "finished_at": iso(t.finished_at), "ok": bool(t.ok)}
             for t in times
@@ -104,8 +103,10 @@ def _on_seconds(facts: HostFacts, now: float) -> float | None:
     return round((facts.get("off_at") or now) - since, 1)
 
 
-def _idle_seconds(on_seconds: float | None, seconds: dict[str, float]) -> float | None:
-    """On because of us, while no phase worked in the host."""
-    if on_seconds is None:
+def _idle_seconds(facts: HostFacts, on_seconds: float | None, now: float) -> float | None:
+    """On because of us, while no command of ours ran in the host and no installation of ours was under way."""
+    if on_seconds is None or facts.get("work_unknown"):
         return None
-    return round(max(on_seconds - sum(seconds.get(phase, 0.0) for phase in WORKING), 0.0), 1)
+    since = facts.get("working_since")
+    installing_seconds = 0.0 if since is None else max((facts.get("off_at") or now) - since, 0.0)
+    return round(max(on_seconds - facts.get("worked_seconds", 0.0) - installing_seconds, 0.0), 1)

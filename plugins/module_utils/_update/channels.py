@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from .._host import connection_probe, nodes, run_command
@@ -42,12 +44,39 @@ class SsmChannel:
         return patch_baseline.scan(self._context, self._node_id, str(self._context.params["snapshot_id"]))
 
 
+class _TimedConnection:
+    """A connection that counts the time of what it runs in the host as work."""
+
+    def __init__(self, context: OperationContext, connection: HostConnection) -> None:
+        self._context = context
+        self._connection = connection
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        began = self._context.clock.now()
+        try:
+            yield
+        finally:
+            self._context.add_work(self._context.clock.now() - began)
+
+    def run_script(self, text: str, timeout_seconds: float) -> str:
+        with self._timed():
+            return self._connection.run_script(text, timeout_seconds)
+
+    def win_updates(self, options: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
+        with self._timed():
+            return self._connection.win_updates(options, timeout_seconds)
+
+    def reboot(self, timeout_seconds: float) -> dict[str, Any]:
+        return self._connection.reboot(timeout_seconds)
+
+
 class ConnectionChannel:
     """A host without a managed node, over its own Ansible connection."""
 
     def __init__(self, context: OperationContext, connection: HostConnection) -> None:
         self._context = context
-        self._connection = connection
+        self._connection = _TimedConnection(context, connection)
 
     def run_script(self, lines: list[str], timeout_seconds: int) -> ScriptOutput:
         return ScriptOutput("Success", "Success", self._connection.run_script("\n".join(lines), timeout_seconds))

@@ -19,6 +19,7 @@ from .._base.clock import iso
 from .._base.errors import CommandTimeout, Failed
 from .._host.run_command import Command, CommandNotRun, Invocation, repeat_if_not_run, send, wait_for_end
 from .._host.servicing import LATE_DELIVERY_SECONDS, Overrun, diagnose_overrun, wait_until_quiet
+from .._model.host_facts import HostFacts
 from .._model.reasons import Reason
 from .._operation.channel import Scan
 from .._operation.context import OperationContext
@@ -59,6 +60,8 @@ def install_pass(context: OperationContext, instance_id: str) -> None:
     context.update_facts(installation_overdue=True, installing_command_id=command_id)
     silent_since = _agent_silent_since(context, instance_id)
     overrun = Overrun(Reason.AGENT_LOST, agent_silent_since=silent_since) if silent_since else diagnose_overrun(context)
+    if overrun.code == Reason.AGENT_LOST:
+        context.add_work(None)
     raise Failed(messages.installation_overdue(timeout_seconds, overrun), overrun.code)
 
 
@@ -76,7 +79,7 @@ def _came_too_late(context: OperationContext, instance_id: str, ended: Invocatio
     except Failed:
         return False
     if quiet:
-        context.update_facts(servicing=False)
+        context.update_facts(servicing=False, working_since=None)
     return quiet
 
 
@@ -133,9 +136,13 @@ def _run_once(context: OperationContext, instance_id: str, operation: str, comma
     try:
         invocation = wait_for_end(context, instance_id, command_id, deadline, PAUSES, head_start_seconds=PAUSES[0])
     except CommandNotRun:
-        context.update_facts(installing_command_id="")
+        context.update_facts(installing_command_id="", working_since=None)
         raise
-    context.update_facts(installing_command_id="", baseline_ended_at=context.clock.now())
+    ended = HostFacts(installing_command_id="", baseline_ended_at=context.clock.now())
+    if operation != "Install" or invocation.details not in TIMED_OUT:  # Windows may go on when SSM has given up
+        context.add_work(invocation.worked_seconds)
+        ended["working_since"] = None
+    context.update_facts(**ended)
     return invocation
 
 
@@ -148,7 +155,7 @@ def _send_installing(context: OperationContext, instance_id: str, command: Comma
         if not error.after_unanswered:
             context.update_facts(servicing=False)
         raise
-    context.update_facts(installing_command_id=command_id, servicing=False)
+    context.update_facts(installing_command_id=command_id, servicing=False, working_since=context.clock.now())
     return command_id
 
 

@@ -265,11 +265,10 @@ def test_what_cannot_be_undone_is_done_only_when_asked_for(
 # ---- known defects
 
 
-def test_a_known_defect_is_said_and_does_not_fail() -> None:
-    key = next(iter(KNOWN_DEFECTS), "report.nothing")
-    lines = [f"{key}.dev-01: expected 1, got 2", f"{key}er.dev-01: expected 1, got 2", "expect.rc: expected 0, got 2"]
-    known = lines[:1] if KNOWN_DEFECTS else []
-    assert split(lines) == ([line for line in lines if line not in known], known)
+def test_a_known_defect_is_said_and_does_not_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KNOWN_DEFECTS, "report.reboots", "The report counts some twice.")
+    lines = ["report.reboots.dev-01: expected 1, got 2", "report.rebootser.dev-01: expected 1, got 2"]
+    assert split(lines) == (lines[1:], lines[:1])
 
 
 def test_each_known_defect_says_what_is_wrong() -> None:

@@ -133,6 +133,7 @@ FIELDS: dict[str, tuple[Spoil, str]] = {
         lambda run: (run.hosts["dev-01"].update(idle_seconds=400), run.reports(0, idle_seconds=200)),
         "report.idle_seconds.dev-01: expected between 320 and 509, got 200",
     ),
+    "no idle_seconds": (says(0, idle_seconds=None), "report.idle_seconds.dev-01: expected between 0 and 149, got null"),
     "steps that are longer than the run": (
         says(0, seconds={"patch": 700, "verify": 200}),
         'report.seconds.dev-01: expected at most 800 s together, got {"patch": 700, "verify": 200}',
@@ -188,6 +189,19 @@ def test_a_field_that_is_not_the_truth_is_named(name: str, tmp_path: Path) -> No
     run = Run()
     spoil(run)
     assert run.judge(tmp_path, "report") == [line]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{"agent": "lost_after_reboot"}, {"events": [{"at_seconds": 60, "host": "dev-01", "do": "agent_dies"}]}],
+    ids=["lost", "dies"],
+)
+def test_the_idle_time_may_be_unknown_of_a_host_that_lost_its_agent(keys: dict[str, Any], tmp_path: Path) -> None:
+    run = Run()
+    run.document["hosts"][0].update({key: value for key, value in keys.items() if key == "agent"})
+    run.document["events"] = keys.get("events", [])
+    says(0, idle_seconds=None)(run)
+    assert run.judge(tmp_path, "report.idle_seconds") == []
 
 
 def test_an_earlier_run_is_held_against_what_it_did_itself(tmp_path: Path) -> None:

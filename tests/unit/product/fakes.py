@@ -368,7 +368,15 @@ class FakeGuest:
         sent_at, outcome = self._commands[CommandId]
         if self._clock.now() < sent_at + outcome.seconds:
             return invocation(CommandId, "InProgress")
-        return invocation(CommandId, outcome.status, outcome.details, outcome.stdout[:2500], outcome.code)
+        row = invocation(CommandId, outcome.status, outcome.details, outcome.stdout[:2500], outcome.code)
+        if outcome.status in {"Success", "Failed"}:
+            began = datetime.datetime.fromtimestamp(sent_at, datetime.UTC)
+            times = {
+                "ResponseStartDateTime": began,
+                "ResponseFinishDateTime": began + datetime.timedelta(seconds=outcome.seconds),
+            }
+            row["CommandPlugins"][0].update(times)
+        return row
 
     def _get(self, *, CommandId: str, **_other: Any) -> dict[str, Any]:  # noqa: N803
         outcome = self._commands[CommandId][1]

@@ -26,7 +26,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._host.run_comma
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.ssm_command import OPERATION as COMMAND
 
-from .fakes import DAY, ID, NODE_ID, Outcome, client_error, invocation, reservations, shown
+from .fakes import DAY, ID, NODE_ID, Outcome, client_error, invocation, moment, reservations, shown
 from .stage import Stage
 
 DOCUMENT = "Some-Document"
@@ -303,6 +303,33 @@ def test_an_output_that_the_list_cuts_is_read_whole(stage: Stage) -> None:
     assert run(stage).stdout == text
     (call,) = stage.account.of("get_command_invocation")
     assert call.params == {"CommandId": COMMAND_ID, "InstanceId": ID, "PluginName": "runPowerShellScript"}
+
+
+@pytest.mark.parametrize(
+    ("times", "worked_seconds"),
+    [
+        ([(None, None)], 0.0),
+        ([(10, 70)], 60.0),
+        ([(10, 70), (70, 71)], 61.0),
+        ([(10, None)], None),
+    ],
+    ids=["never begun", "one plugin", "two", "no end was ever sent"],
+)
+def test_how_long_it_ran_is_told_by_its_plugins(
+    stage: Stage, times: list[tuple[int | None, int | None]], worked_seconds: float | None
+) -> None:
+    row = invocation(COMMAND_ID, "Success", output="done")
+    names = ("ResponseStartDateTime", "ResponseFinishDateTime")
+    row["CommandPlugins"] = [
+        {
+            **row["CommandPlugins"][0],
+            **{name: moment(at) for name, at in zip(names, pair, strict=True) if at is not None},
+        }
+        for pair in times
+    ]
+    stage.account.on("send_command", SENT)
+    stage.account.on("list_command_invocations", {"CommandInvocations": [row]})
+    assert run(stage).worked_seconds == worked_seconds
 
 
 def test_a_short_output_needs_no_further_call(stage: Stage) -> None:

@@ -468,6 +468,24 @@ def test_a_host_that_others_restarted_during_that_wait_is_theirs(night: Stage) -
     assert stops(night) == 0
 
 
+@pytest.mark.parametrize(
+    ("ended", "worked_seconds"),
+    [(Outcome(seconds=3000), 3000), (Outcome("TimedOut", "ExecutionTimedOut"), 765), (Outcome(seconds=DAY), None)],
+    ids=["by its command", "by the host's word", "not at all"],
+)
+def test_what_the_installation_took_is_counted_once(night: Stage, ended: Outcome, worked_seconds: int | None) -> None:
+    installs(night, ended, working_since=night.clock.now() - 100)
+    night.guest.answers("servicing_state", *[{"installing": True}] * 6, {"installing": False})
+    if worked_seconds is None:
+        held(night)
+        assert night.facts()["working_since"] == START + 500
+        assert "worked_seconds" not in night.facts()
+    else:
+        restore(night)
+        assert night.facts()["worked_seconds"] == worked_seconds
+        assert night.facts().get("working_since") is None
+
+
 def test_an_installation_that_failed_is_over(night: Stage) -> None:
     installs(night, Outcome("Failed", seconds=60))
     assert restore(night)["changed"] is True

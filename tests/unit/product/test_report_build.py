@@ -88,7 +88,15 @@ def test_a_hosts_whole_way_is_told(stage: Stage) -> None:
         step(stage, name, seconds)
     step(stage, "restore", 90)
     stage.ledger.update_facts(
-        RUN, ID, {"off_at": stage.clock.now(), "final_state": "stopped", "installed": ["KB1"], "missing": []}
+        RUN,
+        ID,
+        {
+            "off_at": stage.clock.now(),
+            "final_state": "stopped",
+            "installed": ["KB1"],
+            "missing": [],
+            "worked_seconds": 800.0,
+        },
     )
     stage.ledger.set_outcome(RUN, ID, Verdict("patched"))
     host = host_of(stage)
@@ -118,7 +126,7 @@ def test_a_step_that_still_goes_on_is_counted_until_now(stage: Stage) -> None:
     stage.ledger.update_facts(RUN, ID, {"on_since": START - 60})
     stage.clock.sleep(300)
     host = host_of(stage)
-    assert (host["seconds"], host["on_seconds"], host["idle_seconds"]) == ({"patch": 300}, 360, 60)
+    assert (host["seconds"], host["on_seconds"]) == ({"patch": 300}, 360)
     assert host["timeline"][0]["finished_at"] is None
 
 
@@ -132,12 +140,23 @@ def test_a_step_that_was_cut_off_is_counted_until_the_last_sign_of_life(stage: S
     assert host_of(stage)["seconds"] == {"patch": 300.0}
 
 
-def test_idle_time_is_never_below_zero(stage: Stage) -> None:
-    """Clocks are rounded, and a step may begin before EC2 calls the host on."""
+@pytest.mark.parametrize(
+    ("facts", "idle_seconds"),
+    [
+        ({}, 1000),
+        ({"worked_seconds": 300.0}, 700),
+        ({"worked_seconds": 300.0, "working_since": START + 600}, 300),
+        ({"worked_seconds": 300.0, "working_since": None}, 700),
+        ({"worked_seconds": 300.0, "work_unknown": True}, None),
+        ({"worked_seconds": 2000.0}, 0),  # clocks are rounded
+    ],
+    ids=["nothing ran", "commands", "one that still runs", "none any more", "one whose end is unknown", "rounded"],
+)
+def test_idle_is_what_no_command_of_ours_takes(stage: Stage, facts: Any, idle_seconds: float | None) -> None:
     stage.open_run()
-    step(stage, "patch", 300)
-    stage.ledger.update_facts(RUN, ID, {"on_since": START + 10, "off_at": START + 20})
-    assert host_of(stage)["idle_seconds"] == 0
+    step(stage, "patch", 900)  # waits between commands are idle, too
+    stage.ledger.update_facts(RUN, ID, {"on_since": START, "off_at": START + 1000, **facts})
+    assert host_of(stage)["idle_seconds"] == idle_seconds
 
 
 def test_the_run_is_told_with_its_targets_and_its_breaker(stage: Stage) -> None:

@@ -17,7 +17,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.patch_baseline import GAP_SECONDS
 
-from .fakes import DAY, ID, Outcome, client_error, complained, listed, node, reservations, shown
+from .fakes import DAY, ID, START, Outcome, client_error, complained, listed, node, reservations, shown
 from .patch_manager import DOCUMENT, SNAPSHOT, Found, PatchManager
 from .stage import RUN, Stage
 
@@ -282,6 +282,22 @@ def test_the_running_command_is_in_the_ledger_until_it_has_ended(stage: Stage) -
     assert stage.facts()["installing_command_id"] == ""
 
 
+def test_what_commands_take_in_the_host_is_counted_and_what_is_waited_between_them_is_not(stage: Stage) -> None:
+    PatchManager(stage, Found())
+    install(stage)
+    assert stage.facts()["worked_seconds"] == 60 + 60  # the installation and the scan
+    assert stage.clock.passed > 120 + GAP_SECONDS
+    assert "working_since" not in {name for name, value in stage.facts().items() if value is not None}
+
+
+def test_an_installation_that_may_still_be_under_way_has_its_start_in_the_ledger(stage: Stage) -> None:
+    PatchManager(stage, Found())
+    stage.guest.on(DOCUMENT, Outcome(seconds=10 * DAY))
+    trouble(stage)
+    assert stage.facts()["working_since"] == START
+    assert "work_unknown" not in stage.facts()
+
+
 class Killed(BaseException):
     """The controller's end."""
 
@@ -337,6 +353,7 @@ def test_an_agent_that_is_silent_after_a_reboot_is_told_as_that(stage: Stage, sh
     error = trouble(stage)
     assert error.code == code
     assert ("silent since 2026-11-14T22:30:00Z" in error.reason) is (code == "agent_lost")
+    assert stage.facts().get("work_unknown", False) is (code == "agent_lost")
     assert "It is not cut off" in error.reason
 
 

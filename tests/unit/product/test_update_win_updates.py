@@ -109,6 +109,16 @@ def run(stage: Stage) -> Run:
     return work
 
 
+def test_the_time_of_its_work_is_counted(stage: Stage, run: Run) -> None:
+    class Slow(FakeConnection):
+        def win_updates(self, options: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
+            stage.clock.sleep(250)
+            return super().win_updates(options, timeout_seconds)
+
+    run(INSTALL, Slow(stage, [missing()]))
+    assert stage.facts()["worked_seconds"] == 500  # the installation and the search
+
+
 def test_a_pass_reboots_and_a_search_proves_it(stage: Stage, run: Run) -> None:
     connection = FakeConnection(stage, [missing()])
     result = run(INSTALL, connection)
