@@ -21,7 +21,7 @@ from .._base.clock import Clock
 from .._base.errors import Failed, PatchFleetError
 from .._model.reasons import Reason
 from .connect import HAS_BOTO3, Connection, known_regions
-from .errors import EXPIRED, AwsError, NotReached, Unanswered, action_of, from_client_error, not_valid
+from .errors import EXPIRED, AwsError, NoRegion, NotReached, Unanswered, action_of, from_client_error, not_valid
 
 if HAS_BOTO3:
     import botocore
@@ -140,14 +140,10 @@ class Aws:
         """The region that is called.
 
         Raises:
-            PatchFleetError: neither the options, the environment nor the profile name one.
+            NoRegion: neither the options, the environment nor the profile name one.
         """
         if not self._region:
-            raise Failed(
-                "No AWS region is set. Set patch_regions, the option region, AWS_REGION or a region in the AWS profile, "
-                "e.g. eu-central-1.",
-                Reason.NO_REGION,
-            )
+            raise NoRegion
         return self._region
 
     @property

@@ -102,6 +102,11 @@ class AwsError(Failed):
         return self.aws_code in THROTTLED | TRANSIENT | SERVER_ERRORS or self._is_server_error
 
     @property
+    def is_denied(self) -> bool:
+        """Whether the credentials lack the right."""
+        return self.aws_code in DENIED
+
+    @property
     def may_be_done(self) -> bool:
         """Whether the refused change may have been done: an error inside AWS says nothing of that."""
         if self.aws_code in NO_CAPACITY | THROTTLED:
@@ -111,6 +116,17 @@ class AwsError(Failed):
     @property
     def _is_server_error(self) -> bool:
         return self.http_status >= 500 and self.http_status != 501
+
+
+class NoRegion(Failed):
+    """Neither the options, the environment nor the profile name a region."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No AWS region is set. Set patch_regions, the option region, AWS_REGION or a region in the AWS profile, "
+            "e.g. eu-central-1.",
+            Reason.NO_REGION,
+        )
 
 
 class NotReached(Failed):

@@ -90,6 +90,25 @@ class NoAnswer(Failed):
         super().__init__(reason, Reason.SCRIPT_FAILED)
 
 
+class InstanceGone(Failed):
+    """EC2 knows the instance no more, or shows it as terminated."""
+
+    def __init__(self) -> None:
+        super().__init__("The instance does not exist any more.", Reason.INSTANCE_GONE)
+
+
+class UnknownRun(Failed):
+    """The ledger has no run with this id.
+
+    Args:
+        ledger: its path or URL.
+        run_id: of the run that was asked for.
+    """
+
+    def __init__(self, ledger: object, run_id: str) -> None:
+        super().__init__(f"The ledger {ledger} knows no run {run_id!r}.", Reason.UNKNOWN_RUN)
+
+
 class NotRecorded(Failed):
     """The ledger holds no such host, or no open power record of it."""
 

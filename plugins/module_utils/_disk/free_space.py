@@ -189,18 +189,20 @@ def free_space(context: OperationContext) -> dict[str, Any]:
 
 def _extend(context: OperationContext, grown_gib: int) -> ExtendedPartition:
     """Extend C:; Windows may see the new size of a volume that has grown a little later."""
+    if not grown_gib:
+        return run_guest_script(context, ExtendedPartition, EXTEND_SECONDS)
     trouble: list[PatchFleetError] = []
 
-    def poll() -> ExtendedPartition | None:
+    def extended_partition() -> ExtendedPartition | None:
         try:
             return run_guest_script(context, ExtendedPartition, EXTEND_SECONDS)
         except PatchFleetError as error:
-            if error.code != Reason.NO_ROOM or not grown_gib:
+            if error.code != Reason.NO_ROOM:
                 raise
             trouble.append(error)
             return None
 
-    extended = context.wait(poll, context.clock.now() + VISIBLE_WITHIN_SECONDS, first_pause_seconds=15.0, longest=60.0)
+    extended = context.wait(extended_partition, context.clock.now() + VISIBLE_WITHIN_SECONDS, 15.0, 60.0)
     if extended is None:
         raise Failed(
             f"The volume has grown by {grown_gib} GiB, but Windows does not see it: {trouble[-1].reason} A restart of the host, "

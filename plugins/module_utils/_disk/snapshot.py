@@ -38,11 +38,11 @@ def take_snapshot(context: OperationContext, volume: VolumeTypeDef, why: str) ->
     snapshot_id = _create(context, volume, why)
     context.update_facts(snapshot_id=snapshot_id)
 
-    def poll() -> str | None:
+    def shown_state() -> str | None:
         snapshot = describe_snapshot(context.aws, snapshot_id)
         return snapshot["State"] if snapshot else None
 
-    state = context.wait(poll, context.deadline(VISIBLE_WITHIN_SECONDS))
+    state = context.wait(shown_state, context.deadline(VISIBLE_WITHIN_SECONDS))
     if state not in {"pending", "completed"}:
         raise Failed(
             f"The snapshot {snapshot_id} of {volume_id} is {state or 'not shown by EC2'}, so the volume is left as it is.",
@@ -60,10 +60,10 @@ def _create(context: OperationContext, volume: VolumeTypeDef, why: str) -> str:
     except Unanswered:
         context.report_progress("AWS gave no answer to the snapshot: looking whether it was taken")
 
-        def find() -> str | None:
+        def new_snapshot() -> str | None:
             return next(iter(sorted(_of_volume(context, volume_id) - before)), None)
 
-        found = context.wait(find, context.deadline(VISIBLE_WITHIN_SECONDS))
+        found = context.wait(new_snapshot, context.deadline(VISIBLE_WITHIN_SECONDS))
         if found is None:
             raise
         return found

@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._aws.ebs import describe_modifications, describe_volume, modify_volume_size
-from .._aws.ec2 import describe_instance
 from .._aws.errors import AwsError, Unanswered
 from .._base.errors import Failed
+from .._host.instances import existing_instance
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .snapshot import take_snapshot
@@ -27,9 +27,18 @@ if TYPE_CHECKING:
 
 TYPE_MAX_GIB = {"gp2": 16384, "gp3": 65536, "io1": 16384, "io2": 65536, "st1": 16384, "sc1": 16384, "standard": 1024}
 MBR_MAX_GIB = 2047
+USABLE = frozenset({"optimizing", "completed"})
+"""States of a modification in which the guest has the new size."""
 UNSEEN_SECONDS = 90.0
 """A modification that EC2 does not show for this time was not made."""
 MODIFY_ATTEMPTS = 3
+
+
+class NoRootVolume(Failed):
+    """The root device of the instance is no EBS volume."""
+
+    def __init__(self, root_device: str | None) -> None:
+        super().__init__(f"The instance has no EBS volume at its root device {root_device}.", Reason.NO_ROOT_VOLUME)
 
 
 @dataclass(frozen=True)
@@ -179,16 +188,15 @@ def root_volume(context: OperationContext, instance_id: str, region: str | None 
     ``region`` is another one than that of the options.
 
     Raises:
-        PatchFleetError: ``instance_gone`` or ``no_root_volume``.
+        InstanceGone: EC2 does not know it.
+        NoRootVolume: its root device is no EBS volume.
     """
     aws = context.aws.in_region(region)
-    instance = describe_instance(aws, instance_id)
-    if instance is None:
-        raise Failed("The instance does not exist any more.", Reason.INSTANCE_GONE)
+    instance = existing_instance(aws, instance_id)
     root = instance.get("RootDeviceName")
     mapped = {m["DeviceName"]: m["Ebs"]["VolumeId"] for m in instance.get("BlockDeviceMappings", []) if "Ebs" in m}
     if root not in mapped:
-        raise Failed(f"The instance has no EBS volume at its root device {root}.", Reason.NO_ROOT_VOLUME)
+        raise NoRootVolume(root)
     return describe_volume(aws, mapped[root])
 
 
@@ -212,19 +220,24 @@ def _target_size(volume: VolumeTypeDef, growth: Growth) -> int:
 
 
 def _wait_until_usable(context: OperationContext, volume_id: str, target: int, timeout_seconds: float) -> None:
-    def poll() -> str | None:
-        newest = _modification(context, volume_id, target)
-        if newest is None:
-            return None
-        if newest["ModificationState"] == "failed":
-            raise Failed(
-                f"AWS could not grow the volume {volume_id}: {newest.get('StatusMessage') or 'no reason given'}.",
-                Reason.MODIFICATION_FAILED,
-            )
-        return str(newest["ModificationState"]) if newest["ModificationState"] in {"optimizing", "completed"} else None
+    """Wait until the guest can use the size.
 
-    if context.wait(poll, context.deadline(timeout_seconds)) is None:
+    Raises:
+        Failed: ``modification_failed``, or ``modify_timeout``.
+    """
+
+    def decided_modification() -> VolumeModificationTypeDef | None:
+        newest = _modification(context, volume_id, target)
+        return newest if newest and newest["ModificationState"] in {*USABLE, "failed"} else None
+
+    decided = context.wait(decided_modification, context.deadline(timeout_seconds))
+    if decided is None:
         raise Failed(f"The volume {volume_id} was still being modified when the time was over.", Reason.MODIFY_TIMEOUT)
+    if decided["ModificationState"] == "failed":
+        raise Failed(
+            f"AWS could not grow the volume {volume_id}: {decided.get('StatusMessage') or 'no reason given'}.",
+            Reason.MODIFICATION_FAILED,
+        )
 
 
 def _modification(context: OperationContext, volume_id: str, target: int) -> VolumeModificationTypeDef | None:

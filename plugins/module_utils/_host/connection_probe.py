@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from .._base.errors import CommandTimeout, Deferred, PatchFleetError, Unreachable
+from .._base.errors import CommandTimeout, Deferred, Unreachable
 from .._model.reasons import Reason
 from .._operation.channel import HostConnection
 from .._operation.context import OperationContext
@@ -29,22 +29,20 @@ def wait_until_ready(
         PatchFleetError: ``unreachable``, where it was.
     """
     context.report_progress("trying its connection")
-    troubles: list[PatchFleetError] = []
+    probes: list[Unreachable | CommandTimeout | None] = []
 
-    def poll() -> bool | None:
+    def is_decided() -> bool:
         trouble = _probe(connection)
-        if trouble is None:
-            return True
-        if isinstance(trouble, Unreachable) and not may_boot:
-            raise _deferred(trouble)
-        troubles.append(trouble)
-        return None
+        probes.append(trouble)
+        return trouble is None or (isinstance(trouble, Unreachable) and not may_boot)
 
-    if context.wait(poll, context.deadline(timeout_seconds), longest=15.0):
+    context.wait_until(is_decided, context.deadline(timeout_seconds), longest=15.0)
+    trouble = probes[-1]
+    if trouble is None:
         return
     if may_boot:
-        raise Unreachable(f"It did not answer in time. {troubles[-1].reason}")
-    raise _deferred(troubles[-1])
+        raise Unreachable(f"It did not answer in time. {trouble.reason}")
+    raise Deferred(f"Nothing was started: {trouble.reason}", Reason.UNREACHABLE)
 
 
 def _probe(connection: HostConnection) -> Unreachable | CommandTimeout | None:
@@ -54,7 +52,3 @@ def _probe(connection: HostConnection) -> Unreachable | CommandTimeout | None:
     except (Unreachable, CommandTimeout) as error:
         return error
     return None
-
-
-def _deferred(trouble: PatchFleetError) -> Deferred:
-    return Deferred(f"Nothing was started: {trouble.reason}", Reason.UNREACHABLE)

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._aws.api import Aws
 from .._aws.ec2 import describe_instance
+from .._base.errors import InstanceGone
 from .._operation.context import OperationContext
 
 if TYPE_CHECKING:
@@ -19,6 +21,18 @@ if TYPE_CHECKING:
 
 CONSISTENCY_SECONDS = 120.0
 """EC2 may show the state from before a change for this time."""
+
+
+def existing_instance(aws: Aws, instance_id: str) -> InstanceTypeDef:
+    """The instance as EC2 shows it.
+
+    Raises:
+        InstanceGone: EC2 does not know it.
+    """
+    instance = describe_instance(aws, instance_id)
+    if instance is None:
+        raise InstanceGone
+    return instance
 
 
 class LaunchWitness:

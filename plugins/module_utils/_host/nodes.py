@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .._aws.ec2 import state_reason
 from .._aws.errors import AwsError
 from .._aws.ssm import describe_node
-from .._base.errors import CommandTimeout, Deferred, Failed, PatchFleetError
+from .._base.errors import CommandTimeout, Deferred, Failed, InstanceGone
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .instances import LaunchWitness
@@ -30,6 +30,50 @@ if TYPE_CHECKING:
 PROBE_PAUSE_SECONDS = 10.0
 
 
+class AgentSilent(Failed):
+    """The SSM agent of the node has not reported in time."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, Reason.AGENT_SILENT)
+
+
+class NoCommandRuns(Failed):
+    """The SSM agent is Online, but no command came back in time."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, Reason.NO_COMMAND_RUNS)
+
+
+class _Node:
+    """A managed node as EC2 and SSM show it: ``instance`` (None for a hybrid node) and ``node`` are those of the last look."""
+
+    def __init__(self, context: OperationContext, instance_id: str) -> None:
+        self._context, self._id = context, instance_id
+        self._witness = LaunchWitness(context)
+        self.instance: InstanceTypeDef | None = None
+        self.node: InstanceInformationTypeDef | None = None
+
+    def is_online(self) -> bool:
+        """Whether the instance runs, and its agent has pinged since the instance's launch.
+
+        Raises:
+            InstanceGone: EC2 does not know the instance any more.
+            Failed: ``fell_back`` or ``instance_gone``, where it is off again.
+        """
+        self.node = None
+        if self._id.startswith("i-"):
+            self.instance = self._witness.describe(self._id)
+            if self.instance is None:
+                raise InstanceGone
+            _refuse_fallen_back(self._context, self.instance)
+            if self.instance["State"]["Name"] != "running":
+                return False
+        self.node = describe_node(self._context.aws, self._id)
+        if self.node is None or self.node["PingStatus"] != "Online":
+            return False
+        return self.instance is None or self.node["LastPingDateTime"] > self.instance["LaunchTime"]
+
+
 def wait_until_ready(context: OperationContext, instance_id: str, timeout_seconds: float) -> dict[str, Any]:
     """Wait for a node until it is ready.
 
@@ -37,44 +81,25 @@ def wait_until_ready(context: OperationContext, instance_id: str, timeout_second
         agent_version, computer_name, platform_name, last_ping_at (seconds), waited_seconds.
 
     Raises:
-        PatchFleetError: the time is over (``agent_silent``, ``no_instance_profile``, ``no_command_runs``), or the instance
-            fell back or is gone.
+        AgentSilent, NoCommandRuns: the time is over.
+        PatchFleetError: it is over (``no_instance_profile``), or the instance fell back or is gone.
     """
     started_at = context.clock.now()
     deadline = context.deadline(timeout_seconds)
-    is_instance = instance_id.startswith("i-")
-    witness = LaunchWitness(context)
-    last: dict[str, Any] = {}
-
-    def poll() -> InstanceInformationTypeDef | None:
-        instance = witness.describe(instance_id) if is_instance else None
-        last.update(instance=instance, node=None)
-        if is_instance and instance is None:
-            raise Failed("The instance does not exist any more.", Reason.INSTANCE_GONE)
-        if instance is not None and instance["State"]["Name"] != "running":
-            _refuse_fallen_back(context, instance)
-            return None
-        node = describe_node(context.aws, instance_id)
-        last["node"] = node
-        if node is None or node["PingStatus"] != "Online":
-            return None
-        if instance is not None and node["LastPingDateTime"] <= instance["LaunchTime"]:
-            return None
-        return node
-
-    while True:
-        node = context.wait(poll, deadline, longest=15.0)
-        if node is None:
-            raise _silent(last, timeout_seconds)
+    shown = _Node(context, instance_id)
+    node: InstanceInformationTypeDef | None = None
+    while node is None:
+        if not context.wait_until(shown.is_online, deadline, longest=15.0):
+            raise _silent(shown, timeout_seconds)
         trouble = _probe(context, instance_id)
         if trouble is None:
-            break
-        if context.clock.now() >= deadline:
-            raise Failed(
-                f"The SSM agent is Online, but no command came back within {timeout_seconds:.0f} s. {trouble}",
-                Reason.NO_COMMAND_RUNS,
+            node = shown.node
+        elif context.clock.now() >= deadline:
+            raise NoCommandRuns(
+                f"The SSM agent is Online, but no command came back within {timeout_seconds:.0f} s. {trouble}"
             )
-        context.pause(min(PROBE_PAUSE_SECONDS, max(deadline - context.clock.now(), 0.0)))
+        else:
+            context.pause_until(min(context.clock.now() + PROBE_PAUSE_SECONDS, deadline))
     return {
         "agent_version": node.get("AgentVersion"),
         "computer_name": node.get("ComputerName"),
@@ -95,13 +120,11 @@ def wait_for_node(context: OperationContext, node_id: str, timeout_seconds: floa
     context.report_progress("waiting for the SSM agent")
     try:
         return wait_until_ready(context, node_id, timeout_seconds)
-    except PatchFleetError as error:
-        if may_boot or error.code not in {Reason.AGENT_SILENT, Reason.NO_COMMAND_RUNS}:
+    except (AgentSilent, NoCommandRuns) as error:
+        if may_boot:
             raise
-        raise Deferred(
-            f"Nothing was started: {error.reason}",
-            Reason.HOST_OFF if error.code == Reason.AGENT_SILENT else Reason.UNREACHABLE,
-        ) from error
+        code = Reason.HOST_OFF if isinstance(error, AgentSilent) else Reason.UNREACHABLE
+        raise Deferred(f"Nothing was started: {error.reason}", code) from error
 
 
 def node_answers(context: OperationContext, node_id: str) -> bool:
@@ -140,19 +163,17 @@ def _refuse_fallen_back(context: OperationContext, instance: InstanceTypeDef) ->
         )
 
 
-def _silent(last: dict[str, Any], timeout_seconds: float) -> PatchFleetError:
-    instance, node = last.get("instance"), last.get("node")
+def _silent(shown: _Node, timeout_seconds: float) -> Failed:
     waited = f"within {timeout_seconds:.0f} s"
-    if instance is not None and not instance.get("IamInstanceProfile"):
+    if shown.instance is not None and not shown.instance.get("IamInstanceProfile"):
         return Failed(
             f"The SSM agent did not report {waited}, and the instance has no instance profile; attach one with "
             "AmazonSSMManagedInstanceCore, or use Default Host Management Configuration.",
             Reason.NO_INSTANCE_PROFILE,
         )
-    if node is None:
-        return Failed(f"The SSM agent did not report {waited}; the host may not have booted.", Reason.AGENT_SILENT)
-    return Failed(
-        f"The SSM agent has not reported since the start {waited} (last ping {node['LastPingDateTime']:%Y-%m-%d %H:%M:%S}, "
-        f"{node['PingStatus']}).",
-        Reason.AGENT_SILENT,
+    if shown.node is None:
+        return AgentSilent(f"The SSM agent did not report {waited}; the host may not have booted.")
+    return AgentSilent(
+        f"The SSM agent has not reported since the start {waited} "
+        f"(last ping {shown.node['LastPingDateTime']:%Y-%m-%d %H:%M:%S}, {shown.node['PingStatus']})."
     )

@@ -35,14 +35,14 @@ def restart_windows(context: OperationContext, timeout_seconds: float) -> None:
     run_guest_script(context, Restart, ASK_SECONDS, restart=True)
     context.pause(FIRST_PAUSE_SECONDS)
 
-    def has_restarted() -> bool | None:
+    def has_restarted() -> bool:
         try:
             now = run_guest_script(context, Restart, ASK_SECONDS, restart=False).boot_time
         except ScriptEnded:
             raise
         except Failed:
-            return None
-        return True if abs(now - before) > CLOCK_TOLERANCE_SECONDS else None
+            return False
+        return abs(now - before) > CLOCK_TOLERANCE_SECONDS
 
-    if context.wait(has_restarted, deadline, 15.0, 60.0) is None:
+    if not context.wait_until(has_restarted, deadline, 15.0, 60.0):
         raise CommandTimeout(f"Windows has not restarted within {timeout_seconds:.0f} s.")

@@ -226,17 +226,17 @@ def _send_or_find(context: OperationContext, instance_id: str, command: Command,
 def _find_sent(context: OperationContext, instance_id: str, comment: str, sent_at: float) -> str | None:
     """The id of the command with this comment; None when SSM lists none in UNSEEN_SECONDS."""
 
-    def find() -> str | None:
+    def listed_command() -> str | None:
         rows = invocations_on(context.aws, instance_id, sent_at - CLOCKS_DIFFER_SECONDS)
         return next((row["CommandId"] for row in rows if row.get("Comment") == comment), None)
 
-    return context.wait(find, context.clock.now() + UNSEEN_SECONDS)
+    return context.wait(listed_command, context.clock.now() + UNSEEN_SECONDS)
 
 
 def _send_to_known_node(context: OperationContext, instance_id: str, command: Command) -> str:
     """A node that registered a moment ago may be unknown to SSM yet: that is waited for."""
 
-    def poll() -> str | None:
+    def sent_command() -> str | None:
         try:
             return send_command(
                 context.aws,
@@ -254,7 +254,7 @@ def _send_to_known_node(context: OperationContext, instance_id: str, command: Co
             return None
 
     problems: list[AwsError] = []
-    command_id = context.wait(poll, context.deadline(LAG_SECONDS))
+    command_id = context.wait(sent_command, context.deadline(LAG_SECONDS))
     if command_id is None:
         raise problems[-1]
     return command_id
@@ -278,16 +278,16 @@ def wait_for_end(
     watch = _InstanceWatch(context, instance_id)
     context.pause(min(head_start_seconds, max(deadline - sent_at, 0.0)))
 
-    def poll() -> Invocation | None:
+    def ended_invocation() -> Invocation | None:
         row = find_invocation(context.aws, command_id, instance_id)
         if row is not None:
-            watch.poll()
+            watch.refuse_ended()
             return _ended(context, instance_id, row)
         if context.clock.now() > sent_at + LAG_SECONDS:
             _refuse_cancelled(context, command_id)
         return None
 
-    invocation = context.wait(poll, deadline, *pauses)
+    invocation = context.wait(ended_invocation, deadline, *pauses)
     if invocation is None:
         raise CommandTimeout(f"The command {command_id} had not ended on {instance_id} in its time.", command_id)
     return invocation
@@ -301,7 +301,8 @@ class _InstanceWatch:
         self._witness = LaunchWitness(context)
         self._next = context.clock.now() + INSTANCE_CHECK_SECONDS
 
-    def poll(self) -> None:
+    def refuse_ended(self) -> None:
+        """Raises Failed (``instance_stopped`` and the like) when another user has ended the instance."""
         if not self._instance_id.startswith("i-") or self._context.clock.now() < self._next:
             return
         self._next = self._context.clock.now() + INSTANCE_CHECK_SECONDS

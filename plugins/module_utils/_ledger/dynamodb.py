@@ -22,7 +22,6 @@ from .._base.errors import InvalidOption, LeaseLost, NotRecorded
 from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
-from .._model.reasons import Reason
 from . import dynamodb_items as items
 from .dynamodb_changes import absent, delete, exists, holds, put, update
 from .dynamodb_leases import Leases
@@ -47,7 +46,7 @@ class DynamoDbLedger(Leases):
         try:
             missing = self._table.missing_items()
         except AwsError as error:  # who may use a table may not look at all of it
-            if error.code != Reason.ACCESS_DENIED:
+            if not error.is_denied:
                 raise
             missing = []
         return [f"The table of patch_ledger lacks {' and '.join(missing)}; see docs/ledger.md."] if missing else []

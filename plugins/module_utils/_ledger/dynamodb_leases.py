@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from .._base.errors import Failed, LeaseLost
+from .._base.errors import Failed, LeaseLost, UnknownRun
 from .._model.host_facts import HostFacts
 from .._model.reasons import Reason
 from . import dynamodb_items as items
@@ -67,7 +67,7 @@ class Leases:
     def _run_item(self, run_id: str) -> Item:
         item = self._table.get(items.run_key(run_id))
         if item is None:
-            raise Failed(f"The ledger {self._table.where.url} knows no run {run_id!r}.", Reason.UNKNOWN_RUN)
+            raise UnknownRun(self._table.where.url, run_id)
         return item
 
     def run(self, run_id: str) -> Run:

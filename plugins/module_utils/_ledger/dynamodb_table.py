@@ -21,10 +21,10 @@ from urllib.parse import parse_qs
 
 from .._aws import dynamodb
 from .._aws.api import Aws
-from .._aws.errors import AwsError
+from .._aws.errors import AwsError, NoRegion
 from .._aws.iam import caller_account
 from .._base.clock import Clock
-from .._base.errors import Failed, InvalidOption, PatchFleetError
+from .._base.errors import Failed, InvalidOption
 from .._model.reasons import Reason
 
 if TYPE_CHECKING:
@@ -252,12 +252,10 @@ class Table:
                     "not made by a run; docs/ledger.md has the command that makes it.",
                 ) from error
             raise
-        except PatchFleetError as error:
-            if error.code == Reason.NO_REGION:
-                raise InvalidOption(
-                    "patch_ledger", self.where.url, "Say where the table is: dynamodb://TABLE?region=eu-central-1."
-                ) from error
-            raise
+        except NoRegion as error:
+            raise InvalidOption(
+                "patch_ledger", self.where.url, "Say where the table is: dynamodb://TABLE?region=eu-central-1."
+            ) from error
 
 
 def _key(key: Key) -> dict[str, Any]:

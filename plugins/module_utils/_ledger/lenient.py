@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._base.errors import Failed, NotRecorded
+from .._base.errors import NotRecorded, UnknownRun
 from .._model.host_facts import HostFacts
-from .._model.reasons import Reason
 from .._model.run_settings import RunSettings
 from .records import Host, Ledger, PowerRecord
 
@@ -62,9 +61,7 @@ def is_active(ledger: Ledger, run_id: str, now: float) -> bool:
     """Whether a run's controller may still be at work; a run that the ledger does not know any more is dead."""
     try:
         return ledger.run(run_id).is_active(now)
-    except Failed as error:
-        if error.code != Reason.UNKNOWN_RUN:
-            raise
+    except UnknownRun:
         return False
 
 
@@ -72,8 +69,6 @@ def settings_of(ledger: Ledger, run_id: str) -> RunSettings:
     """The settings of a run; where they are missing or damaged, the tag that asks to leave a host on."""
     try:
         settings = ledger.run(run_id).settings
-    except Failed as error:
-        if error.code != Reason.UNKNOWN_RUN:
-            raise
+    except UnknownRun:
         settings = {}
     return settings or {"keep_tag": DEFAULT_KEEP_TAG}

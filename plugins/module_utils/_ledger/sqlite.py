@@ -11,11 +11,10 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from .._base.errors import Failed, LeaseLost, NotRecorded
+from .._base.errors import LeaseLost, NotRecorded, UnknownRun
 from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
-from .._model.reasons import Reason
 from .mounts import refuse_shared
 from .records import (
     DURATIONS_KEPT,
@@ -119,7 +118,7 @@ class SqliteLedger(SqliteFile):
     def run(self, run_id: str) -> Run:
         row = self._one(f"SELECT {RUN_COLUMNS} FROM run WHERE run_id = ?", run_id)
         if row is None:
-            raise Failed(f"The ledger {self._path} knows no run {run_id!r}.", Reason.UNKNOWN_RUN)
+            raise UnknownRun(self._path, run_id)
         return _run(row)
 
     def open_breaker(self, run_id: str, reason: str) -> None:

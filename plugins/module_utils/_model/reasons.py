@@ -222,9 +222,19 @@ class Reason(TextEnum):
     PATCH_ASSOCIATION = "patch_association", Section.PLAN
 
     @property
+    def forbids_stop(self) -> bool:
+        """Whether nothing of ours may stop the host now, its schedule in the account included."""
+        return self in FORBID_STOP
+
+    @property
     def outcome(self) -> Outcome | None:
         """What a host becomes with it if nothing else is decided; None where no host ends with it."""
         return self.section.outcome
+
+
+FORBID_STOP = frozenset(
+    {Reason.INSTALLATION_RUNNING, Reason.INSTALLATION_UNKNOWN, Reason.OTHERS_PATCHING, Reason.KEEP_TAG}
+)
 
 
 class ForeignReason(str):
@@ -234,6 +244,7 @@ class ForeignReason(str):
     outcome = Outcome.FAILED
     retry_later = False
     is_external = False
+    forbids_stop = False
 
 
 ReasonCode: TypeAlias = Reason | ForeignReason

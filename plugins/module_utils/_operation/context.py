@@ -257,13 +257,16 @@ class OperationContext:
         return self.wait(lambda: condition() or None, deadline, first_pause_seconds, longest) is not None
 
     def pause(self, seconds: float) -> None:
-        """Let time pass with the lease kept.
+        """Let time pass with the lease kept. See pause_until."""
+        self.pause_until(self.clock.now() + seconds)
+
+    def pause_until(self, moment: float) -> None:
+        """Let time pass with the lease kept, until this moment of the clock.
 
         Raises:
-            NeedsAttention: another run took the host over.
+            LeaseLost: another run took the host over.
         """
-        until = self.clock.now() + seconds
-        while (left := until - self.clock.now()) > 0.0:
+        while (left := moment - self.clock.now()) > 0.0:
             self.renew_lease()
             self.clock.sleep(min(left, LONGEST_SILENCE_SECONDS))
 

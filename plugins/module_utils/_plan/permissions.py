@@ -20,9 +20,9 @@ from .._aws.errors import DENIED, AwsError
 from .._aws.iam import caller_arn, doubts_about, simulate_policy
 from .._aws.patches import patch_state
 from .._aws.ssm import describe_document
-from .._base.errors import Failed, PatchFleetError
+from .._base.errors import Failed, InstanceGone
 from .._disk.snapshot import description, snapshot_tags
-from .._disk.volume import root_volume
+from .._disk.volume import NoRootVolume, root_volume
 from .._fleet.hosts import FleetHost
 from .._model.reasons import Reason
 from .._model.settings import Settings
@@ -85,9 +85,7 @@ def _refuse_without_snapshots(context: OperationContext, hosts: list[FleetHost])
         there = next(host for host in hosts if host.region == region)
         try:
             volume = root_volume(context, str(there.instance_id), region)
-        except PatchFleetError as error:
-            if error.code not in {Reason.INSTANCE_GONE, Reason.NO_ROOT_VOLUME}:
-                raise
+        except (InstanceGone, NoRootVolume):
             continue  # nothing that could grow, then
         aws, tags = context.aws.in_region(region), snapshot_tags(context, volume)
         refusal = refusal_to_create_snapshot(aws, volume["VolumeId"], description("before growing"), tags)

@@ -140,7 +140,7 @@ def _see_it_stopped(context: OperationContext) -> dict[str, Any]:
     if record is None or context.check_mode:
         return {"changed": False}
     until = context.clock.now() + STOP_TIMEOUT_SECONDS
-    if context.wait(lambda: None if context.channel.answers() else True, until, 10.0, 30.0) is None:
+    if not context.wait_until(lambda: not context.channel.answers(), until, 10.0, 30.0):
         raise NeedsAttention("The tasks of patch_stop_tasks have ended, but it still answers.", Reason.STILL_STOPPING)
     _close(context, record, "restored", "stopped")
     context.update_facts(off_at=context.clock.now())

@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 STOP_TIMEOUT_SECONDS = 1200.0
 STOP_ATTEMPTS = 3
-NEVER_STOPPED_NOW = frozenset({"installation_running", "installation_unknown", "others_patching", "keep_tag"})
-"""Reasons for which nothing else of ours may stop the host either."""
 
 
 def restore(context: OperationContext) -> dict[str, Any]:
@@ -60,7 +58,7 @@ def restore(context: OperationContext) -> dict[str, Any]:
     try:
         return _put_back_with_services(context, record)
     except NeedsAttention as error:
-        if error.code in NEVER_STOPPED_NOW:
+        if error.code.forbids_stop:
             delete_schedule(context, record)  # what we do not dare to stop nothing else of ours may
         raise
     except PatchFleetError as error:
@@ -343,8 +341,8 @@ def _wait_for_state(
     """The instance in one of these states; views from before the start in which ``instance`` was seen do not count."""
     witness = LaunchWitness(context, instance["LaunchTime"].timestamp())
 
-    def find() -> InstanceTypeDef | None:
+    def instance_in_state() -> InstanceTypeDef | None:
         shown = describe_instance(context.aws, instance["InstanceId"])
         return shown if shown is not None and shown["State"]["Name"] in states and not witness.is_stale(shown) else None
 
-    return context.wait(find, until, first_pause_seconds=10.0, longest=20.0)
+    return context.wait(instance_in_state, until, 10.0, 20.0)

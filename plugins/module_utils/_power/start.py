@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._aws.ec2 import describe_instance, start_instance, state_reason
 from .._aws.errors import NO_CAPACITY, AwsError, Unanswered
-from .._base.errors import Deferred, Failed, NotRecorded
-from .._host.instances import CONSISTENCY_SECONDS
+from .._base.errors import Deferred, Failed, InstanceGone, NotRecorded
+from .._host.instances import CONSISTENCY_SECONDS, existing_instance
 from .._ledger.records import PowerRecord
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 NO_HEADROOM = frozenset({"VcpuLimitExceeded", "InstanceLimitExceeded", "MaxIOPSLimitExceeded"})
 STANDSTILL_SECONDS = 60.0
 """A start that took longer was throttled, or its controller stood still: it is recorded again, with its own LaunchTime."""
+OFF_AGAIN = frozenset({"stopped", "stopping", "terminated"})
 RETRY_PAUSE_SECONDS, LONGEST_RETRY_PAUSE_SECONDS = 30.0, 120.0
 
 
@@ -81,20 +82,24 @@ def _result(instance: InstanceTypeDef, started: bool) -> dict[str, Any]:
 
 
 def _wait_until_consistent(context: OperationContext, instance_id: str, deadline: float) -> InstanceTypeDef:
-    """Wait while it is stopping or pending: a start of the one, or a stop of the other, is an error."""
+    """Wait while it is stopping or pending: a start of the one, or a stop of the other, is an error.
 
-    def poll() -> InstanceTypeDef | None:
-        instance = describe_instance(context.aws, instance_id)
-        state = instance["State"]["Name"] if instance else "gone"
-        if instance is None or state in {"terminated", "shutting-down"}:
-            raise Failed("The instance does not exist any more.", Reason.INSTANCE_GONE)
-        return instance if state in {"running", "stopped"} else None
+    Raises:
+        InstanceGone: it is terminated, or EC2 does not know it any more.
+        Failed: ``not_settled``.
+    """
 
-    instance = context.wait(poll, deadline)
+    def settled_instance() -> InstanceTypeDef | None:
+        instance = existing_instance(context.aws, instance_id)
+        return instance if instance["State"]["Name"] not in {"pending", "stopping"} else None
+
+    instance = context.wait(settled_instance, deadline)
     if instance is None:
         raise Failed(
             "The instance stayed between two power states until the time for its start was over.", Reason.NOT_SETTLED
         )
+    if instance["State"]["Name"] not in {"running", "stopped"}:
+        raise InstanceGone
     return instance
 
 
@@ -120,7 +125,7 @@ def _request(context: OperationContext, record: PowerRecord, before: InstanceTyp
                 raise
         else:
             break
-        context.pause(min(pause, max(deadline - context.clock.now(), 0.0)))
+        context.pause_until(min(context.clock.now() + pause, deadline))
         pause = min(pause * 1.5, LONGEST_RETRY_PAUSE_SECONDS)
     if context.clock.now() > requested_at + STANDSTILL_SECONDS and not unanswered:
         _note(context, record)
@@ -170,31 +175,60 @@ def _capacity_deferral(error: AwsError) -> Deferred:
     return Deferred(f"The account's quota left no room to start it ({error.aws_code}).", Reason.NO_HEADROOM)
 
 
+class _RequestedStart:
+    """A start that EC2 has accepted, as DescribeInstances shows it.
+
+    Args:
+        launched_before: the LaunchTime before it.
+    """
+
+    def __init__(self, context: OperationContext, instance_id: str, launched_before: datetime.datetime) -> None:
+        self._context, self._instance_id = context, instance_id
+        self._launched_before = launched_before
+        self._accepted_at = context.clock.now()
+
+    def is_new(self, instance: InstanceTypeDef) -> bool:
+        """Whether it is shown as it is since this start; for CONSISTENCY_SECONDS EC2 may show it as it was before."""
+        return instance["LaunchTime"] > self._launched_before
+
+    def launched_instance(self) -> InstanceTypeDef | None:
+        """The instance once its new LaunchTime is shown, or that it is off again."""
+        instance = existing_instance(self._context.aws, self._instance_id)
+        return instance if self.is_new(instance) or self.fell_back(instance) else None
+
+    def ended_instance(self) -> InstanceTypeDef | None:
+        """The instance once it runs, or is off again."""
+        instance = existing_instance(self._context.aws, self._instance_id)
+        runs = self.is_new(instance) and instance["State"]["Name"] == "running"
+        return instance if runs or self.fell_back(instance) else None
+
+    def fell_back(self, instance: InstanceTypeDef) -> bool:
+        """Whether it is off again."""
+        overdue = self._context.clock.now() > self._accepted_at + CONSISTENCY_SECONDS
+        return instance["State"]["Name"] in OFF_AGAIN and (self.is_new(instance) or overdue)
+
+
 def _wait_until_running(
     context: OperationContext, instance_id: str, launched_before: datetime.datetime, deadline: float
 ) -> InstanceTypeDef:
-    requested_at = context.clock.now()
+    """The running instance. Its LaunchTime is recorded as soon as EC2 shows it, since that makes the start ours.
 
-    def poll() -> InstanceTypeDef | None:
-        instance = describe_instance(context.aws, instance_id)
-        if instance is None:
-            raise Failed("The instance does not exist any more.", Reason.INSTANCE_GONE)
-        state, is_new = instance["State"]["Name"], instance["LaunchTime"] > launched_before
-        if is_new:
-            launched = instance["LaunchTime"].timestamp()
-            context.ledger.note_launch(context.host_key or instance_id, launched, fence=context.fence)
-        if state == "running" and is_new:
-            return instance
-        if state in {"stopped", "stopping", "terminated"} and (
-            is_new or context.clock.now() > requested_at + CONSISTENCY_SECONDS
-        ):
-            context.update_facts(off_at=context.clock.now())
-            raise Failed(
-                f"The start was accepted, but the instance is {state}: {state_reason(instance)}.", Reason.FELL_BACK
-            )
-        return None
-
-    instance = context.wait(poll, deadline)
+    Raises:
+        InstanceGone: EC2 does not know it any more.
+        Failed: ``fell_back`` or ``start_timeout``.
+    """
+    start = _RequestedStart(context, instance_id, launched_before)
+    launched = context.wait(start.launched_instance, deadline)
+    if launched is not None and start.is_new(launched):
+        launch_time = launched["LaunchTime"].timestamp()
+        context.ledger.note_launch(context.host_key or instance_id, launch_time, fence=context.fence)
+    instance = context.wait(start.ended_instance, deadline) if launched else None
     if instance is None:
         raise Failed("The instance did not run when the time for its start was over.", Reason.START_TIMEOUT)
+    if start.fell_back(instance):
+        context.update_facts(off_at=context.clock.now())
+        state = instance["State"]["Name"]
+        raise Failed(
+            f"The start was accepted, but the instance is {state}: {state_reason(instance)}.", Reason.FELL_BACK
+        )
     return instance

@@ -17,7 +17,7 @@ from typing import Any
 from .._aws.ec2 import describe_instance, tags_of
 from .._aws.ssm import tags_of_node
 from .._base.clock import iso
-from .._base.errors import Deferred, Excluded, Failed, PatchFleetError
+from .._base.errors import Deferred, Excluded, InstanceGone, PatchFleetError
 from .._fleet.claims import claim_of
 from .._fleet.eligibility import Exclusion, exclusion_of
 from .._fleet.hosts import OFF_STATES
@@ -100,18 +100,17 @@ def _wait_for_canaries_and_wave(context: OperationContext, run: Run, host: Host)
     if pause and earlier:
         times = [time for time in context.ledger.phases(run.run_id) if time.host_key in earlier]
         ended = max((time.finished_at or 0.0 for time in times), default=0.0)
-        context.wait(lambda: None, min(ended + pause, context.clock.now() + pause))
+        context.pause_until(min(ended + pause, context.clock.now() + pause))
 
 
 def _wait_for_canaries(context: OperationContext, run: Run, canaries: set[str]) -> None:
-    def poll() -> list[Host] | None:
-        hosts = context.ledger.some_hosts(
-            run.run_id, canaries
-        )  # each waiting host polls: not the rows of the whole run
+    def ended_hosts() -> list[Host] | None:
+        # Each waiting host polls: not the rows of the whole run.
+        hosts = context.ledger.some_hosts(run.run_id, canaries)
         return hosts if all(host.outcome is not None for host in hosts) else None
 
     timeout_seconds = (run.settings["host_timeout_seconds"] + 3600.0) * len(canaries)
-    ended = context.wait(poll, context.clock.now() + timeout_seconds)
+    ended = context.wait(ended_hosts, context.clock.now() + timeout_seconds)
     if ended is None:
         raise Deferred("The canary hosts had not ended in time.", Reason.BREAKER)
     bad = [host.name for host in ended if host.outcome in FAILURES]
@@ -201,7 +200,7 @@ def _read_state(context: OperationContext, run: Run, host: Host) -> str | None:
     instance_id = str(host.instance_id)
     instance = describe_instance(context.aws, instance_id)
     if instance is None or instance["State"]["Name"] in {"terminated", "shutting-down"}:
-        raise Failed("The instance does not exist any more.", Reason.INSTANCE_GONE)
+        raise InstanceGone
     _refuse_claimed(run, host, tags_of(instance), exclusion_of(instance))
     state = "stopped" if instance["State"]["Name"] in OFF_STATES else "running"
     if context.check_mode:

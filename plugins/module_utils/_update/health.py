@@ -107,18 +107,16 @@ def _wait_for_installation(context: OperationContext, health: UpdateHealth) -> U
         return health
     context.report_progress("an installation is already under way in it: waiting")
 
-    def poll() -> UpdateHealth | None:
+    def health_after_installation() -> UpdateHealth | None:
         now = _inspect_while_it_reboots(context)
-        if now is None:
+        if now is not None and now.installing:
+            refuse_hung(context)
             return None
-        if not now.installing:
-            return now
-        refuse_hung(context)
-        return None
+        return now
 
     with servicing(context):
         deadline = context.deadline(float(context.params["install_timeout_seconds"]))
-        ended = context.wait(poll, deadline, first_pause_seconds=60.0, longest=120.0)
+        ended = context.wait(health_after_installation, deadline, 60.0, 120.0)
         if ended is None:
             raise InstallationOverdue(
                 "An installation that another program started was still running when the time was over.",

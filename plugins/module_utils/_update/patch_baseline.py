@@ -162,7 +162,7 @@ def _send_installing(context: OperationContext, instance_id: str, command: Comma
 def _keep_apart(context: OperationContext) -> None:
     ended = context.facts.get("baseline_ended_at")
     if ended is not None:
-        context.wait(lambda: None, min(ended + GAP_SECONDS, context.clock.now() + GAP_SECONDS))
+        context.pause_until(min(ended + GAP_SECONDS, context.clock.now() + GAP_SECONDS))
 
 
 def _document_parameters(context: OperationContext) -> set[str]:

@@ -48,7 +48,7 @@ def wait_for_state(
     """
     latest: list[InstancePatchStateTypeDef] = []
 
-    def find() -> InstancePatchStateTypeDef | None:
+    def state_of_scan() -> InstancePatchStateTypeDef | None:
         state = patch_state(context.aws, instance_id)
         if state is None:
             return None
@@ -56,7 +56,7 @@ def wait_for_state(
         is_new = _identity(state) not in _shown(context)
         return state if is_new and _may_be_of(scan, snapshot_id, state) else None
 
-    found = context.wait(find, context.clock.now() + STATE_LAG_SECONDS)
+    found = context.wait(state_of_scan, context.clock.now() + STATE_LAG_SECONDS)
     if found is None and latest and latest[0]["MissingCount"] < 0 and scan.status == "Failed":
         return latest[0]
     if found is not None:

@@ -64,21 +64,28 @@ def refuse_stopped_services(context: OperationContext, before: BootState | None,
     if before is None or now is None or "*" in ignored:
         return
     wanted = {name for name in before.services if name.lower() not in ignored}
-    states = [now]
+    stopped = _stopped_after_wait(context, now, wanted)
+    if stopped:
+        raise Failed(
+            "Everything is installed, but after the reboot these services do not run, which ran before: "
+            f"{', '.join(map(_named, stopped))}. patch_ignore_services leaves services out.",
+            Reason.SERVICES_NOT_BACK,
+        )
 
-    def all_are_back() -> bool | None:
-        if _not_back(states[-1], wanted):
-            states.append(read_boot_state(context) or states[-1])
-        return None if _not_back(states[-1], wanted) else True
 
-    if context.wait(all_are_back, context.deadline(float(context.params["agent_timeout_seconds"])), 15.0):
-        return
-    named = ", ".join(_named(service) for service in _not_back(states[-1], wanted))
-    raise Failed(
-        f"Everything is installed, but after the reboot these services do not run, which ran before: {named}. "
-        "patch_ignore_services leaves services out.",
-        Reason.SERVICES_NOT_BACK,
-    )
+def _stopped_after_wait(context: OperationContext, now: BootState, wanted: Collection[str]) -> list[StoppedService]:
+    """Those that are still stopped when the time for the agent is over."""
+    stopped = _not_back(now, wanted)
+
+    def all_are_back() -> bool:
+        state = read_boot_state(context)
+        if state is not None:
+            stopped[:] = _not_back(state, wanted)
+        return not stopped
+
+    if stopped:
+        context.wait_until(all_are_back, context.deadline(float(context.params["agent_timeout_seconds"])), 15.0)
+    return stopped
 
 
 def _not_back(state: BootState, wanted: Collection[str]) -> list[StoppedService]:

@@ -61,11 +61,12 @@ def _wait(context: OperationContext, count: int) -> int:
     context.report_progress(sessions_waiting(count, timeout_seconds))
     counts = [count]
 
-    def poll() -> bool | None:
+    def no_user_is_logged_on() -> bool:
         counts.append(_count(context))
-        return True if counts[-1] == 0 else None
+        return counts[-1] == 0
 
-    if context.wait(poll, context.deadline(timeout_seconds), FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS) is None:
+    deadline = context.deadline(timeout_seconds)
+    if not context.wait_until(no_user_is_logged_on, deadline, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS):
         raise Deferred(sessions_timed_out(counts[-1], timeout_seconds), Reason.SESSIONS)
     return 0
 

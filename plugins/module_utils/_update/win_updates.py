@@ -62,7 +62,7 @@ def _wait_for_installation(context: OperationContext, connection: HostConnection
     if trouble is None:
         return
     context.report_progress(f"win_updates: {trouble}")
-    if context.wait(lambda: _is_quiet(context), deadline, 15.0, 60.0) is None:
+    if not context.wait_until(lambda: _answers_and_is_quiet(context), deadline, 15.0, 60.0):
         context.update_facts(installation_overdue=True)
         overrun = diagnose_overrun(context)
         raise Failed(messages.installation_overdue(seconds, overrun, trouble), overrun.code)
@@ -77,12 +77,11 @@ def _trouble(call: Callable[[], dict[str, Any]]) -> str | None:
     return str(result.get("msg") or "it failed without a message") if result.get("failed") else None
 
 
-def _is_quiet(context: OperationContext) -> bool | None:
-    """True once the host answers and installs nothing."""
+def _answers_and_is_quiet(context: OperationContext) -> bool:
     try:
-        return is_quiet(context, str(context.params["instance_id"])) or None
+        return is_quiet(context, str(context.params["instance_id"]))
     except Failed:
-        return None
+        return False
 
 
 def search(context: OperationContext, connection: HostConnection) -> Scan:
