@@ -148,7 +148,9 @@ class HostFacts(TypedDict, total=False):
     snapshot_id: Annotated[str, "EBS snapshot before the growth", "_disk/snapshot", "_report/build"]
 
     # Windows Update
-    update_source: Annotated[UpdateSource, "where it gets updates", "_update/health", "_update/repair"]
+    update_source: Annotated[
+        UpdateSource, "where it gets updates", "_update/health", "_update/install, _update/patch_baseline"
+    ]
     repaired: Annotated[list[str], "what was repaired", "_update/repair", "_update/repair, _report/build"]
     old_cache: Annotated[list[str], "folders kept of the old update cache", "_update/repair", "_update/repair"]
     reboot_pending: Annotated[
