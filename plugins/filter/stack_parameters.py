@@ -38,14 +38,15 @@ EXAMPLES = r"""
     template_body: "{{ template }}"
     template_parameters: "{{ {'ControllerOnEc2': true} | patchfleet.windows.stack_parameters(template) }}"
   vars:
-    template: "{{ lookup('ansible.builtin.file', 'patchfleet.yaml') }}"
+    template: "{{ lookup('ansible.builtin.file', 'patchfleet.template') }}"
 """
 
 RETURN = r"""
 _value:
   description:
-    - The same parameters, each a text. One that keeps its value is C({use_previous_value: true}), because no one can read the
-      value of one with C(NoEcho).
+    - >-
+      The same parameters, each a text. One that keeps its value is C({use_previous_value: true}), because no one can read the value
+      of one with C(NoEcho).
   type: dict
 """
 

@@ -134,7 +134,7 @@ def _action(task: dict[str, Any]) -> tuple[str | None, str]:
         if isinstance(given, dict):
             return _short(str(given.get("module", ""))), ""
         if given:
-            named, _, words = str(given).partition(" ")
+            named, _separator, words = str(given).partition(" ")
             return _short(named), words.strip()
     for key, value in task.items():
         if key not in Task.fattributes and key not in (*BLOCKS, "local_action") and not str(key).startswith("with_"):
@@ -157,5 +157,5 @@ def _needs_connection(action: str | None) -> bool:
 def _included(task: dict[str, Any]) -> str | None:
     """The file that a task includes, if it has a fixed name."""
     value = next((value for key, value in task.items() if _short(str(key)) in INCLUDES), None)
-    named = value.get("file") if isinstance(value, dict) else str(value or "").split(" ")[0]
+    named = value.get("file") if isinstance(value, dict) else str(value or "").partition(" ")[0]
     return str(named) if named and "{{" not in str(named) else None

@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "style.md"
 CHECKED = ("plugins", "roles", "playbooks", "docs", "web", "README.md", "CONTRIBUTING.md", "changelogs/fragments")
-ENDINGS = frozenset({".py", ".yml", ".yaml", ".md", ".ps1", ".js", ".css"})
+ENDINGS = frozenset({".py", ".yml", ".yaml", ".md", ".ps1", ".js", ".css", ".template"})
 
 
 REASONS = ROOT / "plugins" / "module_utils" / "_model" / "reasons.py"

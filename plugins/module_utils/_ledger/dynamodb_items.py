@@ -52,7 +52,7 @@ def host_key(home: str, key: str) -> Key:
 
 
 def open_key(home: str, key: str) -> Key:
-    account, _, region = home.partition("#")
+    account, _separator, region = home.partition("#")
     return (f"OPEN#{account}", f"{key}#{region}")
 
 

@@ -13,7 +13,7 @@ import os
 import shlex
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from .._base.errors import Failed, InvalidOption
@@ -142,8 +142,8 @@ class SqliteFile:
         After a kill, or in a copy of the file alone, everything that is only in the log is missing (sqlite.org, "Write-Ahead
         Logging"). What says which hosts are on because of a run must not be.
         """
-        with self._transaction() as database:
-            yield database
+        with ExitStack() as stack:
+            yield stack.enter_context(self._transaction())
         with suppress(sqlite3.Error):  # the log has it: a later checkpoint copies it
             self._db.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
 

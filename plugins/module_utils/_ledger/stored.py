@@ -44,7 +44,7 @@ def host_from(values: Mapping[str, Any], read_facts: Callable[[], Any]) -> Host:
     except ValueError as error:
         damaged.append(f"its outcome ({error})")
     try:
-        host = replace(host, facts=cast("HostFacts", dict(read_facts())))
+        host = replace(host, facts=cast(HostFacts, dict(read_facts())))
     except (ValueError, TypeError, AttributeError) as error:
         damaged.append(f"its facts ({error})")
     return replace(host, unreadable=" and ".join(damaged)) if damaged else host

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .._aws.api import Aws
 from .._aws.connect import OptionsConnection
@@ -358,10 +358,11 @@ def perform(step: Operation, context: OperationContext) -> dict[str, Any]:
         if error is raised:
             raise
         raise error from raised
+    else:
+        return result
     finally:
         context.leave(ok)
         context.release_lease()
-    return result
 
 
 def _refuse_after_deadline(context: OperationContext) -> None:
@@ -373,7 +374,7 @@ def _refuse_after_deadline(context: OperationContext) -> None:
         )
 
 
-def run_as_module(step: Operation) -> NoReturn:
+def run_as_module(step: Operation) -> None:
     """The rest of a module's main: parse, perform, exit."""
     module = _module_class(step)(argument_spec=dict(step.arguments), supports_check_mode=True, **step.rules)
     try:
@@ -381,7 +382,6 @@ def run_as_module(step: Operation) -> NoReturn:
     except PatchFleetError as error:
         module.fail_json(**failure_result(error))
     module.exit_json(**plain(result))
-    raise SystemExit  # exit_json does not return
 
 
 def _module_class(step: Operation) -> Any:

@@ -47,7 +47,7 @@ def _fits(host: FleetHost, key: str, values: tuple[str, ...]) -> bool:
         return "*" in values or host.instance_id in values
     if key == "tag-key":
         return any(value in host.tags for value in values)
-    kind, _, name = key.partition(":")
+    kind, _separator, name = key.partition(":")
     return kind == "tag" and host.tags.get(name) in values
 
 

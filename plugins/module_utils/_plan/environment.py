@@ -29,10 +29,11 @@ BY_VARIABLE = {
 BY_FILE = {"/run/.containerenv": "a container of Podman", "/.dockerenv": "a container of Docker"}
 
 
-def thrown_away(environment: Mapping[str, str] = os.environ) -> str | None:
+def thrown_away(environment: Mapping[str, str] | None = None) -> str | None:
     """What kind of such a place this is; None for a machine that stays."""
+    variables = os.environ if environment is None else environment
     for name, kind in BY_VARIABLE.items():
-        if environment.get(name):
+        if variables.get(name):
             return kind
     return next((kind for file, kind in BY_FILE.items() if os.path.exists(file)), None)
 

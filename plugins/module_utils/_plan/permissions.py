@@ -52,7 +52,7 @@ def refuse_missing_rights(context: OperationContext, hosts: list[FleetHost]) -> 
         PatchFleetError: the first that is missing, with its action and resource.
     """
     managed = [host for host in hosts if host.instance_id and host.region]
-    settings = cast("Settings", context.params["settings"])
+    settings = cast(Settings, context.params["settings"])
     if settings["dead_man_switch"]:
         regions = sorted({str(host.region) for host in managed if host.kind == "ec2"})
         refuse_without_setup(context, settings["setup_prefix"], regions)
@@ -74,7 +74,7 @@ def _takes_snapshots(settings: Mapping[str, object], host: FleetHost) -> bool:
 
 def _typical(context: OperationContext, hosts: list[FleetHost]) -> FleetHost:
     """One with the targets' tag, since policies ask for that; one that lacks it fails alone, at its turn."""
-    settings = cast("Settings", context.params["settings"])
+    settings = cast(Settings, context.params["settings"])
     tagged = [host for host in hosts if host.tags.get(settings["tag_key"]) == settings["tag_value"]]
     return (tagged or hosts)[0]
 
@@ -146,7 +146,7 @@ def _simulated(context: OperationContext, host: FleetHost, caller_arn: str) -> d
         if str(host.instance_id).startswith("mi-"):
             kind = f"ssm:{host.region}:{account}:managed-instance"
         actions[f"arn:{partition}:{kind}/{host.instance_id}"] = ["ssm:SendCommand", "ssm:DescribeInstancePatches"]
-    settings = cast("Settings", context.params["settings"])
+    settings = cast(Settings, context.params["settings"])
     if settings["dead_man_switch"] and host.kind == "ec2":
         schedule = f"schedule/{settings['setup_prefix']}/{host.instance_id}"
         needed = ["scheduler:CreateSchedule", "scheduler:UpdateSchedule", "scheduler:DeleteSchedule"]
@@ -159,7 +159,7 @@ def _role_arn(arn: str) -> str:
     """Of arn:aws:sts::1:assumed-role/NAME/SESSION the role; the user as it is."""
     if ":assumed-role/" not in arn:
         return arn
-    head, _, tail = arn.partition(":assumed-role/")
+    head, _separator, tail = arn.partition(":assumed-role/")
     return f"{head.replace(':sts:', ':iam:')}:role/{tail.split('/')[0]}"
 
 

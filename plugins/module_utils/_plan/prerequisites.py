@@ -141,7 +141,7 @@ def _untagged_volumes(
     context: OperationContext, hosts: list[FleetHost], region: str
 ) -> Iterator[tuple[FleetHost, Finding]]:
     """Volumes that setup_aws gives no right to grow, since it asks for the hosts' tag on them, too."""
-    settings = cast("Settings", context.params["settings"])
+    settings = cast(Settings, context.params["settings"])
     key, value = settings["tag_key"], settings["tag_value"]
     growing = [host for host in hosts if host.root_volume_id and setting_of(settings, host.inventory_name, "grow_gib")]
     tagged = {host.root_volume_id: host for host in growing if host.tags.get(key) == value}

@@ -46,7 +46,7 @@ def timeline(report: f.Report, hosts: Sequence[f.Host]) -> tuple[str, dict[str, 
     roomy = len(bars) <= _MOST_ROOMY_BARS
     waves = [bars[0][1].get("wave"), *(host.get("wave") for _row, host, _spans in bars)]
     rows = "\n".join(
-        _bar(bar, clock, roomy, bar[1].get("wave") != before) for bar, before in zip(bars, waves, strict=False)
+        _bar(entry, clock, roomy, entry[1].get("wave") != before) for entry, before in zip(bars, waves, strict=False)
     )
     clock_axis, clock_lines = _axis("clock", clock_ticks(clock), "UTC")
     own_axis, own_lines = _axis("own", own_ticks(own), "elapsed", hidden=True)
@@ -71,8 +71,8 @@ each host&#39;s start</button></div>"""
 def _in_order(bars: list[_Bar]) -> list[_Bar]:
     """By wave, then by start: hosts that ran at the same time are next to each other."""
 
-    def key(bar: _Bar) -> tuple[bool, int, float, tuple[tuple[int, int, str], ...]]:
-        _row, host, spans = bar
+    def key(entry: _Bar) -> tuple[bool, int, float, tuple[tuple[int, int, str], ...]]:
+        _row, host, spans = entry
         wave = host.get("wave")
         return wave is None, wave or 0, spans[0].start, f.natural_key(f.name_of(host))
 
@@ -96,8 +96,8 @@ def _axis(scale: str, ticks: Sequence[tuple[float, str]], unit: str, hidden: boo
     return axis, f"<svg class=lines {attributes}>{lines}</svg>"
 
 
-def _bar(bar: _Bar, clock: Window, roomy: bool, first_of_wave: bool) -> str:
-    row, host, spans = bar
+def _bar(entry: _Bar, clock: Window, roomy: bool, first_of_wave: bool) -> str:
+    row, host, spans = entry
     classes = '"bar first"' if first_of_wave else "bar"
     wave = "" if host.get("wave") is None else f" data-w={int(host['wave'])}"
     segments = "".join(_segment(step, clock, roomy) for step in spans)

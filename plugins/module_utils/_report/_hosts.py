@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import icon, text
@@ -17,7 +17,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report._timeli
 _LONGEST_CELL = 4
 
 # A cell: what it shows (HTML), and the number by which it is sorted; without one it is sorted by its text.
-_Cell = tuple[str, float | None]
+_Cell: TypeAlias = "tuple[str, float | None]"
 
 
 def host_table(hosts: Sequence[f.Host]) -> str:

@@ -20,7 +20,7 @@ from lab.aws.rights import key_arn
 from lab.scenario import HostSpec, Member, Scenario
 
 REGION = "eu-central-1"
-TEMPLATE = Path(__file__).parents[3] / "roles" / "aws_prerequisites" / "files" / "patchfleet.yaml"
+TEMPLATE = Path(__file__).parents[3] / "roles" / "aws_prerequisites" / "files" / "patchfleet.template"
 STACK = "patchfleet"
 PREFIX = "PatchFleet"
 STRANGER_ID = "999999999999"

@@ -121,7 +121,7 @@ def test_a_relative_link_leads_to_a_file_of_the_artefact(artefact: Path) -> None
         for link in LINK.findall(page.read_text(encoding="utf-8"))
         if is_relative(link) and not (page.parent / link.partition("#")[0]).exists()
     ]
-    assert dead == []
+    assert dead == [], f"pages of contributors are not in the artefact: link to {FILES}PAGE"
 
 
 def test_an_absolute_link_into_the_repository_leads_to_a_file_and_a_heading(artefact: Path) -> None:
