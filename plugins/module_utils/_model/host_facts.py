@@ -115,7 +115,12 @@ class HostFacts(TypedDict, total=False):
         "_power/start, _power/restore, _power/by_tasks, _host/nodes",
         "_report/build",
     ]
-    worked_seconds: Annotated[float, "how long commands of ours ran in it", "_operation/context", "_report/build"]
+    work: Annotated[
+        list[list[float]],
+        "commands of ours that ran in it: end, seconds since 1970, and how many seconds each",
+        "_operation/context",
+        "_report/build",
+    ]
     work_unknown: Annotated[
         bool, "a command of ours ran in it, and its end is not known", "_operation/context", "_report/build"
     ]

@@ -182,12 +182,15 @@ class OperationContext:
             self.ledger.update_facts(*self.tracked_host, facts, fence=self.fence)
 
     def add_work(self, seconds: float | None) -> None:
-        """Remember how long a command of ours ran in the host; None: it is not known. Written down at the end of the phase."""
+        """Remember how long a command of ours ran in the host that has just ended; None: it is not known.
+
+        It is written down at the end of the phase.
+        """
         if seconds is None:
             self._unwritten_work["work_unknown"] = True
         elif seconds > 0.0:
-            before = self._unwritten_work.get("worked_seconds", self.facts.get("worked_seconds", 0.0))
-            self._unwritten_work["worked_seconds"] = before + seconds
+            before = self._unwritten_work.get("work", self.facts.get("work", []))
+            self._unwritten_work["work"] = [*before, [round(self.clock.now()), round(seconds, 1)]]
 
     def _write_work(self) -> None:
         work, self._unwritten_work = self._unwritten_work, HostFacts()

@@ -107,6 +107,9 @@ def _idle_seconds(facts: HostFacts, on_seconds: float | None, now: float) -> flo
     """On because of us, while no command of ours ran in the host and no installation of ours was under way."""
     if on_seconds is None or facts.get("work_unknown"):
         return None
+    on, off = facts.get("on_since", now), facts.get("off_at") or now
+    work = [(ended_at - seconds, ended_at) for ended_at, seconds in facts.get("work", [])]
     since = facts.get("working_since")
-    installing_seconds = 0.0 if since is None else max((facts.get("off_at") or now) - since, 0.0)
-    return round(max(on_seconds - facts.get("worked_seconds", 0.0) - installing_seconds, 0.0), 1)
+    work += [] if since is None else [(since, off)]
+    worked_seconds = sum(max(min(end, off) - max(begin, on), 0.0) for begin, end in work)
+    return round(max(on_seconds - worked_seconds, 0.0), 1)

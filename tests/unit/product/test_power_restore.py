@@ -479,10 +479,10 @@ def test_what_the_installation_took_is_counted_once(night: Stage, ended: Outcome
     if worked_seconds is None:
         held(night)
         assert night.facts()["working_since"] == START + 500
-        assert "worked_seconds" not in night.facts()
+        assert "work" not in night.facts()
     else:
         restore(night)
-        assert night.facts()["worked_seconds"] == worked_seconds
+        assert [seconds for _ended, seconds in night.facts()["work"]] == [worked_seconds]
         assert night.facts().get("working_since") is None
 
 

@@ -95,7 +95,7 @@ def test_a_hosts_whole_way_is_told(stage: Stage) -> None:
             "final_state": "stopped",
             "installed": ["KB1"],
             "missing": [],
-            "worked_seconds": 800.0,
+            "work": [[START + 400, 300.0], [START + 900, 500.0]],
         },
     )
     stage.ledger.set_outcome(RUN, ID, Verdict("patched"))
@@ -144,13 +144,22 @@ def test_a_step_that_was_cut_off_is_counted_until_the_last_sign_of_life(stage: S
     ("facts", "idle_seconds"),
     [
         ({}, 1000),
-        ({"worked_seconds": 300.0}, 700),
-        ({"worked_seconds": 300.0, "working_since": START + 600}, 300),
-        ({"worked_seconds": 300.0, "working_since": None}, 700),
-        ({"worked_seconds": 300.0, "work_unknown": True}, None),
-        ({"worked_seconds": 2000.0}, 0),  # clocks are rounded
+        ({"work": [[START + 400, 200.0], [START + 600, 100.0]]}, 700),
+        ({"work": [[START + 400, 300.0]], "working_since": START + 600}, 300),
+        ({"work": [[START + 400, 300.0]], "working_since": None}, 700),
+        ({"work": [[START + 400, 300.0]], "work_unknown": True}, None),
+        ({"work": [[START + 1200, 300.0], [START + 2000, 300.0]]}, 900),
+        ({"work": [[START + 1000, 1000.0], [START + 1000, 1.0]]}, 0),  # clocks are rounded
     ],
-    ids=["nothing ran", "commands", "one that still runs", "none any more", "one whose end is unknown", "rounded"],
+    ids=[
+        "nothing ran",
+        "commands",
+        "one that still runs",
+        "none any more",
+        "one whose end is unknown",
+        "after the time that was ours",
+        "rounded",
+    ],
 )
 def test_idle_is_what_no_command_of_ours_takes(stage: Stage, facts: Any, idle_seconds: float | None) -> None:
     stage.open_run()
