@@ -20,7 +20,7 @@ from ansible_collections.patchfleet.windows.plugins.plugin_utils._inventory_entr
 class ActionModule(ControllerOperation):
     """The module of the same name, inside the controller; inventory_hosts may be names here, whose variables are read."""
 
-    step = OPERATION
+    operation = OPERATION
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         hosts = self._task.args.get("inventory_hosts") or []

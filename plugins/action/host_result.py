@@ -11,4 +11,4 @@ from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_ope
 class ActionModule(ControllerOperation):
     """The module of the same name, inside the controller."""
 
-    step = OPERATION
+    operation = OPERATION

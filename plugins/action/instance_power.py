@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.step import ScriptedOperation
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.operation import ScriptedOperation
 
 
 class ActionModule(ScriptedOperation):
     """The module of the same name, inside the controller; scripts may be files of the role here."""
 
-    step = OPERATION
+    operation = OPERATION

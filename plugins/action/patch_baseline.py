@@ -14,7 +14,7 @@ from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script
 class ActionModule(ControllerOperation):
     """The module of the same name, inside the controller; scripts may be files of the role here."""
 
-    step = OPERATION
+    operation = OPERATION
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         for option in ("history_script", "boot_script"):

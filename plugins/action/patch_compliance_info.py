@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import OPERATION
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.step import ScriptedOperation
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.operation import ScriptedOperation
 
 
 class ActionModule(ScriptedOperation):
     """The module of the same name, inside the controller."""
 
-    step = OPERATION
+    operation = OPERATION

@@ -16,7 +16,7 @@ from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress impor
 class ActionModule(ControllerOperation):
     """The module of the same name, inside the controller; it prints the plan, and what it opened is remembered for the end."""
 
-    step = OPERATION
+    operation = OPERATION
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         inventory = task_vars.get("groups", {}).get("all", params["inventory"])

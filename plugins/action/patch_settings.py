@@ -31,7 +31,7 @@ MINIMUM_CORE = (2, 17)
 class ActionModule(ControllerOperation):
     """The module of the same name, inside the controller; it reads the playbook's variables itself."""
 
-    step = OPERATION
+    operation = OPERATION
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         hosts = task_vars.get("ansible_play_hosts_all", [])

@@ -15,7 +15,7 @@ from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress impor
 class ActionModule(ControllerOperation):
     """The module of the same name, inside the controller; it prints what is open."""
 
-    step = OPERATION
+    operation = OPERATION
 
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         result = super().perform(context, task_vars)

@@ -12,12 +12,12 @@ class ModuleDocFragment:
 options:
   ledger:
     description:
-      - The ledger in which the step is recorded, the path of an SQLite file or C(dynamodb://TABLE).
+      - The ledger in which the operation is recorded, the path of an SQLite file or C(dynamodb://TABLE).
       - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
     type: str
   run_id:
     description:
-      - The run to which the step belongs; its times and, if it fails, its reason are recorded there.
+      - The run to which the operation belongs; its times and, if it fails, its reason are recorded there.
       - Without it nothing is recorded.
     type: str
   host:
@@ -26,8 +26,8 @@ options:
   fence:
     description:
       - The fencing number under which the run holds the host, from M(patchfleet.windows.patch_run). Once another run has taken
-        the host over it is a larger one, and the step ends before it changes anything.
-      - Without it, the number that holds when the step begins. The action plugin takes it from the planned host.
+        the host over it is a larger one, and the operation ends before it changes anything.
+      - Without it, the number that holds when the operation begins. The action plugin takes it from the planned host.
     type: int
 """
 
@@ -35,7 +35,7 @@ options:
 options:
   ledger:
     description:
-      - The ledger in which the step is recorded, the path of an SQLite file or C(dynamodb://TABLE).
+      - The ledger in which the operation is recorded, the path of an SQLite file or C(dynamodb://TABLE).
       - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
     type: str
   run_id:
@@ -51,7 +51,7 @@ options:
   fence:
     description:
       - The fencing number under which the run holds the host, from M(patchfleet.windows.patch_run). Once another run has taken
-        the host over it is a larger one, and the step ends before it changes anything.
-      - Without it, the number that holds when the step begins. The action plugin takes it from the planned host.
+        the host over it is a larger one, and the operation ends before it changes anything.
+      - Without it, the number that holds when the operation begins. The action plugin takes it from the planned host.
     type: int
 """

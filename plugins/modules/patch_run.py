@@ -97,7 +97,7 @@ run:
   returned: state=shown
   type: dict
 export:
-  description: The run, its hosts, steps and open power records as the ledger has them; times are seconds since 1970.
+  description: The run, its hosts, phases and open power records as the ledger has them; times are seconds since 1970.
   returned: state=exported without O(dest)
   type: dict
 run_id:

@@ -51,7 +51,7 @@ options:
     type: str
   step:
     description:
-      - The report's step to which the time is counted, in a run.
+      - The phase to which the time is counted in a run; the report calls it C(step).
     type: str
     choices: [plan, admit, start, ready, disk, repair, patch, verify, restore]
 attributes:

@@ -42,7 +42,7 @@ options:
     default: 600
   step:
     description:
-      - The report's step to which the time is counted, in a run.
+      - The phase to which the time is counted in a run; the report calls it C(step).
     type: str
     choices: [plan, admit, start, ready, disk, repair, patch, verify, restore]
 attributes:

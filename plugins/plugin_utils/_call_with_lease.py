@@ -34,7 +34,7 @@ class WatchedCall:
     """``with WatchedCall(context, seconds) as call:`` around one call; leaving it raises why the call was ended, if it was.
 
     Args:
-        context: of the step; its clock counts the seconds.
+        context: of the operation; its clock counts the seconds.
         seconds: how long the call may take.
     """
 

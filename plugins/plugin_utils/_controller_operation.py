@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The base of the action plugins: a step inside the controller, in a worker that was forked with warm clients.
+"""The base of the action plugins: an operation inside the controller, in a worker that was forked with warm clients.
 
-A step that waits costs 0.06 s of CPU and some 20 MB here, and 0.8 s and 80 MB as a module in a process of its own. Where
+An operation that waits costs 0.06 s of CPU and some 20 MB here, and 0.8 s and 80 MB as a module in a process of its own. Where
 the task is delegated to another machine, its module runs there.
 """
 
@@ -51,22 +51,22 @@ def end_if_orphaned() -> None:
 
 
 class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has no types
-    """An action plugin that performs its ``step``; a subclass names the step and may prepare the options."""
+    """An action plugin that performs its ``operation``; a subclass names the operation and may prepare the options."""
 
-    step: ClassVar[Operation]
+    operation: ClassVar[Operation]
     TRANSFERS_FILES = False
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._task.args = {**self._tracking(task_vars or {}), **self._task.args}
-        _checked, params = self.validate_argument_spec(self.step.argument_spec(), **self.step.rules)
+        _checked, params = self.validate_argument_spec(self.operation.argument_spec(), **self.operation.rules)
         try:
             params = self.prepare(params, task_vars or {})
             if self._task.delegate_to and self._task.delegate_to not in LOCAL:
                 return {**result, **self._elsewhere(params, task_vars)}
             context = make_context(
-                self.step, params, connect=self._connection_of(task_vars or {}), check_mode=self._task.check_mode
+                self.operation, params, connect=self._connection_of(task_vars or {}), check_mode=self._task.check_mode
             )
             context.report_progress = self._progress_reporter(context, task_vars or {})
             context.end_if_orphaned = end_if_orphaned
@@ -82,31 +82,31 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
         return lambda context: AnsibleConnection(self, task_vars, context)
 
     def _tracking(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        options = tracking_options(self.step, self._task.args, task_vars)
+        options = tracking_options(self.operation, self._task.args, task_vars)
         return {name: self._templar.template(value) for name, value in options.items()}
 
     def _elsewhere(self, params: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        """The step as a module on another machine, with what only the controller could read: its files and variables."""
-        own = {name: params[name] for name in self.step.arguments if params.get(name) is not None}
+        """The operation as a module on another machine, with what only the controller could read: its files and variables."""
+        own = {name: params[name] for name in self.operation.arguments if params.get(name) is not None}
         result: dict[str, Any] = self._execute_module(
             module_name=self._task.action, module_args={**self._task.args, **own}, task_vars=task_vars
         )
         return result
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """The step's options, from the task's; may read files and variables of the controller."""
+        """The operation's options, from the task's; may read files and variables of the controller."""
         return params
 
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Run the step; a subclass may do something with the result."""
-        return perform(self.step, context)
+        """Perform the operation; a subclass may do something with the result."""
+        return perform(self.operation, context)
 
     def _progress_reporter(self, context: OperationContext, task_vars: dict[str, Any]) -> Callable[[str], None]:
-        """Prints a line of progress under the step that the host is in at that moment."""
+        """Prints a line of progress under the phase that the host is in at that moment."""
         name = name_in_progress(task_vars)
 
         def report_progress(text: str) -> None:
-            phase = context.phase or self.step.phase_of(context.params)
+            phase = context.phase or self.operation.phase_of(context.params)
             Display().display(progress_line(name, phase, text))
 
         return report_progress

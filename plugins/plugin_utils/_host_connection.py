@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A host's own Ansible connection (winrm, psrp, ssh with PowerShell) as steps use it inside the controller."""
+"""A host's own Ansible connection (winrm, psrp, ssh with PowerShell) as operations use it inside the controller."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def _loader() -> Any:
 
 
 def warm_up() -> None:
-    """Parse what every step needs, once, and keep it out of the garbage collector's way before workers are forked."""
+    """Parse what every operation needs, once, and keep it out of the garbage collector's way before workers are forked."""
     if not HAS_BOTO3:
         return
     # The first call reports what is wrong with the user's AWS configuration.

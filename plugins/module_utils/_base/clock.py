@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Clock(Protocol):
-    """What a step needs of time."""
+    """What an operation needs of time."""
 
     def now(self) -> float:
         """Seconds since 1970, as AWS and the ledger see them."""

@@ -29,7 +29,7 @@ class FleetHost:
         private_address: its address in its network; of a host without AWS, where the inventory says that it is.
         other_addresses: more addresses and DNS names that lead to it.
         port: of the inventory's connection, for a host without AWS.
-        transport: ssm or connection (the inventory's own): how steps get into it.
+        transport: ssm or connection (the inventory's own): how operations reach it.
         node: what SSM says of the managed node, {} when it lists none: ping_status, last_ping_at, agent_version.
     """
 

@@ -7,7 +7,7 @@
 | what | pk | sk |
 |---|---|---|
 | a run | RUN#run | RUN |
-| a host of a run, with its steps and facts | RUN#run | HOST#host |
+| a host of a run, with its phases and facts | RUN#run | HOST#host |
 | the runs of an account | RUNS#account | time#run |
 | a host: lease and open power record | HOST#account#region#host | HOST |
 | a closed power record | HOST#account#region#host | CLOSED#time#run |

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The step ebs_volume_size."""
+"""The operation ebs_volume_size."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@
 
 """An operation on a host: one plain function, and what it works with.
 
-Three callers run the same Step: its module (run_as_module), its action plugin (plugin_utils/_controller_operation.py) and tests
-with a clock of their own.
+Three callers perform it: its module (run_as_module), its action plugin (plugin_utils/_controller_operation.py) and tests with a
+clock of their own.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ LONGEST_SILENCE_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class Operation:
-    """A step as its module and its action plugin need it.
+    """An operation as its module and its action plugin need it.
 
     Attributes:
         name: of the module.
         arguments: argument spec of its own options.
         work: does it; returns the result, raises PatchFleetError.
-        phase: the report's step to which it belongs (start, ready, …), or one for each value of the option C(state);
+        phase: to which it belongs (start, ready, …; the report calls it ``step``), or one for each value of the option C(state);
             None takes the option C(step), if there is one.
         uses_aws: whether it has amazon.aws's connection options.
         open_channel: chooses how Windows in the host is reached; None for what never reaches it.
@@ -66,7 +66,7 @@ class Operation:
     rules: dict[str, Any] = field(default_factory=dict)
 
     def phase_of(self, params: dict[str, Any]) -> Phase | None:
-        """The report's step to which a call with these options belongs."""
+        """The phase to which a call with these options belongs."""
         if isinstance(self.phase, dict):
             return self.phase.get(params["state"])
         return self.phase or (Phase(params["step"]) if params.get("step") else None)
@@ -86,7 +86,7 @@ class Operation:
 
 
 class OperationContext:
-    """What a step's function gets: options, AWS, ledger, clock, check mode and a way to tell of its progress."""
+    """What the function of an operation gets: options, AWS, ledger, clock, check mode, and how it reports its progress."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class OperationContext:
         self._extends_abandoned = False
         self.phase: Phase | None = None
         self.end_if_orphaned: Callable[[], None] = lambda: None  # what a worker does when its controller is gone
-        self.cache: dict[str, Any] = {}  # what the step looked up once
+        self.cache: dict[str, Any] = {}  # what the operation looked up once
         self._updated_facts = HostFacts()
         self._unwritten_work = HostFacts()
 
@@ -156,12 +156,12 @@ class OperationContext:
 
     @property
     def tracked_host(self) -> tuple[str, str] | None:
-        """(run id, host key) of a step that belongs to a host of a run, and so is written down there; in check mode none is."""
+        """(run id, host key) of an operation that belongs to a host of a run, and so is recorded there; in check mode none is."""
         return (self.run_id, self.host_key) if self.run_id and self.host_key and not self.check_mode else None
 
     @property
     def host(self) -> Host:
-        """The host of the run to which this step belongs, as it was when the step began."""
+        """The host of the run to which this operation belongs, as it was when the operation started."""
         if self._host is None:
             run_id, key = self.run_id or "", self.host_key or ""
             restoring = self.phase == Phase.RESTORE
@@ -312,7 +312,7 @@ class OperationContext:
         self._next_heartbeat = now + HEARTBEAT_SECONDS
 
     def release_lease(self) -> None:
-        """The end of a step for a dead run: the host is free for others again."""
+        """The end of an operation for a dead run: the host is free for others again."""
         if self._extends_abandoned and self.tracked_host:
             self.ledger.extend_lease(self.tracked_host[1], self.fence or 0, None)
 
@@ -338,22 +338,22 @@ def make_context(
     return context
 
 
-def perform(step: Operation, context: OperationContext) -> dict[str, Any]:
-    """Run a step; one that belongs to a host of a run leaves its times there and, if it fails, its reason.
+def perform(operation: Operation, context: OperationContext) -> dict[str, Any]:
+    """Perform an operation; one that belongs to a host of a run leaves its times there and, if it fails, its reason.
 
     Raises:
         PatchFleetError: why it failed.
     """
-    phase = step.phase_of(context.params)
+    phase = operation.phase_of(context.params)
     if not context.tracked_host or phase is None:
-        return step.work(context)
+        return operation.work(context)
     ok = False
     try:
         context.enter(phase)
         if phase != Phase.ADMIT or context.host.outcome is None:  # the admission says why a host was never leased
             context.renew_lease()
         _refuse_after_deadline(context)
-        result = step.work(context)
+        result = operation.work(context)
         ok = True
     except PatchFleetError as raised:
         error = explain_denial(context, raised)
@@ -377,18 +377,20 @@ def _refuse_after_deadline(context: OperationContext) -> None:
         )
 
 
-def run_as_module(step: Operation) -> None:
+def run_as_module(operation: Operation) -> None:
     """The rest of a module's main: parse, perform, exit."""
-    module = _module_class(step)(argument_spec=dict(step.arguments), supports_check_mode=True, **step.rules)
+    module = _module_class(operation)(
+        argument_spec=dict(operation.arguments), supports_check_mode=True, **operation.rules
+    )
     try:
-        result = perform(step, make_context(step, dict(module.params), check_mode=module.check_mode))
+        result = perform(operation, make_context(operation, dict(module.params), check_mode=module.check_mode))
     except PatchFleetError as error:
         module.fail_json(**failure_result(error))
     module.exit_json(**plain(result))
 
 
-def _module_class(step: Operation) -> Any:
-    if step.uses_aws:
+def _module_class(operation: Operation) -> Any:
+    if operation.uses_aws:
         from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule  # noqa: PLC0415
 
         return AnsibleAWSModule

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The step host_power: hosts without EC2 that tasks of their owner's start and stop, with the ledger and the rules of instances.
+"""The operation host_power: hosts without EC2 that their owner's tasks start and stop, with the ledger and rules of instances.
 
 No service shows such a host's power state, so it is derived: one that does not answer may be off, and one that
 has booted since the start was asked for was. Only such a one is ever stopped.

@@ -69,7 +69,7 @@ def restore(context: OperationContext) -> dict[str, Any]:
         if record.started_by is None:
             raise
         raise NeedsAttention(
-            f"It may still be on because of us. An unexpected error ended this step: {type(error).__name__}: {error}. Look at "
+            f"It may still be on because of us. An unexpected error ended this operation: {type(error).__name__}: {error}. Look at "
             "the host, then run the playbook restore.",
             Reason.UNEXPECTED_ERROR,
         ) from error

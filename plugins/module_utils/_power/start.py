@@ -38,7 +38,7 @@ def start(context: OperationContext) -> dict[str, Any]:
     """The instance runs afterwards; it is started only if it is stopped and was recorded as that.
 
     Returns:
-        changed, state, started (whether by this step), launch_time (seconds since 1970).
+        changed, state, started (whether by this operation), launch_time (seconds since 1970).
 
     Raises:
         PatchFleetError: it is not recorded, gone, stopped by others, fell back, or did not run in time.

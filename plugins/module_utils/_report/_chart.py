@@ -80,9 +80,9 @@ def _in_order(bars: list[_Bar]) -> list[_Bar]:
 
 
 def _legend(workflows: Sequence[Sequence[PhaseSpan]]) -> str:
-    shown = {step.name for spans in workflows for step in spans}
+    shown = {span.name for spans in workflows for span in spans}
     items = [f"<li><svg><rect class={name} width=100% /></svg>{name}</li>" for name in f.PHASES if name in shown]
-    if any(step.ok is False for spans in workflows for step in spans):
+    if any(span.ok is False for spans in workflows for span in spans):
         items.append('<li><svg><rect class="patch bad" width=100% /></svg>failed there</li>')
     return f"<ul class=legend aria-label=Legend>{''.join(items)}</ul>"
 
@@ -100,24 +100,24 @@ def _bar(entry: _Bar, clock: Window, roomy: bool, first_of_wave: bool) -> str:
     row, host, spans = entry
     classes = '"bar first"' if first_of_wave else "bar"
     wave = "" if host.get("wave") is None else f" data-w={int(host['wave'])}"
-    segments = "".join(_segment(step, clock, roomy) for step in spans)
+    segments = "".join(_segment(span, clock, roomy) for span in spans)
     name = f"<a href=#h{row} tabindex=-1>{text(f.name_of(host))}</a>"
     return f"<div class={classes} data-i={row}{wave}>{icon(host.get('outcome'))}{name}<svg class=track>{segments}</svg></div>"
 
 
-def _segment(step: PhaseSpan, clock: Window, roomy: bool) -> str:
-    start, end = clock.percent(step.start), clock.percent(end_of(step, clock))
+def _segment(span: PhaseSpan, clock: Window, roomy: bool) -> str:
+    start, end = clock.percent(span.start), clock.percent(end_of(span, clock))
     width = max(end - start, _THINNEST)
-    classes = [step.name if step.name in f.PHASES else "other"]
-    classes += ["bad"] if step.ok is False else []
-    classes += ["open"] if step.end is None else []
-    if roomy and width < _PERCENT_PER_LETTER * len(step.name):
+    classes = [span.name if span.name in f.PHASES else "other"]
+    classes += ["bad"] if span.ok is False else []
+    classes += ["open"] if span.end is None else []
+    if roomy and width < _PERCENT_PER_LETTER * len(span.name):
         classes.append("tight")
     name = classes[0] if len(classes) == 1 else f'"{" ".join(classes)}"'
     position = f"x={start:.2f}% width={width:.2f}%"
     if not roomy:
         return f"<rect class={name} {position} />"
-    return f"<svg class={name} {position}><rect width=100% /><text x=50% y=50%>{text(step.name)}</text></svg>"
+    return f"<svg class={name} {position}><rect width=100% /><text x=50% y=50%>{text(span.name)}</text></svg>"
 
 
 def _without_bar(number: int) -> str:

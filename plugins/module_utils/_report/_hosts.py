@@ -58,7 +58,7 @@ def _steps(host: f.Host) -> list[list[Any]]:
         return [
             [f.plain(name), None, None, f.duration(value), None] for name, value in (host.get("seconds") or {}).items()
         ]
-    return [[step.name, step.start, step.end, f.duration(step.seconds), step.ok] for step in spans]
+    return [[span.name, span.start, span.end, f.duration(span.seconds), span.ok] for span in spans]
 
 
 def _row(row: int, host: f.Host) -> str:

@@ -5,7 +5,7 @@
 """The positions of the phases in time: windows, ticks and segments, as shares of a window.
 
 A host's ``timeline`` is a list of ``{"step", "started_at", "finished_at", "ok"}`` with ISO 8601 times; ``finished_at``
-is null for a step that was never seen to end.
+is null for a phase that was never seen to end.
 """
 
 from __future__ import annotations
@@ -54,34 +54,34 @@ class Window:
 
 def phases_of(host: f.Host) -> list[PhaseSpan]:
     """The phases that started, in order of time."""
-    steps = [
+    spans = [
         PhaseSpan(f.plain(entry.get("step")), start, f.seconds_of(entry.get("finished_at")), entry.get("ok"))
         for entry in host.get("timeline") or []
         if (start := f.seconds_of(entry.get("started_at"))) is not None
     ]
-    return sorted(steps, key=lambda step: step.start)
+    return sorted(spans, key=lambda span: span.start)
 
 
 def clock_window(report: f.Report, workflows: Iterable[list[PhaseSpan]]) -> Window:
     """From the first phase of all hosts to the end of the last one, or of the run where phases have no end."""
     workflows = [spans for spans in workflows if spans]
     starts = [spans[0].start for spans in workflows]
-    ends = [step.end if step.end is not None else step.start for spans in workflows for step in spans]
+    ends = [span.end if span.end is not None else span.start for spans in workflows for span in spans]
     finished = f.seconds_of(report.get("finished_at"))
-    if finished is not None and any(step.end is None for spans in workflows for step in spans):
+    if finished is not None and any(span.end is None for spans in workflows for span in spans):
         ends.append(finished)
     return _window(min(starts, default=0.0), max(ends, default=0.0))
 
 
 def own_window(clock: Window, workflows: Iterable[list[PhaseSpan]]) -> Window:
     """From 0 to the longest workflow of a host."""
-    lengths = [max(end_of(step, clock) for step in spans) - spans[0].start for spans in workflows if spans]
+    lengths = [max(end_of(span, clock) for span in spans) - spans[0].start for spans in workflows if spans]
     return _window(0.0, max(lengths, default=0.0))
 
 
-def end_of(step: PhaseSpan, clock: Window) -> float:
+def end_of(span: PhaseSpan, clock: Window) -> float:
     """The end of a phase on the page: without an end it extends to the end of the window."""
-    return clock.end if step.end is None else step.end
+    return clock.end if span.end is None else span.end
 
 
 def clock_ticks(window: Window) -> list[tuple[float, str]]:

@@ -5,7 +5,7 @@
 """The user's own tasks before and after a host, and those that power it or give it room, as the ledger sees them.
 
 Those after it undo those before it, so they run whenever those before it started. What they cost in time belongs to the
-steps ready and restore.
+phases ready and restore.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Own:
     """Which patch runs on a host are our own.
 
     Attributes:
-        runs: ids of runs (or snapshots, of a step that belongs to none) whose commands these are.
+        runs: ids of runs (or snapshots, of an operation that belongs to none) whose commands these are.
         known_commands: where it is given, an installation of ours whose command is not among them counts like one of others:
             its answer was lost, or its controller died before it could write the id down.
     """

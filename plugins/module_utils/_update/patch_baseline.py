@@ -166,7 +166,7 @@ def _keep_apart(context: OperationContext) -> None:
 
 
 def _document_parameters(context: OperationContext) -> set[str]:
-    """What the document takes, looked up once a step."""
+    """What the document takes, looked up once an operation."""
     if DOCUMENT not in context.cache:
         document = describe_document(context.aws, DOCUMENT)
         context.cache[DOCUMENT] = {parameter["Name"] for parameter in document.get("Parameters", [])}

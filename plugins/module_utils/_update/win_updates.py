@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The step patch_baseline on hosts without a managed node: ansible.windows.win_updates installs, reboots and searches.
+"""The operation patch_baseline on hosts without a managed node: ansible.windows.win_updates installs, reboots and searches.
 
 No baseline approves updates there: critical and security updates are installed, by their class. The proof is the same as for Patch
 Manager's hosts, a search that came after the installation and its last reboot.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The action plugins: what they prepare from the play's variables, and that they run the step inside the controller."""
+"""The action plugins: what they prepare from the play's variables, and that they perform the operation inside the controller."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def work(context: OperationContext) -> dict[str, Any]:
 
 class SomeAction(ControllerOperation):
     _load_name = "some_action"  # what ansible-core's loader gives a plugin
-    step = Operation(
-        name="some_step",
+    operation = Operation(
+        name="some_operation",
         arguments={
             "seen": {"type": "int", "default": 5},
             "trouble": {"type": "bool", "default": False},
@@ -75,7 +75,7 @@ def action(
     **args: Any,
 ) -> Any:
     task = SimpleNamespace(
-        action="patchfleet.windows.some_step",
+        action="patchfleet.windows.some_operation",
         args=args,
         async_val=0,
         check_mode=check_mode,
@@ -108,7 +108,7 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 # The base of all
 
 
-def test_a_step_runs_inside_the_controller(printed: list[str]) -> None:
+def test_an_operation_runs_inside_the_controller(printed: list[str]) -> None:
     result = action(SomeAction).run(task_vars={"inventory_hostname": "dev-01"})
     assert (result["changed"], result["seen"]) == (True, 5)
     assert "failed" not in result
@@ -117,12 +117,12 @@ def test_a_step_runs_inside_the_controller(printed: list[str]) -> None:
 
 
 @pytest.mark.parametrize("here", [None, "localhost", "127.0.0.1", "::1"])
-def test_a_step_that_is_delegated_to_the_controller_runs_there_too(printed: list[str], here: str | None) -> None:
+def test_an_operation_that_is_delegated_to_the_controller_runs_there_too(printed: list[str], here: str | None) -> None:
     assert action(SomeAction, delegate_to=here).run(task_vars={})["seen"] == 5
     assert printed
 
 
-def test_a_step_that_is_delegated_elsewhere_runs_as_its_module(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_operation_that_is_delegated_elsewhere_runs_as_its_module(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
     def execute(_self: Any, module_name: str, module_args: Any, task_vars: Any) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def test_a_step_that_is_delegated_elsewhere_runs_as_its_module(monkeypatch: pyte
 
     monkeypatch.setattr(SomeAction, "_execute_module", execute)
     assert action(SomeAction, delegate_to="jump-host").run(task_vars={})["from"] == "module"
-    assert asked == [("patchfleet.windows.some_step", {"seen": 5, "trouble": False})]
+    assert asked == [("patchfleet.windows.some_operation", {"seen": 5, "trouble": False})]
 
 
 def test_what_only_the_controller_can_read_goes_along_to_the_module(
@@ -163,7 +163,7 @@ def test_a_worker_ends_with_its_controller(monkeypatch: pytest.MonkeyPatch) -> N
         return {}
 
     class Worker(SomeAction):
-        step = Operation("some_step", {}, work, uses_aws=False)
+        operation = Operation("some_operation", {}, work, uses_aws=False)
 
     def control() -> None:
         monkeypatch.setattr(_controller_operation, "CONTROLLER", os.getpid())
@@ -180,7 +180,7 @@ def test_a_worker_ends_with_its_controller(monkeypatch: pytest.MonkeyPatch) -> N
     assert b"".join(iter(lambda: os.read(message, 100), b"")) == b"lives, looks"
 
 
-def test_a_step_that_fails_is_a_failed_task_with_its_reason() -> None:
+def test_an_operation_that_fails_is_a_failed_task_with_its_reason() -> None:
     result = action(SomeAction, trouble=True, detail="x").run(task_vars={})
     assert (result["failed"], result["msg"], result["reason_code"]) == (True, "C: is full.", "no_room")
     assert result["free_gib"] == 1
@@ -194,7 +194,7 @@ def test_options_are_converted_and_checked_as_a_module_does_it(printed: list[str
     assert len(printed) == 1
 
 
-def test_check_mode_reaches_the_step(printed: list[str]) -> None:
+def test_check_mode_reaches_the_operation(printed: list[str]) -> None:
     assert action(SomeAction, check_mode=True).run(task_vars={})["changed"] is False
     assert printed
 
@@ -285,7 +285,7 @@ def test_a_variable_that_nobody_knows_is_found_at_every_host_of_the_play() -> No
 
 def test_an_ansible_core_that_is_too_old_is_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patch_settings, "core_version", "2.16.14")
-    context = stage.context(patch_settings.ActionModule.step)
+    context = stage.context(patch_settings.ActionModule.operation)
     with pytest.raises(PatchFleetError, match=r"ansible-core 2\.16\.14 is too old: 2\.17 or newer") as caught:
         action(patch_settings.ActionModule).perform(context, {})
     assert caught.value.code == Reason.CORE_TOO_OLD
@@ -294,7 +294,7 @@ def test_an_ansible_core_that_is_too_old_is_told(stage: Stage, monkeypatch: pyte
 @pytest.mark.parametrize("version", ["2.17.0", "2.19.14", "2.21.0rc1", "3.0.0"])
 def test_newer_ones_are_fine(stage: Stage, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     monkeypatch.setattr(patch_settings, "core_version", version)
-    context = stage.context(patch_settings.ActionModule.step)
+    context = stage.context(patch_settings.ActionModule.operation)
     assert action(patch_settings.ActionModule).perform(context, {})["settings"]["batch_size"] == 5
 
 
@@ -327,7 +327,7 @@ def found(monkeypatch: pytest.MonkeyPatch, stage: Stage, *hosts: tuple[str, str]
     """The inventory names that fleet_info gives to found hosts of (key, name)."""
     rows = [{"key": key, "name": name, "inventory_name": None} for key, name in hosts]
     monkeypatch.setattr(ControllerOperation, "perform", lambda *_args: {"hosts": rows})
-    result = action(fleet_info.ActionModule).perform(stage.context(fleet_info.ActionModule.step), task_vars)
+    result = action(fleet_info.ActionModule).perform(stage.context(fleet_info.ActionModule.operation), task_vars)
     return [host["inventory_name"] for host in result["hosts"]]
 
 
@@ -369,16 +369,16 @@ def test_the_plan_is_printed_and_an_opened_run_remembered(
     results = iter([{"lines": ["wave 1  dev-01", ""], "run_id": RUN}, {"lines": ["planned"], "run_id": None}, {}])
     monkeypatch.setattr(ControllerOperation, "perform", lambda *_args: next(results))
     plugin = action(patch_run.ActionModule)
-    plugin.perform(stage.context(patch_run.ActionModule.step, state="opened", ledger="/l"), {})
-    plugin.perform(stage.context(patch_run.ActionModule.step, state="opened"), {})
-    plugin.perform(stage.context(patch_run.ActionModule.step, state="closed"), {})
+    plugin.perform(stage.context(patch_run.ActionModule.operation, state="opened", ledger="/l"), {})
+    plugin.perform(stage.context(patch_run.ActionModule.operation, state="opened"), {})
+    plugin.perform(stage.context(patch_run.ActionModule.operation, state="closed"), {})
     assert printed == ["  wave 1  dev-01", "", "  planned"]
     assert noted == [("/l", RUN)]
 
 
 def test_the_report_is_shown_with_its_files(stage: Stage, tmp_path: Path, printed: list[str]) -> None:
     stage.open_run(a_host(outcome="patched"))
-    context = stage.context(patch_report.ActionModule.step, report_dir=str(tmp_path))
+    context = stage.context(patch_report.ActionModule.operation, report_dir=str(tmp_path))
     action(patch_report.ActionModule).perform(context, {})
     assert any("dev-01" in line for line in printed)
     assert f"report.html: {tmp_path}/report.html" in printed
@@ -401,7 +401,7 @@ def test_scripts_are_read_from_the_roles_files_behind_the_common_beginning(role_
     assert scripts["measure_disk"].endswith("\nInvoke-PatchFleetScript -Name 'measure_disk'")
 
 
-def test_a_step_without_scripts_reads_none() -> None:
+def test_an_operation_without_scripts_reads_none() -> None:
     assert action(system_drive_space.ActionModule).prepare({"scripts": None}, {})["scripts"] == {}
 
 

@@ -69,9 +69,9 @@ def required_of(spec: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_documents_exactly_its_options(name: str) -> None:
-    step: Operation = action_of(name).step
+    operation: Operation = action_of(name).operation
     documented = {option: required_of(spec) for option, spec in documentation_of(name)["options"].items()}
-    assert documented == {option: required_of(spec) for option, spec in step.argument_spec().items()}
+    assert documented == {option: required_of(spec) for option, spec in operation.argument_spec().items()}
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -79,7 +79,7 @@ def test_a_module_is_documented_by_this_collection_alone(name: str) -> None:
     """Galaxy and Automation Hub read the documentation without the collections that this one depends on."""
     fragments = documentation_of(name)["fragments"]
     assert [fragment for fragment in fragments if not fragment.startswith("patchfleet.windows.")] == []
-    assert ("patchfleet.windows._aws" in fragments) is action_of(name).step.uses_aws
+    assert ("patchfleet.windows._aws" in fragments) is action_of(name).operation.uses_aws
 
 
 def test_aws_options_are_documented_as_amazon_aws_takes_them() -> None:
@@ -95,11 +95,11 @@ def test_aws_options_are_documented_as_amazon_aws_takes_them() -> None:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_module_and_its_action_plugin_are_one_step_of_that_name(name: str) -> None:
+def test_a_module_and_its_action_plugin_are_one_operation_of_that_name(name: str) -> None:
     module = importlib.import_module(f"{PLUGINS}.modules.{name}")
-    step = action_of(name).step
-    assert step.name == name
-    assert step in vars(module).values()
+    operation = action_of(name).operation
+    assert operation.name == name
+    assert operation in vars(module).values()
 
 
 def test_every_module_has_an_action_plugin_and_is_in_the_action_group_if_it_calls_aws() -> None:
@@ -108,19 +108,19 @@ def test_every_module_has_an_action_plugin_and_is_in_the_action_group_if_it_call
     group = load(ROOT / "meta" / "runtime.yml")["action_groups"]["aws"]
     assert actions == MODULES
     assert [name for name in group if isinstance(name, str)] == [
-        name for name in MODULES if action_of(name).step.uses_aws
+        name for name in MODULES if action_of(name).operation.uses_aws
     ]
     assert group[0] == {"metadata": {"extend_group": ["amazon.aws.aws"]}}
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_options_of_a_step_do_not_shadow_those_of_aws(name: str) -> None:
-    step = action_of(name).step
-    if step.uses_aws:
-        spec = step.argument_spec()
-        assert len(spec) > len(step.arguments)
-        assert {option: spec[option] for option in step.arguments} == step.arguments
-        assert not set(step.arguments) & {"access_key", "secret_key", "session_token", "profile", "endpoint_url"}
+def test_options_of_an_operation_do_not_shadow_those_of_aws(name: str) -> None:
+    operation = action_of(name).operation
+    if operation.uses_aws:
+        spec = operation.argument_spec()
+        assert len(spec) > len(operation.arguments)
+        assert {option: spec[option] for option in operation.arguments} == operation.arguments
+        assert not set(operation.arguments) & {"access_key", "secret_key", "session_token", "profile", "endpoint_url"}
 
 
 # Roles

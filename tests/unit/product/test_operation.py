@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every step has in common: its place in a run, its deadline, its lease, and what it leaves in the ledger."""
+"""What every operation has in common: its place in a run, its deadline, its lease, and what it leaves in the ledger."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from .stage import RUN, Stage, a_host
 Work = Callable[[OperationContext], dict[str, Any]]
 
 
-def step(work: Work, phase: str | dict[str, str] | None = "disk") -> Operation:
+def operation(work: Work, phase: str | dict[str, str] | None = "disk") -> Operation:
     arguments = {**TRACKING_ARGUMENTS, "step": {"type": "str"}, "state": {"type": "str"}}
-    return Operation("some_step", arguments, work, phase=phase, uses_aws=False)
+    return Operation("some_operation", arguments, work, phase=phase, uses_aws=False)
 
 
 def run(stage: Stage, work: Work, phase: str | dict[str, str] | None = "disk", **params: Any) -> dict[str, Any]:
-    some_step = step(work, phase)
-    return perform(some_step, stage.context(some_step, **{"run_id": RUN, "host": ID, **params}))
+    some_operation = operation(work, phase)
+    return perform(some_operation, stage.context(some_operation, **{"run_id": RUN, "host": ID, **params}))
 
 
 def fails(stage: Stage, error: PatchFleetError, **params: Any) -> PatchFleetError:
@@ -63,7 +63,7 @@ def nothing(_context: OperationContext) -> dict[str, Any]:
 # In the ledger
 
 
-def test_a_step_leaves_its_times_in_the_run(stage: Stage) -> None:
+def test_an_operation_leaves_its_times_in_the_run(stage: Stage) -> None:
     stage.open_run()
 
     def work(context: OperationContext) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def test_a_step_leaves_its_times_in_the_run(stage: Stage) -> None:
     assert (seen.phase, seen.started_at, seen.finished_at, seen.ok) == ("disk", START, START + 90, True)
 
 
-def test_a_step_may_go_on_to_the_next_and_back(stage: Stage) -> None:
+def test_an_operation_may_go_on_to_the_next_and_back(stage: Stage) -> None:
     """Several passes of patching and scanning are one step of Ansible, and several of the report."""
     stage.open_run()
 
@@ -93,7 +93,7 @@ def test_a_step_may_go_on_to_the_next_and_back(stage: Stage) -> None:
     ]
 
 
-def test_a_step_that_fails_concludes_its_host_there(stage: Stage) -> None:
+def test_an_operation_that_fails_concludes_its_host_there(stage: Stage) -> None:
     stage.open_run()
     error = fails(stage, Failed("C: is full.", Reason.NO_ROOM))
     host = stage.ledger.host(RUN, ID)
@@ -102,7 +102,7 @@ def test_a_step_that_fails_concludes_its_host_there(stage: Stage) -> None:
     assert stage.ledger.phases(RUN)[0].ok is False
 
 
-def test_a_step_that_defers_concludes_its_host_as_that(stage: Stage) -> None:
+def test_an_operation_that_defers_concludes_its_host_as_that(stage: Stage) -> None:
     stage.open_run()
     fails(stage, Deferred("2 people are logged on.", Reason.SESSIONS), phase="repair")
     host = stage.ledger.host(RUN, ID)
@@ -124,7 +124,7 @@ def test_a_host_that_is_held_afterwards_says_both(stage: Stage) -> None:
     assert (host.outcome, host.reason) == ("held", "C: is full. It is still on.")
 
 
-def test_a_bug_is_no_verdict_but_ends_the_step(stage: Stage) -> None:
+def test_a_bug_is_no_verdict_but_ends_the_operation(stage: Stage) -> None:
     stage.open_run()
 
     def work(_context: OperationContext) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def test_a_bug_is_no_verdict_but_ends_the_step(stage: Stage) -> None:
     assert stage.ledger.phases(RUN)[0].ok is False
 
 
-def test_a_step_outside_a_run_writes_nothing(stage: Stage) -> None:
+def test_an_operation_outside_a_run_writes_nothing(stage: Stage) -> None:
     stage.open_run()
 
     def work(context: OperationContext) -> dict[str, Any]:
@@ -156,10 +156,10 @@ def test_check_mode_writes_nothing_into_the_run(stage: Stage) -> None:
         context.update_facts(reboots=1)
         raise Failed("C: is full.", Reason.NO_ROOM)
 
-    some_step = step(work)
-    context = stage.context(some_step, check_mode=True, run_id=RUN, host=ID)
+    some_operation = operation(work)
+    context = stage.context(some_operation, check_mode=True, run_id=RUN, host=ID)
     with pytest.raises(PatchFleetError):
-        perform(some_step, context)
+        perform(some_operation, context)
     assert stage.ledger.phases(RUN) == []
     assert stage.ledger.host(RUN, ID) == a_host()
 
@@ -184,7 +184,7 @@ def test_what_a_step_learns_is_written_at_once(stage: Stage) -> None:
     ],
 )
 def test_the_reports_step_follows_from_the_options(phase: Any, params: dict[str, Any], expected: str | None) -> None:
-    assert step(nothing, phase).phase_of(params) == expected
+    assert operation(nothing, phase).phase_of(params) == expected
 
 
 def test_a_task_that_fails_tells_reason_and_code() -> None:
@@ -209,7 +209,7 @@ def test_a_wait_ends_at_its_own_deadline_or_at_that_of_the_host(stage: Stage) ->
     assert deadlines == [60, 100, 60, 600, 60, 600]
 
 
-def test_a_step_that_begins_after_the_hosts_time_is_refused(stage: Stage) -> None:
+def test_an_operation_that_begins_after_the_hosts_time_is_refused(stage: Stage) -> None:
     stage.open_run(a_host(facts={"deadline_at": START}))
     with pytest.raises(PatchFleetError, match="patch_host_timeout_seconds") as caught:
         run(stage, nothing)
@@ -258,7 +258,7 @@ def test_a_wait_ends_when_another_run_takes_the_host(stage: Stage) -> None:
     assert 300 <= stage.clock.passed <= 300 + HEARTBEAT_SECONDS + 30
 
 
-def test_a_step_on_a_host_that_is_not_ours_does_nothing(stage: Stage) -> None:
+def test_an_operation_on_a_host_that_is_not_ours_does_nothing(stage: Stage) -> None:
     stage.open_run()
     stage.ledger.set_outcome(RUN, ID, Verdict("deferred"))
     stage.open_run(a_host("i-9", "other"), run_id="other")
@@ -332,7 +332,7 @@ def test_what_only_looks_or_tries_needs_no_lease(stage: Stage) -> None:
     run(stage, poll)
 
 
-def test_a_step_of_who_lost_the_host_does_nothing_even_when_its_run_has_it(stage: Stage) -> None:
+def test_an_operation_of_who_lost_the_host_does_nothing_even_when_its_run_has_it(stage: Stage) -> None:
     """A controller that was frozen, while restore took the host over for the same run."""
     stage.open_run()
     stage.ledger.take_over(RUN, [ID], START, force=True)

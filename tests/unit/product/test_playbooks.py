@@ -185,7 +185,7 @@ def test_tasks_name_options_of_their_modules_and_leave_the_run_to_the_action_plu
                 continue
             operation = importlib.import_module(
                 f"ansible_collections.patchfleet.windows.plugins.action.{name.removeprefix(COLLECTION)}"
-            ).ActionModule.step
+            ).ActionModule.operation
             assert set(options or {}) - {"region"} <= set(operation.arguments)
             named = {option: value for option, value in (options or {}).items() if option in GIVEN_BY_THE_PLUGIN}
             assert not any("patch__" in str(value) or "patch_ledger" in str(value) for value in named.values())

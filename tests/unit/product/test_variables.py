@@ -121,7 +121,7 @@ def test_every_option_of_a_module_has_a_reader(module: str) -> None:
     """So that a variable that a role hands over to a module does something there."""
     operation: Operation = importlib.import_module(
         f"ansible_collections.patchfleet.windows.plugins.action.{module}"
-    ).ActionModule.step
+    ).ActionModule.operation
     assert set(operation.arguments) - keys_read("module_utils", *ON_THE_CONTROLLER) == set()
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The base of action plugins whose step runs scripts in the host."""
+"""The base of action plugins whose operation runs scripts in the host."""
 
 from __future__ import annotations
 
