@@ -93,7 +93,9 @@ class HostFacts(TypedDict, total=False):
     ]
 
     # Admission and power
-    capacity_retry: Annotated[bool, "it has its second turn", "_run/admission", "_run/admission"]
+    capacity_retry: Annotated[
+        bool, "the run has tried it again after a lack of capacity", "_run/admission", "_run/admission"
+    ]
     deadline_at: Annotated[
         float, "end of its time, seconds since 1970", "_run/admission", "_operation/context, _power/watchdog"
     ]
@@ -147,7 +149,10 @@ class HostFacts(TypedDict, total=False):
     free_gib_after: Annotated[float, "free after the last measurement, GiB", "_disk/free_space", "_report/build"]
     wanted_gib: Annotated[float, "wanted free, GiB", "_disk/free_space", "_report/build"]
     rungs: Annotated[
-        list[CleanupAction], "clean-up actions, GiB each won", "_disk/free_space", "_report/build, _disk/growth"
+        list[CleanupAction],
+        "cleanup actions, with the GiB that each freed",
+        "_disk/free_space",
+        "_report/build, _disk/growth",
     ]
     grown_gib: Annotated[int, "growth of the volume, GiB", "_disk/free_space, _disk/volume", "_report/build"]
     snapshot_id: Annotated[str, "EBS snapshot before the growth", "_disk/snapshot", "_report/build"]
@@ -159,14 +164,14 @@ class HostFacts(TypedDict, total=False):
     repaired: Annotated[list[str], "what was repaired", "_update/repair", "_update/repair, _report/build"]
     old_cache: Annotated[list[str], "folders kept of the old update cache", "_update/repair", "_update/repair"]
     reboot_pending: Annotated[
-        bool, "Windows waits for a reboot, by its own word", "_update/pending_reboot", "_power/pending_reboot"
+        bool, "Windows itself reports that it waits for a reboot", "_update/pending_reboot", "_power/pending_reboot"
     ]
     services_found: Annotated[
         list[FoundService], "services that a repair has enabled, as found", "_update/services", "_update/services"
     ]
     servicing: Annotated[
         bool,
-        "something but our command services Windows",
+        "Windows may be serviced without a command of ours",
         "_host/servicing, _update/patch_baseline, _power/restore, _disk/free_space, _update/health",
         "_power/restore, _update/health",
     ]
