@@ -23,6 +23,8 @@ MODIFICATIONS_A_DAY = 4
 MAX_GIB = {"gp2": 16384, "gp3": 65536, "io1": 16384, "io2": 65536, "st1": 16384, "sc1": 16384, "standard": 1024}
 SNAPSHOT_SECONDS = 300.0
 MAX_RESULTS = 500
+# Of the image that the root volumes were made from.
+IMAGE_SNAPSHOT = "snap-0a1b2c3d4e5f60718"
 
 
 @dataclass
@@ -88,7 +90,9 @@ def _volume(request: Request, host: Host, volume: EbsVolume) -> dict[str, Any]:
     return {
         "VolumeId": volume.id,
         "Size": volume.sizes.seen(now),
+        "SnapshotId": IMAGE_SNAPSHOT if volume is host.root_volume else "",
         "VolumeType": volume.spec.type,
+        **_iops("Iops", volume, volume.sizes.seen(now)),
         "State": "in-use",
         "AvailabilityZone": host.spec.region + host.spec.az,
         "CreateTime": volume.created_at,
@@ -101,10 +105,18 @@ def _volume(request: Request, host: Host, volume: EbsVolume) -> dict[str, Any]:
                 "Device": volume.device,
                 "State": "attached",
                 "AttachTime": volume.created_at,
+                "DeleteOnTermination": volume is host.root_volume,
             }
         ],
         "Tags": [{"Key": tag, "Value": value} for tag, value in volume.tags.seen(now).items()],
     }
+
+
+def _iops(key: str, volume: EbsVolume, size_gib: int) -> dict[str, int]:
+    """gp2's follow from the size; the types on disks have none (EBS user guide, "Amazon EBS volume types")."""
+    if volume.spec.type in ("standard", "st1", "sc1"):
+        return {}
+    return {key: min(16_000, max(100, 3 * size_gib)) if volume.spec.type == "gp2" else 3000}
 
 
 def modify_volume(request: Request) -> Result:
@@ -170,6 +182,8 @@ def _modification(at: float, volume: EbsVolume, modification: Modification) -> d
         "TargetSize": modification.target_gib,
         "OriginalVolumeType": volume.spec.type,
         "TargetVolumeType": volume.spec.type,
+        **_iops("OriginalIops", volume, modification.original_gib),
+        **_iops("TargetIops", volume, modification.target_gib),
         "Progress": PROGRESS[stage.state],
         "StartTime": modification.started_at,
         **ended,
@@ -197,7 +211,7 @@ def create_snapshot(request: Request) -> Result:
         tags=Lagged(tags),
     )
     snapshots[snapshot.id] = snapshot
-    return _snapshot(request, snapshot)
+    return {**_snapshot(request, snapshot), "Progress": ""}
 
 
 def describe_snapshots(request: Request) -> Result:

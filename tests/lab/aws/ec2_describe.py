@@ -10,6 +10,7 @@ from typing import Any
 from lab.aws.errors import AwsError, invalid_value
 from lab.aws.filters import Getter, select
 from lab.aws.instance_types import size_of, usual_types
+from lab.aws.interfaces import VPC_ID, address, interfaces, private_name, security_groups, subnet_id
 from lab.aws.request import Operation, Request, Result, page
 from lab.instance import STATE_CODES
 from lab.world import Host
@@ -17,9 +18,14 @@ from lab.world import Host
 # A terminated instance is still listed for about an hour.
 TERMINATED_VISIBLE_SECONDS = 3600.0
 MAX_RESULTS = 1000
-VPC_ID = "vpc-0a1b2c3d4e5f60718"
-SUBNETS = tuple((f"subnet-0a1b2c3d4e5f6071{az}", az) for az in "abc")
 WINDOWS_IMAGE = "ami-0b1a2c3d4e5f60718"
+METADATA_OPTIONS = {
+    "State": "applied",
+    "HttpTokens": "required",
+    "HttpPutResponseHopLimit": 2,
+    "HttpEndpoint": "enabled",
+    "InstanceMetadataTags": "disabled",
+}
 
 
 def instances_in(request: Request) -> list[Host]:
@@ -80,11 +86,11 @@ def _getters(request: Request) -> dict[str, Getter[Host]]:
         "owner-id": lambda host: [request.arns.account_id],
         "platform": lambda host: ["windows"] if host.spec.platform == "windows" else [],
         "platform-details": lambda host: [_platform_details(host)],
-        "private-ip-address": lambda host: [_address(host)],
+        "private-ip-address": lambda host: [address(host)],
         "reservation-id": lambda host: [host.reservation_id],
         "root-device-name": lambda host: ["/dev/sda1"],
         "root-device-type": lambda host: [_root_type(host)],
-        "subnet-id": lambda host: [_subnet_id(host)],
+        "subnet-id": lambda host: [subnet_id(host)],
         "tag-value": lambda host: list(tags_seen(request, host).values()),
         "vpc-id": lambda _host: [VPC_ID],
     }
@@ -143,27 +149,36 @@ def describe(request: Request, host: Host) -> dict[str, Any]:
         optional["IamInstanceProfile"] = {"Arn": request.arns.profile(host.profile), "Id": "AIPA" + "LAB" * 5}
     if spec.managed_by_service:
         optional["Operator"] = {"Managed": True, "Principal": "eks.amazonaws.com"}
+    gone = view.state == "terminated"
+    if not gone:
+        optional |= {"PrivateIpAddress": address(host), "SubnetId": subnet_id(host), "VpcId": VPC_ID}
     return {
         "AmiLaunchIndex": 0,
         "Architecture": "x86_64",
-        "BlockDeviceMappings": _block_devices(host) if view.state != "terminated" else [],
+        "BlockDeviceMappings": [] if gone else _block_devices(host),
+        "ClientToken": "",
+        "EbsOptimized": False,
         "HibernationOptions": {"Configured": spec.hibernated},
+        "Hypervisor": "xen",
         "ImageId": _image_id(host),
         "InstanceId": host.id,
         "InstanceType": spec.type,
         "LaunchTime": view.launch_time,
-        "MetadataOptions": {"HttpTokens": "required", "HttpEndpoint": "enabled", "InstanceMetadataTags": "disabled"},
-        "Placement": {"AvailabilityZone": spec.region + spec.az, "Tenancy": "default"},
+        "MetadataOptions": METADATA_OPTIONS,
+        "Monitoring": {"State": "disabled"},
+        "NetworkInterfaces": [] if gone else interfaces(request, host),
+        "Placement": {"AvailabilityZone": spec.region + spec.az, "GroupName": "", "Tenancy": "default"},
         "PlatformDetails": _platform_details(host),
-        "PrivateIpAddress": _address(host),
+        "PrivateDnsName": "" if gone else private_name(host),
+        "ProductCodes": [],
+        "PublicDnsName": "",
         "RootDeviceName": "/dev/sda1",
         "RootDeviceType": _root_type(host),
+        "SecurityGroups": [] if gone else security_groups(),
         "State": {"Code": STATE_CODES[view.state], "Name": view.state},
         "StateTransitionReason": view.transition_reason,
-        "SubnetId": _subnet_id(host),
         "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
         "VirtualizationType": "hvm",
-        "VpcId": VPC_ID,
         **optional,
     }
 
@@ -193,15 +208,6 @@ def _root_type(host: Host) -> str:
 
 def _image_id(host: Host) -> str:
     return WINDOWS_IMAGE if host.spec.platform == "windows" else "ami-0f1e2d3c4b5a69788"
-
-
-def _subnet_id(host: Host) -> str:
-    return f"subnet-0a1b2c3d4e5f6071{host.spec.az}"
-
-
-def _address(host: Host) -> str:
-    number = int((host.id or "i-0")[-4:], 16)
-    return f"10.20.{number // 256}.{number % 256}"
 
 
 def describe_instance_status(request: Request) -> Result:

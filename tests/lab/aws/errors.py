@@ -9,6 +9,7 @@ from typing import Any
 
 # Everything that is not a plain 400. botocore decides by the status, too, whether it tries again.
 STATUS_BY_CODE = {
+    "AccessDenied": 403,
     "AuthFailure": 401,
     "DryRunOperation": 412,
     "ExpiredToken": 403,

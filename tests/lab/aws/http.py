@@ -129,7 +129,7 @@ class Gateway:
         try:
             status, content_type, body = self._answer(incoming, request_id)
         except AwsError as error:
-            status = error.status
+            status = _status(incoming.service, error)
             content_type, body = _error_body(incoming.protocol, error, request_id)
         except AnswerLost:
             raise
@@ -183,6 +183,15 @@ def _result_body(incoming: Incoming, result: Result, request_id: str) -> tuple[s
     body = answer["body"]
     content_type = answer["headers"].get("Content-Type", "application/x-amz-json-1.1")
     return content_type, body.encode() if isinstance(body, str) else body
+
+
+def _status(service: str, error: AwsError) -> int:
+    """As the service's model has it, else as its kind of errors usually has."""
+    if service not in _PROTOCOLS:  # all of those that speak plain JSON answer with 400
+        return error.status
+    shape = get_service_model(service).shape_for_error_code(error.code)  # type: ignore[arg-type]  # the stub says int
+    modelled = shape.metadata.get("error", {}).get("httpStatusCode") if shape else None
+    return int(modelled) if modelled else error.status
 
 
 def _error_body(protocol: str, error: AwsError, request_id: str) -> tuple[str, bytes]:

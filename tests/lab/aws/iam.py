@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import json
+from urllib.parse import quote
+
 from lab.aws.errors import AwsError
 from lab.aws.gate import Decision
 from lab.aws.policy import Need
@@ -65,6 +68,8 @@ def get_role(request: Request) -> Result:
             "RoleId": "AROALABLABLABLABLABLA",
             "Arn": role.attribute("Arn"),
             "CreateDate": request.sim.time,
+            "AssumeRolePolicyDocument": quote(json.dumps(role.properties["AssumeRolePolicyDocument"])),
+            "MaxSessionDuration": role.properties.get("MaxSessionDuration", 3600),
         }
     }
 

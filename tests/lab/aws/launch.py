@@ -13,16 +13,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lab.aws.ec2_describe import SUBNETS, VPC_ID, WINDOWS_IMAGE, describe
+from lab.aws.ec2_describe import WINDOWS_IMAGE, describe
 from lab.aws.ec2_power import check_dry_run, check_quota
 from lab.aws.errors import AwsError, invalid_value, not_implemented
 from lab.aws.filters import Getter, select
 from lab.aws.instance_types import size_of
+from lab.aws.interfaces import SECURITY_GROUP, SUBNETS, VPC_ID
 from lab.aws.policy import Need
 from lab.aws.request import Operation, Request, Result
 from lab.world import Host
 
-SECURITY_GROUP = "sg-0a1b2c3d4e5f60718"
 PUBLIC_PARAMETERS = "/aws/service/ami-windows-latest/"
 IMAGES = ("Windows_Server-2019-English-Full-Base", "Windows_Server-2022-English-Full-Base")
 ROOT_DEVICE = "/dev/sda1"
@@ -72,7 +72,10 @@ def _subnet(request: Request, identifier: str, az: str) -> dict[str, Any]:
         "VpcId": VPC_ID,
         "AvailabilityZone": request.region + az,
         "CidrBlock": f"10.20.{ord(az) - ord('a')}.0/24",
+        "DefaultForAz": False,
         "MapPublicIpOnLaunch": False,
+        "AssignIpv6AddressOnCreation": False,
+        "Ipv6CidrBlockAssociationSet": [],
         "State": "available",
         "AvailableIpAddressCount": 200,
     }

@@ -8,15 +8,17 @@ Only who asks sees that: agents that have registered stay in touch, as if over c
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from lab.aws.ec2_describe import VPC_ID
 from lab.aws.errors import AwsError
 from lab.aws.filters import Getter, select
+from lab.aws.interfaces import SUBNET, VPC_ID, security_groups
 from lab.aws.request import Operation, Request, Result, page
 
 MAX_RESULTS = 100
 TABLE_ID = "rtb-0a1b2c3d4e5f60718"
+OPEN_POLICY = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
 IN_VPC: dict[str, Getter[dict[str, Any]]] = {"vpc-id": lambda row: [row["VpcId"]]}
 
 
@@ -42,7 +44,12 @@ class Network:
 
     def table(self, owner: str) -> dict[str, Any]:
         """The VPC's main table, which all subnets use."""
-        main = {"Main": True, "RouteTableId": TABLE_ID, "AssociationState": {"State": "associated"}}
+        main = {
+            "Main": True,
+            "RouteTableAssociationId": TABLE_ID.replace("rtb-", "rtbassoc-"),
+            "RouteTableId": TABLE_ID,
+            "AssociationState": {"State": "associated"},
+        }
         return {
             "RouteTableId": TABLE_ID,
             "VpcId": VPC_ID,
@@ -77,12 +84,30 @@ def delete_route(request: Request) -> Result:
 
 def create_vpc_endpoint(request: Request) -> Result:
     network = _network(request)
+    kind = request.params.get("VpcEndpointType", "Gateway")
+    service = request.params["ServiceName"]
+    interface = kind == "Interface"
+    dns = {
+        "DnsName": f"{service.rpartition('.')[2]}.{request.region}.{request.arns.url_suffix}",
+        "HostedZoneId": "Z0LAB",
+    }
     endpoint = {
         "VpcEndpointId": f"vpce-{len(network.endpoints):017x}",
         "VpcId": request.params["VpcId"],
-        "ServiceName": request.params["ServiceName"],
-        "VpcEndpointType": request.params.get("VpcEndpointType", "Gateway"),
+        "ServiceName": service,
+        "VpcEndpointType": kind,
         "State": "available",
+        "CreationTimestamp": request.sim.time,
+        "DnsEntries": [dns] if interface else [],
+        "Groups": security_groups() if interface else [],
+        "NetworkInterfaceIds": [f"eni-{len(network.endpoints):017x}"] if interface else [],
+        "OwnerId": request.arns.account_id,
+        "PolicyDocument": json.dumps(OPEN_POLICY),
+        "PrivateDnsEnabled": interface,
+        "RequesterManaged": False,
+        "RouteTableIds": [] if interface else [TABLE_ID],
+        "SubnetIds": [f"{SUBNET}a"] if interface else [],
+        "Tags": [],
     }
     network.endpoints.append(endpoint)
     return {"VpcEndpoint": endpoint}

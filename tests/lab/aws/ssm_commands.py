@@ -28,6 +28,10 @@ MAX_IDS = 50
 MAX_COMMENT = 100
 TIMEOUT_SECONDS = (30, 2_592_000)
 DEFAULT_TIMEOUT_SECONDS = 3600
+NOBODY_IS_NOTIFIED: dict[str, Any] = {
+    "ServiceRole": "",
+    "NotificationConfig": {"NotificationArn": "", "NotificationEvents": [], "NotificationType": ""},
+}
 # The exit code with which a script ends the document well (SSM user guide, "Managing exit codes").
 END_WELL = 168
 
@@ -256,7 +260,7 @@ def get_command_invocation(request: Request) -> Result:
         "InstanceId": invocation.host.id,
         "Comment": command.order.comment,
         "DocumentName": command.order.document.name,
-        "DocumentVersion": "1",
+        "DocumentVersion": "",
         "PluginName": plugin,
         "ResponseCode": shown.exit_code if ran else 0,
         "ExecutionStartDateTime": _iso(shown.started_at),
@@ -265,9 +269,15 @@ def get_command_invocation(request: Request) -> Result:
         "Status": shown.status if ran else "Success",
         "StatusDetails": _spaced(shown.details) if ran else "Success",
         "StandardOutputContent": ssm_output.stdout(shown.stdout) if ran else _skipped(plugin),
+        "StandardOutputUrl": "",
+        "StandardErrorUrl": "",
         "StandardErrorContent": ssm_output.stderr(shown.stderr) if ran else "",
-        "CloudWatchOutputConfig": command.order.cloudwatch,
+        "CloudWatchOutputConfig": _logs(command.order),
     }
+
+
+def _logs(order: Order) -> dict[str, Any]:
+    return {"CloudWatchLogGroupName": "", "CloudWatchOutputEnabled": False, **order.cloudwatch}
 
 
 def _iso(moment: Any) -> str:
@@ -307,7 +317,7 @@ def _command(request: Request, command: Command) -> dict[str, Any]:
     return {
         "CommandId": command.id,
         "DocumentName": order.document.name,
-        "DocumentVersion": "1",
+        "DocumentVersion": "",
         "Comment": order.comment,
         "ExpiresAfter": command.requested_time + timedelta(seconds=command.expires_at - command.requested_at),
         "Parameters": order.parameters,
@@ -319,7 +329,10 @@ def _command(request: Request, command: Command) -> dict[str, Any]:
         "MaxConcurrency": str(order.max_concurrency),
         "MaxErrors": str(order.max_errors),
         "TimeoutSeconds": int(order.timeout_seconds),
-        "CloudWatchOutputConfig": order.cloudwatch,
+        "OutputS3BucketName": "",
+        "OutputS3KeyPrefix": "",
+        **NOBODY_IS_NOTIFIED,
+        "CloudWatchOutputConfig": _logs(order),
         **command.counts_at(request.seen_at),
     }
 
@@ -333,11 +346,14 @@ def _invocation(request: Request, invocation: Invocation, details: bool) -> dict
         "InstanceName": "",
         "Comment": command.order.comment,
         "DocumentName": command.order.document.name,
-        "DocumentVersion": "1",
+        "DocumentVersion": "",
         "RequestedDateTime": command.requested_time,
         "Status": shown.status,
         "StatusDetails": shown.details,
-        "CloudWatchOutputConfig": command.order.cloudwatch,
+        "StandardOutputUrl": "",
+        "StandardErrorUrl": "",
+        **NOBODY_IS_NOTIFIED,
+        "CloudWatchOutputConfig": _logs(command.order),
         "CommandPlugins": _plugins(command, shown) if details else [],
     }
 

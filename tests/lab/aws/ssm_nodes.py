@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from lab.aws.errors import AwsError, not_implemented, validation
+from lab.aws.interfaces import address
 from lab.aws.request import Operation, Request, Result, page
 from lab.aws.ssm_documents import describe_document
 from lab.world import Host
@@ -114,6 +115,7 @@ def _information(request: Request, host: Host) -> dict[str, Any]:
         "PlatformVersion": "10.0.20348" if windows else "2023",
         "ResourceType": _resource_type(host),
         "ComputerName": host.guest.computer_name,
+        "IPAddress": address(host),
         "SourceId": host.id,
         "SourceType": "AWS::EC2::Instance" if host.instance else "AWS::SSM::ManagedInstance",
         **hybrid,

@@ -35,6 +35,8 @@ def _tags_of(request: Request, identifier: str) -> Lagged[dict[str, str]]:
 
 def create_tags(request: Request) -> Result:
     """Adds and replaces; keys that begin with ``aws:`` are AWS's own."""
+    if not request.params.get("Tags"):
+        raise AwsError("MissingParameter", "The request must contain the parameter tag")
     given = {tag["Key"]: tag.get("Value", "") for tag in request.params["Tags"]}
     reserved = [key for key in given if key.lower().startswith("aws:")]
     if reserved:

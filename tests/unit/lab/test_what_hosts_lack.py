@@ -16,7 +16,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instan
 )
 from chaos.controller import Controller
 from chaos.night import REGION, Night
-from lab.aws.ec2_describe import VPC_ID
+from lab.aws.interfaces import VPC_ID
 from lab.aws.network import TABLE_ID
 from lab.aws.ssm_nodes import DEFAULT_HOST_MANAGEMENT
 

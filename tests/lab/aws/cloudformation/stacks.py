@@ -327,6 +327,7 @@ def _described(request: Request, stack: Stack) -> dict[str, Any]:
         "DisableRollback": False,
         "EnableTerminationProtection": stack.termination_protection,
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
+        "NotificationARNs": [],
         "Tags": stack.tags,
         "Parameters": [
             {"ParameterKey": key, "ParameterValue": "****" if _is_secret(stack, key) else value}
