@@ -25,7 +25,8 @@ options:
   mark_tag:
     description:
       - Key of a tag that shows, on each EC2 instance, which run is working on it. It is set before the start, with the run's
-        id as its value, and removed when the host is put back. A tag with this key that others have set stays as it is.
+        id as its value, shows the LaunchTime of the run's start, and is removed when the host is put back. A tag with this
+        key that others have set stays as it is.
       - Needs a set-up with the same key as C(MarkTag).
       - Without it, no tag is set.
     type: str

@@ -38,6 +38,29 @@ options:
         known to be dead.
     type: bool
     default: false
+  from_account:
+    description:
+      - With O(state=open_hosts) and O(state=closed), whether to find also instances that are on because of runs which the
+        ledger does not know.
+      - V(look) fails with their names. V(rebuild) writes their records again where their owner tag (O(mark_tag)) shows their
+        present LaunchTime, and fails in the end with the names of the others.
+    type: str
+    choices: [look, rebuild]
+  mark_tag:
+    description:
+      - Key of the owner tag. Required with O(from_account).
+    type: str
+  keep_tag:
+    description:
+      - With O(from_account=rebuild), key of the tag with which an instance is left on.
+    type: str
+    default: patchfleet:keep
+  regions:
+    description:
+      - With O(from_account), where to look. Without it, the region of the credentials.
+    type: list
+    elements: str
+    default: []
   setup_prefix:
     description:
       - With O(state=used), the parameter C(Prefix) of the set-up, which is the name of its group of schedules.

@@ -64,6 +64,6 @@ def refuse_missing_ledger(where: str | None) -> None:
     if "://" not in path and not os.path.exists(path):
         raise Failed(
             f"There is no ledger {path}, so whether hosts are on because of a run is unknown here. Name the ledger of the run "
-            "(patch_ledger), or run this where the run was started.",
+            "(patch_ledger), or run this where the run was started. If it is lost, see docs/runbook.md, The ledger is lost.",
             Reason.NO_RUN,
         )

@@ -133,6 +133,12 @@ class HostFacts(TypedDict, total=False):
         "_report/build, _power/restore, _update/patch_baseline",
     ]
     mark: Annotated[str | None, "key of the owner tag on it", "_power/owner_tag", "_power/owner_tag"]
+    mark_launch: Annotated[
+        float | None,
+        "the LaunchTime that the owner tag shows, seconds since 1970",
+        "_power/owner_tag",
+        "_power/owner_tag",
+    ]
     switch: Annotated[WatchdogSchedule | None, "its watchdog schedule", "_power/watchdog", "_power/watchdog"]
     denied_action: Annotated[str, "IAM action it failed for lack of", "_operation/failures", "_run/common_causes"]
 

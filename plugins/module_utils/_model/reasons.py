@@ -206,6 +206,7 @@ class Reason(TextEnum):
     AMBIGUOUS_HOST = "ambiguous_host", Section.BEFORE
     NO_REGION = "no_region", Section.BEFORE
     NO_RUN = "no_run", Section.BEFORE
+    RECORDS_LOST = "records_lost", Section.BEFORE
     UNKNOWN_RUN = "unknown_run", Section.BEFORE
     BOTO3_MISSING = "boto3_missing", Section.BEFORE
     CORE_TOO_OLD = "core_too_old", Section.BEFORE

@@ -42,6 +42,7 @@ class Settings(TypedDict):
     canary_hosts: list[str]
     failure_budget: int | str
     mark_tag: str | None
+    from_account: str | None
     dead_man_switch: bool
     dead_man_switch_margin_seconds: int
     setup_prefix: str

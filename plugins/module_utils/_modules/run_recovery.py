@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._ledger import lenient
 from .._operation.context import Operation, OperationContext
 from .._run.account_use import account_use
 from .._run.recovery import close_abandoned_runs, lost_hosts, open_hosts
 
 STATES = {"lost_hosts": lost_hosts, "open_hosts": open_hosts, "closed": close_abandoned_runs, "used": account_use}
+FROM_ACCOUNT = ("look", "rebuild")
 READING = {"open_hosts", "used"}
 """What check mode does, too."""
 
@@ -33,6 +35,10 @@ OPERATION = Operation(
         "state": {"type": "str", "required": True, "choices": list(STATES)},
         "run_id": {"type": "str"},
         "take_over": {"type": "bool", "default": False},
+        "from_account": {"type": "str", "choices": list(FROM_ACCOUNT)},
+        "mark_tag": {"type": "str"},
+        "keep_tag": {"type": "str", "default": lenient.DEFAULT_KEEP_TAG},
+        "regions": {"type": "list", "elements": "str", "default": []},
         "setup_prefix": {"type": "str", "default": "PatchFleet"},
     },
     work=work,

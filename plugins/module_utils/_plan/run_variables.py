@@ -192,13 +192,28 @@ RUN_VARIABLES = (
         "safety",
         description=(
             "Key of a tag that shows, on each EC2 instance, which run is working on it. It is set before the start, "
-            "with the run's id as its value, and removed when the host is put back. A tag with this key that "
-            "others have set stays as it is."
+            "with the run's id as its value, shows the LaunchTime of the run's start, and is removed when the host is put "
+            "back. A tag with this key that others have set stays as it is."
         ),
         details="Needs a set-up with the same key as C(MarkTag).",
         unset="no tag is set",
         roles=("start_hosts",),
         modules=("instance_power",),
+    ),
+    Variable(
+        "patch_from_account",
+        "str",
+        "safety",
+        description=(
+            "For the playbook C(restore) after a ledger was lost: C(look) names the instances that are on because of "
+            "runs which the ledger does not know, C(rebuild) writes their records again and puts them back."
+        ),
+        details=(
+            "They are found by C(patch_mark_tag) in C(patch_regions). Only an instance whose tag shows its present "
+            "LaunchTime is stopped."
+        ),
+        choices=("look", "rebuild"),
+        unset="the ledger alone is read",
     ),
     Variable(
         "patch_dead_man_switch",

@@ -2,24 +2,53 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A tag on the instance that shows other users which run works on it.
+"""A tag on the instance that shows other users which run works on it, and which start of it was that run's.
 
-Written down before it is set, so that a recovery of the run removes it. Source: EC2 API reference (CreateTags replaces the
-value of a key; DeleteTags with a value removes the tag only while it has that value).
+Written down before it is set, so that a recovery of the run removes it. Once the instance that a run started shows its LaunchTime,
+the tag does, too: where the ledger is lost, it proves that this start was ours (`_run/lost_records.py`). Source: EC2 API reference
+(CreateTags replaces the value of a key; DeleteTags with a value removes the tag only while it has that value).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._aws.ec2 import create_tag, delete_tag, tags_of
 from .._aws.errors import GONE, AwsError
+from .._base.clock import iso, parse_iso
+from .._base.errors import NeedsAttention, PatchFleetError
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host, PowerRecord
 from .._operation.context import OperationContext
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
+
+
+LAUNCHED = " launched "
+
+
+@dataclass(frozen=True)
+class OwnerTag:
+    """What the tag says. ``launch_time`` is that of the run's start, None where the run did not start the instance."""
+
+    run_id: str
+    launch_time: float | None = None
+
+    @property
+    def value(self) -> str:
+        """As the tag's value."""
+        return self.run_id if self.launch_time is None else f"{self.run_id}{LAUNCHED}{iso(self.launch_time)}"
+
+
+def read_owner_tag(value: str) -> OwnerTag:
+    """What a tag's value says. Of a value that no run has set, run_id is the value itself."""
+    run_id, _blank, launched = value.partition(LAUNCHED)
+    try:
+        return OwnerTag(run_id, parse_iso(launched) if launched else None)
+    except ValueError:
+        return OwnerTag(value)
 
 
 def set_owner_tag(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> None:
@@ -32,16 +61,35 @@ def set_owner_tag(context: OperationContext, record: PowerRecord, instance: Inst
     if not key or not context.tracked_host:
         return
     value = tags_of(instance).get(key)
-    if value is not None and value not in {host.run_id for host in _rows(context, record)}:
+    if value is not None and read_owner_tag(value).run_id not in {host.run_id for host in _rows(context, record)}:
         context.report_progress(f"not marked: its tag {key}={value} belongs to another user")
         return
     context.update_facts(mark=key)
     try:
-        create_tag(context.aws.in_region(record.region), record.instance_id, key, str(context.run_id))
+        _set(context, record, key, None)
     except AwsError as error:
         if not error.is_retryable and not error.after_unanswered:
             context.update_facts(mark=None)
         raise
+
+
+def show_start(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> None:
+    """The tag of a host that is on because of a run shows that start. No host is worse off without it, so it may fail."""
+    key, launched = context.facts.get("mark"), instance["LaunchTime"].timestamp()
+    if not key or not context.tracked_host:
+        return
+    context.update_facts(mark_launch=launched)
+    try:
+        _set(context, record, key, launched)
+    except NeedsAttention:
+        raise
+    except PatchFleetError as error:
+        context.report_progress(f"its tag {key} does not show the start: {error.reason}")
+
+
+def _set(context: OperationContext, record: PowerRecord, key: str, launch_time: float | None) -> None:
+    value = OwnerTag(str(context.run_id), launch_time).value
+    create_tag(context.aws.in_region(record.region), record.instance_id, key, value)
 
 
 def remove_owner_tag(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef | None) -> str | None:
@@ -56,12 +104,19 @@ def remove_owner_tag(context: OperationContext, record: PowerRecord, instance: I
             continue
         try:
             if instance is not None:
-                delete_tag(context.aws.in_region(record.region), record.instance_id, key, host.run_id)
+                _remove(context, record, host, key)
         except AwsError as error:
             if error.aws_code not in GONE:
                 return f"It still carries the tag {key} of run {host.run_id}: {error.reason}"
-        context.ledger.update_facts(host.run_id, host.key, {"mark": None})
+        context.ledger.update_facts(host.run_id, host.key, {"mark": None, "mark_launch": None})
     return None
+
+
+def _remove(context: OperationContext, record: PowerRecord, host: Host, key: str) -> None:
+    """Each value that the run may have given it: whether the last one was set is not always known."""
+    aws, launched = context.aws.in_region(record.region), host.facts.get("mark_launch")
+    for launch_time in (None,) if launched is None else (launched, None):
+        delete_tag(aws, record.instance_id, key, OwnerTag(host.run_id, launch_time).value)
 
 
 def _rows(context: OperationContext, record: PowerRecord) -> list[Host]:

@@ -21,7 +21,7 @@ from .._ledger.records import PowerRecord
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .launch import is_our_start, launch_window
-from .owner_tag import set_owner_tag
+from .owner_tag import set_owner_tag, show_start
 from .watchdog import create_schedule, delete_schedule, take_over, update_schedule
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def start(context: OperationContext) -> dict[str, Any]:
         take_over(context, record)
         if is_our_start(record, before):  # of a run that was killed: it is on because of us
             context.update_facts(started_by_run=True, on_since=before["LaunchTime"].timestamp())
+            show_start(context, record, before)
         return _result(before, started=False)
     if record.original_state != "stopped":
         raise Failed(
@@ -68,6 +69,7 @@ def start(context: OperationContext) -> dict[str, Any]:
     context.report_progress("starting")
     running = _wait_until_running(context, instance_id, before["LaunchTime"], deadline)
     update_schedule(context, record, running["LaunchTime"].timestamp())
+    show_start(context, record, running)
     context.report_progress("running")
     return _result(running, started=True)
 

@@ -17,6 +17,7 @@ from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .closing import post_tasks_missing, set_interrupted_outcomes
+from .lost_records import look_or_rebuild, raise_if_lost
 from .messages import host_lost
 
 
@@ -57,16 +58,19 @@ def open_hosts(context: OperationContext) -> dict[str, Any]:
         hosts (key, name, instance_id, region, run_id, fence), busy (sentences: hosts that an active run works on), lines.
 
     Raises:
-        Failed: ``no_run`` for a ledger that does not exist or holds no run: it cannot say that nothing is on.
+        Failed: ``no_run`` for a ledger that does not exist or holds no run: it cannot say that nothing is on; ``records_lost``
+            for instances that are on because of runs that it does not know (from_account).
     """
     only, take_over = context.params["run_id"], bool(context.params["take_over"])
     where = describe_ledger(context.params.get("ledger"))
+    rebuilt = look_or_rebuild(context)
     runs = context.existing_ledger().runs()
     records, unreadable = _open_records(context), context.ledger.unreadable_power()
     if not runs and not records and not unreadable:
         raise Failed(
             f"The ledger {where} holds no run: it is new, or its runs belong to another account. Whether hosts are on because of a "
-            "run is unknown here. Name the ledger of the run (patch_ledger) and use credentials of its account.",
+            "run is unknown here. Name the ledger of the run (patch_ledger) and use credentials of its account. If it is lost, see "
+            "docs/runbook.md, The ledger is lost.",
             Reason.NO_RUN,
         )
     if only and not records:
@@ -92,7 +96,7 @@ def open_hosts(context: OperationContext) -> dict[str, Any]:
         "changed": False,
         "hosts": hosts,
         "busy": busy,
-        "lines": lines or _all_clear(runs[0], where),
+        "lines": rebuilt + (lines or _all_clear(runs[0], where)),
     }
 
 
@@ -163,4 +167,5 @@ def close_abandoned_runs(context: OperationContext) -> dict[str, Any]:
     on += context.ledger.unreadable_power()
     if on:
         raise Failed(f"Still on because of us: {', '.join(on)}. Run the playbook restore again later.", Reason.STILL_ON)
+    raise_if_lost(context)
     return {"changed": False}

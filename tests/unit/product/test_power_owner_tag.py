@@ -10,15 +10,18 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._power.owner_tag import read_owner_tag
 
 from .fakes import ID, START, client_error, shown, tags
 from .stage import RUN, Stage
 
 KEY = "patchfleet:run"
 OURS = [{"Key": KEY, "Value": RUN}]
+LAUNCHED = [{"Key": KEY, "Value": f"{RUN} launched {iso(START + 5)}"}]
 
 
 @pytest.fixture
@@ -55,11 +58,19 @@ def test_a_host_is_marked_before_its_start_and_until_it_is_off_again(night: Stag
     start(night)
     restore(night)
     changes = [call.operation for call in night.account.calls if not call.operation.startswith(("describe", "list"))]
-    assert changes == ["create_tags", "start_instances", "stop_instances", "delete_tags"]
-    assert marks(night) == [("create_tags", OURS), ("delete_tags", OURS)]
+    assert changes == [
+        *("create_tags", "start_instances", "create_tags"),
+        *("stop_instances", "delete_tags", "delete_tags"),
+    ]
+    assert marks(night) == [
+        ("create_tags", OURS),
+        ("create_tags", LAUNCHED),
+        ("delete_tags", LAUNCHED),
+        ("delete_tags", OURS),
+    ]
     assert night.ledger.power(ID) is None
     restore(night)
-    assert len(marks(night)) == 2, "once"
+    assert len(marks(night)) == 4, "once"
 
 
 def test_a_host_that_is_on_is_marked_too_and_the_mark_goes(night: Stage) -> None:
@@ -78,12 +89,30 @@ def test_the_mark_is_in_the_ledger_before_it_is_set(night: Stage) -> None:
     seen = []
 
     def answer(**_params: Any) -> dict[str, Any]:
-        seen.append(night.facts()["mark"])
+        seen.append((night.facts()["mark"], night.facts().get("mark_launch")))
         return {}
 
     night.account.on("create_tags", answer)
     start(night)
-    assert seen == [KEY]
+    assert seen == [(KEY, None), (KEY, START + 5)]
+
+
+def test_a_tag_that_cannot_show_the_start_fails_no_host(night: Stage) -> None:
+    night.account.on("create_tags", {}, client_error("UnauthorizedOperation"))
+    assert start(night)["started"]
+    assert f"its tag {KEY} does not show the start: " in " ".join(night.message)
+    restore(night)
+    assert [operation for operation, _tags in marks(night)[2:]] == ["delete_tags", "delete_tags"], "whichever it has"
+
+
+@pytest.mark.parametrize("value", [RUN, f"{RUN} launched {iso(START)}"])
+def test_a_value_is_read_as_it_was_written(value: str) -> None:
+    assert read_owner_tag(value).value == value
+
+
+@pytest.mark.parametrize("value", ["Ann", "", f"{RUN} launched soon", f"{RUN} launched "])
+def test_a_value_of_others_shows_no_start(value: str) -> None:
+    assert read_owner_tag(value).launch_time is None
 
 
 def test_a_host_that_cannot_be_marked_is_not_started(night: Stage) -> None:
@@ -118,7 +147,7 @@ def test_a_host_that_is_left_to_somebody_else_loses_the_mark(night: Stage, becam
     with pytest.raises(NeedsAttention) as caught:
         restore(night, shown("running", **became))
     assert caught.value.code != "mark_left", "there is worse to tell"
-    assert marks(night)[-1] == ("delete_tags", OURS)
+    assert marks(night)[-1] == ("delete_tags", LAUNCHED)
 
 
 def test_a_mark_that_cannot_be_taken_away_is_told_and_tried_again(night: Stage) -> None:
@@ -137,7 +166,7 @@ def test_a_mark_that_cannot_be_taken_away_is_told_and_tried_again(night: Stage) 
 def test_of_a_host_that_is_gone_nothing_is_taken_away(night: Stage, gone: dict[str, Any]) -> None:
     start(night)
     restore(night, gone)
-    assert [operation for operation, _tags in marks(night)] == ["create_tags"]
+    assert {operation for operation, _tags in marks(night)} == {"create_tags"}
     assert night.facts().get("mark") is None
 
 
@@ -148,10 +177,12 @@ def test_a_run_that_takes_a_host_over_replaces_the_mark_of_the_dead_one_and_take
     night.account.on("describe_instances", shown("running", launched=5, Tags=tags(patchfleet__run=RUN)))
     start(night, run_id="second")
     theirs = [{"Key": KEY, "Value": "second"}]
-    assert marks(night)[-1] == ("create_tags", theirs)
+    theirs_launched = [{"Key": KEY, "Value": f"second launched {iso(START + 5)}"}]
+    assert marks(night)[-2:] == [("create_tags", theirs), ("create_tags", theirs_launched)], "still our start"
     restore(night, run_id="second")
-    assert sorted(str(tags) for _operation, tags in marks(night)[-2:]) == sorted(map(str, (theirs, OURS)))
-    assert {operation for operation, _tags in marks(night)[-2:]} == {"delete_tags"}
+    removed = sorted(str(tags) for _operation, tags in marks(night)[-4:])
+    assert removed == sorted(map(str, (theirs, theirs_launched, OURS, LAUNCHED)))
+    assert {operation for operation, _tags in marks(night)[-4:]} == {"delete_tags"}
 
 
 def test_who_has_lost_the_host_marks_nothing(night: Stage) -> None:
