@@ -40,7 +40,10 @@ class Outcome:
 
 
 class Job(Protocol):
-    """A command for one node, as the agent sees it. The agent calls ``started`` and ``ended`` when it can talk."""
+    """A command for one node, as the agent sees it. The agent calls ``started`` and ``ended`` when it can talk.
+
+    ``printed`` is what a program had written when it was killed.
+    """
 
     @property
     def timeout_seconds(self) -> float: ...
@@ -53,9 +56,9 @@ class Job(Protocol):
 
     def worker_died(self) -> None: ...
 
-    def timed_out(self) -> None: ...
+    def timed_out(self, printed: str) -> None: ...
 
-    def cancelled(self) -> None: ...
+    def cancelled(self, printed: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Execution:
         self.job = job
         self.rebooting = False
         self.process: Process | None = None
+        self.printed = ""  # by its program so far
 
     def reboot(self) -> Steps[None]:
         """Exit code 3010: the agent reboots the host and goes on with the document when it is back.
@@ -283,7 +287,7 @@ class Agent:
 
     def _time_out(self, execution: Execution) -> None:
         if self._kill(execution):
-            self._tell(execution.job.timed_out)
+            self._tell(lambda: execution.job.timed_out(execution.printed))
 
     def cancel(self, job: Job) -> None:
         """CancelCommand reaches the agent and it kills the program, if it can be reached at all."""
@@ -292,7 +296,7 @@ class Agent:
 
     def _cancel(self, execution: Execution) -> None:
         if self.connected and self._kill(execution):
-            self._tell(execution.job.cancelled)
+            self._tell(lambda: execution.job.cancelled(execution.printed))
 
     def _kill(self, execution: Execution) -> bool:
         if execution not in self.running:

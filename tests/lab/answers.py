@@ -66,6 +66,11 @@ def spoiled(outcome: Outcome, answers: str | None, source: random.Random) -> Out
     return SPOILERS[answers](outcome, source)
 
 
+def printed_first(answers: str | None) -> str:
+    """What such a host prints before a script has said anything."""
+    return PROFILE if answers == "noisy" else ""
+
+
 def _noisy(outcome: Outcome, _source: random.Random) -> Outcome:
     return Outcome(outcome.exit_code, PROFILE + outcome.stdout, outcome.stderr)
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lab.agent import REBOOT_EXIT_CODE, Execution, Outcome
+from lab.answers import printed_first
 from lab.aws import ssm_output
 from lab.aws.errors import AwsError, not_implemented, validation
 from lab.aws.request import Operation, Request, Result, page
@@ -92,6 +93,7 @@ class CommandCentre:
     def _run_powershell(self, invocation: Invocation, execution: Execution) -> Steps[Outcome]:
         """Exit code 3010 reboots the host and runs the same step again from the top, as often as it comes."""
         text = "\n".join(invocation.command.order.parameters["commands"])
+        execution.printed = printed_first(invocation.host.spec.answers)
         while True:
             outcome = yield from run_script(self._account.guests, invocation.host, text, self._account.unknown_script)
             if outcome.exit_code != REBOOT_EXIT_CODE:

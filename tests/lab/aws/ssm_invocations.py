@@ -188,13 +188,17 @@ class Invocation:
         if not self.done:
             self._end("Failed", "Failed", exit_code=1)
 
-    def timed_out(self) -> None:
-        if not self.done:
-            self._end("TimedOut", "ExecutionTimedOut", exit_code=KILLED_EXIT_CODE)
+    def timed_out(self, printed: str) -> None:
+        self._killed("TimedOut", "ExecutionTimedOut", printed)
 
-    def cancelled(self) -> None:
+    def cancelled(self, printed: str) -> None:
+        self._killed("Cancelled", "Cancelled", printed)
+
+    def _killed(self, status: str, details: str, printed: str) -> None:
+        """What the program had printed is there."""
         if not self.done:
-            self._end("Cancelled", "Cancelled", exit_code=KILLED_EXIT_CODE)
+            self._end(status, details, exit_code=KILLED_EXIT_CODE, stdout=printed)
+            self.command.output(self)
 
     def _end(self, status: str, details: str, **output: Any) -> None:
         if self._delivery:

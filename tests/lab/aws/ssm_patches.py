@@ -27,6 +27,7 @@ BASELINE_ID = "pb-0a1b2c3d4e5f60718"
 TOO_CLOSE_SECONDS = 120.0
 PREPARING_SECONDS = 5.0
 REPORTING_SECONDS = 3.0
+PREPARING = "Preparing to run the patch baseline operation.\r\n"
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 NOT_APPLICABLE = 118
 CLASSIFICATIONS = {"security": "SecurityUpdates", "critical": "CriticalUpdates", "rollup": "UpdateRollups"}
@@ -95,9 +96,10 @@ class PatchManager:
         began = self._began.get(host.name)
         if began is not None and sim.now - began < TOO_CLOSE_SECONDS:
             yield REPORTING_SECONDS
-            return Outcome(0, "Preparing to run the patch baseline operation.\r\n")
+            return Outcome(0, PREPARING)
         self._began[host.name] = sim.now
         record = self._new_record(invocation)
+        execution.printed = PREPARING
         yield PREPARING_SECONDS
         try:
             missing = yield from host.guest.updates.search()
@@ -108,7 +110,7 @@ class PatchManager:
         except WindowsUpdateError as error:
             record.failed_search = True
             self._upload(host, record, [], {})
-            return Outcome(1, "Preparing to run the patch baseline operation.\r\n", f"{error}\r\n")
+            return Outcome(1, PREPARING, f"{error}\r\n")
 
     def _new_record(self, invocation: Invocation) -> PatchRecord:
         order, sim = invocation.command.order, self._world.sim

@@ -78,6 +78,37 @@ FACTS: dict[str, dict[str, list[str]]] = {
         ],
         "rates are limited by operation": ["gate.each_operation_of_ssm_has_a_bucket_too"],
     },
+    "The agent, as a 3.3.0.0 did it": {
+        "the document of a script comes whole": ["agent.the_document_of_a_script_is_there_whole"],
+        "output is whole below 24,000 bytes, then its beginning and a mark; bytes count, not characters": [
+            "ssm_output.the_output_has_so_many_bytes_and_says_that_it_is_cut"
+        ],
+        "what the lists show of output and errors never has more than 2,500 bytes": [
+            "ssm_output.the_lists_join_output_and_errors_in_so_many_bytes"
+        ],
+        "0 is Success, any other code Failed, and the errors end with it": [
+            "agent.an_exit_code_but_zero_is_a_failure_and_the_errors_end_with_it"
+        ],
+        "3010 reboots, and the document goes on after it": [
+            "ssm_commands.exit_3010_reboots_and_runs_the_same_step_again"
+        ],
+        "an exception that nothing catches is code 1, and the code of a program inside does not count": [
+            "agent.the_end_of_a_script_counts_and_not_that_of_a_program_in_it"
+        ],
+        "a time limit and a cancel kill with 137, and leave what was printed": [
+            "ssm_commands.what_is_killed_has_the_exit_code_of_a_kill",
+            "agent.what_was_printed_before_the_time_limit_is_there",
+            "agent.what_was_printed_before_a_cancel_is_there",
+        ],
+        "five run at a time, the others after them": ["agent.seven_at_once_are_five_and_then_two"],
+        "quotes, tabs and braces inside of values stay": ["agent.values_come_to_the_script_as_they_are"],
+        "a main worker that was killed comes back and reports everything": [
+            "agent.a_worker_that_its_parent_restarts_reports_everything"
+        ],
+        "a document worker that was killed is a failure without output": [
+            "ssm_commands.a_command_whose_document_worker_is_killed_fails_without_output_and_its_program_goes_on"
+        ],
+    },
     "Managed nodes": {
         "DescribeInstanceInformation has 10 a page and 50 at most": [
             "ssm_nodes.ten_a_page_unless_asked_and_fifty_at_most"
@@ -215,6 +246,7 @@ NOT_EMULATED = {
     "instance metadata": "no script of the collection asks it",
     "{{ parameter }} in a document": "only AWS's own documents are there, and the agent leaves braces in values alone",
     "CutoffBehavior of a maintenance window": "its tasks only start a run",
+    "exit codes modulo 256, and colours in the errors": "Windows has neither: they come from Linux and PowerShell 7",
     "a chained role's hour": "credentials are the controller's own; expire_credentials ends them at any time",
 }
 

@@ -55,6 +55,8 @@ def test_the_output_has_so_many_bytes_and_says_that_it_is_cut(
         ("o" * 2_499, "", "o" * 2_499),
         ("o" * 2_500, "", "o" * 2_477 + "\n---Output truncated---"),
         ("ü" * 1_260, "", "ü" * 1_238 + "\N{REPLACEMENT CHARACTER}\n---Output truncated---"),
+        ("ü" * 12_000, "", "ü" * 1_238 + "\N{REPLACEMENT CHARACTER}\n---Output truncated---"),
+        ("", "e" * 9_000, "\n----------ERROR-------\n" + "e" * 2_453 + "\n---Error truncated----"),
         ("o", "e" * 10, "o\n----------ERROR-------\n" + "e" * 10),
         ("o" * 100, "e" * 2_376, "o" * 100 + "\n----------ERROR-------\n" + "e" * 2_353 + "\n---Error truncated----"),
         ("o" * 2_400, "e" * 76, "o" * 2_377 + "\n---Output truncated---\n----------ERROR-------\n" + "e" * 76),
