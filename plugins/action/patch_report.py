@@ -21,6 +21,7 @@ class ActionModule(ControllerOperation):
 
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         result = super().perform(context, task_vars)
-        for line in [*result["table"], "", *(f"{name}: {path}" for name, path in result["files"].items())]:
+        written = [*result["files"].items(), *result["objects"].items()]
+        for line in [*result["table"], "", *(f"{name}: {path}" for name, path in written)]:
             Display().display(clean_text(line))
         return result

@@ -27,6 +27,24 @@ options:
     description:
       - The folder for the files; without it, one for the run in the user's state folder.
     type: str
+  report_bucket:
+    description:
+      - A bucket that gets the files too, as C(s3://BUCKET/PREFIX), with C(?region=) where the environment names no region.
+      - The objects are under C(PREFIX/RUN_ID/). Needs the right C(s3:PutObject) on them.
+    type: str
+    version_added: 0.2.0
+  report_kms_key:
+    description:
+      - The KMS key (id or ARN) that encrypts the objects; without it, the bucket's own encryption holds.
+    type: str
+    version_added: 0.2.0
+  report_link_seconds:
+    description:
+      - For how long signed links to the objects hold, at most seven days. V(0) makes none.
+      - Everybody who has a link can read the object. A link ends with the credentials that made it.
+    type: int
+    default: 0
+    version_added: 0.2.0
   take_over:
     description:
       - 'The run''s controller is known to be dead: conclude its hosts as interrupted.'
@@ -34,7 +52,8 @@ options:
     default: false
   must_write:
     description:
-      - Whether the module fails where the files cannot be written. Otherwise it warns, and writes them to the user's state folder.
+      - Whether the module fails where the files or the objects cannot be written. Otherwise it warns, and writes the files to the
+        user's state folder.
     type: bool
     default: true
 attributes:
@@ -66,6 +85,10 @@ table:
   elements: str
 files:
   description: Name to path of what was written.
+  returned: success
+  type: dict
+objects:
+  description: Name to address of what was written to the bucket, or to its signed link.
   returned: success
   type: dict
 stats:

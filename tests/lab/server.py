@@ -21,6 +21,7 @@ from typing import Any
 from lab.aws.http import HttpServer
 from lab.aws.moto_logs import MotoLogs
 from lab.aws.moto_tables import MotoTables
+from lab.aws.s3 import StoredObject
 from lab.aws.setup import set_up, set_up_member
 from lab.clock import LabClock
 from lab.guests import GUESTS
@@ -154,6 +155,10 @@ class Lab:
         """The same for the disk of a virtual machine."""
         with self._play.sim.current():
             self._play.world.hosts[name].added_gib += gib
+
+    def objects(self, bucket: str) -> dict[str, StoredObject]:
+        """What is in a bucket of the first account, by keys."""
+        return self._play.account.buckets[bucket]
 
     def truth(self) -> dict[str, Any]:
         """The content of ``state.json`` at the moment."""

@@ -186,6 +186,11 @@ class Aws:
         """
         return cast("C", _Operations(self, service.name, resource, changes=True, idempotent=idempotent))
 
+    def signed_link(self, service: Service[C], operation: str, parameters: dict[str, Any], seconds: int) -> str:
+        """A link that does one operation with these credentials until its time is over; nothing is called."""
+        client = self._connection.client(service.name, self.region)
+        return str(client.generate_presigned_url(operation, Params=parameters, ExpiresIn=seconds))
+
     def perform(self, call: _Call) -> dict[str, Any]:
         """The answer of a call; see ``read`` and ``change`` for what it raises."""
         deadline = self._deadline()

@@ -118,8 +118,14 @@ class OptionsConnection:
     def client(self, service: str, region: str) -> Any:
         key = (service, region)
         if key not in self._clients:
+            # Objects that KMS encrypts take links of version 4 alone (Amazon S3 user guide).
+            config = (
+                self._config.merge(botocore.config.Config(signature_version="s3v4"))
+                if service == "s3"
+                else self._config
+            )
             client = self._session.client(
-                service, region_name=region, endpoint_url=self._endpoint_url, config=self._config, **self._arguments
+                service, region_name=region, endpoint_url=self._endpoint_url, config=config, **self._arguments
             )
             client.meta.events.register("before-parse", refuse_broken_json)
             self._clients[key] = client

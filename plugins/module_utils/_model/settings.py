@@ -51,6 +51,9 @@ class Settings(TypedDict):
     ledger: str | None
     ledger_ephemeral_ok: bool
     report_dir: str | None
+    report_bucket: str | None
+    report_kms_key: str | None
+    report_link_seconds: int
     transport: str
     start_timeout_seconds: int
     agent_timeout_seconds: int

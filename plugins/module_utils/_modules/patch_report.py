@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from typing import Any
 
-from .._base.errors import Failed
+from .._base.errors import Failed, PatchFleetError
 from .._ledger.records import Ledger, Run
 from .._model.outcomes import UNFINISHED, UNTOUCHED
 from .._model.reasons import Reason
 from .._operation.context import Operation, OperationContext
+from .._plan.report_bucket import ReportStore, parse_report_bucket
 from .._plan.report_folder import not_writable, report_folder
 from .._report.build import build_report
 from .._report.html import to_html
@@ -29,19 +31,23 @@ def work(context: OperationContext) -> dict[str, Any]:
     """Write report.json, report.md and report.html of a run.
 
     Returns:
-        changed, run_id, report (as in report.json), table (lines of at most 100 columns), files, stats (for set_stats),
-        verdicts (host key → the sentence for a host that makes the run fail), warnings.
+        changed, run_id, report (as in report.json), table (lines of at most 100 columns), files, objects (in the bucket), stats
+        (for set_stats), verdicts (host key → the sentence for a host that makes the run fail), warnings.
 
     Raises:
-        PatchFleetError: there is no run, or with must_write the files cannot be written.
+        PatchFleetError: there is no run, or with must_write the files or the objects cannot be written.
     """
+    params = context.params
+    bucket = parse_report_bucket(params["report_bucket"], params["report_kms_key"], params["report_link_seconds"])
     run = _run(context.existing_ledger(), context.params.get("run_id"))
     close_if_abandoned(context, run)
     report = build_report(context.ledger, run.run_id, context.clock.now())
-    folder = report_folder(context.params["report_dir"], run.run_id)
-    files, warnings = (
-        ({}, []) if context.check_mode else _write(folder, report, must_write=context.params["must_write"])
-    )
+    texts = {} if context.check_mode else _texts(report)
+    files, warnings = _write(report_folder(params["report_dir"], run.run_id), run.run_id, texts, params["must_write"])
+    objects: dict[str, str] = {}
+    if bucket is not None and texts:
+        objects, unwritten = _upload(ReportStore(bucket, run.run_id, context.aws), texts, params["must_write"])
+        warnings += unwritten
     return {
         **({"warnings": warnings} if warnings else {}),
         "changed": bool(files),
@@ -49,6 +55,7 @@ def work(context: OperationContext) -> dict[str, Any]:
         "report": report,
         "table": to_table(report).splitlines(),
         "files": files,
+        "objects": objects,
         "stats": to_stats(report),
         "verdicts": _verdicts(context.ledger, run),
     }
@@ -83,21 +90,27 @@ def _verdicts(ledger: Ledger, run: Run) -> dict[str, str]:
     }
 
 
-def _write(folder: str, report: dict[str, Any], *, must_write: bool) -> tuple[dict[str, str], list[str]]:
-    """The written files, and warnings. A run's verdicts must not depend on a disk that has filled up meanwhile."""
-    texts = {
+def _texts(report: dict[str, Any]) -> dict[str, str]:
+    """The report by the names of its files."""
+    return {
         "report.json": json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False),
         "report.md": to_markdown(report),
         "report.html": to_html(report),
     }
+
+
+def _write(folder: str, run_id: str, texts: Mapping[str, str], must_write: bool) -> tuple[dict[str, str], list[str]]:
+    """The written files, and warnings. A run's verdicts must not depend on a disk that has filled up meanwhile."""
+    if not texts:
+        return {}, []
     try:
         return _write_all(folder, texts), []
     except OSError as error:
         failure = not_writable(folder, error)
         if must_write:
             raise failure from error
-    again = f"Write it again with the playbook report, -e patch_run_id={report['run_id']} -e patch_report_dir=…"
-    instead = report_folder(None, report["run_id"])
+    again = f"{_again(run_id)} -e patch_report_dir=…"
+    instead = report_folder(None, run_id)
     try:
         files = _write_all(instead, texts)
     except OSError as error:
@@ -105,7 +118,21 @@ def _write(folder: str, report: dict[str, Any], *, must_write: bool) -> tuple[di
     return files, [f"{failure.reason} The report is in {instead}. {again}"]
 
 
-def _write_all(folder: str, texts: dict[str, str]) -> dict[str, str]:
+def _upload(store: ReportStore, texts: Mapping[str, str], must_write: bool) -> tuple[dict[str, str], list[str]]:
+    """The addresses of the objects, and warnings: a verdict depends on no bucket either."""
+    try:
+        return store.write(texts), []
+    except PatchFleetError as error:
+        if must_write:
+            raise
+        return {}, [f"The report could not be written to {store.folder}: {error.reason} {_again(store.run_id)}"]
+
+
+def _again(run_id: str) -> str:
+    return f"Write it again with the playbook report, -e patch_run_id={run_id}"
+
+
+def _write_all(folder: str, texts: Mapping[str, str]) -> dict[str, str]:
     os.makedirs(folder, exist_ok=True)
     return {name: _replace(os.path.join(folder, name), text) for name, text in texts.items()}
 
@@ -126,6 +153,9 @@ OPERATION = Operation(
         "ledger": {"type": "str"},
         "run_id": {"type": "str"},
         "report_dir": {"type": "str"},
+        "report_bucket": {"type": "str"},
+        "report_kms_key": {"type": "str", "no_log": False},
+        "report_link_seconds": {"type": "int", "default": 0},
         "take_over": {"type": "bool", "default": False},
         "must_write": {"type": "bool", "default": True},
     },

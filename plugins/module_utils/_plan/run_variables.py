@@ -301,4 +301,36 @@ RUN_VARIABLES = (
         unset="a folder for the run in the user's state folder",
         roles=("report",),
     ),
+    Variable(
+        "patch_report_bucket",
+        "str",
+        "evidence",
+        description=(
+            "A bucket that gets the report too, for jobs whose disk is deleted when they end: C(s3://BUCKET/PREFIX), with "
+            "C(?region=) where the environment names no region."
+        ),
+        details="The files are under C(PREFIX/RUN_ID/). A rule of the bucket's life cycle deletes old ones.",
+        unset="the report is in files only",
+        roles=("discover", "report"),
+    ),
+    Variable(
+        "patch_report_kms_key",
+        "str",
+        "evidence",
+        description="The KMS key (id or ARN) that encrypts the report in V(patch_report_bucket).",
+        unset="the bucket's own encryption holds",
+        roles=("discover", "report"),
+    ),
+    Variable(
+        "patch_report_link_seconds",
+        "int",
+        "evidence",
+        description=(
+            "The run prints signed links to the report in V(patch_report_bucket), by which everybody who has one can read it for "
+            "this number of seconds. V(0) prints addresses instead. At most seven days; a link ends with the credentials."
+        ),
+        default=0,
+        minimum=0,
+        roles=("discover", "report"),
+    ),
 )

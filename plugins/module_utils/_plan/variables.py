@@ -16,6 +16,7 @@ from .._model.reasons import Reason
 from .._model.settings import Settings
 from .._operation.arguments import Argument
 from .host_variables import HOST_VARIABLES
+from .report_bucket import ReportBucket, parse_report_bucket
 from .run_variables import RUN_VARIABLES
 from .target_variables import TARGET_VARIABLES
 from .variable import OWN_PREFIX, PREFIX, Variable
@@ -96,9 +97,14 @@ def check_together(settings: Settings, forks: int, now: float) -> None:
     if isinstance(batch, int):
         _check_forks(batch, forks, settings["rollout"])
     _refuse_past("patch_deadline", settings["deadline_at"], now)
-
     _refuse_past("patch_credentials_expire_at", settings["credentials_expire_at"], now)
     _check_mark(settings)
+    report_bucket_of(settings)
+
+
+def report_bucket_of(settings: Settings) -> ReportBucket | None:
+    """The bucket that the settings name; raises InvalidOption for what is none."""
+    return parse_report_bucket(settings["report_bucket"], settings["report_kms_key"], settings["report_link_seconds"])
 
 
 def _check_mark(settings: Settings) -> None:

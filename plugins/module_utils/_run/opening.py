@@ -14,6 +14,7 @@ import time
 import uuid
 from typing import Any, cast
 
+from .._base.clock import iso
 from .._ledger.records import Host, Run, Verdict
 from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
@@ -24,7 +25,9 @@ from .._model.settings import Settings
 from .._operation.context import OperationContext
 from .._plan.order import Plan, Planned
 from .._plan.planning import accepted_scheduler, make_run_plan, plan_as_lines, plan_as_result
+from .._plan.report_bucket import ReportStore
 from .._plan.report_folder import refuse_unwritable
+from .._plan.variables import report_bucket_of
 from .._plan.window import find_window, refuse_outside, within
 from .slices import kept_settings
 
@@ -44,6 +47,7 @@ def open_run(context: OperationContext) -> dict[str, Any]:
     plan = make_run_plan(context, settings)
     lines = plan_as_lines(context, plan, settings)
     run = _new_run(context, plan, settings)
+    _announce(context, run, settings)
     rows = [_host_row(run.run_id, planned, settings) for planned in plan.hosts]
     leased = context.ledger.open_run(run, rows, bool(settings["take_over"]))
     for key, other in leased.held.items():
@@ -55,6 +59,14 @@ def open_run(context: OperationContext) -> dict[str, Any]:
         "run_id": run.run_id,
         "snapshot_id": run.snapshot_id,
     }
+
+
+def _announce(context: OperationContext, run: Run, settings: Settings) -> None:
+    """Try the bucket of the report before a host is leased."""
+    bucket = report_bucket_of(settings)
+    if bucket is not None:
+        started = {"run_id": run.run_id, "started_at": iso(run.opened_at), "hosts": run.settings["targets"]["count"]}
+        ReportStore(bucket, run.run_id, context.aws).announce(started)
 
 
 def _new_run(context: OperationContext, plan: Plan, settings: Settings) -> Run:

@@ -24,6 +24,7 @@ from lab.aws import (
     pricing,
     profiles,
     roles,
+    s3,
     scheduler,
     ssm_commands,
     ssm_nodes,
@@ -73,6 +74,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
     "cloudformation": {**stacks.OPERATIONS, **changes.OPERATIONS},
     "events": events.OPERATIONS,
     "scheduler": scheduler.OPERATIONS,
+    "s3": s3.OPERATIONS,
     "service-quotas": iam.QUOTA_OPERATIONS,
 }
 
@@ -126,6 +128,7 @@ class Account:
         self.replicas = Replicas(self.spec)
         self.logs = around.logs
         self.guests: Guests = ModelGuests()
+        self.buckets: dict[str, dict[str, s3.StoredObject]] = {}
         self.snapshots: dict[str, ebs.Snapshot] = {}
         self.launched: dict[str, Host] = {}  # by the token of their launch
         self.made_windows: dict[str, made_windows.MadeWindow] = {}

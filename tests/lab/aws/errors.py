@@ -19,8 +19,11 @@ STATUS_BY_CODE = {
     "InternalFailure": 500,
     "InternalServerError": 500,
     "InternalServiceException": 500,
+    "InvalidAccessKeyId": 403,
     "InvalidClientTokenId": 403,
     "MissingAuthenticationToken": 403,
+    "NoSuchBucket": 404,
+    "NoSuchKey": 404,
     "NotImplemented": 501,
     "RequestLimitExceeded": 503,
     "ServiceUnavailable": 503,
@@ -41,12 +44,14 @@ EXPIRED = {
     "sts": ("ExpiredToken", "The security token included in the request is expired"),
     "iam": ("ExpiredToken", "The security token included in the request is expired"),
     "cloudformation": ("ExpiredToken", "The security token included in the request is expired"),
+    "s3": ("ExpiredToken", "The provided token has expired."),
 }
 UNKNOWN_KEY = {
     "ec2": ("AuthFailure", "AWS was not able to validate the provided access credentials"),
     "sts": ("InvalidClientTokenId", "The security token included in the request is invalid."),
     "iam": ("InvalidClientTokenId", "The security token included in the request is invalid."),
     "cloudformation": ("InvalidClientTokenId", "The security token included in the request is invalid."),
+    "s3": ("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."),
 }
 
 

@@ -27,7 +27,7 @@ from werkzeug.datastructures import Headers, MultiDict
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.test import run_wsgi_app
 
-from lab.aws import moto_tables
+from lab.aws import moto_tables, s3
 from lab.aws.account import OPERATIONS, Account
 from lab.aws.errors import AwsError, not_implemented
 from lab.aws.faults import AnswerLost
@@ -49,7 +49,14 @@ FOR_MOTO = {
 }
 # How often the listening thread looks whether it has to end.
 SHUTDOWN_LOOK_SECONDS = 0.05
-_PROTOCOLS = {"ec2": "ec2", "sts": "query", "iam": "query", "cloudformation": "query", "scheduler": "rest-json"}
+_PROTOCOLS = {
+    "ec2": "ec2",
+    "sts": "query",
+    "iam": "query",
+    "cloudformation": "query",
+    "scheduler": "rest-json",
+    "s3": "rest-xml",
+}
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -68,12 +75,17 @@ class Incoming:
         target = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
         path = f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO', '')}"
         self.in_path: dict[str, str] = {}
+        self._of_s3: tuple[str, dict[str, Any]] | None = None
+        if self.service == "s3":
+            self._of_s3 = s3.read_request(environ, self.body)
+            path = self._of_s3[0]
         self.operation: str = self.form.get("Action") or target or self._named_by_path() or path
 
     def _scope(self) -> tuple[str, str, str]:
-        """Access key, region and service from the signature's scope; that it is right nobody checks."""
+        """Access key, region and service from the scope of the signature, or of a signed link; nobody checks that it is right."""
         _, _, rest = self.environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
-        fields = rest.split(",")[0].split("/")
+        in_link = dict(parse_qsl(self.environ.get("QUERY_STRING", ""))).get("X-Amz-Credential", "")
+        fields = (rest.split(",")[0] or in_link).split("/")
         if len(fields) < 5:
             return "", "", "unsigned"
         return fields[0], fields[2], SIGNING_NAMES.get(fields[3], fields[3])
@@ -93,6 +105,8 @@ class Incoming:
         return None
 
     def params(self) -> dict[str, Any]:
+        if self._of_s3:
+            return self._of_s3[1]
         if self.protocol == "json":
             return dict(json.loads(self.body or b"{}"))
         operation = get_service_model(self.service).operation_model(self.operation)
@@ -174,6 +188,8 @@ class Gateway:
 
 def _result_body(incoming: Incoming, result: Result, request_id: str) -> tuple[str, bytes]:
     """Content type and body."""
+    if incoming.service == "s3":
+        return result.get("ContentType", "application/xml"), result.get("Body", b"")
     operation = get_service_model(incoming.service).operation_model(incoming.operation)
     if incoming.protocol == "ec2":
         text = ec2_body(incoming.operation, operation.output_shape, result, request_id)
@@ -201,7 +217,9 @@ def _error_body(protocol: str, error: AwsError, request_id: str) -> tuple[str, b
             {"__type": error.code, "message": error.message, **error.more}
         ).encode()
     inner = f"<Error><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message></Error>"
-    if protocol == "ec2":
+    if protocol == "rest-xml":
+        text = inner.replace("</Error>", f"<RequestId>{request_id}</RequestId></Error>")
+    elif protocol == "ec2":
         text = f"<Response><Errors>{inner}</Errors><RequestID>{request_id}</RequestID></Response>"
     else:
         text = f"<ErrorResponse>{inner}<RequestId>{request_id}</RequestId></ErrorResponse>"

@@ -266,6 +266,12 @@ def _role(request: Request, _hosts: list[Host]) -> Iterator[Part]:
     yield request.action, request.arns.role(request.params["RoleName"]), {}
 
 
+def _in_bucket(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    """A bucket's name is its ARN, without region and account."""
+    path = "/".join(filter(None, (request.params["Bucket"], request.params.get("Key"))))
+    yield request.action, f"arn:{request.arns.partition}:s3:::{path}", {}
+
+
 NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
     "dynamodb": _table,
     "ec2:AssociateIamInstanceProfile": _associate,
@@ -284,6 +290,7 @@ NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
     "iam:GetInstanceProfile": _profile,
     "iam:GetRole": _role,
     "iam:SimulatePrincipalPolicy": _principal,
+    "s3": _in_bucket,
     "scheduler:CreateSchedule": _schedule,
     "scheduler:DeleteSchedule": _schedule,
     "scheduler:GetScheduleGroup": _schedule_group,

@@ -28,6 +28,9 @@ STRANGER_ID = "999999999999"
 MARK_TAG = "patchfleet:run"
 """What patch_mark_tag is in scenarios."""
 
+REPORT_BUCKET = "reports"
+"""Into which the controller may write; a test makes it."""
+
 
 def set_up(stacks: Stacks, scenario: Scenario, now: datetime) -> str:
     """Make a stack with all that it offers for each target tag; returns the name of the controller's role.
@@ -75,6 +78,7 @@ def _common(stacks: Stacks, home: str, hosts: list[HostSpec]) -> dict[str, str]:
         "KmsKeyArns": ",".join(key_arn(stacks.arns, region) for region in regions),
         "AllowSnapshots": "true",
         "MarkTag": MARK_TAG,
+        "ReportBucket": REPORT_BUCKET,
         "DeadManSwitch": "true",
     }
 
@@ -91,6 +95,7 @@ def with_everything() -> Iterator[Stacks]:
         "KmsKeyArns": key_arn(Arns(), REGION),
         "AllowSnapshots": "true",
         "MarkTag": MARK_TAG,
+        "ReportBucket": REPORT_BUCKET,
         "CommandOutputToLogs": "true",
         "DeadManSwitch": "true",
         "LedgerTable": "create",
