@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.errors import AnsibleFilterError
 
+from ansible_collections.patchfleet.windows.plugins.filter.compact_template import compact_template
 from lab.aws.arns import ACCOUNT_ID
 from lab.aws.cloudformation.stacks import Stack, Stacks
 from lab.aws.cloudformation.template import load
@@ -22,6 +24,8 @@ from lab.aws.setup import REGION, STACK, TEMPLATE, with_everything
 
 BODY = TEMPLATE.read_text(encoding="utf-8")
 TEMPLATE_BYTES, POLICY_CHARACTERS = 51_200, 6_144
+BYTES_FREE = 3_000
+"""Of what setup_aws sends. Who has to lower it should first look whether the template can say less."""
 CORE = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
 WINDOW = "mw-0123456789abcdef0"
 BY_NODE = {"StartRunBy": "controller-node", "PlaybookSource": '{"path": "https://s3..."}'}
@@ -200,9 +204,44 @@ def test_logs_are_kept_for_thirty_days() -> None:
 
 
 def test_it_is_small_enough_to_be_sent_as_it_is() -> None:
-    """Source: CloudFormation API reference, CreateStack, TemplateBody; IAM user guide, "IAM and AWS STS quotas"."""
+    """Source: CloudFormation API reference, CreateStack, TemplateBody; IAM user guide, "IAM and AWS STS quotas".
+
+    The file alone, too, for those who deploy it without Ansible. What setup_aws sends has room for what is to come.
+    """
     assert len(BODY.encode()) <= TEMPLATE_BYTES
+    assert len(compact_template(BODY).encode()) <= TEMPLATE_BYTES - BYTES_FREE
     for stacks in with_everything():
         for _name, document in stacks.policies():
             text = document if isinstance(document, str) else json.dumps(document)
             assert len(re.sub(r"\s", "", text)) <= POLICY_CHARACTERS
+
+
+def test_what_is_sent_is_the_same_template_without_its_comments() -> None:
+    sent = compact_template(BODY)
+    assert load(sent) == load(BODY)
+    assert list(load(sent)["Resources"]) == list(load(BODY)["Resources"])
+    assert "Service Authorization Reference" in BODY
+    assert "Service Authorization Reference" not in sent
+    assert compact_template(sent) == sent
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A: |\n  # no comment\n  b\n",
+        'A: "# no comment"\n',
+        "A: !Sub |\n  ${B} # no comment\n\n  c\n",
+        "A: !GetAtt B.C\nD: !If [E, !Ref F, {G: !Sub 'x: ${H}'}]\n",
+        "A: '2012-10-17'\nB: 'true'\nC: true\nD: ''\n",
+        "A: >-\n  folded\n  text\n",
+    ],
+)
+def test_texts_with_a_hash_tags_and_quotes_stay(text: str) -> None:
+    document = f"{text}Resources: {{X: y}}  # a comment\n"
+    assert load(compact_template(document)) == load(document)
+    assert "a comment" not in compact_template(document)
+
+
+def test_what_is_not_yaml_is_refused() -> None:
+    with pytest.raises(AnsibleFilterError, match="not YAML"):
+        compact_template("A: [")
