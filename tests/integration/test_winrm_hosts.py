@@ -42,10 +42,10 @@ HOSTS: list[dict[str, Any]] = [
 ]
 EVENTS = [
     {"when": "dark installing", "do": "stop"},  # the power fails, and comes back
-    {"at_seconds": 1800, "host": "dark", "do": "start"},
+    {"when": "dark installing", "after_seconds": 900, "do": "start"},
     {"when": "goes-dark installing", "do": "stop"},
     {"when": "renewed installing", "do": "agent_dies"},  # it updates itself
-    {"at_seconds": 1800, "host": "renewed", "do": "agent_returns"},
+    {"when": "renewed installing", "after_seconds": 900, "do": "agent_returns"},
 ]
 PATCHED = ("good", "plain", "noisy", "skewed", "cut", "no-system")
 TROUBLE = {  # outcome, step, reason code, and what the sentence has in it

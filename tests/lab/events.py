@@ -44,8 +44,8 @@ class Events:
         due = [event for event in self._waiting if (event.when_host, event.when_state) == (host.name, word)]
         for event in due:
             self._waiting.remove(event)
-            # Not at once: what announced it has to come to its end first.
-            self._world.sim.after(0.0, partial(self._happen, event))
+            # Not at once even without a delay: what announced it has to come to its end first.
+            self._world.sim.after(event.after_seconds, partial(self._happen, event))
 
     def _happen(self, event: Event) -> None:
         if event.do == "expire_credentials":

@@ -198,7 +198,7 @@ class HostSpec:
 
 @dataclass(frozen=True)
 class Event:
-    """What others do, once: at ``at_seconds`` or as soon as ``when_host`` reaches ``when_state``."""
+    """What others do, once: at ``at_seconds``, or ``after_seconds`` after ``when_host`` has reached ``when_state``."""
 
     at_seconds: float | None
     when_host: str | None
@@ -206,6 +206,7 @@ class Event:
     host: str | None
     do: str
     retag: dict[str, str] | None = None
+    after_seconds: float = 0
 
 
 @dataclass(frozen=True)
@@ -377,7 +378,7 @@ def _events(entry: dict[str, Any]) -> list[Event]:
     do = "retag" if isinstance(act, dict) else act
     when_host, when_state = split_when(entry["when"]) if "when" in entry else (None, None)
     return [
-        Event(entry.get("at_seconds"), watched, when_state, host, do, retag)
+        Event(entry.get("at_seconds"), watched, when_state, host, do, retag, entry.get("after_seconds", 0))
         for watched in (expand_names(when_host) if when_host else [None])
         for host in (expand_names(entry["host"]) if "host" in entry else [None if do in CONTROLLER_ACTS else watched])
     ]

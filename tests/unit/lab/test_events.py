@@ -269,3 +269,13 @@ def test_the_truth_of_a_host_without_ec2(make_lab: MakeLab) -> None:
         "free_gib_at": [(0, 30)],
         "history": [{"t": 0, "state": "running"}],
     }
+
+
+def test_an_event_that_waits_after_a_state(make_lab: MakeLab) -> None:
+    events = [{"when": "a booted", "after_seconds": 500, "do": "log_on"}]
+    lab = make_lab({"name": "a", "state": "stopped", "boot_seconds": 60}, events=events)
+    lab.start("a")
+    lab.run_for(400)
+    assert lab.play.world.hosts["a"].guest.sessions == 0
+    lab.run_for(300)
+    assert lab.play.world.hosts["a"].guest.sessions == 1
