@@ -91,7 +91,7 @@ def rebuild(context: OperationContext, found: list[MarkedInstance]) -> None:
         context.ledger.open_run(_run(context, run_id, marked), hosts, take_over=True)
 
 
-def look_or_rebuild(context: OperationContext) -> list[str]:
+def rebuild_where_confirmed(context: OperationContext) -> list[str]:
     """What patch_from_account asks for, before the ledger is read; returns a sentence for each record that was rebuilt.
 
     Raises:

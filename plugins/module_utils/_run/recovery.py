@@ -17,7 +17,7 @@ from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .closing import post_tasks_missing, set_interrupted_outcomes
-from .lost_records import look_or_rebuild, raise_if_lost
+from .lost_records import raise_if_lost, rebuild_where_confirmed
 from .messages import host_lost
 
 
@@ -63,7 +63,7 @@ def open_hosts(context: OperationContext) -> dict[str, Any]:
     """
     only, take_over = context.params["run_id"], bool(context.params["take_over"])
     where = describe_ledger(context.params.get("ledger"))
-    rebuilt = look_or_rebuild(context)
+    rebuilt = rebuild_where_confirmed(context)
     runs = context.existing_ledger().runs()
     records, unreadable = _open_records(context), context.ledger.unreadable_power()
     if not runs and not records and not unreadable:
