@@ -102,7 +102,7 @@ snapshot_id:
 """
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.ebs_volume_size import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.module_main import run_as_module
 
 
 def main() -> None:

@@ -110,7 +110,7 @@ regions:
 """
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.module_main import run_as_module
 
 
 def main() -> None:

@@ -70,7 +70,7 @@ waited_seconds:
 """
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.module_main import run_as_module
 
 
 def main() -> None:

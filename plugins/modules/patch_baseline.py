@@ -104,7 +104,7 @@ verified_at:
 """
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.module_main import run_as_module
 
 
 def main() -> None:

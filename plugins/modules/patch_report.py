@@ -102,7 +102,7 @@ verdicts:
 """
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_report import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.module_main import run_as_module
 
 
 def main() -> None:

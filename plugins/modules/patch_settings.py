@@ -85,7 +85,7 @@ settings:
 """
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_settings import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.module_main import run_as_module
 
 
 def main() -> None:

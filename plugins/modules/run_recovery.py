@@ -112,7 +112,7 @@ lines:
 """
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.module_main import run_as_module
 
 
 def main() -> None:

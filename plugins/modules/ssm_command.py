@@ -106,7 +106,7 @@ stderr:
 """
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.ssm_command import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.module_main import run_as_module
 
 
 def main() -> None:

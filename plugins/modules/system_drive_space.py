@@ -98,7 +98,7 @@ grown_gib:
 """
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system_drive_space import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.module_main import run_as_module
 
 
 def main() -> None:

@@ -63,7 +63,7 @@ RETURN = r"""
 """
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.user_tasks_result import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.module_main import run_as_module
 
 
 def main() -> None:

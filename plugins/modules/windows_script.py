@@ -79,7 +79,7 @@ data:
 """
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_script import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.module_main import run_as_module
 
 
 def main() -> None:

@@ -81,7 +81,7 @@ sessions:
 """
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_sessions import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.module_main import run_as_module
 
 
 def main() -> None:

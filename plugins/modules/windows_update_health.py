@@ -92,7 +92,7 @@ update_source:
 """
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.module_main import run_as_module
 
 
 def main() -> None:

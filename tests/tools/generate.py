@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tools.generate_aws_fragment import aws_fragment
 from tools.generate_facts import ledger_page
+from tools.generate_options import options_file
 from tools.generate_settings import settings_file
 from tools.generate_surveys import survey_files
 from tools.generate_variables import variable_files
@@ -23,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 GENERATORS: tuple[Callable[[Path], Iterator[tuple[Path, str]]], ...] = (
     variable_files,
     settings_file,
+    options_file,
     ledger_page,
     survey_files,
     aws_fragment,

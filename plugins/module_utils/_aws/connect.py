@@ -14,6 +14,7 @@ import contextlib
 import gc
 import json
 import os
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from .._base.clock import parse_iso
@@ -94,7 +95,7 @@ def known_regions() -> list[str]:
 class OptionsConnection:
     """A Connection from a module's AWS options (as amazon.aws documents them)."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
+    def __init__(self, options: Mapping[str, object]) -> None:
         require_boto3()
         from ansible_collections.amazon.aws.plugins.module_utils.botocore import _aws_connection_info  # noqa: PLC0415
         from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleBotocoreError  # noqa: PLC0415

@@ -42,7 +42,7 @@ class _SystemDrive:
 
     def __init__(self, context: OperationContext) -> None:
         self.context = context
-        self.minimum_gib = self.wanted_gib = float(context.params["free_gib"])
+        self.minimum_gib = self.wanted_gib = context.params["free_gib"]
         self.cleanup_actions: list[CleanupAction] = list(context.facts.get("rungs", []))
         self.grown_gib = 0
         self.measure()

@@ -46,21 +46,21 @@ def grow_for(context: OperationContext, space: DiskSpace, shortfall_gib: float, 
         raise Failed(
             f"{shortfall_gib:.1f} GiB are lacking on C:, and {BLOCKED[space.blocked_by]}", Reason(space.blocked_by)
         )
-    if not str(params["instance_id"]).startswith("i-"):
+    if not params["instance_id"].startswith("i-"):
         raise Failed(
             f"{shortfall_gib:.1f} GiB are lacking on C:, and the host has no EBS volume that could grow.",
             Reason.NO_ROOM,
         )
     _refuse_growth_without_effect(context)
     growth = Growth(
-        instance_id=str(params["instance_id"]),
-        grow_gib=int(params["grow_gib"]),
-        max_gib=int(params["volume_max_gib"]),
+        instance_id=params["instance_id"],
+        grow_gib=params["grow_gib"],
+        max_gib=params["volume_max_gib"],
         minimum_gib=max(math.ceil(minimum_gib - space.free_gib), 1),
         serial=space.serial,
         partition_style=space.partition_style,
-        snapshot_before=bool(params["snapshot_before_grow"]),
-        timeout_seconds=float(params["modify_timeout_seconds"]),
+        snapshot_before=params["snapshot_before_grow"],
+        timeout_seconds=params["modify_timeout_seconds"],
     )
     return grow(context, growth).grown_gib
 

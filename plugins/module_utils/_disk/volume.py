@@ -91,14 +91,14 @@ def grow_volume(context: OperationContext) -> dict[str, Any]:
     """
     params = context.params
     growth = Growth(
-        instance_id=str(params["instance_id"]),
-        grow_gib=int(params["grow_gib"]),
-        max_gib=int(params["max_gib"]),
-        minimum_gib=int(params["minimum_gib"]),
+        instance_id=params["instance_id"],
+        grow_gib=params["grow_gib"],
+        max_gib=params["max_gib"],
+        minimum_gib=params["minimum_gib"],
         serial=params["serial"],
         partition_style=params["partition_style"],
-        snapshot_before=bool(params["snapshot_before_grow"]),
-        timeout_seconds=float(params["modify_timeout_seconds"]),
+        snapshot_before=params["snapshot_before_grow"],
+        timeout_seconds=params["modify_timeout_seconds"],
     )
     grown = grow(context, growth)
     return {"changed": True, **asdict(grown), "grown_gib": grown.grown_gib}

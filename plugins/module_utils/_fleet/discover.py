@@ -272,8 +272,12 @@ def merge(tagged: list[FleetHost], listed: list[FleetHost]) -> list[FleetHost]:
     return list(hosts.values())
 
 
-def check_tag_value(value: object) -> None:
-    """Raises InvalidOption for a value that would select more than it says: EC2 reads * and ? as wildcards."""
+def check_tag_value(value: object) -> str:
+    """The value of the targets' tag.
+
+    Raises:
+        InvalidOption: it is empty, or would select more than it says: EC2 reads * and ? as wildcards.
+    """
     text = str(value or "")
     if not text:
         raise InvalidOption(
@@ -281,3 +285,4 @@ def check_tag_value(value: object) -> None:
         )
     if set(text) & set("*?"):
         raise InvalidOption("patch_tag_value", text, "It must be one exact value: * and ? are refused.")
+    return text

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Mapping
 
 from .._aws.api import Aws
 from .._aws.connect import OptionsConnection
@@ -31,7 +31,7 @@ def state_folder() -> str:
     return os.path.join(base, "patchfleet")
 
 
-def open_ledger(where: str | None, options: dict[str, Any] | None = None, clock: Clock | None = None) -> Ledger:
+def open_ledger(where: str | None, options: Mapping[str, object] | None = None, clock: Clock | None = None) -> Ledger:
     """The ledger at a path or of a table (``dynamodb://TABLE``); the default one for None or an empty string.
 
     ``options`` are those of amazon.aws's connection. The region among them is the host's, so the table's is that of the URL,

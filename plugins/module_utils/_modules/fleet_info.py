@@ -16,14 +16,14 @@ from .._plan.order import exclude
 def work(context: OperationContext) -> dict[str, Any]:
     """The hosts that the tag or the inventory names, merged: see hosts.FleetHost for their fields."""
     params = context.params
-    regions = [str(region) for region in params["regions"]]
-    needs_aws = bool(params["tag_key"]) or any(entry.get("instance_id") for entry in params["inventory_hosts"])
+    regions = params["regions"]
+    needs_aws = params["tag_key"] or any(entry.get("instance_id") for entry in params["inventory_hosts"])
     if needs_aws and not regions:
         regions = [context.aws.region]
     tagged = []
     if params["tag_key"]:
-        check_tag_value(params["tag_value"])
-        tagged = by_tag(context.aws, regions, params["tag_key"], params["tag_value"], params["filters"])
+        tag_value = check_tag_value(params["tag_value"])
+        tagged = by_tag(context.aws, regions, params["tag_key"], tag_value, params["filters"])
     listed = from_inventory(context.aws if needs_aws else None, regions, params["inventory_hosts"])
     hosts = exclude(merge(tagged, listed), params["exclude"])
     rows = [host.as_result() for host in sorted(hosts, key=lambda host: host.name)]

@@ -16,7 +16,7 @@ from .._update.channels import open_channel
 
 def wait_for_node(context: OperationContext) -> dict[str, Any]:
     """Wait until the host takes commands; returns what is known of it, and changed (false)."""
-    timeout_seconds = float(context.params["timeout_seconds"])
+    timeout_seconds = context.params["timeout_seconds"]
     node = context.channel.wait_until_ready(timeout_seconds, may_boot=_may_boot(context))
     context.report_progress("ready")
     return {"changed": False, **node}
@@ -24,9 +24,9 @@ def wait_for_node(context: OperationContext) -> dict[str, Any]:
 
 def _may_boot(context: OperationContext) -> bool:
     """Whether it was off, and is started in this run."""
-    if str(context.params["instance_id"]).startswith("i-"):
+    if context.params["instance_id"].startswith("i-"):
         return True
-    record = context.ledger.power(str(context.host_key)) if context.tracked_host else None
+    record = context.ledger.power(context.required_host_key) if context.tracked_host else None
     return record is not None and record.started_by is not None
 
 

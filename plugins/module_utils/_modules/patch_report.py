@@ -72,7 +72,7 @@ def _run(ledger: Ledger, run_id: str | None) -> Run:
 
 def close_if_abandoned(context: OperationContext, run: Run) -> None:
     """A run whose controller died is reported as what its hosts had reached."""
-    over = bool(context.params.get("take_over")) or not run.is_active(context.clock.now())
+    over = context.params.get("take_over", False) or not run.is_active(context.clock.now())
     if over and not context.check_mode:
         set_interrupted_outcomes(context.ledger, run.run_id)
 

@@ -32,7 +32,7 @@ def work(context: OperationContext) -> dict[str, Any]:
     if params["searched_with"]:
         refuse_other_selection(settings, params["searched_with"])
     if not params["partial"]:
-        check_together(cast(Settings, settings), int(params["forks"]), context.clock.now())
+        check_together(cast(Settings, settings), params["forks"], context.clock.now())
     warnings = _environment_warnings(settings["ledger"] or params["ledger"], settings, only_plan=params["only_plan"])
     if not params["partial"]:
         warnings += context.ledger.check()  # a ledger that cannot be used ends the run before anything is touched

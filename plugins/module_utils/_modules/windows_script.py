@@ -22,7 +22,7 @@ READ_ONLY_PREFIXES = ("measure_", "inspect_", "missing_", "update_history", "ser
 def work(context: OperationContext) -> dict[str, Any]:
     """Run a script in the host; returns changed and the script's data."""
     params = context.params
-    name, text = str(params["name"]), str(params["script"])
+    name, text = params["name"], params["script"]
     if text.endswith(".ps1"):
         raise InvalidOption("script", text, "It must be the script's text, or a file that the controller can read.")
     refuse_templates("input", params["input"])
@@ -33,7 +33,7 @@ def work(context: OperationContext) -> dict[str, Any]:
         lines = compose(name, text, params["input"])
     except ValueError as error:
         raise InvalidOption("input", params["input"], "Its numbers must be finite.") from error
-    data = run_script(context, lines, int(params["timeout_seconds"]))
+    data = run_script(context, lines, params["timeout_seconds"])
     return {"changed": not reads_only, "data": data}
 
 

@@ -4,13 +4,13 @@
 
 """An operation on a host: one plain function, and what it works with.
 
-Three callers perform it: its module (run_as_module), its action plugin (plugin_utils/_controller_operation.py) and tests with a
+Three callers perform it: its module (module_main.py), its action plugin (plugin_utils/_controller_operation.py) and tests with a
 clock of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -19,18 +19,17 @@ from .._aws.api import Aws
 from .._aws.connect import OptionsConnection
 from .._aws.errors import AwsError, NotReached
 from .._base.clock import Clock, system_clock, wait_for
-from .._base.errors import Failed, LeaseLost, PatchFleetError
+from .._base.errors import Failed, InvalidOption, LeaseLost, PatchFleetError
 from .._ledger import lenient, open_ledger, refuse_missing_ledger
 from .._ledger.records import LEASE_SECONDS, Host, Ledger
 from .._model.host_facts import HostFacts
 from .._model.phases import WITHOUT_TIMEOUT, Phase
 from .._model.reasons import Reason
-from .._model.text_enum import plain
-from .._operation.failures import failure_result
 from .arguments import Arguments
 from .channel import HostChannel, HostConnection
 from .denials import explain_denial
 from .failures import record_failure
+from .options import Options
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -65,11 +64,11 @@ class Operation:
     open_channel: Callable[[OperationContext, HostConnection | None], HostChannel] | None = None
     rules: dict[str, Any] = field(default_factory=dict)
 
-    def phase_of(self, params: dict[str, Any]) -> Phase | None:
+    def phase_of(self, params: Options) -> Phase | None:
         """The phase to which a call with these options belongs."""
         if isinstance(self.phase, dict):
             return self.phase.get(params["state"])
-        return self.phase or (Phase(params["step"]) if params.get("step") else None)
+        return self.phase or (Phase(step) if (step := params.get("step")) else None)
 
     @property
     def is_about_a_host(self) -> bool:
@@ -90,7 +89,7 @@ class OperationContext:
 
     def __init__(
         self,
-        params: dict[str, Any],
+        params: Options,
         *,
         check_mode: bool = False,
         clock: Clock | None = None,
@@ -153,6 +152,24 @@ class OperationContext:
         if self._ledger is None:
             refuse_missing_ledger(self.params.get("ledger"))
         return self.ledger
+
+    @property
+    def required_run_id(self) -> str:
+        """The run of an operation whose module requires ``run_id``.
+
+        Raises:
+            InvalidOption: it is empty.
+        """
+        return _required("run_id", self.run_id)
+
+    @property
+    def required_host_key(self) -> str:
+        """The host of an operation whose module requires ``host``.
+
+        Raises:
+            InvalidOption: it is empty.
+        """
+        return _required("host", self.host_key)
 
     @property
     def tracked_host(self) -> tuple[str, str] | None:
@@ -317,9 +334,15 @@ class OperationContext:
             self.ledger.extend_lease(self.tracked_host[1], self.fence or 0, None)
 
 
+def _required(option: str, value: str | None) -> str:
+    if not value:
+        raise InvalidOption(option, value, "The task must have it.")
+    return value
+
+
 def make_context(
     operation: Operation,
-    params: dict[str, Any],
+    params: Mapping[str, Any],
     *,
     connect: Callable[[OperationContext], HostConnection] | None = None,
     **parts: Any,
@@ -328,11 +351,11 @@ def make_context(
 
     Args:
         operation: what is to be performed.
-        params: its options.
+        params: its options, checked and converted by its argument spec.
         connect: opens the host's own Ansible connection, for hosts that are reached by it.
         parts: further keywords of OperationContext.
     """
-    context = OperationContext(params, **parts)
+    context = OperationContext(cast("Options", params), **parts)
     if operation.open_channel:
         context.channel = operation.open_channel(context, connect(context) if connect else None)
     return context
@@ -375,25 +398,3 @@ def _refuse_after_deadline(context: OperationContext) -> None:
         raise Failed(
             "The time that a host's whole way may take is over (patch_host_timeout_seconds).", Reason.HOST_TIMEOUT
         )
-
-
-def run_as_module(operation: Operation) -> None:
-    """The rest of a module's main: parse, perform, exit."""
-    module = _module_class(operation)(
-        argument_spec=dict(operation.arguments), supports_check_mode=True, **operation.rules
-    )
-    try:
-        result = perform(operation, make_context(operation, dict(module.params), check_mode=module.check_mode))
-    except PatchFleetError as error:
-        module.fail_json(**failure_result(error))
-    module.exit_json(**plain(result))
-
-
-def _module_class(operation: Operation) -> Any:
-    if operation.uses_aws:
-        from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule  # noqa: PLC0415
-
-        return AnsibleAWSModule
-    from ansible.module_utils.basic import AnsibleModule  # noqa: PLC0415
-
-    return AnsibleModule

@@ -11,7 +11,7 @@ credentials may call that. Source: EC2 API reference (DryRun), IAM API reference
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from .._aws.commands import refuse_without_reading_invocations
 from .._aws.ebs import refusal_to_create_snapshot
@@ -25,7 +25,6 @@ from .._disk.snapshot import description, snapshot_tags
 from .._disk.volume import NoRootVolume, root_volume
 from .._fleet.hosts import FleetHost
 from .._model.reasons import Reason
-from .._model.settings import Settings
 from .._operation.context import OperationContext
 from .._power.watchdog import refuse_without_setup, role_arn_of
 from .._update.patch_baseline import DOCUMENT
@@ -52,13 +51,13 @@ def refuse_missing_rights(context: OperationContext, hosts: list[FleetHost]) -> 
         PatchFleetError: the first that is missing, with its action and resource.
     """
     managed = [host for host in hosts if host.instance_id and host.region]
-    settings = cast(Settings, context.params["settings"])
+    settings = context.params["settings"]
     if settings["dead_man_switch"]:
         regions = sorted({str(host.region) for host in managed if host.kind == "ec2"})
         refuse_without_setup(context, settings["setup_prefix"], regions)
     _refuse_without_snapshots(context, [host for host in managed if _takes_snapshots(settings, host)])
     if settings["mark_tag"]:
-        _refuse_without_marks(context, [host for host in managed if host.kind == "ec2"])
+        _refuse_without_marks(context, settings["mark_tag"], [host for host in managed if host.kind == "ec2"])
     for region in sorted({str(host.region) for host in managed}):
         there = next(host for host in managed if host.region == region)
         aws = context.aws.in_region(region)
@@ -74,7 +73,7 @@ def _takes_snapshots(settings: Mapping[str, object], host: FleetHost) -> bool:
 
 def _typical(context: OperationContext, hosts: list[FleetHost]) -> FleetHost:
     """One with the targets' tag, since policies ask for that; one that lacks it fails alone, at its turn."""
-    settings = cast(Settings, context.params["settings"])
+    settings = context.params["settings"]
     tagged = [host for host in hosts if host.tags.get(settings["tag_key"]) == settings["tag_value"]]
     return (tagged or hosts)[0]
 
@@ -93,9 +92,8 @@ def _refuse_without_snapshots(context: OperationContext, hosts: list[FleetHost])
             raise refusal
 
 
-def _refuse_without_marks(context: OperationContext, hosts: list[FleetHost]) -> None:
+def _refuse_without_marks(context: OperationContext, key: str, hosts: list[FleetHost]) -> None:
     """The rights hold for the hosts' tag and this one; a host of each region is tried."""
-    key = context.params["settings"]["mark_tag"]
     for region in sorted({str(host.region) for host in hosts}):
         there = _typical(context, [host for host in hosts if host.region == region])
         for refusal in (refusal_to_create_tag, refusal_to_delete_tag):
@@ -146,7 +144,7 @@ def _simulated(context: OperationContext, host: FleetHost, caller_arn: str) -> d
         if str(host.instance_id).startswith("mi-"):
             kind = f"ssm:{host.region}:{account}:managed-instance"
         actions[f"arn:{partition}:{kind}/{host.instance_id}"] = ["ssm:SendCommand", "ssm:DescribeInstancePatches"]
-    settings = cast(Settings, context.params["settings"])
+    settings = context.params["settings"]
     if settings["dead_man_switch"] and host.kind == "ec2":
         schedule = f"schedule/{settings['setup_prefix']}/{host.instance_id}"
         needed = ["scheduler:CreateSchedule", "scheduler:UpdateSchedule", "scheduler:DeleteSchedule"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from .._aws.errors import AwsError
 from .._base.clock import iso
@@ -39,7 +39,7 @@ NAMED = 10
 
 def plan_run(context: OperationContext) -> dict[str, Any]:
     """What a run would do: touches nothing and writes nothing."""
-    given = cast("Settings", context.params["settings"])
+    given = context.params["settings"]
     refuse_hopeless(given["report_dir"])
     settings = within(given, find_window(context, given), context.clock.now())
     plan = make_run_plan(context, settings)
@@ -50,13 +50,13 @@ def plan_run(context: OperationContext) -> dict[str, Any]:
 
 
 def make_run_plan(context: OperationContext, settings: Settings) -> Plan:
-    check_together(settings, int(context.params["forks"]), context.clock.now())
+    check_together(settings, context.params["forks"], context.clock.now())
     found = [from_result(host) for host in context.params["fleet"]]
     refuse_unmatched_exclusions(settings, found, context.params["inventory"])
     fleet = [_unclaimed(_found(host), settings) for host in found]
     hosts = _with_rights(context, fleet)
     plan = make_plan(hosts, settings, lambda chosen: predict(context.ledger, chosen, settings))
-    check_together({**settings, "batch_size": plan.batch_size}, int(context.params["forks"]), context.clock.now())
+    check_together({**settings, "batch_size": plan.batch_size}, context.params["forks"], context.clock.now())
     warnings = refuse_missing_rights(context, [planned.host for planned in plan.included])
     return replace(plan, warnings=tuple(warnings))
 

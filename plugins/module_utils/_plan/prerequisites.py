@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from typing import Any
 
 from .._aws.api import Aws
 from .._aws.ebs import describe_volumes
@@ -22,7 +22,6 @@ from .._aws.errors import AwsError
 from .._base.text import join_names, join_sentences
 from .._fleet.hosts import FleetHost
 from .._model.reasons import Reason
-from .._model.settings import Settings
 from .._operation.context import OperationContext
 from .agreement import setting_of
 from .associations import Association, patching_associations
@@ -141,7 +140,7 @@ def _untagged_volumes(
     context: OperationContext, hosts: list[FleetHost], region: str
 ) -> Iterator[tuple[FleetHost, Finding]]:
     """Volumes that setup_aws gives no right to grow, since it asks for the hosts' tag on them, too."""
-    settings = cast(Settings, context.params["settings"])
+    settings = context.params["settings"]
     key, value = settings["tag_key"], settings["tag_value"]
     growing = [host for host in hosts if host.root_volume_id and setting_of(settings, host.inventory_name, "grow_gib")]
     tagged = {host.root_volume_id: host for host in growing if host.tags.get(key) == value}

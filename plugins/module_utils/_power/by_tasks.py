@@ -52,9 +52,9 @@ def _ask(context: OperationContext) -> dict[str, Any]:
         return {"changed": False, "start": False}
     if context.check_mode:
         return {"changed": True, "start": True}
-    key, run_id, now = str(context.host_key), str(context.run_id), context.clock.now()
+    key, run_id, now = context.required_host_key, context.required_run_id, context.clock.now()
     context.renew_lease()
-    identity = (key, str(context.params["instance_id"]), str(context.params.get("region") or ""), context.host.name)
+    identity = (key, context.params["instance_id"], str(context.params.get("region") or ""), context.host.name)
     record = context.ledger.record_power(PowerRecord(*identity, "stopped", now, run_id), fence=context.fence)
     context.ledger.note_start(key, run_id, now, fence=context.fence)
     context.update_facts(original_state=record.original_state)
@@ -68,7 +68,7 @@ def _prove(context: OperationContext) -> dict[str, Any]:
     Returns:
         changed (false), started.
     """
-    record = context.ledger.power(str(context.host_key))
+    record = context.ledger.power(context.required_host_key)
     if record is None or record.started_by is None or context.check_mode:
         return {"changed": False, "started": False}
     if record.launch_time is None:
@@ -92,7 +92,7 @@ def _ask_to_stop(context: OperationContext) -> dict[str, Any]:
     Raises:
         NeedsAttention: its state is unknown (``power_unknown``, ``installation_running``), or no task stops it (``no_stop_tasks``).
     """
-    record = context.ledger.power(str(context.host_key))
+    record = context.ledger.power(context.required_host_key)
     if record is None:
         return {"changed": False, "stop": False}
     if record.started_by is None:
@@ -124,8 +124,8 @@ def _refuse_claimed(context: OperationContext) -> None:
     """A managed node that its owner has tagged since it was started; its record stays open, as that of an instance does."""
     if context.host.kind != "hybrid":
         return
-    tags = tags_of_node(context.aws, str(context.params["instance_id"]))
-    claim = claim_of(tags, context.ledger.run(str(context.run_id)).settings, context.facts.get("scheduler"))
+    tags = tags_of_node(context.aws, context.params["instance_id"])
+    claim = claim_of(tags, context.ledger.run(context.required_run_id).settings, context.facts.get("scheduler"))
     if claim is not None:
         raise NeedsAttention(f"{claim[1]} It is left running; without the tag, restore stops it.", claim[0])
 
@@ -136,7 +136,7 @@ def _see_it_stopped(context: OperationContext) -> dict[str, Any]:
     Raises:
         Held: ``still_stopping``.
     """
-    record = context.ledger.power(str(context.host_key))
+    record = context.ledger.power(context.required_host_key)
     if record is None or context.check_mode:
         return {"changed": False}
     until = context.clock.now() + STOP_TIMEOUT_SECONDS
@@ -160,8 +160,8 @@ def _start_failed(context: OperationContext, record: PowerRecord) -> bool:
 
 
 def _wait_until_quiet(context: OperationContext) -> None:
-    instance_id = str(context.params["instance_id"])
-    until = context.clock.now() + float(context.params["install_timeout_seconds"])
+    instance_id = context.params["instance_id"]
+    until = context.clock.now() + context.params["install_timeout_seconds"]
     if not context.wait_until(lambda: is_quiet(context, instance_id), until, 60.0, 120.0):
         raise NeedsAttention(
             "An installation has been under way in it for too long; it is not stopped. Look at it, then run the playbook restore.",

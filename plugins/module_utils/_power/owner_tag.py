@@ -88,7 +88,7 @@ def show_start(context: OperationContext, record: PowerRecord, instance: Instanc
 
 
 def _set(context: OperationContext, record: PowerRecord, key: str, launch_time: float | None) -> None:
-    value = OwnerTag(str(context.run_id), launch_time).value
+    value = OwnerTag(context.required_run_id, launch_time).value
     create_tag(context.aws.in_region(record.region), record.instance_id, key, value)
 
 

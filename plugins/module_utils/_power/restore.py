@@ -51,7 +51,7 @@ def restore(context: OperationContext) -> dict[str, Any]:
     Raises:
         Held: it could not or must not be stopped; the record stays open, unless the host belongs to another user now.
     """
-    key = str(context.host_key)
+    key = context.required_host_key
     record = context.ledger.power(key)
     if record is None:
         return {"changed": False, "state": None, "note": None}
@@ -174,7 +174,7 @@ def _refuse_owned(context: OperationContext, record: PowerRecord, instance: Inst
 
     Who says "keep" has not said for how long: the record stays open, so that it can be put back when the tag is gone.
     """
-    settings = lenient.settings_of(context.ledger, str(context.run_id))
+    settings = lenient.settings_of(context.ledger, context.required_run_id)
     owner = owner_of(instance) or claim_of(tags_of(instance), settings, context.facts.get("scheduler"))
     if owner is None:
         return
@@ -238,7 +238,7 @@ def _wait_for_foreign_runs(context: OperationContext, record: PowerRecord) -> bo
     own = Own({host.run_id for host in runs}, known)
     if not find_foreign_patch_runs(context, record.instance_id, own):
         return False
-    timeout_seconds = float(context.params["install_timeout_seconds"])
+    timeout_seconds = context.params["install_timeout_seconds"]
     deadline = context.cache.setdefault("others_deadline", context.clock.now() + timeout_seconds)
     postpone(context, record, timeout_seconds)
     try:
@@ -255,9 +255,7 @@ def _finish_installation(context: OperationContext, record: PowerRecord, host: H
     Its command shows whether it ended in order; where SSM gave up on it, the host itself is asked.
     """
     context.report_progress("an installation may still be under way: looking at it before anything is stopped")
-    timeout_seconds = (
-        0.0 if host.facts.get("installation_overdue") else float(context.params["install_timeout_seconds"])
-    )
+    timeout_seconds = 0.0 if host.facts.get("installation_overdue") else context.params["install_timeout_seconds"]
     deadline = context.clock.now() + timeout_seconds
     postpone(context, record, timeout_seconds)
     try:

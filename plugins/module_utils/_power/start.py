@@ -44,8 +44,8 @@ def start(context: OperationContext) -> dict[str, Any]:
         PatchFleetError: it is not recorded, gone, stopped by others, fell back, or did not run in time.
         Deferred: no capacity or no quota in all that time; nothing was changed.
     """
-    instance_id = str(context.params["instance_id"])
-    deadline = context.deadline(float(context.params["start_timeout_seconds"]))
+    instance_id = context.params["instance_id"]
+    deadline = context.deadline(context.params["start_timeout_seconds"])
     record = context.ledger.power(context.host_key or instance_id)
     if record is None:
         raise NotRecorded(

@@ -51,8 +51,8 @@ def create_schedule(context: OperationContext, record: PowerRecord) -> None:
     """
     if not context.params["dead_man_switch"] or not context.tracked_host:
         return
-    region, prefix = context.aws.region, str(context.params["setup_prefix"])
-    margin = float(context.params["dead_man_switch_margin_seconds"])
+    region, prefix = context.aws.region, context.params["setup_prefix"]
+    margin = context.params["dead_man_switch_margin_seconds"]
     caller = caller_arn(context.aws)
     first, last = launch_window(context.clock.now())
     switch: WatchdogSchedule = {
@@ -62,7 +62,7 @@ def create_schedule(context: OperationContext, record: PowerRecord) -> None:
         "due_at": _deadline(context) + margin,
         "margin_seconds": margin,
         "launched": [int(first), int(last)],
-        "keep_tag": context.ledger.run(str(context.run_id)).settings.get("keep_tag"),
+        "keep_tag": context.ledger.run(context.required_run_id).settings.get("keep_tag"),
     }
     _make(context, record, switch)
 
@@ -80,7 +80,7 @@ def _make(context: OperationContext, record: PowerRecord, switch: WatchdogSchedu
 
 def _deadline(context: OperationContext) -> float:
     """When the host's whole time is over."""
-    timeout_seconds = context.ledger.run(str(context.run_id)).settings["host_timeout_seconds"]
+    timeout_seconds = context.ledger.run(context.required_run_id).settings["host_timeout_seconds"]
     return context.facts.get("deadline_at") or context.clock.now() + timeout_seconds
 
 

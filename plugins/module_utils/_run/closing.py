@@ -19,7 +19,7 @@ from .messages import host_interrupted
 
 def close_run(context: OperationContext) -> dict[str, Any]:
     """Every host has an outcome afterwards, and the run is over."""
-    run_id = context.params["run_id"]
+    run_id = context.required_run_id
     set_interrupted_outcomes(context.ledger, run_id)
     context.ledger.close_run(run_id, context.clock.now())
     return {"changed": True}

@@ -28,7 +28,7 @@ def fail_host(context: OperationContext) -> dict[str, Any]:
         changed, outcome, reason.
     """
     error = known_failure(context.params["failure"])
-    run_id, key = context.params["run_id"], context.params["host"]
+    run_id, key = context.required_run_id, context.required_host_key
     written = not is_recorded(error)
     if written:
         times = context.ledger.phases(run_id, key)
@@ -43,7 +43,7 @@ def finish_host(context: OperationContext) -> dict[str, Any]:
     Returns:
         changed, outcome, reason.
     """
-    run_id, key = context.params["run_id"], context.params["host"]
+    run_id, key = context.required_run_id, context.required_host_key
     host = context.ledger.host(run_id, key)
     if host.outcome is None:
         context.ledger.set_outcome(run_id, key, _proposed(host))

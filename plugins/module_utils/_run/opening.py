@@ -12,7 +12,7 @@ import secrets
 import socket
 import time
 import uuid
-from typing import Any, cast
+from typing import Any
 
 from .._base.clock import iso
 from .._ledger.records import Host, Run, Verdict
@@ -39,7 +39,7 @@ def open_run(context: OperationContext) -> dict[str, Any]:
         run_id, snapshot_id, hosts (in planned order: key, name, inventory_name, instance_id, region, kind, wave, included),
         batch_size, lines (the plan as text).
     """
-    given = cast("Settings", context.params["settings"])
+    given = context.params["settings"]
     refuse_unwritable(given["report_dir"])
     window = find_window(context, given)
     refuse_outside(window, given, context.clock.now())

@@ -26,7 +26,7 @@ def lost_hosts(context: OperationContext) -> dict[str, Any]:
 
     They have failed; returns those that may have to be put back, under hosts (key, name, instance_id, region).
     """
-    run_id, ledger = context.params["run_id"], context.ledger
+    run_id, ledger = context.required_run_id, context.ledger
     last = {time.host_key: time.phase for time in ledger.phases(run_id) if time.phase != Phase.ADMIT}
     lost = [host for host in ledger.hosts(run_id) if host.outcome is None and host.key in last]
     for host in lost:
@@ -61,7 +61,7 @@ def open_hosts(context: OperationContext) -> dict[str, Any]:
         Failed: ``no_run`` for a ledger that does not exist or holds no run: it cannot say that nothing is on; ``records_lost``
             for instances that are on because of runs that it does not know (from_account).
     """
-    only, take_over = context.params["run_id"], bool(context.params["take_over"])
+    only, take_over = context.params["run_id"], context.params["take_over"]
     where = describe_ledger(context.params.get("ledger"))
     rebuilt = rebuild_where_confirmed(context)
     runs = context.existing_ledger().runs()
@@ -155,7 +155,7 @@ def close_abandoned_runs(context: OperationContext) -> dict[str, Any]:
     Raises:
         PatchFleetError: ``still_on``, with each host.
     """
-    only, take_over, now = context.params["run_id"], bool(context.params["take_over"]), context.clock.now()
+    only, take_over, now = context.params["run_id"], context.params["take_over"], context.clock.now()
     still_open = _open_records(context)
     held = {run_id for record, holder in still_open for run_id in (holder, record.started_by, record.run_id)}
     for run in context.ledger.runs():

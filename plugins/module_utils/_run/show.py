@@ -36,7 +36,7 @@ def show_run(context: OperationContext) -> dict[str, Any]:
     Returns:
         run (as in list_runs), hosts (host, instance_id, outcome, step, reason_code, reason, open), lines.
     """
-    run_id = context.params["run_id"]
+    run_id = context.required_run_id
     run = _run(context, context.ledger.run(run_id))
     started = {record.host_key for record in context.ledger.open_power() if record.started_by}
     hosts = [
@@ -61,7 +61,7 @@ def export_run(context: OperationContext) -> dict[str, Any]:
     Raises:
         InvalidOption: the file cannot be written.
     """
-    run_id, dest = context.params["run_id"], context.params["dest"]
+    run_id, dest = context.required_run_id, context.params["dest"]
     export = {
         "schema": 1,
         "run": asdict(context.ledger.run(run_id)),

@@ -86,4 +86,4 @@ def _end(context: OperationContext, ok: bool) -> None:
 
 
 def _of(context: OperationContext) -> tuple[str, str, str]:
-    return str(context.run_id), str(context.host_key), str(context.params["tasks"])
+    return context.required_run_id, context.required_host_key, context.params["tasks"]

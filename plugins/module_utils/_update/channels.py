@@ -22,7 +22,7 @@ class SsmChannel:
 
     def __init__(self, context: OperationContext) -> None:
         self._context = context
-        self._node_id = str(context.params["instance_id"])
+        self._node_id = context.params["instance_id"]
 
     def run_script(self, lines: list[str], timeout_seconds: int) -> ScriptOutput:
         ended = run_command.run_lines(self._context, self._node_id, lines, timeout_seconds)
@@ -41,7 +41,7 @@ class SsmChannel:
         restart_windows(self._context, timeout_seconds)
 
     def search(self) -> Scan:
-        return patch_baseline.scan(self._context, self._node_id, str(self._context.params["snapshot_id"]))
+        return patch_baseline.scan(self._context, self._node_id, self._context.params["snapshot_id"])
 
 
 class _TimedConnection:

@@ -115,7 +115,7 @@ def _wait_for_installation(context: OperationContext, health: UpdateHealth) -> U
         return now
 
     with servicing(context):
-        deadline = context.deadline(float(context.params["install_timeout_seconds"]))
+        deadline = context.deadline(context.params["install_timeout_seconds"])
         ended = context.wait(health_after_installation, deadline, 60.0, 120.0)
         if ended is None:
             raise InstallationOverdue(

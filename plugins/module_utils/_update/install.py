@@ -102,7 +102,7 @@ def _passes(context: OperationContext, started_at: float) -> tuple[int, Scan]:
             found = _verify(context)
         if found.compliant:
             remove_backup(context)
-        if found.compliant or number >= int(context.params["max_passes"]):
+        if found.compliant or number >= context.params["max_passes"]:
             return number, found
         if not _repair_by_hresult(context, started_at, found) and found.missing == before:
             return number, found
@@ -150,7 +150,7 @@ def _search(context: OperationContext, failed_before: int = 0) -> Scan:
 
 def _history(context: OperationContext, started_at: float, found: Scan) -> tuple[list[str], list[FailedUpdate]]:
     """KBs installed since then that are still there, and those that failed with their HRESULT."""
-    text = str(context.params["history_script"])
+    text = context.params["history_script"]
     history = run_guest_text(context, UpdateHistory, text, HISTORY_SECONDS, since=iso(started_at))
     last = {entry.kb: entry for entry in sorted(history.entries, key=lambda entry: entry.at) if entry.kb}
     good = {kb for kb, entry in last.items() if (entry.result or "").startswith("succeeded")}

@@ -49,9 +49,9 @@ def install_pass(context: OperationContext, instance_id: str) -> None:
         PatchFleetError: ``install_timeout``, ``installation_hung`` or ``agent_lost``, when it had not ended in time. SSM gives
             up, Windows continues, and a restore of this host has to ask it.
     """
-    timeout_seconds = int(context.params["install_timeout_seconds"])
+    timeout_seconds = context.params["install_timeout_seconds"]
     try:
-        ended = run_baseline(context, instance_id, "Install", str(context.params["snapshot_id"]), timeout_seconds)
+        ended = run_baseline(context, instance_id, "Install", context.params["snapshot_id"], timeout_seconds)
         if ended.details not in TIMED_OUT or _came_too_late(context, instance_id, ended, timeout_seconds):
             return
         command_id = ended.command_id

@@ -38,7 +38,7 @@ def reboot_if_pending(context: OperationContext) -> bool:
         return False
     context.report_progress("a reboot is pending: rebooting")
     try:
-        context.channel.reboot(float(context.params["install_timeout_seconds"]))
+        context.channel.reboot(context.params["install_timeout_seconds"])
     except Failed as error:
         context.report_progress(f"the reboot: {error.reason}")
     return True

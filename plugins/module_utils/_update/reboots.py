@@ -84,7 +84,7 @@ def _stopped_after_wait(context: OperationContext, now: BootState, wanted: Colle
         return not stopped
 
     if stopped:
-        context.wait_until(all_are_back, context.deadline(float(context.params["agent_timeout_seconds"])), 15.0)
+        context.wait_until(all_are_back, context.deadline(context.params["agent_timeout_seconds"]), 15.0)
     return stopped
 
 

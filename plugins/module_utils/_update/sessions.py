@@ -57,7 +57,7 @@ def _count(context: OperationContext) -> int:
 
 
 def _wait(context: OperationContext, count: int) -> int:
-    timeout_seconds = float(context.params["timeout_seconds"])
+    timeout_seconds = context.params["timeout_seconds"]
     context.report_progress(sessions_waiting(count, timeout_seconds))
     counts = [count]
 

@@ -50,7 +50,7 @@ def reboot(connection: HostConnection, timeout_seconds: float) -> None:
 
 
 def _wait_for_installation(context: OperationContext, connection: HostConnection) -> None:
-    seconds = float(context.params["install_timeout_seconds"])
+    seconds = context.params["install_timeout_seconds"]
     deadline = context.deadline(seconds)
     options = {
         "state": "installed",
@@ -79,7 +79,7 @@ def _trouble(call: Callable[[], dict[str, Any]]) -> str | None:
 
 def _answers_and_is_quiet(context: OperationContext) -> bool:
     try:
-        return is_quiet(context, str(context.params["instance_id"]))
+        return is_quiet(context, context.params["instance_id"])
     except Failed:
         return False
 
