@@ -1,0 +1,130 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""docs/architecture.md describes the playbook and the packages as they are."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
+
+ROOT = Path(__file__).parents[3]
+UTILS = ROOT / "plugins" / "module_utils"
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+COLLECTION = "patchfleet.windows."
+NO_ROLE = "–"
+PLACEHOLDERS = frozenset({"_modules/X.py", "plugins/action/X.py"})
+OWN_TASKS = ("user_tasks", "user_tasks_result")
+"""Where users' own tasks run; the text below the table says where that is."""
+
+
+class Row(NamedTuple):
+    """A row of the table: its phase, its modules, where their code is, and the role whose tasks call them."""
+
+    phase: str
+    modules: tuple[str, ...]
+    packages: tuple[str, ...]
+    role: str
+
+
+def rows() -> list[Row]:
+    table = PAGE.partition("| phase | module | package | role |\n")[2].partition("\n\n")[0]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[1:]]
+    return [
+        Row(phase, tuple(re.findall("`(.+?)`", modules)), tuple(re.findall("`(.+?)`", packages)), role.strip("`"))
+        for phase, modules, packages, role in cells
+    ]
+
+
+def calls(tasks: list[dict[str, Any]], path: Path) -> Iterator[tuple[str, str]]:
+    """The role and module of each task of this collection in the order of the file, with the files and roles it imports."""
+    role = path.parent.parent.name if "roles" in path.parts else NO_ROLE
+    for task in tasks:
+        for part in ("block", "always"):
+            yield from calls(task.get(part, []), path)
+        for name, options in task.items():
+            action = name.removeprefix("ansible.builtin.")
+            if name.startswith(COLLECTION):
+                yield role, name.removeprefix(COLLECTION)
+            elif action in {"import_role", "include_role"}:
+                name_of_role = options["name"].removeprefix(COLLECTION)
+                yield from calls_of(ROOT / "roles" / name_of_role / "tasks" / f"{options['tasks_from']}.yml")
+            elif action in {"import_tasks", "include_tasks"}:
+                file = options if isinstance(options, str) else options["file"]
+                if "{{" not in file:
+                    yield from calls_of(path.parent / file)
+
+
+def calls_of(path: Path) -> Iterator[tuple[str, str]]:
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for play in document if path.name == "patch.yml" else [{"tasks": document}]:
+        yield from calls(play["tasks"], path)
+
+
+CALLS = list(dict.fromkeys(call for call in calls_of(ROOT / "playbooks" / "patch.yml") if call != OWN_TASKS))
+
+
+def test_the_table_has_each_module_that_the_playbook_calls_with_its_role() -> None:
+    assert {(row.role, module) for row in rows() for module in row.modules} == set(CALLS)
+    assert len(CALLS) > 10
+
+
+def test_the_table_has_the_order_of_the_playbook() -> None:
+    first_calls = [min(CALLS.index((row.role, module)) for module in row.modules) for row in rows()]
+    assert first_calls == sorted(first_calls)
+
+
+def test_the_table_has_each_phase_in_its_order() -> None:
+    named = [phase for row in rows() for phase in row.phase.split(", ") if phase in set(Phase)]
+    assert list(dict.fromkeys(named)) == [str(phase) for phase in Phase]
+
+
+def imported(file: Path) -> set[Path]:
+    """The files and packages of module_utils that a file imports, also through others."""
+    found: set[Path] = set()
+    open_files = [file]
+    while open_files:
+        path = open_files.pop()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or not node.level:
+                continue
+            folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            for target in (folder.with_suffix(".py"), *(folder / f"{alias.name}.py" for alias in node.names)):
+                if target.is_file() and target not in found:
+                    found.add(target)
+                    open_files.append(target)
+    return found
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row.phase)
+def test_the_code_of_a_module_is_where_the_table_says(row: Row) -> None:
+    reached = {path for module in row.modules for path in imported(UTILS / "_modules" / f"{module}.py")}
+    places = reached | {path.parent for path in reached}
+    assert [package for package in row.packages if UTILS / package not in places] == []
+
+
+def test_the_page_names_each_package_in_the_order_of_the_layers() -> None:
+    contract = (
+        (ROOT / ".importlinter").read_text(encoding="utf-8").partition("layers =\n")[2].partition("containers")[0]
+    )
+    layers = re.findall(r"_\w+", contract)
+    table = PAGE.partition("| package | for |\n")[2].partition("\n\n")[0]
+    named = [name for line in table.splitlines()[1:] for name in re.findall("`(_[a-z]+)`", line.split("|")[1])]
+    assert named == layers
+
+
+def test_each_file_that_the_page_names_exists() -> None:
+    """Files of packages as ``_power/start.py``, others from the root of the repository or of ``plugins``."""
+    paths = set(re.findall(r"`((?:_\w+|[a-z_.]+)/[\w./-]+\.(?:py|yml|ps1|md|txt))`", PAGE))
+    assert len(paths) > 20
+    homes = (ROOT, ROOT / "plugins", UTILS)
+    assert [path for path in sorted(paths - PLACEHOLDERS) if not any((home / path).is_file() for home in homes)] == []
