@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.operation import ScriptedOperation
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 
 
-class ActionModule(ScriptedOperation):
+class ActionModule(ControllerOperation):
     """The module of the same name, inside the controller; scripts may be files of the role here."""
 
     operation = OPERATION

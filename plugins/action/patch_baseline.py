@@ -20,5 +20,4 @@ class ActionModule(ControllerOperation):
         for option in ("history_script", "boot_script"):
             if params.get(option):
                 params[option] = script_text(self, params[option])
-        params["scripts"] = {name: script_text(self, file) for name, file in (params.get("scripts") or {}).items()}
-        return params
+        return super().prepare(params, task_vars)

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import OPERATION
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.operation import ScriptedOperation
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 
 
-class ActionModule(ScriptedOperation):
+class ActionModule(ControllerOperation):
     """The module of the same name, inside the controller."""
 
     operation = OPERATION

@@ -31,6 +31,7 @@ from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_no
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import AnsibleConnection
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import name_in_progress, progress_line
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._tracking import tracking_options
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.files import script_text
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -94,8 +95,16 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
         return result
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """The operation's options, from the task's; may read files and variables of the controller."""
-        return params
+        """The operation's options, from the task's: the option ``scripts`` names files, and the operation gets their text.
+
+        A subclass may read more files and variables of the controller.
+        """
+        if "scripts" not in self.operation.arguments:
+            return params
+        return {
+            **params,
+            "scripts": {name: script_text(self, file) for name, file in (params.get("scripts") or {}).items()},
+        }
 
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Perform the operation; a subclass may do something with the result."""

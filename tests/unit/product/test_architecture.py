@@ -128,3 +128,54 @@ def test_each_file_that_the_page_names_exists() -> None:
     assert len(paths) > 20
     homes = (ROOT, ROOT / "plugins", UTILS)
     assert [path for path in sorted(paths - PLACEHOLDERS) if not any((home / path).is_file() for home in homes)] == []
+
+
+def walks() -> dict[str, tuple[list[str], int]]:
+    """The files of each walk, and the number of hops that the page gives."""
+    section = PAGE.partition("### Three walks through the code")[2].partition("\n## ")[0]
+    found = re.findall(r"\*\*(.+?)\.\*\*\n\n(.*?)\n\nHops: (\d+) ", section, re.DOTALL)
+    return {name: (re.findall(r"^\d+\. `([^`]+)`", steps, re.MULTILINE), int(hops)) for name, steps, hops in found}
+
+
+LINKS = {
+    "The context of a start": [
+        ("windows.instance_power:", "class ControllerOperation"),
+        ("perform(self.operation, context)", "def perform("),
+        ("operation.work(context)", "work=work"),
+        ("import start", "def start("),
+        ("start_instance(", "def start_instance("),
+    ],
+    "The variable `patch_free_gib`": [
+        ("patch_free_gib", "patch_free_gib"),
+        ("windows.system_drive_space:", 'name="system_drive_space"'),
+        ("_disk.free_space import", 'params["free_gib"]'),
+    ],
+    "A failure from the guest to the exit code": [
+        ("New-PatchFleetError", "function New-PatchFleetError"),
+        ("ConvertTo-Json", "json.loads"),
+        ("raise script_error(", "except PatchFleetError"),
+        ("record_failure(", "def record_failure("),
+        ("ledger.set_outcome(", "ledger.hosts("),
+        ('"verdicts"', "verdicts["),
+    ],
+}
+"""Of each walk, what each file has that leads to the next one, and what that one has of it."""
+
+
+@pytest.mark.parametrize(("name", "walk"), walks().items())
+def test_each_walk_goes_from_file_to_file(name: str, walk: tuple[list[str], int]) -> None:
+    files, hops = walk
+    texts = [_text_of(file) for file in files]
+    assert len(files) == hops == len(LINKS[name]) + 1
+    for (leads_on, arrives), here, following in zip(LINKS[name], texts, texts[1:], strict=False):
+        assert (leads_on, leads_on in here) == (leads_on, True)
+        assert (arrives, arrives in following) == (arrives, True)
+
+
+def _text_of(file: str) -> str:
+    (path,) = [home / file for home in (ROOT, ROOT / "plugins", UTILS) if (home / file).is_file()]
+    return path.read_text(encoding="utf-8")
+
+
+def test_there_are_three_walks() -> None:
+    assert set(walks()) == set(LINKS)
