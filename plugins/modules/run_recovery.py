@@ -42,10 +42,10 @@ options:
     description:
       - With O(state=open_hosts) and O(state=closed), whether to find also instances that are on because of runs which the
         ledger does not know.
-      - V(look) fails with their names. V(rebuild) writes their records again where their owner tag (O(mark_tag)) shows their
+      - V(check) fails with their names. V(rebuild) writes their records again where their owner tag (O(mark_tag)) shows their
         present LaunchTime, and fails in the end with the names of the others.
     type: str
-    choices: [look, rebuild]
+    choices: [check, rebuild]
   mark_tag:
     description:
       - Key of the owner tag. Required with O(from_account).

@@ -15,7 +15,7 @@ from .._run.account_use import account_use
 from .._run.recovery import close_abandoned_runs, lost_hosts, open_hosts
 
 STATES = {"lost_hosts": lost_hosts, "open_hosts": open_hosts, "closed": close_abandoned_runs, "used": account_use}
-FROM_ACCOUNT = ("look", "rebuild")
+FROM_ACCOUNT = ("check", "rebuild")
 READING = {"open_hosts", "used"}
 """What check mode does, too."""
 

@@ -205,14 +205,14 @@ RUN_VARIABLES = (
         "str",
         "safety",
         description=(
-            "For the playbook C(restore) after a ledger was lost: C(look) names the instances that are on because of "
+            "For the playbook C(restore) after a ledger was lost: C(check) names the instances that are on because of "
             "runs which the ledger does not know, C(rebuild) writes their records again and puts them back."
         ),
         details=(
             "They are found by C(patch_mark_tag) in C(patch_regions). Only an instance whose tag shows its present "
             "LaunchTime is stopped."
         ),
-        choices=("look", "rebuild"),
+        choices=("check", "rebuild"),
         unset="the ledger alone is read",
     ),
     Variable(

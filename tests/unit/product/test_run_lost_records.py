@@ -37,7 +37,7 @@ def ours(launched: float = 5) -> str:
 def recover(stage: Stage, *instances: dict[str, Any], state: str = "open_hosts", **options: Any) -> dict[str, Any]:
     stage.clock.sleep(LATER - START)
     stage.account.on("describe_instances", reservations(*instances))
-    options = {"from_account": "look", "mark_tag": KEY, "regions": ["eu-central-1"], **options}
+    options = {"from_account": "check", "mark_tag": KEY, "regions": ["eu-central-1"], **options}
     return perform(OPERATION, stage.context(OPERATION, state=state, **options))
 
 
@@ -128,7 +128,7 @@ def test_without_the_key_of_the_tag_there_is_nothing_to_look_for(stage: Stage) -
 def test_a_look_makes_no_ledger(stage: Stage, tmp_path: Path) -> None:
     stage.account.on("describe_instances", reservations(marked(ours())))
     path = tmp_path / "lost.sqlite"
-    options = {"from_account": "look", "mark_tag": KEY, "regions": ["eu-central-1"], "state": "open_hosts"}
+    options = {"from_account": "check", "mark_tag": KEY, "regions": ["eu-central-1"], "state": "open_hosts"}
     defaults = {name: spec.get("default") for name, spec in OPERATION.arguments.items()}
     context = OperationContext({**defaults, **options, "ledger": str(path)}, clock=stage.clock, aws=stage.aws)
     with pytest.raises(Failed, match=f"is on because of run {LOST}"):
