@@ -11,8 +11,8 @@ short_description: Grow the root volume of an instance
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Finds the root volume by the instance's RootDeviceName, checks it against the disk's serial number where
-    that is given, sends only the new size, and waits until the guest can use it (from C(optimizing) on).
+  - Finds the root volume by the instance's RootDeviceName and compares it with the disk's serial number, if you give
+    one. Sends only the new size, and waits until the guest can use it (from C(optimizing) on).
 options:
   instance_id:
     description:
@@ -21,17 +21,17 @@ options:
     required: true
   grow_gib:
     description:
-      - By how much, GiB.
+      - By how much the volume grows, in GiB.
     type: int
     default: 20
   max_gib:
     description:
-      - The volume never becomes larger than that, GiB.
+      - The largest size of the volume, in GiB.
     type: int
     default: 200
   minimum_gib:
     description:
-      - Leave the volume as it is when it cannot grow by at least so much, GiB.
+      - The smallest growth that is worth a modification, in GiB. If the limits allow less, the volume stays as it is.
     type: int
     default: 1
   serial:
@@ -46,13 +46,13 @@ options:
     default: gpt
   snapshot_before_grow:
     description:
-      - Take a snapshot of the volume before, with the volume's tags. It is not waited for until it is complete, since what
-        is written later is not in it, and it is not deleted again.
+      - Take a snapshot of the volume before, with the volume's tags. The module does not wait until it is complete,
+        since later writes are not part of it, and does not delete it.
     type: bool
     default: false
   modify_timeout_seconds:
     description:
-      - How long the modification is waited for.
+      - How long the module waits for the modification, in seconds.
     type: int
     default: 1800
 attributes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: fleet_info
-short_description: Find Windows hosts and what EC2 and SSM say of them
+short_description: Find Windows hosts, with what EC2 and SSM know of them
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
@@ -31,7 +31,7 @@ options:
     default: {}
   regions:
     description:
-      - The regions to look in; without any, the region of the credentials.
+      - The regions to search. Without any, the region of the credentials.
     type: list
     elements: str
     default: []
@@ -39,7 +39,7 @@ options:
     description:
       - 'Hosts of the inventory: mappings with C(name) and, where known, C(instance_id), C(region) and
         C(connection).'
-      - 'On the controller names do: the action plugin reads their variables.'
+      - 'On the controller, names are enough: the action plugin reads the variables of these hosts.'
     type: list
     elements: raw
     default: []
@@ -93,7 +93,7 @@ hosts:
       description: EC2's state name, or V(gone).
       type: str
     power:
-      description: V(running) or V(stopped), as the host is meant to be.
+      description: V(running) or V(stopped); a host between two states counts as the state to which it changes.
       type: str
     exclusion_code:
       description: Why the host may not be touched, or null.
@@ -102,7 +102,7 @@ hosts:
       description: The same as a sentence.
       type: str
 regions:
-  description: The regions that were looked in. None where no host is in AWS.
+  description: The regions that were searched. None if no host is in AWS.
   returned: success
   type: list
   elements: str

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_admission
-short_description: Ask whether a host of a run may begin now
+short_description: Decide whether a host of a run may start now
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Says no while canaries are under way, once the breaker is open or the failure budget of the run is spent,
-    and when the host could not be finished and put back before the deadline.
-  - Looks at the instance as it is now, and records its original power state when the host is admitted.
+  - Waits while the canaries are patched. Refuses a host once the breaker is open or the failure budget of the run is
+    spent, and when the host could not be patched and put back before the deadline.
+  - Checks the instance as it is now, and records its original power state when the host is admitted.
 attributes:
   check_mode:
     support: full
@@ -39,7 +39,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 admitted:
-  description: Whether the host may begin.
+  description: Whether the host may start.
   returned: success
   type: bool
 original_state:

@@ -11,10 +11,10 @@ short_description: Follow a host without EC2 that your own tasks start and stop
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - 'No service shows the power state of an on-prem host, so it is derived: a host that does not answer may be off, and
-    one that has booted since its start was asked for was. Only such a one is to be stopped again.'
-  - The starting and stopping is done by other tasks, between the states of this module; the roles C(start_hosts) and
-    C(restore_state) do so with C(patch_start_tasks) and C(patch_stop_tasks).
+  - 'No service shows the power state of an on-prem host, so the module derives it. A host that does not answer may be
+    off. If it has booted since its start was requested, it was off. Only such a host is stopped again.'
+  - Other tasks start and stop the host, between the states of this module. In the roles C(start_hosts) and
+    C(restore_state) these are C(patch_start_tasks) and C(patch_stop_tasks).
 options:
   instance_id:
     description:
@@ -23,16 +23,16 @@ options:
     required: true
   state:
     description:
-      - V(needed) asks whether it must be started, and writes down that it was off before anybody starts it.
+      - V(needed) checks whether the host must be started, and records that it was off before a task starts it.
       - V(started), once it answers, proves by its boot time that it was off.
-      - V(restored) asks whether it must be stopped, and waits for an active installation.
+      - V(restored) checks whether the host must be stopped, and waits for an active installation.
       - V(stopped) waits until it does not answer any more, and closes its record.
     type: str
     required: true
     choices: [needed, started, restored, stopped]
   can_stop:
     description:
-      - Whether there is something that stops it.
+      - Whether there are tasks that stop the host.
     type: bool
     default: false
   scripts:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_result
-short_description: Write down how a host of a run ends
+short_description: Record the outcome of a host
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - A module of this collection that fails writes the outcome of its host itself. This one writes it for all other tasks, and
-    at the end for a host of which nothing failed.
+  - A module of this collection that fails records the outcome of its host itself. This module records it for all
+    other tasks, and at the end for a host without a failure.
 options:
   state:
     description:
-      - V(failed) takes the result of a task that failed. Where the module that failed has written the outcome itself, there is
-        nothing left to do.
+      - V(failed) takes the result of a task that failed. It changes nothing if the module that failed has recorded
+        the outcome itself.
       - V(finished) gives a host that has been restored the outcome that its patch phase proposed, unless it has one.
     type: str
     required: true

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: instance_power
-short_description: Start an instance that is recorded, or put it back as it was
+short_description: Start a recorded instance, or restore its power state
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
@@ -29,8 +29,8 @@ options:
   scripts:
     description:
       - 'With O(state=restored) the script C(servicing_state), which asks the host whether it installs
-        updates: a file (the action plugin reads it) or its text. Without it, a host whose installation SSM
-        gave up on is held.'
+        updates: a file (the action plugin reads it) or its text. Without it, a host is held if SSM gave up on its
+        installation.'
     type: dict
     default: {}
 attributes:
@@ -73,7 +73,7 @@ launch_time:
   returned: state=started
   type: float
 note:
-  description: Why it was left alone, or null.
+  description: Why the instance was left alone, or null.
   returned: state=restored
   type: str
 """

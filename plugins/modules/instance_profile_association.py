@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: instance_profile_association
-short_description: Give instances without an instance profile one
+short_description: Attach an instance profile to instances that have none
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Attaches an instance profile to the Windows instances with a tag that have none. One that is there is never replaced.
+  - Attaches an instance profile to the Windows instances with a tag that have none. It never replaces a profile.
   - Instances that may not be touched (see M(patchfleet.windows.fleet_info)) are left out, and so is every one in a region
     where Default Host Management Configuration is on.
-  - Looks, where the credentials may, whether the roles of the others hold the rights of the SSM agent.
+  - If the credentials allow it, checks whether the roles of the other instances have the rights of the SSM agent.
 options:
   state:
     description:
@@ -42,8 +42,8 @@ options:
     default: []
   add_policy:
     description:
-      - Whether C(AmazonSSMManagedInstanceCore) may be attached to a role that lacks the agent's rights. It is another
-        else's role.
+      - Whether C(AmazonSSMManagedInstanceCore) may be attached to a role that lacks the agent's rights. Such a role
+        is not part of the set-up.
     type: bool
     default: false
 attributes:
@@ -92,7 +92,7 @@ hosts:
       description: Why, as a sentence.
       type: str
 roles:
-  description: The roles in the profiles that were there, where the credentials may look at them.
+  description: The roles in the profiles that the instances already had, if the credentials may read them.
   returned: success
   type: list
   elements: dict
@@ -107,10 +107,10 @@ roles:
       description: V(has_rights), V(lacks_rights) or V(policy_added).
       type: str
     reason:
-      description: What is to be done, as a sentence.
+      description: What to do, as a sentence.
       type: str
 lines:
-  description: All that as text.
+  description: The same as text.
   returned: success
   type: list
   elements: str

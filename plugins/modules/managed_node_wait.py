@@ -21,7 +21,7 @@ options:
     required: true
   timeout_seconds:
     description:
-      - How long to wait.
+      - How long to wait, in seconds.
     type: int
     default: 600
 attributes:

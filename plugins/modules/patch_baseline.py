@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: patch_baseline
-short_description: Install what the patch baseline approves, and prove it
+short_description: Install the updates that the patch baseline approves, and verify them
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Runs AWS-RunPatchBaseline with Install and RebootIfNeeded in passes; after each a fresh scan shows what is
-    missing. The scan is believed, not the command's exit code.
-  - Runs on one node are kept two minutes apart, since AWS lets closer ones fail silently.
+  - Runs AWS-RunPatchBaseline with Install and RebootIfNeeded in passes. After each pass a fresh scan shows what is
+    missing. The scan decides, not the command's exit code.
+  - Waits two minutes between two runs on one node, since AWS lets closer ones fail silently.
 options:
   instance_id:
     description:
@@ -22,7 +22,7 @@ options:
     required: true
   snapshot_id:
     description:
-      - 'A GUID: the same patches for every node of one run.'
+      - 'A GUID, the same for all nodes of a run, so that all get the same patches.'
     type: str
     required: true
   history_script:
@@ -38,8 +38,8 @@ options:
     type: str
   scripts:
     description:
-      - The scripts V(repair_services), V(reset_update_cache), V(remove_old_update_cache) and V(repair_components) repair in the
-        host what its failed updates name as their cause by their HRESULT; one repair, and then another pass.
+      - The scripts V(repair_services), V(reset_update_cache), V(remove_old_update_cache) and V(repair_components)
+        repair the cause that the HRESULT of a failed update names. The host gets one repair, and then another pass.
       - V(servicing_state) distinguishes a hung installation from a slow one.
     type: dict
     default: {}
@@ -89,7 +89,7 @@ missing:
   type: list
   elements: str
 failed_updates:
-  description: KB and HRESULT of updates that failed on the way.
+  description: KB and HRESULT of updates that failed.
   returned: success
   type: list
   elements: dict

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: patch_compliance_info
-short_description: Scan a managed node, and say what is missing
+short_description: Scan a managed node for missing updates
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
@@ -21,7 +21,7 @@ options:
     required: true
   snapshot_id:
     description:
-      - 'A GUID: the same patches for every node of one run.'
+      - 'A GUID, the same for all nodes of a run, so that all get the same patches.'
     type: str
     required: true
   scripts:

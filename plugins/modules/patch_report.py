@@ -47,7 +47,7 @@ options:
     version_added: 0.2.0
   take_over:
     description:
-      - 'The run''s controller is known to be dead: conclude its hosts as interrupted.'
+      - Set this only when the run's controller is known to be dead. Its hosts without an outcome then count as interrupted.
     type: bool
     default: false
   must_write:
@@ -92,7 +92,7 @@ objects:
   returned: success
   type: dict
 stats:
-  description: For M(ansible.builtin.set_stats), one key for the run, with its totals and the first hosts to look at.
+  description: For M(ansible.builtin.set_stats), one key for the run, with its totals and the first hosts to check.
   returned: success
   type: dict
 verdicts:

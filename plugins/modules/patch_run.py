@@ -11,8 +11,8 @@ short_description: Plan, open, close and show runs of the ledger
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - 'The ledger is the memory of a run outside its process: who was found in which power state, who began, how
-    each host ended.'
+  - 'The ledger is the record of runs outside their processes: the original power state of each host, its phases, and
+    its outcome.'
 options:
   ledger:
     description:
@@ -22,9 +22,10 @@ options:
   state:
     description:
       - V(planned) shows what a run would do and writes nothing.
-      - V(opened) plans, writes the run down and leases its hosts.
+      - V(opened) plans, records the run and leases its hosts.
       - V(closed) ends the run; hosts without an outcome get that of an interrupted host.
-      - V(listed) lists all runs, V(shown) shows one with its hosts, and V(exported) gives all that is known of one as JSON.
+      - V(listed) lists all runs, V(shown) shows one with its hosts, and V(exported) writes a run with all its data as
+        JSON.
     type: str
     required: true
     choices: [planned, opened, closed, listed, shown, exported]

@@ -36,7 +36,8 @@ options:
     default: 5
   tasks_on_host:
     description:
-      - Those of the user's own task files that run tasks on the host itself. The action plugin looks into them and fills it in.
+      - Those of the user's own task files that run tasks on the host itself. The action plugin reads them and fills
+        it in.
     type: list
     elements: str
     default: []
@@ -51,7 +52,8 @@ options:
     default: false
   only_plan:
     description:
-      - Nothing is written into the ledger, so warn where a run would be refused because its disk is thrown away.
+      - Nothing will be written to the ledger, so a ledger on a disk that is deleted with its container causes a
+        warning instead of an error.
     type: bool
     default: false
   ledger:
@@ -79,7 +81,7 @@ RETURN = r"""
 settings:
   description:
     - The variables without their prefix, typed.
-    - C(of_hosts) has what single hosts have otherwise.
+    - C(of_hosts) has the values of hosts that differ.
   returned: success
   type: dict
 """

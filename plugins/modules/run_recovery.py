@@ -20,7 +20,7 @@ options:
     type: str
   state:
     description:
-      - V(lost_hosts) gives the hosts of a run their outcome that left their play in the middle, and lists those to be restored.
+      - V(lost_hosts) records the outcome of hosts that left their play before its end, and lists those to restore.
       - V(open_hosts) lists the hosts that earlier runs left open, and leases them.
       - V(closed) closes dead runs that left nothing open, and fails when a host is still on because of a run.
       - V(used) names what still needs the set-up of the account, for C(teardown_aws). That are active runs, hosts that are on
@@ -34,8 +34,8 @@ options:
     type: str
   take_over:
     description:
-      - Also take hosts that a run holds which had a heartbeat in the last 15 minutes; its controller is
-        known to be dead.
+      - Also take over hosts of a run whose last heartbeat is less than 15 minutes old. Set it only when the
+        controller of that run is known to be dead.
     type: bool
     default: false
   from_account:

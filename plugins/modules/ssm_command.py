@@ -11,8 +11,8 @@ short_description: Run a Systems Manager document on one managed node and wait f
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Sends the command, waits until it has ended on the node, and returns its output. The invocation is judged,
-    not the command.
+  - Sends the command, waits until it has ended on the node, and returns its output. The status of the invocation on
+    that node decides, not that of the command.
 options:
   instance_id:
     description:
@@ -32,12 +32,12 @@ options:
     default: {}
   timeout_seconds:
     description:
-      - How long the command is waited for after its delivery.
+      - How long the module waits for the command after its delivery, in seconds.
     type: int
     default: 3600
   delivery_timeout_seconds:
     description:
-      - How long the node may take to fetch it (SSM's TimeoutSeconds, at least 30).
+      - How long the node may take to fetch the command, in seconds (SSM's TimeoutSeconds, at least 30).
     type: int
     default: 600
   comment:
@@ -51,7 +51,7 @@ options:
     type: str
   step:
     description:
-      - The phase to which the time is counted in a run; the report calls it C(step).
+      - The phase of the run to which the time counts. The report calls it C(step).
     type: str
     choices: [plan, admit, start, ready, disk, repair, patch, verify, restore]
 attributes:

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: system_drive_space
-short_description: Make room on a Windows host's system drive
+short_description: Free disk space on a Windows host's system drive
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Measures; cleans the component store, the update cache, old temporary files and, if asked to, what an upgrade of
-    Windows left behind; uses what the disk has behind C:; and grows the EBS root volume last, within a limit and only if
-    that is enough. The result says what each of these won.
-  - 'With the script C(missing_update_sizes) the room wanted follows from what the Update agent offers: all downloads, plus
-    the larger of its recommendation and twice its download for the largest update, plus 2 GiB. A download counts
-    4 GiB at most, since express updates count every delta. It is never less than O(free_gib); where more cannot be
-    had, O(free_gib) has to do. No host is asked where three times O(free_gib) are free.'
-  - 'A recovery partition behind C: is reported, nothing is deleted.'
+  - 'Measures the free space. Then cleans the component store, the update cache, old temporary files and, on request,
+    what an upgrade of Windows left behind. Then extends C: into free space behind it. Last, grows the EBS root
+    volume, within a limit and only if that is enough. The result shows how much each action freed.'
+  - 'With the script C(missing_update_sizes) the wanted space follows from the updates that the Update agent offers:
+    all downloads, plus the larger of its recommendation and twice its download for the largest update, plus 2 GiB. A
+    download counts 4 GiB at most, since express updates count every delta. The wanted space is never less than
+    O(free_gib). If more is not possible, O(free_gib) is enough. A host with three times O(free_gib) free is not asked.'
+  - 'Reports a recovery partition behind C:, and deletes nothing.'
 options:
   instance_id:
     description:
@@ -27,12 +27,13 @@ options:
     required: true
   allow_shortfall:
     description:
-      - Whether room that is still lacking, where nothing here can make more, is returned as RV(shortfall_gib) instead of a failure.
+      - Whether the module returns the space that is still missing at the end as RV(shortfall_gib), instead of a
+        failure.
     type: bool
     default: false
   modify_timeout_seconds:
     description:
-      - How long the volume's modification is waited for.
+      - How long the module waits for the volume's modification, in seconds.
     type: int
     default: 1800
   scripts:
@@ -79,20 +80,20 @@ free_gib:
   returned: success
   type: float
 wanted_gib:
-  description: How much was wanted, by what is missing.
+  description: The wanted free space, which follows from the missing updates, GiB.
   returned: success
   type: float
 rungs:
-  description: What each means won (C(won_gib)), or why it was left out (C(skipped)).
+  description: What each cleanup action freed (C(won_gib)), or why it was left out (C(skipped)).
   returned: success
   type: list
   elements: dict
 shortfall_gib:
-  description: What is still lacking with O(allow_shortfall=true), else null.
+  description: The space that is still missing with O(allow_shortfall=true), else null, GiB.
   returned: success
   type: float
 grown_gib:
-  description: By how much the volume grew.
+  description: By how much the volume grew, GiB.
   returned: success
   type: int
 """

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: user_tasks_result
-short_description: Write down what becomes of the user's own tasks for a host
+short_description: Record the results of the user's own tasks for a host
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - 'The tasks of C(patch_pre_tasks), C(patch_post_tasks) and the like belong to the run of their host: their time counts for a
-    phase of it, and where they fail, the host has failed.'
+  - 'The tasks of C(patch_pre_tasks), C(patch_post_tasks) and the like belong to the run of their host: their time
+    counts for a phase of it, and if they fail, the host fails.'
 options:
   state:
     description:
-      - V(started) and V(succeeded) write that down.
-      - V(failed) writes that down and fails, so that nothing else is done to the host before it is restored.
+      - V(started) and V(succeeded) record that.
+      - V(failed) records that and fails, so that the next thing that happens to the host is its restore.
     type: str
     required: true
     choices: [started, succeeded, failed]
   tasks:
     description:
-      - 'Which tasks: those before the host or after it, those that start or stop it, or that make room.'
+      - 'Which tasks: those before the host or after it, those that start or stop it, or that enlarge its disk.'
     type: str
     required: true
     choices: [pre, post, start, stop, room]

@@ -22,7 +22,7 @@ options:
     required: true
   name:
     description:
-      - The script's name; it must be the one that the script itself gives.
+      - The script's name, as the script itself passes it to C(Invoke-PatchFleetScript).
     type: str
     required: true
   script:
@@ -37,12 +37,12 @@ options:
     default: {}
   timeout_seconds:
     description:
-      - How long it may run.
+      - How long it may run, in seconds.
     type: int
     default: 600
   step:
     description:
-      - The phase to which the time is counted in a run; the report calls it C(step).
+      - The phase of the run to which the time counts. The report calls it C(step).
     type: str
     choices: [plan, admit, start, ready, disk, repair, patch, verify, restore]
 attributes:
@@ -73,7 +73,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 data:
-  description: What the script answered.
+  description: The data of the script's answer.
   returned: success
   type: dict
 """

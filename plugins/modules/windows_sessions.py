@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: windows_sessions
-short_description: Mind the people who are logged on to a Windows host
+short_description: Apply a policy for users who are logged on to a Windows host
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Counts the sessions with a desktop, and warns of them, waits until there is none, or fails.
+  - Counts the sessions with a desktop. Then warns, waits until there is no session, or fails.
   - Can show a message in all sessions.
 options:
   instance_id:
@@ -27,19 +27,19 @@ options:
     default: checked
   policy:
     description:
-      - 'What people who are logged on mean: V(warn), V(ignore), V(defer) (fails), or V(wait) (waits until no user is, and
-        fails after O(timeout_seconds)).'
+      - 'What to do when users are logged on: V(warn), V(ignore), V(defer) (fails), or V(wait) (waits until no user is
+        logged on, and fails after O(timeout_seconds)).'
     type: str
     choices: [warn, ignore, defer, wait]
     default: warn
   timeout_seconds:
     description:
-      - How long O(policy=wait) waits.
+      - How long O(policy=wait) waits, in seconds.
     type: int
     default: 3600
   text:
     description:
-      - One line for the people. A host that cannot show it is no failure.
+      - One line for these users. It is no failure if a host cannot show it.
     type: str
   scripts:
     description:
@@ -75,7 +75,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 sessions:
-  description: People logged on.
+  description: The number of users who are logged on.
   returned: success
   type: int
 """

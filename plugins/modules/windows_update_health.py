@@ -7,14 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: windows_update_health
-short_description: Check Windows Update in a host, and repair what can be repaired
+short_description: Check Windows Update in a host, and repair it
 version_added: 0.1.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Looks at the services, the Update agent, the update source, pending reboots, people who are logged on and
-    installations under way.
-  - With O(state=repaired) what has a known repair is repaired, once. Errors of the network and the update source
-    are never repaired in the host; those that often pass count only when searches after 1, 3 and 10 minutes fail as well.
+  - Checks the services, the Update agent, the update source, pending reboots, users who are logged on and active
+    installations.
+  - With O(state=repaired) the module makes one repair, if the cause has a known one. It never repairs errors of the
+    network or the update source in the host. A transient error counts only if searches after 1, 3 and 10 minutes fail
+    as well.
   - With O(state=restored) services that a repair has enabled get their start types back.
 options:
   instance_id:
@@ -30,7 +31,7 @@ options:
     default: repaired
   warn_of_sessions:
     description:
-      - Say it when people are logged on.
+      - Whether to print a warning when users are logged on.
     type: bool
     default: true
   scripts:
@@ -77,11 +78,11 @@ repaired:
   type: list
   elements: str
 sessions:
-  description: People logged on.
+  description: The number of users who are logged on.
   returned: success
   type: int
 pending_reboot:
-  description: Where a reboot is pending.
+  description: The components of Windows that wait for a reboot.
   returned: success
   type: list
   elements: str
