@@ -142,7 +142,7 @@ class WindowsUpdate:
         if self.fault == "service_disabled":
             self.services["wuauserv"].start_type = self.services["bits"].start_type = "disabled"
         was_pending = spec.pending_reboot or spec.windows.pending_by_others
-        self._waits_for_second_boot = was_pending and spec.state in ("stopped", "stopping")
+        self._waits_for_second_boot = was_pending and spec.state in ("pending", "stopped", "stopping")
         if spec.pending_reboot:
             self._remember_earlier_update()
         if spec.windows.pending_by_others:

@@ -167,9 +167,16 @@ def send_session_message(scene: Scene) -> Steps[Data]:
     return {"sessions": guest.sessions, "sent": bool(guest.sessions)}
 
 
+def long_output(_scene: Scene) -> Steps[Data]:
+    """More than Run Command keeps."""
+    yield 0.0
+    return {"x": "x" * 30_000}
+
+
 SCRIPTS: dict[str, Script] = {
     "probe": probe,
     "inspect_boot": inspect_boot,
+    "long_output": long_output,
     "measure_disk": measure_disk,
     "missing_update_sizes": missing_update_sizes,
     "clean_disk": clean_disk,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from typing import Any
 
 from .._base.errors import Failed, PatchFleetError
+from .._base.files import replace_file
 from .._ledger.records import Ledger, Run
 from .._model.outcomes import UNFINISHED, UNTOUCHED
 from .._model.reasons import Reason
@@ -134,17 +134,7 @@ def _again(run_id: str) -> str:
 
 def _write_all(folder: str, texts: Mapping[str, str]) -> dict[str, str]:
     os.makedirs(folder, exist_ok=True)
-    return {name: _replace(os.path.join(folder, name), text) for name, text in texts.items()}
-
-
-def _replace(path: str, text: str) -> str:
-    """Writes a temporary file and renames it, so that no reader gets half a report."""
-    handle, beside = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".report-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(beside, 0o644)
-    os.replace(beside, path)
-    return path
+    return {name: replace_file(os.path.join(folder, name), text) for name, text in texts.items()}
 
 
 OPERATION = Operation(

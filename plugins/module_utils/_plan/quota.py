@@ -55,16 +55,28 @@ def _is_started(host: FleetHost) -> bool:
 
 def _headroom(aws: Aws, plan: Plan, settings: Settings, region: str) -> str:
     quota = quota_of(aws, "ec2", QUOTA_CODE)
-    running = Counter(
-        str(instance["InstanceType"])
-        for instance in describe_instances(aws, [{"Name": "instance-state-name", "Values": COUNTED}])
-        if STANDARD.match(str(instance["InstanceType"])) and not instance.get("InstanceLifecycle")
-    )
+    running = _running(aws)
     vcpus = _vcpus(aws, {*running, *(str(p.host.type) for p in plan.included if _is_started(p.host))})
     used = sum(vcpus.get(name, 0) * number for name, number in running.items())
     wanted = _wanted(plan, settings, region, vcpus)
     found = f"vCPU quota of {region} ({QUOTA_CODE}): {quota:.0f}, {used} in use; this run starts up to {wanted} vCPUs more at once."
     return join_sentences(found, TOO_SMALL if used + wanted > quota else None)
+
+
+def vcpus_running(aws: Aws) -> int:
+    """How much of the quota is in use."""
+    running = _running(aws)
+    vcpus = _vcpus(aws, set(running))
+    return sum(vcpus.get(name, 0) * number for name, number in running.items())
+
+
+def _running(aws: Aws) -> Counter[str]:
+    """The types of the instances that count for the quota."""
+    return Counter(
+        str(instance["InstanceType"])
+        for instance in describe_instances(aws, [{"Name": "instance-state-name", "Values": COUNTED}])
+        if STANDARD.match(str(instance["InstanceType"])) and not instance.get("InstanceLifecycle")
+    )
 
 
 def _vcpus(aws: Aws, types: set[str]) -> dict[str, int]:

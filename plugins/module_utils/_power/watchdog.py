@@ -69,7 +69,7 @@ def create_schedule(context: OperationContext, record: PowerRecord) -> None:
 
 def _make(context: OperationContext, record: PowerRecord, switch: WatchdogSchedule) -> None:
     context.update_facts(switch=switch)
-    aws, schedule = context.aws.in_region(record.region), _schedule(record, switch)
+    aws, schedule = context.aws.in_region(record.region), schedule_of(record.instance_id, switch)
     try:
         scheduler.create_schedule(aws, schedule)
     except AwsError as error:
@@ -84,10 +84,11 @@ def _deadline(context: OperationContext) -> float:
     return context.facts.get("deadline_at") or context.clock.now() + timeout_seconds
 
 
-def _schedule(record: PowerRecord, switch: WatchdogSchedule) -> scheduler.Schedule:
+def schedule_of(instance_id: str, switch: WatchdogSchedule) -> scheduler.Schedule:
+    """The schedule for an instance: it starts the runbook once."""
     partition = switch["role_arn"].split(":")[1]
     parameters = {
-        "InstanceId": [record.instance_id],
+        "InstanceId": [instance_id],
         "Group": [switch["group"]],
         "Schedule": [switch["name"]],
         "LaunchedFrom": [str(switch["launched"][0])],
@@ -98,12 +99,12 @@ def _schedule(record: PowerRecord, switch: WatchdogSchedule) -> scheduler.Schedu
     return scheduler.Schedule(
         name=switch["name"],
         group=switch["group"],
-        description=f"Stops {record.instance_id} if the run of Patch Fleet that started it is dead.",
+        description=f"Stops {instance_id} if the run of Patch Fleet that started it is dead.",
         due_at=switch["due_at"],
         target_arn=f"arn:{partition}:scheduler:::aws-sdk:ssm:startAutomationExecution",
         role_arn=switch["role_arn"],
         request={"DocumentName": runbook_of(switch["group"]), "Parameters": parameters},
-        about=record.instance_id,
+        about=instance_id,
     )
 
 
@@ -150,12 +151,12 @@ def _change(context: OperationContext, record: PowerRecord, host: Host, switch: 
     def update() -> None:
         aws = context.aws.in_region(record.region)
         try:
-            scheduler.update_schedule(aws, _schedule(record, switch))
+            scheduler.update_schedule(aws, schedule_of(record.instance_id, switch))
         except AwsError as error:
             if error.aws_code != scheduler.NOT_FOUND:
                 raise
             switch["name"] += "-2"  # its runbook has started, and ends when it finds another schedule
-            scheduler.create_schedule(aws, _schedule(record, switch))
+            scheduler.create_schedule(aws, schedule_of(record.instance_id, switch))
         context.ledger.update_facts(host.run_id, host.key, {"switch": switch})
 
     _try(context, update)

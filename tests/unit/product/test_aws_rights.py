@@ -28,8 +28,8 @@ from lab.scenario import load
 
 ROOT = Path(__file__).parents[3]
 OPERATIONS = ROOT / "plugins" / "module_utils" / "_aws"
-SET_UP = {"instance_profiles.py", "schedule_groups.py"}
-"""What setup_aws and teardown_aws do, with the credentials of an administrator."""
+SET_UP = {"account_proof.py", "instance_profiles.py", "schedule_groups.py"}
+"""What setup_aws, teardown_aws and prove_account do, with the credentials of another user."""
 NEEDS_NO_RIGHT = {"sts:GetCallerIdentity"}
 NO_ACTION = {"dynamodb:TransactWriteItems"}
 """Its parts are what needs rights (DynamoDB developer guide, "Amazon DynamoDB Transactions and IAM")."""

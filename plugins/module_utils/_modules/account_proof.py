@@ -1,0 +1,126 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module account_proof."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from .._base.errors import InvalidOption
+from .._ledger import state_folder
+from .._operation.context import Operation, OperationContext
+from .._proof.asking import ask_all
+from .._proof.belief import Answer, Belief, Status
+from .._proof.document import document, lines, write
+from .._proof.preflight import NOTHING_MADE, check
+from .._proof.prover import Prover
+from .._proof.resources import find, make, take_away
+from .._proof.settings import ProofSettings
+from .._proof.table import BELIEFS
+
+
+def work(context: OperationContext) -> dict[str, Any]:
+    """Plan, start, ask or take away, as C(state) says.
+
+    Raises:
+        PatchFleetError: an option cannot be right, or the account does not allow it.
+    """
+    states = {"planned": _plan, "started": _start, "asked": _ask, "absent": _take_away}
+    return states[context.params["state"]](context)
+
+
+def _plan(context: OperationContext) -> dict[str, Any]:
+    _selected(context)
+    _refuse_unwritable(context)
+    return {"changed": False, "lines": check(context).lines(ProofSettings.of(context.params))}
+
+
+def _start(context: OperationContext) -> dict[str, Any]:
+    preflight = check(context)
+    if context.check_mode:
+        return {"changed": True}
+    return {"changed": True, "instance_id": make(context, preflight)}
+
+
+def _ask(context: OperationContext) -> dict[str, Any]:
+    if context.check_mode:
+        return {"changed": False}
+    folder, started_at, beliefs = _folder(context), context.clock.now(), _selected(context)
+    prover = Prover(context, find(context))
+
+    def content(answers: Sequence[Answer]) -> dict[str, Any]:
+        return document(prover, answers, started_at, number=len(BELIEFS))
+
+    answers = ask_all(prover, beliefs, lambda answers: write(folder, content(answers)))
+    result = content(answers)
+    return {
+        "changed": True,
+        "proven": all(answer.status == Status.AS_EXPECTED for answer in answers),
+        "totals": result["totals"],
+        "beliefs": result["beliefs"],
+        "lines": lines(result),
+        "files": write(folder, result),
+    }
+
+
+def _take_away(context: OperationContext) -> dict[str, Any]:
+    gone = take_away(context)
+    return {"changed": gone.changed, "lines": gone.lines}
+
+
+def _selected(context: OperationContext) -> list[Belief]:
+    """Those that are asked, in the order of the table; all where none is named."""
+    wanted = [str(name) for name in context.params["beliefs"]]
+    known = [belief.id for belief in BELIEFS]
+    for name in wanted:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise InvalidOption("prove_beliefs", name, f"There is no such belief; did you mean {near}? {NOTHING_MADE}")
+    return [belief for belief in BELIEFS if not wanted or belief.id in wanted]
+
+
+def _folder(context: OperationContext) -> str:
+    return os.path.expanduser(context.params["report_dir"] or os.path.join(state_folder(), "proof"))
+
+
+def _refuse_unwritable(context: OperationContext) -> None:
+    """What is asked for an hour must not be lost for a folder."""
+    folder = _folder(context)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise InvalidOption("prove_report_dir", folder, f"It cannot be made: {error}. {NOTHING_MADE}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InvalidOption("prove_report_dir", folder, f"It may not be written. {NOTHING_MADE}")
+
+
+OPERATION = Operation(
+    name="account_proof",
+    arguments={
+        "state": {"type": "str", "choices": ["planned", "started", "asked", "absent"], "required": True},
+        "confirmed": {"type": "bool", "default": False},
+        "subnet_id": {"type": "str"},
+        "instance_type": {"type": "str", "default": "t3.large"},
+        "image_parameter": {
+            "type": "str",
+            "default": "/aws/service/ami-windows-latest/Windows_Server-2022-English-Full-Base",
+        },
+        "security_group_ids": {"type": "list", "elements": "str", "default": []},
+        "instance_profile": {"type": "str"},
+        "hours": {"type": "int", "default": 4},
+        "hourly_usd": {"type": "float"},
+        "setup_prefix": {"type": "str", "default": "PatchFleet"},
+        "tag_key": {"type": "str", "default": "PatchGroup", "no_log": False},
+        "tag_value": {"type": "str", "default": "Windows"},
+        "external_id": {"type": "str"},
+        "beliefs": {"type": "list", "elements": "str", "default": []},
+        "report_dir": {"type": "str"},
+        "scripts": {"type": "dict", "default": {}},
+    },
+    work=work,
+)

@@ -1,0 +1,170 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Beliefs about the instance and the Windows in it: services of a fresh image, output, disk, power, and stale reads.
+
+Sources: EC2 API reference ("Eventual consistency"), EBS user guide ("Modify an EBS volume"), amazon-ssm-agent (TruncateOutput).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .._aws.account_proof import instance_seen, listed_output
+from .._aws.commands import get_output
+from .._aws.ec2 import start_instance, stop_instance
+from .._aws.ssm import describe_node
+from .._base.errors import PatchFleetError
+from .._disk.volume import Growth, grow, root_volume
+from .._host.answers import BootState, DiskSpace, ExtendedPartition
+from .._host.instances import CONSISTENCY_SECONDS
+from .._host.run_command import OUTPUT_IN_LIST_BYTES, SCRIPT_DOCUMENT, TRUNCATED, Command, run_command
+from .belief import NotAnswered, Seen
+from .patch_beliefs import installed_without_reboot, scan
+from .prover import Prover, first_boot
+
+OUTPUT_BYTES = 24_000
+LONG_OUTPUT = ["# patchfleet-script: long_output", "$PatchFleetInput = 'e30='", "'x' * 30000"]
+SETTLED_SECONDS = 900.0
+GROWN_GIB = 2
+READ_EVERY_SECONDS = 5.0
+READ_FOR_SECONDS = 150.0
+UNLISTED_SECONDS = 300.0
+
+
+def fresh_services(prover: Prover) -> Seen:
+    """Those that ran as soon as the node took commands, compared a quarter of an hour after the boot."""
+    prover.be_ready()
+    before = prover.once(first_boot)
+    prover.context.pause(max(SETTLED_SECONDS - (before.time - before.boot_time), 0.0))
+    after = prover.script(BootState, since=None)
+    if after.boot_time - before.boot_time > 60.0:
+        raise NotAnswered("The instance has rebooted meanwhile.")
+    failed = sorted(f"{service.name} ({service.exit_code})" for service in after.stopped_services)
+    ended = sorted(before.services - after.services - {service.name for service in after.stopped_services})
+    text = f"Ended without an error: {', '.join(ended) or 'none'}; with an error: {', '.join(failed) or 'none'}."
+    return Seen(not failed, text, {"ended": ended, "failed": failed})
+
+
+def output_limits(prover: Prover) -> Seen:
+    """30,000 characters, read from both APIs."""
+    prover.be_ready()
+    command = Command(SCRIPT_DOCUMENT, {"commands": LONG_OUTPUT, "executionTimeout": ["60"]}, execution_seconds=60)
+    ended = run_command(prover.context, prover.instance_id, command)
+    whole, _errors = get_output(prover.aws, ended.command_id, prover.instance_id, None)
+    listed = listed_output(prover.aws, ended.command_id, prover.instance_id)
+    sizes = (len(whole.encode()), len(listed.encode()))
+    marked = TRUNCATED.lower() in whole.lower()
+    values = {"get_bytes": sizes[0], "list_bytes": sizes[1], "marked": marked}
+    text = (
+        f"GetCommandInvocation has {sizes[0]} bytes, {'with' if marked else 'without'} a mark; the list has {sizes[1]}."
+    )
+    return Seen(sizes[0] <= OUTPUT_BYTES and sizes[1] <= OUTPUT_IN_LIST_BYTES and marked, text, values)
+
+
+def fresh_disk(prover: Prover) -> Seen:
+    prover.be_ready()
+    space = prover.script(DiskSpace)
+    volume = root_volume(prover.context, prover.instance_id)["VolumeId"]
+    fits = (space.serial or "").replace("-", "").startswith(volume.replace("-", ""))
+    text = (
+        f"The disk's serial number {'is' if fits else 'is not'} the volume's id, its style is {space.partition_style}, and "
+        f"behind C: lies {space.blocked_by or 'nothing'}."
+    )
+    values = {"serial_fits": fits, "style": space.partition_style, "behind": space.blocked_by}
+    return Seen(fits and space.partition_style == "gpt" and space.blocked_by is None, text, values)
+
+
+def volume_growth(prover: Prover) -> Seen:
+    """By two GiB, as a run does it: modified, seen by Windows, extended, without a reboot."""
+    prover.be_ready()
+    before, size = prover.script(DiskSpace), int(root_volume(prover.context, prover.instance_id)["Size"])
+    growth = Growth(prover.instance_id, GROWN_GIB, size + GROWN_GIB, partition_style=before.partition_style)
+    began = prover.context.clock.now()
+    try:
+        grow(prover.context, growth)
+        seconds = round(prover.context.clock.now() - began, 1)
+        offered = prover.script(DiskSpace).extendable_gib
+        after = prover.script(ExtendedPartition).partition_gib
+    except PatchFleetError as error:
+        return Seen(False, f"C: did not grow: {error.reason}", {"partition_grew_gib": 0.0})
+    grew = round(after - before.partition_gib, 1)
+    values = {"usable_after_seconds": seconds, "offered_gib": round(offered, 1), "partition_grew_gib": grew}
+    return Seen(grew >= GROWN_GIB - 0.1, f"C: grew by {grew} GiB; the room was there after {seconds:.0f} s.", values)
+
+
+@dataclass(frozen=True)
+class StoppedAndStarted:
+    """What was seen around one stop and start. ``stale`` are the seconds after the start at which a read showed the past."""
+
+    was_pending: bool
+    stop_seconds: float
+    listed_seconds: float | None
+    reads: int
+    stale: tuple[float, ...]
+
+
+def stop_and_start(prover: Prover) -> StoppedAndStarted:
+    """One stop, with whatever Windows waits for, and the start after it.
+
+    Raises:
+        PatchFleetError: the instance does not stop, or does not come back.
+    """
+    prover.be_ready()
+    context, clock = prover.context, prover.context.clock
+    try:
+        was_pending = bool(prover.once(installed_without_reboot)[0])
+    except PatchFleetError:
+        was_pending = False
+    prover.be_ready()
+    stop_instance(prover.aws, prover.instance_id)
+    stop_seconds = prover.wait_for_state("stopped")
+    stopped_at = clock.now()
+    unlisted = context.wait_until(
+        lambda: describe_node(prover.aws, prover.instance_id) is None, stopped_at + UNLISTED_SECONDS
+    )
+    listed_seconds = clock.now() - stopped_at if unlisted else None
+    before = prover.instance()["LaunchTime"]
+    start_instance(prover.aws, prover.instance_id)
+    started_at, reads, stale = clock.now(), 0, []
+    while clock.now() < started_at + READ_FOR_SECONDS:
+        reads += 1
+        seen, at = instance_seen(prover.aws, prover.instance_id), clock.now() - started_at
+        if seen is None or seen["LaunchTime"] <= before:
+            stale.append(round(at, 1))
+        context.pause(READ_EVERY_SECONDS)
+    prover.be_ready()
+    return StoppedAndStarted(was_pending, round(stop_seconds, 1), listed_seconds, reads, tuple(stale))
+
+
+def stop_while_pending(prover: Prover) -> Seen:
+    pair = prover.once(stop_and_start)
+    if not pair.was_pending:
+        raise NotAnswered("Windows waited for no reboot when it was stopped.")
+    scanned = scan(prover)
+    pending, missing = scanned.state.get("InstalledPendingRebootCount", 0), scanned.state["MissingCount"]
+    values = {"stop_seconds": pair.stop_seconds, "pending_after": pending, "missing_after": missing}
+    text = f"The stop took {pair.stop_seconds:.0f} s; after the start {pending} updates wait for a reboot, {missing} are missing."
+    return Seen(not pending and not missing, text, values)
+
+
+def reads_after_start(prover: Prover) -> Seen:
+    pair = prover.once(stop_and_start)
+    last = max(pair.stale, default=0.0)
+    values = {"reads": pair.reads, "stale": len(pair.stale), "last_stale_seconds": last}
+    text = f"{len(pair.stale)} of {pair.reads} reads showed the instance as before the start, the last one after {last:.0f} s."
+    return Seen(last <= CONSISTENCY_SECONDS, text, values)
+
+
+def stopped_is_unlisted(prover: Prover) -> Seen:
+    seconds = prover.once(stop_and_start).listed_seconds
+    if seconds is None:
+        return Seen(
+            False,
+            f"It was still listed {UNLISTED_SECONDS:.0f} s after it had stopped.",
+            {"unlisted_after_seconds": None},
+        )
+    return Seen(
+        True, f"It was not listed {seconds:.0f} s after it had stopped.", {"unlisted_after_seconds": round(seconds, 1)}
+    )

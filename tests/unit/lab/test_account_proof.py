@@ -1,0 +1,121 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The proof of an account: green in the lab, and a lab that differs in one belief is named by exactly that one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._proof.table import BELIEFS
+from conftest import MakeLab
+from lab.aws import made_windows, scheduler, ssm_nodes, ssm_output, ssm_patches
+from lab.guest_services import Services
+from lab.instance import Instance
+from prover_stage import ProverStage, different
+
+Change = Callable[[pytest.MonkeyPatch], object]
+UPDATE = {"kb": "KB5031364", "severity": "critical", "reboot": True, "seconds": 300}
+
+
+def nothing(_patch: pytest.MonkeyPatch) -> None:
+    """The lab as it is."""
+
+
+def ends_with_an_error(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Services, "_end_by_itself", lambda self, name, _boot: self[name].end(exit_code=1))
+
+
+def starts_are_seen_late(patch: pytest.MonkeyPatch) -> None:
+    start = Instance.start
+
+    def late(instance: Instance, by_us: bool) -> None:
+        lag = instance._lag  # noqa: SLF001 - the lab has one lag for all changes
+        with pytest.MonkeyPatch.context() as slow:
+            slow.setattr(lag, "visible_at", lambda: instance._sim.now + 140.0)  # noqa: SLF001
+            start(instance, by_us)
+
+    patch.setattr(Instance, "start", late)
+
+
+def pending_is_not_counted(patch: pytest.MonkeyPatch) -> None:
+    usual = ssm_patches.PatchRecord.count
+    patch.setattr(
+        ssm_patches.PatchRecord,
+        "count",
+        lambda record, state: 0 if state == "InstalledPendingReboot" else usual(record, state),
+    )
+
+
+DIFFERENCES: list[tuple[str, str, dict[str, Any], Change]] = [
+    ("windows.pending.fresh", "differs", {"windows": {"pending_by_others": True}}, nothing),
+    ("windows.disk.fresh", "differs", {"disk": {"size_gib": 30, "free_gib": 12, "style": "mbr"}}, nothing),
+    ("run_command.output", "differs", {}, lambda patch: patch.setattr(ssm_output, "STDOUT_BYTES", 48_000)),
+    ("patch_manager.lags", "differs", {"patch_lag": {"states": 400}}, nothing),
+    ("patch_manager.lags", "differs", {"patch_lag": {"patches": 700}}, nothing),
+    ("patch_manager.lags", "differs", {"patch_lag": {"items": 2000}}, nothing),
+    ("patch_manager.two_runs", "differs", {}, lambda patch: patch.setattr(ssm_patches, "TOO_CLOSE_SECONDS", 0.0)),
+    ("ebs.growth", "differs", {"volume": {"result": "failed"}}, nothing),
+    ("windows.services.fresh", "differs", {}, ends_with_an_error),
+    ("patch_manager.pending", "differs", {}, pending_is_not_counted),
+    ("ec2.stop.pending", "differs", {"updates": [{**UPDATE, "result": "vanishes"}]}, nothing),
+    ("ec2.reads.start", "differs", {}, starts_are_seen_late),
+    (
+        "ssm.stopped.unlisted",
+        "differs",
+        {},
+        lambda patch: patch.setattr(ssm_nodes, "is_listed", lambda _request, host: host.agent.known),
+    ),
+    (
+        "window.without_tasks",
+        "differs",
+        {},
+        lambda patch: patch.setattr(made_windows, "EXECUTED_WITHOUT_TASKS", False),
+    ),
+    ("watchdog.fires", "differs", {}, lambda patch: patch.setattr(scheduler, "_happen", lambda *_schedule: None)),
+]
+
+
+@pytest.fixture
+def stage(make_lab: MakeLab, tmp_path: Path) -> ProverStage:
+    return ProverStage(make_lab({"name": "a"}), tmp_path / "proof")
+
+
+def test_in_the_lab_every_belief_is_as_expected_and_nothing_is_left(stage: ProverStage) -> None:
+    asked = stage.prove()
+    assert different(asked) == {}
+    assert asked["proven"]
+    assert [row["id"] for row in asked["beliefs"]] == [belief.id for belief in BELIEFS]
+    written = json.loads((stage.folder / "beliefs.json").read_text())
+    assert (written["schema"], written["complete"], written["beliefs"]) == (1, True, asked["beliefs"])
+    assert written["totals"] == {"as_expected": len(BELIEFS), "differs": 0, "not_answered": 0}
+    assert stage.left == []
+    assert stage.lab.truth("a")["stops"] == 0
+
+
+@pytest.mark.parametrize(("belief", "status", "defaults", "change"), DIFFERENCES)
+def test_a_lab_that_differs_in_one_belief_is_named_by_it(
+    make_lab: MakeLab,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    belief: str,
+    status: str,
+    defaults: dict[str, Any],
+    change: Change,
+) -> None:
+    change(monkeypatch)
+    stage = ProverStage(make_lab({"name": "a"}, defaults=defaults), tmp_path / "proof")
+    asked = stage.prove()
+    assert different(asked) == {belief: status}
+    assert not asked["proven"]
+    page = (stage.folder / "beliefs.md").read_text()
+    assert "**1 different, 0 not answered" in page
+    assert page.index(belief.replace("_", "\\_")) < page.index("As expected")
+    (line,) = [line for line in asked["lines"] if line.startswith(belief)]
+    assert "Expected: " in line
+    assert stage.left == []
