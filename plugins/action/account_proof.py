@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.account_proof import OPERATION
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.step import ScriptedOperation
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 
 
-class ActionModule(ScriptedOperation):
+class ActionModule(ControllerOperation):
     """The module of the same name, inside the controller; scripts may be files of a role here."""
 
-    step = OPERATION
+    operation = OPERATION

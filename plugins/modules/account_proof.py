@@ -147,7 +147,7 @@ files:
 """
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.account_proof import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import run_as_module
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.module_main import run_as_module
 
 
 def main() -> None:

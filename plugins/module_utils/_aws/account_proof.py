@@ -238,7 +238,7 @@ def listed_output(aws: Aws, command_id: str, node_id: str) -> str:
     return str(plugins[0].get("Output", "")) if plugins else ""
 
 
-def instance_seen(aws: Aws, instance_id: str) -> InstanceTypeDef | None:
+def read_instance(aws: Aws, instance_id: str) -> InstanceTypeDef | None:
     """One read of an instance, as the next replica shows it; None where it shows none."""
     found = aws.read(EC2, instance_id).describe_instances(Filters=[{"Name": "instance-id", "Values": [instance_id]}])
     return next((i for r in found["Reservations"] for i in r["Instances"]), None)

@@ -24,17 +24,20 @@ class Options(TypedDict, total=False):
     add_policy: bool
     agent_timeout_seconds: int
     allow_shortfall: bool
+    beliefs: list[str]
     boot_script: str | None
     can_stop: bool
     clean_user_temp: bool
     cloudwatch_log_group: str | None
     comment: str
+    confirmed: bool
     dead_man_switch: bool
     dead_man_switch_margin_seconds: int
     delivery_timeout_seconds: int
     dest: str | None
     document: str
     exclude: list[str]
+    external_id: str | None
     failure: dict[str, Any]
     fence: int | None
     filters: dict[str, list[str]]
@@ -46,11 +49,15 @@ class Options(TypedDict, total=False):
     history_script: str
     host: str | None
     host_variables: dict[str, dict[str, Any]]
+    hourly_usd: float | None
+    hours: int
     ignore_services: list[str]
+    image_parameter: str
     input: dict[str, Any]
     install_timeout_seconds: int
     instance_id: str
     instance_profile: str | None
+    instance_type: str
     inventory: list[str]
     inventory_hosts: list[dict[str, Any]]
     keep_tag: str
@@ -79,6 +86,7 @@ class Options(TypedDict, total=False):
     script: str
     scripts: dict[str, str]
     searched_with: dict[str, Any] | None
+    security_group_ids: list[str]
     serial: str | None
     settings: Settings
     setup_prefix: str
@@ -88,6 +96,7 @@ class Options(TypedDict, total=False):
     start_timeout_seconds: int
     state: str
     step: str | None
+    subnet_id: str | None
     tag_key: str | None
     tag_value: str | None
     take_over: bool

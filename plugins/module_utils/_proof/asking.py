@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from .._base.errors import PatchFleetError
 from .._operation.context import OperationContext
-from .belief import Answer, Belief, NotAnswered, Seen, Status
+from .belief import Answer, Belief, NotAnswered, Observation, Status
 from .prover import Prover
 
 MISFIT = (LookupError, TypeError, ValueError, AttributeError)
@@ -32,20 +32,20 @@ def ask(prover: Prover, belief: Belief) -> Answer:
     """One belief; what keeps it from being answered is its reason."""
     context = prover.context
     began = context.clock.now()
-    seen: Seen | None = None
+    observed: Observation | None = None
     reason = None
     try:
         _refuse_after_expiry(prover, context)
-        seen = belief.ask(prover)
+        observed = belief.ask(prover)
     except PatchFleetError as error:
         reason = error.reason
     except MISFIT as error:
         reason = f"An answer had another form than expected ({type(error).__name__}: {error})."
     seconds = round(context.clock.now() - began, 1)
-    if seen is None:
+    if observed is None:
         return Answer(belief, Status.NOT_ANSWERED, None, reason, {}, seconds)
-    status = Status.AS_EXPECTED if seen.as_expected else Status.DIFFERS
-    return Answer(belief, status, seen.text, None, seen.values, seconds)
+    status = Status.AS_EXPECTED if observed.as_expected else Status.DIFFERS
+    return Answer(belief, status, observed.text, None, observed.values, seconds)
 
 
 def _refuse_after_expiry(prover: Prover, context: OperationContext) -> None:

@@ -27,7 +27,7 @@ class Status(TextEnum):
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """What was seen: whether it is as the emulated account has it, a sentence, and numbers or names that others can compare."""
 
     as_expected: bool
@@ -51,7 +51,7 @@ class Belief:
     sentence: str
     asked: str
     expected: str
-    ask: Callable[[Prover], Seen]
+    ask: Callable[[Prover], Observation]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Answer:
 
     belief: Belief
     status: Status
-    seen: str | None
+    observed: str | None
     reason: str | None
     values: dict[str, Any]
     seconds: float

@@ -59,7 +59,7 @@ def _row(answer: Answer) -> dict[str, Any]:
         "asked": answer.belief.asked,
         "expected": answer.belief.expected,
         "status": str(answer.status),
-        "seen": answer.seen,
+        "seen": answer.observed,
         "reason": answer.reason,
         "values": answer.values,
         "seconds": answer.seconds,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .._aws.account_proof import instance_seen, listed_output
+from .._aws.account_proof import read_instance, listed_output
 from .._aws.commands import get_output
 from .._aws.ec2 import start_instance, stop_instance
 from .._aws.ssm import describe_node
@@ -20,7 +20,7 @@ from .._disk.volume import Growth, grow, root_volume
 from .._host.answers import BootState, DiskSpace, ExtendedPartition
 from .._host.instances import CONSISTENCY_SECONDS
 from .._host.run_command import OUTPUT_IN_LIST_BYTES, SCRIPT_DOCUMENT, TRUNCATED, Command, run_command
-from .belief import NotAnswered, Seen
+from .belief import NotAnswered, Observation
 from .patch_beliefs import installed_without_reboot, scan
 from .prover import Prover, first_boot
 
@@ -33,7 +33,7 @@ READ_FOR_SECONDS = 150.0
 UNLISTED_SECONDS = 300.0
 
 
-def fresh_services(prover: Prover) -> Seen:
+def fresh_services(prover: Prover) -> Observation:
     """Those that ran as soon as the node took commands, compared a quarter of an hour after the boot."""
     prover.be_ready()
     before = prover.once(first_boot)
@@ -44,10 +44,10 @@ def fresh_services(prover: Prover) -> Seen:
     failed = sorted(f"{service.name} ({service.exit_code})" for service in after.stopped_services)
     ended = sorted(before.services - after.services - {service.name for service in after.stopped_services})
     text = f"Ended without an error: {', '.join(ended) or 'none'}; with an error: {', '.join(failed) or 'none'}."
-    return Seen(not failed, text, {"ended": ended, "failed": failed})
+    return Observation(not failed, text, {"ended": ended, "failed": failed})
 
 
-def output_limits(prover: Prover) -> Seen:
+def output_limits(prover: Prover) -> Observation:
     """30,000 characters, read from both APIs."""
     prover.be_ready()
     command = Command(SCRIPT_DOCUMENT, {"commands": LONG_OUTPUT, "executionTimeout": ["60"]}, execution_seconds=60)
@@ -60,10 +60,10 @@ def output_limits(prover: Prover) -> Seen:
     text = (
         f"GetCommandInvocation has {sizes[0]} bytes, {'with' if marked else 'without'} a mark; the list has {sizes[1]}."
     )
-    return Seen(sizes[0] <= OUTPUT_BYTES and sizes[1] <= OUTPUT_IN_LIST_BYTES and marked, text, values)
+    return Observation(sizes[0] <= OUTPUT_BYTES and sizes[1] <= OUTPUT_IN_LIST_BYTES and marked, text, values)
 
 
-def fresh_disk(prover: Prover) -> Seen:
+def fresh_disk(prover: Prover) -> Observation:
     prover.be_ready()
     space = prover.script(DiskSpace)
     volume = root_volume(prover.context, prover.instance_id)["VolumeId"]
@@ -73,10 +73,10 @@ def fresh_disk(prover: Prover) -> Seen:
         f"behind C: lies {space.blocked_by or 'nothing'}."
     )
     values = {"serial_fits": fits, "style": space.partition_style, "behind": space.blocked_by}
-    return Seen(fits and space.partition_style == "gpt" and space.blocked_by is None, text, values)
+    return Observation(fits and space.partition_style == "gpt" and space.blocked_by is None, text, values)
 
 
-def volume_growth(prover: Prover) -> Seen:
+def volume_growth(prover: Prover) -> Observation:
     """By two GiB, as a run does it: modified, seen by Windows, extended, without a reboot."""
     prover.be_ready()
     before, size = prover.script(DiskSpace), int(root_volume(prover.context, prover.instance_id)["Size"])
@@ -88,10 +88,12 @@ def volume_growth(prover: Prover) -> Seen:
         offered = prover.script(DiskSpace).extendable_gib
         after = prover.script(ExtendedPartition).partition_gib
     except PatchFleetError as error:
-        return Seen(False, f"C: did not grow: {error.reason}", {"partition_grew_gib": 0.0})
+        return Observation(False, f"C: did not grow: {error.reason}", {"partition_grew_gib": 0.0})
     grew = round(after - before.partition_gib, 1)
     values = {"usable_after_seconds": seconds, "offered_gib": round(offered, 1), "partition_grew_gib": grew}
-    return Seen(grew >= GROWN_GIB - 0.1, f"C: grew by {grew} GiB; the room was there after {seconds:.0f} s.", values)
+    return Observation(
+        grew >= GROWN_GIB - 0.1, f"C: grew by {grew} GiB; the room was there after {seconds:.0f} s.", values
+    )
 
 
 @dataclass(frozen=True)
@@ -130,15 +132,15 @@ def stop_and_start(prover: Prover) -> StoppedAndStarted:
     started_at, reads, stale = clock.now(), 0, []
     while clock.now() < started_at + READ_FOR_SECONDS:
         reads += 1
-        seen, at = instance_seen(prover.aws, prover.instance_id), clock.now() - started_at
-        if seen is None or seen["LaunchTime"] <= before:
+        shown, at = read_instance(prover.aws, prover.instance_id), clock.now() - started_at
+        if shown is None or shown["LaunchTime"] <= before:
             stale.append(round(at, 1))
         context.pause(READ_EVERY_SECONDS)
     prover.be_ready()
     return StoppedAndStarted(was_pending, round(stop_seconds, 1), listed_seconds, reads, tuple(stale))
 
 
-def stop_while_pending(prover: Prover) -> Seen:
+def stop_while_pending(prover: Prover) -> Observation:
     pair = prover.once(stop_and_start)
     if not pair.was_pending:
         raise NotAnswered("Windows waited for no reboot when it was stopped.")
@@ -146,25 +148,25 @@ def stop_while_pending(prover: Prover) -> Seen:
     pending, missing = scanned.state.get("InstalledPendingRebootCount", 0), scanned.state["MissingCount"]
     values = {"stop_seconds": pair.stop_seconds, "pending_after": pending, "missing_after": missing}
     text = f"The stop took {pair.stop_seconds:.0f} s; after the start {pending} updates wait for a reboot, {missing} are missing."
-    return Seen(not pending and not missing, text, values)
+    return Observation(not pending and not missing, text, values)
 
 
-def reads_after_start(prover: Prover) -> Seen:
+def reads_after_start(prover: Prover) -> Observation:
     pair = prover.once(stop_and_start)
     last = max(pair.stale, default=0.0)
     values = {"reads": pair.reads, "stale": len(pair.stale), "last_stale_seconds": last}
     text = f"{len(pair.stale)} of {pair.reads} reads showed the instance as before the start, the last one after {last:.0f} s."
-    return Seen(last <= CONSISTENCY_SECONDS, text, values)
+    return Observation(last <= CONSISTENCY_SECONDS, text, values)
 
 
-def stopped_is_unlisted(prover: Prover) -> Seen:
+def stopped_is_unlisted(prover: Prover) -> Observation:
     seconds = prover.once(stop_and_start).listed_seconds
     if seconds is None:
-        return Seen(
+        return Observation(
             False,
             f"It was still listed {UNLISTED_SECONDS:.0f} s after it had stopped.",
             {"unlisted_after_seconds": None},
         )
-    return Seen(
+    return Observation(
         True, f"It was not listed {seconds:.0f} s after it had stopped.", {"unlisted_after_seconds": round(seconds, 1)}
     )

@@ -22,7 +22,7 @@ from .._host.update_answers import ServicingState
 from .._model.reasons import Reason
 from .._update.patch_baseline import DOCUMENT, GAP_SECONDS, run_baseline
 from .._update.patch_verdict import ROWS_LAG_SECONDS, STATE_LAG_SECONDS
-from .belief import NotAnswered, Seen
+from .belief import NotAnswered, Observation
 from .prover import Prover
 
 if TYPE_CHECKING:
@@ -89,10 +89,10 @@ def _keep_apart(prover: Prover) -> None:
     prover.context.pause(prover.patch_run_ended_at + GAP_SECONDS - prover.context.clock.now())
 
 
-def _shown_after(prover: Prover, look: Callable[[], bool], since: float) -> float | None:
+def _shown_after(prover: Prover, poll: Callable[[], bool], since: float) -> float | None:
     """Seconds since a moment until something is shown; None when it is not within SHOWN_SECONDS."""
     context = prover.context
-    if not context.wait_until(look, since + SHOWN_SECONDS, POLL_SECONDS, POLL_SECONDS):
+    if not context.wait_until(poll, since + SHOWN_SECONDS, POLL_SECONDS, POLL_SECONDS):
         return None
     return round(max(context.clock.now() - since, 0.0), 1)
 
@@ -102,18 +102,18 @@ def first_scan(prover: Prover) -> Scanned:
     return scan(prover)
 
 
-def patch_lags(prover: Prover) -> Seen:
+def patch_lags(prover: Prover) -> Observation:
     scanned = prover.once(first_scan)
     lags = {"states": scanned.states_lag, "patches": scanned.rows_lag, "items": scanned.items_lag}
     limits = {"states": STATE_LAG_SECONDS, "patches": ROWS_LAG_SECONDS, "items": ROWS_LAG_SECONDS}
     late = [name for name, lag in lags.items() if lag is None or lag > limits[name]]
     shown = ", ".join(f"{name} {'never' if lag is None else f'after {lag:.0f} s'}" for name, lag in lags.items())
-    return Seen(
+    return Observation(
         not late, f"Shown after the end of the scan: {shown}.", {f"{name}_seconds": lag for name, lag in lags.items()}
     )
 
 
-def two_runs(prover: Prover) -> Seen:
+def two_runs(prover: Prover) -> Observation:
     """Two scans, ten seconds apart. Which of them left the state is seen by its snapshot."""
     prover.be_ready()
     context = prover.context
@@ -136,7 +136,7 @@ def two_runs(prover: Prover) -> Seen:
     whose = left_by()
     values = {"first": ended[0].details, "second": ended[1].details, "state_of": whose.removeprefix("the ")}
     text = f"The first ended {ended[0].details}, the second {ended[1].details}; the state is that of {whose}."
-    return Seen(ended[1].status == "Success" and whose == "the first", text, values)
+    return Observation(ended[1].status == "Success" and whose == "the first", text, values)
 
 
 def _scan_command(snapshot: str) -> Command:
@@ -177,14 +177,14 @@ def installed_without_reboot(prover: Prover) -> tuple[tuple[str, ...], int]:
     return pending, counted
 
 
-def pending_is_counted(prover: Prover) -> Seen:
+def pending_is_counted(prover: Prover) -> Observation:
     pending, counted = prover.once(installed_without_reboot)
     text = f"Windows says {', '.join(pending) or 'nothing'}; Patch Manager counts {counted} updates that wait for a reboot."
-    return Seen(bool(pending) and counted > 0, text, {"windows": list(pending), "patch_manager": counted})
+    return Observation(bool(pending) and counted > 0, text, {"windows": list(pending), "patch_manager": counted})
 
 
-def fresh_is_not_pending(prover: Prover) -> Seen:
+def fresh_is_not_pending(prover: Prover) -> Observation:
     prover.be_ready()
     pending = prover.script(ServicingState).pending_reboot
     text = f"It waits for a reboot: {', '.join(pending)}." if pending else "It waits for none."
-    return Seen(not pending, text, {"pending": list(pending)})
+    return Observation(not pending, text, {"pending": list(pending)})

@@ -94,11 +94,11 @@ def find(context: OperationContext) -> InstanceTypeDef:
     """
     found: list[InstanceTypeDef] = []
 
-    def look() -> bool:
+    def poll() -> bool:
         found[:] = instances_with_tag(context.aws, PROOF_TAG)
         return bool(found)
 
-    context.wait_until(look, context.clock.now() + CONSISTENCY_SECONDS)
+    context.wait_until(poll, context.clock.now() + CONSISTENCY_SECONDS)
     if len(found) != 1:
         ids = ", ".join(sorted(instance["InstanceId"] for instance in found)) or "none"
         raise Failed(
@@ -171,11 +171,11 @@ def _will(context: OperationContext) -> str:
 
 
 def _wait_until_gone(context: OperationContext, instance_id: str) -> None:
-    def look() -> bool:
+    def poll() -> bool:
         instance = describe_instance(context.aws, instance_id)
         return instance is None or instance["State"]["Name"] == "terminated"
 
-    if not context.wait_until(look, context.clock.now() + GONE_SECONDS):
+    if not context.wait_until(poll, context.clock.now() + GONE_SECONDS):
         raise Failed(
             f"The instance {instance_id} of the proof was not terminated within {GONE_SECONDS:.0f} s. Run this again.",
             Reason.STILL_ON,
@@ -186,10 +186,10 @@ def _volumes(context: OperationContext) -> list[VolumeTypeDef]:
     """Volumes of proofs that are left although no instance has them; they go a moment after their instance."""
     left: list[VolumeTypeDef] = []
 
-    def look() -> bool:
+    def poll() -> bool:
         left[:] = describe_volumes(context.aws, [{"Name": "tag-key", "Values": [PROOF_TAG]}])
         return not left
 
     if not context.check_mode:
-        context.wait_until(look, context.clock.now() + CONSISTENCY_SECONDS)
+        context.wait_until(poll, context.clock.now() + CONSISTENCY_SECONDS)
     return left

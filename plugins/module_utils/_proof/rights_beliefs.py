@@ -24,7 +24,7 @@ from .._disk.volume import root_volume
 from .._host.run_command import SCRIPT_DOCUMENT
 from .._host.scripts import PROBE, PROBE_SECONDS
 from .._power.watchdog import runbook_of
-from .belief import NotAnswered, Seen
+from .belief import NotAnswered, Observation
 from .prover import Prover
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 DRY_RUN = "DryRunOperation"
 
 
-def controller_simulated(prover: Prover) -> Seen:
+def controller_simulated(prover: Prover) -> Observation:
     volume = root_volume(prover.context, prover.instance_id)["VolumeId"]
     volume_arn = prover.instance_arn.replace(f"instance/{prover.instance_id}", f"volume/{volume}")
     role = prover.role_arn("controller")
@@ -44,7 +44,7 @@ def controller_simulated(prover: Prover) -> Seen:
     return _rights("the controller's role", denied)
 
 
-def scheduler_simulated(prover: Prover) -> Seen:
+def scheduler_simulated(prover: Prover) -> Observation:
     role, name = prover.role_arn("scheduler"), runbook_of(prover.settings.setup_prefix)
     ssm = f"arn:{prover.partition}:ssm:{prover.aws.region}:{prover.account}"
     resources = [f"{ssm}:document/{name}", f"{ssm}:automation-execution/*"]
@@ -52,12 +52,12 @@ def scheduler_simulated(prover: Prover) -> Seen:
     return _rights("the watchdog's scheduler role", denied)
 
 
-def runbook_simulated(prover: Prover) -> Seen:
+def runbook_simulated(prover: Prover) -> Observation:
     role = prover.role_arn("stop-host")
     return _rights("the watchdog's runbook role", _denied(prover, role, ["ec2:StopInstances"], prover.instance_arn))
 
 
-def host_reads_no_parameters(prover: Prover) -> Seen:
+def host_reads_no_parameters(prover: Prover) -> Observation:
     profile = prover.instance().get("IamInstanceProfile", {}).get("Arn", "").rpartition("/")[2]
     if not profile:
         raise NotAnswered(
@@ -67,10 +67,12 @@ def host_reads_no_parameters(prover: Prover) -> Seen:
     parameter = f"arn:{prover.partition}:ssm:{prover.aws.region}:{prover.account}:parameter/patchfleet-proof"
     denied = _denied(prover, role["Arn"], ["ssm:GetParameter"], parameter)
     text = "may not read parameters" if denied else "may read every parameter of the account"
-    return Seen(bool(denied), f"The host's role {text}.", {"ssm:GetParameter": "denied" if denied else "allowed"})
+    return Observation(
+        bool(denied), f"The host's role {text}.", {"ssm:GetParameter": "denied" if denied else "allowed"}
+    )
 
 
-def controller_really(prover: Prover) -> Seen:
+def controller_really(prover: Prover) -> Observation:
     """Start and stop are asked with DryRun; the reads and the command are real."""
     prover.be_ready()
     aws = _as_controller(prover)
@@ -86,7 +88,7 @@ def controller_really(prover: Prover) -> Seen:
         if denied
         else "All four calls were allowed."
     )
-    return Seen(not denied, text, dict(calls))
+    return Observation(not denied, text, dict(calls))
 
 
 def _as_controller(prover: Prover) -> Aws:
@@ -165,6 +167,6 @@ def _entry(key: str, value: str) -> ContextEntryTypeDef:
     return {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
 
 
-def _rights(whose: str, denied: Sequence[str]) -> Seen:
+def _rights(whose: str, denied: Sequence[str]) -> Observation:
     text = f"IAM denies {whose}: {', '.join(denied)}." if denied else f"IAM allows all of it to {whose}."
-    return Seen(not denied, text, {"denied": list(denied)})
+    return Observation(not denied, text, {"denied": list(denied)})

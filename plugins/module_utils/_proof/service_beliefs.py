@@ -16,7 +16,7 @@ from .._aws.errors import AwsError
 from .._aws.ssm import describe_window_executions
 from .._base.clock import iso
 from .._base.errors import Failed
-from .belief import NotAnswered, Seen
+from .belief import NotAnswered, Observation
 from .prover import Prover
 from .resources import set_switch
 from .settings import EXPIRES_TAG, NAME_PREFIX, PROOF_TAG
@@ -31,7 +31,7 @@ STOPPED_SECONDS = 900.0
 QUIET_SECONDS = 60.0
 
 
-def window_without_tasks(prover: Prover) -> Seen:
+def window_without_tasks(prover: Prover) -> Observation:
     """The window is made for this question, opens once, and is deleted again."""
     context, now = prover.context, prover.context.clock.now()
     opens_at = now - now % 60.0 + OPENS_IN_SECONDS
@@ -41,28 +41,30 @@ def window_without_tasks(prover: Prover) -> Seen:
     context.pause(opens_at - context.clock.now())
     found: list[MaintenanceWindowExecutionTypeDef] = []
 
-    def look() -> bool:
+    def poll() -> bool:
         found[:] = describe_window_executions(prover.aws, window_id, str(iso(now)))
         return bool(found)
 
-    context.wait_until(look, opens_at + EXECUTED_SECONDS)
-    seen_at = context.clock.now()
+    context.wait_until(poll, opens_at + EXECUTED_SECONDS)
+    shown_at = context.clock.now()
     delete_window(prover.aws, window_id)
     if not found:
-        return Seen(False, f"No execution within {EXECUTED_SECONDS:.0f} s after it had opened.", {"executions": 0})
+        return Observation(
+            False, f"No execution within {EXECUTED_SECONDS:.0f} s after it had opened.", {"executions": 0}
+        )
     started = found[0]["StartTime"].timestamp() - opens_at
     values = {
         "executions": len(found),
         "status": found[0].get("Status"),
         "started_after_seconds": round(started, 1),
-        "shown_after_seconds": round(seen_at - opens_at, 1),
+        "shown_after_seconds": round(shown_at - opens_at, 1),
     }
-    return Seen(
+    return Observation(
         True, f"An execution ({found[0].get('Status')}) that started {started:.0f} s after the opening.", values
     )
 
 
-def switch_fires(prover: Prover) -> Seen:
+def switch_fires(prover: Prover) -> Observation:
     """The schedule and the runbook are the account's own, as a run uses them; the instance is stopped by them."""
     prover.be_ready()
     context, instance = prover.context, prover.instance()
@@ -79,12 +81,12 @@ def switch_fires(prover: Prover) -> Seen:
     stopping = {"stopping", "stopped"}
     if not context.wait_until(lambda: prover.state() in stopping, due_at + STOPPED_SECONDS):
         text = f"The instance was still on {STOPPED_SECONDS:.0f} s after the schedule was due."
-        return Seen(False, text, {"stopped_after_seconds": None})
+        return Observation(False, text, {"stopped_after_seconds": None})
     after = round(context.clock.now() - due_at, 1)
     try:
         prover.wait_for_state("stopped")
     except Failed as error:
-        return Seen(False, f"The stop began and did not end: {error.reason}", {"stopped_after_seconds": after})
-    return Seen(
+        return Observation(False, f"The stop began and did not end: {error.reason}", {"stopped_after_seconds": after})
+    return Observation(
         True, f"The instance was stopping {after:.0f} s after the schedule was due.", {"stopped_after_seconds": after}
     )
