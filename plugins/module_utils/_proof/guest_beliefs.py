@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .._aws.account_proof import read_instance, listed_output
+from .._aws.account_proof import listed_output, read_instance
 from .._aws.commands import get_output
 from .._aws.ec2 import start_instance, stop_instance
 from .._aws.ssm import describe_node
