@@ -67,6 +67,9 @@ class Guest:
     def add_listener(self, listener: GuestListener) -> None:
         self._listeners.append(listener)
 
+    def remove_listener(self, listener: GuestListener) -> None:
+        self._listeners.remove(listener)
+
     def begin_up(self) -> None:
         """It has been running since before the scenario began."""
         self.up = self.spec.boots != "never"

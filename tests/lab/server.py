@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lab.aws.agent_service import AgentService
 from lab.aws.http import HttpServer
 from lab.aws.moto_logs import MotoLogs
 from lab.aws.moto_tables import MotoTables
@@ -119,6 +120,10 @@ class Lab:
         used = set().union(*(account.gate.used for account in self._play.account.estate))
         if folder and used:
             (Path(folder) / f"{uuid.uuid4()}.json").write_text(json.dumps(sorted(used)), encoding="utf-8")
+
+    def serve_agents(self, *hosts: str) -> AgentService:
+        """Let real agents outside be those of these hybrid hosts, from before the start on; see ``AgentServer``."""
+        return AgentService(self._play.account, list(hosts))
 
     @property
     def secrets(self) -> list[str]:

@@ -16,6 +16,7 @@ from lab.guest import Guest
 from lab.guest_disk import gib_behind
 from lab.instance import Instance
 from lab.lagged import Lag, Lagged
+from lab.remote_agent import RemoteAgent
 from lab.scenario import HostSpec, Scenario, Volume, launched
 from lab.sim import Simulation
 from lab.volume import EbsVolume
@@ -60,7 +61,7 @@ class Host:
         self.volumes = self._make_volumes() if spec.kind == "ec2" else []
         self.added_gib = 0  # to the disk of a host without EBS
         self.guest = Guest(sim, spec, self._device_gib, self._announce)
-        self.agent = Agent(sim, spec, self.guest, self._announce, self._changed)
+        self.agent: Agent = Agent(sim, spec, self.guest, self._announce, self._changed)
         self.instance = (
             Instance(sim, spec, self, world.lag, self._announce, self._changed) if spec.kind == "ec2" else None
         )
@@ -87,6 +88,14 @@ class Host:
         """Whether its WinRM endpoint may answer (hosts of the kind ``winrm`` only)."""
         limit = self.spec.unreachable_after
         return self.guest.up and (limit is None or self._world.sim.now < limit)
+
+    def get_agent_outside(self) -> RemoteAgent:
+        """From now on a program outside the lab is its agent, and the emulated one is gone."""
+        self.agent.disconnect()
+        self.guest.remove_listener(self.agent)
+        agent = RemoteAgent(self._world.sim, self.spec, self.guest, self._announce, self._changed)
+        self.agent = agent
+        return agent
 
     def begin(self) -> None:
         """Go on from the state in which the scenario finds it."""

@@ -41,8 +41,10 @@ def joined(out: str, err: str) -> str:
 
 
 def with_failure(err: str, exit_code: int) -> str:
-    """The standard error of a program that failed: the agent adds a line of its own."""
+    """The standard error of a program that failed: the agent adds a line of its own, once."""
     told = f"failed to run commands: exit status {exit_code}"
+    if err.endswith(told):
+        return err
     return f"{err}\n{told}" if err else told
 
 
