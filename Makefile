@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 LAB := $(VENV)/.lab-installed
 TEST := $(VENV)/.test-installed
 LINT := $(VENV)/.lint-installed
+DOCS := $(VENV)/.docs-installed
 # On a terminal pip shows what it downloads; a log needs the errors alone.
 PIP := $(BIN)/python -m pip install $(shell [ -t 2 ] || echo -qq) --disable-pip-version-check
 
@@ -44,6 +45,11 @@ $(TEST): requirements/test.txt $(LAB)
 
 $(LINT): requirements/lint.txt $(TEST)
 	@echo "Installing what the linters need" >&2
+	@$(PIP) -r $<
+	@touch $@
+
+$(DOCS): requirements/docs.txt $(LAB)
+	@echo "Installing what the documentation needs" >&2
 	@$(PIP) -r $<
 	@touch $@
 
@@ -90,6 +96,10 @@ node_modules/.package-lock.json: package.json package-lock.json $(LINT)
 generate: $(TEST) ## Write what follows from the list of variables (specs, defaults, tables, surveys) and the page's assets
 	$(BIN)/python tests/tools/build_page.py
 	PYTHONPATH=tests:$(VENV)/collections $(BIN)/python tests/tools/generate.py
+
+.PHONY: docs
+docs: $(DOCS) ## Build the documentation site into .cache/docs/html; a warning is an error
+	$(BIN)/python tests/tools/build_docs.py .cache/docs
 
 .PHONY: format
 format: $(LINT) ## Put into format what `make lint` would complain about
