@@ -55,7 +55,7 @@ def test_set_up_shown_first_done_done_again_and_taken_down(lab: LivingLab) -> No
     assert [result.result["changed"] for result in again.results] == [False] * len(again.results), again.said
     other = {**CONTROLLER, "ApproveAfterDays": 9, "LogGroup": "none", "DeadManSwitch": True, "WindowOffsetDays": 0}
     shown = lab.playbook("setup_aws", "--check", variables={"aws_prerequisites_parameters": other})
-    (lines,) = (told["msg"] for told in shown.of("Say what would change"))
+    (lines,) = (told["msg"] for told in shown.of("Show what would change"))
     assert {
         "Modify Baseline (AWS::SSM::PatchBaseline)",
         "Remove CommandOutput (AWS::Logs::LogGroup); needs aws_prerequisites_confirm_removal",
@@ -69,7 +69,7 @@ def test_set_up_shown_first_done_done_again_and_taken_down(lab: LivingLab) -> No
     assert f"detached: bare-01 ({lab.id('bare-01')})" in shown.words
     assert cloudformation.describe_stacks()["Stacks"] == [stack]
 
-    (gone,) = lab.playbook("teardown_aws").of("Take the stack down")
+    (gone,) = lab.playbook("teardown_aws").of("Remove the stack and its instance profile")
     assert gone["changed"]
     assert profiles(lab) == {"dev-01": "managed-node"}
     assert cloudformation.describe_stacks()["Stacks"] == []
