@@ -16,6 +16,7 @@ from pathlib import Path
 from tools.generate_aws_fragment import aws_fragment
 from tools.generate_facts import ledger_page
 from tools.generate_options import options_file
+from tools.generate_proof import proof_files
 from tools.generate_settings import settings_file
 from tools.generate_surveys import survey_files
 from tools.generate_variables import variable_files
@@ -28,6 +29,7 @@ GENERATORS: tuple[Callable[[Path], Iterator[tuple[Path, str]]], ...] = (
     ledger_page,
     survey_files,
     aws_fragment,
+    proof_files,
 )
 """Each yields the files that it makes, with their whole text."""
 

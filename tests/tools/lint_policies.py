@@ -1,13 +1,14 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run parliament over every policy of the template, its parameters put in. Prints what is not expected, else nothing."""
+"""Run parliament over every policy of the template, its parameters put in, and over the prover's. Prints what is not expected."""
 
 from __future__ import annotations
 
 import json
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 from lab.aws.setup import with_everything
@@ -16,20 +17,24 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of pkg_resources, by which parliament finds its own files
     import parliament
 
+PROVER = Path(__file__).parents[2] / "roles" / "prove_account" / "files" / "policy.json"
+
 # parliament wants every resource of an action in one statement, and an account in every ARN; its table is older than AWS's.
 EXPECTED = {
     "ec2:CreateSnapshot": "the volume must carry the tag, which the snapshot cannot have yet, so each has its statement",
+    "ec2:RunInstances": "only what it makes can carry the tag, so that and the rest have a statement each",
     "servicequotas:GetServiceQuota": "AWS evaluates it on the quota (Service Authorization Reference, Service Quotas)",
     "ssm:DescribeDocument": "AWS's own documents belong to no account",
+    "ssm:GetParameter": "AWS's own parameters belong to no account",
     "ssm:SendCommand": "a host must carry the tag, and a document has none, so each has its statement",
 }
 
 
 def main() -> int:
     """Lint; the exit code is 1 when something was found."""
-    findings = {
-        told for stacks in with_everything() for name, document in stacks.policies() for told in lint(document, name)
-    }
+    policies = [pair for stacks in with_everything() for pair in stacks.policies()]
+    policies.append(("prove_account", PROVER.read_text(encoding="utf-8")))
+    findings = {told for name, document in policies for told in lint(document, name)}
     met = {action for _name, issue, action in findings if issue == "RESOURCE_MISMATCH" and action in EXPECTED}
     unexpected = sorted(it for it in findings if it[2] not in met)
     for name, issue, action in unexpected:

@@ -28,6 +28,7 @@ from .prover import Prover
 if TYPE_CHECKING:
     from mypy_boto3_ssm.type_defs import InstancePatchStateTypeDef
 
+ITEMS = ("Installed", "InstalledOther", "InstalledPendingReboot", "InstalledRejected", "Missing", "Failed")
 SCAN_SECONDS = 3600
 INSTALL_SECONDS = 5400
 SHOWN_SECONDS = 1200.0
@@ -38,13 +39,17 @@ UPLOADED_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Scanned:
-    """A scan of the proof. ``ended_at`` is by the prover's clock, the lags count from there; None: it was never shown."""
+    """A scan of the proof. ``ended_at`` is by the prover's clock, the lags count from there; None: it was never shown.
+
+    ``has_items``: it knows of updates, without which there are no compliance items.
+    """
 
     state: InstancePatchStateTypeDef
     ended_at: float
     states_lag: float | None
     rows_lag: float | None
     items_lag: float | None
+    has_items: bool
 
 
 def scan(prover: Prover) -> Scanned:
@@ -81,7 +86,9 @@ def scan(prover: Prover) -> Scanned:
             Reason.NOT_PROVEN,
         )
     rows_lag = _shown_after(prover, rows_shown, ended_at)
-    return Scanned(states[0], ended_at, states_lag, rows_lag, _shown_after(prover, items_shown, ended_at))
+    has_items = any(states[0].get(f"{name}Count", 0) for name in ITEMS)
+    items_lag = _shown_after(prover, items_shown, ended_at) if has_items else None
+    return Scanned(states[0], ended_at, states_lag, rows_lag, items_lag, has_items)
 
 
 def _keep_apart(prover: Prover) -> None:
@@ -105,6 +112,8 @@ def first_scan(prover: Prover) -> Scanned:
 def patch_lags(prover: Prover) -> Observation:
     scanned = prover.once(first_scan)
     lags = {"states": scanned.states_lag, "patches": scanned.rows_lag, "items": scanned.items_lag}
+    if not scanned.has_items:
+        del lags["items"]
     limits = {"states": STATE_LAG_SECONDS, "patches": ROWS_LAG_SECONDS, "items": ROWS_LAG_SECONDS}
     late = [name for name, lag in lags.items() if lag is None or lag > limits[name]]
     shown = ", ".join(f"{name} {'never' if lag is None else f'after {lag:.0f} s'}" for name, lag in lags.items())

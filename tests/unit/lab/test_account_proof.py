@@ -15,10 +15,19 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._proof.table import BELIEFS
 from conftest import MakeLab
 from lab.aws import made_windows, scheduler, ssm_nodes, ssm_output, ssm_patches
+from lab.aws.policy import Need, deciding, statements_of
 from lab.guest_services import Services
 from lab.instance import Instance
 from prover_stage import ProverStage, different
 
+POLICY: dict[str, Any] = json.loads(
+    (Path(__file__).parents[3] / "roles" / "prove_account" / "files" / "policy.json").read_text(encoding="utf-8")
+)
+NOT_USED_HERE = {("ReadDefaultHostManagement", "ssm:GetServiceSetting")}
+"""Asked only where the instance profile does not exist."""
+INSTANCE = "arn:aws:ec2:eu-central-1:123456789012:instance/i-1"
+TAGGED = [{"Key": "patchfleet:proof", "Value": "1"}]
+TARGET_TAG = {"aws:ResourceTag/PatchGroup": "Windows"}
 Change = Callable[[pytest.MonkeyPatch], object]
 UPDATE = {"kb": "KB5031364", "severity": "critical", "reboot": True, "seconds": 300}
 
@@ -83,19 +92,58 @@ DIFFERENCES: list[tuple[str, str, dict[str, Any], Change]] = [
 
 @pytest.fixture
 def stage(make_lab: MakeLab, tmp_path: Path) -> ProverStage:
-    return ProverStage(make_lab({"name": "a"}), tmp_path / "proof")
+    """The prover's credentials have the rights of its policy, and no others."""
+    lab = make_lab({"name": "a"})
+    lab.play.account.roles.make("Prover", POLICY)
+    lab.play.account.gate.admit_key("ASIAPROVER", "Prover")
+    return ProverStage(lab, tmp_path / "proof", "ASIAPROVER")
+
+
+def window(stage: ProverStage, tags: list[dict[str, str]]) -> str:
+    """A maintenance window with the name of a proof's."""
+    wanted = {"Name": "patchfleet-proof-1", "Schedule": "at(2026-12-01T00:00:00)", "Duration": 1, "Cutoff": 0}
+    made = stage.lab.ssm.create_maintenance_window(**wanted, AllowUnassociatedTargets=True, Tags=tags)
+    return str(made["WindowId"])
 
 
 def test_in_the_lab_every_belief_is_as_expected_and_nothing_is_left(stage: ProverStage) -> None:
-    asked = stage.prove()
+    stage.do("started")
+    asked = stage.do("asked")
+    left_by_an_interruption, of_another_user = window(stage, TAGGED), window(stage, [])
+    stage.do("absent")
     assert different(asked) == {}
     assert asked["proven"]
     assert [row["id"] for row in asked["beliefs"]] == [belief.id for belief in BELIEFS]
     written = json.loads((stage.folder / "beliefs.json").read_text())
     assert (written["schema"], written["complete"], written["beliefs"]) == (1, True, asked["beliefs"])
     assert written["totals"] == {"as_expected": len(BELIEFS), "differs": 0, "not_answered": 0}
-    assert stage.left == []
+    assert left_by_an_interruption not in stage.left
+    assert stage.left == [of_another_user]
     assert stage.lab.truth("a")["stops"] == 0
+    used = {(sid, action) for role, sid, action in stage.lab.play.account.gate.used if role == "Prover"}
+    granted = {(right["Sid"], action) for right in POLICY["Statement"] for action in right["Action"]}
+    assert granted - used == NOT_USED_HERE, "the policy grants what the proof uses, and no more"
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "context"),
+    [
+        ("ec2:TerminateInstances", INSTANCE, TARGET_TAG),
+        ("ec2:StopInstances", INSTANCE, TARGET_TAG),
+        ("ec2:RunInstances", INSTANCE, {"aws:RequestTag/PatchGroup": "Windows"}),
+        ("ec2:CreateTags", INSTANCE, {"aws:RequestTag/patchfleet:proof": "1"}),
+        ("ec2:ModifyVolume", INSTANCE.replace("instance/i-", "volume/vol-"), TARGET_TAG),
+        ("ssm:SendCommand", INSTANCE, {"ssm:resourceTag/PatchGroup": "Windows"}),
+        ("ssm:DeleteMaintenanceWindow", "arn:aws:ssm:eu-central-1:123456789012:maintenancewindow/mw-1", {}),
+        ("scheduler:DeleteSchedule", "arn:aws:scheduler:eu-central-1:123456789012:schedule/PatchFleet/i-1-run", {}),
+        ("iam:PassRole", "arn:aws:iam::123456789012:role/Admin", {"iam:PassedToService": "ec2.amazonaws.com"}),
+        ("sts:AssumeRole", "arn:aws:iam::123456789012:role/Admin", {}),
+    ],
+)
+def test_the_prover_may_not_touch_what_is_no_proofs(action: str, resource: str, context: dict[str, str]) -> None:
+    held = statements_of(POLICY)
+    assert any(action in statement.actions for statement in held)
+    assert not deciding(held, Need(action, resource, context))
 
 
 @pytest.mark.parametrize(("belief", "status", "defaults", "change"), DIFFERENCES)
