@@ -93,7 +93,8 @@ class Conversation:
     """One script that runs.
 
     It asks what Windows would do (``{"ask": operation, "with": values}``) and is answered with ``{"value": …}`` or
-    ``{"hresult": …, "message": …, "id": …}``. At its end it says ``{"output": text, "errors": text}``.
+    ``{"hresult": …, "message": …, "id": …}``. At its end it says ``{"output": text, "errors": text, "failed": bool}``;
+    errors that did not end it are among the errors, too.
     """
 
     def __init__(self, powershell: PowerShell, number: int) -> None:

@@ -1,6 +1,6 @@
 # Runs the scripts that come in as lines of JSON ({id, script}), each in a runspace of its own that has Windows.psm1 in front. A
 # script that asks something waits for a line {id, value or hresult …}; meanwhile others run. At its end a script says
-# {id, output, errors}. With {id, stop} nothing is answered any more: whatever it asks fails.
+# {id, output, errors, failed}, where failed is an error that nothing caught. With {id, stop} nothing is answered any more: whatever it asks fails.
 $module = Join-Path $PSScriptRoot 'Windows.psm1'
 $waiting = @{}
 
@@ -17,13 +17,15 @@ $drive = {
     $shell.Runspace = $runspace
     $errors = @()
     $output = @()
+    $failed = $false
     try {
         $output = @($shell.AddScript($text).Invoke())
     } catch {
+        $failed = $true
         $errors += [string] $_.Exception.InnerException
     }
     $errors += @($shell.Streams.Error | ForEach-Object { [string] $_ })
-    $answer = @{ id = $id; output = ($output | Out-String -Width 1000000).TrimEnd(); errors = ($errors -join "`n") }
+    $answer = @{ id = $id; output = ($output | Out-String -Width 1000000).TrimEnd(); errors = ($errors -join "`n"); failed = $failed }
     [Console]::Out.WriteLine((ConvertTo-Json -InputObject $answer -Compress))
     $shell.Dispose()
     $runspace.Dispose()

@@ -118,6 +118,7 @@ def test_a_worker_that_its_parent_restarts_reports_everything(
     [
         (["throw 'bad'"], "Failed", 1),
         ([NATIVE, "'after it'"], "Success", 0),
+        (["Write-Error 'bad'", "'after it'"], "Success", 0),
     ],
 )
 def test_the_end_of_a_script_counts_and_not_that_of_a_program_in_it(
@@ -130,7 +131,8 @@ def test_the_end_of_a_script_counts_and_not_that_of_a_program_in_it(
     finally:
         lab.play.account.guests.stop()
     assert (told["Status"], told["ResponseCode"]) == (status, code)
-    assert ("bad" in told["StandardErrorContent"]) is (status == "Failed")
+    assert ("bad" in told["StandardErrorContent"]) is ("bad" in lines[0])
+    assert ("after it" in told["StandardOutputContent"]) is (status == "Success")
 
 
 def _told(lab: VirtualLab, lines: list[str]) -> dict[str, Any]:

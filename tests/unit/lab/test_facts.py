@@ -76,6 +76,9 @@ FACTS: dict[str, dict[str, list[str]]] = {
         "a parameter that names one of the Parameter Store is resolved, or refused": [
             "ssm_commands.parameters_that_a_document_does_not_take"
         ],
+        "a script ends itself: an error that did not end it is Success": [
+            "agent.the_end_of_a_script_counts_and_not_that_of_a_program_in_it"
+        ],
         "rates are limited by operation": ["gate.each_operation_of_ssm_has_a_bucket_too"],
     },
     "The agent, as a 3.3.0.0 did it": {
@@ -154,6 +157,10 @@ FACTS: dict[str, dict[str, list[str]]] = {
             "patching.a_search_that_fails",
         ],
         "the patch group's tag has two spellings": ["patching.the_patch_group_has_two_spellings"],
+        "any other scan overwrites the state": ["patching.any_other_scan_takes_the_place_of_ours"],
+        "states are asked for 50 nodes at most, and patches have no HRESULT": [
+            "patching.patch_states_of_fifty_nodes_at_most_and_patches_without_an_hresult"
+        ],
         "the default baseline approves by class and severity": ["patching.severity_counts_over_ssm_but_not_over_winrm"],
     },
     "EC2": {
@@ -171,6 +178,10 @@ FACTS: dict[str, dict[str, list[str]]] = {
             "ec2_power.what_must_not_be_power_cycled",
             "ec2_power.a_hibernated_instance_is_stopped_with_a_reason_of_its_own",
         ],
+        "a tag and other marks tell what must not be power-cycled": [
+            "ec2_describe.what_tells_a_host_that_must_not_be_power_cycled"
+        ],
+        "a stop cuts off an installation": ["patching.a_host_that_loses_power_while_it_installs"],
         "managed resources are hidden unless asked for": ["ec2_describe.managed_resources_are_hidden_unless_asked_for"],
         "a key that the caller may not grant": ["ec2_power.a_usable_key_does_not_hinder"],
         "reads are not monotonic": ["stale_reads.a_stale_read_shows_what_an_earlier_one_had_left_behind"],
@@ -195,6 +206,7 @@ FACTS: dict[str, dict[str, list[str]]] = {
         "the root volume is that of RootDeviceName": [
             "ec2_describe.the_root_volume_is_found_by_its_name_not_by_its_place"
         ],
+        "Windows shows the volume's id as the disk's serial number": ["guest_scripts.measure_and_extend"],
         "a recovery partition and MBR are in the way": [
             "guest_scripts.a_recovery_partition_stands_in_the_way",
             "guest_scripts.an_mbr_disk_ends_before_two_tebibytes",
@@ -204,6 +216,16 @@ FACTS: dict[str, dict[str, list[str]]] = {
         "credentials that expired answer differently by service": [
             "gate.expired_credentials_answer_differently_by_service"
         ],
+        "a chained role's session ends after an hour": ["accounts.a_session_of_a_chained_role_ends_after_an_hour"],
+        "the tag must be on the volume": ["policy.a_volume_may_be_grown_if_the_tag_is_on_itself"],
+        "a schedule needs iam:PassRole of its role": [
+            "scheduler.the_controller_may_set_schedules_in_its_own_group_with_its_own_role_alone"
+        ],
+        "the hosts' role has AmazonSSMManagedInstanceCore": ["profiles.the_role_of_the_hosts_has_the_agents_rights"],
+        "keys that nobody gave out are refused in each service's words": [
+            "gate.credentials_that_the_lab_did_not_give_out"
+        ],
+        "NextExecutionTime may be absent": ["launch.a_window_that_is_made_opens_once_and_is_taken_away"],
         "the document's ARN has no account, and tags stand on the instance's statement": [
             "policy.the_controller_may_send_its_two_documents_and_no_others"
         ],
@@ -247,7 +269,12 @@ NOT_EMULATED = {
     "{{ parameter }} in a document": "only AWS's own documents are there, and the agent leaves braces in values alone",
     "CutoffBehavior of a maintenance window": "its tasks only start a run",
     "exit codes modulo 256, and colours in the errors": "Windows has neither: they come from Linux and PowerShell 7",
-    "a chained role's hour": "credentials are the controller's own; expire_credentials ends them at any time",
+    "seven days until the default baseline approves": "each update of a scenario is older",
+    "Parameter Store's rates, and the 30 seconds of a deleted name": "the collection writes no parameter",
+    "Force and SkipOsShutdown of StopInstances": "the judge fails every run that sends one",
+    "a volume type in ModifyVolume": "the judge fails every run that sends more than a size",
+    "SCSI numbers of disks on Xen": "the guests have the serial numbers of Nitro",
+    "the modules of amazon.aws": "the collection calls boto3 itself",
 }
 
 

@@ -50,6 +50,22 @@ def test_a_scan_ends_later_than_the_command_was_sent(make_lab: MakeLab) -> None:
     assert len(state["SnapshotId"]) == 36  # one of its own when none was given
 
 
+def test_any_other_scan_takes_the_place_of_ours(make_lab: MakeLab) -> None:
+    lab = make_lab(_host(UPDATE))
+    lab.patch("a", "Scan", SnapshotId=SNAPSHOT)
+    theirs = SNAPSHOT[:-4] + "beef"
+    lab.patch("a", "Scan", SnapshotId=theirs)
+    assert lab.patch_state("a")["SnapshotId"] == theirs
+
+
+def test_patch_states_of_fifty_nodes_at_most_and_patches_without_an_hresult(make_lab: MakeLab) -> None:
+    lab = make_lab(_host({**UPDATE, "result": "0x80070005"}))
+    lab.patch("a")
+    assert error_of(lab.ssm.describe_instance_patch_states, InstanceIds=[lab.id("a")] * 51) == "ValidationException"
+    (patch,) = lab.ssm.describe_instance_patches(InstanceId=lab.id("a"))["Patches"]
+    assert (patch["State"], "0x80070005" in str(patch)) == ("Failed", False)
+
+
 @pytest.mark.parametrize("key", ["Patch Group", "PatchGroup"])
 def test_the_patch_group_has_two_spellings(make_lab: MakeLab, key: str) -> None:
     lab = make_lab(_host(tags={key: "servers"}))

@@ -128,6 +128,18 @@ def test_the_controller_may_stop_hosts_with_the_tag_and_no_others(lab: VirtualLa
     ec2.stop_instances(InstanceIds=[lab.id("ours")])
 
 
+def test_a_volume_may_be_grown_if_the_tag_is_on_itself(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "tagged"}, {"name": "bare", "volume": {"tagged": False}})
+    role = set_up(lab.play.account.stacks, lab.play.world.scenario, lab.play.sim.time)
+    lab.play.account.gate.admit_key("ASIAROLE", role)
+    ec2 = lab.client("ec2", access_key="ASIAROLE")
+    tagged, bare = (lab.play.world.hosts[name].root_volume for name in ("tagged", "bare"))
+    assert tagged
+    assert bare
+    assert error_of(ec2.modify_volume, VolumeId=bare.id, Size=bare.size_gib + 1) == "UnauthorizedOperation"
+    ec2.modify_volume(VolumeId=tagged.id, Size=tagged.size_gib + 1)
+
+
 def test_the_controller_may_send_its_two_documents_and_no_others(lab: VirtualLab) -> None:
     ssm = lab.client("ssm", access_key="ASIAROLE")
 
