@@ -4,7 +4,7 @@
 """The two services that a real SSM agent of a hybrid node talks to: AmazonSSM, and the message delivery service.
 
 An agent registers with an activation, asks for credentials, tells of itself, and fetches and answers its commands. What it says
-decides the invocations, so a client of the account sees a real agent's work. Its websocket is refused; it goes on by polling.
+decides the invocations, so a client of the account sees a real agent's work. Its websocket is refused; it continues by polling.
 Signatures are not checked, but whose credentials a call has.
 """
 
