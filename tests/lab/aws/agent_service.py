@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 from lab.aws.account import Account
 from lab.aws.agent_messages import UNDER_WAY, Reply, cancel_message, command_message, message_id, take_reply
@@ -221,9 +222,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        target = self.headers.get("X-Amz-Target", "")
+        target = self.headers.get("X-Amz-Target") or self.path
+        authorization = self.headers.get("Authorization") or unquote(self.path)  # of a presigned call
         try:
-            answer = self.agents.call(target, json.loads(body or b"{}"), self.headers.get("Authorization", ""))
+            answer = self.agents.call(target, json.loads(body or b"{}"), authorization)
             self._answer(200, answer)
         except AwsError as error:
             self._answer(error.status, {"__type": error.code, "message": error.message})
