@@ -37,7 +37,7 @@ options:
     description:
       - The type of the instance.
     type: str
-    default: t3.large
+    default: m5.large
   image_parameter:
     description:
       - The public parameter by which AWS names its newest image of a Windows.

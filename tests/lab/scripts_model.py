@@ -14,7 +14,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from lab.agent import Outcome
 from lab.guest_logon import Logon
@@ -23,6 +23,7 @@ from lab.scripts_scene import Data, Scene, ScriptError
 from lab.scripts_space import clean_disk, extend_partition, measure_disk, missing_update_sizes
 from lab.scripts_updates import (
     inspect_windows_update,
+    mark_pending,
     remove_old_update_cache,
     repair_components,
     repair_services,
@@ -50,6 +51,8 @@ SECONDS = {
     "remove_old_update_cache": 5.0,
     "update_history": 3.0,
     "servicing_state": 1.0,
+    "mark_pending": 1.0,
+    "shift_clock": 1.0,
 }
 
 _NAME = re.compile(r"# patchfleet-script: (\S+)\s*")
@@ -154,6 +157,12 @@ def restart_windows(scene: Scene) -> Steps[Data]:
     return {"boot_time": scene.iso(guest.boot_time), "restarting": bool(scene.data.get("restart"))}
 
 
+def shift_clock(scene: Scene) -> Steps[Data]:
+    yield 0.0
+    scene.guest.clock_skew += timedelta(seconds=scene.data["seconds"])
+    return {"time": scene.iso(scene.host.now)}
+
+
 def inspect_sessions(scene: Scene) -> Steps[Data]:
     yield 0.0
     return {"sessions": scene.guest.sessions}
@@ -177,6 +186,8 @@ SCRIPTS: dict[str, Script] = {
     "probe": probe,
     "inspect_boot": inspect_boot,
     "long_output": long_output,
+    "mark_pending": mark_pending,
+    "shift_clock": shift_clock,
     "measure_disk": measure_disk,
     "missing_update_sizes": missing_update_sizes,
     "clean_disk": clean_disk,

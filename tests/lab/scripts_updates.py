@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from lab.guest_updates import ACCESS_DENIED, MESSAGES, WindowsUpdateError
+from lab.guest_updates import ACCESS_DENIED, MESSAGES, WINDOWS_UPDATE, WindowsUpdateError
 from lab.scripts_scene import Data, Scene, ScriptError, refused
 from lab.sim import Steps
 
@@ -185,3 +185,12 @@ def servicing_state(scene: Scene) -> Steps[Data]:
         "last_progress_at": scene.iso(scene.updates.last_progress_at),
         "time": scene.iso(scene.host.now),
     }
+
+
+def mark_pending(scene: Scene) -> Steps[Data]:
+    yield 0.0
+    if scene.data.get("pending"):
+        scene.updates.pending_reboot.add(WINDOWS_UPDATE)
+    else:
+        scene.updates.pending_reboot.discard(WINDOWS_UPDATE)
+    return {"pending_reboot": scene.servicing()["pending_reboot"]}

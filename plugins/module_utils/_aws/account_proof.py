@@ -5,12 +5,13 @@
 """Operations that only the proof of an account calls, with the prover's credentials. A run calls nothing of this.
 
 Sources: EC2, Systems Manager, EventBridge Scheduler and STS API references; Price List API reference (GetProducts); Systems
-Manager user guide, "Finding AMI IDs with public parameters".
+Manager user guide, "Finding AMI IDs with public parameters"; EC2 user guide, "Burstable performance instances".
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -132,6 +133,8 @@ def _request(launch: Launch) -> RunInstancesRequestTypeDef:
         ],
         "TagSpecifications": tagged,
     }
+    if re.match(r"t\d", launch.instance_type):
+        request["CreditSpecification"] = {"CpuCredits": "standard"}  # "unlimited" would cost more than its price
     if launch.security_group_ids:
         request["SecurityGroupIds"] = launch.security_group_ids
     if launch.instance_profile:

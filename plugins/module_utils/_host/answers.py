@@ -264,3 +264,27 @@ class SentMessage:
     @classmethod
     def read(cls, fields: Fields) -> SentMessage:
         return cls(fields.whole("sessions"), fields.flag("sent"))
+
+
+@dataclass(frozen=True)
+class ShiftedClock:
+    """shift_clock: what the host's clock shows now."""
+
+    SCRIPT: ClassVar[str] = "shift_clock"
+    time: float
+
+    @classmethod
+    def read(cls, fields: Fields) -> ShiftedClock:
+        return cls(fields.moment("time"))
+
+
+@dataclass(frozen=True)
+class MarkedPending:
+    """mark_pending: what waits for a reboot now."""
+
+    SCRIPT: ClassVar[str] = "mark_pending"
+    pending_reboot: tuple[str, ...]
+
+    @classmethod
+    def read(cls, fields: Fields) -> MarkedPending:
+        return cls(fields.choices("pending_reboot", PENDING))

@@ -105,7 +105,7 @@ OPERATION = Operation(
         "state": {"type": "str", "choices": ["planned", "started", "asked", "absent"], "required": True},
         "confirmed": {"type": "bool", "default": False},
         "subnet_id": {"type": "str"},
-        "instance_type": {"type": "str", "default": "t3.large"},
+        "instance_type": {"type": "str", "default": "m5.large"},
         "image_parameter": {
             "type": "str",
             "default": "/aws/service/ami-windows-latest/Windows_Server-2022-English-Full-Base",

@@ -9,17 +9,28 @@ Sources: EC2 API reference ("Eventual consistency"), EBS user guide ("Modify an 
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 
-from .._aws.account_proof import listed_output, read_instance
-from .._aws.commands import get_output
+from .._aws.account_proof import describe_image, listed_output, read_instance
+from .._aws.commands import get_output, invocations_on, send_command
 from .._aws.ec2 import start_instance, stop_instance
 from .._aws.ssm import describe_node
+from .._base.clock import iso
 from .._base.errors import PatchFleetError
 from .._disk.volume import Growth, grow, root_volume
 from .._host.answers import BootState, DiskSpace, ExtendedPartition
 from .._host.instances import CONSISTENCY_SECONDS
-from .._host.run_command import OUTPUT_IN_LIST_BYTES, SCRIPT_DOCUMENT, TRUNCATED, Command, run_command
+from .._host.run_command import (
+    CLOCKS_DIFFER_SECONDS,
+    OUTPUT_IN_LIST_BYTES,
+    SCRIPT_DOCUMENT,
+    TRUNCATED,
+    UNSEEN_SECONDS,
+    Command,
+    run_command,
+)
+from .._host.scripts import PROBE, PROBE_SECONDS
 from .belief import NotAnswered, Observation
 from .patch_beliefs import installed_without_reboot, scan
 from .prover import Prover, first_boot
@@ -31,6 +42,8 @@ GROWN_GIB = 2
 READ_EVERY_SECONDS = 5.0
 READ_FOR_SECONDS = 150.0
 UNLISTED_SECONDS = 300.0
+ROOT_GIB = 30
+LISTED_SECONDS = 600.0
 
 
 def fresh_services(prover: Prover) -> Observation:
@@ -98,13 +111,16 @@ def volume_growth(prover: Prover) -> Observation:
 
 @dataclass(frozen=True)
 class StoppedAndStarted:
-    """What was seen around one stop and start. ``stale`` are the seconds after the start at which a read showed the past."""
+    """What was seen around one stop and start. ``stale`` are the seconds after the start at which a read showed the past,
+    ``starts_counted`` the starts by the host's event log.
+    """
 
     was_pending: bool
     stop_seconds: float
     listed_seconds: float | None
     reads: int
     stale: tuple[float, ...]
+    starts_counted: int | None
 
 
 def stop_and_start(prover: Prover) -> StoppedAndStarted:
@@ -120,6 +136,7 @@ def stop_and_start(prover: Prover) -> StoppedAndStarted:
     except PatchFleetError:
         was_pending = False
     prover.be_ready()
+    asked_at = prover.script(BootState, since=None).time
     stop_instance(prover.aws, prover.instance_id)
     stop_seconds = prover.wait_for_state("stopped")
     stopped_at = clock.now()
@@ -137,7 +154,8 @@ def stop_and_start(prover: Prover) -> StoppedAndStarted:
             stale.append(round(at, 1))
         context.pause(READ_EVERY_SECONDS)
     prover.be_ready()
-    return StoppedAndStarted(was_pending, round(stop_seconds, 1), listed_seconds, reads, tuple(stale))
+    starts = prover.script(BootState, since=iso(asked_at)).starts
+    return StoppedAndStarted(was_pending, round(stop_seconds, 1), listed_seconds, reads, tuple(stale), starts)
 
 
 def stop_while_pending(prover: Prover) -> Observation:
@@ -170,3 +188,33 @@ def stopped_is_unlisted(prover: Prover) -> Observation:
     return Observation(
         True, f"It was not listed {seconds:.0f} s after it had stopped.", {"unlisted_after_seconds": round(seconds, 1)}
     )
+
+
+def starts_counted(prover: Prover) -> Observation:
+    starts = prover.once(stop_and_start).starts_counted
+    text = f"The event log has {'no answer' if starts is None else f'{starts} starts'} for one stop and start."
+    return Observation(starts == 1, text, {"starts": starts})
+
+
+def root_size(prover: Prover) -> Observation:
+    image = describe_image(prover.aws, str(prover.instance_shown.get("ImageId")))
+    root = image["RootDeviceName"]
+    (gib,) = [row["Ebs"]["VolumeSize"] for row in image["BlockDeviceMappings"] if row.get("DeviceName") == root]
+    return Observation(gib == ROOT_GIB, f"The root volume of {image.get('Name')} has {gib} GiB.", {"root_gib": gib})
+
+
+def listed_after_send(prover: Prover) -> Observation:
+    """As a run looks for a command whose answer was lost: by its comment."""
+    prover.be_ready()
+    comment, sent_at = f"patchfleet: proof {uuid.uuid4().hex[:12]}", prover.context.clock.now()
+    parameters = {"commands": PROBE, "executionTimeout": [str(PROBE_SECONDS)]}
+    send_command(prover.aws, prover.instance_id, SCRIPT_DOCUMENT, parameters, delivery_seconds=60, comment=comment)
+
+    def listed() -> bool:
+        rows = invocations_on(prover.aws, prover.instance_id, sent_at - CLOCKS_DIFFER_SECONDS)
+        return any(row.get("Comment") == comment for row in rows)
+
+    if not prover.context.wait_until(listed, sent_at + LISTED_SECONDS, 1.0, 5.0):
+        return Observation(False, f"It was not listed within {LISTED_SECONDS:.0f} s.", {"listed_after_seconds": None})
+    after = round(prover.context.clock.now() - sent_at, 1)
+    return Observation(after <= UNSEEN_SECONDS, f"It was listed after {after:.0f} s.", {"listed_after_seconds": after})

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from .._aws.account_proof import patch_items, patch_rows
 from .._aws.patches import patch_state
 from .._base.errors import Failed
+from .._host.answers import MarkedPending, ShiftedClock
 from .._host.run_command import Command, send, wait_for_end
 from .._host.update_answers import ServicingState
 from .._model.reasons import Reason
@@ -32,6 +33,8 @@ ITEMS = ("Installed", "InstalledOther", "InstalledPendingReboot", "InstalledReje
 SCAN_SECONDS = 3600
 INSTALL_SECONDS = 5400
 SHOWN_SECONDS = 1200.0
+SHIFT_SECONDS = 180
+"""Signatures of the agent's calls to AWS allow five minutes."""
 POLL_SECONDS = 5.0
 SECOND_RUN_AFTER_SECONDS = 10.0
 UPLOADED_SECONDS = 120.0
@@ -197,3 +200,35 @@ def fresh_is_not_pending(prover: Prover) -> Observation:
     pending = prover.script(ServicingState).pending_reboot
     text = f"It waits for a reboot: {', '.join(pending)}." if pending else "It waits for none."
     return Observation(not pending, text, {"pending": list(pending)})
+
+
+def foreign_reboot(prover: Prover) -> Observation:
+    """Windows Update's own mark is set without an update, and taken away after a scan."""
+    prover.be_ready()
+    pending = prover.script(MarkedPending, pending=True).pending_reboot
+    try:
+        counted = scan(prover).state.get("InstalledPendingRebootCount", 0)
+    finally:
+        prover.script(MarkedPending, pending=False)
+    text = f"Windows says {', '.join(pending) or 'nothing'}; Patch Manager counts {counted} updates that wait for a reboot."
+    return Observation(bool(pending) and not counted, text, {"windows": list(pending), "patch_manager": counted})
+
+
+def whose_clock(prover: Prover) -> Observation:
+    """Two scans, the second with the host's clock three minutes fast. The end of which clock, the difference of both shows."""
+    first = _end_against_ours(prover.once(first_scan))
+    prover.be_ready()
+    prover.script(ShiftedClock, seconds=SHIFT_SECONDS)
+    try:
+        second = _end_against_ours(scan(prover))
+    finally:
+        prover.script(ShiftedClock, seconds=-SHIFT_SECONDS)
+    moved = round(second - first, 1)
+    clock = "the host's" if moved > SHIFT_SECONDS / 2 else "AWS's"
+    text = f"OperationEndTime moved by {moved:.0f} s when the host's clock was set forward by {SHIFT_SECONDS} s: it is {clock}."
+    return Observation(clock == "the host's", text, {"moved_seconds": moved, "clock": clock})
+
+
+def _end_against_ours(scanned: Scanned) -> float:
+    """OperationEndTime minus the end by the prover's clock, in seconds."""
+    return scanned.state["OperationEndTime"].timestamp() - scanned.ended_at

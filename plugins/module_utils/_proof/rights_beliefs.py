@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mypy_boto3_iam.type_defs import ContextEntryTypeDef
 
 DRY_RUN = "DryRunOperation"
+ANY_EXECUTION = "00000000-0000-4000-8000-000000000000"
 
 
 def controller_simulated(prover: Prover) -> Observation:
@@ -47,7 +48,7 @@ def controller_simulated(prover: Prover) -> Observation:
 def scheduler_simulated(prover: Prover) -> Observation:
     role, name = prover.role_arn("scheduler"), runbook_of(prover.settings.setup_prefix)
     ssm = f"arn:{prover.partition}:ssm:{prover.aws.region}:{prover.account}"
-    resources = [f"{ssm}:document/{name}", f"{ssm}:automation-execution/*"]
+    resources = [f"{ssm}:document/{name}", f"{ssm}:automation-execution/{ANY_EXECUTION}"]
     denied = [it for arn in resources for it in _denied(prover, role, ["ssm:StartAutomationExecution"], arn)]
     return _rights("the watchdog's scheduler role", denied)
 

@@ -49,6 +49,13 @@ BELIEFS: tuple[Belief, ...] = (
         rights_beliefs.host_reads_no_parameters,
     ),
     Belief(
+        "image.root_size",
+        "AWS's images of Windows have a root volume of 30 GiB.",
+        "DescribeImages of the image that its public parameter names.",
+        "30 GiB.",
+        guest_beliefs.root_size,
+    ),
+    Belief(
         "windows.pending.fresh",
         "A fresh image waits for no reboot.",
         "The script servicing_state, as soon as the node takes commands.",
@@ -61,6 +68,13 @@ BELIEFS: tuple[Belief, ...] = (
         "The script measure_disk, compared with DescribeInstances.",
         "The serial number is the volume's id, gpt, nothing behind C:.",
         guest_beliefs.fresh_disk,
+    ),
+    Belief(
+        "run_command.listed",
+        "ListCommandInvocations shows a command, with its comment, two and a half minutes after it was sent at the latest.",
+        "A command with a comment of its own; the list is read until it has it.",
+        "It is listed within 150 s.",
+        guest_beliefs.listed_after_send,
     ),
     Belief(
         "run_command.output",
@@ -83,6 +97,20 @@ BELIEFS: tuple[Belief, ...] = (
         "Two scans, ten seconds apart, each with a snapshot id of its own.",
         "The second ends Success, and the state is that of the first.",
         patch_beliefs.two_runs,
+    ),
+    Belief(
+        "patch_manager.clock",
+        "OperationEndTime is written by the host's clock, not by AWS's.",
+        "Two scans, the second with the host's clock set forward by three minutes.",
+        "It moves with the host's clock.",
+        patch_beliefs.whose_clock,
+    ),
+    Belief(
+        "patch_manager.pending.others",
+        "Patch Manager does not count a reboot that another program waits for.",
+        "Windows Update's mark RebootRequired is set without an update; then a scan.",
+        "Windows says that it waits for a reboot, and Patch Manager counts none.",
+        patch_beliefs.foreign_reboot,
     ),
     Belief(
         "ebs.growth",
@@ -118,6 +146,13 @@ BELIEFS: tuple[Belief, ...] = (
         "DescribeInstances every 5 s for 150 s after StartInstances.",
         "No read shows the past after 120 s.",
         guest_beliefs.reads_after_start,
+    ),
+    Belief(
+        "windows.starts",
+        "The event Kernel-General 12 counts the starts of Windows, also one after a stop.",
+        "The script inspect_boot before the stop and after the start.",
+        "One start.",
+        guest_beliefs.starts_counted,
     ),
     Belief(
         "ssm.stopped.unlisted",

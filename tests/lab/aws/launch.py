@@ -10,6 +10,7 @@ the fresh image below.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,6 +40,7 @@ FRESH: dict[str, Any] = {
 KNOWN = {
     "BlockDeviceMappings",
     "ClientToken",
+    "CreditSpecification",
     "DryRun",
     "IamInstanceProfile",
     "ImageId",
@@ -142,6 +144,8 @@ def _check(request: Request) -> None:
     if params.keys() - KNOWN or (params["MinCount"], params["MaxCount"]) != (1, 1):
         raise not_implemented(f"RunInstances with {', '.join(sorted(params.keys() - KNOWN)) or 'several instances'}")
     size_of(params["InstanceType"])
+    if "CreditSpecification" in params and not re.match(r"t\d", params["InstanceType"]):
+        raise AwsError("Unsupported", "The requested configuration is currently not supported.")
     if params["ImageId"] != WINDOWS_IMAGE:
         raise AwsError("InvalidAMIID.NotFound", f"The image id '[{params['ImageId']}]' does not exist")
     if params["SubnetId"] not in [name for name, _az in SUBNETS]:

@@ -26,6 +26,11 @@ function Get-Date {
     return ConvertTo-Moment (Invoke-Model 'now')
 }
 
+function Set-Date {
+    param([timespan] $Adjust)
+    return ConvertTo-Moment (Invoke-Model 'shift_clock' @{ seconds = $Adjust.TotalSeconds })
+}
+
 function Start-Sleep {
     param([double] $Seconds)
     $null = Invoke-Model 'sleep' @{ seconds = $Seconds }
@@ -75,6 +80,11 @@ function Set-Service {
 function Test-Path {
     param([string] $LiteralPath)
     return [bool] (Invoke-Model 'test_path' @{ path = $LiteralPath })
+}
+
+function New-Item {
+    param([string] $Path)
+    $null = Invoke-Model 'make_key' @{ path = $Path }
 }
 
 function Get-ItemProperty {

@@ -65,6 +65,10 @@ class Windows:
     def now(self) -> str:
         return self._moment(self._host.now)
 
+    def shift_clock(self, seconds: float) -> str:
+        self._guest.clock_skew += timedelta(seconds=seconds)
+        return self.now()
+
     def sleep(self, seconds: float) -> Steps[None]:
         yield seconds
 
@@ -107,6 +111,11 @@ class Windows:
         programs = {f"{WINDOWS}\\System32\\{name}" for name in ("catroot2", "msg.exe", "cleanmgr.exe")}
         return own | programs | {"C:\\Users"}
 
+    def make_key(self, path: str) -> None:
+        if path not in tables.PENDING:
+            raise Refused(FAILED, f"The lab does not know the key {path}.")
+        self._updates.pending_reboot.add(tables.PENDING[path])
+
     def registry_values(self, path: str, name: str) -> dict[str, Any]:
         return tables.registry_values(self._guest, path)
 
@@ -138,7 +147,9 @@ class Windows:
         return self._entry(path, self._disk.temp.written(file, self._host.now), file.created)
 
     def remove(self, path: str) -> None:
-        if path in self._guest.old_caches:
+        if path in tables.PENDING:
+            self._updates.pending_reboot.discard(tables.PENDING[path])
+        elif path in self._guest.old_caches:
             self._guest.old_caches.remove(path)
         elif self._disk.temp.below(path):
             self._disk.delete(path)

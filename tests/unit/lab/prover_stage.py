@@ -14,7 +14,7 @@ from lab.aws.setup import set_up
 from virtual_lab import REGION, VirtualLab
 
 SUBNET = "subnet-0a1b2c3d4e5f6071b"
-SCRIPTS = ("extend_partition", "inspect_boot", "measure_disk", "servicing_state")
+SCRIPTS = ("extend_partition", "inspect_boot", "mark_pending", "measure_disk", "servicing_state", "shift_clock")
 
 
 class LabsTime:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,16 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._proof.table import BELIEFS
 from conftest import MakeLab
-from lab.aws import made_windows, scheduler, ssm_nodes, ssm_output, ssm_patches
+from lab import scripts_model
+from lab.aws import launch, made_windows, scheduler, ssm_nodes, ssm_output, ssm_patches
+from lab.aws.account import OPERATIONS
 from lab.aws.policy import Need, deciding, statements_of
+from lab.aws.request import Request, Result
 from lab.guest_services import Services
 from lab.instance import Instance
+from lab.scripts_scene import Data, Scene
+from lab.sim import Steps
+from lab.world import Host
 from prover_stage import ProverStage, different
 
 POLICY: dict[str, Any] = json.loads(
@@ -61,6 +68,45 @@ def pending_is_not_counted(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def aws_writes_the_end(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ssm_patches, "_by_its_clock", lambda _host, moment: moment.replace(microsecond=0))
+
+
+def reboots_of_others_are_counted(patch: pytest.MonkeyPatch) -> None:
+    usual = ssm_patches._state  # noqa: SLF001
+
+    def counting(request: Request, host: Host, record: ssm_patches.PatchRecord) -> dict[str, Any]:
+        state: dict[str, Any] = usual(request, host, record)
+        waits = "windows_update" in host.guest.updates.pending_reboot and not state["InstalledPendingRebootCount"]
+        return {**state, "InstalledPendingRebootCount": 1} if waits else state
+
+    patch.setattr(ssm_patches, "_state", counting)
+
+
+def commands_are_listed_late(patch: pytest.MonkeyPatch) -> None:
+    """Where they are searched; whoever knows the id finds a command at once."""
+    usual = OPERATIONS["ssm"]["ListCommandInvocations"]
+
+    def late(request: Request) -> Result:
+        found = usual(request)
+        if "CommandId" in request.params:
+            return found
+        before = request.sim.time - timedelta(seconds=200)
+        return {"CommandInvocations": [row for row in found["CommandInvocations"] if row["RequestedDateTime"] < before]}
+
+    patch.setitem(OPERATIONS["ssm"], "ListCommandInvocations", late)
+
+
+def no_start_is_in_the_log(patch: pytest.MonkeyPatch) -> None:
+    usual = scripts_model.SCRIPTS["inspect_boot"]
+
+    def without(scene: Scene) -> Steps[Data]:
+        found = yield from usual(scene)
+        return {**found, "boots": [] if found["boots"] else found["boots"]}
+
+    patch.setitem(scripts_model.SCRIPTS, "inspect_boot", without)
+
+
 DIFFERENCES: list[tuple[str, str, dict[str, Any], Change]] = [
     ("windows.pending.fresh", "differs", {"windows": {"pending_by_others": True}}, nothing),
     ("windows.disk.fresh", "differs", {"disk": {"size_gib": 30, "free_gib": 12, "style": "mbr"}}, nothing),
@@ -69,6 +115,11 @@ DIFFERENCES: list[tuple[str, str, dict[str, Any], Change]] = [
     ("patch_manager.lags", "differs", {"patch_lag": {"patches": 700}}, nothing),
     ("patch_manager.lags", "differs", {"patch_lag": {"items": 2000}}, nothing),
     ("patch_manager.two_runs", "differs", {}, lambda patch: patch.setattr(ssm_patches, "TOO_CLOSE_SECONDS", 0.0)),
+    ("patch_manager.clock", "differs", {}, aws_writes_the_end),
+    ("patch_manager.pending.others", "differs", {}, reboots_of_others_are_counted),
+    ("image.root_size", "differs", {}, lambda patch: patch.setattr(launch, "IMAGE_GIB", 50)),
+    ("run_command.listed", "differs", {}, commands_are_listed_late),
+    ("windows.starts", "differs", {}, no_start_is_in_the_log),
     ("ebs.growth", "differs", {"volume": {"result": "failed"}}, nothing),
     ("windows.services.fresh", "differs", {}, ends_with_an_error),
     ("patch_manager.pending", "differs", {}, pending_is_not_counted),

@@ -104,6 +104,19 @@ def test_a_price_of_the_users_own_is_taken(make_lab: MakeLab, tmp_path: Path) ->
     assert "costs at most 8.00 USD" in stage.do("planned", hourly_usd=2.0)["lines"][2]
 
 
+@pytest.mark.parametrize(("instance_type", "expected"), [("t3.large", {"CpuCredits": "standard"}), ("m5.large", None)])
+def test_the_price_of_a_burstable_type_is_all_that_it_costs(
+    make_lab: MakeLab, tmp_path: Path, instance_type: str, expected: dict[str, str] | None
+) -> None:
+    stage = ProverStage(make_lab({"name": "a"}), tmp_path / "proof")
+    stage.do("started", instance_type=instance_type)
+    *_dry_runs, made = [call["params"] for call in stage.lab.trace() if call["operation"] == "RunInstances"]
+    assert made.get("CreditSpecification") == expected
+    assert made["MetadataOptions"]["HttpTokens"] == "required"
+    assert made["BlockDeviceMappings"][0]["Ebs"]["Encrypted"] is True
+    assert "AssociatePublicIpAddress" not in str(made), "the subnet decides"
+
+
 def test_a_lost_answer_launches_one_instance(make_lab: MakeLab, tmp_path: Path) -> None:
     lost = {"operation": "RunInstances", "answer": "lost", "with_host": False}
     stage = ProverStage(make_lab({"name": "a", "api_faults": [lost]}), tmp_path / "proof")

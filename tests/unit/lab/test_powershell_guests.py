@@ -53,6 +53,8 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
         },
     ],
     "reset_update_cache": [{"catroot2": False}, {"catroot2": True}],
+    "mark_pending": [{"pending": True}, {"pending": False}],
+    "shift_clock": [{"seconds": 180}, {"seconds": -180}],
     "send_session_message": [{"message": 'Reboot at "22:00"', "seconds": 60}],
     "update_history": [{"since": SINCE}],
 }

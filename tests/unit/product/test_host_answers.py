@@ -39,6 +39,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "restore_services": {"restored": [{"name": "bits", "trouble": None, "changed_by_others": True}]},
     "restart_windows": {"boot_time": "2026-11-14T22:00:00Z", "restarting": True},
     "inspect_sessions": {"sessions": 2},
+    "mark_pending": {"pending_reboot": ["windows_update"]},
+    "shift_clock": {"time": "2026-11-14T22:00:00Z"},
     "send_session_message": {"sessions": 2, "sent": True},
     "update_history": {
         "entries": [{"kb": "KB5031001", "result": "failed", "hresult": "0x80070005", "at": "2026-11-14"}]
