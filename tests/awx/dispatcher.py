@@ -173,11 +173,11 @@ class Dispatcher:
             whole.status = "failed"
             return whole
         with ThreadPoolExecutor(count) as threads:
-            begun = [
+            started = [
                 threads.submit(self._single, template, prompts, about, (number, count))
                 for number in range(1, count + 1)
             ]
-            whole.slices = [one.result() for one in begun]
+            whole.slices = [one.result() for one in started]
         whole.status = "successful" if all(one.status == "successful" for one in whole.slices) else "failed"
         for one in whole.slices:
             whole.artifacts.update(one.artifacts if one.status in ("successful", "failed") else {})

@@ -26,7 +26,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="patchfleet-bench-") as folder:
         rows = [
             measured(Path(folder), "ansible-playbook, 40 × 5", 40, 5, scale=240, command="playbook"),
-            measured(Path(folder), "steps alone, 200 × 20", 200, 20, scale=120, command="way"),
+            measured(Path(folder), "steps alone, 200 × 20", 200, 20, scale=120, command="workflow"),
         ]
     print(
         f"{'fleet':<26}{'CPU-s/host':>11}{'peak MB':>9}{'MB/worker':>11}{'calls/host':>12}{'makespan':>10}{'bound':>8}"
@@ -61,7 +61,7 @@ def measured(folder: Path, name: str, hosts: int, batch: int, scale: int, comman
     figures: dict[str, Any] = json.loads((out / "figures.json").read_text(encoding="utf-8"))
     calls = [json.loads(line) for line in (out / "trace.jsonl").read_text(encoding="utf-8").splitlines()]
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
-    ways = [sum(host["seconds"].values()) for host in report["hosts"]]
+    workflows = [sum(host["seconds"].values()) for host in report["hosts"]]
     return {
         "name": name,
         "cpu_seconds": figures["cpu_seconds"] / hosts,
@@ -69,7 +69,7 @@ def measured(folder: Path, name: str, hosts: int, batch: int, scale: int, comman
         "worker_mb": figures["worker_mb"],
         "calls": len(calls) / hosts,
         "makespan": figures["lab_seconds"],
-        "bound": max(sum(ways) / batch, *ways),
+        "bound": max(sum(workflows) / batch, *workflows),
     }
 
 

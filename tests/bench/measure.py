@@ -37,15 +37,15 @@ def main(command: str, out: Path, batch: int) -> int:
 
 def arguments(command: str, out: Path, batch: int) -> list[str]:
     """The child: the playbook, or the steps alone."""
-    if command == "way":
-        return [sys.executable, "-m", "bench.way", str(out), str(batch)]
+    if command == "workflow":
+        return [sys.executable, "-m", "bench.workflow", str(out), str(batch)]
     values = {"patch_batch_size": batch, "patch_ledger": str(out / "ledger.sqlite"), "patch_report_dir": str(out)}
     return ["ansible-playbook", "patchfleet.windows.patch", "--forks", str(batch), "-e", json.dumps(values)]
 
 
 def environment(command: str) -> dict[str, str]:
     """Ansible finds collections by itself, and must not find them twice."""
-    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH" or command == "way"}
+    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH" or command == "workflow"}
 
 
 def watch(child: subprocess.Popen[bytes]) -> tuple[float, float]:

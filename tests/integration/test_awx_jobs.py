@@ -46,7 +46,7 @@ def end_container(node: Process) -> None:
 
 def runs_of(job: Job) -> set[str]:
     """The runs that a job left for those after it, and for notifications."""
-    return {told["run_id"] for name, told in job.artifacts.items() if name.startswith("patchfleet_2")}
+    return {reported["run_id"] for name, reported in job.artifacts.items() if name.startswith("patchfleet_2")}
 
 
 def test_a_launch_fills_the_inventory_itself(awx: LivingAwx) -> None:

@@ -68,7 +68,9 @@ def test_the_last_lines_name_what_is_on_and_the_command_that_puts_it_back(
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=lambda signum: signum.name)
-def test_who_is_told_again_and_again_ends_at_once_with_a_true_ledger(signum: signal.Signals, tmp_path: Path) -> None:
+def test_a_run_that_is_asked_to_stop_again_and_again_ends_at_once_with_a_true_ledger(
+    signum: signal.Signals, tmp_path: Path
+) -> None:
     hosts = [{"name": "off", "state": "stopped"}]
     events = [{"when": "off installing", "do": "term_controller"}]
     with LivingLab(tmp_path, hosts, defaults=UPDATES, events=events, scale=200) as lab:

@@ -31,11 +31,11 @@ def test_hosts_that_are_proven_to_be_on_because_of_a_lost_run_are_put_back(tmp_p
 
         blind = lab.playbook("restore")
         assert (blind.code, "There is no ledger" in blind.words) == (2, True), blind.said
-        look = lab.playbook("restore", variables={**MARK, "patch_from_account": "check"})
-        assert look.code == 2, look.said
-        assert f"off-1 ({lab.id('off-1')}, eu-central-1) is on because of run {run.run_id}" in look.words
-        assert f"off-2 ({lab.id('off-2')}, eu-central-1) has the tag of run {run.run_id}, but" in look.words
-        assert (look.touched, lab.ledger.exists()) == ([], False)
+        searched = lab.playbook("restore", variables={**MARK, "patch_from_account": "check"})
+        assert searched.code == 2, searched.said
+        assert f"off-1 ({lab.id('off-1')}, eu-central-1) is on because of run {run.run_id}" in searched.words
+        assert f"off-2 ({lab.id('off-2')}, eu-central-1) has the tag of run {run.run_id}, but" in searched.words
+        assert (searched.touched, lab.ledger.exists()) == ([], False)
 
         back = lab.playbook("restore", variables={**MARK, "patch_from_account": "rebuild"})
         assert back.code == 2, back.said

@@ -76,12 +76,12 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
-def test_a_mistake_in_the_options_is_told(lab: LivingLab, mistake: Mistake) -> None:
+def test_a_mistake_in_the_options_is_reported(lab: LivingLab, mistake: Mistake) -> None:
     ended = lab.playbook("patch", *mistake.options, variables=mistake.variables, forks=mistake.forks)
     refused(ended, *mistake.said)
 
 
-def test_a_variable_of_a_single_host_is_looked_at_too(lab: LivingLab) -> None:
+def test_a_variable_of_a_single_host_is_checked_too(lab: LivingLab) -> None:
     of_one = lab.file("of-one.yml", {"all": {"hosts": {"dev-4": {"patch_fre_gib": 30}}}})
     ended = lab.playbook("patch", variables={"patch_hosts": "dev"}, inventories=[lab.workplace.inventory, of_one])
     refused(ended, "no variable patch_fre_gib", "mean patch_free_gib")

@@ -40,14 +40,14 @@ def test_a_host_whose_people_stay_is_deferred_and_untouched(lab: LivingLab) -> N
     assert lab.truth("waited")["installed"] == []
 
 
-def test_people_are_told_before_the_installation(lab: LivingLab) -> None:
+def test_users_are_notified_before_the_installation(lab: LivingLab) -> None:
     variables = {"patch_filters": {"tag:Test": "tell"}, "patch_sessions_message": MESSAGE}
     ended = lab.playbook("patch", variables=variables)
     assert (ended.code, ended.outcomes) == (0, {"told": "patched"}), ended.said
     assert "1 person is logged on; a reboot will take their work" in ended.said
     asked = [call["params"] for call in ended.calls if call["operation"] == "SendCommand"]
     documents = [params["DocumentName"] for params in asked]
-    told = next(n for n, params in enumerate(asked) if "send_session_message" in str(params["Parameters"]))
-    assert told < documents.index("AWS-RunPatchBaseline")
+    reported = next(n for n, params in enumerate(asked) if "send_session_message" in str(params["Parameters"]))
+    assert reported < documents.index("AWS-RunPatchBaseline")
     assert MESSAGE not in str(asked)
     assert lab.truth("told")["reboots"] == ended.host("told")["reboots"] == 1

@@ -65,7 +65,7 @@ def scan(lab: LivingLab, value: str, **variables: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("command", [("plan",), ("patch", "--check"), ("plan", "--check")], ids=" ".join)
-def test_a_plan_tells_it_all_and_touches_nothing(lab: LivingLab, tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_a_plan_shows_everything_and_touches_nothing(lab: LivingLab, tmp_path: Path, command: tuple[str, ...]) -> None:
     ledger = tmp_path / "ledger.sqlite"
     variables = {
         "patch_ledger": str(ledger),
@@ -97,7 +97,7 @@ def test_restore_gives_no_all_clear_from_a_ledger_that_is_not_there(lab: LivingL
     assert (ended.calls, ledger.exists()) == ([], False)
 
 
-def test_report_tells_of_the_last_run_or_of_one_by_its_id(lab: LivingLab) -> None:
+def test_report_shows_the_last_run_or_one_by_its_id(lab: LivingLab) -> None:
     first = lab.playbook("patch", variables=scan(lab, "Windows", patch_exclude="dev-2,dev-3"))
     second = lab.playbook("patch", variables=scan(lab, "Windows", patch_exclude="dev-1,dev-2"))
     assert (first.code, second.code) == (0, 0), first.said + second.said
@@ -159,7 +159,7 @@ def test_the_tag_and_the_inventory_name_the_same_hosts_once(lab: LivingLab) -> N
     assert "3 hosts will be patched" in ended.words
 
 
-def test_waves_are_as_large_as_the_plan_says_wherever_their_size_was_set(tmp_path: Path) -> None:
+def test_waves_are_as_large_as_the_plan_says_for_each_source_of_their_size(tmp_path: Path) -> None:
     """Play keywords do not see the inventory's variables."""
     hosts = [{"name": "off-{1..3}", "state": "stopped", "groups": ["dev"], "scan_seconds": 10}]
     with LivingLab(tmp_path, hosts, scale=200) as lab:

@@ -108,10 +108,10 @@ def test_what_a_killed_proof_leaves_is_found_and_taken_away(account: Account) ->
 
 
 def test_nothing_is_made_unless_it_is_confirmed(account: Account) -> None:
-    told = account.begin(prove_subnet_id=WANTED["prove_subnet_id"]).end()
-    assert told.code != 0
-    assert "costs at most" in told.words
-    assert "agree with -e prove_confirmed=true. Nothing was made." in told.words
+    reported = account.begin(prove_subnet_id=WANTED["prove_subnet_id"]).end()
+    assert reported.code != 0
+    assert "costs at most" in reported.words
+    assert "agree with -e prove_confirmed=true. Nothing was made." in reported.words
     shown = account.begin("--check", **WANTED).end()
     assert shown.code == 0, shown.said
     mistyped = account.begin(**WANTED, prove_confirm=True).end()

@@ -94,7 +94,7 @@ def test_a_host_that_must_not_be_touched_is_left_alone_and_reported(tmp_path: Pa
     assert "left out  scaled: It belongs to the Auto Scaling group" in ended.said
 
 
-def test_a_host_that_fails_on_its_way_is_named_with_the_command_that_puts_it_back(tmp_path: Path) -> None:
+def test_a_host_that_fails_in_its_workflow_is_named_with_the_command_that_puts_it_back(tmp_path: Path) -> None:
     """A play of roles has no `always` unless its author gives it one."""
     (expand,) = (role for role in ROLES if role.name == "expand_ebs")
     stuck = {"name": "stuck", "state": "stopped", "disk": {"size_gib": 60, "free_gib": 5, "recovery_partition": True}}

@@ -72,11 +72,11 @@ def test_a_host_that_failed_ends_so_and_relaunch_on_failed_hosts_takes_it_alone(
     assert first.hosts["off"]["ok"] > 0
 
 
-def test_the_artifacts_tell_what_became_of_the_hosts_under_a_key_of_the_run(first: Job) -> None:
-    ((key, told),) = first.artifacts.items()
-    assert key == f"patchfleet_{told['run_id'].replace('-', '_')}"
-    assert told["totals"] == {"patched": 1, "failed": 1}
-    (sentence,) = told["look_at"]
+def test_the_artifacts_show_what_became_of_the_hosts_under_a_key_of_the_run(first: Job) -> None:
+    ((key, reported),) = first.artifacts.items()
+    assert key == f"patchfleet_{reported['run_id'].replace('-', '_')}"
+    assert reported["totals"] == {"patched": 1, "failed": 1}
+    (sentence,) = reported["look_at"]
     assert sentence.startswith("broken failed: ")
 
 
@@ -92,7 +92,7 @@ def test_awxs_own_display_gets_events_of_hosts_tasks_and_plays(first: Job) -> No
     }
     assert [event["counter"] for event in first.events] == sorted(event["counter"] for event in first.events)
     assert "\x1b[K" not in first.said, "what the callback hides between the lines was broken up"
-    assert re.search(r" off +patch ", first.said), "progress is told between the tasks"
+    assert re.search(r" off +patch ", first.said), "progress is printed between the tasks"
 
 
 def test_nothing_lies_in_the_fact_cache(first: Job) -> None:
@@ -104,7 +104,7 @@ def test_another_slice_knows_of_the_failures_of_the_first(lab: LivingLab, first:
     second = awx_job.run(lab, "patch", ["on", "other"], survey=SURVEY, meta=SLICED)
     assert second.status == "failed", second.said
     assert second.failed_hosts == {"on", "other"}
-    assert "1 hosts failed and patch_failure_budget tolerates 0" in second.said
+    assert "1 host failed, and patch_failure_budget tolerates 0" in second.said
     assert lab.truth("on")["missing"] != []
     assert second.artifacts.keys().isdisjoint(first.artifacts)
 
@@ -117,7 +117,7 @@ def test_relaunched_on_what_failed_it_targets_those_alone(lab: LivingLab) -> Non
     assert set(re.findall(r"wave \d+ +(\w+)", job.said)) == {"broken", "on"}
 
 
-def test_a_cancelled_job_is_mended_by_restore(lab: LivingLab) -> None:
+def test_a_cancelled_job_is_repaired_by_restore(lab: LivingLab) -> None:
     job = awx_job.run(lab, "patch", ["cut"], survey=SURVEY)
     assert job.node.code == "killed"
     assert job.hosts is None, "a host summary would let AWX relaunch on failed hosts"

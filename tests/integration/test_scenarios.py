@@ -55,10 +55,10 @@ def play(path: Path, out: Path, guests: str) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
     missing = NOT_YET.get(path.name)
     if missing is None:
-        assert ended.returncode == 0, told(path, ended, out)
+        assert ended.returncode == 0, reported(path, ended, out)
     else:
         assert ended.returncode != 0, f"{path.name} holds; take it out of not-yet.yml, which says: {missing}"
-        assert ended.returncode in (1, 2), told(path, ended, out)  # it does not hold, or cannot be played yet
+        assert ended.returncode in (1, 2), reported(path, ended, out)  # it does not hold, or cannot be played yet
 
 
 def test_the_list_names_scenarios_and_what_they_lack() -> None:
@@ -66,7 +66,7 @@ def test_the_list_names_scenarios_and_what_they_lack() -> None:
     assert all(isinstance(missing, str) and missing for missing in NOT_YET.values())
 
 
-def told(path: Path, ended: subprocess.CompletedProcess[str], out: Path) -> str:
+def reported(path: Path, ended: subprocess.CompletedProcess[str], out: Path) -> str:
     """What the judge said, where the run lies, and the end of what each step printed."""
     parts = [f"{path.name} ended with {ended.returncode}; what it left is in {out}", ended.stdout, ended.stderr]
     for log in sorted([*out.glob("step-*.log"), *out.glob("report.log")]):

@@ -55,7 +55,7 @@ def test_set_up_shown_first_done_done_again_and_taken_down(lab: LivingLab) -> No
     assert [result.result["changed"] for result in again.results] == [False] * len(again.results), again.said
     other = {**CONTROLLER, "ApproveAfterDays": 9, "LogGroup": "none", "DeadManSwitch": True, "WindowOffsetDays": 0}
     shown = lab.playbook("setup_aws", "--check", variables={"aws_prerequisites_parameters": other})
-    (lines,) = (told["msg"] for told in shown.of("Show what would change"))
+    (lines,) = (reported["msg"] for reported in shown.of("Show what would change"))
     assert {
         "Modify Baseline (AWS::SSM::PatchBaseline)",
         "Remove CommandOutput (AWS::Logs::LogGroup); needs aws_prerequisites_confirm_removal",
@@ -141,7 +141,7 @@ def test_no_teardown_while_the_set_up_is_needed(lab: LivingLab) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "told"),
+    ("variables", "reported"),
     [
         ({"DeadManSwitch": True}, "DeadManSwitch: a parameter of the stack belongs into aws_prerequisites_parameters"),
         ({"aws_prerequisites_parameters": {"TagKye": "x"}}, "has no parameter TagKye. Did you mean TagKey?"),
@@ -149,11 +149,11 @@ def test_no_teardown_while_the_set_up_is_needed(lab: LivingLab) -> None:
     ],
 )
 def test_a_name_that_there_is_not_is_found_when_it_is_shown_first(
-    lab: LivingLab, variables: dict[str, Any], told: str
+    lab: LivingLab, variables: dict[str, Any], reported: str
 ) -> None:
     refused = lab.playbook("setup_aws", "--check", variables=variables)
     assert refused.code != 0
-    assert told in refused.words
+    assert reported in refused.words
     assert refused.touched == []
 
 

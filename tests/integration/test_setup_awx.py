@@ -36,7 +36,7 @@ def awx() -> Iterator[StandIn]:
 
 
 @pytest.mark.parametrize(
-    ("variables", "told"),
+    ("variables", "reported"),
     [
         (
             {"awx_job_templates_variables": {"patch_ledger": "a.sqlite"}},
@@ -81,11 +81,11 @@ def awx() -> Iterator[StandIn]:
     ],
 )
 def test_what_cannot_be_right_is_refused_first(
-    awx: StandIn, tmp_path: Path, variables: dict[str, Any], told: str
+    awx: StandIn, tmp_path: Path, variables: dict[str, Any], reported: str
 ) -> None:
     with pytest.raises(AssertionError) as refused:
         run(awx, tmp_path, SET_UP, **variables)
-    assert told in " ".join(str(refused.value).split())
+    assert reported in " ".join(str(refused.value).split())
     assert awx.changes == []
 
 
@@ -176,7 +176,7 @@ def check_workflow(objects: Objects) -> None:
     lists = objects.lists
     (workflow,) = lists["workflow_job_templates"].values()
     assert workflow["ask_limit_on_launch"]
-    assert ways(objects) == {
+    assert links(objects) == {
         ("plan", "success", "approve"),
         ("approve", "success", "patch"),
         ("patch", "success", "report"),
@@ -297,7 +297,7 @@ def check_role(objects: Objects, template: Row, folder: Path) -> None:
     assert profiles["keys"] == {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": SECRETS[0]}
 
 
-def ways(objects: Objects) -> set[tuple[str, str, str]]:
+def links(objects: Objects) -> set[tuple[str, str, str]]:
     """Of the workflow: from which node by which outcome to which."""
     nodes = objects.lists["workflow_job_template_nodes"]
     return {

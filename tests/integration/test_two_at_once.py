@@ -36,12 +36,12 @@ def test_each_host_is_worked_on_by_one_of_them(ledger: str, tmp_path: Path) -> N
 
 
 def test_who_is_taken_over_while_it_works_touches_the_host_no_more(tmp_path: Path) -> None:
-    begun = threading.Event()
+    started = threading.Event()
     events = [{"when": "off-2 starting", "do": "term_controller"}]
     with LivingLab(tmp_path, HOSTS, defaults=LONG_UPDATES, events=events, scale=200) as lab:
-        lab.on_controller = lambda _process: begun.set()
+        lab.on_controller = lambda _process: started.set()
         first = lab.begin("patch")
-        assert begun.wait(LIMIT_SECONDS)
+        assert started.wait(LIMIT_SECONDS)
         later = lab.begin("patch", variables={"patch_take_over": True})
         both = [run.end() for run in (first, later)]
         truth = {name: lab.truth(name) for name in NAMES}

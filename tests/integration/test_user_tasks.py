@@ -32,7 +32,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingLab]:
         yield lab
 
 
-def told(*words: str) -> list[dict[str, Any]]:
+def reported(*words: str) -> list[dict[str, Any]]:
     """Tasks that say these words and the host's name."""
     return [
         {
@@ -44,7 +44,7 @@ def told(*words: str) -> list[dict[str, Any]]:
 
 
 FAILING = {"name": "Stop the database", "ansible.builtin.fail": {"msg": "It does not stop."}}
-BEFORE, AFTER = told("drained"), told("undrained")
+BEFORE, AFTER = reported("drained"), reported("undrained")
 
 
 def patch(lab: LivingLab, value: str, pre: Any, post: Any, **variables: Any) -> Ended:
@@ -62,7 +62,7 @@ INSTALL, STOP = "Install updates and verify", "Restore the power state"
 
 
 def test_they_run_around_the_work_on_a_host(lab: LivingLab) -> None:
-    lab.file("more.yml", told("stopped"))
+    lab.file("more.yml", reported("stopped"))
     nested = [*BEFORE, {"ansible.builtin.include_tasks": "more.yml"}]
     post = [{"ansible.builtin.assert": {"that": "not patchfleet_failed"}}, *AFTER]
     ended = patch(lab, "fine", nested, post)
@@ -104,7 +104,7 @@ def test_one_that_fails_before_leaves_the_host_unpatched_and_restored(lab: Livin
     assert (truth["installed"], truth["state"], truth["starts"]) == ([], "stopped", 1)
 
 
-def test_one_that_fails_after_is_told_and_the_host_put_back(lab: LivingLab) -> None:
+def test_one_that_fails_after_is_reported_and_the_host_put_back(lab: LivingLab) -> None:
     ended = patch(lab, "post", BEFORE, [FAILING])
     assert ended.code == 2, ended.said
     host = ended.host("post")
@@ -123,7 +123,7 @@ def test_those_after_run_also_when_the_patching_failed(lab: LivingLab) -> None:
     assert lab.truth("broken")["state"] == "stopped"
 
 
-def test_a_scan_disturbs_nobody(lab: LivingLab) -> None:
+def test_a_scan_disturbs_no_one(lab: LivingLab) -> None:
     ended = patch(lab, "scanned", BEFORE, AFTER, patch_operation="scan")
     assert (ended.code, order(ended, "drained", "undrained")) == (0, []), ended.said
     assert ended.host("scanned")["pre_tasks"] is None
@@ -156,7 +156,7 @@ def test_what_would_break_the_waves_is_refused_before_anything(lab: LivingLab, t
     assert "Traceback" not in ended.said
 
 
-def test_the_files_of_a_single_host_are_looked_at_too(lab: LivingLab, tmp_path: Path) -> None:
+def test_the_files_of_a_single_host_are_checked_too(lab: LivingLab, tmp_path: Path) -> None:
     of_one = lab.file("of-one.yml", {"all": {"hosts": {"refused": {"patch_post_tasks": ["nowhere.yml"]}}}})
     inventories = [lab.workplace.inventory, of_one]
     ended = lab.playbook("patch", variables={"patch_hosts": "of_refused"}, inventories=inventories)

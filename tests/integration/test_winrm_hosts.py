@@ -97,12 +97,12 @@ def test_a_host_that_lost_its_power_in_the_middle_is_patched_when_it_is_back(lab
     assert host["reboots"] == 2  # its return is one
 
 
-def test_an_agent_that_is_renewed_in_the_middle_tells_of_its_command_later(lab: LivingLab, ended: Ended) -> None:
+def test_an_agent_that_is_renewed_in_the_middle_reports_its_command_later(lab: LivingLab, ended: Ended) -> None:
     assert (ended.host("renewed")["outcome"], lab.truth("renewed")["missing"]) == ("patched", [])
 
 
 @pytest.mark.parametrize("name", TROUBLE)
-def test_trouble_is_told(lab: LivingLab, ended: Ended, name: str) -> None:
+def test_trouble_is_reported(lab: LivingLab, ended: Ended, name: str) -> None:
     host = ended.host(name)
     outcome, step, code, words = TROUBLE[name]
     assert (host["outcome"], host["step"], host["reason_code"]) == (outcome, step, code), host["reason"]
@@ -110,7 +110,7 @@ def test_trouble_is_told(lab: LivingLab, ended: Ended, name: str) -> None:
     assert lab.truth(name)["missing"] == [TWO_MINUTES_WITH_A_REBOOT["kb"]]
 
 
-def test_no_password_is_told(lab: LivingLab, ended: Ended) -> None:
+def test_no_password_is_reported(lab: LivingLab, ended: Ended) -> None:
     password = lab.lab.variables("good")["ansible_password"]
     files = [path.read_text(errors="replace") for path in ended.folder.iterdir()]
     assert all(secret not in text for secret in (password, "not this one") for text in [ended.said, *files])

@@ -187,8 +187,8 @@ class Agent:
         self.registered = self._known = True
         self._announce("online")
         untold, self._untold = self._untold, []
-        for tell in untold:
-            tell()
+        for report in untold:
+            report()
         self.came_online.fire()
         self._take_next()
 
@@ -311,9 +311,9 @@ class Agent:
         self._busy_changed()
         self._take_next()
 
-    def _tell(self, tell: Callable[[], None]) -> None:
+    def _tell(self, report: Callable[[], None]) -> None:
         """Report to the service now, or as soon as the agent can."""
         if self.connected:
-            tell()
+            report()
         else:
-            self._untold.append(tell)
+            self._untold.append(report)

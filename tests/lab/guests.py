@@ -70,8 +70,8 @@ class PowerShellGuests:
         output, errors = said["output"], said["errors"]
         if NOT_A_COMMAND in output + errors:
             unknown(f"a command of the script {scripts_model.script_name(text)}", host)
-        told = errors + "\r\n" if errors else ""
-        return Outcome(1, output, told) if said["failed"] else Outcome(0, output + "\r\n", told)
+        reported = errors + "\r\n" if errors else ""
+        return Outcome(1, output, reported) if said["failed"] else Outcome(0, output + "\r\n", reported)
 
     def stop(self) -> None:
         self._powershell.stop()

@@ -91,9 +91,9 @@ def _stopped_only_ours(run: Run) -> Iterator[str]:
         if original is not None and original not in OFF_AT_START:
             yield f"invariants[3].{name}: expected no stop of what was {original}, got one after {call.t:.0f} s"
         before = [each for each in run.trace[: call.index] if each.counts and each.error is None and name in each.hosts]
-        looked = [each.index for each in before if each.operation == "DescribeInstances"]
+        checked = [each.index for each in before if each.operation == "DescribeInstances"]
         acted = [each.index for each in before if each.operation in ("StartInstances", "SendCommand")]
-        if max(looked, default=-1) < max(acted, default=-1):
+        if max(checked, default=-1) < max(acted, default=-1):
             yield f"invariants[3].{name}: expected a look at LaunchTime before the stop after {call.t:.0f} s, got none"
 
 

@@ -291,12 +291,12 @@ def _unreported_seconds(each: Reported) -> float:
 
 def _late_seconds(each: Reported) -> float:
     """How long after it had gone off it was last asked about: a phase that fails by that leaves it to the restore."""
-    looked = [call.t for call in each.calls if call.operation == "DescribeInstances"]
+    checked = [call.t for call in each.calls if call.operation == "DescribeInstances"]
     started = [call.t for call in each.calls if call.operation == "StartInstances"]
     late = 0.0
     for off in (t for t in each.history.went_off() if each.step.began <= t <= each.step.ended):
         again = min((t for t in started if t > off), default=each.step.ended)
-        shown = [t for t in looked if off + each.run.scenario.account.lag_seconds <= t <= again]
+        shown = [t for t in checked if off + each.run.scenario.account.lag_seconds <= t <= again]
         late += max(shown, default=each.step.ended) - off
     return late
 

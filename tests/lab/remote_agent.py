@@ -97,13 +97,13 @@ class RemoteAgent(Agent):
             self._busy_changed()
             job.started()
 
-    def end(self, job: Job, tell: Callable[[], None]) -> None:
+    def end(self, job: Job, report: Callable[[], None]) -> None:
         """It says how the job has ended; ``tell`` hands that on."""
         execution = self._execution(job)
         if execution is not None:
             self._finish(execution)
         self._given.pop(job, None)
-        tell()
+        report()
 
     def cancel(self, job: Job) -> None:
         """It hears of it at its next call."""

@@ -34,7 +34,7 @@ def main() -> int:
     """Lint; the exit code is 1 when something was found."""
     policies = [pair for stacks in with_everything() for pair in stacks.policies()]
     policies.append(("prove_account", PROVER.read_text(encoding="utf-8")))
-    findings = {told for name, document in policies for told in lint(document, name)}
+    findings = {reported for name, document in policies for reported in lint(document, name)}
     met = {action for _name, issue, action in findings if issue == "RESOURCE_MISMATCH" and action in EXPECTED}
     unexpected = sorted(it for it in findings if it[2] not in met)
     for name, issue, action in unexpected:

@@ -36,17 +36,17 @@ def main() -> int:
     wanted = sys.argv[1:]
     calls = [wanted] if wanted else [[], *(["--test", test, folder] for test, folder in ONLY.items())]
     with tempfile.TemporaryDirectory(prefix="patchfleet-sanity-") as folder:
-        place = copy_to(Path(folder))
-        codes = [tested(place, arguments) for arguments in calls]
+        location = copy_to(Path(folder))
+        codes = [tested(location, arguments) for arguments in calls]
     return next((code for code in codes if code), 0)
 
 
-def tested(place: Path, arguments: list[str]) -> int:
+def tested(location: Path, arguments: list[str]) -> int:
     """Run ansible-test in the copy, and print its verdicts."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     skipped = [f"--skip-test={test}" for test in (*SKIPPED, *ONLY) if test not in arguments]
     command = ["ansible-test", "sanity", "--local", "--python", version, "--color", "no", *skipped, *arguments]
-    ended = subprocess.run(command, cwd=place, env=environment(version), text=True, capture_output=True, check=False)
+    ended = subprocess.run(command, cwd=location, env=environment(version), text=True, capture_output=True, check=False)
     printed = (ended.stdout + ended.stderr).splitlines()
     judged = ended.returncode == 0 or any(VERDICT.match(line) for line in printed)
     print("\n".join(line for line in printed if TELLING.match(line) or not judged))
@@ -56,7 +56,7 @@ def tested(place: Path, arguments: list[str]) -> int:
 def copy_to(folder: Path) -> Path:
     """A copy of what Git would commit, beside links to the collections that it stands on."""
     collections = folder / "ansible_collections"
-    place = collections / "patchfleet" / "windows"
+    location = collections / "patchfleet" / "windows"
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
@@ -66,11 +66,11 @@ def copy_to(folder: Path) -> Path:
     for name in listed.stdout.decode().split("\0"):
         source = ROOT / name
         if name and source.is_file():  # Git still names a file that is about to be removed
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, place / name)
+            (location / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, location / name)
     for namespace in ("amazon", "ansible"):
         (collections / namespace).symlink_to(COLLECTIONS / namespace)
-    return place
+    return location
 
 
 def environment(version: str) -> dict[str, str]:

@@ -88,7 +88,7 @@ def _body() -> str:
 
 
 def with_everything() -> Iterator[Stacks]:
-    """The stack with all that it can hold, once for each way in which its window may start a run."""
+    """The stack with all that it can hold, once for each start_by in which its window may start a run."""
     given = {
         "ControllerPrincipals": Arns().of("iam", "", "root"),
         "ControllerOnEc2": "true",
@@ -101,10 +101,10 @@ def with_everything() -> Iterator[Stacks]:
         "LedgerTable": "create",
         "PlaybookBucket": "playbooks",
     }
-    for way in (
+    for start_by in (
         {"StartRunBy": "controller-node", "PlaybookSource": "{...}"},
         {"StartRunBy": "awx", "AwxToken": "secret"},
     ):
         stacks = Stacks()
-        stacks.create(REGION, STACK, _body(), {**given, **way}, [], datetime.now(UTC))
+        stacks.create(REGION, STACK, _body(), {**given, **start_by}, [], datetime.now(UTC))
         yield stacks

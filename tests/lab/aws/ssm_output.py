@@ -42,10 +42,10 @@ def joined(out: str, err: str) -> str:
 
 def with_failure(err: str, exit_code: int) -> str:
     """The standard error of a program that failed: the agent adds a line of its own, once."""
-    told = f"failed to run commands: exit status {exit_code}"
-    if err.endswith(told):
+    reported = f"failed to run commands: exit status {exit_code}"
+    if err.endswith(reported):
         return err
-    return f"{err}\n{told}" if err else told
+    return f"{err}\n{reported}" if err else reported
 
 
 def _text(data: bytes) -> str:

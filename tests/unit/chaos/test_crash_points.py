@@ -49,7 +49,7 @@ POINTS = 200
 
 
 @pytest.mark.parametrize("point", range(POINTS))
-def test_wherever_the_controller_dies_everything_is_put_back(tmp_path: Path, point: int) -> None:
+def test_whenever_the_controller_dies_everything_is_put_back(tmp_path: Path, point: int) -> None:
     if point >= acts_of_a_run():
         return  # it ended before
     with night(tmp_path) as dark:

@@ -37,8 +37,8 @@ def test_a_host_goes_through_the_workflow_of_the_playbook(tmp_path: Path) -> Non
         Watched(night).patch()
     workflow = read_workflow()
     tasks = [(task.module, task.state) for task in (workflow.admission, *workflow.work, *workflow.restore)]
-    begun = steps.index(("host_admission", None))
-    assert steps[begun : begun + len(tasks)] == tasks
+    started = steps.index(("host_admission", None))
+    assert steps[started : started + len(tasks)] == tasks
 
 
 def test_the_workflow_starts_works_and_restores() -> None:

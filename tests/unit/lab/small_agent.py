@@ -118,8 +118,8 @@ class SmallAgent:
         )
         try:
             with urllib.request.urlopen(request) as answer:  # noqa: S310
-                told: dict[str, Any] = json.load(answer)
-                return told
+                reported: dict[str, Any] = json.load(answer)
+                return reported
         except urllib.error.HTTPError as error:
             with error:
                 raise RuntimeError(json.load(error)["__type"]) from None

@@ -28,9 +28,9 @@ def test_the_document_of_a_script_is_there_whole(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a"})
     command = lab.send("a", parameters={"commands": script("probe")})
     lab.run_for(60)
-    told = lab.invocation(command, "a")
-    assert (told["Status"], told["ResponseCode"]) == ("Success", 0)
-    assert json.loads(told["StandardOutputContent"])["data"]["computer_name"]
+    reported = lab.invocation(command, "a")
+    assert (reported["Status"], reported["ResponseCode"]) == ("Success", 0)
+    assert json.loads(reported["StandardOutputContent"])["data"]["computer_name"]
 
 
 @pytest.mark.parametrize("code", [1, 255, 300, 1641])
@@ -41,9 +41,9 @@ def test_an_exit_code_but_zero_is_a_failure_and_the_errors_end_with_it(
     programs(monkeypatch, Outcome(code, "out"))
     command = lab.send("a")
     lab.run_for(60)
-    told = lab.invocation(command, "a")
-    assert (told["Status"], told["ResponseCode"], told["StandardOutputContent"]) == ("Failed", code, "out")
-    assert told["StandardErrorContent"].endswith(f"failed to run commands: exit status {code}")
+    reported = lab.invocation(command, "a")
+    assert (reported["Status"], reported["ResponseCode"], reported["StandardOutputContent"]) == ("Failed", code, "out")
+    assert reported["StandardErrorContent"].endswith(f"failed to run commands: exit status {code}")
 
 
 def test_what_was_printed_before_the_time_limit_is_there(make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,9 +51,9 @@ def test_what_was_printed_before_the_time_limit_is_there(make_lab: MakeLab, monk
     programs(monkeypatch, Outcome(0, "never printed"), seconds=500)
     command = lab.send("a", parameters={"commands": script("probe"), "executionTimeout": ["60"]})
     lab.run_for(70)
-    told = lab.invocation(command, "a")
-    assert (told["StatusDetails"], told["ResponseCode"]) == ("Execution Timed Out", 137)
-    assert told["StandardOutputContent"] == PROFILE
+    reported = lab.invocation(command, "a")
+    assert (reported["StatusDetails"], reported["ResponseCode"]) == ("Execution Timed Out", 137)
+    assert reported["StandardOutputContent"] == PROFILE
 
 
 def test_what_was_printed_before_a_cancel_is_there(make_lab: MakeLab) -> None:
@@ -62,9 +62,9 @@ def test_what_was_printed_before_a_cancel_is_there(make_lab: MakeLab) -> None:
     lab.run_for(120)
     lab.ssm.cancel_command(CommandId=command)
     lab.run_for(10)
-    told = lab.invocation(command, "a", "PatchWindows")
-    assert (told["Status"], told["ResponseCode"]) == ("Cancelled", 137)
-    assert told["StandardOutputContent"] == PREPARING
+    reported = lab.invocation(command, "a", "PatchWindows")
+    assert (reported["Status"], reported["ResponseCode"]) == ("Cancelled", 137)
+    assert reported["StandardOutputContent"] == PREPARING
 
 
 def test_seven_at_once_are_five_and_then_two(make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,8 +107,8 @@ def test_a_worker_that_its_parent_restarts_reports_everything(
     lab.run_for(50)
     assert lab.details(command, "a") == "InProgress"
     lab.run_for(20)
-    told = lab.invocation(command, "a")
-    assert (told["Status"], told["StandardOutputContent"]) == ("Success", "everything")
+    reported = lab.invocation(command, "a")
+    assert (reported["Status"], reported["StandardOutputContent"]) == ("Success", "everything")
 
 
 @pytest.mark.skipif(find() is None, reason=WHERE_FROM)
@@ -127,15 +127,15 @@ def test_the_end_of_a_script_counts_and_not_that_of_a_program_in_it(
     lab = make_lab({"name": "a"})
     lab.play.account.guests = PowerShellGuests()
     try:
-        told = _told(lab, lines)
+        reported = _reported(lab, lines)
     finally:
         lab.play.account.guests.stop()
-    assert (told["Status"], told["ResponseCode"]) == (status, code)
-    assert ("bad" in told["StandardErrorContent"]) is ("bad" in lines[0])
-    assert ("after it" in told["StandardOutputContent"]) is (status == "Success")
+    assert (reported["Status"], reported["ResponseCode"]) == (status, code)
+    assert ("bad" in reported["StandardErrorContent"]) is ("bad" in lines[0])
+    assert ("after it" in reported["StandardOutputContent"]) is (status == "Success")
 
 
-def _told(lab: VirtualLab, lines: list[str]) -> dict[str, Any]:
+def _reported(lab: VirtualLab, lines: list[str]) -> dict[str, Any]:
     command = lab.send("a", parameters={"commands": lines})
     lab.run_for(60)
     return lab.invocation(command, "a")

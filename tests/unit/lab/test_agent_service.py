@@ -52,9 +52,9 @@ class Outside:
 
 @pytest.fixture
 def outside(make_lab: MakeLab) -> Iterator[Outside]:
-    place = Outside(make_lab({"name": "hall", "kind": "hybrid"}))
-    yield place
-    place.server.stop()
+    position = Outside(make_lab({"name": "hall", "kind": "hybrid"}))
+    yield position
+    position.server.stop()
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_a_command_comes_as_a_message_with_its_document_and_values_as_they_are(r
     assert content["parameters"]["executionTimeout"]["default"] == "3600"
 
 
-def test_a_command_runs_and_its_end_is_told(registered: Outside) -> None:
+def test_a_command_runs_and_its_end_is_reported(registered: Outside) -> None:
     command = registered.send()
     assert registered.told(command)[0] == "Pending"
     registered.agent.work()
@@ -137,7 +137,7 @@ def test_each_end_of_a_document(registered: Outside, ran: Ran, told: tuple[str, 
     assert registered.told(command) == told
 
 
-def test_a_document_that_goes_on_after_a_reboot_is_under_way(registered: Outside) -> None:
+def test_a_document_that_goes_on_after_a_reboot_is_active(registered: Outside) -> None:
     command = registered.send()
     registered.next = Ran("SuccessAndReboot", 194)
     registered.agent.work()

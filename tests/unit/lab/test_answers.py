@@ -78,19 +78,19 @@ def test_a_liar_never_admits_that_it_has_room() -> None:
         "[" * 2000,
     ],
 )
-def test_every_kind_of_lie_is_told(kind: str) -> None:
+def test_every_kind_of_lie_is_reported(kind: str) -> None:
     assert any(kind in lie.stdout for lie in lies())
 
 
 def test_lies_are_the_same_at_every_run(make_lab: MakeLab) -> None:
-    told = []
+    reported = []
     for _run in range(2):
         lab = make_lab({"name": "evil", "answers": "hostile"})
         commands = [lab.send("evil", parameters={"commands": script("measure_disk")}) for _each in range(3)]
         lab.run_for(60)
-        told.append([lab.invocation(command, "evil")["StandardOutputContent"] for command in commands])
-    assert told[0] == told[1]
-    assert len(set(told[0])) > 1
+        reported.append([lab.invocation(command, "evil")["StandardOutputContent"] for command in commands])
+    assert reported[0] == reported[1]
+    assert len(set(reported[0])) > 1
 
 
 @pytest.mark.parametrize(

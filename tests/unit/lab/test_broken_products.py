@@ -30,7 +30,7 @@ def says(**fields: object) -> Act:
     return tell
 
 
-def tell_twice(product: Product, name: str) -> None:
+def report_twice(product: Product, name: str) -> None:
     Product.tell(product, name)
     product.reported["again"] = {**product.reported[name], "outcome": "compliant"}
 
@@ -114,7 +114,7 @@ def count_one_more(product: Product, _all: str) -> None:
     product.totals["patched"] = 3
 
 
-def find_nobody(product: Product, _all: str) -> None:
+def find_no_one(product: Product, _all: str) -> None:
     product.reported.clear()
 
 
@@ -146,7 +146,7 @@ BROKEN: list[tuple[str, str, Act, list[str]]] = [
     ),
     ("tell", "on", says(outcome="skipped"), [f"always.outcome.on: expected one of {', '.join(OUTCOMES)}, got skipped"]),
     ("tell", "on", nothing, ["always.targets.on: expected one outcome, got none"]),
-    ("tell", "on", tell_twice, ["always.targets.on: expected one outcome, got 2"]),
+    ("tell", "on", report_twice, ["always.targets.on: expected one outcome, got 2"]),
     ("finish", "all", count_one_more, ['always.totals: expected {"patched": 2} as the hosts say, got {"patched": 3}']),
     (
         "install",
@@ -268,7 +268,7 @@ IN_A_SCENARIO: list[tuple[dict[str, Any], str, str, Act, list[str]]] = [
         {"vars": {"patch_tag_value": "Nobody"}},
         "finish",
         "all",
-        find_nobody,
+        find_no_one,
         [
             *(
                 f"always.foreign.{name}: expected nothing done to a host that is no target, got {call}"

@@ -180,7 +180,7 @@ def lose_a_host(run: Run) -> None:
     run.count()
 
 
-def tell_twice(run: Run) -> None:
+def report_twice(run: Run) -> None:
     run.reported.append({**run.reported[1]})
     run.count()
 
@@ -199,7 +199,7 @@ ALWAYS: dict[str, tuple[Spoil, str]] = {
         "always.left_on.dev-01: expected the host that we started to be off again, got stopping",
     ),
     "lost host": (lose_a_host, "always.targets.dev-02: expected one outcome, got none"),
-    "two outcomes": (tell_twice, "always.targets.dev-02: expected one outcome, got 2"),
+    "two outcomes": (report_twice, "always.targets.dev-02: expected one outcome, got 2"),
     "no outcome": (
         lambda run: (run.reports(1, outcome="skipped"), run.results.__setitem__(0, 2)),
         f"always.outcome.dev-02: expected one of {', '.join(OUTCOMES)}, got skipped",
@@ -330,7 +330,7 @@ def test_the_last_step_counts(tmp_path: Path) -> None:
     assert run.judge(tmp_path, "expect", "steps") == []
 
 
-def test_a_step_that_did_not_run_is_told(tmp_path: Path) -> None:
+def test_a_step_that_did_not_run_is_reported(tmp_path: Path) -> None:
     run = Run({"rc": 0}, steps=[{"playbook": "patch"}, {"playbook": "restore"}])
     assert run.judge(tmp_path) == ["steps[1]: expected it to run, got no exit code"]
 
@@ -338,7 +338,7 @@ def test_a_step_that_did_not_run_is_told(tmp_path: Path) -> None:
 # ---- broken files
 
 
-def test_no_report_is_told_for_each_expectation(tmp_path: Path) -> None:
+def test_no_report_is_reported_for_each_expectation(tmp_path: Path) -> None:
     run = Run({"outcomes": {"dev-01": "patched"}, "report": {"schema": 1}}, steps=[{"playbook": "plan"}])
     run.report = None
     assert run.judge(tmp_path) == [
@@ -353,7 +353,7 @@ def test_a_host_is_found_by_its_id_whatever_it_is_called(tmp_path: Path) -> None
     assert run.judge(tmp_path) == []
 
 
-def test_a_missing_host_is_told(tmp_path: Path) -> None:
+def test_a_missing_host_is_reported(tmp_path: Path) -> None:
     run = Run({"outcomes": {"dev-02": "patched"}, "state": {"dev-02": {"starts": 0}}})
     lose_a_host(run)
     del run.hosts["dev-02"]

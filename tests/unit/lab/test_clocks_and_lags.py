@@ -72,8 +72,8 @@ def test_what_a_host_writes_is_by_its_own_clock(make_lab: MakeLab, skew: int) ->
     (sent,) = lab.ssm.list_commands(CommandId=command)["Commands"]
     lab.run_for(2000)
     began = sent["RequestedDateTime"]  # by AWS's clock
-    told = lab.invocation(command, "a", "PatchWindows")
-    ran = datetime.fromisoformat(told["ExecutionStartDateTime"]) - began
+    reported = lab.invocation(command, "a", "PatchWindows")
+    ran = datetime.fromisoformat(reported["ExecutionStartDateTime"]) - began
     assert skew <= ran.total_seconds() <= skew + 5
     start, end = (lab.patch_state("a")[f"Operation{which}Time"] for which in ("Start", "End"))
     assert (start.microsecond, end.microsecond) == (0, 0)

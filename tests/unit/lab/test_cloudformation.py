@@ -146,7 +146,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("table", "more", "status", "expected"), CHANGES)
-def test_a_change_set_tells_what_an_update_would_do(
+def test_a_change_set_shows_what_an_update_would_do(
     make_lab: MakeLab, table: dict[str, str] | None, more: dict[str, Any], status: str, expected: list[Any]
 ) -> None:
     lab = make_lab({"name": "a"})
@@ -155,9 +155,9 @@ def test_a_change_set_tells_what_an_update_would_do(
     there = {"Table": {"Type": "AWS::DynamoDB::Table", "Properties": table}} if table else {}
     body = yaml.safe_dump({"Resources": {**there, **more}})
     made = cloudformation.create_change_set(StackName="s", ChangeSetName="c", TemplateBody=body)
-    told = cloudformation.describe_change_set(ChangeSetName=made["Id"])
-    assert told["Status"] == status
-    changes = [change["ResourceChange"] for change in told["Changes"]]
+    reported = cloudformation.describe_change_set(ChangeSetName=made["Id"])
+    assert reported["Status"] == status
+    changes = [change["ResourceChange"] for change in reported["Changes"]]
     assert [(it["Action"], it["LogicalResourceId"], it.get("Replacement")) for it in changes] == expected
     cloudformation.delete_change_set(ChangeSetName=made["Id"])
     assert error_of(cloudformation.describe_change_set, ChangeSetName=made["Id"]) == "ChangeSetNotFound"

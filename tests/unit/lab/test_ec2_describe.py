@@ -79,7 +79,7 @@ def test_platform_is_absent_on_linux(make_lab: MakeLab) -> None:
     assert "Platform" not in lab.describe("l")
 
 
-def test_what_tells_a_host_that_must_not_be_power_cycled(make_lab: MakeLab) -> None:
+def test_what_marks_a_host_that_must_not_be_power_cycled(make_lab: MakeLab) -> None:
     lab = make_lab(
         {"name": "asg", "asg": True},
         {"name": "spot", "spot": True},
@@ -104,7 +104,7 @@ def test_managed_resources_are_hidden_unless_asked_for(make_lab: MakeLab) -> Non
     assert answer["Reservations"][0]["Instances"][0]["Operator"]["Managed"] is True
 
 
-def test_the_root_volume_is_found_by_its_name_not_by_its_place(make_lab: MakeLab) -> None:
+def test_the_root_volume_is_found_by_its_name_not_by_its_position(make_lab: MakeLab) -> None:
     disk = {"size_gib": 50, "free_gib": 4, "slack_gib": 10, "data_volumes": [200, 30]}
     lab = make_lab({"name": "a", "disk": disk})
     instance = lab.describe("a")

@@ -32,7 +32,7 @@ def test_a_short_boot_is_pending_for_a_third_of_it(make_lab: MakeLab) -> None:
     assert lab.state("a") == "running"
 
 
-def test_a_stop_takes_its_time_and_tells_why(make_lab: MakeLab) -> None:
+def test_a_stop_takes_its_time_and_shows_why(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a", "stop_seconds": 60})
     lab.stop("a")
     assert lab.state("a") == "stopping"
@@ -63,7 +63,7 @@ def test_launch_time_is_new_at_each_start_but_not_at_a_reboot(make_lab: MakeLab)
         ("pending", "stop_instances", "IncorrectInstanceState"),
     ],
 )
-def test_what_is_on_its_way_cannot_be_turned_round(make_lab: MakeLab, state: str, operation: str, code: str) -> None:
+def test_what_has_started_cannot_be_reversed(make_lab: MakeLab, state: str, operation: str, code: str) -> None:
     lab = make_lab({"name": "a", "state": state})
     assert error_of(getattr(lab.ec2, operation), InstanceIds=[lab.id("a")]) == code
 

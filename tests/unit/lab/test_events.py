@@ -60,7 +60,7 @@ def test_an_event_happens_once_and_in_the_order_of_the_list(make_lab: MakeLab) -
     assert lab.acts == ["term", "kill", "kill"]
 
 
-def test_somebody_else_stops_and_starts(make_lab: MakeLab) -> None:
+def test_another_user_stops_and_starts(make_lab: MakeLab) -> None:
     events = [{"at_seconds": 200, "host": "a", "do": "restart"}]
     lab = make_lab({"name": "a", "state": "stopped", "stop_seconds": 60}, events=events)
     lab.start("a")
@@ -74,7 +74,7 @@ def test_somebody_else_stops_and_starts(make_lab: MakeLab) -> None:
     assert lab.play.truth()["calls"]["ec2.StartInstances"] == 1
 
 
-def test_somebody_else_waits_until_a_pending_one_can_be_stopped(make_lab: MakeLab) -> None:
+def test_another_user_waits_until_a_pending_one_can_be_stopped(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a", "state": "stopped"}, events=[{"when": "a starting", "do": "stop"}])
     lab.start("a")
     lab.run_for(200)
@@ -192,14 +192,14 @@ def test_a_host_is_not_idle_while_something_of_ours_runs_on_it(make_lab: MakeLab
     lab.run_for(200)
     command = lab.start_patch("a")
     lab.run_for(2000)
-    told = lab.invocation(command, "a", "PatchWindows")
-    took = float(told["ExecutionElapsedTime"].strip("PTS"))
+    reported = lab.invocation(command, "a", "PatchWindows")
+    took = float(reported["ExecutionElapsedTime"].strip("PTS"))
     truth = lab.truth("a")
     assert truth["on_seconds"] == 2200
     assert truth["idle_seconds"] == pytest.approx(2200 - took, abs=0.2)
 
 
-def test_what_somebody_else_has_restarted_is_not_on_because_of_us(make_lab: MakeLab) -> None:
+def test_what_another_user_has_restarted_is_not_on_because_of_us(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a", "state": "stopped"}, events=[{"at_seconds": 500, "host": "a", "do": "restart"}])
     lab.start("a")
     lab.run_for(2000)

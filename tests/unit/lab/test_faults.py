@@ -137,9 +137,9 @@ def test_an_invocation_that_ends_without_running(make_lab: MakeLab, status: str)
     denied = lab.start_patch("a", "Install")
     lab.run_for(10)
     assert lab.details(denied, "a") == status
-    told = lab.invocation(denied, "a", "PatchWindows")
-    assert (told["Status"], told["ResponseCode"], told["StandardOutputContent"]) == ("Failed", -1, "")
-    assert told["StatusDetails"].replace(" ", "") == status
+    reported = lab.invocation(denied, "a", "PatchWindows")
+    assert (reported["Status"], reported["ResponseCode"], reported["StandardOutputContent"]) == ("Failed", -1, "")
+    assert reported["StatusDetails"].replace(" ", "") == status
     assert lab.truth("a")["installed"] == []
     lab.patch("a")  # the second time it runs
     assert lab.truth("a")["installed"] == ["KB5031361"]
@@ -170,9 +170,9 @@ def test_too_many_pending_invocations_cancel_the_command_before_any_node_has_it(
     for _try in range(2):
         command = lab.send("a", "b", document=BASELINE, parameters={"Operation": ["Install"]})
         lab.run_for(60)
-        (told,) = lab.ssm.list_commands(CommandId=command)["Commands"]
-        assert (told["Status"], told["StatusDetails"]) == ("Cancelled", "Rate Exceeded")
-        assert sorted(told["InstanceIds"]) == sorted([lab.id("a"), lab.id("b")])
+        (reported,) = lab.ssm.list_commands(CommandId=command)["Commands"]
+        assert (reported["Status"], reported["StatusDetails"]) == ("Cancelled", "Rate Exceeded")
+        assert sorted(reported["InstanceIds"]) == sorted([lab.id("a"), lab.id("b")])
         assert lab.ssm.list_command_invocations(CommandId=command)["CommandInvocations"] == []
         asked = {"CommandId": command, "InstanceId": lab.id("a")}
         assert error_of(lab.ssm.get_command_invocation, **asked) == "InvocationDoesNotExist"

@@ -127,7 +127,7 @@ def test_describing_everything_at_once_has_a_smaller_bucket(make_lab: MakeLab) -
     assert not any(_codes(lab, 100, lambda: lab.ec2.describe_instances(MaxResults=5)))
 
 
-def test_without_buckets_nobody_counts(make_lab: MakeLab) -> None:
+def test_without_buckets_no_one_counts(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a"})
     assert not any(_codes(lab, 120, lab.ec2.describe_instances))
 
@@ -233,7 +233,7 @@ def test_what_the_lab_does_not_know_is_answered_with_501(
     assert (entry["service"], entry["error"]) == (service, "NotImplemented")
 
 
-def test_a_request_that_nobody_signed(make_lab: MakeLab) -> None:
+def test_a_request_that_no_one_signed(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a"})
     connection = http.client.HTTPConnection(urlsplit(lab.server.url).netloc)
     connection.request("GET", "/moto-api/data.json")

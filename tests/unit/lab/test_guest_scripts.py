@@ -20,14 +20,14 @@ def test_the_name_of_a_script_is_in_its_first_line() -> None:
     assert scripts_model.script_name("") is None
 
 
-def test_a_script_that_nobody_knows_fails_and_is_told(make_lab: MakeLab) -> None:
+def test_a_script_that_no_one_knows_fails_and_is_reported(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a"})
     command = lab.send("a", parameters={"commands": script("format_disk")})
     nameless = lab.send("a", parameters={"commands": ["Get-Date"]})
     lab.run_for(30)
-    told = lab.invocation(command, "a")
-    assert (told["Status"], told["ResponseCode"]) == ("Failed", 1)
-    assert "format_disk" in told["StandardErrorContent"]
+    reported = lab.invocation(command, "a")
+    assert (reported["Status"], reported["ResponseCode"]) == ("Failed", 1)
+    assert "format_disk" in reported["StandardErrorContent"]
     assert lab.invocation(nameless, "a")["ResponseCode"] == 1
     entries = [(entry["service"], entry["operation"]) for entry in lab.trace() if entry["error"] == "NotImplemented"]
     assert sorted(entries) == [("guest", "script format_disk"), ("guest", "script without a name")]
@@ -71,7 +71,7 @@ def test_measure_and_extend(make_lab: MakeLab) -> None:
     assert lab.truth("a")["partition_gib"] == 80
 
 
-def test_a_recovery_partition_stands_in_the_way(make_lab: MakeLab) -> None:
+def test_a_recovery_partition_blocks_it(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a", "disk": {"size_gib": 50, "free_gib": 4, "slack_gib": 30, "recovery_partition": True}})
     measured = lab.script("a", "measure_disk")["data"]
     assert (measured["disk_gib"], measured["extendable_gib"]) == (80, 0)
@@ -204,7 +204,7 @@ def test_what_is_wrong_with_windows_update(
 @pytest.mark.parametrize(
     ("fault", "was"), [("service_stopped", ("manual", "stopped")), ("service_disabled", ("disabled", "stopped"))]
 )
-def test_services_are_mended(make_lab: MakeLab, fault: str, was: tuple[str, str]) -> None:
+def test_services_are_repaired(make_lab: MakeLab, fault: str, was: tuple[str, str]) -> None:
     lab = make_lab({"name": "a", "windows_update": fault, "updates": [UPDATE]})
     repaired = lab.script("a", "repair_services", {"services": ["wuauserv", "bits"]})["data"]["repaired"]
     wuauserv = next(service for service in repaired if service["name"] == "wuauserv")
@@ -213,7 +213,7 @@ def test_services_are_mended(make_lab: MakeLab, fault: str, was: tuple[str, str]
     assert lab.patch("a")["Status"] == "Success"
 
 
-def test_a_corrupt_cache_is_mended_by_a_new_one_and_by_nothing_else(make_lab: MakeLab) -> None:
+def test_a_corrupt_cache_is_repaired_by_a_new_one_and_by_nothing_else(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a", "windows_update": "cache_corrupt"})
     lab.script("a", "repair_components")
     assert lab.script("a", "inspect_windows_update")["data"]["search"]["ok"] is False
@@ -267,8 +267,8 @@ def test_people_who_are_logged_on_see_a_message(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "used", "sessions": 2}, {"name": "free"})
     assert lab.script("used", "inspect_sessions")["data"] == {"sessions": 2}
     for name, seen in (("used", ["Back at ten."]), ("free", [])):
-        told = lab.script(name, "send_session_message", {"message": "Back at ten.", "seconds": 60})["data"]
-        assert told["sent"] is bool(seen)
+        reported = lab.script(name, "send_session_message", {"message": "Back at ten.", "seconds": 60})["data"]
+        assert reported["sent"] is bool(seen)
         assert lab.play.world.hosts[name].guest.messages == seen
 
 

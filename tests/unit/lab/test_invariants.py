@@ -27,7 +27,7 @@ def start_again_by_others(run: Run) -> None:
     run.call(695, "StartInstances", ["dev-01"], caller="other", at=6)
 
 
-def stop_without_a_look(run: Run) -> None:
+def stop_without_a_check(run: Run) -> None:
     run.drop("DescribeInstances", 1)
 
 
@@ -102,7 +102,7 @@ BROKEN: dict[str, tuple[Spoil, list[str]]] = {
         ["invariants[3].dev-01: expected no stop of what we did not start, got one after 701 s"],
     ),
     "3: stopped without a look": (
-        stop_without_a_look,
+        stop_without_a_check,
         ["invariants[3].dev-01: expected a look at LaunchTime before the stop after 701 s, got none"],
     ),
     "5: begun though deferred": (
@@ -201,11 +201,11 @@ def leave_alone(run: Run, *names: str) -> None:
         run.begin_nothing(name)
 
 
-def test_looking_at_a_deferred_host_is_no_beginning(tmp_path: Path) -> None:
+def test_reading_a_deferred_host_is_no_start(tmp_path: Path) -> None:
     run = Run(vars={"patch_deadline": "2026-11-14T22:00:02Z"})
     leave_alone(run, *BOTH)
-    looks = {"DocumentName": "AWS-RunPowerShellScript", "Comment": "patchfleet: inspect_sessions"}
-    run.call(130, "SendCommand", ["dev-02"], params=looks)
+    polls = {"DocumentName": "AWS-RunPowerShellScript", "Comment": "patchfleet: inspect_sessions"}
+    run.call(130, "SendCommand", ["dev-02"], params=polls)
     defer(run, 0, "no_time")
     defer(run, 1, "sessions")
     assert run.judge(tmp_path) == []

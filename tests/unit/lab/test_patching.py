@@ -28,10 +28,10 @@ def _installs(update: dict[str, Any], **keys: Any) -> dict[str, Any]:
 # ---- Scan
 
 
-def test_a_scan_tells_what_is_missing_and_installs_nothing(make_lab: MakeLab) -> None:
+def test_a_scan_shows_what_is_missing_and_installs_nothing(make_lab: MakeLab) -> None:
     lab = make_lab(_host(UPDATE, LOW))
-    told = lab.patch("a", "Scan", SnapshotId=SNAPSHOT)
-    assert (told["Status"], told["ResponseCode"]) == ("Success", 0)
+    reported = lab.patch("a", "Scan", SnapshotId=SNAPSHOT)
+    assert (reported["Status"], reported["ResponseCode"]) == ("Success", 0)
     state = lab.patch_state("a")
     assert (state["MissingCount"], state["CriticalNonCompliantCount"], state["InstalledCount"]) == (1, 1, 0)
     assert (state["SnapshotId"], state["Operation"], state["PatchGroup"]) == (SNAPSHOT, "Scan", "Windows")
@@ -95,9 +95,9 @@ def test_who_was_never_scanned_is_absent(make_lab: MakeLab) -> None:
 @pytest.mark.parametrize("operation", ["Scan", "Install"])
 def test_a_search_that_fails(make_lab: MakeLab, fault: str, hresult: str, operation: str) -> None:
     lab = make_lab(_host(UPDATE, windows_update=fault))
-    told = lab.patch("a", operation)
-    assert told["Status"] == "Failed"
-    assert hresult in told["StandardErrorContent"]
+    reported = lab.patch("a", operation)
+    assert reported["Status"] == "Failed"
+    assert hresult in reported["StandardErrorContent"]
     state = lab.patch_state("a")
     assert (state["MissingCount"], state["InstalledCount"], state["NotApplicableCount"]) == (-1, -1, -1)
     assert state["OperationEndTime"].astimezone(UTC) == datetime(1970, 1, 1, tzinfo=UTC)
@@ -120,8 +120,8 @@ def test_two_runs_within_two_minutes_fail_silently(make_lab: MakeLab) -> None:
     lab = make_lab(_host(UPDATE, scan_seconds=30))
     lab.patch("a", "Scan", seconds=60)
     first = lab.patch_state("a")["OperationEndTime"]
-    told = lab.patch("a", "Install", seconds=70)
-    assert told["Status"] == "Success"
+    reported = lab.patch("a", "Install", seconds=70)
+    assert reported["Status"] == "Success"
     assert lab.patch_state("a")["OperationEndTime"] == first
     assert lab.truth("a")["installed"] == []
     lab.patch("a", "Install")
@@ -135,8 +135,8 @@ def test_an_install_reboots_and_does_not_list_what_is_still_missing(make_lab: Ma
     first = _installs(UPDATE, kb="KB5030001", seconds=60)
     second = _installs(UPDATE, kb="KB5030002", seconds=60, needs="KB5030001")
     lab = make_lab(_host(first, second))
-    told = lab.patch("a", "Install")
-    assert told["Status"] == "Success"
+    reported = lab.patch("a", "Install")
+    assert reported["Status"] == "Success"
     assert lab.truth("a")["installed"] == ["KB5030001"]  # what it made room for has to wait for the next pass
     assert lab.truth("a")["missing"] == ["KB5030002"]
     assert lab.truth("a")["reboots"] == 1
@@ -200,8 +200,8 @@ def test_no_reboot_leaves_it_pending(make_lab: MakeLab) -> None:
 def test_an_update_that_fails(make_lab: MakeLab) -> None:
     good = _installs(UPDATE, kb="KB5031990", seconds=60)
     lab = make_lab(_host(_installs(UPDATE, result="0x800F0922"), good))
-    told = lab.patch("a")
-    assert (told["Status"], told["ResponseCode"]) == ("Failed", 1)
+    reported = lab.patch("a")
+    assert (reported["Status"], reported["ResponseCode"]) == ("Failed", 1)
     assert (lab.truth("a")["installed"], lab.truth("a")["missing"]) == (["KB5031990"], ["KB5031361"])
     assert lab.patches("a", "Failed") == ["KB5031361"]
     assert "0x800F0922" not in str(lab.ssm.describe_instance_patches(InstanceId=lab.id("a"))["Patches"])
@@ -214,8 +214,8 @@ def test_an_update_that_fails(make_lab: MakeLab) -> None:
 
 def test_an_update_that_is_gone_after_the_reboot(make_lab: MakeLab) -> None:
     lab = make_lab(_host(_installs(UPDATE, result="vanishes")))
-    told = lab.patch("a")
-    assert told["Status"] == "Success"
+    reported = lab.patch("a")
+    assert reported["Status"] == "Success"
     assert lab.patch_state("a")["InstalledCount"] == 1
     lab.patch("a", "Scan")
     assert lab.patches("a", "Missing") == ["KB5031361"]
@@ -224,8 +224,8 @@ def test_an_update_that_is_gone_after_the_reboot(make_lab: MakeLab) -> None:
 
 def test_an_update_that_is_only_said_to_have_failed(make_lab: MakeLab) -> None:
     lab = make_lab(_host(_installs(UPDATE, result="reported_failed")))
-    told = lab.patch("a")
-    assert told["Status"] == "Failed"
+    reported = lab.patch("a")
+    assert reported["Status"] == "Failed"
     assert lab.patches("a", "Failed") == ["KB5031361"]
     lab.patch("a", "Scan")
     assert lab.patch_state("a")["MissingCount"] == 0
@@ -284,18 +284,18 @@ def test_an_installation_that_hangs(make_lab: MakeLab) -> None:
     assert (lab.truth("a")["cut_off"], lab.truth("a")["cut_off_by_us"]) == (1, 1)
 
 
-def test_no_installation_begins_while_another_one_is_under_way(make_lab: MakeLab) -> None:
+def test_no_installation_begins_while_another_one_is_active(make_lab: MakeLab) -> None:
     lab = make_lab(_host(_installs(UPDATE, result="hangs")))
     command = lab.start_patch("a")
     lab.run_for(200)
     lab.ssm.cancel_command(CommandId=command)
-    told = lab.patch("a", seconds=200)
-    assert told["Status"] == "Failed"
-    assert "0x80240016" in told["StandardErrorContent"]
+    reported = lab.patch("a", seconds=200)
+    assert reported["Status"] == "Failed"
+    assert "0x80240016" in reported["StandardErrorContent"]
     assert (lab.truth("a")["reboots"], lab.truth("a")["cut_off"]) == (0, 0)
 
 
-def test_a_cancelled_command_lets_windows_finish_what_it_has_begun(make_lab: MakeLab) -> None:
+def test_a_cancelled_command_lets_windows_finish_what_it_has_started(make_lab: MakeLab) -> None:
     updates = [_installs(UPDATE, kb=f"KB503000{number}", seconds=600) for number in (1, 2)]
     lab = make_lab(_host(*updates))
     command = lab.start_patch("a")

@@ -148,7 +148,7 @@ def test_the_controller_may_send_its_two_documents_and_no_others(lab: VirtualLab
     assert ssm.send_command(DocumentName="AWS-RunPowerShellScript", **call)
 
 
-def test_a_node_whose_tags_forbid_it_is_told_by_its_invocation(lab: VirtualLab) -> None:
+def test_a_node_whose_tags_forbid_it_is_reported_by_its_invocation(lab: VirtualLab) -> None:
     ssm = lab.client("ssm", access_key="ASIAROLE")
     ids = [lab.id("theirs"), lab.id("ours")]
     sent = {"DocumentName": "AWS-RunPowerShellScript", "Parameters": {"commands": script("probe")}}

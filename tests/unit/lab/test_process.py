@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("text", "result"), [("exit 0", 0), ("exit 3", 3), ("kill -TERM $$", 143)])
-def test_the_exit_code_is_as_a_shell_tells_it(text: str, result: int, tmp_path: Path) -> None:
+def test_the_exit_code_is_as_a_shell_shows_it(text: str, result: int, tmp_path: Path) -> None:
     process = shell(text, tmp_path)
     process.wait(None)
     assert process.result() == result

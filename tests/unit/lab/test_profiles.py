@@ -46,7 +46,7 @@ def test_a_second_profile_is_refused_and_the_first_can_be_taken_away(make_lab: M
     associate(lab, "a")
 
 
-def test_names_that_nobody_has(make_lab: MakeLab) -> None:
+def test_names_that_no_one_has(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a", "agent": "no_role"})
     iam = lab.client("iam")
     assert error_of(associate, lab=lab, name="a", profile="no-such") == "InvalidParameterValue"

@@ -219,7 +219,7 @@ def test_an_earlier_run_is_held_against_what_it_did_itself(tmp_path: Path) -> No
     ]
 
 
-def test_what_a_dead_run_has_installed_is_the_next_ones_to_tell(tmp_path: Path) -> None:
+def test_what_a_dead_run_has_installed_is_reported_by_the_next_one(tmp_path: Path) -> None:
     for result, lines in (("killed", []), (0, ['report.installed.dev-02: expected [] (step 2), got ["KB5031361"]'])):
         run = Run()
         patch_in_two_runs(run)
@@ -244,7 +244,7 @@ def test_a_host_that_others_switch_off_later_had_another_state(tmp_path: Path) -
     assert run.judge(tmp_path, "report") == []
 
 
-def test_the_reboots_of_a_dead_run_may_be_told(tmp_path: Path) -> None:
+def test_the_reboots_of_a_dead_run_may_be_reported(tmp_path: Path) -> None:
     for got, lines in ((1, []), (0, []), (2, ["report.reboots.dev-02: expected 0 (step 2), got 2"])):
         run = Run()
         patch_in_two_runs(run)

@@ -268,7 +268,7 @@ def test_the_report_of_an_earlier_step_is_not_that_of_a_killed_one(tmp_path: Pat
     assert not (play.out / "report.json").exists()  # this Ansible has written none
 
 
-def test_a_step_that_is_told_to_stop_has_an_exit_code(tmp_path: Path) -> None:
+def test_a_step_that_is_asked_to_stop_has_an_exit_code(tmp_path: Path) -> None:
     play = Play(
         tmp_path,
         steps=[{"playbook": "patch", "vars": {"sh": "trap 'exit 7' TERM; echo up > $READY; sleep 600 & wait"}}],
@@ -292,7 +292,7 @@ def test_an_event_means_the_step_in_the_foreground(tmp_path: Path) -> None:
     assert [play.result(number) for number in (1, 2, 3)] == ["0", "killed", "0"]
 
 
-def test_an_event_between_steps_meets_nobody(tmp_path: Path) -> None:
+def test_an_event_between_steps_meets_no_one(tmp_path: Path) -> None:
     play = Play(tmp_path)
     play.lab.on_controller("kill")
     play.runner.run()

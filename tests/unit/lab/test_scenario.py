@@ -319,7 +319,7 @@ def test_what_does_not_fit_is_refused(keys: dict[str, Any], line: str, tmp_path:
     assert only.startswith(line)
 
 
-def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+def test_all_that_is_wrong_is_reported_at_once(tmp_path: Path) -> None:
     assert len(refusal(tmp_path, scale=-1, seed="x", colour="red")) == 3
 
 

@@ -70,7 +70,7 @@ def test_a_host_that_was_left_on_is_stopped_and_the_schedule_is_gone(make_lab: M
     assert len(said(lab)) == 1
 
 
-def test_a_host_that_somebody_else_started_since_is_left_alone(make_lab: MakeLab) -> None:
+def test_a_host_that_another_user_started_since_is_left_alone(make_lab: MakeLab) -> None:
     lab = a_lab(make_lab, state="stopped")
     lab.client("scheduler", access_key="ASIAROLE").create_schedule(**schedule(lab))
     lab.start("a")
@@ -83,7 +83,7 @@ def test_a_host_that_somebody_else_started_since_is_left_alone(make_lab: MakeLab
     assert said(lab) == ["Another user started it since."]
 
 
-def test_a_host_that_somebody_wants_on_is_left_on_until_they_take_the_tag_away(make_lab: MakeLab) -> None:
+def test_a_host_that_a_user_wants_on_is_left_on_until_they_take_the_tag_away(make_lab: MakeLab) -> None:
     lab = a_lab(make_lab, state="stopped", tags={"PatchGroup": "Windows", "patchfleet:keep": "Ann"})
     wanted = schedule(lab)
     given = json.loads(wanted["Target"]["Input"])
@@ -99,7 +99,7 @@ def test_a_host_that_somebody_wants_on_is_left_on_until_they_take_the_tag_away(m
     assert said(lab)[0] == "A tag of it says that it is to be left alone."
 
 
-def test_a_host_that_is_off_is_looked_at_once(make_lab: MakeLab) -> None:
+def test_a_host_that_is_off_is_checked_once(make_lab: MakeLab) -> None:
     lab = a_lab(make_lab, state="stopped")
     lab.client("scheduler", access_key="ASIAROLE").create_schedule(**schedule(lab))
     lab.run_for(86_400)
@@ -222,7 +222,7 @@ def test_an_error_of_the_service_is_tried_again_and_the_schedule_stays_until_the
 
 
 @pytest.mark.parametrize("queue", [None, "arn:aws:sqs:eu-central-1:123456789012:dead"])
-def test_a_denial_is_final_and_told_to_the_dead_letter_queue_alone(make_lab: MakeLab, queue: str | None) -> None:
+def test_a_denial_is_final_and_sent_to_the_dead_letter_queue_alone(make_lab: MakeLab, queue: str | None) -> None:
     lab = a_lab(make_lab, state="stopped")
     wanted = schedule(lab)
     if queue:

@@ -136,7 +136,7 @@ def _simulated(lab: VirtualLab, resource: str | None, **context: str) -> dict[st
     return found
 
 
-def test_a_guardrail_denies_with_its_own_words_whoever_calls(make_lab: MakeLab) -> None:
+def test_a_guardrail_denies_each_caller_with_its_own_words(make_lab: MakeLab) -> None:
     deny = {"Effect": "Deny", "Action": ["ec2:ModifyVolume", "ssm:SendCommand"], "Resource": "*"}
     lab = ready(make_lab({"name": "a"}, account={"scp": [KNOWN_NETWORKS, deny]}))
     volume = lab.describe("a")["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]

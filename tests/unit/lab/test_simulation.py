@@ -93,7 +93,7 @@ def test_chance_follows_from_seed_and_key(sim: Simulation) -> None:
     assert sim.random("a", 1).random() != other.random("a", 1).random()
 
 
-def test_what_breaks_does_not_stop_the_rest_but_is_told(sim: Simulation) -> None:
+def test_what_breaks_does_not_stop_the_rest_but_is_reported(sim: Simulation) -> None:
     seen: list[float] = []
 
     def breaks() -> None:
@@ -118,7 +118,7 @@ def test_the_loop_runs_in_the_clocks_time() -> None:
     assert not thread.is_alive()
 
 
-def test_the_clock_tells_other_processes_how_it_runs() -> None:
+def test_the_clock_shows_other_processes_how_it_runs() -> None:
     clock = LabClock(60, START)
     scale, lab_epoch, real_epoch = map(float, clock.env_value().split(","))
     assert (scale, lab_epoch) == (60, START.timestamp())

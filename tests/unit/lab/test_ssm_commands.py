@@ -129,8 +129,8 @@ def test_the_states_of_an_invocation(make_lab: MakeLab, monkeypatch: pytest.Monk
     lab.run_for(10)
     ended = lab.invocation(command, "a")
     assert (ended["Status"], ended["ResponseCode"]) == ("Failed", 1)
-    told = "err\nfailed to run commands: exit status 1"
-    assert (ended["StandardOutputContent"], ended["StandardErrorContent"]) == ("out", told)
+    reported = "err\nfailed to run commands: exit status 1"
+    assert (ended["StandardOutputContent"], ended["StandardErrorContent"]) == ("out", reported)
 
 
 def test_what_is_not_delivered_in_time(make_lab: MakeLab) -> None:
@@ -142,8 +142,8 @@ def test_what_is_not_delivered_in_time(make_lab: MakeLab) -> None:
     assert (lab.invocation(command, "a")["Status"], lab.details(command, "a")) == ("Delayed", "Delayed")
     lab.run_for(2)
     assert lab.details(command, "a") == "DeliveryTimedOut"
-    told = lab.invocation(command, "a")
-    assert (told["Status"], told["StatusDetails"]) == ("TimedOut", "Delivery Timed Out")
+    reported = lab.invocation(command, "a")
+    assert (reported["Status"], reported["StatusDetails"]) == ("TimedOut", "Delivery Timed Out")
     assert lab.ssm.list_commands(CommandId=command)["Commands"][0]["DeliveryTimedOutCount"] == 1
 
 
@@ -182,7 +182,7 @@ def test_if_the_agent_dies_the_invocation_stays_in_progress_until_its_timeout(
     assert lab.details(command, "a") == "ExecutionTimedOut"
 
 
-def test_an_agent_that_returns_tells_how_it_ended(make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_agent_that_returns_shows_how_it_ended(make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     events = [
         {"at_seconds": 5, "host": "a", "do": "agent_dies"},
         {"at_seconds": 100, "host": "a", "do": "agent_returns"},
@@ -231,8 +231,8 @@ def test_cancelling(make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
     lab.run_for(10)
     assert lab.details(command, "a") == "Cancelled"
     assert lab.ssm.list_commands(CommandId=command)["Commands"][0]["Status"] == "Cancelled"
-    nobody = {"CommandId": "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"}
-    assert error_of(lab.ssm.cancel_command, **nobody) == "InvalidCommandId"
+    no_user = {"CommandId": "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"}
+    assert error_of(lab.ssm.cancel_command, **no_user) == "InvalidCommandId"
 
 
 def test_exit_3010_reboots_and_runs_the_same_step_again(make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,9 +285,9 @@ def test_a_command_whose_document_worker_is_killed_fails_without_output_and_its_
     lab.run_for(100)
     lab.play.world.hosts["a"].agent.lose_workers()
     lab.run_for(1)
-    told = lab.invocation(command, "a", "PatchWindows")
-    assert (told["Status"], told["ResponseCode"]) == ("Failed", 1)
-    assert (told["StandardOutputContent"], told["StandardErrorContent"]) == ("", "")
+    reported = lab.invocation(command, "a", "PatchWindows")
+    assert (reported["Status"], reported["ResponseCode"]) == ("Failed", 1)
+    assert (reported["StandardOutputContent"], reported["StandardErrorContent"]) == ("", "")
     assert lab.play.world.hosts["a"].guest.updates.installing
     lab.run_for(1000)
     assert (lab.truth("a")["installed"], lab.truth("a")["reboots"]) == (["KB5031361"], 0)

@@ -18,9 +18,9 @@ def test_the_head_of_long_output_is_kept(make_lab: MakeLab, monkeypatch: pytest.
     logs = {"CloudWatchOutputEnabled": True, "CloudWatchLogGroupName": "/aws/ssm/patch-manager"}
     command = lab.send("a", CloudWatchOutputConfig=logs)
     lab.run_for(60)
-    told = lab.invocation(command, "a")
-    assert told["StandardOutputContent"] == "o" * 23_980 + "--output truncated--"
-    assert told["StandardErrorContent"] == "e" * 8_000
+    reported = lab.invocation(command, "a")
+    assert reported["StandardOutputContent"] == "o" * 23_980 + "--output truncated--"
+    assert reported["StandardErrorContent"] == "e" * 8_000
     listed = lab.ssm.list_command_invocations(CommandId=command, Details=True)["CommandInvocations"][0]
     assert 2_498 <= len(listed["CommandPlugins"][0]["Output"]) <= 2_500
     stream = f"{command}/{lab.id('a')}/aws-runPowerShellScript/stdout"

@@ -64,9 +64,7 @@ def client(make_lab: MakeLab) -> Client:
     ("deletion_policy", "second_try"),
     [("Retain", "ROLLBACK_COMPLETE"), ("RetainExceptOnCreate", "CREATE_COMPLETE"), ("Delete", "CREATE_COMPLETE")],
 )
-def test_what_a_failed_stack_retains_is_in_the_way_of_the_next(
-    client: Client, deletion_policy: str, second_try: str
-) -> None:
+def test_what_a_failed_stack_retains_blocks_the_next(client: Client, deletion_policy: str, second_try: str) -> None:
     kept = table("ledger", DeletionPolicy=deletion_policy)
     client.create({"Kept": kept, "Bad": policy('{"Version": "2012-10-17", ')})
     assert client.status() == "ROLLBACK_COMPLETE"
@@ -79,7 +77,7 @@ def test_what_a_failed_stack_retains_is_in_the_way_of_the_next(
     assert client.status() == second_try
 
 
-def test_a_stack_that_is_to_be_deleted_on_failure_is_gone_and_tells_by_its_id(client: Client) -> None:
+def test_a_stack_that_is_to_be_deleted_on_failure_is_gone_and_is_found_by_its_id(client: Client) -> None:
     stack = client.create({"Kept": table("ledger"), "Bad": policy({"Statement": []})}, OnFailure="DELETE")
     assert error_of(client.api.describe_stacks, StackName="s") == "ValidationError"
     assert client.status(stack) == "DELETE_COMPLETE"
@@ -88,7 +86,7 @@ def test_a_stack_that_is_to_be_deleted_on_failure_is_gone_and_tells_by_its_id(cl
     assert client.status() == "CREATE_COMPLETE"
 
 
-def test_what_was_made_before_the_failure_can_be_left_for_a_look(client: Client) -> None:
+def test_what_was_made_before_the_failure_can_be_left_for_a_check(client: Client) -> None:
     client.create({"Kept": table("ledger"), "Bad": policy({"Statement": []})}, OnFailure="DO_NOTHING")
     assert (client.status(), client.resources()) == ("CREATE_FAILED", ["Kept"])
 

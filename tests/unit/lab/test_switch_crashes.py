@@ -104,7 +104,7 @@ def schedules(lab: VirtualLab) -> list[str]:
     return lab.play.account.schedules.names(REGION, "PatchFleet")
 
 
-def test_a_normal_way_leaves_no_schedule(make_lab: MakeLab, tmp_path: Path) -> None:
+def test_a_normal_workflow_leaves_no_schedule(make_lab: MakeLab, tmp_path: Path) -> None:
     lab, ledger = a_night(make_lab, tmp_path)
     controller = Controller(lab, ledger)
     controller.whole_way()
@@ -117,7 +117,7 @@ def test_a_normal_way_leaves_no_schedule(make_lab: MakeLab, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("operation", CHANGES)
-def test_wherever_the_controller_dies_the_host_is_off_in_the_end(
+def test_whenever_the_controller_dies_the_host_is_off_in_the_end(
     make_lab: MakeLab, tmp_path: Path, operation: str, when: str
 ) -> None:
     lab, ledger = a_night(make_lab, tmp_path)
@@ -137,7 +137,7 @@ def test_wherever_the_controller_dies_the_host_is_off_in_the_end(
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("operation", CHANGES[2:])
-def test_wherever_it_dies_what_somebody_restarts_then_is_theirs(
+def test_whenever_it_dies_what_a_user_restarts_then_is_theirs(
     make_lab: MakeLab, tmp_path: Path, operation: str, when: str
 ) -> None:
     lab, ledger = a_night(make_lab, tmp_path)

@@ -72,7 +72,7 @@ def test_awx_launches_the_job_template_once_a_month(make_lab: MakeLab) -> None:
     assert len(lab.play.account.web_requests) == 2
 
 
-def test_the_controller_node_gets_the_playbook_and_nobody_else(make_lab: MakeLab) -> None:
+def test_the_controller_node_gets_the_playbook_and_no_one_else(make_lab: MakeLab) -> None:
     lab = an_hour_before(make_lab, BY_NODE)
     lab.run_for(HOUR + 60)
     (command,) = sent(lab)

@@ -129,7 +129,7 @@ def test_an_installation_needs_trusted_installer(make_lab: MakeLab) -> None:
     assert a(lab).updates.history[-1].hresult == "0x80070422"
 
 
-def test_what_somebody_changed_meanwhile_is_left_to_them(make_lab: MakeLab) -> None:
+def test_what_a_user_changed_meanwhile_is_left_to_them(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a"})
     a(lab).services["wuauserv"].start_type = "automatic"
     asked = {"name": "wuauserv", "start_type": "disabled", "status": "stopped", "expected_start_type": "manual"}
@@ -172,7 +172,7 @@ def test_behind_a_gap_lies_a_data_partition(make_lab: MakeLab) -> None:
     assert lab.script("a", "measure_disk")["data"]["extendable_gib"] == 0
 
 
-def test_what_running_programs_use_looks_old_from_above(make_lab: MakeLab) -> None:
+def test_what_running_programs_use_seems_old_from_above(make_lab: MakeLab) -> None:
     disk = {"size_gib": 60, "free_gib": 12, "temp_gib": 12}
     lab = make_lab({"name": "a", "disk": disk, **windows(live_temp=True)})
     temp = a(lab).disk.temp
@@ -193,7 +193,7 @@ def clean(lab: VirtualLab, seconds: int) -> str:
     return lab.send("a", parameters=parameters)
 
 
-def test_a_clean_up_goes_on_when_nobody_waits_for_it(make_lab: MakeLab) -> None:
+def test_a_clean_up_goes_on_when_no_one_waits_for_it(make_lab: MakeLab) -> None:
     disk = {"size_gib": 60, "free_gib": 12, "component_store_gib": 6}
     lab = make_lab({"name": "a", "disk": disk, "updates": [{**UPDATE, "gib": 0}], **windows(clean_seconds=2000)})
     command = clean(lab, 300)

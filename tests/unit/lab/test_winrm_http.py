@@ -63,7 +63,7 @@ def winrm(make_lab: MakeLab) -> Iterator[WinRm]:
     winrm.stop()
 
 
-def test_who_says_nothing_is_told_how_to_log_on(winrm: WinRm) -> None:
+def test_who_says_nothing_is_shown_how_to_log_on(winrm: WinRm) -> None:
     assert Client(winrm, "plain").post().offers == ["Negotiate", 'Basic realm="WSMAN"']
     answer = Client(winrm, "sealed").post()
     assert (answer.status, answer.offers) == (401, ["Negotiate"])

@@ -89,7 +89,7 @@ def test_a_source_that_says_no_once_does_so_to_win_updates_too(updates: Callable
     assert len(host.follow(state="searched").selected_updates) == 1
 
 
-def test_check_mode_only_tells_what_would_be_done(updates: Callable[..., Updates]) -> None:
+def test_check_mode_only_shows_what_would_be_done(updates: Callable[..., Updates]) -> None:
     host = updates(UPDATE)
     assert host.follow(_ansible_check_mode=True).changed is True
     assert host.lab.truth("hall")["installed"] == []
@@ -195,7 +195,7 @@ def test_two_installations_do_not_go_together(updates: Callable[..., Updates]) -
     assert (result.failed, result.hresult) == (True, int(BUSY, 16))
 
 
-def test_cancelling_lets_windows_finish_what_it_has_begun(updates: Callable[..., Updates]) -> None:
+def test_cancelling_lets_windows_finish_what_it_has_started(updates: Callable[..., Updates]) -> None:
     host = updates(UPDATE, {**UPDATE, "kb": "KB5031362"})
     shell_id = host.open()
     command_id = host.begin(shell_id, encoded(BOOTSTRAP), with_input=True)

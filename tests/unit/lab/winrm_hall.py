@@ -103,8 +103,8 @@ class Hall:
             "async_wrapper.ps1": {"AsyncDir": "C:\\async", "AsyncJid": "j1", "StartupTimeout": 5},
             "async_watchdog.ps1": {"Timeout": timeout_seconds},
         }
-        begun: dict[str, Any] = json.loads(self.run(encoded(BOOTSTRAP), payload(name, args, wrappers))[0])
-        return begun
+        started: dict[str, Any] = json.loads(self.run(encoded(BOOTSTRAP), payload(name, args, wrappers))[0])
+        return started
 
 
 NAMESPACES = f'xmlns:rsp="{wsman.SHELL}"'

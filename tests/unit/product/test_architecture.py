@@ -108,8 +108,8 @@ def imported(file: Path) -> set[Path]:
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.phase)
 def test_the_code_of_a_module_is_where_the_table_says(row: Row) -> None:
     reached = {path for module in row.modules for path in imported(UTILS / "_modules" / f"{module}.py")}
-    places = reached | {path.parent for path in reached}
-    assert [package for package in row.packages if UTILS / package not in places] == []
+    reachable = reached | {path.parent for path in reached}
+    assert [package for package in row.packages if UTILS / package not in reachable] == []
 
 
 def test_the_page_names_each_package_in_the_order_of_the_layers() -> None:

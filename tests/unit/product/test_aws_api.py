@@ -78,7 +78,7 @@ def test_an_error_inside_aws_is_repeated(stage: Stage, code: str) -> None:
     assert stage.aws.read(EC2).describe_instances() == shown()
 
 
-def test_capacity_is_waited_for_by_whoever_starts_and_not_by_each_call(stage: Stage) -> None:
+def test_capacity_is_waited_for_by_the_start_and_not_by_each_call(stage: Stage) -> None:
     """EC2 says it with HTTP 500."""
     stage.account.on("start_instances", client_error("InsufficientInstanceCapacity", status=500))
     with pytest.raises(AwsError):
@@ -137,7 +137,7 @@ def test_new_credentials_that_are_no_better_are_not_tried_for_ever(stage: Stage)
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_credentials_that_cannot_be_renewed_are_told_with_the_way_back(stage: Stage, error: Exception) -> None:
+def test_credentials_that_cannot_be_renewed_are_reported_with_the_remedy(stage: Stage, error: Exception) -> None:
     stage.account.on("describe_instances", error)
     with pytest.raises(PatchFleetError, match=r"could not be renewed.+ restore ") as caught:
         stage.aws.read(EC2).describe_instances()
@@ -151,7 +151,7 @@ def test_a_lost_connection_is_repeated(stage: Stage, error: Exception) -> None:
 
 
 @pytest.mark.parametrize("error", NETWORK_ERRORS, ids=lambda error: type(error).__name__)
-def test_a_network_that_stays_away_is_told_when_our_patience_ends(stage: Stage, error: Exception) -> None:
+def test_a_network_that_stays_away_is_reported_when_our_patience_ends(stage: Stage, error: Exception) -> None:
     stage.account.on("describe_instances", error)
     with pytest.raises(PatchFleetError, match=r"AWS cannot be reached: .+") as caught:
         stage.aws.read(EC2).describe_instances()
@@ -159,7 +159,7 @@ def test_a_network_that_stays_away_is_told_when_our_patience_ends(stage: Stage, 
     assert stage.clock.passed == pytest.approx(RETRY_BUDGET_SECONDS)
 
 
-def test_an_endpoint_in_a_region_that_nobody_knows_is_not_waited_for(stage: Stage) -> None:
+def test_an_endpoint_in_a_region_that_no_one_knows_is_not_waited_for(stage: Stage) -> None:
     stage.account.on("describe_instances", NETWORK_ERRORS[0])
     with pytest.raises(
         PatchFleetError, match=r"knows no region 'eu-centrall-1'; did you mean eu-central-1\?"
@@ -169,7 +169,7 @@ def test_an_endpoint_in_a_region_that_nobody_knows_is_not_waited_for(stage: Stag
     assert stage.clock.pauses == []
 
 
-def test_a_certificate_that_does_not_fit_is_told_at_once(stage: Stage) -> None:
+def test_a_certificate_that_does_not_fit_is_reported_at_once(stage: Stage) -> None:
     stage.account.on(
         "describe_instances", botocore.exceptions.SSLError(endpoint_url="https://x", error=ValueError("self-signed"))
     )
@@ -186,21 +186,21 @@ def test_a_certificate_that_does_not_fit_is_told_at_once(stage: Stage) -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_no_credentials_are_told_with_the_ways_to_give_them(stage: Stage, error: Exception) -> None:
+def test_no_credentials_are_reported_with_the_options_to_give_them(stage: Stage, error: Exception) -> None:
     stage.account.on("describe_instances", error)
     with pytest.raises(PatchFleetError, match=r"No AWS credentials were found.+AWS_PROFILE.+AWX") as caught:
         stage.aws.read(EC2).describe_instances()
     assert (caught.value.code, stage.clock.passed) == ("no_credentials", 0)
 
 
-def test_any_other_trouble_of_botocore_is_told_with_the_call(stage: Stage) -> None:
+def test_any_other_trouble_of_botocore_is_reported_with_the_call(stage: Stage) -> None:
     stage.account.on("describe_instances", botocore.exceptions.ParamValidationError(report="Unknown parameter"))
     with pytest.raises(PatchFleetError, match=r"ec2 describe_instances: .+ Unknown parameter") as caught:
         stage.aws.read(EC2).describe_instances()
     assert caught.value.code == "aws_client"
 
 
-def test_no_region_is_told_with_the_ways_to_set_one(stage: Stage) -> None:
+def test_no_region_is_reported_with_the_options_to_set_one(stage: Stage) -> None:
     stage.account.region = None
     with pytest.raises(PatchFleetError, match=r"No AWS region is set.+patch_regions.+AWS_REGION") as caught:
         Aws(stage.account, stage.clock).read(EC2).describe_instances()
@@ -276,7 +276,7 @@ def test_a_change_that_was_not_sent_is_repeated(stage: Stage, error: Exception) 
 
 
 @pytest.mark.parametrize("error", NOT_SENT_ERRORS, ids=lambda error: type(error).__name__)
-def test_a_change_that_could_not_be_sent_is_told_as_that(stage: Stage, error: Exception) -> None:
+def test_a_change_that_could_not_be_sent_is_reported_as_that(stage: Stage, error: Exception) -> None:
     stage.account.on("start_instances", error)
     with pytest.raises(NotReached):
         start(stage)
@@ -319,7 +319,7 @@ def test_an_answer_that_cannot_be_read_passes_where_nothing_changes(stage: Stage
     assert stage.aws.read(EC2).describe_instances() == shown()
 
 
-def test_what_changes_something_cannot_be_asked_for_as_a_read_nor_the_other_way_round(stage: Stage) -> None:
+def test_what_changes_something_cannot_be_asked_for_as_a_read_nor_the_other_direction(stage: Stage) -> None:
     with pytest.raises(TypeError, match="changes something"):
         stage.aws.read(EC2).start_instances(InstanceIds=[ID])
     with pytest.raises(TypeError, match="changes nothing"):

@@ -68,13 +68,13 @@ def test_no_region_at_all_is_none() -> None:
     assert OptionsConnection({**OPTIONS, "region": None}).region is None
 
 
-def test_a_profile_that_is_not_there_is_told() -> None:
+def test_a_profile_that_is_not_there_is_reported() -> None:
     with pytest.raises(PatchFleetError, match="no-such-profile") as caught:
         OptionsConnection({"profile": "no-such-profile"})
     assert caught.value.code == "invalid_option"
 
 
-def test_a_wrong_profile_in_the_environment_is_told_by_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_profile_in_the_environment_is_reported_by_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not by a traceback while Ansible loads the action plugins."""
     monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
     warm_up()
@@ -82,7 +82,7 @@ def test_a_wrong_profile_in_the_environment_is_told_by_the_first_call(monkeypatc
         OptionsConnection({"region": "eu-central-1"})
 
 
-def test_a_profile_together_with_keys_is_told() -> None:
+def test_a_profile_together_with_keys_is_reported() -> None:
     with pytest.raises(PatchFleetError, match="profile") as caught:
         OptionsConnection({**OPTIONS, "profile": "some"})
     assert caught.value.code == "invalid_option"
@@ -120,7 +120,7 @@ def test_a_process_gives_new_ones_to_a_client_that_lives_longer_than_they(tmp_pa
     assert connection.expires_at is None
 
 
-def test_a_shared_file_that_somebody_writes_anew_is_read_anew(tmp_path: Path) -> None:
+def test_a_shared_file_that_changes_is_read_again(tmp_path: Path) -> None:
     a_profile(tmp_path / "credentials", "ASIAOLD")
     connection = OptionsConnection({"profile": "night", "region": "eu-central-1"})
     assert signed_with(connection.client("sts", "eu-central-1")) == "ASIAOLD"
@@ -156,7 +156,7 @@ def test_the_end_of_keys_from_the_environment_is_known_where_it_is_said(monkeypa
     assert OptionsConnection(given).expires_at is None
 
 
-def test_a_missing_boto3_is_told_with_the_python_that_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_boto3_is_reported_with_the_python_that_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connect, "HAS_BOTO3", False)
     with pytest.raises(PatchFleetError, match=f"not installed for {sys.executable}.+-m pip install boto3") as caught:
         require_boto3()

@@ -94,7 +94,7 @@ def test_an_error_without_words_is_still_a_sentence() -> None:
     assert error_of("InternalThing").reason == f"ec2:StartInstances on {ID} failed with InternalThing."
 
 
-def test_an_error_without_code_is_told() -> None:
+def test_an_error_without_code_is_reported() -> None:
     error = from_client_error("ec2", "StartInstances", {}, None)
     assert (error.reason, error.code) == ("ec2:StartInstances failed with Unknown.", "unknown")
 

@@ -126,12 +126,12 @@ def test_every_change_that_the_role_may_make_is_here() -> None:
 
 
 @pytest.mark.parametrize("need", CHANGES, ids=lambda need: f"{need.action} {need.resource.rpartition(':')[2]}")
-def test_a_change_is_allowed_as_it_is_made_and_in_no_other_way(need: Need) -> None:
+def test_a_change_is_allowed_as_it_is_made_and_by_nothing_else(need: Need) -> None:
     holds_only_so(statements(), need)
 
 
 @pytest.mark.parametrize(("role", "need"), STARTING, ids=lambda it: it if isinstance(it, str) else it.action)
-def test_a_run_is_started_in_no_other_way_either(role: str, need: Need) -> None:
+def test_a_run_is_started_by_nothing_else_either(role: str, need: Need) -> None:
     held = statements_of(role)
     if need.action == "events:InvokeApiDestination":
         (statement,) = held

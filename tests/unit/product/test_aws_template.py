@@ -87,9 +87,9 @@ def test_each_can_be_left_out(given: dict[str, str], gone: set[str]) -> None:
     assert set(made().resources) - set(made(**given).resources) == gone
 
 
-@pytest.mark.parametrize(("way", "task"), [(BY_NODE, "NodeTask"), (BY_AWX, "AwxTask")])
-def test_a_window_that_is_there_gets_the_task(way: dict[str, str], task: str) -> None:
-    stack = made(MaintenanceWindow=WINDOW, **way)
+@pytest.mark.parametrize(("start_by", "task"), [(BY_NODE, "NodeTask"), (BY_AWX, "AwxTask")])
+def test_a_window_that_is_there_gets_the_task(start_by: dict[str, str], task: str) -> None:
+    stack = made(MaintenanceWindow=WINDOW, **start_by)
     assert stack.resources[task].properties["WindowId"] == WINDOW
     assert stack.outputs["MaintenanceWindowId"][0] == WINDOW
 
@@ -142,15 +142,15 @@ def test_what_would_do_nothing_is_refused(given: dict[str, str], needs: str) -> 
         made(**given)
 
 
-@pytest.mark.parametrize(("way", "policy"), [(BY_NODE, "NodePolicy"), (BY_AWX, "AwxPolicy")])
-def test_a_role_that_is_there_starts_the_run(way: dict[str, str], policy: str) -> None:
-    stack = made(WindowTaskRole="theirs", **way)
+@pytest.mark.parametrize(("start_by", "policy"), [(BY_NODE, "NodePolicy"), (BY_AWX, "AwxPolicy")])
+def test_a_role_that_is_there_starts_the_run(start_by: dict[str, str], policy: str) -> None:
+    stack = made(WindowTaskRole="theirs", **start_by)
     arn = f"arn:aws:iam::{ACCOUNT_ID}:role/theirs"
     assert "WindowRole" not in stack.resources
     assert stack.resources[policy].properties["RoleName"] == "theirs"
     (task,) = (it for it in stack.resources.values() if it.type == "AWS::SSM::MaintenanceWindowTask")
     assert task.properties["ServiceRoleArn"] == arn
-    if way is BY_AWX:
+    if start_by is BY_AWX:
         given = task.properties["TaskInvocationParameters"]["MaintenanceWindowAutomationParameters"]
         assert given["Parameters"] == {"AutomationAssumeRole": [arn]}
         statements = stack.resources[policy].properties["PolicyDocument"]["Statement"]

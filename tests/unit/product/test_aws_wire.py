@@ -115,7 +115,7 @@ def test_a_refusal_is_one_whatever_the_protocol() -> None:
         send(aws)
 
 
-def test_a_change_to_which_nobody_listens_was_not_sent() -> None:
+def test_a_change_to_which_no_one_listens_was_not_sent() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         aws = connected(f"http://127.0.0.1:{taken.getsockname()[1]}")

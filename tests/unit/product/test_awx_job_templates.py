@@ -102,7 +102,7 @@ def test_no_question_is_required(question: dict[str, Any]) -> None:
     assert question["required"] is False
 
 
-def test_a_text_where_a_number_belongs_is_told() -> None:
+def test_a_text_where_a_number_belongs_is_reported() -> None:
     with pytest.raises(InvalidOption, match="a number of hosts"):
         read({"patch_batch_size": "five"})
 

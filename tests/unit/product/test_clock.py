@@ -96,22 +96,22 @@ def test_pauses_grow_by_half_up_to_the_longest_and_end_at_the_deadline(clock: Vi
     assert clock.pauses == [10, 15, 20, 20, 20, 15]
 
 
-def test_there_is_one_last_look_after_the_deadline(clock: VirtualClock) -> None:
+def test_there_is_one_last_poll_after_the_deadline(clock: VirtualClock) -> None:
     """A look that itself took until after the deadline is not the last one."""
-    looks: list[float] = []
+    polls: list[float] = []
 
     def poll() -> str | None:
-        looks.append(clock.passed)
-        if len(looks) == 1:
+        polls.append(clock.passed)
+        if len(polls) == 1:
             clock.sleep(500)  # AWS throttled the call for so long
             return None
         return "ready"
 
     assert wait_for(poll, clock, START + 60) == "ready"
-    assert looks == [0, 500]
+    assert polls == [0, 500]
 
 
-def test_a_deadline_in_the_past_still_allows_one_look(clock: VirtualClock) -> None:
+def test_a_deadline_in_the_past_still_allows_one_poll(clock: VirtualClock) -> None:
     assert wait_for(lambda: "seen", clock, START - 1) == "seen"
     assert wait_for(lambda: None, clock, START - 1) is None
     assert clock.passed == 0

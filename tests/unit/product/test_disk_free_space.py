@@ -156,7 +156,7 @@ def test_what_the_disk_has_unused_is_taken_first(stage: Stage) -> None:
     assert message(stage) == [("unused_disk_space", 15, None)]
 
 
-def test_an_unused_end_that_windows_does_not_take_keeps_nobody_from_cleaning(stage: Stage) -> None:
+def test_an_unused_end_that_windows_does_not_take_keeps_no_one_from_cleaning(stage: Stage) -> None:
     stage.guest.on("extend_partition", complained("extend_partition", "not_extended", "Nothing happened."))
     assert free_space(stage, disk(10, extendable=15), disk(21, extendable=15))["free_gib"] == 21
     assert message(stage) == [("unused_disk_space", 0, "not_extended"), *CLEANED]
@@ -170,7 +170,7 @@ def test_a_clean_up_that_goes_on_is_left_alone_and_remembered(stage: Stage) -> N
     assert stage.facts()["servicing"] is True
 
 
-def test_a_clean_up_without_an_answer_fails_nobody_who_has_room_all_the_same(stage: Stage) -> None:
+def test_a_clean_up_without_an_answer_fails_no_one_who_has_room_all_the_same(stage: Stage) -> None:
     stage.guest.on("clean_disk", Outcome("TimedOut", "Execution Timed Out"))
     assert free_space(stage, disk(18), disk(21))["free_gib"] == 21
     assert message(stage) == [("clean_disk", 0, "command_timeout")]
@@ -193,7 +193,7 @@ def test_what_the_disk_has_unused_counts_before_the_cap_is_hit(stage: Stage) -> 
     assert (result["grown_gib"], grew_to(stage)) == (10, [70])
 
 
-def test_a_recovery_partition_in_the_way_is_told_and_nothing_grows(stage: Stage) -> None:
+def test_a_blocking_recovery_partition_is_reported_and_nothing_grows(stage: Stage) -> None:
     blocked = disk(5, extendable=0, blocked_by="recovery_partition")
     error = trouble(stage, blocked)
     assert error.code == "recovery_partition"
@@ -207,7 +207,7 @@ def test_a_recovery_partition_is_no_matter_where_cleaning_is_enough(stage: Stage
     assert free_space(stage, *blocked)["free_gib"] == 22
 
 
-def test_a_growth_that_would_not_be_enough_is_not_begun(stage: Stage) -> None:
+def test_a_growth_that_would_not_be_enough_is_not_started(stage: Stage) -> None:
     """A larger volume costs for ever."""
     error = trouble(stage, disk(5), volume_max_gib=70)
     assert error.code == "volume_at_maximum"
@@ -241,7 +241,7 @@ def test_a_host_without_ebs_uses_what_its_disk_has(stage: Stage) -> None:
     assert free_space(stage, disk(5, extendable=20), disk(25), instance_id=NODE_ID)["changed"]
 
 
-def test_room_that_is_still_lacking_at_the_end_is_told(stage: Stage) -> None:
+def test_room_that_is_still_lacking_at_the_end_is_reported(stage: Stage) -> None:
     error = trouble(stage, disk(5), disk(5), disk(19))
     assert (error.code, error.reason) == (
         "no_room",
@@ -250,7 +250,7 @@ def test_room_that_is_still_lacking_at_the_end_is_told(stage: Stage) -> None:
     assert stage.facts()["free_gib_after"] == 19
 
 
-def test_a_partition_that_cannot_be_extended_is_told_in_the_scripts_words(stage: Stage) -> None:
+def test_a_partition_that_cannot_be_extended_is_reported_in_the_scripts_words(stage: Stage) -> None:
     stage.guest.on("extend_partition", complained("extend_partition", "script_failed", "The disk is read-only."))
     assert trouble(stage, disk(5)).reason == "The disk is read-only."
 
@@ -262,7 +262,7 @@ def test_windows_may_see_the_new_size_a_little_later(stage: Stage) -> None:
     assert stage.guest.names.count("extend_partition") == 3
 
 
-def test_a_volume_whose_new_size_windows_never_sees_is_told_as_that(stage: Stage) -> None:
+def test_a_volume_whose_new_size_windows_never_sees_is_reported_as_that(stage: Stage) -> None:
     stage.guest.on("extend_partition", complained("extend_partition", "no_room", "Nothing behind C: can be used."))
     error = trouble(stage, disk(5))
     assert error.code == "size_not_seen"
@@ -296,18 +296,18 @@ def message(stage: Stage) -> list[tuple[str, float, str | None]]:
 CLEANED = [("component_store", 2.0, None), ("update_cache", 0.0, None)]
 
 
-def test_each_rung_is_told_with_what_it_won(stage: Stage) -> None:
+def test_each_cleanup_action_is_reported_with_what_it_won(stage: Stage) -> None:
     free_space(stage, disk(5, extendable=8), disk(13), disk(15), disk(35))
     assert message(stage) == [("unused_disk_space", 8, None), *CLEANED, ("volume_growth", 20, None)]
     assert (stage.facts()["wanted_gib"], stage.facts()["grown_gib"]) == (20, 20)
 
 
-def test_a_rung_that_could_not_be_climbed_is_told_with_its_reason(stage: Stage) -> None:
+def test_a_cleanup_action_that_failed_is_reported_with_its_reason(stage: Stage) -> None:
     trouble(stage, disk(5), disk(7), volume_max_gib=70)
     assert message(stage) == [*CLEANED, ("volume_growth", 0, "volume_at_maximum")]
 
 
-def test_of_a_host_that_had_room_no_rung_is_told(stage: Stage) -> None:
+def test_a_host_with_room_reports_no_cleanup_action(stage: Stage) -> None:
     free_space(stage, disk(25))
     assert "rungs" not in stage.facts()
     assert stage.facts()["grown_gib"] == 0
@@ -369,7 +369,7 @@ def test_small_updates_want_no_less_than_the_least(stage: Stage) -> None:
     assert free_space(stage, disk(18), disk(21), scripts=SIZED)["wanted_gib"] == 20
 
 
-def test_with_plenty_of_room_nobody_asks(stage: Stage) -> None:
+def test_with_plenty_of_room_no_one_asks(stage: Stage) -> None:
     free_space(stage, disk(60), scripts=SIZED)
     assert stage.guest.names == ["measure_disk"]
 
@@ -388,7 +388,7 @@ def test_where_more_cannot_be_had_the_least_has_to_do(stage: Stage, params: dict
     assert stage.message[-1].startswith("25.0 GiB have to do: ")
 
 
-def test_a_growth_that_falls_short_of_an_upper_bound_is_begun(stage: Stage) -> None:
+def test_a_growth_that_falls_short_of_an_upper_bound_is_started(stage: Stage) -> None:
     stage.guest.answers("missing_update_sizes", {"count": 1, "updates": [update(1, recommended_gib=60)]})
     result = free_space(stage, disk(25), disk(25), disk(45), scripts=SIZED)
     assert (result["free_gib"], grew_to(stage)) == (45, [80])

@@ -85,12 +85,12 @@ def test_the_root_volume_grows_and_not_the_first_one(stage: Stage) -> None:
     assert stage.account.of("describe_volumes")[0].params == {"VolumeIds": [VOLUME_ID]}
 
 
-def test_an_instance_without_an_ebs_root_is_told(stage: Stage) -> None:
+def test_an_instance_without_an_ebs_root_is_reported(stage: Stage) -> None:
     stage.account.on("describe_instances", shown(BlockDeviceMappings=[]))
     assert trouble(stage).code == "no_root_volume"
 
 
-def test_an_instance_that_is_gone_is_told(stage: Stage) -> None:
+def test_an_instance_that_is_gone_is_reported(stage: Stage) -> None:
     stage.account.on("describe_instances", reservations())
     assert trouble(stage).code == "instance_gone"
 
@@ -130,7 +130,7 @@ def test_a_volume_never_grows_past_a_limit(
 
 
 @pytest.mark.parametrize("size", [200, 250])
-def test_a_volume_at_its_maximum_is_told_and_never_shrinks(stage: Stage, size: int) -> None:
+def test_a_volume_at_its_maximum_is_reported_and_never_shrinks(stage: Stage, size: int) -> None:
     """ansible/ansible#55709, #56910: already at its size."""
     stage.account.on("describe_volumes", volume(size))
     error = trouble(stage)
@@ -142,7 +142,7 @@ def test_a_growth_that_is_just_enough_is_done(stage: Stage) -> None:
     assert grow(stage, minimum_gib=20)["grown_gib"] == 20
 
 
-def test_a_growth_that_is_too_small_is_not_begun_and_both_limits_are_named(stage: Stage) -> None:
+def test_a_growth_that_is_too_small_is_not_started_and_both_limits_are_named(stage: Stage) -> None:
     error = trouble(stage, minimum_gib=30)
     assert (error.code, modifications(stage)) == ("volume_at_maximum", [])
     assert "patch_grow_gib is 20" in error.reason
@@ -176,19 +176,19 @@ def test_a_modification_that_aws_does_not_show_yet_is_waited_for(stage: Stage) -
     assert len(stage.account.of("describe_volumes_modifications")) == 4
 
 
-def test_a_modification_that_fails_is_told_with_awss_words(stage: Stage) -> None:
+def test_a_modification_that_fails_is_reported_with_awss_words(stage: Stage) -> None:
     stage.account.on("describe_volumes_modifications", modified("failed", StatusMessage="Internal failure"))
     error = trouble(stage)
     assert (error.code, "Internal failure" in error.reason) == ("modification_failed", True)
     assert "grown_gib" not in stage.facts()
 
 
-def test_a_right_to_look_that_is_missing_is_told(stage: Stage) -> None:
+def test_a_right_to_read_that_is_missing_is_reported(stage: Stage) -> None:
     stage.account.on("describe_volumes_modifications", client_error("UnauthorizedOperation"))
     assert trouble(stage).code == "access_denied"
 
 
-def test_a_modification_that_takes_too_long_is_told(stage: Stage) -> None:
+def test_a_modification_that_takes_too_long_is_reported(stage: Stage) -> None:
     stage.account.on("describe_volumes_modifications", modified("modifying"))
     assert trouble(stage, modify_timeout_seconds=300).code == "modify_timeout"
     assert stage.clock.passed == 300
@@ -202,7 +202,7 @@ def test_a_modification_that_takes_too_long_is_told(stage: Stage) -> None:
         ("UnauthorizedOperation", "access_denied"),
     ],
 )
-def test_a_modification_that_is_refused_is_told_at_once(stage: Stage, aws_code: str, code: str) -> None:
+def test_a_modification_that_is_refused_is_reported_at_once(stage: Stage, aws_code: str, code: str) -> None:
     """terraform-provider-aws#12620: still being modified. No cool-down is computed; AWS's own error is told."""
     stage.account.on("modify_volume", client_error(aws_code, "Wait a while.", "ModifyVolume"))
     error = trouble(stage)
@@ -295,7 +295,7 @@ def test_a_modification_to_that_size_from_before_is_not_taken_for_ours(stage: St
     assert second.at - first.at >= UNSEEN_SECONDS
 
 
-def test_a_modification_that_is_never_answered_is_told(stage: Stage) -> None:
+def test_a_modification_that_is_never_answered_is_reported(stage: Stage) -> None:
     stage.account.on("modify_volume", LOST)
     stage.account.on("describe_volumes_modifications", NEVER)
     assert trouble(stage).code == "unanswered"

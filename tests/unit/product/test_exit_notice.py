@@ -155,7 +155,7 @@ def test_a_ledger_that_cannot_be_read_any_more_is_no_traceback(
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_a_controller_that_is_told_to_stop_says_it_and_ends_by_that_signal(where: str, signum: signal.Signals) -> None:
+def test_a_controller_that_is_asked_to_stop_says_it_and_ends_by_that_signal(where: str, signum: signal.Signals) -> None:
     command = [sys.executable, "-c", CHILD, where, *sys.path]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None

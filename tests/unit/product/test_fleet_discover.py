@@ -41,7 +41,7 @@ def entry(name: str = "web", instance_id: str = ID, **more: Any) -> dict[str, An
 # By tag
 
 
-def test_the_tag_is_looked_for_exactly_and_without_what_is_terminated(stage: Stage) -> None:
+def test_the_tag_is_searched_for_exactly_and_without_what_is_terminated(stage: Stage) -> None:
     stage.account.on("describe_instances", reservations(instance()))
     (host,) = find_by_tag(stage)
     assert (host["key"], host["name"], host["kind"], host["by_tag"]) == (ID, "dev-01", "ec2", True)
@@ -59,7 +59,7 @@ def test_managed_instances_that_the_account_hides_are_asked_for(stage: Stage) ->
     assert host["exclusion_code"] == "managed_by_service"
 
 
-def test_every_region_is_looked_at(stage: Stage) -> None:
+def test_every_region_is_checked(stage: Stage) -> None:
     stage.account.on("describe_instances", reservations(instance()), reservations(instance(InstanceId=OTHER)))
     hosts = find_by_tag(stage, regions=["eu-central-1", "us-east-1"])
     assert {(host["key"], host["region"]) for host in hosts} == {(ID, "eu-central-1"), (OTHER, "us-east-1")}
@@ -131,7 +131,7 @@ def test_an_instance_that_goes_away_meanwhile_ends_nothing(stage: Stage) -> None
 @pytest.mark.parametrize(
     ("method", "state"), [("describe_instance_attribute", "stopped"), ("describe_instance_information", "running")]
 )
-def test_a_right_to_look_that_is_missing_is_told(stage: Stage, method: str, state: str) -> None:
+def test_a_right_to_read_that_is_missing_is_reported(stage: Stage, method: str, state: str) -> None:
     stage.account.on("describe_instances", reservations(instance(state)))
     stage.account.on(method, client_error("UnauthorizedOperation"))
     with pytest.raises(PatchFleetError, match="lack the right") as caught:
@@ -195,7 +195,7 @@ def test_an_id_that_is_terminated_or_unknown_is_gone_and_fails_nothing_else(stag
     assert {"Name": "instance-id", "Values": [OTHER, ID]} in filters
 
 
-def test_a_hybrid_host_of_the_inventory_is_looked_up_in_ssm_alone(stage: Stage) -> None:
+def test_a_hybrid_host_of_the_inventory_is_searched_in_ssm_alone(stage: Stage) -> None:
     stage.account.on("describe_instance_information", listed(HYBRID))
     stage.account.on("list_tags_for_resource", tags_of_hybrid(Team="sql"))
     (host,) = find(stage, inventory_hosts=[entry("store-7", NODE_ID)], exclude=["Team=sql"])
@@ -220,7 +220,7 @@ def test_hosts_without_aws_need_no_aws_at_all(stage: Stage) -> None:
     assert stage.account.calls == []
 
 
-def test_a_host_is_looked_for_in_its_own_region_or_else_in_each(stage: Stage) -> None:
+def test_a_host_is_searched_for_in_its_own_region_or_else_in_each(stage: Stage) -> None:
     stage.account.on("describe_instances", reservations())
     find(stage, inventory_hosts=[entry("a", region="us-east-1"), entry("b", OTHER)], regions=["eu-west-1", "eu-west-2"])
     asked = {call.region: call.params["Filters"][-1]["Values"] for call in stage.account.of("describe_instances")}

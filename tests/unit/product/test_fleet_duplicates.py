@@ -156,7 +156,7 @@ def test_a_host_whose_variables_cannot_be_read_is_set_aside_and_the_others_go_on
     assert (a.exclusion, b.exclusion) == (None, ("connection_settings", "Its variable ansible_host is odd."))
 
 
-def way_in(stage: Stage, **entry: Any) -> str:
+def connection(stage: Stage, **entry: Any) -> str:
     (host,) = from_inventory(stage.aws, ["eu-central-1"], [{"name": "a", "connection": "winrm", **entry}])
     return host.transport
 
@@ -166,7 +166,7 @@ def way_in(stage: Stage, **entry: Any) -> str:
     [({}, "connection"), ({"transport": "auto"}, "connection"), ({"transport": "connection"}, "connection")],
 )
 def test_a_host_without_an_id_has_its_connection_alone(stage: Stage, entry: dict[str, Any], transport: str) -> None:
-    assert way_in(stage, **entry) == transport
+    assert connection(stage, **entry) == transport
 
 
 @pytest.mark.parametrize(
@@ -177,9 +177,9 @@ def test_a_host_without_an_id_has_its_connection_alone(stage: Stage, entry: dict
         ({"transport": "connection", "connection": "local"}, "needs a connection to Windows"),
     ],
 )
-def test_a_way_that_does_not_exist_is_refused(stage: Stage, entry: dict[str, Any], words: str) -> None:
+def test_a_connection_that_does_not_exist_is_refused(stage: Stage, entry: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidOption, match=words):
-        way_in(stage, **entry)
+        connection(stage, **entry)
 
 
 @pytest.mark.parametrize(
@@ -200,4 +200,4 @@ def test_an_instance_goes_by_ssm_where_it_is_managed(
     stage.account.on("describe_instance_attribute", {})
     rows = [node()] if managed else []
     stage.account.on("describe_instance_information", {"InstanceInformationList": rows})
-    assert way_in(stage, instance_id=ID, **entry) == transport
+    assert connection(stage, instance_id=ID, **entry) == transport

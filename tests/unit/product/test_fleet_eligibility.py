@@ -60,7 +60,7 @@ def test_stop_protection_counts_only_for_what_would_have_to_be_stopped_again() -
     assert power_exclusion(instance("stopped"), stop_protected=False) is None
 
 
-def test_the_reasons_name_who_is_in_the_way() -> None:
+def test_the_reasons_name_who_blocks() -> None:
     group = exclusion_of(instance(Tags=tags(aws__autoscaling__groupName="web-blue")))
     service = exclusion_of(instance(Operator={"Managed": True, "Principal": "ecs.amazonaws.com"}))
     unnamed = exclusion_of(instance(Operator={"Managed": True}))

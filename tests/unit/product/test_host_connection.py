@@ -203,7 +203,7 @@ def test_the_lease_is_renewed_after_an_error_that_a_library_swallows(
     assert errors == []
 
 
-def test_a_connection_that_was_lost_is_begun_anew(host: Host) -> None:
+def test_a_connection_that_was_lost_is_opened_again(host: Host) -> None:
     """What Ansible has opened on a host is gone when that comes back from a loss of power: each later call would fail."""
 
     def lost() -> None:
@@ -215,7 +215,7 @@ def test_a_connection_that_was_lost_is_begun_anew(host: Host) -> None:
     assert (caught.value.code, host.asked[-1]) == ("unreachable", "reset")
 
 
-def test_somebody_elses_alarm_is_set_again(host: Host) -> None:
+def test_another_users_alarm_is_set_again(host: Host) -> None:
     theirs = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
         signal.setitimer(signal.ITIMER_REAL, 1000)

@@ -96,7 +96,7 @@ def test_probes_that_fail_at_once_are_kept_apart(stage: Stage) -> None:
     assert stage.clock.passed >= 600
 
 
-def test_a_node_that_is_online_but_runs_nothing_is_told_as_that(stage: Stage) -> None:
+def test_a_node_that_is_online_but_runs_nothing_is_reported_as_that(stage: Stage) -> None:
     stage.guest.on("probe", Outcome("Failed", "Undeliverable"))
     error = trouble(stage)
     assert error.code == "no_command_runs"
@@ -117,20 +117,20 @@ def test_a_right_that_is_missing_ends_the_wait_at_once(stage: Stage) -> None:
     assert stage.clock.passed == 0
 
 
-def test_a_right_to_look_that_is_missing_ends_the_wait_at_once(stage: Stage) -> None:
+def test_a_right_to_read_that_is_missing_ends_the_wait_at_once(stage: Stage) -> None:
     stage.account.on("describe_instance_information", client_error("AccessDeniedException"))
     assert trouble(stage).code == "access_denied"
     assert stage.clock.passed == 0
 
 
-def test_an_agent_that_never_reports_is_told_at_the_deadline(stage: Stage) -> None:
+def test_an_agent_that_never_reports_is_reported_at_the_deadline(stage: Stage) -> None:
     stage.account.on("describe_instance_information", listed())
     error = trouble(stage, seconds=300)
     assert (error.code, stage.clock.passed) == ("agent_silent", 300)
     assert error.reason == "The SSM agent did not report within 300 s; the host may not have booted."
 
 
-def test_an_agent_that_only_was_there_before_is_told_with_its_last_ping(stage: Stage) -> None:
+def test_an_agent_that_only_was_there_before_is_reported_with_its_last_ping(stage: Stage) -> None:
     stage.account.on("describe_instance_information", listed(node(pinged=-DAY)))
     error = trouble(stage)
     assert error.code == "agent_silent"

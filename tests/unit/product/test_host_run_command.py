@@ -88,14 +88,14 @@ def test_a_node_that_registered_a_moment_ago_may_be_unknown_yet(stage: Stage) ->
     assert stage.clock.passed > 0
 
 
-def test_a_node_that_stays_unknown_is_told_as_aws_says_it(stage: Stage) -> None:
+def test_a_node_that_stays_unknown_is_reported_in_awss_words(stage: Stage) -> None:
     stage.account.on("send_command", client_error("InvalidInstanceId", operation="SendCommand"))
     error = trouble(stage)
     assert (error.code, stage.clock.passed) == ("invalid_instance_id", LAG_SECONDS)
     assert f"ssm:SendCommand on {ID}" in error.reason
 
 
-def test_a_right_that_is_missing_is_told_at_once(stage: Stage) -> None:
+def test_a_right_that_is_missing_is_reported_at_once(stage: Stage) -> None:
     stage.account.on("send_command", client_error("AccessDeniedException", operation="SendCommand"))
     error = trouble(stage)
     assert isinstance(error, AwsError)
@@ -168,7 +168,7 @@ def test_an_output_that_does_not_exist_yet_is_no_output(stage: Stage) -> None:
     assert (ended.status, ended.response_code, ended.stdout, ended.stderr) == ("Failed", 1, "", "")
 
 
-def test_an_output_that_may_not_be_read_is_told(stage: Stage) -> None:
+def test_an_output_that_may_not_be_read_is_reported(stage: Stage) -> None:
     stage.guest.on(DOCUMENT, Outcome("Failed", code=1))
     stage.account.on("get_command_invocation", client_error("AccessDeniedException", operation="GetCommandInvocation"))
     assert trouble(stage).code == "access_denied"
@@ -214,7 +214,7 @@ def test_a_command_that_no_node_ran_is_sent_again(stage: Stage) -> None:
     assert len(stage.account.of("send_command")) == 3
 
 
-def test_a_command_that_no_node_ever_runs_is_told_when_the_time_is_over(stage: Stage) -> None:
+def test_a_command_that_no_node_ever_runs_is_reported_when_the_time_is_over(stage: Stage) -> None:
     stage.guest.on(DOCUMENT, Outcome())
     stage.guest.loses = ["all"] * 100
     error = trouble(stage)
@@ -230,7 +230,7 @@ def test_a_command_that_is_still_pending_without_invocations_is_waited_for(stage
 
 
 @pytest.mark.parametrize("state", ["stopping", "stopped", "shutting-down", "terminated"])
-def test_an_instance_that_others_end_in_the_middle_is_told(stage: Stage, state: str) -> None:
+def test_an_instance_that_others_end_in_the_middle_is_reported(stage: Stage, state: str) -> None:
     """Its invocation would stay InProgress for ever: amazon-ssm-agent#320."""
     stage.guest.on(DOCUMENT, Outcome(seconds=DAY))
     stage.clock.at(200, lambda: stage.account.on("describe_instances", shown(state)))
@@ -246,12 +246,12 @@ def test_an_instance_that_vanishes_in_the_middle_is_gone(stage: Stage, answer: A
     assert trouble(stage).code == "instance_gone"
 
 
-def test_an_instance_is_looked_at_every_four_minutes_and_a_hybrid_node_never(stage: Stage) -> None:
+def test_an_instance_is_checked_every_four_minutes_and_a_hybrid_node_never(stage: Stage) -> None:
     stage.guest.on(DOCUMENT, Outcome(seconds=590))
     run(stage)
-    looked = [call.at for call in stage.account.of("describe_instances")]
-    assert len(looked) == 2
-    assert all(later - earlier >= 240 for earlier, later in pairwise([0, *looked]))
+    checked = [call.at for call in stage.account.of("describe_instances")]
+    assert len(checked) == 2
+    assert all(later - earlier >= 240 for earlier, later in pairwise([0, *checked]))
     run(stage, to=NODE_ID)
     assert len(stage.account.of("describe_instances")) == 2
 
@@ -315,7 +315,7 @@ def test_an_output_that_the_list_cuts_is_read_whole(stage: Stage) -> None:
     ],
     ids=["never begun", "one plugin", "two", "no end was ever sent"],
 )
-def test_how_long_it_ran_is_told_by_its_plugins(
+def test_how_long_it_ran_is_reported_by_its_plugins(
     stage: Stage, times: list[tuple[int | None, int | None]], worked_seconds: float | None
 ) -> None:
     row = invocation(COMMAND_ID, "Success", output="done")

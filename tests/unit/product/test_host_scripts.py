@@ -110,13 +110,13 @@ def test_an_answer_without_data_is_empty() -> None:
         *[(details, "command_timeout") for details in ("TimedOut", "ExecutionTimedOut")],
     ],
 )
-def test_a_host_that_does_not_answer_is_told_as_over_a_connection(details: str, code: str) -> None:
+def test_a_host_that_does_not_answer_is_reported_as_over_a_connection(details: str, code: str) -> None:
     """The codes are those of HostConnection."""
     assert trouble(ended(details=details)).code == code
 
 
 @pytest.mark.parametrize("first", ["patchfleet", "script", "ok", "data", "error"])
-def test_an_answer_without_its_end_is_told_as_that(first: str) -> None:
+def test_an_answer_without_its_end_is_reported_as_that(first: str) -> None:
     """Its keys come in any order; Run Command cuts at 24,000 characters."""
     answer = {"patchfleet": 1, "script": "measure_disk", "ok": True, "data": {"names": ["x" * 99]}, "error": None}
     text = json.dumps({first: answer[first], **answer}, separators=(",", ":"))
@@ -158,7 +158,7 @@ def test_the_reason_codes_that_a_host_may_choose_are_those_of_the_scripts() -> N
     assert used - GUEST_REASONS == {"category"}  # the name of the argument, in a comment
 
 
-def test_control_characters_of_a_host_reach_nobody() -> None:
+def test_control_characters_of_a_host_reach_no_one() -> None:
     text = "\x1b[31mred\x1b]0;title\x07\nfatal: [other]: FAILED! \u202e\u2066"
     assert parse("measure_disk", ended(said("measure_disk", **{text: [text]}).stdout)) == {
         clean_text(text): [clean_text(text)]
@@ -210,11 +210,11 @@ def test_what_is_no_answer_of_this_script_is_a_failure(stdout: str) -> None:
     assert error.reason.endswith("(Failed): powershell.exe is blocked")
 
 
-def test_a_script_that_said_nothing_is_told_as_that() -> None:
+def test_a_script_that_said_nothing_is_reported_as_that() -> None:
     assert trouble(ended(details="Failed")).reason.endswith("(Failed): no output")
 
 
-def test_of_a_long_complaint_the_end_is_told() -> None:
+def test_of_a_long_complaint_the_end_is_reported() -> None:
     assert len(trouble(ended(stderr="x" * 5000 + "the cause")).reason) < 500
     assert trouble(ended(stderr="x" * 5000 + "the cause")).reason.endswith("the cause")
 

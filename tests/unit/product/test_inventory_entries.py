@@ -62,7 +62,7 @@ def entry(**variables: Any) -> dict[str, Any]:
     ],
     ids=str,
 )
-def test_a_region_is_one_of_awss_and_everything_else_is_somebody_elses_variable(
+def test_a_region_is_one_of_awss_and_everything_else_is_another_users_variable(
     variables: dict[str, Any], region: str | None
 ) -> None:
     assert entry(**variables)["region"] == region
@@ -153,7 +153,7 @@ def test_a_name_server_that_does_not_answer_is_not_waited_for(monkeypatch: pytes
     never.set()
 
 
-def test_only_hosts_that_have_a_connection_alone_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_hosts_that_have_a_connection_alone_are_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(socket, "getaddrinfo", lambda name, *_args, **_kwargs: asked.append(name) or [])
     by_connection = {"name": "hall", "address": "hall.example.com", "connection": "winrm"}

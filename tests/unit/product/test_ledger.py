@@ -65,7 +65,7 @@ def test_runs_are_listed_newest_first_also_when_they_began_together(ledger: Ledg
     assert [run.run_id for run in ledger.runs()] == ["second", "first", "older"]
 
 
-def test_what_is_not_there_is_told_by_its_name(ledger: Ledger) -> None:
+def test_what_is_not_there_is_reported_by_its_name(ledger: Ledger) -> None:
     with pytest.raises(PatchFleetError, match=r"knows no run 'nonsense'") as caught:
         ledger.run("nonsense")
     assert caught.value.code == "unknown_run"

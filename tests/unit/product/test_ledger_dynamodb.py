@@ -57,7 +57,7 @@ def test_the_region_of_a_host_is_not_that_of_the_table() -> None:
     assert len(items(table)) == 5
 
 
-def test_a_table_without_a_region_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_without_a_region_is_reported_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")

@@ -98,7 +98,7 @@ def test_a_heartbeat_that_comes_late_does_not_turn_the_time_back(ledger: Ledger)
     assert ledger.run(RUN).heartbeat_at == START + 600
 
 
-def test_a_living_run_is_taken_over_only_when_told_to(ledger: Ledger) -> None:
+def test_a_living_run_is_taken_over_only_on_request(ledger: Ledger) -> None:
     open_run(ledger)
     open_run(ledger, a_host("i-9", OTHER), run_id=OTHER)
     assert ledger.take_over(OTHER, [ID], START + 1, force=False).held == {ID: RUN}

@@ -152,7 +152,7 @@ def test_a_ledger_of_an_older_version_is_brought_up_to_date_with_all_that_is_in_
         assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
 
 
-def test_what_goes_wrong_in_the_middle_of_a_run_is_told_in_words(
+def test_what_goes_wrong_in_the_middle_of_a_run_is_reported_in_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect = sqlite3.connect
@@ -173,7 +173,7 @@ def test_what_goes_wrong_in_the_middle_of_a_run_is_told_in_words(
     assert ledger.host(RUN, ID).facts == {}, "and nothing of it was written"
 
 
-def test_a_file_that_breaks_in_the_middle_of_a_run_is_told_in_words(tmp_path: Path) -> None:
+def test_a_file_that_breaks_in_the_middle_of_a_run_is_reported_in_words(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     ledger = SqliteLedger(str(path))
     with closing(sqlite3.connect(path)) as other:

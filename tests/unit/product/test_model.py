@@ -20,7 +20,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._model.text_enu
 
 
 @pytest.mark.parametrize("member", [Outcome.HELD, Phase.PATCH, Reason.NO_TIME])
-def test_a_member_reads_as_its_value_wherever_text_is_made(member: TextEnum) -> None:
+def test_a_member_reads_as_its_value_in_each_text(member: TextEnum) -> None:
     value = member.value
     assert [str(member), f"{member}", f"{member:>3}", member.upper().lower()] == [value] * 4
     assert json.loads(json.dumps({member: member})) == {value: value}

@@ -61,7 +61,7 @@ def test_a_report_is_replaced_whole(stage: Stage, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".report")] == []
 
 
-def test_a_folder_that_cannot_be_written_is_told_with_its_option(stage: Stage, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported_with_its_option(stage: Stage, tmp_path: Path) -> None:
     stage.open_run()
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(InvalidOption) as caught:
@@ -92,7 +92,9 @@ def test_a_run_keeps_its_verdicts_and_its_table_when_the_folder_is_lost(
     assert f"playbook report, -e patch_run_id={RUN}" in warning
 
 
-def test_a_run_keeps_its_verdicts_when_there_is_no_place_at_all(stage: Stage, tmp_path: Path, state_home: Path) -> None:
+def test_a_run_keeps_its_verdicts_when_there_is_no_folder_at_all(
+    stage: Stage, tmp_path: Path, state_home: Path
+) -> None:
     stage.open_run()
     set_outcome(stage, "failed")
     (tmp_path / "state").write_text("no folder")

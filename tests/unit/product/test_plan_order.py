@@ -175,7 +175,7 @@ def test_a_share_is_never_rounded_up(percent: int, base: int) -> None:
 
 @settings(max_examples=40, database=None)
 @given(st.lists(st.text(min_size=1), unique=True, min_size=1, max_size=30), st.integers(1, 8), st.data())
-def test_every_host_has_one_place_and_no_wave_is_larger_than_the_batch(
+def test_every_host_has_one_position_and_no_wave_is_larger_than_the_batch(
     keys: list[str], batch: int, data: st.DataObject
 ) -> None:
     hosts = [
@@ -209,7 +209,7 @@ def test_a_state_in_between_is_what_it_is_meant_to_become(state: str, power: str
     assert FleetHost(key="i", name="n", kind="ec2", state=state).power == power
 
 
-def test_a_host_survives_the_way_through_ansible() -> None:
+def test_a_host_survives_the_path_through_ansible() -> None:
     host = FleetHost(
         key="i-1", name="web", kind="ec2", state="stopping", tags={"Name": "web"}, exclusion=OUT, profile_arn=None
     )

@@ -146,7 +146,7 @@ def test_what_the_credentials_may_not_see_is_not_said(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("state", ["running", "stopped"])
-def test_an_agent_that_has_never_registered_is_told_of_hosts_that_run(stage: Stage, state: str) -> None:
+def test_an_agent_that_has_never_registered_is_reported_for_hosts_that_run(stage: Stage, state: str) -> None:
     assert codes(stage, host(state=state)) == (["not_registered"] if state == "running" else [])
 
 
@@ -176,7 +176,7 @@ def test_an_agent_that_is_old_or_silent(stage: Stage, node: dict[str, Any], code
     ],
 )
 @pytest.mark.parametrize("main", [False, True])
-def test_a_way_to_systems_manager(
+def test_a_route_to_systems_manager(
     stage: Stage, routes: list[dict[str, Any]], address: str | None, cut_off: str | None, main: bool
 ) -> None:
     routed(stage, *routes, main=main)
@@ -255,7 +255,7 @@ def associated(stage: Stage, *targets: dict[str, Any], document: str = "AWS-RunP
         ([], False),
     ],
 )
-def test_an_association_that_patches_is_told_of_those_that_it_reaches(
+def test_an_association_that_patches_is_reported_for_those_that_it_reaches(
     stage: Stage, targets: list[dict[str, Any]], reached: bool
 ) -> None:
     associated(stage, *targets)
@@ -280,7 +280,7 @@ def test_which_associations_patch(stage: Stage, document: str, name: str, code: 
     assert codes(stage, host(node=ONLINE)) == code
 
 
-def test_a_patch_policy_that_is_known_by_its_tag_is_not_told_twice(stage: Stage) -> None:
+def test_a_patch_policy_that_is_known_by_its_tag_is_not_reported_twice(stage: Stage) -> None:
     associated(stage, EVERYBODY, name=POLICY)
     tagged = host(node=ONLINE, tags={"QSConfigName-a1b2c": "nightly"})
     found = missing(stage, tagged, host(OTHER, "dev-02", node=ONLINE))

@@ -69,7 +69,7 @@ def test_a_wave_that_fits(stage: Stage) -> None:
     assert "does not fit" not in text
 
 
-def test_a_wave_that_does_not_fit_is_told_with_what_to_do(stage: Stage) -> None:
+def test_a_wave_that_does_not_fit_is_reported_with_what_to_do(stage: Stage) -> None:
     text = plan(stage, *(off(number) for number in range(6)), patch_batch_size=5)
     assert "starts up to 20 vCPUs more at once. That does not fit" in text
     assert "patch_batch_size or patch_max_running" in text

@@ -39,7 +39,7 @@ def test_without_a_folder_of_the_users_the_state_folder_is_tried(
 
 @pytest.mark.parametrize("check", [refuse_unwritable, refuse_hopeless])
 @pytest.mark.parametrize("below", ["", "/reports", "/a/b"])
-def test_a_file_in_its_place_is_refused(tmp_path: Path, check: object, below: str) -> None:
+def test_a_file_instead_of_the_folder_is_refused(tmp_path: Path, check: object, below: str) -> None:
     file = tmp_path / "file"
     file.write_text("no folder")
     assert callable(check)

@@ -155,7 +155,7 @@ def test_a_blank_tag_value_is_not_the_default(stage: Stage) -> None:
         ("patch_sesions", "patch_sessions"),
     ],
 )
-def test_a_name_that_nobody_knows_is_told_with_the_nearest(name: str, nearest: str) -> None:
+def test_a_name_that_no_one_knows_is_reported_with_the_nearest(name: str, nearest: str) -> None:
     with pytest.raises(PatchFleetError, match=f"no variable {name}. Did you mean {nearest}") as caught:
         read({name: 1})
     assert caught.value.code == "unknown_variable"

@@ -64,7 +64,7 @@ def test_a_window_that_has_opened_is_open_for_its_duration_and_begins_hosts_unti
 
 
 @pytest.mark.parametrize("following", ["2026-11-21T22:00Z", "2026-11-21T23:00+01:00[Europe/Berlin]"])
-def test_a_closed_window_tells_its_next_opening_in_whatever_zone(stage: Stage, following: str) -> None:
+def test_a_closed_window_names_its_next_opening_in_each_zone(stage: Stage, following: str) -> None:
     windows(stage, a_window(NextExecutionTime=following))
     assert find(stage).sentence().endswith("is closed; it opens next at 2026-11-21T22:00:00Z.")
 
@@ -101,7 +101,7 @@ def test_a_name_that_is_neither_is_refused(stage: Stage) -> None:
         find(stage)
 
 
-def test_outside_a_run_is_refused_unless_told() -> None:
+def test_outside_a_run_is_refused_without_consent() -> None:
     closed = Window("It", False, opens_at=START + HOUR)
     with pytest.raises(PatchFleetError, match=str(iso(START + HOUR))) as caught:
         refuse_outside(closed, read({}), START)

@@ -59,17 +59,17 @@ def patch() -> dict[str, Any]:
 
 
 @pytest.fixture
-def way_tasks() -> list[dict[str, Any]]:
+def host_tasks() -> list[dict[str, Any]]:
     """What the play Patch imports."""
     tasks: list[dict[str, Any]] = yaml.safe_load((ROOT / "playbooks/tasks/host.yml").read_text())
     return tasks
 
 
-def test_a_host_goes_its_way_in_this_order(way_tasks: list[dict[str, Any]]) -> None:
-    admission, leave, way = way_tasks
+def test_a_host_has_its_workflow_in_this_order(host_tasks: list[dict[str, Any]]) -> None:
+    admission, leave, workflow = host_tasks
     assert f"{COLLECTION}host_admission" in admission
     assert leave["ansible.builtin.meta"] == "end_host"
-    assert roles(way["block"]) == [
+    assert roles(workflow["block"]) == [
         "start_hosts/host",
         "repair_windows_update/sessions",
         "user_tasks/pre",
@@ -80,19 +80,19 @@ def test_a_host_goes_its_way_in_this_order(way_tasks: list[dict[str, Any]]) -> N
     ]
 
 
-def test_each_host_is_put_back_as_soon_as_it_is_done_and_whatever_happened(way_tasks: list[dict[str, Any]]) -> None:
+def test_each_host_is_put_back_as_soon_as_it_is_done_and_whatever_happened(host_tasks: list[dict[str, Any]]) -> None:
     """instance-scheduler-on-aws#648: stop each host when its own patching has ended, not when the window closes."""
-    way = way_tasks[-1]
-    (leaving,) = way["always"]
+    workflow = host_tasks[-1]
+    (leaving,) = workflow["always"]
     assert roles(leaving["block"]) == ["user_tasks/post"]
     assert roles(leaving["always"]) == ["restore_state/host"], "also when the user's own tasks fail"
-    again, failed = way["rescue"]
+    again, failed = workflow["rescue"]
     assert "ansible.builtin.group_by" in again, "host_pinned knows no add_host"
     for record in (failed, *leaving["rescue"]):
         assert record[f"{COLLECTION}host_result"] == {"state": "failed", "failure": "{{ ansible_failed_result }}"}
 
 
-def test_who_found_no_room_goes_the_same_way_after_the_others(patch: dict[str, Any]) -> None:
+def test_a_host_without_capacity_has_the_same_workflow_after_the_others(patch: dict[str, Any]) -> None:
     names = list(plays("patch"))
     again = plays("patch")[names[names.index("Patch") + 1]]
     assert "patchfleet_again" in again["hosts"]
@@ -108,15 +108,15 @@ def test_no_host_waits_for_another_between_two_steps(patch: dict[str, Any]) -> N
     assert patch["order"] == "inventory"
 
 
-def test_the_breaker_is_ours_and_not_that_of_a_batch(patch: dict[str, Any], way_tasks: list[dict[str, Any]]) -> None:
+def test_the_breaker_is_ours_and_not_that_of_a_batch(patch: dict[str, Any], host_tasks: list[dict[str, Any]]) -> None:
     """ansible/ansible#82267, #7019: a batch that fails whole would stop the play, and with it the report."""
     assert "max_fail_percentage" not in patch
     assert patch["any_errors_fatal"] is False
-    assert way_tasks[0]["ignore_errors"] is True
-    assert all("rescue" in task for task in way_tasks[2:])
+    assert host_tasks[0]["ignore_errors"] is True
+    assert all("rescue" in task for task in host_tasks[2:])
 
 
-def test_nothing_in_a_hosts_way_runs_for_all_or_changes_the_inventory() -> None:
+def test_nothing_in_a_hosts_workflow_runs_for_all_or_changes_the_inventory() -> None:
     """host_pinned runs run_once for every host, aborts on add_host, and loses its window by a throttle."""
     files = {"start_hosts", "user_tasks", "expand_ebs", "repair_windows_update", "patch", "restore_state"}
     for path in TASK_FILES:

@@ -124,7 +124,7 @@ def test_a_host_that_cannot_be_marked_is_not_started(night: Stage) -> None:
     assert [operation for operation, _tags in marks(night)] == ["create_tags"], "nothing is taken away that was not set"
 
 
-def test_a_tag_that_somebody_else_has_set_stays(night: Stage) -> None:
+def test_a_tag_that_another_user_has_set_stays(night: Stage) -> None:
     night.account.on("describe_instances", shown("running", Tags=tags(patchfleet__run="Ann")))
     start(night)
     restore(night, shown("running"))
@@ -141,7 +141,7 @@ def test_a_tag_that_somebody_else_has_set_stays(night: Stage) -> None:
     ],
     ids=["restarted", "group", "keep"],
 )
-def test_a_host_that_is_left_to_somebody_else_loses_the_mark(night: Stage, became: dict[str, Any]) -> None:
+def test_a_host_that_is_left_to_another_user_loses_the_mark(night: Stage, became: dict[str, Any]) -> None:
     start(night)
     night.account.on("delete_tags", client_error("UnauthorizedOperation"), {})
     with pytest.raises(NeedsAttention) as caught:
@@ -150,7 +150,7 @@ def test_a_host_that_is_left_to_somebody_else_loses_the_mark(night: Stage, becam
     assert marks(night)[-1] == ("delete_tags", LAUNCHED)
 
 
-def test_a_mark_that_cannot_be_taken_away_is_told_and_tried_again(night: Stage) -> None:
+def test_a_mark_that_cannot_be_taken_away_is_reported_and_tried_again(night: Stage) -> None:
     start(night)
     night.account.on("delete_tags", client_error("UnauthorizedOperation"), {})
     with pytest.raises(NeedsAttention) as caught:

@@ -22,7 +22,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._power.restore 
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.foreign_runs import QUIET_SECONDS
 
 from .fakes import DAY, ID, START, Answer, Outcome, by_time, client_error, moment, reservations, said, shown, tags
-from .others import a_command, an_association
+from .foreign_runs import a_command, an_association
 from .stage import RUN, Stage, a_host, a_run
 
 LAUNCHED = 10.0

@@ -48,7 +48,7 @@ def test_a_host_is_on_until_it_went_off_and_not_until_the_report(
     assert host_of(stage)["on_seconds"] == seconds
 
 
-def test_of_a_host_that_was_never_begun_nothing_is_claimed(stage: Stage) -> None:
+def test_of_a_host_that_was_never_started_nothing_is_claimed(stage: Stage) -> None:
     stage.open_run(a_host(facts={}))
     host = host_of(stage)
     unknown = (
@@ -73,7 +73,7 @@ def test_of_a_host_that_was_never_begun_nothing_is_claimed(stage: Stage) -> None
     assert (host["started_by_run"], host["repaired"], host["seconds"], host["timeline"]) == (False, [], {}, [])
 
 
-def test_a_hosts_whole_way_is_told(stage: Stage) -> None:
+def test_a_hosts_whole_workflow_is_reported(stage: Stage) -> None:
     stage.open_run(a_host(facts={"type": "t3.large", "az": "eu-central-1a"}))
     step(stage, "start", 30)
     stage.ledger.update_facts(RUN, ID, {"started_by_run": True, "on_since": START + 10, "original_state": "stopped"})
@@ -168,7 +168,7 @@ def test_idle_is_what_no_command_of_ours_takes(stage: Stage, facts: Any, idle_se
     assert host_of(stage)["idle_seconds"] == idle_seconds
 
 
-def test_the_run_is_told_with_its_targets_and_its_breaker(stage: Stage) -> None:
+def test_the_run_is_reported_with_its_targets_and_its_breaker(stage: Stage) -> None:
     targets = {"tag": "PatchGroup=Windows", "count": 1}
     stage.open_run(targets=targets)
     stage.ledger.open_breaker(RUN, "the canary dev-01 failed")
@@ -181,7 +181,7 @@ def test_the_run_is_told_with_its_targets_and_its_breaker(stage: Stage) -> None:
     assert report(stage)["finished_at"] == "2026-11-14T22:00:30Z"
 
 
-def test_hosts_are_told_in_planned_order_with_a_reason_each(stage: Stage) -> None:
+def test_hosts_are_reported_in_planned_order_with_a_reason_each(stage: Stage) -> None:
     stage.open_run(
         a_host("i-2", position=1, name="b"),
         a_host("i-1", name="z"),

@@ -29,7 +29,7 @@ def test_each_run_has_a_key_of_its_own_that_is_no_variable_of_a_playbook(stage: 
     assert not key.startswith((PREFIX, OWN_PREFIX))
 
 
-def test_it_tells_the_totals_and_whom_to_look_at_the_worst_first(stage: Stage) -> None:
+def test_it_has_the_totals_and_the_hosts_to_check_the_worst_first(stage: Stage) -> None:
     verdicts = [Verdict("patched"), Verdict("deferred", reason="No time."), Verdict("held", reason="It is installing.")]
     hosts = [a_host(f"i-{at}", position=at, name=f"web-{at}") for at in range(3)]
     stage.open_run(*hosts)

@@ -52,7 +52,7 @@ def test_the_account_is_not_asked_unless_someone_wants_it(stage: Stage) -> None:
     assert stage.account.calls == []
 
 
-def test_a_look_names_what_is_on_because_of_a_lost_run_and_writes_nothing(stage: Stage) -> None:
+def test_a_check_names_what_is_on_because_of_a_lost_run_and_writes_nothing(stage: Stage) -> None:
     error = refusal(stage, marked(ours()))
     assert error.code == "records_lost"
     assert f"dev-01 ({ID}, eu-central-1) is on because of run {LOST}, which started it at" in error.reason
@@ -120,12 +120,12 @@ def test_a_host_with_an_open_record_is_not_lost(stage: Stage) -> None:
     assert [host["key"] for host in recover(stage, marked(f"{RUN} launched {iso(START + 5)}"))["hosts"]] == [ID]
 
 
-def test_without_the_key_of_the_tag_there_is_nothing_to_look_for(stage: Stage) -> None:
+def test_without_the_key_of_the_tag_there_is_nothing_to_search_for(stage: Stage) -> None:
     with pytest.raises(InvalidOption, match="patch_mark_tag"):
         recover(stage, mark_tag=None)
 
 
-def test_a_look_makes_no_ledger(stage: Stage, tmp_path: Path) -> None:
+def test_a_check_makes_no_ledger(stage: Stage, tmp_path: Path) -> None:
     stage.account.on("describe_instances", reservations(marked(ours())))
     path = tmp_path / "lost.sqlite"
     options = {"from_account": "check", "mark_tag": KEY, "regions": ["eu-central-1"], "state": "open_hosts"}

@@ -146,7 +146,7 @@ def test_the_plan_says_what_is_tried_again_after_the_last_run(stage: Stage) -> N
     assert f"Tried again after run {RUN}" in " ".join(run(stage, "opened")["lines"])
 
 
-def test_the_lines_fit_a_terminal_and_tell_it_all(stage: Stage) -> None:
+def test_the_lines_fit_a_terminal_and_show_everything(stage: Stage) -> None:
     long = a_target("i-5", "a-name-that-goes-on-and-on-" * 4, type="u7i-12tb.224xlarge", az="eu-central-1a")
     lines = run(stage, "planned", OFF, long, OUT, patch_deadline="2026-11-15T06:00:00Z", patch_max_running=3)["lines"]
     table = [line for line in lines if line.startswith("wave")]
@@ -174,7 +174,7 @@ def test_a_host_without_aws_was_not_asked_whether_it_is_on(stage: Stage) -> None
     assert "1 host will be patched" in " ".join(lines)
 
 
-def test_a_plan_tells_of_the_vcpu_quota_and_a_run_does_not_ask(stage: Stage) -> None:
+def test_a_plan_reports_the_vcpu_quota_and_a_run_does_not_ask(stage: Stage) -> None:
     stage.account.on("get_service_quota", {"Quota": {"Value": 20.0}})
     stage.account.on("describe_instances", {"Reservations": []})
     stage.account.on("describe_instance_types", {"InstanceTypes": []})
@@ -196,7 +196,7 @@ SCHEDULED = a_target("i-7", "office", tags={"PatchGroup": "Windows", "Schedule":
 KEPT = a_target("i-8", "kept", tags={"PatchGroup": "Windows", "patchfleet:keep": ""})
 
 
-def test_a_host_that_somebody_claims_by_a_tag_is_left_alone(stage: Stage) -> None:
+def test_a_host_that_a_user_claims_by_a_tag_is_left_alone(stage: Stage) -> None:
     assert claimed(stage, ON, SCHEDULED, KEPT) == {
         "dev-02": (None, None),
         "office": ("excluded", "scheduled"),
@@ -341,7 +341,7 @@ def test_a_host_without_the_tag_does_not_speak_for_the_others(stage: Stage) -> N
     assert [f"arn:aws:ec2:eu-central-1:123456789012:instance/{ID}"] in resources
 
 
-def test_a_hybrid_node_whose_tags_nobody_knows_is_not_simulated(stage: Stage) -> None:
+def test_a_hybrid_node_whose_tags_no_one_knows_is_not_simulated(stage: Stage) -> None:
     run(stage, "planned", a_target("mi-1", "branch", kind="hybrid", tags={}, by_tag=False))
     resources = [call.params["ResourceArns"] for call in stage.account.of("simulate_principal_policy")]
     assert resources == [["arn:aws:ssm:eu-central-1::document/AWS-RunPatchBaseline"], ["*"]]
@@ -427,7 +427,7 @@ def switches_are_wanted(stage: Stage, **answers: Any) -> dict[str, Any]:
     return run(stage, "opened", patch_dead_man_switch=True)
 
 
-def test_what_the_switch_needs_is_looked_at_when_it_is_asked_for(stage: Stage) -> None:
+def test_what_the_switch_needs_is_checked_when_it_is_asked_for(stage: Stage) -> None:
     run(stage, "opened")
     assert stage.account.of("get_schedule_group") == []
     switches_are_wanted(stage)
@@ -481,11 +481,11 @@ def test_hybrid_hosts_need_no_power_rights(stage: Stage) -> None:
         ("scan", [(1200.0, "host"), (300.0, "host"), (None, None)]),
     ],
 )
-def test_what_ways_took_is_expected_of_the_next(stage: Stage, operation: str, expected: list[Any]) -> None:
+def test_what_workflows_took_is_expected_of_the_next(stage: Stage, operation: str, expected: list[Any]) -> None:
     """A night on which nothing was missing says nothing of one on which something is."""
     nights = {ID: [("patched", 900.0), ("patched", 1200.0), ("compliant", 300.0)], OTHER: [("compliant", 300.0)]}
-    for key, ways in nights.items():
-        for number, (outcome, seconds) in enumerate(ways):
+    for key, durations in nights.items():
+        for number, (outcome, seconds) in enumerate(durations):
             stage.ledger.save_durations(
                 HostDurations(key, f"run-{number}", START - 86400 + number, outcome, {"patch": seconds})
             )

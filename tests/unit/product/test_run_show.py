@@ -85,6 +85,6 @@ def test_all_of_a_run_becomes_json(night: Stage, tmp_path: Path) -> None:
     assert export["open_power_records"][0]["original_state"] == "stopped"
 
 
-def test_a_file_that_cannot_be_written_is_told(night: Stage, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported(night: Stage, tmp_path: Path) -> None:
     with pytest.raises(InvalidOption, match="dest"):
         run(night, "exported", run_id=RUN, dest=str(tmp_path))

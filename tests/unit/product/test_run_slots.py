@@ -62,14 +62,14 @@ def test_a_host_waits_until_another_is_put_back(stage: Stage) -> None:
     assert stage.ledger.host(RUN, THIRD).facts["deadline_at"] >= START + 1200 + 3600
 
 
-def test_without_a_limit_nobody_waits(stage: Stage) -> None:
+def test_without_a_limit_no_one_waits(stage: Stage) -> None:
     stage.open_run(*HOSTS)
     for key in (FIRST, SECOND, THIRD):
         assert admit(stage, key)["admitted"] is True
     assert stage.clock.passed == 0
 
 
-def test_places_that_other_runs_take_count(stage: Stage) -> None:
+def test_slots_that_other_runs_take_count(stage: Stage) -> None:
     """Slices of a job and teams share a ledger; what a dead run left may be on."""
     stage.open_run(*HOSTS, max_running=1)
     record(stage, "i-0fffffffffffffff0")
@@ -78,7 +78,7 @@ def test_places_that_other_runs_take_count(stage: Stage) -> None:
     assert stage.clock.passed >= 600
 
 
-def test_hosts_that_were_on_anyway_take_no_place_and_need_none(stage: Stage, states: dict[str, str]) -> None:
+def test_hosts_that_were_on_anyway_take_no_slot_and_need_none(stage: Stage, states: dict[str, str]) -> None:
     stage.open_run(*HOSTS, max_running=1)
     record(stage, "i-0fffffffffffffff0", state="running")
     states[SECOND] = "running"
@@ -87,7 +87,7 @@ def test_hosts_that_were_on_anyway_take_no_place_and_need_none(stage: Stage, sta
     assert stage.clock.passed == 0
 
 
-def test_a_host_whose_record_is_open_has_its_place_already(stage: Stage) -> None:
+def test_a_host_whose_record_is_open_has_its_slot_already(stage: Stage) -> None:
     """It may be on: to make it wait would leave it on for longer."""
     stage.open_run(*HOSTS, max_running=1)
     record(stage, FIRST)
@@ -96,7 +96,7 @@ def test_a_host_whose_record_is_open_has_its_place_already(stage: Stage) -> None
     assert stage.clock.passed == 0
 
 
-def test_two_that_take_the_last_place_at_once_are_not_both_let_in(stage: Stage) -> None:
+def test_two_that_take_the_last_slot_at_once_are_not_both_let_in(stage: Stage) -> None:
     """The other's record is written between our look and our own."""
     stage.open_run(*HOSTS, max_running=1)
     write = stage.ledger.record_power
@@ -113,7 +113,7 @@ def test_two_that_take_the_last_place_at_once_are_not_both_let_in(stage: Stage) 
     assert open_keys(stage) == {FIRST}
 
 
-def test_all_is_looked_at_again_after_the_wait(stage: Stage) -> None:
+def test_all_is_checked_again_after_the_wait(stage: Stage) -> None:
     stage.open_run(*HOSTS, max_running=1, deadline_at=stage.clock.now() + 3600)
     record(stage, SECOND)
     put_back_in(stage, SECOND, 1200)
@@ -122,7 +122,7 @@ def test_all_is_looked_at_again_after_the_wait(stage: Stage) -> None:
     assert open_keys(stage) == set()
 
 
-def test_places_that_stay_taken_defer_the_host(stage: Stage) -> None:
+def test_slots_that_stay_taken_defer_the_host(stage: Stage) -> None:
     stage.open_run(*HOSTS, max_running=1, host_timeout_seconds=7200)
     record(stage, SECOND)
     result = admit(stage, FIRST)

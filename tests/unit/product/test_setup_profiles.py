@@ -84,7 +84,7 @@ def test_a_host_that_has_one_keeps_it(stage: Stage) -> None:
     assert stage.account.of("associate_iam_instance_profile") == []
 
 
-def test_one_that_somebody_gives_a_profile_meanwhile_keeps_that(stage: Stage) -> None:
+def test_one_that_a_user_gives_a_profile_meanwhile_keeps_that(stage: Stage) -> None:
     stage.account.on("associate_iam_instance_profile", HAS_ONE)
     assert present(stage)["hosts"][0]["result"] == "kept"
 
@@ -120,7 +120,7 @@ def test_no_profile_that_could_be_attached_is_an_error(stage: Stage) -> None:
         present(stage, instance_profile=None)
 
 
-def test_other_refusals_are_told(stage: Stage) -> None:
+def test_other_refusals_are_reported(stage: Stage) -> None:
     stage.account.on("associate_iam_instance_profile", client_error("UnauthorizedOperation"))
     with pytest.raises(AwsError, match="The credentials lack the right"):
         present(stage)

@@ -44,7 +44,7 @@ def test_a_run_without_any_host_ends_with_an_error(groups: Any) -> None:
         target_pattern("", groups, ADDED)
 
 
-def test_a_limit_that_skips_the_discovery_is_told_with_the_way_out() -> None:
+def test_a_limit_that_skips_the_discovery_is_reported_with_the_remedy() -> None:
     """With any --limit ansible-core skips a play on localhost and ends with 0."""
     with pytest.raises(AnsibleFilterError, match=r"--limit dev-01 skips the discovery.+patch_hosts.+patch_exclude"):
         target_pattern("", NOTHING_FOUND, ADDED, "dev-01")

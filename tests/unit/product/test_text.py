@@ -33,7 +33,7 @@ def test_clean_text_is_one_line_without_control_characters(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["dev-01", "Büro  Süd", "人", "मा\u200dज", "a & b <c>", ""])
-def test_what_misleads_nobody_stays(text: str) -> None:
+def test_what_misleads_no_one_stays(text: str) -> None:
     assert clean_text(text) == text
 
 

@@ -21,7 +21,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._update.foreign
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.patch_baseline import GAP_SECONDS, SCANS
 
 from .fakes import ID, client_error
-from .others import a_command, an_association
+from .foreign_runs import a_command, an_association
 from .patch_manager import DOCUMENT, SNAPSHOT, Found, PatchManager
 from .stage import RUN, Stage
 
@@ -62,7 +62,7 @@ def test_one_that_does_not_end_is_waited_for_until_the_time_is_over(stage: Stage
     assert sent_at(stage) == []
 
 
-def test_a_scan_during_which_somebody_else_began_is_repeated_when_they_have_ended(stage: Stage) -> None:
+def test_a_scan_during_which_another_user_began_is_repeated_when_they_have_ended(stage: Stage) -> None:
     """Their installation may have put on, or taken off, what the scan had found."""
     PatchManager(stage, Found(), Found(missing=("KB1",)))
     stage.guest.others = lambda: (
@@ -117,7 +117,7 @@ def test_an_installation_by_others_that_begins_during_ours_comes_before_the_veri
     ],
     ids=["another document", "our own", "of yesterday", "ended"],
 )
-def test_what_is_no_patch_run_of_others_keeps_nobody_waiting(stage: Stage, row: dict[str, Any]) -> None:
+def test_what_is_no_patch_run_of_others_keeps_no_one_waiting(stage: Stage, row: dict[str, Any]) -> None:
     PatchManager(stage, Found())
     stage.guest.others = lambda: [row]
     poll(stage)

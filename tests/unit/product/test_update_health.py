@@ -113,12 +113,12 @@ def test_an_agent_that_does_not_start_on_demand_is_started(stage: Stage, hresult
     assert stage.guest.inputs("repair_services") == [{"services": ["wuauserv"]}]
 
 
-def test_a_disabled_update_service_is_mended_once(stage: Stage) -> None:
+def test_a_disabled_update_service_is_repaired_once(stage: Stage) -> None:
     check(stage, health("wuauserv", "bits", agent=broken("0x80070422")), health())
     assert stage.guest.inputs("repair_services") == [{"services": ["wuauserv", "bits"]}]
 
 
-def test_a_repair_is_tried_once_and_then_told(stage: Stage) -> None:
+def test_a_repair_is_tried_once_and_then_reported(stage: Stage) -> None:
     error = trouble(stage, health(agent=broken("0x80070422", "The service cannot be started")))
     assert error.code == "update_service"
     assert error.reason == (
@@ -132,7 +132,7 @@ def test_a_repair_is_tried_once_and_then_told(stage: Stage) -> None:
 # Causes that are not mended here
 
 
-def test_a_source_that_cannot_be_reached_is_told_with_its_address(stage: Stage) -> None:
+def test_a_source_that_cannot_be_reached_is_reported_with_its_address(stage: Stage) -> None:
     """0x8024402C means proxy or DNS; a blunt reset of everything does not help."""
     error = trouble(stage, health(search=broken("0x8024402C", "name not resolved")))
     assert error.code == "update_source_unreachable"
@@ -141,14 +141,14 @@ def test_a_source_that_cannot_be_reached_is_told_with_its_address(stage: Stage) 
     assert stage.guest.names == ["inspect_windows_update"] * 4
 
 
-def test_a_source_without_address_is_told_by_its_kind(stage: Stage) -> None:
+def test_a_source_without_address_is_reported_by_its_kind(stage: Stage) -> None:
     source = {"kind": "microsoft", "url": None}
     error = trouble(stage, health(search=broken("0x8024402C"), update_source=source))
     assert "0x8024402C after 4 searches: WU_E_PT_WINHTTP_NAME_NOT_RESOLVED. Its source is microsoft. " in error.reason
     assert "WinHTTP uses no proxy. Look at name resolution" in error.reason
 
 
-def test_the_proxy_is_told_with_the_source(stage: Stage) -> None:
+def test_the_proxy_is_reported_with_the_source(stage: Stage) -> None:
     source = {"kind": "wsus", "url": "http://wsus:8530", "proxy": "proxy.example:3128"}
     error = trouble(stage, health(search=broken("0x8024401B"), update_source=source))
     assert (
@@ -160,7 +160,7 @@ def test_the_proxy_is_told_with_the_source(stage: Stage) -> None:
     )
 
 
-def test_where_there_is_no_proxy_that_is_told(stage: Stage) -> None:
+def test_where_there_is_no_proxy_that_is_reported(stage: Stage) -> None:
     source = {"kind": "wsus", "url": "http://wsus:8530", "proxy": None}
     assert (
         "Its source is http://wsus:8530. WinHTTP uses no proxy. Look at"
@@ -221,7 +221,7 @@ def test_the_old_cache_stays_where_the_new_one_does_not_help(stage: Stage) -> No
     assert stage.guest.inputs("remove_old_update_cache") == []
 
 
-def test_catalogs_are_made_anew_for_the_one_cause_that_asks_for_it(stage: Stage) -> None:
+def test_catalogs_are_made_again_for_the_one_cause_that_asks_for_it(stage: Stage) -> None:
     stage.guest.answers("reset_update_cache", {"renamed": ["old"]})
     stage.guest.answers("remove_old_update_cache", {"removed": ["old"], "left": []})
     check(stage, health(search=broken("0x80242006")), health(), scripts=ALL_SCRIPTS)
@@ -236,7 +236,9 @@ def test_catalogs_are_made_anew_for_the_one_cause_that_asks_for_it(stage: Stage)
     ],
     ids=["failed", "left"],
 )
-def test_an_old_cache_that_cannot_be_removed_harms_no_mended_host(stage: Stage, answer: Outcome, message: str) -> None:
+def test_an_old_cache_that_cannot_be_removed_harms_no_repaired_host(
+    stage: Stage, answer: Outcome, message: str
+) -> None:
     stage.guest.answers("reset_update_cache", {"renamed": ["old"]})
     stage.guest.on("remove_old_update_cache", answer)
     assert check(stage, health(search=broken("0x80248007")), health(), scripts=ALL_SCRIPTS)["changed"]
@@ -258,7 +260,7 @@ def test_a_rebuilding_of_which_nothing_is_heard_stays_in_the_ledger(stage: Stage
     assert (error.code, stage.facts()["servicing"]) == ("command_timeout", True)
 
 
-def test_a_rebuilding_that_failed_is_told_with_its_hresult(stage: Stage) -> None:
+def test_a_rebuilding_that_failed_is_reported_with_its_hresult(stage: Stage) -> None:
     failed = complained("repair_components", "restore_health_failed", "It could not be rebuilt.", "0x800F081F")
     stage.guest.on("repair_components", failed)
     error = trouble(stage, health(search=broken("0x80073712")), scripts=ALL_SCRIPTS)
@@ -441,7 +443,7 @@ def test_an_installation_that_is_silent_but_works_is_waited_for(stage: Stage, la
     assert stage.facts()["servicing"] is False
 
 
-def test_what_nothing_known_mends_is_told(stage: Stage) -> None:
+def test_what_no_known_repair_fixes_is_reported(stage: Stage) -> None:
     assert trouble(stage, health(agent=broken("0x8024FFFF"))).code == "windows_update_broken"
 
 
@@ -495,7 +497,7 @@ def test_an_installation_by_others_is_waited_for_and_never_doubled(stage: Stage)
     assert [pause for pause in stage.clock.pauses if pause != HEAD_START_SECONDS] == [60]
 
 
-def test_a_look_that_a_reboot_takes_with_it_is_made_again(stage: Stage) -> None:
+def test_a_check_that_a_reboot_takes_with_it_is_made_again(stage: Stage) -> None:
     """The installation of somebody else ends in one."""
     lost = Outcome("TimedOut", "Execution Timed Out")
     stage.clock.at(30, lambda: stage.guest.on("inspect_windows_update", lost))
@@ -504,13 +506,13 @@ def test_a_look_that_a_reboot_takes_with_it_is_made_again(stage: Stage) -> None:
     assert "no answer: it may be rebooting" in stage.message
 
 
-def test_an_installation_by_others_that_does_not_end_is_told(stage: Stage) -> None:
+def test_an_installation_by_others_that_does_not_end_is_reported(stage: Stage) -> None:
     error = trouble(stage, health(installing=True), install_timeout_seconds=3600)
     assert (error.code, 3600 <= stage.clock.passed < 4000) == ("installation_running", True)
 
 
 @pytest.mark.parametrize("options", [{"check_mode": True}, {"state": "inspected"}], ids=str)
-def test_looking_mends_and_refuses_nothing(stage: Stage, options: dict[str, Any]) -> None:
+def test_an_inspection_repairs_and_refuses_nothing(stage: Stage, options: dict[str, Any]) -> None:
     result = check(stage, health("wuauserv", search=broken("0x8024402C")), **options)
     assert (result["changed"], stage.guest.names) == (False, ["inspect_windows_update"])
 

@@ -290,7 +290,7 @@ def test_what_commands_take_in_the_host_is_counted_and_what_is_waited_between_th
     assert "working_since" not in {name for name, value in stage.facts().items() if value is not None}
 
 
-def test_an_installation_that_may_still_be_under_way_has_its_start_in_the_ledger(stage: Stage) -> None:
+def test_an_installation_that_may_still_be_active_has_its_start_in_the_ledger(stage: Stage) -> None:
     PatchManager(stage, Found())
     stage.guest.on(DOCUMENT, Outcome(seconds=10 * DAY))
     trouble(stage)
@@ -302,7 +302,7 @@ class Killed(BaseException):
     """The controller's end."""
 
 
-def test_an_installation_whose_id_nobody_wrote_down_is_in_the_ledger_all_the_same(stage: Stage) -> None:
+def test_an_installation_whose_id_no_one_wrote_down_is_in_the_ledger_all_the_same(stage: Stage) -> None:
     """A controller that dies between SendCommand's answer and the next write."""
     PatchManager(stage, Found())
 
@@ -346,7 +346,7 @@ def test_an_agent_that_does_not_come_back_ends_in_time_and_nothing_is_cut_off(st
     ],
     ids=["silent", "there", "not listed", "nobody may look"],
 )
-def test_an_agent_that_is_silent_after_a_reboot_is_told_as_that(stage: Stage, shown_as: Any, code: str) -> None:
+def test_an_agent_that_is_silent_after_a_reboot_is_reported_as_silent(stage: Stage, shown_as: Any, code: str) -> None:
     PatchManager(stage, Found())
     stage.guest.on(DOCUMENT, Outcome(seconds=10 * DAY))
     stage.account.on("describe_instance_information", shown_as)

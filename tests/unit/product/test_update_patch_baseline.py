@@ -132,7 +132,7 @@ def test_the_state_is_believed_and_not_the_commands_end(stage: Stage) -> None:
     assert poll(stage)["compliant"] is True
 
 
-def test_a_search_that_failed_is_told_with_the_nodes_exit_notice(stage: Stage) -> None:
+def test_a_search_that_failed_is_reported_with_the_nodes_exit_notice(stage: Stage) -> None:
     """Counts are -1 and times in 1970 then."""
     manager = PatchManager(stage, Found(search_failed=True))
     words = "Running with snapshot id\nPatch scan failed: 0x8024402C\n"
@@ -144,7 +144,7 @@ def test_a_search_that_failed_is_told_with_the_nodes_exit_notice(stage: Stage) -
     )
 
 
-def test_a_search_that_failed_without_a_word_is_told_with_how_it_ended(stage: Stage) -> None:
+def test_a_search_that_failed_without_a_word_is_reported_with_how_it_ended(stage: Stage) -> None:
     PatchManager(stage, Found(search_failed=True))
     stage.guest.on(DOCUMENT, Outcome("Failed", seconds=60))
     assert trouble(stage).reason == "Windows could not search for updates: the scan ended Failed."
@@ -241,7 +241,7 @@ def test_an_old_failed_search_does_not_hide_the_fresh_state(stage: Stage) -> Non
     assert later.operations == ["Scan", "Scan"]
 
 
-def test_what_patch_manager_calls_non_compliant_is_told(stage: Stage) -> None:
+def test_what_patch_manager_calls_non_compliant_is_reported(stage: Stage) -> None:
     stage.open_run()
     PatchManager(stage, Found(counts={"InstalledRejectedCount": 2, "OtherNonCompliantCount": 1}))
     assert poll(stage, in_run=True)["compliant"] is True

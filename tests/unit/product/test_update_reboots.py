@@ -89,7 +89,7 @@ def test_a_host_that_cannot_be_asked_is_patched_all_the_same(stage: Stage) -> No
     assert stage.guest.names.count("inspect_boot") == 1
 
 
-def test_without_the_script_nobody_asks(stage: Stage) -> None:
+def test_without_the_script_no_one_asks(stage: Stage) -> None:
     install(stage, BEFORE, boot_script=None)
     assert "inspect_boot" not in stage.guest.names
 

@@ -57,7 +57,7 @@ def test_people_are_warned_of_by_default(stage: Stage, count: int, message: list
 
 
 @pytest.mark.parametrize("policy", ["warn", "ignore", "defer", "wait"])
-def test_nobody_logged_on_is_no_matter(stage: Stage, policy: str) -> None:
+def test_no_user_logged_on_is_no_matter(stage: Stage, policy: str) -> None:
     assert mind(stage, 0, policy=policy)["sessions"] == 0
     assert (stage.message, stage.guest.names) == ([], ["inspect_sessions"])
 
@@ -73,7 +73,7 @@ def test_a_host_with_people_on_it_may_be_deferred(stage: Stage) -> None:
     assert (host.outcome, host.reason_code) == ("deferred", "sessions")
 
 
-def test_a_host_that_was_started_for_the_run_is_begun_and_fails(stage: Stage) -> None:
+def test_a_host_that_was_started_for_the_run_counts_as_started_and_fails(stage: Stage) -> None:
     stage.ledger.update_facts(RUN, ID, {"started_by_run": True})
     deferral(stage, 1, policy="defer")
     host = stage.ledger.host(RUN, ID)
@@ -88,7 +88,7 @@ class Gone:
         raise Unreachable("The host cannot be reached over its connection: reset")
 
 
-def test_a_host_that_is_gone_before_anything_was_begun_is_deferred(stage: Stage) -> None:
+def test_a_host_that_is_gone_before_anything_was_started_is_deferred(stage: Stage) -> None:
     context = stage.context(OPERATION, run_id=RUN, host=ID, instance_id="hall-1", scripts=SCRIPTS, policy="defer")
     context.channel = open_channel(context, Gone())  # type: ignore[arg-type]
     with pytest.raises(Deferred) as caught:
@@ -112,32 +112,32 @@ def test_people_who_stay_longer_than_that_have_the_host_deferred(stage: Stage) -
 # The message
 
 
-def tell(stage: Stage, message: str | None = "Back at ten.", **params: Any) -> dict[str, Any]:
+def report(stage: Stage, message: str | None = "Back at ten.", **params: Any) -> dict[str, Any]:
     return mind(stage, state="notified", text=message, **params)
 
 
-def test_people_are_told_by_data_and_never_by_text_of_a_script(stage: Stage) -> None:
+def test_users_are_notified_by_data_and_never_by_text_of_a_script(stage: Stage) -> None:
     stage.guest.answers("send_session_message", {"sessions": 2, "sent": True})
-    assert tell(stage, "'; Stop-Computer; '") == {"changed": True, "sessions": 2}
+    assert report(stage, "'; Stop-Computer; '") == {"changed": True, "sessions": 2}
     assert stage.guest.inputs("send_session_message") == [{"message": "'; Stop-Computer; '", "seconds": 600}]
     sent = stage.account.of("send_command")[0].params["Parameters"]["commands"]
     assert "Stop-Computer" not in "\n".join(sent)
     assert stage.message == ["2 people are logged on and saw the message"]
 
 
-def test_where_nobody_is_nobody_is_told(stage: Stage) -> None:
+def test_without_users_no_message_is_shown(stage: Stage) -> None:
     stage.guest.answers("send_session_message", {"sessions": 0, "sent": False})
-    assert (tell(stage)["changed"], stage.message) == (False, [])
+    assert (report(stage)["changed"], stage.message) == (False, [])
 
 
 def test_a_message_that_cannot_be_shown_is_no_failure(stage: Stage) -> None:
     stage.guest.on("send_session_message", complained("send_session_message", "no_msg", "No msg.exe."))
-    assert tell(stage)["changed"] is False
+    assert report(stage)["changed"] is False
     assert stage.message == ["the users could not be notified: No msg.exe."]
     assert stage.ledger.host(RUN, ID).outcome is None
 
 
 @pytest.mark.parametrize("how", [{"message": None}, {"message": ""}, {"check_mode": True}], ids=str)
 def test_nothing_is_sent_without_a_message_or_in_check_mode(stage: Stage, how: dict[str, Any]) -> None:
-    tell(stage, **how)
+    report(stage, **how)
     assert stage.guest.names == []

@@ -67,7 +67,7 @@ def test_one_that_fails_makes_the_host_fail(stage: Stage, tasks: str, step: str)
     assert (host[f"{tasks}_tasks"], host["timeline"][-1]["ok"]) == ("failed", False)
 
 
-def test_a_reason_that_is_there_is_kept_and_theirs_told_besides(stage: Stage) -> None:
+def test_a_reason_that_is_there_is_kept_and_theirs_added(stage: Stage) -> None:
     stage.ledger.set_outcome(RUN, ID, Verdict("failed", "disk", "no_room", "No room."))
     write(stage, "started", "post")
     fail(stage, "post")
@@ -126,7 +126,7 @@ def test_a_host_that_was_lost_in_them_has_failed_and_is_to_be_put_back(stage: St
     assert host["reason"].endswith("Its patch_post_tasks have not run.")
 
 
-def test_a_host_that_has_an_outcome_or_was_never_begun_is_not_lost(stage: Stage) -> None:
+def test_a_host_that_has_an_outcome_or_was_never_started_is_not_lost(stage: Stage) -> None:
     stage.ledger.set_outcome(RUN, ID, Verdict("patched"))
     stage.open_run(a_host("i-2", run_id="later"), run_id="later")
     stage.ledger.begin_phase("later", "i-2", "admit", stage.clock.now())

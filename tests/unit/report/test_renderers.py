@@ -78,7 +78,7 @@ def test_no_name_becomes_markup(name: str) -> None:
     assert all(char.isprintable() or char == "\n" for char in to_table(bad))
 
 
-def test_the_page_asks_nobody_for_anything() -> None:
+def test_the_page_asks_no_one_for_anything() -> None:
     page = to_html(fleet(60))
     assert "Content-Security-Policy" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
@@ -93,7 +93,7 @@ RUNGS = [
 
 
 @pytest.mark.parametrize("render", [to_markdown, to_html])
-def test_what_each_means_of_making_room_won_is_told(render: Any) -> None:
+def test_what_each_means_of_making_room_won_is_reported(render: Any) -> None:
     short = host(1, outcome="failed", step="disk", reason="No room.", rungs=RUNGS, snapshot_id="snap-1", wanted_gib=33)
     text = render(report([short]))
     assert "component store: 2.0 GiB, old windows: left out (not asked for), volume growth: 20.0 GiB" in text

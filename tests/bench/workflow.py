@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The steps of a host's way without Ansible: a thread for each host in work, in the order of playbooks/tasks/host.yml."""
+"""The operations of a host's workflow without Ansible: a thread for each host in work, in the order of playbooks/tasks/host.yml."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def main(out: Path, batch: int) -> int:
     fleet = do(FLEET, tag_key="PatchGroup", tag_value="Windows")["hosts"]
     run = do(RUN, state="opened", settings=settings, fleet=fleet, forks=batch, **ledger)
     with ThreadPoolExecutor(batch) as pool:
-        list(pool.map(lambda host: way(host, run, ledger), run["hosts"]))
+        list(pool.map(lambda host: work_on(host, run, ledger), run["hosts"]))
     do(RUN, state="closed", run_id=run["run_id"], **ledger)
     do(REPORT, run_id=run["run_id"], report_dir=str(out), **ledger)
     return 0
 
 
-def way(host: dict[str, Any], run: dict[str, Any], ledger: dict[str, Any]) -> None:
+def work_on(host: dict[str, Any], run: dict[str, Any], ledger: dict[str, Any]) -> None:
     """One host from admission to its outcome."""
     tracked_host = {**ledger, "run_id": run["run_id"], "host": host["key"], "region": host["region"]}
     node = {**tracked_host, "instance_id": host["instance_id"], "scripts": SCRIPTS}

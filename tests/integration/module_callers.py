@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two ways in which a module of the collection runs: inside the controller, and delegated elsewhere."""
+"""The two callers of a module of the collection: the controller itself, and another machine to which the task is delegated."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ COLLECTION = "patchfleet.windows."
 
 # A machine that is not the controller by its name: what is delegated there is done by a module in a process of its own.
 ELSEWHERE = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_shell_type": "sh"}
-WAYS: dict[str, dict[str, Any]] = {"inside": {}, "elsewhere": {"delegate_to": "jump-host"}}
+CALLERS: dict[str, dict[str, Any]] = {"inside": {}, "elsewhere": {"delegate_to": "jump-host"}}
 
 
-class Way:
-    """Runs tasks of the collection's modules in one of the two ways."""
+class Caller:
+    """Runs tasks of the collection's modules with one of the two callers."""
 
     def __init__(self, lab: LivingLab, name: str) -> None:
         self.lab, self.name = lab, name
         self.machines = lab.file("machines.yml", {"all": {"hosts": {"jump-host": ELSEWHERE}}})
 
     def task(self, module: str, check: bool = False, **options: Any) -> dict[str, Any]:
-        return {f"{COLLECTION}{module}": options, "check_mode": check, **WAYS[self.name]}
+        return {f"{COLLECTION}{module}": options, "check_mode": check, **CALLERS[self.name]}
 
     def run(self, *tasks: dict[str, Any], **how: Any) -> list[dict[str, Any]]:
         return self.lab.tasks(*tasks, inventories=[self.lab.workplace.inventory, self.machines], **how)
 
     def id(self, name: str) -> str:
-        """Of the host that is this way's own."""
+        """Of the host that is this caller's own."""
         return self.lab.id(f"{name}-{self.name}")
 
     def truth(self, name: str) -> dict[str, Any]:
