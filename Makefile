@@ -58,9 +58,9 @@ export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(VENV)/collections
 export ANSIBLE_CONFIG := $(CURDIR)/tests/tools/ansible.cfg
 
-.PHONY: lint lint-python lint-types lint-layers lint-page lint-workflows lint-words lint-yaml lint-ansible lint-changelog lint-template lint-sanity
+.PHONY: lint lint-python lint-types lint-layers lint-page lint-workflows lint-words lint-yaml lint-ansible lint-changelog lint-template lint-sanity lint-galaxy
 # `make -k lint` goes on after the first complaint.
-lint: lint-python lint-types lint-layers lint-page lint-workflows lint-words lint-yaml lint-ansible lint-changelog lint-template lint-sanity ## Format, rules, types, layers, the report page, workflows, words, YAML, Ansible's own checks, the AWS template
+lint: lint-python lint-types lint-layers lint-page lint-workflows lint-words lint-yaml lint-ansible lint-changelog lint-template lint-sanity lint-galaxy ## Format, rules, types, layers, the report page, workflows, words, YAML, Ansible's own checks, the AWS template, Galaxy's import
 lint-python: $(LINT)
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet --output-format concise
@@ -87,6 +87,8 @@ lint-template: $(LINT)
 	PYTHONPATH=tests $(BIN)/python tests/tools/lint_policies.py
 lint-sanity: $(LINT)
 	$(BIN)/python tests/tools/sanity.py
+lint-galaxy: $(LINT)
+	$(BIN)/python tests/tools/import_galaxy.py
 
 node_modules/.package-lock.json: package.json package-lock.json $(LINT)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm ci --silent --no-fund --no-audit
