@@ -16,18 +16,20 @@ from living_lab import LivingLab, Running
 from lab.world import Host
 
 WANTED = {"prove_subnet_id": "subnet-0a1b2c3d4e5f6071b", "prove_confirmed": True}
+POLICY = Path(__file__).parents[2] / "roles" / "prove_account" / "files" / "policy.json"
 QUICK = ["rights.controller.simulated", "rights.host.no_parameters", "windows.disk.fresh"]
 
 
 class Account:
-    """A lab that is set up, and the prover's credentials for it."""
+    """A lab that is set up, and the prover's credentials for it, which have the rights of its policy and no others."""
 
     def __init__(self, lab: LivingLab) -> None:
         self.lab = lab
+        lab.lab.make_role("Prover", json.loads(POLICY.read_text(encoding="utf-8")))
 
     @property
     def keys(self) -> dict[str, str | None]:
-        given = self.lab.lab.new_credentials(administrator=True)
+        given = self.lab.lab.new_credentials(role="Prover")
         return {
             "AWS_ACCESS_KEY_ID": given.access_key,
             "AWS_SECRET_ACCESS_KEY": given.secret_key,
@@ -75,8 +77,9 @@ def test_every_belief_is_asked_in_a_real_run_and_nothing_is_left(account: Accoun
 
 
 def test_a_difference_ends_with_2_and_is_named(account: Account) -> None:
-    """The instance profile of this test's choice lets its host read every parameter of the account."""
-    ended = account.begin(**WANTED, prove_instance_profile="managed-node", prove_beliefs=QUICK).end()
+    core = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+    account.lab.client("iam").attach_role_policy(RoleName="PatchFleet-host-eu-central-1", PolicyArn=core)
+    ended = account.begin(**WANTED, prove_beliefs=QUICK).end()
     assert ended.code == 2
     assert "rights.host.no_parameters: differs: The host's role may read every parameter" in ended.words
     assert "2 beliefs as expected, 1 different, 0 not answered." in ended.words

@@ -10,6 +10,7 @@ schedule stops the instance at that time, also when the prover is gone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ from .._aws.ec2 import describe_instance, tags_of
 from .._aws.errors import AwsError
 from .._aws.iam import caller_arn
 from .._aws.ssm import describe_windows
-from .._base.errors import Failed, InvalidOption
+from .._base.errors import Failed, InvalidOption, PatchFleetError
 from .._host.instances import CONSISTENCY_SECONDS
 from .._model.host_facts import WatchdogSchedule
 from .._model.reasons import Reason
@@ -117,20 +118,28 @@ class TakenAway:
 
 
 def take_away(context: OperationContext) -> TakenAway:
-    """Take away everything that proofs have made in the region; in check mode only say what is there.
+    """Take away everything that proofs have made in the region, the instance first, since it costs most; in check mode only say
+    what is there. What cannot be taken away keeps nothing else.
 
     Raises:
-        PatchFleetError: something is still there; it is named.
+        PatchFleetError: something is still there, or could not be searched; the message has that and what was taken away.
     """
-    gone = [*_schedules(context), *_windows(context), *_instances(context)]
-    volumes = [volume["VolumeId"] for volume in _volumes(context)]
-    if volumes and not context.check_mode:
+    results = [_try(context, part) for part in (_instances, _windows, _schedules, _volumes_left)]
+    problems = [result for result in results if isinstance(result, PatchFleetError)]
+    gone = [line for result in results if isinstance(result, list) for line in result]
+    if problems:
         raise Failed(
-            f"These volumes of the proof are still there in {context.aws.region}: {', '.join(volumes)}. Run this again, or delete "
-            "them by hand.",
-            Reason.STILL_ON,
+            " ".join([*(problem.reason for problem in problems), *gone, "Run this again when that is fixed."]),
+            problems[0].code,
         )
     return TakenAway(bool(gone), gone or [f"There is nothing of a proof in {context.aws.region}."])
+
+
+def _try(context: OperationContext, part: Callable[[OperationContext], list[str]]) -> list[str] | PatchFleetError:
+    try:
+        return part(context)
+    except PatchFleetError as error:
+        return error
 
 
 def _schedules(context: OperationContext) -> list[str]:
@@ -182,14 +191,15 @@ def _wait_until_gone(context: OperationContext, instance_id: str) -> None:
         )
 
 
-def _volumes(context: OperationContext) -> list[VolumeTypeDef]:
-    """Volumes of proofs that are left although no instance has them; they go a moment after their instance."""
+def _volumes_left(context: OperationContext) -> list[str]:
+    """Volumes go a moment after their instance. Raises PatchFleetError where some stay."""
     left: list[VolumeTypeDef] = []
 
     def poll() -> bool:
         left[:] = describe_volumes(context.aws, [{"Name": "tag-key", "Values": [PROOF_TAG]}])
         return not left
 
-    if not context.check_mode:
-        context.wait_until(poll, context.clock.now() + CONSISTENCY_SECONDS)
-    return left
+    if not context.check_mode and not context.wait_until(poll, context.clock.now() + CONSISTENCY_SECONDS):
+        ids = ", ".join(volume["VolumeId"] for volume in left)
+        raise Failed(f"These volumes of the proof are still there in {context.aws.region}: {ids}.", Reason.STILL_ON)
+    return []

@@ -174,3 +174,12 @@ def test_after_its_expiry_nothing_more_is_asked(make_lab: MakeLab, tmp_path: Pat
     assert found["ebs.growth"] == "not_answered"
     assert "windows.disk.fresh" not in found
     assert stage.left == []
+
+
+def test_what_cannot_be_taken_away_keeps_nothing_else(make_lab: MakeLab, tmp_path: Path) -> None:
+    stage = ProverStage(make_lab({"name": "a"}, account={"deny": ["scheduler:ListSchedules"]}), tmp_path / "proof")
+    stage.do("started")
+    with pytest.raises(PatchFleetError, match=r"scheduler:ListSchedules.* is terminated\. Run this again") as failed:
+        stage.do("absent")
+    assert failed.value.code == "access_denied"
+    assert [left for left in stage.left if left.startswith("i-")] == []
