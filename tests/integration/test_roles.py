@@ -15,8 +15,8 @@ from living_lab import TWO_MINUTES_WITH_A_REBOOT, LivingLab
 ROLES = sorted(path.parent for path in (Path(__file__).parents[2] / "roles").glob("*/README.md"))
 
 ACCOUNT = Path(__file__).parents[2] / "roles" / "aws_prerequisites"
-AWX = ACCOUNT.with_name("awx_job_templates")
-"""The roles that work on no host; what sets up AWX is played by test_setup_awx.py."""
+AWX, PROOF = ACCOUNT.with_name("awx_job_templates"), ACCOUNT.with_name("prove_account")
+"""The roles that work on no host of a fleet; test_setup_awx.py and test_prove_account.py play the other two."""
 FLEET: list[dict[str, Any]] = [{"name": "dev-1", "state": "stopped"}, {"name": "dev-2"}]
 
 # What gives a role something to do.
@@ -45,7 +45,9 @@ def example(role: Path) -> str:
     return str(text)
 
 
-@pytest.mark.parametrize("role", [role for role in ROLES if role not in {ACCOUNT, AWX}], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "role", [role for role in ROLES if role not in {ACCOUNT, AWX, PROOF}], ids=lambda path: path.name
+)
 def test_the_example_of_the_readme_works_as_it_stands(role: Path, tmp_path: Path) -> None:
     with new_lab(tmp_path, *TROUBLE.get(role.name, [])) as lab:
         for name in FILES.get(role.name, ()):

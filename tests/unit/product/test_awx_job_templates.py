@@ -143,7 +143,8 @@ def test_what_a_checkout_of_this_repository_would_offer_as_a_project() -> None:
         if not skipped.intersection(path.relative_to(root).parts[:-1])
         and AWX_SEES.search(path.read_text(encoding="utf-8"))
     }
-    names = ("patch", "plan", "report", "restore", "setup_aws", "setup_awx", "teardown_aws", "teardown_awx")
+    runs, once = ("patch", "plan", "report", "restore"), ("setup_aws", "setup_awx", "teardown_aws", "teardown_awx")
+    names = (*runs, *once, "prove_account")
     assert offered == {f"playbooks/{name}.yml" for name in names}
 
 
