@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from .._base.clock import parse_iso
 from .api import Aws, Service, pages
 from .errors import GONE, AwsError
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     )
 
 EC2: Service[EC2Client] = Service("ec2")
+TRANSITION_TIME = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) GMT\)")
 
 # Instances
 
@@ -166,6 +169,15 @@ def refusal_to_delete_tag(aws: Aws, resource_id: str, key: str) -> AwsError | No
 
 
 # Words
+
+
+def stopped_at(instance: InstanceTypeDef) -> float | None:
+    """When the last stop was requested, in seconds since 1970; None where EC2 does not show it, as after a shutdown from inside.
+
+    Source: EC2 user guide, "Troubleshoot instance stop issues": StateTransitionReason is ``User initiated (TIME GMT)``.
+    """
+    found = TRANSITION_TIME.search(instance.get("StateTransitionReason") or "")
+    return parse_iso(found[1]) if found else None
 
 
 def state_reason(instance: InstanceTypeDef) -> str:

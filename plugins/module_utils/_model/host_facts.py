@@ -109,7 +109,10 @@ class HostFacts(TypedDict, total=False):
         bool, "a run started it", "_power/start, _power/by_tasks", "_operation/failures, _report/build"
     ]
     on_since: Annotated[
-        float, "start that was ours, seconds since 1970", "_power/start, _power/by_tasks", "_report/build"
+        float,
+        "start that was ours, seconds since 1970",
+        "_power/start, _power/by_tasks",
+        "_power/restore, _report/build",
     ]
     off_at: Annotated[
         float | None,
@@ -138,6 +141,9 @@ class HostFacts(TypedDict, total=False):
         "the LaunchTime that the owner tag shows, seconds since 1970",
         "_power/owner_tag",
         "_power/owner_tag",
+    ]
+    watchdog_stopped_at: Annotated[
+        float, "stop after its watchdog schedule was due, seconds since 1970", "_power/restore", "_run/closing"
     ]
     switch: Annotated[WatchdogSchedule | None, "its watchdog schedule", "_power/watchdog", "_power/watchdog"]
     denied_action: Annotated[str, "IAM action it failed for lack of", "_operation/failures", "_run/common_causes"]

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._aws.ec2 import describe_instance, stop_instance, tags_of
+from .._aws.ec2 import describe_instance, stop_instance, stopped_at, tags_of
 from .._aws.errors import AwsError, Unanswered
+from .._base.clock import iso
 from .._base.errors import CommandTimeout, LeaseLost, NeedsAttention, PatchFleetError
 from .._fleet.claims import claim_of
 from .._fleet.eligibility import owner_of
@@ -33,7 +34,7 @@ from .launch import is_our_start
 from .owner_tag import remove_owner_tag
 from .pending_reboot import finish_pending_reboot
 from .settle import settle_outcome
-from .watchdog import delete_schedule, postpone
+from .watchdog import delete_schedule, postpone, was_due
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
@@ -147,6 +148,8 @@ def _close(
 ) -> dict[str, Any]:
     if not context.check_mode:
         off_at = _our_end(context, instance if state == "running" else None)  # before the calls that follow
+        if instance is not None and state == "stopped" and not changed:
+            off_at = _found_off(context, record, instance) or off_at
         delete_schedule(context, record)
         left = remove_owner_tag(context, record, instance)
         if left:
@@ -191,6 +194,17 @@ def _our_end(context: OperationContext, restarted: InstanceTypeDef | None) -> fl
     if restarted:
         return restarted["LaunchTime"].timestamp()
     return float(context.host.facts.get("off_at") or context.clock.now())
+
+
+def _found_off(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> float | None:
+    """When a host that was on because of us and is off now was stopped, as EC2 shows it; with the watchdog's part in it."""
+    off_at, launched = stopped_at(instance), instance["LaunchTime"].timestamp()
+    if record.started_by is None or off_at is None or off_at < launched:
+        return None
+    if was_due(context, record, off_at):
+        context.update_facts(watchdog_stopped_at=off_at)
+        context.report_progress(f"its watchdog schedule was due; it was stopped at {iso(off_at)}")
+    return max(off_at, context.facts.get("on_since", off_at))
 
 
 def _leave(

@@ -174,6 +174,11 @@ def _delete(context: OperationContext, record: PowerRecord, host: Host, switch: 
     context.ledger.update_facts(host.run_id, host.key, {"switch": None})
 
 
+def was_due(context: OperationContext, record: PowerRecord, at: float) -> bool:
+    """Whether a schedule of the host was due at that time, in seconds since 1970."""
+    return any(switch["due_at"] <= at for _host, switch in _set(context, record))
+
+
 def _try(context: OperationContext, change: Callable[[], None]) -> None:
     """No host is worse off for a schedule that could not be changed: see above."""
     try:

@@ -47,7 +47,7 @@ def _interrupted(ledger: Ledger, host: Host, started: bool) -> Verdict:
         Outcome.FAILED,
         Phase.PATCH,
         Reason.INTERRUPTED,
-        host_interrupted(post_tasks_missing=undone),
+        host_interrupted(post_tasks_missing=undone, watchdog_stopped_at=host.facts.get("watchdog_stopped_at")),
     )
 
 

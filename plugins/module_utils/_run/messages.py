@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from .._base.clock import iso
 from .._base.text import join_sentences
 from .._model.phases import Phase
 from .common_causes import BreakerCause, BreakerCode
@@ -40,8 +41,18 @@ def host_lost(phase: Phase, *, post_tasks_missing: bool, still_on: bool) -> str:
     )
 
 
-def host_interrupted(*, post_tasks_missing: bool) -> str:
-    """Of a host on which a run that was interrupted worked."""
+def host_interrupted(*, post_tasks_missing: bool, watchdog_stopped_at: float | None = None) -> str:
+    """Of a host on which a run that was interrupted worked.
+
+    Args:
+        post_tasks_missing: whether patch_post_tasks are still to run.
+        watchdog_stopped_at: when it was stopped after its watchdog schedule was due, in seconds since 1970.
+    """
+    stopped = (
+        watchdog_stopped_at and f"It was stopped at {iso(watchdog_stopped_at)}, after its watchdog schedule was due."
+    )
     return join_sentences(
-        "The run was interrupted while it worked on this host.", POST_TASKS_MISSING if post_tasks_missing else None
+        "The run was interrupted while it worked on this host.",
+        stopped or None,
+        POST_TASKS_MISSING if post_tasks_missing else None,
     )

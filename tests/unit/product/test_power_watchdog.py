@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._run.closing import set_interrupted_outcomes
 
 from .fakes import ID, START, Outcome, client_error, moment, shown
 from .stage import RUN, Stage
@@ -247,3 +250,35 @@ def test_a_later_run_cancels_that_of_the_one_it_took_over_from(night: Stage) -> 
     night.account.on("describe_instances", RUNNING, OFF_AGAIN)
     power(night, "restored", run_id=later)
     assert [call.params["Name"] for call in night.account.of("delete_schedule")] == [NAME]
+
+
+def found_off(stage: Stage, seconds: float) -> dict[str, Any]:
+    """A restore that finds the host off, since a stop at that time; returns the host's facts."""
+    start(stage)
+    stage.clock.sleep(40_000)
+    reason = f"User initiated ({moment(seconds):%Y-%m-%d %H:%M:%S} GMT)"
+    stage.account.on("describe_instances", shown("stopped", launched=5, StateTransitionReason=reason))
+    power(stage, "restored")
+    return stage.facts()
+
+
+def test_a_host_that_it_stopped_was_on_until_then_and_the_restore_says_so(night: Stage) -> None:
+    due = 10_000 + MARGIN
+    facts = found_off(night, due + 60)
+    assert (facts["off_at"], facts["watchdog_stopped_at"]) == (START + due + 60, START + due + 60)
+    said = f"its watchdog schedule was due; it was stopped at {iso(START + due + 60)}"
+    assert said in night.message
+    night.ledger.begin_phase(RUN, ID, Phase.PATCH, START)
+    set_interrupted_outcomes(night.ledger, RUN)
+    reason = night.ledger.host(RUN, ID).reason or ""
+    assert f"It was stopped at {iso(START + due + 60)}, after its watchdog schedule was due." in reason
+
+
+def test_one_who_stopped_it_earlier_was_another_user(night: Stage) -> None:
+    facts = found_off(night, 9_000)
+    assert (facts["off_at"], facts.get("watchdog_stopped_at")) == (START + 9_000, None)
+
+
+def test_a_stop_before_our_start_says_nothing_of_it(night: Stage) -> None:
+    facts = found_off(night, 3)
+    assert (facts["off_at"], facts.get("watchdog_stopped_at")) == (night.clock.now(), None)
