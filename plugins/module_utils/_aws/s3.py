@@ -12,25 +12,23 @@ from .api import Aws, Service
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
 
 S3: Service[S3Client] = Service("s3")
 
 
 def put_object(aws: Aws, bucket: str, key: str, body: str, content_type: str, kms_key: str | None = None) -> None:
     """Write a text, over what is there. Without ``kms_key`` the bucket's own encryption holds."""
-    client = aws.change(S3, f"s3://{bucket}/{key}", idempotent=True)
-    content = body.encode()
-    if kms_key is None:
-        client.put_object(Bucket=bucket, Key=key, Body=content, ContentType=content_type)
-    else:
-        client.put_object(
-            Bucket=bucket,
-            Key=key,
-            Body=content,
-            ContentType=content_type,
-            ServerSideEncryption="aws:kms",
-            SSEKMSKeyId=kms_key,
-        )
+    request: PutObjectRequestTypeDef = {
+        "Bucket": bucket,
+        "Key": key,
+        "Body": body.encode(),
+        "ContentType": content_type,
+    }
+    if kms_key is not None:
+        request["ServerSideEncryption"] = "aws:kms"
+        request["SSEKMSKeyId"] = kms_key
+    aws.change(S3, f"s3://{bucket}/{key}", idempotent=True).put_object(**request)
 
 
 def signed_link(aws: Aws, bucket: str, key: str, seconds: int) -> str:

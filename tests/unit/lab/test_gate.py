@@ -215,7 +215,7 @@ def test_a_fault_finds_its_host_behind_volumes_and_commands(make_lab: MakeLab) -
     ("service", "operation", "params"),
     [
         ("ec2", "reboot_instances", {"InstanceIds": ["i-00000000000000000"]}),
-        ("ec2", "run_instances", {"MinCount": 1, "MaxCount": 1}),
+        ("ec2", "import_instance", {"Platform": "Windows"}),
         ("ssm", "start_automation_execution", {"DocumentName": "AWS-StopEC2Instance"}),
         ("s3", "list_buckets", {}),
         ("dynamodb", "list_tables", {}),

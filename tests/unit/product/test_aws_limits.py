@@ -16,7 +16,7 @@ from lab.aws.arns import Arns
 from lab.aws.cloudformation.stacks import Stacks
 from lab.aws.policy import Need, Statement, deciding
 from lab.aws.rights import key_arn
-from lab.aws.setup import MARK_TAG, REGION, set_up, with_everything
+from lab.aws.setup import MARK_TAG, REGION, REPORT_BUCKET, set_up, with_everything
 from lab.scenario import load
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "17-encrypted-volumes.yml"
@@ -50,6 +50,7 @@ CHANGES = [
         {"kms:ViaService": f"ec2.{REGION}.amazonaws.com", "kms:GrantIsForAWSResource": "true"},
     ),
     *(Need(f"dynamodb:{name}Item", TABLE, {}) for name in ("Delete", "Put", "Update")),
+    Need("s3:PutObject", f"arn:aws:s3:::{REPORT_BUCKET}/night/report.json", {}),
     *(Need(f"scheduler:{name}Schedule", SCHEDULE, HERE) for name in ("Create", "Delete", "Update")),
     Need("iam:PassRole", SCHEDULER_ROLE, {"iam:PassedToService": "scheduler.amazonaws.com"}),
 ]

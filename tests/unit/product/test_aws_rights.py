@@ -36,6 +36,7 @@ NO_ACTION = {"dynamodb:TransactWriteItems"}
 NOT_CALLED_BY_NAME = {
     "kms:CreateGrant",  # EC2 makes the grant in the caller's name when it starts an encrypted host
     "iam:PassRole",  # part of CreateSchedule and UpdateSchedule, which give the schedule its role
+    "s3:GetObject",  # what a signed link does, by the rights of its signer
     "dynamodb:PutItem",
     "dynamodb:DeleteItem",  # parts of TransactWriteItems
 }

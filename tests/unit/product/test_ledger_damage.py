@@ -57,7 +57,8 @@ def context_of(ledger: Ledger, clock: VirtualClock, folder: Path) -> OperationCo
     clock.sleep(LEASE_SECONDS)
     given = folder / "given.sqlite"
     given.touch()
-    return OperationContext({"run_id": None, "take_over": False, "ledger": str(given)}, clock=clock, ledger=ledger)
+    params = {"run_id": None, "take_over": False, "ledger": str(given), "from_account": None}
+    return OperationContext(params, clock=clock, ledger=ledger)
 
 
 def found(ledger: Ledger, clock: VirtualClock, folder: Path) -> tuple[set[str], str]:
