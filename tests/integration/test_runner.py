@@ -77,7 +77,7 @@ def test_the_artifacts_show_what_became_of_the_hosts_under_a_key_of_the_run(firs
     assert key == f"patchfleet_{reported['run_id'].replace('-', '_')}"
     assert reported["totals"] == {"patched": 1, "failed": 1}
     (sentence,) = reported["look_at"]
-    assert sentence.startswith("broken failed: ")
+    assert re.match(r"broken \(i-[0-9a-f]+\) failed: ", sentence)
 
 
 def test_awxs_own_display_gets_events_of_hosts_tasks_and_plays(first: Job) -> None:

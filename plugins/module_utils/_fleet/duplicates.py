@@ -10,6 +10,7 @@ import ipaddress
 from dataclasses import replace
 
 from .._base.errors import Failed, PatchFleetError
+from .._base.text import join_sentences
 from .._model.reasons import Reason
 from .hosts import FleetHost
 
@@ -36,7 +37,7 @@ def merge_duplicates(hosts: list[FleetHost]) -> list[FleetHost]:
         if match is None:
             continue
         if match.key in same:
-            raise _ambiguous(host, f"it and {same[match.key].name} are both {match.key}")
+            raise _ambiguous(host, f"It and {same[match.key].name} are both {match.key}.")
         same[match.key] = host
     named = [
         replace(host, name=same[host.key].name, inventory_name=same[host.key].inventory_name)
@@ -56,7 +57,7 @@ def _refuse_twins(hosts: list[FleetHost]) -> None:
         keys = _addresses(host) | {_short(name) for name in _names(host)}
         for other in (other for key in sorted(keys) for other in earlier.get(key, ())):
             if _is_same_machine(host, other):
-                raise _ambiguous(host, f"it leads to the same machine as {other.name}")
+                raise _ambiguous(host, f"It leads to the same machine as {other.name}.")
         for key in keys:
             earlier.setdefault(key, []).append(host)
 
@@ -78,10 +79,10 @@ def _matching_instance(host: FleetHost, known: list[FleetHost]) -> FleetHost | N
         if len(found) == 1 and _is_ip(address) and found[0].private_address:
             raise _ambiguous(
                 host,
-                f"it has the name of {found[0].key}, whose address is {found[0].private_address} and not {address}",
+                f"It has the name of {found[0].key}, whose address is {found[0].private_address} and not {address}.",
             )
     if len(found) > 1:
-        raise _ambiguous(host, f"it could be {' or '.join(sorted(other.key for other in found))}")
+        raise _ambiguous(host, f"It could be {' or '.join(sorted(other.key for other in found))}.")
     return found[0] if found else None
 
 
@@ -119,8 +120,10 @@ def _is_ip(text: str) -> bool:
 
 
 def _ambiguous(host: FleetHost, why: str) -> PatchFleetError:
-    return Failed(
-        f"It is not clear which host the inventory's {host.name} is: {why}. Give it its instance_id, or leave one of them out. "
-        "Nothing was touched.",
-        Reason.AMBIGUOUS_HOST,
+    """The error for a host that could be several machines; ``why`` is a sentence."""
+    message = join_sentences(
+        f"It is not clear which host the inventory's {host.name} is.",
+        why,
+        "Give it its instance_id, or leave one of them out. Nothing was touched.",
     )
+    return Failed(message, Reason.AMBIGUOUS_HOST)

@@ -35,9 +35,17 @@ class ScriptEnded(Failed):
     """A script has ended with an error: nothing of it continues in the host."""
 
 
-def invalid_answer(source: str, what: str) -> ScriptEnded:
-    """The error for an answer that is not what the script's schema says."""
-    return ScriptEnded(f"The answer of the script {source} is not valid: {what}.", Reason.INVALID_ANSWER)
+def invalid_answer(source: str, field: str, wanted: str) -> ScriptEnded:
+    """The error for an answer that is not what the script's schema says.
+
+    Args:
+        source: the name of the script.
+        field: the path of the value in the answer.
+        wanted: what the value must be, such as ``a whole number``.
+    """
+    return ScriptEnded(
+        f"The answer of the script {source} is not valid: {field} must be {wanted}.", Reason.INVALID_ANSWER
+    )
 
 
 class Fields:
@@ -51,7 +59,7 @@ class Fields:
 
     def __init__(self, source: str, values: object, path: str = "") -> None:
         if not isinstance(values, dict):
-            raise invalid_answer(source, f"{path.rstrip('.') or 'data'} is not an object")
+            raise invalid_answer(source, path.rstrip(".") or "data", "an object")
         self._source = source
         self._path = path
         self._values: dict[str, Any] = values
@@ -60,21 +68,21 @@ class Fields:
         """A finite number in this range."""
         value = self._values.get(name)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not self._is_in(value, least, most):
-            raise self._invalid(name, f"is not a number from {least:g} to {most:g}")
+            raise self._invalid(name, f"a number from {least:g} to {most:g}")
         return float(value)
 
     def whole(self, name: str, least: int = 0, most: int = 2**31) -> int:
         """A whole number in this range; 2.0 is one, too."""
         value = self.number(name, least, most)
         if value != int(value):
-            raise self._invalid(name, "is not a whole number")
+            raise self._invalid(name, "a whole number")
         return int(value)
 
     def flag(self, name: str) -> bool:
         """True or false."""
         value = self._values.get(name)
         if not isinstance(value, bool):
-            raise self._invalid(name, "is neither true nor false")
+            raise self._invalid(name, "true or false")
         return value
 
     def text(self, name: str, limit: int = LONGEST_TEXT) -> str:
@@ -85,7 +93,7 @@ class Fields:
         """One of these words."""
         value = self._values.get(name)
         if not isinstance(value, str) or value not in allowed:
-            raise self._invalid(name, f"is none of {', '.join(sorted(allowed))}")
+            raise self._invalid(name, f"one of {', '.join(sorted(allowed))}")
         return value
 
     def moment(self, name: str) -> float:
@@ -95,7 +103,7 @@ class Fields:
         except (ValueError, AttributeError, OverflowError):
             moment = -1.0
         if not FIRST_MOMENT <= moment <= LAST_MOMENT:
-            raise self._invalid(name, "is not a time")
+            raise self._invalid(name, "a time")
         return moment
 
     def hresult(self, name: str) -> str | None:
@@ -111,7 +119,7 @@ class Fields:
         """A list of these words."""
         values = self.texts(name)
         if not set(values) <= set(allowed):
-            raise self._invalid(name, f"has a value that is none of {', '.join(sorted(allowed))}")
+            raise self._invalid(name, f"a list of {', '.join(sorted(allowed))}")
         return values
 
     def moments(self, name: str) -> tuple[float, ...]:
@@ -142,12 +150,12 @@ class Fields:
         value = self._values.get(name)
         items = [value] if isinstance(value, (str, dict)) else value
         if not isinstance(items, list) or len(items) > MOST_ITEMS:
-            raise self._invalid(name, f"is not a list of at most {MOST_ITEMS} items")
+            raise self._invalid(name, f"a list of at most {MOST_ITEMS} items")
         return items
 
     def _text(self, name: str, value: object, limit: int) -> str:
         if not isinstance(value, str):
-            raise self._invalid(name, "is not a text")
+            raise self._invalid(name, "a text")
         return clean_text(value, limit)
 
     @staticmethod
@@ -157,5 +165,5 @@ class Fields:
         except OverflowError:  # an integer that no float can hold
             return False
 
-    def _invalid(self, name: str, what: str) -> ScriptEnded:
-        return invalid_answer(self._source, f"{self._path}{name} {what}")
+    def _invalid(self, name: str, wanted: str) -> ScriptEnded:
+        return invalid_answer(self._source, f"{self._path}{name}", wanted)

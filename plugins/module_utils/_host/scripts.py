@@ -93,11 +93,11 @@ def _object(value: object) -> dict[str, Any]:
 def _cleaned(name: str, value: Any, depth: int = 0) -> Any:
     """The same value with clean texts; ScriptEnded for a number that is not finite, and for what is nested too deeply."""
     if depth > DEEPEST:
-        raise invalid_answer(name, f"it is nested more than {DEEPEST} levels deep")
+        raise invalid_answer(name, "the document", f"nested at most {DEEPEST} levels deep")
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, float) and not math.isfinite(value):
-        raise invalid_answer(name, "it has a number that is not finite")
+        raise invalid_answer(name, "each number", "finite")
     if isinstance(value, list):
         return [_cleaned(name, item, depth + 1) for item in value]
     if isinstance(value, dict):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .._base.clock import iso
 from .._base.text import join_sentences
+from .._ledger.records import PowerRecord
 from .._model.phases import Phase
 from .common_causes import BreakerCause, BreakerCode
 
@@ -38,6 +39,15 @@ def host_lost(phase: Phase, *, post_tasks_missing: bool, still_on: bool) -> str:
         f"Ansible lost it in the phase {phase}: a task found it unreachable, or ended its play.",
         POST_TASKS_MISSING if post_tasks_missing else None,
         "It was started for this run and is still on: run the playbook restore." if still_on else None,
+    )
+
+
+def host_busy(record: PowerRecord, run_id: str | None) -> str:
+    """Of an open record that stays with the run that works on its host, or with another restore (None)."""
+    host = f"{record.name} ({record.instance_id})"
+    return join_sentences(
+        f"Run {run_id} works on {host}." if run_id else f"Another restore puts {host} back.",
+        "If its controller is known to be dead, set patch_take_over.",
     )
 
 

@@ -18,7 +18,7 @@ from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .closing import post_tasks_missing, set_interrupted_outcomes
 from .lost_records import raise_if_lost, rebuild_where_confirmed
-from .messages import host_lost
+from .messages import host_busy, host_lost
 
 
 def lost_hosts(context: OperationContext) -> dict[str, Any]:
@@ -78,14 +78,14 @@ def open_hosts(context: OperationContext) -> dict[str, Any]:
     hosts, busy = [], []
     for record, holder in records:
         if not take_over and lenient.is_active(context.ledger, holder, context.clock.now()):
-            busy.append(_busy(record, f"is being worked on by run {holder}"))
+            busy.append(host_busy(record, holder))
             continue
         entry = _entry(context, record, holder)
         if not context.check_mode:
             # Who worked on it for the same run until now loses it: workers that a killed controller left behind.
             leased = context.ledger.take_over(holder, [record.host_key], context.clock.now(), force=take_over)
             if leased.held:
-                busy.append(_busy(record, "is being put back by another restore"))
+                busy.append(host_busy(record, None))
                 continue
             entry["fence"] = leased.fences[record.host_key]
         hosts.append(entry)
@@ -107,10 +107,6 @@ def _all_clear(last: Run, where: str) -> list[str]:
         "Nothing is open: every host is as it was found.",
         f"Ledger {where}, last run {last.run_id}, {closed}.",
     ]
-
-
-def _busy(record: PowerRecord, how: str) -> str:
-    return f"{record.name} ({record.instance_id}) {how}; if its controller is known to be dead, set patch_take_over."
 
 
 def _open_records(context: OperationContext) -> list[tuple[PowerRecord, str]]:

@@ -139,9 +139,9 @@ def test_others_stay_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("hosts", "words"),
     [
-        ([instance(), instance("i-2"), by_connection("web")], "it could be i-1 or i-2"),
+        ([instance(), instance("i-2"), by_connection("web")], "It could be i-1 or i-2."),
         ([instance(), by_connection("web", "10.0.0.9")], "whose address is 10.0.0.5 and not 10.0.0.9"),
-        ([instance(), by_connection("a", "10.0.0.5"), by_connection("b", "10.0.0.5")], "it and a are both i-1"),
+        ([instance(), by_connection("a", "10.0.0.5"), by_connection("b", "10.0.0.5")], "It and a are both i-1."),
     ],
 )
 def test_what_is_not_clear_ends_it(hosts: list[FleetHost], words: str) -> None:

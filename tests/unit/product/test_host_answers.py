@@ -121,16 +121,16 @@ def test_a_hostile_answer_is_refused_or_harmless(script: str, data: st.DataObjec
 @pytest.mark.parametrize(
     ("script", "field", "value", "what"),
     [
-        ("measure_disk", "free_gib", None, "free_gib is not a number"),
-        ("measure_disk", "free_gib", True, "free_gib is not a number"),
-        ("measure_disk", "free_gib", -0.1, "free_gib is not a number from 0"),
-        ("measure_disk", "blocked_by", "a moat", "blocked_by is none of other_partition, "),
-        ("inspect_sessions", "sessions", 1.5, "sessions is not a whole number"),
-        ("inspect_boot", "time", "yesterday", "time is not a time"),
-        ("inspect_boot", "services", list("ab") * 600, "services is not a list of at most"),
-        ("inspect_windows_update", "agent", {"ok": "yes"}, "agent.ok is neither true nor false"),
-        ("servicing_state", "pending_reboot", ["maybe"], "pending_reboot has a value that is none of"),
-        ("clean_disk", "rungs", [{"name": 7}], "rungs[0].name is not a text"),
+        ("measure_disk", "free_gib", None, "free_gib must be a number"),
+        ("measure_disk", "free_gib", True, "free_gib must be a number"),
+        ("measure_disk", "free_gib", -0.1, "free_gib must be a number from 0"),
+        ("measure_disk", "blocked_by", "a moat", "blocked_by must be one of other_partition, "),
+        ("inspect_sessions", "sessions", 1.5, "sessions must be a whole number"),
+        ("inspect_boot", "time", "yesterday", "time must be a time"),
+        ("inspect_boot", "services", list("ab") * 600, "services must be a list of at most"),
+        ("inspect_windows_update", "agent", {"ok": "yes"}, "agent.ok must be true or false"),
+        ("servicing_state", "pending_reboot", ["maybe"], "pending_reboot must be a list of"),
+        ("clean_disk", "rungs", [{"name": 7}], "rungs[0].name must be a text"),
     ],
 )
 def test_an_invalid_answer_names_the_field_and_what_is_wrong(script: str, field: str, value: Any, what: str) -> None:
