@@ -97,6 +97,13 @@ class InstanceGone(Failed):
         super().__init__("The instance does not exist any more.", Reason.INSTANCE_GONE)
 
 
+class NoRun(Failed):
+    """There is no ledger, or it holds no run: it cannot say what is on because of a run."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, Reason.NO_RUN)
+
+
 class UnknownRun(Failed):
     """The ledger has no run with this id.
 

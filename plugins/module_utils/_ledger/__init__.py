@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from .._aws.api import Aws
 from .._aws.connect import OptionsConnection
 from .._base.clock import Clock, system_clock
-from .._base.errors import Failed
-from .._model.reasons import Reason
+from .._base.errors import NoRun
 from .dynamodb import DynamoDbLedger
 from .dynamodb_table import Table, parse_url
 from .records import Ledger
@@ -58,12 +57,11 @@ def refuse_missing_ledger(where: str | None) -> None:
     """For playbooks that only read the ledger, which must not make an empty one.
 
     Raises:
-        Failed: ``no_run`` for a file that does not exist.
+        NoRun: for a file that does not exist.
     """
     path = describe_ledger(where)
     if "://" not in path and not os.path.exists(path):
-        raise Failed(
+        raise NoRun(
             f"There is no ledger {path}, so whether hosts are on because of a run is unknown here. Name the ledger of the run "
-            "(patch_ledger), or run this where the run was started. If it is lost, see docs/runbook.md, The ledger is lost.",
-            Reason.NO_RUN,
+            "(patch_ledger), or run this where the run was started. If it is lost, see docs/runbook.md, The ledger is lost."
         )

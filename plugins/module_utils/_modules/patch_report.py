@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from .._base.errors import Failed, PatchFleetError
+from .._base.errors import NoRun, PatchFleetError
 from .._base.files import replace_file
 from .._ledger.records import Ledger, Run
 from .._model.outcomes import UNFINISHED, UNTOUCHED
@@ -66,7 +66,7 @@ def _run(ledger: Ledger, run_id: str | None) -> Run:
         return ledger.run(run_id)
     runs = ledger.runs()
     if not runs:
-        raise Failed("The ledger holds no run yet; there is nothing to report.", Reason.NO_RUN)
+        raise NoRun("The ledger holds no run yet; there is nothing to report.")
     return runs[0]
 
 

@@ -15,9 +15,8 @@ from .._aws.errors import AwsError
 from .._aws.schedule_groups import list_schedules
 from .._aws.scheduler import NOT_FOUND
 from .._base.clock import iso
-from .._base.errors import Failed
+from .._base.errors import NoRun
 from .._ledger import describe_ledger
-from .._model.reasons import Reason
 from .._operation.context import OperationContext
 
 
@@ -30,9 +29,7 @@ def account_use(context: OperationContext) -> dict[str, Any]:
     uses, lines = [], []
     try:
         uses = _open_in_ledger(context)
-    except Failed as error:
-        if error.code != Reason.NO_RUN:
-            raise
+    except NoRun as error:
         lines = [f"{error.reason} Only the account was asked."]
     uses += _pending_schedules(context)
     return {"changed": False, "uses": uses, "lines": uses + lines}
@@ -44,7 +41,7 @@ def _open_in_ledger(context: OperationContext) -> list[str]:
     records, unreadable = ledger.open_power(), ledger.unreadable_power()
     if not runs and not records and not unreadable:
         where = describe_ledger(context.params.get("ledger"))
-        raise Failed(f"The ledger {where} holds no run: it is new, or of another account.", Reason.NO_RUN)
+        raise NoRun(f"The ledger {where} holds no run: it is new, or of another account.")
     active = [
         f"Run {run.run_id} is active (last heartbeat {iso(run.heartbeat_at)})." for run in runs if run.is_active(now)
     ]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._aws.ec2 import describe_instances, tags_of
 from .._base.clock import iso
-from .._base.errors import Failed, InvalidOption
+from .._base.errors import Failed, InvalidOption, NoRun, UnknownRun
 from .._base.text import clean_text
 from .._ledger.records import Host, Ledger, PowerRecord, Run
 from .._model.host_facts import HostFacts
@@ -136,9 +136,7 @@ def _raise_if_any(found: list[MarkedInstance]) -> None:
 def _ledger_if_any(context: OperationContext) -> Ledger | None:
     try:
         return context.existing_ledger()
-    except Failed as error:
-        if error.code != Reason.NO_RUN:
-            raise
+    except NoRun:
         return None
 
 
@@ -158,9 +156,7 @@ def _marked(ledger: Ledger | None, instance: InstanceTypeDef, region: str, tag: 
 def _knows(ledger: Ledger, run_id: str) -> bool:
     try:
         ledger.run(run_id)
-    except Failed as error:
-        if error.code != Reason.UNKNOWN_RUN:
-            raise
+    except UnknownRun:
         return False
     return True
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._base.clock import iso
-from .._base.errors import Failed, NotRecorded
+from .._base.errors import Failed, NoRun, NotRecorded
 from .._ledger import describe_ledger, lenient
 from .._ledger.records import Host, PowerRecord, Run, Verdict
 from .._model.outcomes import Outcome
@@ -67,11 +67,10 @@ def open_hosts(context: OperationContext) -> dict[str, Any]:
     runs = context.existing_ledger().runs()
     records, unreadable = _open_records(context), context.ledger.unreadable_power()
     if not runs and not records and not unreadable:
-        raise Failed(
+        raise NoRun(
             f"The ledger {where} holds no run: it is new, or its runs belong to another account. Whether hosts are on because of a "
             "run is unknown here. Name the ledger of the run (patch_ledger) and use credentials of its account. If it is lost, see "
-            "docs/runbook.md, The ledger is lost.",
-            Reason.NO_RUN,
+            "docs/runbook.md, The ledger is lost."
         )
     if only and not records:
         context.ledger.run(only)  # says so when there is none

@@ -60,7 +60,7 @@ def install_pass(context: OperationContext, instance_id: str) -> None:
     context.update_facts(installation_overdue=True, installing_command_id=command_id)
     silent_since = _agent_silent_since(context, instance_id)
     overrun = Overrun(Reason.AGENT_LOST, agent_silent_since=silent_since) if silent_since else diagnose_overrun(context)
-    if overrun.code == Reason.AGENT_LOST:
+    if silent_since:
         context.add_work(None)
     raise Failed(messages.installation_overdue(timeout_seconds, overrun), overrun.code)
 
