@@ -84,7 +84,7 @@ class _SystemDrive:
                 Reason.NO_ROOM,
             )
         if trouble:
-            self.context.report_progress(f"{self.free_gib:.1f} GiB have to do: {trouble.reason}")
+            self.context.report_progress(f"{self.free_gib:.1f} GiB are enough: {trouble.reason}")
 
     def _ask_for_more(self) -> None:
         """What is missing may want more than the least."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from .._base.errors import Failed, NotRecorded
+from .._base.text import join_sentences
 from .._host.answers import DiskSpace
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
@@ -21,11 +22,13 @@ TRIED = frozenset({None, str(Reason.SIZE_NOT_SEEN)})
 """What is said of the action where the volume did grow."""
 
 BLOCKED = {
-    "recovery_partition": "a recovery partition behind it is in the way of extending it. It is not deleted; move it, or make "
-    "room by hand.",
-    "other_partition": "another partition behind it is in the way of extending it. Nothing is deleted; make room by hand.",
-    "unknown_layout": "Windows does not say how its disk is divided, as with dynamic disks. Make room by hand.",
+    "recovery_partition": "A recovery partition behind C: blocks its extension. It is not deleted; move it, or free disk "
+    "space by hand.",
+    "other_partition": "Another partition behind C: blocks its extension. Nothing is deleted; free disk space by hand.",
+    "unknown_layout": "Windows does not show how its disk is divided, as with dynamic disks. Free disk space by hand.",
 }
+"""What keeps C: from being extended, as sentences."""
+NO_VOLUME = "The host has no EBS volume that could grow."
 
 
 def grow_for(context: OperationContext, space: DiskSpace, shortfall_gib: float, minimum_gib: float) -> int:
@@ -42,15 +45,11 @@ def grow_for(context: OperationContext, space: DiskSpace, shortfall_gib: float, 
             the volume cannot grow.
     """
     params = context.params
+    missing = f"{shortfall_gib:.1f} GiB are missing on C:."
     if space.blocked_by:
-        raise Failed(
-            f"{shortfall_gib:.1f} GiB are lacking on C:, and {BLOCKED[space.blocked_by]}", Reason(space.blocked_by)
-        )
+        raise Failed(join_sentences(missing, BLOCKED[space.blocked_by]), Reason(space.blocked_by))
     if not params["instance_id"].startswith("i-"):
-        raise Failed(
-            f"{shortfall_gib:.1f} GiB are lacking on C:, and the host has no EBS volume that could grow.",
-            Reason.NO_ROOM,
-        )
+        raise Failed(join_sentences(missing, NO_VOLUME), Reason.NO_ROOM)
     _refuse_growth_without_effect(context)
     growth = Growth(
         instance_id=params["instance_id"],

@@ -58,7 +58,7 @@ def _create(context: OperationContext, volume: VolumeTypeDef, why: str) -> str:
     try:
         return create_snapshot(context.aws, volume_id, description(why), tags)
     except Unanswered:
-        context.report_progress("AWS gave no answer to the snapshot: looking whether it was taken")
+        context.report_progress("AWS gave no answer to the snapshot: checking whether it was taken")
 
         def new_snapshot() -> str | None:
             return next(iter(sorted(_of_volume(context, volume_id) - before)), None)

@@ -162,7 +162,7 @@ def _attempt_to_modify(
         context.report_progress(f"it is already growing to {newest['TargetSize']} GiB")
         return newest["TargetSize"], True
     except Unanswered:
-        context.report_progress("AWS gave no answer to the modification: looking whether it was made")
+        context.report_progress("AWS gave no answer to the modification: checking whether it was made")
         visible_by = context.clock.now() + UNSEEN_SECONDS
         if not context.wait_until(lambda: _is_new(_newest(context, volume_id), target, last), visible_by):
             if is_last:

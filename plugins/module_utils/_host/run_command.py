@@ -214,7 +214,7 @@ def _send_or_find(context: OperationContext, instance_id: str, command: Command,
         error.after_unanswered = number > 1
         raise
     except Unanswered as error:
-        context.report_progress("AWS gave no answer to a command: looking whether it was sent")
+        context.report_progress("AWS gave no answer to a command: checking whether it was sent")
         command_id = _find_sent(context, instance_id, comment, sent_at)
         if command_id is None and number >= SEND_ATTEMPTS:
             raise

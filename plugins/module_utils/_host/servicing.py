@@ -71,7 +71,10 @@ def is_quiet(context: OperationContext, instance_id: str) -> bool:
         PatchFleetError: the host cannot be asked, or cannot know it (``installation_unknown``).
     """
     if not has_script(context, ServicingState):
-        raise Failed(f"nothing here can ask {instance_id} (the script servicing_state is not given).", Reason.NO_SCRIPT)
+        raise Failed(
+            f"Whether {instance_id} installs updates is unknown, because the script servicing_state is not given.",
+            Reason.NO_SCRIPT,
+        )
     installing = servicing_state(context).installing
     if installing is None:
         raise Failed(

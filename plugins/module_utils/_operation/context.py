@@ -395,6 +395,4 @@ def _refuse_after_deadline(context: OperationContext) -> None:
     """The time starts at the admission, and again with a capacity retry."""
     ends_at = context.facts.get("deadline_at")
     if context.phase not in WITHOUT_TIMEOUT and ends_at is not None and context.clock.now() >= ends_at:
-        raise Failed(
-            "The time that a host's whole way may take is over (patch_host_timeout_seconds).", Reason.HOST_TIMEOUT
-        )
+        raise Failed("The workflow of the host took longer than patch_host_timeout_seconds.", Reason.HOST_TIMEOUT)

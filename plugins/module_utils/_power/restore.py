@@ -268,7 +268,7 @@ def _finish_installation(context: OperationContext, record: PowerRecord, host: H
 
     Its command shows whether it ended in order; where SSM gave up on it, the host itself is asked.
     """
-    context.report_progress("an installation may still be under way: looking at it before anything is stopped")
+    context.report_progress("an installation may still be active: checking it before the stop")
     timeout_seconds = 0.0 if host.facts.get("installation_overdue") else context.params["install_timeout_seconds"]
     deadline = context.clock.now() + timeout_seconds
     postpone(context, record, timeout_seconds)
@@ -332,7 +332,7 @@ def _request(context: OperationContext, record: PowerRecord, instance: InstanceT
     except AwsError as error:
         raise NeedsAttention(f"It is still on because of us: {error.reason}", error.code, error.facts) from error
     except Unanswered as error:
-        context.report_progress("AWS gave no answer to the stop: looking whether it was made")
+        context.report_progress("AWS gave no answer to the stop: checking whether it was made")
         until = context.clock.now() + CONSISTENCY_SECONDS
         if _wait_for_state(context, instance, {"stopping", "stopped", "terminated"}, until) is None:
             _count_unanswered(context, error)

@@ -143,13 +143,13 @@ def _refuse_for_good(context: OperationContext, error: AwsError, deadline: float
         if unanswered:
             raise error  # it may be on, so nothing is deferred
         raise _capacity_deferral(error) from error
-    context.report_progress(f"no room yet: {error.aws_code}")
+    context.report_progress(f"no capacity yet: {error.aws_code}")
 
 
 def _was_made(context: OperationContext, record: PowerRecord, before: InstanceTypeDef, requested_at: float) -> bool:
     """Whether EC2 shows a start that it has not answered, by its LaunchTime."""
     earliest, _latest = launch_window(requested_at)
-    context.report_progress("AWS gave no answer to the start: looking whether it was made")
+    context.report_progress("AWS gave no answer to the start: checking whether it was made")
 
     def has_launched() -> bool:
         instance = describe_instance(context.aws, record.instance_id)
@@ -174,7 +174,7 @@ def _capacity_deferral(error: AwsError) -> Deferred:
         return Deferred(
             f"AWS had no capacity for this instance type in its zone ({error.aws_code}).", Reason.NO_CAPACITY
         )
-    return Deferred(f"The account's quota left no room to start it ({error.aws_code}).", Reason.NO_HEADROOM)
+    return Deferred(f"The account's quota does not allow to start it ({error.aws_code}).", Reason.NO_HEADROOM)
 
 
 class _RequestedStart:

@@ -186,7 +186,7 @@ def _try(context: OperationContext, change: Callable[[], None]) -> None:
     except NeedsAttention:
         raise
     except PatchFleetError as error:
-        context.report_progress(f"its switch for dead controllers stays as it is: {error.reason}")
+        context.report_progress(f"its watchdog schedule stays as it is: {error.reason}")
 
 
 def _set(context: OperationContext, record: PowerRecord) -> list[tuple[Host, WatchdogSchedule]]:

@@ -149,8 +149,8 @@ def _closed(reason: str) -> Deferred:
 
 
 EXPECTED_FROM = {
-    "host": "as its own last ones have taken",
-    "class": "as those of hosts like it have taken",
+    "host": "the duration of its own last workflows",
+    "class": "the duration of workflows of similar hosts",
     None: "patch_expected_seconds",
 }
 

@@ -46,7 +46,7 @@ class OthersPatching(Failed):
     """Patch runs of others had not ended in the time that was waited for them."""
 
     def __init__(self, runs: Collection[str]) -> None:
-        sentence = f"Another patch run was still going on when the time was over: {', '.join(runs)}."
+        sentence = f"A foreign patch run was still active when the timeout was over: {', '.join(runs)}."
         super().__init__(sentence, Reason.OTHERS_PATCHING)
 
 
@@ -125,14 +125,14 @@ def wait_for_foreign_runs(context: OperationContext, instance_id: str, own: Own,
     there = find_foreign_patch_runs(context, instance_id, own)
     if not there:
         return False
-    context.report_progress(f"another patch run is going on, waiting: {', '.join(there)}")
+    context.report_progress(f"waiting for a foreign patch run: {', '.join(there)}")
 
     quiet = _Quietness(context, instance_id)
 
     def have_ended() -> bool:
         there[:] = find_foreign_patch_runs(context, instance_id, own)
         if there and quiet.for_long():
-            context.report_progress("Windows has installed nothing for long: that run is not going on any more")
+            context.report_progress("Windows has installed nothing for half an hour: that run counts as ended")
             context.cache.setdefault(STUCK, set()).update(there)
             there.clear()
         return not there

@@ -71,7 +71,7 @@ def _inspect(context: OperationContext) -> UpdateHealth:
     try:
         return run_guest_script(context, UpdateHealth, SEARCH_SECONDS)
     except CommandTimeout:
-        context.report_progress(f"its search for updates had not ended after {SEARCH_SECONDS} s: going on without it")
+        context.report_progress(f"its search for updates had not ended after {SEARCH_SECONDS} s: continuing without it")
         return _inspect_without_search(context)
 
 

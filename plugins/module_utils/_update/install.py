@@ -131,7 +131,7 @@ def propose(context: OperationContext, outcome: Outcome) -> None:
 
 def _verify(context: OperationContext) -> Scan:
     context.enter(Phase.VERIFY)
-    context.report_progress("scanning again: only that counts")
+    context.report_progress("scanning again")
     return _search(context)
 
 

@@ -72,7 +72,9 @@ def _came_too_late(context: OperationContext, instance_id: str, ended: Invocatio
     """
     if ended.details != "DeliveryTimedOut":
         return False
-    context.report_progress("the installation was not delivered in time: looking whether Windows installs all the same")
+    context.report_progress(
+        "the installation was not delivered in time: checking whether Windows installs all the same"
+    )
     context.update_facts(servicing=True)
     try:
         quiet = wait_until_quiet(context, instance_id, context.deadline(timeout_seconds), LATE_DELIVERY_SECONDS)

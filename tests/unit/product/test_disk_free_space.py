@@ -197,7 +197,7 @@ def test_a_blocking_recovery_partition_is_reported_and_nothing_grows(stage: Stag
     blocked = disk(5, extendable=0, blocked_by="recovery_partition")
     error = trouble(stage, blocked)
     assert error.code == "recovery_partition"
-    assert "15.0 GiB are lacking" in error.reason
+    assert "15.0 GiB are missing" in error.reason
     assert grew_to(stage) == []
     assert "extend_partition" not in stage.guest.names
 
@@ -323,7 +323,7 @@ def test_free_space_that_is_not_enough_is_used_all_the_same(stage: Stage) -> Non
     walled = disk(10, extendable=5, blocked_by="other_partition")
     error = trouble(stage, walled, disk(15, blocked_by="other_partition"))
     assert error.code == "other_partition"
-    assert "another partition behind it" in error.reason
+    assert "Another partition behind C:" in error.reason
     assert stage.facts()["free_gib_after"] == 15
 
 
@@ -385,7 +385,7 @@ def test_where_more_cannot_be_had_the_least_has_to_do(stage: Stage, params: dict
     stage.guest.answers("missing_update_sizes", {"count": 1, "updates": [update(1, recommended_gib=30)]})
     result = free_space(stage, disk(25), disk(25), scripts=SIZED, **params)
     assert (result["free_gib"], result["grown_gib"], grew_to(stage)) == (25, 0, [])
-    assert stage.message[-1].startswith("25.0 GiB have to do: ")
+    assert stage.message[-1].startswith("25.0 GiB are enough: ")
 
 
 def test_a_growth_that_falls_short_of_an_upper_bound_is_started(stage: Stage) -> None:

@@ -193,7 +193,7 @@ def test_a_start_without_room_is_tried_again(night: Stage, code: str) -> None:
     night.account.on("start_instances", client_error(code), client_error(code), STARTED)
     assert start(night)["started"] is True
     assert night.clock.pauses[:2] == [30, 45]
-    assert night.message[0] == f"no room yet: {code}"
+    assert night.message[0] == f"no capacity yet: {code}"
 
 
 @pytest.mark.parametrize(

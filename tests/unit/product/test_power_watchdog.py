@@ -150,7 +150,7 @@ def test_one_that_cannot_be_cancelled_holds_nobody_up(night: Stage) -> None:
     night.account.on("describe_instances", RUNNING, OFF_AGAIN)
     assert power(night, "restored")["changed"] is True
     assert night.ledger.power(ID) is None
-    assert any("its switch for dead controllers stays as it is" in text for text in night.message)
+    assert any("its watchdog schedule stays as it is" in text for text in night.message)
 
 
 def test_a_host_that_is_somebody_elses_now_needs_none(night: Stage) -> None:

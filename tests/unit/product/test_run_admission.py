@@ -211,7 +211,9 @@ def test_a_host_that_could_not_be_finished_before_the_deadline_is_deferred(stage
     assert starting(stage) == []
 
 
-@pytest.mark.parametrize(("basis", "words"), [("host", "its own last ones"), ("class", "those of hosts like it")])
+@pytest.mark.parametrize(
+    ("basis", "words"), [("host", "its own last workflows"), ("class", "workflows of similar hosts")]
+)
 def test_what_the_host_itself_took_counts_for_more_than_what_is_expected_of_all(
     stage: Stage, basis: str, words: str
 ) -> None:

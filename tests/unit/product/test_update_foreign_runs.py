@@ -49,7 +49,7 @@ def test_a_patch_run_of_others_is_waited_for_before_ours_and_kept_apart(stage: S
     assert poll(stage)["outcome"] == "compliant"
     (at,) = sent_at(stage)
     assert 1000 + GAP_SECONDS <= at < 1000 + GAP_SECONDS + 120
-    assert any("another patch run is going on" in line for line in stage.message)
+    assert any("waiting for a foreign patch run" in line for line in stage.message)
 
 
 def test_one_that_does_not_end_is_waited_for_until_the_time_is_over(stage: Stage) -> None:
