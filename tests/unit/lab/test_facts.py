@@ -48,13 +48,13 @@ FACTS: dict[str, dict[str, list[str]]] = {
             "faults.a_node_that_is_off_by_then_never_runs_it",
         ],
         "a denial by tags is an invocation, and AccessDenied and InvalidPlatform count for no MaxErrors": [
-            "policy.a_node_whose_tags_forbid_it_is_told_by_its_invocation",
+            "policy.a_node_whose_tags_forbid_it_is_reported_by_its_invocation",
             "faults.what_never_ran_on_one_node_stops_no_other",
             "ssm_commands.a_script_for_windows_is_no_script_for_linux",
         ],
         "an invocation whose agent dies is InProgress until its time-out": [
             "ssm_commands.if_the_agent_dies_the_invocation_stays_in_progress_until_its_timeout",
-            "ssm_commands.an_agent_that_returns_tells_how_it_ended",
+            "ssm_commands.an_agent_that_returns_shows_how_it_ended",
         ],
         "output has 24,000 bytes, 8,000 characters and 2,500 bytes in lists; the head is kept": [
             "ssm_output.the_head_of_long_output_is_kept",
@@ -173,13 +173,13 @@ FACTS: dict[str, dict[str, list[str]]] = {
             "ec2_power.the_quota_counts_running_and_pending_and_requested_vcpus",
         ],
         "an accepted start may fall back": ["ec2_power.an_accepted_start_can_fall_back"],
-        "what is on its way cannot be turned round": ["ec2_power.what_is_on_its_way_cannot_be_turned_round"],
+        "what is on its way cannot be turned round": ["ec2_power.what_has_started_cannot_be_reversed"],
         "Spot, stop protection, instance store, managed, hibernated": [
             "ec2_power.what_must_not_be_power_cycled",
             "ec2_power.a_hibernated_instance_is_stopped_with_a_reason_of_its_own",
         ],
         "a tag and other marks tell what must not be power-cycled": [
-            "ec2_describe.what_tells_a_host_that_must_not_be_power_cycled"
+            "ec2_describe.what_marks_a_host_that_must_not_be_power_cycled"
         ],
         "a stop cuts off an installation": ["patching.a_host_that_loses_power_while_it_installs"],
         "managed resources are hidden unless asked for": ["ec2_describe.managed_resources_are_hidden_unless_asked_for"],
@@ -204,11 +204,11 @@ FACTS: dict[str, dict[str, list[str]]] = {
         ],
         "no shrinking, and a largest size": ["ebs.sizes_that_no_volume_takes"],
         "the root volume is that of RootDeviceName": [
-            "ec2_describe.the_root_volume_is_found_by_its_name_not_by_its_place"
+            "ec2_describe.the_root_volume_is_found_by_its_name_not_by_its_position"
         ],
         "Windows shows the volume's id as the disk's serial number": ["guest_scripts.measure_and_extend"],
         "a recovery partition and MBR are in the way": [
-            "guest_scripts.a_recovery_partition_stands_in_the_way",
+            "guest_scripts.a_recovery_partition_blocks_it",
             "guest_scripts.an_mbr_disk_ends_before_two_tebibytes",
         ],
     },
@@ -236,11 +236,11 @@ FACTS: dict[str, dict[str, list[str]]] = {
             "setups_and_guardrails.a_simulation_that_lacks_a_key_denies_and_names_it"
         ],
         "service control policies deny with their own words": [
-            "setups_and_guardrails.a_guardrail_denies_with_its_own_words_whoever_calls"
+            "setups_and_guardrails.a_guardrail_denies_each_caller_with_its_own_words"
         ],
         "service principals are the same in every partition": ["stacks_that_fail.who_may_assume_a_role"],
         "a failed stack rolls back and leaves what it retains": [
-            "stacks_that_fail.what_a_failed_stack_retains_is_in_the_way_of_the_next"
+            "stacks_that_fail.what_a_failed_stack_retains_blocks_the_next"
         ],
         "ScheduleOffset, and windows in their time zone": ["windows.a_window_opens_by_its_schedule"],
         "a one-time schedule comes within a minute, and is deleted after its last attempt": [
@@ -248,7 +248,7 @@ FACTS: dict[str, dict[str, list[str]]] = {
             "scheduler.an_error_of_the_service_is_tried_again_and_the_schedule_stays_until_the_last_attempt",
         ],
         "a schedule that may not call its target is told to a dead-letter queue alone": [
-            "scheduler.a_denial_is_final_and_told_to_the_dead_letter_queue_alone"
+            "scheduler.a_denial_is_final_and_sent_to_the_dead_letter_queue_alone"
         ],
         "UpdateSchedule replaces everything": [
             "scheduler.a_later_time_replaces_an_earlier_one_and_a_deleted_one_never_comes"
