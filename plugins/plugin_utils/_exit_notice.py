@@ -79,7 +79,7 @@ def _speak() -> None:
 
 
 def exit_notice(where: str, run_id: str) -> str | None:
-    """What is to be said of a run that ended; None when it was closed and left nothing on."""
+    """The notice for a run that ended; None when it was closed and left nothing on."""
     ledger = open_ledger(where)
     closed = ledger.run(run_id).closed_at is not None
     # Those that an earlier run started and this one adopted, too: their lease shows it.

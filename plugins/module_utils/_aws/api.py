@@ -158,7 +158,7 @@ class Aws:
         return Aws(self._connection, self._clock, region, self._caller, self._retry_budget_seconds)
 
     def without_retries(self) -> Aws:
-        """The same for what is only good to know: one attempt a call, since some networks have no way to every service."""
+        """The same with one attempt a call, for data that a run can do without: some networks have no route to every service."""
         return Aws(self._connection, self._clock, self._region, self._caller, 0.0)
 
     def called_by(self, caller: Caller) -> Aws:

@@ -101,10 +101,10 @@ def wait_for(
     first_pause_seconds: float = 5.0,
     longest_pause_seconds: float = 30.0,
 ) -> T | None:
-    """Look again and again until there is something to see; None when the deadline has passed without.
+    """Poll until there is a result; None when there was none at the deadline.
 
-    The pauses grow by half from the first to the longest. The last look comes after the deadline: what became true
-    while this process was slow is still result.
+    The pauses grow by half from the first to the longest. The last poll comes after the deadline: what became true while this
+    process was slow still counts.
     """
     pause = first_pause_seconds
     while True:

@@ -87,7 +87,7 @@ class _SystemDrive:
             self.context.report_progress(f"{self.free_gib:.1f} GiB are enough: {trouble.reason}")
 
     def _ask_for_more(self) -> None:
-        """What is missing may want more than the least."""
+        """The missing updates may need more than free_gib."""
         if self.free_gib < PLENTY * self.minimum_gib:
             self.wanted_gib = round(max(self.minimum_gib, space_for_missing_updates(self.context) or 0.0), 1)
         self.context.update_facts(wanted_gib=self.wanted_gib)

@@ -80,7 +80,7 @@ def from_inventory(aws: Aws | None, regions: list[str], entries: list[dict[str, 
 
 
 def _unreadable(entry: dict[str, Any]) -> FleetHost:
-    """A host whose variables do not say how it is reached; the others of the run can do without them."""
+    """A host whose connection variables cannot be read. The run continues with the other hosts."""
     exclusion = (Reason.CONNECTION_SETTINGS, str(entry["unreadable"]))
     name = str(entry["name"])
     return FleetHost(key=name, name=name, kind="winrm", inventory_name=name, exclusion=exclusion)

@@ -48,7 +48,7 @@ def _is_windows(instance: InstanceTypeDef) -> bool:
 
 
 def owner_of(instance: InstanceTypeDef) -> Exclusion:
-    """(code, sentence) when something of AWS's looks after the instance, and replaces it or minds its power; else None."""
+    """(code, sentence) when an AWS service manages the instance, and replaces it or controls its power; else None."""
     group = tags_of(instance).get("aws:autoscaling:groupName")
     if group is not None:
         return (

@@ -32,7 +32,7 @@ def absent(*path: str) -> Condition:
 
 
 def holds(fence: int | None) -> list[Condition]:
-    """The host is held under this fencing number; nothing is asked of who names none."""
+    """The condition that the lease has this fencing number; none without a number."""
     return [] if fence is None else [("=", ("fence",), fence)]
 
 

@@ -79,7 +79,7 @@ class TableUrl:
 
 
 def parse_url(url: str) -> TableUrl:
-    """Raises InvalidOption for what is none."""
+    """The parts of a URL; InvalidOption where it is not valid."""
     found = URL.fullmatch(url)
     query = parse_qs(found["query"] or "", keep_blank_values=True) if found else {}
     if found is None or set(query) - {"region"}:

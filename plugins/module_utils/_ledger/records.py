@@ -209,7 +209,7 @@ class Ledger(Protocol):
     def set_outcome(self, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
         """Give a host its outcome; False if it has one already and ``overwrite`` is not set.
 
-        A run that lost the host may still say so: these are its own rows, and the first word stands.
+        A run that lost the host may still record that in its own rows. The first outcome stays.
         """
 
     def outcome_counts(self, run_id: str) -> dict[Outcome | None, int]:
@@ -262,7 +262,7 @@ class Ledger(Protocol):
 class Verdict:
     """How a host ended: an outcome of the report, with the phase, reason code and sentence that belong to it.
 
-    Without an outcome it has not ended after all: it gets another turn.
+    Without an outcome the host has not ended: the run tries it again.
     """
 
     outcome: Outcome | None

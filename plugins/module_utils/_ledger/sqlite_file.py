@@ -90,7 +90,7 @@ class SqliteFile:
         return self._connection
 
     def _use_wal(self) -> None:
-        """Turning WAL on is the one thing for which SQLite does not wait its turn; who comes second finds it on."""
+        """SQLite does not wait for its lock when it turns WAL on. A second process finds it on."""
         for _turn in range(20):
             with suppress(sqlite3.OperationalError):
                 self._connection.execute("PRAGMA journal_mode = WAL")

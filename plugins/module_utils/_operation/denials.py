@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def explain_denial(context: OperationContext, error: PatchFleetError) -> PatchFleetError:
     """The error; one of the same outcome with ``tag_lost`` where the host has lost the tag on which the rights depend.
 
-    IAM would be the wrong place to look then, and no repetition helps.
+    Then IAM is not the cause, and a retry does not help.
     """
     host = context.host
     if "denied_action" not in error.facts or not host.instance_id or not context.facts.get("by_tag"):

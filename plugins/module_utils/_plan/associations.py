@@ -52,7 +52,7 @@ def _fits(host: FleetHost, key: str, values: tuple[str, ...]) -> bool:
 
 
 def patching_associations(aws: Aws) -> list[Association]:
-    """Those of a region; none where the credentials may not look."""
+    """Those of a region; none where the credentials may not read them."""
     try:
         return [_read(row) for row in list_associations(aws) if _patches(row)]
     except AwsError:

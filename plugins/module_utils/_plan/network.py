@@ -24,7 +24,7 @@ ENDPOINTS = ("ssm", "ssmmessages")
 
 
 class Network:
-    """Route tables and endpoints of the VPCs of some hosts of a region; unknown where the credentials may not look."""
+    """Route tables and endpoints of the VPCs of some hosts of a region; unknown where the credentials may not read them."""
 
     def __init__(self, aws: Aws, hosts: list[FleetHost]) -> None:
         ids = sorted({str(host.vpc_id) for host in hosts if host.vpc_id})

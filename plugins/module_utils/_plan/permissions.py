@@ -72,14 +72,14 @@ def _takes_snapshots(settings: Mapping[str, object], host: FleetHost) -> bool:
 
 
 def _typical(context: OperationContext, hosts: list[FleetHost]) -> FleetHost:
-    """One with the targets' tag, since policies ask for that; one that lacks it fails alone, at its turn."""
+    """A host with the targets' tag, since policies require it. A host without the tag fails alone, when the run comes to it."""
     settings = context.params["settings"]
     tagged = [host for host in hosts if host.tags.get(settings["tag_key"]) == settings["tag_value"]]
     return (tagged or hosts)[0]
 
 
 def _refuse_without_snapshots(context: OperationContext, hosts: list[FleetHost]) -> None:
-    """Only who grows needs a snapshot, but it was asked for; the first volume of each region is tried."""
+    """Only a growth needs a snapshot, but the user wants one: the first volume of each region is tried."""
     for region in sorted({str(host.region) for host in hosts}):
         there = next(host for host in hosts if host.region == region)
         try:

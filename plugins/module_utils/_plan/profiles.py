@@ -42,7 +42,7 @@ def profile_name(arn: str) -> str:
 
 
 def read_profiles(aws: Aws, profile_arn: str) -> ProfileRole | None:
-    """The role in the profile and what it lacks; None where the credentials may not look, or it is gone."""
+    """The role in the profile and what it lacks; None where the credentials may not read it, or it is gone."""
     name = profile_name(profile_arn)
     try:
         roles = roles_of_instance_profile(aws, name)

@@ -34,7 +34,7 @@ def refuse_unwritable(report_dir: str | None) -> None:
 
 
 def refuse_hopeless(report_dir: str | None) -> None:
-    """As refuse_unwritable, for a plan, which writes nothing: looks at the folder, or at the one in which it would be made.
+    """As refuse_unwritable, for a plan, which writes nothing: checks the folder, or the one in which it would be created.
 
     Raises:
         InvalidOption: it is no folder, or may not be written.

@@ -20,7 +20,7 @@ COLUMNS = 98
 
 
 def plan_lines(plan: Plan, settings: Settings, leftovers: list[str], missing: list[str]) -> list[str]:
-    """Who is patched in which order, who is left out and why, what hosts lack, and what to expect."""
+    """The hosts in their order, those that are left out and why, what hosts lack, and the estimate."""
     included = plan.included
     rows = [("", "host", "now", "type", "where", "id")]
     rows += [_row(planned) for planned in included]

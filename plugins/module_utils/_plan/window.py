@@ -51,7 +51,7 @@ class Window:
         return self.is_open and (self.begin_until_at is None or now < self.begin_until_at)
 
     def sentence(self) -> str:
-        """For the plan, and for who comes too early or too late."""
+        """The window as a sentence, for the plan and for a run outside it."""
         if not self.is_open:
             following = f"it opens next at {iso(self.opens_at)}" if self.opens_at else "AWS knows no next opening"
             return f"{self.name} is closed; {following}."

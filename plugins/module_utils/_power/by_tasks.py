@@ -84,7 +84,7 @@ def _prove(context: OperationContext) -> dict[str, Any]:
 
 
 def _ask_to_stop(context: OperationContext) -> dict[str, Any]:
-    """Whether it is to be stopped: only what was off and has booted for us, and not while Windows installs.
+    """Whether to stop the host: only if it was off and a run started it, and not while Windows installs.
 
     Returns:
         changed, stop.

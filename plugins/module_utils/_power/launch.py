@@ -18,7 +18,7 @@ UNSEEN_LAUNCH_SECONDS = 600.0
 
 
 def launch_window(requested_at: float) -> tuple[float, float]:
-    """Between which LaunchTimes a start is taken for the one that was asked for then, by whichever clock."""
+    """The earliest and latest LaunchTime of a start that was requested at this time, by either clock."""
     return requested_at - SKEW_SECONDS, requested_at + UNSEEN_LAUNCH_SECONDS + SKEW_SECONDS
 
 

@@ -128,9 +128,9 @@ def _stop(context: OperationContext, record: PowerRecord, instance: InstanceType
 
 
 def _settled(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> InstanceTypeDef:
-    """EC2 may still show `stopped` from before a start of ours: then look once more, when that must be seen.
+    """EC2 may still show `stopped` from before a start of ours: then describe it once more, when EC2 must show the start.
 
-    The record says when the start was about to be asked for, not when it was: its controller may have stood still in between.
+    The record has the time before the request, not that of the start: the controller may have been frozen in between.
     """
     if instance["State"]["Name"] != "stopped" or record.launch_time is not None or record.started_by is None:
         return instance
@@ -175,7 +175,7 @@ def _refuse_restarted(context: OperationContext, record: PowerRecord, instance: 
 def _refuse_owned(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> None:
     """An Auto Scaling group, for one, would replace a member that stops; a scheduler may want it on.
 
-    Who says "keep" has not said for how long: the record stays open, so that it can be put back when the tag is gone.
+    The tag "keep" has no end: the record stays open, so that the host can be put back when the tag is gone.
     """
     settings = lenient.settings_of(context.ledger, context.required_run_id)
     owner = owner_of(instance) or claim_of(tags_of(instance), settings, context.facts.get("scheduler"))
@@ -221,7 +221,7 @@ def _leave(
 
 
 def _report_remaining_tag(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> None:
-    """There is worse to tell of the host than a tag that could not be taken away."""
+    """Only report a tag that could not be removed: the host is held for a more important reason."""
     left = remove_owner_tag(context, record, instance)
     if left:
         context.report_progress(left)

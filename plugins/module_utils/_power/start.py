@@ -163,7 +163,7 @@ def _was_made(context: OperationContext, record: PowerRecord, before: InstanceTy
 
 
 def _note(context: OperationContext, record: PowerRecord) -> float:
-    """Write down that a start is asked for now; returns when that is."""
+    """Record the request of a start; returns its time."""
     now = context.clock.now()
     context.ledger.note_start(record.host_key, context.run_id or record.run_id, now, fence=context.fence)
     return now

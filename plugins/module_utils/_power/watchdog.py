@@ -180,7 +180,7 @@ def was_due(context: OperationContext, record: PowerRecord, at: float) -> bool:
 
 
 def _try(context: OperationContext, change: Callable[[], None]) -> None:
-    """No host is worse off for a schedule that could not be changed: see above."""
+    """A schedule that could not be changed does no harm: see above."""
     try:
         change()
     except NeedsAttention:
@@ -198,7 +198,7 @@ def _set(context: OperationContext, record: PowerRecord) -> list[tuple[Host, Wat
 
 
 def _setup_command(prefix: str, region: str) -> str:
-    """Other parameters of a stack that is there keep their values."""
+    """The command that adds the watchdog to the set-up. An existing stack keeps its other parameters."""
     parameters = {"DeadManSwitch": True, **({} if prefix == DEFAULT_PREFIX else {"Prefix": prefix})}
     variables = {"aws_prerequisites_region": region, "aws_prerequisites_parameters": parameters}
     return f"ansible-playbook patchfleet.windows.setup_aws -e {shlex.quote(json.dumps(variables, allow_nan=False))}."

@@ -66,7 +66,7 @@ def admit(context: OperationContext) -> dict[str, Any]:
 
 
 def _may_retry_capacity(context: OperationContext, host: Host) -> bool:
-    """Who found no room comes again once, after the others: capacity returns, and what they took is free."""
+    """A host without capacity is tried once more, after the other hosts: capacity returns, and theirs is free again."""
     code = host.reason_code
     if host.outcome != Outcome.DEFERRED or code is None or not code.retry_later or host.facts.get("capacity_retry"):
         return False

@@ -26,7 +26,9 @@ def close_run(context: OperationContext) -> dict[str, Any]:
 
 
 def set_interrupted_outcomes(ledger: Ledger, run_id: str) -> None:
-    """Hosts of a run that was cut off: those that had started failed, or are what they had reached; the others are deferred."""
+    """Hosts of an interrupted run: those that had started have failed, or have the outcome that was proposed; the others are
+    deferred.
+    """
     started = {time.host_key for time in ledger.phases(run_id) if time.phase != Phase.ADMIT}
     for host in ledger.hosts(run_id):
         if host.outcome is None:

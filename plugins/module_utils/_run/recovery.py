@@ -24,7 +24,7 @@ from .messages import host_busy, host_lost
 def lost_hosts(context: OperationContext) -> dict[str, Any]:
     """Hosts that left their play in the middle of their workflow: Ansible found them unreachable, or a task ended their play.
 
-    They have failed; returns those that may have to be put back, under hosts (key, name, instance_id, region).
+    They have failed. Returns those that may have to be put back, under hosts (key, name, instance_id, region).
     """
     run_id, ledger = context.required_run_id, context.ledger
     last = {time.host_key: time.phase for time in ledger.phases(run_id) if time.phase != Phase.ADMIT}

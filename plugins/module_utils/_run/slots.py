@@ -46,7 +46,7 @@ def wait_for_slot(context: OperationContext, host_key: str, limit: int | None, h
 
 
 def confirm_slot(context: OperationContext, record: PowerRecord, limit: int | None) -> bool:
-    """Whether a record that was just opened is within the limit; one that is not is closed again, and a while goes by."""
+    """Whether a record that was just opened is within the limit. If not, close it again and pause."""
     if limit is None or record.original_state != "stopped" or _slots_taken(context, record.host_key) < limit:
         return True
     context.ledger.close_power(record.host_key, "no slot", context.clock.now(), fence=context.fence)

@@ -143,7 +143,7 @@ def wait_for_foreign_runs(context: OperationContext, instance_id: str, own: Own,
 
 
 class _Quietness:
-    """How long Windows has installed nothing, by its own word; it is asked now and then."""
+    """How long Windows has reported that it installs nothing. It is polled every few minutes."""
 
     def __init__(self, context: OperationContext, instance_id: str) -> None:
         self._context, self._instance_id = context, instance_id

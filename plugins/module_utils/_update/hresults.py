@@ -251,7 +251,7 @@ AT_SEARCH = {"0x80070002": CACHE}
 
 
 def cause_of(hresult: str | None, *, at_search: bool = False) -> Cause:
-    """The cause of a code, UNKNOWN for what is no code of Windows Update.
+    """The cause of a code; UNKNOWN for a code that is not of Windows Update.
 
     Args:
         hresult: such as 0x80070005, in any spelling.

@@ -68,7 +68,7 @@ def install(context: OperationContext) -> dict[str, Any]:
 
 
 def _first_unreported_start(context: OperationContext, now_in_host: float) -> float:
-    """When the first installation started whose updates stand in no report yet, by the host's clock.
+    """When the first installation started whose updates no report shows yet, by the host's clock.
 
     A killed run reported nothing of what it installed in a host that this run took over.
     """
@@ -172,7 +172,7 @@ def _still_missing(context: OperationContext, found: Scan, failed_updates: list[
 
 
 def scan_compliance(context: OperationContext) -> dict[str, Any]:
-    """Scan, and say what is missing.
+    """Scan for missing updates.
 
     Returns:
         changed (false), compliant, outcome (compliant or noncompliant), missing, pending_reboot, verified_at.

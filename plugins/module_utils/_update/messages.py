@@ -61,7 +61,7 @@ def installation_overdue(timeout_seconds: float, overrun: Overrun, error: str | 
 
 
 def advice_on(cause: Cause, source: Mapping[str, Any] | None) -> str:
-    """What a person has to know and to check: the update source and the proxy where the cause lies outside the host."""
+    """What to check, with the update source and the proxy if the cause is outside the host."""
     if not (cause.outside and source):
         return cause.advice
     proxy = f"WinHTTP uses the proxy {source['proxy']}." if source.get("proxy") else "WinHTTP uses no proxy."

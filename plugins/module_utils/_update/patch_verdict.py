@@ -82,7 +82,7 @@ def _identity(state: InstancePatchStateTypeDef) -> tuple[str, ...]:
 
 
 def read_verdict(context: OperationContext, instance_id: str, state: InstancePatchStateTypeDef) -> Scan:
-    """What a state says, with the names of what is missing as far as Patch Manager names it in ROWS_LAG_SECONDS."""
+    """The verdict of a state, with the missing updates that Patch Manager names within ROWS_LAG_SECONDS."""
     counts = {"Missing": state["MissingCount"], "Failed": state.get("FailedCount", 0)}
     named = _names(context, instance_id, counts) if any(counts.values()) else {}
     missing, failed = named.get("Missing", ()), named.get("Failed", ())

@@ -87,7 +87,7 @@ REPAIRS = {
 
 
 def remove_backup(context: OperationContext) -> None:
-    """After a proof: remove what the repair had put aside. Where that fails the host is repaired all the same."""
+    """Remove the old cache after a proof. The host is repaired even if that fails."""
     if not old_cache(context):
         return
     try:

@@ -31,8 +31,8 @@ SEARCH_TIMEOUT_SECONDS = 3600.0
 def install(context: OperationContext, connection: HostConnection) -> None:
     """One pass: install what is missing and reboot as often as that asks for, also for what was pending from before.
 
-    What it says of failures is not believed, nor that it lost the connection: Windows continues by itself, so the pass ends
-    when Windows installs no more, and the search after it decides.
+    A reported failure or lost connection does not end the pass: Windows continues by itself, so the pass ends when Windows
+    installs no more, and the search after it decides.
 
     Raises:
         PatchFleetError: ``install_timeout`` or ``installation_hung``, when Windows had not ended in time. Nothing is cut off.

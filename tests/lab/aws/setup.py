@@ -88,7 +88,7 @@ def _body() -> str:
 
 
 def with_everything() -> Iterator[Stacks]:
-    """The stack with all that it can hold, once for each start_by in which its window may start a run."""
+    """The stack with all that it can hold, once for each kind of start by its window."""
     given = {
         "ControllerPrincipals": Arns().of("iam", "", "root"),
         "ControllerOnEc2": "true",
