@@ -108,7 +108,7 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
 
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Perform the operation; a subclass may do something with the result."""
-        return perform(self.operation, context)
+        return dict(perform(self.operation, context))
 
     def _progress_reporter(self, context: OperationContext, task_vars: dict[str, Any]) -> Callable[[str], None]:
         """Prints a line of progress under the phase that the host is in at that moment."""

@@ -10,8 +10,6 @@ costs for ever, and only if it is enough.
 
 from __future__ import annotations
 
-from typing import Any
-
 from .._base.errors import CommandTimeout, Failed, PatchFleetError
 from .._host.answers import CleanedDisk, DiskSpace, ExtendedPartition
 from .._host.guest_scripts import run_guest_script
@@ -19,6 +17,7 @@ from .._host.servicing import servicing
 from .._model.host_facts import CleanupAction
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .._operation.results import Result
 from .growth import grow_for
 from .update_sizes import space_for_missing_updates
 
@@ -154,7 +153,18 @@ class _SystemDrive:
         self.measure()
 
 
-def free_space(context: OperationContext) -> dict[str, Any]:
+class SpaceResult(Result):
+    """Room on the system drive in GiB, and what each action won (``rungs``)."""
+
+    shortfall_gib: float | None
+    free_gib_before: float
+    free_gib: float
+    wanted_gib: float
+    rungs: list[CleanupAction]
+    grown_gib: int
+
+
+def free_space(context: OperationContext) -> SpaceResult:
     """At least wanted_gib are free afterwards, and more where the missing updates want more and it can be had.
 
     Returns:

@@ -11,8 +11,8 @@ changes it; limits gp2 16,384 and gp3 65,536 GiB). An MBR boot disk ends at 2,04
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .._aws.ebs import describe_modifications, describe_volume, modify_volume_size
 from .._aws.errors import AwsError, Unanswered
@@ -20,6 +20,7 @@ from .._base.errors import Failed
 from .._host.instances import existing_instance
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .._operation.results import Result
 from .snapshot import take_snapshot
 
 if TYPE_CHECKING:
@@ -80,7 +81,17 @@ class GrownVolume:
         return self.size_gib - self.size_gib_before
 
 
-def grow_volume(context: OperationContext) -> dict[str, Any]:
+class VolumeResult(Result):
+    """Sizes are whole GiB; ``snapshot_id`` is None where none was taken."""
+
+    volume_id: str
+    size_gib_before: int
+    size_gib: int
+    grown_gib: int
+    snapshot_id: str | None
+
+
+def grow_volume(context: OperationContext) -> VolumeResult:
     """The operation ebs_volume_size: grow, with its options.
 
     Returns:
@@ -101,7 +112,14 @@ def grow_volume(context: OperationContext) -> dict[str, Any]:
         timeout_seconds=params["modify_timeout_seconds"],
     )
     grown = grow(context, growth)
-    return {"changed": True, **asdict(grown), "grown_gib": grown.grown_gib}
+    return {
+        "changed": True,
+        "volume_id": grown.volume_id,
+        "size_gib_before": grown.size_gib_before,
+        "size_gib": grown.size_gib,
+        "grown_gib": grown.grown_gib,
+        "snapshot_id": grown.snapshot_id,
+    }
 
 
 def grow(context: OperationContext, growth: Growth) -> GrownVolume:

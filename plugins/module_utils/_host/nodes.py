@@ -11,13 +11,14 @@ Sources: SSM API reference (DescribeInstanceInformation), EC2 API reference (Des
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._aws.ec2 import state_reason
 from .._aws.errors import AwsError
 from .._aws.ssm import describe_node
 from .._base.errors import CommandTimeout, Deferred, Failed, InstanceGone
 from .._model.reasons import Reason
+from .._operation.channel import NodeState
 from .._operation.context import OperationContext
 from .instances import LaunchWitness
 from .run_command import SCRIPT_DOCUMENT, Command, run_command
@@ -74,7 +75,7 @@ class _Node:
         return self.instance is None or self.node["LastPingDateTime"] > self.instance["LaunchTime"]
 
 
-def wait_until_ready(context: OperationContext, instance_id: str, timeout_seconds: float) -> dict[str, Any]:
+def wait_until_ready(context: OperationContext, instance_id: str, timeout_seconds: float) -> NodeState:
     """Wait for a node until it is ready.
 
     Returns:
@@ -109,7 +110,7 @@ def wait_until_ready(context: OperationContext, instance_id: str, timeout_second
     }
 
 
-def wait_for_node(context: OperationContext, node_id: str, timeout_seconds: float, *, may_boot: bool) -> dict[str, Any]:
+def wait_for_node(context: OperationContext, node_id: str, timeout_seconds: float, *, may_boot: bool) -> NodeState:
     """wait_until_ready for a host of a run.
 
     Raises:

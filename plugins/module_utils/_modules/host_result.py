@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from .._operation.arguments import TRACKING_REQUIRED
 from .._operation.context import Operation, OperationContext
@@ -16,7 +16,7 @@ from .._run.host_result import fail_host, finish_host
 STATES = {"failed": fail_host, "finished": finish_host}
 
 
-def work(context: OperationContext) -> dict[str, Any]:
+def work(context: OperationContext) -> Mapping[str, object]:
     """Do what state asks for; see the functions in STATES."""
     return {"changed": True} if context.check_mode else STATES[context.params["state"]](context)
 

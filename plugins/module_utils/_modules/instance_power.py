@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from .._model.phases import Phase
 from .._operation.arguments import TRACKING_REQUIRED
@@ -17,7 +17,7 @@ from .._power.start import start
 from .._update.channels import open_channel
 
 
-def work(context: OperationContext) -> dict[str, Any]:
+def work(context: OperationContext) -> Mapping[str, object]:
     """Start, or put back; see start.start and restore.restore."""
     return start(context) if context.params["state"] == "started" else restore(context)
 

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from .._operation.context import Operation, OperationContext
 from .._setup.profiles import attach, detach
 
 
-def work(context: OperationContext) -> dict[str, Any]:
+def work(context: OperationContext) -> Mapping[str, object]:
     """Attach or detach, as C(state) says."""
     return attach(context) if context.params["state"] == "present" else detach(context)
 

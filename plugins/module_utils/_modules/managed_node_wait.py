@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from .._model.phases import Phase
 from .._operation.arguments import TRACKING_ARGUMENTS
@@ -14,7 +14,7 @@ from .._operation.context import Operation, OperationContext
 from .._update.channels import open_channel
 
 
-def wait_for_node(context: OperationContext) -> dict[str, Any]:
+def wait_for_node(context: OperationContext) -> Mapping[str, object]:
     """Wait until the host takes commands; returns what is known of it, and changed (false)."""
     timeout_seconds = context.params["timeout_seconds"]
     node = context.channel.wait_until_ready(timeout_seconds, may_boot=_may_boot(context))

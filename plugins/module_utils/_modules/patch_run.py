@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from .._operation.context import Operation, OperationContext
 from .._plan.planning import plan_run
@@ -25,7 +25,7 @@ STATES = {
 }
 
 
-def work(context: OperationContext) -> dict[str, Any]:
+def work(context: OperationContext) -> Mapping[str, object]:
     """Do what state asks for; see the functions in STATES. In check mode a run that would be opened is only planned."""
     state = context.params["state"]
     if context.check_mode and state == "opened":

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from .._ledger import lenient
 from .._operation.context import Operation, OperationContext
@@ -20,7 +20,7 @@ READING = {"open_hosts", "used"}
 """What check mode does, too."""
 
 
-def work(context: OperationContext) -> dict[str, Any]:
+def work(context: OperationContext) -> Mapping[str, object]:
     """Do what state asks for; see the functions in STATES."""
     state = context.params["state"]
     if context.check_mode and state not in READING:

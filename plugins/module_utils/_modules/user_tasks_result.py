@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from .._operation.arguments import TRACKING_REQUIRED
 from .._operation.context import Operation, OperationContext
@@ -16,7 +16,7 @@ from .._run.user_tasks import PHASES, fail_tasks, finish_tasks, start_tasks
 STATES = {"started": start_tasks, "succeeded": finish_tasks, "failed": fail_tasks}
 
 
-def work(context: OperationContext) -> dict[str, Any]:
+def work(context: OperationContext) -> Mapping[str, object]:
     """Do what state asks for; see the functions in STATES."""
     return {"changed": True} if context.check_mode else STATES[context.params["state"]](context)
 

@@ -11,7 +11,7 @@ implementations are in _update/channels.py.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,16 @@ class Scan:
         return not (self.missing or self.failed or self.unnamed or self.pending_reboot)
 
 
+class NodeState(TypedDict, total=False):
+    """What SSM knows of a node that is ready; empty for a host without one. ``last_ping_at`` is in seconds since 1970."""
+
+    agent_version: str | None
+    computer_name: str | None
+    platform_name: str | None
+    last_ping_at: float
+    waited_seconds: float
+
+
 class HostChannel(Protocol):
     """Windows in one host. Time-outs are seconds of the context's clock."""
 
@@ -56,7 +66,7 @@ class HostChannel(Protocol):
     def answers(self) -> bool:
         """Whether something at the host's address takes commands at this moment."""
 
-    def wait_until_ready(self, timeout_seconds: float, *, may_boot: bool) -> dict[str, Any]:
+    def wait_until_ready(self, timeout_seconds: float, *, may_boot: bool) -> NodeState:
         """Wait until the host takes commands; returns what is known of it.
 
         Args:

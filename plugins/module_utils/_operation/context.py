@@ -58,7 +58,7 @@ class Operation:
 
     name: str
     arguments: Arguments
-    work: Callable[[OperationContext], dict[str, Any]]
+    work: Callable[[OperationContext], Mapping[str, object]]
     phase: Phase | dict[str, Phase] | None = None
     uses_aws: bool = True
     open_channel: Callable[[OperationContext, HostConnection | None], HostChannel] | None = None
@@ -361,7 +361,7 @@ def make_context(
     return context
 
 
-def perform(operation: Operation, context: OperationContext) -> dict[str, Any]:
+def perform(operation: Operation, context: OperationContext) -> Mapping[str, object]:
     """Perform an operation; one that belongs to a host of a run leaves its times there and, if it fails, its reason.
 
     Raises:

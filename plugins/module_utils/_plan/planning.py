@@ -26,7 +26,7 @@ from .durations import predict
 from .names import refuse_unmatched_exclusions
 from .order import Plan, Planned, make_plan
 from .permissions import missing_power_right, refuse_missing_rights
-from .prerequisites import missing_prerequisites, prerequisite_lines
+from .prerequisites import Prerequisite, missing_prerequisites, prerequisite_lines
 from .quota import headroom_lines
 from .report_folder import refuse_hopeless
 from .text import plan_lines, wrapped
@@ -122,7 +122,7 @@ def plan_as_result(
 
 
 def plan_as_lines(
-    context: OperationContext, plan: Plan, settings: Settings, missing: Sequence[dict[str, Any]] = ()
+    context: OperationContext, plan: Plan, settings: Settings, missing: Sequence[Prerequisite] = ()
 ) -> list[str]:
     """The plan as text; made before the run is opened, since it reports on the last one."""
     message = [

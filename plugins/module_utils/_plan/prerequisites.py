@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TypedDict
 
 from .._aws.api import Aws
 from .._aws.ebs import describe_volumes
@@ -47,7 +47,15 @@ Finding = tuple[Reason, str]
 """A code, and what is missing with its remedy."""
 
 
-def missing_prerequisites(context: OperationContext, hosts: list[FleetHost]) -> list[dict[str, Any]]:
+class Prerequisite(TypedDict):
+    """What hosts lack: the code, a sentence with the remedy, and the names of the hosts."""
+
+    code: Reason
+    reason: str
+    hosts: list[str]
+
+
+def missing_prerequisites(context: OperationContext, hosts: list[FleetHost]) -> list[Prerequisite]:
     """What hosts lack, those with the same together: code, reason (with the remedy), hosts (names)."""
     found: dict[Finding, list[str]] = {}
     for region in sorted({str(host.region) for host in hosts if host.instance_id and host.region}):
@@ -64,7 +72,7 @@ def missing_prerequisites(context: OperationContext, hosts: list[FleetHost]) -> 
     return [{"code": code, "reason": reason, "hosts": names} for (code, reason), names in found.items()]
 
 
-def prerequisite_lines(missing: Iterable[dict[str, Any]]) -> list[str]:
+def prerequisite_lines(missing: Iterable[Prerequisite]) -> list[str]:
     """A line each, the names of many hosts cut short."""
     return [f"look at   {join_names(row['hosts'], NAMES_AT_MOST)}: {row['reason']}" for row in missing]
 

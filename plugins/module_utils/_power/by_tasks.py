@@ -11,8 +11,6 @@ Source: Win32_OperatingSystem.LastBootUpTime (Microsoft Learn), read against the
 
 from __future__ import annotations
 
-from typing import Any
-
 from .._aws.ssm import tags_of_node
 from .._base.errors import NeedsAttention, PatchFleetError
 from .._fleet.claims import claim_of
@@ -23,6 +21,7 @@ from .._ledger.earlier import earlier_hosts
 from .._ledger.records import PowerRecord
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .._operation.results import Result
 from .._update.services import restore_services
 from .restore import STOP_TIMEOUT_SECONDS
 from .settle import settle_outcome
@@ -31,7 +30,15 @@ CLOCK_TOLERANCE_SECONDS = 60.0
 BOOT_SECONDS = 300
 
 
-def work(context: OperationContext) -> dict[str, Any]:
+class HostPowerResult(Result, total=False):
+    """One of them, as the option C(state) asks: whether to start the host, whether it was started, or whether to stop it."""
+
+    start: bool
+    started: bool
+    stop: bool
+
+
+def work(context: OperationContext) -> HostPowerResult:
     """Do what state asks for; see the functions in STATES."""
     state = context.params["state"]
     try:
@@ -42,7 +49,7 @@ def work(context: OperationContext) -> dict[str, Any]:
         raise NeedsAttention(f"It may still be on because of us: {error.reason}", error.code) from error
 
 
-def _ask(context: OperationContext) -> dict[str, Any]:
+def _ask(context: OperationContext) -> HostPowerResult:
     """Whether it has to be started; that it was off is written down before anybody starts it.
 
     Returns:
@@ -62,7 +69,7 @@ def _ask(context: OperationContext) -> dict[str, Any]:
     return {"changed": True, "start": True}
 
 
-def _prove(context: OperationContext) -> dict[str, Any]:
+def _prove(context: OperationContext) -> HostPowerResult:
     """Once it answers: was it off? One that had booted before was on, and only did not answer; it is left on at the end.
 
     Returns:
@@ -83,7 +90,7 @@ def _prove(context: OperationContext) -> dict[str, Any]:
     return {"changed": False, "started": True}
 
 
-def _ask_to_stop(context: OperationContext) -> dict[str, Any]:
+def _ask_to_stop(context: OperationContext) -> HostPowerResult:
     """Whether to stop the host: only if it was off and a run started it, and not while Windows installs.
 
     Returns:
@@ -130,7 +137,7 @@ def _refuse_claimed(context: OperationContext) -> None:
         raise NeedsAttention(f"{claim[1]} It is left running; without the tag, restore stops it.", claim[0])
 
 
-def _see_it_stopped(context: OperationContext) -> dict[str, Any]:
+def _see_it_stopped(context: OperationContext) -> HostPowerResult:
     """After the tasks that stop it: it does not answer any more, and its record is closed.
 
     Raises:
@@ -169,7 +176,7 @@ def _wait_until_quiet(context: OperationContext) -> None:
         )
 
 
-def _leave(context: OperationContext, record: PowerRecord, how: str, state: str) -> dict[str, Any]:
+def _leave(context: OperationContext, record: PowerRecord, how: str, state: str) -> HostPowerResult:
     if not context.check_mode:
         _close(context, record, how, state)
     return {"changed": False, "stop": False}

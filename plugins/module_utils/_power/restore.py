@@ -11,7 +11,7 @@ Sources: EC2 API reference (StopInstances; LaunchTime is new at each start), EC2
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._aws.ec2 import describe_instance, stop_instance, stopped_at, tags_of
 from .._aws.errors import AwsError, Unanswered
@@ -28,6 +28,7 @@ from .._ledger.records import Host, PowerRecord
 from .._model.host_facts import HostFacts
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .._operation.results import Result
 from .._update.foreign_runs import OthersPatching, Own, find_foreign_patch_runs, wait_for_foreign_runs
 from .._update.services import raise_if_services_left, restore_services_first
 from .launch import is_our_start
@@ -43,7 +44,14 @@ STOP_TIMEOUT_SECONDS = 1200.0
 STOP_ATTEMPTS = 3
 
 
-def restore(context: OperationContext) -> dict[str, Any]:
+class RestoreResult(Result):
+    """Of an instance: its power state, and a sentence where there is something to say."""
+
+    state: str | None
+    note: str | None
+
+
+def restore(context: OperationContext) -> RestoreResult:
     """Restore the recorded power state, or leave the instance to its new owner, and close the record.
 
     Returns:
@@ -76,13 +84,13 @@ def restore(context: OperationContext) -> dict[str, Any]:
         ) from error
 
 
-def _put_back_with_services(context: OperationContext, record: PowerRecord) -> dict[str, Any]:
+def _put_back_with_services(context: OperationContext, record: PowerRecord) -> RestoreResult:
     result = _put_back(context, record)
     raise_if_services_left(context)
     return result
 
 
-def _put_back(context: OperationContext, record: PowerRecord) -> dict[str, Any]:
+def _put_back(context: OperationContext, record: PowerRecord) -> RestoreResult:
     instance = LaunchWitness(context, record.launch_time).describe(record.instance_id)
     if instance is None or instance["State"]["Name"] in {"terminated", "shutting-down"}:
         return _close(
@@ -95,7 +103,7 @@ def _put_back(context: OperationContext, record: PowerRecord) -> dict[str, Any]:
     return _stop(context, record, instance)
 
 
-def _stop(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> dict[str, Any]:
+def _stop(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> RestoreResult:
     instance = _settled(context, record, instance)
     state = instance["State"]["Name"]
     if state == "pending":
@@ -145,7 +153,7 @@ def _close(
     state: str,
     note: str | None,
     changed: bool = False,
-) -> dict[str, Any]:
+) -> RestoreResult:
     if not context.check_mode:
         off_at = _our_end(context, instance if state == "running" else None)  # before the calls that follow
         if instance is not None and state == "stopped" and not changed:

@@ -11,7 +11,7 @@ with several is all or nothing, and one bad id would fail the others.
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._aws.ec2 import describe_instance, start_instance, state_reason
 from .._aws.errors import NO_CAPACITY, AwsError, Unanswered
@@ -20,6 +20,7 @@ from .._host.instances import CONSISTENCY_SECONDS, existing_instance
 from .._ledger.records import PowerRecord
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .._operation.results import Result
 from .launch import is_our_start, launch_window
 from .owner_tag import set_owner_tag, show_start
 from .watchdog import create_schedule, delete_schedule, take_over, update_schedule
@@ -34,7 +35,15 @@ OFF_AGAIN = frozenset({"stopped", "stopping", "terminated"})
 RETRY_PAUSE_SECONDS, LONGEST_RETRY_PAUSE_SECONDS = 30.0, 120.0
 
 
-def start(context: OperationContext) -> dict[str, Any]:
+class StartResult(Result):
+    """Of an instance that runs: ``launch_time`` is in seconds since 1970, None where check mode starts nothing."""
+
+    state: str
+    started: bool
+    launch_time: float | None
+
+
+def start(context: OperationContext) -> StartResult:
     """The instance runs afterwards; it is started only if it is stopped and was recorded as that.
 
     Returns:
@@ -74,7 +83,7 @@ def start(context: OperationContext) -> dict[str, Any]:
     return _result(running, started=True)
 
 
-def _result(instance: InstanceTypeDef, started: bool) -> dict[str, Any]:
+def _result(instance: InstanceTypeDef, started: bool) -> StartResult:
     return {
         "changed": started,
         "state": "running",

@@ -12,7 +12,6 @@ the deadline. The state of the host since the plan is checked here too, and its 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from .._aws.ec2 import describe_instance, tags_of
 from .._aws.ssm import tags_of_node
@@ -27,6 +26,7 @@ from .._model.phases import Phase
 from .._model.reasons import Reason, ReasonCode
 from .._operation.context import OperationContext
 from .._operation.failures import record_failure
+from .._operation.results import Result
 from .._plan.credentials import refuse_short_credentials
 from .common_causes import BreakerCause, BreakerCode, common_cause, spends_budget
 from .messages import breaker_reason, no_host_starts
@@ -36,7 +36,17 @@ from .slots import confirm_slot, wait_for_slot
 TOO_LATE = frozenset({Reason.NO_TIME, Reason.CREDENTIALS_TOO_SHORT})
 
 
-def admit(context: OperationContext) -> dict[str, Any]:
+class Admission(Result, total=False):
+    """Of a host that is admitted its original power state; of another one why not."""
+
+    admitted: bool
+    original_state: str
+    outcome: Outcome
+    reason_code: ReasonCode | None
+    reason: str | None
+
+
+def admit(context: OperationContext) -> Admission:
     """Decide, and record the original power state of a host that is admitted.
 
     Returns:
@@ -84,7 +94,7 @@ def _check_admission(context: OperationContext, run: Run, host: Host) -> str | N
     return _read_state(context, run, host)
 
 
-def _refused(outcome: Outcome, code: ReasonCode | None, reason: str | None) -> dict[str, Any]:
+def _refused(outcome: Outcome, code: ReasonCode | None, reason: str | None) -> Admission:
     return {"changed": False, "admitted": False, "outcome": outcome, "reason_code": code, "reason": reason}
 
 

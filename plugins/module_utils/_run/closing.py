@@ -7,17 +7,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .._ledger.records import Host, Ledger, Verdict
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .._operation.results import Result
 from .messages import host_interrupted
 
 
-def close_run(context: OperationContext) -> dict[str, Any]:
+def close_run(context: OperationContext) -> Result:
     """Every host has an outcome afterwards, and the run is over."""
     run_id = context.required_run_id
     set_interrupted_outcomes(context.ledger, run_id)

@@ -7,8 +7,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .._base.errors import PatchFleetError
 from .._ledger.history import seconds_by_phase
 from .._ledger.records import Host, HostDurations, Ledger, Verdict
@@ -17,11 +15,19 @@ from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.failures import is_recorded, known_failure, record_failure
+from .._operation.results import Result
 
 RUNS_BACK = 5
 
 
-def fail_host(context: OperationContext) -> dict[str, Any]:
+class HostResult(Result):
+    """How the host ends; both None while it has no outcome."""
+
+    outcome: Outcome | None
+    reason: str | None
+
+
+def fail_host(context: OperationContext) -> HostResult:
     """Write down the failure of a task that is not of this collection. An operation of it has written its own.
 
     Returns:
@@ -37,7 +43,7 @@ def fail_host(context: OperationContext) -> dict[str, Any]:
     return {"changed": written, "outcome": host.outcome, "reason": host.reason}
 
 
-def finish_host(context: OperationContext) -> dict[str, Any]:
+def finish_host(context: OperationContext) -> HostResult:
     """Give a host that has been restored its outcome, unless it has one: what its patch phase proposed.
 
     Returns:

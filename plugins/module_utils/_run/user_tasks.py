@@ -11,7 +11,6 @@ phases ready and restore.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from .._base.errors import Failed, LeaseLost, NeedsAttention
 from .._model.host_facts import HostFacts, TaskState
@@ -19,6 +18,7 @@ from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.failures import known_failure, record_failure
+from .._operation.results import Result
 
 PHASES = {
     "pre": Phase.READY,
@@ -37,7 +37,7 @@ FACTS: dict[str, Callable[[TaskState], HostFacts]] = {
 """The fact that says how far they came."""
 
 
-def start_tasks(context: OperationContext) -> dict[str, Any]:
+def start_tasks(context: OperationContext) -> Result:
     """Write down that they start.
 
     Raises:
@@ -55,13 +55,13 @@ def start_tasks(context: OperationContext) -> dict[str, Any]:
     return {"changed": True}
 
 
-def finish_tasks(context: OperationContext) -> dict[str, Any]:
+def finish_tasks(context: OperationContext) -> Result:
     """Write down that they succeeded."""
     _end(context, ok=True)
     return {"changed": True}
 
 
-def fail_tasks(context: OperationContext) -> dict[str, Any]:
+def fail_tasks(context: OperationContext) -> Result:
     """Record that a task failed: the host fails with it.
 
     Raises:

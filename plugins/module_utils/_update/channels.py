@@ -12,7 +12,7 @@ from typing import Any
 
 from .._host import connection_probe, nodes, run_command
 from .._host.restart import restart_windows
-from .._operation.channel import HostChannel, HostConnection, Scan, ScriptOutput
+from .._operation.channel import HostChannel, HostConnection, NodeState, Scan, ScriptOutput
 from .._operation.context import OperationContext
 from . import patch_baseline, win_updates
 
@@ -31,7 +31,7 @@ class SsmChannel:
     def answers(self) -> bool:
         return nodes.node_answers(self._context, self._node_id)
 
-    def wait_until_ready(self, timeout_seconds: float, *, may_boot: bool) -> dict[str, Any]:
+    def wait_until_ready(self, timeout_seconds: float, *, may_boot: bool) -> NodeState:
         return nodes.wait_for_node(self._context, self._node_id, timeout_seconds, may_boot=may_boot)
 
     def install(self) -> None:
@@ -84,7 +84,7 @@ class ConnectionChannel:
     def answers(self) -> bool:
         return connection_probe.answers(self._connection)
 
-    def wait_until_ready(self, timeout_seconds: float, *, may_boot: bool) -> dict[str, Any]:
+    def wait_until_ready(self, timeout_seconds: float, *, may_boot: bool) -> NodeState:
         connection_probe.wait_until_ready(self._context, self._connection, timeout_seconds, may_boot=may_boot)
         return {}
 

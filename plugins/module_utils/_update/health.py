@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import asdict
-from typing import Any
 
 from .._base.errors import CommandTimeout, Failed, NoAnswer, Unreachable
 from .._base.text import join_sentences
@@ -22,11 +21,12 @@ from .._host.update_answers import Reply, Service, UpdateHealth
 from .._model.host_facts import UpdateSource
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .._operation.results import Result
 from . import messages
 from .causes import SERVICE, Cause
 from .hresults import cause_of, name_of
 from .repair import may_repair, old_cache, remove_backup, repair
-from .services import restore_services
+from .services import ServicesResult, restore_services
 
 INSPECT_SECONDS = 300
 SEARCH_SECONDS = 3600
@@ -34,7 +34,16 @@ SEARCH_SECONDS = 3600
 SEARCHES = "searches"
 
 
-def work(context: OperationContext) -> dict[str, Any]:
+class HealthResult(Result):
+    """The repairs that were made, the number of logged-on users, the kinds of pending reboots, and the source of updates."""
+
+    repaired: list[str]
+    sessions: int
+    pending_reboot: list[str]
+    update_source: UpdateSource
+
+
+def work(context: OperationContext) -> HealthResult | ServicesResult:
     """What the option state asks for: inspect Windows Update, repair what has a known repair, or set services back.
 
     Returns:

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .._base.clock import iso
 from .._base.errors import Failed, PatchFleetError
 from .._host.answers import UpdateHistory
@@ -20,6 +18,7 @@ from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.channel import Scan
 from .._operation.context import OperationContext
+from .._operation.results import Result
 from . import reboots
 from .hresults import cause_of
 from .messages import updates_missing
@@ -30,7 +29,28 @@ from .repair import may_repair, old_cache, remove_backup, repair
 HISTORY_SECONDS = 300
 
 
-def install(context: OperationContext) -> dict[str, Any]:
+class InstallResult(Result, total=False):
+    """KBs by what became of them; in check mode only ``changed``. ``verified_at`` is ISO 8601."""
+
+    outcome: Outcome
+    installed: list[str]
+    missing: list[str]
+    failed_updates: list[FailedUpdate]
+    passes: int
+    verified_at: str | None
+
+
+class ComplianceResult(Result, total=False):
+    """KBs that a fresh scan misses; in check mode only ``changed``. ``verified_at`` is ISO 8601."""
+
+    compliant: bool
+    outcome: Outcome
+    missing: list[str]
+    pending_reboot: bool
+    verified_at: str | None
+
+
+def install(context: OperationContext) -> InstallResult:
     """Install what the baseline approves and prove it.
 
     Returns:
@@ -171,7 +191,7 @@ def _still_missing(context: OperationContext, found: Scan, failed_updates: list[
     return Failed("Nothing is missing, but a reboot is still pending after the installation.", Reason.REBOOT_PENDING)
 
 
-def scan_compliance(context: OperationContext) -> dict[str, Any]:
+def scan_compliance(context: OperationContext) -> ComplianceResult:
     """Scan for missing updates.
 
     Returns:

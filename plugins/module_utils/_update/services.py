@@ -10,7 +10,6 @@ What was disabled on purpose is disabled again: whether the repair worked, the h
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from .._base.errors import Failed, NeedsAttention
 from .._host.guest_scripts import run_guest_script
@@ -21,6 +20,7 @@ from .._ledger.records import Host
 from .._model.host_facts import FoundService
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .._operation.results import Result
 
 RESTORE_SECONDS = 600
 LEFT = "services_left"
@@ -56,7 +56,13 @@ def remember_repaired(context: OperationContext, services: Sequence[RepairedServ
     context.update_facts(services_found=changed)
 
 
-def restore_services(context: OperationContext) -> dict[str, Any]:
+class ServicesResult(Result):
+    """The names of the services that have their start types back."""
+
+    restored: list[str]
+
+
+def restore_services(context: OperationContext) -> ServicesResult:
     """Give the services that this run, or one that it took the host over from, has enabled their start types back.
 
     Returns:

@@ -6,13 +6,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .._base.errors import Deferred, Failed, Unreachable
 from .._host.answers import SentMessage, Sessions
 from .._host.guest_scripts import run_guest_script
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .._operation.results import Result
 from .messages import sessions_deferred, sessions_notified, sessions_timed_out, sessions_waiting, sessions_warning
 
 INSPECT_SECONDS = 300
@@ -21,7 +20,13 @@ MESSAGE_SHOWN_SECONDS = 600
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 60.0, 120.0
 
 
-def work(context: OperationContext) -> dict[str, Any]:
+class SessionsResult(Result):
+    """How many users are logged on; None where they were not counted."""
+
+    sessions: int | None
+
+
+def work(context: OperationContext) -> SessionsResult:
     """Wait, defer or warn as the policy says, or show the users a message.
 
     Returns:
@@ -71,7 +76,7 @@ def _wait(context: OperationContext, count: int) -> int:
     return 0
 
 
-def _send_message(context: OperationContext) -> dict[str, Any]:
+def _send_message(context: OperationContext) -> SessionsResult:
     """A message that cannot be shown is no reason to leave the host unpatched."""
     text = context.params["text"]
     if not text or context.check_mode:
