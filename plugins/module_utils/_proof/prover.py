@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .._aws.ec2 import describe_instance, start_instance, tags_of
 from .._aws.iam import caller_arn
-from .._base.errors import Failed
+from .._base.errors import Failed, PatchFleetError
 from .._host.answers import Answer, BootState
 from .._host.guest_scripts import run_guest_script
 from .._host.nodes import wait_until_ready
@@ -28,6 +29,7 @@ T = TypeVar("T")
 A = TypeVar("A", bound=Answer)
 
 READY_SECONDS = 1800.0
+AGAIN_SECONDS = 120.0
 STOPPED_SECONDS = 900.0
 SCRIPT_SECONDS = 300
 
@@ -45,6 +47,7 @@ class Prover:
         self.expires_at = expiry_of(tags_of(instance))
         self.subnet_id = instance.get("SubnetId", "")
         self.patch_run_ended_at = 0.0
+        self._patience = READY_SECONDS
         self.node: dict[str, Any] = {}
         self._measured: dict[str, Any] = {}
         context.params["instance_id"] = self.instance_id  # whom the channel reaches
@@ -52,10 +55,16 @@ class Prover:
         _arn, self.partition, _sts, _region, self.account, _caller = caller_arn(self.aws).split(":", 5)
 
     def once(self, measure: Callable[[Prover], T]) -> T:
-        """What several beliefs need: measured by the first, and remembered."""
-        if measure.__name__ not in self._measured:
-            self._measured[measure.__name__] = measure(self)
-        return cast("T", self._measured[measure.__name__])
+        """What several beliefs need: measured by the first, and remembered, also that it failed."""
+        name = measure.__name__
+        if name not in self._measured:
+            try:
+                self._measured[name] = measure(self)
+            except PatchFleetError as error:
+                self._measured[name] = error
+        if isinstance(self._measured[name], PatchFleetError):
+            raise self._measured[name]
+        return cast("T", self._measured[name])
 
     # ---- the instance
 
@@ -70,12 +79,19 @@ class Prover:
         return f"arn:{self.partition}:ec2:{self.aws.region}:{self.account}:instance/{self.instance_id}"
 
     def be_ready(self) -> None:
-        """The instance runs, and its node takes commands; it is started where it was stopped for an earlier belief."""
+        """The instance runs, and its node takes commands; it is started where it was stopped for an earlier belief.
+
+        Raises:
+            PatchFleetError: it does not come. Later beliefs do not wait for it as long again.
+        """
         if self.state() in {"stopping", "stopped"}:
             self.wait_for_state("stopped")
             start_instance(self.aws, self.instance_id)
-        self.node = wait_until_ready(self.context, self.instance_id, READY_SECONDS) | self.node
-        self.once(first_boot)
+        patience, self._patience = self._patience, AGAIN_SECONDS
+        self.node = wait_until_ready(self.context, self.instance_id, patience) | self.node
+        self._patience = READY_SECONDS
+        with contextlib.suppress(PatchFleetError):  # the belief about services says why
+            self.once(first_boot)
 
     def state(self) -> str:
         return str(self.instance()["State"]["Name"])

@@ -183,3 +183,34 @@ def test_what_cannot_be_taken_away_keeps_nothing_else(make_lab: MakeLab, tmp_pat
         stage.do("absent")
     assert failed.value.code == "access_denied"
     assert [left for left in stage.left if left.startswith("i-")] == []
+
+
+def test_a_node_that_never_comes_is_waited_for_once(make_lab: MakeLab, tmp_path: Path) -> None:
+    stage = ProverStage(make_lab({"name": "a"}, defaults={"agent": "never"}), tmp_path / "proof")
+    asked = stage.prove(beliefs=["image.root_size", "windows.disk.fresh", "run_command.output", "ebs.growth"])
+    assert different(asked) == dict.fromkeys(["windows.disk.fresh", "run_command.output", "ebs.growth"], "not_answered")
+    assert all("The SSM agent did not report" in line for line in asked["lines"][:3])
+    seconds = [row["seconds"] for row in asked["beliefs"][1:]]
+    assert seconds[0] > 1000 > max(seconds[1:])
+    assert stage.left == []
+
+
+def test_what_could_not_be_measured_is_not_measured_again(make_lab: MakeLab, tmp_path: Path) -> None:
+    """An installation that ends otherwise than it should is not sent a second time."""
+    fault = {"document": "AWS-RunPatchBaseline", "status": "AccessDenied", "times": "always"}
+    stage = ProverStage(make_lab({"name": "a"}, defaults={"command_faults": [fault]}), tmp_path / "proof")
+    asked = stage.prove(beliefs=["patch_manager.lags", "patch_manager.clock", "patch_manager.pending"])
+    assert set(different(asked).values()) == {"not_answered"}
+    sent = [call for call in stage.lab.trace() if call["params"].get("DocumentName") == "AWS-RunPatchBaseline"]
+    assert len(sent) == 1
+
+
+def test_default_host_management_does_without_an_instance_profile(make_lab: MakeLab, tmp_path: Path) -> None:
+    stage = ProverStage(make_lab({"name": "a"}), tmp_path / "proof")
+    setting = "/ssm/managed-instance/default-ec2-instance-management-role"
+    stage.lab.ssm.update_service_setting(SettingId=setting, SettingValue="PatchFleet-host-eu-central-1")
+    asked = stage.prove(setup_prefix="Other", beliefs=["rights.host.no_parameters", "windows.disk.fresh"])
+    assert different(asked) == {"rights.host.no_parameters": "not_answered"}
+    assert "Default Host Management Configuration" in asked["lines"][0]
+    (launched_one,) = stage.lab.play.account.launched.values()
+    assert launched_one.profile is None
