@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, cast
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.inventory_entry import InventoryEntry
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import LOCAL, ControllerOperation
@@ -24,7 +25,12 @@ class ActionModule(ControllerOperation):
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         hosts = self._task.args.get("inventory_hosts") or []
-        entries = [h if isinstance(h, dict) else inventory_entry(h, task_vars["hostvars"][h]) for h in hosts]
+        entries: list[InventoryEntry] = [
+            cast("InventoryEntry", host)
+            if isinstance(host, dict)
+            else inventory_entry(host, task_vars["hostvars"][host])
+            for host in hosts
+        ]
         return {**params, "inventory_hosts": with_addresses(entries)}
 
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:

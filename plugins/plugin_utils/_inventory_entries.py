@@ -17,6 +17,8 @@ from ansible import context
 from ansible.errors import AnsibleError
 from jinja2.exceptions import UndefinedError
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.inventory_entry import InventoryEntry
+
 INSTANCE_ID = re.compile(r"m?i-[0-9a-f]+")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
 """Many inventories have a variable ``region`` that is none of AWS's."""
@@ -33,7 +35,7 @@ class Unreadable(Exception):
         super().__init__(f"Its variable {name} cannot be rendered: {error}")
 
 
-def inventory_entry(name: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+def inventory_entry(name: str, variables: Mapping[str, Any]) -> InventoryEntry:
     """An entry for fleet_info; where one of the host's own variables cannot be rendered, with that as ``unreadable``."""
     try:
         return {
@@ -108,14 +110,14 @@ def _value(variables: Mapping[str, Any], name: str) -> Any:
     return value
 
 
-def with_addresses(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def with_addresses(entries: list[InventoryEntry]) -> list[InventoryEntry]:
     """The entries; those without an id that are reached by a DNS name get the addresses to which it leads, as ``addresses``."""
     names = {e["name"]: str(e.get("address") or e["name"]) for e in entries if _has_only_a_connection(e)}
     found = resolve(set(names.values())) if len(entries) > 1 else {}
     return [{**e, "addresses": found[names[e["name"]]]} if names.get(e["name"]) in found else e for e in entries]
 
 
-def _has_only_a_connection(entry: Mapping[str, Any]) -> bool:
+def _has_only_a_connection(entry: InventoryEntry) -> bool:
     return bool(entry.get("connection")) and not entry.get("instance_id")
 
 

@@ -22,7 +22,7 @@ STRUCTURED = {
     "fleet": "list[dict[str, Any]]",  # FleetHost.as_result
     "host_variables": "dict[str, dict[str, Any]]",
     "input": "dict[str, Any]",
-    "inventory_hosts": "list[dict[str, Any]]",
+    "inventory_hosts": "list[InventoryEntry]",
     "parameters": "dict[str, Any]",
     "scripts": "dict[str, str]",
     "searched_with": "dict[str, Any]",

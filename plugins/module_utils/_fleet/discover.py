@@ -20,6 +20,7 @@ from .._aws.ssm import NODES_A_PAGE, describe_nodes, tags_of_node
 from .._base.clock import iso
 from .._base.errors import Failed, InvalidOption
 from .._base.text import clean_text
+from .._model.inventory_entry import InventoryEntry
 from .._model.reasons import Reason
 from .duplicates import merge_duplicates
 from .eligibility import exclusion_of, power_exclusion
@@ -57,7 +58,7 @@ def by_tag(
     return hosts
 
 
-def from_inventory(aws: Aws | None, regions: list[str], entries: list[dict[str, Any]]) -> list[FleetHost]:
+def from_inventory(aws: Aws | None, regions: list[str], entries: list[InventoryEntry]) -> list[FleetHost]:
     """The inventory's hosts.
 
     An entry has name, and where known instance_id, region, connection, address, port, addresses (of its name), transport; and
@@ -79,14 +80,14 @@ def from_inventory(aws: Aws | None, regions: list[str], entries: list[dict[str, 
     return merge_duplicates(found) + [_unreadable(entry) for entry in entries if entry.get("unreadable")]
 
 
-def _unreadable(entry: dict[str, Any]) -> FleetHost:
+def _unreadable(entry: InventoryEntry) -> FleetHost:
     """A host whose connection variables cannot be read. The run continues with the other hosts."""
     exclusion = (Reason.CONNECTION_SETTINGS, str(entry["unreadable"]))
     name = str(entry["name"])
     return FleetHost(key=name, name=name, kind="winrm", inventory_name=name, exclusion=exclusion)
 
 
-def _by_its_transport(host: FleetHost, entry: dict[str, Any]) -> FleetHost:
+def _by_its_transport(host: FleetHost, entry: InventoryEntry) -> FleetHost:
     """How the host is reached: auto is SSM where there is a managed node, else the inventory's connection to Windows."""
     wanted = str(entry.get("transport") or "auto")
     if wanted not in TRANSPORTS:
@@ -104,11 +105,11 @@ def _by_its_transport(host: FleetHost, entry: dict[str, Any]) -> FleetHost:
     return replace(host, transport="connection" if by_connection else "ssm")
 
 
-def _leads_to_windows(entry: dict[str, Any]) -> bool:
+def _leads_to_windows(entry: InventoryEntry) -> bool:
     return str(entry.get("connection") or "").rpartition(".")[2] in WINDOWS_CONNECTIONS
 
 
-def _without_aws(entry: dict[str, Any]) -> FleetHost:
+def _without_aws(entry: InventoryEntry) -> FleetHost:
     name, exclusion = entry["name"], None
     if not _leads_to_windows(entry):
         exclusion = (Reason.NO_WAY_IN, NO_WAY_IN)
@@ -124,17 +125,18 @@ def _without_aws(entry: dict[str, Any]) -> FleetHost:
     )
 
 
-def _by_region(entries: Iterable[dict[str, Any]], regions: list[str]) -> dict[str, list[dict[str, Any]]]:
+def _by_region(entries: Iterable[InventoryEntry], regions: list[str]) -> dict[str, list[InventoryEntry]]:
     """Entries with an id, by the region to search; an entry without a region is searched in each."""
-    there: dict[str, list[dict[str, Any]]] = {}
+    there: dict[str, list[InventoryEntry]] = {}
     for entry in entries:
         if entry.get("instance_id"):
-            for region in [entry["region"]] if entry.get("region") else regions:
+            own = entry.get("region")
+            for region in [own] if own else regions:
                 there.setdefault(region, []).append(entry)
     return there
 
 
-def _describe_named(aws: Aws, region: str, entries: list[dict[str, Any]]) -> dict[str, FleetHost]:
+def _describe_named(aws: Aws, region: str, entries: list[InventoryEntry]) -> dict[str, FleetHost]:
     named = {str(entry["instance_id"]): entry["name"] for entry in entries}
     instances = [key for key in named if key.startswith("i-")]
     found = [_from_instance(aws, instance) for instance in _instances(aws, instances)]
@@ -155,7 +157,7 @@ def _named(host: FleetHost, inventory_name: str, by_tag: bool) -> FleetHost:
     return replace(host, name=name, inventory_name=inventory_name, by_tag=by_tag)
 
 
-def _gone(entry: dict[str, Any]) -> FleetHost:
+def _gone(entry: InventoryEntry) -> FleetHost:
     key = str(entry["instance_id"])
     kind = "hybrid" if key.startswith("mi-") else "ec2"
     return FleetHost(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+from .._model.inventory_entry import InventoryEntry
 from .._model.settings import Settings
 
 
@@ -59,7 +60,7 @@ class Options(TypedDict, total=False):
     instance_profile: str | None
     instance_type: str
     inventory: list[str]
-    inventory_hosts: list[dict[str, Any]]
+    inventory_hosts: list[InventoryEntry]
     keep_tag: str
     ledger: str | None
     mark_tag: str | None

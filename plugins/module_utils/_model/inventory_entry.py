@@ -1,0 +1,33 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host as the inventory describes it, for the search of the fleet."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class NamedEntry(TypedDict):
+    """The host's name in the inventory."""
+
+    name: str
+
+
+class InventoryEntry(NamedEntry, total=False):
+    """What its variables say; ``instance_id`` is empty where there is none.
+
+    ``connection`` is Ansible's, ``addresses`` are those to which its name leads, ``transport`` is patch_transport, ``by_tag`` is
+    whether the tag brought it, and ``unreadable`` says which variable cannot be rendered, and why.
+    """
+
+    instance_id: str | None
+    region: str | None
+    connection: str | None
+    address: str | None
+    addresses: list[str]
+    port: int | None
+    transport: str | None
+    by_tag: bool
+    unreadable: str
