@@ -90,6 +90,7 @@ def usd_prices(aws: Aws, filters: Mapping[str, str]) -> list[float]:
         for product in products
         for term in product["terms"].get("OnDemand", {}).values()
         for dimension in term["priceDimensions"].values()
+        if "USD" in dimension["pricePerUnit"]
     ]
 
 

@@ -15,6 +15,7 @@ from .._aws.iam import caller_arn
 from .._base.errors import Failed, PatchFleetError
 from .._host.answers import Answer, BootState
 from .._host.guest_scripts import run_guest_script
+from .._host.instances import CONSISTENCY_SECONDS
 from .._host.nodes import wait_until_ready
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
@@ -69,7 +70,10 @@ class Prover:
     # ---- the instance
 
     def instance(self) -> InstanceTypeDef:
-        found = describe_instance(self.aws, self.instance_id)
+        """As EC2 shows it now; some reads do not have a new one yet."""
+        found = self.context.wait(
+            lambda: describe_instance(self.aws, self.instance_id), self.context.clock.now() + CONSISTENCY_SECONDS
+        )
         if found is None or found["State"]["Name"] in GONE:
             raise Failed(f"The instance {self.instance_id} of the proof is gone.", Reason.INSTANCE_GONE)
         return found

@@ -176,6 +176,13 @@ def test_in_the_lab_every_belief_is_as_expected_and_nothing_is_left(stage: Prove
     assert granted - used == NOT_USED_HERE, "the policy grants what the proof uses, and no more"
 
 
+def test_reads_that_are_stale_are_no_difference(make_lab: MakeLab, tmp_path: Path) -> None:
+    lab = make_lab({"name": "a"}, account={"lag_seconds": 20, "stale_reads": 0.3})
+    stage = ProverStage(lab, tmp_path / "proof")
+    assert different(stage.prove()) == {}
+    assert stage.left == []
+
+
 @pytest.mark.parametrize(
     ("action", "resource", "context"),
     [
