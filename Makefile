@@ -129,8 +129,8 @@ bench: $(TEST) ## CPU, memory, API calls and time, for fleets of 40 and 200
 
 .PHONY: chaos
 RUNS ?= 200
-chaos: $(TEST) ## RUNS nights at random: kills, faults, other people; SEED=… plays the same again
-	PYTHONPATH=tests:$(VENV)/collections $(BIN)/python -m chaos --runs $(RUNS) $(if $(SEED),--seed $(SEED))
+chaos: $(TEST) ## RUNS nights at random: kills, faults, other people; SEED=… plays the same ones, AGAIN=SEED/NUMBER one alone
+	PYTHONPATH=tests:$(VENV)/collections $(BIN)/python -m chaos --runs $(RUNS) $(if $(SEED),--seed $(SEED)) $(if $(AGAIN),--again $(AGAIN))
 
 .PHONY: demo
 demo: $(LAB) ## Patch a small fleet in the lab, and look at the report

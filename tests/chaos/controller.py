@@ -83,11 +83,16 @@ class Killed(BaseException):
     """SIGKILL: nobody catches it, and nothing of the controller runs after it."""
 
 
+def is_past(acts: list[str], point: int | str | None) -> bool:
+    """Whether so many acts are done, or the first one of this name; never for None."""
+    return point in acts if isinstance(point, str) else len(acts) == point
+
+
 class Controller:
-    """Works in a night; it is killed when it has done ``dies_after`` acts, or one that is called ``dies_after_act``.
+    """Works in a night; it is killed when it has done ``dies_after`` acts, or the first act of that name.
 
     Its clock is ``skew_seconds`` fast. ``sleep`` lets time pass for it, and ``pauses`` says for how many seconds it stands still
-    after its n-th act: whatever others do meanwhile, it goes on with the next.
+    after an act, by the names of all its acts until then: whatever others do meanwhile, it goes on with what comes next.
     ``acts`` are the acts that it did; ``at_work`` is whether it still lives. ``run_id`` and ``planned`` are of the run that
     it opened.
     """
@@ -100,11 +105,10 @@ class Controller:
         night: Night,
         name: str = "first",
         *,
-        dies_after: int | None = None,
-        dies_after_act: str | None = None,
+        dies_after: int | str | None = None,
         skew_seconds: float = 0.0,
         sleep: Callable[[float], None] | None = None,
-        pauses: Callable[[int], float] | None = None,
+        pauses: Callable[[list[str]], float] = lambda _acts: 0.0,
     ) -> None:
         self.night = night
         self.name = name
@@ -113,10 +117,10 @@ class Controller:
         self.run_id: str | None = None
         self.planned: set[str] = set()
         self._dies_after = dies_after
-        self._dies_after_act = dies_after_act
         self._skew_seconds = skew_seconds
         self._sleep = sleep or night.sleep
         self._pauses = pauses
+        self._pause_seconds = 0.0
         self._ledger = _Ledger(self)
 
     # ---- what a step asks for
@@ -128,23 +132,33 @@ class Controller:
         return _Client(self, service, self.night.client(service, region))
 
     def now(self) -> float:
+        self.stand_still()
         return self.night.now() + self._skew_seconds
 
     def sleep(self, seconds: float) -> None:
+        self.stand_still()
         self._sleep(max(seconds, 0.0))
 
     def real_seconds(self, seconds: float) -> float:
         return seconds
 
     def act(self, name: str, work: Callable[[], T]) -> T:
-        if len(self.acts) == self._dies_after or self._dies_after_act in self.acts:
+        self.stand_still()
+        if is_past(self.acts, self._dies_after):
             self.at_work = False
             raise Killed
         self.acts.append(name)
         done = work()
-        if self._pauses:
-            self._sleep(self._pauses(len(self.acts)))
+        self._pause_seconds = self._pauses(self.acts)
         return done
+
+    def stand_still(self) -> None:
+        """The pause after the last act. It comes before the next thing that the controller does or asks, so that the watch has
+        noted the act by then.
+        """
+        seconds, self._pause_seconds = self._pause_seconds, 0.0
+        if seconds:
+            self._sleep(seconds)
 
     # ---- the playbooks
 
@@ -250,6 +264,7 @@ class _Client:
 
         def call(**params: Any) -> Any:
             if operation.startswith(READING) or params.get("DryRun"):
+                self._controller.stand_still()
                 return method(**params)
             watch = self._controller.night.watch
             return self._controller.act(
@@ -269,8 +284,10 @@ class _Ledger:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._ledger, name)
-        if name not in WRITES:
-            return method
+
+        def read(*args: Any, **kwargs: Any) -> Any:
+            self._controller.stand_still()
+            return method(*args, **kwargs)
 
         def write(*args: Any, **kwargs: Any) -> Any:
             controller = self._controller
@@ -281,4 +298,4 @@ class _Ledger:
             controller.night.watch.wrote(controller, name, args, done)
             return done
 
-        return write
+        return write if name in WRITES else read

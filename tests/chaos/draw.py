@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from chaos.drawn import Drawn, Recovery, Rival
 
 START = datetime(2026, 11, 14, 22, tzinfo=UTC)
 """When every night begins."""
@@ -68,46 +69,6 @@ ACTS: tuple[Any, ...] = (
 MOMENTS = ("starting", "booted", "online", "installing", "installed", "rebooting", "stopping")
 
 
-@dataclass(frozen=True)
-class Rival:
-    """Another controller, which begins so many seconds after the first and is ``skew_seconds`` ahead of it. The first stands still
-    for a while after its act ``freezes_after``, as a machine that is suspended. Acts of both take up to a second, by ``seed``.
-    """
-
-    begins_seconds: float
-    playbook: str
-    skew_seconds: float
-    dies_after: int | None
-    freezes_after: int
-    freezes_seconds: float
-    seed: int
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """``keys`` are those of a scenario; ``deaths`` are after how many acts each of the first controllers is killed (None: not);
-    ``recoveries`` are the playbooks that the controllers after the first one run, with the seconds before each; ``backend`` is
-    that of the ledger, ``variables`` are the users' of the playbook patch.
-    """
-
-    keys: dict[str, Any]
-    deaths: list[int | None]
-    recoveries: list[tuple[float, str]]
-    backend: str
-    variables: dict[str, Any]
-    rival: Rival | None = None
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether nobody else acts, and AWS and Windows do as they should."""
-        plain = all(set(host) <= {"name", "state", "updates"} for host in self.keys["hosts"])
-        return plain and not self.keys["events"] and all(_is_fine(host) for host in self.keys["hosts"])
-
-
-def _is_fine(host: dict[str, Any]) -> bool:
-    return all(update.get("result", "ok") == "ok" for update in host["updates"])
-
-
 def draw(seed: str) -> Drawn:
     """The same for the same seed."""
     chance = random.Random(seed)
@@ -118,12 +79,16 @@ def draw(seed: str) -> Drawn:
         "account": {"lag_seconds": chance.choice((0, 0, 5, 20)), "throttle": chance.choice((0.0, 0.0, 0.0, 0.05))},
         "events": _events(chance, [host["name"] for host in hosts]),
     }
-    deaths = [chance.randrange(90 * len(hosts)) if chance.random() < 0.8 else None]
-    deaths.append(chance.randrange(30) if chance.random() < 0.3 else None)
+    dies_after = chance.randrange(90 * len(hosts)) if chance.random() < 0.8 else None
+    second_dies_after = chance.randrange(30) if chance.random() < 0.3 else None
     first = chance.choice(("restore", "restore", "patch"))
-    recoveries = [(chance.choice((1000.0, 2000.0, 30000.0)), first), (1000.0, "restore"), (40000.0, "restore")]
+    recoveries = [
+        Recovery(chance.choice((1000.0, 2000.0, 30000.0)), first, second_dies_after),
+        Recovery(1000.0, "restore"),
+        Recovery(40000.0, "restore"),
+    ]
     backend = chance.choice(("sqlite", "sqlite", "dynamodb"))
-    return Drawn(keys, deaths, recoveries, backend, _variables(chance), _rival(chance, len(hosts)))
+    return Drawn(keys, recoveries, dies_after, backend, _variables(chance), _rival(chance, len(hosts)))
 
 
 def _rival(chance: random.Random, hosts: int) -> Rival | None:

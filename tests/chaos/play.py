@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
-from chaos.controller import Controller, Killed
-from chaos.draw import Drawn, draw
+from chaos.controller import Controller, Killed, is_past
+from chaos.draw import draw
+from chaos.drawn import Drawn
 from chaos.judge import left_on, named_on, problems
 from chaos.night import Night
 from chaos.turns import Turns
@@ -32,8 +33,13 @@ class Ended:
 
 
 def play(seed: str) -> Ended:
+    """The night of this seed to its end."""
+    return play_drawn(draw(seed), seed)
+
+
+def play_drawn(drawn: Drawn, seed: str = "") -> Ended:
     """One night to its end."""
-    drawn, ended = draw(seed), Ended(seed)
+    ended = Ended(seed)
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         try:
             with Night(Path(folder), drawn.backend, **drawn.keys) as night:
@@ -46,11 +52,10 @@ def play(seed: str) -> Ended:
 
 def _play(night: Night, drawn: Drawn, ended: Ended) -> None:
     controllers = _begin(night, drawn, ended)
-    deaths = [*drawn.deaths[1:], *(None for _ in drawn.recoveries)]
-    for number, (death, (pause, playbook)) in enumerate(zip(deaths, drawn.recoveries, strict=False), 1):
-        night.sleep(pause)
-        controllers.append(Controller(night, f"recovery {number}", dies_after=death))
-        _work(controllers[-1], playbook, drawn, ended)
+    for number, recovery in enumerate(drawn.recoveries, 1):
+        night.sleep(recovery.after_seconds)
+        controllers.append(Controller(night, f"recovery {number}", dies_after=recovery.dies_after))
+        _work(controllers[-1], recovery.playbook, drawn, ended)
     ended.problems += problems(night, controllers)
     on = {host.name for host in left_on(night)}
     if drawn.is_quiet:
@@ -67,22 +72,27 @@ def _begin(night: Night, drawn: Drawn, ended: Ended) -> list[Controller]:
     """The first controller, with its rival where there is one."""
     rival = drawn.rival
     if rival is None:
-        first = Controller(night, dies_after=drawn.deaths[0])
+        first = Controller(night, dies_after=drawn.dies_after)
         _work(first, "patch", drawn, ended)
         return [first]
     turns, chance = Turns(night), random.Random(rival.seed)
 
-    def pauses(act: int) -> float:
-        return rival.freezes_seconds if act == rival.freezes_after else chance.choice((0.0, 0.2, 1.0))
+    frozen: list[str] = []
 
-    first = Controller(night, dies_after=drawn.deaths[0], sleep=turns.sleep, pauses=pauses)
+    def pauses(acts: list[str]) -> float:
+        if not frozen and is_past(acts, rival.freezes_after):
+            frozen.append(acts[-1])
+            return rival.freezes_seconds
+        return chance.choice((0.0, 0.2, 1.0))
+
+    first = Controller(night, dies_after=drawn.dies_after, sleep=turns.sleep, pauses=pauses)
     second = Controller(
         night,
         "rival",
         dies_after=rival.dies_after,
         skew_seconds=rival.skew_seconds,
         sleep=turns.sleep,
-        pauses=lambda _act: chance.choice((0.0, 0.2, 1.0)),
+        pauses=lambda _acts: chance.choice((0.0, 0.2, 1.0)),
     )
     turns.run(
         (0.0, lambda: _work(first, "patch", drawn, ended)),

@@ -14,6 +14,7 @@ import difflib
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -51,6 +52,8 @@ if HAS_BOTO3:
 RETRY_BUDGET_SECONDS = 600.0
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
+LONGEST_SKEW_SECONDS = 900.0
+"""AWS refuses what was signed longer ago (IAM user guide, Signature Version 4), so a date that is further away is a proxy's."""
 READING = ("describe_", "list_", "get_", "simulate_", "batch_get_", "query")
 """Operations that begin so change nothing; every other one does, unless it is asked with DryRun."""
 
@@ -134,6 +137,16 @@ class Aws:
         self._region = region or connection.region
         self._caller = caller or _NoCaller(clock)
         self._random = random.Random()
+        self._ahead_seconds: float | None = None
+
+    def now(self) -> float:
+        """AWS's time in seconds since 1970, by the answers of this object's calls; the clock's own before the first of them."""
+        return self._clock.now() + (self._ahead_seconds or 0.0)
+
+    def answered_at(self, answer: Mapping[str, Any]) -> float:
+        """When AWS gave this answer, by its time; now, where the dates of its answers cannot be used."""
+        date = _date(answer)
+        return self.now() if date is None or self._ahead_seconds is None else date
 
     @property
     def region(self) -> str:
@@ -213,6 +226,13 @@ class Aws:
             self._caller.pause(min(self._random.uniform(pause / 2, pause), left))
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
+    def _compare_clocks(self, answer: dict[str, Any]) -> None:
+        """An answer needs time to arrive, so that of several the greatest difference is the best."""
+        answered = _date(answer)
+        ahead = 0.0 if answered is None else answered - self._clock.now()
+        if answered is not None and abs(ahead) <= LONGEST_SKEW_SECONDS:
+            self._ahead_seconds = ahead if self._ahead_seconds is None else max(self._ahead_seconds, ahead)
+
     def _deadline(self) -> float:
         own, callers = self._clock.now() + self._retry_budget_seconds, self._caller.retry_until()
         return own if callers is None else min(own, callers)
@@ -228,11 +248,16 @@ class Aws:
         if self._clock.now() >= deadline or (unanswered and not call.idempotent):
             raise unanswered or failed
 
+    def _send(self, call: _Call) -> dict[str, Any]:
+        client = self._connection.client(call.service, self.region)
+        answer = dict(getattr(client, call.operation)(**call.parameters))
+        self._compare_clocks(answer)
+        return answer
+
     def _attempt(self, call: _Call) -> dict[str, Any]:
         """Raises AwsError, NotReached, Unanswered (of a change), or PatchFleetError for what no later attempt fixes."""
         try:
-            client = self._connection.client(call.service, self.region)
-            return dict(getattr(client, call.operation)(**call.parameters))
+            return self._send(call)
         except botocore.exceptions.ClientError as failure:
             operation, answer = failure.operation_name, dict(failure.response)
             error = from_client_error(call.service, operation, answer, call.resource)
@@ -266,6 +291,15 @@ class _Operations:
             raise TypeError(f"{self._service} {operation} {kind}: Aws.{'read' if reads else 'change'} calls it.")
         call = _Call(self._service, operation, parameters, self._resource, self._changes, self._idempotent)
         return self._aws.perform(call)
+
+
+def _date(answer: Mapping[str, Any]) -> float | None:
+    """When AWS gave an answer, by its header Date (RFC 9110), in seconds since 1970; None where there is none."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    try:
+        return parsedate_to_datetime(date).timestamp() if date else None
+    except ValueError:
+        return None
 
 
 def pages(operation: Callable[..., P]) -> Iterator[P]:

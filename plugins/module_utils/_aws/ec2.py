@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from .._base.clock import parse_iso
 from .api import Aws, Service, pages
@@ -67,13 +67,27 @@ def is_stop_protected(aws: Aws, instance_id: str) -> bool:
     return bool(answer.get("DisableApiStop", {}).get("Value"))
 
 
-def start_instance(aws: Aws, instance_id: str) -> None:
+class Start(NamedTuple):
+    """What StartInstances has answered.
+
+    Attributes:
+        state_before: where it is not ``stopped``, nothing was started now.
+        answered_at: by AWS's time, in seconds since 1970; the LaunchTime of this start is not later.
+    """
+
+    state_before: str
+    answered_at: float
+
+
+def start_instance(aws: Aws, instance_id: str) -> Start:
     """One instance a call: a call with several is all or nothing, and one bad id would fail the others.
 
     Raises:
         Unanswered: it may have been started.
     """
-    aws.change(EC2, instance_id).start_instances(InstanceIds=[instance_id])
+    answer = aws.change(EC2, instance_id).start_instances(InstanceIds=[instance_id])
+    changes = [change for change in answer["StartingInstances"] if change.get("InstanceId") == instance_id]
+    return Start(changes[0]["PreviousState"]["Name"] if changes else "stopped", aws.answered_at(answer))
 
 
 def stop_instance(aws: Aws, instance_id: str) -> None:

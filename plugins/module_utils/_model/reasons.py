@@ -93,6 +93,7 @@ class Reason(TextEnum):
     STOP_TASKS_FAILED = "stop_tasks_failed", Section.HELD
     NO_STOP_TASKS = "no_stop_tasks", Section.HELD
     RESTARTED_BY_OTHERS = "restarted_by_others", Section.HELD, False, True
+    START_UNCLEAR = "start_unclear", Section.HELD
     MARK_LEFT = "mark_left", Section.HELD
     STILL_STOPPING = "still_stopping", Section.HELD
     STILL_ON = "still_on", Section.HELD
@@ -234,7 +235,13 @@ class Reason(TextEnum):
 
 
 FORBID_STOP = frozenset(
-    {Reason.INSTALLATION_RUNNING, Reason.INSTALLATION_UNKNOWN, Reason.OTHERS_PATCHING, Reason.KEEP_TAG}
+    {
+        Reason.INSTALLATION_RUNNING,
+        Reason.INSTALLATION_UNKNOWN,
+        Reason.OTHERS_PATCHING,
+        Reason.KEEP_TAG,
+        Reason.START_UNCLEAR,
+    }
 )
 
 

@@ -171,12 +171,24 @@ def _close(
 
 
 def _refuse_restarted(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> None:
-    if is_our_start(record, instance):
+    ours = is_our_start(record, instance)
+    if ours:
         return
+    if ours is None:
+        raise NeedsAttention(_unclear(record, instance), Reason.START_UNCLEAR)
     _leave(context, record, instance, restarted=True)
     raise NeedsAttention(
         "Another user restarted the instance after our start; it belongs to them now and is left running.",
         Reason.RESTARTED_BY_OTHERS,
+    )
+
+
+def _unclear(record: PowerRecord, instance: InstanceTypeDef) -> str:
+    """EC2 does not say who has started an instance. To stop that of another user would do more harm than to leave it on."""
+    return (
+        f"It was started at {iso(instance['LaunchTime'].timestamp())}. A run asked for its start at "
+        f"{iso(record.start_requested_at or 0.0)} and ended before EC2 had shown it, so this start may be another user's. It is "
+        "left running. If it is not needed, stop it and run the playbook restore again."
     )
 
 

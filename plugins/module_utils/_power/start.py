@@ -13,8 +13,8 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING
 
-from .._aws.ec2 import describe_instance, start_instance, state_reason
-from .._aws.errors import NO_CAPACITY, AwsError, Unanswered
+from .._aws.ec2 import Start, describe_instance, start_instance, state_reason
+from .._aws.errors import NO_CAPACITY, AwsError, NotReached, Unanswered
 from .._base.errors import Deferred, Failed, InstanceGone, NotRecorded
 from .._host.instances import CONSISTENCY_SECONDS, existing_instance
 from .._ledger.records import PowerRecord
@@ -32,6 +32,8 @@ NO_HEADROOM = frozenset({"VcpuLimitExceeded", "InstanceLimitExceeded", "MaxIOPSL
 STANDSTILL_SECONDS = 60.0
 """A start that took longer was throttled, or its controller stood still: it is recorded again, with its own LaunchTime."""
 OFF_AGAIN = frozenset({"stopped", "stopping", "terminated"})
+LAUNCH_STEP_SECONDS = 1.0
+"""LaunchTime is in whole seconds."""
 RETRY_PAUSE_SECONDS, LONGEST_RETRY_PAUSE_SECONDS = 30.0, 120.0
 
 
@@ -74,9 +76,11 @@ def start(context: OperationContext) -> StartResult:
         )
     if context.check_mode:
         return {"changed": True, "state": "stopped", "started": True, "launch_time": None}
-    _request(context, record, before, deadline)
-    context.report_progress("starting")
-    running = _wait_until_running(context, instance_id, before["LaunchTime"], deadline)
+    launched_by = _request(context, record, before, deadline)
+    context.report_progress("starting" if launched_by else "another user has started it meanwhile")
+    running = _wait_until_running(context, instance_id, before["LaunchTime"], launched_by, deadline)
+    if launched_by is None:
+        return _result(running, started=False)
     update_schedule(context, record, running["LaunchTime"].timestamp())
     show_start(context, record, running)
     context.report_progress("running")
@@ -114,34 +118,72 @@ def _wait_until_consistent(context: OperationContext, instance_id: str, deadline
     return instance
 
 
-def _request(context: OperationContext, record: PowerRecord, before: InstanceTypeDef, deadline: float) -> None:
-    """StartInstances, repeated while there is no room for it, or no answer and no start is to be seen."""
+def _request(context: OperationContext, record: PowerRecord, before: InstanceTypeDef, deadline: float) -> float | None:
+    """StartInstances, repeated while there is no room for it, or no answer and no start is to be seen.
+
+    Returns:
+        The latest LaunchTime that can be of this start, by AWS's time; None where another user had started it before.
+    """
     pause, unanswered = RETRY_PAUSE_SECONDS, False
     while True:
         context.renew_lease()
         create_schedule(context, record)
         requested_at = _note(context, record)
         try:
-            start_instance(context.aws, record.instance_id)
-        except AwsError as error:
-            if not unanswered:  # else an earlier attempt may have been made, whatever AWS says of this one
-                context.ledger.note_launch(record.host_key, None, fence=context.fence)
-                delete_schedule(context, record)
-            _refuse_for_good(context, error, deadline, unanswered=unanswered)
+            answer = _attempt(context, record, deadline, unanswered=unanswered)
         except Unanswered:
             unanswered = True
             if _was_made(context, record, before, requested_at):
-                break
+                return _started(context, launch_window(requested_at)[1])
             if context.clock.now() >= deadline:
                 raise
         else:
-            break
+            if answer is not None:
+                break
         context.pause_until(min(context.clock.now() + pause, deadline))
         pause = min(pause * 1.5, LONGEST_RETRY_PAUSE_SECONDS)
-    if context.clock.now() > requested_at + STANDSTILL_SECONDS and not unanswered:
-        _note(context, record)
+    if answer.state_before != "stopped" and not unanswered:
+        _forget(context, record)
+        return None
+    if answer.answered_at > requested_at + STANDSTILL_SECONDS and not unanswered:
+        _note(context, record, answer.answered_at)
+    return _started(context, answer.answered_at + STANDSTILL_SECONDS)
+
+
+def _started(context: OperationContext, launched_by: float) -> float:
     # A first try, before a capacity retry, may have recorded when the host was found off.
     context.update_facts(started_by_run=True, on_since=context.clock.now(), off_at=None)
+    return launched_by
+
+
+def _attempt(context: OperationContext, record: PowerRecord, deadline: float, *, unanswered: bool) -> Start | None:
+    """One StartInstances; None where there is no room yet.
+
+    ``unanswered`` is whether an earlier attempt may have been made, whatever AWS says of this one.
+    """
+    try:
+        return start_instance(context.aws, record.instance_id)
+    except NotReached:
+        if not unanswered:
+            _forget(context, record)
+        raise
+    except AwsError as error:
+        if not unanswered:
+            _forget(context, record)
+        _refuse_for_good(context, error, deadline, unanswered=unanswered)
+    return None
+
+
+def _forget(context: OperationContext, record: PowerRecord) -> None:
+    """Nothing was started by this attempt: the record says again what it said before it."""
+    context.ledger.note_launch(record.host_key, None, fence=context.fence)
+    if record.started_by is None:
+        delete_schedule(context, record)
+        return
+    # A run that died had started it: EC2 may have shown a state from before that.
+    context.ledger.note_start(record.host_key, record.started_by, record.start_requested_at or 0.0, fence=context.fence)
+    if record.launch_time is not None:
+        context.ledger.note_launch(record.host_key, record.launch_time, fence=context.fence)
 
 
 def _refuse_for_good(context: OperationContext, error: AwsError, deadline: float, *, unanswered: bool) -> None:
@@ -171,9 +213,9 @@ def _was_made(context: OperationContext, record: PowerRecord, before: InstanceTy
     return False
 
 
-def _note(context: OperationContext, record: PowerRecord) -> float:
-    """Record the request of a start; returns its time."""
-    now = context.clock.now()
+def _note(context: OperationContext, record: PowerRecord, at: float | None = None) -> float:
+    """Record the request of a start; returns its time by AWS's clock: now, where ``at`` is not given."""
+    now = context.aws.now() if at is None else at
     context.ledger.note_start(record.host_key, context.run_id or record.run_id, now, fence=context.fence)
     return now
 
@@ -219,21 +261,37 @@ class _RequestedStart:
         return instance["State"]["Name"] in OFF_AGAIN and (self.is_new(instance) or overdue)
 
 
+def _refuse_later_start(instance: InstanceTypeDef, launched_by: float) -> None:
+    if instance["LaunchTime"].timestamp() > launched_by:
+        raise Failed("Another user restarted the instance while it was starting.", Reason.RESTARTED_BY_OTHERS)
+
+
 def _wait_until_running(
-    context: OperationContext, instance_id: str, launched_before: datetime.datetime, deadline: float
+    context: OperationContext,
+    instance_id: str,
+    launched_before: datetime.datetime,
+    launched_by: float | None,
+    deadline: float,
 ) -> InstanceTypeDef:
     """The running instance. Its LaunchTime is recorded as soon as EC2 shows it, since that makes the start ours.
 
+    Args:
+        launched_by: the latest LaunchTime that can be of our start; None where the start is another user's.
+
     Raises:
         InstanceGone: EC2 does not know it any more.
-        Failed: ``fell_back`` or ``start_timeout``.
+        Failed: ``fell_back``, ``start_timeout``, or ``restarted_by_others``.
     """
     start = _RequestedStart(context, instance_id, launched_before)
     launched = context.wait(start.launched_instance, deadline)
-    if launched is not None and start.is_new(launched):
+    if launched is not None and start.is_new(launched) and launched_by is not None:
         launch_time = launched["LaunchTime"].timestamp()
+        _refuse_later_start(launched, launched_by)
         context.ledger.note_launch(context.host_key or instance_id, launch_time, fence=context.fence)
+        launched_by = launch_time + LAUNCH_STEP_SECONDS
     instance = context.wait(start.ended_instance, deadline) if launched else None
+    if instance is not None and launched_by is not None and start.is_new(instance):
+        _refuse_later_start(instance, launched_by)
     if instance is None:
         raise Failed("The instance did not run when the time for its start was over.", Reason.START_TIMEOUT)
     if start.fell_back(instance):

@@ -54,7 +54,7 @@ def create_schedule(context: OperationContext, record: PowerRecord) -> None:
     region, prefix = context.aws.region, context.params["setup_prefix"]
     margin = context.params["dead_man_switch_margin_seconds"]
     caller = caller_arn(context.aws)
-    first, last = launch_window(context.clock.now())
+    first, last = launch_window(context.aws.now())
     switch: WatchdogSchedule = {
         "name": f"{record.instance_id}-{context.run_id}",
         "group": prefix,

@@ -33,6 +33,8 @@ from .messages import breaker_reason, no_host_starts
 from .slices import failure_budget, slices
 from .slots import confirm_slot, wait_for_slot
 
+STANDSTILL_SECONDS = 60.0
+"""What was checked longer ago is checked again before a host starts."""
 TOO_LATE = frozenset({Reason.NO_TIME, Reason.CREDENTIALS_TOO_SHORT})
 
 
@@ -89,9 +91,25 @@ def _may_retry_capacity(context: OperationContext, host: Host) -> bool:
 
 def _check_admission(context: OperationContext, run: Run, host: Host) -> str | None:
     """The original state of a host that may begin; None after a wait for a slot, when everything is checked again."""
+    checked_at = context.clock.now()
     for check in ADMISSION_CHECKS:
         check(context, run, host)
-    return _read_state(context, run, host)
+    state = _read_state(context, run, host)
+    if state is not None and context.clock.now() > checked_at + STANDSTILL_SECONDS:
+        _check_again(context, run, host)
+    return state
+
+
+def _check_again(context: OperationContext, run: Run, host: Host) -> None:
+    """AWS was slow, or the controller stood still, since the host was checked. One that is too late now leaves no record."""
+    try:
+        for check in ADMISSION_CHECKS:
+            check(context, run, host)
+    except PatchFleetError:
+        record = None if context.check_mode else context.ledger.power(host.key)
+        if record and record.run_id == run.run_id and record.started_by is None:
+            context.ledger.close_power(host.key, "not started", context.clock.now(), fence=context.fence)
+        raise
 
 
 def _refused(outcome: Outcome, code: ReasonCode | None, reason: str | None) -> Admission:

@@ -144,6 +144,23 @@ def _entry(context: OperationContext, record: PowerRecord, holder: str) -> dict[
     }
 
 
+def _close_abandoned(context: OperationContext, run: Run, now: float, *, force: bool) -> None:
+    """Close a dead run. Its controller may only stand still: it loses its hosts first, so that it starts none when it continues."""
+    ledger, fences = context.ledger, context.ledger.fences(run.run_id)
+    keys = [host.key for host in ledger.hosts(run.run_id) if host.key in fences and _may_begin(host)]
+    leased = ledger.take_over(run.run_id, keys, now, force)
+    if not leased.held:
+        set_interrupted_outcomes(ledger, run.run_id)
+        ledger.close_run(run.run_id, now)
+    for key, fence in leased.fences.items():
+        ledger.extend_lease(key, fence, None)
+
+
+def _may_begin(host: Host) -> bool:
+    """Whether its controller would work on the host: it has no outcome, or comes again where AWS had no room."""
+    return host.outcome is None or (host.reason_code is not None and host.reason_code.retry_later)
+
+
 def close_abandoned_runs(context: OperationContext) -> dict[str, Any]:
     """Close dead runs of which nothing is open any more; fails when something still is on because of us.
 
@@ -156,8 +173,7 @@ def close_abandoned_runs(context: OperationContext) -> dict[str, Any]:
     for run in context.ledger.runs():
         dead = run.closed_at is None and (take_over or not run.is_active(now))
         if dead and run.run_id not in held and (not only or run.run_id == only):
-            set_interrupted_outcomes(context.ledger, run.run_id)
-            context.ledger.close_run(run.run_id, now)
+            _close_abandoned(context, run, now, force=take_over)
     on = [f"{record.name} ({record.instance_id})" for record, _holder in still_open if record.started_by]
     on += context.ledger.unreadable_power()
     if on:

@@ -15,6 +15,7 @@ import re
 import threading
 import uuid
 from collections.abc import Callable, Iterable
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
@@ -155,6 +156,7 @@ class Gateway:
             ("Content-Type", content_type),
             ("Content-Length", str(len(body))),
             ("x-amzn-RequestId", request_id),
+            ("Date", format_datetime(self._account.world.sim.time, usegmt=True)),
         ]
         start_response(f"{status} {'OK' if status < 400 else 'Error'}", headers)
         return [body]
@@ -242,7 +244,7 @@ class _Handler(MotoRequestHandler):
             status: str, headers: list[tuple[str, str]], _exc_info: object = None
         ) -> Callable[[bytes], object]:
             code, _, text = status.partition(" ")
-            self.send_response(int(code), text)
+            self.send_response_only(int(code), text)  # send_response adds the date of the machine
             for name, value in headers:
                 self.send_header(name, value)
             self.end_headers()

@@ -26,7 +26,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._run import rec
 from ansible_collections.patchfleet.windows.plugins.module_utils._update import install, patch_baseline
 from chaos import play as playing
 from chaos.controller import Controller, Killed
-from chaos.draw import Drawn
+from chaos.drawn import Drawn, Recovery
 from chaos.judge import problems
 from chaos.night import BACKENDS, Night
 from chaos.watch import (
@@ -53,7 +53,7 @@ def found(folder: Path, *, dies_at: str | None = None, later: str = "restore", *
     """The kinds of what is found of one run, killed right after its first act of that name, and one that recovers it."""
     variables = keys.pop("variables", {})
     with Night(folder, **{"hosts": [OFF], "account": {"lag_seconds": 0}, **keys}) as night:
-        first = Controller(night, dies_after_act=dies_at)
+        first = Controller(night, dies_after=dies_at)
         try:
             first.patch(**variables)
         except Killed:
@@ -225,7 +225,7 @@ def test_a_quiet_night_after_which_a_host_is_on(monkeypatch: pytest.MonkeyPatch)
     def refuse(*_: Any) -> None:
         raise NeedsAttention("It is not allowed.", Reason.ACCESS_DENIED)
 
-    quiet = Drawn({"hosts": [OFF], "events": []}, [None], [(1000.0, "restore")], "sqlite", {})
+    quiet = Drawn({"hosts": [OFF]}, [Recovery(1000.0, "restore")])
     monkeypatch.setattr(playing, "draw", lambda _seed: quiet)
     assert playing.play("1").problems == []
     monkeypatch.setattr(restore, "_request", refuse)

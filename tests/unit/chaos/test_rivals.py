@@ -36,8 +36,8 @@ def meet(
     with Night(folder, backend, hosts=[HOST], account={"lag_seconds": 0}) as night:
         turns = Turns(night)
 
-        def pauses(_act: int) -> float:
-            return stands_still if first.acts.count(after) == 1 and first.acts[-1] == after else 0.0
+        def pauses(acts: list[str]) -> float:
+            return stands_still if acts.count(after) == 1 and acts[-1] == after else 0.0
 
         first = Controller(night, sleep=turns.sleep, pauses=pauses)
         second = Controller(night, "second", sleep=turns.sleep, skew_seconds=skew)

@@ -117,7 +117,8 @@ class FakeAccount:
             answer = answer(**params)
         if isinstance(answer, Exception):
             raise answer
-        _refuse_misfit(f"the scripted answer of {operation}", answer, model.output_shape)
+        modelled = {name: value for name, value in answer.items() if name != "ResponseMetadata"}  # of every answer
+        _refuse_misfit(f"the scripted answer of {operation}", modelled, model.output_shape)
         return answer
 
 

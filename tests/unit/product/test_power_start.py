@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Deferred, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.instances import CONSISTENCY_SECONDS
@@ -239,7 +241,100 @@ def test_a_race_that_others_won_leaves_no_start_of_ours(night: Stage) -> None:
     assert (record.started_by, record.launch_time) == (None, None)
 
 
+def changed_from(state: str) -> dict[str, Any]:
+    """The answer of StartInstances for an instance that was in this state."""
+    before, now = {"Code": 80, "Name": state}, {"Code": 0, "Name": "pending"}
+    return {"StartingInstances": [{"InstanceId": ID, "PreviousState": before, "CurrentState": now}]}
+
+
+@pytest.mark.parametrize("state", ["pending", "running"])
+def test_a_start_that_others_made_right_before_ours_is_theirs(night: Stage, state: str) -> None:
+    """EC2 showed the instance stopped from before their start; StartInstances succeeds and starts nothing."""
+    night.account.on("start_instances", changed_from(state))
+    result = start(night)
+    assert (result["state"], result["started"], result["changed"]) == ("running", False, False)
+    record = night.ledger.power(ID)
+    assert record is not None
+    assert (record.started_by, record.launch_time) == (None, None)
+    assert "started_by_run" not in night.facts()
+
+
+def test_the_answer_says_that_the_start_is_ours(night: Stage) -> None:
+    night.account.on("start_instances", changed_from("stopped"))
+    assert start(night)["started"] is True
+
+
+@pytest.mark.parametrize("launched", [5, None])
+@pytest.mark.parametrize("answer", [changed_from("running"), client_error("UnauthorizedOperation")])
+def test_a_start_of_a_dead_run_that_is_not_shown_yet_stays_in_the_record(
+    night: Stage, answer: Any, launched: int | None
+) -> None:
+    """Else the host would be left on, and the record would say that another user has started it."""
+    night.ledger.note_start(ID, "dead", START - 1)
+    night.ledger.note_launch(ID, moment(5).timestamp()) if launched else None
+    night.account.on("start_instances", answer)
+    with contextlib.suppress(PatchFleetError):
+        start(night)
+    record = night.ledger.power(ID)
+    assert record is not None
+    expected = moment(5).timestamp() if launched else None
+    assert (record.started_by, record.start_requested_at, record.launch_time) == ("dead", START - 1, expected)
+
+
+def test_a_start_that_could_not_be_asked_for_leaves_no_trace(night: Stage) -> None:
+    night.account.on("start_instances", EndpointConnectionError(endpoint_url="https://ec2.invalid"))
+    assert refusal(night).code == "aws_unreachable"
+    record = night.ledger.power(ID)
+    assert record is not None
+    assert record.started_by is None
+
+
+def test_the_start_is_written_down_in_awss_time(night: Stage) -> None:
+    """The LaunchTime is AWS's as well, and this controller's clock is ten minutes slow."""
+    date = format_datetime(moment(600), usegmt=True)
+    answered = {**OFF, "ResponseMetadata": {"HTTPHeaders": {"date": date}}}
+    up = shown("running", launched=605)
+    night.account.on("describe_instances", answered, up)
+    seen = []
+
+    def answer(**_params: Any) -> dict[str, Any]:
+        seen.append(night.ledger.power(ID))
+        return STARTED
+
+    night.account.on("start_instances", answer)
+    start(night)
+    assert [record.start_requested_at for record in seen if record] == [START + 600]
+    record = night.ledger.power(ID)
+    assert record is not None
+    assert record.launch_time == START + 605
+
+
+@pytest.mark.parametrize("date", [format_datetime(moment(2 * 3600), usegmt=True), "yesterday"])
+def test_a_date_that_cannot_be_awss_is_not_believed(night: Stage, date: str) -> None:
+    """AWS would refuse the requests of a controller whose clock is that wrong, so a proxy wrote the date."""
+    night.account.on("describe_instances", {**OFF, "ResponseMetadata": {"HTTPHeaders": {"date": date}}}, RUNNING)
+    night.account.on("start_instances", {**STARTED, "ResponseMetadata": {"HTTPHeaders": {"date": date}}})
+    assert start(night)["started"] is True
+
+
 # What AWS shows after the start
+
+
+def test_a_restart_by_others_while_it_starts_is_not_taken_for_our_start(night: Stage) -> None:
+    """The controller stood still for long, and another user restarted the instance meanwhile."""
+    night.account.on("describe_instances", OFF, shown("running", launched=2000))
+    assert refusal(night).code == "restarted_by_others"
+    record = night.ledger.power(ID)
+    assert record is not None
+    assert record.launch_time is None
+
+
+def test_a_restart_by_others_after_our_launch_was_seen_is_theirs(night: Stage) -> None:
+    night.account.on("describe_instances", OFF, PENDING, shown("running", launched=50))
+    assert refusal(night).code == "restarted_by_others"
+    record = night.ledger.power(ID)
+    assert record is not None
+    assert record.launch_time == moment(5).timestamp()
 
 
 def test_a_state_from_before_the_start_is_no_fall_back(night: Stage) -> None:

@@ -84,8 +84,8 @@ def test_it_is_made_before_the_start_and_aimed_after_it(night: Stage) -> None:
     assert json.loads(made["Target"]["Input"])["DocumentName"] == "PatchFleet-stop-host"
     assert json.loads(made["Target"]["Input"])["Parameters"]["KeepTag"] == ["patchfleet:keep"]
     first, last = launched(made)
-    assert first <= -300, "our clock may be fast"
-    assert last >= 300, "or slow"
+    assert first <= 0, "AWS gives whole seconds"
+    assert last >= 180, "the start itself takes a while"
     assert launched(aimed) == (5, 5)
     assert {**aimed, "Target": None} == {**made, "Target": None}, "an update keeps nothing of what it does not name"
 

@@ -567,3 +567,39 @@ def test_a_host_that_another_run_took_over_is_held(stage: Stage) -> None:
         admit(stage, ID)
     assert getattr(caught.value, "code", None) == "lease_lost"
     assert stage.account.calls == []
+
+
+# A controller that stands still, or that AWS keeps waiting, between the checks and the record
+
+
+def slow_look(stage: Stage, seconds: float) -> None:
+    def answer(*, InstanceIds: list[str]) -> dict[str, Any]:  # noqa: N803
+        stage.clock.sleep(seconds)
+        return reservations(instance("stopped", InstanceId=InstanceIds[0]))
+
+    stage.account.on("describe_instances", answer)
+
+
+def test_a_host_that_is_too_late_once_it_is_recorded_is_not_let_in(stage: Stage) -> None:
+    stage.open_run(*HOSTS, deadline_at=START + 3600, expected_seconds=1800)
+    slow_look(stage, 3000)
+    assert refused(stage) == ("deferred", "no_time")
+    assert starting(stage) == [], "nothing has to be put back"
+
+
+def test_a_host_whose_look_took_long_is_let_in_while_there_is_time(stage: Stage) -> None:
+    stage.open_run(*HOSTS, deadline_at=START + 7200, expected_seconds=1800)
+    slow_look(stage, 3000)
+    assert admit(stage)["admitted"] is True
+    assert starting(stage) == [FIRST]
+
+
+def test_what_a_dead_run_has_left_open_stays_recorded(stage: Stage) -> None:
+    stage.open_run(host(0, run_id="dead"), run_id="dead")
+    perform(OPERATION, stage.context(OPERATION, run_id="dead", host=FIRST))
+    stage.ledger.note_start(FIRST, "dead", START)
+    stage.ledger.close_run("dead", START)
+    stage.open_run(*HOSTS, deadline_at=START + 3600, expected_seconds=1800)
+    slow_look(stage, 3000)
+    assert refused(stage) == ("deferred", "no_time")
+    assert starting(stage) == [FIRST]

@@ -331,6 +331,28 @@ def test_a_dead_run_of_which_nothing_is_open_is_closed(stage: Stage) -> None:
     assert outcome(stage) == ("failed", "patch", "interrupted")
 
 
+@pytest.mark.parametrize("verdict", [None, Verdict("deferred", "start", "no_capacity", "No room.")])
+def test_a_controller_that_only_stood_still_has_lost_the_hosts_of_a_run_that_was_closed(
+    stage: Stage, verdict: Verdict | None
+) -> None:
+    """Else it would go on with what the restore has called deferred."""
+    if verdict:
+        stage.ledger.set_outcome(RUN, ID, verdict)
+    fence = stage.ledger.fence(RUN, ID)
+    stage.clock.sleep(LEASE_SECONDS)
+    recover(stage, "closed")
+    with pytest.raises(PatchFleetError, match="taken"):
+        perform(POWER, stage.context(POWER, run_id=RUN, host=ID, instance_id=ID, state="started", fence=fence))
+    stage.open_run(a_host(run_id="next"), run_id="next")  # and it is free at once
+
+
+def test_a_run_with_a_host_that_another_restore_has_is_left_to_that(stage: Stage) -> None:
+    stage.clock.sleep(LEASE_SECONDS)
+    stage.ledger.take_over(RUN, [ID], stage.clock.now(), force=False)
+    recover(stage, "closed")
+    assert stage.ledger.run(RUN).closed_at is None
+
+
 def test_a_living_run_is_not_closed(stage: Stage) -> None:
     recover(stage, "closed")
     assert stage.ledger.run(RUN).closed_at is None

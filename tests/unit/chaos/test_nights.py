@@ -1,0 +1,77 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nights that once violated an invariant stay without a violation, and a bad night can be reduced and kept as data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._run import admission, recovery
+from chaos.draw import draw
+from chaos.drawn import from_data
+from chaos.play import play_drawn
+from chaos.shrink import shrink
+from chaos.watch import KINDS, STARTED
+
+NIGHTS: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "nights.yml").read_text(encoding="utf-8"))
+TOO_LATE = next(night for night in NIGHTS if night["why"].startswith("The controller stands still after it has found"))
+
+
+@pytest.mark.parametrize("kept", NIGHTS, ids=lambda kept: kept["why"][:40])
+def test_a_night_that_was_bad_is_not_any_more(kept: dict[str, Any]) -> None:
+    assert kept["kind"] in KINDS
+    assert play_drawn(from_data(kept["night"])).problems == []
+
+
+def test_a_night_that_is_kept_still_shows_what_it_is_kept_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "_check_again", lambda *_: None)
+    assert [problem.kind for problem in play_drawn(from_data(TOO_LATE["night"])).problems] == [STARTED]
+
+
+def test_a_run_that_is_closed_without_taking_its_hosts_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recovery, "_may_begin", lambda _host: False)
+    closed = [night for night in NIGHTS if "restore closes the run" in night["why"] or "second turn" in night["why"]]
+    for kept in closed:
+        assert kept["kind"] in {problem.kind for problem in play_drawn(from_data(kept["night"])).problems}
+    assert len(closed) == 2
+
+
+def test_a_drawn_night_is_the_same_after_it_was_kept_in_a_file() -> None:
+    for number in range(20):
+        drawn = draw(f"kept/{number}")
+        assert from_data(yaml.safe_load(yaml.safe_dump(drawn.to_data()))) == drawn
+
+
+def test_a_night_is_reduced_to_the_parts_that_matter() -> None:
+    drawn = draw("shrink/1").to_data()
+    hosts = [
+        {"name": "a", "state": "stopped", "updates": [], "boots": "never"},
+        {"name": "b", "state": "running", "sessions": 1, "agent": "never"},
+    ]
+    drawn["keys"] |= {"hosts": hosts, "events": [{"when": "b online", "host": "a", "do": "stop"}]}
+    drawn["dies_after"] = 7
+
+    def is_bad(night: dict[str, Any]) -> bool:
+        agents = [host.get("agent") for host in night["keys"]["hosts"]]
+        return "never" in agents and night.get("dies_after") == 7
+
+    smallest = shrink(drawn, is_bad)
+    assert smallest["keys"]["hosts"] == [{"name": "b", "state": "running", "agent": "never"}]
+    assert (smallest["keys"]["events"], smallest["keys"]["account"], smallest["variables"]) == ([], {}, {})
+    assert (smallest["dies_after"], len(smallest["recoveries"]), smallest.get("rival")) == (7, 1, None)
+
+
+def test_a_night_that_is_reduced_can_be_played() -> None:
+    def is_bad(night: dict[str, Any]) -> bool:
+        return play_drawn(from_data(night)).counts["hosts"] == 1
+
+    one = draw("shrink/2").to_data()
+    one["keys"]["hosts"] = one["keys"]["hosts"][:1]
+    one["keys"]["events"] = []
+    smallest = shrink(one, is_bad)
+    assert set(smallest["keys"]["hosts"][0]) == {"name", "state"}
