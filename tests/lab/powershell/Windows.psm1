@@ -13,7 +13,7 @@ function Invoke-Model {
     if ($answer.PSObject.Properties['value']) { return $answer.value }
     $number = [BitConverter]::ToInt32([BitConverter]::GetBytes([Convert]::ToUInt32($answer.hresult, 16)), 0)
     $exception = [System.Runtime.InteropServices.COMException]::new($answer.message, $number)
-    throw [System.Management.Automation.ErrorRecord]::new($exception, $answer.id, 'NotSpecified', $null)
+    throw [System.Management.Automation.ErrorRecord]::new($exception, $answer.error_id, 'NotSpecified', $null)
 }
 
 function ConvertTo-Moment {

@@ -93,7 +93,7 @@ class Conversation:
     """One script that runs.
 
     It asks what Windows would do (``{"ask": operation, "with": values}``) and is answered with ``{"value": …}`` or
-    ``{"hresult": …, "message": …, "id": …}``. At its end it says ``{"output": text, "errors": text, "failed": bool}``;
+    ``{"hresult": …, "message": …, "error_id": …}``. At its end it says ``{"output": text, "errors": text, "failed": bool}``;
     errors that did not end it are among the errors, too.
     """
 
@@ -105,7 +105,7 @@ class Conversation:
         return self._powershell.hear(self._number)
 
     def say(self, answer: dict[str, Any]) -> None:
-        self._powershell.say({"id": self._number, **answer})
+        self._powershell.say({**answer, "id": self._number})
 
     def abandon(self) -> None:
         self._powershell.abandon(self._number)

@@ -54,9 +54,9 @@ class Windows:
             if inspect.isgenerator(result):
                 result = yield from result
         except Refused as error:
-            return {"hresult": error.hresult, "message": str(error), "id": error.error_id}
+            return {"hresult": error.hresult, "message": str(error), "error_id": error.error_id}
         except WindowsUpdateError as error:
-            return {"hresult": error.hresult, "message": MESSAGES[error.hresult], "id": "COMException"}
+            return {"hresult": error.hresult, "message": MESSAGES[error.hresult], "error_id": "COMException"}
         return {"value": result}
 
     def _moment(self, at: datetime) -> str:

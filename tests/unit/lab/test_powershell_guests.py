@@ -237,6 +237,29 @@ def test_scripts_take_turns_and_one_that_is_killed_takes_nobody_with_it(
     assert answer(lab, text_of("measure_disk", {}), powershell)["data"]["free_gib"] == 9
 
 
+def test_a_refusal_reaches_the_script_that_asked_while_others_wait(make_lab: MakeLab) -> None:
+    lab = make_lab(
+        {"name": "first", "windows_update": "no_route", "scan_seconds": 60},
+        {"name": "last", "updates": [UPDATE], "scan_seconds": 600},
+    )
+    guests = PowerShellGuests()
+    ended: dict[str, Any] = {}
+
+    def steps(name: str) -> Steps[None]:
+        text = text_of("missing_update_sizes", {})
+        outcome = yield from guests.run(lab.play.world.hosts[name], text, lambda *_: None)
+        ended[name] = json.loads(outcome.stdout)
+
+    try:
+        for name in ("first", "last"):
+            lab.play.sim.spawn(steps(name))
+        lab.run_for(LONG_SECONDS)
+    finally:
+        guests.stop()
+    assert ended["first"]["error"]["hresult"] == "0x8024402C"
+    assert ended["last"]["ok"]
+
+
 def test_where_resize_partition_fails_the_older_tool_extends(make_lab: MakeLab, powershell: PowerShellGuests) -> None:
     lab = make_lab({"name": "a", "disk": {"size_gib": 50, "free_gib": 3, "slack_gib": 10}})
     lab.play.world.hosts["a"].guest.disk.resize_refused = True
