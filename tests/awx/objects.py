@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from awx.schema import RESOURCES, ROLES, SURVEYED, UNIFIED, Ref, Resource
@@ -27,6 +27,14 @@ DEFAULTS = {
     "source_vars": "",
     "job_slice_count": 1,
 }
+JOB_FIELDS = ("id", "name", "organization", "status")
+MATCHES: dict[str, Callable[[Any, str], bool]] = {
+    "": lambda field, value: str(field) == value,
+    "in": lambda field, value: str(field) in value.split(","),
+    "gt": lambda field, value: int(field) > int(value),
+    "startswith": lambda field, value: str(field).startswith(value),
+}
+"""Lookups of a filter after two underscores (AWX, REST API reference, "Filtering")."""
 
 
 class RefusedError(Exception):
@@ -37,6 +45,7 @@ class Objects:
     """``playbooks`` are those that AWX finds in each project.
 
     Attributes:
+        jobs: those that were launched: id, name (of their template), organization and status.
         imported: the hosts that a source of an inventory brought at its last update.
     """
 
@@ -44,6 +53,7 @@ class Objects:
         self.lists: dict[str, dict[int, Row]] = {name: {} for name in RESOURCES}
         self.links: dict[tuple[str, int, str], list[int]] = {}
         self.surveys: dict[tuple[str, int], Row] = {}
+        self.jobs: list[Row] = []
         self.imported: dict[int, set[int]] = {}
         self.playbooks = playbooks
         self._ids = itertools.count(1)
@@ -121,6 +131,21 @@ class Objects:
         if either:
             rows = [row for row in rows if any(str(row.get(name)) == value for name, value in either.items())]
         return rows
+
+    def find_jobs(self, query: Mapping[str, str]) -> list[Row]:
+        """Of ``jobs``, the newest first. Raises RefusedError for a filter that is not known here."""
+        rows, limit = list(self.jobs), None
+        for name, value in query.items():
+            field, _, lookup = name.partition("__")
+            if name == "page_size":
+                limit = int(value)
+            elif name == "order_by" and value == "-id":
+                rows.sort(key=lambda row: -int(row["id"]))
+            elif field in JOB_FIELDS and lookup in MATCHES:
+                rows = [row for row in rows if MATCHES[lookup](row[field], value)]
+            else:
+                raise RefusedError({"detail": f"{name}={value} is no filter of jobs"})
+        return rows[:limit]
 
     def unified(self, number: int | None) -> Row | None:
         """The template, project or source of that id."""

@@ -47,7 +47,7 @@ class StandIn:
         """Status and document."""
         parts = path.removeprefix("/api/").strip("/").split("/")
         if parts[0] != "v2" or (
-            parts[1] not in RESOURCES and parts[1] not in {"unified_job_templates", "project_updates"}
+            parts[1] not in RESOURCES and parts[1] not in {"unified_job_templates", "project_updates", "jobs"}
         ):
             return 404, {"detail": "Not found."}
         try:
@@ -68,7 +68,7 @@ class StandIn:
 
     def _of_list(self, method: str, kind: str, query: dict[str, str], body: Any) -> Answer:
         if method == "GET":
-            return 200, page(self.objects.find(kind, query))
+            return 200, page(self.objects.find_jobs(query) if kind == "jobs" else self.objects.find(kind, query))
         if method == "POST" and kind in RESOURCES:
             if kind == "schedules":
                 refuse_schedule(self.objects, body)

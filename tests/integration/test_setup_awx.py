@@ -117,6 +117,41 @@ def test_set_up_twice_and_taken_down(awx: StandIn, tmp_path: Path) -> None:
     assert awx.changes == []
 
 
+@pytest.mark.parametrize(
+    ("jobs", "named"),
+    [
+        ([("patch", "running")], "1 Patch Fleet patch running"),
+        ([("patch", "failed")], "1 Patch Fleet patch failed"),
+        ([("restore", "successful"), ("scan", "canceled")], "2 Patch Fleet scan canceled"),
+        ([("patch", "failed"), ("restore", "failed")], "2 Patch Fleet restore failed, 1 Patch Fleet patch failed"),
+        ([("patch", "failed"), ("restore", "successful"), ("plan", "failed"), ("report", "running")], None),
+        ([("patch", "successful")], None),
+    ],
+    ids=lambda value: "-".join(" ".join(job) for job in value) if isinstance(value, list) else "",
+)
+def test_no_teardown_while_hosts_may_be_on_because_of_a_job(
+    awx: StandIn, tmp_path: Path, jobs: list[tuple[str, str]], named: str | None
+) -> None:
+    objects = awx.objects
+    organization = objects.add("organizations", name="Patch Fleet")
+    theirs = objects.add("organizations", name="Others")
+    objects.jobs = [
+        {"id": number, "name": f"Patch Fleet {name}", "organization": organization, "status": status}
+        for number, (name, status) in enumerate(jobs, 1)
+    ]
+    objects.jobs.append({"id": 9, "name": "Patch Fleet patch", "organization": theirs, "status": "running"})
+    if named is None:
+        run(awx, tmp_path, TAKE_DOWN)
+        return
+    with pytest.raises(AssertionError) as refused:
+        run(awx, tmp_path, TAKE_DOWN)
+    words = " ".join(str(refused.value).split())
+    assert f"Hosts may be on because of {named}." in words
+    assert "launch Patch Fleet restore until it succeeds" in words
+    assert awx.changes == []
+    run(awx, tmp_path, TAKE_DOWN, awx_job_templates_teardown_anyway=True)
+
+
 def check_what_was_made(objects: Objects) -> None:
     check_templates(objects)
     check_inventory(objects)
