@@ -12,6 +12,7 @@ from typing import Any
 from lab.aws.account import Account
 from lab.aws.errors import AwsError
 from lab.aws.request import OTHER
+from lab.names import CONTROLLER_ACTS
 from lab.scenario import Event
 from lab.sim import Steps
 from lab.world import ASG_TAG, Host, World
@@ -23,7 +24,7 @@ GIVE_UP_SECONDS = 3600.0
 class Events:
     """Lets each event happen once; several that are due at one moment in the order of the list.
 
-    ``on_controller`` is called with "kill" or "term".
+    ``on_controller`` is called with "kill", "term", "suspend" or "resume".
     """
 
     def __init__(
@@ -50,9 +51,11 @@ class Events:
     def _happen(self, event: Event) -> None:
         if event.do == "expire_credentials":
             self._account.gate.expire_newest_key()
-        elif event.do in ("kill_controller", "term_controller"):
+        elif event.do in CONTROLLER_ACTS:
             if self._on_controller:
                 self._on_controller(event.do.removesuffix("_controller"))
+                if event.do == "suspend_controller":
+                    self._world.sim.after(event.seconds, partial(self._on_controller, "resume"))
         else:
             self._act(event, self._world.hosts[event.host or event.when_host or ""])
 

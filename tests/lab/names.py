@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 # Acts of `events` that are about the step under way, not about a host.
-CONTROLLER_ACTS = ("expire_credentials", "kill_controller", "term_controller")
+CONTROLLER_ACTS = ("expire_credentials", "kill_controller", "suspend_controller", "term_controller")
 
 
 def expand_names(name: str) -> list[str]:

@@ -9,6 +9,7 @@ import contextlib
 import json
 import math
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -236,15 +237,17 @@ class Runner:
     # ---- events
 
     def _on_controller(self, act: str) -> None:
-        """``kill`` or ``term`` for the step under way: the one in the foreground, else the newest in the background."""
+        """For the step under way: the one in the foreground, else the newest in the background."""
         under_way = [(background, process) for process, background in self.processes if process.running]
         if not under_way:
             return
         _background, process = min(reversed(under_way), key=lambda pair: pair[0])
         if act == "kill":
             process.kill()
-        else:
+        elif act == "term":
             process.terminate()
+        else:
+            process.signal_all(signal.SIGSTOP if act == "suspend" else signal.SIGCONT)
 
 
 def _write_json(path: Path, document: object) -> None:

@@ -207,6 +207,7 @@ class Event:
     do: str
     retag: dict[str, str] | None = None
     after_seconds: float = 0
+    seconds: float = 0  # how long the controller stands still
 
 
 @dataclass(frozen=True)
@@ -221,6 +222,7 @@ class Step:
     check: bool = False
     rc: int | str | None = None
     after_seconds: float = 0
+    seconds: float = 0  # how long the controller stands still
 
 
 @dataclass(frozen=True)
@@ -378,7 +380,16 @@ def _events(entry: dict[str, Any]) -> list[Event]:
     do = "retag" if isinstance(act, dict) else act
     when_host, when_state = split_when(entry["when"]) if "when" in entry else (None, None)
     return [
-        Event(entry.get("at_seconds"), watched, when_state, host, do, retag, entry.get("after_seconds", 0))
+        Event(
+            entry.get("at_seconds"),
+            watched,
+            when_state,
+            host,
+            do,
+            retag,
+            entry.get("after_seconds", 0),
+            entry.get("seconds", 0),
+        )
         for watched in (expand_names(when_host) if when_host else [None])
         for host in (expand_names(entry["host"]) if "host" in entry else [None if do in CONTROLLER_ACTS else watched])
     ]

@@ -141,6 +141,8 @@ def _event_problems(events: list[dict[str, Any]], kinds: dict[str, str]) -> Iter
         if act in CONTROLLER_ACTS:
             if "host" in event:
                 yield f"{key}.host", f"{act} is about the step under way; leave host out"
+            if (act == "suspend_controller") != ("seconds" in event):
+                yield f"{key}.seconds", "suspend_controller, and no other act, takes seconds: how long it stands still"
             continue
         host = event.get("host", watched)
         if host is None:

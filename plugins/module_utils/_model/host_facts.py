@@ -97,7 +97,10 @@ class HostFacts(TypedDict, total=False):
         bool, "the run has tried it again after a lack of capacity", "_run/admission", "_run/admission"
     ]
     deadline_at: Annotated[
-        float, "end of its time, seconds since 1970", "_run/admission", "_operation/context, _power/watchdog"
+        float,
+        "end of its time, seconds since 1970",
+        "_run/admission, _operation/standstill",
+        "_operation/context, _operation/standstill, _power/watchdog",
     ]
     original_state: Annotated[
         str, "`running` or `stopped`, as found", "_run/opening, _run/admission, _power/by_tasks", "_report/build"
@@ -123,11 +126,11 @@ class HostFacts(TypedDict, total=False):
     work: Annotated[
         list[list[float]],
         "commands of ours that ran in it: end, seconds since 1970, and how many seconds each",
-        "_operation/context",
+        "_operation/work",
         "_report/build",
     ]
     work_unknown: Annotated[
-        bool, "a command of ours ran in it, and its end is not known", "_operation/context", "_report/build"
+        bool, "a command of ours ran in it, and its end is not known", "_operation/work", "_report/build"
     ]
     working_since: Annotated[
         float | None,

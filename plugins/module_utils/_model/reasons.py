@@ -69,6 +69,7 @@ class Reason(TextEnum):
     NO_CAPACITY = "no_capacity", Section.DEFERRED, True
     NO_HEADROOM = "no_headroom", Section.DEFERRED, True
     BREAKER = "breaker", Section.DEFERRED
+    STOOD_STILL = "stood_still", Section.DEFERRED
     LEASED = "leased", Section.DEFERRED
     HOST_OFF = "host_off", Section.DEFERRED
     SESSIONS = "sessions", Section.DEFERRED

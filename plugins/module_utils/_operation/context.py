@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .._aws.api import Aws
@@ -30,6 +31,8 @@ from .channel import HostChannel, HostConnection
 from .denials import explain_denial
 from .failures import record_failure
 from .options import Options
+from .standstill import WatchedClock, note_standstill, refuse_after_standstill
+from .work import WorkLog
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -99,7 +102,7 @@ class OperationContext:
     ) -> None:
         self.params = params
         self.check_mode = check_mode
-        self.clock = clock or system_clock()
+        self.clock = WatchedClock(clock or system_clock(), partial(note_standstill, self))
         self.report_progress = report_progress
         self.run_id: str | None = params.get("run_id") or None
         self.host_key: str | None = params.get("host") or None
@@ -115,7 +118,7 @@ class OperationContext:
         self.end_if_orphaned: Callable[[], None] = lambda: None  # what a worker does when its controller is gone
         self.cache: dict[str, Any] = {}  # what the operation looked up once
         self._updated_facts = HostFacts()
-        self._unwritten_work = HostFacts()
+        self._work = WorkLog()
 
     @property
     def aws(self) -> Aws:
@@ -199,19 +202,11 @@ class OperationContext:
             self.ledger.update_facts(*self.tracked_host, facts, fence=self.fence)
 
     def add_work(self, seconds: float | None) -> None:
-        """Remember how long a command of ours ran in the host that has just ended; None: it is not known.
-
-        It is written down at the end of the phase.
-        """
-        if seconds is None:
-            self._unwritten_work["work_unknown"] = True
-        elif seconds > 0.0:
-            before = self._unwritten_work.get("work", self.facts.get("work", []))
-            self._unwritten_work["work"] = [*before, [round(self.clock.now()), round(seconds, 1)]]
+        """Remember how long a command of ours ran that has just ended (None: not known), until the phase ends."""
+        self._work.add(seconds, self.clock.now())
 
     def _write_work(self) -> None:
-        work, self._unwritten_work = self._unwritten_work, HostFacts()
-        if self.tracked_host and work:
+        if self.tracked_host and (work := self._work.take(self.facts)):
             with suppress(LeaseLost):  # the run that has the host now reports it
                 self.update_facts(**work)
 
@@ -263,7 +258,7 @@ class OperationContext:
         outer = self._wait_deadline
         self._wait_deadline = deadline if outer is None else min(outer, deadline)
         try:
-            result = wait_for(poll_with_lease, self.clock, deadline, first_pause_seconds, longest)
+            result = wait_for(poll_with_lease, self.clock.awake(), deadline, first_pause_seconds, longest)
         finally:
             self._wait_deadline = outer
         if result is None and passing:
@@ -306,6 +301,7 @@ class OperationContext:
             LeaseLost: another run, or another process for this one, took the host over.
         """
         self.end_if_orphaned()
+        self.clock.check()
         if not self.tracked_host:
             return
         current_fence = self.ledger.fence(*self.tracked_host)
@@ -316,6 +312,7 @@ class OperationContext:
     def renew_lease(self) -> None:
         """Renew the lease, once a minute, and assert that the host is still ours."""
         self.end_if_orphaned()
+        self.clock.check()
         if not self.tracked_host or self.clock.now() < self._next_heartbeat:
             return
         self.assert_lease()
@@ -373,6 +370,8 @@ def perform(operation: Operation, context: OperationContext) -> Mapping[str, obj
     ok = False
     try:
         context.enter(phase)
+        if phase == Phase.START:
+            refuse_after_standstill(context)
         if phase != Phase.ADMIT or context.host.outcome is None:  # the admission says why a host was never leased
             context.renew_lease()
         _refuse_after_deadline(context)

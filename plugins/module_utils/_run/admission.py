@@ -27,6 +27,7 @@ from .._model.reasons import Reason, ReasonCode
 from .._operation.context import OperationContext
 from .._operation.failures import record_failure
 from .._operation.results import Result
+from .._operation.standstill import is_standstill
 from .._plan.credentials import refuse_short_credentials
 from .common_causes import BreakerCause, BreakerCode, common_cause, spends_budget
 from .messages import breaker_reason, no_host_starts
@@ -173,7 +174,7 @@ def _open_breaker(context: OperationContext, run: Run, cause: BreakerCause) -> N
 
 
 def _closed(reason: str) -> Deferred:
-    return Deferred(no_host_starts(reason), Reason.BREAKER)
+    return Deferred(no_host_starts(reason), Reason.STOOD_STILL if is_standstill(reason) else Reason.BREAKER)
 
 
 EXPECTED_FROM = {

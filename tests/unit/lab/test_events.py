@@ -60,6 +60,14 @@ def test_an_event_happens_once_and_in_the_order_of_the_list(make_lab: MakeLab) -
     assert lab.acts == ["term", "kill", "kill"]
 
 
+def test_a_suspended_controller_is_resumed(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a"}, events=[{"at_seconds": 10, "do": "suspend_controller", "seconds": 500}])
+    lab.run_for(509)
+    assert lab.acts == ["suspend"]
+    lab.run_for(2)
+    assert lab.acts == ["suspend", "resume"]
+
+
 def test_another_user_stops_and_starts(make_lab: MakeLab) -> None:
     events = [{"at_seconds": 200, "host": "a", "do": "restart"}]
     lab = make_lab({"name": "a", "state": "stopped", "stop_seconds": 60}, events=events)

@@ -270,6 +270,10 @@ def test_a_time_without_quotes_stays_text(tmp_path: Path) -> None:
             "events[0].host: kill_controller is about the step under way; leave host out",
         ),
         (
+            {"events": [{"at_seconds": 1, "do": "suspend_controller"}]},
+            "events[0].seconds: suspend_controller, and no other act, takes seconds: how long it stands still",
+        ),
+        (
             {"hosts": [{"name": "a", "kind": "hybrid"}], "events": [{"at_seconds": 1, "do": "join_asg", "host": "a"}]},
             "events[0].do: join_asg means nothing for 'a', a hybrid host",
         ),

@@ -52,6 +52,10 @@ class VirtualClock:
             event[1]()
         self._now = until
 
+    def jump(self, seconds: float) -> None:
+        """Time passes in which the process stands still."""
+        self._now += seconds
+
     def real_seconds(self, seconds: float) -> float:
         return seconds
 

@@ -1,0 +1,119 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A controller that stood still: a laptop that was suspended, a virtual machine that was frozen, a process that was stopped.
+
+When it continues, its hosts may have been taken over, and people may be at work on those that it has not started. So it starts
+no other host. Hosts in work are finished, if their leases are still its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .._base.clock import Clock, iso
+from .._base.errors import Deferred
+from .._ledger.records import LEASE_SECONDS
+from .._model.phases import WITHOUT_TIMEOUT
+from .._model.reasons import Reason
+
+if TYPE_CHECKING:
+    from .context import OperationContext
+
+STOOD_STILL = "This controller stood still from"
+
+
+def standstill_reason(began: float, ended: float) -> str:
+    """The run's field ``breaker``; times in seconds since 1970."""
+    return f"{STOOD_STILL} {iso(began)} to {iso(ended)}, as a suspended computer does."
+
+
+def is_standstill(breaker: str | None) -> bool:
+    """Whether a run starts no other host for that reason."""
+    return (breaker or "").startswith(STOOD_STILL)
+
+
+class WatchedClock:
+    """A clock that notices when more time passes between two calls than what was slept, and more than a lease lasts.
+
+    Attributes:
+        stood_still_seconds: how long the process stood still altogether.
+    """
+
+    def __init__(self, clock: Clock, report: Callable[[float, float], None]) -> None:
+        """``report`` gets begin and end of each standstill, in seconds since 1970."""
+        self._clock = clock
+        self._report = report
+        self._checked_at = clock.now()
+        self.stood_still_seconds = 0.0
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    def real_seconds(self, seconds: float) -> float:
+        return self._clock.real_seconds(seconds)
+
+    def sleep(self, seconds: float) -> None:
+        self.check()
+        self._clock.sleep(seconds)
+        self.check(max(seconds, 0.0))
+
+    def check(self, slept_seconds: float = 0.0) -> None:
+        """Report a standstill since the last check; every wait and every change comes by here."""
+        now = self._clock.now()
+        gap_seconds = now - self._checked_at - slept_seconds
+        self._checked_at = now
+        if gap_seconds > LEASE_SECONDS:
+            self.stood_still_seconds += gap_seconds
+            self._report(now - gap_seconds, now)
+
+    def awake(self) -> AwakeClock:
+        """This clock without what it will have stood still from now on."""
+        return AwakeClock(self)
+
+
+class AwakeClock:
+    """The time for deadlines: what a wait has while its process stands still does not count."""
+
+    def __init__(self, clock: WatchedClock) -> None:
+        self._clock = clock
+        self._before_seconds = clock.stood_still_seconds
+
+    def now(self) -> float:
+        return self._clock.now() - (self._clock.stood_still_seconds - self._before_seconds)
+
+    def real_seconds(self, seconds: float) -> float:
+        return self._clock.real_seconds(seconds)
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
+
+
+def note_standstill(context: OperationContext, began: float, ended: float) -> None:
+    """The run of the operation starts no other host, and the operation's own host gets the time back.
+
+    Raises:
+        LeaseLost: another run took the host over.
+    """
+    reason = standstill_reason(began, ended)
+    context.report_progress(reason)
+    if not context.tracked_host:
+        return
+    context.ledger.open_breaker(context.tracked_host[0], reason)
+    deadline_at = context.facts.get("deadline_at")
+    if deadline_at is not None and context.phase not in WITHOUT_TIMEOUT:
+        context.update_facts(deadline_at=deadline_at + ended - began)
+
+
+def refuse_after_standstill(context: OperationContext) -> None:
+    """Raises Deferred (``stood_still``) where the controller stood still since it admitted the host."""
+    if not context.tracked_host:
+        return
+    run, now = context.ledger.run(context.tracked_host[0]), context.clock.now()
+    if now >= run.heartbeat_at + LEASE_SECONDS:  # the admission sent a heartbeat
+        note_standstill(context, run.heartbeat_at, now)
+        run = context.ledger.run(run.run_id)
+    if is_standstill(run.breaker):
+        raise Deferred(f"It is not started. {run.breaker}", Reason.STOOD_STILL)

@@ -1,0 +1,149 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A controller that stood still for longer than its lease starts nothing more, and what it has begun gets the time back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Deferred, LeaseLost
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMIT
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.arguments import TRACKING_ARGUMENTS
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
+    Operation,
+    OperationContext,
+    perform,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.standstill import (
+    is_standstill,
+    note_standstill,
+)
+
+from .fakes import ID, START, shown
+from .stage import RUN, Stage, a_host, a_run
+
+WORK = Operation("some_operation", dict(TRACKING_ARGUMENTS), lambda _context: {}, phase=Phase.PATCH, uses_aws=False)
+LONG = 4 * LEASE_SECONDS
+
+
+def context_of(stage: Stage, phase: Phase | None = Phase.PATCH, **params: Any) -> OperationContext:
+    context = stage.context(WORK, **{"run_id": RUN, "host": ID, **params})
+    context.phase = phase
+    return context
+
+
+def stands_still(stage: Stage, seconds: float) -> None:
+    """Time passes, and this process does not notice."""
+    stage.clock.jump(seconds)
+
+
+def breaker(stage: Stage) -> str | None:
+    return stage.ledger.run(RUN).breaker
+
+
+def wakes_during_a_wait(stage: Stage, context: OperationContext, seconds: float, deadline: float) -> list[float]:
+    """Wait for nothing, and stand still for that time in the third poll; returns the times of the polls."""
+    polls: list[float] = []
+
+    def poll() -> None:
+        polls.append(stage.clock.passed)
+        if len(polls) == 3:
+            stands_still(stage, seconds)
+
+    context.wait(poll, deadline)
+    return polls
+
+
+@pytest.mark.parametrize(("seconds", "notices"), [(LEASE_SECONDS - 60, False), (LONG, True)], ids=["short", "long"])
+def test_only_what_is_longer_than_the_lease_counts(stage: Stage, seconds: float, notices: bool) -> None:
+    stage.open_run()
+    wakes_during_a_wait(stage, context_of(stage), seconds, START + 3000)
+    assert is_standstill(breaker(stage)) is notices
+    assert any("This controller stood still from" in line for line in stage.message) is notices
+
+
+def test_a_wait_has_all_of_its_time_awake_and_a_last_poll(stage: Stage) -> None:
+    stage.open_run()
+    polls = wakes_during_a_wait(stage, context_of(stage), LONG, START + 600)
+    assert polls[-1] == 600 + LONG
+
+
+def test_the_host_gets_the_time_back(stage: Stage) -> None:
+    stage.open_run()
+    stage.ledger.update_facts(RUN, ID, {"deadline_at": START + 5000})
+    wakes_during_a_wait(stage, context_of(stage), LONG, START + 600)
+    assert stage.facts()["deadline_at"] == START + 5000 + LONG
+
+
+def test_a_long_pause_is_no_standstill(stage: Stage) -> None:
+    stage.open_run()
+    context_of(stage).pause(10 * LEASE_SECONDS)
+    context_of(stage).clock.sleep(10 * LEASE_SECONDS)
+    assert breaker(stage) is None
+
+
+def test_it_is_noticed_before_a_change_too(stage: Stage) -> None:
+    stage.open_run()
+    context = context_of(stage)
+    stands_still(stage, LONG)
+    context.assert_lease()
+    assert is_standstill(breaker(stage))
+
+
+def test_what_another_run_took_over_meanwhile_is_its(stage: Stage) -> None:
+    stage.open_run()
+    context = context_of(stage)
+    context.assert_lease()
+    stage.ledger.update_facts(RUN, ID, {"deadline_at": START + 5000})
+    stands_still(stage, LONG)
+    stage.ledger.open_run(a_run("other", stage.clock.now()), [a_host(run_id="other")], take_over=False)
+    with pytest.raises(LeaseLost):
+        context.renew_lease()
+
+
+def test_check_mode_writes_nothing(stage: Stage) -> None:
+    stage.open_run()
+    context = stage.context(WORK, check_mode=True, run_id=RUN, host=ID)
+    stands_still(stage, LONG)
+    context.clock.check()
+    assert breaker(stage) is None
+
+
+# What is not begun
+
+
+def test_no_other_host_is_admitted(stage: Stage) -> None:
+    stage.open_run()
+    stands_still(stage, 1)
+    note_standstill(context_of(stage), START, START + LONG)
+    result = perform(ADMIT, stage.context(ADMIT, run_id=RUN, host=ID))
+    assert (result["admitted"], result["outcome"], result["reason_code"]) == (False, "deferred", Reason.STOOD_STILL)
+    assert "stood still from 2026-11-14T22:00:00Z to 2026-11-14T23:00:00Z" in result["reason"]
+
+
+def start(stage: Stage) -> dict[str, Any]:
+    stage.record("stopped")
+    stage.account.on("describe_instances", shown("stopped"))
+    return perform(POWER, stage.context(POWER, run_id=RUN, host=ID, instance_id=ID, state="started"))
+
+
+@pytest.mark.parametrize("noticed", [True, False], ids=["by another host", "by the last heartbeat"])
+def test_a_host_that_was_admitted_before_is_not_started(stage: Stage, noticed: bool) -> None:
+    stage.open_run()
+    stands_still(stage, LONG)
+    if noticed:
+        stage.ledger.heartbeat(RUN, stage.clock.now())
+        note_standstill(context_of(stage), START, stage.clock.now())
+    with pytest.raises(Deferred) as caught:
+        start(stage)
+    assert caught.value.code == Reason.STOOD_STILL
+    assert is_standstill(breaker(stage))
+    assert stage.account.of("start_instances") == []
