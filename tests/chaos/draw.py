@@ -1,11 +1,15 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a night is like, drawn from a seed: hosts and what is wrong with them, what AWS does, what others do, and who dies when."""
+"""What a night is like, drawn from a seed: hosts and what is wrong with them, what AWS does, what others do, and who dies when.
+
+Each concern draws from a random stream of its own, by its name: a fault that is added changes no other part of a night.
+"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -69,26 +73,111 @@ ACTS: tuple[Any, ...] = (
 MOMENTS = ("starting", "booted", "online", "installing", "installed", "rebooting", "stopping")
 
 
-def draw(seed: str) -> Drawn:
-    """The same for the same seed."""
-    chance = random.Random(seed)
-    hosts = [_host(chance, name) for name in "abc"[: chance.choice((1, 1, 2, 3))]]
+DOCUMENTS = ("AWS-RunPatchBaseline", "AWS-RunPowerShellScript")
+LOST_ANSWERS = ("StartInstances", "StopInstances", "SendCommand", "ModifyVolume")
+COMMAND_ENDS = ("RateExceeded", "DeliveryTimedOutButRuns", "AccessDenied", "Undeliverable")
+WINDOWS: tuple[dict[str, Any], ...] = (
+    {"clean_seconds": 900},
+    {"defragsvc": "disabled"},
+    {"failing_services": ["Spooler"]},
+    {"pending_by_others": True},
+    {"self_ending_services": ["sppsvc"]},
+    {"start_types": {"wuauserv": "disabled"}},
+    {"trusted_installer_turns_manual": True},
+)
+
+
+class Streams:
+    """Independent random streams of one seed, by name."""
+
+    def __init__(self, seed: str) -> None:
+        self._seed = seed
+
+    def of(self, *concern: str) -> random.Random:
+        """The same numbers for the same seed and name."""
+        return random.Random("/".join((self._seed, *concern)))
+
+
+def _lost_answer(chance: random.Random) -> dict[str, Any]:
+    fault = {"operation": chance.choice(LOST_ANSWERS), "answer": "lost", "times": chance.choice((1, 2))}
+    return {"api_faults": [fault]}
+
+
+def _patch_lag(chance: random.Random) -> dict[str, Any]:
+    lags = {"states": (0, 10, 60), "patches": (10, 120), "items": (10, 60)}
+    return {"patch_lag": {name: chance.choice(seconds) for name, seconds in lags.items()}}
+
+
+def _clock(chance: random.Random) -> dict[str, Any]:
+    return {"clock_skew_seconds": chance.choice((-7200, -900, -60, 60, 900, 7200))}
+
+
+def _command_end(chance: random.Random) -> dict[str, Any]:
+    fault = {
+        "document": chance.choice(DOCUMENTS),
+        "status": chance.choice(COMMAND_ENDS),
+        "times": chance.choice((1, 2)),
+    }
+    return {"command_faults": [fault]}
+
+
+def _answers(chance: random.Random) -> dict[str, Any]:
+    return {"answers": chance.choice(("noisy", "truncated", "garbage", "hostile"))}
+
+
+def _windows(chance: random.Random) -> dict[str, Any]:
+    return {"windows": dict(chance.choice(WINDOWS))}
+
+
+HOST_FAULTS: dict[str, tuple[float, Callable[[random.Random], dict[str, Any]]]] = {
+    "lost answer": (0.08, _lost_answer),
+    "patch lag": (0.08, _patch_lag),
+    "clock": (0.08, _clock),
+    "command end": (0.06, _command_end),
+    "answers": (0.04, _answers),
+    "windows": (0.08, _windows),
+}
+"""Faults of single hosts: their probability, and the keys of a host that they set."""
+OPEN_FAULTS: frozenset[str] = frozenset()
+"""Names of HOST_FAULTS and of account faults whose violations are not fixed yet: drawn only where all faults are asked for."""
+
+
+def draw(seed: str, without: frozenset[str] = frozenset()) -> Drawn:
+    """The same for the same seed; ``without`` leaves out faults by their names, and changes nothing else."""
+    streams = Streams(seed)
+    names = "abc"[: streams.of("hosts").choice((1, 1, 2, 3))]
+    hosts = [_host(streams, name, without) for name in names]
     keys = {
         "hosts": hosts,
-        "seed": chance.randrange(1000),
-        "account": {"lag_seconds": chance.choice((0, 0, 5, 20)), "throttle": chance.choice((0.0, 0.0, 0.0, 0.05))},
-        "events": _events(chance, [host["name"] for host in hosts]),
+        "seed": streams.of("lab").randrange(1000),
+        "account": _account(streams, without),
+        "events": _events(streams.of("events"), list(names)),
     }
-    dies_after = chance.randrange(90 * len(hosts)) if chance.random() < 0.8 else None
-    second_dies_after = chance.randrange(30) if chance.random() < 0.3 else None
-    first = chance.choice(("restore", "restore", "patch"))
+    dies = streams.of("deaths")
+    dies_after = dies.randrange(90 * len(hosts)) if dies.random() < 0.8 else None
+    second_dies_after = dies.randrange(30) if dies.random() < 0.3 else None
+    recover = streams.of("recoveries")
     recoveries = [
-        Recovery(chance.choice((1000.0, 2000.0, 30000.0)), first, second_dies_after),
+        Recovery(
+            recover.choice((1000.0, 2000.0, 30000.0)),
+            recover.choice(("restore", "restore", "patch")),
+            second_dies_after,
+        ),
         Recovery(1000.0, "restore"),
         Recovery(40000.0, "restore"),
     ]
-    backend = chance.choice(("sqlite", "sqlite", "dynamodb"))
-    return Drawn(keys, recoveries, dies_after, backend, _variables(chance), _rival(chance, len(hosts)))
+    backend = streams.of("backend").choice(("sqlite", "sqlite", "dynamodb"))
+    variables = _variables(streams)
+    return Drawn(keys, recoveries, dies_after, backend, variables, _rival(streams.of("rival"), len(hosts)))
+
+
+def _account(streams: Streams, without: frozenset[str]) -> dict[str, Any]:
+    lag, throttle = streams.of("lag"), streams.of("throttle")
+    account = {"lag_seconds": lag.choice((0, 0, 5, 20)), "throttle": throttle.choice((0.0, 0.0, 0.0, 0.05))}
+    stale = streams.of("stale reads")
+    if stale.random() < 0.1 and "stale reads" not in without:
+        account |= {"stale_reads": stale.choice((0.1, 0.4)), "lag_seconds": stale.choice((5, 20))}
+    return account
 
 
 def _rival(chance: random.Random, hosts: int) -> Rival | None:
@@ -105,18 +194,23 @@ def _rival(chance: random.Random, hosts: int) -> Rival | None:
     )
 
 
-def _variables(chance: random.Random) -> dict[str, Any]:
-    variables: dict[str, Any] = {"patch_batch_size": chance.choice((1, 5))}
-    if chance.random() < 0.5:
-        variables["patch_failure_budget"] = chance.choice((0, 1, "50%"))
-    if chance.random() < 0.3:
+def _variables(streams: Streams) -> dict[str, Any]:
+    variables: dict[str, Any] = {"patch_batch_size": streams.of("batch").choice((1, 5))}
+    budget, canary, deadline = streams.of("budget"), streams.of("canary"), streams.of("deadline")
+    if budget.random() < 0.5:
+        variables["patch_failure_budget"] = budget.choice((0, 1, "50%"))
+    if canary.random() < 0.3:
         variables["patch_canary"] = 1
-    if chance.random() < 0.2:
-        variables["patch_deadline"] = (START + timedelta(minutes=chance.choice((30, 90, 240)))).isoformat()
+    if deadline.random() < 0.2:
+        variables["patch_deadline"] = (START + timedelta(minutes=deadline.choice((30, 90, 240)))).isoformat()
+    running = streams.of("max running")
+    if running.random() < 0.15:
+        variables["patch_max_running"] = running.choice((1, 2))
     return variables
 
 
-def _host(chance: random.Random, name: str) -> dict[str, Any]:
+def _host(streams: Streams, name: str, without: frozenset[str]) -> dict[str, Any]:
+    chance = streams.of("host", name)
     update = {**UPDATE, "seconds": chance.choice((60, 600, 2500))}
     if chance.random() < 0.2:
         update["result"] = chance.choice(RESULTS)
@@ -125,6 +219,13 @@ def _host(chance: random.Random, name: str) -> dict[str, Any]:
     if chance.random() < 0.15:
         operation, error = chance.choice(FAULTS)
         host["api_faults"] = [{"operation": operation, "error": error, "times": chance.choice((1, 3, "always"))}]
+    for fault, (probability, keys_of) in HOST_FAULTS.items():
+        drawn = streams.of("host", name, fault)
+        if drawn.random() < probability and fault not in without:
+            keys = keys_of(drawn)
+            if "api_faults" in keys:
+                keys["api_faults"] += host.get("api_faults", [])
+            host |= keys
     return host
 
 

@@ -47,6 +47,28 @@ def test_a_drawn_night_is_the_same_after_it_was_kept_in_a_file() -> None:
         assert from_data(yaml.safe_load(yaml.safe_dump(drawn.to_data()))) == drawn
 
 
+@pytest.mark.parametrize("fault", ["lost answer", "clock", "windows", "stale reads"])
+def test_a_fault_that_is_left_out_changes_nothing_else(fault: str) -> None:
+    """Each fault has a stream of its own, so that a new one does not turn all nights into others."""
+    keys = {
+        "lost answer": "api_faults",
+        "clock": "clock_skew_seconds",
+        "windows": "windows",
+        "stale reads": "stale_reads",
+    }
+    changed = 0
+    for number in range(100):
+        whole, less = draw(f"streams/{number}"), draw(f"streams/{number}", frozenset({fault}))
+        changed += whole != less
+        for drawn in (whole, less):
+            for part in (*drawn.keys["hosts"], drawn.keys["account"]):
+                part.pop(keys[fault], None)
+            if fault == "stale reads":
+                drawn.keys["account"].pop("lag_seconds")
+        assert whole == less
+    assert 0 < changed < 100
+
+
 def test_a_night_is_reduced_to_the_parts_that_matter() -> None:
     drawn = draw("shrink/1").to_data()
     hosts = [
