@@ -118,7 +118,9 @@ def _refused(outcome: Outcome, code: ReasonCode | None, reason: str | None) -> A
 
 
 def _wait_for_canaries_and_wave(context: OperationContext, run: Run, host: Host) -> None:
-    """Canaries go first, alone; between waves there may be a pause."""
+    """Canaries go first, alone; between waves there may be a pause. A run with neither reads no other host's row for this."""
+    if not run.settings["canary"] and not run.settings["pause_seconds"]:
+        return
     hosts = context.ledger.hosts(run.run_id)
     ours = [other.key for other in hosts if other.wave is not None and other.phase != Phase.PLAN]  # no other run's
     canaries = ours[: run.settings["canary"]]

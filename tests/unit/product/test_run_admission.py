@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Host, Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import reason_of
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
@@ -442,6 +443,19 @@ def conclude_later(stage: Stage, key: str, verdict: Verdict, seconds: float) -> 
         stage.ledger.set_outcome(RUN, key, verdict)
 
     stage.clock.at(seconds, set_outcome)
+
+
+def test_a_host_of_a_run_without_canaries_pause_and_failures_reads_no_other_row(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All rows of a run of 5,000 hosts are 362 read units on DynamoDB, and every host is admitted once."""
+    stage.open_run(*HOSTS)
+
+    def read_all(_ledger: object, _run_id: str) -> list[Host]:
+        raise AssertionError("the whole run was read")
+
+    monkeypatch.setattr(SqliteLedger, "hosts", read_all)
+    assert admit(stage)["admitted"]
 
 
 def test_a_canary_goes_at_once(stage: Stage) -> None:
