@@ -93,11 +93,12 @@ class Reported:
         return spec.answers == "hostile"
 
     @property
-    def lost_its_agent(self) -> bool:
-        """Whether nobody can tell when the last command ended on it: its agent went away and did not come back by itself."""
+    def hides_an_end(self) -> bool:
+        """Whether nobody can tell when a command ended on it: its agent was lost, or ran what the service had given up."""
         spec = next(host for host in self.run.scenario.hosts if host.name == self.name)
         dies = any(event.do == "agent_dies" and event.host == self.name for event in self.run.scenario.events)
-        return spec.agent == "lost_after_reboot" or dies
+        late = any(fault.status == "DeliveryTimedOutButRuns" for fault in spec.command_faults)
+        return spec.agent == "lost_after_reboot" or dies or late
 
     @property
     def missing(self) -> list[str]:
@@ -263,7 +264,7 @@ def _idle_seconds(each: Reported) -> Iterator[str]:
         if got:
             yield each.problem("idle_seconds", "null of a host that was not on because of us", got)
         return
-    if got is None and each.lost_its_agent:
+    if got is None and each.hides_an_end:
         return
     commands = sum(call.operation in COMMANDS for call in each.calls)
     low = true - each.slack_seconds - _unreported_seconds(each) - commands * COMMAND_SECONDS

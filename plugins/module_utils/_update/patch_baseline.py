@@ -81,6 +81,7 @@ def _came_too_late(context: OperationContext, instance_id: str, ended: Invocatio
     except Failed:
         return False
     if quiet:
+        context.add_work(None)  # whether it ran, and for how long, is never shown
         context.update_facts(servicing=False, working_since=None)
     return quiet
 

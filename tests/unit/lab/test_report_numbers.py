@@ -191,15 +191,24 @@ def test_a_field_that_is_not_the_truth_is_named(name: str, tmp_path: Path) -> No
     assert run.judge(tmp_path, "report") == [line]
 
 
+LATE = {"document": "AWS-RunPatchBaseline", "status": "DeliveryTimedOutButRuns"}
+
+
 @pytest.mark.parametrize(
-    "keys",
-    [{"agent": "lost_after_reboot"}, {"events": [{"at_seconds": 60, "host": "dev-01", "do": "agent_dies"}]}],
-    ids=["lost", "dies"],
+    ("keys", "events"),
+    [
+        ({"agent": "lost_after_reboot"}, []),
+        ({"command_faults": [LATE]}, []),
+        ({}, [{"at_seconds": 60, "host": "dev-01", "do": "agent_dies"}]),
+    ],
+    ids=["the agent is lost", "a late delivery", "the agent dies"],
 )
-def test_the_idle_time_may_be_unknown_of_a_host_that_lost_its_agent(keys: dict[str, Any], tmp_path: Path) -> None:
+def test_the_idle_time_may_be_unknown_where_the_end_of_a_command_is(
+    keys: dict[str, Any], events: list[dict[str, Any]], tmp_path: Path
+) -> None:
     run = Run()
-    run.document["hosts"][0].update({key: value for key, value in keys.items() if key == "agent"})
-    run.document["events"] = keys.get("events", [])
+    run.document["hosts"][0].update(keys)
+    run.document["events"] = events
     says(0, idle_seconds=None)(run)
     assert run.judge(tmp_path, "report.idle_seconds") == []
 
