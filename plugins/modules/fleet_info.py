@@ -37,8 +37,8 @@ options:
     default: []
   inventory_hosts:
     description:
-      - 'Hosts of the inventory: mappings with C(name) and, where known, C(instance_id), C(region) and
-        C(connection).'
+      - 'Hosts of the inventory: mappings with C(name) and, where known, C(instance_id), C(region), C(connection) and, of an
+        C(ssh) connection, C(shell_type).'
       - 'On the controller, names are enough: the action plugin reads the variables of these hosts.'
     type: list
     elements: raw

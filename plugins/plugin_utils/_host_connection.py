@@ -8,32 +8,52 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.loader import become_loader
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
+    ConnectionSettings,
     Failed,
+    LoginRefused,
     NoAnswer,
+    PatchFleetError,
     Unreachable,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.logins import (
+    REFUSALS_UNTIL_LOCKED,
+    count_refusal,
+    refuse_locked_account,
+)
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._call_with_lease import WatchedCall
 
 # A connection that breaks in the middle comes as what its library raises: requests's errors are OSErrors.
 LIBRARIES = {"winrm.exceptions": ("WinRMError", "WinRMTransportError"), "pypsrp.exceptions": ("WinRMError",)}
+AUTHENTICATION = {
+    "winrm.exceptions": ("AuthenticationError", "InvalidCredentialsError"),
+    "pypsrp.exceptions": ("AuthenticationError",),
+}
 
 
-def _errors_of_libraries() -> Iterator[type[Exception]]:
-    for name, errors in LIBRARIES.items():
+def _errors_of_libraries(names: Mapping[str, tuple[str, ...]]) -> Iterator[type[Exception]]:
+    for name, errors in names.items():
         with contextlib.suppress(ImportError):  # no host is reached by it
             module = importlib.import_module(name)
             yield from (getattr(module, error) for error in errors)
 
 
-CONNECTION_LOST: tuple[type[Exception], ...] = (AnsibleConnectionFailure, OSError, *_errors_of_libraries())
+CONNECTION_LOST: tuple[type[Exception], ...] = (AnsibleConnectionFailure, OSError, *_errors_of_libraries(LIBRARIES))
+REFUSED: tuple[type[Exception], ...] = (AnsibleAuthenticationFailure, *_errors_of_libraries(AUTHENTICATION))
+REFUSED_WORDS = re.compile(
+    r"credentials were rejected|failed to authenticate|permission denied \(|authenticate the user .* with (ntlm|kerberos|basic)",
+    re.IGNORECASE,
+)
+"""How connection plugins say that the host took no log-on (winrm.py and psrp.py of ansible-core, OpenSSH's ssh)."""
 
 POWERSHELL = "ansible.windows.win_powershell"
 UPDATES = "ansible.windows.win_updates"
@@ -70,7 +90,10 @@ class AnsibleConnection:
             result = self._run_powershell(text, timeout_seconds)
         if result.get("failed"):
             raise NoAnswer(f"PowerShell could not run the script: {_message(result)}")
-        return "\n".join(str(line) for line in result.get("output") or ())
+        output = result.get("output") or []
+        if not isinstance(output, list):
+            raise NoAnswer("PowerShell's answer has no list of lines.")
+        return "\n".join(str(line) for line in output)
 
     def _run_powershell(self, text: str, timeout_seconds: float) -> dict[str, Any]:
         with self._as_system() if self._may_become_system else contextlib.nullcontext():
@@ -89,6 +112,17 @@ class AnsibleConnection:
         runas = become_loader.get("runas")
         runas.set_options(direct={"become_user": "SYSTEM", "become_pass": None, "become_flags": ""})
         connection.set_become_plugin(runas)
+        try:
+            yield
+        finally:
+            connection.set_become_plugin(own)
+
+    @contextlib.contextmanager
+    def _without_become(self) -> Iterator[None]:
+        """win_updates works in a task of Windows, which outlives the connection, unless become gives it another token."""
+        connection = self._action._connection  # noqa: SLF001
+        own = connection.become
+        connection.set_become_plugin(None)
         try:
             yield
         finally:
@@ -113,7 +147,8 @@ class AnsibleConnection:
                 return run_module(*args, **kwargs)
 
             plugin._execute_module = run_while_leased  # noqa: SLF001
-            return dict(plugin.run(task_vars=self._task_vars))
+            with self._without_become():
+                return dict(plugin.run(task_vars=self._task_vars))
 
         return self._watched(timeout_seconds, run)
 
@@ -144,26 +179,70 @@ class AnsibleConnection:
 
     def _watched(self, seconds: float, work: Callable[[WatchedCall], dict[str, Any]]) -> dict[str, Any]:
         self._context.assert_lease()
+        refuse_locked_account(self._context, self._account)
         try:
             with WatchedCall(self._context, seconds) as call:
                 result = work(call)
-        except CONNECTION_LOST as error:
-            self._reset_connection()
-            raise Unreachable(f"The host cannot be reached over its connection: {error}") from error
         except Failed:  # the call was ended before it was done
-            self._reset_connection()
+            self._forget_connection()
             raise
+        except PatchFleetError:
+            raise
+        except Exception as error:
+            self._forget_connection()
+            raise self._failure(error) from error
         if result.get("unreachable"):
-            self._reset_connection()
-            raise Unreachable(f"The host cannot be reached over its connection: {_message(result)}")
+            self._forget_connection()
+            raise self._unreachable(_message(result))
         return result
 
-    def _reset_connection(self) -> None:
-        """A connection keeps what it has opened on the host, and that is gone once the host was off or has rebooted."""
-        with contextlib.suppress(*CONNECTION_LOST):
-            self._action._connection.reset()  # noqa: SLF001
+    @property
+    def _account(self) -> str:
+        """The user of the connection; empty where the connection has no option of that name."""
+        try:
+            return str(self._action._connection.get_option("remote_user") or "")  # noqa: SLF001
+        except (AttributeError, KeyError, AnsibleError):
+            return ""
+
+    def _failure(self, error: Exception) -> Failed:
+        """What a connection plugin raised. Some raise whatever their library does, so nothing is left out."""
+        if isinstance(error, REFUSED):
+            return self._refused(str(error))
+        if isinstance(error, AnsibleError) and not isinstance(error, CONNECTION_LOST):
+            return ConnectionSettings(f"Ansible cannot use the host's connection with these settings: {error}")
+        words = str(error) if isinstance(error, CONNECTION_LOST) else f"{type(error).__name__}: {error}"
+        return self._unreachable(words)
+
+    def _unreachable(self, words: str) -> Failed:
+        if REFUSED_WORDS.search(words):
+            return self._refused(words)
+        return Unreachable(f"The host cannot be reached over its connection: {words}")
+
+    def _refused(self, words: str) -> Failed:
+        """A first refusal may have been a domain controller that was away; after the second nothing more is tried."""
+        if count_refusal(self._context, self._account) < REFUSALS_UNTIL_LOCKED:
+            return Unreachable(f"The host refused the log-on of {self._account or 'the account'}: {words}")
+        return LoginRefused(self._account, words)
+
+    def _forget_connection(self) -> None:
+        """What a connection has opened on the host is gone once the host was off or has rebooted.
+
+        It is closed and not reset: a reset logs on again, and one of psrp that fails leaves a pool behind that was never opened
+        (ansible-core, plugins/connection/psrp.py and winrm.py). An ssh connection has a shared master, which only reset ends.
+        """
+        connection = self._action._connection  # noqa: SLF001
+        end = connection.reset if getattr(connection, "transport", "") == "ssh" else connection.close
+        try:
+            end()
+        except Exception:  # noqa: BLE001 - the connection is lost, whatever its library thinks of that
+            connection.shell_id = None  # winrm forgets nothing as long as it has a shell to close on the host
+            with contextlib.suppress(Exception):
+                end()
 
 
 def _message(result: dict[str, Any]) -> str:
-    errors = [str(error.get("output") or error) for error in result.get("error") or () if isinstance(error, dict)]
-    return (" ".join(errors) or str(result.get("msg") or "no message"))[-500:].strip()
+    """Why it failed, in the words of the module; a host may answer anything."""
+    listed = result.get("error")
+    errors = listed if isinstance(listed, list) else []
+    words = [str(error.get("output") or error) for error in errors if isinstance(error, dict)]
+    return clean_text((" ".join(words) or str(result.get("msg") or "no message"))[-500:]).strip()

@@ -43,6 +43,7 @@ def inventory_entry(name: str, variables: Mapping[str, Any]) -> InventoryEntry:
             "instance_id": instance_id_of(variables),
             "region": _region(variables),
             "connection": _text(variables, "ansible_connection") or _configured_connection(),
+            "shell_type": _text(variables, "ansible_shell_type"),
             "address": _text(variables, "ansible_host") or None,
             "port": _port(variables),
             "transport": _text(variables, "patch_transport"),

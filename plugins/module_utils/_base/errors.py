@@ -71,6 +71,24 @@ class Unreachable(Failed):
         super().__init__(reason, Reason.UNREACHABLE)
 
 
+class LoginRefused(Failed):
+    """Hosts refused the log-on of an account so often that one more could lock it; nothing more is tried with it."""
+
+    def __init__(self, account: str, words: str) -> None:
+        super().__init__(
+            f"The log-on of {account or 'the account'} was refused twice in this run, so nothing more is tried with it: {words} "
+            "Check its password, and whether the account is locked.",
+            Reason.LOGIN_REFUSED,
+        )
+
+
+class ConnectionSettings(Failed):
+    """Ansible refuses the settings of a host's connection before anything is sent."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, Reason.CONNECTION_SETTINGS)
+
+
 class CommandTimeout(Failed):
     """A command was accepted and did not end in time. Nothing is cancelled: it may go on in the host.
 

@@ -33,7 +33,12 @@ if TYPE_CHECKING:
 LIVE_STATES = ["pending", "running", "stopping", "stopped"]
 IDS_A_CALL = 100
 TRANSPORTS = ("auto", "ssm", "connection")
-WINDOWS_CONNECTIONS = frozenset({"winrm", "psrp", "ssh"})
+WINDOWS_CONNECTIONS = frozenset({"winrm", "psrp"})
+WINDOWS_SHELLS = frozenset({"powershell", "cmd"})
+NO_WINDOWS_SHELL = (
+    "The inventory gives an ssh connection and no shell of Windows. For OpenSSH on Windows set ansible_shell_type to "
+    "powershell or cmd."
+)
 NO_WAY_IN = (
     "The inventory gives neither an instance_id (i-… or mi-…) nor a connection to Windows (ansible_connection: winrm, psrp or "
     "ssh)."
@@ -106,13 +111,19 @@ def _by_its_transport(host: FleetHost, entry: InventoryEntry) -> FleetHost:
 
 
 def _leads_to_windows(entry: InventoryEntry) -> bool:
-    return str(entry.get("connection") or "").rpartition(".")[2] in WINDOWS_CONNECTIONS
+    """winrm and psrp do; ssh does where the inventory names a shell of Windows (Ansible user guide, "Windows SSH")."""
+    connection = _connection_of(entry)
+    return connection in WINDOWS_CONNECTIONS or (connection == "ssh" and entry.get("shell_type") in WINDOWS_SHELLS)
+
+
+def _connection_of(entry: InventoryEntry) -> str:
+    return str(entry.get("connection") or "").rpartition(".")[2]
 
 
 def _without_aws(entry: InventoryEntry) -> FleetHost:
     name, exclusion = entry["name"], None
     if not _leads_to_windows(entry):
-        exclusion = (Reason.NO_WAY_IN, NO_WAY_IN)
+        exclusion = (Reason.NO_WAY_IN, NO_WINDOWS_SHELL if _connection_of(entry) == "ssh" else NO_WAY_IN)
     return FleetHost(
         key=name,
         name=name,

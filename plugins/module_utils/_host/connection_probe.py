@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from .._base.errors import CommandTimeout, Deferred, Unreachable
+from .._base.errors import CommandTimeout, ConnectionSettings, Deferred, LoginRefused, Unreachable
 from .._model.reasons import Reason
 from .._operation.channel import HostConnection
 from .._operation.context import OperationContext
@@ -25,14 +25,20 @@ def wait_until_ready(
     """Wait until the connection carries a script. A host that was started has time to boot, and a slow one to answer.
 
     Raises:
-        Deferred: ``unreachable``, where the host was not started for this run: nothing was started.
+        Deferred: ``unreachable``, ``login_refused`` or ``connection_settings``, where the host was not started for this run:
+            nothing was started.
         PatchFleetError: ``unreachable``, where it was.
     """
     context.report_progress("trying its connection")
     probes: list[Unreachable | CommandTimeout | None] = []
 
     def is_decided() -> bool:
-        trouble = _probe(connection)
+        try:
+            trouble = _probe(connection)
+        except (LoginRefused, ConnectionSettings) as error:
+            if may_boot:
+                raise
+            raise Deferred(f"Nothing was started: {error.reason}", error.code) from error
         probes.append(trouble)
         return trouble is None or (isinstance(trouble, Unreachable) and not may_boot)
 

@@ -157,6 +157,8 @@ class HostFacts(TypedDict, total=False):
     start_tasks: Annotated[TaskState, "`patch_start_tasks`", "_run/user_tasks", "_power/by_tasks"]
     stop_tasks: Annotated[TaskState, "`patch_stop_tasks`", "_run/user_tasks", "_run/user_tasks"]
     room_tasks: Annotated[TaskState, "`patch_room_tasks`", "_run/user_tasks", "_run/user_tasks"]
+    login_account: Annotated[str, "account whose log-on the host refused", "_operation/logins", "_operation/logins"]
+    login_refusals: Annotated[int, "log-ons that the host refused", "_operation/logins", "_operation/logins"]
     sessions: Annotated[int, "people logged on", "_update/sessions, _update/health", "_report/build"]
 
     # Disk

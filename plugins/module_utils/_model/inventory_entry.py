@@ -18,13 +18,15 @@ class NamedEntry(TypedDict):
 class InventoryEntry(NamedEntry, total=False):
     """What its variables say; ``instance_id`` is empty where there is none.
 
-    ``connection`` is Ansible's, ``addresses`` are those to which its name leads, ``transport`` is patch_transport, ``by_tag`` is
-    whether the tag brought it, and ``unreadable`` says which variable cannot be rendered, and why.
+    ``connection`` is Ansible's, ``shell_type`` is ansible_shell_type, ``addresses`` are those to which its name leads,
+    ``transport`` is patch_transport, ``by_tag`` is whether the tag brought it, and ``unreadable`` says which variable cannot be
+    rendered, and why.
     """
 
     instance_id: str | None
     region: str | None
     connection: str | None
+    shell_type: str
     address: str | None
     addresses: list[str]
     port: int | None

@@ -75,6 +75,7 @@ class Reason(TextEnum):
     SESSIONS = "sessions", Section.DEFERRED
     UNREACHABLE = "unreachable", Section.DEFERRED
     CONNECTION_SETTINGS = "connection_settings", Section.DEFERRED
+    LOGIN_REFUSED = "login_refused", Section.DEFERRED
     RUN_INTERRUPTED = "run_interrupted", Section.DEFERRED
 
     AUTO_SCALING_GROUP = "auto_scaling_group", Section.EXCLUDED, False, True

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .._base.clock import iso
-from .._base.errors import Failed
+from .._base.errors import Failed, LoginRefused
 from .._host.servicing import diagnose_overrun, is_quiet
 from .._model.reasons import Reason
 from .._operation.channel import HostConnection, Scan
@@ -72,6 +72,8 @@ def _trouble(call: Callable[[], dict[str, Any]]) -> str | None:
     """Why one of ansible.windows's actions did not end well, None when it did."""
     try:
         result = call()
+    except LoginRefused:
+        raise
     except Failed as error:
         return error.reason.rstrip(".")
     return str(result.get("msg") or "it failed without a message") if result.get("failed") else None
@@ -80,6 +82,8 @@ def _trouble(call: Callable[[], dict[str, Any]]) -> str | None:
 def _answers_and_is_quiet(context: OperationContext) -> bool:
     try:
         return is_quiet(context, context.params["instance_id"])
+    except LoginRefused:
+        raise
     except Failed:
         return False
 

@@ -220,6 +220,18 @@ def test_hosts_without_aws_need_no_aws_at_all(stage: Stage) -> None:
     assert stage.account.calls == []
 
 
+@pytest.mark.parametrize(
+    ("shell_type", "code"),
+    [("powershell", None), ("cmd", None), ("sh", "no_way_in"), ("", "no_way_in"), (None, "no_way_in")],
+)
+def test_ssh_leads_to_windows_only_where_the_inventory_names_its_shell(
+    stage: Stage, shell_type: str | None, code: str | None
+) -> None:
+    (host,) = find(stage, inventory_hosts=[entry("hall", "", connection="ssh", shell_type=shell_type)])
+    assert host["exclusion_code"] == code
+    assert code is None or "ansible_shell_type" in host["exclusion_reason"]
+
+
 def test_a_host_is_searched_for_in_its_own_region_or_else_in_each(stage: Stage) -> None:
     stage.account.on("describe_instances", reservations())
     find(stage, inventory_hosts=[entry("a", region="us-east-1"), entry("b", OTHER)], regions=["eu-west-1", "eu-west-2"])

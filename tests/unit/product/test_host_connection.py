@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.loader import action_loader
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import SystemClock
@@ -46,7 +46,7 @@ class Host(Stage):
         self.clock = SystemClock(QUICK)  # type: ignore[assignment]
         self.while_polled: Callable[[], None] = lambda: None
         self.asked: list[str] = []
-        self.answers: list[dict[str, Any]] = []
+        self.answers: list[Any] = []
 
     def connection(self) -> AnsibleConnection:
         context = self.context(INSTALL, run_id=RUN, host=ID)
@@ -54,7 +54,10 @@ class Host(Stage):
         names = ("_play_context", "_loader", "_templar")
         task = SimpleNamespace(async_val=0, check_mode=False, action=UPDATES, diff=False, no_log=False)
         task.copy = lambda: task
-        link = SimpleNamespace(_shell=SimpleNamespace(tmpdir="unused"), reset=lambda: self.asked.append("reset"))
+        link = SimpleNamespace(_shell=SimpleNamespace(tmpdir="unused"), transport="winrm")
+        link.reset = lambda: self.asked.append("reset")
+        link.close = lambda: self.asked.append("close")
+        link.get_option = lambda _name: "patcher"
         link.become = "the user's own"
         link.set_become_plugin = lambda become: setattr(link, "become", become)
         self.link = link
@@ -73,6 +76,7 @@ class Host(Stage):
         return plugin
 
     def _module(self, *, module_args: dict[str, Any], **_more: Any) -> dict[str, Any]:
+        assert self.link.become is None  # with another token, win_updates works in the session and ends with it
         operation = module_args["_operation"]
         self.asked.append(operation)
         if operation == "poll":
@@ -85,7 +89,10 @@ class Host(Stage):
         become = self.link.become
         user = become if isinstance(become, str) else become.get_option("become_user")
         self.asked.append(user)
-        return self.answers.pop(0)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def search(self, seconds: float = 7200) -> dict[str, Any]:
         return self.connection().win_updates({"state": "searched"}, seconds)
@@ -160,7 +167,7 @@ def test_what_takes_too_long_is_left_and_not_cancelled(host: Host) -> None:
     host.while_polled = for_ever
     with pytest.raises(PatchFleetError, match="not answered after 300 s") as caught:
         host.search(300)
-    assert (caught.value.code, host.asked) == ("command_timeout", ["start", "poll", "reset"])
+    assert (caught.value.code, host.asked) == ("command_timeout", ["start", "poll", "close"])
 
 
 def test_a_call_ends_though_its_library_swallows_the_end(host: Host) -> None:
@@ -212,7 +219,7 @@ def test_a_connection_that_was_lost_is_opened_again(host: Host) -> None:
     host.while_polled = lost
     with pytest.raises(PatchFleetError, match="reset by peer") as caught:
         host.search()
-    assert (caught.value.code, host.asked[-1]) == ("unreachable", "reset")
+    assert (caught.value.code, host.asked[-1]) == ("unreachable", "close")
 
 
 def test_another_users_alarm_is_set_again(host: Host) -> None:
@@ -246,3 +253,87 @@ def test_a_script_that_fails_is_not_run_twice(host: Host) -> None:
     with pytest.raises(PatchFleetError) as caught:
         host.connection().run_script("exit 0", 60)
     assert (caught.value.code, host.asked) == ("script_failed", ["SYSTEM"])
+
+
+@pytest.mark.parametrize("transport", ["winrm", "psrp", "ssh"])
+def test_a_lost_connection_is_closed_and_only_the_shared_one_of_ssh_is_reset(host: Host, transport: str) -> None:
+    """A reset of the others logs on again."""
+    connection = host.connection()
+    host.link.transport = transport
+    host.answers = [AnsibleConnectionFailure("reset by peer")]
+    with pytest.raises(PatchFleetError):
+        connection.run_script("exit 0", 60)
+    assert host.asked == ["SYSTEM", "reset" if transport == "ssh" else "close"]
+
+
+def test_a_connection_that_cannot_be_closed_on_the_host_is_forgotten_all_the_same(host: Host) -> None:
+    """winrm keeps its protocol as long as it has a shell, and psrp a pool that was never opened."""
+    connection = host.connection()
+    closed: list[str] = []
+    host.link.shell_id = "of before"
+
+    def close() -> None:
+        closed.append("close")
+        if host.link.shell_id:
+            raise OSError("no route to host")
+
+    host.link.close = close
+    host.answers = [AnsibleConnectionFailure("reset by peer")]
+    with pytest.raises(PatchFleetError, match="reset by peer"):
+        connection.run_script("exit 0", 60)
+    assert closed == ["close", "close"]
+
+
+@pytest.mark.parametrize("error", [ValueError("invalid literal for int()"), KeyError("Signature")], ids=repr)
+def test_whatever_a_connection_plugin_raises_is_a_lost_connection(host: Host, error: Exception) -> None:
+    host.answers = [error]
+    with pytest.raises(PatchFleetError, match=type(error).__name__) as caught:
+        host.connection().run_script("exit 0", 60)
+    assert caught.value.code == "unreachable"
+
+
+def test_settings_that_ansible_refuses_are_named_as_such(host: Host) -> None:
+    host.answers = [AnsibleError("Become plugin sudo is not supported by the Windows exec wrapper")]
+    with pytest.raises(PatchFleetError, match="Become plugin sudo") as caught:
+        host.connection().run_script("exit 0", 60)
+    assert caught.value.code == "connection_settings"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AnsibleConnectionFailure("ntlm: the specified credentials were rejected by the server"),
+        AnsibleConnectionFailure("Failed to authenticate the user patcher with ntlm"),
+        AnsibleConnectionFailure("UNREACHABLE: patcher@host: Permission denied (publickey,password)."),
+        AnsibleAuthenticationFailure("Invalid/incorrect password"),
+    ],
+    ids=str,
+)
+def test_after_two_refused_log_ons_no_host_of_the_run_tries_the_account_again(host: Host, error: Exception) -> None:
+    connection = host.connection()
+    host.answers = [error, error]
+    codes = []
+    for _attempt in range(3):
+        with pytest.raises(PatchFleetError) as caught:
+            connection.run_script("exit 0", 60)
+        codes.append(caught.value.code)
+    assert codes == ["unreachable", "login_refused", "login_refused"]
+    assert host.asked.count("SYSTEM") == 2
+    with pytest.raises(PatchFleetError, match="patcher was refused twice") as other:
+        host.connection().run_script("exit 0", 60)  # as another operation, or another host, with that account
+    assert (other.value.code, host.asked.count("SYSTEM")) == ("login_refused", 2)
+
+
+@pytest.mark.parametrize("output", [17, "text", {"a": 1}], ids=repr)
+def test_an_answer_without_lines_is_none(host: Host, output: Any) -> None:
+    host.answers = [{"output": output}]
+    with pytest.raises(PatchFleetError) as caught:
+        host.connection().run_script("exit 0", 60)
+    assert caught.value.code == "script_failed"
+
+
+def test_words_of_a_host_are_one_visible_line(host: Host) -> None:
+    host.answers = [{"failed": True, "error": 17, "msg": "no\x1b[2J\nTASK [forged]"}]
+    with pytest.raises(PatchFleetError) as caught:
+        host.connection().run_script("exit 0", 60)
+    assert caught.value.reason.isprintable()
