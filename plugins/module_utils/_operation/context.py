@@ -71,7 +71,8 @@ class Operation:
         """The phase to which a call with these options belongs."""
         if isinstance(self.phase, dict):
             return self.phase.get(params["state"])
-        return self.phase or (Phase(step) if (step := params.get("step")) else None)
+        step = params.get("step")
+        return self.phase or (Phase(step) if step else None)
 
     @property
     def is_about_a_host(self) -> bool:
