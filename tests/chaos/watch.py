@@ -25,6 +25,25 @@ if TYPE_CHECKING:
 
 PROVEN = frozenset({"patched", "compliant"})
 FAILURES = ("failed", "held")
+BY_OTHERS = frozenset(
+    {
+        "auto_scaling_group",
+        "instance_gone",
+        "instance_shutting_down",
+        "instance_stopped",
+        "instance_stopping",
+        "instance_terminated",
+        "keep_tag",
+        "managed_by_service",
+        "others_patching",
+        "restarted_by_others",
+        "scheduled",
+        "stopped_by_others",
+        "tag_lost",
+        "untagged",
+    }
+)
+"""Reasons that say nothing of the updates, since another user or service caused them: they spend no failure budget."""
 
 LOST = "state lost (2)"
 LEFT_ON = "left on, and not named"
@@ -165,8 +184,9 @@ class Watch:
 
     def before_admission(self, run_id: str) -> tuple[str | None, int]:
         """The breaker, and how many hosts have failed. A controller may stand still between its decision and its next act."""
-        counts = self._night.ledger.outcome_counts(run_id)
-        return self._night.ledger.run(run_id).breaker, sum(counts.get(outcome, 0) for outcome in FAILURES)
+        hosts = self._night.ledger.hosts(run_id)
+        failed = [host for host in hosts if host.outcome in FAILURES and host.reason_code not in BY_OTHERS]
+        return self._night.ledger.run(run_id).breaker, len(failed)
 
     def admitted(self, run_id: str, key: str, before: tuple[str | None, int]) -> None:
         """A host has been admitted; ``before`` is what before_admission said."""
