@@ -120,7 +120,7 @@ test: $(TEST) ## Unit tests, then every scenario in the lab, three at a time
 	PYTHONPATH=tests $(BIN)/python tests/tools/unused_rights.py $(RIGHTS)
 
 .PHONY: matrix
-matrix: $(TEST) ## Unit tests and a scenario on each ansible-core and Python that is here
+matrix: $(TEST) ## Unit tests, sanity and three scenarios on each ansible-core, with the oldest and newest dependencies
 	$(BIN)/python tests/matrix/run.py
 
 .PHONY: bench

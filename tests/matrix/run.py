@@ -1,68 +1,102 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``make matrix``: the unit tests and the first scenario on each ansible-core that we support, with the Pythons that are here.
+"""``make matrix``: unit tests, `ansible-test sanity` and three scenarios on each ansible-core, at both ends of what we allow.
 
-Arguments choose some of them: ``tests/matrix/run.py 2.17 2.21``.
+Each ansible-core is tried on the oldest Python with the oldest of all other dependencies, and on the newest Python with the
+newest. A Python that is not here is named and left out. ``tests/matrix/run.py 2.17 2.21`` tries some; options choose a part.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 VENVS = ROOT / ".venv-matrix"
-# ansible-core → the `ansible` package that brings it and its collections, and the Pythons on which a controller may run.
+# ansible-core → the oldest and the newest Python on which it and this collection run on a controller.
 CORES = {
-    "2.17": ("ansible>=10,<11", ("3.11", "3.12")),
-    "2.18": ("ansible>=11,<12", ("3.11", "3.13")),
-    "2.19": ("ansible>=12,<13", ("3.11", "3.13")),
-    "2.20": ("ansible>=13,<14", ("3.12", "3.14")),
-    "2.21": ("ansible>=14,<15", ("3.12", "3.14")),
+    "2.17": ("3.11", "3.12"),
+    "2.18": ("3.11", "3.13"),
+    "2.19": ("3.11", "3.13"),
+    "2.20": ("3.12", "3.14"),
+    "2.21": ("3.12", "3.14"),
 }
-SCENARIO = "tests/scenarios/01-seed-fleet.yml"
+SCENARIOS = ("01-seed-fleet", "30-mixed-fleet", "46-killed-then-restored")
 
 
-def main(wanted: list[str]) -> int:
+@dataclass(frozen=True)
+class End:
+    """One end of the ranges of dependencies.
+
+    Attributes:
+        collections: the `ansible` package whose collections are taken: amazon.aws 10.1 and ansible.windows 3.3, or the newest.
+        oldest: whether each package that a controller needs has the lowest version of its range.
+    """
+
+    name: str
+    collections: str
+    oldest: bool
+
+
+ENDS = (End("oldest", "ansible==12.3.0", oldest=True), End("newest", "ansible>=14,<15", oldest=False))
+
+
+def main(arguments: list[str]) -> int:
     """Print a table; 1 when something that could be run failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cores", nargs="*", metavar="CORE", help="only these, such as 2.17")
+    parser.add_argument("--tests", default="tests/unit", help="a part of the unit tests")
+    parser.add_argument("--scenarios", nargs="*", default=SCENARIOS, help="other scenarios of tests/scenarios")
+    parser.add_argument("--no-sanity", action="store_true", help="leave out ansible-test sanity")
+    options = parser.parse_args(arguments)
     rows = []
-    for core, (package, (oldest, newest)) in CORES.items():
-        if wanted and core not in wanted:
-            continue
-        for version in ("3.11", "3.12", "3.13", "3.14"):
-            if minor(oldest) <= minor(version) <= minor(newest):
-                rows.append((core, version, *tried(core, package, version)))
-                print(f"ansible-core {core}, Python {version}: {rows[-1][2]}, {rows[-1][3]}", flush=True)
-    print(f"\n{'ansible-core':<14}{'Python':<9}{'unit tests':<52}scenario 01")
-    for core, version, unit, scenario in rows:
-        print(f"{core:<14}{version:<9}{unit:<52}{scenario}")
+    for core, pythons in CORES.items():
+        for version, end in zip(pythons, ENDS, strict=True):
+            if not options.cores or core in options.cores:
+                rows.append((core, version, end.name, *tried(core, version, end, options)))
+                print(" | ".join(rows[-1]), flush=True)
+    print("\n| ansible-core | Python | dependencies | unit tests | sanity | scenarios |\n|---|---|---|---|---|---|")
+    print("\n".join(f"| {' | '.join(row)} |" for row in rows))
     return any("failed" in cell for row in rows for cell in row)
+
+
+def tried(core: str, version: str, end: End, options: argparse.Namespace) -> tuple[str, str, str]:
+    """What the unit tests, the sanity tests and the scenarios said."""
+    python = find(version)
+    if python is None:
+        return "no such Python here", "–", "–"
+    venv = VENVS / f"core-{core}-python-{version}"
+    if not installed(venv, python, core, end):
+        return "failed to install", "–", "–"
+    environment = {**os.environ, "PATCHFLEET_VENV": str(venv), "PATH": f"{venv}/bin{os.pathsep}{os.environ['PATH']}"}
+    unit = quiet([venv / "bin/python", "-m", "pytest", "-q", "-n", "2", options.tests], environment)
+    outputs = [unit.stdout]
+    sanity = "not run"
+    if not options.no_sanity:
+        ended = quiet([venv / "bin/python", "tests/tools/sanity.py"], environment)
+        outputs.append(ended.stdout)
+        sanity = "failed" if ended.returncode else "passed"
+    broken = []
+    for name in options.scenarios:
+        ended = quiet(["tests/lab/run", f"tests/scenarios/{name}.yml"], environment)
+        outputs.append(ended.stdout)
+        broken += [name] if ended.returncode else []
+    (venv / "output.txt").write_text("\n".join(outputs), encoding="utf-8")
+    last = unit.stdout.strip().splitlines()[-1] if unit.stdout.strip() else "failed to start"
+    scenarios = f"failed: {', '.join(broken)}" if broken else f"{len(options.scenarios)} hold"
+    return last if unit.returncode == 0 else f"failed: {last}", sanity, scenarios
 
 
 def minor(version: str) -> int:
     """3.11 → 11."""
     return int(version.partition(".")[2])
-
-
-def tried(core: str, package: str, version: str) -> tuple[str, str]:
-    """What the unit tests and the scenario said."""
-    python = find(version)
-    if python is None:
-        return "no such Python here", "–"
-    venv = VENVS / f"core-{core}-python-{version}"
-    if not installed(venv, python, package):
-        return "failed to install", "–"
-    environment = {**os.environ, "PATCHFLEET_VENV": str(venv), "PATH": f"{venv}/bin{os.pathsep}{os.environ['PATH']}"}
-    unit = quiet([venv / "bin/python", "-m", "pytest", "-q", "-n", "2", "tests/unit"], environment)
-    last = unit.stdout.strip().splitlines()[-1] if unit.stdout.strip() else "failed to start"
-    scenario = quiet(["tests/lab/run", SCENARIO], environment)
-    if unit.returncode or scenario.returncode:
-        (venv / "output.txt").write_text(unit.stdout + scenario.stdout, encoding="utf-8")
-    return last if unit.returncode == 0 else f"failed: {last}", "holds" if scenario.returncode == 0 else "failed"
 
 
 def find(version: str) -> str | None:
@@ -78,21 +112,21 @@ def find(version: str) -> str | None:
     return None
 
 
-def installed(venv: Path, python: str, package: str) -> bool:
-    """Make the environment, once, from the project's own ranges; only the `ansible` package is another one."""
+def installed(venv: Path, python: str, core: str, end: End) -> bool:
+    """Make the environment, once, from the project's own ranges."""
     stamp = venv / ".installed"
     if stamp.exists():
         return True
     shutil.rmtree(venv, ignore_errors=True)
     VENVS.mkdir(exist_ok=True)
-    files = [ROOT / "requirements" / name for name in ("controller.txt", "lab.txt", "test.txt")]
-    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
-    ranges = [line for line in lines if line and not line.startswith(("#", "-r", "ansible ", "molecule"))]
     wanted = VENVS / f"{venv.name}.txt"
-    wanted.write_text("\n".join([package, *ranges]) + "\n", encoding="utf-8")
+    wanted.write_text("\n".join([f"ansible-core=={core}.*", *ranges(end)]) + "\n", encoding="utf-8")
+    pip = [venv / "bin/python", "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     steps: list[list[str | Path]] = [
         [python, "-m", "venv", venv],
-        [venv / "bin/python", "-m", "pip", "install", "-qq", "--disable-pip-version-check", "-r", wanted],
+        [*pip, "-r", wanted],
+        # Its collections alone: any of them allows any ansible-core that we allow.
+        [*pip, "--no-deps", "--ignore-requires-python", end.collections],
         [venv / "bin/python", "tests/tools/link_collections.py"],
     ]
     for step in steps:
@@ -102,6 +136,20 @@ def installed(venv: Path, python: str, package: str) -> bool:
             return False
     stamp.touch()
     return True
+
+
+def ranges(end: End) -> list[str]:
+    """The project's requirements, those of a controller at the low end if that is tried."""
+    lines: list[str] = []
+    for name in ("controller.txt", "lab.txt", "test.txt"):
+        text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
+        found = [
+            line for line in text.splitlines() if line and not line.startswith(("#", "-r", "ansible ", "molecule"))
+        ]
+        if end.oldest and name == "controller.txt":
+            found = [re.sub(r" >=([\d.]+).*", r"==\1", line) for line in found]
+        lines += found
+    return lines
 
 
 def quiet(command: list[str | Path], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
