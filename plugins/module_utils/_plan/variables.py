@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,6 +25,8 @@ from .variable_kinds import convert
 
 VARIABLES = (*TARGET_VARIABLES, *RUN_VARIABLES, *HOST_VARIABLES)
 BY_NAME = {variable.name: variable for variable in VARIABLES}
+WATCHDOG_KEEP_TAG = re.compile(r"[0-9A-Za-z_.:/=+@ -]{0,128}")
+"""What the runbook of the watchdog takes as its parameter KeepTag."""
 
 OPTION_TYPES = {
     "str": "str",
@@ -99,6 +102,7 @@ def check_together(settings: Settings, forks: int, now: float) -> None:
     _refuse_past("patch_deadline", settings["deadline_at"], now)
     _refuse_past("patch_credentials_expire_at", settings["credentials_expire_at"], now)
     _check_mark(settings)
+    _check_keep_tag(settings)
     report_bucket_of(settings)
 
 
@@ -114,6 +118,14 @@ def _check_mark(settings: Settings) -> None:
     if owner_tag in taken or owner_tag.lower().startswith("aws:"):
         right = "It must be a tag key of its own: not the targets', the keep tag's or a scheduler's, not Name, none of AWS's."
         raise InvalidOption("patch_mark_tag", owner_tag, right)
+
+
+def _check_keep_tag(settings: Settings) -> None:
+    """The runbook of the watchdog takes this key as a parameter, and would refuse any other only when it is due."""
+    keep_tag = str(settings["keep_tag"] or "")
+    if settings["dead_man_switch"] and not WATCHDOG_KEEP_TAG.fullmatch(keep_tag):
+        right = "With patch_dead_man_switch it must be of letters without accents, digits, blanks and _ . : / = + @ -, 128 at most."
+        raise InvalidOption("patch_keep_tag", keep_tag, right)
 
 
 def _refuse_past(name: str, at: float | None, now: float) -> None:

@@ -17,10 +17,13 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._plan.environme
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variable_kinds import CONVERTERS
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import (
     VARIABLES,
+    WATCHDOG_KEEP_TAG,
     check_together,
     read,
     refuse_unknown,
 )
+from lab.aws.cloudformation.template import load
+from lab.aws.setup import TEMPLATE
 
 from .fakes import START
 from .stage import Stage
@@ -203,6 +206,22 @@ def test_a_deadline_that_is_over_is_refused_with_the_time() -> None:
     together(patch_deadline="2026-11-14T22:00:01Z")
     with pytest.raises(InvalidOption, match="it is 2026-11-14T22:00:00Z now"):
         together(patch_deadline="2026-11-14T22:00:00Z")
+
+
+@pytest.mark.parametrize("key", ["nicht abschalten (Büro)", "a,b", "x" * 129])
+def test_a_keep_tag_that_the_watchdog_cannot_take_is_refused_with_it_alone(key: str) -> None:
+    """It would refuse it only when it is due: its host would stay on."""
+    together(patch_keep_tag=key)
+    with pytest.raises(InvalidOption, match="With patch_dead_man_switch") as caught:
+        together(patch_keep_tag=key, patch_dead_man_switch=True)
+    assert caught.value.option == "patch_keep_tag"
+    together(patch_keep_tag="keep on: patchfleet/keep@team=1", patch_dead_man_switch=True)
+
+
+def test_the_runbook_of_the_watchdog_takes_the_same_keep_tags() -> None:
+    template = load(TEMPLATE.read_text(encoding="utf-8"))
+    runbook = template["Resources"]["SwitchRunbook"]["Properties"]["Content"]
+    assert runbook["parameters"]["KeepTag"]["allowedPattern"] == f"^{WATCHDOG_KEEP_TAG.pattern}$"
 
 
 # The step
