@@ -59,6 +59,7 @@ HOST_VARIABLES = (
         ),
         default=7200,
         minimum=60,
+        maximum=36000,  # StepTimeoutSeconds of AWS-RunPatchBaseline takes no more
         roles=("patch", "repair_windows_update", "restore_state"),
         modules=("host_power", "instance_power", "patch_baseline", "windows_update_health"),
         per_host=True,

@@ -40,6 +40,7 @@ class Variable:
         roles: the roles that have it as an option.
         modules: the modules that have an option of the same name without the prefix.
         minimum: the smallest valid number; of count_or_percent the smallest number of hosts.
+        maximum: the largest valid number.
         unset: what holds where it has no value and no default.
         default_unless: the variable that, where it is set, takes away this one's default.
         per_host: may differ between the hosts of a run. All others count for the whole run.
@@ -55,6 +56,7 @@ class Variable:
     roles: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     minimum: float | None = None
+    maximum: float | None = None
     choices: tuple[str, ...] = ()
     unset: str = ""
     default_unless: str = ""

@@ -29,6 +29,8 @@ def convert(variable: Variable, given: Any) -> Any:
         raise InvalidOption(variable.name, given, f"It must be one of {', '.join(variable.choices)}.")
     if variable.minimum is not None:
         _refuse_less(variable.name, given, converted, variable.minimum)
+    if variable.maximum is not None and float(converted) > variable.maximum:
+        raise InvalidOption(variable.name, given, f"It must be at most {variable.maximum:g}.")
     return converted
 
 

@@ -88,6 +88,7 @@ def test_a_value_from_yaml_the_command_line_or_a_survey_is_read(variables: dict[
         ({"patch_max_hosts": 0}, "at least 1"),
         ({"patch_pause_seconds": -1}, "at least 0"),
         ({"patch_start_timeout_seconds": 59}, "at least 60"),
+        ({"patch_install_timeout_seconds": 36001}, "at most 36000"),
         ({"patch_free_gib": "much"}, "a number"),
         ({"patch_free_gib": "1e3"}, "a number"),
         ({"patch_free_gib": -1}, "at least 0"),
