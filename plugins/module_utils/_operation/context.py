@@ -20,7 +20,7 @@ from .._aws.api import Aws
 from .._aws.connect import OptionsConnection
 from .._aws.errors import AwsError, NotReached
 from .._base.clock import Clock, system_clock, wait_for
-from .._base.errors import Failed, InvalidOption, LeaseLost, PatchFleetError
+from .._base.errors import Failed, InvalidOption, LeaseLost, NotRecorded, PatchFleetError
 from .._ledger import lenient, open_ledger, refuse_missing_ledger
 from .._ledger.records import LEASE_SECONDS, Host, Ledger
 from .._model.host_facts import HostFacts
@@ -207,9 +207,10 @@ class OperationContext:
         self._work.add(seconds, self.clock.now())
 
     def _write_work(self) -> None:
-        if self.tracked_host and (work := self._work.take(self.facts)):
-            with suppress(LeaseLost):  # the run that has the host now reports it
-                self.update_facts(**work)
+        """Most phases ran no command, and then the row is not read. Another run that has it, or a lost row, takes no entry."""
+        if self.tracked_host and self._work.is_pending:
+            with suppress(LeaseLost, NotRecorded):
+                self.update_facts(**self._work.take(self.facts))
 
     def deadline(self, seconds: float) -> float:
         """The clock's time after this number of seconds, or the host's deadline if that is earlier."""

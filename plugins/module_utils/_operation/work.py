@@ -23,6 +23,11 @@ class WorkLog:
         elif seconds > 0.0:
             self._ended.append([round(now), round(seconds, 1)])
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether there is something to write."""
+        return bool(self._ended) or self._is_unknown
+
     def take(self, known: HostFacts) -> HostFacts:
         """The facts to write now, with what the ledger knows already."""
         facts = HostFacts()
