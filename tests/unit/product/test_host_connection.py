@@ -19,6 +19,7 @@ from ansible.plugins.loader import action_loader
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import SystemClock
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import (
     CANNOT_BECOME_SYSTEM,
@@ -48,8 +49,8 @@ class Host(Stage):
         self.asked: list[str] = []
         self.answers: list[Any] = []
 
-    def connection(self) -> AnsibleConnection:
-        context = self.context(INSTALL, run_id=RUN, host=ID)
+    def connection(self, run_id: str = RUN) -> AnsibleConnection:
+        context = self.context(INSTALL, run_id=run_id, host=ID)
         loader = SimpleNamespace(get=self._plugin)
         names = ("_play_context", "_loader", "_templar")
         task = SimpleNamespace(async_val=0, check_mode=False, action=UPDATES, diff=False, no_log=False)
@@ -322,6 +323,25 @@ def test_after_two_refused_log_ons_no_host_of_the_run_tries_the_account_again(ho
     with pytest.raises(PatchFleetError, match="patcher was refused twice") as other:
         host.connection().run_script("exit 0", 60)  # as another operation, or another host, with that account
     assert (other.value.code, host.asked.count("SYSTEM")) == ("login_refused", 2)
+
+
+def test_a_host_that_the_run_reaches_later_does_not_try_a_refused_account(host: Host) -> None:
+    """The other hosts' rows are read at its first contact only: each operation of a large run would read them all."""
+    other = f"{ID[:-1]}1"
+    refused = {"login_account": "patcher", "login_refusals": 2}
+    run = a_run("20261114T230000Z-0003", host.clock.now())
+    rows = [a_host(run_id=run.run_id), a_host(other, run_id=run.run_id)]
+    host.ledger.open_run(run, rows, take_over=True)
+    host.ledger.update_facts(run.run_id, other, refused)
+    later = host.connection(run.run_id)
+    host.answers = [{"output": ["{}"]}]
+    later._context.phase = Phase.PATCH  # noqa: SLF001 - as the operation enters it
+    assert later.run_script("exit 0", 60) == "{}"
+    first = host.connection(run.run_id)
+    first._context.phase = Phase.READY  # noqa: SLF001
+    with pytest.raises(PatchFleetError, match="no log-on was tried on this host") as caught:
+        first.run_script("exit 0", 60)
+    assert (caught.value.code, host.asked) == ("login_refused", ["SYSTEM"])
 
 
 @pytest.mark.parametrize("output", [17, "text", {"a": 1}], ids=repr)
