@@ -55,7 +55,7 @@ CUT_OFF = "installation cut off"
 TOUCHED = "touched after its lease was lost"
 TAKEN = "taken from a living controller"
 NOT_ONE = "not exactly one outcome (4)"
-STARTED = "begun, though nothing new may be (5)"
+STARTED = "started, though no other host may start (5)"
 RAISED = "something else was raised"
 KINDS = (
     LOST,

@@ -15,7 +15,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 COLLECTION = "patchfleet.windows."
 LEFT_OUT = {
-    "windows_sessions": "nobody is logged on in the night",
+    "windows_sessions": "no user is logged on in the night",
     "user_tasks_result": "the user's own tasks",
     "patch_compliance_info": "instead of patch_baseline, when a run only scans",
 }

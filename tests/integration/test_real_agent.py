@@ -203,10 +203,10 @@ def test_how_a_script_ends(node: Node, lines: list[str], status: str) -> None:
     assert ("failed to run commands: exit status 1" in ended["StandardErrorContent"]) is (status == "Failed")
 
 
-@pytest.mark.parametrize(("characters", "told"), [(23_999, 23_999), (24_000, 24_000), (30_000, 24_000)], ids=str)
-def test_output_is_cut_as_the_emulated_agent_cuts_it(node: Node, characters: int, told: int) -> None:
+@pytest.mark.parametrize(("characters", "reported"), [(23_999, 23_999), (24_000, 24_000), (30_000, 24_000)], ids=str)
+def test_output_is_cut_as_the_emulated_agent_cuts_it(node: Node, characters: int, reported: int) -> None:
     ended = node.run([f"[Console]::Out.Write('x' * {characters})"])
-    assert len(ended["StandardOutputContent"]) == told
+    assert len(ended["StandardOutputContent"]) == reported
     assert ended["StandardOutputContent"].endswith("--output truncated--") is (characters > 23_999)
 
 

@@ -94,7 +94,7 @@ class Reported:
 
     @property
     def hides_an_end(self) -> bool:
-        """Whether nobody can tell when a command ended on it: its agent was lost, or ran what the service had given up."""
+        """Whether it is unknown when a command ended on it: its agent was lost, or ran what the service had given up."""
         spec = next(host for host in self.run.scenario.hosts if host.name == self.name)
         dies = any(event.do == "agent_dies" and event.host == self.name for event in self.run.scenario.events)
         late = any(fault.status == "DeliveryTimedOutButRuns" for fault in spec.command_faults)
@@ -258,7 +258,7 @@ def _on_seconds(each: Reported) -> Iterator[str]:
 
 
 def _idle_seconds(each: Reported) -> Iterator[str]:
-    """The same, without the time in which a command or an installation of ours ran; unknown where its end was never told."""
+    """The same, without the time in which a command or an installation of ours ran; unknown where its end was never reported."""
     got, true = each.host.get("idle_seconds"), each.grew("idle_seconds")
     if each.grew("on_seconds") <= 0:
         if got:

@@ -98,7 +98,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What all accounts share. ``is_recorded`` tells whether the controller's ledger holds the original state of an id."""
+    """What all accounts share. ``is_recorded`` says whether the controller's ledger holds the original state of an id."""
 
     trace: Trace
     logs: LogSink

@@ -31,7 +31,7 @@ def message_id(invocation: Invocation) -> str:
 
 
 def command_message(invocation: Invocation) -> Message:
-    """What tells an agent to run a document."""
+    """The message that asks an agent to run a document."""
     order = invocation.command.order
     payload = {
         "Parameters": _parameters(order.document, order.parameters),
@@ -47,7 +47,7 @@ def command_message(invocation: Invocation) -> Message:
 
 
 def cancel_message(invocation: Invocation) -> Message:
-    """What tells an agent to end it; a message of its own."""
+    """The message that asks an agent to cancel it; it has an id of its own."""
     identifier = message_id(invocation)
     own = f"aws.ssm.{uuid.uuid5(uuid.NAMESPACE_OID, identifier)}.{invocation.host.id}"
     return _message(invocation, "cancelCommand", own, {"CancelMessageId": identifier})
@@ -108,7 +108,7 @@ class Reply:
 
     @classmethod
     def read(cls, payload: str) -> Reply:
-        """From the payload of SendReply; before a step has begun there is none."""
+        """From the payload of SendReply; before a step has started there is none."""
         document = json.loads(payload)
         steps = list((document.get("runtimeStatus") or {}).values())
         step = steps[0] if steps else {}

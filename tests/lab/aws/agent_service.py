@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The two services that a real SSM agent of a hybrid node talks to: AmazonSSM, and the message delivery service.
 
-An agent registers with an activation, asks for credentials, tells of itself, and fetches and answers its commands. What it says
+An agent registers with an activation, asks for credentials, reports, and fetches and answers its commands. What it says
 decides the invocations, so a client of the account sees a real agent's work. Its websocket is refused; it continues by polling.
 Signatures are not checked, but whose credentials a call has.
 """
@@ -55,7 +55,7 @@ class Node:
 class AgentService:
     """``hosts`` are the names of hybrid hosts whose agents are outside the lab. A machine that registers becomes the next of them.
 
-    ``came`` is set when an agent has told of itself; ``ended`` gets the id of each message whose end an agent has told.
+    ``came`` is set when an agent has reported; ``ended`` gets the id of each message whose end an agent has reported.
     """
 
     def __init__(self, account: Account, hosts: list[str], poll_seconds: float = POLL_SECONDS) -> None:

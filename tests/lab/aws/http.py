@@ -83,7 +83,7 @@ class Incoming:
         self.operation: str = self.form.get("Action") or target or self._named_by_path() or path
 
     def _scope(self) -> tuple[str, str, str]:
-        """Access key, region and service from the scope of the signature, or of a signed link; nobody checks that it is right."""
+        """Access key, region and service from the scope of the signature, or of a signed link; the signature is not checked."""
         _, _, rest = self.environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
         in_link = dict(parse_qsl(self.environ.get("QUERY_STRING", ""))).get("X-Amz-Credential", "")
         fields = (rest.split(",")[0] or in_link).split("/")

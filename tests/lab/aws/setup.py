@@ -70,7 +70,7 @@ def set_up_member(stacks: Stacks, scenario: Scenario, member: Member) -> None:
 
 
 def _common(stacks: Stacks, home: str, hosts: list[HostSpec]) -> dict[str, str]:
-    """The rights hold wherever the account has hosts."""
+    """The rights hold in each region in which the account has hosts."""
     regions = sorted({home, *(host.region for host in hosts)})
     return {
         "Regions": ",".join(regions),

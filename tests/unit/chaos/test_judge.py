@@ -114,7 +114,7 @@ def test_a_host_that_is_left_on_and_not_named(tmp_path: Path, monkeypatch: pytes
 
 def test_a_host_that_is_left_on_and_named_is_lawful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
-        raise NeedsAttention("Somebody forbids it.", Reason.ACCESS_DENIED)
+        raise NeedsAttention("A policy forbids it.", Reason.ACCESS_DENIED)
 
     monkeypatch.setattr(restore, "_request", refuse)
     assert found(tmp_path) == set()

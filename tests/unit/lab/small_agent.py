@@ -43,7 +43,7 @@ class SmallAgent:
         self.cancelled: list[str] = []
 
     def register(self, activation: Activation) -> None:
-        """Once a machine; then it has credentials and tells of itself."""
+        """Once a machine; then it has credentials and reports."""
         machine = {"Fingerprint": self._fingerprint, "PublicKey": "MIIB", "PublicKeyType": "Rsa"}
         answer = self.call(
             SSM, "RegisterManagedInstance", ActivationId=activation.id, ActivationCode=activation.code, **machine

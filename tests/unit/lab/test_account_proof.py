@@ -84,7 +84,7 @@ def reboots_of_others_are_counted(patch: pytest.MonkeyPatch) -> None:
 
 
 def commands_are_listed_late(patch: pytest.MonkeyPatch) -> None:
-    """Where they are searched; whoever knows the id finds a command at once."""
+    """Where commands are searched; by its id a command is found at once."""
     usual = OPERATIONS["ssm"]["ListCommandInvocations"]
 
     def late(request: Request) -> Result:

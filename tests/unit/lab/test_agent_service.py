@@ -40,10 +40,10 @@ class Outside:
     def send(self, **more: Any) -> str:
         return self.lab.send("hall", parameters={"commands": COMMANDS, "executionTimeout": ["600"]}, **more)
 
-    def told(self, command: str) -> tuple[str, int, str, str]:
+    def reported(self, command: str) -> tuple[str, int, str, str]:
         """Status, exit code, output and errors."""
-        told = self.lab.invocation(command, "hall")
-        return told["Status"], told["ResponseCode"], told["StandardOutputContent"], told["StandardErrorContent"]
+        found = self.lab.invocation(command, "hall")
+        return found["Status"], found["ResponseCode"], found["StandardOutputContent"], found["StandardErrorContent"]
 
     def information(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self.lab.ssm.describe_instance_information()["InstanceInformationList"]
@@ -109,16 +109,16 @@ def test_a_command_comes_as_a_message_with_its_document_and_values_as_they_are(r
 
 def test_a_command_runs_and_its_end_is_reported(registered: Outside) -> None:
     command = registered.send()
-    assert registered.told(command)[0] == "Pending"
+    assert registered.reported(command)[0] == "Pending"
     registered.agent.work()
-    assert registered.told(command) == ("Success", 0, "out", "")
+    assert registered.reported(command) == ("Success", 0, "out", "")
     assert registered.ran == [COMMANDS]
     assert registered.agent.messages() == []
     assert registered.service.ended.get(timeout=0) == f"aws.ssm.{command}.{registered.agent.node}"
 
 
 @pytest.mark.parametrize(
-    ("ran", "told"),
+    ("ran", "expected"),
     [
         (
             Ran("Failed", 44, "out", "bad\nfailed to run commands: exit status 44"),
@@ -130,21 +130,21 @@ def test_a_command_runs_and_its_end_is_reported(registered: Outside) -> None:
     ],
     ids=["failed", "worker killed", "timed out", "cancelled"],
 )
-def test_each_end_of_a_document(registered: Outside, ran: Ran, told: tuple[str, int, str, str]) -> None:
+def test_each_end_of_a_document(registered: Outside, ran: Ran, expected: tuple[str, int, str, str]) -> None:
     command = registered.send()
     registered.next = ran
     registered.agent.work()
-    assert registered.told(command) == told
+    assert registered.reported(command) == expected
 
 
 def test_a_document_that_goes_on_after_a_reboot_is_active(registered: Outside) -> None:
     command = registered.send()
     registered.next = Ran("SuccessAndReboot", 194)
     registered.agent.work()
-    assert registered.told(command)[0] == "InProgress"
+    assert registered.reported(command)[0] == "InProgress"
     message = {"MessageId": f"aws.ssm.{command}.{registered.agent.node}"}
     registered.agent.end(message, Ran("Success", 0, "after it"))
-    assert registered.told(command) == ("Success", 0, "after it", "")
+    assert registered.reported(command) == ("Success", 0, "after it", "")
 
 
 def test_a_message_that_is_not_acknowledged_comes_again(registered: Outside) -> None:
@@ -164,18 +164,18 @@ def test_a_cancel_names_the_message_of_its_command(registered: Outside) -> None:
     (message,) = registered.agent.messages()
     registered.agent.take(message)
     registered.lab.ssm.cancel_command(CommandId=command)
-    assert registered.told(command)[0] == "Cancelling"
+    assert registered.reported(command)[0] == "Cancelling"
     registered.agent.work()
     assert registered.agent.cancelled == [message["MessageId"]]
     registered.agent.end(message, Ran("Cancelled", 137, "so far"))
-    assert registered.told(command) == ("Cancelled", 137, "so far", "")
+    assert registered.reported(command) == ("Cancelled", 137, "so far", "")
 
 
 def test_a_message_that_the_agent_cannot_handle_is_a_failure(registered: Outside) -> None:
     command = registered.send()
     (message,) = registered.agent.messages()
     registered.agent.fail(message)
-    assert registered.told(command) == ("Failed", 1, "", "")
+    assert registered.reported(command) == ("Failed", 1, "", "")
     assert registered.service.failed == [message["MessageId"]]
 
 
@@ -185,7 +185,7 @@ def test_an_agent_that_does_not_call_any_more_is_lost_and_its_command_times_out(
     (row,) = registered.information()
     assert row["PingStatus"] == "ConnectionLost"
     assert registered.lab.ssm.get_connection_status(Target=registered.agent.node)["Status"] == "notconnected"
-    assert registered.told(command)[0] == "TimedOut"
+    assert registered.reported(command)[0] == "TimedOut"
     assert registered.agent.messages() == []
     assert registered.information()[0]["PingStatus"] == "Online"
 

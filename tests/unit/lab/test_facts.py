@@ -222,9 +222,7 @@ FACTS: dict[str, dict[str, list[str]]] = {
             "scheduler.the_controller_may_set_schedules_in_its_own_group_with_its_own_role_alone"
         ],
         "the hosts' role has AmazonSSMManagedInstanceCore": ["profiles.the_role_of_the_hosts_has_the_agents_rights"],
-        "keys that nobody gave out are refused in each service's words": [
-            "gate.credentials_that_the_lab_did_not_give_out"
-        ],
+        "unknown keys are refused in each service's words": ["gate.credentials_that_the_lab_did_not_give_out"],
         "NextExecutionTime may be absent": ["launch.a_window_that_is_made_opens_once_and_is_taken_away"],
         "the document's ARN has no account, and tags stand on the instance's statement": [
             "policy.the_controller_may_send_its_two_documents_and_no_others"

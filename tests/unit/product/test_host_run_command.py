@@ -313,7 +313,7 @@ def test_an_output_that_the_list_cuts_is_read_whole(stage: Stage) -> None:
         ([(10, 70), (70, 71)], 61.0),
         ([(10, None)], None),
     ],
-    ids=["never begun", "one plugin", "two", "no end was ever sent"],
+    ids=["never started", "one plugin", "two", "no end was ever sent"],
 )
 def test_how_long_it_ran_is_reported_by_its_plugins(
     stage: Stage, times: list[tuple[int | None, int | None]], worked_seconds: float | None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A controller that stood still for longer than its lease starts nothing more, and what it has begun gets the time back."""
+"""A controller that stood still for longer than its lease starts nothing more, and a host in work gets the time back."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_check_mode_writes_nothing(stage: Stage) -> None:
     assert breaker(stage) is None
 
 
-# What is not begun
+# What does not start
 
 
 def test_no_other_host_is_admitted(stage: Stage) -> None:

@@ -509,7 +509,7 @@ def test_hosts_that_are_out_of_the_plan_are_no_canaries(stage: Stage) -> None:
 
 
 def test_a_host_that_another_run_holds_is_no_canary(stage: Stage) -> None:
-    """Nothing is learned from a host that was never begun."""
+    """Nothing is learned from a host that never started."""
     stage.open_run(*HOSTS, canary=1)
     stage.ledger.set_outcome(RUN, FIRST, Verdict("deferred", "plan", "leased", "Another run holds it."))
     assert admit(stage, SECOND)["admitted"] is True
