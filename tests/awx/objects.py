@@ -74,7 +74,9 @@ class Objects:
         row["id"] = next(self._ids)
         row["type"] = resource.type
         row["url"] = f"/api/v2/{kind}/{row['id']}/"
-        below = (*resource.associations, *(("survey_spec",) if kind in SURVEYED else ()))
+        below = list(resource.associations)
+        if kind in SURVEYED:
+            below.append("survey_spec")
         row["related"] = {name: f"{row['url']}{name}/" for name in below}
         row["summary_fields"] = {}
         self.lists[kind][row["id"]] = row

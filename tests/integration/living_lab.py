@@ -233,11 +233,9 @@ class LivingLab:
         given = {"patch_ledger": str(self.ledger), "patch_report_dir": str(folder), **(variables or {})}
         file = self.file(f"{folder.name}-vars.yml", given)
         where = [self.workplace.inventory] if inventories is None else list(inventories)
-        command = [
-            *(ansible_playbook(), playbook_name(str(name)), "--forks", str(forks), "--extra-vars", f"@{file}"),
-            *(word for path in where for word in ("--inventory", str(path))),
-            *options,
-        ]
+        command = [ansible_playbook(), playbook_name(str(name)), "--forks", str(forks), "--extra-vars", f"@{file}"]
+        command += [word for path in where for word in ("--inventory", str(path))]
+        command += options
         return self._start(command, folder, environment or {})
 
     def tasks(self, *tasks: dict[str, Any], play: Mapping[str, Any] | None = None, **how: Any) -> list[dict[str, Any]]:

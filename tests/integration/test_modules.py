@@ -408,7 +408,7 @@ def test_how_windows_hosts_are_reached_does_not_matter(caller: Caller, tmp_path:
         {"ansible.builtin.debug": {"var": "ansible_connection"}},
         caller.task("managed_node_wait", instance_id="{{ instance_id }}"),
         caller.task(
-            *("windows_script",),
+            "windows_script",
             instance_id="{{ instance_id }}",
             name="measure_disk",
             script=file_of("expand_ebs", "measure_disk"),

@@ -21,8 +21,15 @@ from report_sample import fleet
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--window-size=1300,1400"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--window-size=1300,1400",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 )
 
 pytestmark = pytest.mark.skipif(

@@ -67,9 +67,8 @@ def test_they_run_around_the_work_on_a_host(lab: LivingLab) -> None:
     post = [{"ansible.builtin.assert": {"that": "not patchfleet_failed"}}, *AFTER]
     ended = patch(lab, "fine", nested, post)
     assert (ended.code, ended.outcomes) == (0, {"fine": "patched"}), ended.said
-    assert order(ended, "drained", "stopped", INSTALL, "undrained", STOP) == [
-        *("drained", "stopped", INSTALL, "undrained", STOP),
-    ]
+    marks = ["drained", "stopped", INSTALL, "undrained", STOP]
+    assert order(ended, *marks) == marks
     assert f"drained of fine {lab.id('fine')}" in ended.said
     host = ended.host("fine")
     assert (host["pre_tasks"], host["post_tasks"]) == ("ok", "ok")

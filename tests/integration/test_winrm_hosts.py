@@ -135,6 +135,9 @@ def test_the_mixed_inventory_of_the_docs(tmp_path: Path) -> None:
         )
         assert ended.code == 0, ended.said
         assert ended.outcomes == {
-            "dev-sql-01": "patched", "branch-01": "patched", "hall-01": "patched", "hall-02": "compliant",
-        }  # fmt: skip
+            "dev-sql-01": "patched",
+            "branch-01": "patched",
+            "hall-01": "patched",
+            "hall-02": "compliant",
+        }
         assert lab.truth("dev-sql-01")["state"] == "stopped"

@@ -135,7 +135,8 @@ def _run(scenario: Scenario, options: argparse.Namespace) -> int:
     limit = options.limit_seconds or DEFAULT_LIMIT_SECONDS
     with _Folder(options.out) as folder:
         runner = Runner(
-            *(scenario, folder.path),
+            scenario,
+            folder.path,
             guests=options.guests,
             bare=options.bare,
             limit_seconds=limit,

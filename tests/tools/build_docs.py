@@ -37,8 +37,15 @@ def main(folder: Path) -> int:
     described = source / "collection"
     described.mkdir(mode=0o755)  # antsibull-docs takes no folder that others may write
     describe = [
-        *(BINARIES / "antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--fail-on-error"),
-        *("--no-add-antsibull-docs-version", "--dest-dir", described, COLLECTION),
+        BINARIES / "antsibull-docs",
+        "collection",
+        "--use-current",
+        "--squash-hierarchy",
+        "--fail-on-error",
+        "--no-add-antsibull-docs-version",
+        "--dest-dir",
+        described,
+        COLLECTION,
     ]
     ended = subprocess.run(describe, env=ENVIRONMENT, check=False)
     if ended.returncode:

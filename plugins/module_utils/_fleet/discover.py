@@ -172,9 +172,14 @@ def _gone(entry: InventoryEntry) -> FleetHost:
     key = str(entry["instance_id"])
     kind = "hybrid" if key.startswith("mi-") else "ec2"
     return FleetHost(
-        key=key, name=entry["name"], kind=kind, state="gone", instance_id=key, region=entry.get("region"),
+        key=key,
+        name=entry["name"],
+        kind=kind,
+        state="gone",
+        instance_id=key,
+        region=entry.get("region"),
         inventory_name=entry["name"],
-    )  # fmt: skip
+    )
 
 
 def _instances(aws: Aws, ids: list[str]) -> Iterator[InstanceTypeDef]:

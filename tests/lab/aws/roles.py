@@ -21,10 +21,17 @@ BEFORE = "managed-node"
 CORE = "AmazonSSMManagedInstanceCore"
 DEFAULT_HOST_MANAGEMENT = "AmazonSSMManagedEC2InstanceDefaultPolicy"
 _AGENT = (
-    *("ssm:DescribeDocument", "ssm:GetDeployablePatchSnapshotForInstance", "ssm:GetDocument"),
-    *("ssm:GetManifest", "ssm:ListInstanceAssociations", "ssm:PutComplianceItems", "ssm:PutInventory"),
-    *("ssm:UpdateInstanceAssociationStatus", "ssm:UpdateInstanceInformation"),
-    *("ssmmessages:*", "ec2messages:*"),
+    "ssm:DescribeDocument",
+    "ssm:GetDeployablePatchSnapshotForInstance",
+    "ssm:GetDocument",
+    "ssm:GetManifest",
+    "ssm:ListInstanceAssociations",
+    "ssm:PutComplianceItems",
+    "ssm:PutInventory",
+    "ssm:UpdateInstanceAssociationStatus",
+    "ssm:UpdateInstanceInformation",
+    "ssmmessages:*",
+    "ec2messages:*",
 )
 AWS_POLICIES: dict[str, tuple[str, ...]] = {
     CORE: (*_AGENT, "ssm:GetParameter", "ssm:GetParameters"),

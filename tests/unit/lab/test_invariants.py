@@ -294,14 +294,12 @@ SEARCH = {"state": "searched", "check_mode": False}
 IN_INVENTORY = {"patch_hosts": "all", "patch_tag_value": "Windows"}
 WINRM_HISTORY = [
     (0, "is running"),
-    *(
-        (201, "searching"),
-        (260, "searched"),
-        (260, "installing"),
-        (290, "installed"),
-        (302, "rebooting"),
-        (400, "booted"),
-    ),
+    (201, "searching"),
+    (260, "searched"),
+    (260, "installing"),
+    (290, "installed"),
+    (302, "rebooting"),
+    (400, "booted"),
 ]
 SEARCHED = [(621, "searching"), (658, "searched")]
 

@@ -102,11 +102,22 @@ STATES: dict[str, dict[str, Any]] = {
         "and": "scanned",
     },
     "live": {"disk": {"size_gib": 60, "free_gib": 3, "temp_gib": 6}, "windows": {"live_temp": True}},
-    "slow-clean": {"disk": {"size_gib": 60, "free_gib": 3, "component_store_gib": 6}, "windows": {"clean_seconds": 900}},
-    **{fault: {"windows_update": fault, "updates": [UPDATE]} for fault in (
-        "service_stopped", "service_disabled", "cache_corrupt", "components_corrupt", "no_route", "unrepairable",
-    )},
-}  # fmt: skip
+    "slow-clean": {
+        "disk": {"size_gib": 60, "free_gib": 3, "component_store_gib": 6},
+        "windows": {"clean_seconds": 900},
+    },
+    **{
+        fault: {"windows_update": fault, "updates": [UPDATE]}
+        for fault in (
+            "service_stopped",
+            "service_disabled",
+            "cache_corrupt",
+            "components_corrupt",
+            "no_route",
+            "unrepairable",
+        )
+    },
+}
 
 
 @pytest.fixture(scope="module")

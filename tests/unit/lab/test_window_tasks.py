@@ -28,7 +28,9 @@ HOSTS: list[dict[str, Any]] = [
 ]
 ASKED_FOR_BY_AWS = {
     "ssm:GetAutomationExecution",
-    *("ssm:GetCommandInvocation", "ssm:ListCommandInvocations", "ssm:ListCommands"),
+    "ssm:GetCommandInvocation",
+    "ssm:ListCommandInvocations",
+    "ssm:ListCommands",
 }
 """How its tasks fare the window finds out itself, which the lab does not play (Systems Manager user guide, "Control access to
 maintenance windows using the console")."""

@@ -21,9 +21,16 @@ from .stage import Stage
 
 def instance(key: str = "i-1", name: str = "web", address: str | None = "10.0.0.5", **more: Any) -> FleetHost:
     return FleetHost(
-        key=key, name=name, kind="ec2", instance_id=key, inventory_name=name, private_address=address, by_tag=True,
-        tags={"Name": name}, **more,
-    )  # fmt: skip
+        key=key,
+        name=name,
+        kind="ec2",
+        instance_id=key,
+        inventory_name=name,
+        private_address=address,
+        by_tag=True,
+        tags={"Name": name},
+        **more,
+    )
 
 
 def by_connection(name: str, address: str | None = None, **more: Any) -> FleetHost:
@@ -32,9 +39,14 @@ def by_connection(name: str, address: str | None = None, **more: Any) -> FleetHo
 
 FULL = instance(public_address="203.0.113.7", other_addresses=("ip-10-0-0-5.eu-central-1.compute.internal",))
 NODE = FleetHost(
-    key="mi-1", name="WEB-1.corp.example.com", kind="hybrid", instance_id="mi-1", private_address="10.0.0.5",
-    other_addresses=("WEB-1.corp.example.com",), by_tag=True,
-)  # fmt: skip
+    key="mi-1",
+    name="WEB-1.corp.example.com",
+    kind="hybrid",
+    instance_id="mi-1",
+    private_address="10.0.0.5",
+    other_addresses=("WEB-1.corp.example.com",),
+    by_tag=True,
+)
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,14 @@ def test_waves_are_filled_in_that_order_and_the_excluded_come_last_without_one()
     hosts = fleet("e", "a", "c", "d", "b") + fleet("aa", "0", exclusion=OUT)
     planned = plan(hosts, batch_size=2)
     assert [(one.host.name, one.position, one.wave) for one in planned.hosts] == [
-        ("a", 0, 1), ("b", 1, 1), ("c", 2, 2), ("d", 3, 2), ("e", 4, 3), ("0", 5, None), ("aa", 6, None),
-    ]  # fmt: skip
+        ("a", 0, 1),
+        ("b", 1, 1),
+        ("c", 2, 2),
+        ("d", 3, 2),
+        ("e", 4, 3),
+        ("0", 5, None),
+        ("aa", 6, None),
+    ]
     assert [one.host.name for one in planned.included] == ["a", "b", "c", "d", "e"]
 
 

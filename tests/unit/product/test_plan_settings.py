@@ -67,14 +67,17 @@ def refusal(**variables: Any) -> str:
         ({"patch_regions": "eu-central-1, us-east-1"}, ["eu-central-1", "us-east-1"]),
         ({"patch_regions": ["eu-central-1"]}, ["eu-central-1"]),
         ({"patch_exclude": "a,,b,"}, ["a", "b"]),
-        ({"patch_filters": {"tag:Stage": ["dev", "test"], "vpc-id": "vpc-1"}}, {"tag:Stage": ["dev", "test"], "vpc-id": ["vpc-1"]}),
+        (
+            {"patch_filters": {"tag:Stage": ["dev", "test"], "vpc-id": "vpc-1"}},
+            {"tag:Stage": ["dev", "test"], "vpc-id": ["vpc-1"]},
+        ),
         ({"patch_rollout": "rolling"}, "rolling"),
         ({"patch_hosts": " tag_Stage_dev "}, "tag_Stage_dev"),
         ({"patch_deadline": "2026-11-15T02:00:00+01:00"}, START + 3 * 3600),
         ({"patch_deadline": datetime.datetime(2026, 11, 15, 1, tzinfo=datetime.UTC)}, START + 3 * 3600),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_value_from_yaml_the_command_line_or_a_survey_is_read(variables: dict[str, Any], value: Any) -> None:
     assert value_of(**variables) == value
 

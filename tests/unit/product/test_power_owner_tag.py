@@ -59,8 +59,12 @@ def test_a_host_is_marked_before_its_start_and_until_it_is_off_again(night: Stag
     restore(night)
     changes = [call.operation for call in night.account.calls if not call.operation.startswith(("describe", "list"))]
     assert changes == [
-        *("create_tags", "start_instances", "create_tags"),
-        *("stop_instances", "delete_tags", "delete_tags"),
+        "create_tags",
+        "start_instances",
+        "create_tags",
+        "stop_instances",
+        "delete_tags",
+        "delete_tags",
     ]
     assert marks(night) == [
         ("create_tags", OURS),

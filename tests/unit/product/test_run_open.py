@@ -359,11 +359,18 @@ def test_a_command_that_could_not_be_sent_ends_it_before_anything_is_touched(sta
     "more",
     [
         {"MissingContextValues": ["aws:SourceVpce"]},
-        {"ResourceSpecificResults": [{"EvalResourceName": "x", "EvalResourceDecision": "explicitDeny",
-                                      "MissingContextValues": ["aws:SourceIp"]}]},
+        {
+            "ResourceSpecificResults": [
+                {
+                    "EvalResourceName": "x",
+                    "EvalResourceDecision": "explicitDeny",
+                    "MissingContextValues": ["aws:SourceIp"],
+                }
+            ]
+        },
         {"OrganizationsDecisionDetail": {"AllowedByOrganizations": False}},
     ],
-)  # fmt: skip
+)
 def test_a_simulation_that_lacks_context_is_no_denial_and_the_plan_says_so(stage: Stage, more: dict[str, Any]) -> None:
     """A Deny outside of known networks is in most accounts of companies."""
     result = {"EvalActionName": "ssm:SendCommand", "EvalResourceName": "arn:x", "EvalDecision": "explicitDeny", **more}

@@ -41,8 +41,13 @@ def history(stage: Stage, *entries: tuple[str, str, str | None]) -> None:
 
 def install(stage: Stage, *, check_mode: bool = False, **params: Any) -> dict[str, Any]:
     options = {
-        "run_id": RUN, "host": ID, "instance_id": ID, "snapshot_id": SNAPSHOT, "history_script": "text", **params,
-    }  # fmt: skip
+        "run_id": RUN,
+        "host": ID,
+        "instance_id": ID,
+        "snapshot_id": SNAPSHOT,
+        "history_script": "text",
+        **params,
+    }
     return perform(INSTALL, stage.context(INSTALL, check_mode=check_mode, **options))
 
 

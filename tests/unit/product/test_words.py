@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,32 @@ def test_a_word_of_the_list_is_found_in_a_name(source: str) -> None:
 )
 def test_fixed_names_and_longer_words_are_allowed(source: str) -> None:
     assert lint.name_findings("a.py", source, NAMES, FIXED) == []
+
+
+def star_tuples(source: str) -> list[int]:
+    """The lines on which a tuple or list of constants is unpacked where it stands, and those that switch the formatter off."""
+    if not re.search(r"\*[(\[]|# fmt:", source):  # faster than the parser
+        return []
+    unpacked = [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Starred)
+        and isinstance(node.value, ast.Tuple | ast.List)
+        and not any(isinstance(part, ast.Starred) for part in node.value.elts)
+    ]
+    switched_off = [
+        number for number, line in enumerate(source.splitlines(), 1) if re.search(r"# fmt: (skip|off)", line)
+    ]
+    return unpacked + switched_off
+
+
+def test_no_tuple_is_unpacked_to_please_the_formatter() -> None:
+    files = [path for folder in ("plugins", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
+    found = {str(path.relative_to(ROOT)): lines for path in files if (lines := star_tuples(path.read_text("utf-8")))}
+    assert found == {}
+
+
+def test_a_tuple_that_is_unpacked_where_it_stands_is_found() -> None:
+    assert star_tuples('call(*("ec2", "start"), *[name, 1])') == [1, 1]
+    assert star_tuples("x = [1, 2]  # fmt: " + "skip") == [1]
+    assert star_tuples('[*(name for name in names), *(["a"] if names else [])]') == []

@@ -26,8 +26,11 @@ def create_change_set(request: Request) -> Result:
         raise not_implemented(f"a change set of the type {params['ChangeSetType']}")
     stack = request.account.stacks.find(request.region, params["StackName"])
     proposed = request.account.stacks.proposed(
-        *(stack, params["TemplateBody"], given_parameters(request, stack.parameters)),
-        *(params.get("Tags") or [], request.sim.time),
+        stack,
+        params["TemplateBody"],
+        given_parameters(request, stack.parameters),
+        params.get("Tags") or [],
+        request.sim.time,
     )
     name = params["ChangeSetName"]
     identifier = stack.id.replace(":stack/", ":changeSet/").replace(f"/{stack.name}/", f"/{name}/")

@@ -254,8 +254,12 @@ def create_stack(request: Request) -> Result:
     params, stacks = request.params, request.account.stacks
     try:
         stack = stacks.create(
-            *(request.region, params["StackName"], params["TemplateBody"]),
-            *(given_parameters(request), params.get("Tags") or [], request.sim.time),
+            request.region,
+            params["StackName"],
+            params["TemplateBody"],
+            given_parameters(request),
+            params.get("Tags") or [],
+            request.sim.time,
         )
     except ResourceFailed as failed:
         return {"StackId": _not_made(request, stacks.find(request.region, params["StackName"]), failed)}
@@ -284,8 +288,11 @@ def update_stack(request: Request) -> Result:
     stack = request.account.stacks.find(request.region, request.params["StackName"])
     try:
         request.account.stacks.update(
-            *(stack, request.params["TemplateBody"], given_parameters(request, stack.parameters)),
-            *(request.params.get("Tags") or [], request.sim.time),
+            stack,
+            request.params["TemplateBody"],
+            given_parameters(request, stack.parameters),
+            request.params.get("Tags") or [],
+            request.sim.time,
         )
     except ResourceFailed as failed:
         _note(request, stack, "UPDATE_FAILED", failed)
