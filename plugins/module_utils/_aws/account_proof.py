@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         TagSpecificationTypeDef,
         TagTypeDef,
     )
-    from mypy_boto3_ssm.type_defs import ComplianceItemTypeDef, MaintenanceWindowIdentityTypeDef
+    from mypy_boto3_ssm.type_defs import MaintenanceWindowIdentityTypeDef
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
 PRICING: Service[Any] = Service("pricing")
@@ -212,17 +212,6 @@ def assume_role(aws: Aws, role_arn: str, external_id: str | None) -> Credentials
             RoleArn=role_arn, RoleSessionName="patchfleet-proof"
         )
     return answer["Credentials"]
-
-
-def patch_items(aws: Aws, node_id: str) -> list[ComplianceItemTypeDef]:
-    """The compliance items of type Patch of a node; each names the command that wrote it."""
-    operation = partial(
-        aws.read(SSM, node_id).list_compliance_items,
-        Filters=[{"Key": "ComplianceType", "Values": ["Patch"], "Type": "EQUAL"}],
-        ResourceIds=[node_id],
-        ResourceTypes=["ManagedInstance"],
-    )
-    return [row for page in pages(operation) for row in page.get("ComplianceItems", [])]
 
 
 def patch_rows(aws: Aws, node_id: str, states: Sequence[str]) -> list[str]:

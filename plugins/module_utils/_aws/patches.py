@@ -13,7 +13,7 @@ from .api import Aws, pages
 from .ssm import SSM
 
 if TYPE_CHECKING:
-    from mypy_boto3_ssm.type_defs import InstancePatchStateTypeDef, PatchComplianceDataTypeDef
+    from mypy_boto3_ssm.type_defs import ComplianceItemTypeDef, InstancePatchStateTypeDef, PatchComplianceDataTypeDef
 
 
 def patch_state(aws: Aws, node_id: str) -> InstancePatchStateTypeDef | None:
@@ -30,3 +30,14 @@ def missing_patches(aws: Aws, node_id: str) -> list[PatchComplianceDataTypeDef]:
         Filters=[{"Key": "State", "Values": ["Missing", "Failed"]}],
     )
     return [row for page in pages(operation) for row in page.get("Patches", [])]
+
+
+def patch_items(aws: Aws, node_id: str) -> list[ComplianceItemTypeDef]:
+    """The compliance items of type Patch of a node; each names the command that wrote it."""
+    operation = partial(
+        aws.read(SSM, node_id).list_compliance_items,
+        Filters=[{"Key": "ComplianceType", "Values": ["Patch"], "Type": "EQUAL"}],
+        ResourceIds=[node_id],
+        ResourceTypes=["ManagedInstance"],
+    )
+    return [row for page in pages(operation) for row in page.get("ComplianceItems", [])]

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._aws.account_proof import patch_items, patch_rows
-from .._aws.patches import patch_state
+from .._aws.account_proof import patch_rows
+from .._aws.patches import patch_items, patch_state
 from .._base.errors import Failed
 from .._host.answers import MarkedPending, ShiftedClock
 from .._host.run_command import Command, send, wait_for_end

@@ -5,18 +5,21 @@
 """What Patch Manager shows after a scan: whether it is of that scan, and what it says.
 
 The counts of the patch state are the verdict; the rows only name the updates, and may come later (they are another inventory
-type behind another API). That a state is of our scan is seen by its being another one than before: its times are the host's,
-whose clock may differ from ours by minutes.
-Sources: SSM API reference (DescribeInstancePatchStates, DescribeInstancePatches), Patch Manager user guide ("Patch compliance
-state values").
+type behind another API). No clock proves that a state is of our scan, for its times are the host's, whose clock may differ from
+ours by minutes. Two witnesses do: the state is another one than before; or the compliance items name the command of our scan, and
+the state agrees with them in every count.
+Sources: SSM API reference (DescribeInstancePatchStates, DescribeInstancePatches, ListComplianceItems), Patch Manager user guide
+("Patch compliance state values").
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .._aws.patches import missing_patches, patch_state
+from .._aws.errors import AwsError
+from .._aws.patches import missing_patches, patch_items, patch_state
 from .._base.clock import iso
 from .._operation.channel import Scan
 from .._operation.context import OperationContext
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 STATE_LAG_SECONDS = 300.0
 ROWS_LAG_SECONDS = 600.0
 SHOWN = "patch_states_shown"
+ITEM_STATES = ("Installed", "InstalledOther", "InstalledPendingReboot", "InstalledRejected", "Missing", "Failed")
+"""The states of updates that have a compliance item. What is not applicable has none."""
 
 
 def remember_state(context: OperationContext, instance_id: str) -> None:
@@ -41,7 +46,7 @@ def remember_state(context: OperationContext, instance_id: str) -> None:
 def wait_for_state(
     context: OperationContext, instance_id: str, snapshot_id: str, scan: Invocation
 ) -> InstancePatchStateTypeDef | None:
-    """The state that the scan has left; None when none appears in STATE_LAG_SECONDS.
+    """The state that the scan has left; None when none appears in STATE_LAG_SECONDS and none is proven by the items.
 
     A search that failed leaves MissingCount -1 and times of 1970, which may be those of the last failure: it is believed only
     where the command failed, too, and one that cannot be distinguished from the last only when no other state has come.
@@ -57,11 +62,36 @@ def wait_for_state(
         return state if is_new and _may_be_of(scan, snapshot_id, state) else None
 
     found = context.wait(state_of_scan, context.clock.now() + STATE_LAG_SECONDS)
-    if found is None and latest and latest[0]["MissingCount"] < 0 and scan.status == "Failed":
-        return latest[0]
     if found is not None:
         _shown(context).add(_identity(found))
-    return found
+        return found
+    if not latest:
+        return None
+    is_failed_search = latest[0]["MissingCount"] < 0 and scan.status == "Failed"
+    return latest[0] if is_failed_search or _agrees_with_items(context, instance_id, scan, latest[0]) else None
+
+
+def _agrees_with_items(
+    context: OperationContext, instance_id: str, scan: Invocation, state: InstancePatchStateTypeDef
+) -> bool:
+    """Whether the items are of this scan, and as many in each state of updates as the patch state counts.
+
+    Items may be shown before the patch state of their scan, so an older one has to agree with all of them. Without items, or
+    without the right to read them, nothing is proven.
+    """
+    if state["Operation"] != "Scan":  # an installation does not count what is missing
+        return False
+    try:
+        items = patch_items(context.aws, instance_id)
+    except AwsError as error:
+        if not error.is_denied:
+            raise
+        return False
+    if not items or any(item.get("ExecutionSummary", {}).get("ExecutionId") != scan.command_id for item in items):
+        return False
+    shown = Counter(str(item.get("Details", {}).get("PatchState")).casefold() for item in items)
+    counts = {name.casefold(): state.get(f"{name}Count", 0) for name in ITEM_STATES}
+    return shown == Counter({name: count for name, count in counts.items() if count})
 
 
 def _may_be_of(scan: Invocation, snapshot_id: str, state: InstancePatchStateTypeDef) -> bool:

@@ -43,6 +43,7 @@ class PatchManager:
         stage.account.on("describe_document", {"Document": {"Parameters": [{"Name": name} for name in PARAMETERS]}})
         stage.account.on("describe_instance_patch_states", self._states)
         stage.account.on("describe_instance_patches", self._patches)
+        stage.account.on("list_compliance_items", {"ComplianceItems": []})
         stage.guest.on(DOCUMENT, Outcome(seconds=60))
 
     @property

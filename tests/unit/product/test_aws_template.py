@@ -26,7 +26,8 @@ BODY = TEMPLATE.read_text(encoding="utf-8")
 TEMPLATE_BYTES, POLICY_CHARACTERS = 51_200, 6_144
 BYTES_FREE = 3_000
 """Of what setup_aws sends. Who has to lower it should first look whether the template can say less."""
-CORE = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+AGENT = "arn:aws:iam::aws:policy/AmazonSSMManagedEC2InstanceDefaultPolicy"
+"""The agent's rights. AmazonSSMManagedInstanceCore would let a role read all parameters of the account."""
 WINDOW = "mw-0123456789abcdef0"
 BY_NODE = {"StartRunBy": "controller-node", "PlaybookSource": '{"path": "https://s3..."}'}
 BY_AWX = {"StartRunBy": "awx", "AwxToken": "secret"}
@@ -187,16 +188,23 @@ def test_the_token_is_nowhere_but_in_the_connection() -> None:
 
 def test_a_controller_node_on_ec2_is_a_managed_node_that_may_fetch_its_playbook() -> None:
     given = {"ControllerOnEc2": "true", "PlaybookBucket": "playbooks"}
-    assert CORE in properties("ControllerRole", **given, **BY_NODE)["ManagedPolicyArns"]
-    assert CORE not in properties("ControllerRole", **given)["ManagedPolicyArns"]
+    assert AGENT in properties("ControllerRole", **given, **BY_NODE)["ManagedPolicyArns"]
+    assert AGENT not in properties("ControllerRole", **given)["ManagedPolicyArns"]
     assert "PlaybookPolicy" in made(**given, **BY_NODE).resources
     assert "PlaybookPolicy" not in made(ControllerOnEc2="true", **BY_NODE).resources
 
 
 def test_hosts_have_the_agents_rights_and_no_others() -> None:
-    """AmazonSSMManagedInstanceCore would let each of them read all parameters of the account."""
-    assert properties("HostRole")["ManagedPolicyArns"] == [CORE.replace("InstanceCore", "EC2InstanceDefaultPolicy")]
+    assert properties("HostRole")["ManagedPolicyArns"] == [AGENT]
     assert "HostOutputPolicy" not in made().resources
+
+
+def test_no_role_of_the_stack_reads_the_accounts_parameters() -> None:
+    for stacks in with_everything():
+        roles = [it for stack in stacks.all() for it in stack.resources.values() if it.type == "AWS::IAM::Role"]
+        assert not any(
+            "InstanceCore" in policy for role in roles for policy in role.properties.get("ManagedPolicyArns", [])
+        )
 
 
 def test_logs_are_kept_for_thirty_days() -> None:

@@ -16,7 +16,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.cont
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.patch_baseline import GAP_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.patch_verdict import STATE_LAG_SECONDS
 
-from .fakes import DAY, ID, START, Outcome, shown
+from .fakes import DAY, ID, START, Outcome, client_error, moment, shown
 from .patch_manager import DOCUMENT, SNAPSHOT, Found, PatchManager
 from .stage import RUN, Stage
 
@@ -255,3 +255,82 @@ def test_a_denied_scan_ends_the_step_at_once(stage: Stage) -> None:
     error = trouble(stage)
     assert (error.code, error.facts["denied_action"]) == ("access_denied", "ssm:SendCommand")
     assert manager.operations == ["Scan"]
+
+
+# The second witness: the command in the compliance items
+
+
+def shows_items(stage: Stage, *states: str, named: str = "scan") -> None:
+    """What ListComplianceItems shows from the next scan on: one update in each state, written by a command."""
+
+    def listed(**_params: Any) -> dict[str, Any]:
+        command = f"{len(stage.guest.asked):08d}-0000-4000-8000-000000000000" if named == "scan" else OTHERS
+        summary = {"ExecutionTime": moment(0), "ExecutionId": command, "ExecutionType": "Command"}
+        items = [
+            {"ComplianceType": "Patch", "Id": f"KB{n}", "ExecutionSummary": summary, "Details": {"PatchState": state}}
+            for n, state in enumerate(states)
+        ]
+        return {"ComplianceItems": items}
+
+    stage.account.on("list_compliance_items", listed)
+
+
+def scan_without_a_new_state(stage: Stage, first: Found) -> PatchManager:
+    """Yesterday's state stays, whatever tonight's scan finds."""
+    PatchManager(stage, first)
+    poll(stage)
+    stage.clock.sleep(DAY)
+    return PatchManager(stage, first, None)
+
+
+def test_items_of_the_scan_prove_a_state_that_they_agree_with(stage: Stage) -> None:
+    manager = scan_without_a_new_state(stage, Found(counts={"InstalledCount": 2}))
+    shows_items(stage, "Installed", "INSTALLED")
+    assert poll(stage)["compliant"] is True
+    assert manager.operations == ["Scan", "Scan"]
+
+
+def test_items_of_the_scan_prove_what_is_missing_too(stage: Stage) -> None:
+    scan_without_a_new_state(stage, Found(missing=("KB1",), counts={"InstalledCount": 1}))
+    shows_items(stage, "MISSING", "Installed")
+    result = poll(stage)
+    assert (result["outcome"], result["missing"]) == ("noncompliant", ["KB1"])
+
+
+@pytest.mark.parametrize(
+    ("states", "named"),
+    [
+        (("Installed", "Installed"), "another command"),
+        (("Installed", "Missing"), "scan"),
+        (("Installed",), "scan"),
+        (("Installed", "Installed", "InstalledPendingReboot"), "scan"),
+        ((), "scan"),
+    ],
+    ids=["of another command", "one is missing", "not all of them", "a reboot is pending", "none"],
+)
+def test_an_old_state_is_not_believed_where_the_items_do_not_agree(
+    stage: Stage, states: tuple[str, ...], named: str
+) -> None:
+    scan_without_a_new_state(stage, Found(counts={"InstalledCount": 2}))
+    shows_items(stage, *states, named=named)
+    assert trouble(stage).code == "not_proven"
+
+
+def test_the_state_of_an_installation_proves_nothing_whatever_the_items_are(stage: Stage) -> None:
+    """It does not count what is missing."""
+    PatchManager(stage, Found(operation="Install", counts={"InstalledCount": 1}))
+    shows_items(stage, "Installed")
+    assert trouble(stage).code == "not_proven"
+
+
+def test_items_that_may_not_be_read_prove_nothing(stage: Stage) -> None:
+    """A set-up of an earlier version does not grant it."""
+    scan_without_a_new_state(stage, Found(counts={"InstalledCount": 1}))
+    stage.account.on("list_compliance_items", client_error("AccessDeniedException"))
+    assert trouble(stage).code == "not_proven"
+
+
+def test_items_are_read_only_where_the_state_is_no_witness(stage: Stage) -> None:
+    PatchManager(stage, Found())
+    poll(stage)
+    assert stage.account.of("list_compliance_items") == []
