@@ -56,8 +56,8 @@ TROUBLE = {  # outcome, step, reason code, and what the sentence has in it
     "fills": ("failed", "verify", "still_missing", "The disk is full"),
     "garbage": ("failed", "disk", "script_failed", "gave no answer that can be read"),
     "truncated": ("failed", "disk", "answer_cut_off", "its end is missing"),
-    "narrow": ("failed", "disk", "wrong_bitness", "32-bit PowerShell"),
-    "constrained": ("failed", "disk", "constrained_language", "Constrained Language Mode"),
+    "narrow": ("failed", "ready", "wrong_bitness", "32-bit PowerShell"),
+    "constrained": ("failed", "ready", "constrained_language", "Constrained Language Mode"),
     "hop": ("failed", "repair", "update_access_denied", "second hop"),
     "wsus": ("failed", "repair", "update_source_unreachable", "does not reach its update source"),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from lab import scripts_model
+from lab import scripts_model, shells
 from lab.agent import Outcome
 from lab.answers import spoiled
 from lab.guest_logon import Logon
@@ -35,6 +35,9 @@ def run_script(
     guests: Guests, host: Host, text: str, unknown: Unknown, logon: Logon = Logon.SYSTEM, answers: str | None = None
 ) -> Steps[Outcome]:
     """Run a script and spoil its answer as the host does, or as ``answers`` says."""
+    if host.spec.windows.powershell == "all_signed" and host.spec.kind != "winrm":
+        yield scripts_model.POWERSHELL_SECONDS
+        return Outcome(1, stderr=shells.NOT_SIGNED)
     outcome = yield from guests.run(host, text, unknown, logon)
     return spoiled(outcome, answers or host.spec.answers, host.next_random("answers"))
 
@@ -60,7 +63,7 @@ class PowerShellGuests:
     def run(self, host: Host, text: str, unknown: Unknown, logon: Logon = Logon.SYSTEM) -> Steps[Outcome]:
         yield from scripts_model.begin(text)
         windows = Windows(host, logon)
-        script = self._powershell.begin(text)
+        script = self._powershell.begin(text, host.spec.windows.powershell)
         try:
             while "ask" in (said := script.hear()):
                 script.say((yield from windows.answer(said["ask"], said["with"] or {})))

@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from lab import shells
 from lab.agent import Outcome
 from lab.guest_logon import Logon
 from lab.guest_services import Service
@@ -101,6 +102,9 @@ def run(host: Host, text: str, unknown: Callable[[str, Host], None], logon: Logo
         data = script_input(text)
     except UnreadableInput as error:
         return Outcome(1, stderr=f"{error}\r\n")
+    refusal = shells.refusal(name, shells.shell_of(host.spec.windows.powershell))
+    if refusal is not None:
+        return Outcome(0, shells.printed(refusal))
     document: Data = {"patchfleet": 1, "script": name, "ok": True, "data": None, "error": None}
     try:
         document["data"] = yield from SCRIPTS[name](Scene(host, data, logon))
@@ -112,7 +116,7 @@ def run(host: Host, text: str, unknown: Callable[[str, Host], None], logon: Logo
             "error_id": error.error_id,
         }
         document |= {"ok": False, "error": details}
-    return Outcome(0, json.dumps(document, ensure_ascii=False) + "\r\n")
+    return Outcome(0, shells.printed(document))
 
 
 def probe(scene: Scene) -> Steps[Data]:
@@ -121,7 +125,7 @@ def probe(scene: Scene) -> Steps[Data]:
         "computer_name": scene.guest.computer_name,
         "boot_time": scene.iso(scene.guest.boot_time),
         "time": scene.iso(scene.host.now),
-        "powershell_version": "5.1.20348.2849",
+        **shells.shell_of(scene.guest.spec.windows.powershell).facts(),
     }
 
 

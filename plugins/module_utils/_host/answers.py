@@ -36,6 +36,7 @@ GUEST_REASONS = frozenset(
         Reason.NO_ROOM,
         Reason.NOT_EXTENDED,
         Reason.OTHER_PARTITION,
+        Reason.POWERSHELL_TOO_OLD,
         Reason.RECOVERY_PARTITION,
         Reason.RESTART_FAILED,
         Reason.RESTORE_HEALTH_FAILED,

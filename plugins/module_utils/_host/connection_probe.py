@@ -10,13 +10,13 @@ from .._base.errors import CommandTimeout, ConnectionSettings, Deferred, LoginRe
 from .._model.reasons import Reason
 from .._operation.channel import HostConnection
 from .._operation.context import OperationContext
+from .powershell import refuse_unusable
 from .scripts import PROBE, PROBE_SECONDS
 
 
 def answers(connection: HostConnection) -> bool:
     """Whether something at the host's address takes connections; a script that is cut off shows that, too."""
-    trouble = _probe(connection)
-    return trouble is None or isinstance(trouble, CommandTimeout)
+    return not isinstance(_probe(connection), Unreachable)
 
 
 def wait_until_ready(
@@ -27,34 +27,34 @@ def wait_until_ready(
     Raises:
         Deferred: ``unreachable``, ``login_refused`` or ``connection_settings``, where the host was not started for this run:
             nothing was started.
-        PatchFleetError: ``unreachable``, where it was.
+        PatchFleetError: ``unreachable``, where it was; its PowerShell cannot run the scripts (see powershell.refuse_unusable).
     """
     context.report_progress("trying its connection")
-    probes: list[Unreachable | CommandTimeout | None] = []
+    probes: list[Unreachable | CommandTimeout | str] = []
 
     def is_decided() -> bool:
         try:
-            trouble = _probe(connection)
+            answer = _probe(connection)
         except (LoginRefused, ConnectionSettings) as error:
             if may_boot:
                 raise
             raise Deferred(f"Nothing was started: {error.reason}", error.code) from error
-        probes.append(trouble)
-        return trouble is None or (isinstance(trouble, Unreachable) and not may_boot)
+        probes.append(answer)
+        return isinstance(answer, str) or (isinstance(answer, Unreachable) and not may_boot)
 
     context.wait_until(is_decided, context.deadline(timeout_seconds), longest=15.0)
-    trouble = probes[-1]
-    if trouble is None:
+    answer = probes[-1]
+    if isinstance(answer, str):
+        refuse_unusable(answer)
         return
     if may_boot:
-        raise Unreachable(f"It did not answer in time. {trouble.reason}")
-    raise Deferred(f"Nothing was started: {trouble.reason}", Reason.UNREACHABLE)
+        raise Unreachable(f"It did not answer in time. {answer.reason}")
+    raise Deferred(f"Nothing was started: {answer.reason}", Reason.UNREACHABLE)
 
 
-def _probe(connection: HostConnection) -> Unreachable | CommandTimeout | None:
-    """None when the host answered, else why it did not."""
+def _probe(connection: HostConnection) -> Unreachable | CommandTimeout | str:
+    """What the host answered, or why it did not."""
     try:
-        connection.run_script("\n".join(PROBE), PROBE_SECONDS)
+        return connection.run_script("\n".join(PROBE), PROBE_SECONDS)
     except (Unreachable, CommandTimeout) as error:
         return error
-    return None

@@ -21,7 +21,8 @@ from .._model.reasons import Reason
 from .._operation.channel import NodeState
 from .._operation.context import OperationContext
 from .instances import LaunchWitness
-from .run_command import SCRIPT_DOCUMENT, Command, run_command
+from .powershell import refuse_unusable
+from .run_command import SCRIPT_DOCUMENT, Command, Invocation, run_command
 from .scripts import PROBE, PROBE_SECONDS
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def wait_until_ready(context: OperationContext, instance_id: str, timeout_second
 
     Raises:
         AgentSilent, NoCommandRuns: the time is over.
-        PatchFleetError: it is over (``no_instance_profile``), or the instance fell back or is gone.
+        PatchFleetError: it is over (``no_instance_profile``), the instance fell back or is gone, or its PowerShell cannot run the
+            scripts (see powershell.refuse_unusable).
     """
     started_at = context.clock.now()
     deadline = context.deadline(timeout_seconds)
@@ -92,7 +94,10 @@ def wait_until_ready(context: OperationContext, instance_id: str, timeout_second
     while node is None:
         if not context.wait_until(shown.is_online, deadline, longest=15.0):
             raise _silent(shown, timeout_seconds)
-        trouble = _probe(context, instance_id)
+        ended = _probe(context, instance_id)
+        trouble = _trouble(ended)
+        if isinstance(ended, Invocation):
+            refuse_unusable(ended.stdout, ended.stderr)
         if trouble is None:
             node = shown.node
         elif context.clock.now() >= deadline:
@@ -131,11 +136,11 @@ def wait_for_node(context: OperationContext, node_id: str, timeout_seconds: floa
 def node_answers(context: OperationContext, node_id: str) -> bool:
     """Whether a node runs commands at this moment; SSM may call one ``Online`` for minutes after its end."""
     node = describe_node(context.aws, node_id)
-    return node is not None and node["PingStatus"] == "Online" and _probe(context, node_id) is None
+    return node is not None and node["PingStatus"] == "Online" and _trouble(_probe(context, node_id)) is None
 
 
-def _probe(context: OperationContext, instance_id: str) -> str | None:
-    """Run a command that does nothing; None when it came back, else a sentence about what became of it."""
+def _probe(context: OperationContext, instance_id: str) -> Invocation | str:
+    """Run a command that changes nothing; where it did not end, a sentence about what became of it."""
     command = Command(
         SCRIPT_DOCUMENT,
         {"commands": PROBE, "executionTimeout": [str(PROBE_SECONDS)]},
@@ -144,13 +149,19 @@ def _probe(context: OperationContext, instance_id: str) -> str | None:
         comment="patchfleet: probe",
     )
     try:
-        ended = run_command(context, instance_id, command)
+        return run_command(context, instance_id, command)
     except CommandTimeout:
         return "The last command was never done."
     except AwsError as error:
         if error.aws_code != "InvalidInstanceId":
             raise
         return "The last command could not be sent."
+
+
+def _trouble(ended: Invocation | str) -> str | None:
+    """None for a probe that came back, else a sentence."""
+    if isinstance(ended, str):
+        return ended
     return None if ended.status == "Success" else f"The last command ended {ended.details}."
 
 

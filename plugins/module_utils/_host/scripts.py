@@ -30,16 +30,22 @@ BEGINNING = re.compile(r'^\{"(patchfleet|script|ok|data|error)":')
 """Of an answer; the order of its keys is PowerShell's."""
 CUT_OFF = "output truncated"
 """In the mark that the SSM agent puts where it cuts (amazon-ssm-agent, iohandler)."""
+NOT_LOADED = ("SecurityError", "UnauthorizedAccess")
+"""The category and the id of the error with which PowerShell refuses a script file (PSSecurityException)."""
 LONGEST_MESSAGE = 1000
 DEEPEST = 12
 """PowerShell's ConvertTo-Json writes 8 levels in prelude.ps1."""
 
-PROBE = [
-    "# patchfleet-script: probe",
-    "$PatchFleetInput = 'e30='",
-    '\'{"patchfleet": 1, "script": "probe", "ok": true, "data": {}, "error": null}\'',
-]
-"""A script that does nothing but answer."""
+PROBE = r"""
+# patchfleet-script: probe
+$PatchFleetInput = 'e30='
+$version = $PSVersionTable.PSVersion
+$data = '"language": "' + $ExecutionContext.SessionState.LanguageMode + '", "version": "' + $version.Major + '.' + $version.Minor
+$data += '", "wow64": "' + $env:PROCESSOR_ARCHITEW6432 + '"'
+'{"patchfleet": 1, "script": "probe", "ok": true, "error": null, "data": {' + $data + '}}'
+""".strip().splitlines()
+"""A script that does nothing but say what the PowerShell of the host can do. It reads properties and joins texts, which Constrained
+Language Mode and PowerShell 2.0 allow. Windows sets PROCESSOR_ARCHITEW6432 in a 32-bit process of a 64-bit Windows alone."""
 PROBE_SECONDS = 120
 
 
@@ -65,7 +71,7 @@ def script_name(lines: list[str]) -> str:
 
 def parse(name: str, output: ScriptOutput) -> dict[str, Any]:
     """The data of an answer: its texts are clean and its numbers are finite."""
-    answer = _last_document(output.stdout)
+    answer = last_document(output.stdout)
     if answer is None and _is_cut_off(output.stdout):
         raise ScriptEnded(
             f"The answer of the script {name} is cut off after {len(output.stdout)} characters: its end is missing.",
@@ -73,6 +79,7 @@ def parse(name: str, output: ScriptOutput) -> dict[str, Any]:
         )
     if answer is None or answer.get("script") != name:
         _refuse_unanswered(name, output.details)
+        refuse_execution_policy(output.stderr)
         written = clean_text((output.stderr or output.stdout)[-LONGEST_TEXT:].strip())
         sentence = (
             f"The script {name} gave no answer that can be read ({output.details}): {written[-300:] or 'no output'}"
@@ -119,13 +126,32 @@ def _refuse_unanswered(name: str, details: str) -> None:
         raise CommandTimeout(f"The script {name} had not ended in time, or the host was lost ({details}).")
 
 
+def refuse_execution_policy(stderr: str) -> None:
+    """Windows PowerShell has loaded no script, since a Group Policy wants signed ones, or none.
+
+    The SSM agent passes ``-ExecutionPolicy unrestricted``, which a Group Policy overrides. The names in the error are never
+    localised.
+    Source: Microsoft Learn, "about_Execution_Policies".
+
+    Raises:
+        ScriptEnded: ``execution_policy``.
+    """
+    if all(word in stderr for word in NOT_LOADED):
+        raise ScriptEnded(
+            "A policy of the host lets PowerShell run no script that is not signed. Set the Group Policy Turn on Script Execution "
+            "to local scripts (RemoteSigned): Patch Manager's own scripts need that, too.",
+            Reason.EXECUTION_POLICY,
+        )
+
+
 def _is_cut_off(text: str) -> bool:
     """Whether there is an answer without its end."""
     lines = [line.strip() for line in text.splitlines() if BEGINNING.match(line)]
     return bool(lines) and (not lines[-1].endswith("}") or CUT_OFF in text)
 
 
-def _last_document(text: str) -> dict[str, Any] | None:
+def last_document(text: str) -> dict[str, Any] | None:
+    """The last answer of a script among what was printed; None where there is none."""
     for line in reversed(text.strip().splitlines()):
         try:
             answer = json.loads(line, parse_constant=_refuse_constant)

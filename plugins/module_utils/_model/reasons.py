@@ -179,6 +179,8 @@ class Reason(TextEnum):
     ANSWER_TOO_LONG = "answer_too_long"
     CONSTRAINED_LANGUAGE = "constrained_language"
     WRONG_BITNESS = "wrong_bitness"
+    POWERSHELL_TOO_OLD = "powershell_too_old"
+    EXECUTION_POLICY = "execution_policy"
     SERVICE_STUCK = "service_stuck"
     UNKNOWN_START_TYPE = "unknown_start_type"
     UPDATE_API_REFUSED = "update_api_refused"

@@ -168,6 +168,11 @@ function Invoke-PatchFleetScript {
         if (-not [Environment]::Is64BitProcess -and [Environment]::Is64BitOperatingSystem) {
             throw (New-PatchFleetError 'wrong_bitness' 'This is a 32-bit PowerShell on a 64-bit Windows.')
         }
+        $version = $PSVersionTable.PSVersion
+        if ($version.Major -lt 5 -or ($version.Major -eq 5 -and $version.Minor -lt 1)) {
+            $message = 'This is PowerShell {0}.{1}; the scripts need 5.1.' -f $version.Major, $version.Minor
+            throw (New-PatchFleetError 'powershell_too_old' $message)
+        }
         [System.Threading.Thread]::CurrentThread.CurrentCulture = [System.Globalization.CultureInfo]::InvariantCulture
         $text = [System.Text.Encoding]::UTF8.GetString([Convert]::FromBase64String($PatchFleetInput))
         $data = & $Work (ConvertFrom-Json -InputObject $text)

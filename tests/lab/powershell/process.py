@@ -13,6 +13,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from lab.shells import shell_of
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 WHERE_FROM = "there is no PowerShell: install pwsh 7 (https://aka.ms/powershell) or let PATCHFLEET_PWSH name the file that runs it"
@@ -34,10 +36,11 @@ class PowerShell:
         self._numbers = itertools.count(1)
         self._abandoned: set[int] = set()
 
-    def begin(self, script: str) -> Conversation:
-        """Run a script: by then it has its first question, or it has ended."""
+    def begin(self, script: str, shell: str = "ok") -> Conversation:
+        """Run a script in a PowerShell of this kind: by then it has its first question, or it has ended."""
         number = next(self._numbers)
-        self.say({"id": number, "script": script})
+        kind = shell_of(shell)
+        self.say({"id": number, "script": script, "language": kind.language, "version": kind.version})
         return Conversation(self, number)
 
     def abandon(self, number: int) -> None:

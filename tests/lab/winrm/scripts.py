@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 
-from lab import scripts_model
+from lab import scripts_model, shells
 from lab.agent import Outcome
 from lab.guest_logon import Logon
 from lab.guests import run_script as run_on_guest
@@ -17,14 +16,6 @@ from lab.winrm import files, reboot
 from lab.winrm.machine import Machine
 from lab.world import Host
 
-REFUSALS = {
-    "32-bit": ("0x80131509", "wrong_bitness", "This is a 32-bit PowerShell on a 64-bit Windows."),
-    "constrained": (
-        None,
-        "constrained_language",
-        "PowerShell runs in Constrained Language Mode here; allow the SSM agent full language.",
-    ),
-}
 # What Ansible puts before some texts, and after some, so that an exit code comes through.
 STRICT_MODE = "Set-StrictMode -Version Latest\n"
 _EXIT_CODE = re.compile(r";?\s*If \(-not \$\?\) \{ If \(Get-Variable LASTEXITCODE [^\n]*\s*$")
@@ -54,20 +45,16 @@ def _product_script(machine: Machine, script: str, logon: Logon) -> Steps[Outcom
     def unknown(what: str, _host: Host) -> None:
         machine.unknown(what)
 
-    if machine.options.shell != "full":
+    name, shell = scripts_model.script_name(script), shells.shell_of(machine.options.shell)
+    if name == "probe" and machine.options.shell != "full":
         yield scripts_model.POWERSHELL_SECONDS
-        outcome = Outcome(0, _refusal(script, machine.options.shell))
+        outcome = Outcome(0, shells.printed({"patchfleet": 1, "script": name, "ok": True, "data": shell.facts()}))
+    elif refusal := shells.refusal(name, shell):
+        yield scripts_model.POWERSHELL_SECONDS
+        outcome = Outcome(0, shells.printed(refusal))
     else:
         outcome = yield from run_on_guest(machine.guests, machine.host, script, unknown, logon, machine.options.answers)
     return outcome
-
-
-def _refusal(script: str, shell: str) -> str:
-    """What the product's prelude says where it cannot work."""
-    hresult, category, message = REFUSALS[shell]
-    error = {"category": category, "hresult": hresult, "message": message}
-    name = scripts_model.script_name(script)
-    return json.dumps({"patchfleet": 1, "script": name, "ok": False, "data": None, "error": error}) + "\r\n"
 
 
 def known_program(line: str) -> reboot.Command | None:

@@ -19,7 +19,7 @@ from lab.powershell.process import Conversation, PowerShell
 class Runner(Protocol):
     """What begins a script: a PowerShell, or what stands in for one."""
 
-    def begin(self, script: str) -> Any: ...
+    def begin(self, script: str, shell: str) -> Any: ...
 
     def stop(self) -> None: ...
 
@@ -32,14 +32,14 @@ class RememberingPowerShell:
         self.said: dict[Hashable, dict[str, Any]] = {}
         self.runs = 0
 
-    def begin(self, script: str) -> RememberedConversation:
+    def begin(self, script: str, shell: str = "ok") -> RememberedConversation:
         """A script: it runs when nobody knows any more what it says."""
-        return RememberedConversation(self, script)
+        return RememberedConversation(self, script, shell)
 
-    def run(self, script: str) -> Any:
+    def run(self, script: str, shell: str) -> Any:
         """Really run it."""
         self.runs += 1
-        return self._powershell.begin(script)
+        return self._powershell.begin(script, shell)
 
     def stop(self) -> None:
         self._powershell.stop()
@@ -48,15 +48,16 @@ class RememberingPowerShell:
 class RememberedConversation:
     """The same as a :class:`Conversation`."""
 
-    def __init__(self, powershell: RememberingPowerShell, script: str) -> None:
+    def __init__(self, powershell: RememberingPowerShell, script: str, shell: str) -> None:
         self._powershell = powershell
         self._script = script
+        self._shell = shell
         self._answers: list[dict[str, Any]] = []
         self._real: Conversation | None = None
 
     def hear(self) -> dict[str, Any]:
         """What the script says next."""
-        key = (self._script, tuple(json.dumps(answer, sort_keys=True) for answer in self._answers))
+        key = (self._script, self._shell, tuple(json.dumps(answer, sort_keys=True) for answer in self._answers))
         if key not in self._powershell.said:
             self._powershell.said[key] = self._run()
         elif self._real:
@@ -66,7 +67,7 @@ class RememberedConversation:
     def _run(self) -> dict[str, Any]:
         """Really run it up to here, and hear what is new."""
         if self._real is None:
-            self._real = self._powershell.run(self._script)
+            self._real = self._powershell.run(self._script, self._shell)
             for answer in self._answers:
                 self._real.hear()
                 self._real.say(answer)

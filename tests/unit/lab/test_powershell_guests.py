@@ -12,14 +12,16 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts import PROBE
 from conftest import MakeLab
 from lab.agent import Outcome
 from lab.guest_logon import Logon
-from lab.guests import ModelGuests, PowerShellGuests
+from lab.guests import ModelGuests, PowerShellGuests, run_script
 from lab.powershell.process import ROOT, WHERE_FROM, find
 from lab.powershell.refusals import Refused
 from lab.powershell.windows import OPERATIONS
 from lab.scripts_model import SCRIPTS
+from lab.shells import SHELLS
 from lab.sim import Steps
 from remembered import RememberingPowerShell
 from virtual_lab import UPDATE, VirtualLab, script
@@ -187,6 +189,42 @@ def comparable(document: dict[str, Any]) -> dict[str, Any]:
         if isinstance(part, dict):
             part.pop("message", None)
     return document
+
+
+@pytest.mark.parametrize(
+    ("shell", "category"),
+    [("ok", None), ("old", "powershell_too_old"), ("constrained", "constrained_language")],
+)
+def test_a_powershell_that_cannot_do_it_says_so_before_anything_else(
+    make_lab: MakeLab, powershell: PowerShellGuests, shell: str, category: str | None
+) -> None:
+    """The product's own probe, and a script with the prelude."""
+    keys = {"windows": {"powershell": shell}}
+    for text, script_name in (("\n".join(PROBE), "probe"), (text_of("measure_disk", {}), "measure_disk")):
+        real = answer(prepared(make_lab, keys), text, powershell)
+        modelled = answer(prepared(make_lab, keys), text, ModelGuests())
+        if script_name == "probe":
+            assert real["data"] == SHELLS[shell].facts()
+            assert real["data"].items() <= modelled["data"].items()
+        else:
+            assert [(it["error"] or {}).get("category") for it in (real, modelled)] == [category, category]
+
+
+@pytest.mark.parametrize("guests", ["model", "powershell"])
+@pytest.mark.parametrize(("kind", "code"), [("ec2", 1), ("winrm", 0)])
+def test_a_policy_that_wants_signed_scripts_meets_those_of_the_agent(
+    make_lab: MakeLab, powershell: PowerShellGuests, kind: str, code: int, guests: str
+) -> None:
+    lab = make_lab({"name": "a", "kind": kind, "windows": {"powershell": "all_signed"}})
+    host, ended = lab.play.world.hosts["a"], list[Outcome]()
+
+    def steps() -> Steps[None]:
+        runner = powershell if guests == "powershell" else ModelGuests()
+        ended.append((yield from run_script(runner, host, "\n".join(PROBE), lambda *_: None)))
+
+    lab.play.sim.spawn(steps())
+    lab.run_for(100)
+    assert (ended[0].exit_code, "not digitally signed" in ended[0].stderr) == (code, bool(code))
 
 
 @pytest.mark.parametrize("name", ["reset_update_cache", "remove_old_update_cache", "repair_components", "clean_disk"])

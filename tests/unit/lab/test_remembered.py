@@ -16,7 +16,7 @@ class Echo:
     def __init__(self) -> None:
         self.heard: list[Any] = []
 
-    def begin(self, script: str) -> Echo:
+    def begin(self, script: str, _shell: str) -> Echo:
         self.heard = [script]
         return self
 

@@ -196,9 +196,14 @@ def test_files_come_run_and_go(hall: Hall) -> None:
 @pytest.mark.parametrize(("shell", "category"), [("32-bit", "wrong_bitness"), ("constrained", "constrained_language")])
 def test_a_powershell_that_cannot_do_it(make_lab: MakeLab, shell: str, category: str) -> None:
     hall = Hall(make_lab({"name": "hall", "kind": "winrm"}), shell=shell)
-    answer = json.loads(hall.run(encoded("\n".join(script("probe"))))[0])
-    assert (answer["script"], answer["ok"], answer["error"]["category"]) == ("probe", False, category)
+    answer = json.loads(hall.run(encoded("\n".join(script("inspect_boot"))))[0])
+    assert (answer["script"], answer["ok"], answer["error"]["category"]) == ("inspect_boot", False, category)
     assert answer["error"]["message"] in PRELUDE
+    probe = json.loads(hall.run(encoded("\n".join(script("probe"))))[0])["data"]
+    assert (probe["language"], probe["wow64"]) == {
+        "wrong_bitness": ("FullLanguage", "AMD64"),
+        "constrained_language": ("ConstrainedLanguage", ""),
+    }[category]
 
 
 def test_answers_that_are_not_what_they_should_be(make_lab: MakeLab) -> None:

@@ -88,6 +88,24 @@ def test_a_probe_that_does_not_come_back_is_sent_again(stage: Stage, first: Outc
     assert stage.guest.names == ["probe", "probe"]
 
 
+@pytest.mark.parametrize(
+    ("probe", "code"),
+    [
+        (said("probe", language="ConstrainedLanguage", version="5.1", wow64=""), "constrained_language"),
+        (said("probe", language="FullLanguage", version="4.0", wow64=""), "powershell_too_old"),
+        (
+            Outcome("Failed", code=1, stderr="SecurityError: (:) []\n + FullyQualifiedErrorId : UnauthorizedAccess"),
+            "execution_policy",
+        ),
+    ],
+    ids=["constrained", "old", "all-signed"],
+)
+def test_a_powershell_that_cannot_run_the_scripts_is_not_waited_for(stage: Stage, probe: Outcome, code: str) -> None:
+    stage.guest.on("probe", probe)
+    assert (trouble(stage).code, stage.guest.names) == (code, ["probe"])
+    assert stage.clock.passed < 60
+
+
 def test_probes_that_fail_at_once_are_kept_apart(stage: Stage) -> None:
     stage.guest.on("probe", Outcome("Failed", code=1))
     trouble(stage)

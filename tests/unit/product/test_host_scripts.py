@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -19,6 +20,8 @@ from hypothesis import strategies as st
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.answers import GUEST_REASONS
+from ansible_collections.patchfleet.windows.plugins.module_utils._host.fields import ScriptEnded
+from ansible_collections.patchfleet.windows.plugins.module_utils._host.powershell import refuse_unusable
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts import (
     PROBE,
     compose,
@@ -81,7 +84,43 @@ def test_the_name_of_composed_lines_is_known_again() -> None:
 
 def test_the_probe_speaks_the_same_protocol() -> None:
     assert PROBE[:2] == compose("probe", "", {})
-    assert parse("probe", ended(PROBE[2].strip("'"))) == {}
+    assert PROBE[-1].startswith('\'{"patchfleet": 1, "script": "probe", ')
+
+
+UNSIGNED = "CategoryInfo : SecurityError: (:) [], ParentContains\n    + FullyQualifiedErrorId : UnauthorizedAccess"
+
+
+def test_a_script_that_a_policy_does_not_load_says_so() -> None:
+    with pytest.raises(ScriptEnded, match="not signed") as caught:
+        parse("measure_disk", ScriptOutput("Failed", "Failed", "", UNSIGNED))
+    assert caught.value.code == "execution_policy"
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        ({"language": "ConstrainedLanguage", "version": "5.1", "wow64": ""}, "constrained_language"),
+        ({"language": "FullLanguage", "version": "4.0", "wow64": ""}, "powershell_too_old"),
+        ({"language": "FullLanguage", "version": "5.0", "wow64": ""}, "powershell_too_old"),
+        ({"language": "FullLanguage", "version": "5.1", "wow64": "AMD64"}, "wrong_bitness"),
+        ({"language": "FullLanguage", "version": "5.1", "wow64": ""}, None),
+        ({"language": "FullLanguage", "version": "7.4", "wow64": ""}, None),
+        ({"language": 5, "version": "x", "wow64": [1]}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_what_the_powershell_of_a_host_cannot_do_is_known_from_the_probe(
+    data: dict[str, Any], code: str | None
+) -> None:
+    with pytest.raises(ScriptEnded) if code else contextlib.nullcontext() as caught:
+        refuse_unusable(said("probe", **data).stdout)
+    assert (caught.value.code if caught else None) == code
+
+
+@pytest.mark.parametrize("stdout", ["", "no JSON", '{"patchfleet": 1, "script": "probe", "data": [1]}'])
+def test_a_probe_that_says_nothing_decides_nothing(stdout: str) -> None:
+    refuse_unusable(stdout)
 
 
 # Out
