@@ -69,8 +69,10 @@ class Connection(BaseHTTPRequestHandler):
         if scheme.lower() in NTLM_SCHEMES:
             return self._negotiate(scheme, credentials)
         if scheme:
-            good = scheme.lower() == "basic" and self._endpoint.options.takes_basic
+            good = scheme.lower() == "basic" and self._endpoint.options.takes_basic and not self._endpoint.refuses
             known = good and self._endpoint.account.accepts_basic(credentials)
+            if not known:
+                self._endpoint.note_refusal()
         else:
             known = self._log_on is not None and self._log_on.complete
         if not known:
@@ -84,12 +86,18 @@ class Connection(BaseHTTPRequestHandler):
                 self._log_on = self._endpoint.log_on()
             answer = self._log_on.step(token)
         except (binascii.Error, Refused):
-            self._log_on = None
-            self._refuse()
-            return False
+            return self._refuse_log_on()
+        if self._log_on.complete and self._endpoint.refuses:
+            return self._refuse_log_on()
         if not self._log_on.complete:
             self._send(401, authenticate=[f"{scheme} {base64.b64encode(answer or b'').decode()}"])
         return self._log_on.complete
+
+    def _refuse_log_on(self) -> bool:
+        self._log_on = None
+        self._endpoint.note_refusal()
+        self._refuse()
+        return False
 
     def _refuse(self) -> None:
         basic = ['Basic realm="WSMAN"'] if self._endpoint.options.takes_basic else []

@@ -11,6 +11,7 @@ from typing import Literal
 
 Scheme = Literal["http", "https"]
 Transport = Literal["basic", "ntlm"]
+ConnectionPlugin = Literal["winrm", "psrp", "ssh"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Options:
 
     Attributes:
         scheme: over HTTP, NTLM has to encrypt the messages; basic authentication does not, and is taken all the same.
+        connection: Ansible's connection plugin that the inventory names. With ``psrp`` the endpoint has
+            runspace pools as well as shells, with ``ssh`` it is a real sshd, whose keys are the lab's.
         transport: what the inventory says; an endpoint takes both, where it takes passwords in the clear.
         certificate: ``expired``, ``not_yet_valid`` (as a client's clock that is late sees it), ``other_name`` (for
             another address), or ``untrusted`` (by an authority that nobody knows).
@@ -30,6 +33,8 @@ class Options:
         answers: what becomes of the answers of scripts, instead of what the scenario says: ``noisy``, something else is
             printed before; ``truncated``, the end is missing; ``garbage``, there is none; ``hostile``, they are lies.
         may_become_system: whether the account may have a token of SYSTEM's, as ``become_user: SYSTEM`` wants it.
+        refuse_when: from this state of the host on (``installing``) every log-on is refused, as after a change of the
+            password; a connection that is there stays, so ``cut_when`` has to break it.
         shell: ``32-bit`` PowerShell on a 64-bit Windows, or one in ``constrained`` language mode.
     """
 
@@ -42,6 +47,8 @@ class Options:
     answers: Literal["noisy", "truncated", "garbage", "hostile"] | None = None
     may_become_system: bool = True
     shell: Literal["full", "32-bit", "constrained"] = "full"
+    connection: ConnectionPlugin = "winrm"
+    refuse_when: str | None = None
 
     @property
     def takes_basic(self) -> bool:

@@ -48,6 +48,14 @@ def run(machine: Machine, line: str, data: bytes, through_cmd: bool) -> Steps[Ou
     return (yield from run_script(machine, script))
 
 
+def reads_input(line: str) -> bool:
+    """Whether a command line has to wait for the end of its input."""
+    powershell = _POWERSHELL.match(line)
+    if not powershell:
+        return False
+    return bool(_FROM_INPUT.search(powershell[1])) or _BOOTSTRAP in (_script(powershell[1], b"") or "")
+
+
 def _script(arguments: str, data: bytes) -> str | None:
     encoded = _ENCODED.search(arguments)
     if encoded:

@@ -19,6 +19,7 @@ from lab.winrm.endpoint import Endpoint
 from lab.winrm.http import Account
 from lab.winrm.machine import Machine
 from lab.winrm.options import Options
+from lab.winrm.ssh import Keys
 from lab.world import Host
 
 USER = "Administrator"
@@ -41,6 +42,8 @@ class WinRm:
 
     def _make(self, hosts: list[Host], options: dict[str, Options]) -> None:
         folder = Path(self._folder.name)
+        if any(own.connection == "ssh" for own in options.values()):
+            self._keys = Keys(folder)
         self._authority, stranger = Authority(folder), Authority(folder, "Unknown")
         passwords = folder / "passwords"
         domains = ("", ".", *(host.guest.computer_name for host in hosts))
@@ -49,9 +52,11 @@ class WinRm:
         for host in hosts:
             own = options.get(host.name, Options())
             authority = stranger if own.certificate == "untrusted" else self._authority
-            server = authority.server(own.certificate) if own.scheme == "https" else None
+            server = authority.server(own.certificate) if own.scheme == "https" and own.connection != "ssh" else None
             machine = Machine(self._play.sim, host, self._note, own, self._play.account.guests)
-            self.endpoints[host.name] = Endpoint(machine, self.account, passwords, server)
+            self.endpoints[host.name] = Endpoint(
+                machine, self.account, passwords, server, self._keys if own.connection == "ssh" else None
+            )
 
     def start(self) -> None:
         self._play.world.listen(self._host_did)
@@ -65,23 +70,46 @@ class WinRm:
             self._folder.cleanup()
 
     def variables(self, name: str) -> dict[str, Any]:
-        """The variables of a host for Ansible's winrm connection; none for a host of another kind."""
+        """The variables of a host for its connection plugin; none for a host of another kind."""
         endpoint = self.endpoints.get(name)
         if endpoint is None:
             return {}
+        options = endpoint.options
+        of_plugin = {"winrm": self._of_winrm, "psrp": self._of_psrp, "ssh": self._of_ssh}[options.connection]
+        return {
+            "ansible_host": "127.0.0.1",
+            "ansible_port": endpoint.port,
+            "ansible_connection": options.connection,
+            "ansible_user": self.account.user,
+            "ansible_password": self.account.password,
+            **of_plugin(options),
+        }
+
+    def _of_ssh(self, _options: Options) -> dict[str, str]:
+        return {
+            "ansible_user": self._keys.user,
+            "ansible_shell_type": "powershell",
+            "ansible_ssh_private_key_file": str(self._keys.client),
+            "ansible_ssh_common_args": self._keys.arguments,
+        }
+
+    def _of_winrm(self, options: Options) -> dict[str, str]:
         secure = {
             "ansible_winrm_server_cert_validation": "validate",
             "ansible_winrm_ca_trust_path": str(self._authority.file),
         }
         return {
-            "ansible_host": "127.0.0.1",
-            "ansible_port": endpoint.port,
-            "ansible_connection": "winrm",
-            "ansible_user": self.account.user,
-            "ansible_password": self.account.password,
-            "ansible_winrm_scheme": endpoint.options.scheme,
-            "ansible_winrm_transport": endpoint.options.transport,
-            **(secure if endpoint.options.scheme == "https" else {}),
+            "ansible_winrm_scheme": options.scheme,
+            "ansible_winrm_transport": options.transport,
+            **(secure if options.scheme == "https" else {}),
+        }
+
+    def _of_psrp(self, options: Options) -> dict[str, str]:
+        secure = {"ansible_psrp_cert_validation": "validate", "ansible_psrp_ca_cert": str(self._authority.file)}
+        return {
+            "ansible_psrp_protocol": options.scheme,
+            "ansible_psrp_auth": options.transport,
+            **(secure if options.scheme == "https" else {}),
         }
 
     def _host_did(self, host: Host, word: str) -> None:

@@ -16,7 +16,8 @@ from lab.sim import Process, Simulation, Steps
 from lab.winrm import wsman
 from lab.winrm.wsman import Fault, Request
 
-# So much of the output fits into one answer: MaxEnvelopeSize is 153,600 bytes, and base64 takes a third more.
+# This is what fits into one answer with the smallest MaxEnvelopeSizekb in use, 150 (WinRM 2.0), as base64 takes a third more.
+# Later versions have 500. Requests may have any size here.
 CHUNK_BYTES = 100_000
 MAX_SHELLS = 30  # MaxShellsPerUser, Windows Server 2012 and later
 TOO_MANY_SHELLS = (
@@ -27,6 +28,10 @@ KILLED = 1
 
 # Runs a command line with its whole input; whether cmd.exe stands between is told, too.
 Run = Callable[[str, bytes, bool], Steps[Outcome]]
+
+
+def too_many_shells() -> Fault:
+    return Fault(2150859173, "w:QuotaLimit", TOO_MANY_SHELLS, sender=False)
 
 
 class Command:
@@ -105,7 +110,7 @@ class Shells:
     def _create(self, _request: Request) -> str:
         with self._sim.current():
             if len(self._shells) >= MAX_SHELLS:
-                raise Fault(2150859173, "w:QuotaLimit", TOO_MANY_SHELLS, sender=False)
+                raise too_many_shells()
             shell_id = str(uuid.uuid4()).upper()
             self._shells[shell_id] = {}
         return wsman.created(shell_id)

@@ -161,11 +161,11 @@ def _envelope(action: str, relates_to: str, body: str) -> bytes:
     ).encode()
 
 
-def created(shell_id: str) -> str:
+def created(shell_id: str, resource: str = CMD_SHELL) -> str:
     """The body that answers a Create."""
     return (
         f"<x:ResourceCreated><a:Address>{ADDRESSING}/role/anonymous</a:Address><a:ReferenceParameters>"
-        f'<w:ResourceURI>{CMD_SHELL}</w:ResourceURI><w:SelectorSet><w:Selector Name="ShellId">{shell_id}</w:Selector>'
+        f'<w:ResourceURI>{resource}</w:ResourceURI><w:SelectorSet><w:Selector Name="ShellId">{shell_id}</w:Selector>'
         "</w:SelectorSet></a:ReferenceParameters></x:ResourceCreated>"
         f"<rsp:Shell><rsp:ShellId>{shell_id}</rsp:ShellId></rsp:Shell>"
     )
@@ -177,8 +177,11 @@ def command_created(command_id: str) -> str:
 
 
 def received(command_id: str, streams: list[tuple[str, str]], exit_code: int | None) -> str:
-    """The body that answers a Receive; streams as (name, base64), the exit code is None while the command runs."""
-    which = f"CommandId={quoteattr(command_id)}"
+    """The body that answers a Receive; streams as (name, base64), the exit code is None while the command runs.
+
+    A runspace pool has a stream of its own, which is that of no command.
+    """
+    which = f"CommandId={quoteattr(command_id)}" if command_id else ""
     parts = [f'<rsp:Stream Name="{name}" {which}>{text}</rsp:Stream>' for name, text in streams]
     if exit_code is None:
         parts.append(f'<rsp:CommandState {which} State="{SHELL}/CommandState/Running"/>')
