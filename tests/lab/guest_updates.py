@@ -64,6 +64,9 @@ COMPONENT_BASED_SERVICING, WINDOWS_UPDATE = "component_based_servicing", "window
 # What waits for its reboot on a host with `pending_reboot`: installed before the scenario began.
 EARLIER_UPDATE = Update(kb="KB5020000", severity="important", update_class="security", reboot=True)
 
+# Microsoft Defender's: https://learn.microsoft.com/defender-endpoint/microsoft-defender-antivirus-updates
+DEFINITIONS = Update(kb="KB2267602", severity="unspecified", update_class="definition", gib=0.1, seconds=30)
+
 
 class WindowsUpdateError(Exception):
     """What the Update agent answers instead of a result."""
@@ -129,6 +132,8 @@ class WindowsUpdate:
         self.servicing = Servicing(sim, spec.windows.tiworker_seconds)
         self.fault = spec.windows_update
         self.known = {update.kb: update for update in spec.updates}
+        if spec.windows.definitions_every_seconds is not None:
+            self.known[DEFINITIONS.kb] = DEFINITIONS
         self.states: dict[str, UpdateState] = {}
         self.installed_at: dict[str, datetime] = {}
         self.history: list[HistoryEntry] = []
@@ -189,7 +194,9 @@ class WindowsUpdate:
         return UpdateState.PENDING_REBOOT in self.states.values()
 
     def is_approved(self, update: Update) -> bool:
-        """By the default baseline; over WinRM nobody filters by severity."""
+        """By the default baseline, and Defender's definitions where it says so; over WinRM nobody filters by severity."""
+        if update is DEFINITIONS:
+            return self._spec.kind != "winrm"
         if update.update_class not in APPROVED_CLASSES:
             return False
         return self._spec.kind == "winrm" or update.severity in APPROVED_SEVERITIES
@@ -199,13 +206,24 @@ class WindowsUpdate:
         return [
             update
             for update in self.known.values()
-            if update.kb not in self.states
+            if (update.kb not in self.states or self._is_out_again(update))
             and (update.needs is None or self.states.get(update.needs) is UpdateState.INSTALLED)
         ]
 
-    def missing(self) -> list[Update]:
-        """Approved, offered and not in."""
+    def _is_out_again(self, update: Update) -> bool:
+        """Whether a newer one has come out under the same number."""
+        every = self._spec.windows.definitions_every_seconds
+        if update is not DEFINITIONS or every is None:
+            return False
+        return (self._sim.time - self.installed_at[update.kb]).total_seconds() >= every
+
+    def approved(self) -> list[Update]:
+        """Approved, offered and not in, as a scan finds them."""
         return [update for update in self.offered() if self.is_approved(update)]
+
+    def missing(self) -> list[Update]:
+        """The same without Defender's definitions, of which a new one is always due."""
+        return [update for update in self.approved() if update is not DEFINITIONS]
 
     def installed_in_scenario(self) -> list[str]:
         return [kb for kb in self.states if kb != EARLIER_UPDATE.kb]
@@ -259,7 +277,7 @@ class WindowsUpdate:
     def search(self) -> Steps[list[Update]]:
         """One scan, for what is approved; WindowsUpdateError when it cannot work."""
         yield from self.scan()
-        return self.missing()
+        return self.approved()
 
     def scan(self, own: bool = False) -> Steps[None]:
         """The time that it takes to find out what is offered; WindowsUpdateError when it cannot work.

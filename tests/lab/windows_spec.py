@@ -31,6 +31,8 @@ class WindowsSpec:
         pending_by_others: the servicing stack waits for a reboot that Patch Manager knows nothing of.
         gap_gib: free room between C: and a data partition behind it; None where there is no such partition.
         live_temp: the temporary files are in use.
+        definitions_every_seconds: the baseline approves Defender's definition update, and a new one comes out so often under
+            the same number; None where it does not approve it.
         powershell: ``old`` is 4.0, ``constrained`` has Constrained Language Mode, ``all_signed`` loads no script that is not
             signed; the SSM agent's scripts are not.
         people: what those who are logged on run: ``explorer``, ``remoteapp`` or ``core``.
@@ -52,6 +54,7 @@ class WindowsSpec:
     gap_gib: float | None = None
     live_temp: bool = False
     people: str = "explorer"
+    definitions_every_seconds: float | None = None
     powershell: str = "ok"
 
 

@@ -96,6 +96,13 @@ def windows_update_broken(hresult: str | None, message: str | None, searches: in
     return f"{answered}: {message.rstrip('. ')}." if message else f"{answered}."
 
 
+def definitions_left_out(kbs: Collection[str]) -> list[str]:
+    """A remark about definition updates that are missing again; empty where none is."""
+    if not kbs:
+        return []
+    return [f"Definition updates are not counted, since a new one comes out several times a day: {', '.join(kbs)}."]
+
+
 def updates_missing(
     kbs: Iterable[str], causes: Iterable[Cause], source: Mapping[str, Any] | None, folders: Collection[str]
 ) -> str:

@@ -15,7 +15,7 @@ Sources: SSM API reference (DescribeInstancePatchStates, DescribeInstancePatches
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from .._aws.errors import AwsError
@@ -23,15 +23,18 @@ from .._aws.patches import missing_patches, patch_items, patch_state
 from .._base.clock import iso
 from .._operation.channel import Scan
 from .._operation.context import OperationContext
+from .messages import definitions_left_out
 
 if TYPE_CHECKING:
-    from mypy_boto3_ssm.type_defs import InstancePatchStateTypeDef
+    from mypy_boto3_ssm.type_defs import InstancePatchStateTypeDef, PatchComplianceDataTypeDef
 
     from .._host.run_command import Invocation
 
 STATE_LAG_SECONDS = 300.0
 ROWS_LAG_SECONDS = 600.0
 SHOWN = "patch_states_shown"
+DEFINITIONS = "DefinitionUpdates"
+"""The classification of the updates with which Microsoft Defender finds malware, such as KB2267602 (SSM API, PatchFilter)."""
 ITEM_STATES = ("Installed", "InstalledOther", "InstalledPendingReboot", "InstalledRejected", "Missing", "Failed")
 """The states of updates that have a compliance item. What is not applicable has none."""
 
@@ -112,37 +115,55 @@ def _identity(state: InstancePatchStateTypeDef) -> tuple[str, ...]:
 
 
 def read_verdict(context: OperationContext, instance_id: str, state: InstancePatchStateTypeDef) -> Scan:
-    """The verdict of a state, with the missing updates that Patch Manager names within ROWS_LAG_SECONDS."""
+    """The verdict of a state, with the missing updates that Patch Manager names within ROWS_LAG_SECONDS.
+
+    Definition updates come out several times a day under one number, so that one is missing again after each installation. Those
+    that Patch Manager names are not counted, and the report mentions them.
+    """
     counts = {"Missing": state["MissingCount"], "Failed": state.get("FailedCount", 0)}
-    named = _names(context, instance_id, counts) if any(counts.values()) else {}
-    missing, failed = named.get("Missing", ()), named.get("Failed", ())
+    named = _named_rows(context, instance_id, counts) if any(counts.values()) else []
+    definitions = [row for row in named if _state(row) == "Missing" and row["Classification"] == DEFINITIONS]
+    counted = [row for row in named if row not in definitions]
+    missing, failed = (_kbs(row for row in counted if _state(row) == name) for name in counts)
     found = Scan(
-        missing=tuple(missing),
-        failed=tuple(failed),
+        missing=missing,
+        failed=failed,
         pending_reboot=state.get("InstalledPendingRebootCount", 0),
         verified_at=context.clock.now(),
-        unnamed=sum(counts.values()) - len(missing) - len(failed),
+        unnamed=sum(counts.values()) - len(named),
     )
     context.update_facts(
         missing=sorted({*missing, *failed}),
         verified_at=iso(found.verified_at),
-        remarks=list(_remarks(state)) if found.compliant else [],
+        remarks=[*_remarks(state), *definitions_left_out(_kbs(definitions))] if found.compliant else [],
     )
     return found
 
 
-def _names(context: OperationContext, instance_id: str, counts: dict[str, int]) -> dict[str, list[str]]:
-    """The KBs by state, once the rows are as many as the counts; rows that are too many are of an earlier operation."""
-    kbs_by_state: dict[str, list[str]] = {}
+def _named_rows(
+    context: OperationContext, instance_id: str, counts: dict[str, int]
+) -> list[PatchComplianceDataTypeDef]:
+    """The rows, once they are as many as the counts; of a state that has too many, which are of an earlier operation, none."""
+    rows: list[PatchComplianceDataTypeDef] = []
+
+    def number(state: str) -> int:
+        return sum(_state(row) == state for row in rows)
 
     def fit() -> bool:
-        kbs_by_state.clear()
-        for row in missing_patches(context.aws, instance_id):
-            kbs_by_state.setdefault(row["State"], []).append(row["KBId"])
-        return all(len(kbs_by_state.get(state, ())) == count for state, count in counts.items())
+        rows[:] = missing_patches(context.aws, instance_id)
+        return all(number(state) == count for state, count in counts.items())
 
     context.wait_until(fit, context.clock.now() + ROWS_LAG_SECONDS, 10.0)
-    return {state: sorted(kbs) for state, kbs in kbs_by_state.items() if len(kbs) <= counts.get(state, 0)}
+    return [row for row in rows if number(_state(row)) <= counts.get(_state(row), 0)]
+
+
+def _state(row: PatchComplianceDataTypeDef) -> str:
+    """As SSM writes it, ``Missing`` or ``Failed``; the service's own model has capitals."""
+    return row["State"]
+
+
+def _kbs(rows: Iterable[PatchComplianceDataTypeDef]) -> tuple[str, ...]:
+    return tuple(sorted(row["KBId"] for row in rows))
 
 
 def _remarks(state: InstancePatchStateTypeDef) -> Sequence[str]:

@@ -30,7 +30,12 @@ REPORTING_SECONDS = 3.0
 PREPARING = "Preparing to run the patch baseline operation.\r\n"
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 NOT_APPLICABLE = 118
-CLASSIFICATIONS = {"security": "SecurityUpdates", "critical": "CriticalUpdates", "rollup": "UpdateRollups"}
+CLASSIFICATIONS = {
+    "security": "SecurityUpdates",
+    "critical": "CriticalUpdates",
+    "rollup": "UpdateRollups",
+    "definition": "DefinitionUpdates",
+}
 STATES = (
     "Installed",
     "InstalledOther",

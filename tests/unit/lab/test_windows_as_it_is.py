@@ -311,3 +311,22 @@ def test_what_a_network_logon_is_refused(
     assert f'"busy": {"null" if busy is None else "false"}' in answer("servicing_state")
     assert ('"hresult": "0x80070005"' in answer("inspect_windows_update")) is (agent is not None)
     assert ("update_api_refused" in answer("update_history")) is (agent is not None)
+
+
+def test_definitions_are_new_again_soon_after_they_were_installed(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a", "updates": [UPDATE], **windows(definitions_every_seconds=30)})
+    lab.patch("a")
+    assert set(lab.truth("a")["installed"]) == {UPDATE["kb"], "KB2267602"}
+    lab.run_for(130)
+    lab.patch("a", "Scan")
+    assert (lab.patch_state("a")["MissingCount"], lab.truth("a")["missing"]) == (1, [])
+    (row,) = lab.ssm.describe_instance_patches(
+        InstanceId=lab.id("a"), Filters=[{"Key": "State", "Values": ["Missing"]}]
+    )["Patches"]
+    assert (row["KBId"], row["Classification"]) == ("KB2267602", "DefinitionUpdates")
+
+
+def test_without_the_key_no_definition_is_offered(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a"})
+    lab.patch("a", "Scan")
+    assert lab.patch_state("a")["MissingCount"] == 0

@@ -19,11 +19,12 @@ PARAMETERS = ("Operation", "SnapshotId", "RebootOption", "StepTimeoutSeconds")
 @dataclass(frozen=True)
 class Found:
     """What DescribeInstancePatchStates shows after a scan; ``lag`` is how many seconds later, ``skew`` the host's clock minus
-    AWS's, and ``counts`` are further ones.
+    AWS's, ``counts`` are further ones, and ``definitions`` are missing, too.
     """
 
     missing: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    definitions: tuple[str, ...] = ()
     pending_reboot: int = 0
     available: int = 0
     snapshot: str = SNAPSHOT
@@ -75,7 +76,7 @@ class PatchManager:
             "Operation": found.operation,
             "OperationStartTime": moment(ended - 60 + found.skew),
             "OperationEndTime": moment(ended + found.skew),
-            "MissingCount": len(found.missing),
+            "MissingCount": len(found.missing) + len(found.definitions),
             "FailedCount": len(found.failed),
             "InstalledPendingRebootCount": found.pending_reboot,
             "AvailableSecurityUpdateCount": found.available,
@@ -90,12 +91,13 @@ class PatchManager:
         assert Filters == [{"Key": "State", "Values": ["Missing", "Failed"]}]
         latest = self._latest()
         assert latest is not None
-        rows = [("Missing", kb) for kb in latest[0].missing] + [("Failed", kb) for kb in latest[0].failed]
+        rows = [("Missing", kb) for kb in (*latest[0].missing, *latest[0].definitions)]
+        rows += [("Failed", kb) for kb in latest[0].failed]
         at = int(NextToken or 0)
         patch = {
             "Title": rows[at][1],
             "KBId": rows[at][1],
-            "Classification": "SecurityUpdates",
+            "Classification": "DefinitionUpdates" if rows[at][1] in latest[0].definitions else "SecurityUpdates",
             "Severity": "Critical",
             "State": rows[at][0],
             "InstalledTime": moment(0),

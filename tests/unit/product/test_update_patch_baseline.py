@@ -89,6 +89,30 @@ def test_updates_that_are_not_approved_yet_are_no_gap(stage: Stage) -> None:
     assert poll(stage, in_run=True)["compliant"] is True
 
 
+DAILY = "KB2267602"
+
+
+def test_a_definition_update_that_is_new_again_is_no_gap_and_is_named(stage: Stage) -> None:
+    """Microsoft Defender's come out several times a day under one number (ansible.windows#530)."""
+    stage.open_run()
+    PatchManager(stage, Found(definitions=(DAILY,)))
+    result = poll(stage, in_run=True)
+    assert (result["compliant"], result["missing"], stage.facts()["missing"]) == (True, [], [])
+    (remark,) = stage.facts()["remarks"]
+    assert DAILY in remark
+
+
+def test_beside_a_definition_update_what_is_missing_counts(stage: Stage) -> None:
+    PatchManager(stage, Found(missing=("KB1",), definitions=(DAILY,)))
+    result = poll(stage)
+    assert (result["outcome"], result["missing"]) == ("noncompliant", ["KB1"])
+
+
+def test_a_definition_update_that_failed_counts(stage: Stage) -> None:
+    PatchManager(stage, Found(failed=(DAILY,), definitions=(DAILY,), counts={"MissingCount": 0}))
+    assert poll(stage)["outcome"] == "noncompliant"
+
+
 # Which state is believed
 
 
