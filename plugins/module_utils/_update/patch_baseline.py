@@ -214,7 +214,7 @@ def _scan_once(context: OperationContext, instance_id: str, snapshot_id: str) ->
         if state is not None and state["MissingCount"] < 0:
             raise search_failed(context, _last_line(invocation))
         if state is not None:
-            return read_verdict(context, instance_id, state)
+            return read_verdict(context, instance_id, state, invocation)
     raise Failed(
         f"No fresh scan proves its compliance: the scan ended {invocation.details}, and Patch Manager shows no state of it.",
         Reason.NOT_PROVEN,

@@ -26,7 +26,7 @@ from .._operation.context import OperationContext
 from .messages import definitions_left_out
 
 if TYPE_CHECKING:
-    from mypy_boto3_ssm.type_defs import InstancePatchStateTypeDef, PatchComplianceDataTypeDef
+    from mypy_boto3_ssm.type_defs import ComplianceItemTypeDef, InstancePatchStateTypeDef, PatchComplianceDataTypeDef
 
     from .._host.run_command import Invocation
 
@@ -84,17 +84,24 @@ def _agrees_with_items(
     """
     if state["Operation"] != "Scan":  # an installation does not count what is missing
         return False
+    items = _items_of(context, instance_id, scan)
+    if not items:
+        return False
+    shown = Counter(str(item.get("Details", {}).get("PatchState")).casefold() for item in items)
+    counts = {name.casefold(): state.get(f"{name}Count", 0) for name in ITEM_STATES}
+    return shown == Counter({name: count for name, count in counts.items() if count})
+
+
+def _items_of(context: OperationContext, instance_id: str, scan: Invocation) -> list[ComplianceItemTypeDef]:
+    """The compliance items, if all are of this scan; empty without the right to read them, which an earlier set-up lacks."""
     try:
         items = patch_items(context.aws, instance_id)
     except AwsError as error:
         if not error.is_denied:
             raise
-        return False
-    if not items or any(item.get("ExecutionSummary", {}).get("ExecutionId") != scan.command_id for item in items):
-        return False
-    shown = Counter(str(item.get("Details", {}).get("PatchState")).casefold() for item in items)
-    counts = {name.casefold(): state.get(f"{name}Count", 0) for name in ITEM_STATES}
-    return shown == Counter({name: count for name, count in counts.items() if count})
+        return []
+    commands = {item.get("ExecutionSummary", {}).get("ExecutionId") for item in items}
+    return items if commands == {scan.command_id} else []
 
 
 def _may_be_of(scan: Invocation, snapshot_id: str, state: InstancePatchStateTypeDef) -> bool:
@@ -114,15 +121,18 @@ def _identity(state: InstancePatchStateTypeDef) -> tuple[str, ...]:
     return (str(state.get("Operation")), str(state.get("SnapshotId")), *map(str, times))
 
 
-def read_verdict(context: OperationContext, instance_id: str, state: InstancePatchStateTypeDef) -> Scan:
-    """The verdict of a state, with the missing updates that Patch Manager names within ROWS_LAG_SECONDS.
+def read_verdict(
+    context: OperationContext, instance_id: str, state: InstancePatchStateTypeDef, scan: Invocation
+) -> Scan:
+    """The verdict of a state of this scan, with the missing updates that Patch Manager names within ROWS_LAG_SECONDS.
 
-    Definition updates come out several times a day under one number, so that one is missing again after each installation. Those
-    that Patch Manager names are not counted, and the report mentions them.
+    Definition updates come out several times a day under one number, so that one is missing again after each installation. They are
+    not counted, and the report mentions them.
     """
     counts = {"Missing": state["MissingCount"], "Failed": state.get("FailedCount", 0)}
     named = _named_rows(context, instance_id, counts) if any(counts.values()) else []
-    definitions = [row for row in named if _state(row) == "Missing" and row["Classification"] == DEFINITIONS]
+    kbs = _definitions(context, instance_id, scan) if any(map(_is_definition, named)) else set()
+    definitions = [row for row in named if _is_definition(row) and row["KBId"] in kbs]
     counted = [row for row in named if row not in definitions]
     missing, failed = (_kbs(row for row in counted if _state(row) == name) for name in counts)
     found = Scan(
@@ -155,6 +165,27 @@ def _named_rows(
 
     context.wait_until(fit, context.clock.now() + ROWS_LAG_SECONDS, 10.0)
     return [row for row in rows if number(_state(row)) <= counts.get(_state(row), 0)]
+
+
+def _is_definition(row: PatchComplianceDataTypeDef) -> bool:
+    return _state(row) == "Missing" and row["Classification"] == DEFINITIONS
+
+
+def _definitions(context: OperationContext, instance_id: str, scan: Invocation) -> set[str]:
+    """The definition updates that the items of this scan call missing. Rows do not say which scan they are of; items do."""
+    found: list[ComplianceItemTypeDef] = []
+
+    def are_shown() -> bool:
+        found[:] = _items_of(context, instance_id, scan)
+        return bool(found)
+
+    context.wait_until(are_shown, context.clock.now() + STATE_LAG_SECONDS, 10.0)
+    return {
+        item.get("Id", "")
+        for item in found
+        if item.get("Details", {}).get("Classification") == DEFINITIONS
+        and str(item.get("Details", {}).get("PatchState")).casefold() == "missing"
+    }
 
 
 def _state(row: PatchComplianceDataTypeDef) -> str:

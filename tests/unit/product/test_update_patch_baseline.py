@@ -92,10 +92,27 @@ def test_updates_that_are_not_approved_yet_are_no_gap(stage: Stage) -> None:
 DAILY = "KB2267602"
 
 
+def shows_definition(stage: Stage, state: str = "Missing") -> None:
+    """The compliance items of the next scan have Defender's definition update in this state."""
+
+    def listed(**_params: Any) -> dict[str, Any]:
+        command = f"{len(stage.guest.asked):08d}-0000-4000-8000-000000000000"
+        item = {
+            "ComplianceType": "Patch",
+            "Id": DAILY,
+            "ExecutionSummary": {"ExecutionTime": moment(0), "ExecutionId": command, "ExecutionType": "Command"},
+            "Details": {"PatchState": state, "Classification": "DefinitionUpdates"},
+        }
+        return {"ComplianceItems": [item]}
+
+    stage.account.on("list_compliance_items", listed)
+
+
 def test_a_definition_update_that_is_new_again_is_no_gap_and_is_named(stage: Stage) -> None:
     """Microsoft Defender's come out several times a day under one number (ansible.windows#530)."""
     stage.open_run()
     PatchManager(stage, Found(definitions=(DAILY,)))
+    shows_definition(stage)
     result = poll(stage, in_run=True)
     assert (result["compliant"], result["missing"], stage.facts()["missing"]) == (True, [], [])
     (remark,) = stage.facts()["remarks"]
@@ -104,8 +121,23 @@ def test_a_definition_update_that_is_new_again_is_no_gap_and_is_named(stage: Sta
 
 def test_beside_a_definition_update_what_is_missing_counts(stage: Stage) -> None:
     PatchManager(stage, Found(missing=("KB1",), definitions=(DAILY,)))
+    shows_definition(stage)
     result = poll(stage)
     assert (result["outcome"], result["missing"]) == ("noncompliant", ["KB1"])
+
+
+def test_a_row_of_an_earlier_scan_makes_no_gap_a_definition_update(stage: Stage) -> None:
+    """Rows do not name their scan. The items do, and without them an update that is missing counts."""
+    PatchManager(stage, Found(definitions=(DAILY,)))
+    shows_items(stage, "Missing", named="another command")
+    assert poll(stage)["outcome"] == "noncompliant"
+
+
+@pytest.mark.parametrize("state", ["Installed", "Failed"])
+def test_items_that_call_it_otherwise_do_not_excuse_a_definition_update(stage: Stage, state: str) -> None:
+    PatchManager(stage, Found(definitions=(DAILY,)))
+    shows_definition(stage, state)
+    assert poll(stage)["outcome"] == "noncompliant"
 
 
 def test_a_definition_update_that_failed_counts(stage: Stage) -> None:
