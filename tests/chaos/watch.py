@@ -153,12 +153,9 @@ class Watch:
             controller.at_work = False
 
     def _kept(self, controller: Controller, key: str, _fence: int, until: float | None) -> None:
-        if self._holders.get(key) is not controller:
-            return
-        if until is None:
-            del self._holders[key]
-        else:
-            self._signs[key] = self._night.now()
+        """A lease of one host. One that is given back stays with its controller until another one takes it."""
+        if self._holders.get(key) is controller:
+            self._signs[key] = 0.0 if until is None else self._night.now()
 
     def _opened(self, controller: Controller, run: Run, hosts: list[Host], kept: dict[str, str]) -> None:
         controller.run_id = run.run_id

@@ -378,8 +378,11 @@ def perform(operation: Operation, context: OperationContext) -> Mapping[str, obj
             context.renew_lease()
         _refuse_after_deadline(context)
         result = operation.work(context)
+        context.clock.check()
         ok = True
     except PatchFleetError as raised:
+        with suppress(PatchFleetError):  # the operation's own error says more than a lease that is gone
+            context.clock.check()
         error = explain_denial(context, raised)
         record_failure(context, error, context.phase or phase)
         if error is raised:

@@ -28,6 +28,7 @@ from .._ledger.records import Host, PowerRecord
 from .._model.host_facts import HostFacts
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .._operation.failures import record_failure
 from .._operation.results import Result
 from .._update.foreign_runs import OthersPatching, Own, find_foreign_patch_runs, wait_for_foreign_runs
 from .._update.services import raise_if_services_left, restore_services_first
@@ -176,11 +177,12 @@ def _refuse_restarted(context: OperationContext, record: PowerRecord, instance: 
         return
     if ours is None:
         raise NeedsAttention(_unclear(record, instance), Reason.START_UNCLEAR)
-    _leave(context, record, instance, restarted=True)
-    raise NeedsAttention(
+    held = NeedsAttention(
         "Another user restarted the instance after our start; it belongs to them now and is left running.",
         Reason.RESTARTED_BY_OTHERS,
     )
+    _leave(context, record, instance, held)
+    raise held
 
 
 def _unclear(record: PowerRecord, instance: InstanceTypeDef) -> str:
@@ -204,9 +206,10 @@ def _refuse_owned(context: OperationContext, record: PowerRecord, instance: Inst
     if owner[0] == "keep_tag":
         _report_remaining_tag(context, record, instance)
         raise NeedsAttention(f"{owner[1]} It is left running; without the tag, restore stops it.", owner[0])
-    _leave(context, record, instance)
     code, sentence = owner
-    raise NeedsAttention(f"{sentence} It did not when we started it; it is left running.", code)
+    held = NeedsAttention(f"{sentence} It did not when we started it; it is left running.", code)
+    _leave(context, record, instance, held)
+    raise held
 
 
 def _our_end(context: OperationContext, restarted: InstanceTypeDef | None) -> float:
@@ -227,17 +230,19 @@ def _found_off(context: OperationContext, record: PowerRecord, instance: Instanc
     return max(off_at, context.facts.get("on_since", off_at))
 
 
-def _leave(
-    context: OperationContext, record: PowerRecord, instance: InstanceTypeDef, *, restarted: bool = False
-) -> None:
-    """Close the record of a host that another user or service controls now."""
+def _leave(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef, held: NeedsAttention) -> None:
+    """Close the record of a host that another user or service controls now.
+
+    The host is held first: without an open record and without an outcome nothing would name it, if the controller died here.
+    """
     if not context.check_mode:
         delete_schedule(context, record)
         _report_remaining_tag(context, record, instance)
-        context.ledger.close_power(record.host_key, "others", context.clock.now(), fence=context.fence)
+        record_failure(context, held, context.phase)
         # One that another user has not restarted is still on because of our start.
-        off_at = _our_end(context, instance) if restarted else None
+        off_at = _our_end(context, instance) if held.code == Reason.RESTARTED_BY_OTHERS else None
         context.update_facts(final_state=instance["State"]["Name"], off_at=off_at)
+        context.ledger.close_power(record.host_key, "others", context.clock.now(), fence=context.fence)
 
 
 def _report_remaining_tag(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -95,6 +96,22 @@ def test_it_is_noticed_before_a_change_too(stage: Stage) -> None:
     context = context_of(stage)
     stands_still(stage, LONG)
     context.assert_lease()
+    assert is_standstill(breaker(stage))
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["done", "failed"])
+def test_it_is_noticed_at_the_end_of_an_operation(stage: Stage, fails: bool) -> None:
+    def work(_context: OperationContext) -> dict[str, object]:
+        stands_still(stage, LONG)
+        if fails:
+            raise Deferred("No capacity.", Reason.NO_CAPACITY)
+        return {}
+
+    stage.open_run()
+    operation = Operation("some_operation", dict(TRACKING_ARGUMENTS), work, phase=Phase.PATCH, uses_aws=False)
+    context = stage.context(operation, run_id=RUN, host=ID)
+    with pytest.raises(Deferred, match="No capacity") if fails else nullcontext():
+        perform(operation, context)
     assert is_standstill(breaker(stage))
 
 

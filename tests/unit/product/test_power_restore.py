@@ -336,6 +336,22 @@ def test_a_host_that_was_never_started_is_only_closed(stage: Stage) -> None:
     assert not is_open(stage)
 
 
+def test_a_host_that_is_left_to_others_is_held_before_its_record_is_closed(
+    night: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The controller dies before the one or the other: the record or the outcome names the host."""
+
+    def die(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    night.account.on("describe_instances", shown("running", launched=300))
+    monkeypatch.setattr(night.ledger, "close_power", die)
+    with pytest.raises(KeyboardInterrupt):
+        restore(night)
+    host = night.ledger.host(RUN, ID)
+    assert (host.outcome, host.reason_code, is_open(night)) == ("held", "restarted_by_others", True)
+
+
 def test_a_host_that_others_restarted_is_theirs(night: Stage) -> None:
     """Another scheduler, or a person, works on the same host: instance-scheduler-on-aws#598."""
     night.account.on("describe_instances", shown("running", launched=300))
