@@ -94,5 +94,5 @@ def _unread_proof(each: Reported) -> Iterator[str]:
 def _changes_after(each: Reported, read: float) -> list[float]:
     """A reboot that a host needs before it goes off again changes nothing that its verdict speaks of."""
     step: StepRun = each.step
-    events = ["installing"] if each.host.get("reason_code") in NONCOMPLIANT_BUT else ["installing", "rebooting"]
+    events = ["installing"] if each.host.get("outcome") == "noncompliant" else ["installing", "rebooting"]
     return [t for t in history_of(each.run, each.name).times(*events) if read < t <= step.ended]

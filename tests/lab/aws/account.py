@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -233,7 +234,7 @@ class Account:
     def hosts_named(self, request: Request) -> list[Host]:
         """The scenario's hosts that the parameters name: by instance, volume, snapshot or command."""
         found: dict[str, Host] = {}
-        for identifier in _identifiers(request.params):
+        for identifier in _identifiers(request):
             for host in self._hosts_of(identifier):
                 found[host.name] = host
         return list(found.values())
@@ -263,8 +264,13 @@ _NAMING = (
 )
 
 
-def _identifiers(params: dict[str, Any]) -> list[str]:
-    names: list[str] = []
+_IN_TEXT = re.compile(r"\bm?i-[0-9a-f]{8,17}\b")
+
+
+def _identifiers(request: Request) -> list[str]:
+    params, names = request.params, list[str]()
+    if request.service == "scheduler":  # a schedule names its host in its name and in what it will send
+        names += _IN_TEXT.findall(f"{params.get('Name')} {params.get('Target')}")
     for key in _NAMING:
         value = params.get(key)
         names += [value] if isinstance(value, str) else list(value or ())

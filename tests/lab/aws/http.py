@@ -63,12 +63,23 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
 
+class ClientGone(Exception):
+    """The client ended in the middle of a request, as one that is killed does: AWS never had the call."""
+
+
 class Incoming:
-    """An HTTP request, as far as it tells which call it is."""
+    """An HTTP request, as far as it tells which call it is.
+
+    Raises:
+        ClientGone: the body ends before its length.
+    """
 
     def __init__(self, environ: Environ) -> None:
         self.environ = environ
-        self.body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        self.body: bytes = environ["wsgi.input"].read(length)
+        if len(self.body) < length:
+            raise ClientGone
         self.access_key, self.region, self.service = self._scope()
         self.protocol = _PROTOCOLS.get(self.service, "json")
         in_body = self.protocol in ("ec2", "query")
@@ -130,7 +141,8 @@ class Incoming:
 class Gateway:
     """The WSGI application: one HTTP request, one call of the account.
 
-    It raises AnswerLost where no answer must reach the client; the server then ends the connection.
+    It raises AnswerLost where no answer must reach the client, and ClientGone where there is none; the server then ends the
+    connection.
     """
 
     def __init__(self, account: Account, tables: MotoTables) -> None:
@@ -256,7 +268,7 @@ class _Handler(MotoRequestHandler):
         try:
             for data in self.server.app(self.make_environ(), start_response):
                 self.wfile.write(data)
-        except AnswerLost:
+        except (AnswerLost, ClientGone):
             self.close_connection = True  # not a byte was written: the client sees the end of the connection
         self.wfile.flush()
 

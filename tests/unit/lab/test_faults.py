@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
@@ -40,6 +43,42 @@ def test_a_call_whose_answer_is_lost_is_done(make_lab: MakeLab) -> None:
     assert lab.play.truth()["calls"]["ec2.StartInstances"] == 1
     assert _ends(lab.ec2.start_instances, **ids) == "done"
     assert lab.truth("a")["starts"] == 1
+
+
+def test_a_schedule_names_its_host_in_its_name_and_in_what_it_sends(make_lab: MakeLab) -> None:
+    operations = ("CreateSchedule", "DeleteSchedule")
+    faults = [{"operation": operation, "error": "InternalServerException"} for operation in operations]
+    lab = make_lab({"name": "a", "api_faults": faults}, {"name": "b"})
+    scheduler = lab.client("scheduler")
+    target = {
+        "Arn": "arn:aws:scheduler:::aws-sdk:ssm:startAutomationExecution",
+        "RoleArn": "arn:aws:iam::123456789012:role/r",
+    }
+    for name, error in (("b", "ResourceNotFoundException"), ("a", "InternalServerException")):
+        schedule = {
+            "Name": "stop",
+            "GroupName": "PatchFleet",
+            "ScheduleExpression": "at(2026-11-15T00:00:00)",
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "Target": {
+                **target,
+                "Input": json.dumps({"DocumentName": "stop", "Parameters": {"InstanceId": [lab.id(name)]}}),
+            },
+        }
+        assert _ends(scheduler.create_schedule, **schedule) == error
+        assert _ends(scheduler.delete_schedule, GroupName="PatchFleet", Name=f"{lab.id(name)}-run") == error
+    assert [call["hosts"] for call in lab.trace()] == [["b"], ["b"], ["a"], ["a"]]
+
+
+def test_a_request_that_ends_in_the_middle_is_no_call(make_lab: MakeLab) -> None:
+    """A controller that is killed leaves one."""
+    lab = make_lab({"name": "a"})
+    address = urlsplit(lab.server.url)
+    with socket.create_connection((address.hostname or "", address.port or 0)) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: ec2\r\nContent-Length: 100\r\n\r\nAction=Start")
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100) == b""
+    assert lab.trace() == []
 
 
 def test_the_connection_after_a_lost_answer_is_a_new_one_and_works(make_lab: MakeLab) -> None:
