@@ -39,7 +39,8 @@ options:
   scripts:
     description:
       - The scripts V(repair_services), V(reset_update_cache), V(remove_old_update_cache) and V(repair_components)
-        repair the cause that the HRESULT of a failed update names. The host gets one repair, and then another pass.
+        repair the cause that the HRESULT of a failed update names. The host gets one
+        repair besides services that are enabled, and then another pass.
       - V(servicing_state) distinguishes a hung installation from a slow one.
     type: dict
     default: {}

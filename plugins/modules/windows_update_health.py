@@ -13,7 +13,8 @@ author: Patch Fleet contributors (@patchfleet)
 description:
   - Checks the services, the Update agent, the update source, pending reboots, users who are logged on and active
     installations.
-  - With O(state=repaired) the module makes one repair, if the cause has a known one. It never repairs errors of the
+  - With O(state=repaired) the module enables services that are disabled, and makes one repair if the cause has a known
+    one. It never repairs errors of the
     network or the update source in the host. A transient error counts only if searches after 1, 3 and 10 minutes fail
     as well.
   - With O(state=restored) services that a repair has enabled get their start types back.

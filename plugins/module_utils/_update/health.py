@@ -25,7 +25,7 @@ from .._operation.results import Result
 from . import messages
 from .causes import SERVICE, Cause
 from .hresults import cause_of, name_of
-from .repair import may_repair, old_cache, remove_backup, repair
+from .repair import OF_SERVICES, may_repair, old_cache, remove_backup, repair
 from .services import ServicesResult, restore_services
 
 INSPECT_SECONDS = 300
@@ -144,16 +144,18 @@ def _inspect_while_it_reboots(context: OperationContext) -> UpdateHealth | None:
 
 
 def _repair(context: OperationContext, health: UpdateHealth) -> tuple[UpdateHealth, tuple[str, ...]]:
-    """The health after the repair that fits what is wrong, if there is one, and what was repaired."""
-    cause = _trouble(health)
-    if cause is None or not may_repair(context, cause):
-        return health, ()
-    if health.installing is None and cause.repair != "repair_services":
-        context.report_progress("Windows does not say whether it installs something, so nothing is repaired")
-        return health, ()
-    repaired = repair(context, cause, _services_to_repair(health, cause))
-    health = _search_again(context, _inspect(context))
-    if _trouble(health) is None:
+    """The health after the repairs that fit what is wrong, and what was repaired.
+
+    What disabled services hide shows once they are enabled, so the check after a repair may name another cause.
+    """
+    repaired: tuple[str, ...] = ()
+    while (cause := _trouble(health)) is not None and may_repair(context, cause):
+        if health.installing is None and cause.repair != OF_SERVICES:
+            context.report_progress("Windows does not say whether it installs something, so nothing is repaired")
+            break
+        repaired += repair(context, cause, _services_to_repair(health, cause))
+        health = _search_again(context, _inspect(context))
+    if repaired and _trouble(health) is None:
         remove_backup(context)
     return health, repaired
 

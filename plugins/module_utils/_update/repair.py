@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Repairs in a host: chosen by the cause, one a host and run."""
+"""Repairs in a host: chosen by the cause, one a host and run. Services that are made usable for the run do not count as it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,31 @@ from .causes import METADATA, REPAIR_SOURCE, Cause
 from .hresults import cause_of
 from .services import remember_found, remember_repaired
 
+OF_SERVICES = "repair_services"
 REPAIR_SECONDS = 1800
 REBUILD_SECONDS = 7200
 """DISM and then sfc read every file of Windows, and DISM may load what is damaged from the update source."""
 
 
 def may_repair(context: OperationContext, cause: Cause) -> bool:
-    """Whether there is a repair for the cause, its script is given, and none was tried in this host and run."""
-    return bool(cause.repair) and cause.repair in context.params["scripts"] and not _tried(context)
+    """Whether there is a repair for the cause, its script is given, and none of its kind was tried in this host and run.
+
+    Services that are disabled on purpose are enabled for the run only, so a host that has them still gets its one repair.
+    """
+    of_services = [_is_of_services(done) for done in _tried(context)]
+    return (
+        bool(cause.repair)
+        and cause.repair in context.params["scripts"]
+        and (cause.repair == OF_SERVICES) not in of_services
+    )
 
 
 def _tried(context: OperationContext) -> list[str]:
     return list(context.facts.get("repaired", []))
+
+
+def _is_of_services(done: str) -> bool:
+    return done == OF_SERVICES or done.startswith("service ")
 
 
 def repair(context: OperationContext, cause: Cause, services: Sequence[Service] = ()) -> tuple[str, ...]:
@@ -42,7 +55,7 @@ def repair(context: OperationContext, cause: Cause, services: Sequence[Service] 
     """
     context.report_progress(f"{cause.sentence} The repair {cause.repair} starts.")
     done, kept = REPAIRS[str(cause.repair)](context, cause, services)
-    context.update_facts(repaired=list(done), old_cache=list(kept))
+    context.update_facts(repaired=[*_tried(context), *done], old_cache=[*old_cache(context), *kept])
     return done
 
 
@@ -53,7 +66,7 @@ def _repair_services(
     names = [service.name for service in services]
     answer = run_guest_script(context, RepairedServices, REPAIR_SECONDS, services=names)
     remember_repaired(context, answer.services)
-    return tuple(f"service {service.name}" for service in answer.services) or ("repair_services",), ()
+    return tuple(f"service {service.name}" for service in answer.services) or (OF_SERVICES,), ()
 
 
 def _reset_update_cache(
@@ -79,7 +92,7 @@ def _repair_components(
 
 
 REPAIRS = {
-    "repair_services": _repair_services,
+    OF_SERVICES: _repair_services,
     "reset_update_cache": _reset_update_cache,
     "repair_components": _repair_components,
 }

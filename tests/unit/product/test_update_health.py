@@ -401,13 +401,20 @@ def test_a_service_that_another_program_has_changed_is_named(stage: Stage) -> No
     assert "the service wuauserv has another start type by now, and is left so" in stage.message
 
 
-def test_only_one_repair_is_tried_in_a_host_and_run(stage: Stage) -> None:
-    broken_service = {"services": health("bits")["services"]}
-    error = trouble(
-        stage, health("bits"), health(search=broken("0x80248007")), health(**broken_service), scripts=ALL_SCRIPTS
-    )
-    assert error.code == "update_cache_corrupt"
-    assert stage.guest.inputs("reset_update_cache") == []
+def test_one_repair_is_tried_in_a_host_and_run_beside_the_services_that_it_needs(stage: Stage) -> None:
+    """Services are disabled on purpose in many fleets, and hide what else is wrong until they are enabled."""
+    stage.guest.answers("reset_update_cache", {"renamed": []})
+    found = [health("bits"), health(search=broken("0x80248007")), health(search=broken("0x80073712"))]
+    error = trouble(stage, *found, scripts=ALL_SCRIPTS)
+    assert error.code == "component_store_corrupt"
+    repairs = [name for name in stage.guest.names if name in ALL_SCRIPTS and name.startswith(("repair", "reset"))]
+    assert repairs == ["repair_services", "reset_update_cache"]
+    assert stage.facts()["repaired"] == ["service wuauserv", "reset_update_cache"]
+
+
+def test_services_that_are_disabled_again_are_enabled_once(stage: Stage) -> None:
+    check(stage, health("bits"), health("bits"), scripts=ALL_SCRIPTS)
+    assert stage.guest.names.count("repair_services") == 1
 
 
 def test_an_installation_of_others_that_stands_still_is_not_waited_for_to_the_end(stage: Stage) -> None:

@@ -224,12 +224,16 @@ def test_the_old_cache_is_kept_and_named_when_the_host_fails_all_the_same(stage:
     assert trouble(stage, scripts=REPAIRS).reason.endswith("The cache from before the repair is kept: C:\\old.")
 
 
-def test_after_an_earlier_repair_there_is_no_other(stage: Stage) -> None:
+@pytest.mark.parametrize(("earlier", "repairs"), [("reset_update_cache", 0), ("service bits", 1)])
+def test_after_an_earlier_repair_there_is_no_other_unless_it_was_of_services(
+    stage: Stage, earlier: str, repairs: int
+) -> None:
     PatchManager(stage, Found(missing=("KB2",)))
     history(stage, ("KB2", "failed", "0x80073712"))
-    stage.ledger.update_facts(RUN, ID, {"repaired": ["service bits"]})
+    stage.guest.answers("repair_components", {"restore_health": "repaired", "sfc": "clean"})
+    stage.ledger.update_facts(RUN, ID, {"repaired": [earlier]})
     trouble(stage, scripts=REPAIRS)
-    assert stage.guest.inputs("repair_components") == []
+    assert len(stage.guest.inputs("repair_components")) == repairs
 
 
 def test_the_last_try_of_an_update_counts(stage: Stage) -> None:
