@@ -33,7 +33,7 @@ TRUNCATED = "--output truncated--"
 """The agent cuts what is longer in the middle and writes this there; GetCommandInvocation has up to 24,000 bytes.
 Source: amazon-ssm-agent, TruncateOutput.
 """
-LAG_SECONDS = 90.0
+LAG_SECONDS, LAG_PAUSE_SECONDS = 90.0, 10.0
 UNSEEN_SECONDS = 150.0
 """A command that SSM does not list for this time was not sent. The gap between two patch runs is shorter."""
 SEND_ATTEMPTS = 3
@@ -234,9 +234,12 @@ def _find_sent(context: OperationContext, instance_id: str, comment: str, sent_a
 
 
 def _send_to_known_node(context: OperationContext, instance_id: str, command: Command) -> str:
-    """A node that registered a moment ago may be unknown to SSM yet: that is waited for."""
+    """A node that registered a moment ago may be unknown to SSM yet: that is waited for.
 
-    def sent_command() -> str | None:
+    Not by ``context.wait``: that time is short, and throttling gets its own.
+    """
+    give_up_at: float | None = None
+    while True:
         try:
             return send_command(
                 context.aws,
@@ -248,16 +251,10 @@ def _send_to_known_node(context: OperationContext, instance_id: str, command: Co
                 cloudwatch_log_group=command.cloudwatch_log_group,
             )
         except AwsError as error:
-            if error.aws_code != "InvalidInstanceId":
+            give_up_at = give_up_at or context.deadline(LAG_SECONDS)
+            if error.aws_code != "InvalidInstanceId" or context.clock.now() >= give_up_at:
                 raise
-            problems.append(error)
-            return None
-
-    problems: list[AwsError] = []
-    command_id = context.wait(sent_command, context.deadline(LAG_SECONDS))
-    if command_id is None:
-        raise problems[-1]
-    return command_id
+        context.pause(LAG_PAUSE_SECONDS)
 
 
 def wait_for_end(

@@ -225,10 +225,11 @@ class HostFacts(TypedDict, total=False):
         "_report/build",
     ]
     remarks: Annotated[
-        list[str], "sentences about a host that is compliant", "_update/patch_verdict", "_run/host_result"
+        list[str], "sentences about a host that is compliant", "_update/patch_verdict", "_ledger/proposed"
     ]
-    proposed_outcome: Annotated[
-        str, "outcome once it is restored", "_update/install", "_run/host_result, _run/closing, _power/settle"
+    proposed_outcome: Annotated[str, "outcome once it is restored", "_update/install", "_ledger/proposed"]
+    only_reboot_missing: Annotated[
+        bool, "a scan misses no update, and Windows waits for a reboot", "_update/install", "_ledger/proposed"
     ]
     verdict_before: Annotated[
         StoredVerdict, "how it ended before it was held", "_operation/failures", "_operation/failures, _power/settle"

@@ -130,10 +130,18 @@ def _stop(context: OperationContext, record: PowerRecord, instance: InstanceType
         context.report_progress("stopping")
     until = context.clock.now() + STOP_TIMEOUT_SECONDS
     if state != "stopped" and _wait_for_state(context, instance, {"stopped", "terminated"}, until) is None:
-        raise NeedsAttention(
-            "The instance was asked to stop, but had not stopped when the timeout was over.", Reason.STILL_STOPPING
-        )
+        raise _still_stopping(context, instance)
     return _close(context, record, instance, "stopped", None, changed=state == "running")
+
+
+def _still_stopping(context: OperationContext, instance: InstanceTypeDef) -> NeedsAttention:
+    """With the last state in the host's row, since the report calls a held host running where it knows none."""
+    last = describe_instance(context.aws, instance["InstanceId"]) or instance
+    if not context.check_mode:
+        context.update_facts(final_state=last["State"]["Name"])
+    return NeedsAttention(
+        "The instance was asked to stop, but had not stopped when the timeout was over.", Reason.STILL_STOPPING
+    )
 
 
 def _settled(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> InstanceTypeDef:
@@ -161,10 +169,10 @@ def _close(
             off_at = _found_off(context, record, instance) or off_at
         delete_schedule(context, record)
         left = remove_owner_tag(context, record, instance)
+        context.update_facts(final_state=state, off_at=off_at)
         if left:
             raise NeedsAttention(f"It is {state}, as it was found. {left}", Reason.MARK_LEFT)
         context.ledger.close_power(record.host_key, note or "restored", context.clock.now(), fence=context.fence)
-        context.update_facts(final_state=state, off_at=off_at)
         settle_outcome(context)
         if changed:
             context.report_progress("stopped again, as it was found")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .._base.clock import iso
 from .._ledger.lenient import stored_host
+from .._ledger.proposed import proposed_verdict
 from .._ledger.records import Verdict, verdict_from
 from .._model.outcomes import Outcome
 from .._operation.context import OperationContext
@@ -23,11 +24,11 @@ def settle_outcome(context: OperationContext) -> None:
     host = stored_host(context.ledger, *context.tracked_host)
     if host is None or host.outcome != Outcome.HELD:
         return
-    before, proposed = host.facts.get("verdict_before"), host.facts.get("proposed_outcome")
+    before, proposed = host.facts.get("verdict_before"), proposed_verdict(host)
     if before:
         verdict = verdict_from(before)
     elif proposed:
-        verdict = Verdict(Outcome(proposed))
+        verdict = proposed
     else:
         verdict = Verdict(Outcome.FAILED, host.phase, host.reason_code, host.reason)
     if verdict.reason:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from .._ledger.proposed import proposed_verdict
 from .._ledger.records import Host, Ledger, Verdict
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
@@ -39,11 +40,11 @@ def _interrupted(ledger: Ledger, host: Host, started: bool) -> Verdict:
         return Verdict(
             Outcome.DEFERRED, Phase.ADMIT, Reason.RUN_INTERRUPTED, "The run was interrupted before this host's turn."
         )
-    proposed = host.facts.get("proposed_outcome")
+    proposed = proposed_verdict(host)
     record = ledger.power(host.key)
     undone = post_tasks_missing(host)
     if proposed and (record is None or record.started_by is None) and not undone:
-        return Verdict(Outcome(proposed))
+        return proposed
     return Verdict(
         Outcome.FAILED,
         Phase.PATCH,

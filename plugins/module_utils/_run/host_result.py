@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .._base.errors import PatchFleetError
 from .._ledger.history import seconds_by_phase
+from .._ledger.proposed import proposed_verdict
 from .._ledger.records import Host, HostDurations, Ledger, Verdict
 from .._model.outcomes import UNTOUCHED, UP_TO_DATE, Outcome
 from .._model.phases import Phase
@@ -63,10 +64,7 @@ def finish_host(context: OperationContext) -> HostResult:
 
 
 def _proposed(host: Host) -> Verdict:
-    proposed = host.facts.get("proposed_outcome")
-    if proposed:
-        return Verdict(Outcome(proposed), reason=" ".join(host.facts.get("remarks", [])) or None)
-    return Verdict(
+    return proposed_verdict(host) or Verdict(
         Outcome.FAILED, Phase.PATCH, Reason.NOT_PROVEN, "The host was not scanned, so nothing proves its state."
     )
 

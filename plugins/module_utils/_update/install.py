@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .._base.clock import iso
 from .._base.errors import Failed, PatchFleetError
 from .._host.answers import UpdateHistory
@@ -203,7 +205,9 @@ def scan_compliance(context: OperationContext) -> ComplianceResult:
     found = _search(context)
     outcome = Outcome.COMPLIANT if found.compliant else Outcome.NONCOMPLIANT
     propose(context, outcome)
-    context.report_progress(str(outcome))
+    waits_for_reboot = bool(found.pending_reboot) and replace(found, pending_reboot=0).compliant
+    context.update_facts(only_reboot_missing=waits_for_reboot)
+    context.report_progress(f"{outcome}: Windows waits for a reboot" if waits_for_reboot else str(outcome))
     return {
         "changed": False,
         "compliant": found.compliant,

@@ -88,6 +88,13 @@ def test_a_node_that_registered_a_moment_ago_may_be_unknown_yet(stage: Stage) ->
     assert stage.clock.passed > 0
 
 
+def test_a_command_that_is_throttled_for_minutes_is_sent_in_the_end(stage: Stage) -> None:
+    stage.account.on("send_command", *[client_error("ThrottlingException")] * 16, SENT)
+    stage.account.on("list_command_invocations", SUCCESS)
+    assert run(stage).status == "Success"
+    assert stage.clock.passed > 2 * LAG_SECONDS
+
+
 def test_a_node_that_stays_unknown_is_reported_in_awss_words(stage: Stage) -> None:
     stage.account.on("send_command", client_error("InvalidInstanceId", operation="SendCommand"))
     error = trouble(stage)

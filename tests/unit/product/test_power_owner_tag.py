@@ -160,6 +160,7 @@ def test_a_mark_that_cannot_be_taken_away_is_reported_and_tried_again(night: Sta
     with pytest.raises(NeedsAttention) as caught:
         restore(night)
     assert (caught.value.code, night.ledger.power(ID) is None) == ("mark_left", False)
+    assert night.ledger.host(RUN, ID).facts["final_state"] == "stopped"
     assert f"{KEY} of run {RUN}: The credentials lack the right" in caught.value.reason
     restore(night, shown("stopped", launched=5))
     assert marks(night)[-1] == ("delete_tags", OURS)

@@ -424,6 +424,7 @@ def test_a_host_that_does_not_stop_in_time_is_held_and_stays_open(night: Stage) 
     assert held(night).code == "still_stopping"
     assert night.clock.passed == 600 + 1200
     assert is_open(night)
+    assert night.ledger.host(RUN, ID).facts["final_state"] == "stopping"
 
 
 def test_why_it_failed_before_is_kept_in_the_reason(night: Stage) -> None:

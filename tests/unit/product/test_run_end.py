@@ -22,6 +22,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
     HostDurations,
     Verdict,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.host_facts import HostFacts
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_result import OPERATION as RESULT
@@ -85,6 +86,15 @@ def test_a_host_that_went_its_whole_way_gets_what_was_proven(stage: Stage) -> No
     stage.ledger.update_facts(RUN, ID, {"proposed_outcome": "patched"})
     assert end(stage, "finished", run_id=RUN, host=ID) == {"changed": True, "outcome": "patched", "reason": None}
     assert stage.message == ["patched"]
+
+
+def test_a_scanned_host_that_lacks_only_a_reboot_says_so(stage: Stage) -> None:
+    facts: HostFacts = {"proposed_outcome": "noncompliant", "only_reboot_missing": True}
+    stage.ledger.update_facts(RUN, ID, facts)
+    end(stage, "finished", run_id=RUN, host=ID)
+    host = stage.ledger.host(RUN, ID)
+    assert (host.outcome, host.reason_code) == ("noncompliant", "reboot_pending")
+    assert host.reason == "No update is missing, but Windows waits for a reboot."
 
 
 def test_how_long_its_steps_took_is_remembered(stage: Stage) -> None:

@@ -247,6 +247,22 @@ def test_what_was_found_is_in_the_ledger(stage: Stage) -> None:
     assert [step.phase for step in stage.ledger.phases(RUN)] == ["verify"]
 
 
+@pytest.mark.parametrize(
+    ("found", "only_reboot"),
+    [
+        (Found(pending_reboot=1), True),
+        (Found(missing=("KB1",), pending_reboot=1), False),
+        (Found(), False),
+    ],
+    ids=["a reboot", "a reboot and an update", "nothing"],
+)
+def test_a_scan_says_whether_only_a_reboot_is_missing(stage: Stage, found: Found, only_reboot: bool) -> None:
+    stage.open_run()
+    PatchManager(stage, found)
+    poll(stage, in_run=True)
+    assert stage.facts()["only_reboot_missing"] is only_reboot
+
+
 def test_output_goes_to_cloudwatch_when_asked(stage: Stage) -> None:
     PatchManager(stage, Found())
     poll(stage, cloudwatch_log_group="/aws/ssm/patch-manager")
