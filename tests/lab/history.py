@@ -33,6 +33,14 @@ class History:
         """Its power state at that second."""
         return next((entry["state"] for entry in reversed(self.entries) if "state" in entry and entry["t"] <= t), None)
 
+    def installs_at(self, t: float) -> bool:
+        """Whether an installation was under way at that second."""
+        ends = ("installing", "installed", "rebooting", "booted")
+        return [event for event in self._events_until(t) if event in ends][-1:] == ["installing"]
+
+    def _events_until(self, t: float) -> list[str]:
+        return [entry["event"] for entry in self.entries if "event" in entry and entry["t"] <= t]
+
     def searches(self) -> list[tuple[float, float]]:
         """Begin and end of each search of Windows Update that worked."""
         found, began = [], None

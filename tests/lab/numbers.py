@@ -194,7 +194,13 @@ def _sizes(each: Reported) -> Iterator[str]:
     for field, moment in (("free_gib_before", "before"), ("free_gib_after", "after")):
         got, true = None if each.lies else each.host.get(field), getattr(each, moment).get("free_gib")
         had = {true, *(gib for t, gib in each.after.get("free_gib_at", ()) if each.step.began <= t <= each.step.ended)}
-        if got is not None and true is not None and not any(abs(got - gib) <= SIZE_GIB for gib in had):
+        if each.history.installs_at(each.step.began):  # the room that it takes comes back only with its end
+            had.add(each.before.get("free_gib"))
+        if (
+            got is not None
+            and true is not None
+            and not any(abs(got - gib) <= SIZE_GIB for gib in had if gib is not None)
+        ):
             yield each.problem(field, f"about {true:g}", got)
     got, grown = each.host.get("grown_gib"), each.grew("volume_gib")
     if each.host.get("kind") != "ec2":  # its disk is nobody's volume
@@ -208,12 +214,17 @@ def _sizes(each: Reported) -> Iterator[str]:
 
 def _power(each: Reported) -> Iterator[str]:
     """`started_by_run` and `final_state`; who adopts a host that a dead run has left on may say either of the first."""
-    on_because_of_us = each.grew("on_seconds") > 0
-    started = any(call.operation == "StartInstances" for call in each.calls)
+    on_because_of_us, started = each.grew("on_seconds") > 0, _started(each)
     got = each.host.get("started_by_run")
-    if not isinstance(got, bool) or (got and not on_because_of_us) or (on_because_of_us and started and not got):
+    false = got and not (on_because_of_us or started)
+    if not isinstance(got, bool) or false or (on_because_of_us and started and not got):
         yield each.problem("started_by_run", show(on_because_of_us), got)
     yield from _final_state(each)
+
+
+def _started(each: Reported) -> bool:
+    """Whether this step asked for its start, and AWS took it; another user may end the host in the same second."""
+    return any(call.operation == "StartInstances" for call in each.calls)
 
 
 def _final_state(each: Reported) -> Iterator[str]:
@@ -247,7 +258,7 @@ def _power_class(state: str | None) -> str | None:
 def _on_seconds(each: Reported) -> Iterator[str]:
     """As long as the host was on because of us, at most until it was last asked about after it had gone off."""
     got, true = each.host.get("on_seconds"), each.grew("on_seconds")
-    if true <= 0:
+    if true <= 0 and not (got and _started(each)):
         if got:
             yield each.problem("on_seconds", "null of a host that was not on because of us", got)
         return
@@ -260,7 +271,7 @@ def _on_seconds(each: Reported) -> Iterator[str]:
 def _idle_seconds(each: Reported) -> Iterator[str]:
     """The same, without the time in which a command or an installation of ours ran; unknown where its end was never reported."""
     got, true = each.host.get("idle_seconds"), each.grew("idle_seconds")
-    if each.grew("on_seconds") <= 0:
+    if each.grew("on_seconds") <= 0 and not (got and _started(each)):
         if got:
             yield each.problem("idle_seconds", "null of a host that was not on because of us", got)
         return
@@ -276,9 +287,7 @@ def _idle_seconds(each: Reported) -> Iterator[str]:
 
 def _from_its_start(each: Reported) -> float:
     """Seconds on because of us; also before this step, of a host that it took over from a run that was cut off."""
-    adopted = each.before.get("state") in ON_STATES and not any(
-        call.operation == "StartInstances" for call in each.calls
-    )
+    adopted = each.before.get("state") in ON_STATES and not _started(each)
     return float(each.after.get("on_seconds") or 0) if adopted else each.grew("on_seconds")
 
 

@@ -41,6 +41,14 @@ def fall_back(run: Run) -> None:
     run.results = [2]
 
 
+def end_at_the_start(run: Run) -> None:
+    """Another user ended dev-01 in the second of our start."""
+    fall_back(run)
+    run.happened("dev-01", (0, "is stopped"), (5, "is pending"), (5, "is terminated"))
+    run.hosts["dev-01"].update(state="terminated", on_seconds=0, idle_seconds=0)
+    run.reports(0, on_seconds=35, idle_seconds=0, final_state="terminated")
+
+
 def take_over(run: Run) -> None:
     """dev-01 was on because of a run that died, and the report does not know since when."""
     run.drop("StartInstances")
@@ -211,6 +219,28 @@ def test_the_idle_time_may_be_unknown_where_the_end_of_a_command_is(
     run.document["events"] = events
     says(0, idle_seconds=None)(run)
     assert run.judge(tmp_path, "report.idle_seconds") == []
+
+
+def test_a_start_that_others_ended_at_once_was_ours(tmp_path: Path) -> None:
+    run = Run()
+    end_at_the_start(run)
+    assert run.judge(tmp_path, "report") == []
+
+
+@pytest.mark.parametrize(("began", "lines"), [(600, 0), (605, 1)])
+def test_room_that_an_installation_takes_at_the_begin_may_be_reported(began: float, lines: int, tmp_path: Path) -> None:
+    run = Run()
+    patch_in_two_runs(run)
+    run.results[0] = "killed"
+    run.steps = [
+        {"playbook": "patch", "caller": "AKIA-dead", "began": 0.0, "ended": began},
+        {"playbook": "patch", "caller": "AKIA1", "began": began, "ended": 800.0},
+    ]
+    run.before["dev-02"].update(free_gib=12.0)
+    run.hosts["dev-02"]["history"] = [{"t": 500, "event": "installing"}, {"t": 604, "event": "installed"}]
+    run.reports(1, free_gib_before=12.0, free_gib_after=12.0)
+    found = [line for line in run.judge(tmp_path, "report.free_gib_after") if "dev-02" in line]
+    assert len(found) == lines
 
 
 def test_an_earlier_run_is_held_against_what_it_did_itself(tmp_path: Path) -> None:
