@@ -20,13 +20,13 @@ from ansible.utils.display import Display
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import warm_up
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.text_enum import plain
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
-    Operation,
-    OperationContext,
-    make_context,
-    perform,
-)
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import (
+    Operation,
+    make_context,
+    recorded,
+)
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import AnsibleConnection
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import name_in_progress, progress_line
@@ -108,7 +108,8 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
 
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Perform the operation; a subclass may do something with the result."""
-        return dict(perform(self.operation, context))
+        with recorded(self.operation, context):
+            return dict(self.operation.function(context)(context))
 
     def _progress_reporter(self, context: OperationContext, task_vars: dict[str, Any]) -> Callable[[str], None]:
         """Prints a line of progress under the phase that the host is in at that moment."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
 
 USERS_TASK = "patch__users_task"
 """The role user_tasks sets this variable for the tasks of a user's file."""

@@ -23,7 +23,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import (
     OPERATION as HEALTH,
 )
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import (
     Operation,
     make_context,
     perform,

@@ -27,12 +27,12 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import (
     OPERATION as HEALTH,
 )
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import (
     Operation,
     make_context,
     perform,
 )
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
 from chaos.night import REGION, Night
 from chaos.workflow import Task, read_workflow

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tools.generate_actions import action_files
 from tools.generate_aws_fragment import aws_fragment
 from tools.generate_facts import ledger_page
 from tools.generate_options import options_file
@@ -30,6 +31,7 @@ GENERATORS: tuple[Callable[[Path], Iterator[tuple[Path, str]]], ...] = (
     survey_files,
     aws_fragment,
     proof_files,
+    action_files,
 )
 """Each yields the files that it makes, with their whole text."""
 

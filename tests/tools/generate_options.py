@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.arguments import Argument
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
 
 PLACE = "plugins/module_utils/_operation/options.py"
 MODULES = "ansible_collections.patchfleet.windows.plugins.module_utils._modules"

@@ -100,7 +100,7 @@ class HostFacts(TypedDict, total=False):
         float,
         "end of its time, seconds since 1970",
         "_run/admission, _operation/standstill",
-        "_operation/context, _operation/standstill, _power/watchdog",
+        "_operation/context, _operation/operation, _operation/standstill, _power/watchdog",
     ]
     original_state: Annotated[
         str, "`running` or `stopped`, as found", "_run/opening, _run/admission, _power/by_tasks", "_report/build"

@@ -13,7 +13,8 @@ from typing import Any
 
 from .._base.errors import InvalidOption
 from .._ledger import state_folder
-from .._operation.context import Operation, OperationContext
+from .._operation.context import OperationContext
+from .._operation.operation import Operation
 from .._proof.asking import ask_all
 from .._proof.belief import Answer, Belief, Status
 from .._proof.document import document, lines, write
@@ -22,16 +23,6 @@ from .._proof.prover import Prover
 from .._proof.resources import find, make, take_away
 from .._proof.settings import ProofSettings
 from .._proof.table import BELIEFS
-
-
-def work(context: OperationContext) -> dict[str, Any]:
-    """Plan, start, ask or take away, as C(state) says.
-
-    Raises:
-        PatchFleetError: an option cannot be right, or the account does not allow it.
-    """
-    states = {"planned": _plan, "started": _start, "asked": _ask, "absent": _take_away}
-    return states[context.params["state"]](context)
 
 
 def _plan(context: OperationContext) -> dict[str, Any]:
@@ -122,5 +113,5 @@ OPERATION = Operation(
         "report_dir": {"type": "str"},
         "scripts": {"type": "dict", "default": {}},
     },
-    work=work,
+    work={"planned": _plan, "started": _start, "asked": _ask, "absent": _take_away},
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from .._disk.volume import grow_volume
 from .._model.phases import Phase
 from .._operation.arguments import TRACKING_ARGUMENTS
-from .._operation.context import Operation
+from .._operation.operation import Operation
 
 OPERATION = Operation(
     name="ebs_volume_size",

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from .._fleet.discover import by_tag, check_tag_value, from_inventory, merge
-from .._operation.context import Operation, OperationContext
+from .._operation.context import OperationContext
+from .._operation.operation import Operation
 from .._plan.order import exclude
 
 

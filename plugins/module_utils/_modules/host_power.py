@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .._model.phases import Phase
 from .._operation.arguments import TRACKING_REQUIRED
-from .._operation.context import Operation
+from .._operation.operation import Operation
 from .._plan.variables import module_options
 from .._power import by_tasks
 from .._update.channels import open_channel

@@ -7,18 +7,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from .._operation.arguments import TRACKING_REQUIRED
-from .._operation.context import Operation, OperationContext
+from .._operation.operation import Operation, would_change
 from .._run.host_result import fail_host, finish_host
 
 STATES = {"failed": fail_host, "finished": finish_host}
-
-
-def work(context: OperationContext) -> Mapping[str, object]:
-    """Do what state asks for; see the functions in STATES."""
-    return {"changed": True} if context.check_mode else STATES[context.params["state"]](context)
 
 
 OPERATION = Operation(
@@ -28,6 +21,7 @@ OPERATION = Operation(
         "state": {"type": "str", "required": True, "choices": list(STATES)},
         "failure": {"type": "dict"},
     },
-    work=work,
+    work=STATES,
+    in_check_mode=dict.fromkeys(STATES, would_change),
     rules={"required_if": [("state", "failed", ("failure",))]},
 )

@@ -6,21 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from .._model.phases import Phase
 from .._operation.arguments import TRACKING_REQUIRED
-from .._operation.context import Operation, OperationContext
+from .._operation.operation import Operation
 from .._plan.variables import module_options
 from .._power.restore import restore
 from .._power.start import start
 from .._update.channels import open_channel
-
-
-def work(context: OperationContext) -> Mapping[str, object]:
-    """Start, or put back; see start.start and restore.restore."""
-    return start(context) if context.params["state"] == "started" else restore(context)
-
 
 OPERATION = Operation(
     name="instance_power",
@@ -33,5 +25,5 @@ OPERATION = Operation(
         "scripts": {"type": "dict", "default": {}},
     },
     open_channel=open_channel,
-    work=work,
+    work={"started": start, "restored": restore},
 )

@@ -6,16 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from .._operation.context import Operation, OperationContext
+from .._operation.operation import Operation
 from .._setup.profiles import attach, detach
-
-
-def work(context: OperationContext) -> Mapping[str, object]:
-    """Attach or detach, as C(state) says."""
-    return attach(context) if context.params["state"] == "present" else detach(context)
-
 
 OPERATION = Operation(
     name="instance_profile_association",
@@ -27,7 +19,7 @@ OPERATION = Operation(
         "regions": {"type": "list", "elements": "str", "default": []},
         "add_policy": {"type": "bool", "default": False},
     },
-    work=work,
+    work={"present": attach, "absent": detach},
     rules={
         "required_if": [
             ("state", "present", ("tag_key", "tag_value")),

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 from .._model.phases import Phase
 from .._operation.arguments import TRACKING_ARGUMENTS
-from .._operation.context import Operation, OperationContext
+from .._operation.context import OperationContext
+from .._operation.operation import Operation
 from .._update.channels import open_channel
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .._model.phases import Phase
 from .._operation.arguments import TRACKING_ARGUMENTS
-from .._operation.context import Operation
+from .._operation.operation import Operation
 from .._update.channels import open_channel
 from .._update.install import scan_compliance
 

@@ -16,7 +16,8 @@ from .._base.files import replace_file
 from .._ledger.records import Ledger, Run
 from .._model.outcomes import UNFINISHED, UNTOUCHED
 from .._model.reasons import Reason
-from .._operation.context import Operation, OperationContext
+from .._operation.context import OperationContext
+from .._operation.operation import Operation
 from .._plan.report_bucket import ReportStore, parse_report_bucket
 from .._plan.report_folder import not_writable, report_folder
 from .._report.build import build_report

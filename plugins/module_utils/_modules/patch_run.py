@@ -7,9 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from .._operation.context import Operation, OperationContext
+from .._operation.operation import Operation, would_change
 from .._plan.planning import plan_run
 from .._run.closing import close_run
 from .._run.opening import open_run
@@ -25,16 +23,6 @@ STATES = {
 }
 
 
-def work(context: OperationContext) -> Mapping[str, object]:
-    """Do what state asks for; see the functions in STATES. In check mode a run that would be opened is only planned."""
-    state = context.params["state"]
-    if context.check_mode and state == "opened":
-        return plan_run(context)
-    if context.check_mode and state == "closed":
-        return {"changed": True}
-    return STATES[state](context)
-
-
 OPERATION = Operation(
     name="patch_run",
     arguments={
@@ -47,7 +35,8 @@ OPERATION = Operation(
         "forks": {"type": "int", "default": 5},
         "dest": {"type": "str"},
     },
-    work=work,
+    work=STATES,
+    in_check_mode={"opened": plan_run, "closed": would_change},
     rules={
         "required_if": [
             ("state", "planned", ("settings", "fleet")),

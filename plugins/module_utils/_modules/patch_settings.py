@@ -11,7 +11,8 @@ from typing import Any, cast
 from .._base.errors import InvalidOption
 from .._fleet.discover import check_tag_value
 from .._model.settings import Settings
-from .._operation.context import Operation, OperationContext
+from .._operation.context import OperationContext
+from .._operation.operation import Operation
 from .._plan.agreement import differences, read_hosts, refuse_other_selection
 from .._plan.environment import refuse_thrown_away
 from .._plan.variables import check_together, read

@@ -7,25 +7,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from .._ledger import lenient
-from .._operation.context import Operation, OperationContext
+from .._operation.operation import Operation, would_change, would_not_change
 from .._run.account_use import account_use
 from .._run.recovery import close_abandoned_runs, lost_hosts, open_hosts
 
 STATES = {"lost_hosts": lost_hosts, "open_hosts": open_hosts, "closed": close_abandoned_runs, "used": account_use}
 FROM_ACCOUNT = ("check", "rebuild")
-READING = {"open_hosts", "used"}
-"""What check mode does, too."""
-
-
-def work(context: OperationContext) -> Mapping[str, object]:
-    """Do what state asks for; see the functions in STATES."""
-    state = context.params["state"]
-    if context.check_mode and state not in READING:
-        return {"changed": state == "lost_hosts"}
-    return STATES[state](context)
 
 
 OPERATION = Operation(
@@ -41,6 +29,7 @@ OPERATION = Operation(
         "regions": {"type": "list", "elements": "str", "default": []},
         "setup_prefix": {"type": "str", "default": "PatchFleet"},
     },
-    work=work,
+    work=STATES,
+    in_check_mode={"lost_hosts": would_change, "closed": would_not_change},
     rules={"required_if": [("state", "lost_hosts", ("run_id",))]},
 )

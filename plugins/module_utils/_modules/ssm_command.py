@@ -13,7 +13,8 @@ from .._host.run_command import Command, refuse_templates, run_command
 from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.arguments import TRACKING_ARGUMENTS
-from .._operation.context import Operation, OperationContext
+from .._operation.context import OperationContext
+from .._operation.operation import Operation
 
 
 def run_document(context: OperationContext) -> dict[str, Any]:

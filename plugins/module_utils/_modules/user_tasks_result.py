@@ -7,18 +7,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from .._operation.arguments import TRACKING_REQUIRED
-from .._operation.context import Operation, OperationContext
+from .._operation.operation import Operation, would_change
 from .._run.user_tasks import PHASES, fail_tasks, finish_tasks, start_tasks
 
 STATES = {"started": start_tasks, "succeeded": finish_tasks, "failed": fail_tasks}
-
-
-def work(context: OperationContext) -> Mapping[str, object]:
-    """Do what state asks for; see the functions in STATES."""
-    return {"changed": True} if context.check_mode else STATES[context.params["state"]](context)
 
 
 OPERATION = Operation(
@@ -30,6 +23,7 @@ OPERATION = Operation(
         "reason": {"type": "str"},
         "failure": {"type": "dict"},
     },
-    work=work,
+    work=STATES,
+    in_check_mode=dict.fromkeys(STATES, would_change),
     rules={"required_if": [("state", "failed", ("reason", "failure"))]},
 )

@@ -13,7 +13,8 @@ from .._host.run_command import refuse_templates
 from .._host.scripts import compose, run_script
 from .._model.phases import Phase
 from .._operation.arguments import TRACKING_ARGUMENTS
-from .._operation.context import Operation, OperationContext
+from .._operation.context import OperationContext
+from .._operation.operation import Operation
 from .._update.channels import open_channel
 
 READ_ONLY_PREFIXES = ("measure_", "inspect_", "missing_", "update_history", "servicing_state", "probe")

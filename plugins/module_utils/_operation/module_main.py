@@ -10,8 +10,8 @@ from typing import Any
 
 from .._base.errors import PatchFleetError
 from .._model.text_enum import plain
-from .context import Operation, make_context, perform
 from .failures import failure_result
+from .operation import Operation, make_context, perform
 
 
 def run_as_module(operation: Operation) -> None:

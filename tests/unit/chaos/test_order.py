@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
 from chaos.controller import Controller
 from chaos.night import Night
 from chaos.workflow import COLLECTION, LEFT_OUT, ROOT, read_workflow

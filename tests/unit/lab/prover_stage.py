@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.account_proof import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from lab.aws.setup import set_up
 from virtual_lab import REGION, VirtualLab
 
@@ -59,7 +60,7 @@ class ProverStage:
             clock=LabsTime(self.lab),
             report_progress=self.said.append,
         )
-        return OPERATION.work(context)
+        return perform(OPERATION, context)
 
     def prove(self, **options: Any) -> dict[str, Any]:
         """Start, ask, take away; what was asked."""

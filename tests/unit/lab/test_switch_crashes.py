@@ -14,7 +14,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Host, PowerRecord, Run
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext, perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from conftest import MakeLab
 from lab.aws.setup import set_up
 from virtual_lab import REGION, VirtualLab

@@ -11,11 +11,8 @@ from typing import Any
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws import api
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Host, PowerRecord, Run
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
-    Operation,
-    OperationContext,
-    make_context,
-)
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, make_context
 
 from .fakes import ID, START, FakeAccount, FakeGuest, VirtualClock
 

@@ -32,7 +32,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
     PatchFleetError,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation, OperationContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _controller_operation, _inventory_entries
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import name_in_progress, progress_line

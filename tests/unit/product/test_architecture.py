@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,12 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from ansible_collections.patchfleet.windows.plugins.action import instance_power
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import Aws
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
+
+from .fakes import ID, shown
+from .stage import RUN, Stage
 
 ROOT = Path(__file__).parents[3]
 UTILS = ROOT / "plugins" / "module_utils"
@@ -124,25 +130,31 @@ def test_the_page_names_each_package_in_the_order_of_the_layers() -> None:
 
 def test_each_file_that_the_page_names_exists() -> None:
     """Files of packages as ``_power/start.py``, others from the root of the repository or of ``plugins``."""
-    paths = set(re.findall(r"`((?:_\w+|[a-z_.]+)/[\w./-]+\.(?:py|yml|ps1|md|txt))`", PAGE))
+    today = re.sub(r"Before: `.*?\n\n", "\n", PAGE, flags=re.DOTALL)
+    paths = set(re.findall(r"`((?:_\w+|[a-z_.]+)/[\w./-]+\.(?:py|yml|ps1|md|txt))`", today))
     assert len(paths) > 20
     homes = (ROOT, ROOT / "plugins", UTILS)
     assert [path for path in sorted(paths - PLACEHOLDERS) if not any((home / path).is_file() for home in homes)] == []
 
 
-def walks() -> dict[str, tuple[list[str], int]]:
-    """The files of each walk, and the number of hops that the page gives."""
-    section = PAGE.partition("### Three walks through the code")[2].partition("\n## ")[0]
-    found = re.findall(r"\*\*(.+?)\.\*\*\n\n(.*?)\n\nHops: (\d+) ", section, re.DOTALL)
-    return {name: (re.findall(r"^\d+\. `([^`]+)`", steps, re.MULTILINE), int(hops)) for name, steps, hops in found}
+SECTION = PAGE.partition("### Three walks through the code")[2].partition("\n## ")[0]
+BEFORE = "Before:"
+OLD_PATHS = re.compile(r"`((?:plugins|roles|playbooks)/[^`]+|README\.md)`")
+
+
+def walks() -> dict[str, tuple[list[str], list[str]]]:
+    """Of each walk, the files of today and those before."""
+    found = re.findall(r"^\*\*(.+?)\.\*\*\n\n(.*?)(?=^\*\*|\Z)", SECTION, re.DOTALL | re.MULTILINE)
+    return {
+        name: (re.findall(r"^\d+\. `([^`]+)`", text, re.MULTILINE), OLD_PATHS.findall(text.partition(BEFORE)[2]))
+        for name, text in found
+    }
 
 
 LINKS = {
     "The context of a start": [
         ("windows.instance_power:", "class ControllerOperation"),
-        ("perform(self.operation, context)", "def perform("),
-        ("operation.work(context)", "work=work"),
-        ("import start", "def start("),
+        ("self.operation.function(context)(context)", "def start(context"),
         ("start_instance(", "def start_instance("),
     ],
     "The variable `patch_free_gib`": [
@@ -153,29 +165,78 @@ LINKS = {
     "A failure from the guest to the exit code": [
         ("New-PatchFleetError", "function New-PatchFleetError"),
         ("ConvertTo-Json", "json.loads"),
-        ("raise script_error(", "except PatchFleetError"),
+        ("raise script_error(", "except ScriptEnded"),
+        ("raise", "except ScriptEnded as error"),
+        ("raise", "except PatchFleetError as raised"),
         ("record_failure(", "def record_failure("),
+        ("ledger.set_outcome(", "def set_outcome("),
+        ("outcome", "failure_result(error)"),
+        ("failed=True", "rescue:"),
+        ("windows.host_result:", "is_recorded(error)"),
         ("ledger.set_outcome(", "ledger.hosts("),
-        ('"verdicts"', "verdicts["),
+        ('"verdicts"', "return result"),
+        ("ActionModule", "verdicts["),
     ],
 }
 """Of each walk, what each file has that leads to the next one, and what that one has of it."""
 
 
 @pytest.mark.parametrize(("name", "walk"), walks().items())
-def test_each_walk_goes_from_file_to_file(name: str, walk: tuple[list[str], int]) -> None:
-    files, hops = walk
+def test_each_walk_goes_from_file_to_file(name: str, walk: tuple[list[str], list[str]]) -> None:
+    files, _before = walk
     texts = [_text_of(file) for file in files]
-    assert len(files) == hops == len(LINKS[name]) + 1
+    assert len(files) == len(LINKS[name]) + 1
     for (leads_on, arrives), here, following in zip(LINKS[name], texts, texts[1:], strict=False):
         assert (leads_on, leads_on in here) == (leads_on, True)
         assert (arrives, arrives in following) == (arrives, True)
 
 
-def _text_of(file: str) -> str:
+def _path_of(file: str) -> Path:
     (path,) = [home / file for home in (ROOT, ROOT / "plugins", UTILS) if (home / file).is_file()]
-    return path.read_text(encoding="utf-8")
+    return path
+
+
+def _text_of(file: str) -> str:
+    return _path_of(file).read_text(encoding="utf-8")
 
 
 def test_there_are_three_walks() -> None:
     assert set(walks()) == set(LINKS)
+
+
+def test_the_table_of_walks_has_the_number_of_files_that_are_listed() -> None:
+    table = SECTION.partition("| walk | before | today |\n|---|---|---|\n")[2].partition("\n\n")[0]
+    rows_of_table = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    counted = {name: (len(before), len(files)) for name, (files, before) in walks().items()}
+    assert {name: (int(before), int(today.split(",")[0])) for name, before, today in rows_of_table} == counted
+
+
+def test_no_hop_is_generated() -> None:
+    """One that is would count as nothing, though a reader has to open it."""
+    files = [file for of_today, _before in walks().values() for file in of_today]
+    assert [file for file in files if "generated by make generate" in _text_of(file).splitlines()[3]] == []
+
+
+def test_the_call_stack_of_a_start_is_the_walk_of_the_page(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of plugins on the call stack of StartInstances, from the action plugin on; ``_aws`` counts once."""
+    sent: list[Path] = []
+    perform = Aws.perform
+
+    def noted(aws: Aws, call: Any) -> dict[str, Any]:
+        if call.operation == "start_instances":
+            sent.extend(Path(frame.filename).resolve() for frame in traceback.extract_stack())
+        return perform(aws, call)
+
+    monkeypatch.setattr(Aws, "perform", noted)
+    stage.open_run()
+    stage.record("stopped")
+    stage.account.on("start_instances", {"StartingInstances": []})
+    stage.account.on("describe_instances", shown("stopped"), shown("pending", launched=5), shown("running", launched=5))
+    options = {"run_id": RUN, "host": ID, "instance_id": ID, "state": "started"}
+    plugin = object.__new__(instance_power.ActionModule)
+    plugin.perform(stage.context(instance_power.OPERATION, **options), {})
+    of_plugins = [path for path in dict.fromkeys(sent) if path.is_relative_to(ROOT / "plugins")]
+    first_of_aws = next(number for number, path in enumerate(of_plugins) if path.parent.name == "_aws")
+    assert {path.parent.name for path in of_plugins[first_of_aws:]} == {"_aws"}
+    files, _before = walks()["The context of a start"]
+    assert of_plugins[: first_of_aws + 1] == [_path_of(file) for file in files[1:]]

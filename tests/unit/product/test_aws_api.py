@@ -34,7 +34,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors imp
     Unanswered,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
 
 from .fakes import ID, START, client_error, reservations, shown
 from .stage import Stage

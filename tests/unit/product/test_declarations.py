@@ -16,7 +16,7 @@ import pytest
 import yaml
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import BY_NAME, OPTION_TYPES
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 

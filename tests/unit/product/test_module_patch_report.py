@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_report import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 
 from .fakes import ID, START
 from .stage import RUN, Stage, a_host
@@ -23,7 +24,7 @@ FILES = ["report.html", "report.json", "report.md"]
 
 
 def write(stage: Stage, folder: Path, *, check_mode: bool = False, **params: Any) -> dict[str, Any]:
-    return OPERATION.work(stage.context(OPERATION, check_mode=check_mode, report_dir=str(folder), **params))
+    return perform(OPERATION, stage.context(OPERATION, check_mode=check_mode, report_dir=str(folder), **params))
 
 
 def set_outcome(stage: Stage, outcome: str, code: str | None = None) -> None:
@@ -48,7 +49,7 @@ def test_without_a_folder_it_lies_in_the_users_state_folder(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     stage.open_run()
-    OPERATION.work(stage.context(OPERATION, run_id=RUN))
+    perform(OPERATION, stage.context(OPERATION, run_id=RUN))
     assert (tmp_path / "patchfleet" / "reports" / RUN / "report.json").exists()
 
 

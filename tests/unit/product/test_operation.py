@@ -25,11 +25,10 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons 
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.arguments import TRACKING_ARGUMENTS
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
     HEARTBEAT_SECONDS,
-    Operation,
     OperationContext,
-    perform,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, perform
 
 from .fakes import ID, START, client_error, shown
 from .stage import RUN, Stage, a_host

@@ -18,11 +18,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMIT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.arguments import TRACKING_ARGUMENTS
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
-    Operation,
-    OperationContext,
-    perform,
-)
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.standstill import (
     is_standstill,
     note_standstill,

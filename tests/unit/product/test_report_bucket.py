@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_report import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.report_bucket import (
     LONGEST_LINK_SECONDS,
     parse_report_bucket,
@@ -64,7 +65,7 @@ def test_objects_are_encrypted_with_the_key_of_the_option(stage: Stage, tmp_path
         "report_kms_key": "alias/reports",
         "report_dir": str(tmp_path),
     }
-    result = OPERATION.work(stage.context(OPERATION, **options))
+    result = perform(OPERATION, stage.context(OPERATION, **options))
     assert result["objects"]["report.html"] == f"s3://our-reports/patch/{RUN}/report.html"
     calls = {call.params["Key"]: call.params for call in stage.account.of("put_object")}
     assert sorted(calls) == [f"patch/{RUN}/report.{kind}" for kind in ("html", "json", "md")]
@@ -77,19 +78,19 @@ def test_a_bucket_that_is_lost_meanwhile_costs_no_verdict(stage: Stage, tmp_path
     stage.ledger.set_outcome(RUN, ID, Verdict("failed", "patch", "still_missing", "Still missing."))
     stage.account.on("put_object", DENIED)
     options = {"report_bucket": "s3://our-reports", "report_dir": str(tmp_path)}
-    result = OPERATION.work(stage.context(OPERATION, must_write=False, **options))
+    result = perform(OPERATION, stage.context(OPERATION, must_write=False, **options))
     assert (result["objects"], list(result["verdicts"])) == ({}, [ID])
     (warning,) = result["warnings"]
     assert f"The report could not be written to s3://our-reports/{RUN}/" in warning
     assert f"-e patch_run_id={RUN}" in warning
     with pytest.raises(PatchFleetError, match="s3:PutObject"):
-        OPERATION.work(stage.context(OPERATION, **options))
+        perform(OPERATION, stage.context(OPERATION, **options))
 
 
 def test_a_plan_writes_no_object(stage: Stage, tmp_path: Path) -> None:
     stage.open_run()
-    result = OPERATION.work(
-        stage.context(OPERATION, check_mode=True, report_bucket="s3://our-reports", report_dir=str(tmp_path))
+    result = perform(
+        OPERATION, stage.context(OPERATION, check_mode=True, report_bucket="s3://our-reports", report_dir=str(tmp_path))
     )
     assert result["objects"] == {}
     assert stage.account.of("put_object") == []

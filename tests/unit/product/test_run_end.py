@@ -30,15 +30,12 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instan
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_report import OPERATION as PATCH_REPORT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import OPERATION as RECOVERY
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
-    Operation,
-    OperationContext,
-    perform,
-)
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import (
     failure_result,
     record_failure,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, perform
 
 from .fakes import ID, START, client_error, shown
 from .stage import RUN, Stage, a_host

@@ -20,6 +20,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
     Verdict,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
 
 from .fakes import ID, NODE_ID, START, VOLUME_ID, client_error, moment, shown
@@ -69,7 +70,7 @@ def run(
     context = stage.context(
         OPERATION, check_mode=check_mode, state=state, settings=read(variables), fleet=fleet, forks=forks
     )
-    return OPERATION.work(context)
+    return perform(OPERATION, context)
 
 
 def refusal(stage: Stage, *hosts: FleetHost, **more: Any) -> PatchFleetError:
@@ -108,11 +109,11 @@ def test_check_mode_plans_only(stage: Stage) -> None:
 def test_a_slice_keeps_what_the_other_slices_ask_of_it(stage: Stage) -> None:
     settings = {**read({"patch_failure_budget": "30%"}), "slice_of": "41"}
     fleet = [host.as_result() for host in (OFF, ON, OUT)]
-    opened = OPERATION.work(stage.context(OPERATION, state="opened", settings=settings, fleet=fleet))
+    opened = perform(OPERATION, stage.context(OPERATION, state="opened", settings=settings, fleet=fleet))
     kept = stage.ledger.run(opened["run_id"]).settings
     assert kept["slice"] == {"of": "41", "failure_budget": "30%", "hosts": 2}
-    whole = OPERATION.work(
-        stage.context(OPERATION, state="opened", settings={**settings, "slice_of": None}, fleet=fleet)
+    whole = perform(
+        OPERATION, stage.context(OPERATION, state="opened", settings={**settings, "slice_of": None}, fleet=fleet)
     )
     assert "slice" not in stage.ledger.run(whole["run_id"]).settings
 
@@ -232,7 +233,7 @@ def test_an_empty_selection_opens_no_run(stage: Stage) -> None:
     """awx#14804, awx#15775: no host matched and the job is green."""
     context = stage.context(OPERATION, state="opened", settings=read({}), fleet=[])
     with pytest.raises(PatchFleetError, match="No host was found"):
-        OPERATION.work(context)
+        perform(OPERATION, context)
     assert stage.ledger.runs() == []
 
 

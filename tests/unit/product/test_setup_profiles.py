@@ -13,6 +13,7 @@ from botocore.exceptions import ReadTimeoutError
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_profile_association import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 
 from .fakes import ID, client_error, instance, listed, reservations, tags
 from .stage import Stage
@@ -54,11 +55,11 @@ def decided(decision: str) -> dict[str, Any]:
 
 def present(stage: Stage, *, check_mode: bool = False, **params: Any) -> dict[str, Any]:
     named = {"instance_profile": "ours", "tag_key": "PatchGroup", "tag_value": "Windows", **params}
-    return OPERATION.work(stage.context(OPERATION, check_mode=check_mode, **named))
+    return perform(OPERATION, stage.context(OPERATION, check_mode=check_mode, **named))
 
 
 def absent(stage: Stage, *, check_mode: bool = False) -> dict[str, Any]:
-    return OPERATION.work(stage.context(OPERATION, check_mode=check_mode, state="absent", instance_profile="ours"))
+    return perform(OPERATION, stage.context(OPERATION, check_mode=check_mode, state="absent", instance_profile="ours"))
 
 
 def test_a_host_without_a_profile_gets_it(stage: Stage) -> None:

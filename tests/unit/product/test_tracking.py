@@ -26,7 +26,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules import
     user_tasks_result,
     windows_script,
 )
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._tracking import USERS_TASK, tracking_options
 
 from .fakes import ID

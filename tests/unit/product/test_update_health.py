@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.run_command import HEAD_START_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.causes import (
     CACHE,
     CANCELLED,

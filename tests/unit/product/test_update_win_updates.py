@@ -23,7 +23,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import OPERATION as LOOK
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation, perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.channels import open_channel
 
 from .fakes import ID, answer_of

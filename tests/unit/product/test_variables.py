@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import Operation
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variable import GROUPS, Variable
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import VARIABLES
 from tools import generate, generate_variables

@@ -61,7 +61,7 @@ def test_fixed_names_and_longer_words_are_allowed(source: str) -> None:
 
 def star_tuples(source: str) -> list[int]:
     """The lines on which a tuple or list of constants is unpacked where it stands, and those that switch the formatter off."""
-    if not re.search(r"\*[(\[]|# fmt:", source):  # faster than the parser
+    if not re.search(r"^\s*\*[(\[]|[(\[{,] ?\*[(\[]|# fmt:", source, re.MULTILINE):  # faster than the parser
         return []
     unpacked = [
         node.lineno
