@@ -93,6 +93,12 @@ class Services:
         self.find_or_add("defragsvc").start_type = spec.defragsvc
         for purpose, start_type in spec.start_types.items():
             self.find_or_add(purpose).start_type = start_type
+        self._apply_policies()
+
+    def _apply_policies(self) -> None:
+        """Windows applies a computer's policies when it starts."""
+        for name in self._spec.policy_services:
+            self.find_or_add(name).start_type = "disabled"
 
     def _add(self, service: Service) -> Service:
         return self._by_name.setdefault(service.name.lower(), service)
@@ -131,6 +137,7 @@ class Services:
 
     def _start_all(self) -> None:
         self._boots += 1
+        self._apply_policies()
         for service in self:
             if service.automatic and service.name != "sppsvc":
                 service.run()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from lab import policies
 from lab.guest_disk import SystemDisk
 from lab.guest_services import TRUSTED_INSTALLER, Services
 from lab.guest_servicing import NOTHING, WAITS_FOR_REBOOT, WORKS, Servicing, ServicingJob
@@ -39,6 +40,8 @@ MESSAGES = {
     "0x80244022": "Same as HTTP status 503 - the service is temporarily overloaded.",
     "0x80072EE2": "The operation timed out.",
     CANCELLED: "The operation was cancelled.",
+    "0x8024002E": "Access to an unmanaged server is not allowed.",
+    "0x8024500C": "Connections to the redirector server are disallowed by managed policy.",
     BUSY: "The operation tried to install while another installation was in progress.",
 }
 
@@ -203,6 +206,8 @@ class WindowsUpdate:
 
     def offered(self) -> list[Update]:
         """Offered and not in, approved or not."""
+        if policies.is_paused(self._spec.windows):
+            return []
         return [
             update
             for update in self.known.values()
@@ -239,7 +244,11 @@ class WindowsUpdate:
         """The HRESULT that a search ends with at the moment."""
         if self.fault.startswith("0x"):
             return self.fault
-        return SEARCH_ERRORS.get(self.fault) or self._service_error("wuauserv", "cryptsvc")
+        return (
+            SEARCH_ERRORS.get(self.fault)
+            or self._service_error("wuauserv", "cryptsvc")
+            or policies.refusal(self._spec.windows)
+        )
 
     def agent_error(self) -> str | None:
         """The HRESULT with which the agent itself refuses to answer."""

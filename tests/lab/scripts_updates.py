@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from lab import policies
 from lab.guest_updates import ACCESS_DENIED, MESSAGES, WINDOWS_UPDATE, WindowsUpdateError
 from lab.scripts_scene import Data, Scene, ScriptError, refused
 from lab.sim import Steps
@@ -41,9 +42,10 @@ def inspect_windows_update(scene: Scene) -> Steps[Data]:
             search = _answer(error.hresult)
     return {
         "services": services,
+        "services_of_policy": [name.lower() for name in scene.guest.spec.windows.policy_services],
         "agent": agent,
         "pending_reboot": servicing["pending_reboot"],
-        "update_source": {"kind": "microsoft", "url": None, "proxy": None},
+        "update_source": policies.source(scene.guest.spec.windows),
         "search": search,
         "sessions": scene.guest.sessions,
         "installing": servicing["installing"],

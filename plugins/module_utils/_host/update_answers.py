@@ -35,20 +35,48 @@ class Reply:
         return cls(fields.flag("ok"), fields.hresult("hresult"), fields.optional(fields.text, "message", 1000))
 
 
+POLICIES = (
+    "AUOptions",
+    "DeferQualityUpdates",
+    "DeferQualityUpdatesPeriodInDays",
+    "DisableWindowsUpdateAccess",
+    "DoNotConnectToWindowsUpdateInternetLocations",
+    "NoAutoUpdate",
+    "PauseQualityUpdates",
+    "PauseQualityUpdatesStartTime",
+    "ProductVersion",
+    "SetPolicyDrivenUpdateSourceForQualityUpdates",
+    "TargetReleaseVersion",
+    "TargetReleaseVersionInfo",
+    "UseUpdateClassPolicySource",
+    "UseWUServer",
+)
+"""Registry values of Windows Update's policies, below HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\WindowsUpdate."""
+
+
 @dataclass(frozen=True)
 class UpdateSource:
-    """Where the host gets its updates from; ``proxy`` is WinHTTP's."""
+    """Where the host gets its updates from.
+
+    Attributes:
+        kind: ``microsoft``, ``wsus``, or ``configmgr``, a WSUS server that Configuration Manager has set.
+        proxy: WinHTTP's.
+        policies: the policies that are set, as ``NAME=VALUE``.
+    """
 
     kind: str
     url: str | None
     proxy: str | None
+    policies: tuple[str, ...]
 
     @classmethod
     def read(cls, fields: Fields) -> UpdateSource:
+        rows = fields.optional(fields.rows, "policies") or ()
         return cls(
-            kind=fields.choice("kind", ("microsoft", "wsus")),
+            kind=fields.choice("kind", ("microsoft", "wsus", "configmgr")),
             url=fields.optional(fields.text, "url"),
             proxy=fields.optional(fields.text, "proxy"),
+            policies=tuple(f"{row.choice('name', POLICIES)}={row.text('value', 100)}" for row in rows),
         )
 
 
@@ -57,6 +85,7 @@ class UpdateHealth:
     """inspect_windows_update.
 
     Attributes:
+        services_of_policy: those that a Group Policy disables, in small letters.
         installing: None where the host cannot know it.
     """
 
@@ -68,6 +97,7 @@ class UpdateHealth:
     update_source: UpdateSource
     sessions: int
     installing: bool | None
+    services_of_policy: tuple[str, ...]
 
     @classmethod
     def read(cls, fields: Fields) -> UpdateHealth:
@@ -82,6 +112,7 @@ class UpdateHealth:
             update_source=UpdateSource.read(fields.nested("update_source")),
             sessions=fields.whole("sessions"),
             installing=fields.optional(fields.flag, "installing"),
+            services_of_policy=fields.optional(fields.texts, "services_of_policy", LONGEST_NAME) or (),
         )
 
 

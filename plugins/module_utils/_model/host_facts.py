@@ -33,11 +33,14 @@ class CleanupAction(TypedDict):
 
 
 class UpdateSource(TypedDict):
-    """Where a host gets its updates: the kind, the address of a WSUS server, and the proxy (None where it uses none)."""
+    """Where a host gets its updates: the kind, the address of a WSUS server, the proxy (None where it uses none), and the policies
+    about it, as ``NAME=VALUE``.
+    """
 
     kind: str
     url: str | None
     proxy: str | None
+    policies: list[str]
 
 
 class FoundService(TypedDict):
@@ -176,7 +179,10 @@ class HostFacts(TypedDict, total=False):
 
     # Windows Update
     update_source: Annotated[
-        UpdateSource, "where it gets updates", "_update/health", "_update/install, _update/patch_baseline"
+        UpdateSource,
+        "where it gets updates",
+        "_update/health",
+        "_update/install, _update/patch_baseline, _update/patch_verdict, _update/win_updates",
     ]
     repaired: Annotated[list[str], "what was repaired", "_update/repair", "_update/repair, _report/build"]
     old_cache: Annotated[list[str], "folders kept of the old update cache", "_update/repair", "_update/repair"]
@@ -225,7 +231,10 @@ class HostFacts(TypedDict, total=False):
         "_report/build",
     ]
     remarks: Annotated[
-        list[str], "sentences about a host that is compliant", "_update/patch_verdict", "_ledger/proposed"
+        list[str],
+        "sentences about a host that is compliant",
+        "_update/patch_verdict, _update/win_updates",
+        "_ledger/proposed",
     ]
     proposed_outcome: Annotated[str, "outcome once it is restored", "_update/install", "_ledger/proposed"]
     only_reboot_missing: Annotated[

@@ -140,6 +140,7 @@ class Reason(TextEnum):
     SNAPSHOT_FAILED = "snapshot_failed", Section.DISK
 
     UPDATE_SERVICE = "update_service", Section.UPDATE
+    SERVICE_DISABLED_BY_POLICY = "service_disabled_by_policy", Section.UPDATE
     UPDATE_CACHE_CORRUPT = "update_cache_corrupt", Section.UPDATE
     UPDATE_METADATA_INVALID = "update_metadata_invalid", Section.UPDATE
     CACHE_IN_USE = "cache_in_use", Section.UPDATE

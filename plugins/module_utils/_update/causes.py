@@ -61,6 +61,12 @@ SIGN_IN = Cause(
     advice="Look at what switches it off: a policy, or software that hardens the host.",
     services=("wlidsvc",),
 )
+SERVICE_OF_POLICY = Cause(
+    Reason.SERVICE_DISABLED_BY_POLICY,
+    "A Group Policy disables a service that Windows Update needs.",
+    advice="Change the policy (Computer Configuration, Windows Settings, Security Settings, System Services). It is not worked "
+    "around: the next refresh of the policy would undo a repair, in the middle of an installation too.",
+)
 CACHE = Cause(
     Reason.UPDATE_CACHE_CORRUPT, "Windows Update's cache is damaged.", repair="reset_update_cache", proof="search"
 )

@@ -23,8 +23,9 @@ from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.results import Result
 from . import messages
-from .causes import SERVICE, Cause
+from .causes import SERVICE, SERVICE_OF_POLICY, Cause
 from .hresults import cause_of, name_of
+from .policies import disabled_by_policy, refine
 from .repair import OF_SERVICES, may_repair, old_cache, remove_backup, repair
 from .services import ServicesResult, restore_services
 
@@ -56,7 +57,7 @@ def work(context: OperationContext) -> HealthResult | ServicesResult:
         return restore_services(context)
     health = _inspect(context)
     found = health.update_source
-    source = UpdateSource(kind=found.kind, url=found.url, proxy=found.proxy)
+    source = UpdateSource(kind=found.kind, url=found.url, proxy=found.proxy, policies=list(found.policies))
     context.update_facts(update_source=source)
     _warn_about_sessions(context, health.sessions)
     repaired: tuple[str, ...] = ()
@@ -162,10 +163,25 @@ def _repair(context: OperationContext, health: UpdateHealth) -> tuple[UpdateHeal
 
 def _trouble(health: UpdateHealth) -> Cause | None:
     """What keeps Windows Update from working, None when nothing does."""
-    if any(service.start_type == "disabled" for service in health.services):
+    if disabled_by_policy(health):
+        return SERVICE_OF_POLICY
+    if _disabled(health):
         return SERVICE
     failed = _failed_reply(health)
-    return cause_of(failed.hresult, at_search=health.agent.ok) if failed else None
+    return _cause(health, failed) if failed else None
+
+
+def _cause(health: UpdateHealth, failed: Reply) -> Cause:
+    return refine(cause_of(failed.hresult, at_search=health.agent.ok), health)
+
+
+def _disabled(health: UpdateHealth) -> list[Service]:
+    """The services that are disabled, but for those that a policy disables: they would not stay enabled."""
+    return [
+        service
+        for service in health.services
+        if service.start_type == "disabled" and service.name not in health.services_of_policy
+    ]
 
 
 def _failed_reply(health: UpdateHealth) -> Reply | None:
@@ -174,7 +190,7 @@ def _failed_reply(health: UpdateHealth) -> Reply | None:
 
 def _services_to_repair(health: UpdateHealth, cause: Cause) -> list[Service]:
     """Those that are disabled; where the agent or the search fails all the same, those that the cause names, too."""
-    disabled = [service for service in health.services if service.start_type == "disabled"]
+    disabled = _disabled(health)
     if disabled and health.agent.ok:
         return disabled
     known = {service.name: service for service in health.services}
@@ -183,10 +199,16 @@ def _services_to_repair(health: UpdateHealth, cause: Cause) -> list[Service]:
 
 
 def _refuse_broken(context: OperationContext, health: UpdateHealth) -> None:
+    stopped = disabled_by_policy(health)
+    if stopped:
+        names = messages.services_disabled([service.name for service in stopped])
+        raise Failed(
+            join_sentences(SERVICE_OF_POLICY.sentence, names, SERVICE_OF_POLICY.advice), SERVICE_OF_POLICY.code
+        )
     failed = _failed_reply(health)
     if failed is None:
         return
-    cause = cause_of(failed.hresult, at_search=health.agent.ok)
+    cause = _cause(health, failed)
     message = failed.message or name_of(failed.hresult)
     reason = join_sentences(
         cause.sentence,

@@ -65,8 +65,13 @@ def advice_on(cause: Cause, source: Mapping[str, Any] | None) -> str:
     if not (cause.outside and source):
         return cause.advice
     proxy = f"WinHTTP uses the proxy {source['proxy']}." if source.get("proxy") else "WinHTTP uses no proxy."
+    policies = source.get("policies")
     return join_sentences(
-        f"Its source is {source.get('url') or source.get('kind')}.", proxy if "proxy" in source else None, cause.advice
+        f"Its source is {source.get('url') or source.get('kind')}.",
+        "Configuration Manager has set this source." if source.get("kind") == "configmgr" else None,
+        proxy if "proxy" in source else None,
+        f"These policies are set: {', '.join(policies)}." if policies else None,
+        cause.advice,
     )
 
 
@@ -101,6 +106,17 @@ def definitions_left_out(kbs: Collection[str]) -> list[str]:
     if not kbs:
         return []
     return [f"Definition updates are not counted, since a new one comes out several times a day: {', '.join(kbs)}."]
+
+
+def updates_held_back(policies: Collection[str]) -> list[str]:
+    """A remark about policies, as ``NAME=VALUE``, that hold updates back; empty without one."""
+    if not policies:
+        return []
+    return [f"Policies of the host may hold updates back, which a scan does not find then: {', '.join(policies)}."]
+
+
+def services_disabled(names: Collection[str]) -> str:
+    return f"Disabled by policy: {', '.join(names)}."
 
 
 def updates_missing(

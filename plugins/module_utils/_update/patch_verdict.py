@@ -23,7 +23,8 @@ from .._aws.patches import missing_patches, patch_items, patch_state
 from .._base.clock import iso
 from .._operation.channel import Scan
 from .._operation.context import OperationContext
-from .messages import definitions_left_out
+from .messages import definitions_left_out, updates_held_back
+from .policies import held_back
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.type_defs import ComplianceItemTypeDef, InstancePatchStateTypeDef, PatchComplianceDataTypeDef
@@ -145,7 +146,13 @@ def read_verdict(
     context.update_facts(
         missing=sorted({*missing, *failed}),
         verified_at=iso(found.verified_at),
-        remarks=[*_remarks(state), *definitions_left_out(_kbs(definitions))] if found.compliant else [],
+        remarks=[
+            *_remarks(state),
+            *definitions_left_out(_kbs(definitions)),
+            *updates_held_back(held_back(context.facts.get("update_source"))),
+        ]
+        if found.compliant
+        else [],
     )
     return found
 

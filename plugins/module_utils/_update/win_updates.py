@@ -22,6 +22,7 @@ from .._operation.context import OperationContext
 from . import messages
 from .patch_baseline import search_failed
 from .pending_reboot import reboot_if_pending
+from .policies import held_back
 
 CATEGORIES = ("CriticalUpdates", "SecurityUpdates")
 """What AWS-DefaultPatchBaseline approves, as far as Windows knows it: it has classes, not severities."""
@@ -105,7 +106,8 @@ def search(context: OperationContext, connection: HostConnection) -> Scan:
         pending_reboot=int(bool(result.get("reboot_required"))),
         verified_at=context.clock.now(),
     )
-    context.update_facts(missing=list(found.missing), verified_at=iso(found.verified_at))
+    remarks = messages.updates_held_back(held_back(context.facts.get("update_source"))) if found.compliant else []
+    context.update_facts(missing=list(found.missing), verified_at=iso(found.verified_at), remarks=remarks)
     return found
 
 

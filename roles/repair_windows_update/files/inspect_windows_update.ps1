@@ -28,15 +28,46 @@ Invoke-PatchFleetScript -Name 'inspect_windows_update' -Work {
         return [System.Text.Encoding]::ASCII.GetString($bytes, 16, $length)
     }
 
+    # Where updates come from, and the policies that are set about it.
+    # https://learn.microsoft.com/windows/deployment/update/wufb-wsus
     function Get-UpdateSource {
-        $policy = 'HKLM:\SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate'
-        if (Test-Path -LiteralPath "$policy\AU") {
-            $au = Get-ItemProperty -LiteralPath "$policy\AU"
-            if ($au.PSObject.Properties['UseWUServer'] -and $au.UseWUServer -eq 1) {
-                return @{ kind = 'wsus'; url = [string] (Get-ItemProperty -LiteralPath $policy).WUServer; proxy = Get-Proxy }
-            }
+        $root = 'HKLM:\SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate'
+        $names = 'AUOptions', 'DeferQualityUpdates', 'DeferQualityUpdatesPeriodInDays', 'DisableWindowsUpdateAccess',
+            'DoNotConnectToWindowsUpdateInternetLocations', 'NoAutoUpdate', 'PauseQualityUpdates', 'PauseQualityUpdatesStartTime',
+            'ProductVersion', 'SetPolicyDrivenUpdateSourceForQualityUpdates', 'TargetReleaseVersion', 'TargetReleaseVersionInfo',
+            'UseUpdateClassPolicySource', 'UseWUServer'
+        $set = @{}
+        $url = $null
+        foreach ($key in $root, "$root\AU") {
+            if (-not (Test-Path -LiteralPath $key)) { continue }
+            $values = (Get-ItemProperty -LiteralPath $key).PSObject.Properties
+            foreach ($name in $names) { if ($values[$name]) { $set[$name] = [string] $values[$name].Value } }
+            if ($values['WUServer']) { $url = [string] $values['WUServer'].Value }
         }
-        return @{ kind = 'microsoft'; url = $null; proxy = Get-Proxy }
+        $source = @{ kind = 'microsoft'; url = $null; proxy = Get-Proxy; policies = @() }
+        $byClass = $set.UseUpdateClassPolicySource -eq '1' -and $set.SetPolicyDrivenUpdateSourceForQualityUpdates -eq '0'
+        if ($set.UseWUServer -eq '1' -and -not $byClass) {
+            $source.kind = 'wsus'
+            $source.url = $url
+            if (Get-Service -Name 'CcmExec' -ErrorAction SilentlyContinue) { $source.kind = 'configmgr' }
+        }
+        $source.policies = @(foreach ($name in $names) { if ($set[$name]) { @{ name = $name; value = $set[$name] } } })
+        return $source
+    }
+
+    # The services that a Group Policy disables, as its last refresh has left word; a host without a domain has no such record.
+    # https://learn.microsoft.com/previous-versions/aa375076(v=vs.85)
+    function Get-ServiceOfPolicy {
+        $ours = 'wuauserv', 'bits', 'cryptsvc', 'trustedinstaller', 'wlidsvc'
+        try {
+            $rows = @(Get-CimInstance -Namespace 'root\rsop\computer' -ClassName 'RSOP_SystemService')
+        } catch {
+            return
+        }
+        foreach ($row in $rows) {
+            $name = ([string] $row.Service).ToLowerInvariant()
+            if ($row.precedence -eq 1 -and $row.StartupMode -eq 4 -and $ours -contains $name) { $name }
+        }
     }
 
     $services = @(foreach ($name in 'wuauserv', 'bits', 'cryptsvc', 'trustedinstaller') {
@@ -62,6 +93,7 @@ Invoke-PatchFleetScript -Name 'inspect_windows_update' -Work {
     }
     return @{
         services = $services
+        services_of_policy = @(Get-ServiceOfPolicy)
         agent = $agent
         pending_reboot = @($pending)
         update_source = Get-UpdateSource

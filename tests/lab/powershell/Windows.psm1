@@ -180,7 +180,7 @@ function Start-Process {
 }
 
 function Get-CimInstance {
-    param([string] $ClassName, [string] $Filter)
+    param([string] $Namespace, [string] $ClassName, [string] $Filter)
     foreach ($row in @(Invoke-Model 'cim' @{ class = $ClassName; filter = $Filter })) {
         if (-not $row) { continue }
         if ($row.PSObject.Properties['LastBootUpTime']) { $row.LastBootUpTime = ConvertTo-Moment $row.LastBootUpTime }

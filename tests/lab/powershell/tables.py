@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
+from lab import policies
 from lab.guest import Guest
 from lab.guest_services import Service
 from lab.powershell.refusals import FAILED, Refused
@@ -49,6 +50,8 @@ def has_key(guest: Guest, path: str) -> bool:
     if path.startswith(SERVICE_KEY):
         name, _, inner = path.removeprefix(SERVICE_KEY).partition("\\")
         return name in guest.services and (not inner or (inner == "TriggerInfo" and guest.services[name].triggered))
+    if policies.registry(guest.spec.windows, path) is not None:
+        return True
     return path in (f"{SERVICING}\\Interface", SESSION_MANAGER)
 
 
@@ -57,6 +60,9 @@ def registry_values(guest: Guest, path: str) -> Row:
         service = guest.services[path.removeprefix(SERVICE_KEY)]
         kind = OF_SESSION if service.of_session else SHARED_PROCESS
         return {"Start": START_TYPES[service.start_type], "Type": kind}
+    of_policies = policies.registry(guest.spec.windows, path)
+    if of_policies is not None:
+        return of_policies
     in_progress = guest.updates.servicing_in_progress
     if path == f"{SERVICING}\\Interface" and in_progress:
         return {"ServicingInProgress": in_progress}
@@ -72,6 +78,8 @@ def cim(guest: Guest, name: str, query: str, moment: Callable[[datetime], str]) 
         rows: list[Row] = [{"LastBootUpTime": moment(guest.boot_time)}]
     elif name == "Win32_Service":
         rows = [_service(service) for service in guest.services]
+    elif name == "RSOP_SystemService":
+        rows = list(_services_of_policy(guest))
     elif name == "Win32_Process":
         rows = [{key: value for key, value in row.items() if key != "Sid"} for row in _processes(guest)]
     elif name == "Win32_LogicalDisk":
@@ -96,6 +104,15 @@ def _fits(row: Row, query: str) -> bool:
         if (str(row[match[1]]).lower() == match[4].lower()) != (match[2] == "="):
             return False
     return True
+
+
+def _services_of_policy(guest: Guest) -> Iterator[Row]:
+    """Only where a Group Policy was applied is there a namespace for its results."""
+    names = guest.spec.windows.policy_services
+    if not names:
+        raise Refused("0x8004100E", "Invalid namespace", "HRESULT 0x8004100e")
+    for name in names:
+        yield {"Service": name, "StartupMode": START_TYPES["disabled"], "precedence": 1}
 
 
 def _service(service: Service) -> Row:

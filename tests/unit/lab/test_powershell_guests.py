@@ -97,6 +97,13 @@ STATES: dict[str, dict[str, Any]] = {
     },
     "gap": {"disk": {"size_gib": 60, "free_gib": 3, "slack_gib": 5}, "windows": {"gap_gib": 3}},
     "hardened": {"windows": {"defragsvc": "disabled", "start_types": {"wuauserv": "disabled", "bits": "disabled"}}},
+    "policies": {
+        "updates": [UPDATE],
+        "windows": {
+            "policies": {"UseWUServer": 1, "WUServer": "http://wsus:8530", "TargetReleaseVersionInfo": "21H2"},
+            "policy_services": ["TrustedInstaller"],
+        },
+    },
     "stuck": {"windows": {"stuck_service": "wuauserv"}},
     "unlucky-search": {"updates": [UPDATE], "windows": {"search_faults": ["0x8024401C"], "search_seconds": 1500}},
     "awake-and-refusing": {

@@ -330,3 +330,58 @@ def test_without_the_key_no_definition_is_offered(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a"})
     lab.patch("a", "Scan")
     assert lab.patch_state("a")["MissingCount"] == 0
+
+
+# ---- policies
+
+
+@pytest.mark.parametrize(
+    ("policies", "kind", "hresult"),
+    [
+        ({"DisableWindowsUpdateAccess": 1}, "microsoft", "0x8024002E"),
+        ({"DoNotConnectToWindowsUpdateInternetLocations": 1}, "microsoft", "0x8024500C"),
+        ({"DoNotConnectToWindowsUpdateInternetLocations": 1, "UseWUServer": 1, "WUServer": "http://w"}, "wsus", None),
+        (
+            {
+                "DisableWindowsUpdateAccess": 1,
+                "UseWUServer": 1,
+                "UseUpdateClassPolicySource": 1,
+                "SetPolicyDrivenUpdateSourceForQualityUpdates": 0,
+            },
+            "microsoft",
+            "0x8024002E",
+        ),
+        ({"AUOptions": 4}, "microsoft", None),
+    ],
+    ids=str,
+)
+def test_what_policies_do_to_the_source_of_updates(
+    make_lab: MakeLab, policies: dict[str, Any], kind: str, hresult: str | None
+) -> None:
+    lab = make_lab({"name": "a", "updates": [UPDATE], **windows(policies=policies)})
+    found = lab.script("a", "inspect_windows_update")["data"]
+    assert (found["update_source"]["kind"], found["search"]["hresult"]) == (kind, hresult)
+    lab.patch("a", "Scan")
+    assert lab.patch_state("a")["MissingCount"] == (-1 if hresult else 1)
+
+
+def test_a_pause_of_microsofts_offers_hides_what_is_missing(make_lab: MakeLab) -> None:
+    paused = {"PauseQualityUpdatesStartTime": "2026-11-01"}
+    lab = make_lab(
+        {"name": "a", "updates": [UPDATE], **windows(policies=paused)},
+        {"name": "b", "updates": [UPDATE], **windows(policies={**paused, "UseWUServer": 1})},
+    )
+    for name, missing in (("a", 0), ("b", 1)):
+        lab.patch(name, "Scan")
+        assert lab.patch_state(name)["MissingCount"] == missing
+
+
+def test_a_policy_disables_a_service_again_at_each_boot(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a", **windows(policy_services=["wuauserv"])})
+    found = lab.script("a", "inspect_windows_update")["data"]
+    assert (found["services_of_policy"], found["agent"]["hresult"]) == (["wuauserv"], "0x80070422")
+    lab.script("a", "repair_services", {"services": ["wuauserv"]})
+    assert lab.script("a", "inspect_windows_update")["data"]["agent"]["ok"]
+    a(lab).reboot()
+    lab.run_for(300)
+    assert lab.script("a", "inspect_windows_update")["data"]["agent"]["hresult"] == "0x80070422"

@@ -36,6 +36,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._update.hresult
     cause_of,
     name_of,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._update.policies import held_back
 
 from .fakes import ID, Outcome, complained, instance, reservations, said
 from .stage import RUN, Stage
@@ -91,7 +92,7 @@ def test_a_healthy_idle_host_is_left_as_it_is(stage: Stage) -> None:
         "repaired": [],
         "sessions": 0,
         "pending_reboot": [],
-        "update_source": {"kind": "wsus", "url": "http://wsus.example:8530", "proxy": None},
+        "update_source": {"kind": "wsus", "url": "http://wsus.example:8530", "proxy": None, "policies": []},
     }
     assert stage.guest.names == ["inspect_windows_update"]
 
@@ -170,7 +171,7 @@ def test_where_there_is_no_proxy_that_is_reported(stage: Stage) -> None:
 
 def test_the_source_is_known_to_the_steps_that_follow(stage: Stage) -> None:
     check(stage, health())
-    assert stage.facts()["update_source"] == {**health()["update_source"], "proxy": None}
+    assert stage.facts()["update_source"] == {**health()["update_source"], "proxy": None, "policies": []}
 
 
 def test_the_table_has_each_code_once_with_its_source() -> None:
@@ -553,3 +554,92 @@ def test_a_clean_up_that_went_on_is_forgotten_once_windows_says_that_it_has_ende
     stage.guest.answers("inspect_windows_update", health(installing=installing))
     perform(OPERATION, stage.context(OPERATION, run_id=RUN, host=ID, instance_id=ID, scripts=SCRIPTS))
     assert stage.facts()["servicing"] is servicing
+
+
+# Policies
+
+
+def source(kind: str = "microsoft", **policies: str) -> dict[str, Any]:
+    rows = [{"name": name, "value": value} for name, value in policies.items()]
+    return {"kind": kind, "url": None, "proxy": None, "policies": rows}
+
+
+NO_INTERNET = {"DoNotConnectToWindowsUpdateInternetLocations": "1"}
+
+
+@pytest.mark.parametrize("hresult", ["0x8024402C", "0x80072EE2", "0x8024401C", "0x8024002E", "0x8000FFFF"])
+@pytest.mark.parametrize("policies", [{"DisableWindowsUpdateAccess": "1"}, NO_INTERNET], ids=str)
+def test_a_policy_that_forbids_the_source_is_the_cause_and_is_named(
+    stage: Stage, policies: dict[str, str], hresult: str
+) -> None:
+    """No route is missing, and no search after some minutes finds one."""
+    found = health(search=broken(hresult), update_source=source(**policies))
+    error = trouble(stage, found, scripts=ALL_SCRIPTS)
+    assert error.code == "update_source_forbidden"
+    assert f"These policies are set: {next(iter(policies))}=1." in error.reason
+    assert stage.guest.names == ["inspect_windows_update"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [source("wsus", **NO_INTERNET), source(DoNotConnectToWindowsUpdateInternetLocations="0"), source(AUOptions="4")],
+    ids=["WSUS is asked", "off", "another policy"],
+)
+def test_a_policy_that_does_not_forbid_the_source_explains_nothing(stage: Stage, other: dict[str, Any]) -> None:
+    found = health(search=broken("0x8024402C"), update_source=other)
+    assert trouble(stage, found).code == "update_source_unreachable"
+
+
+def test_a_damaged_cache_is_reset_whatever_the_policies_are(stage: Stage) -> None:
+    stage.guest.answers("reset_update_cache", {"renamed": []})
+    found = health(search=broken("0x80248007"), update_source=source(**NO_INTERNET))
+    assert check(stage, found, health(), scripts=ALL_SCRIPTS)["repaired"] == ["reset_update_cache"]
+
+
+@pytest.mark.parametrize("name", ["wuauserv", "cryptsvc", "trustedinstaller"])
+def test_a_service_that_a_policy_disables_is_named_and_left_alone(stage: Stage, name: str) -> None:
+    reply = {"agent": broken("0x80070422")} if name == "wuauserv" else {}
+    error = trouble(stage, health(name, services_of_policy=[name], **reply))
+    assert error.code == "service_disabled_by_policy"
+    assert f"Disabled by policy: {name}." in error.reason
+    assert stage.guest.inputs("repair_services") == []
+
+
+def test_the_sign_in_assistant_that_a_policy_disables_is_not_enabled(stage: Stage) -> None:
+    error = trouble(stage, health(search=broken("0x80070426"), services_of_policy=["wlidsvc"]))
+    assert (error.code, stage.guest.inputs("repair_services")) == ("service_disabled_by_policy", [])
+
+
+def test_bits_that_a_policy_disables_keeps_nothing_from_working(stage: Stage) -> None:
+    """Delivery Optimization downloads."""
+    assert check(stage, health("bits", services_of_policy=["bits"]))["repaired"] == []
+
+
+def test_a_service_that_a_policy_wants_disabled_and_that_runs_is_no_fault(stage: Stage) -> None:
+    found = health("wuauserv", services_of_policy=["wuauserv"])
+    found["services"][0]["status"] = "running"
+    assert check(stage, found)["changed"] is False
+
+
+def test_configuration_manager_is_named_as_what_has_set_the_source(stage: Stage) -> None:
+    its = {"kind": "configmgr", "url": "http://sup:8530", "proxy": None}
+    reason = trouble(stage, health(search=broken("0x8024401C"), update_source=its)).reason
+    assert "Its source is http://sup:8530. Configuration Manager has set this source." in reason
+
+
+@pytest.mark.parametrize(
+    ("update_source", "expected"),
+    [
+        ({"kind": "microsoft", "policies": ["PauseQualityUpdatesStartTime=2026-11-01"]}, 1),
+        ({"kind": "microsoft", "policies": ["DeferQualityUpdates=1", "DeferQualityUpdatesPeriodInDays=14"]}, 1),
+        ({"kind": "microsoft", "policies": ["DeferQualityUpdates=0", "DeferQualityUpdatesPeriodInDays=14"]}, 0),
+        ({"kind": "microsoft", "policies": ["DeferQualityUpdates=1", "DeferQualityUpdatesPeriodInDays=0"]}, 0),
+        ({"kind": "microsoft", "policies": ["TargetReleaseVersion=1", "TargetReleaseVersionInfo=21H2"]}, 1),
+        ({"kind": "wsus", "policies": ["PauseQualityUpdatesStartTime=2026-11-01"]}, 0),
+        ({"kind": "microsoft"}, 0),
+        (None, 0),
+    ],
+    ids=str,
+)
+def test_policies_that_hold_updates_back_are_known(update_source: dict[str, Any] | None, expected: int) -> None:
+    assert len(held_back(update_source)) == expected

@@ -145,6 +145,18 @@ def test_a_definition_update_that_failed_counts(stage: Stage) -> None:
     assert poll(stage)["outcome"] == "noncompliant"
 
 
+def test_policies_that_hold_updates_back_stand_in_the_report(stage: Stage) -> None:
+    """Microsoft's service does not offer what they hold back, and a scan cannot find it."""
+    stage.open_run()
+    policies = ["PauseQualityUpdatesStartTime=2026-11-01"]
+    source = {"kind": "microsoft", "url": None, "proxy": None, "policies": policies}
+    stage.ledger.update_facts(RUN, ID, {"update_source": source})
+    PatchManager(stage, Found())
+    assert poll(stage, in_run=True)["compliant"] is True
+    (remark,) = stage.facts()["remarks"]
+    assert "PauseQualityUpdatesStartTime=2026-11-01" in remark
+
+
 # Which state is believed
 
 
