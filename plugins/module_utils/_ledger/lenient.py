@@ -57,6 +57,15 @@ def _assume_servicing(host: Host) -> Host:
     return replace(host, facts=facts)
 
 
+def knows_run(ledger: Ledger, run_id: str) -> bool:
+    """Whether the ledger has a run of that id."""
+    try:
+        ledger.run(run_id)
+    except UnknownRun:
+        return False
+    return True
+
+
 def is_active(ledger: Ledger, run_id: str, now: float) -> bool:
     """Whether a run's controller may still be at work; a run that the ledger does not know any more is dead."""
     try:

@@ -112,7 +112,10 @@ class HostFacts(TypedDict, total=False):
         str, "EC2's state at the end", "_run/opening, _power/restore, _power/by_tasks", "_report/build"
     ]
     started_by_run: Annotated[
-        bool, "a run started it", "_power/start, _power/by_tasks", "_operation/failures, _report/build"
+        bool,
+        "a run started it",
+        "_power/start, _power/by_tasks",
+        "_operation/failures, _operation/standstill, _report/build",
     ]
     on_since: Annotated[
         float,
@@ -155,7 +158,9 @@ class HostFacts(TypedDict, total=False):
     denied_action: Annotated[str, "IAM action it failed for lack of", "_operation/failures", "_run/common_causes"]
 
     # Tasks of the user's
-    pre_tasks: Annotated[TaskState, "`patch_pre_tasks`", "_run/user_tasks", "_run/closing, _report/build"]
+    pre_tasks: Annotated[
+        TaskState, "`patch_pre_tasks`", "_run/user_tasks", "_run/closing, _operation/standstill, _report/build"
+    ]
     post_tasks: Annotated[TaskState, "`patch_post_tasks`", "_run/user_tasks", "_run/closing, _report/build"]
     start_tasks: Annotated[TaskState, "`patch_start_tasks`", "_run/user_tasks", "_power/by_tasks"]
     stop_tasks: Annotated[TaskState, "`patch_stop_tasks`", "_run/user_tasks", "_run/user_tasks"]
@@ -172,10 +177,14 @@ class HostFacts(TypedDict, total=False):
         list[CleanupAction],
         "cleanup actions, with the GiB that each freed",
         "_disk/free_space",
-        "_report/build, _disk/growth",
+        "_report/build, _disk/growth, _operation/standstill",
     ]
-    grown_gib: Annotated[int, "growth of the volume, GiB", "_disk/free_space, _disk/volume", "_report/build"]
-    snapshot_id: Annotated[str, "EBS snapshot before the growth", "_disk/snapshot", "_report/build"]
+    grown_gib: Annotated[
+        int, "growth of the volume, GiB", "_disk/free_space, _disk/volume", "_operation/standstill, _report/build"
+    ]
+    snapshot_id: Annotated[
+        str, "EBS snapshot before the growth", "_disk/snapshot", "_operation/standstill, _report/build"
+    ]
 
     # Windows Update
     update_source: Annotated[
@@ -184,13 +193,18 @@ class HostFacts(TypedDict, total=False):
         "_update/health",
         "_update/install, _update/patch_baseline, _update/patch_verdict, _update/win_updates",
     ]
-    repaired: Annotated[list[str], "what was repaired", "_update/repair", "_update/repair, _report/build"]
+    repaired: Annotated[
+        list[str], "what was repaired", "_update/repair", "_update/repair, _operation/standstill, _report/build"
+    ]
     old_cache: Annotated[list[str], "folders kept of the old update cache", "_update/repair", "_update/repair"]
     reboot_pending: Annotated[
         bool, "Windows itself reports that it waits for a reboot", "_update/pending_reboot", "_power/pending_reboot"
     ]
     services_found: Annotated[
-        list[FoundService], "services that a repair has enabled, as found", "_update/services", "_update/services"
+        list[FoundService],
+        "services that a repair has enabled, as found",
+        "_update/services",
+        "_update/services, _operation/standstill",
     ]
     servicing: Annotated[
         bool,
@@ -202,7 +216,7 @@ class HostFacts(TypedDict, total=False):
         str,
         "command that installs, empty when it has ended",
         "_update/patch_baseline, _power/restore",
-        "_power/restore",
+        "_power/restore, _operation/standstill",
     ]
     installation_overdue: Annotated[
         bool,

@@ -22,7 +22,7 @@ from .._model.host_facts import HostFacts
 from .._model.phases import Phase
 from .channel import HostChannel
 from .options import Options
-from .standstill import WatchedClock, note_standstill
+from .standstill import ENDED_BEFORE_A_CHANGE, WatchedClock, note_standstill, refuse_after_standstill
 from .work import WorkLog
 
 if TYPE_CHECKING:
@@ -239,8 +239,10 @@ class OperationContext:
         return self._wait_deadline
 
     def before_change(self) -> None:
-        """See assert_lease."""
+        """See assert_lease and refuse_after_standstill."""
         self.assert_lease()
+        if self.clock.stood_still_seconds and self.phase in ENDED_BEFORE_A_CHANGE:
+            refuse_after_standstill(self)
 
     def assert_lease(self) -> None:
         """The proof that the host is still ours, asked for right before each change to it: EC2, SSM and Windows know no

@@ -138,8 +138,7 @@ def recorded(operation: Operation, context: OperationContext) -> Iterator[None]:
     ok = False
     try:
         context.enter(phase)
-        if phase == Phase.START:
-            refuse_after_standstill(context)
+        refuse_after_standstill(context)
         if phase != Phase.ADMIT or context.host.outcome is None:  # the admission says why a host was never leased
             context.renew_lease()
         _refuse_after_deadline(context)

@@ -5,7 +5,8 @@
 """A controller that stood still: a laptop that was suspended, a virtual machine that was frozen, a process that was stopped.
 
 When it continues, its hosts may have been taken over, and people may be at work on those that it has not started. So it starts
-no other host. Hosts in work are finished, if their leases are still its own.
+no other host, and installs nothing on a host that was on before and that it had only admitted. Hosts that it has started, or that
+it patches, are finished, if their leases are still its own.
 """
 
 from __future__ import annotations
@@ -14,15 +15,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .._base.clock import Clock, iso
-from .._base.errors import Deferred
+from .._base.errors import Deferred, Failed
 from .._ledger.records import LEASE_SECONDS
-from .._model.phases import WITHOUT_TIMEOUT
+from .._model.phases import WITHOUT_TIMEOUT, Phase
 from .._model.reasons import Reason
 
 if TYPE_CHECKING:
     from .context import OperationContext
 
 STOOD_STILL = "This controller stood still from"
+UNTIL_INSTALLATION = frozenset({Phase.START, Phase.READY, Phase.DISK, Phase.REPAIR, Phase.PATCH})
+"""The phases in which a host that is not in work yet is given up."""
+ENDED_BEFORE_A_CHANGE = frozenset({Phase.START, Phase.READY, Phase.PATCH})
+"""Those of them that end in their middle, too. Cleaning and repairs come to their end."""
+CHANGES = ("pre_tasks", "rungs", "grown_gib", "snapshot_id", "repaired", "services_found")
+"""Facts of a host on which something was changed before its installation."""
 
 
 def standstill_reason(began: float, ended: float) -> str:
@@ -108,12 +115,29 @@ def note_standstill(context: OperationContext, began: float, ended: float) -> No
 
 
 def refuse_after_standstill(context: OperationContext) -> None:
-    """Raises Deferred (``stood_still``) where the controller stood still since it admitted the host."""
-    if not context.tracked_host:
+    """Give a host up that is not in work yet, where the controller stood still since it admitted the host.
+
+    Raises:
+        Deferred: ``stood_still``; nothing was changed on the host.
+        Failed: ``stood_still``; something was changed on it, but no update was installed.
+    """
+    if not context.tracked_host or context.phase not in UNTIL_INSTALLATION or _is_in_work(context):
         return
     run, now = context.ledger.run(context.tracked_host[0]), context.clock.now()
-    if now >= run.heartbeat_at + LEASE_SECONDS:  # the admission sent a heartbeat
+    # The admission sent a heartbeat. Later a task of the user's may have taken this long without one.
+    if context.phase == Phase.START and now >= run.heartbeat_at + LEASE_SECONDS:
         note_standstill(context, run.heartbeat_at, now)
         run = context.ledger.run(run.run_id)
-    if is_standstill(run.breaker):
-        raise Deferred(f"It is not started. {run.breaker}", Reason.STOOD_STILL)
+    if not is_standstill(run.breaker):
+        return
+    if any(context.facts.get(name) for name in CHANGES):
+        raise Failed(f"No update was installed. {run.breaker}", Reason.STOOD_STILL)
+    raise Deferred(
+        f"It is not {'started' if context.phase == Phase.START else 'patched'}. {run.breaker}", Reason.STOOD_STILL
+    )
+
+
+def _is_in_work(context: OperationContext) -> bool:
+    """Whether this run has started the host, or sent an installation."""
+    facts = context.facts
+    return bool(facts.get("started_by_run")) or facts.get("installing_command_id") is not None

@@ -15,12 +15,14 @@ from .._base.clock import iso
 from .._base.text import join_names, join_sentences
 from .._fleet.claims import claim_of, scheduler_of
 from .._fleet.hosts import FleetHost, from_result
+from .._ledger import lenient
 from .._ledger.records import Ledger
 from .._model.outcomes import UNFINISHED
 from .._model.reasons import Reason
 from .._model.run_settings import RunSettings
 from .._model.settings import Settings
 from .._operation.context import OperationContext
+from .._power.owner_tag import read_owner_tag
 from .credentials import end_of_credentials
 from .durations import predict
 from .names import refuse_unmatched_exclusions
@@ -130,6 +132,7 @@ def plan_as_lines(
         *_too_long(context, plan),
         *_tried_again(context.ledger, plan),
         *leftovers(context.ledger),
+        *unknown_starts(context.ledger, [planned.host for planned in plan.hosts], settings["mark_tag"]),
     ]
     return plan_lines(plan, settings, message, prerequisite_lines(missing))
 
@@ -164,6 +167,29 @@ def leftovers(ledger: Ledger) -> list[str]:
         for record in ledger.open_power()
         if record.started_by
     ]
+
+
+def unknown_starts(ledger: Ledger, hosts: Sequence[FleetHost], mark_tag: str | None) -> list[str]:
+    """A sentence about hosts that are on and carry the owner tag of a run that the ledger does not know.
+
+    Its own ledger may be lost. Then this run would find them running, and leave them on for ever.
+    """
+    known: dict[str, bool] = {}
+    unknown = []
+    for host in hosts:
+        tag = read_owner_tag(host.tags.get(mark_tag or "", ""))
+        if host.kind != "ec2" or host.power != "running" or not tag.is_of_a_run:
+            continue
+        if tag.run_id not in known:
+            known[tag.run_id] = lenient.knows_run(ledger, tag.run_id)
+        if not known[tag.run_id]:
+            unknown.append(f"{host.name} ({host.instance_id}): run {tag.run_id}")
+    if not unknown:
+        return []
+    named = join_names(unknown, NAMED)
+    advice = f"restore -e patch_mark_tag={mark_tag} -e patch_from_account=check"
+    sentence = f"These hosts are on and carry the tag of a run that this ledger does not know: {named}."
+    return [f"{sentence} If its ledger is lost, they stay on: run {advice} first."]
 
 
 def _planned_result(planned: Planned, leased: Collection[str]) -> dict[str, Any]:

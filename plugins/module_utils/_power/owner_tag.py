@@ -11,6 +11,7 @@ the tag does, too: where the ledger is lost, it proves that this start was ours 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 
 LAUNCHED = " launched "
+RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4,}")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,11 @@ class OwnerTag:
     def value(self) -> str:
         """As the tag's value."""
         return self.run_id if self.launch_time is None else f"{self.run_id}{LAUNCHED}{iso(self.launch_time)}"
+
+    @property
+    def is_of_a_run(self) -> bool:
+        """Whether a run has set it, and not another user."""
+        return RUN_ID.fullmatch(self.run_id) is not None
 
 
 def read_owner_tag(value: str) -> OwnerTag:

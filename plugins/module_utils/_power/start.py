@@ -53,7 +53,7 @@ def start(context: OperationContext) -> StartResult:
 
     Raises:
         PatchFleetError: it is not recorded, gone, stopped by others, fell back, or did not run in time.
-        Deferred: no capacity or no quota in all that time; nothing was changed.
+        Deferred: no capacity or no quota in all that time, or the controller stood still; nothing was changed.
     """
     instance_id = context.params["instance_id"]
     deadline = context.deadline(context.params["start_timeout_seconds"])
@@ -163,7 +163,7 @@ def _attempt(context: OperationContext, record: PowerRecord, deadline: float, *,
     """
     try:
         return start_instance(context.aws, record.instance_id)
-    except NotReached:
+    except (Deferred, NotReached):
         if not unanswered:
             _forget(context, record)
         raise

@@ -11,15 +11,15 @@ instance without that proof is named and stays on.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from .._aws.ec2 import describe_instances, tags_of
 from .._base.clock import iso
-from .._base.errors import Failed, InvalidOption, NoRun, UnknownRun
+from .._base.errors import Failed, InvalidOption, NoRun
 from .._base.text import clean_text
+from .._ledger import lenient
 from .._ledger.records import Host, Ledger, PowerRecord, Run
 from .._model.host_facts import HostFacts
 from .._model.reasons import Reason
@@ -29,7 +29,6 @@ from .._power.owner_tag import OwnerTag, read_owner_tag
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
 
-RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4,}")
 ON = frozenset({"pending", "running"})
 
 
@@ -72,7 +71,7 @@ def find_lost(context: OperationContext) -> list[MarkedInstance]:
     for region in context.params["regions"] or [context.aws.region]:
         for instance in describe_instances(context.aws.in_region(region), [{"Name": "tag-key", "Values": [key]}]):
             tag = read_owner_tag(tags_of(instance)[key])
-            if instance["State"]["Name"] not in ON or not RUN_ID.fullmatch(tag.run_id):
+            if instance["State"]["Name"] not in ON or not tag.is_of_a_run:
                 continue
             if ledger is None or ledger.power(instance["InstanceId"]) is None:
                 found.append(_marked(ledger, instance, region, tag))
@@ -147,18 +146,10 @@ def _marked(ledger: Ledger | None, instance: InstanceTypeDef, region: str, tag: 
         doubt = "the tag does not show that the run started it: it was on before, or its controller died first"
     elif abs(tag.launch_time - launched) >= 1.0:
         doubt = f"another user started it again at {iso(launched)}"
-    elif ledger is not None and _knows(ledger, tag.run_id):
+    elif ledger is not None and lenient.knows_run(ledger, tag.run_id):
         doubt = "this ledger knows the run and has no open record of the host"
     name = clean_text(tags_of(instance).get("Name") or instance["InstanceId"])
     return MarkedInstance(instance["InstanceId"], region, name, tag, doubt)
-
-
-def _knows(ledger: Ledger, run_id: str) -> bool:
-    try:
-        ledger.run(run_id)
-    except UnknownRun:
-        return False
-    return True
 
 
 def _record(ledger: Ledger, one: MarkedInstance, now: float) -> None:

@@ -51,6 +51,12 @@ def host_busy(record: PowerRecord, run_id: str | None) -> str:
     )
 
 
+def host_of_other_account(record: PowerRecord, account: str) -> str:
+    """Of an open record whose instance the credentials do not reach."""
+    host = f"{record.name} ({record.instance_id})"
+    return f"{host} belongs to account {account}; these credentials are of another one. Run restore with credentials of {account}."
+
+
 def host_interrupted(*, post_tasks_missing: bool, watchdog_stopped_at: float | None = None) -> str:
     """Of a host on which a run that was interrupted worked.
 

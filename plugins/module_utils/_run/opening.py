@@ -14,6 +14,8 @@ import time
 import uuid
 from typing import Any
 
+from .._aws.errors import AwsError
+from .._aws.iam import caller_account
 from .._base.clock import iso
 from .._ledger.records import Host, Run, Verdict
 from .._model.host_facts import HostFacts
@@ -84,10 +86,19 @@ def _new_run(context: OperationContext, plan: Plan, settings: Settings) -> Run:
         opened_at=now,
         operation=settings["operation"],
         snapshot_id=str(uuid.uuid4()),
-        settings=_run_settings(plan, settings, targets),
+        settings={**_run_settings(plan, settings, targets), "account": _account_of(context, plan)},
         controller={"host": socket.gethostname(), "pid": os.getppid(), "user": getpass.getuser()},
         heartbeat_at=now,
     )
+
+
+def _account_of(context: OperationContext, plan: Plan) -> str | None:
+    """A restore with the credentials of another account would find none of these hosts, and close their records as gone."""
+    regions = [planned.host.region for planned in plan.included if planned.host.instance_id and planned.host.region]
+    try:
+        return caller_account(context.aws.in_region(regions[0])) if regions else None
+    except AwsError:
+        return None  # no host needs it
 
 
 def _run_settings(plan: Plan, settings: Settings, targets: Targets) -> RunSettings:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._aws.iam import caller_account
 from .._base.clock import iso
 from .._base.errors import Failed, NoRun, NotRecorded
 from .._ledger import describe_ledger, lenient
@@ -18,7 +19,7 @@ from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .closing import post_tasks_missing, set_interrupted_outcomes
 from .lost_records import raise_if_lost, rebuild_where_confirmed
-from .messages import host_busy, host_lost
+from .messages import host_busy, host_lost, host_of_other_account
 
 
 def lost_hosts(context: OperationContext) -> dict[str, Any]:
@@ -55,7 +56,8 @@ def open_hosts(context: OperationContext) -> dict[str, Any]:
     """The hosts whose power record is open, leased to the caller, in the name of the run that held them.
 
     Returns:
-        hosts (key, name, instance_id, region, run_id, fence), busy (sentences: hosts that an active run works on), lines.
+        hosts (key, name, instance_id, region, run_id, fence), busy (sentences: hosts that an active run works on, or that belong
+        to another account), lines.
 
     Raises:
         Failed: ``no_run`` for a ledger that does not exist or holds no run: it cannot say that nothing is on; ``records_lost``
@@ -76,6 +78,9 @@ def open_hosts(context: OperationContext) -> dict[str, Any]:
         context.ledger.run(only)  # says so when there is none
     hosts, busy = [], []
     for record, holder in records:
+        if account := _other_account(context, record):
+            busy.append(host_of_other_account(record, account))
+            continue
         if not take_over and lenient.is_active(context.ledger, holder, context.clock.now()):
             busy.append(host_busy(record, holder))
             continue
@@ -102,10 +107,22 @@ def open_hosts(context: OperationContext) -> dict[str, Any]:
 def _all_clear(last: Run, where: str) -> list[str]:
     """With the ledger and its last run, so that a reader sees whether it is the right one."""
     closed = f"closed {iso(last.closed_at)}" if last.closed_at else "not closed yet"
+    account = last.settings.get("account")
     return [
         "Nothing is open: every host is as it was found.",
         f"Ledger {where}, last run {last.run_id}, {closed}.",
+        *([f"The hosts of that run belong to account {account}."] if account else []),
     ]
+
+
+def _other_account(context: OperationContext, record: PowerRecord) -> str | None:
+    """The account of a host, where it is known and another than the credentials': there its instance looks as if it were gone."""
+    account = lenient.settings_of(context.ledger, record.run_id).get("account")
+    if account is None or not record.region:
+        return None
+    if "account" not in context.cache:
+        context.cache["account"] = caller_account(context.aws.in_region(record.region))
+    return None if context.cache["account"] == account else account
 
 
 def _open_records(context: OperationContext) -> list[tuple[PowerRecord, str]]:
@@ -174,9 +191,16 @@ def close_abandoned_runs(context: OperationContext) -> dict[str, Any]:
         dead = run.closed_at is None and (take_over or not run.is_active(now))
         if dead and run.run_id not in held and (not only or run.run_id == only):
             _close_abandoned(context, run, now, force=take_over)
-    on = [f"{record.name} ({record.instance_id})" for record, _holder in still_open if record.started_by]
+    on = [_words_of(context, record) for record, _holder in still_open if record.started_by]
     on += context.ledger.unreadable_power()
     if on:
         raise Failed(f"Still on because of us: {', '.join(on)}. Run the playbook restore again later.", Reason.STILL_ON)
     raise_if_lost(context)
     return {"changed": False}
+
+
+def _words_of(context: OperationContext, record: PowerRecord) -> str:
+    account = _other_account(context, record)
+    if account:
+        return f"{record.name} ({record.instance_id} in account {account})"
+    return f"{record.name} ({record.instance_id})"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation import context as operation
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation import context, operation
 from ansible_collections.patchfleet.windows.plugins.module_utils._run import admission, recovery
 from chaos.draw import draw
 from chaos.drawn import from_data
@@ -31,15 +31,16 @@ def test_a_night_that_was_bad_is_not_any_more(kept: dict[str, Any]) -> None:
 
 def test_a_night_that_is_kept_still_shows_what_it_is_kept_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "_check_again", lambda *_: None)
-    monkeypatch.setattr(operation, "note_standstill", lambda *_: None)
+    monkeypatch.setattr(context, "note_standstill", lambda *_: None)
     assert [problem.kind for problem in play_drawn(from_data(TOO_LATE["night"])).problems] == [STARTED]
 
 
 def test_a_run_that_is_closed_without_taking_its_hosts_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the other defence out of the way: a controller that notices that it stood still starts nothing more."""
     monkeypatch.setattr(recovery, "_may_begin", lambda _host: False)
-    monkeypatch.setattr(operation, "note_standstill", lambda *_: None)
-    monkeypatch.setattr(operation, "refuse_after_standstill", lambda *_: None)
+    monkeypatch.setattr(context, "note_standstill", lambda *_: None)
+    for module in (context, operation):
+        monkeypatch.setattr(module, "refuse_after_standstill", lambda *_: None)
     closed = [night for night in NIGHTS if "restore closes the run" in night["why"] or "second turn" in night["why"]]
     for kept in closed:
         assert kept["kind"] in {problem.kind for problem in play_drawn(from_data(kept["night"])).problems}

@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Deferred, LeaseLost
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Deferred, Failed, LeaseLost
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.host_facts import HostFacts
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMIT
@@ -23,9 +26,10 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.oper
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.standstill import (
     is_standstill,
     note_standstill,
+    standstill_reason,
 )
 
-from .fakes import ID, START, shown
+from .fakes import ID, START, client_error, shown
 from .stage import RUN, Stage, a_host, a_run
 
 WORK = Operation("some_operation", dict(TRACKING_ARGUMENTS), lambda _context: {}, phase=Phase.PATCH, uses_aws=False)
@@ -143,10 +147,10 @@ def test_no_other_host_is_admitted(stage: Stage) -> None:
     assert "stood still from 2026-11-14T22:00:00Z to 2026-11-14T23:00:00Z" in result["reason"]
 
 
-def start(stage: Stage) -> dict[str, Any]:
+def start(stage: Stage, **params: Any) -> Mapping[str, object]:
     stage.record("stopped")
     stage.account.on("describe_instances", shown("stopped"))
-    return perform(POWER, stage.context(POWER, run_id=RUN, host=ID, instance_id=ID, state="started"))
+    return perform(POWER, stage.context(POWER, run_id=RUN, host=ID, instance_id=ID, state="started", **params))
 
 
 @pytest.mark.parametrize("noticed", [True, False], ids=["by another host", "by the last heartbeat"])
@@ -161,3 +165,89 @@ def test_a_host_that_was_admitted_before_is_not_started(stage: Stage, noticed: b
     assert caught.value.code == Reason.STOOD_STILL
     assert is_standstill(breaker(stage))
     assert stage.account.of("start_instances") == []
+
+
+# What was only admitted
+
+
+def perform_phase(stage: Stage, phase: Phase) -> None:
+    perform(replace(WORK, phase=phase), stage.context(WORK, run_id=RUN, host=ID))
+
+
+def has_stood_still(stage: Stage) -> None:
+    """Noticed by another host's worker."""
+    stands_still(stage, LONG)
+    stage.ledger.heartbeat(RUN, stage.clock.now())
+    stage.ledger.open_breaker(RUN, standstill_reason(START, stage.clock.now()))
+
+
+@pytest.mark.parametrize("phase", [Phase.READY, Phase.DISK, Phase.REPAIR, Phase.PATCH])
+def test_a_host_that_was_on_and_only_admitted_is_given_up(stage: Stage, phase: Phase) -> None:
+    """People may be at work on it in the morning."""
+    stage.open_run()
+    has_stood_still(stage)
+    with pytest.raises(Deferred) as caught:
+        perform_phase(stage, phase)
+    assert caught.value.code == Reason.STOOD_STILL
+    assert stage.ledger.host(RUN, ID).outcome == "deferred"
+
+
+def test_one_that_was_changed_already_has_failed(stage: Stage) -> None:
+    """Deferred are only those on which nothing was changed."""
+    stage.open_run()
+    stage.ledger.update_facts(RUN, ID, {"grown_gib": 20})
+    has_stood_still(stage)
+    with pytest.raises(Failed) as caught:
+        perform_phase(stage, Phase.PATCH)
+    assert (caught.value.code, caught.value.outcome) == (Reason.STOOD_STILL, "failed")
+
+
+@pytest.mark.parametrize(
+    ("phase", "facts"),
+    [
+        (Phase.READY, {"started_by_run": True}),
+        (Phase.PATCH, {"installing_command_id": ""}),
+        (Phase.VERIFY, {}),
+        (Phase.RESTORE, {}),
+    ],
+    ids=["started", "installation sent", "verified", "put back"],
+)
+def test_a_host_in_work_is_finished(stage: Stage, phase: Phase, facts: HostFacts) -> None:
+    stage.open_run()
+    stage.ledger.update_facts(RUN, ID, facts)
+    has_stood_still(stage)
+    perform_phase(stage, phase)
+
+
+def test_long_tasks_of_the_user_are_no_standstill(stage: Stage) -> None:
+    """They send no heartbeat."""
+    stage.open_run()
+    stands_still(stage, LONG)
+    perform_phase(stage, Phase.DISK)
+    assert breaker(stage) is None
+
+
+def test_no_installation_is_sent_after_a_wait_that_was_a_standstill(stage: Stage) -> None:
+    stage.open_run()
+    context = context_of(stage)
+    context.before_change()
+    stands_still(stage, LONG)
+    with pytest.raises(Deferred):
+        context.before_change()
+
+
+def test_a_host_that_waits_for_capacity_is_not_started_in_the_morning(stage: Stage) -> None:
+    stage.open_run()
+
+    def refused(**_params: Any) -> Any:
+        stands_still(stage, LONG)
+        return client_error("InsufficientInstanceCapacity", status=500)
+
+    stage.account.on("start_instances", refused)
+    with pytest.raises(Deferred) as caught:
+        start(stage, start_timeout_seconds=int(3 * LONG))
+    assert caught.value.code == Reason.STOOD_STILL
+    assert len(stage.account.of("start_instances")) == 1
+    record = stage.ledger.power(ID)
+    assert record is not None
+    assert record.started_by is None

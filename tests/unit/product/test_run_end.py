@@ -20,6 +20,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import (
     LEASE_SECONDS,
     HostDurations,
+    PowerRecord,
     Verdict,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.host_facts import HostFacts
@@ -308,6 +309,39 @@ def test_nothing_open_is_said_with_the_ledger_and_its_last_run(stage: Stage) -> 
         "Nothing is open: every host is as it was found.",
         f"Ledger dynamodb://Fleet, last run {RUN}, closed {iso(START)}.",
     ]
+
+
+def test_the_all_clear_names_the_account(stage: Stage) -> None:
+    """A reader with credentials of another one has to see that."""
+    stage.open_run(a_host("i-8"), run_id="newest", account="123456789012")
+    lines = find(stage, ledger="dynamodb://Fleet")["lines"]
+    assert lines[2] == "The hosts of that run belong to account 123456789012."
+
+
+@pytest.mark.parametrize("state", ["open_hosts", "closed"])
+def test_hosts_of_another_account_are_not_taken_for_gone(stage: Stage, state: str) -> None:
+    """A file on a laptop may hold the runs of two accounts. In the other one AWS knows no such instance."""
+    stage.open_run(a_host("i-8"), run_id="there", account="210987654321")
+    record = PowerRecord("i-8", "i-8", "eu-central-1", "theirs", "stopped", START, "there")
+    stage.ledger.record_power(record)
+    stage.ledger.note_start("i-8", "there", START)
+    stage.account.on("get_caller_identity", {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/a"})
+    if state == "open_hosts":
+        found = find(stage, take_over=True)
+        assert (found["hosts"], len(found["busy"])) == ([], 1)
+        assert "theirs (i-8) belongs to account 210987654321" in found["lines"][0]
+        assert stage.ledger.fence("there", "i-8") == 1
+    else:
+        with pytest.raises(Failed, match=r"theirs \(i-8 in account 210987654321\)"):
+            recover(stage, "closed", take_over=True)
+    assert stage.ledger.power("i-8") is not None
+
+
+def test_hosts_of_the_credentials_account_are_found(stage: Stage) -> None:
+    stage.open_run(a_host("i-8"), run_id="here", account="123456789012")
+    stage.ledger.record_power(PowerRecord("i-8", "i-8", "eu-central-1", "ours", "stopped", START, "here"))
+    stage.account.on("get_caller_identity", {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/a"})
+    assert [host["key"] for host in find(stage, take_over=True)["hosts"]] == ["i-8"]
 
 
 def test_a_ledger_without_a_run_gives_no_all_clear(tmp_path: Path) -> None:

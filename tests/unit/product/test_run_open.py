@@ -55,10 +55,12 @@ GONE = a_target("i-4", "lost", state="gone")
 def all_rights(stage: Stage) -> None:
     stage.account.on("start_instances", DRY_RUN)
     stage.account.on("stop_instances", DRY_RUN)
+    stage.account.on("create_tags", DRY_RUN)
+    stage.account.on("delete_tags", DRY_RUN)
     stage.account.on("describe_document", {"Document": {"Parameters": []}})
     stage.account.on("list_command_invocations", {})
     stage.account.on("describe_instance_patch_states", {})
-    stage.account.on("get_caller_identity", {"Arn": ROLE})
+    stage.account.on("get_caller_identity", {"Arn": ROLE, "Account": "123456789012"})
     stage.account.on("simulate_principal_policy", ALLOWED)
     stage.account.on("get_service_quota", client_error("AccessDeniedException"))
 
@@ -129,6 +131,42 @@ def test_the_plan_says_what_an_earlier_run_left_on(stage: Stage) -> None:
     stage.ledger.record_power(PowerRecord("i-9", "i-9", "eu-central-1", "old", "stopped", START, "earlier"))
     stage.ledger.note_start("i-9", "earlier", START)
     assert "old (i-9) was started by run earlier and is not put back yet." in run(stage, "planned")["lines"]
+
+
+LOST = "20261101T220000Z-beef"
+
+
+@pytest.mark.parametrize("value", [LOST, f"{LOST} launched 2026-11-01T22:10:00Z"], ids=["found on", "started"])
+def test_the_plan_warns_of_hosts_that_a_run_of_a_lost_ledger_left_on(stage: Stage, value: str) -> None:
+    """Else they are found running, and stay on for ever."""
+    on = a_target(OTHER, "dev-02", tags={"PatchGroup": "Windows", "patchfleet:run": value})
+    lines = " ".join(run(stage, "planned", OFF, on, patch_mark_tag="patchfleet:run")["lines"])
+    assert f"dev-02 ({OTHER}): run {LOST}" in lines
+    assert "restore -e patch_mark_tag=patchfleet:run -e patch_from_account=check" in lines
+
+
+@pytest.mark.parametrize(
+    ("value", "state", "key"),
+    [
+        (RUN, "running", "patchfleet:run"),
+        (LOST, "stopped", "patchfleet:run"),
+        ("mine", "running", "patchfleet:run"),
+        (LOST, "running", ""),
+    ],
+    ids=["a run that is known", "off", "a tag of others", "no key"],
+)
+def test_it_warns_of_no_others(stage: Stage, value: str, state: str, key: str) -> None:
+    stage.ledger.open_run(a_run(), [], take_over=False)
+    host = a_target(OTHER, "dev-02", state=state, tags={"PatchGroup": "Windows", "patchfleet:run": value})
+    assert "does not know" not in " ".join(run(stage, "planned", host, patch_mark_tag=key)["lines"])
+
+
+def test_a_run_keeps_the_account_of_its_hosts(stage: Stage) -> None:
+    opened = run(stage, "opened")
+    assert stage.ledger.run(opened["run_id"]).settings["account"] == "123456789012"
+    here = a_target("hall-1", "hall-1", kind="winrm", instance_id=None, region=None, by_tag=False, tags={})
+    opened = run(stage, "opened", here, patch_hosts="hall")
+    assert stage.ledger.run(opened["run_id"]).settings["account"] is None
 
 
 def test_the_plan_says_what_is_tried_again_after_the_last_run(stage: Stage) -> None:
