@@ -20,21 +20,27 @@ from typing import Any
 from .._aws.errors import AwsError
 from .._base.errors import InvalidOption, LeaseLost, NotRecorded
 from .._model.host_facts import HostFacts
-from .._model.outcomes import Outcome
+from .._model.outcomes import FAILURES, Outcome
 from .._model.phases import Phase
+from .._model.run_settings import RunSettings
 from . import dynamodb_items as items
 from .dynamodb_changes import absent, delete, exists, holds, put, update
 from .dynamodb_leases import Leases
 from .dynamodb_table import ConditionFailedError, Key
 from .records import DURATIONS_KEPT, Host, HostDurations, PhaseTime, PowerRecord, Run, Verdict
-from .stored import durations_values, is_readable
+from .stored import MAY_BE_ON, durations_values, is_readable
+
+ONE_REGION = (
+    "The table of patch_ledger is a global table. Each of its regions grants leases by itself, so two runs could hold one host. "
+    "Name the same region on every controller: dynamodb://TABLE?region=REGION."
+)
 
 
 class DynamoDbLedger(Leases):
     """A Ledger (see records.Ledger) in one table, which many accounts and regions may share."""
 
     def check(self) -> list[str]:
-        self._table.describe()
+        replicas = self._table.describe().get("Replicas")
         schema = self._table.get(items.SCHEMA_KEY)
         if schema and schema["version"] > items.SCHEMA_VERSION:
             raise InvalidOption(
@@ -45,13 +51,18 @@ class DynamoDbLedger(Leases):
             )
         try:
             missing = self._table.missing_items()
-        except AwsError as error:  # who may use a table may not look at all of it
-            if not error.is_denied:
-                raise
+        except AwsError:  # good to know, and no more: who may use a table may not look at all of it
             missing = []
-        return [f"The table of patch_ledger lacks {' and '.join(missing)}; see docs/ledger.md."] if missing else []
+        return [
+            *([f"The table of patch_ledger lacks {' and '.join(missing)}; see docs/ledger.md."] if missing else []),
+            *([ONE_REGION] if replicas else []),
+        ]
 
     # Runs
+
+    def keep_settings(self, run_id: str, settings: RunSettings) -> None:
+        text = json.dumps(settings, allow_nan=False)
+        self._change_if(update(items.run_key(run_id), {("settings",): text}, [exists("pk")]))
 
     def heartbeat(self, run_id: str, now: float) -> None:
         later = [exists("pk"), ("<", ("heartbeat_at",), now)]
@@ -80,6 +91,14 @@ class DynamoDbLedger(Leases):
     def some_hosts(self, run_id: str, keys: Iterable[str]) -> list[Host]:
         found = self._table.get_many(items.row_key(run_id, key) for key in keys)
         return sorted(map(items.host_of, found.values()), key=lambda host: host.position)
+
+    def failed_hosts(self, run_id: str) -> list[Host]:
+        run = self._table.get(items.run_key(run_id)) or {}
+        keys = items.failed_keys(run)
+        # A run that an earlier version opened, or whose item is missing, names none or only some of them.
+        counted = sum(items.counts_of(run).get(outcome, 0) for outcome in FAILURES)
+        found = self.some_hosts(run_id, keys) if run and counted == len(keys) else self.hosts(run_id)
+        return [host for host in found if host.outcome in FAILURES]
 
     def host(self, run_id: str, key: str) -> Host:
         row = self._row(run_id, key)
@@ -110,10 +129,17 @@ class DynamoDbLedger(Leases):
         before = row.get("outcome")
         values = {**items.verdict_values(verdict), ("outcome_by",): mark}
         unchanged = ("=", ("outcome",), before) if before else absent("outcome")
-        counts = {f"{items.COUNT}{before or ''}": -1, f"{items.COUNT}{verdict.outcome or ''}": 1}
+        counts: dict[str, int | set[str]] = {
+            f"{items.COUNT}{before or ''}": -1,
+            f"{items.COUNT}{verdict.outcome or ''}": 1,
+        }
+        failed_before, failed = before in FAILURES, verdict.outcome in FAILURES
+        if failed:
+            counts[items.FAILED_KEYS] = {key}
+        taken = {items.FAILED_KEYS: {key}} if failed_before and not failed else None
         changes = [update(items.row_key(run_id, key), values, [exists("pk"), unchanged])]
         if before != verdict.outcome:
-            changes.append(update(items.run_key(run_id), {}, [exists("pk")], add=counts))
+            changes.append(update(items.run_key(run_id), {}, [exists("pk")], add=counts, take=taken))
         try:
             self._table.transact(changes)
         except ConditionFailedError as error:
@@ -203,14 +229,14 @@ class DynamoDbLedger(Leases):
                 self._homes[pointer["host_key"]] = pointer["home"]
                 keys[pointer["host_key"]] = items.host_key(pointer["home"], pointer["host_key"])
             else:
-                unreadable.append(f"The item {pointer['sk']} among the open power records names no host.")
+                unreadable.append(f"The item {pointer['sk']} among the open power records names no host. {MAY_BE_ON}")
         found = self._table.get_many(keys.values())
         for key, item_key in keys.items():
             record = items.power_of(found.get(item_key))
             if record and is_readable(record):
                 records.append(record)
             else:
-                unreadable.append(f"The power record of {key} is missing or damaged.")
+                unreadable.append(f"The power record of {key} is missing or damaged. {MAY_BE_ON}")
         return records, unreadable
 
     def note_start(self, host_key: str, run_id: str, requested_at: float, fence: int | None = None) -> None:

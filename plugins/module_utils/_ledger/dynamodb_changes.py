@@ -77,10 +77,11 @@ def update(
     conditions: Sequence[Condition] = (),
     *,
     first: Values | None = None,
-    add: Mapping[str, int] | None = None,
+    add: Mapping[str, int | set[str]] | None = None,
+    take: Mapping[str, set[str]] | None = None,
 ) -> dict[str, Any]:
     """Change some attributes of an item: ``values`` are set (None removes), ``first`` only where there is none yet,
-    ``add`` is added to numbers.
+    ``add`` is added to numbers and sets, ``take`` is taken out of sets.
     """
     marks = _Placeholders()
     setting = [f"{marks.path(path)} = {marks.value(value)}" for path, value in values.items() if value is not None]
@@ -89,7 +90,8 @@ def update(
         setting.append(f"{at} = if_not_exists({at}, {marks.value(value)})")
     removing = [marks.path(path) for path, value in values.items() if value is None]
     adding = [f"{marks.path((name,))} {marks.value(number)}" for name, number in (add or {}).items()]
-    parts = [("SET", setting), ("REMOVE", removing), ("ADD", adding)]
+    taking = [f"{marks.path((name,))} {marks.value(members)}" for name, members in (take or {}).items()]
+    parts = [("SET", setting), ("REMOVE", removing), ("ADD", adding), ("DELETE", taking)]
     expression = " ".join(f"{word} {', '.join(clauses)}" for word, clauses in parts if clauses)
     condition = {"ConditionExpression": marks.condition(conditions)} if conditions else {}
     return {

@@ -35,6 +35,8 @@ KEPT_SECONDS = 400 * 86400.0
 """Runs, their hosts and closed power records expire this time after they are over (time to live of the table)."""
 COUNT = "hosts_"
 """Before an outcome: the attribute of the run that counts the hosts with it."""
+FAILED_KEYS = "failed"
+"""The attribute of the run that names its hosts that failed or are held, a set of keys."""
 
 
 def run_key(run_id: str) -> Key:
@@ -96,7 +98,12 @@ def run_of(item: Item) -> Run:
 def counts_of(item: Item) -> dict[Outcome | None, int]:
     """How many hosts have each outcome; None counts those without."""
     counts = {name.removeprefix(COUNT): number for name, number in item.items() if name.startswith(COUNT)}
-    return {Outcome(outcome) if outcome else None: number for outcome, number in counts.items() if number}
+    return stored.outcome_counts((outcome or None, number) for outcome, number in counts.items())
+
+
+def failed_keys(item: Item) -> list[str]:
+    """The hosts of a run that failed or are held."""
+    return list(item.get(FAILED_KEYS, ()))
 
 
 def verdict_values(verdict: Verdict) -> dict[tuple[str, ...], Any]:
@@ -121,7 +128,7 @@ def phase_name(phase: Phase, now: float) -> str:
 
 
 def phases_of(item: Item) -> list[PhaseTime]:
-    times = [stored.phase_time(item["key"], values) for values in item["steps"].values()]
+    times = stored.readable_phases((item["key"], values) for values in item["steps"].values())
     return sorted(times, key=lambda time: time.started_at)
 
 
@@ -140,4 +147,7 @@ def runs_of_record(item: Item) -> set[str]:
 
 
 def durations_of(item: Item | None) -> list[HostDurations]:
-    return [stored.durations_from(values) for values in json.loads(item["ways"])] if item else []
+    try:
+        return stored.readable_durations(json.loads(item["ways"])) if item else []
+    except (ValueError, KeyError):
+        return []

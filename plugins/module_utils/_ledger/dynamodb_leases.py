@@ -15,6 +15,7 @@ from typing import Any
 
 from .._base.errors import Failed, LeaseLost, UnknownRun
 from .._model.host_facts import HostFacts
+from .._model.outcomes import FAILURES
 from .._model.reasons import Reason
 from . import dynamodb_items as items
 from .dynamodb_changes import Condition, Values, absent, exists, holds, put, update
@@ -142,7 +143,10 @@ class Leases:
 
         None: another run was faster with one of them.
         """
-        counts = Counter(f"{items.COUNT}{host.outcome or ''}" for host in hosts)
+        counts: dict[str, int | set[str]] = {**Counter(f"{items.COUNT}{host.outcome or ''}" for host in hosts)}
+        failed = {host.key for host in hosts if host.outcome in FAILURES}
+        if failed:
+            counts[items.FAILED_KEYS] = failed
         leases = self._leases([host.key for host in hosts if host.outcome is None])
         holders = self._holders(leases)
         held = {} if take_over else _living(leases, holders, run.opened_at)

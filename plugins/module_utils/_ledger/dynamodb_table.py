@@ -37,6 +37,12 @@ MOST_ITEMS = 100
 TRANSIENT_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 URL = re.compile(r"dynamodb://(?P<table>[A-Za-z0-9_.:/-]{3,255})(?:\?(?P<query>.*))?")
 KEYS = {"pk": "HASH", "sk": "RANGE"}
+USABLE = frozenset({"ACTIVE", "UPDATING"})
+STATUSES = {
+    "CREATING": "DynamoDB is still creating it. Wait a minute and run again.",
+    "DELETING": "DynamoDB is deleting it. Find out who removes it; a deleted table comes back with point-in-time recovery.",
+    "INACCESSIBLE_ENCRYPTION_CREDENTIALS": "DynamoDB cannot use the KMS key of the table. Enable the key and its grants again.",
+}
 
 R = TypeVar("R")
 Item = dict[str, Any]
@@ -95,7 +101,7 @@ def parse_url(url: str) -> TableUrl:
 
 
 class Table:
-    """Reads and writes items; values are str, int, float, bool, None (left out), dict and list (of such)."""
+    """Reads and writes items; values are str, int, float, bool, None (left out), dict (of such) and set of str."""
 
     def __init__(self, where: TableUrl, aws: Aws, clock: Clock) -> None:
         self.where = where
@@ -108,10 +114,17 @@ class Table:
         return caller_account(self._aws)
 
     def describe(self) -> TableDescriptionTypeDef:
-        """Name, status and keys of the table."""
+        """Name, status and keys of the table.
+
+        Raises:
+            InvalidOption: it cannot be used at present, or its keys are others.
+        """
         description = self._ask(dynamodb.describe_table)
+        if description["TableStatus"] not in USABLE:
+            raise InvalidOption("patch_ledger", self.where.url, _status_sentence(description["TableStatus"]))
         keys = {key["AttributeName"]: key["KeyType"] for key in description["KeySchema"]}
-        if keys != KEYS:
+        types = {key["AttributeName"]: key["AttributeType"] for key in description["AttributeDefinitions"]}
+        if keys != KEYS or any(types.get(name) != "S" for name in KEYS):
             raise InvalidOption(
                 "patch_ledger", self.where.url, "Its keys must be pk (S, HASH) and sk (S, RANGE); see docs/ledger.md."
             )
@@ -258,6 +271,10 @@ class Table:
             ) from error
 
 
+def _status_sentence(status: str) -> str:
+    return STATUSES.get(status, f"DynamoDB says that its status is {status}, so it cannot be used.")
+
+
 def _key(key: Key) -> dict[str, Any]:
     return {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
 
@@ -270,6 +287,8 @@ def encode(value: Any) -> dict[str, Any]:
         return {"N": repr(value)}
     if isinstance(value, dict):
         return {"M": encode_item(value)}
+    if isinstance(value, set):
+        return {"SS": sorted(value)}
     return {"NULL": True} if value is None else {"S": str(value)}
 
 

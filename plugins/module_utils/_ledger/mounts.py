@@ -10,8 +10,11 @@ missing locks), and "Write-Ahead Logging" (all processes must be on one machine;
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import re
+import tempfile
 
 from .._base.errors import InvalidOption
 
@@ -83,3 +86,23 @@ def refuse_shared(path: str, mountinfo: str = MOUNTINFO) -> None:
         f"It is on a file system of type {kind}, whose locks do not keep two processes or machines apart, so records would be "
         "lost without an error. Use a file on a local disk, or a table: patch_ledger=dynamodb://TABLE (docs/ledger.md).",
     )
+
+
+def refuse_without_locks(path: str, folder: str) -> None:
+    """Refuse a file system that grants no locks. SQLite would wait two minutes and then call the file busy.
+
+    Raises:
+        InvalidOption: it answers ENOLCK, as NFS does without its lock service.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            fcntl.lockf(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno != errno.ENOLCK:
+            return  # a folder that cannot be written has a sentence of its own
+        raise InvalidOption(
+            "patch_ledger",
+            path,
+            "Its file system grants no locks (ENOLCK), as NFS does whose lock service does not run. Use a file on a local disk, or "
+            "a table: patch_ledger=dynamodb://TABLE (docs/ledger.md).",
+        ) from error

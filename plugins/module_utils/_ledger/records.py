@@ -163,6 +163,9 @@ class Ledger(Protocol):
     def run(self, run_id: str) -> Run:
         """One run; PatchFleetError when there is none of that id."""
 
+    def keep_settings(self, run_id: str, settings: RunSettings) -> None:
+        """Replace the settings of a run: what is known only once its hosts are leased."""
+
     def heartbeat(self, run_id: str, now: float) -> None:
         """Renew the leases of the run."""
 
@@ -199,6 +202,9 @@ class Ledger(Protocol):
 
     def some_hosts(self, run_id: str, keys: Iterable[str]) -> list[Host]:
         """These hosts of a run in planned order, read alone; those that it does not have are left out."""
+
+    def failed_hosts(self, run_id: str) -> list[Host]:
+        """The hosts of a run that failed or are held, in planned order, read alone."""
 
     def host(self, run_id: str, key: str) -> Host:
         """One host of a run."""

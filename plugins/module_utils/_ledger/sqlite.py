@@ -13,8 +13,9 @@ from typing import Any
 
 from .._base.errors import LeaseLost, NotRecorded, UnknownRun
 from .._model.host_facts import HostFacts
-from .._model.outcomes import Outcome
+from .._model.outcomes import FAILURES, Outcome
 from .._model.phases import Phase
+from .._model.run_settings import RunSettings
 from .mounts import refuse_shared
 from .records import (
     DURATIONS_KEPT,
@@ -30,13 +31,15 @@ from .records import (
 from .sqlite_file import SqliteFile
 from .stored import (
     HOST_FIELDS,
-    durations_from,
+    MAY_BE_ON,
     durations_values,
     host_from,
     host_values,
     is_readable,
     json_object,
-    phase_time,
+    outcome_counts,
+    readable_durations,
+    readable_phases,
     verdict_values,
 )
 
@@ -56,7 +59,7 @@ class SqliteLedger(SqliteFile):
     def check(self) -> list[str]:
         refuse_shared(self._path)
         self._one("SELECT count(*) FROM run")
-        return []
+        return self._damage()
 
     # Runs and leases
 
@@ -109,6 +112,9 @@ class SqliteLedger(SqliteFile):
     def fences(self, run_id: str) -> dict[str, int]:
         return dict(self._rows("SELECT host_key, fence FROM lease WHERE run_id = ?", run_id))
 
+    def keep_settings(self, run_id: str, settings: RunSettings) -> None:
+        self._write("UPDATE run SET settings = ? WHERE run_id = ?", json.dumps(settings, allow_nan=False), run_id)
+
     def heartbeat(self, run_id: str, now: float) -> None:
         self._write("UPDATE run SET heartbeat_at = max(heartbeat_at, ?) WHERE run_id = ?", now, run_id)
 
@@ -138,6 +144,11 @@ class SqliteLedger(SqliteFile):
         found = [_host(row) for key in dict.fromkeys(keys) for row in self._rows(sql, run_id, key)]
         return sorted(found, key=lambda host: host.position)
 
+    def failed_hosts(self, run_id: str) -> list[Host]:
+        marks = ", ".join("?" * len(FAILURES))
+        sql = f"SELECT {HOST_COLUMNS} FROM host WHERE run_id = ? AND outcome IN ({marks}) ORDER BY position"
+        return [_host(row) for row in self._rows(sql, run_id, *map(str, FAILURES))]
+
     def host(self, run_id: str, key: str) -> Host:
         row = self._one(f"SELECT {HOST_COLUMNS} FROM host WHERE run_id = ? AND host_key = ?", run_id, key)
         if row is None:
@@ -164,8 +175,7 @@ class SqliteLedger(SqliteFile):
         return changed == 1
 
     def outcome_counts(self, run_id: str) -> dict[Outcome | None, int]:
-        rows = self._rows("SELECT outcome, count(*) FROM host WHERE run_id = ? GROUP BY 1", run_id)
-        return {Outcome(outcome) if outcome else None: number for outcome, number in rows}
+        return outcome_counts(self._rows("SELECT outcome, count(*) FROM host WHERE run_id = ? GROUP BY 1", run_id))
 
     # Phases
 
@@ -195,7 +205,7 @@ class SqliteLedger(SqliteFile):
             key,
         )
         names = ("step", "started_at", "finished_at", "ok")
-        return [phase_time(key, dict(zip(names, values, strict=True))) for key, *values in rows]
+        return readable_phases((key, dict(zip(names, values, strict=True))) for key, *values in rows)
 
     # Power
 
@@ -233,8 +243,8 @@ class SqliteLedger(SqliteFile):
         return {row[0] for row in self._rows(sql)}
 
     def unreadable_power(self) -> list[str]:
-        return [
-            f"The power record of {record.host_key} ({record.name}) is damaged."
+        return self._damage() + [
+            f"The power record of {record.host_key} ({record.name}) is damaged. {MAY_BE_ON}"
             for record in self._open_records()
             if not is_readable(record)
         ]
@@ -284,10 +294,10 @@ class SqliteLedger(SqliteFile):
             "ORDER BY finished_at DESC",
             host_key,
         )
-        return [
-            durations_from({**dict(zip(DURATIONS_COLUMNS, values, strict=True)), "seconds": json.loads(text)})
+        return readable_durations(
+            {**dict(zip(DURATIONS_COLUMNS, values, strict=True)), "seconds": json_object(text)}
             for *values, text in rows
-        ]
+        )
 
     def histories(self, host_keys: Iterable[str]) -> dict[str, list[HostDurations]]:
         found = {key: self.history(key) for key in host_keys}

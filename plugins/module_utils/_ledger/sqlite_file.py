@@ -18,6 +18,7 @@ from typing import Any
 
 from .._base.errors import Failed, InvalidOption
 from .._model.reasons import Reason
+from .mounts import refuse_without_locks
 
 MIGRATIONS = (
     """
@@ -50,6 +51,9 @@ CREATE TABLE way (
 )
 """Number n, from 1, makes a file of version n out of one of the version before."""
 SCHEMA_VERSION = len(MIGRATIONS)
+APPLICATION_ID = 0x50464C54
+"""In the header of each ledger: "PFLT" (sqlite.org, "Database File Format", section 1.3)."""
+OUR_TABLES = frozenset({"run", "host", "lease", "power_record"})
 DAMAGED = frozenset({11, 26})
 """SQLITE_CORRUPT and SQLITE_NOTADB (sqlite.org/rescode.html)."""
 
@@ -69,8 +73,11 @@ class SqliteFile:
     def _connect(self) -> None:
         self._pid = os.getpid()
         try:
-            os.makedirs(os.path.dirname(self._path) or ".", mode=0o700, exist_ok=True)
+            folder = os.path.dirname(self._path) or "."
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            refuse_without_locks(self._path, folder)
             self._connection = sqlite3.connect(self._path, timeout=60.0, isolation_level=None)
+            self._refuse_foreign()
             self._use_wal()
             self._connection.execute("PRAGMA synchronous = FULL")
             self._migrate()
@@ -102,6 +109,22 @@ class SqliteFile:
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
+    def _application(self) -> int:
+        return int(self._connection.execute("PRAGMA application_id").fetchone()[0])
+
+    def _refuse_foreign(self) -> None:
+        """Leave the database of another program as it is. A ledger of an earlier version has our tables and no id yet."""
+        application = self._application()
+        if application == APPLICATION_ID:
+            return
+        tables = {row[0] for row in self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if application or (tables and not tables >= OUR_TABLES):
+            raise InvalidOption(
+                "patch_ledger",
+                self._path,
+                "It is an SQLite file of another program, and no ledger. Name a file of its own for the ledger.",
+            )
+
     def _migrate(self) -> None:
         if self._version() > SCHEMA_VERSION:
             raise InvalidOption(
@@ -110,12 +133,13 @@ class SqliteFile:
                 f"It was written by a newer version of this collection (its schema is {self._version()}, this one "
                 f"knows {SCHEMA_VERSION}). Update patchfleet.windows on this controller, or name another file.",
             )
-        if self._version() == SCHEMA_VERSION:
+        if self._version() == SCHEMA_VERSION and self._application() == APPLICATION_ID:
             return
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             for statement in ";".join(MIGRATIONS[self._version() :]).split(";"):
                 self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         except BaseException:
             self._connection.execute("ROLLBACK")
@@ -166,6 +190,14 @@ class SqliteFile:
                 "fix that (space on the disk, access, the file itself) and run the playbook restore.",
                 Reason.LEDGER_FAILED,
             ) from error
+
+    def _damage(self) -> list[str]:
+        """A sentence where SQLite finds the file damaged: what it lost, no one knows."""
+        problems = [str(row[0]) for row in self._rows("PRAGMA quick_check(1)")]
+        if problems == ["ok"]:
+            return []
+        sentence = f"The ledger {self._path} is damaged ({problems[0]}). Copy it with its -wal and -shm files before you repair it."
+        return [f"{sentence} Hosts whose record is lost may be on because of a run."]
 
     def _rows(self, sql: str, *values: Any) -> list[Any]:
         with self._plainly():

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
@@ -20,6 +22,9 @@ from .records import Host, HostDurations, PhaseTime, PowerRecord, Verdict
 VERDICT_FIELDS = ("outcome", "step", "reason_code", "reason")
 HOST_FIELDS = ("run_id", "key", "name", "position", "kind", "instance_id", "region", "wave", *VERDICT_FIELDS)
 """Of a host of a run, without its facts."""
+OUTCOMES = frozenset(str(outcome) for outcome in Outcome)
+MAY_BE_ON = "Its host may be on because of a run."
+"""Said of an open power record that cannot be read."""
 
 
 def host_values(host: Host) -> dict[str, Any]:
@@ -83,6 +88,15 @@ def phase_time(key: str, values: Mapping[str, Any]) -> PhaseTime:
     return PhaseTime(key, Phase(values["step"]), values["started_at"], values.get("finished_at"), ended_well)
 
 
+def readable_phases(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> list[PhaseTime]:
+    """The phases of these rows (key of the host, values). A damaged one says nothing and keeps no other from being read."""
+    found = []
+    for key, values in rows:
+        with suppress(ValueError, KeyError, TypeError):
+            found.append(phase_time(key, values))
+    return found
+
+
 def phase_values(time: PhaseTime) -> dict[str, Any]:
     """The same for an export, with the key of the host."""
     return {
@@ -103,6 +117,24 @@ def durations_values(durations: HostDurations) -> dict[str, Any]:
         "outcome": str(durations.outcome),
         "seconds": {str(phase): seconds for phase, seconds in durations.seconds.items()},
     }
+
+
+def readable_durations(rows: Iterable[Mapping[str, Any]]) -> list[HostDurations]:
+    """The durations with these values, without damaged ones."""
+    found = []
+    for values in rows:
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
+            found.append(durations_from(values))
+    return [durations for durations in found if durations.seconds]
+
+
+def outcome_counts(rows: Iterable[tuple[str | None, int]]) -> dict[Outcome | None, int]:
+    """How many hosts have each outcome; None counts those without, and those whose outcome is damaged."""
+    counts = Counter[Outcome | None]()
+    for text, number in rows:
+        known = text is not None and text in OUTCOMES
+        counts[Outcome(text) if known else None] += number
+    return {outcome: number for outcome, number in counts.items() if number}
 
 
 def durations_from(values: Mapping[str, Any]) -> HostDurations:

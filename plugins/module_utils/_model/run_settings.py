@@ -35,6 +35,8 @@ class RunSettings(TypedDict, total=False):
     """The settings of a run."""
 
     canary: Annotated[int, "hosts that go first, alone", "_run/admission"]
+    canary_keys: Annotated[list[str], "keys of those hosts that the run holds", "_run/admission"]
+    included: Annotated[int, "hosts that are not left out", "_run/admission"]
     pause_seconds: Annotated[float, "pause between two waves, in seconds", "_run/admission"]
     expected_seconds: Annotated[float, "expected duration of a host, in seconds", "_run/admission"]
     host_timeout_seconds: Annotated[float, "longest duration of a host, in seconds", "_run/admission, _power/watchdog"]

@@ -11,6 +11,7 @@ the deadline. The state of the host since the plan is checked here too, and its 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from .._aws.ec2 import describe_instance, tags_of
@@ -118,20 +119,26 @@ def _refused(outcome: Outcome, code: ReasonCode | None, reason: str | None) -> A
 
 
 def _wait_for_canaries_and_wave(context: OperationContext, run: Run, host: Host) -> None:
-    """Canaries go first, alone; between waves there may be a pause. A run with neither reads no other host's row for this."""
-    if not run.settings["canary"] and not run.settings["pause_seconds"]:
-        return
-    hosts = context.ledger.hosts(run.run_id)
-    ours = [other.key for other in hosts if other.wave is not None and other.phase != Phase.PLAN]  # no other run's
-    canaries = ours[: run.settings["canary"]]
+    """Canaries go first, alone; between waves there may be a pause, and only that reads the rows of the whole run."""
+    canaries = _canaries(context, run)
     if canaries and host.key not in canaries:
         _wait_for_canaries(context, run, set(canaries))
-    pause = run.settings["pause_seconds"]
-    earlier = {other.key for other in hosts if other.wave is not None and other.wave < (host.wave or 0)}
-    if pause and earlier:
+    pause, wave = run.settings["pause_seconds"], host.wave or 0
+    if pause and wave > 1:
+        hosts = context.ledger.hosts(run.run_id)
+        earlier = {other.key for other in hosts if other.wave is not None and other.wave < wave}
         times = [time for time in context.ledger.phases(run.run_id) if time.host_key in earlier]
         ended = max((time.finished_at or 0.0 for time in times), default=0.0)
         context.pause_until(min(ended + pause, context.clock.now() + pause))
+
+
+def _canaries(context: OperationContext, run: Run) -> list[str]:
+    """The keys of the hosts that go first. A run that an earlier version opened has not kept them."""
+    if "canary_keys" in run.settings or not run.settings["canary"]:
+        return run.settings.get("canary_keys", [])
+    hosts = context.ledger.hosts(run.run_id)
+    ours = [host.key for host in hosts if host.wave is not None and host.phase != Phase.PLAN]  # no other run's
+    return ours[: run.settings["canary"]]
 
 
 def _wait_for_canaries(context: OperationContext, run: Run, canaries: set[str]) -> None:
@@ -154,18 +161,28 @@ def _wait_for_canaries(context: OperationContext, run: Run, canaries: set[str]) 
 
 def _check_breaker(context: OperationContext, run: Run, _host: Host) -> None:
     runs = slices(context.ledger, run)
-    counts = [context.ledger.outcome_counts(one.run_id) for one in runs]
-    if any(count.get(outcome, 0) for count in counts for outcome in FAILURES):
-        hosts = [host for one in runs for host in context.ledger.hosts(one.run_id)]
-        failures, budget = sum(spends_budget(host) for host in hosts), failure_budget(runs)
-        if failures > budget:
-            spent = BreakerCause(BreakerCode.BUDGET_SPENT, failures=failures, budget=budget)
-            _open_breaker(context, run, spent)
-        elif failures and (cause := common_cause(hosts, budget)):
+    counts = sum((Counter(context.ledger.outcome_counts(one.run_id)) for one in runs), Counter[Outcome | None]())
+    if any(counts[outcome] for outcome in FAILURES):
+        cause = _cause_of_breaker(context, runs, counts)
+        if cause:
             _open_breaker(context, run, cause)
     for one in (context.ledger.run(run.run_id), *runs[1:]):
         if one.breaker:
             raise _closed(one.breaker)
+
+
+def _cause_of_breaker(
+    context: OperationContext, runs: list[Run], counts: Counter[Outcome | None]
+) -> BreakerCause | None:
+    """Only the hosts that failed are read, not the rows of the whole run."""
+    failed = [host for one in runs for host in context.ledger.failed_hosts(one.run_id)]
+    failures, budget = sum(spends_budget(host) for host in failed), failure_budget(runs)
+    if failures > budget:
+        return BreakerCause(BreakerCode.BUDGET_SPENT, failures=failures, budget=budget)
+    targets = sum(one.settings.get("included", 0) for one in runs) or counts.total() - counts[Outcome.EXCLUDED]
+    if not failures or budget >= targets:
+        return None
+    return common_cause(failed, any_proven=any(counts[outcome] for outcome in PROVEN))
 
 
 def _open_breaker(context: OperationContext, run: Run, cause: BreakerCause) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from .._ledger.records import Host
-from .._model.outcomes import FAILURES, PROVEN
+from .._model.outcomes import FAILURES
 from .._model.phases import AFTER_UPDATES
 from .._model.reasons import Reason
 
@@ -85,13 +85,15 @@ class BreakerCause:
     budget: int = 0
 
 
-def common_cause(hosts: Sequence[Host], failure_budget_hosts: int) -> BreakerCause | None:
-    """A cause that every other host would meet, too, if the run's hosts so far show one."""
-    targets = [host for host in hosts if host.wave is not None]
-    if failure_budget_hosts >= len(targets):
-        return None
-    failed = [host for host in targets if host.outcome in FAILURES]
-    return _not_booted(failed) or _no_source(targets, failed) or _denied(failed)
+def common_cause(failures: Sequence[Host], *, any_proven: bool) -> BreakerCause | None:
+    """A cause that every other host would meet, too, if the run's hosts so far show one.
+
+    Args:
+        failures: the hosts that failed or are held.
+        any_proven: whether the state of a host was proven.
+    """
+    failed = [host for host in failures if host.wave is not None]
+    return _not_booted(failed) or (None if any_proven else _no_source(failed)) or _denied(failed)
 
 
 def _not_booted(failed: Sequence[Host]) -> BreakerCause | None:
@@ -99,11 +101,9 @@ def _not_booted(failed: Sequence[Host]) -> BreakerCause | None:
     return BreakerCause(BreakerCode.NOT_BOOTED, (lost[0],)) if lost else None
 
 
-def _no_source(targets: Sequence[Host], failed: Sequence[Host]) -> BreakerCause | None:
+def _no_source(failed: Sequence[Host]) -> BreakerCause | None:
     without = [host.name for host in failed if host.reason_code in NO_SOURCE]
-    if len(without) < HOSTS_WITHOUT_SOURCE or any(host.outcome in PROVEN for host in targets):
-        return None
-    return BreakerCause(BreakerCode.NO_SOURCE, tuple(without))
+    return BreakerCause(BreakerCode.NO_SOURCE, tuple(without)) if len(without) >= HOSTS_WITHOUT_SOURCE else None
 
 
 def _denied(failed: Sequence[Host]) -> BreakerCause | None:

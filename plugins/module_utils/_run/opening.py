@@ -52,6 +52,9 @@ def open_run(context: OperationContext) -> dict[str, Any]:
     _announce(context, run, settings)
     rows = [_host_row(run.run_id, planned, settings) for planned in plan.hosts]
     leased = context.ledger.open_run(run, rows, bool(settings["take_over"]))
+    if plan.canary:
+        ours = [planned.host.key for planned in plan.included if planned.host.key not in leased.held]
+        context.ledger.keep_settings(run.run_id, {**run.settings, "canary_keys": ours[: plan.canary]})
     for key, other in leased.held.items():
         reason = f"Another run holds it: {other}. If its controller is known to be dead, set patch_take_over."
         context.ledger.set_outcome(run.run_id, key, Verdict(Outcome.DEFERRED, Phase.PLAN, Reason.LEASED, reason))
@@ -104,6 +107,7 @@ def _account_of(context: OperationContext, plan: Plan) -> str | None:
 def _run_settings(plan: Plan, settings: Settings, targets: Targets) -> RunSettings:
     return {
         "canary": plan.canary,
+        "included": len(plan.included),
         "pause_seconds": settings["pause_seconds"],
         "expected_seconds": settings["expected_seconds"],
         "host_timeout_seconds": settings["host_timeout_seconds"],

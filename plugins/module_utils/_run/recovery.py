@@ -10,7 +10,8 @@ from typing import Any
 
 from .._aws.iam import caller_account
 from .._base.clock import iso
-from .._base.errors import Failed, NoRun, NotRecorded
+from .._base.errors import Failed, NoRun, NotRecorded, PatchFleetError
+from .._base.text import join_sentences
 from .._ledger import describe_ledger, lenient
 from .._ledger.records import Host, PowerRecord, Run, Verdict
 from .._model.outcomes import Outcome
@@ -94,7 +95,7 @@ def open_hosts(context: OperationContext) -> dict[str, Any]:
             entry["fence"] = leased.fences[record.host_key]
         hosts.append(entry)
     lines = [f"{host['name']} ({host['instance_id']}) of run {host['run_id']}" for host in hosts] + busy
-    lines += [f"{sentence} Its host may be on because of a run." for sentence in unreadable]
+    lines += unreadable
     lines += [f"{host['name']}: {host['unreadable']}" for host in hosts if host["unreadable"]]
     return {
         "changed": False,
@@ -121,8 +122,16 @@ def _other_account(context: OperationContext, record: PowerRecord) -> str | None
     if account is None or not record.region:
         return None
     if "account" not in context.cache:
-        context.cache["account"] = caller_account(context.aws.in_region(record.region))
-    return None if context.cache["account"] == account else account
+        context.cache["account"] = _own_account(context, record.region)
+    return None if context.cache["account"] in {None, account} else account
+
+
+def _own_account(context: OperationContext, region: str) -> str | None:
+    """The credentials' account; None where AWS does not answer or refuses them, which each host will report by itself."""
+    try:
+        return caller_account(context.aws.in_region(region))
+    except PatchFleetError:
+        return None
 
 
 def _open_records(context: OperationContext) -> list[tuple[PowerRecord, str]]:
@@ -192,9 +201,10 @@ def close_abandoned_runs(context: OperationContext) -> dict[str, Any]:
         if dead and run.run_id not in held and (not only or run.run_id == only):
             _close_abandoned(context, run, now, force=take_over)
     on = [_words_of(context, record) for record, _holder in still_open if record.started_by]
-    on += context.ledger.unreadable_power()
-    if on:
-        raise Failed(f"Still on because of us: {', '.join(on)}. Run the playbook restore again later.", Reason.STILL_ON)
+    unknown = context.ledger.unreadable_power()
+    if on or unknown:
+        still_on = f"Still on because of us: {', '.join(on)}." if on else None
+        raise Failed(join_sentences(still_on, *unknown, "Run the playbook restore again later."), Reason.STILL_ON)
     raise_if_lost(context)
     return {"changed": False}
 

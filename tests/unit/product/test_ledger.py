@@ -268,6 +268,25 @@ def test_some_hosts_of_a_run_are_read_alone(ledger: Ledger) -> None:
     assert [host.key for host in ledger.some_hosts(RUN, ["i-1", "i-2", "i-9", "i-1"])] == ["i-2", "i-1"]
 
 
+def test_the_hosts_that_failed_are_read_alone(ledger: Ledger) -> None:
+    gone = a_host("i-4", position=4, outcome="failed", reason_code="instance_gone")
+    open_run(ledger, *(a_host(f"i-{number}", position=number) for number in (3, 2, 1)), gone)
+    assert [host.key for host in ledger.failed_hosts(RUN)] == ["i-4"]
+    for key, outcome in (("i-2", "held"), ("i-1", "failed"), ("i-3", "patched")):
+        ledger.set_outcome(RUN, key, Verdict(outcome))
+    assert [host.key for host in ledger.failed_hosts(RUN)] == ["i-1", "i-2", "i-4"]
+    ledger.set_outcome(RUN, "i-2", Verdict("failed"), overwrite=True)
+    ledger.set_outcome(RUN, "i-1", Verdict("patched"), overwrite=True)
+    assert [(host.key, host.outcome) for host in ledger.failed_hosts(RUN)] == [("i-2", "failed"), ("i-4", "failed")]
+    assert ledger.failed_hosts("no run") == []
+
+
+def test_settings_that_are_known_late_are_kept(ledger: Ledger) -> None:
+    open_run(ledger, a_host())
+    ledger.keep_settings(RUN, {**ledger.run(RUN).settings, "canary_keys": [ID]})
+    assert ledger.run(RUN).settings == {**a_run().settings, "canary_keys": [ID]}
+
+
 def test_the_hosts_that_were_found_stopped_are_those_of_the_open_records(ledger: Ledger) -> None:
     for key, state in {"i-1": "stopped", "i-2": "running", "i-3": "stopped"}.items():
         ledger.record_power(dataclasses.replace(FOUND, host_key=key, instance_id=key, original_state=state))

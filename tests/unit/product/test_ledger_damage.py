@@ -16,10 +16,13 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import (
     LEASE_SECONDS,
+    HostDurations,
     Ledger,
     PowerRecord,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.outcomes import Outcome
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.recovery import close_abandoned_runs, open_hosts
 
@@ -158,3 +161,36 @@ def test_steps_of_a_host_go_on_although_its_row_is_gone() -> None:
     ledger.begin_phase(RUN, "i-1", "restore", START, fence=1)
     ledger.close_power("i-1", "restored", START, fence=1)
     assert {record.host_key for record in ledger.open_power()} == {"i-0", "i-2"}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE step SET step = 'pacth' WHERE host_key = 'i-1'",
+        "UPDATE way SET seconds = '{' WHERE host_key = 'i-1'",
+        "UPDATE way SET outcome = 'pacthed' WHERE host_key = 'i-1'",
+        "UPDATE host SET outcome = 'pacthed' WHERE host_key = 'i-1'",
+    ],
+)
+def test_a_damaged_row_of_one_host_ends_neither_plan_nor_report(
+    in_a_file: tuple[Callable[[str], None], Callable[[], Ledger]], sql: str
+) -> None:
+    change, opened = in_a_file
+    ledger = opened()
+    for key in KEYS:
+        ledger.begin_phase(RUN, key, Phase.PATCH, START)
+        ledger.save_durations(HostDurations(key, RUN, START, Outcome.PATCHED, {Phase.PATCH: 60.0}))
+    change(sql)
+    assert {time.host_key for time in ledger.phases(RUN)} >= {"i-0", "i-2"}
+    assert set(ledger.histories(KEYS)) >= {"i-0", "i-2"}
+    assert ledger.outcome_counts(RUN) == {None: 3}
+    assert [host.key for host in ledger.hosts(RUN)] == list(KEYS)
+
+
+def test_damaged_durations_in_a_table_are_none() -> None:
+    table = dynamodb_server.new_table()
+    ledger = dynamodb_server.ledger(table)
+    ledger.save_durations(HostDurations("i-0", RUN, START, Outcome.PATCHED, {Phase.PATCH: 60.0}))
+    key = {"pk": {"S": f"WAYS#{ACCOUNT}"}, "sk": {"S": "i-0"}}
+    dynamodb_server.client().put_item(TableName=table, Item={**key, "ways": {"S": "["}})
+    assert (ledger.history("i-0"), ledger.histories(["i-0"])) == ([], {"i-0": []})

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws import dynamodb
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import Aws
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import open_ledger
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb import DynamoDbLedger
@@ -79,6 +81,50 @@ def test_a_table_with_other_keys_is_refused() -> None:
     )
     with pytest.raises(InvalidOption, match=r"keys must be pk \(S, HASH\) and sk \(S, RANGE\)"):
         dynamodb_server.ledger(table).check()
+
+
+def described(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> DynamoDbLedger:
+    """A ledger whose table DescribeTable shows with these changes."""
+    describe = dynamodb.describe_table
+    monkeypatch.setattr(dynamodb, "describe_table", lambda aws, table: {**describe(aws, table), **changes})
+    return dynamodb_server.ledger(dynamodb_server.new_table())
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("CREATING", "still creating it"),
+        ("DELETING", "is deleting it"),
+        ("INACCESSIBLE_ENCRYPTION_CREDENTIALS", "KMS key"),
+        ("ARCHIVED", "its status is ARCHIVED"),
+    ],
+)
+def test_a_table_that_cannot_be_used_yet_or_any_more_is_refused_by_its_status(
+    monkeypatch: pytest.MonkeyPatch, status: str, words: str
+) -> None:
+    with pytest.raises(InvalidOption, match=words):
+        described(monkeypatch, TableStatus=status).check()
+
+
+def test_keys_of_another_type_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    types = [{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "N"}]
+    with pytest.raises(InvalidOption, match=r"sk \(S, RANGE\)"):
+        described(monkeypatch, AttributeDefinitions=types).check()
+
+
+def test_a_global_table_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each region judges conditions by itself, and the last writer wins."""
+    warnings = described(monkeypatch, Replicas=[{"RegionName": "eu-west-1"}]).check()
+    assert any("Name the same region on every controller" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "UnknownOperationException", "LimitExceededException"])
+def test_what_is_only_good_to_know_ends_no_run(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    def refused(_aws: object, _table: str) -> None:
+        raise AwsError("dynamodb:DescribeTimeToLive", code, "no")
+
+    monkeypatch.setattr(dynamodb, "time_to_live", refused)
+    assert dynamodb_server.ledger(dynamodb_server.new_table()).check() == []
 
 
 def test_what_a_team_should_have_is_a_warning() -> None:
@@ -208,6 +254,7 @@ def test_what_waiting_hosts_poll_takes_one_call_whatever_the_size_of_the_run(mon
     hosts = [a_host(f"i-{number:04}", position=number) for number in range(60)]
     ledger.open_run(a_run(), hosts, take_over=False)
     ledger.record_power(FOUND)
+    ledger.set_outcome(RUN, "i-0007", Verdict("failed"))
     calls: list[str] = []
     perform = Aws.perform
 
@@ -218,7 +265,19 @@ def test_what_waiting_hosts_poll_takes_one_call_whatever_the_size_of_the_run(mon
     monkeypatch.setattr(Aws, "perform", counted)
     assert len(ledger.some_hosts(RUN, ["i-0000", "i-0001"])) == 2
     assert ledger.found_stopped() == {ID}
-    assert calls == ["batch_get_item", "query"]
+    assert [host.key for host in ledger.failed_hosts(RUN)] == ["i-0007"]
+    assert calls == ["batch_get_item", "query", "get_item", "batch_get_item"]
+
+
+def test_a_run_that_an_earlier_version_opened_names_no_failed_hosts() -> None:
+    table = dynamodb_server.new_table()
+    ledger = dynamodb_server.ledger(table)
+    ledger.open_run(a_run(), [a_host()], take_over=False)
+    ledger.set_outcome(RUN, ID, Verdict("failed"))
+    run = next(item for item in items(table) if item["sk"]["S"] == "RUN")
+    del run["failed"]
+    dynamodb_server.client().put_item(TableName=table, Item=run)
+    assert [host.key for host in ledger.failed_hosts(RUN)] == [ID]
 
 
 def test_a_pointer_of_an_earlier_version_is_counted_by_its_record() -> None:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
 import signal
@@ -22,7 +24,11 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.mounts import file_system_of, refuse_shared
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
-from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite_file import MIGRATIONS, SCHEMA_VERSION
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite_file import (
+    APPLICATION_ID,
+    MIGRATIONS,
+    SCHEMA_VERSION,
+)
 
 from .fakes import ID, START
 from .stage import RUN, a_host, a_run
@@ -289,3 +295,59 @@ def test_damaged_pages_are_reported_as_damage_with_the_command_that_rebuilds_the
     with pytest.raises(PatchFleetError, match=r"is damaged .*\.recover") as caught:
         SqliteLedger(str(path)).hosts(RUN)
     assert caught.value.code == "ledger_failed"
+
+
+def pragma(path: Path, name: str) -> Any:
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE song (name TEXT)", "PRAGMA application_id = 1196444487"])
+def test_the_database_of_another_program_is_refused_and_left_alone(tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "music.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(statement)
+        database.commit()
+    before = path.read_bytes()
+    with pytest.raises(InvalidOption, match="SQLite file of another program"):
+        open_ledger(str(path))
+    assert path.read_bytes() == before
+
+
+def test_the_file_says_whose_it_is_also_that_of_an_earlier_version(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    SqliteLedger(str(path))
+    assert pragma(path, "application_id") == APPLICATION_ID
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA application_id = 0")
+        database.commit()
+    SqliteLedger(str(path))
+    assert pragma(path, "application_id") == APPLICATION_ID
+
+
+def test_a_file_system_that_grants_no_locks_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite takes ENOLCK for a busy file, and waits for two minutes."""
+
+    def refused(_file: object, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "lockf", refused)
+    with pytest.raises(InvalidOption, match=r"grants no locks \(ENOLCK\)"):
+        SqliteLedger(str(tmp_path / "ledger.sqlite"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_damaged_in_a_page_is_warned_of_and_gives_no_all_clear(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = SqliteLedger(str(path))
+    assert (ledger.check(), ledger.unreadable_power()) == ([], [])
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA ignore_check_constraints = ON")
+        database.execute(
+            "INSERT INTO power_record (host_key, instance_id, region, name, original_state, recorded_at, run_id, closed_at) "
+            "VALUES ('i-9', 'i-9', '', 'x', 'on', 0, 'r', 1)"
+        )
+        database.commit()
+    for sentences in (ledger.check(), ledger.unreadable_power()):
+        assert len(sentences) == 1
+        assert "is damaged" in sentences[0]

@@ -445,17 +445,17 @@ def conclude_later(stage: Stage, key: str, verdict: Verdict, seconds: float) -> 
     stage.clock.at(seconds, set_outcome)
 
 
-def test_a_host_of_a_run_without_canaries_pause_and_failures_reads_no_other_row(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_host_reads_no_row_but_those_of_canaries_and_failures(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """All rows of a run of 5,000 hosts are 362 read units on DynamoDB, and every host is admitted once."""
-    stage.open_run(*HOSTS)
+    stage.open_run(*HOSTS, canary=1, canary_keys=[FIRST])
+    stage.ledger.set_outcome(RUN, FIRST, Verdict("patched"))
+    stage.ledger.set_outcome(RUN, SECOND, FAILED)
 
     def read_all(_ledger: object, _run_id: str) -> list[Host]:
         raise AssertionError("the whole run was read")
 
     monkeypatch.setattr(SqliteLedger, "hosts", read_all)
-    assert admit(stage)["admitted"]
+    assert admit(stage, THIRD)["admitted"]
 
 
 def test_a_canary_goes_at_once(stage: Stage) -> None:
@@ -515,6 +515,14 @@ def test_a_host_that_another_run_holds_is_no_canary(stage: Stage) -> None:
     assert admit(stage, SECOND)["admitted"] is True
     conclude_later(stage, SECOND, FAILED, 600)
     assert refused(stage, THIRD) == ("deferred", "breaker")
+
+
+def test_the_canaries_are_those_that_the_run_has_kept(stage: Stage) -> None:
+    stage.open_run(*HOSTS, canary=1, canary_keys=[SECOND])
+    assert admit(stage, SECOND)["admitted"] is True
+    conclude_later(stage, SECOND, Verdict("patched"), 600)
+    assert admit(stage, FIRST)["admitted"] is True
+    assert stage.clock.passed >= 600
 
 
 # Waves

@@ -344,6 +344,13 @@ def test_hosts_of_the_credentials_account_are_found(stage: Stage) -> None:
     assert [host["key"] for host in find(stage, take_over=True)["hosts"]] == ["i-8"]
 
 
+def test_credentials_that_have_ended_do_not_hide_what_is_on(stage: Stage) -> None:
+    stage.open_run(a_host("i-8"), run_id="here", account="123456789012")
+    stage.ledger.record_power(PowerRecord("i-8", "i-8", "eu-central-1", "ours", "stopped", START, "here"))
+    stage.account.on("get_caller_identity", client_error("ExpiredToken"))
+    assert [host["key"] for host in find(stage, take_over=True)["hosts"]] == ["i-8"]
+
+
 def test_a_ledger_without_a_run_gives_no_all_clear(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     stage = Stage(tmp_path / "other")

@@ -161,6 +161,17 @@ def test_it_warns_of_no_others(stage: Stage, value: str, state: str, key: str) -
     assert "does not know" not in " ".join(run(stage, "planned", host, patch_mark_tag=key)["lines"])
 
 
+def test_a_run_keeps_its_canaries_and_none_that_another_run_holds(stage: Stage) -> None:
+    """Each host asks for them at its turn, and reads no rows of the whole run for it."""
+    stage.ledger.open_run(a_run("other", stage.clock.now()), [a_host(ID, "other")], take_over=False)
+    third = a_target("i-5", "dev-03")
+    opened = run(stage, "opened", ON, OFF, third, OUT, patch_canary=1, patch_batch_size=3)
+    settings = stage.ledger.run(opened["run_id"]).settings
+    first = next(host["key"] for host in opened["hosts"] if host["included"])
+    assert (settings["canary_keys"], settings["included"]) == ([first], 3)
+    assert first != ID
+
+
 def test_a_run_keeps_the_account_of_its_hosts(stage: Stage) -> None:
     opened = run(stage, "opened")
     assert stage.ledger.run(opened["run_id"]).settings["account"] == "123456789012"
