@@ -29,6 +29,12 @@ options:
         the host over it is a larger one, and the operation ends before it changes anything.
       - Without it, the number that holds when the operation begins. The action plugin takes it from the planned host.
     type: int
+  account:
+    description:
+      - 'The AWS account of the host: C(id), and C(role_arn) and C(external_id) of the role that is assumed there with the
+        credentials of the task.'
+      - Without it, and without C(role_arn), the account of the credentials. The action plugin takes it from the planned host.
+    type: dict
 """
 
     REQUIRED = r"""
@@ -54,4 +60,10 @@ options:
         the host over it is a larger one, and the operation ends before it changes anything.
       - Without it, the number that holds when the operation begins. The action plugin takes it from the planned host.
     type: int
+  account:
+    description:
+      - 'The AWS account of the host: C(id), and C(role_arn) and C(external_id) of the role that is assumed there with the
+        credentials of the task.'
+      - Without it, and without C(role_arn), the account of the credentials. The action plugin takes it from the planned host.
+    type: dict
 """

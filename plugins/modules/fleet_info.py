@@ -35,10 +35,23 @@ options:
     type: list
     elements: str
     default: []
+  accounts:
+    description:
+      - 'More AWS accounts to search, as C(settings.accounts) of M(patchfleet.windows.patch_settings) has them: mappings with
+        C(name), C(id), C(role_arn) and, where needed, C(external_id) and C(regions).'
+      - Their roles are assumed with the credentials of the task.
+    type: list
+    elements: dict
+    default: []
+  missing_accounts_ok:
+    description:
+      - Leave out accounts whose role cannot be assumed, and return them as RV(missing_accounts). Otherwise the task fails.
+    type: bool
+    default: false
   inventory_hosts:
     description:
-      - 'Hosts of the inventory: mappings with C(name) and, where known, C(instance_id), C(region), C(connection) and, of an
-        C(ssh) connection, C(shell_type).'
+      - 'Hosts of the inventory: mappings with C(name) and, where known, C(instance_id), C(account), C(region), C(connection)
+        and, of an C(ssh) connection, C(shell_type).'
       - 'On the controller, names are enough: the action plugin reads the variables of these hosts.'
     type: list
     elements: raw
@@ -95,6 +108,9 @@ hosts:
     power:
       description: V(running) or V(stopped); a host between two states counts as the state to which it changes.
       type: str
+    account:
+      description: The AWS account, or null where there is none or it is not known.
+      type: dict
     exclusion_code:
       description: Why the host may not be touched, or null.
       type: str
@@ -107,6 +123,21 @@ regions:
   type: list
   elements: str
   sample: [eu-central-1]
+missing_accounts:
+  description: The accounts that were left out.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+    id:
+      description: Its id.
+      type: str
+    reason:
+      description: Why its role cannot be assumed.
+      type: str
 """
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION

@@ -42,6 +42,12 @@ options:
       - The hosts, as M(patchfleet.windows.fleet_info) returned them.
     type: list
     elements: dict
+  missing_accounts:
+    description:
+      - The accounts that were left out, as M(patchfleet.windows.fleet_info) returned them.
+    type: list
+    elements: dict
+    default: []
   inventory:
     description:
       - Names of the hosts in the inventory, which C(patch_exclude) may name although they are no targets. The action plugin fills

@@ -20,6 +20,7 @@ from jinja2.exceptions import UndefinedError
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.inventory_entry import InventoryEntry
 
 INSTANCE_ID = re.compile(r"m?i-[0-9a-f]+")
+ACCOUNT_ID = re.compile(r"[0-9]{12}")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
 """Many inventories have a variable ``region`` that is none of AWS's."""
 REMOTE_CONNECTIONS = frozenset({"winrm", "psrp"})
@@ -41,6 +42,7 @@ def inventory_entry(name: str, variables: Mapping[str, Any]) -> InventoryEntry:
         return {
             "name": name,
             "instance_id": instance_id_of(variables),
+            "account": _account(variables),
             "region": _region(variables),
             "connection": _text(variables, "ansible_connection") or _configured_connection(),
             "shell_type": _text(variables, "ansible_shell_type"),
@@ -74,6 +76,13 @@ def known_ids(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -
         if instance_id:
             found[instance_id] = name
     return found
+
+
+def _account(variables: Mapping[str, Any]) -> str:
+    """From our own discovery, from a variable of the user's, or from ``owner_id`` of the inventory plugin."""
+    owner = _text(variables, "owner_id")
+    candidates = (_text(variables, "patch__account"), _text(variables, "patch_account"))
+    return next((text for text in candidates if text), owner if ACCOUNT_ID.fullmatch(owner) else "")
 
 
 def _region(variables: Mapping[str, Any]) -> str | None:

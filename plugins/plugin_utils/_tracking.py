@@ -52,4 +52,4 @@ def _address(host: Mapping[str, Any], args: Mapping[str, Any]) -> dict[str, Any]
     instance_id = host.get("instance_id") or host.get("key")
     if args.get("instance_id", instance_id) != instance_id:
         return {}
-    return {"instance_id": instance_id, "region": host.get("region")}
+    return {"instance_id": instance_id, "region": host.get("region"), "account": host.get("account")}

@@ -23,6 +23,7 @@ TYPES = {
     "dict": "dict[str, list[str]]",
     "count_or_percent": "int | str",
     "datetime": "float",
+    "accounts": "list[AccountSetting]",
 }
 
 

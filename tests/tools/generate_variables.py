@@ -87,8 +87,8 @@ def _option(variable: Variable) -> dict[str, Any]:
     option: dict[str, Any] = {"description": _paragraphs(variable), "type": OPTION_TYPES[variable.kind]}
     if variable.since != RELEASE:
         option["version_added"] = variable.since
-    if variable.kind == "list":
-        option["elements"] = "str"
+    if OPTION_TYPES[variable.kind] == "list":
+        option["elements"] = "dict" if variable.kind == "accounts" else "str"
     if variable.choices:
         option["choices"] = FlowList(variable.choices)
     return option

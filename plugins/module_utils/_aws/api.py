@@ -20,6 +20,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from .._base.clock import Clock
 from .._base.errors import Failed, PatchFleetError
+from .._model.account import Account
 from .._model.reasons import Reason
 from .connect import HAS_BOTO3, Connection, known_regions
 from .errors import EXPIRED, AwsError, NoRegion, NotReached, Unanswered, action_of, from_client_error, not_valid
@@ -54,6 +55,8 @@ FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 LONGEST_SKEW_SECONDS = 900.0
 """AWS refuses what was signed longer ago (IAM user guide, Signature Version 4), so a date that is further away is a proxy's."""
+ASSUME_ROLE = "AssumeRole"
+SESSION_NAME = "patchfleet"
 READING = ("describe_", "list_", "get_", "simulate_", "batch_get_", "query")
 """Operations that begin so change nothing; every other one does, unless it is asked with DryRun."""
 
@@ -170,6 +173,16 @@ class Aws:
             return self
         return Aws(self._connection, self._clock, region, self._caller, self._retry_budget_seconds)
 
+    def at(self, account: Account | None, region: str | None, session_name: str = SESSION_NAME) -> Aws:
+        """The same in an account and a region; the role of the account is assumed, where there is one, with the first call.
+
+        An account without a role, and none, is that of the credentials. CloudTrail shows the name of the session.
+        """
+        if account is None or account.role_arn is None:
+            return self.in_region(region)
+        connection = self._connection.assume(account, session_name, self._clock.now)
+        return Aws(connection, self._clock, region or self._region, self._caller, self._retry_budget_seconds)
+
     def without_retries(self) -> Aws:
         """The same with one attempt a call, for data that a run can do without: some networks have no route to every service."""
         return Aws(self._connection, self._clock, self._region, self._caller, 0.0)
@@ -260,6 +273,8 @@ class Aws:
             return self._send(call)
         except botocore.exceptions.ClientError as failure:
             operation, answer = failure.operation_name, dict(failure.response)
+            if operation == ASSUME_ROLE:  # botocore calls it before the call itself
+                raise from_client_error("sts", operation, answer, None) from failure
             error = from_client_error(call.service, operation, answer, call.resource)
             if call.changes and error.may_be_done:
                 raise Unanswered(error.action, call.resource, error.reason) from failure

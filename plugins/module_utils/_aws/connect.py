@@ -14,16 +14,19 @@ import contextlib
 import gc
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
 from typing import Any, Protocol
 
 from .._base.clock import parse_iso
 from .._base.errors import Failed
+from .._model.account import Account
 from .._model.reasons import Reason
 
 try:
     import boto3
     import botocore.config
+    import botocore.credentials
     import botocore.exceptions
     import botocore.loaders
     import botocore.parsers
@@ -51,6 +54,11 @@ class Connection(Protocol):
     def renew(self) -> bool:
         """Read the credentials again; whether they are different now."""
 
+    def assume(self, account: Account, session_name: str, now: Callable[[], float]) -> Connection:
+        """A Connection with the role of another account; ``now`` is the clock by which the session is renewed."""
+
+
+KEYS = frozenset({"aws_access_key_id", "aws_secret_access_key", "aws_session_token"})
 
 _LOADER: Any = None
 
@@ -76,10 +84,14 @@ def warm_up() -> None:
 
 
 def _session(profile: str | None) -> Any:
+    return boto3.session.Session(botocore_session=_core_session(profile))
+
+
+def _core_session(profile: str | None) -> Any:
     core = botocore.session.Session(profile=profile)
     core.get_scoped_config()  # a missing profile is reported as such, not as a missing region
     core.register_component("data_loader", _loader())
-    return boto3.session.Session(botocore_session=core)
+    return core
 
 
 def known_regions() -> list[str]:
@@ -119,17 +131,7 @@ class OptionsConnection:
     def client(self, service: str, region: str) -> Any:
         key = (service, region)
         if key not in self._clients:
-            # Objects that KMS encrypts take links of version 4 alone (Amazon S3 user guide).
-            config = (
-                self._config.merge(botocore.config.Config(signature_version="s3v4"))
-                if service == "s3"
-                else self._config
-            )
-            client = self._session.client(
-                service, region_name=region, endpoint_url=self._endpoint_url, config=config, **self._arguments
-            )
-            client.meta.events.register("before-parse", refuse_broken_json)
-            self._clients[key] = client
+            self._clients[key] = self._new_client(self._session, service, region, self._arguments)
         return self._clients[key]
 
     @property
@@ -157,6 +159,92 @@ class OptionsConnection:
         self._session = session
         self._clients.clear()
         return True
+
+    def assume(self, account: Account, session_name: str, now: Callable[[], float]) -> Connection:
+        return AssumedConnection(self, account, session_name, now)
+
+    def signing_credentials(self) -> Any:
+        """botocore's credentials that sign a call now; None where there are none."""
+        given = self._arguments
+        if given.get("aws_access_key_id"):
+            keys = (given["aws_access_key_id"], given.get("aws_secret_access_key"), given.get("aws_session_token"))
+            return botocore.credentials.Credentials(*keys)
+        return self._session.get_credentials()
+
+    def client_of(self, session: Any, service: str, region: str, **keys: Any) -> Any:
+        """A client with these options and with the credentials of another session, or with other keys."""
+        arguments = {name: value for name, value in self._arguments.items() if name not in KEYS}
+        return self._new_client(session, service, region, {**arguments, **keys})
+
+    def _new_client(self, session: Any, service: str, region: str, arguments: Mapping[str, Any]) -> Any:
+        config = self._config
+        if service == "s3":  # objects that KMS encrypts take links of version 4 alone (Amazon S3 user guide)
+            config = config.merge(botocore.config.Config(signature_version="s3v4"))
+        client = session.client(
+            service, region_name=region, endpoint_url=self._endpoint_url, config=config, **arguments
+        )
+        client.meta.events.register("before-parse", refuse_broken_json)
+        return client
+
+
+class AssumedConnection:
+    """A Connection with a role that other credentials assume. botocore renews the session while an operation waits, so that its end
+    is no deadline: a chained session lasts an hour at most (IAM user guide, "Methods to assume a role").
+    """
+
+    def __init__(self, base: OptionsConnection, account: Account, session_name: str, now: Callable[[], float]) -> None:
+        self._base = base
+        self._account = account
+        self._session_name = session_name
+        self._now = now
+        self._session: Any = None
+        self._clients: dict[tuple[str, str], Any] = {}
+        self.region = base.region
+
+    @property
+    def expires_at(self) -> float | None:
+        """Of the credentials that assume the role: without them no session is renewed."""
+        return self._base.expires_at
+
+    def client(self, service: str, region: str) -> Any:
+        key = (service, region)
+        if self._session is None:
+            self._session = self._new_session(region)
+        if key not in self._clients:
+            self._clients[key] = self._base.client_of(self._session, service, region)
+        return self._clients[key]
+
+    def renew(self) -> bool:
+        if not self._base.renew():
+            return False
+        self._session = None
+        self._clients.clear()
+        return True
+
+    def assume(self, account: Account, session_name: str, now: Callable[[], float]) -> Connection:
+        return self._base.assume(account, session_name, now)
+
+    def _new_session(self, region: str) -> Any:
+        source = self._base.signing_credentials()
+        if source is None:
+            raise botocore.exceptions.NoCredentialsError
+        core = _core_session(None)
+        asked = {"RoleSessionName": self._session_name}
+        if self._account.external_id:
+            asked["ExternalId"] = self._account.external_id
+        fetcher = botocore.credentials.AssumeRoleCredentialFetcher(
+            lambda service, **keys: self._base.client_of(_session(None), service, region, **keys),
+            source,
+            str(self._account.role_arn),
+            extra_args=asked,
+        )
+        core._credentials = botocore.credentials.DeferredRefreshableCredentials(  # noqa: SLF001 - botocore's own extension point
+            fetcher.fetch_credentials, "assume-role", time_fetcher=self._time
+        )
+        return boto3.session.Session(botocore_session=core)
+
+    def _time(self) -> datetime:
+        return datetime.fromtimestamp(self._now(), timezone.utc)
 
 
 def refuse_broken_json(response_dict: dict[str, Any], operation_model: Any, **_more: Any) -> None:

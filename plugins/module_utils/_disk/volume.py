@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .._aws.api import Aws
 from .._aws.ebs import describe_modifications, describe_volume, modify_volume_size
 from .._aws.errors import AwsError, Unanswered
 from .._base.errors import Failed
@@ -129,7 +130,7 @@ def grow(context: OperationContext, growth: Growth) -> GrownVolume:
         PatchFleetError: ``volume_at_maximum``, ``wrong_volume``, ``snapshot_failed``, what ModifyVolume answered, or
             ``modification_failed``.
     """
-    volume = root_volume(context, growth.instance_id)
+    volume = root_volume(context.aws, growth.instance_id)
     volume_id, size = volume["VolumeId"], int(volume["Size"])
     _check_serial(volume_id, growth.serial)
     target = _target_size(volume, growth)
@@ -200,16 +201,13 @@ def _is_new(newest: VolumeModificationTypeDef | None, target: int, last: VolumeM
     return last is None or newest["StartTime"] > last["StartTime"]
 
 
-def root_volume(context: OperationContext, instance_id: str, region: str | None = None) -> VolumeTypeDef:
+def root_volume(aws: Aws, instance_id: str) -> VolumeTypeDef:
     """The root volume as DescribeVolumes gives it: the one at RootDeviceName, at any position of the list.
-
-    ``region`` is another one than that of the options.
 
     Raises:
         InstanceGone: EC2 does not know it.
         NoRootVolume: its root device is no EBS volume.
     """
-    aws = context.aws.in_region(region)
     instance = existing_instance(aws, instance_id)
     root = instance.get("RootDeviceName")
     mapped = {m["DeviceName"]: m["Ebs"]["VolumeId"] for m in instance.get("BlockDeviceMappings", []) if "Ebs" in m}

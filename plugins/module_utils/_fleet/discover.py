@@ -10,7 +10,7 @@ most 50 a page; stopped nodes are not listed).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,12 @@ from .._aws.ssm import NODES_A_PAGE, describe_nodes, tags_of_node
 from .._base.clock import iso
 from .._base.errors import Failed, InvalidOption
 from .._base.text import clean_text
+from .._model.account import Account
 from .._model.inventory_entry import InventoryEntry
 from .._model.reasons import Reason
 from .duplicates import merge_duplicates
 from .eligibility import exclusion_of, power_exclusion
-from .hosts import OFF_STATES, FleetHost
+from .hosts import OFF_STATES, FleetHost, Location
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef, InstanceTypeDef
@@ -46,12 +47,12 @@ NO_WAY_IN = (
 
 
 def by_tag(
-    aws: Aws, regions: list[str], tag_key: str, tag_value: str, filters: dict[str, list[str]]
+    aws: Aws, locations: Iterable[Location], tag_key: str, tag_value: str, filters: dict[str, list[str]]
 ) -> list[FleetHost]:
     """Instances and hybrid nodes that carry the tag, in all these regions."""
     hosts: list[FleetHost] = []
-    for region in regions:
-        there = aws.in_region(region)
+    for location in locations:
+        there = aws.at(location.account, location.region)
         wanted: list[FilterTypeDef] = [
             {"Name": f"tag:{tag_key}", "Values": [tag_value]},
             {"Name": "instance-state-name", "Values": LIVE_STATES},
@@ -59,15 +60,16 @@ def by_tag(
         wanted += [{"Name": name, "Values": values} for name, values in filters.items()]
         found = [_from_instance(there, instance) for instance in describe_instances(there, wanted)]
         hybrid = [] if filters else list(_hybrid_by_tag(there, tag_key, tag_value))
-        hosts += _with_nodes(there, [replace(host, by_tag=True) for host in found]) + hybrid
+        tagged = _with_nodes(there, [replace(host, by_tag=True) for host in found]) + hybrid
+        hosts += [replace(host, account=location.account) for host in tagged]
     return hosts
 
 
-def from_inventory(aws: Aws | None, regions: list[str], entries: list[InventoryEntry]) -> list[FleetHost]:
+def from_inventory(aws: Aws | None, locations: list[Location], entries: list[InventoryEntry]) -> list[FleetHost]:
     """The inventory's hosts.
 
-    An entry has name, and where known instance_id, region, connection, address, port, addresses (of its name), transport; and
-    unreadable, which variable of it cannot be read and why.
+    An entry has name, and where known instance_id, account, region, connection, address, port, addresses (of its name), transport;
+    and unreadable, which variable of it cannot be read and why.
 
     Raises:
         InvalidOption: a transport that is none.
@@ -76,12 +78,14 @@ def from_inventory(aws: Aws | None, regions: list[str], entries: list[InventoryE
     for entry in entries:
         if not str(entry.get("instance_id") or "") and not entry.get("unreadable"):
             hosts[entry["name"]] = _without_aws(entry)
-    for region, there in _by_region(entries, regions).items():
+    for location, there in _by_location(entries, locations).items():
         if aws is None:
             continue
-        hosts.update(_describe_named(aws.in_region(region), region, there))
+        described = _describe_named(aws.at(location.account, location.region), there)
+        hosts.update({name: replace(host, account=location.account) for name, host in described.items()})
     readable = [entry for entry in entries if not entry.get("unreadable")]
-    found = [_by_its_transport(hosts.get(entry["name"]) or _gone(entry), entry) for entry in readable]
+    accounts = {location.account for location in locations}
+    found = [_by_its_transport(hosts.get(entry["name"]) or _gone(entry, accounts), entry) for entry in readable]
     return merge_duplicates(found) + [_unreadable(entry) for entry in entries if entry.get("unreadable")]
 
 
@@ -136,18 +140,27 @@ def _without_aws(entry: InventoryEntry) -> FleetHost:
     )
 
 
-def _by_region(entries: Iterable[InventoryEntry], regions: list[str]) -> dict[str, list[InventoryEntry]]:
-    """Entries with an id, by the region to search; an entry without a region is searched in each."""
-    there: dict[str, list[InventoryEntry]] = {}
+def _by_location(entries: Iterable[InventoryEntry], locations: list[Location]) -> dict[Location, list[InventoryEntry]]:
+    """Entries with an id, by where to search; an entry without a region is searched in each, and so is one without an account."""
+    there: dict[Location, list[InventoryEntry]] = {}
+    accounts = list(dict.fromkeys(location.account for location in locations))
     for entry in entries:
-        if entry.get("instance_id"):
-            own = entry.get("region")
-            for region in [own] if own else regions:
-                there.setdefault(region, []).append(entry)
+        if not entry.get("instance_id"):
+            continue
+        region, named = entry.get("region"), entry.get("account")
+        chosen = [Location(account, region) for account in accounts] if region else locations
+        for location in chosen:
+            if not named or _is_named(location.account, named):
+                there.setdefault(location, []).append(entry)
     return there
 
 
-def _describe_named(aws: Aws, region: str, entries: list[InventoryEntry]) -> dict[str, FleetHost]:
+def _is_named(account: Account | None, word: str) -> bool:
+    """Also by an account that is not known: whether the credentials are of the named one shows when it is searched."""
+    return account is None or word in {account.id, account.name}
+
+
+def _describe_named(aws: Aws, entries: list[InventoryEntry]) -> dict[str, FleetHost]:
     named = {str(entry["instance_id"]): entry["name"] for entry in entries}
     instances = [key for key in named if key.startswith("i-")]
     found = [_from_instance(aws, instance) for instance in _instances(aws, instances)]
@@ -168,17 +181,21 @@ def _named(host: FleetHost, inventory_name: str, by_tag: bool) -> FleetHost:
     return replace(host, name=name, inventory_name=inventory_name, by_tag=by_tag)
 
 
-def _gone(entry: InventoryEntry) -> FleetHost:
-    key = str(entry["instance_id"])
-    kind = "hybrid" if key.startswith("mi-") else "ec2"
+def _gone(entry: InventoryEntry, accounts: Collection[Account | None]) -> FleetHost:
+    key, named = str(entry["instance_id"]), entry.get("account")
+    exclusion = None
+    if named and not any(_is_named(account, named) for account in accounts):
+        reason = f"It is of the account {named}, which is neither that of the credentials nor one of patch_accounts."
+        exclusion = (Reason.INSTANCE_GONE, reason)
     return FleetHost(
         key=key,
         name=entry["name"],
-        kind=kind,
+        kind="hybrid" if key.startswith("mi-") else "ec2",
         state="gone",
         instance_id=key,
         region=entry.get("region"),
         inventory_name=entry["name"],
+        exclusion=exclusion,
     )
 
 

@@ -6,12 +6,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .._model.account import Account, account_from
 from .._model.reasons import Reason
 
 OFF_STATES = frozenset({"stopped", "stopping"})
+
+
+@dataclass(frozen=True)
+class Location:
+    """A region of an account, which has quotas, documents and schedules of its own. No account: it is not known which."""
+
+    account: Account | None
+    region: str
+
+    def __str__(self) -> str:
+        return f"{self.region} of account {self.account}" if self.account and self.account.role_arn else self.region
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,7 @@ class FleetHost:
         private_address: its address in its network; of a host without AWS, where the inventory says that it is.
         other_addresses: more addresses and DNS names that lead to it.
         port: of the inventory's connection, for a host without AWS.
+        account: the account in AWS, as far as it is known.
         transport: ssm or connection (the inventory's own): how operations reach it.
         node: what SSM says of the managed node, {} when it lists none: ping_status, last_ping_at, agent_version.
     """
@@ -55,6 +69,12 @@ class FleetHost:
     subnet_id: str | None = None
     root_volume_id: str | None = None
     transport: str = "ssm"
+    account: Account | None = None
+
+    @property
+    def location(self) -> Location:
+        """Where it is in AWS, for a host with a region."""
+        return Location(self.account, str(self.region))
 
     @property
     def power(self) -> str:
@@ -70,6 +90,21 @@ class FleetHost:
 def from_result(result: dict[str, Any]) -> FleetHost:
     """The host that as_result described."""
     values = {key: value for key, value in result.items() if key in FleetHost.__dataclass_fields__}
+    values["account"] = account_from(result.get("account"))
     if result.get("exclusion_code"):
         values["exclusion"] = (Reason(result["exclusion_code"]), str(result["exclusion_reason"]))
     return FleetHost(**values)
+
+
+def by_location(hosts: Iterable[FleetHost]) -> dict[Location, list[FleetHost]]:
+    """Hosts with a region by where they are, in the order of accounts and regions."""
+    found: dict[Location, list[FleetHost]] = {}
+    for host in sorted((host for host in hosts if host.region), key=_by_account_and_region):
+        found.setdefault(host.location, []).append(host)
+    return found
+
+
+def _by_account_and_region(host: FleetHost) -> tuple[str, str]:
+    """The account of the credentials comes first."""
+    account = host.account.id if host.account and host.account.role_arn else ""
+    return account, str(host.region)

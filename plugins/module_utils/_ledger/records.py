@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypedDict
 
+from .._model.account import AccountOption
 from .._model.host_facts import HostFacts, StoredVerdict
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
@@ -85,6 +86,7 @@ class PowerRecord:
         original_state: running or stopped.
         start_requested_at: committed before StartInstances is called for it.
         launch_time: of the start that was ours, once AWS has shown it.
+        account: what reaches its AWS account, where another role must be assumed for it.
     """
 
     host_key: str
@@ -97,6 +99,7 @@ class PowerRecord:
     start_requested_at: float | None = None
     started_by: str | None = None
     launch_time: float | None = None
+    account: AccountOption | None = None
 
 
 @dataclass(frozen=True)

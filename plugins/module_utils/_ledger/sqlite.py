@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .._base.errors import LeaseLost, NotRecorded, UnknownRun
@@ -47,7 +48,7 @@ RUN_COLUMNS = "run_id, opened_at, operation, snapshot_id, settings, controller, 
 HOST_COLUMNS = ", ".join("host_key" if field == "key" else field for field in HOST_FIELDS) + ", facts"
 POWER_COLUMNS = (
     "host_key, instance_id, region, name, original_state, recorded_at, run_id, "
-    "start_requested_at, started_by, launch_time"
+    "start_requested_at, started_by, launch_time, account"
 )
 DURATIONS_COLUMNS = ("host_key", "run_id", "finished_at", "outcome")
 OPEN = "WHERE host_key = ? AND closed_at IS NULL"
@@ -213,7 +214,7 @@ class SqliteLedger(SqliteFile):
         with self._checkpointed() as database:
             _prove(database, record.host_key, fence)
             database.execute(
-                f"INSERT INTO power_record ({POWER_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?) "
+                f"INSERT INTO power_record ({POWER_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?) "
                 "ON CONFLICT (host_key) WHERE closed_at IS NULL DO NOTHING",
                 (
                     record.host_key,
@@ -226,14 +227,15 @@ class SqliteLedger(SqliteFile):
                     record.start_requested_at,
                     record.started_by,
                     record.launch_time,
+                    json.dumps(record.account, allow_nan=False) if record.account else None,
                 ),
             )
             row = database.execute(f"SELECT {POWER_COLUMNS} FROM power_record {OPEN}", (record.host_key,)).fetchone()
-            return PowerRecord(*row)
+            return _power_from(row)
 
     def power(self, host_key: str) -> PowerRecord | None:
         row = self._one(f"SELECT {POWER_COLUMNS} FROM power_record {OPEN}", host_key)
-        return PowerRecord(*row) if row else None
+        return _power_from(row) if row else None
 
     def open_power(self) -> list[PowerRecord]:
         return [record for record in self._open_records() if is_readable(record)]
@@ -251,7 +253,7 @@ class SqliteLedger(SqliteFile):
 
     def _open_records(self) -> list[PowerRecord]:
         rows = self._rows(f"SELECT {POWER_COLUMNS} FROM power_record WHERE closed_at IS NULL ORDER BY recorded_at")
-        return [PowerRecord(*row) for row in rows]
+        return [_power_from(row) for row in rows]
 
     def note_start(self, host_key: str, run_id: str, requested_at: float, fence: int | None = None) -> None:
         changes = "start_requested_at = ?, started_by = ?, launch_time = NULL"
@@ -381,3 +383,8 @@ def _facts_or_text(text: str) -> dict[str, Any]:
 def _host_row(host: Host, adopted_from: str | None) -> tuple[Any, ...]:
     facts: HostFacts = {**host.facts, "adopted_from": adopted_from} if adopted_from else host.facts
     return (*host_values(host).values(), json.dumps(facts, allow_nan=False))
+
+
+def _power_from(row: Sequence[Any]) -> PowerRecord:
+    record, account = PowerRecord(*row[:-1]), row[-1]
+    return record if account is None else replace(record, account=json_object(account))

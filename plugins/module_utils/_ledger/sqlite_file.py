@@ -48,6 +48,7 @@ CREATE TABLE way (
     host_key TEXT NOT NULL, run_id TEXT NOT NULL, finished_at REAL NOT NULL, outcome TEXT NOT NULL,
     seconds TEXT NOT NULL, PRIMARY KEY (host_key, run_id))
 """,
+    "ALTER TABLE power_record ADD COLUMN account TEXT",
 )
 """Number n, from 1, makes a file of version n out of one of the version before."""
 SCHEMA_VERSION = len(MIGRATIONS)

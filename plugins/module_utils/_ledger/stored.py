@@ -72,6 +72,7 @@ def is_readable(record: PowerRecord) -> bool:
         all(isinstance(text, str) for text in texts)
         and all(isinstance(number, (int, float)) for number in numbers)
         and record.original_state in {"running", "stopped"}
+        and (record.account is None or bool(record.account.get("role_arn")))
     )
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypedDict
 
+from .account import AccountOption
+
 TaskState = Literal["started", "ok", "failed"]
 """Of tasks of the user's; without it they have not been reached."""
 
@@ -81,6 +83,12 @@ class HostFacts(TypedDict, total=False):
     az: Annotated[str, "availability zone", "_run/opening", "_report/build"]
     by_tag: Annotated[
         bool, "found by the tag, so it must still carry it", "_run/opening", "_operation/denials, _run/admission"
+    ]
+    account: Annotated[
+        AccountOption,
+        "its AWS account: id, and the role that is assumed there",
+        "_run/opening",
+        "_run/admission, _run/recovery, _report/build",
     ]
     scheduler: Annotated[
         str,

@@ -18,12 +18,13 @@ class NamedEntry(TypedDict):
 class InventoryEntry(NamedEntry, total=False):
     """What its variables say; ``instance_id`` is empty where there is none.
 
-    ``connection`` is Ansible's, ``shell_type`` is ansible_shell_type, ``addresses`` are those to which its name leads,
-    ``transport`` is patch_transport, ``by_tag`` is whether the tag brought it, and ``unreadable`` says which variable cannot be
-    rendered, and why.
+    ``account`` is its AWS account, by id or by its name in patch_accounts. ``connection`` is Ansible's, ``shell_type`` is
+    ansible_shell_type, ``addresses`` are those to which its name leads, ``transport`` is patch_transport, ``by_tag`` is whether the
+    tag brought it, and ``unreadable`` says which variable cannot be rendered, and why.
     """
 
     instance_id: str | None
+    account: str
     region: str | None
     connection: str | None
     shell_type: str

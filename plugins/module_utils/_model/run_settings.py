@@ -23,11 +23,15 @@ class Slice(TypedDict):
 
 
 class Targets(TypedDict):
-    """Which hosts were asked for: by a tag (``PatchGroup=Windows``) or a pattern, where, and how many were found."""
+    """Which hosts were asked for: by a tag (``PatchGroup=Windows``) or a pattern, where, and how many were found.
+
+    ``missing_accounts`` names accounts that were left out, since their role could not be assumed.
+    """
 
     tag: str | None
     hosts: str | None
     regions: list[str]
+    missing_accounts: list[str]
     count: int
 
 

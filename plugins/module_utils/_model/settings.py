@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from .account import AccountSetting
+
 
 class Settings(TypedDict):
     """The settings of a run; durations are seconds, times seconds since 1970, sizes GiB. docs/variables.md says what each means."""
@@ -19,6 +21,8 @@ class Settings(TypedDict):
     tag_value: str
     filters: dict[str, list[str]]
     regions: list[str]
+    accounts: list[AccountSetting]
+    missing_accounts_ok: bool
     exclude: list[str]
     exclude_missing_ok: bool
     keep_tag: str
@@ -55,6 +59,7 @@ class Settings(TypedDict):
     report_kms_key: str | None
     report_link_seconds: int
     transport: str
+    account: str | None
     start_timeout_seconds: int
     agent_timeout_seconds: int
     install_timeout_seconds: int

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
+from .._fleet.accounts import Accounts, find_accounts
 from .._fleet.discover import by_tag, check_tag_value, from_inventory, merge
 from .._operation.context import OperationContext
 from .._operation.operation import Operation
@@ -17,18 +19,28 @@ from .._plan.order import exclude
 def work(context: OperationContext) -> dict[str, Any]:
     """The hosts that the tag or the inventory names, merged: see hosts.FleetHost for their fields."""
     params = context.params
-    regions = params["regions"]
     needs_aws = params["tag_key"] or any(entry.get("instance_id") for entry in params["inventory_hosts"])
-    if needs_aws and not regions:
-        regions = [context.aws.region]
+    found = _accounts(context) if needs_aws else Accounts([], [])
     tagged = []
     if params["tag_key"]:
         tag_value = check_tag_value(params["tag_value"])
-        tagged = by_tag(context.aws, regions, params["tag_key"], tag_value, params["filters"])
-    listed = from_inventory(context.aws if needs_aws else None, regions, params["inventory_hosts"])
+        tagged = by_tag(context.aws, found.locations, params["tag_key"], tag_value, params["filters"])
+    left_out = {word for account in found.missing for word in (account.id, account.name)}
+    entries = [entry for entry in params["inventory_hosts"] if entry.get("account") not in left_out]
+    listed = from_inventory(context.aws if needs_aws else None, found.locations, entries)
     hosts = exclude(merge(tagged, listed), params["exclude"])
-    rows = [host.as_result() for host in sorted(hosts, key=lambda host: host.name)]
-    return {"changed": False, "hosts": rows, "regions": regions}
+    return {
+        "changed": False,
+        "hosts": [host.as_result() for host in sorted(hosts, key=lambda host: host.name)],
+        "regions": list(dict.fromkeys(location.region for location in found.locations)) or params["regions"],
+        "missing_accounts": [asdict(account) for account in found.missing],
+    }
+
+
+def _accounts(context: OperationContext) -> Accounts:
+    params = context.params
+    regions = params["regions"] or [context.aws.region]
+    return find_accounts(context.aws, regions, params["accounts"], missing_ok=params["missing_accounts_ok"])
 
 
 OPERATION = Operation(
@@ -38,6 +50,8 @@ OPERATION = Operation(
         "tag_value": {"type": "str"},
         "filters": {"type": "dict", "default": {}},
         "regions": {"type": "list", "elements": "str", "default": []},
+        "accounts": {"type": "list", "elements": "dict", "default": []},
+        "missing_accounts_ok": {"type": "bool", "default": False},
         "inventory_hosts": {"type": "list", "elements": "raw", "default": []},
         "exclude": {"type": "list", "elements": "str", "default": []},
     },

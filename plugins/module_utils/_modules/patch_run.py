@@ -31,6 +31,7 @@ OPERATION = Operation(
         "run_id": {"type": "str"},
         "settings": {"type": "dict"},
         "fleet": {"type": "list", "elements": "dict"},
+        "missing_accounts": {"type": "list", "elements": "dict", "default": []},
         "inventory": {"type": "list", "elements": "str", "default": []},
         "forks": {"type": "int", "default": 5},
         "dest": {"type": "str"},

@@ -28,6 +28,7 @@ TRACKING_ARGUMENTS: dict[str, Argument] = {
     "run_id": {"type": "str"},
     "host": {"type": "str"},
     "fence": {"type": "int"},
+    "account": {"type": "dict"},
 }
 """Options of an operation that may belong to a run; doc fragment ``_tracking``."""
 

@@ -11,13 +11,14 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from .._aws.api import Aws
+from .._aws.api import SESSION_NAME, Aws
 from .._aws.connect import OptionsConnection
 from .._aws.errors import AwsError, NotReached
 from .._base.clock import Clock, system_clock, wait_for
 from .._base.errors import InvalidOption, LeaseLost, NotRecorded
 from .._ledger import lenient, open_ledger, refuse_missing_ledger
 from .._ledger.records import LEASE_SECONDS, Host, Ledger
+from .._model.account import Account, account_from
 from .._model.host_facts import HostFacts
 from .._model.phases import Phase
 from .channel import HostChannel
@@ -55,7 +56,7 @@ class OperationContext:
         self.run_id: str | None = params.get("run_id") or None
         self.host_key: str | None = params.get("host") or None
         self.fence: int | None = params.get("fence")
-        self._aws = aws.called_by(self) if aws else None
+        self._aws = self._in_its_account(aws.called_by(self)) if aws else None
         self._ledger = ledger
         self._host: Host | None = None
         self._channel: HostChannel | None = None
@@ -72,9 +73,19 @@ class OperationContext:
     def aws(self) -> Aws:
         """AWS in the region of the options; the lease is checked right before each call that changes something."""
         if self._aws is None:
-            region = self.params.get("region")
-            self._aws = Aws(OptionsConnection(self.params), self.clock, region, self)
+            self._aws = self._in_its_account(Aws(OptionsConnection(self.params), self.clock, caller=self))
         return self._aws
+
+    def _in_its_account(self, aws: Aws) -> Aws:
+        return self._at(aws, account_from(self.params.get("account")), self.params.get("region"))
+
+    def aws_of(self, account: Account | None, region: str | None) -> Aws:
+        """AWS in another account and region, for operations about many hosts."""
+        return self._at(self.aws, account, region)
+
+    def _at(self, aws: Aws, account: Account | None, region: str | None) -> Aws:
+        """CloudTrail shows the run as the name of the session."""
+        return aws.at(account, region, f"patchfleet-{self.run_id}" if self.run_id else SESSION_NAME)
 
     @property
     def channel(self) -> HostChannel:

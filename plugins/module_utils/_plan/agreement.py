@@ -20,7 +20,7 @@ from .variables import key_of, read
 NAMED = 3
 """The number of hosts that a message names; the others are counted."""
 
-SELECTING = ("tag_key", "tag_value", "filters", "regions")
+SELECTING = ("tag_key", "tag_value", "filters", "regions", "accounts")
 
 Settings = dict[str, Any]
 

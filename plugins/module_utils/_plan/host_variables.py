@@ -22,6 +22,14 @@ HOST_VARIABLES = (
         per_host=True,
     ),
     Variable(
+        "patch_account",
+        "str",
+        "hosts",
+        description="The AWS account of a host of the inventory: its id, or its name in C(patch_accounts).",
+        unset="C(owner_id), as C(amazon.aws.aws_ec2) gives it, or every account is searched",
+        per_host=True,
+    ),
+    Variable(
         "patch_start_timeout_seconds",
         "int",
         "work",

@@ -10,7 +10,7 @@ credentials may call that. Source: EC2 API reference (DryRun), IAM API reference
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .._aws.commands import refuse_without_reading_invocations
@@ -23,7 +23,8 @@ from .._aws.ssm import describe_document
 from .._base.errors import Failed, InstanceGone
 from .._disk.snapshot import description, snapshot_tags
 from .._disk.volume import NoRootVolume, root_volume
-from .._fleet.hosts import FleetHost
+from .._fleet.hosts import FleetHost, by_location
+from .._model.account import Account
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._power.watchdog import refuse_without_setup, role_arn_of
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 def missing_power_right(context: OperationContext, host: FleetHost) -> AwsError | None:
     """The denial of starting or stopping this instance, if there is one."""
-    aws = context.aws.in_region(host.region)
+    aws = context.aws_of(host.account, host.region)
     for refusal in (refusal_to_start, refusal_to_stop):
         error = refusal(aws, str(host.instance_id))
         if error is not None and error.aws_code in DENIED:
@@ -53,18 +54,24 @@ def refuse_missing_rights(context: OperationContext, hosts: list[FleetHost]) -> 
     managed = [host for host in hosts if host.instance_id and host.region]
     settings = context.params["settings"]
     if settings["dead_man_switch"]:
-        regions = sorted({str(host.region) for host in managed if host.kind == "ec2"})
-        refuse_without_setup(context, settings["setup_prefix"], regions)
+        refuse_without_setup(context, settings["setup_prefix"], by_location(h for h in managed if h.kind == "ec2"))
     _refuse_without_snapshots(context, [host for host in managed if _takes_snapshots(settings, host)])
     if settings["mark_tag"]:
         _refuse_without_marks(context, settings["mark_tag"], [host for host in managed if host.kind == "ec2"])
-    for region in sorted({str(host.region) for host in managed}):
-        there = next(host for host in managed if host.region == region)
-        aws = context.aws.in_region(region)
+    for location, there in by_location(managed).items():
+        aws = context.aws_of(location.account, location.region)
         describe_document(aws, DOCUMENT)
         refuse_without_reading_invocations(aws)
-        patch_state(aws, str(there.instance_id))
-    return _simulate(context, _typical(context, managed)) if managed else []
+        patch_state(aws, str(there[0].instance_id))
+    return [line for hosts in _by_account(managed) for line in _simulate(context, _typical(context, hosts))]
+
+
+def _by_account(hosts: Iterable[FleetHost]) -> Iterable[list[FleetHost]]:
+    """The rights of a role are those of all regions."""
+    found: dict[Account | None, list[FleetHost]] = {}
+    for host in hosts:
+        found.setdefault(host.account, []).append(host)
+    return found.values()
 
 
 def _takes_snapshots(settings: Mapping[str, object], host: FleetHost) -> bool:
@@ -80,13 +87,13 @@ def _typical(context: OperationContext, hosts: list[FleetHost]) -> FleetHost:
 
 def _refuse_without_snapshots(context: OperationContext, hosts: list[FleetHost]) -> None:
     """Only a growth needs a snapshot, but the user wants one: the first volume of each region is tried."""
-    for region in sorted({str(host.region) for host in hosts}):
-        there = next(host for host in hosts if host.region == region)
+    for location, there in by_location(hosts).items():
+        aws = context.aws_of(location.account, location.region)
         try:
-            volume = root_volume(context, str(there.instance_id), region)
+            volume = root_volume(aws, str(there[0].instance_id))
         except (InstanceGone, NoRootVolume):
             continue  # nothing that could grow, then
-        aws, tags = context.aws.in_region(region), snapshot_tags(context, volume)
+        tags = snapshot_tags(context, volume)
         refusal = refusal_to_create_snapshot(aws, volume["VolumeId"], description("before growing"), tags)
         if refusal is not None and refusal.aws_code in DENIED:
             raise refusal
@@ -94,17 +101,17 @@ def _refuse_without_snapshots(context: OperationContext, hosts: list[FleetHost])
 
 def _refuse_without_marks(context: OperationContext, key: str, hosts: list[FleetHost]) -> None:
     """The rights hold for the hosts' tag and this one; a host of each region is tried."""
-    for region in sorted({str(host.region) for host in hosts}):
-        there = _typical(context, [host for host in hosts if host.region == region])
+    for location, chosen in by_location(hosts).items():
+        there, aws = _typical(context, chosen), context.aws_of(location.account, location.region)
         for refusal in (refusal_to_create_tag, refusal_to_delete_tag):
-            error = refusal(context.aws.in_region(region), str(there.instance_id), key)
+            error = refusal(aws, str(there.instance_id), key)
             if error is not None and error.aws_code in DENIED:
                 raise error
 
 
 def _simulate(context: OperationContext, host: FleetHost) -> list[str]:
     """Sentences about rights of which a simulation cannot say whether they are there; see refuse_missing_rights."""
-    aws = context.aws.in_region(host.region)
+    aws = context.aws_of(host.account, host.region)
     try:
         caller = caller_arn(aws)
         results = [

@@ -14,7 +14,7 @@ from .._aws.errors import AwsError
 from .._base.clock import iso
 from .._base.text import join_names, join_sentences
 from .._fleet.claims import claim_of, scheduler_of
-from .._fleet.hosts import FleetHost, from_result
+from .._fleet.hosts import FleetHost, Location, from_result
 from .._ledger import lenient
 from .._ledger.records import Ledger
 from .._model.outcomes import UNFINISHED
@@ -94,14 +94,13 @@ def _with_rights(context: OperationContext, hosts: list[FleetHost]) -> list[Flee
     Raises:
         PatchFleetError: that is true of every host.
     """
-    denied: dict[str, AwsError | None] = {}
+    denied: dict[Location, AwsError | None] = {}
     checked = []
     for host in hosts:
         if host.exclusion is None and host.kind == "ec2" and host.power == "stopped":
-            region = str(host.region)
-            if region not in denied:
-                denied[region] = missing_power_right(context, host)
-            error = denied[region]
+            if host.location not in denied:
+                denied[host.location] = missing_power_right(context, host)
+            error = denied[host.location]
             checked.append(replace(host, exclusion=(Reason.ACCESS_DENIED, error.reason)) if error else host)
         else:
             checked.append(host)
@@ -129,12 +128,17 @@ def plan_as_lines(
     """The plan as text; made before the run is opened, since it reports on the last one."""
     message = [
         *plan.warnings,
+        *_missing_accounts(context),
         *_too_long(context, plan),
         *_tried_again(context.ledger, plan),
         *leftovers(context.ledger),
         *unknown_starts(context.ledger, [planned.host for planned in plan.hosts], settings["mark_tag"]),
     ]
     return plan_lines(plan, settings, message, prerequisite_lines(missing))
+
+
+def _missing_accounts(context: OperationContext) -> list[str]:
+    return [f"{account['reason']} Its hosts are left out." for account in context.params["missing_accounts"]]
 
 
 def _too_long(context: OperationContext, plan: Plan) -> list[str]:
@@ -201,6 +205,7 @@ def _planned_result(planned: Planned, leased: Collection[str]) -> dict[str, Any]
         "transport": host.transport,
         "instance_id": host.instance_id,
         "region": host.region,
+        "account": host.account.as_option() if host.account else None,
         "kind": host.kind,
         "wave": planned.wave,
         "included": planned.wave is not None and host.key not in leased,

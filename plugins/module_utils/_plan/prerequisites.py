@@ -20,7 +20,7 @@ from .._aws.api import Aws
 from .._aws.ebs import describe_volumes
 from .._aws.errors import AwsError
 from .._base.text import join_names, join_sentences
-from .._fleet.hosts import FleetHost
+from .._fleet.hosts import FleetHost, by_location
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .agreement import setting_of
@@ -58,12 +58,13 @@ class Prerequisite(TypedDict):
 def missing_prerequisites(context: OperationContext, hosts: list[FleetHost]) -> list[Prerequisite]:
     """What hosts lack, those with the same together: code, reason (with the remedy), hosts (names)."""
     found: dict[Finding, list[str]] = {}
-    for region in sorted({str(host.region) for host in hosts if host.instance_id and host.region}):
-        there = [host for host in hosts if host.region == region and host.transport == "ssm"]
+    for location, all_there in by_location(host for host in hosts if host.instance_id).items():
+        there = [host for host in all_there if host.transport == "ssm"]
+        aws = context.aws_of(location.account, location.region)
         for host, finding in (
-            *_in_region(context, there, region),
-            *_untagged_volumes(context, there, region),
-            *_foreign_patching(context, there, region),
+            *_in_region(aws, there),
+            *_untagged_volumes(context, aws, there),
+            *_foreign_patching(aws, there),
         ):
             found.setdefault(finding, []).append(host.name)
     for host in hosts:
@@ -77,7 +78,7 @@ def prerequisite_lines(missing: Iterable[Prerequisite]) -> list[str]:
     return [f"look at   {join_names(row['hosts'], NAMES_AT_MOST)}: {row['reason']}" for row in missing]
 
 
-def _in_region(context: OperationContext, hosts: list[FleetHost], region: str) -> Iterator[tuple[FleetHost, Finding]]:
+def _in_region(aws: Aws, hosts: list[FleetHost]) -> Iterator[tuple[FleetHost, Finding]]:
     for host in hosts:
         finding = _bad_agent(host)
         if finding:
@@ -85,7 +86,6 @@ def _in_region(context: OperationContext, hosts: list[FleetHost], region: str) -
     unlisted = [host for host in hosts if host.kind == "ec2" and not host.node]
     if not unlisted:
         return
-    aws = context.aws.in_region(region)
     managed_by = default_management_role(aws)
     roles = {} if managed_by else _roles_of(aws, unlisted)
     network = Network(aws, [host for host in unlisted if host.power == "running"])
@@ -145,7 +145,7 @@ def _not_registered(host: FleetHost, network: Network, managed_by: str | None) -
 
 
 def _untagged_volumes(
-    context: OperationContext, hosts: list[FleetHost], region: str
+    context: OperationContext, aws: Aws, hosts: list[FleetHost]
 ) -> Iterator[tuple[FleetHost, Finding]]:
     """Volumes that setup_aws gives no right to grow, since it asks for the hosts' tag on them, too."""
     settings = context.params["settings"]
@@ -156,7 +156,7 @@ def _untagged_volumes(
     try:
         for at in range(0, len(ids), VOLUMES_A_CALL):
             batch = ids[at : at + VOLUMES_A_CALL]
-            for volume in describe_volumes(context.aws.in_region(region), [{"Name": "volume-id", "Values": batch}]):
+            for volume in describe_volumes(aws, [{"Name": "volume-id", "Values": batch}]):
                 if {"Key": key, "Value": value} not in volume.get("Tags", []):
                     reason = (
                         f"Its root volume has no tag {key}={value}, so the rights of setup_aws do not let it grow. Tag the volume, "
@@ -167,10 +167,8 @@ def _untagged_volumes(
         return
 
 
-def _foreign_patching(
-    context: OperationContext, hosts: list[FleetHost], region: str
-) -> Iterator[tuple[FleetHost, Finding]]:
-    for association in patching_associations(context.aws.in_region(region)) if hosts else ():
+def _foreign_patching(aws: Aws, hosts: list[FleetHost]) -> Iterator[tuple[FleetHost, Finding]]:
+    for association in patching_associations(aws) if hosts else ():
         for host in hosts:
             if association.reaches(host) and f"{POLICY_TAG}{association.policy}" not in host.tags:
                 yield host, _association(association)

@@ -19,7 +19,7 @@ from .._aws.ec2 import describe_instance_types, describe_instances
 from .._aws.quotas import quota_of
 from .._base.errors import PatchFleetError
 from .._base.text import join_sentences
-from .._fleet.hosts import FleetHost
+from .._fleet.hosts import FleetHost, Location, by_location
 from .._model.settings import Settings
 from .._operation.context import OperationContext
 from .order import Plan
@@ -36,16 +36,20 @@ TOO_SMALL = (
 
 
 def headroom_lines(context: OperationContext, plan: Plan, settings: Settings) -> list[str]:
-    """A sentence for each region in which hosts will be started. Costs a page of running instances a thousand, and two calls."""
-    regions = sorted({str(planned.host.region) for planned in plan.included if _is_started(planned.host)})
-    return [line for region in regions if (line := _line(context, plan, settings, region))]
+    """A sentence for each region of an account in which hosts will be started.
+
+    Costs a page of running instances a thousand, and two calls.
+    """
+    locations = by_location(planned.host for planned in plan.included if _is_started(planned.host))
+    return [line for location in locations if (line := _line(context, plan, settings, location))]
 
 
-def _line(context: OperationContext, plan: Plan, settings: Settings, region: str) -> str | None:
+def _line(context: OperationContext, plan: Plan, settings: Settings, location: Location) -> str | None:
+    aws = context.aws_of(location.account, location.region).without_retries()
     try:
-        return _headroom(context.aws.in_region(region).without_retries(), plan, settings, region)
+        return _headroom(aws, plan, settings, location)
     except PatchFleetError as error:
-        context.report_progress(f"the vCPU quota in {region} is not known: {error.reason}")
+        context.report_progress(f"the vCPU quota in {location} is not known: {error.reason}")
         return None
 
 
@@ -53,13 +57,16 @@ def _is_started(host: FleetHost) -> bool:
     return host.kind == "ec2" and host.power == "stopped" and bool(STANDARD.match(host.type or ""))
 
 
-def _headroom(aws: Aws, plan: Plan, settings: Settings, region: str) -> str:
+def _headroom(aws: Aws, plan: Plan, settings: Settings, location: Location) -> str:
     quota = quota_of(aws, "ec2", QUOTA_CODE)
     running = _running(aws)
     vcpus = _vcpus(aws, {*running, *(str(p.host.type) for p in plan.included if _is_started(p.host))})
     used = sum(vcpus.get(name, 0) * number for name, number in running.items())
-    wanted = _wanted(plan, settings, region, vcpus)
-    found = f"vCPU quota of {region} ({QUOTA_CODE}): {quota:.0f}, {used} in use; this run starts up to {wanted} vCPUs more at once."
+    wanted = _wanted(plan, settings, location, vcpus)
+    found = (
+        f"vCPU quota of {location} ({QUOTA_CODE}): {quota:.0f}, {used} in use; "
+        f"this run starts up to {wanted} vCPUs more at once."
+    )
     return join_sentences(found, TOO_SMALL if used + wanted > quota else None)
 
 
@@ -87,11 +94,11 @@ def _vcpus(aws: Aws, types: set[str]) -> dict[str, int]:
     return found
 
 
-def _wanted(plan: Plan, settings: Settings, region: str, vcpus: dict[str, int]) -> int:
+def _wanted(plan: Plan, settings: Settings, location: Location, vcpus: dict[str, int]) -> int:
     """The most vCPUs that are started at once: of a wave, or of the largest hosts that fit into the window."""
     waves: dict[int, list[int]] = {}
     for planned in plan.included:
-        if _is_started(planned.host) and planned.host.region == region:
+        if _is_started(planned.host) and planned.host.location == location:
             waves.setdefault(planned.wave or 0, []).append(vcpus.get(str(planned.host.type), 0))
     most = min(plan.batch_size, settings["max_running"] or plan.batch_size)
     return max(sum(sorted(sizes, reverse=True)[:most]) for sizes in waves.values())

@@ -58,6 +58,32 @@ TARGET_VARIABLES = (
         first=True,
     ),
     Variable(
+        "patch_accounts",
+        "accounts",
+        "hosts",
+        description=(
+            "More AWS accounts with hosts, beside that of the credentials: C(name), C(role_arn) of the role to assume, and where "
+            "needed C(external_id) and C(regions)."
+        ),
+        details=(
+            "Without C(regions) an account is searched in C(patch_regions). A host of the inventory names its account by "
+            "C(patch_account) (name or id) or C(owner_id)."
+        ),
+        default=[],
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_missing_accounts_ok",
+        "bool",
+        "hosts",
+        description=(
+            "Go on without accounts of C(patch_accounts) whose role cannot be assumed. Such a run patches the other hosts and "
+            "fails at its end."
+        ),
+        default=False,
+        roles=("discover",),
+    ),
+    Variable(
         "patch_exclude",
         "list",
         "hosts",

@@ -11,6 +11,7 @@ from typing import Any
 
 from .._base.clock import iso, parse_iso
 from .._base.errors import InvalidOption
+from .accounts import read_accounts
 from .variable import Variable
 
 LONGEST_LINE = 200
@@ -122,4 +123,5 @@ CONVERTERS = {
     "dict": _dict,
     "count_or_percent": _count_or_percent,
     "datetime": _datetime,
+    "accounts": read_accounts,
 }

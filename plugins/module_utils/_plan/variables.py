@@ -38,6 +38,7 @@ OPTION_TYPES = {
     "dict": "dict",
     "count_or_percent": "str",
     "datetime": "str",
+    "accounts": "list",
 }
 """Types in Ansible's argument specs, by the kinds of variables."""
 
@@ -49,8 +50,8 @@ def module_options(module: str) -> dict[str, Argument]:
 
 def _option(variable: Variable) -> Argument:
     option: Argument = {"type": OPTION_TYPES[variable.kind], "no_log": False}
-    if variable.kind == "list":
-        option["elements"] = "str"
+    if OPTION_TYPES[variable.kind] == "list":
+        option["elements"] = "dict" if variable.kind == "accounts" else "str"
     if variable.choices:
         option["choices"] = list(variable.choices)
     if variable.default is not None:

@@ -21,6 +21,7 @@ from .._aws.errors import DENIED, AwsError
 from .._aws.iam import caller_arn, get_role
 from .._aws.ssm import describe_document
 from .._base.errors import Failed, NeedsAttention, PatchFleetError
+from .._fleet.hosts import Location
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host, PowerRecord
 from .._model.host_facts import WatchdogSchedule
@@ -204,16 +205,15 @@ def _setup_command(prefix: str, region: str) -> str:
     return f"ansible-playbook patchfleet.windows.setup_aws -e {shlex.quote(json.dumps(variables, allow_nan=False))}."
 
 
-def refuse_without_setup(context: OperationContext, prefix: str, regions: Iterable[str]) -> None:
-    """Check in each region what the schedule needs, before anything is touched.
+def refuse_without_setup(context: OperationContext, prefix: str, locations: Iterable[Location]) -> None:
+    """Check in each region of each account what the schedule needs, before anything is touched.
 
     Raises:
         PatchFleetError: ``no_switch``, with what is missing and how it is made.
     """
-    caller = caller_arn(context.aws)
-    for region in regions:
-        aws = context.aws.in_region(region)
-        role = role_arn_of(caller, prefix, region).rpartition("/")[2]
+    for location in locations:
+        aws = context.aws_of(location.account, location.region)
+        role = role_arn_of(caller_arn(aws), prefix, location.region).rpartition("/")[2]
         try:
             scheduler.get_schedule_group(aws, prefix)
             describe_document(aws, runbook_of(prefix))
@@ -222,7 +222,7 @@ def refuse_without_setup(context: OperationContext, prefix: str, regions: Iterab
             if error.aws_code not in DENIED | {scheduler.NOT_FOUND, "InvalidDocument", "NoSuchEntity"}:
                 raise
             raise Failed(
-                f"patch_dead_man_switch needs a schedule group {prefix}, a runbook and roles in {region}, and the right to use "
-                f"them: {error.reason} Make them: {_setup_command(prefix, region)} Nothing was touched.",
+                f"patch_dead_man_switch needs a schedule group {prefix}, a runbook and roles in {location}, and the right to use "
+                f"them: {error.reason} Make them: {_setup_command(prefix, location.region)} Nothing was touched.",
                 Reason.NO_SWITCH,
             ) from error

@@ -79,7 +79,7 @@ def output_limits(prover: Prover) -> Observation:
 def fresh_disk(prover: Prover) -> Observation:
     prover.be_ready()
     space = prover.script(DiskSpace)
-    volume = root_volume(prover.context, prover.instance_id)["VolumeId"]
+    volume = root_volume(prover.context.aws, prover.instance_id)["VolumeId"]
     fits = (space.serial or "").replace("-", "").startswith(volume.replace("-", ""))
     text = (
         f"The disk's serial number {'is' if fits else 'is not'} the volume's id, its style is {space.partition_style}, and "
@@ -92,7 +92,7 @@ def fresh_disk(prover: Prover) -> Observation:
 def volume_growth(prover: Prover) -> Observation:
     """By two GiB, as a run does it: modified, seen by Windows, extended, without a reboot."""
     prover.be_ready()
-    before, size = prover.script(DiskSpace), int(root_volume(prover.context, prover.instance_id)["Size"])
+    before, size = prover.script(DiskSpace), int(root_volume(prover.context.aws, prover.instance_id)["Size"])
     growth = Growth(prover.instance_id, GROWN_GIB, size + GROWN_GIB, partition_style=before.partition_style)
     began = prover.context.clock.now()
     try:

@@ -36,7 +36,7 @@ ANY_EXECUTION = "00000000-0000-4000-8000-000000000000"
 
 def controller_simulated(prover: Prover) -> Observation:
     prover.wait_for_state("running")  # before, EC2 may not show the volume
-    volume = root_volume(prover.context, prover.instance_id)["VolumeId"]
+    volume = root_volume(prover.context.aws, prover.instance_id)["VolumeId"]
     volume_arn = prover.instance_arn.replace(f"instance/{prover.instance_id}", f"volume/{volume}")
     role = prover.role_arn("controller")
     on_instance = _denied(

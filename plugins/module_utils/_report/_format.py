@@ -176,7 +176,9 @@ def describe_targets(targets: dict[str, Any] | None) -> str:
     ]
     text = " and ".join(parts) or NOTHING
     regions = targets.get("regions")
-    return f"{text} in {', '.join(plain(region) for region in regions)}" if regions else text
+    found = f"{text} in {', '.join(plain(region) for region in regions)}" if regions else text
+    missing = targets.get("missing_accounts")
+    return f"{found}; accounts left out: {', '.join(plain(name) for name in missing)}" if missing else found
 
 
 def failed_updates(host: Host) -> list[str] | None:

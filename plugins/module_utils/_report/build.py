@@ -51,6 +51,7 @@ def _host(host: Host, times: list[PhaseTime], now: float, checked_at: float) -> 
         "instance_id": host.instance_id,
         "kind": host.kind,
         "type": facts.get("type"),
+        "account": facts.get("account", {}).get("id"),
         "region": host.region,
         "az": facts.get("az"),
         "wave": host.wave,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from .._aws.ec2 import describe_instance, tags_of
 from .._aws.ssm import tags_of_node
@@ -274,6 +275,9 @@ def _record(context: OperationContext, run: Run, host: Host, state: str) -> str 
         return None
     now = context.clock.now()
     record = PowerRecord(host.key, str(host.instance_id), str(host.region), host.name, state, now, run.run_id)
+    account = host.facts.get("account")
+    if account and account.get("role_arn"):
+        record = replace(record, account=account)
     known = context.ledger.record_power(record, fence=context.fence)
     if known == record and not confirm_slot(context, record, limit):
         return None

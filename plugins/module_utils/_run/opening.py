@@ -82,6 +82,7 @@ def _new_run(context: OperationContext, plan: Plan, settings: Settings) -> Run:
         "tag": f"{settings['tag_key']}={settings['tag_value']}" if by_tag else None,
         "hosts": settings["hosts"],
         "regions": sorted({p.host.region for p in plan.hosts if p.host.region}),
+        "missing_accounts": [account["name"] for account in context.params["missing_accounts"]],
         "count": len(plan.hosts),
     }
     return Run(
@@ -160,6 +161,8 @@ def _facts(planned: Planned, scheduler: str | None) -> HostFacts:
         facts["type"] = host.type
     if host.az is not None:
         facts["az"] = host.az
+    if host.account is not None:
+        facts["account"] = host.account.as_option()
     if scheduler is not None:
         facts["scheduler"] = scheduler
     if expected and expected.basis != "default":

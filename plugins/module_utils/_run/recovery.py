@@ -46,7 +46,7 @@ def lost_hosts(context: OperationContext) -> dict[str, Any]:
     return {
         "changed": bool(lost),
         "hosts": [
-            {field: getattr(host, field) for field in fields}
+            {**{field: getattr(host, field) for field in fields}, "account": host.facts.get("account")}
             for host in lost
             if host.kind == "ec2" and ledger.power(host.key)
         ],
@@ -165,6 +165,7 @@ def _entry(context: OperationContext, record: PowerRecord, holder: str) -> dict[
         "name": record.name,
         "instance_id": record.instance_id,
         "region": record.region,
+        "account": record.account,
         "run_id": holder,
         "ours": record.started_by is not None,
     }

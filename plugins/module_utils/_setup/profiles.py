@@ -24,7 +24,7 @@ from .._aws.instance_profiles import (
 )
 from .._base.errors import Failed
 from .._fleet.discover import by_tag, check_tag_value
-from .._fleet.hosts import FleetHost
+from .._fleet.hosts import FleetHost, Location
 from .._host.instances import CONSISTENCY_SECONDS
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
@@ -48,7 +48,7 @@ def attach(context: OperationContext) -> dict[str, Any]:
     params = context.params
     tag_key, tag_value = params["tag_key"] or "", check_tag_value(params["tag_value"])
     regions = params["regions"] or [context.aws.region]
-    found = by_tag(context.aws, regions, tag_key, tag_value, {})
+    found = by_tag(context.aws, [Location(None, region) for region in regions], tag_key, tag_value, {})
     managed = {region: default_management_role(context.aws.in_region(region)) for region in regions}
     hosts = [_attach_to(context, host, managed[str(host.region)]) for host in found if host.kind == "ec2"]
     kept = Counter(host.profile_arn for host in found if host.kind == "ec2" and host.profile_arn and not host.exclusion)

@@ -42,8 +42,6 @@ def needs_of(request: Request, hosts: list[Host]) -> list[Need]:
     parts = NEEDS.get(request.action) or NEEDS.get(request.service) or (lambda request, hosts: ())
     common = _of_every_call(request)
     found = [Need(action, resource, {**common, **context}) for action, resource, context in parts(request, hosts)]
-    if not found and request.action == "sts:AssumeRole":
-        return []  # whether a role of another account may be assumed, its trust policy says
     return found or [Need(request.action, "*", common)]
 
 
@@ -168,9 +166,10 @@ def _tags_listed(request: Request, hosts: list[Host]) -> Iterator[Part]:
 
 
 def _assumed(request: Request, _hosts: list[Host]) -> Iterator[Part]:
-    """In its own account a caller needs the right as well, where the role trusts the account as a whole."""
-    if request.params["RoleArn"].startswith(request.arns.role("")):
-        yield request.action, request.params["RoleArn"], {}
+    """A caller needs the right as well, where the role trusts its account as a whole (IAM user guide, "Cross-account resource
+    access").
+    """
+    yield request.action, request.params["RoleArn"], {}
 
 
 def _quota(request: Request, _hosts: list[Host]) -> Iterator[Part]:

@@ -8,7 +8,7 @@ So a right that the template forgets is missing in every scenario, as it would b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,7 +40,13 @@ def set_up(stacks: Stacks, scenario: Scenario, now: datetime) -> str:
     home = scenario.account.region
     named = named_tables(scenario)
     table = named[0][0] if named else "create"
-    common = _common(stacks, home, [host for host in scenario.hosts if host.account is None])
+    common = _common(stacks, home, scenario.hosts)
+    members = [Arns(member.id, stacks.arns.partition) for member in scenario.account.accounts]
+    assumed = [
+        arns.role(f"{PREFIX}-controller-{member.region}")
+        for arns, member in zip(members, scenario.account.accounts, strict=True)
+    ]
+    common["AccountRoles"] = ",".join(assumed)
     role = ""
     groups: set[str] = set()
     for number, (key, value) in enumerate(scenario.account.target_tags, 1):
@@ -58,10 +64,9 @@ def set_up(stacks: Stacks, scenario: Scenario, now: datetime) -> str:
 
 def set_up_member(stacks: Stacks, scenario: Scenario, member: Member) -> None:
     """The same in a further account, whose role the controller of the first may assume, or may not."""
-    hosts = [host for host in scenario.hosts if host.account == member.name]
     trusted = Arns(ACCOUNT_ID if member.assume == "ok" else STRANGER_ID, stacks.arns.partition)
     given = {
-        **_common(stacks, member.region, hosts),
+        **_common(stacks, member.region, scenario.hosts),
         "ControllerPrincipals": trusted.of("iam", "", "root"),
         "ControllerExternalId": member.external_id,
         "LedgerTable": "create",
@@ -69,8 +74,8 @@ def set_up_member(stacks: Stacks, scenario: Scenario, member: Member) -> None:
     stacks.create(member.region, STACK, _body(), given, [], scenario.start)
 
 
-def _common(stacks: Stacks, home: str, hosts: list[HostSpec]) -> dict[str, str]:
-    """The rights hold in each region in which the account has hosts."""
+def _common(stacks: Stacks, home: str, hosts: Sequence[HostSpec]) -> dict[str, str]:
+    """The rights hold in each region in which any account has hosts: a run searches all accounts in all of its regions."""
     regions = sorted({home, *(host.region for host in hosts)})
     return {
         "Regions": ",".join(regions),
@@ -93,6 +98,7 @@ def with_everything() -> Iterator[Stacks]:
         "ControllerPrincipals": Arns().of("iam", "", "root"),
         "ControllerOnEc2": "true",
         "KmsKeyArns": key_arn(Arns(), REGION),
+        "AccountRoles": Arns(STRANGER_ID).role("other"),
         "AllowSnapshots": "true",
         "MarkTag": MARK_TAG,
         "ReportBucket": REPORT_BUCKET,

@@ -82,7 +82,7 @@ class Call:
 class FakeAccount:
     """A Connection whose clients answer what the test scripted, and refuse what botocore would refuse.
 
-    ``calls`` are all that came, in order.
+    ``calls`` are all that came, in order; ``others`` are the accounts whose roles it may assume, by id.
     """
 
     def __init__(self, clock: VirtualClock) -> None:
@@ -90,6 +90,8 @@ class FakeAccount:
         self.expires_at: float | None = None
         self.renewals = 0
         self.calls: list[Call] = []
+        self.others: dict[str, FakeAccount] = {}
+        self.session_name = ""
         self._clock = clock
         self._answers: dict[str, list[Answer]] = {}
 
@@ -104,6 +106,11 @@ class FakeAccount:
         """Whether other credentials are there by now: as often as ``renewals`` says."""
         self.renewals -= 1
         return self.renewals >= 0
+
+    def assume(self, account: Any, session_name: str, _now: Callable[[], float]) -> FakeAccount:
+        """The other account; ``session_name`` of it is that of the last session."""
+        self.others[account.id].session_name = session_name
+        return self.others[account.id]
 
     def of(self, operation: str) -> list[Call]:
         """The calls of one operation."""

@@ -16,6 +16,11 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.oper
 
 from .fakes import ID, START, FakeAccount, FakeGuest, VirtualClock
 
+CALLER = {
+    "UserId": "AROA:run",
+    "Account": "123456789012",
+    "Arn": "arn:aws:sts::123456789012:assumed-role/controller/run",
+}
 RUN = "20261114T220000Z-0001"
 SETTINGS: dict[str, Any] = {
     "canary": 0,
@@ -55,6 +60,7 @@ class Stage:
         self.clock = VirtualClock()
         self.account = FakeAccount(self.clock)
         self.account.on("list_associations", {"Associations": []})
+        self.account.on("get_caller_identity", CALLER)
         self.guest = FakeGuest(self.account, self.clock)
         self.aws = api.Aws(self.account, self.clock)
         self.ledger = SqliteLedger(str(folder / "ledger.sqlite"))

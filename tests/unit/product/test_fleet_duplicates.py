@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.discover import from_inventory
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.duplicates import merge_duplicates
-from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.hosts import FleetHost
+from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.hosts import FleetHost, Location
 
 from .fakes import ID, node, shown
 from .stage import Stage
@@ -164,12 +164,14 @@ def test_what_is_not_clear_ends_it(hosts: list[FleetHost], words: str) -> None:
 
 def test_a_host_whose_variables_cannot_be_read_is_set_aside_and_the_others_go_on(stage: Stage) -> None:
     entries = [{"name": "a", "connection": "winrm"}, {"name": "b", "unreadable": "Its variable ansible_host is odd."}]
-    a, b = from_inventory(stage.aws, ["eu-central-1"], entries)
+    a, b = from_inventory(stage.aws, [Location(None, "eu-central-1")], entries)
     assert (a.exclusion, b.exclusion) == (None, ("connection_settings", "Its variable ansible_host is odd."))
 
 
 def connection(stage: Stage, **entry: Any) -> str:
-    (host,) = from_inventory(stage.aws, ["eu-central-1"], [{"name": "a", "connection": "winrm", **entry}])
+    (host,) = from_inventory(
+        stage.aws, [Location(None, "eu-central-1")], [{"name": "a", "connection": "winrm", **entry}]
+    )
     return host.transport
 
 

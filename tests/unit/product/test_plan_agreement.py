@@ -21,6 +21,7 @@ from .stage import Stage
 OF_RUN = [variable for variable in VARIABLES if not variable.per_host]
 OF_HOST = [variable for variable in VARIABLES if variable.per_host]
 OTHERS = {
+    "accounts": [{"name": "sales", "role_arn": "arn:aws:iam::210987654321:role/x"}],
     "str": "other",
     "line": "Save your work.",
     "list": ["other"],

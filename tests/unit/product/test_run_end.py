@@ -236,6 +236,7 @@ def test_a_host_that_a_dead_run_left_on_is_found(stage: Stage) -> None:
         "name": "dev-01",
         "instance_id": ID,
         "region": "eu-central-1",
+        "account": None,
         "run_id": RUN,
         "ours": True,
         "unreadable": None,

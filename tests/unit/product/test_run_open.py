@@ -563,6 +563,7 @@ def test_a_run_is_written_down_with_all_its_hosts(stage: Stage) -> None:
         "tag": "PatchGroup=Windows",
         "hosts": None,
         "regions": ["eu-central-1"],
+        "missing_accounts": [],
         "count": 3,
     }
     hosts = stage.ledger.hosts(kept.run_id)

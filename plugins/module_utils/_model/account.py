@@ -1,0 +1,85 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An AWS account with hosts, and how its role is assumed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypedDict
+
+ROLE_ARN = re.compile(r"arn:(aws|aws-cn|aws-us-gov):iam::(\d{12}):role/[\w+=,.@/-]{1,512}")
+"""IAM user guide, "IAM ARNs": the path and the name of the role follow the account's id."""
+
+
+class AccountOption(TypedDict, total=False):
+    """What reaches an account, as tasks and the ledger have it; without a role the credentials are of the account."""
+
+    id: str
+    name: str
+    role_arn: str
+    external_id: str
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account.
+
+    Attributes:
+        id: twelve digits.
+        name: of patch_accounts; empty for the account of the credentials.
+        role_arn: the role that is assumed in it. None: the credentials are of this account.
+        external_id: what the role's trust policy asks for, if it does.
+        regions: where to search for hosts; none: in those of patch_regions.
+    """
+
+    id: str
+    name: str = ""
+    role_arn: str | None = None
+    external_id: str | None = None
+    regions: tuple[str, ...] = ()
+
+    def as_option(self) -> AccountOption:
+        """What reaches the account. An account without a role has its id alone."""
+        option: AccountOption = {"id": self.id}
+        if self.role_arn:
+            option |= {"name": self.name, "role_arn": self.role_arn}
+        if self.external_id:
+            option["external_id"] = self.external_id
+        return option
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.id})" if self.name else self.id
+
+
+class AccountSetting(TypedDict):
+    """An account of patch_accounts as settings hold it. Without regions it is searched in those of patch_regions."""
+
+    name: str
+    id: str
+    role_arn: str
+    external_id: str | None
+    regions: list[str]
+
+
+def account_from(option: Mapping[str, object] | None) -> Account | None:
+    """The account that ``as_option`` described."""
+    if not option:
+        return None
+    texts = {key: str(option.get(key) or "") for key in ("id", "name", "role_arn", "external_id")}
+    return Account(texts["id"], texts["name"], texts["role_arn"] or None, texts["external_id"] or None)
+
+
+def id_of_role(role_arn: str) -> str:
+    """The account of a role.
+
+    Raises:
+        ValueError: the text is no ARN of a role.
+    """
+    found = ROLE_ARN.fullmatch(role_arn)
+    if found is None:
+        raise ValueError(role_arn)
+    return found.group(2)
