@@ -52,6 +52,7 @@ SEARCH_ERRORS = {
     "no_route": "0x8024402C",
     "unrepairable": "0x8024FFFF",
 }
+NO_REPAIR_SOURCE = "0x800F0906"  # CBS_E_DOWNLOAD_FAILURE
 INSTALL_ERRORS = {"components_corrupt": "0x80073712"}
 # A search or an installation that cannot work gives up after so long.
 GIVES_UP_AFTER_SECONDS = 15.0
@@ -146,6 +147,7 @@ class WindowsUpdate:
         self._hangs = False
         self._worker: Process | None = None
         self._taken_gib = 0.0
+        self.components_flagged = False
         self._search_faults = list(spec.windows.search_faults)
         if self.fault == "service_disabled":
             self.services["wuauserv"].start_type = self.services["bits"].start_type = "disabled"
@@ -332,6 +334,7 @@ class WindowsUpdate:
         error = error or (None if self._take(update.gib) else DISK_FULL)
         if error:
             yield min(GIVES_UP_AFTER_SECONDS, update.seconds)
+            self.components_flagged |= error == INSTALL_ERRORS["components_corrupt"]
             self._end(installation, entry, error)
             return
         self._hangs = update.result == "hangs"
@@ -421,10 +424,18 @@ class WindowsUpdate:
         return self.servicing.begin(seconds, self._disk.clean_component_store, self._is_installing)
 
     def restore_health(self) -> ServicingJob:
-        """Dism /RestoreHealth, which goes on as well."""
-        return self.servicing.begin(
-            RESTORING_HEALTH_SECONDS, lambda: self.mend("components_corrupt"), self._is_installing
-        )
+        """Dism /RestoreHealth, which goes on as well. What is damaged it has to get from somewhere."""
+        damaged = self.fault == "components_corrupt"
+        no_source = damaged and policies.has_no_repair_source(self._spec.windows)
+
+        def effect() -> None:
+            self.components_flagged = no_source
+            if not no_source:
+                self.mend("components_corrupt")
+
+        job = self.servicing.begin(RESTORING_HEALTH_SECONDS, effect, self._is_installing)
+        job.hresult = NO_REPAIR_SOURCE if no_source else None
+        return job
 
     def _is_installing(self) -> bool:
         return self.installing

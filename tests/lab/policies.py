@@ -11,6 +11,9 @@ from lab.windows_spec import WindowsSpec
 
 KEY = "HKLM:\\SOFTWARE\\Policies\\Microsoft\\Windows\\WindowsUpdate"
 IN_AU = frozenset({"AUOptions", "NoAutoUpdate", "UseUpdateClassPolicySource", "UseWUServer"})
+REPAIR_KEY = "HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Policies\\Servicing"
+OF_REPAIR = frozenset({"LocalSourcePath", "RepairContentServerSource", "UseWindowsUpdate"})
+FROM_MICROSOFT = 2  # RepairContentServerSource
 # WU_E_WU_DISABLED and WU_E_REDIRECTOR_CONNECT_POLICY, as Microsoft's pages give their reasons.
 REFUSALS = {
     "DisableWindowsUpdateAccess": "0x8024002E",
@@ -19,11 +22,25 @@ REFUSALS = {
 
 
 def registry(spec: WindowsSpec, path: str) -> dict[str, Any] | None:
-    """The values of one of the two keys of the policies; None for a key that is not there."""
-    keys = {KEY: False, f"{KEY}\\AU": True}
-    if path not in keys or not spec.policies:
+    """The values of one of the keys of the policies; None for a key that is not there."""
+    if path not in (KEY, f"{KEY}\\AU", REPAIR_KEY):
         return None
-    return {name: value for name, value in spec.policies.items() if (name in IN_AU) is keys[path]}
+    return {name: value for name, value in spec.policies.items() if _key(name) == path} or None
+
+
+def _key(name: str) -> str:
+    if name in OF_REPAIR:
+        return REPAIR_KEY
+    return f"{KEY}\\AU" if name in IN_AU else KEY
+
+
+def has_no_repair_source(spec: WindowsSpec) -> bool:
+    """Whether DISM finds no files to repair with: behind WSUS, without a source of its own and without leave to ask Microsoft.
+
+    Source: Microsoft, "DISM fails with error 0x800f0906".
+    """
+    asks_microsoft = spec.policies.get("RepairContentServerSource") == FROM_MICROSOFT
+    return not (uses_microsoft(spec) or asks_microsoft or spec.policies.get("LocalSourcePath"))
 
 
 def uses_microsoft(spec: WindowsSpec) -> bool:
@@ -37,8 +54,8 @@ def uses_microsoft(spec: WindowsSpec) -> bool:
 
 def source(spec: WindowsSpec) -> dict[str, Any]:
     """As the script inspect_windows_update answers."""
-    shown = [{"name": name, "value": str(value)} for name, value in sorted(spec.policies.items()) if name != "WUServer"]
-    shown.sort(key=lambda policy: policy["name"].lower())
+    names = sorted(set(spec.policies) - {"WUServer", *OF_REPAIR}, key=str.lower)
+    shown = [{"name": name, "value": str(spec.policies[name])} for name in names]
     if uses_microsoft(spec):
         return {"kind": "microsoft", "url": None, "proxy": None, "policies": shown}
     return {"kind": "wsus", "url": spec.policies.get("WUServer"), "proxy": None, "policies": shown}

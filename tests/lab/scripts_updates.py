@@ -146,9 +146,13 @@ def remove_old_update_cache(scene: Scene) -> Steps[Data]:
 
 
 def repair_components(scene: Scene) -> Steps[Data]:
-    broken = scene.updates.fault == "components_corrupt"
-    yield from scene.updates.restore_health().wait()
-    return {"restore_health": "repaired" if broken else "healthy", "system_files": 0}
+    flagged = scene.updates.components_flagged
+    job = scene.updates.restore_health()
+    yield from job.wait()
+    if job.hresult:
+        raise ScriptError("restore_health_failed", "The component store could not be rebuilt.", job.hresult)
+    restored = "still_damaged" if scene.updates.components_flagged else "repaired" if flagged else "not_known"
+    return {"restore_health": restored, "system_files": 0}
 
 
 def update_history(scene: Scene) -> Steps[Data]:

@@ -130,14 +130,19 @@ class RemovedCache:
 
 @dataclass(frozen=True)
 class RebuiltComponents:
-    """repair_components: whether DISM had something to repair."""
+    """repair_components: what is known of damage in the component store after DISM has rebuilt it.
+
+    Attributes:
+        restore_health: ``repaired``, damage was known before and is gone; ``not_known``, none was known before, whether or not DISM
+            has found some; ``still_damaged``, the store is marked as damaged now.
+    """
 
     SCRIPT: ClassVar[str] = "repair_components"
     restore_health: str
 
     @classmethod
     def read(cls, fields: Fields) -> RebuiltComponents:
-        return cls(fields.choice("restore_health", ("repaired", "healthy")))
+        return cls(fields.choice("restore_health", ("repaired", "not_known", "still_damaged")))
 
 
 @dataclass(frozen=True)

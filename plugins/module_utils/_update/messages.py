@@ -108,6 +108,15 @@ def definitions_left_out(kbs: Collection[str]) -> list[str]:
     return [f"Definition updates are not counted, since a new one comes out several times a day: {', '.join(kbs)}."]
 
 
+def components_rebuilt(restore_health: str) -> str:
+    """What the answer of repair_components proves. The scan after the next pass decides in each case."""
+    return {
+        "repaired": "The damage of the component store that was known is gone.",
+        "not_known": "DISM has rebuilt the component store. No damage was known before, so it may have had none.",
+        "still_damaged": "DISM reports success, and Windows still marks the component store as damaged.",
+    }[restore_health]
+
+
 def updates_held_back(policies: Collection[str]) -> list[str]:
     """A remark about policies, as ``NAME=VALUE``, that hold updates back; empty without one."""
     if not policies:

@@ -14,6 +14,7 @@ from .._host.guest_scripts import run_guest_script
 from .._host.servicing import servicing
 from .._host.update_answers import RebuiltComponents, RemovedCache, RepairedServices, ResetCache, Service
 from .._operation.context import OperationContext
+from . import messages
 from .causes import METADATA, REPAIR_SOURCE, Cause
 from .hresults import cause_of
 from .services import remember_found, remember_repaired
@@ -82,12 +83,13 @@ def _repair_components(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     try:
         with servicing(context):
-            run_guest_script(context, RebuiltComponents, REBUILD_SECONDS)
+            rebuilt = run_guest_script(context, RebuiltComponents, REBUILD_SECONDS)
     except ScriptEnded as error:
         cause = cause_of(error.facts.get("hresult"))
         if cause is not REPAIR_SOURCE:
             raise
         raise Failed(f"{error.reason} {cause.sentence} {cause.advice}", cause.code) from error
+    context.report_progress(messages.components_rebuilt(rebuilt.restore_health))
     return ("repair_components",), ()
 
 

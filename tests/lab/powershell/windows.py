@@ -36,6 +36,11 @@ WINDOWS = "C:\\Windows"
 SERVICE_STATUS = {"running": "Running", "stopped": "Stopped", "stop_pending": "StopPending"}
 
 
+def _exit_code(job: ServicingJob | None) -> int:
+    """As a signed number, which exit codes are."""
+    return int(job.hresult, 16) - 2**32 if job and job.hresult else 0
+
+
 class Windows:
     """One host while a script runs on it."""
 
@@ -188,7 +193,7 @@ class Windows:
         job = self._start(path, arguments, lines)
         if job:
             yield from job.wait()
-        return 0
+        return _exit_code(job)
 
     def start_program(self, path: str, arguments: list[str]) -> int:
         self._programs.append(self._start(path, arguments, []))
@@ -200,7 +205,7 @@ class Windows:
 
     def exit_code(self, number: int) -> int | None:
         job = self._programs[number]
-        return 0 if job is None or job.ended else None
+        return _exit_code(job) if job is None or job.ended else None
 
     def _start(self, path: str, arguments: list[str], lines: list[str]) -> ServicingJob | None:
         name = path.rpartition("\\")[2].lower()
@@ -278,7 +283,8 @@ class Windows:
     # ---- Windows Update
 
     def image_health(self) -> dict[str, Any]:
-        return {"ImageHealthState": "Repairable" if self._updates.fault == "components_corrupt" else "Healthy"}
+        """The flag that an operation has left which met damage; nothing is examined."""
+        return {"ImageHealthState": "Repairable" if self._updates.components_flagged else "Healthy"}
 
     def ask_installer(self) -> None:
         """The installer is refused to every network logon (Microsoft Learn, "Using WUA From a Remote Computer")."""

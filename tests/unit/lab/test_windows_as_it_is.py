@@ -385,3 +385,35 @@ def test_a_policy_disables_a_service_again_at_each_boot(make_lab: MakeLab) -> No
     a(lab).reboot()
     lab.run_for(300)
     assert lab.script("a", "inspect_windows_update")["data"]["agent"]["hresult"] == "0x80070422"
+
+
+@pytest.mark.parametrize(
+    ("more", "hresult"),
+    [
+        ({}, "0x800F0906"),
+        ({"RepairContentServerSource": 2}, None),
+        ({"LocalSourcePath": "\\\\files\\sxs"}, None),
+        ({"UseWUServer": 0}, None),
+    ],
+    ids=str,
+)
+def test_behind_wsus_dism_finds_nothing_to_repair_with(
+    make_lab: MakeLab, more: dict[str, Any], hresult: str | None
+) -> None:
+    policies = {"UseWUServer": 1, "WUServer": "http://wsus:8530", **more}
+    lab = make_lab({"name": "a", "windows_update": "components_corrupt", **windows(policies=policies)})
+    answer = lab.script("a", "repair_components")
+    assert (answer["error"] or {}).get("hresult") == hresult
+    assert (a(lab).updates.fault == "ok") is (hresult is None)
+
+
+def test_damage_is_marked_only_once_an_operation_has_met_it(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a", "windows_update": "components_corrupt", "updates": [UPDATE]})
+    lab.patch("a", "Scan")
+    assert a(lab).updates.components_flagged is False
+    assert lab.script("a", "repair_components")["data"]["restore_health"] == "not_known"
+    again = make_lab({"name": "a", "windows_update": "components_corrupt", "updates": [UPDATE]})
+    again.patch("a", "Install")
+    assert a(again).updates.components_flagged is True
+    assert again.script("a", "repair_components")["data"]["restore_health"] == "repaired"
+    assert a(again).updates.components_flagged is False

@@ -253,6 +253,17 @@ def test_a_damaged_component_store_that_a_search_stumbles_over_is_rebuilt(stage:
     assert (result["repaired"], stage.facts()["servicing"]) == (["repair_components"], False)
 
 
+@pytest.mark.parametrize(
+    ("restore_health", "words"),
+    [("repaired", "is gone"), ("not_known", "may have had none"), ("still_damaged", "still marks")],
+)
+def test_a_rebuilding_claims_no_more_than_it_proves(stage: Stage, restore_health: str, words: str) -> None:
+    """CheckHealth reads a flag of damage that something met; without one, the store may have been damaged or not."""
+    stage.guest.answers("repair_components", {"restore_health": restore_health})
+    check(stage, health(search=broken("0x80073712")), health(), scripts=ALL_SCRIPTS)
+    assert sum(words in line for line in stage.message) == 1
+
+
 def test_a_rebuilding_of_which_nothing_is_heard_stays_in_the_ledger(stage: Stage) -> None:
     """So that nobody cuts the power of a host whose component store is being written."""
     stage.guest.on("repair_components", Outcome(seconds=86400))
