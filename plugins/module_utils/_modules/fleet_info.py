@@ -19,11 +19,11 @@ from .._plan.order import exclude
 def work(context: OperationContext) -> dict[str, Any]:
     """The hosts that the tag or the inventory names, merged: see hosts.FleetHost for their fields."""
     params = context.params
+    tag_value = check_tag_value(params["tag_value"]) if params["tag_key"] else ""
     needs_aws = params["tag_key"] or any(entry.get("instance_id") for entry in params["inventory_hosts"])
     found = _accounts(context) if needs_aws else Accounts([], [])
     tagged = []
     if params["tag_key"]:
-        tag_value = check_tag_value(params["tag_value"])
         tagged = by_tag(context.aws, found.locations, params["tag_key"], tag_value, params["filters"])
     left_out = {word for account in found.missing for word in (account.id, account.name)}
     entries = [entry for entry in params["inventory_hosts"] if entry.get("account") not in left_out]

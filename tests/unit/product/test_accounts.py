@@ -29,6 +29,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules import
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.accounts import read_accounts
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
+from ansible_collections.patchfleet.windows.plugins.module_utils._run.recovery import open_hosts
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._tracking import tracking_options
 
 from .backends import BACKENDS
@@ -200,7 +201,7 @@ def test_restore_gets_the_account_from_the_power_record(stage: Stage) -> None:
         PowerRecord(ID, ID, "eu-central-1", "dev-01", "stopped", START, RUN, account=OPTION), fence=1
     )
     context = stage.context(run_recovery.OPERATION, state="open_hosts", take_over=True)
-    (host,) = run_recovery.OPERATION.work(context)["hosts"]
+    (host,) = open_hosts(context)["hosts"]
     assert host["account"] == OPTION
 
 
