@@ -18,6 +18,7 @@ JOB_FOLDER = "AWX_PRIVATE_DATA_DIR"
 
 PRINTING_OPTIONS = ("syntax", "listhosts", "listtasks", "listtags")
 """Options with which ansible-playbook runs no play, so that no earlier one has added hosts."""
+NO_TAGS = "The tasks of this collection have no tags."
 RUNS_OURS = frozenset({"all", "untagged"})
 """Tags with which tasks without a tag run, as all of this collection are."""
 
@@ -49,7 +50,7 @@ def refuse_partial_playbook() -> None:
         return
     for option, reason in _leaving_out():
         raise AnsibleFilterError(
-            f"{option} would leave out tasks that this playbook needs ({reason}). Run it without; variables choose what it does. "
+            f"{option} would leave out tasks that this playbook needs. {reason} Run it without; variables choose what it does. "
             "Nothing was touched."
         )
 
@@ -57,11 +58,11 @@ def refuse_partial_playbook() -> None:
 def _leaving_out() -> Iterator[tuple[str, str]]:
     tags, skipped = set(_words("tags")), set(_words("skip_tags"))
     if tags and not tags & RUNS_OURS:
-        yield _named("--tags", "The job tags", tags), "they have no tags"
+        yield _named("--tags", "The job tags", tags), NO_TAGS
     if skipped & RUNS_OURS:
-        yield _named("--skip-tags", "The skip tags", skipped), "they have no tags"
+        yield _named("--skip-tags", "The skip tags", skipped), NO_TAGS
     if context.CLIARGS.get("start_at_task"):
-        yield f"--start-at-task '{context.CLIARGS['start_at_task']}'", "each builds on those before it"
+        yield f"--start-at-task '{context.CLIARGS['start_at_task']}'", "Each task builds on those before it."
 
 
 def _named(option: str, field: str, words: set[str]) -> str:

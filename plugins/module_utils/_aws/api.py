@@ -23,7 +23,8 @@ from .._base.errors import Failed, PatchFleetError
 from .._model.account import Account
 from .._model.reasons import Reason
 from .connect import HAS_BOTO3, Connection, known_regions
-from .errors import EXPIRED, AwsError, NoRegion, NotReached, Unanswered, action_of, from_client_error, not_valid
+from .errors import EXPIRED, AwsError, NoRegion, NotReached, Unanswered, action_of, from_client_error
+from .messages import credentials_not_renewed
 
 if HAS_BOTO3:
     import botocore
@@ -333,7 +334,7 @@ def _message(failure: Exception, call: str) -> PatchFleetError:
     if isinstance(failure, (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError)):
         return Failed(NO_CREDENTIALS, Reason.NO_CREDENTIALS)
     if isinstance(failure, NOT_RENEWED):
-        return Failed(not_valid(f"they could not be renewed: {failure}"), Reason.CREDENTIALS_EXPIRED)
+        return Failed(credentials_not_renewed(str(failure)), Reason.CREDENTIALS_EXPIRED)
     return Failed(f"{call}: {failure}", Reason.AWS_CLIENT)
 
 

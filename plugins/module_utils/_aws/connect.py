@@ -264,7 +264,7 @@ def refuse_broken_json(response_dict: dict[str, Any], operation_model: Any, **_m
     except ValueError:
         understood = False
     if not understood:
-        raise botocore.parsers.ResponseParserError(f"the answer to {operation_model.name} is no JSON: {body[:100]!r}")
+        raise botocore.parsers.ResponseParserError(f"The answer to {operation_model.name} is no JSON: {body[:100]!r}")
 
 
 def _key_of(session: Any) -> Any:

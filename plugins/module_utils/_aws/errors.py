@@ -10,8 +10,8 @@ import re
 from typing import Any
 
 from .._base.errors import Failed
-from .._base.text import join_sentences
 from .._model.reasons import Reason, ReasonCode, reason_of
+from . import messages
 
 THROTTLED = frozenset(
     {
@@ -64,10 +64,6 @@ EXPIRED = frozenset(
     }
 )
 UNKNOWN_KEY = frozenset({"AuthFailure", "UnrecognizedClientException", "InvalidClientTokenId"})
-REGION_NOT_ENABLED = (
-    "AWS says the same in a region that the account has not enabled, "
-    "and of tokens of the global STS endpoint in such a region."
-)
 DENIED = frozenset({"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"})
 GONE = frozenset({"InvalidInstanceID.NotFound", "InvalidVolume.NotFound"})
 
@@ -137,7 +133,7 @@ class NotReached(Failed):
     """
 
     def __init__(self, reason: str, unknown_region: str | None = None) -> None:
-        super().__init__(join_sentences(f"AWS cannot be reached: {reason}", unknown_region), Reason.AWS_UNREACHABLE)
+        super().__init__(messages.not_reached(reason, unknown_region), Reason.AWS_UNREACHABLE)
         self.is_retryable = not unknown_region
 
 
@@ -147,9 +143,8 @@ class Unanswered(Failed):
     The caller of the change checks its effect before it decides anything.
     """
 
-    def __init__(self, action: str, resource: str | None, why: str) -> None:
-        on = f" on {resource}" if resource else ""
-        super().__init__(f"{action}{on} was sent, but AWS gave no answer: {why}", Reason.UNANSWERED)
+    def __init__(self, action: str, resource: str | None, error: str) -> None:
+        super().__init__(messages.unanswered(action, resource, error), Reason.UNANSWERED)
         self.action = action
 
 
@@ -184,16 +179,6 @@ def _reason_code(aws_code: str) -> ReasonCode:
     return reason_of(code or "aws_error")
 
 
-def not_valid(why: str, also: str | None = None) -> str:
-    """What to do about credentials that AWS does not take (any more)."""
-    return join_sentences(
-        f"The AWS credentials have expired or are not valid ({why}).",
-        also,
-        "Get new ones; then the playbook restore puts back what is still on because of a run, and the same run can be started "
-        "again.",
-    )
-
-
 def _sentence(action: str, aws_code: str, message: str, resource: str | None) -> str:
     on = f" on {resource}" if resource else ""
     text = re.sub(r"Encoded authorization failure message: \S+", "", message).strip()
@@ -203,7 +188,7 @@ def _sentence(action: str, aws_code: str, message: str, resource: str | None) ->
         words = _words_of_denial(text)
         return f"The credentials lack the right {right}{on} ({aws_code}){f': {words}' if words else ''}."
     if aws_code in EXPIRED:
-        return not_valid(f"{action} answered {aws_code}", REGION_NOT_ENABLED if aws_code in UNKNOWN_KEY else None)
+        return messages.credentials_refused(action, aws_code, key_is_unknown=aws_code in UNKNOWN_KEY)
     return f"{action}{on} failed with {aws_code}: {text}" if text else f"{action}{on} failed with {aws_code}."
 
 

@@ -105,7 +105,7 @@ class SqliteFile:
                 return
             self._connection.execute("BEGIN EXCLUSIVE")  # waits until others are through
             self._connection.execute("COMMIT")
-        raise sqlite3.OperationalError("other processes keep it busy")
+        raise sqlite3.OperationalError("Other processes keep the file busy.")
 
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])

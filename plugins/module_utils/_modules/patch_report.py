@@ -107,7 +107,7 @@ def _write(folder: str, run_id: str, texts: Mapping[str, str], must_write: bool)
     try:
         return _write_all(folder, texts), []
     except OSError as error:
-        failure = not_writable(folder, error)
+        failure = not_writable(folder, f"{error}.")
         if must_write:
             raise failure from error
     again = f"{_again(run_id)} -e patch_report_dir=…"

@@ -43,14 +43,15 @@ class Network:
         routes = self._routes(host)
         if routes is None or not missing:
             return None
-        wanted = f"its VPC lacks the endpoints {' and '.join(missing)}"
+        endpoints = " and ".join(missing)
         internet_routes = [route for route in routes if not _stays_inside(route)]
         if not internet_routes:
-            return f"Its subnet {host.subnet_id} has no way out, and {wanted}."
+            return f"Its subnet {host.subnet_id} has no way out, and its VPC lacks the endpoints {endpoints}."
         to_internet = all(str(route.get("GatewayId", "")).startswith("igw-") for route in internet_routes)
         if to_internet and not host.public_address:
             return (
-                f"Its subnet {host.subnet_id} leads to an internet gateway, but it has no public address, and {wanted}."
+                f"Its subnet {host.subnet_id} leads to an internet gateway, but it has no public address, and its VPC lacks the "
+                f"endpoints {endpoints}."
             )
         return None
 

@@ -30,7 +30,7 @@ def refuse_unwritable(report_dir: str | None) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise not_writable(folder, error) from error
+        raise not_writable(folder, f"{error}.") from error
 
 
 def refuse_hopeless(report_dir: str | None) -> None:
@@ -43,9 +43,9 @@ def refuse_hopeless(report_dir: str | None) -> None:
     while not os.path.exists(folder):
         folder = os.path.dirname(folder)
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
-        raise not_writable(report_folder(report_dir), f"{folder} is no folder, or may not be written")
+        raise not_writable(report_folder(report_dir), f"{folder} is no folder, or may not be written.")
 
 
-def not_writable(folder: str, why: object) -> InvalidOption:
-    """The error of a folder into which no report can be written."""
-    return InvalidOption("patch_report_dir", folder, f"It must be a folder that can be written ({why}).")
+def not_writable(folder: str, reason: str) -> InvalidOption:
+    """The error of a folder into which no report can be written; ``reason`` is a sentence."""
+    return InvalidOption("patch_report_dir", folder, f"It must be a folder that can be written. {reason}")

@@ -38,6 +38,7 @@ class Window:
         begin_until_at: of one that is open: no host starts later (its end without its cutoff).
         ends_at: of one that is open.
         opens_at: its next opening, of one that is closed.
+        is_enabled: of a maintenance window, which stays closed while it is not.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Window:
     begin_until_at: float | None = None
     ends_at: float | None = None
     opens_at: float | None = None
+    is_enabled: bool = True
 
     def takes(self, now: float) -> bool:
         """Whether hosts may start in it now."""
@@ -52,9 +54,12 @@ class Window:
 
     def sentence(self) -> str:
         """The window as a sentence, for the plan and for a run outside it."""
+        if not self.is_enabled:
+            return f"{self.name} is disabled."
+        if not self.is_open and self.opens_at:
+            return f"{self.name} is closed; it opens next at {iso(self.opens_at)}."
         if not self.is_open:
-            following = f"it opens next at {iso(self.opens_at)}" if self.opens_at else "AWS knows no next opening"
-            return f"{self.name} is closed; {following}."
+            return f"{self.name} is closed; AWS knows no next opening."
         if self.ends_at is None:
             return f"{self.name} is open, and AWS knows no end of it."
         return f"{self.name} is open until {iso(self.ends_at)}; no host starts after {iso(self.begin_until_at)}."
@@ -106,7 +111,7 @@ def _maintenance_window(aws: Aws, window: MaintenanceWindowIdentityTypeDef, now:
     """One that is switched off is closed for good. Hours are hours, whatever its time zone does meanwhile."""
     name = f"The maintenance window {window['Name']} ({window['WindowId']})"
     if not window["Enabled"]:
-        return Window(f"{name} is disabled:", False)
+        return Window(name, False, is_enabled=False)
     duration_seconds = window["Duration"] * 3600.0
     executions = describe_window_executions(aws, window["WindowId"], str(iso(now - duration_seconds)))
     opened = [execution["StartTime"].timestamp() // 60 * 60 for execution in executions]  # schedules know no seconds

@@ -248,16 +248,16 @@ def _volume_usd(aws: Aws, settings: ProofSettings, region: str, gib: int) -> flo
 
 
 def _highest(aws: Aws, settings: ProofSettings, filters: dict[str, str]) -> float:
-    why = "the Price List has no such product"
+    reason = "The Price List has no such product."
     try:
         prices = usd_prices(aws.without_retries(), filters)
         if prices:
             return max(prices)
     except PatchFleetError as error:
-        why = error.reason
+        reason = error.reason
     raise InvalidOption(
         "prove_hourly_usd",
         settings.hourly_usd,
-        f"The highest cost cannot be said without a price, and AWS does not say it ({why}). Set what an hour of "
+        f"The highest cost cannot be said without a price, and AWS does not say it. {reason} Set what an hour of "
         f"{settings.instance_type} with Windows and its volume costs. {NOTHING_MADE}",
     )

@@ -68,10 +68,12 @@ def host_reads_no_parameters(prover: Prover) -> Observation:
     (role,) = roles_of_instance_profile(prover.aws, profile)
     parameter = f"arn:{prover.partition}:ssm:{prover.aws.region}:{prover.account}:parameter/patchfleet-proof"
     denied = _denied(prover, role["Arn"], ["ssm:GetParameter"], parameter)
-    text = "may not read parameters" if denied else "may read every parameter of the account"
-    return Observation(
-        bool(denied), f"The host's role {text}.", {"ssm:GetParameter": "denied" if denied else "allowed"}
+    text = (
+        "The host's role may not read parameters."
+        if denied
+        else "The host's role may read every parameter of the account."
     )
+    return Observation(bool(denied), text, {"ssm:GetParameter": "denied" if denied else "allowed"})
 
 
 def controller_really(prover: Prover) -> Observation:

@@ -11,12 +11,10 @@ instance without that proof is named and stays on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from .._aws.ec2 import describe_instances, tags_of
-from .._base.clock import iso
 from .._base.errors import Failed, InvalidOption, NoRun
 from .._base.text import clean_text
 from .._ledger import lenient
@@ -25,34 +23,13 @@ from .._model.host_facts import HostFacts
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._power.owner_tag import OwnerTag, read_owner_tag
+from .marked_instances import Doubt, MarkedInstance
+from .messages import instance_marked, records_lost
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
 
 ON = frozenset({"pending", "running"})
-
-
-@dataclass(frozen=True)
-class MarkedInstance:
-    """An instance with the owner tag of a run, of which the ledger has no open record.
-
-    Attributes:
-        doubt: why it is not proven that it is on because of that run, as a clause; None where it is proven.
-    """
-
-    instance_id: str
-    region: str
-    name: str
-    tag: OwnerTag
-    doubt: str | None
-
-    @property
-    def sentence(self) -> str:
-        """For people, with its doubt."""
-        about = f"{self.name} ({self.instance_id}, {self.region})"
-        if self.doubt:
-            return f"{about} has the tag of run {self.tag.run_id}, but {self.doubt}."
-        return f"{about} is on because of run {self.tag.run_id}, which started it at {iso(self.tag.launch_time)}."
 
 
 def find_lost(context: OperationContext) -> list[MarkedInstance]:
@@ -101,7 +78,7 @@ def rebuild_where_confirmed(context: OperationContext) -> list[str]:
     found = find_lost(context)
     if context.params["from_account"] == "rebuild" and not context.check_mode:
         rebuild(context, found)
-        return [f"Rebuilt: {one.sentence}" for one in found if one.doubt is None]
+        return [f"Rebuilt: {instance_marked(one)}" for one in found if one.doubt is None]
     _raise_if_any(found)
     return []
 
@@ -119,17 +96,7 @@ def raise_if_lost(context: OperationContext) -> None:
 def _raise_if_any(found: list[MarkedInstance]) -> None:
     if not found:
         return
-    sentences = [one.sentence for one in found]
-    if any(one.doubt is None for one in found):
-        sentences.append(
-            "This ledger has no record of them. If the ledger of these runs still exists, use it (patch_ledger). If it is lost and "
-            "no controller of these runs is alive, put these hosts back with restore -e patch_from_account=rebuild."
-        )
-    if any(one.doubt for one in found):
-        sentences.append(
-            "What is not proven stays on. Look at these hosts, and stop them by hand if they are not needed."
-        )
-    raise Failed(" ".join(sentences), Reason.RECORDS_LOST)
+    raise Failed(records_lost(found), Reason.RECORDS_LOST)
 
 
 def _ledger_if_any(context: OperationContext) -> Ledger | None:
@@ -141,15 +108,16 @@ def _ledger_if_any(context: OperationContext) -> Ledger | None:
 
 def _marked(ledger: Ledger | None, instance: InstanceTypeDef, region: str, tag: OwnerTag) -> MarkedInstance:
     launched = instance["LaunchTime"].timestamp()
-    doubt = None
-    if tag.launch_time is None:
-        doubt = "the tag does not show that the run started it: it was on before, or its controller died first"
-    elif abs(tag.launch_time - launched) >= 1.0:
-        doubt = f"another user started it again at {iso(launched)}"
-    elif ledger is not None and lenient.knows_run(ledger, tag.run_id):
-        doubt = "this ledger knows the run and has no open record of the host"
     name = clean_text(tags_of(instance).get("Name") or instance["InstanceId"])
-    return MarkedInstance(instance["InstanceId"], region, name, tag, doubt)
+    return MarkedInstance(instance["InstanceId"], region, name, tag, launched, _doubt(ledger, tag, launched))
+
+
+def _doubt(ledger: Ledger | None, tag: OwnerTag, launched_at: float) -> Doubt | None:
+    if tag.launch_time is None:
+        return Doubt.NO_START
+    if abs(tag.launch_time - launched_at) >= 1.0:
+        return Doubt.STARTED_AGAIN
+    return Doubt.RUN_IS_KNOWN if ledger is not None and lenient.knows_run(ledger, tag.run_id) else None
 
 
 def _record(ledger: Ledger, one: MarkedInstance, now: float) -> None:

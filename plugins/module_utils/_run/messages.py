@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .._base.clock import iso
 from .._base.text import join_sentences
 from .._ledger.records import PowerRecord
 from .._model.phases import Phase
 from .common_causes import BreakerCause, BreakerCode
+from .marked_instances import Doubt, MarkedInstance
 
 POST_TASKS_MISSING = "Its patch_post_tasks have not run."
 
@@ -71,4 +74,33 @@ def host_interrupted(*, post_tasks_missing: bool, watchdog_stopped_at: float | N
         "The run was interrupted while it worked on this host.",
         stopped or None,
         POST_TASKS_MISSING if post_tasks_missing else None,
+    )
+
+
+def instance_marked(one: MarkedInstance) -> str:
+    """Of an instance with the owner tag of a run that the ledger does not know."""
+    about, run_id = f"{one.name} ({one.instance_id}, {one.region})", one.tag.run_id
+    if one.doubt is None:
+        return f"{about} is on because of run {run_id}, which started it at {iso(one.tag.launch_time)}."
+    return {
+        Doubt.NO_START: f"{about} has the tag of run {run_id}, but the tag does not show that the run started it: it was on "
+        "before, or its controller died first.",
+        Doubt.STARTED_AGAIN: f"{about} has the tag of run {run_id}, but another user started it again at "
+        f"{iso(one.launched_at)}.",
+        Doubt.RUN_IS_KNOWN: f"{about} has the tag of run {run_id}, but this ledger knows the run and has no open record of the "
+        "host.",
+    }[one.doubt]
+
+
+def records_lost(found: Sequence[MarkedInstance]) -> str:
+    """Of instances that the ledger does not know, and what to do about them."""
+    return join_sentences(
+        *(instance_marked(one) for one in found),
+        "This ledger has no record of them. If the ledger of these runs still exists, use it (patch_ledger). If it is lost and "
+        "no controller of these runs is alive, put these hosts back with restore -e patch_from_account=rebuild."
+        if any(one.doubt is None for one in found)
+        else None,
+        "What is not proven stays on. Look at these hosts, and stop them by hand if they are not needed."
+        if any(one.doubt for one in found)
+        else None,
     )

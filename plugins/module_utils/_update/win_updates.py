@@ -70,14 +70,14 @@ def _wait_for_installation(context: OperationContext, connection: HostConnection
 
 
 def _trouble(call: Callable[[], dict[str, Any]]) -> str | None:
-    """Why one of ansible.windows's actions did not end well, None when it did."""
+    """The error with which one of ansible.windows's actions ended, None when it ended well."""
     try:
         result = call()
     except LoginRefused:
         raise
     except Failed as error:
         return error.reason.rstrip(".")
-    return str(result.get("msg") or "it failed without a message") if result.get("failed") else None
+    return str(result.get("msg") or "no message") if result.get("failed") else None
 
 
 def _answers_and_is_quiet(context: OperationContext) -> bool:

@@ -78,6 +78,63 @@ def test_a_piece_of_a_sentence_is_found(text: str) -> None:
     assert pieces('", ".join(names) + " and " + f"{host} is kept: {folders}."') == []
 
 
+CLAUSE = re.compile(
+    r"(it|its|they|their|this|that|the|another|each|no|no one|because|since|but|which|may|cannot)\b"
+    r".* (is|are|was|were|has|have|had|does|do|did|could|cannot|can|may|must|lacks?|knows?|opens|builds|failed|started|read)\b"
+)
+"""A text with subject and verb that starts in the middle of a sentence is inserted into another one."""
+LINES = frozenset({"report_progress", "append"})
+"""Functions that take a line of progress, which is no sentence."""
+NO_MESSAGES = ("_model", "_variables.py", "answers.py")
+"""Notes about fields, which tables show, and what was expected of an answer."""
+
+
+def clauses(source: str) -> list[tuple[int, str]]:
+    """The texts of a module that are clauses, without its lines of progress."""
+    tree = ast.parse(source)
+    lines = {
+        part.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LINES
+        for part in ast.walk(node)
+        if isinstance(part, ast.expr)
+    }
+    return [
+        (line, text)
+        for line, text in texts(source)
+        if CLAUSE.match(text) and not text.endswith(".") and "\n" not in text and line not in lines
+    ]
+
+
+def test_no_text_is_a_clause_of_a_sentence() -> None:
+    found = {
+        f"{path.relative_to(PLUGINS)}:{line}": text
+        for path in sorted((PLUGINS / "module_utils").rglob("*.py")) + sorted((PLUGINS / "plugin_utils").rglob("*.py"))
+        if not any(part in str(path) for part in NO_MESSAGES)
+        for line, text in clauses(path.read_text(encoding="utf-8"))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'doubt = "the tag does not show that the run started it: it was on before"',
+        'doubt = f"another user started it again at {at}"',
+        'raise Failed(not_valid(f"they could not be renewed: {failure}"))',
+        'wanted = f"its VPC lacks the endpoints {names}"',
+        'reason = "it opens next at noon" if opens else "AWS knows none"',
+    ],
+)
+def test_a_clause_that_is_inserted_is_found(source: str) -> None:
+    assert clauses(source) != []
+
+
+def test_whole_sentences_and_lines_of_progress_are_no_clauses() -> None:
+    assert clauses('context.report_progress("it was not made: trying again")') == []
+    assert clauses('reason = "The tag does not show it."') == []
+
+
 def test_sentences_are_joined_without_those_that_are_not_there() -> None:
     assert join_sentences("One.", None, "", "Two.") == "One. Two."
     assert join_sentences(None) == ""
