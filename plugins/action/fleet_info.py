@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, cast
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.inventory_entry import InventoryEntry
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._connection_check import connection_trouble
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import LOCAL, ControllerOperation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._inventory_entries import (
     inventory_entry,
@@ -26,12 +28,18 @@ class ActionModule(ControllerOperation):
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         hosts = self._task.args.get("inventory_hosts") or []
         entries: list[InventoryEntry] = [
-            cast("InventoryEntry", host)
-            if isinstance(host, dict)
-            else inventory_entry(host, task_vars["hostvars"][host])
+            cast("InventoryEntry", host) if isinstance(host, dict) else self._entry(host, task_vars["hostvars"][host])
             for host in hosts
         ]
         return {**params, "inventory_hosts": with_addresses(entries)}
+
+    def _entry(self, name: str, variables: Mapping[str, Any]) -> InventoryEntry:
+        entry = inventory_entry(name, variables)
+        connection, transport = entry.get("connection"), entry.get("transport")
+        if not connection or (entry.get("instance_id") and transport != "connection"):
+            return entry
+        trouble = connection_trouble(connection, variables, self._task.remote_user)
+        return {**entry, "unusable": trouble} if trouble else entry
 
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         result = super().perform(context, task_vars)

@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import CommandTimeout, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
@@ -52,6 +52,15 @@ class WatchedCall:
         self._renew_lease_while_waiting(self._context.assert_lease if changes_host else self._context.renew_lease)
         if self._ended is not None:
             raise self._ended
+
+    def end(self, error: PatchFleetError) -> NoReturn:
+        """End the call with this error; no library that it uses can go on."""
+        self._ended = error
+        raise _BreakOff
+
+    def extend(self, seconds: float) -> None:
+        """The call may take so much longer."""
+        self._ends_at += seconds
 
     def _renew_lease_while_waiting(self, poll: Callable[[], None]) -> None:
         if self._ended is None:

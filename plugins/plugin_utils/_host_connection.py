@@ -7,12 +7,10 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailure, AnsibleError
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.loader import become_loader
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
@@ -27,33 +25,19 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.text impo
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.logins import (
     REFUSALS_UNTIL_LOCKED,
-    count_refusal,
     refuse_locked_account,
 )
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._call_with_lease import WatchedCall
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._log_on_guard import (
+    REFUSED_WORDS,
+    LogOnGuard,
+    errors_of_libraries,
+    is_refusal,
+)
 
 # A connection that breaks in the middle comes as what its library raises: requests's errors are OSErrors.
 LIBRARIES = {"winrm.exceptions": ("WinRMError", "WinRMTransportError"), "pypsrp.exceptions": ("WinRMError",)}
-AUTHENTICATION = {
-    "winrm.exceptions": ("AuthenticationError", "InvalidCredentialsError"),
-    "pypsrp.exceptions": ("AuthenticationError",),
-}
-
-
-def _errors_of_libraries(names: Mapping[str, tuple[str, ...]]) -> Iterator[type[Exception]]:
-    for name, errors in names.items():
-        with contextlib.suppress(ImportError):  # no host is reached by it
-            module = importlib.import_module(name)
-            yield from (getattr(module, error) for error in errors)
-
-
-CONNECTION_LOST: tuple[type[Exception], ...] = (AnsibleConnectionFailure, OSError, *_errors_of_libraries(LIBRARIES))
-REFUSED: tuple[type[Exception], ...] = (AnsibleAuthenticationFailure, *_errors_of_libraries(AUTHENTICATION))
-REFUSED_WORDS = re.compile(
-    r"credentials were rejected|failed to authenticate|permission denied \(|authenticate the user .* with (ntlm|kerberos|basic)",
-    re.IGNORECASE,
-)
-"""How connection plugins say that the host took no log-on (winrm.py and psrp.py of ansible-core, OpenSSH's ssh)."""
+CONNECTION_LOST: tuple[type[Exception], ...] = (AnsibleConnectionFailure, OSError, *errors_of_libraries(LIBRARIES))
 
 POWERSHELL = "ansible.windows.win_powershell"
 UPDATES = "ansible.windows.win_updates"
@@ -76,6 +60,7 @@ class AnsibleConnection:
         self._task_vars = task_vars
         self._context = context
         self._may_become_system = True
+        self._guard = LogOnGuard(action._connection, context)  # noqa: SLF001 - how action plugins reach their host
 
     def run_script(self, text: str, timeout_seconds: float) -> str:
         """What the script printed.
@@ -179,9 +164,10 @@ class AnsibleConnection:
 
     def _watched(self, seconds: float, work: Callable[[WatchedCall], dict[str, Any]]) -> dict[str, Any]:
         self._context.assert_lease()
-        refuse_locked_account(self._context, self._account)
+        refuse_locked_account(self._context, self._guard.account.name)
+        self._guard.refuse_locked()
         try:
-            with WatchedCall(self._context, seconds) as call:
+            with WatchedCall(self._context, seconds) as call, self._guard.during(call):
                 result = work(call)
         except Failed:  # the call was ended before it was done
             self._forget_connection()
@@ -196,17 +182,9 @@ class AnsibleConnection:
             raise self._unreachable(_message(result))
         return result
 
-    @property
-    def _account(self) -> str:
-        """The user of the connection; empty where the connection has no option of that name."""
-        try:
-            return str(self._action._connection.get_option("remote_user") or "")  # noqa: SLF001
-        except (AttributeError, KeyError, AnsibleError):
-            return ""
-
     def _failure(self, error: Exception) -> Failed:
         """What a connection plugin raised. Some raise whatever their library does, so nothing is left out."""
-        if isinstance(error, REFUSED):
+        if is_refusal(error):
             return self._refused(str(error))
         if isinstance(error, AnsibleError) and not isinstance(error, CONNECTION_LOST):
             return ConnectionSettings(f"Ansible cannot use the host's connection with these settings: {error}")
@@ -220,9 +198,10 @@ class AnsibleConnection:
 
     def _refused(self, words: str) -> Failed:
         """A first refusal may have been a domain controller that was away; after the second nothing more is tried."""
-        if count_refusal(self._context, self._account) < REFUSALS_UNTIL_LOCKED:
-            return Unreachable(f"The host refused the log-on of {self._account or 'the account'}: {words}")
-        return LoginRefused(self._account, words)
+        account = self._guard.account.name
+        if self._guard.count(words) < REFUSALS_UNTIL_LOCKED:
+            return Unreachable(f"The host refused the log-on of {account or 'the account'}: {words}")
+        return LoginRefused(account, words)
 
     def _forget_connection(self) -> None:
         """What a connection has opened on the host is gone once the host was off or has rebooted.

@@ -9,6 +9,7 @@ psrp is spoken by pypsrp at one end and psrpcore's server at the other, ssh by O
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from living_lab import TWO_MINUTES_WITH_A_REBOOT, Ended, LivingLab
@@ -52,3 +53,79 @@ def test_a_host_is_patched_over_its_connection(lab: LivingLab, ended: Ended, nam
 
 def test_the_run_ends_well(ended: Ended) -> None:
     assert ended.code == 0, ended.said
+
+
+# ---- log-ons that are refused
+
+ONE_ACCOUNT = {
+    **{f"hall-{number:02}": Options() for number in range(1, 7)},
+    **{f"pool-{number:02}": Options(connection="psrp") for number in range(1, 5)},
+}
+CHANGED = {"refuse_when": "installing", "cut_when": {"installing": 0.0}}
+"""The password is changed while the hosts install, and the connections break."""
+LATER: dict[str, Options] = {
+    "expired-winrm": Options(**CHANGED),  # type: ignore[arg-type]
+    "expired-psrp": Options(connection="psrp", **CHANGED),  # type: ignore[arg-type]
+    "expired-ssh": Options(connection="ssh", **CHANGED),  # type: ignore[arg-type]
+}
+REFUSING = {name: each for name, each in (ONE_ACCOUNT | LATER).items() if each.connection != "ssh" or not ssh.missing()}
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingLab]:
+    hosts = [{"name": name, "kind": "winrm", "updates": [TWO_MINUTES_WITH_A_REBOOT]} for name in REFUSING]
+    with LivingLab(tmp_path_factory.mktemp("refusing"), hosts, winrm=REFUSING, scale=20) as living:
+        yield living
+
+
+def refused(lab: LivingLab) -> dict[str, int]:
+    counted = {name: endpoint.refused_log_ons for name, endpoint in lab.lab.winrm.endpoints.items()}
+    return {name: number for name, number in counted.items() if number}
+
+
+def test_a_batch_with_a_wrong_password_is_refused_twice_in_the_whole_run(refusing: LivingLab) -> None:
+    """All hosts of the batch start at the same moment, each in a fork of its own."""
+    wrong = {"all": {"hosts": {name: {"ansible_password": "not this one"} for name in ONE_ACCOUNT}}}
+    inventories = [refusing.workplace.inventory, refusing.file("wrong.yml", wrong)]
+    variables = {"patch_hosts": "hall-*,pool-*", "patch_batch_size": len(ONE_ACCOUNT)}
+    ended = refusing.playbook("patch", variables=variables, inventories=inventories)
+    assert ended.code == 2
+    assert set(ended.outcomes.items()) == {(name, "deferred") for name in ONE_ACCOUNT}
+    codes = sorted(ended.host(name)["reason_code"] for name in ONE_ACCOUNT)
+    assert codes == ["login_refused"] * (len(ONE_ACCOUNT) - 1) + ["unreachable"]
+    assert sum(refused(refusing).values()) == 2
+
+
+def test_a_password_that_is_changed_in_the_middle_is_refused_twice_at_most(refusing: LivingLab) -> None:
+    """For each account: winrm and psrp log on with one, ssh with another."""
+    ended = refusing.playbook("patch", variables={"patch_hosts": "expired-*", "patch_failure_budget": "100%"})
+    found = {name: ended.host(name) for name in LATER if name in REFUSING}
+    assert {(name, host["outcome"], host["step"]) for name, host in found.items()} == {
+        (name, "failed", "patch") for name in found
+    }
+    assert "login_refused" in {found[name]["reason_code"] for name in ("expired-winrm", "expired-psrp")}
+    counted = refused(refusing)
+    assert 1 <= counted.get("expired-winrm", 0) + counted.get("expired-psrp", 0) <= 2
+    if "expired-ssh" in found:
+        assert (counted["expired-ssh"], found["expired-ssh"]["reason_code"]) == (2, "login_refused")
+
+
+# ---- the controller
+
+
+WRONG_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
+    "psrp-http": ({"ansible_psrp_auth": "digest"}, "Invalid value 'digest' for config 'auth'"),
+    "psrp-away": ({"ansible_become": True, "ansible_become_method": "nobodys"}, "finds no become plugin nobodys"),
+    "psrp-broken": ({"ansible_user": ""}, "no user for ntlm. Set ansible_user."),
+    "ssh": ({"ansible_ssh_executable": "/opt/none/ssh"}, "needs the program /opt/none/ssh"),
+}
+
+
+def test_the_plan_names_the_hosts_whose_connection_ansible_cannot_use(lab: LivingLab) -> None:
+    wrong = {name: variables for name, (variables, _words) in WRONG_SETTINGS.items() if name in PLAYED}
+    inventory = lab.file("wrong-settings.yml", {"all": {"hosts": wrong}})
+    planned = lab.playbook("plan", variables={"patch_hosts": "all"}, inventories=[lab.workplace.inventory, inventory])
+    assert planned.code == 0
+    for name in wrong:
+        assert WRONG_SETTINGS[name][1] in planned.words
+    assert f"{len(PLAYED) - len(wrong)} hosts will be patched" in planned.words

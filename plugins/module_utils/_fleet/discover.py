@@ -111,6 +111,8 @@ def _by_its_transport(host: FleetHost, entry: InventoryEntry) -> FleetHost:
         )
     unmanaged = host.power == "running" and host.state != "gone" and not host.node and _leads_to_windows(entry)
     by_connection = wanted == "connection" or not host.instance_id or (wanted == "auto" and unmanaged)
+    if by_connection and entry.get("unusable") and host.exclusion is None:
+        host = replace(host, exclusion=(Reason.CONNECTION_SETTINGS, str(entry["unusable"])))
     return replace(host, transport="connection" if by_connection else "ssm")
 
 

@@ -58,14 +58,20 @@ def _product_script(machine: Machine, script: str, logon: Logon) -> Steps[Outcom
 
 
 def known_program(line: str) -> reboot.Command | None:
-    """A program of Windows' own that asks who or where one is."""
+    """A program of Windows' own that asks who or where one is, or a command that does nothing."""
     name = line.strip().lower().removesuffix(".exe")
-    return {"whoami": _whoami, "hostname": _hostname}.get(name)
+    return {"whoami": _whoami, "hostname": _hostname, "exit": _exit}.get(name)
 
 
 def _whoami(machine: Machine) -> Steps[Outcome]:
     yield 0.0
     return Outcome(0, f"{machine.host.guest.computer_name.lower()}\\administrator\r\n")
+
+
+def _exit(_machine: Machine) -> Steps[Outcome]:
+    """Of cmd.exe and PowerShell."""
+    yield 0.0
+    return Outcome(0)
 
 
 def _hostname(machine: Machine) -> Steps[Outcome]:

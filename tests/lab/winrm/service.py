@@ -80,10 +80,12 @@ class WinRm:
             "ansible_host": "127.0.0.1",
             "ansible_port": endpoint.port,
             "ansible_connection": options.connection,
-            "ansible_user": self.account.user,
-            "ansible_password": self.account.password,
             **of_plugin(options),
         }
+
+    @property
+    def _credentials(self) -> dict[str, str]:
+        return {"ansible_user": self.account.user, "ansible_password": self.account.password}
 
     def _of_ssh(self, _options: Options) -> dict[str, str]:
         return {
@@ -99,6 +101,7 @@ class WinRm:
             "ansible_winrm_ca_trust_path": str(self._authority.file),
         }
         return {
+            **self._credentials,
             "ansible_winrm_scheme": options.scheme,
             "ansible_winrm_transport": options.transport,
             **(secure if options.scheme == "https" else {}),
@@ -107,6 +110,7 @@ class WinRm:
     def _of_psrp(self, options: Options) -> dict[str, str]:
         secure = {"ansible_psrp_cert_validation": "validate", "ansible_psrp_ca_cert": str(self._authority.file)}
         return {
+            **self._credentials,
             "ansible_psrp_protocol": options.scheme,
             "ansible_psrp_auth": options.transport,
             **(secure if options.scheme == "https" else {}),

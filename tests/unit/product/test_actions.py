@@ -83,6 +83,7 @@ def action(
         delegate_to=delegate_to,
         diff=False,
         no_log=False,
+        remote_user=None,
         get_play=lambda: None,
         get_variable_manager=lambda: manager,
     )

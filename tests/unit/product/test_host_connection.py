@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible import constants
 from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.loader import action_loader
 
@@ -49,7 +50,7 @@ class Host(Stage):
         self.asked: list[str] = []
         self.answers: list[Any] = []
 
-    def connection(self, run_id: str = RUN) -> AnsibleConnection:
+    def connection(self, run_id: str = RUN, log_on: Callable[[], None] | None = None) -> AnsibleConnection:
         context = self.context(INSTALL, run_id=run_id, host=ID)
         loader = SimpleNamespace(get=self._plugin)
         names = ("_play_context", "_loader", "_templar")
@@ -59,6 +60,7 @@ class Host(Stage):
         link.reset = lambda: self.asked.append("reset")
         link.close = lambda: self.asked.append("close")
         link.get_option = lambda _name: "patcher"
+        link._connect = log_on  # noqa: SLF001 - of ConnectionBase
         link.become = "the user's own"
         link.set_become_plugin = lambda become: setattr(link, "become", become)
         self.link = link
@@ -103,7 +105,9 @@ class Host(Stage):
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))  # of one ansible-playbook and its forks
+    action_loader.get(UPDATES, class_only=True)  # its first import would take an hour of this clock
     host = Host(tmp_path)
     host.open_run()
     yield host
@@ -342,6 +346,26 @@ def test_a_host_that_the_run_reaches_later_does_not_try_a_refused_account(host: 
     with pytest.raises(PatchFleetError, match="no log-on was tried on this host") as caught:
         first.run_script("exit 0", 60)
     assert (caught.value.code, host.asked) == ("login_refused", ["SYSTEM"])
+
+
+def test_the_loop_of_a_reboot_ends_with_the_second_refused_log_on(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """win_reboot asks until the host answers, whatever the reason is that it does not."""
+    tried = []
+
+    def log_on() -> None:
+        tried.append("log on")
+        raise AnsibleConnectionFailure("ntlm: the specified credentials were rejected by the server")
+
+    def reboot(_task: Any, connection: Any, **_options: Any) -> dict[str, Any]:
+        while True:
+            with contextlib.suppress(Exception):
+                connection._connect()  # noqa: SLF001 - as ConnectionBase does before a command
+
+    plugin = action_loader.get(REBOOT, class_only=True)
+    monkeypatch.setitem(plugin.run.__globals__, "reboot_host", reboot)
+    with pytest.raises(PatchFleetError, match="credentials were rejected") as caught:
+        host.connection(log_on=log_on).reboot(600)
+    assert (caught.value.code, tried) == ("login_refused", ["log on"] * 2)
 
 
 @pytest.mark.parametrize("output", [17, "text", {"a": 1}], ids=repr)
