@@ -18,11 +18,15 @@ from lab.sim import Steps
 from lab.world import Host
 
 NOT_A_COMMAND = "is not recognized as a name of a cmdlet"
+FIRST_SCRIPT = "'ready'"
 Unknown = Callable[[str, Host], None]
 
 
 class Guests(Protocol):
     """Runs scripts on hosts."""
+
+    def start(self) -> None:
+        """Be ready for the first script, which then takes no longer than any other."""
 
     def run(self, host: Host, text: str, unknown: Unknown, logon: Logon = Logon.SYSTEM) -> Steps[Outcome]:
         """Run a script; ``unknown`` is told of what the lab does not know."""
@@ -45,6 +49,9 @@ def run_script(
 class ModelGuests:
     """Answers by the script's name, without a PowerShell."""
 
+    def start(self) -> None:
+        """There is nothing to start."""
+
     def run(self, host: Host, text: str, unknown: Unknown, logon: Logon = Logon.SYSTEM) -> Steps[Outcome]:
         return scripts_model.run(host, text, unknown, logon)
 
@@ -59,6 +66,10 @@ class PowerShellGuests:
         if find() is None:
             raise ValueError(f"guests: powershell cannot be had: {WHERE_FROM}")
         self._powershell = powershell or PowerShell()
+
+    def start(self) -> None:
+        """A PowerShell needs seconds for its start and its first script, on a busy machine many; a lab's hosts would all wait."""
+        self._powershell.begin(FIRST_SCRIPT, "ok").hear()
 
     def run(self, host: Host, text: str, unknown: Unknown, logon: Logon = Logon.SYSTEM) -> Steps[Outcome]:
         yield from scripts_model.begin(text)

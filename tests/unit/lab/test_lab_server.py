@@ -16,6 +16,7 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 
+from lab.guests import GUESTS, ModelGuests
 from lab.scenario import Scenario, load
 from lab.server import Lab, LabError
 
@@ -26,6 +27,32 @@ def scenario(tmp_path: Path) -> Scenario:
     hosts = "[{name: a, state: stopped}, {name: b, kind: hybrid}, {name: c, kind: winrm}]"
     file.write_text(f"name: A test\nwhy: A test\nscale: 1000\nhosts: {hosts}\nexpect: {{}}\n", encoding="utf-8")
     return load(file)
+
+
+def test_the_time_of_a_lab_begins_when_its_hosts_can_run_scripts(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A PowerShell that is slow to start took minutes of the lab's time, in which every host stood still."""
+
+    class SlowToStart(ModelGuests):
+        def start(self) -> None:
+            lab.clock.move_on(100_000)
+
+    monkeypatch.setitem(GUESTS, "model", SlowToStart)
+    lab = Lab(scenario, tmp_path)
+    lab.start()
+    assert lab.truth()["lab_seconds"] < 100_000
+    lab.stop()
+
+
+@pytest.mark.parametrize(("guests", "scale"), [("model", 1000), ("powershell", 30)])
+def test_a_real_powershell_behind_winrm_has_real_seconds_for_an_answer(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guests: str, scale: float
+) -> None:
+    monkeypatch.setitem(GUESTS, "powershell", ModelGuests)
+    lab = Lab(scenario, tmp_path, guests=guests)
+    assert lab.clock.scale == scale
+    lab.stop()
 
 
 def test_a_lab_from_start_to_stop(scenario: Scenario, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts i
 from conftest import MakeLab
 from lab.agent import Outcome
 from lab.guest_logon import Logon
-from lab.guests import ModelGuests, PowerShellGuests, run_script
+from lab.guests import FIRST_SCRIPT, ModelGuests, PowerShellGuests, run_script
 from lab.powershell.process import ROOT, WHERE_FROM, find
 from lab.powershell.refusals import Refused
 from lab.powershell.windows import OPERATIONS
@@ -304,6 +304,27 @@ def test_scripts_take_turns_and_one_that_is_killed_takes_nobody_with_it(
     assert [at for _document, at in ended] == [3, 602]
     assert lab.truth("a")["free_gib"] == 9  # Dism went on
     assert answer(lab, text_of("measure_disk", {}), powershell)["data"]["free_gib"] == 9
+
+
+class Listed:
+    """A PowerShell that only lists what it is given."""
+
+    def __init__(self) -> None:
+        self.given: list[str] = []
+
+    def begin(self, script: str, _shell: str) -> Listed:
+        self.given.append(script)
+        return self
+
+    def hear(self) -> dict[str, Any]:
+        return {"output": "ready", "errors": "", "failed": False}
+
+
+def test_the_first_script_of_a_lab_is_not_one_of_a_host() -> None:
+    """It takes seconds, in which the lab's time would go on."""
+    powershell = Listed()
+    PowerShellGuests(powershell).start()
+    assert powershell.given == [FIRST_SCRIPT]
 
 
 def test_a_refusal_reaches_the_script_that_asked_while_others_wait(make_lab: MakeLab) -> None:
