@@ -212,7 +212,7 @@ class HostFacts(TypedDict, total=False):
         list[FoundService],
         "services that a repair has enabled, as found",
         "_update/services",
-        "_update/services, _operation/standstill",
+        "_update/services, _operation/standstill, _run/left_services",
     ]
     servicing: Annotated[
         bool,

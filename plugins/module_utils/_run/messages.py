@@ -45,9 +45,8 @@ def host_lost(phase: Phase, *, post_tasks_missing: bool, still_on: bool) -> str:
     )
 
 
-def host_busy(record: PowerRecord, run_id: str | None) -> str:
-    """Of an open record that stays with the run that works on its host, or with another restore (None)."""
-    host = f"{record.name} ({record.instance_id})"
+def host_busy(host: str, run_id: str | None) -> str:
+    """Of a host that stays with the run that works on it, or with another restore (None)."""
     return join_sentences(
         f"Run {run_id} works on {host}." if run_id else f"Another restore puts {host} back.",
         "If its controller is known to be dead, set patch_take_over.",

@@ -19,6 +19,7 @@ from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .closing import post_tasks_missing, set_interrupted_outcomes
+from .left_services import entries_of_services
 from .lost_records import raise_if_lost, rebuild_where_confirmed
 from .messages import host_busy, host_lost, host_of_other_account
 
@@ -56,6 +57,8 @@ def lost_hosts(context: OperationContext) -> dict[str, Any]:
 def open_hosts(context: OperationContext) -> dict[str, Any]:
     """The hosts whose power record is open, leased to the caller, in the name of the run that held them.
 
+    So are hosts without EC2, which have none, where a run left services enabled that it had found disabled.
+
     Returns:
         hosts (key, name, instance_id, region, run_id, fence), busy (sentences: hosts that an active run works on, or that belong
         to another account), lines.
@@ -77,22 +80,22 @@ def open_hosts(context: OperationContext) -> dict[str, Any]:
         )
     if only and not records:
         context.ledger.run(only)  # says so when there is none
-    hosts, busy = [], []
-    for record, holder in records:
-        if account := _other_account(context, record):
-            busy.append(host_of_other_account(record, account))
+    busy = [host_of_other_account(record, account) for record, account in _elsewhere(context, records)]
+    entries = [_entry(context, record, holder) for record, holder in records if not _other_account(context, record)]
+    entries += entries_of_services(context, {record.host_key for record, _holder in records})
+    hosts = []
+    for entry in entries:
+        host = f"{entry['name']} ({entry['instance_id']})"
+        if not take_over and lenient.is_active(context.ledger, entry["run_id"], context.clock.now()):
+            busy.append(host_busy(host, entry["run_id"]))
             continue
-        if not take_over and lenient.is_active(context.ledger, holder, context.clock.now()):
-            busy.append(host_busy(record, holder))
-            continue
-        entry = _entry(context, record, holder)
         if not context.check_mode:
             # Who worked on it for the same run until now loses it: workers that a killed controller left behind.
-            leased = context.ledger.take_over(holder, [record.host_key], context.clock.now(), force=take_over)
+            leased = context.ledger.take_over(entry["run_id"], [entry["key"]], context.clock.now(), force=take_over)
             if leased.held:
-                busy.append(host_busy(record, None))
+                busy.append(host_busy(host, None))
                 continue
-            entry["fence"] = leased.fences[record.host_key]
+            entry["fence"] = leased.fences[entry["key"]]
         hosts.append(entry)
     lines = [f"{host['name']} ({host['instance_id']}) of run {host['run_id']}" for host in hosts] + busy
     lines += unreadable
@@ -114,6 +117,12 @@ def _all_clear(last: Run, where: str) -> list[str]:
         f"Ledger {where}, last run {last.run_id}, {closed}.",
         *([f"The hosts of that run belong to account {account}."] if account else []),
     ]
+
+
+def _elsewhere(context: OperationContext, records: list[tuple[PowerRecord, str]]) -> list[tuple[PowerRecord, str]]:
+    """The records of hosts in another account, each with that account."""
+    accounts = ((record, _other_account(context, record)) for record, _holder in records)
+    return [(record, account) for record, account in accounts if account]
 
 
 def _other_account(context: OperationContext, record: PowerRecord) -> str | None:

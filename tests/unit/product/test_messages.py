@@ -15,7 +15,6 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import join_names, join_sentences
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.servicing import Overrun
-from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._run import messages as run
@@ -190,10 +189,9 @@ def test_a_host_that_left_its_play_is_described() -> None:
 
 
 def test_a_host_that_another_controller_works_on_is_named() -> None:
-    record = PowerRecord("i-1", "i-1", "eu-central-1", "web-1", "stopped", 0.0, "run-1")
     take_over = "If its controller is known to be dead, set patch_take_over."
-    assert run.host_busy(record, "run-2") == f"Run run-2 works on web-1 (i-1). {take_over}"
-    assert run.host_busy(record, None) == f"Another restore puts web-1 (i-1) back. {take_over}"
+    assert run.host_busy("web-1 (i-1)", "run-2") == f"Run run-2 works on web-1 (i-1). {take_over}"
+    assert run.host_busy("web-1 (i-1)", None) == f"Another restore puts web-1 (i-1) back. {take_over}"
 
 
 @pytest.mark.parametrize(("count", "people"), [(1, "1 person is"), (2, "2 people are")])

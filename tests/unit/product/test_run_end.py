@@ -244,6 +244,38 @@ def test_a_host_that_a_dead_run_left_on_is_found(stage: Stage) -> None:
     }
 
 
+SERVICES: HostFacts = {
+    "services_found": [{"name": "bits", "start_type": "disabled", "status": "stopped", "expected_start_type": "manual"}]
+}
+
+
+def leave_services(stage: Stage, run_id: str, **facts: Any) -> None:
+    """A run on a node without EC2, which has no power record, enabled a service there."""
+    stage.open_run(a_host("mi-1", run_id, kind="hybrid"), run_id=run_id)
+    stage.ledger.update_facts(run_id, "mi-1", {**SERVICES, **facts})
+
+
+def test_a_node_on_which_a_dead_run_left_services_enabled_is_found(stage: Stage) -> None:
+    leave_services(stage, "second")
+    assert len(find(stage)["busy"]) == 1
+    stage.clock.sleep(LEASE_SECONDS)
+    (host,) = find(stage)["hosts"]
+    assert (host["key"], host["kind"], host["run_id"], "ours" in host) == ("mi-1", "hybrid", "second", False)
+    stage.ledger.close_run("second", stage.clock.now())
+    assert [host["key"] for host in find(stage, take_over=True)["hosts"]] == ["mi-1"]
+    stage.ledger.update_facts("second", "mi-1", {"services_found": []})
+    assert find(stage, take_over=True)["hosts"] == []
+
+
+def test_services_are_set_back_in_the_name_of_the_run_that_took_the_node_over(stage: Stage) -> None:
+    leave_services(stage, "second")
+    stage.ledger.close_run("second", stage.clock.now())
+    stage.open_run(a_host("mi-1", "third", kind="hybrid"), run_id="third")
+    assert find(stage, take_over=True)["hosts"] == [], "the third works on it and knows nothing of them"
+    stage.ledger.update_facts("third", "mi-1", {"adopted_from": "second"})
+    assert [host["run_id"] for host in find(stage, take_over=True)["hosts"]] == ["third"]
+
+
 def test_a_host_that_a_living_run_works_on_is_busy(stage: Stage) -> None:
     switch_on(stage)
     found = find(stage)
