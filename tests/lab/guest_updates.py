@@ -45,6 +45,12 @@ MESSAGES = {
     BUSY: "The operation tried to install while another installation was in progress.",
 }
 
+
+def message_of(hresult: str) -> str:
+    """Windows' own words for an HRESULT; of one without any, what .NET says."""
+    return MESSAGES.get(hresult, f"Exception from HRESULT: {hresult}")
+
+
 SEARCH_ERRORS = {
     "service_stopped": SERVICE_DISABLED,
     "service_disabled": SERVICE_DISABLED,

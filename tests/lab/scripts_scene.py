@@ -12,7 +12,7 @@ from typing import Any
 from lab.guest import Guest
 from lab.guest_logon import Logon
 from lab.guest_services import STOPPING_SECONDS
-from lab.guest_updates import ACCESS_DENIED, MESSAGES, WindowsUpdate
+from lab.guest_updates import ACCESS_DENIED, WindowsUpdate, message_of
 from lab.sim import Steps
 from lab.world import Host
 
@@ -32,7 +32,7 @@ class ScriptError(Exception):
 
 def refused(hresult: str) -> ScriptError:
     """What an HRESULT of the Update agent's becomes that no script catches."""
-    return ScriptError("script_failed", MESSAGES[hresult], hresult, "COMException")
+    return ScriptError("script_failed", message_of(hresult), hresult, "COMException")
 
 
 def gib(value: float) -> float:

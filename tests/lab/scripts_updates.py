@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from lab import policies
-from lab.guest_updates import ACCESS_DENIED, MESSAGES, WINDOWS_UPDATE, WindowsUpdateError
+from lab.guest_updates import ACCESS_DENIED, WINDOWS_UPDATE, WindowsUpdateError, message_of
 from lab.scripts_scene import Data, Scene, ScriptError, refused
 from lab.sim import Steps
 
@@ -26,7 +26,7 @@ HISTORY_ENTRIES = 70
 
 
 def _answer(hresult: str | None) -> Data:
-    return {"ok": hresult is None, "hresult": hresult, "message": MESSAGES[hresult] if hresult else None}
+    return {"ok": hresult is None, "hresult": hresult, "message": message_of(hresult) if hresult else None}
 
 
 def inspect_windows_update(scene: Scene) -> Steps[Data]:
@@ -159,7 +159,7 @@ def update_history(scene: Scene) -> Steps[Data]:
     yield 0.0
     error = scene.agent_error()
     if error == ACCESS_DENIED:
-        raise ScriptError("update_api_refused", MESSAGES[error], error)
+        raise ScriptError("update_api_refused", message_of(error), error)
     if error:
         raise refused(error)
     since = datetime.fromisoformat(scene.data["since"]) if scene.data.get("since") else None

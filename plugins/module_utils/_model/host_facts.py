@@ -96,7 +96,7 @@ class HostFacts(TypedDict, total=False):
         "_run/opening",
         "_run/admission, _power/restore, _power/by_tasks",
     ]
-    transport: Annotated[str, "`connection` where it is not SSM", "_run/opening", "_run/recovery"]
+    transport: Annotated[str, "`connection` where it is not SSM", "_run/opening", "_run/recovery, _run/left_services"]
     expected_seconds: Annotated[float, "expected duration, in seconds", "_run/opening", "_run/admission"]
     expected_from: Annotated[str, "basis of that: `host` or `class`", "_run/opening", "_run/admission"]
     adopted_from: Annotated[

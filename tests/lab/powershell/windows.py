@@ -18,7 +18,7 @@ from typing import Any
 from lab.guest_logon import Logon
 from lab.guest_services import STOPPING_SECONDS
 from lab.guest_servicing import ServicingJob
-from lab.guest_updates import ACCESS_DENIED, MESSAGES, SERVICE_DISABLED, WindowsUpdateError
+from lab.guest_updates import ACCESS_DENIED, SERVICE_DISABLED, WindowsUpdateError, message_of
 from lab.powershell import tables
 from lab.powershell.refusals import FAILED, Refused
 from lab.scripts_space import download_bytes, recommended_mib
@@ -61,7 +61,7 @@ class Windows:
         except Refused as error:
             return {"hresult": error.hresult, "message": str(error), "error_id": error.error_id}
         except WindowsUpdateError as error:
-            return {"hresult": error.hresult, "message": MESSAGES[error.hresult], "error_id": "COMException"}
+            return {"hresult": error.hresult, "message": message_of(error.hresult), "error_id": "COMException"}
         return {"value": result}
 
     def _moment(self, at: datetime) -> str:
@@ -256,7 +256,7 @@ class Windows:
     def supported_size(self) -> dict[str, Any]:
         """It asks the defragmenter's service what could be moved."""
         if not self._guest.services["defragsvc"].enabled:
-            raise Refused(SERVICE_DISABLED, MESSAGES[SERVICE_DISABLED], "StorageWMI 4,Get-PartitionSupportedSize")
+            raise Refused(SERVICE_DISABLED, message_of(SERVICE_DISABLED), "StorageWMI 4,Get-PartitionSupportedSize")
         return {"SizeMax": self._largest}
 
     @property
@@ -265,7 +265,7 @@ class Windows:
 
     def resize(self, size: int) -> None:
         if self._disk.resize_refused:
-            raise Refused(SERVICE_DISABLED, MESSAGES[SERVICE_DISABLED], "StorageWMI 4,Resize-Partition")
+            raise Refused(SERVICE_DISABLED, message_of(SERVICE_DISABLED), "StorageWMI 4,Resize-Partition")
         if size > self._largest:
             raise Refused(FAILED, "Size Not Supported", "StorageWMI 4097,Resize-Partition")
         self._disk.extend()

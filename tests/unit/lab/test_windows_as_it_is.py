@@ -267,10 +267,13 @@ def test_the_worker_stays_awake_after_a_search_and_does_nothing(
 
 
 def test_the_first_searches_fail_one_after_the_other(make_lab: MakeLab) -> None:
-    lab = make_lab({"name": "a", "updates": [UPDATE], **windows(search_faults=["0x8024401c", "0x80244010"])})
+    faults = ["0x8024401c", "0x80244010", "0x8024A10A"]
+    lab = make_lab({"name": "a", "updates": [UPDATE], **windows(search_faults=faults)})
     assert lab.script("a", "missing_update_sizes")["error"]["hresult"] == "0x8024401C"
     found = lab.script("a", "inspect_windows_update")["data"]
     assert (found["agent"]["ok"], found["search"]["hresult"]) == (True, "0x80244010")
+    found = lab.script("a", "inspect_windows_update")["data"]
+    assert found["search"]["message"] == "Exception from HRESULT: 0x8024A10A", "the lab has no words for it"
     assert lab.script("a", "inspect_windows_update")["data"]["search"]["ok"] is True
 
 
