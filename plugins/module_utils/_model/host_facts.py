@@ -245,6 +245,12 @@ class HostFacts(TypedDict, total=False):
     failed_updates: Annotated[
         list[FailedUpdate], "updates that failed", "_update/install", "_run/host_result, _report/build"
     ]
+    installation_found_at: Annotated[
+        float,
+        "when an installation was found under way and waited for, seconds since 1970",
+        "_update/health",
+        "_update/reboots",
+    ]
     reboots: Annotated[int, "reboots while it was patched", "_update/reboots", "_report/build"]
     verified_at: Annotated[
         str | None,

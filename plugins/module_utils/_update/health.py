@@ -116,6 +116,7 @@ def _wait_for_installation(context: OperationContext, health: UpdateHealth) -> U
             context.update_facts(servicing=False)
         return health
     context.report_progress("an installation is already under way in it: waiting")
+    context.update_facts(installation_found_at=context.clock.now())
 
     def health_after_installation() -> UpdateHealth | None:
         now = _inspect_while_it_reboots(context)

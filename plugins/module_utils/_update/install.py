@@ -65,13 +65,14 @@ def install(context: OperationContext) -> InstallResult:
     if context.check_mode:
         return {"changed": True}
     before = reboots.read_boot_state(context)
+    earlier_seconds = reboots.since_installation_found(context)
     # The update history has the host's own times, and its clock may differ from ours.
     now_in_host = before.time if before else context.clock.now() - SKEW_SECONDS
     started_at = _first_unreported_start(context, now_in_host)
     passes, found = _passes(context, started_at)
     installed, failed_updates = _history(context, started_at, found)
     context.update_facts(installed=installed, failed_updates=failed_updates)
-    now = reboots.count(context, before)
+    now = reboots.count(context, before, earlier_seconds)
     if not found.compliant:
         raise _still_missing(context, found, failed_updates)
     reboots.refuse_stopped_services(context, before, now)

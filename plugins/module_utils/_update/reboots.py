@@ -38,15 +38,27 @@ def read_boot_state(context: OperationContext, since: float | None = None) -> Bo
         return None
 
 
-def count(context: OperationContext, before: BootState | None) -> BootState | None:
-    """Learn how often it rebooted since; returns what it is like now, if that is known and it has rebooted."""
-    now = read_boot_state(context, before.time) if before else None
+def since_installation_found(context: OperationContext) -> float:
+    """How long ago, in seconds, this run found an installation under way and waited for it: its reboots are this run's, too."""
+    found_at = context.facts.get("installation_found_at")
+    return 0.0 if found_at is None else max(context.clock.now() - found_at, 0.0)
+
+
+def count(context: OperationContext, before: BootState | None, earlier_seconds: float = 0.0) -> BootState | None:
+    """Learn how often it rebooted since; returns what it is like now, if that is known and it has rebooted.
+
+    Args:
+        context: of the operation.
+        before: what it was like before the installation.
+        earlier_seconds: reboots of that time before count, too.
+    """
+    now = read_boot_state(context, before.time - earlier_seconds) if before else None
     if before is None or now is None:
         return None
     rebooted = now.boot_time > before.boot_time + CLOCK_TOLERANCE_SECONDS
     if now.starts is not None:
         context.update_facts(reboots=now.starts)
-    elif not rebooted:
+    elif not rebooted and not earlier_seconds:
         context.update_facts(reboots=0)
     return now if rebooted else None
 

@@ -610,6 +610,18 @@ def test_other_trouble_while_looking_at_it_is_told(night: Stage) -> None:
     assert moment(600).timestamp() == night.clock.now()
 
 
+@pytest.mark.parametrize("installing", [False, True])
+def test_where_associations_may_not_be_read_windows_itself_is_asked(night: Stage, installing: bool) -> None:
+    denied = client_error("AccessDeniedException", operation="DescribeInstanceAssociationsStatus")
+    night.account.on("describe_instance_associations_status", denied)
+    night.guest.answers("servicing_state", {"installing": installing})
+    if installing:
+        assert held(night).code == "access_denied"
+    else:
+        assert restore(night)["changed"] is True
+    assert stops(night) == int(not installing)
+
+
 # A stop without an answer, and views that are too old
 
 LOST = ReadTimeoutError(endpoint_url="https://ec2.eu-central-1.amazonaws.com")

@@ -38,7 +38,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._update.hresult
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.policies import held_back
 
-from .fakes import ID, Outcome, complained, instance, reservations, said
+from .fakes import ID, START, Outcome, complained, instance, reservations, said
 from .stage import RUN, Stage
 
 SERVICES = ("wuauserv", "bits", "cryptsvc", "trustedinstaller")
@@ -459,7 +459,9 @@ def test_an_installation_that_is_silent_but_works_is_waited_for(stage: Stage, la
     found = [health(installing=True), health(installing=True), health()]
     assert check(stage, *found, scripts={**SCRIPTS, "servicing_state": ""})["repaired"] == []
     assert len(stage.guest.inputs("servicing_state")) == 2
-    assert stage.facts()["servicing"] is False
+    facts = stage.facts()
+    assert facts["servicing"] is False
+    assert 0 < facts["installation_found_at"] - START < 60
 
 
 def test_what_no_known_repair_fixes_is_reported(stage: Stage) -> None:

@@ -75,6 +75,14 @@ def test_reboots_are_counted_by_the_hosts_own_log(stage: Stage, after: dict[str,
     assert [given["since"] for given in stage.guest.inputs("inspect_boot")] == [None, "2026-11-14T22:00:01Z"]
 
 
+def test_the_reboot_of_an_installation_that_was_found_under_way_counts(stage: Stage) -> None:
+    """A run that takes a host over from a dead one waits for its installation, whose reboot comes before ours begins."""
+    stage.ledger.update_facts(RUN, ID, {"installation_found_at": START - 300})
+    install(stage, BEFORE, up(0, boots=1))
+    assert stage.facts()["reboots"] == 1
+    assert stage.guest.inputs("inspect_boot")[-1]["since"] == "2026-11-14T21:54:56Z", "the answer took five seconds"
+
+
 def test_reboots_are_counted_also_where_something_is_still_missing(stage: Stage) -> None:
     PatchManager(stage, Found(missing=("KB2",)))
     assert trouble(stage, BEFORE, up(600, 2)).code == "still_missing"
