@@ -48,7 +48,7 @@ def _right_codes(run: Run, step: StepRun, ends: list[tuple[str, str]]) -> set[in
     late = {code for outcome, code in ends if outcome == "deferred"}
     others = outcomes - {*GREEN, "deferred"}
     strict = str(run.vars_of(step).get("patch_fail_on_deferred", False)).lower() in ("true", "yes", "1")
-    if step.report and step.report["targets"].get("missing_accounts"):
+    if step.report and (step.report.get("targets") or {}).get("missing_accounts"):
         return {2}
     if others or late - {NO_TIME, ALSO_TIME} or (late and strict):
         return {2}

@@ -139,7 +139,7 @@ def _max_running(run: Run) -> Iterator[str]:
 def _not_too_late(run: Run, step: StepRun, works: list[Work]) -> Iterator[str]:
     """5: no host begins after the deadline, nor in the window's cutoff, nor outside the window."""
     deadline = run.vars_of(step).get("patch_deadline")
-    if isinstance(deadline, str):
+    if isinstance(deadline, str) and works:  # one that is no time is refused, and nothing begins
         latest = run.seconds(deadline)
         for work in (work for work in works if work.began > latest):
             late = f"{work.began - latest:.0f} s late"

@@ -182,6 +182,12 @@ def test_nothing_begins_after_the_deadline(tmp_path: Path) -> None:
     ]
 
 
+def test_a_deadline_that_is_no_time_is_no_matter_where_nothing_begins(tmp_path: Path) -> None:
+    run = Run(vars={"patch_deadline": "tomorrow"})
+    run.trace = []
+    assert not any("deadline" in line for line in run.judge(tmp_path, "invariants[5]"))
+
+
 WINDOW = {"name": "Patches", "id": "mw-1", "opens": -3600.0, "ends": 3600.0}
 
 
