@@ -9,6 +9,8 @@ psrp is spoken by pypsrp at one end and psrpcore's server at the other, ssh by O
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import util
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -111,6 +113,31 @@ def test_a_password_that_is_changed_in_the_middle_is_refused_twice_at_most(refus
 
 
 # ---- the controller
+
+
+def without_aws(folder: Path) -> dict[str, str]:
+    """An environment in which Python has no boto3 and Ansible no amazon.aws."""
+    for library in ("boto3", "botocore"):
+        (folder / f"{library}.py").write_text(f"raise ImportError('{library} is not installed')")
+    collections = folder / "ansible_collections"
+    windows = Path(str(util.find_spec("ansible").origin)).parents[1] / "ansible_collections" / "ansible" / "windows"  # type: ignore[union-attr]
+    for name, origin in {"ansible/windows": windows, "patchfleet/windows": Path(__file__).parents[2]}.items():
+        (collections / name).parent.mkdir(parents=True)
+        (collections / name).symlink_to(origin)
+    return {
+        "PYTHONPATH": str(folder),
+        "ANSIBLE_COLLECTIONS_PATH": str(folder),
+        "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false",
+    }
+
+
+def test_hosts_without_aws_need_neither_boto3_nor_amazon_aws(lab: LivingLab, ended: Ended, tmp_path: Path) -> None:
+    """Once they are patched: a scan."""
+    assert ended.code == 0
+    variables = {"patch_hosts": "psrp,psrp-http", "patch_operation": "scan"}
+    scanned = lab.playbook("patch", variables=variables, environment=without_aws(tmp_path))
+    assert scanned.outcomes == {"psrp": "compliant", "psrp-http": "compliant"}, scanned.said
+    assert scanned.code == 0
 
 
 WRONG_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {

@@ -22,6 +22,7 @@ from .._base.clock import parse_iso
 from .._base.errors import Failed
 from .._model.account import Account
 from .._model.reasons import Reason
+from .options import require_amazon_aws
 
 try:
     import boto3
@@ -109,6 +110,7 @@ class OptionsConnection:
 
     def __init__(self, options: Mapping[str, object]) -> None:
         require_boto3()
+        require_amazon_aws()
         from ansible_collections.amazon.aws.plugins.module_utils.botocore import _aws_connection_info  # noqa: PLC0415
         from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleBotocoreError  # noqa: PLC0415
 

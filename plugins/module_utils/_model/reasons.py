@@ -215,6 +215,7 @@ class Reason(TextEnum):
     RECORDS_LOST = "records_lost", Section.BEFORE
     UNKNOWN_RUN = "unknown_run", Section.BEFORE
     BOTO3_MISSING = "boto3_missing", Section.BEFORE
+    AMAZON_AWS_MISSING = "amazon_aws_missing", Section.BEFORE
     CORE_TOO_OLD = "core_too_old", Section.BEFORE
     SETTINGS_DIFFER = "settings_differ", Section.BEFORE
     OUTSIDE_WINDOW = "outside_window", Section.BEFORE

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
+from .._aws.options import aws_argument_spec
 from .._base.errors import Failed, PatchFleetError
 from .._model.phases import WITHOUT_TIMEOUT, Phase
 from .._model.reasons import Reason
@@ -76,11 +77,7 @@ class Operation:
 
     def argument_spec(self) -> dict[str, Any]:
         """All options, AWS's included."""
-        if not self.uses_aws:
-            return dict(self.arguments)
-        from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec  # noqa: PLC0415
-
-        return {**aws_argument_spec(), **self.arguments}
+        return {**(aws_argument_spec() if self.uses_aws else {}), **self.arguments}
 
 
 def would_change(context: OperationContext) -> Result:

@@ -18,6 +18,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect im
     require_boto3,
     warm_up,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.options import NAMES, SECRET, aws_argument_spec
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 
 from .fakes import START
@@ -161,6 +162,18 @@ def test_a_missing_boto3_is_reported_with_the_python_that_lacks_it(monkeypatch: 
     with pytest.raises(PatchFleetError, match=f"not installed for {sys.executable}.+-m pip install boto3") as caught:
         require_boto3()
     assert caught.value.code == "boto3_missing"
+
+
+def test_a_missing_amazon_aws_is_reported_when_aws_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hosts without AWS need none: the options keep their names, and nothing reads them."""
+    given = aws_argument_spec()
+    assert {name: spec.get("aliases", []) for name, spec in given.items()} == NAMES
+    assert {name for name, spec in given.items() if spec.get("no_log")} == SECRET
+    monkeypatch.setitem(sys.modules, "ansible_collections.amazon.aws.plugins.module_utils.modules", None)
+    assert {name: spec["aliases"] for name, spec in aws_argument_spec().items()} == NAMES
+    with pytest.raises(PatchFleetError, match=r"collection install amazon.aws") as caught:
+        OptionsConnection({})
+    assert caught.value.code == "amazon_aws_missing"
 
 
 def test_every_step_can_be_imported_where_boto3_is_missing() -> None:
