@@ -31,11 +31,16 @@ DAYS: dict[str, Options] = {
     "narrow": Options(shell="32-bit"),  # noqa: S604 - no shell of this machine
     "constrained": Options(shell="constrained"),  # noqa: S604
     "no-system": Options(may_become_system=False),
+    "no-system-2025": Options(may_become_system=False),
     "hop": Options(search_error="0x80070005"),
     "wsus": Options(search_error="0x80072EE2"),
 }
+WINDOWS: dict[str, dict[str, Any]] = {"no-system-2025": {"windows": {"update_api_over_network": "refused"}}}
 HOSTS: list[dict[str, Any]] = [
-    *({"name": name, "kind": "winrm", "updates": [TWO_MINUTES_WITH_A_REBOOT]} for name in DAYS),
+    *(
+        {"name": name, "kind": "winrm", "updates": [TWO_MINUTES_WITH_A_REBOOT], **WINDOWS.get(name, {})}
+        for name in DAYS
+    ),
     {"name": "off", "kind": "winrm", "unreachable_after": 0, "updates": [TWO_MINUTES_WITH_A_REBOOT]},
     {"name": "fills", "kind": "winrm", "updates": [{**TWO_MINUTES_WITH_A_REBOOT, "gib": 40}]},
     {"name": "renewed", "kind": "hybrid", "updates": [TWO_MINUTES_WITH_A_REBOOT]},
@@ -47,7 +52,7 @@ EVENTS = [
     {"when": "renewed installing", "do": "agent_dies"},  # it updates itself
     {"when": "renewed installing", "after_seconds": 900, "do": "agent_returns"},
 ]
-PATCHED = ("good", "plain", "noisy", "skewed", "cut", "no-system")
+PATCHED = ("good", "plain", "noisy", "skewed", "cut", "no-system", "no-system-2025")
 TROUBLE = {  # outcome, step, reason code, and what the sentence has in it
     "locked": ("deferred", "ready", "unreachable", "credentials were rejected"),
     "untrusted": ("deferred", "ready", "unreachable", "certificate verify failed"),

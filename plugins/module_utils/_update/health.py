@@ -33,6 +33,8 @@ INSPECT_SECONDS = 300
 SEARCH_SECONDS = 3600
 """A host that was off for a month, or whose WSUS is busy, searches for 10 to 40 minutes."""
 SEARCHES = "searches"
+ACCESS_REFUSED = "0x80070005"
+"""E_ACCESSDENIED."""
 
 
 class HealthResult(Result):
@@ -63,6 +65,10 @@ def work(context: OperationContext) -> HealthResult | ServicesResult:
     repaired: tuple[str, ...] = ()
     if context.params["state"] == "repaired" and not context.check_mode:
         health = _wait_for_installation(context, health)
+        if is_refused_to_logon(health):
+            context.report_progress(
+                "Windows refuses its Update API to this logon, so nothing is known before the installation"
+            )
         health = _search_again(context, health)
         health, repaired = _repair(context, health)
         _refuse_broken(context, health)
@@ -186,7 +192,17 @@ def _disabled(health: UpdateHealth) -> list[Service]:
 
 
 def _failed_reply(health: UpdateHealth) -> Reply | None:
+    """The answer that shows what is wrong. A question that Windows refuses to this logon shows nothing."""
+    if is_refused_to_logon(health):
+        return None
     return next((reply for reply in (health.agent, health.search) if not reply.ok), None)
+
+
+def is_refused_to_logon(health: UpdateHealth) -> bool:
+    """Whether Windows refuses the whole Update API, as newer ones do to a network logon. win_updates does without it, in a task of
+    Windows' scheduler; the installation and its search decide.
+    """
+    return health.installing is None and health.agent.hresult == ACCESS_REFUSED
 
 
 def _services_to_repair(health: UpdateHealth, cause: Cause) -> list[Service]:

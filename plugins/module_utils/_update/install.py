@@ -10,8 +10,6 @@ from dataclasses import replace
 
 from .._base.clock import iso
 from .._base.errors import Failed, PatchFleetError
-from .._host.answers import UpdateHistory
-from .._host.guest_scripts import run_guest_text
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import SKEW_SECONDS
 from .._model.host_facts import FailedUpdate
@@ -27,8 +25,7 @@ from .messages import updates_missing
 from .patch_baseline import SearchFailed
 from .pending_reboot import reboot_if_pending, with_own_word
 from .repair import may_repair, old_cache, remove_backup, repair
-
-HISTORY_SECONDS = 300
+from .update_history import update_results
 
 
 class InstallResult(Result, total=False):
@@ -70,7 +67,7 @@ def install(context: OperationContext) -> InstallResult:
     now_in_host = before.time if before else context.clock.now() - SKEW_SECONDS
     started_at = _first_unreported_start(context, now_in_host)
     passes, found = _passes(context, started_at)
-    installed, failed_updates = _history(context, started_at, found)
+    installed, failed_updates = update_results(context, started_at, found)
     context.update_facts(installed=installed, failed_updates=failed_updates)
     now = reboots.count(context, before, earlier_seconds)
     if not found.compliant:
@@ -136,7 +133,7 @@ def _repair_by_hresult(context: OperationContext, started_at: float, found: Scan
     """Repair what kept updates from being installed, by their HRESULTs; returns whether something was repaired."""
     if not context.params["scripts"]:
         return False
-    installed, failed_updates = _history(context, started_at, found)
+    installed, failed_updates = update_results(context, started_at, found)
     context.update_facts(installed=installed, failed_updates=failed_updates)
     for update in failed_updates:
         cause = cause_of(update["hresult"])
@@ -169,18 +166,6 @@ def _search(context: OperationContext, failed_before: int = 0) -> Scan:
         context.report_progress(f"{error.reason} Searching again in {pause:.0f} s")
     context.pause(pause)
     return _search(context, failed_before + 1)
-
-
-def _history(context: OperationContext, started_at: float, found: Scan) -> tuple[list[str], list[FailedUpdate]]:
-    """KBs installed since then that are still there, and those that failed with their HRESULT."""
-    text = context.params["history_script"]
-    history = run_guest_text(context, UpdateHistory, text, HISTORY_SECONDS, since=iso(started_at))
-    last = {entry.kb: entry for entry in sorted(history.entries, key=lambda entry: entry.at) if entry.kb}
-    good = {kb for kb, entry in last.items() if (entry.result or "").startswith("succeeded")}
-    missing = set(found.missing) | set(found.failed)
-    bad = [kb for kb in sorted(last) if last[kb].result in {"failed", "aborted"}]
-    failed = [FailedUpdate(kb=kb, hresult=last[kb].hresult) for kb in bad]
-    return sorted(good - missing), failed
 
 
 def _still_missing(context: OperationContext, found: Scan, failed_updates: list[FailedUpdate]) -> PatchFleetError:

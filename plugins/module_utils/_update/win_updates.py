@@ -23,6 +23,7 @@ from . import messages
 from .patch_baseline import search_failed
 from .pending_reboot import reboot_if_pending
 from .policies import held_back
+from .update_history import kbs_of, remember_own_results
 
 CATEGORIES = ("CriticalUpdates", "SecurityUpdates")
 """What AWS-DefaultPatchBaseline approves, as far as Windows knows it: it has classes, not severities."""
@@ -59,7 +60,13 @@ def _wait_for_installation(context: OperationContext, connection: HostConnection
         "reboot": True,
         "reboot_timeout": int(context.clock.real_seconds(seconds)) + 1,
     }
-    trouble = _trouble(lambda: connection.win_updates(options, max(deadline - context.clock.now(), 1.0)))
+
+    def install_updates() -> dict[str, Any]:
+        result = connection.win_updates(options, max(deadline - context.clock.now(), 1.0))
+        remember_own_results(context, result)
+        return result
+
+    trouble = _trouble(install_updates)
     if trouble is None:
         return
     context.report_progress(f"win_updates: {trouble}")
@@ -99,7 +106,7 @@ def search(context: OperationContext, connection: HostConnection) -> Scan:
     result = connection.win_updates(options, SEARCH_TIMEOUT_SECONDS)
     if result.get("failed"):
         raise search_failed(context, str(result.get("msg")))
-    missing = {kb for update in result["updates"].values() if not update.get("installed") for kb in _kbs(update)}
+    missing = {kb for update in result["updates"].values() if not update.get("installed") for kb in kbs_of(update)}
     found = Scan(
         missing=tuple(sorted(missing)),
         failed=(),
@@ -109,8 +116,3 @@ def search(context: OperationContext, connection: HostConnection) -> Scan:
     remarks = messages.updates_held_back(held_back(context.facts.get("update_source"))) if found.compliant else []
     context.update_facts(missing=list(found.missing), verified_at=iso(found.verified_at), remarks=remarks)
     return found
-
-
-def _kbs(update: dict[str, Any]) -> list[str]:
-    """KBs as Patch Manager writes them; an update without one goes by its title."""
-    return [f"KB{number}" for number in update.get("kb") or ()] or [str(update.get("title"))]

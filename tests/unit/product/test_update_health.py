@@ -341,6 +341,19 @@ def test_where_windows_does_not_say_whether_it_installs_nothing_is_repaired(stag
     assert (error.code, stage.guest.inputs("reset_update_cache")) == ("update_cache_corrupt", [])
 
 
+def test_an_api_that_is_refused_to_the_logon_is_no_verdict(stage: Stage) -> None:
+    """Newer ones refuse each call to a network logon, and win_updates works all the same, in a task of Windows' scheduler."""
+    refused = broken("0x80070005", "Access is denied.")
+    found = health(agent=refused, search=refused, installing=None)
+    assert check(stage, found, scripts=ALL_SCRIPTS)["repaired"] == []
+    assert "refuses its Update API to this logon" in stage.message[-1]
+
+
+def test_an_agent_that_is_denied_although_its_installer_answers_is_broken(stage: Stage) -> None:
+    refused = broken("0x80070005", "Access is denied.")
+    assert trouble(stage, health(agent=refused, search=refused)).code == "update_access_denied"
+
+
 def test_while_others_install_nothing_is_searched(stage: Stage) -> None:
     check(stage, health(installing=True), health(), health(), scripts={**SCRIPTS, "servicing_state": ""})
     assert stage.guest.inputs("inspect_windows_update") == [{}, {"search": False}]

@@ -236,6 +236,19 @@ def test_after_an_earlier_repair_there_is_no_other_unless_it_was_of_services(
     assert len(stage.guest.inputs("repair_components")) == repairs
 
 
+def test_what_was_installed_before_a_reset_took_the_history_with_it_stays_in_the_report(stage: Stage) -> None:
+    PatchManager(stage, Found(missing=("KB2",)), Found())
+    stage.guest.answers("reset_update_cache", {"renamed": []})
+    first = {"kb": "KB1", "result": "succeeded", "hresult": "0x00000000", "at": "2026-11-14T22:01:00Z"}
+    damaged = {"kb": "KB2", "result": "failed", "hresult": "0x80248007", "at": "2026-11-14T22:02:00Z"}
+    then = {"kb": "KB2", "result": "succeeded", "hresult": "0x00000000", "at": "2026-11-14T22:20:00Z"}
+    stage.guest.answers("update_history", {"entries": [damaged, first]}, {"entries": [then]})
+    scripts = {"reset_update_cache": "", "remove_old_update_cache": ""}
+    result = install(stage, scripts=scripts)
+    assert (result["outcome"], result["installed"]) == ("patched", ["KB1", "KB2"])
+    assert (result["failed_updates"], stage.facts()["repaired"]) == ([], ["reset_update_cache"])
+
+
 def test_the_last_try_of_an_update_counts(stage: Stage) -> None:
     PatchManager(stage, Found())
     history(stage, ("KB1", "failed", "0x80240017"), ("KB1", "succeeded", "0x00000000"))

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -50,11 +51,15 @@ class FakeConnection:
         self.reboots: list[float] = []
         self.after_reboot: Any = {"failed": False}
         self.lost: Exception | None = None
+        self.history_refused = False
         self.asked: list[dict[str, Any]] = []
         self.limits: list[float] = []
 
     def run_script(self, text: str, timeout_seconds: float) -> str:
         name = script_name(text.splitlines())
+        if name == "update_history" and self.history_refused:
+            error = {"category": "update_api_refused", "message": "Access is denied.", "hresult": "0x80070005"}
+            return json.dumps({"patchfleet": 1, "script": name, "ok": False, "data": None, "error": error})
         data: dict[str, Any] = {"entries": []}
         if name == "servicing_state":
             if self.lost and self.asked:
@@ -248,3 +253,17 @@ def test_one_that_never_answers_is_not_begun_either(stage: Stage, run: Run) -> N
         run(WAIT, Silent(stage, [missing()]), timeout_seconds=600)
     assert (caught.value.outcome, caught.value.code) == ("deferred", "unreachable")
     assert 600 <= stage.clock.passed <= 840
+
+
+def test_where_the_history_is_refused_what_win_updates_reports_counts(stage: Stage, run: Run) -> None:
+    """Windows refuses its API to a network logon; a host that was patched and proven does not fail for that."""
+    updates = {
+        "a": {"kb": ["5031361"], "title": "Cumulative", "installed": True},
+        "b": {"kb": ["5031539"], "title": "Other", "installed": False, "failure_hresult_code": -2147023293},
+        "c": {"kb": ["5031540"], "title": "Not tried", "installed": False},
+    }
+    connection = FakeConnection(stage, [{"updates": {}}], [{"updates": updates}])
+    connection.history_refused = True
+    result = run(INSTALL, connection, history_script="text")
+    assert (result["outcome"], result["installed"]) == ("patched", ["KB5031361"])
+    assert result["failed_updates"] == [{"kb": "KB5031539", "hresult": "0x80070643"}]
