@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import secrets
+import signal
 import sys
 import time
 from collections import Counter
@@ -21,6 +22,7 @@ from chaos.shrink import Data, shrink
 from chaos.watch import KINDS
 
 AGAIN = "make chaos AGAIN="
+PROGRESS_NIGHTS = 100
 
 
 def main() -> int:
@@ -32,21 +34,33 @@ def main() -> int:
     given = parser.parse_args()
     if given.again:
         return _play_again(given.again)
-    seed = given.seed or secrets.token_hex(4)
-    print(f"seed {seed}: {given.runs} nights", flush=True)
-    started_at, bad = time.monotonic(), list[Ended]()
+    return _play_nights(given.seed or secrets.token_hex(4), given.runs, given.jobs)
+
+
+def _play_nights(seed: str, runs: int, jobs: int) -> int:
+    """All nights of a seed, or those until the run is ended by a signal: its table says how many were played."""
+    print(f"seed {seed}: {runs} nights", flush=True)
+    started_at, bad, played = time.monotonic(), list[Ended](), 0
     counts = Counter[str]()
-    with multiprocessing.get_context("spawn").Pool(min(given.jobs, given.runs)) as pool:
-        seeds = [f"{seed}/{number}" for number in range(given.runs)]
-        for ended in pool.imap_unordered(play, seeds, chunksize=1):
-            counts.update(ended.counts)
-            _print_problems(ended, counts)
-            if ended.problems:
-                bad.append(ended)
-    _print_table(f"seed {seed}: {given.runs} nights in {time.monotonic() - started_at:.0f} s, {len(bad)} bad", counts)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        # The processes that play leave signals to this one.
+        ignore = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+        with multiprocessing.get_context("spawn").Pool(min(jobs, runs), **ignore) as pool:
+            seeds = [f"{seed}/{number}" for number in range(runs)]
+            for played, ended in enumerate(pool.imap(play, seeds, chunksize=1), 1):
+                counts.update(ended.counts)
+                _print_problems(ended, counts)
+                if ended.problems:
+                    bad.append(ended)
+                if played % PROGRESS_NIGHTS == 0:
+                    print(f"{played} nights played, {len(bad)} bad", flush=True)
+    except KeyboardInterrupt:
+        print("ended by a signal", flush=True)
+    _print_table(f"seed {seed}: {played} nights in {time.monotonic() - started_at:.0f} s, {len(bad)} bad", counts)
     for ended in bad:
         print(f"{AGAIN}{ended.seed} plays one of them again, and reduces it")
-    return 1 if bad else 0
+    return 1 if bad or played < runs else 0
 
 
 def _play_again(seed: str) -> int:
