@@ -9,7 +9,9 @@ two acts nothing is seen from outside, so a controller that dies between them is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import READING, Aws
@@ -35,6 +37,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.oper
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
 from chaos.night import REGION, Night
+from chaos.own_clock import OwnClock
 from chaos.workflow import Task, read_workflow
 
 T = TypeVar("T")
@@ -79,8 +82,29 @@ OPTIONS = {"mark_tag": MARK_TAG, "scripts": dict.fromkeys(SCRIPTS, ""), "history
 """What the controller gives the tasks that take it; the rest has the defaults of the modules."""
 
 
+SET_FOR_ALL = frozenset({"instance_id", "setup_prefix"})
+"""Options that module_defaults give each task."""
+FREEZES_ALL_SECONDS = 60.0
+"""A pause after an act that is shorter is the act's own: AWS or the disk was slow."""
+MOMENT_SECONDS = 0.001
+
+
 class Killed(BaseException):
     """SIGKILL: nobody catches it, and nothing of the controller runs after it."""
+
+
+def one_after_the_other(*works: Callable[[], T]) -> list[T]:
+    """What each of them returns."""
+    return [work() for work in works]
+
+
+@dataclass(frozen=True)
+class AtWork:
+    """So many hosts at once, by ``gather``; ``options`` are for the tasks that take them."""
+
+    at_once: int = 1
+    gather: Callable[..., list[Any]] = one_after_the_other
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def is_past(acts: list[str], point: int | str | None) -> bool:
@@ -91,10 +115,11 @@ def is_past(acts: list[str], point: int | str | None) -> bool:
 class Controller:
     """Works in a night; it is killed when it has done ``dies_after`` acts, or the first act of that name.
 
-    Its clock is ``skew_seconds`` fast. ``sleep`` lets time pass for it, and ``pauses`` says for how many seconds it stands still
+    ``clock`` is its own. ``sleep`` lets time pass for it, and ``pauses`` says for how many seconds it stands still
     after an act, by the names of all its acts until then: whatever others do meanwhile, it goes on with what comes next.
+    ``hosts`` is how it works on them.
     ``acts`` are the acts that it did; ``at_work`` is whether it still lives. ``run_id`` and ``planned`` are of the run that
-    it opened.
+    it opened; ``max_running`` is its setting.
     """
 
     region: str | None = REGION
@@ -106,9 +131,10 @@ class Controller:
         name: str = "first",
         *,
         dies_after: int | str | None = None,
-        skew_seconds: float = 0.0,
+        clock: OwnClock | None = None,
         sleep: Callable[[float], None] | None = None,
         pauses: Callable[[list[str]], float] = lambda _acts: 0.0,
+        hosts: AtWork | None = None,
     ) -> None:
         self.night = night
         self.name = name
@@ -117,10 +143,14 @@ class Controller:
         self.run_id: str | None = None
         self.planned: set[str] = set()
         self._dies_after = dies_after
-        self._skew_seconds = skew_seconds
+        self.max_running: int | None = None
+        self.clock = clock or OwnClock()
         self._sleep = sleep or night.sleep
         self._pauses = pauses
         self._pause_seconds = 0.0
+        self._frozen_until = 0.0
+        self._is_killed = False
+        self._hosts = hosts or AtWork()
         self._ledger = _Ledger(self)
 
     # ---- what a step asks for
@@ -133,11 +163,12 @@ class Controller:
 
     def now(self) -> float:
         self.stand_still()
-        return self.night.now() + self._skew_seconds
+        return self.clock.shown(self.night.now(), self.acts)
 
     def sleep(self, seconds: float) -> None:
         self.stand_still()
         self._sleep(max(seconds, 0.0))
+        self.stand_still()
 
     def real_seconds(self, seconds: float) -> float:
         return seconds
@@ -145,7 +176,7 @@ class Controller:
     def act(self, name: str, work: Callable[[], T]) -> T:
         self.stand_still()
         if is_past(self.acts, self._dies_after):
-            self.at_work = False
+            self.at_work, self._is_killed = False, True
             raise Killed
         self.acts.append(name)
         done = work()
@@ -154,11 +185,18 @@ class Controller:
 
     def stand_still(self) -> None:
         """The pause after the last act. It comes before the next thing that the controller does or asks, so that the watch has
-        noted the act by then.
+        noted the act by then. In a long one everything that the controller has at work stands still.
         """
         seconds, self._pause_seconds = self._pause_seconds, 0.0
+        if seconds >= FREEZES_ALL_SECONDS:
+            self._frozen_until = self.night.now() + seconds
+            self.clock.freeze(seconds, self.acts)
         if seconds:
             self._sleep(seconds)
+        while (left := self._frozen_until - self.night.now()) > MOMENT_SECONDS:
+            self._sleep(left)
+        if self._is_killed:
+            raise Killed
 
     # ---- the playbooks
 
@@ -172,25 +210,33 @@ class Controller:
         return list(found["hosts"])
 
     def patch(self, **variables: Any) -> str:
-        """The playbook patch, one host after the other; the run's id."""
+        """The playbook patch; the run's id."""
         settings = read(variables)
         fleet = self._fleet(settings)
         opened = self.step(RUN, state="opened", settings=settings, fleet=fleet, forks=20)
-        run_id = str(opened["run_id"])
+        run_id, self.max_running = str(opened["run_id"]), settings["max_running"]
         included = [host for host in opened["hosts"] if host["included"]]
-        again = [host for host in included if self._process_host(run_id, str(opened["snapshot_id"]), host)]
-        for host in again:
-            self._process_host(run_id, str(opened["snapshot_id"]), host)
+        again = self._process_hosts(run_id, str(opened["snapshot_id"]), included)
+        self._process_hosts(run_id, str(opened["snapshot_id"]), again)
         self.step(RECOVERY, state="lost_hosts", run_id=run_id)
         self.step(RUN, state="closed", run_id=run_id)
         return run_id
+
+    def _process_hosts(self, run_id: str, snapshot_id: str, hosts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """So many at once; those that come again when the others are through."""
+        again = []
+        for first in range(0, len(hosts), self._hosts.at_once):
+            some = hosts[first : first + self._hosts.at_once]
+            comes_again = self._hosts.gather(*(partial(self._process_host, run_id, snapshot_id, host) for host in some))
+            again += [host for host, again_later in zip(some, comes_again, strict=True) if again_later]
+        return again
 
     def _process_host(self, run_id: str, snapshot_id: str, host: dict[str, Any]) -> bool:
         """Whether it comes again when the others are through."""
         tracked_host = {"run_id": run_id, "host": host["key"], "fence": host["fence"], "region": host["region"]}
         if not self._is_admitted(tracked_host):
             return False
-        options = {**OPTIONS, "snapshot_id": snapshot_id, "instance_id": host["key"]}
+        options = {**OPTIONS, **self._hosts.options, "snapshot_id": snapshot_id, "instance_id": host["key"]}
         retry_later = False
         try:
             for task in WORKFLOW.work:
@@ -206,7 +252,7 @@ class Controller:
         return retry_later
 
     def _do(self, task: Task, tracked_host: dict[str, Any], options: dict[str, Any]) -> None:
-        given = {name: value for name, value in options.items() if name in task.options or name == "instance_id"}
+        given = {name: value for name, value in options.items() if name in task.options or name in SET_FOR_ALL}
         state = {"state": task.state} if task.state else {}
         self.step(OPERATIONS[task.module], **tracked_host, **given, **state)
 
@@ -217,7 +263,7 @@ class Controller:
         except PatchFleetError:
             return False
         if admitted:
-            self.night.watch.admitted(tracked_host["run_id"], tracked_host["host"], before)
+            self.night.watch.admitted(self, tracked_host["run_id"], tracked_host["host"], before)
         return admitted
 
     def _fail(self, tracked_host: dict[str, Any], error: PatchFleetError) -> None:

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chaos.drawn import Drawn, Recovery, Rival
+from chaos.drawn import Drawn, Recovery, Rival, Watchdog, Window, WrongClock
 
+WINDOW = "night"
+"""The name of its maintenance window."""
 START = datetime(2026, 11, 14, 22, tzinfo=UTC)
 """When every night begins."""
 
@@ -168,7 +170,56 @@ def draw(seed: str, without: frozenset[str] = frozenset()) -> Drawn:
     ]
     backend = streams.of("backend").choice(("sqlite", "sqlite", "dynamodb"))
     variables = _variables(streams)
-    return Drawn(keys, recoveries, dies_after, backend, variables, _rival(streams.of("rival"), len(hosts)))
+    window = _window(streams.of("window"))
+    if window:
+        variables["patch_maintenance_window"] = WINDOW
+    return Drawn(
+        keys,
+        recoveries,
+        dies_after,
+        backend,
+        variables,
+        _rival(streams.of("rival"), len(hosts)),
+        _at_once(streams.of("at once"), len(hosts)),
+        _watchdog(streams.of("watchdog")),
+        window,
+        _wrong_clock(streams.of("controller's clock")),
+    )
+
+
+def _at_once(chance: random.Random, hosts: int) -> int:
+    return min(hosts, chance.choice((2, 3))) if chance.random() < 0.5 else 1
+
+
+def _watchdog(chance: random.Random) -> Watchdog | None:
+    """It is due when a controller is dead, late or twice; where the controller lives, it is deleted before."""
+    if chance.random() < 0.75:
+        return None
+    return Watchdog(late_seconds=chance.choice((0.0, 0.0, 900.0, 9000.0)), times=chance.choice((1, 1, 2)))
+
+
+def _window(chance: random.Random) -> Window | None:
+    """One that ends, or whose cutoff begins, in the middle of the night's work."""
+    if chance.random() < 0.85:
+        return None
+    duration = chance.choice((1, 2, 3))
+    cutoff = chance.randrange(duration)
+    return Window(chance.choice((300.0, 1800.0, 3300.0)), duration, cutoff)
+
+
+def _wrong_clock(chance: random.Random) -> WrongClock | None:
+    """Up to what AWS accepts: it refuses a signature that is five minutes off."""
+    if chance.random() < 0.8:
+        return None
+    ahead = chance.choice((-290.0, -60.0, 0.0, 60.0, 290.0))
+    jumps_after = chance.randrange(60) if chance.random() < 0.5 else None
+    return WrongClock(
+        ahead,
+        jumps_after,
+        chance.choice((-290.0, 290.0)) - ahead,
+        hides_freezes=chance.random() < 0.5,
+        corrected_after=chance.choice((1, 3, 10)),
+    )
 
 
 def _account(streams: Streams, without: frozenset[str]) -> dict[str, Any]:

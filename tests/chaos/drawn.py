@@ -37,10 +37,46 @@ class Recovery:
 
 
 @dataclass(frozen=True)
+class Watchdog:
+    """The watchdog's schedules are made for each start. AWS delivers each of them so late, and so many times."""
+
+    late_seconds: float = 0.0
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Window:
+    """A maintenance window that has opened before the night begins; hours are as AWS has them."""
+
+    opened_seconds_before: float
+    duration_hours: int
+    cutoff_hours: int = 0
+
+    def times(self, start: float) -> tuple[float, float]:
+        """When its cutoff begins and when it ends, in the same seconds as ``start``, the night's begin."""
+        ends_at = start - self.opened_seconds_before + 3600.0 * self.duration_hours
+        return ends_at - 3600.0 * self.cutoff_hours, ends_at
+
+
+@dataclass(frozen=True)
+class WrongClock:
+    """The first controller's clock is ahead by this time, and jumps by ``jumps_seconds`` after so many acts. ``hides_freezes``: it
+    stands still while its controller does, until another ``corrected_after`` acts are done.
+    """
+
+    ahead_seconds: float = 0.0
+    jumps_after: int | None = None
+    jumps_seconds: float = 0.0
+    hides_freezes: bool = False
+    corrected_after: int = 3
+
+
+@dataclass(frozen=True)
 class Drawn:
     """``keys`` are those of a scenario; ``dies_after`` is after which act the first controller is killed: how many it has done by
     then, or the name of the first of its kind (None: never);
-    ``backend`` is that of the ledger, ``variables`` are the users' of the playbook patch.
+    ``backend`` is that of the ledger, ``variables`` are the users' of the playbook patch; ``at_once`` is the number of hosts that
+    a controller works on at a time.
     """
 
     keys: dict[str, Any]
@@ -49,29 +85,40 @@ class Drawn:
     backend: str = "sqlite"
     variables: dict[str, Any] = field(default_factory=dict)
     rival: Rival | None = None
+    at_once: int = 1
+    watchdog: Watchdog | None = None
+    window: Window | None = None
+    clock: WrongClock | None = None
 
     @property
     def is_quiet(self) -> bool:
         """Whether no other user acts, and AWS and Windows do as they should."""
         account = set(self.keys.get("account", {})) <= {"lag_seconds", "throttle"}
         plain = all(set(host) <= PLAIN_KEYS and _installs(host) for host in self.keys["hosts"])
-        return account and plain and not self.keys.get("events")
+        return account and plain and not self.keys.get("events") and self.clock is None
 
     def to_data(self) -> dict[str, Any]:
         """As a file holds it."""
-        return {name: value for name, value in asdict(self).items() if value not in (None, {})}
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if value not in (None, {}) and (name, value) != ("at_once", 1)
+        }
+
+
+PARTS: dict[str, type[Rival | Watchdog | Window | WrongClock]] = {
+    "rival": Rival,
+    "watchdog": Watchdog,
+    "window": Window,
+    "clock": WrongClock,
+}
+"""What a night may have, each of its own class."""
 
 
 def from_data(data: dict[str, Any]) -> Drawn:
     """The night that a file holds."""
-    rival = data.get("rival")
-    return Drawn(
-        **{
-            **data,
-            "recoveries": [Recovery(**recovery) for recovery in data["recoveries"]],
-            "rival": Rival(**rival) if rival else None,
-        }
-    )
+    parts = {name: kind(**data[name]) for name, kind in PARTS.items() if data.get(name)}
+    return Drawn(**{**data, "recoveries": [Recovery(**recovery) for recovery in data["recoveries"]], **parts})
 
 
 def _installs(host: dict[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self, cast
@@ -24,11 +25,18 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamod
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb_table import Table, parse_url
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Ledger
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
+from chaos.draw import WINDOW
+from chaos.drawn import Watchdog, Window
 from chaos.watch import Watch
 from chaos.wire import ACCESS_KEY, WIRE
+from lab.aws.account import Account
+from lab.aws.gate import SERVICE
 from lab.aws.http import Gateway
 from lab.aws.moto_logs import MotoLogs
 from lab.aws.moto_tables import USUAL_TABLE, MotoTables
+from lab.aws.request import OTHER, Request
+from lab.aws.scheduler import Delivery
+from lab.aws.setup import set_up
 from lab.clock import VirtualClock
 from lab.play import Play
 from lab.scenario import load
@@ -57,17 +65,47 @@ class Night:
         self._tables = MotoTables(self.scenario)
         self._patches = contextlib.ExitStack()
         clock = VirtualClock(self.scenario.start)
-        self.play = Play(self.scenario, clock, folder / "trace.jsonl", MotoLogs(), self._is_recorded)
+        self.play = Play(self.scenario, clock, folder / "trace.jsonl", MotoLogs(), self.is_recorded)
         self.play.account.gate.admit_key(ACCESS_KEY)
         self.ledger = self.open_ledger(self, self)
         self.watch = Watch(self)
+        self.window: tuple[float, float] | None = None  # when its cutoff begins and when it ends, seconds since 1970
 
     def __enter__(self) -> Self:
         for module in (api, dynamodb_table):  # their jitter, so that a seed tells all
             self._patches.enter_context(mock.patch.object(module, "random", SimpleNamespace(Random=self._random)))
         WIRE.gateway = Gateway(self.play.account, self._tables)
+        self._patches.enter_context(mock.patch.object(self.play.account, "call", self._call))
         self.play.begin()
         return self
+
+    def _call(self, service: str, operation: str, params: dict[str, Any], region: str, caller: str) -> Any:
+        """A call of the account; the watch learns what a runbook does."""
+        account = self.play.account
+        if caller.startswith(SERVICE):
+            self.watch.service_call(
+                operation, account.hosts_named(Request(account, service, operation, params, region, caller))
+            )
+        return Account.call(account, service, operation, params, region, caller)
+
+    def add_window(self, window: Window) -> None:
+        """It is open already."""
+        start = self.scenario.start
+        opens_at = start - timedelta(seconds=window.opened_seconds_before)
+        wanted = {
+            "Name": WINDOW,
+            "Schedule": f"at({opens_at:%Y-%m-%dT%H:%M:%S})",
+            "Duration": window.duration_hours,
+            "Cutoff": window.cutoff_hours,
+            "AllowUnassociatedTargets": True,
+        }
+        self.play.account.call("ssm", "CreateMaintenanceWindow", wanted, REGION, OTHER)
+        self.window = window.times(start.timestamp())
+
+    def deliver_schedules(self, watchdog: Watchdog) -> None:
+        """The account's set-up is there, and EventBridge Scheduler delivers at least once, and may be late."""
+        set_up(self.play.account.stacks, self.scenario, self.scenario.start)
+        self.play.account.schedules.delivery = Delivery(watchdog.late_seconds, watchdog.times)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -87,8 +125,8 @@ class Night:
         where = parse_url(f"dynamodb://{USUAL_TABLE}?region={REGION}")
         return DynamoDbLedger(Table(where, Aws(connection, clock, REGION), clock))
 
-    def _is_recorded(self, instance_id: str) -> bool:
-        """Asked by the lab; never through a call that would be in the trace."""
+    def is_recorded(self, instance_id: str) -> bool:
+        """Whether its power record is open. Asked by the lab and by the watch; never through a call that would be in the trace."""
         if self.backend == "sqlite":
             return self.ledger.power(instance_id) is not None
         return self._tables.is_recorded(instance_id)

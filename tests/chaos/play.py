@@ -9,16 +9,19 @@ import random
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
-from chaos.controller import Controller, Killed, is_past
+from chaos.controller import AtWork, Controller, Killed, is_past, one_after_the_other
 from chaos.draw import draw
-from chaos.drawn import Drawn
+from chaos.drawn import Drawn, WrongClock
 from chaos.judge import left_on, named_on, problems
 from chaos.night import Night
+from chaos.own_clock import OwnClock
 from chaos.turns import Turns
 from chaos.watch import LEFT_ON, RAISED, Problem
+from lab.aws.setup import PREFIX
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - each night makes a folder of its own below
 
@@ -43,10 +46,17 @@ def play_drawn(drawn: Drawn, seed: str = "") -> Ended:
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         try:
             with Night(Path(folder), drawn.backend, **drawn.keys) as night:
+                if drawn.window:
+                    night.add_window(drawn.window)
+                if drawn.watchdog:
+                    night.deliver_schedules(drawn.watchdog)
                 _play(night, drawn, ended)
         except Exception as error:  # noqa: BLE001 - whatever the product raises here is a finding
             ended.problems.append(Problem(RAISED, f"{type(error).__name__}: {error}"))
     ended.counts[f"nights with {drawn.backend}"] += 1
+    for name in ("watchdog", "window", "clock"):
+        ended.counts[f"nights with a drawn {name}"] += getattr(drawn, name) is not None
+    ended.counts["nights with several hosts at work"] += drawn.at_once > 1
     return ended
 
 
@@ -54,8 +64,11 @@ def _play(night: Night, drawn: Drawn, ended: Ended) -> None:
     controllers = _begin(night, drawn, ended)
     for number, recovery in enumerate(drawn.recoveries, 1):
         night.sleep(recovery.after_seconds)
-        controllers.append(Controller(night, f"recovery {number}", dies_after=recovery.dies_after))
-        _work(controllers[-1], recovery.playbook, drawn, ended)
+        turns = Turns(night)
+        name = f"recovery {number}"
+        later = Controller(night, name, dies_after=recovery.dies_after, sleep=turns.sleep, hosts=_at_work(drawn, turns))
+        controllers.append(later)
+        turns.run((0.0, partial(_work, later, recovery.playbook, drawn, ended)))
     ended.problems += problems(night, controllers)
     on = {host.name for host in left_on(night)}
     if drawn.is_quiet:
@@ -70,12 +83,14 @@ def _play(night: Night, drawn: Drawn, ended: Ended) -> None:
 
 def _begin(night: Night, drawn: Drawn, ended: Ended) -> list[Controller]:
     """The first controller, with its rival where there is one."""
-    rival = drawn.rival
+    rival, turns = drawn.rival, Turns(night)
+    hosts = _at_work(drawn, turns)
+    clock = OwnClock(drawn.clock)
     if rival is None:
-        first = Controller(night, dies_after=drawn.dies_after)
-        _work(first, "patch", drawn, ended)
+        first = Controller(night, dies_after=drawn.dies_after, clock=clock, sleep=turns.sleep, hosts=hosts)
+        turns.run((0.0, partial(_work, first, "patch", drawn, ended)))
         return [first]
-    turns, chance = Turns(night), random.Random(rival.seed)
+    chance = random.Random(rival.seed)
 
     frozen: list[str] = []
 
@@ -85,21 +100,29 @@ def _begin(night: Night, drawn: Drawn, ended: Ended) -> list[Controller]:
             return rival.freezes_seconds
         return chance.choice((0.0, 0.2, 1.0))
 
-    first = Controller(night, dies_after=drawn.dies_after, sleep=turns.sleep, pauses=pauses)
+    first = Controller(night, dies_after=drawn.dies_after, clock=clock, sleep=turns.sleep, pauses=pauses, hosts=hosts)
     second = Controller(
         night,
         "rival",
         dies_after=rival.dies_after,
-        skew_seconds=rival.skew_seconds,
+        clock=OwnClock(WrongClock(rival.skew_seconds)),
         sleep=turns.sleep,
         pauses=lambda _acts: chance.choice((0.0, 0.2, 1.0)),
+        hosts=hosts,
     )
     turns.run(
-        (0.0, lambda: _work(first, "patch", drawn, ended)),
-        (rival.begins_seconds, lambda: _work(second, rival.playbook, drawn, ended)),
+        (0.0, partial(_work, first, "patch", drawn, ended)),
+        (rival.begins_seconds, partial(_work, second, rival.playbook, drawn, ended)),
     )
     ended.counts["nights with two living controllers"] += 1
     return [first, second]
+
+
+def _at_work(drawn: Drawn, turns: Turns) -> AtWork:
+    """How all controllers of a night work on hosts."""
+    options = {"dead_man_switch": True, "dead_man_switch_margin_seconds": 600, "setup_prefix": PREFIX}
+    gather = turns.gather if drawn.at_once > 1 else one_after_the_other
+    return AtWork(drawn.at_once, gather, options if drawn.watchdog else {})
 
 
 def _work(controller: Controller, playbook: str, drawn: Drawn, ended: Ended) -> None:

@@ -9,8 +9,20 @@ import heapq
 import itertools
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 from chaos.night import Night
+
+
+@dataclass
+class _Group:
+    """Works of one call of gather; ``left`` of them have not ended."""
+
+    left: int
+    results: list[Any]
+    failures: list[BaseException] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
 
 
 class Turns:
@@ -43,6 +55,31 @@ class Turns:
         turn = self._wait_for(seconds)
         self._handed_back.release()
         turn.wait()
+
+    def gather(self, *works: Callable[[], object]) -> list[Any]:
+        """Called by one of the works: these go on beside each other and beside all others. Returns what they return, when the last
+        of them has ended, and raises what the first of them raised.
+        """
+        group = _Group(len(works), [None] * len(works))
+        for number, work in enumerate(works):
+            turn = self._wait_for(0.0)
+            threading.Thread(target=self._run_one, args=(group, number, work, turn)).start()
+        self._handed_back.release()
+        group.ended.wait()
+        if group.failures:
+            raise group.failures[0]
+        return group.results
+
+    def _run_one(self, group: _Group, number: int, work: Callable[[], object], turn: threading.Event) -> None:
+        turn.wait()
+        try:
+            group.results[number] = work()
+        except BaseException as error:  # noqa: BLE001 - it belongs to the one that called gather
+            group.failures.append(error)
+        group.left -= 1
+        if not group.left:
+            heapq.heappush(self._waiting, (self._night.now(), next(self._order), group.ended))
+        self._handed_back.release()
 
     def _wait_for(self, seconds: float) -> threading.Event:
         turn = threading.Event()

@@ -54,6 +54,7 @@ NOT_OURS = "stopped, and was not ours (3)"
 CUT_OFF = "installation cut off"
 TOUCHED = "touched after its lease was lost"
 TAKEN = "taken from a living controller"
+TOO_MANY = "more on than patch_max_running"
 NOT_ONE = "not exactly one outcome (4)"
 STARTED = "started, though no other host may start (5)"
 RAISED = "something else was raised"
@@ -67,6 +68,7 @@ KINDS = (
     CUT_OFF,
     TOUCHED,
     TAKEN,
+    TOO_MANY,
     NOT_ONE,
     STARTED,
     RAISED,
@@ -110,6 +112,7 @@ class Watch:
         answer = work()
         if operation in {"start_instances", "modify_volume"}:
             self.begun.update((controller.run_id or "", str(host.id)) for host in hosts)
+            self._count_running(controller)
         return answer
 
     def _named(self, controller: Controller, service: str, operation: str, params: dict[str, Any]) -> list[world.Host]:
@@ -117,6 +120,23 @@ class Watch:
             return []
         account = self._night.play.account
         return account.hosts_named(Request(account, service, operation, params, controller.region or "", ""))
+
+    def _count_running(self, controller: Controller) -> None:
+        """Instances that are on because of runs: those with an open record. One that was left to others is theirs."""
+        hosts = self._night.play.world.hosts.values()
+        on = [host.name for host in hosts if host.on_because_of_us and self._night.is_recorded(str(host.id))]
+        if controller.max_running is not None and len(on) > controller.max_running:
+            self._say(TOO_MANY, f"{controller.name} started one more: {', '.join(sorted(on))}")
+
+    def service_call(self, operation: str, hosts: list[world.Host]) -> None:
+        """AWS itself does this, as the watchdog's runbook does."""
+        for host in hosts if operation == "StopInstances" else ():
+            self._look_at_stop(host)
+            holder = self._holders.get(str(host.id))
+            silent_seconds = self._night.now() - self._signs.get(str(host.id), 0.0)
+            if holder and holder.at_work and silent_seconds < LEASE_SECONDS - SKEW_SECONDS and host.on_because_of_us:
+                text = f"stopped by its watchdog, {silent_seconds:.0f} s after a sign of life of {holder.name}"
+                self._say(TAKEN, f"{host.name}: {text}")
 
     def _look_at_stop(self, host: world.Host) -> None:
         """By what AWS shows at this moment: what others did since cannot be known."""
@@ -166,7 +186,10 @@ class Watch:
         now = self._night.now()
         for key in keys:
             before, silent_seconds = self._holders.get(key), now - self._signs.get(key, 0.0)
-            if before and before is not controller and before.at_work and silent_seconds < LEASE_SECONDS - SKEW_SECONDS:
+            # Leases assume that clocks agree; where they do not, the fence keeps two from working on one host.
+            agree = before is not None and before.clock.is_trusted and controller.clock.is_trusted
+            alive = silent_seconds < LEASE_SECONDS - SKEW_SECONDS
+            if before and before is not controller and before.at_work and alive and agree:
                 text = f"from {before.name} by {controller.name}, {silent_seconds:.0f} s after a sign of life"
                 self._say(TAKEN, f"{self._night.host(key).name}: {text}")
             self._holders[key], self._signs[key] = controller, now
@@ -185,7 +208,7 @@ class Watch:
         failed = [host for host in hosts if host.outcome in FAILURES and host.reason_code not in BY_OTHERS]
         return self._night.ledger.run(run_id).breaker, len(failed)
 
-    def admitted(self, run_id: str, key: str, before: tuple[str | None, int]) -> None:
+    def admitted(self, controller: Controller, run_id: str, key: str, before: tuple[str | None, int]) -> None:
         """A host has been admitted; ``before`` is what before_admission said."""
         ledger, name = self._night.ledger, self._night.host(key).name
         run, (breaker, failures) = ledger.run(run_id), before
@@ -199,7 +222,19 @@ class Watch:
         admitted_at = facts["deadline_at"] - run.settings["host_timeout_seconds"]
         if deadline_at is not None and admitted_at + expected > deadline_at:
             self._say(STARTED, f"{name}: its end was foreseen after the deadline")
+        self._look_at_window(controller, name, admitted_at, expected)
         hosts = [host for host in ledger.hosts(run_id) if host.wave is not None and host.phase != "plan"]
         canaries = hosts[: run.settings["canary"]]
         if key not in {host.key for host in canaries} and any(host.outcome is None for host in canaries):
             self._say(STARTED, f"{name}: the canaries had not ended")
+
+    def _look_at_window(self, controller: Controller, name: str, admitted_at: float, expected: float) -> None:
+        """By what was drawn, and not by what the run has made of it; a run that opens outside its window is refused."""
+        window = self._night.window
+        if window is None:
+            return
+        begin_until, ends_at = window
+        if admitted_at >= begin_until:
+            self._say(STARTED, f"{name}: in the window's cutoff, by {controller.name}")
+        if admitted_at + expected > ends_at:
+            self._say(STARTED, f"{name}: its end was foreseen after the window's, by {controller.name}")

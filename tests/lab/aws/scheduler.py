@@ -9,7 +9,7 @@ Source: EventBridge Scheduler API reference; user guide, "Schedule types" and "U
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -31,20 +31,29 @@ class Schedule:
     arn: str
     params: dict[str, Any]
     timer: Timer | None = None
-    run: Process | None = None
+    runs: list[Process] = field(default_factory=list)
 
     def cancel(self) -> None:
         """Whatever of it is still to come does not come."""
         if self.timer:
             self.timer.cancel()
-        if self.run:
-            self.run.stop()
+        for run_of_it in self.runs:
+            run_of_it.stop()
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How late a schedule's target is called, and how many times: at least once (user guide, "What is EventBridge Scheduler?")."""
+
+    late_seconds: float = 0.0
+    times: int = 1
 
 
 class Schedules:
     """All schedules of the account, by region, group and name."""
 
     def __init__(self) -> None:
+        self.delivery = Delivery()
         self._schedules: dict[tuple[str, str, str], Schedule] = {}
 
     def find(self, request: Request) -> Schedule:
@@ -62,7 +71,8 @@ class Schedules:
             self.remove(request)
         path = f"schedule/{request.params.get('GroupName', 'default')}/{request.params['Name']}"
         schedule = Schedule(request.arns.of("scheduler", request.region, path), dict(request.params))
-        schedule.timer = request.sim.at(_seconds(request), partial(_happen, request, schedule))
+        due = _seconds(request) + self.delivery.late_seconds
+        schedule.timer = request.sim.at(due, partial(_happen, request, schedule, self.delivery.times))
         self._schedules[_key(request)] = schedule
         return schedule
 
@@ -93,8 +103,8 @@ def _seconds(request: Request) -> float:
     return (due - request.sim.clock.start).total_seconds()
 
 
-def _happen(request: Request, schedule: Schedule) -> None:
-    schedule.run = request.sim.spawn(run(request, schedule))
+def _happen(request: Request, schedule: Schedule, times: int) -> None:
+    schedule.runs = [request.sim.spawn(run(request, schedule)) for _ in range(times)]
 
 
 def _check(request: Request) -> None:

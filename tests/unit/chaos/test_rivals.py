@@ -12,8 +12,10 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import sqlite
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from chaos.controller import Controller
+from chaos.drawn import WrongClock
 from chaos.judge import left_on, problems
 from chaos.night import BACKENDS, Night
+from chaos.own_clock import OwnClock
 from chaos.turns import Turns
 from chaos.watch import KINDS, TAKEN, TOUCHED, Problem
 
@@ -40,7 +42,7 @@ def meet(
             return stands_still if acts.count(after) == 1 and acts[-1] == after else 0.0
 
         first = Controller(night, sleep=turns.sleep, pauses=pauses)
-        second = Controller(night, "second", sleep=turns.sleep, skew_seconds=skew)
+        second = Controller(night, "second", sleep=turns.sleep, clock=OwnClock(WrongClock(skew)))
         turns.run((0.0, first.patch), (begins, second.patch if playbook == "patch" else second.restore))
         Controller(night, "last").restore()
         assert left_on(night) == []
