@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: awx_survey
 short_description: A survey of AWX without the questions that are answered for every job
-version_added: 0.1.0
+version_added: 1.0.0
 author: Patch Fleet contributors
 description:
   - AWX lays the default of each question of a survey over the variables of the template, so a question would undo a variable that

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: compact_template
 short_description: A CloudFormation template without its comments
-version_added: 0.1.0
+version_added: 1.0.0
 author: Patch Fleet contributors
 description:
   - Writes the same YAML document again, without comments and line breaks that mean nothing. CloudFormation takes at most 51,200

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: stack_parameters
 short_description: Parameters of a CloudFormation template as it takes them
-version_added: 0.1.0
+version_added: 1.0.0
 author: Patch Fleet contributors
 description:
   - Makes texts of what YAML makes of them, since CloudFormation knows nothing else. C(true) and C(no) become C(true) and C(false),

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: target_pattern
 short_description: The hosts pattern of a run's plays
-version_added: 0.1.0
+version_added: 1.0.0
 author: Patch Fleet contributors
 description:
   - Gives the pattern for the C(hosts) of a play, or ends the run with a clear error where the play would have no hosts.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: task_files
 short_description: Absolute paths of task files
-version_added: 0.1.0
+version_added: 1.0.0
 author: Patch Fleet contributors
 description:
   - Gives the absolute paths of task files on the controller. Relative names count from the folder in which ansible-playbook

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: without_tags
 short_description: Refuse tags where they would make a playbook do nothing
-version_added: 0.1.0
+version_added: 1.0.0
 author: Patch Fleet contributors
 description:
   - Gives back its input, the pattern of a play, unless C(--tags), C(--skip-tags) or C(--start-at-task) leave out tasks of the

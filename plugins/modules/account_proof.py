@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: account_proof
 short_description: Ask a real AWS account what this collection believes of it
-version_added: 0.1.0
+version_added: 1.0.0
 author: Patch Fleet contributors (@patchfleet)
 description:
   - Starts one Windows instance of its own, asks each belief of a table there and in the account, writes the answers to
@@ -104,7 +104,7 @@ attributes:
   idempotent:
     support: none
   action_group:
-    version_added: 0.1.0
+    version_added: 1.0.0
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group

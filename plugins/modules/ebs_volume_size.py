@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: ebs_volume_size
 short_description: Grow the root volume of an instance
-version_added: 0.1.0
+version_added: 1.0.0
 author: Patch Fleet contributors (@patchfleet)
 description:
   - Finds the root volume by the instance's RootDeviceName and compares it with the disk's serial number, if you give
@@ -63,7 +63,7 @@ attributes:
   idempotent:
     support: none
   action_group:
-    version_added: 0.1.0
+    version_added: 1.0.0
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group

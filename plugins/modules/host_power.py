@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: host_power
 short_description: Follow a host without EC2 that your own tasks start and stop
-version_added: 0.1.0
+version_added: 1.0.0
 author: Patch Fleet contributors (@patchfleet)
 description:
   - 'No service shows the power state of an on-prem host, so the module derives it. A host that does not answer may be
@@ -48,7 +48,7 @@ attributes:
   idempotent:
     support: full
   action_group:
-    version_added: 0.1.0
+    version_added: 1.0.0
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group

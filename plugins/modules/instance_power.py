@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: instance_power
 short_description: Start a recorded instance, or restore its power state
-version_added: 0.1.0
+version_added: 1.0.0
 author: Patch Fleet contributors (@patchfleet)
 description:
   - V(started) refuses to start an instance whose original state is not in the ledger.
@@ -41,7 +41,7 @@ attributes:
   idempotent:
     support: full
   action_group:
-    version_added: 0.1.0
+    version_added: 1.0.0
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group

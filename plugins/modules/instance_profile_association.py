@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: instance_profile_association
 short_description: Attach an instance profile to instances that have none
-version_added: 0.1.0
+version_added: 1.0.0
 author: Patch Fleet contributors (@patchfleet)
 description:
   - Attaches an instance profile to the Windows instances with a tag that have none. It never replaces a profile.
@@ -54,7 +54,7 @@ attributes:
   idempotent:
     support: full
   action_group:
-    version_added: 0.1.0
+    version_added: 1.0.0
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group

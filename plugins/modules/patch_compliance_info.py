@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: patch_compliance_info
 short_description: Scan a managed node for missing updates
-version_added: 0.1.0
+version_added: 1.0.0
 author: Patch Fleet contributors (@patchfleet)
 description:
   - 'Runs AWS-RunPatchBaseline with Scan and reads the state that it left: younger than the command and of the
@@ -42,7 +42,7 @@ attributes:
   idempotent:
     support: full
   action_group:
-    version_added: 0.1.0
+    version_added: 1.0.0
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group

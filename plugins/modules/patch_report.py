@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: patch_report
 short_description: Write the report of a run
-version_added: 0.1.0
+version_added: 1.0.0
 author: Patch Fleet contributors (@patchfleet)
 description:
   - Writes C(report.json), C(report.md) and C(report.html) from the ledger; on the controller the action
@@ -32,19 +32,19 @@ options:
       - A bucket that gets the files too, as C(s3://BUCKET/PREFIX), with C(?region=) where the environment names no region.
       - The objects are under C(PREFIX/RUN_ID/). Needs the right C(s3:PutObject) on them.
     type: str
-    version_added: 0.2.0
+    version_added: 1.0.0
   report_kms_key:
     description:
       - The KMS key (id or ARN) that encrypts the objects; without it, the bucket's own encryption holds.
     type: str
-    version_added: 0.2.0
+    version_added: 1.0.0
   report_link_seconds:
     description:
       - For how long signed links to the objects hold, at most seven days. V(0) makes none.
       - Everybody who has a link can read the object. A link ends with the credentials that made it.
     type: int
     default: 0
-    version_added: 0.2.0
+    version_added: 1.0.0
   take_over:
     description:
       - Set this only when the run's controller is known to be dead. Its hosts without an outcome then count as interrupted.

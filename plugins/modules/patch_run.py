@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: patch_run
 short_description: Plan, open, close and show runs of the ledger
-version_added: 0.1.0
+version_added: 1.0.0
 author: Patch Fleet contributors (@patchfleet)
 description:
   - 'The ledger is the record of runs outside their processes: the original power state of each host, its phases, and
@@ -73,7 +73,7 @@ attributes:
     support: partial
     details: O(state=opened) opens a new run each time.
   action_group:
-    version_added: 0.1.0
+    version_added: 1.0.0
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: patch_settings
 short_description: Check the playbooks' variables
-version_added: 0.1.0
+version_added: 1.0.0
 author: Patch Fleet contributors (@patchfleet)
 description:
   - Checks the names and values of all C(patch_*) variables before anything is touched, and returns them

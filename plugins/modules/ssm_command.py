@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: ssm_command
 short_description: Run a Systems Manager document on one managed node and wait for it
-version_added: 0.1.0
+version_added: 1.0.0
 author: Patch Fleet contributors (@patchfleet)
 description:
   - Sends the command, waits until it has ended on the node, and returns its output. The status of the invocation on
@@ -62,7 +62,7 @@ attributes:
   idempotent:
     support: none
   action_group:
-    version_added: 0.1.0
+    version_added: 1.0.0
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: user_tasks_result
 short_description: Record the results of the user's own tasks for a host
-version_added: 0.1.0
+version_added: 1.0.0
 author: Patch Fleet contributors (@patchfleet)
 description:
   - 'The tasks of C(patch_pre_tasks), C(patch_post_tasks) and the like belong to the run of their host: their time
@@ -43,7 +43,7 @@ attributes:
   idempotent:
     support: full
   action_group:
-    version_added: 0.1.0
+    version_added: 1.0.0
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: windows_script
 short_description: Run a script with JSON parameters in a Windows host
-version_added: 0.1.0
+version_added: 1.0.0
 author: Patch Fleet contributors (@patchfleet)
 description:
   - Parameters go in as one base64 JSON document and one JSON document comes out, so no value becomes
@@ -54,7 +54,7 @@ attributes:
     support: partial
     details: It is as idempotent as the script.
   action_group:
-    version_added: 0.1.0
+    version_added: 1.0.0
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group

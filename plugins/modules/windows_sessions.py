@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: windows_sessions
 short_description: Apply a policy for users who are logged on to a Windows host
-version_added: 0.1.0
+version_added: 1.0.0
 author: Patch Fleet contributors (@patchfleet)
 description:
   - Counts the sessions with a desktop. Then warns, waits until there is no session, or fails.
@@ -55,7 +55,7 @@ attributes:
     support: partial
     details: O(state=notified) shows the message each time.
   action_group:
-    version_added: 0.1.0
+    version_added: 1.0.0
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group

@@ -9,7 +9,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 from awx.schema import RESOURCES, ROLES, SURVEYED, UNIFIED, Ref, Resource
 
@@ -57,6 +57,25 @@ class Objects:
         self.imported: dict[int, set[int]] = {}
         self.playbooks = playbooks
         self._ids = itertools.count(1)
+
+    def to_document(self) -> dict[str, Any]:
+        """All of it for a file, from which ``from_document`` makes it again."""
+        return {
+            "lists": {kind: list(rows.values()) for kind, rows in self.lists.items() if rows},
+            "links": [[*key, ids] for key, ids in self.links.items() if ids],
+            "surveys": [[*key, spec] for key, spec in self.surveys.items()],
+        }
+
+    @classmethod
+    def from_document(cls, playbooks: list[str], document: Mapping[str, Any]) -> Self:
+        """Another one with the same objects."""
+        objects = cls(playbooks)
+        for kind, rows in document["lists"].items():
+            objects.lists[kind] = {row["id"]: row for row in rows}
+        objects.links = {(kind, number, name): ids for kind, number, name, ids in document["links"]}
+        objects.surveys = {(kind, number): spec for kind, number, spec in document["surveys"]}
+        objects._ids = itertools.count(1 + max(number for rows in objects.lists.values() for number in rows))
+        return objects
 
     def add(self, kind: str, /, **fields: Any) -> int:
         """Make one as AWX's own installation, or somebody else, has made it; returns its id."""

@@ -58,6 +58,9 @@ class DynamoDbLedger(Leases):
             *([ONE_REGION] if replicas else []),
         ]
 
+    def schema_version(self) -> str:
+        return f"{items.SCHEMA_VERSION}.0.0"
+
     # Runs
 
     def keep_settings(self, run_id: str, settings: RunSettings) -> None:

@@ -154,6 +154,9 @@ class Ledger(Protocol):
     def check(self) -> list[str]:
         """Whether it can be used at all; returns warnings, raises InvalidOption. Asked once, when a playbook begins."""
 
+    def schema_version(self) -> str:
+        """The version of what is stored, as docs/support.md counts it."""
+
     def open_run(self, run: Run, hosts: list[Host], take_over: bool) -> Leased:
         """Write down a run and lease its hosts.
 

@@ -29,7 +29,7 @@ from .records import (
     Run,
     Verdict,
 )
-from .sqlite_file import SqliteFile
+from .sqlite_file import SCHEMA_VERSION, SqliteFile
 from .stored import (
     HOST_FIELDS,
     MAY_BE_ON,
@@ -61,6 +61,9 @@ class SqliteLedger(SqliteFile):
         refuse_shared(self._path)
         self._one("SELECT count(*) FROM run")
         return self._damage()
+
+    def schema_version(self) -> str:
+        return f"{SCHEMA_VERSION}.0.0"
 
     # Runs and leases
 

@@ -12,7 +12,7 @@ from typing import Any
 PREFIX = "patch_"
 OWN_PREFIX = "patch__"
 """Names that roles register results under; never a user's."""
-RELEASE = "0.1.0"
+RELEASE = "1.0.0"
 """The first release; a variable says in ``since`` when it came later."""
 
 GROUPS = {

@@ -12,6 +12,7 @@ from .._base.clock import iso
 from .._ledger.records import Host, Ledger, PhaseTime
 from .._model.host_facts import HostFacts
 from .._model.outcomes import PROVEN, UNTOUCHED, Outcome
+from .._model.versions import COLLECTION, REPORT_SCHEMA, major
 
 
 def build_report(ledger: Ledger, run_id: str, now: float) -> dict[str, Any]:
@@ -27,7 +28,9 @@ def build_report(ledger: Ledger, run_id: str, now: float) -> dict[str, Any]:
     for host in hosts:
         totals[host["outcome"]] = totals.get(host["outcome"], 0) + 1
     return {
-        "schema": 1,
+        "schema": major(REPORT_SCHEMA),
+        "schema_version": REPORT_SCHEMA,
+        "collection_version": COLLECTION,
         "run_id": run.run_id,
         "started_at": iso(run.opened_at),
         "finished_at": iso(run.closed_at or now),

@@ -16,6 +16,7 @@ from .._base.errors import InvalidOption
 from .._base.text import join_sentences
 from .._ledger.records import Run
 from .._ledger.stored import host_values, phase_values
+from .._model.versions import COLLECTION, EXPORT_SCHEMA, major
 from .._operation.context import OperationContext
 
 
@@ -63,7 +64,10 @@ def export_run(context: OperationContext) -> dict[str, Any]:
     """
     run_id, dest = context.required_run_id, context.params["dest"]
     export = {
-        "schema": 1,
+        "schema": major(EXPORT_SCHEMA),
+        "schema_version": EXPORT_SCHEMA,
+        "collection_version": COLLECTION,
+        "ledger_schema_version": context.ledger.schema_version(),
         "run": asdict(context.ledger.run(run_id)),
         "hosts": [{**host_values(host), "facts": host.facts} for host in context.ledger.hosts(run_id)],
         "steps": [phase_values(time) for time in context.ledger.phases(run_id)],
