@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -181,3 +182,34 @@ def test_boto3_is_missing(lab: LivingLab, tmp_path: Path) -> None:
     ended = lab.playbook("patch", environment={"PYTHONPATH": str(tmp_path)})
     refused(ended, "The Python library boto3 is not installed for", "-m pip install boto3")
     assert ended.calls == []
+
+
+def test_the_collection_of_aws_is_missing(lab: LivingLab, tmp_path: Path) -> None:
+    ended = lab.playbook("patch", environment=without_amazon_aws(tmp_path))
+    refused(ended, "The collection amazon.aws is not installed", "ansible-galaxy collection install amazon.aws")
+    assert ended.calls == []
+
+
+def without_amazon_aws(folder: Path) -> dict[str, str]:
+    """A machine with this collection and ansible.windows alone."""
+    collections = folder / "ansible_collections"
+    collections.mkdir()
+    for namespace in ("ansible", "patchfleet"):
+        (collections / namespace).symlink_to(Path(sys.prefix) / "collections" / "ansible_collections" / namespace)
+    return {"ANSIBLE_COLLECTIONS_PATH": str(folder), "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false"}
+
+
+def test_hosts_without_aws_need_neither_boto3_nor_the_collection(lab: LivingLab, tmp_path: Path) -> None:
+    for library in ("boto3", "botocore"):
+        (tmp_path / f"{library}.py").write_text(f"raise ImportError('{library} is not installed')")
+    hall = lab.file("hall.yml", {"hall": {"hosts": {"hall-01": {"ansible_connection": "winrm"}}}})
+    planned = lab.playbook(
+        "plan",
+        variables={"patch_hosts": "hall"},
+        inventories=[hall],
+        environment={"PYTHONPATH": str(tmp_path), **without_amazon_aws(tmp_path), **NO_REGION, **NO_KEYS},
+    )
+    assert planned.code == 0, planned.said
+    assert "1 host will be patched" in planned.words
+    assert "not asked" in planned.words
+    assert planned.calls == []

@@ -276,7 +276,7 @@ class Aws:
             operation, answer = failure.operation_name, dict(failure.response)
             if operation == ASSUME_ROLE:  # botocore calls it before the call itself
                 raise from_client_error("sts", operation, answer, None) from failure
-            error = from_client_error(call.service, operation, answer, call.resource)
+            error = from_client_error(call.service, operation, answer, call.resource, self.region)
             if call.changes and error.may_be_done:
                 raise Unanswered(error.action, call.resource, error.reason) from failure
             raise error from failure

@@ -154,14 +154,18 @@ def action_of(service: str, api_operation: str) -> str:
     return f"{prefix}:{api_operation}"
 
 
-def from_client_error(service: str, api_operation: str, response: dict[str, Any], resource: str | None) -> AwsError:
-    """The error of a botocore ClientError's response."""
+def from_client_error(
+    service: str, api_operation: str, response: dict[str, Any], resource: str | None, region: str | None = None
+) -> AwsError:
+    """The error of a botocore ClientError's response; ``region`` is where it was asked."""
     error = response.get("Error", {})
     code = str(error.get("Code", "Unknown"))
     message = str(error.get("Message", "")).strip()
     named = re.search(r"on resource:? (\S*[^\s.,])", message)
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
     on = named.group(1) if named else resource
+    if region and code in DENIED and on in (None, "*"):  # rights often end at a region, which no resource names here
+        on = f"* in {region}"
     failed = AwsError(action_of(service, api_operation), code, message, on, status)
     failed.reasons = tuple(str(reason.get("Code")) for reason in response.get("CancellationReasons") or ())
     return failed

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from .._base.clock import iso
 from .._base.text import join_sentences
-from .._ledger.records import PowerRecord
+from .._ledger.records import LEASE_SECONDS, PowerRecord, Run
 from .._model.phases import Phase
 from .common_causes import BreakerCause, BreakerCode
 from .marked_instances import Doubt, MarkedInstance
@@ -57,6 +57,39 @@ def host_of_other_account(record: PowerRecord, account: str) -> str:
     """Of an open record whose instance the credentials do not reach."""
     host = f"{record.name} ({record.instance_id})"
     return f"{host} belongs to account {account}; these credentials are of another one. Run restore with credentials of {account}."
+
+
+def host_leased(run: Run) -> str:
+    """Of a host that another run holds: who started that one, when it was last active, and when its lease ends."""
+    return join_sentences(
+        f"Another run holds it: {run.run_id}, which {run.controller.get('user', 'an unknown user')} started on "
+        f"{run.controller.get('host', 'an unknown controller')}.",
+        f"It was last active at {iso(run.heartbeat_at)}; its lease ends at {iso(run.heartbeat_at + LEASE_SECONDS)}, unless it "
+        "renews it.",
+        "If its controller is known to be dead, set patch_take_over.",
+    )
+
+
+def still_on(hosts: list[str], unknown: list[str], runs: list[Run], now: float) -> str:
+    """Of hosts that a restore leaves on.
+
+    Args:
+        hosts: their names.
+        unknown: sentences about records that cannot be read.
+        runs: those that hold the hosts.
+        now: in seconds since 1970.
+    """
+    on = join_sentences(f"Still on because of us: {', '.join(hosts)}." if hosts else None, *unknown)
+    active = [run for run in runs if run.is_active(now)]
+    if not active:
+        return join_sentences(on, "Run the playbook restore again later.")
+    free_at = max(run.heartbeat_at for run in active) + LEASE_SECONDS
+    names = ", ".join(sorted(run.run_id for run in active))
+    return join_sentences(
+        on,
+        f"Run the playbook restore again at {iso(free_at)}, when the lease of {names} ends, or now with patch_take_over if its "
+        "controller is known to be dead.",
+    )
 
 
 def host_interrupted(*, post_tasks_missing: bool, watchdog_stopped_at: float | None = None) -> str:

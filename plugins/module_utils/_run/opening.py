@@ -17,6 +17,7 @@ from typing import Any
 from .._aws.errors import AwsError
 from .._aws.iam import caller_account
 from .._base.clock import iso
+from .._base.errors import PatchFleetError
 from .._ledger.records import Host, Run, Verdict
 from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
@@ -31,6 +32,7 @@ from .._plan.report_bucket import ReportStore
 from .._plan.report_folder import refuse_unwritable
 from .._plan.variables import report_bucket_of
 from .._plan.window import find_window, refuse_outside, within
+from .messages import host_leased
 from .slices import kept_settings
 
 
@@ -55,8 +57,9 @@ def open_run(context: OperationContext) -> dict[str, Any]:
     if plan.canary:
         ours = [planned.host.key for planned in plan.included if planned.host.key not in leased.held]
         context.ledger.keep_settings(run.run_id, {**run.settings, "canary_keys": ours[: plan.canary]})
+    holders = {other: _leased_by(context, other) for other in set(leased.held.values())}
     for key, other in leased.held.items():
-        reason = f"Another run holds it: {other}. If its controller is known to be dead, set patch_take_over."
+        reason = holders[other]
         context.ledger.set_outcome(run.run_id, key, Verdict(Outcome.DEFERRED, Phase.PLAN, Reason.LEASED, reason))
     return {
         **plan_as_result(plan, lines, set(leased.held), leased.fences),
@@ -64,6 +67,14 @@ def open_run(context: OperationContext) -> dict[str, Any]:
         "run_id": run.run_id,
         "snapshot_id": run.snapshot_id,
     }
+
+
+def _leased_by(context: OperationContext, run_id: str) -> str:
+    """Why a host that this run holds is deferred. The row of that run may be lost."""
+    try:
+        return host_leased(context.ledger.run(run_id))
+    except PatchFleetError:
+        return f"Another run holds it: {run_id}. If its controller is known to be dead, set patch_take_over."
 
 
 def _announce(context: OperationContext, run: Run, settings: Settings) -> None:

@@ -21,7 +21,7 @@ from .._operation.context import OperationContext
 from .closing import post_tasks_missing, set_interrupted_outcomes
 from .left_services import entries_of_services
 from .lost_records import raise_if_lost, rebuild_where_confirmed
-from .messages import host_busy, host_lost, host_of_other_account
+from .messages import host_busy, host_lost, host_of_other_account, still_on
 
 
 def lost_hosts(context: OperationContext) -> dict[str, Any]:
@@ -213,8 +213,8 @@ def close_abandoned_runs(context: OperationContext) -> dict[str, Any]:
     on = [_words_of(context, record) for record, _holder in still_open if record.started_by]
     unknown = context.ledger.unreadable_power()
     if on or unknown:
-        still_on = f"Still on because of us: {', '.join(on)}." if on else None
-        raise Failed(join_sentences(still_on, *unknown, "Run the playbook restore again later."), Reason.STILL_ON)
+        holders = [run for run in context.ledger.runs() if run.run_id in held]
+        raise Failed(still_on(on, unknown, holders, now), Reason.STILL_ON)
     raise_if_lost(context)
     return {"changed": False}
 

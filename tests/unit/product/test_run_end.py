@@ -448,6 +448,17 @@ def test_what_is_still_on_because_of_us_is_told_and_its_run_stays_open(stage: St
     assert stage.ledger.run(RUN).closed_at is None
 
 
+def test_a_restore_that_is_too_early_says_when_it_can_succeed(stage: Stage) -> None:
+    switch_on(stage)
+    stage.clock.sleep(LEASE_SECONDS / 3)
+    with pytest.raises(PatchFleetError) as caught:
+        recover(stage, "closed")
+    assert caught.value.reason == (
+        f"Still on because of us: dev-01 ({ID}). Run the playbook restore again at 2026-11-14T22:15:00Z, when the lease of {RUN} "
+        "ends, or now with patch_take_over if its controller is known to be dead."
+    )
+
+
 def test_a_host_that_was_recorded_but_not_started_is_nothing_to_fail_for(stage: Stage) -> None:
     stage.record("stopped")
     stage.clock.sleep(LEASE_SECONDS)
