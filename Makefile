@@ -120,8 +120,13 @@ test: $(TEST) ## Unit tests, then every scenario in the lab, three at a time
 	PYTHONPATH=tests $(BIN)/python tests/tools/unused_rights.py $(RIGHTS)
 
 .PHONY: matrix
-matrix: $(TEST) ## Unit tests, sanity and three scenarios on each ansible-core, with the oldest and newest dependencies
-	$(BIN)/python tests/matrix/run.py
+CORES ?=
+matrix: $(TEST) ## Unit tests, sanity and three scenarios on each ansible-core (CORES="2.17 2.21"), with the oldest and newest dependencies
+	$(BIN)/python tests/matrix/run.py $(CORES)
+
+.PHONY: release
+release: $(LINT) ## Write VERSION=… into every file that names it, and the changelog out of its fragments
+	$(BIN)/python tests/tools/release.py $(VERSION)
 
 .PHONY: bench
 bench: $(TEST) ## CPU, memory, API calls and time, for fleets of 40 and 200

@@ -7,9 +7,8 @@
 # ///
 """The sessions of antsibull-nox.toml: `nox --list` says which there are. CONTRIBUTING.md says what `make` runs itself."""
 
-import nox
-
 import antsibull_nox
+import nox
 
 antsibull_nox.load_antsibull_nox_toml()
 

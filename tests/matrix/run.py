@@ -4,7 +4,8 @@
 """``make matrix``: unit tests, `ansible-test sanity` and three scenarios on each ansible-core, at both ends of what we allow.
 
 Each ansible-core is tried on the oldest Python with the oldest of all other dependencies, and on the newest Python with the
-newest. A Python that is not here is named and left out. ``tests/matrix/run.py 2.17 2.21`` tries some; options choose a part.
+newest. Where that Python is not here, the newest one that is here stands in for it. ``tests/matrix/run.py 2.17 2.21`` tries
+some; options choose a part.
 """
 
 from __future__ import annotations
@@ -52,14 +53,17 @@ def main(arguments: list[str]) -> int:
     """Print a table; 1 when something that could be run failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cores", nargs="*", metavar="CORE", help="only these, such as 2.17")
+    parser.add_argument(
+        "--end", choices=("oldest", "newest", "both"), default="both", help="only this end of the ranges"
+    )
     parser.add_argument("--tests", default="tests/unit", help="a part of the unit tests")
     parser.add_argument("--scenarios", nargs="*", default=SCENARIOS, help="other scenarios of tests/scenarios")
     parser.add_argument("--no-sanity", action="store_true", help="leave out ansible-test sanity")
     options = parser.parse_args(arguments)
     rows = []
-    for core, pythons in CORES.items():
-        for version, end in zip(pythons, ENDS, strict=True):
-            if not options.cores or core in options.cores:
+    for core, (oldest, newest) in CORES.items():
+        for version, end in zip((oldest, newest_here(oldest, newest)), ENDS, strict=True):
+            if (not options.cores or core in options.cores) and options.end in ("both", end.name):
                 rows.append((core, version, end.name, *tried(core, version, end, options)))
                 print(" | ".join(rows[-1]), flush=True)
     print("\n| ansible-core | Python | dependencies | unit tests | sanity | scenarios |\n|---|---|---|---|---|---|")
@@ -97,6 +101,12 @@ def tried(core: str, version: str, end: End, options: argparse.Namespace) -> tup
 def minor(version: str) -> int:
     """3.11 → 11."""
     return int(version.partition(".")[2])
+
+
+def newest_here(oldest: str, newest: str) -> str:
+    """The newest Python of the range that this machine has, or ``newest`` when it has none."""
+    versions = [f"3.{number}" for number in range(minor(newest), minor(oldest) - 1, -1)]
+    return next((version for version in versions if find(version)), newest)
 
 
 def find(version: str) -> str | None:

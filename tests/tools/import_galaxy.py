@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import venv
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def main() -> int:
             (HOME / result.name).write_text(result.read_text(encoding="utf-8"), encoding="utf-8")
         problems = [line for line in printed.splitlines() if line.startswith("ERROR")]
         problems += undocumented(json.loads(result.read_text(encoding="utf-8"))) if result.exists() else [printed]
-    print(*problems, sep="\n", end="\n" if problems else "")
+    print(*problems or [summary(json.loads((HOME / "importer_result.json").read_text(encoding="utf-8")))], sep="\n")
     return int(bool(problems))
 
 
@@ -91,6 +92,13 @@ def imported(tools: Path, folder: Path) -> str:
         check=False,
     )
     return ended.stdout
+
+
+def summary(result: dict[str, Any]) -> str:
+    """How much there is of each kind of content, and where the result lies."""
+    kinds = Counter(each["content_type"] for each in result["docs_blob"]["contents"])
+    counted = ", ".join(f"{kinds[kind]} {kind}s" for kind in DOCUMENTED)
+    return f"Galaxy would show the documentation of {counted}: {HOME / 'importer_result.json'}"
 
 
 def undocumented(result: dict[str, Any]) -> list[str]:

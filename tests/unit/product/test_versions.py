@@ -21,6 +21,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.cont
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
 from lab.aws.cloudformation.template import load
 from lab.aws.setup import TEMPLATE
+from tools.release import NAMED_IN, NUMBER
 
 from .stage import RUN, Stage
 
@@ -34,9 +35,11 @@ def template() -> dict[str, Any]:
     return load(TEMPLATE.read_text(encoding="utf-8"))
 
 
-def test_the_code_knows_the_version_of_the_collection() -> None:
-    galaxy = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))
-    assert galaxy["version"] == versions.COLLECTION
+@pytest.mark.parametrize("name", NAMED_IN)
+def test_every_file_names_the_same_version_of_the_collection(name: str) -> None:
+    named = [found[0] for found in re.finditer(NAMED_IN[name], (ROOT / name).read_text(encoding="utf-8"))]
+    assert named
+    assert {re.findall(NUMBER, text)[-1] for text in named} == {versions.COLLECTION}
 
 
 def test_the_page_of_support_names_each_version(template: dict[str, Any]) -> None:
