@@ -49,6 +49,10 @@ def listen() -> None:
     if multiprocessing.parent_process() is not None or _previous:
         return
     atexit.register(_speak)
+    # A background job of a script ignores SIGINT. Workers end at it all the same, and up to ansible-core 2.18 their parent
+    # would wait for them for ever.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for signum in (signal.SIGTERM,):
         _previous[signum] = signal.signal(signum, _on_signal)
 

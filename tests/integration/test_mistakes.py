@@ -199,6 +199,16 @@ def without_amazon_aws(folder: Path) -> dict[str, str]:
     return {"ANSIBLE_COLLECTIONS_PATH": str(folder), "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false"}
 
 
+def test_a_plan_that_leaves_all_hosts_out_says_that_a_run_would_fail(lab: LivingLab) -> None:
+    everyone = {"patch_exclude": [f"dev-{number}" for number in range(1, 7)]}
+    planned = lab.playbook("plan", variables=everyone)
+    sentence = "0 hosts will be patched: all 6 are left out, for the reasons above. A run would end with an error."
+    assert (planned.code, sentence in planned.words) == (0, True), planned.said
+    patched = lab.playbook("patch", variables=everyone)
+    assert (patched.code, patched.touched) == (2, [])
+    assert set(patched.outcomes.values()) == {"excluded"}
+
+
 def test_hosts_without_aws_need_neither_boto3_nor_the_collection(lab: LivingLab, tmp_path: Path) -> None:
     for library in ("boto3", "botocore"):
         (tmp_path / f"{library}.py").write_text(f"raise ImportError('{library} is not installed')")

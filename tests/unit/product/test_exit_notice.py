@@ -25,7 +25,7 @@ from .stage import RUN, Stage, a_host
 
 CHILD = """
 import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would inherit that it is ignored
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a background job of a script
 sys.path[:0] = sys.argv[2:]
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice
 _exit_notice.listen()

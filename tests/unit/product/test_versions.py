@@ -17,7 +17,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamod
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite_file import SCHEMA_VERSION as FILE
 from ansible_collections.patchfleet.windows.plugins.module_utils._model import versions
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
 from lab.aws.cloudformation.template import load
 from lab.aws.setup import TEMPLATE
