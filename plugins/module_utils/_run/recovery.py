@@ -11,7 +11,6 @@ from typing import Any
 from .._aws.iam import caller_account
 from .._base.clock import iso
 from .._base.errors import Failed, NoRun, NotRecorded, PatchFleetError
-from .._base.text import join_sentences
 from .._ledger import describe_ledger, lenient
 from .._ledger.records import Host, PowerRecord, Run, Verdict
 from .._model.outcomes import Outcome
