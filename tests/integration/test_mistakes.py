@@ -186,7 +186,7 @@ def test_boto3_is_missing(lab: LivingLab, tmp_path: Path) -> None:
 
 def test_the_collection_of_aws_is_missing(lab: LivingLab, tmp_path: Path) -> None:
     ended = lab.playbook("patch", environment=without_amazon_aws(tmp_path))
-    refused(ended, "The collection amazon.aws is not installed", "ansible-galaxy collection install amazon.aws")
+    refused(ended, "Ansible does not find the collection amazon.aws", "ansible-galaxy collection install amazon.aws")
     assert ended.calls == []
 
 
