@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -24,6 +25,10 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.cont
 
 if TYPE_CHECKING:
     from typing import Self
+
+
+LEDGER_PAUSE_SECONDS = 0.05
+"""After which real time the timer rings again that found the ledger in use."""
 
 
 class _BreakOff(BaseException):
@@ -42,6 +47,7 @@ class WatchedCall:
         self._context = context
         self._seconds = seconds
         self._ended: PatchFleetError | None = None
+        self._uses_ledger = False
 
     def continue_anyway(self, *, changes_host: bool) -> None:
         """Before anything more that the call does to the host, be it to clean up.
@@ -49,9 +55,19 @@ class WatchedCall:
         Raises:
             PatchFleetError: the call was ended; or LeaseLost, another run took the host over.
         """
-        self._renew_lease_while_waiting(self._context.assert_lease if changes_host else self._context.renew_lease)
+        with self.using_ledger():
+            self._renew_lease_while_waiting(self._context.assert_lease if changes_host else self._context.renew_lease)
         if self._ended is not None:
             raise self._ended
+
+    @contextmanager
+    def using_ledger(self) -> Iterator[None]:
+        """The timer does not interrupt what uses the ledger: its own renewal would start a transaction within another."""
+        self._uses_ledger = True
+        try:
+            yield
+        finally:
+            self._uses_ledger = False
 
     def end(self, error: PatchFleetError) -> NoReturn:
         """End the call with this error; no library that it uses can go on."""
@@ -99,6 +115,9 @@ class WatchedCall:
         """
         running = frame.f_code if frame else None
         if running is WatchedCall.__exit__.__code__:  # the call is over
+            return
+        if self._uses_ledger:
+            signal.setitimer(signal.ITIMER_REAL, LEDGER_PAUSE_SECONDS)
             return
         try:
             self._renew_lease_while_waiting(self._context.renew_lease)

@@ -262,7 +262,8 @@ class LogOnGuard:
     def _count(self, error: Exception) -> int:
         self._counted = self._refusal = error
         self.account.note("refused", self._now)
-        self._total = max(count_refusal(self._context, self.account.name), self.account.refusals)
+        with self._call.using_ledger() if self._call else contextlib.nullcontext():
+            self._total = max(count_refusal(self._context, self.account.name), self.account.refusals)
         return self._total
 
     def _close(self, close: partial[Any]) -> Any:

@@ -22,6 +22,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock imp
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._call_with_lease import WatchedCall
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import (
     CANNOT_BECOME_SYSTEM,
     POWERSHELL,
@@ -120,8 +121,11 @@ def for_ever() -> None:
 
 
 def take_over(host: Host) -> None:
+    """As another process does, which the timer of this one does not interrupt."""
     other = a_run("20261114T230000Z-0002", host.clock.now())
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
     host.ledger.open_run(other, [a_host(run_id=other.run_id)], take_over=True)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
 
 
 def test_the_lease_is_renewed_while_windows_says_nothing(host: Host) -> None:
@@ -225,6 +229,32 @@ def test_a_connection_that_was_lost_is_opened_again(host: Host) -> None:
     with pytest.raises(PatchFleetError, match="reset by peer") as caught:
         host.search()
     assert (caught.value.code, host.asked[-1]) == ("unreachable", "close")
+
+
+def test_the_timer_does_not_interrupt_what_uses_the_ledger(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused log-on is counted within the call; SQLite starts no transaction within another."""
+    within: list[bool] = []
+    heartbeat = host.ledger.heartbeat
+    using = False
+
+    def renew(run_id: str, now: float) -> None:
+        within.append(using)
+        heartbeat(run_id, now)
+
+    def use_ledger(call: WatchedCall) -> dict[str, Any]:
+        nonlocal using
+        for using in (True, False):
+            with call.using_ledger() if using else contextlib.nullcontext():
+                ends_at = host.clock.now() + 600  # ten renewals
+                while host.clock.now() < ends_at:
+                    pass
+        return {}
+
+    monkeypatch.setattr(host.ledger, "heartbeat", renew)
+    connection = host.connection()
+    connection._watched(6000, use_ledger)  # noqa: SLF001 - around any call
+    assert within
+    assert not any(within)
 
 
 def test_another_users_alarm_is_set_again(host: Host) -> None:
