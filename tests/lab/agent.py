@@ -113,9 +113,10 @@ class Agent:
         self._announce = announce
         self._busy_changed = busy_changed
         self._lost = spec.agent in ("never", "no_role", "stale")
-        self._known = spec.agent not in ("never", "no_role")
+        # A hybrid node has its id from its registration, and stays in the list until someone deregisters it.
+        self._known = spec.agent not in ("never", "no_role") or spec.kind == "hybrid"
         self.registered = spec.agent == "stale"  # with the service, since the last power-on
-        self.link = Lagged(Link(False, 0.0, sim.time - STALE_PING if spec.agent != "never" else None))
+        self.link = Lagged(Link(False, 0.0, sim.time - STALE_PING if self._known else None))
         self._waiting: list[Job] = []
         self._untold: list[Callable[[], None]] = []
         self._orphans: list[Process] = []  # programs whose document worker is gone

@@ -26,15 +26,15 @@ def a_lab(make_lab: MakeLab, **host: Any) -> VirtualLab:
     return lab
 
 
-def schedule(lab: VirtualLab, after: float = 3600, **changed: Any) -> dict[str, Any]:
+def schedule(lab: VirtualLab, after: float = 3600, window_seconds: float = 600, **changed: Any) -> dict[str, Any]:
     """A schedule that stops host ``a`` if its last start was within the last or next ten minutes."""
     now = lab.play.sim.time
     given = {
         "InstanceId": [lab.id("a")],
         "Group": ["PatchFleet"],
         "Schedule": [changed.get("Name", lab.id("a"))],
-        "LaunchedFrom": [str(int((now - timedelta(minutes=10)).timestamp()))],
-        "LaunchedUntil": [str(int((now + timedelta(minutes=10)).timestamp()))],
+        "LaunchedFrom": [str(int((now - timedelta(seconds=window_seconds)).timestamp()))],
+        "LaunchedUntil": [str(int((now + timedelta(seconds=window_seconds)).timestamp()))],
     }
     target = {
         "Arn": "arn:aws:scheduler:::aws-sdk:ssm:startAutomationExecution",
@@ -96,7 +96,7 @@ def test_a_host_that_a_user_wants_on_is_left_on_until_they_take_the_tag_away(mak
     lab.client("ec2").delete_tags(Resources=[lab.id("a")], Tags=[{"Key": "patchfleet:keep"}])
     lab.run_for(3600)
     assert lab.state("a") == "stopped"
-    assert said(lab)[0] == "A tag of it says that it is to be left alone."
+    assert said(lab)[0] == "A tag says to leave it alone."
 
 
 def test_a_host_that_is_off_is_checked_once(make_lab: MakeLab) -> None:
@@ -133,6 +133,24 @@ def test_a_host_that_a_later_run_has_taken_over_is_that_runs_affair(make_lab: Ma
     lab.run_for(30_000)
     assert lab.state("a") == "running"
     assert said(lab) == ["A command is going on in it.", "A later run has it, with a switch of its own."]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_run_command_gave_up_may_still_work(make_lab: MakeLab, restarted: bool) -> None:
+    """Windows goes on installing when the time of the command is over. What was given up before the start is over."""
+    lab = a_lab(make_lab, state="stopped", updates=[{**UPDATE, "seconds": 20_000, "reboot": False}])
+    lab.start("a")
+    lab.run_for(300)
+    lab.start_patch("a", StepTimeoutSeconds="1200")
+    lab.run_for(1800)
+    if restarted:
+        lab.stop("a")
+        lab.run_for(300)
+        lab.start("a")
+    lab.client("scheduler", access_key="ASIAROLE").create_schedule(**schedule(lab, after=300, window_seconds=7200))
+    lab.run_for(3600)
+    assert (lab.state("a") == "running") is not restarted
+    assert said(lab)[:1] == (["It was left on, and is stopped."] if restarted else ["A command is going on in it."])
 
 
 def test_it_gives_up_after_some_rounds(make_lab: MakeLab) -> None:

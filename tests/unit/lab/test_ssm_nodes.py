@@ -74,6 +74,12 @@ def test_a_stale_node_is_online_from_before_and_stays_so(make_lab: MakeLab) -> N
     assert _connection(lab, "a") == "notconnected"
 
 
+def test_a_hybrid_node_whose_agent_is_gone_stays_in_the_list(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a", "kind": "hybrid", "agent": "never"})
+    (node,) = lab.ssm.describe_instance_information()["InstanceInformationList"]
+    assert (node["InstanceId"], node["PingStatus"]) == (lab.id("a"), "ConnectionLost")
+
+
 @pytest.mark.parametrize("agent", ["never", "no_role"])
 def test_a_node_that_never_registers(make_lab: MakeLab, agent: str) -> None:
     lab = make_lab({"name": "a", "agent": agent})
