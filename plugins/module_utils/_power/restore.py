@@ -30,7 +30,13 @@ from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.failures import record_failure
 from .._operation.results import Result
-from .._update.foreign_runs import OthersPatching, Own, find_foreign_patch_runs, wait_for_foreign_runs
+from .._update.foreign_runs import (
+    OthersPatching,
+    Own,
+    find_foreign_patch_runs,
+    wait_for_foreign_runs,
+    windows_was_asked,
+)
 from .._update.services import raise_if_services_left, restore_services_first
 from .launch import is_our_start
 from .owner_tag import remove_owner_tag
@@ -283,8 +289,9 @@ def _wait_for_foreign_runs(context: OperationContext, record: PowerRecord) -> bo
     runs = earlier_hosts(context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key)
     known = {*_judged(context), *(str(host.facts.get("installing_command_id")) for host in runs)}
     own = Own({host.run_id for host in runs}, known)
+    asked_before = windows_was_asked(context)
     if not find_foreign_patch_runs(context, record.instance_id, own):
-        return False
+        return windows_was_asked(context) and not asked_before
     timeout_seconds = context.params["install_timeout_seconds"]
     deadline = context.cache.setdefault("others_deadline", context.clock.now() + timeout_seconds)
     postpone(context, record, timeout_seconds)

@@ -37,6 +37,7 @@ QUIET_SECONDS = 1800.0
 """A command whose agent was rebooted under it may be InProgress for hours: Windows must install nothing for this time."""
 ASK_EVERY_SECONDS = 300.0
 STUCK = "others_given_up"
+ASKED_WINDOWS = "windows_says_that_it_is_quiet"
 STARTED = frozenset({"InProgress", "Cancelling"})
 NOT_ENDED = STARTED | {"Pending", "Delayed"}
 COMMENT = "patchfleet: {operation} {run}"
@@ -119,14 +120,24 @@ def _associations(context: OperationContext, instance_id: str) -> Iterator[Patch
 
 
 def _association_rows(context: OperationContext, instance_id: str) -> list[InstanceAssociationStatusInfoTypeDef]:
-    """A right to read them that is missing leaves no host on where Windows itself says that it installs nothing."""
+    """A right to read them that is missing leaves no host on where Windows itself says that it installs nothing.
+
+    Windows is asked once, and then ``windows_was_asked``: that takes a while, so a stop has to check everything again.
+    """
     try:
         return associations_on(context.aws, instance_id)
     except AwsError as error:
-        denied = error.code == Reason.ACCESS_DENIED and context.phase == Phase.RESTORE
-        if not denied or not is_quiet(context, instance_id):
+        if error.code != Reason.ACCESS_DENIED or context.phase != Phase.RESTORE:
             raise
+        if not windows_was_asked(context) and not is_quiet(context, instance_id):
+            raise
+        context.cache[ASKED_WINDOWS] = True
         return []
+
+
+def windows_was_asked(context: OperationContext) -> bool:
+    """Whether Windows said that it installs nothing, where associations may not be read."""
+    return ASKED_WINDOWS in context.cache
 
 
 def wait_for_foreign_runs(context: OperationContext, instance_id: str, own: Own, deadline: float) -> bool:

@@ -619,6 +619,9 @@ def test_where_associations_may_not_be_read_windows_itself_is_asked(night: Stage
         assert held(night).code == "access_denied"
     else:
         assert restore(night)["changed"] is True
+        acts = [call.operation for call in night.account.calls]
+        asked = len(acts) - acts[::-1].index("send_command")
+        assert "describe_instances" in acts[asked : acts.index("stop_instances")], "its state is checked again"
     assert stops(night) == int(not installing)
 
 
