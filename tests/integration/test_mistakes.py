@@ -207,19 +207,3 @@ def test_a_plan_that_leaves_all_hosts_out_says_that_a_run_would_fail(lab: Living
     patched = lab.playbook("patch", variables=everyone)
     assert (patched.code, patched.touched) == (2, [])
     assert set(patched.outcomes.values()) == {"excluded"}
-
-
-def test_hosts_without_aws_need_neither_boto3_nor_the_collection(lab: LivingLab, tmp_path: Path) -> None:
-    for library in ("boto3", "botocore"):
-        (tmp_path / f"{library}.py").write_text(f"raise ImportError('{library} is not installed')")
-    hall = lab.file("hall.yml", {"hall": {"hosts": {"hall-01": {"ansible_connection": "winrm"}}}})
-    planned = lab.playbook(
-        "plan",
-        variables={"patch_hosts": "hall"},
-        inventories=[hall],
-        environment={"PYTHONPATH": str(tmp_path), **without_amazon_aws(tmp_path), **NO_REGION, **NO_KEYS},
-    )
-    assert planned.code == 0, planned.said
-    assert "1 host will be patched" in planned.words
-    assert "not asked" in planned.words
-    assert planned.calls == []
