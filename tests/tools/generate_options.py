@@ -21,14 +21,14 @@ STRUCTURED = {
     "accounts": "list[AccountSetting]",
     "failure": "dict[str, Any]",  # the result of any task
     "filters": "dict[str, list[str]]",
-    "fleet": "list[dict[str, Any]]",  # FleetHost.as_result
+    "fleet": "list[FleetRow]",
     "missing_accounts": "list[dict[str, str]]",
     "host_variables": "dict[str, dict[str, Any]]",
     "input": "dict[str, Any]",
     "inventory_hosts": "list[InventoryEntry]",
     "parameters": "dict[str, Any]",
     "scripts": "dict[str, str]",
-    "searched_with": "dict[str, Any]",
+    "searched_with": "Settings",
     "settings": "Settings",
     "variables": "dict[str, Any]",
 }

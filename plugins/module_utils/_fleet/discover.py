@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._aws.api import Aws
 from .._aws.ec2 import describe_instances, is_stop_protected, tags_of
@@ -21,6 +21,7 @@ from .._base.clock import iso
 from .._base.errors import Failed, InvalidOption
 from .._base.text import clean_text
 from .._model.account import Account
+from .._model.fleet_row import ListedNode
 from .._model.inventory_entry import InventoryEntry
 from .._model.reasons import Reason
 from .duplicates import merge_duplicates
@@ -280,7 +281,7 @@ def _from_node(aws: Aws, row: InstanceInformationTypeDef) -> FleetHost:
     )
 
 
-def _node_facts(row: InstanceInformationTypeDef) -> dict[str, Any]:
+def _node_facts(row: InstanceInformationTypeDef) -> ListedNode:
     last_ping = row.get("LastPingDateTime")
     return {
         "ping_status": row.get("PingStatus"),

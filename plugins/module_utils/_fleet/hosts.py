@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from .._model.account import Account, account_from
+from .._model.fleet_row import FleetRow, ListedNode
 from .._model.reasons import Reason
 
 OFF_STATES = frozenset({"stopped", "stopping"})
@@ -59,7 +60,7 @@ class FleetHost:
     by_tag: bool = False
     tags: dict[str, str] = field(default_factory=dict)
     exclusion: tuple[Reason, str] | None = None
-    node: dict[str, Any] = field(default_factory=dict)
+    node: ListedNode = field(default_factory=ListedNode)
     profile_arn: str | None = None
     private_address: str | None = None
     public_address: str | None = None
@@ -80,19 +81,21 @@ class FleetHost:
     def power(self) -> str:
         return "stopped" if self.state in OFF_STATES else "running"
 
-    def as_result(self) -> dict[str, Any]:
+    def as_result(self) -> FleetRow:
         """For a module's result; ``exclusion`` becomes exclusion_code and exclusion_reason."""
-        result = asdict(self)
-        code, reason = result.pop("exclusion") or (None, None)
-        return {**result, "power": self.power, "exclusion_code": code, "exclusion_reason": reason}
+        values = asdict(self)
+        code, reason = values.pop("exclusion") or (None, None)
+        row = {**values, "power": self.power, "exclusion_code": code, "exclusion_reason": reason}
+        return cast("FleetRow", row)
 
 
-def from_result(result: dict[str, Any]) -> FleetHost:
+def from_result(result: FleetRow) -> FleetHost:
     """The host that as_result described."""
-    values = {key: value for key, value in result.items() if key in FleetHost.__dataclass_fields__}
+    values: dict[str, Any] = {key: value for key, value in result.items() if key in FleetHost.__dataclass_fields__}
     values["account"] = account_from(result.get("account"))
-    if result.get("exclusion_code"):
-        values["exclusion"] = (Reason(result["exclusion_code"]), str(result["exclusion_reason"]))
+    code = result.get("exclusion_code")
+    if code:
+        values["exclusion"] = (Reason(code), str(result["exclusion_reason"]))
     return FleetHost(**values)
 
 

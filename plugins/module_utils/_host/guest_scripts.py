@@ -22,7 +22,7 @@ def run_guest_script(context: OperationContext, answer: type[T], timeout_seconds
     Raises:
         PatchFleetError: see scripts.run_script; ``invalid_answer`` where the answer is not what the script says.
     """
-    return run_guest_text(context, answer, str(context.params["scripts"][answer.SCRIPT]), timeout_seconds, **values)
+    return run_guest_text(context, answer, context.params["scripts"][answer.SCRIPT], timeout_seconds, **values)
 
 
 def run_guest_text(context: OperationContext, answer: type[T], text: str, timeout_seconds: int, **values: Any) -> T:

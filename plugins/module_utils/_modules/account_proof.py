@@ -9,15 +9,15 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Sequence
-from typing import Any
 
 from .._base.errors import InvalidOption
 from .._ledger import state_folder
 from .._operation.context import OperationContext
 from .._operation.operation import Operation
+from .._operation.results import Result
 from .._proof.asking import ask_all
 from .._proof.belief import Answer, Belief, Status
-from .._proof.document import document, lines, write
+from .._proof.document import BeliefRow, ProofDocument, document, lines, write
 from .._proof.preflight import NOTHING_MADE, check
 from .._proof.prover import Prover
 from .._proof.resources import find, make, take_away
@@ -25,26 +25,48 @@ from .._proof.settings import ProofSettings
 from .._proof.table import BELIEFS
 
 
-def _plan(context: OperationContext) -> dict[str, Any]:
+class PlannedProof(Result):
+    """What would be done, or was taken away, in lines for a person."""
+
+    lines: list[str]
+
+
+class StartedProof(Result, total=False):
+    """In check mode nothing is started."""
+
+    instance_id: str
+
+
+class AskedProof(Result, total=False):
+    """``proven`` is whether all answers are as expected; in check mode nothing is asked."""
+
+    proven: bool
+    totals: dict[str, int]
+    beliefs: list[BeliefRow]
+    lines: list[str]
+    files: dict[str, str]
+
+
+def _plan(context: OperationContext) -> PlannedProof:
     _selected(context)
     _refuse_unwritable(context)
     return {"changed": False, "lines": check(context).lines(ProofSettings.of(context.params))}
 
 
-def _start(context: OperationContext) -> dict[str, Any]:
+def _start(context: OperationContext) -> StartedProof:
     preflight = check(context)
     if context.check_mode:
         return {"changed": True}
     return {"changed": True, "instance_id": make(context, preflight)}
 
 
-def _ask(context: OperationContext) -> dict[str, Any]:
+def _ask(context: OperationContext) -> AskedProof:
     if context.check_mode:
         return {"changed": False}
     folder, started_at, beliefs = _folder(context), context.clock.now(), _selected(context)
     prover = Prover(context, find(context))
 
-    def content(answers: Sequence[Answer]) -> dict[str, Any]:
+    def content(answers: Sequence[Answer]) -> ProofDocument:
         return document(prover, answers, started_at, number=len(BELIEFS))
 
     answers = ask_all(prover, beliefs, lambda answers: write(folder, content(answers)))
@@ -59,7 +81,7 @@ def _ask(context: OperationContext) -> dict[str, Any]:
     }
 
 
-def _take_away(context: OperationContext) -> dict[str, Any]:
+def _take_away(context: OperationContext) -> PlannedProof:
     gone = take_away(context)
     return {"changed": gone.changed, "lines": gone.lines}
 

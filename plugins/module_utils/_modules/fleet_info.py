@@ -7,16 +7,25 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 from .._fleet.accounts import Accounts, find_accounts
 from .._fleet.discover import by_tag, check_tag_value, from_inventory, merge
+from .._model.fleet_row import FleetRow
 from .._operation.context import OperationContext
 from .._operation.operation import Operation
+from .._operation.results import Result
 from .._plan.order import exclude
 
 
-def work(context: OperationContext) -> dict[str, Any]:
+class FleetResult(Result):
+    """The hosts by name, and the accounts that could not be searched."""
+
+    hosts: list[FleetRow]
+    regions: list[str]
+    missing_accounts: list[dict[str, str]]
+
+
+def work(context: OperationContext) -> FleetResult:
     """The hosts that the tag or the inventory names, merged: see hosts.FleetHost for their fields."""
     params = context.params
     tag_value = check_tag_value(params["tag_value"]) if params["tag_key"] else ""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from .._base.errors import NoRun, PatchFleetError
 from .._base.files import replace_file
@@ -18,9 +17,11 @@ from .._model.outcomes import UNFINISHED, UNTOUCHED
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.operation import Operation
+from .._operation.results import Result
 from .._plan.report_bucket import ReportStore, parse_report_bucket
 from .._plan.report_folder import not_writable, report_folder
 from .._report.build import build_report
+from .._report.fields import Report
 from .._report.html import to_html
 from .._report.markdown import to_markdown
 from .._report.stats import to_stats
@@ -28,7 +29,20 @@ from .._report.table import to_table
 from .._run.closing import set_interrupted_outcomes
 
 
-def work(context: OperationContext) -> dict[str, Any]:
+class ReportResult(Result, total=False):
+    """``table`` has lines of at most 100 columns; ``verdicts`` is the sentence of each host that makes the run fail, by its key."""
+
+    run_id: str
+    report: Report
+    table: list[str]
+    files: dict[str, str]
+    objects: dict[str, str]
+    stats: Mapping[str, object]
+    verdicts: dict[str, str]
+    warnings: list[str]
+
+
+def work(context: OperationContext) -> ReportResult:
     """Write report.json, report.md and report.html of a run.
 
     Returns:
@@ -49,8 +63,7 @@ def work(context: OperationContext) -> dict[str, Any]:
     if bucket is not None and texts:
         objects, unwritten = _upload(ReportStore(bucket, run.run_id, context.aws), texts, params["must_write"])
         warnings += unwritten
-    return {
-        **({"warnings": warnings} if warnings else {}),
+    result: ReportResult = {
         "changed": bool(files),
         "run_id": run.run_id,
         "report": report,
@@ -60,6 +73,9 @@ def work(context: OperationContext) -> dict[str, Any]:
         "stats": to_stats(report),
         "verdicts": _verdicts(context.ledger, run),
     }
+    if warnings:
+        result["warnings"] = warnings
+    return result
 
 
 def _run(ledger: Ledger, run_id: str | None) -> Run:
@@ -91,7 +107,7 @@ def _verdicts(ledger: Ledger, run: Run) -> dict[str, str]:
     }
 
 
-def _texts(report: dict[str, Any]) -> dict[str, str]:
+def _texts(report: Report) -> dict[str, str]:
     """The report by the names of its files."""
     return {
         "report.json": json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False),

@@ -6,19 +6,25 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 from .._base.errors import InvalidOption
 from .._fleet.discover import check_tag_value
 from .._model.settings import Settings
 from .._operation.context import OperationContext
 from .._operation.operation import Operation
+from .._operation.results import Result
 from .._plan.agreement import differences, read_hosts, refuse_other_selection
 from .._plan.environment import refuse_thrown_away
 from .._plan.variables import check_together, read
 
 
-def work(context: OperationContext) -> dict[str, Any]:
+class SettingsResult(Result, total=False):
+    """``warnings`` is there where Ansible shall show some."""
+
+    settings: Settings
+    warnings: list[str]
+
+
+def work(context: OperationContext) -> SettingsResult:
     """Check the playbooks' variables; returns them typed, with defaults and without their prefix, under settings."""
     params = context.params
     of_hosts = read_hosts(params["host_variables"])
@@ -33,14 +39,17 @@ def work(context: OperationContext) -> dict[str, Any]:
     if params["searched_with"]:
         refuse_other_selection(settings, params["searched_with"])
     if not params["partial"]:
-        check_together(cast(Settings, settings), params["forks"], context.clock.now())
+        check_together(settings, params["forks"], context.clock.now())
     warnings = _environment_warnings(settings["ledger"] or params["ledger"], settings, only_plan=params["only_plan"])
     if not params["partial"]:
         warnings += context.ledger.check()  # a ledger that cannot be used ends the run before anything is touched
-    return {"changed": False, "settings": settings, **({"warnings": warnings} if warnings else {})}
+    result: SettingsResult = {"changed": False, "settings": settings}
+    if warnings:
+        result["warnings"] = warnings
+    return result
 
 
-def _environment_warnings(ledger: str | None, settings: dict[str, Any], *, only_plan: bool) -> list[str]:
+def _environment_warnings(ledger: str | None, settings: Settings, *, only_plan: bool) -> list[str]:
     """A plan writes nothing into the ledger, so it may also run where a run would lose it: in a container or a cloud shell."""
     try:
         refuse_thrown_away(ledger, settings["ledger_ephemeral_ok"])

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .._base.errors import Failed
 from .._host.run_command import Command, refuse_templates, run_command
 from .._model.phases import Phase
@@ -15,9 +13,21 @@ from .._model.reasons import Reason
 from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.context import OperationContext
 from .._operation.operation import Operation
+from .._operation.results import Result
 
 
-def run_document(context: OperationContext) -> dict[str, Any]:
+class CommandResult(Result, total=False):
+    """How the command ended; in check mode none is sent."""
+
+    command_id: str
+    status: str
+    status_details: str
+    response_code: int | None
+    stdout: str
+    stderr: str
+
+
+def run_document(context: OperationContext) -> CommandResult:
     """Run a document on one node.
 
     Returns:
@@ -41,7 +51,7 @@ def run_document(context: OperationContext) -> dict[str, Any]:
         cloudwatch_log_group=params["cloudwatch_log_group"],
     )
     ended = run_command(context, params["instance_id"], command)
-    result = {
+    result: CommandResult = {
         "changed": True,
         "command_id": ended.command_id,
         "status": ended.status,
@@ -51,7 +61,7 @@ def run_document(context: OperationContext) -> dict[str, Any]:
         "stderr": ended.stderr,
     }
     if ended.status != "Success":
-        raise Failed(f"The command {ended.command_id} ended {ended.details}.", Reason.COMMAND_FAILED, result)
+        raise Failed(f"The command {ended.command_id} ended {ended.details}.", Reason.COMMAND_FAILED, dict(result))
     return result
 
 

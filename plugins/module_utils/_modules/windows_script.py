@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from .._base.errors import InvalidOption
 from .._host.run_command import refuse_templates
@@ -15,12 +15,19 @@ from .._model.phases import Phase
 from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.context import OperationContext
 from .._operation.operation import Operation
+from .._operation.results import Result
 from .._update.channels import open_channel
 
 READ_ONLY_PREFIXES = ("measure_", "inspect_", "missing_", "update_history", "servicing_state", "probe")
 
 
-def work(context: OperationContext) -> dict[str, Any]:
+class ScriptResult(Result):
+    """``data`` is what the script answered: JSON whose texts are clean."""
+
+    data: Mapping[str, object]
+
+
+def work(context: OperationContext) -> ScriptResult:
     """Run a script in the host; returns changed and the script's data."""
     params = context.params
     name, text = params["name"], params["script"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 from .._model.account import AccountOption, AccountSetting
+from .._model.fleet_row import FleetRow
 from .._model.inventory_entry import InventoryEntry
 from .._model.settings import Settings
 
@@ -45,7 +46,7 @@ class Options(TypedDict, total=False):
     failure: dict[str, Any]
     fence: int | None
     filters: dict[str, list[str]]
-    fleet: list[dict[str, Any]]
+    fleet: list[FleetRow]
     forks: int
     free_gib: float
     from_account: str | None
@@ -91,7 +92,7 @@ class Options(TypedDict, total=False):
     run_id: str | None
     script: str
     scripts: dict[str, str]
-    searched_with: dict[str, Any] | None
+    searched_with: Settings | None
     security_group_ids: list[str]
     serial: str | None
     settings: Settings

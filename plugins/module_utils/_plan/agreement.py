@@ -12,6 +12,7 @@ from typing import Any
 from .._base.errors import Failed, InvalidOption
 from .._base.text import join_names
 from .._model.reasons import Reason
+from .._model.settings import Settings
 from .host_variables import HOST_VARIABLES
 from .run_variables import RUN_VARIABLES
 from .target_variables import TARGET_VARIABLES
@@ -21,8 +22,6 @@ NAMED = 3
 """The number of hosts that a message names; the others are counted."""
 
 SELECTING = ("tag_key", "tag_value", "filters", "regions", "accounts")
-
-Settings = dict[str, Any]
 
 
 def read_hosts(variables: Mapping[str, Mapping[str, Any]]) -> dict[str, Settings]:
@@ -52,7 +51,7 @@ def _read(values: Mapping[str, Any], hosts: Sequence[str], *, everyone: bool) ->
         raise Failed(f"{error.reason} It is the value of {join_names(hosts, NAMED)}.", error.code) from error
 
 
-def _refuse_differences(settings: Mapping[str, Settings]) -> None:
+def _refuse_differences(settings: Mapping[str, Mapping[str, object]]) -> None:
     for variable in (*TARGET_VARIABLES, *RUN_VARIABLES):
         hosts_by_value: dict[str, list[str]] = {}
         for host, own in settings.items():
@@ -66,7 +65,7 @@ def _refuse_differences(settings: Mapping[str, Settings]) -> None:
             )
 
 
-def refuse_other_selection(settings: Settings, searched: Settings) -> None:
+def refuse_other_selection(settings: Mapping[str, object], searched: Mapping[str, object]) -> None:
     """Hosts that were found by tag must not ask for another tag by their own variables.
 
     Args:
@@ -85,7 +84,9 @@ def refuse_other_selection(settings: Settings, searched: Settings) -> None:
             raise InvalidOption(f"patch_{name}", settings[name], right)
 
 
-def differences(settings: Mapping[str, Settings], base: Settings) -> dict[str, Settings]:
+def differences(
+    settings: Mapping[str, Mapping[str, object]], base: Mapping[str, object]
+) -> dict[str, dict[str, object]]:
     """What hosts have otherwise than ``base``, by host and then by the variables' names without prefix."""
     keys = [key_of(variable) for variable in HOST_VARIABLES]
     found = {host: {key: own[key] for key in keys if own[key] != base[key]} for host, own in settings.items()}

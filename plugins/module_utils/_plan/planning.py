@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TypedDict
 
 from .._aws.errors import AwsError
 from .._base.clock import iso
@@ -17,11 +17,13 @@ from .._fleet.claims import claim_of, scheduler_of
 from .._fleet.hosts import FleetHost, Location, from_result
 from .._ledger import lenient
 from .._ledger.records import Ledger
+from .._model.account import AccountOption
 from .._model.outcomes import UNFINISHED
 from .._model.reasons import Reason
 from .._model.run_settings import RunSettings
 from .._model.settings import Settings
 from .._operation.context import OperationContext
+from .._operation.results import Result
 from .._power.owner_tag import read_owner_tag
 from .credentials import end_of_credentials
 from .durations import predict
@@ -39,7 +41,39 @@ NAMED = 10
 """The number of hosts of the last run that are named."""
 
 
-def plan_run(context: OperationContext) -> dict[str, Any]:
+class PlannedHost(TypedDict):
+    """A host in planned order; ``included`` is whether this run works on it, ``fence`` is the number of its lease."""
+
+    key: str
+    name: str
+    inventory_name: str | None
+    transport: str
+    instance_id: str | None
+    region: str | None
+    account: AccountOption | None
+    kind: str
+    wave: int | None
+    included: bool
+    fence: int | None
+
+
+class PlanResult(TypedDict):
+    """A plan; ``lines`` is its text."""
+
+    hosts: list[PlannedHost]
+    batch_size: int
+    estimate_seconds: float
+    lines: list[str]
+
+
+class PlannedRun(Result, PlanResult):
+    """A run that was planned and not opened."""
+
+    prerequisites: list[Prerequisite]
+    run_id: None
+
+
+def plan_run(context: OperationContext) -> PlannedRun:
     """What a run would do: touches nothing and writes nothing."""
     given = context.params["settings"]
     refuse_hopeless(given["report_dir"])
@@ -112,10 +146,10 @@ def _with_rights(context: OperationContext, hosts: list[FleetHost]) -> list[Flee
 
 def plan_as_result(
     plan: Plan, lines: list[str], leased: Collection[str] = (), fences: Mapping[str, int] | None = None
-) -> dict[str, Any]:
+) -> PlanResult:
     held = fences or {}
     return {
-        "hosts": [{**_planned_result(planned, leased), "fence": held.get(planned.host.key)} for planned in plan.hosts],
+        "hosts": [_planned_result(planned, leased, held.get(planned.host.key)) for planned in plan.hosts],
         "batch_size": plan.batch_size,
         "estimate_seconds": plan.estimate_seconds,
         "lines": lines,
@@ -196,7 +230,7 @@ def unknown_starts(ledger: Ledger, hosts: Sequence[FleetHost], mark_tag: str | N
     return [f"{sentence} If its ledger is lost, they stay on: run {advice} first."]
 
 
-def _planned_result(planned: Planned, leased: Collection[str]) -> dict[str, Any]:
+def _planned_result(planned: Planned, leased: Collection[str], fence: int | None) -> PlannedHost:
     host = planned.host
     return {
         "key": host.key,
@@ -209,4 +243,5 @@ def _planned_result(planned: Planned, leased: Collection[str]) -> dict[str, Any]
         "kind": host.kind,
         "wave": planned.wave,
         "included": planned.wave is not None and host.key not in leased,
+        "fence": fence,
     }

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 from .._base.clock import iso
 from .._base.errors import Failed, InvalidOption
@@ -70,7 +70,7 @@ def refuse_unknown(names: Iterable[str]) -> None:
         )
 
 
-def read(values: dict[str, Any]) -> dict[str, Any]:
+def read(values: Mapping[str, object]) -> Settings:
     """The variables with their types, the defaults filled in, without the prefix: ``patch_batch_size: "5"`` → batch_size: 5.
 
     Raises:
@@ -78,12 +78,12 @@ def read(values: dict[str, Any]) -> dict[str, Any]:
         InvalidOption: a value that cannot be right.
     """
     refuse_unknown(values)
-    settings = {}
+    settings: dict[str, object] = {}
     for variable in VARIABLES:
         given = values.get(variable.name)
         blank = given is None or (given == "" and variable.name != "patch_tag_value")
         settings[key_of(variable)] = variable.default if blank else convert(variable, given)
-    return settings
+    return cast("Settings", settings)  # the fields are generated from VARIABLES
 
 
 def key_of(variable: Variable) -> str:

@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._base.errors import Failed
 from .._model.reasons import Reason
@@ -32,7 +32,7 @@ class Observation:
 
     as_expected: bool
     text: str
-    values: dict[str, Any] = field(default_factory=dict)
+    values: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Answer:
     status: Status
     observed: str | None
     reason: str | None
-    values: dict[str, Any]
+    values: Mapping[str, object]
     seconds: float
 
 

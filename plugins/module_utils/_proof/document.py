@@ -12,8 +12,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict, cast
 
 from .._base.clock import iso
 from .._base.files import replace_file
@@ -31,28 +31,59 @@ HEADINGS = {
 }
 
 
-def document(prover: Prover, answers: Sequence[Answer], started_at: float, *, number: int) -> dict[str, Any]:
+BeliefRow = TypedDict(  # noqa: UP013 - a field of the file has a name to avoid in code
+    "BeliefRow",
+    {
+        "id": str,
+        "sentence": str,
+        "asked": str,
+        "expected": str,
+        "status": str,
+        "seen": "str | None",
+        "reason": "str | None",
+        "values": Mapping[str, object],
+        "seconds": float,
+    },
+)
+"""A belief and its answer: null is ``seen`` where there is none, else ``reason``."""
+
+
+class ProofDocument(TypedDict):
+    """beliefs.json. Times are ISO 8601 in UTC."""
+
+    schema: int
+    complete: bool
+    region: str
+    started_at: str | None
+    finished_at: str | None
+    instance_type: str | None
+    image_id: str | None
+    windows: str | None
+    agent_version: str | None
+    totals: dict[str, int]
+    beliefs: list[BeliefRow]
+
+
+def document(prover: Prover, answers: Sequence[Answer], started_at: float, *, number: int) -> ProofDocument:
     """The content of beliefs.json; ``number`` is how many beliefs there are."""
     image = prover.instance_shown
-    content: dict[str, Any] = _without_account(
-        {
-            "schema": SCHEMA,
-            "complete": len(answers) == number,
-            "region": prover.aws.region,
-            "started_at": iso(started_at),
-            "finished_at": iso(prover.context.clock.now()),
-            "instance_type": image.get("InstanceType"),
-            "image_id": image.get("ImageId"),
-            "windows": prover.node.get("platform_name"),
-            "agent_version": prover.node.get("agent_version"),
-            "totals": {str(status): sum(answer.status == status for answer in answers) for status in Status},
-            "beliefs": [_row(answer) for answer in answers],
-        }
-    )
-    return content
+    content: ProofDocument = {
+        "schema": SCHEMA,
+        "complete": len(answers) == number,
+        "region": prover.aws.region,
+        "started_at": iso(started_at),
+        "finished_at": iso(prover.context.clock.now()),
+        "instance_type": image.get("InstanceType"),
+        "image_id": image.get("ImageId"),
+        "windows": prover.node.get("platform_name"),
+        "agent_version": prover.node.get("agent_version"),
+        "totals": {str(status): sum(answer.status == status for answer in answers) for status in Status},
+        "beliefs": [_row(answer) for answer in answers],
+    }
+    return cast("ProofDocument", _without_account(content))
 
 
-def _row(answer: Answer) -> dict[str, Any]:
+def _row(answer: Answer) -> BeliefRow:
     return {
         "id": answer.belief.id,
         "sentence": answer.belief.sentence,
@@ -76,7 +107,7 @@ def _without_account(value: Any) -> Any:
     return value
 
 
-def write(folder: str, content: dict[str, Any]) -> dict[str, str]:
+def write(folder: str, content: ProofDocument) -> dict[str, str]:
     """The paths of the written files, by their names; OSError where they cannot be written."""
     os.makedirs(folder, exist_ok=True)
     texts = {
@@ -86,7 +117,7 @@ def write(folder: str, content: dict[str, Any]) -> dict[str, str]:
     return {name: replace_file(os.path.join(folder, name), text) for name, text in texts.items()}
 
 
-def page(content: dict[str, Any]) -> str:
+def page(content: ProofDocument) -> str:
     """The page in GitHub-flavoured Markdown: differences first, each with what was expected and what was seen."""
     totals = content["totals"]
     summary = (
@@ -108,12 +139,20 @@ def page(content: dict[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _facts(content: dict[str, Any]) -> str:
-    names = ("region", "started_at", "finished_at", "instance_type", "image_id", "windows", "agent_version")
-    return "\n".join(f"- {name.replace('_', ' ')}: {escape(content[name] or 'unknown')}" for name in names)
+def _facts(content: ProofDocument) -> str:
+    facts = {
+        "region": content["region"],
+        "started at": content["started_at"],
+        "finished at": content["finished_at"],
+        "instance type": content["instance_type"],
+        "image id": content["image_id"],
+        "windows": content["windows"],
+        "agent version": content["agent_version"],
+    }
+    return "\n".join(f"- {name}: {escape(fact or 'unknown')}" for name, fact in facts.items())
 
 
-def _belief(row: dict[str, Any]) -> str:
+def _belief(row: BeliefRow) -> str:
     lines = [f"### {escape(row['id'])}", "", escape(row["sentence"]), ""]
     lines.append(f"- asked: {escape(row['asked'])}")
     lines.append(f"- expected: {escape(row['expected'])}")
@@ -125,7 +164,7 @@ def _belief(row: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def lines(content: dict[str, Any]) -> list[str]:
+def lines(content: ProofDocument) -> list[str]:
     """For the terminal: one line for each belief that is not as expected, then the totals."""
     named = [
         f"{row['id']}: {'differs' if row['status'] == Status.DIFFERS else 'not answered'}: "

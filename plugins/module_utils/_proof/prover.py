@@ -18,6 +18,7 @@ from .._host.guest_scripts import run_guest_script
 from .._host.instances import CONSISTENCY_SECONDS
 from .._host.nodes import wait_until_ready
 from .._model.reasons import Reason
+from .._operation.channel import NodeState
 from .._operation.context import OperationContext
 from .._update.channels import SsmChannel
 from .resources import GONE
@@ -49,8 +50,8 @@ class Prover:
         self.subnet_id = instance.get("SubnetId", "")
         self.patch_run_ended_at = 0.0
         self._patience = READY_SECONDS
-        self.node: dict[str, Any] = {}
-        self._measured: dict[str, Any] = {}
+        self.node = NodeState()
+        self._measured: dict[str, object] = {}
         context.params["instance_id"] = self.instance_id  # whom the channel reaches
         context.channel = SsmChannel(context)
         _arn, self.partition, _sts, _region, self.account, _caller = caller_arn(self.aws).split(":", 5)
@@ -63,9 +64,10 @@ class Prover:
                 self._measured[name] = measure(self)
             except PatchFleetError as error:
                 self._measured[name] = error
-        if isinstance(self._measured[name], PatchFleetError):
-            raise self._measured[name]
-        return cast("T", self._measured[name])
+        measured = self._measured[name]
+        if isinstance(measured, PatchFleetError):
+            raise measured
+        return cast("T", measured)
 
     # ---- the instance
 
@@ -92,7 +94,7 @@ class Prover:
             self.wait_for_state("stopped")
             start_instance(self.aws, self.instance_id)
         patience, self._patience = self._patience, AGAIN_SECONDS
-        self.node = wait_until_ready(self.context, self.instance_id, patience) | self.node
+        self.node = {**wait_until_ready(self.context, self.instance_id, patience), **self.node}
         self._patience = READY_SECONDS
         with contextlib.suppress(PatchFleetError):  # the belief about services says why
             self.once(first_boot)

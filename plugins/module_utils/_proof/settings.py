@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from .._base.clock import iso, parse_iso
+from .._operation.options import Options
 
 PROOF_TAG = "patchfleet:proof"
 """On everything that a proof makes; its value is the proof's id."""
@@ -48,20 +48,20 @@ class ProofSettings:
     external_id: str | None
 
     @classmethod
-    def of(cls, params: Mapping[str, Any]) -> ProofSettings:
+    def of(cls, params: Options) -> ProofSettings:
         """From the options of the module."""
         return cls(
-            subnet_id=str(params["subnet_id"] or ""),
-            confirmed=bool(params["confirmed"]),
-            instance_type=str(params["instance_type"]),
-            image_parameter=str(params["image_parameter"]),
+            subnet_id=params["subnet_id"] or "",
+            confirmed=params["confirmed"],
+            instance_type=params["instance_type"],
+            image_parameter=params["image_parameter"],
             security_group_ids=tuple(params["security_group_ids"]),
             instance_profile=params["instance_profile"] or None,
-            hours=int(params["hours"]),
+            hours=params["hours"],
             hourly_usd=params["hourly_usd"],
-            setup_prefix=str(params["setup_prefix"]),
-            tag_key=str(params["tag_key"]),
-            tag_value=str(params["tag_value"]),
+            setup_prefix=params["setup_prefix"],
+            tag_key=params["tag_key"] or "",
+            tag_value=params["tag_value"] or "",
             external_id=params["external_id"] or None,
         )
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso, parse_iso
@@ -22,8 +22,9 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.text impo
 from .._model.outcomes import FAILURES, MOST_URGENT_FIRST, UP_TO_DATE, Outcome
 from .._model.phases import Phase
 
-Report = dict[str, Any]
-Host = dict[str, Any]
+Report = Mapping[str, Any]
+Host = Mapping[str, Any]
+"""JSON: renderers show whatever a report has under the fields that they know (fields.py)."""
 
 PHASES = tuple(Phase)
 NOTHING = "–"
@@ -168,7 +169,7 @@ def headline(report: Report) -> str:
     )
 
 
-def describe_targets(targets: dict[str, Any] | None) -> str:
+def describe_targets(targets: Mapping[str, Any] | None) -> str:
     """Which hosts were asked for: ``tag PatchGroup=Windows in eu-central-1``."""
     targets = targets or {}
     parts = [
@@ -197,7 +198,7 @@ def cleanup_actions(host: Host) -> list[str] | None:
     return [f"{words(action.get('name'))}: {_won(action)}" for action in actions]
 
 
-def _won(action: dict[str, Any]) -> str:
+def _won(action: Mapping[str, Any]) -> str:
     won = f"{gib(action.get('won_gib'))} GiB"
     return f"left out ({words(action['skipped'])})" if action.get("skipped") else won
 

@@ -6,16 +6,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
 
 from .._base.clock import iso
 from .._ledger.records import Host, Ledger, PhaseTime
 from .._model.host_facts import HostFacts
 from .._model.outcomes import PROVEN, UNTOUCHED, Outcome
 from .._model.versions import COLLECTION, REPORT_SCHEMA, major
+from .fields import Report, ReportHost
 
 
-def build_report(ledger: Ledger, run_id: str, now: float) -> dict[str, Any]:
+def build_report(ledger: Ledger, run_id: str, now: float) -> Report:
     """The report of a run; unknown is null, never 0. Times are ISO 8601 in UTC, sizes GiB, durations seconds."""
     run = ledger.run(run_id)
     times: dict[str, list[PhaseTime]] = {}
@@ -24,9 +25,7 @@ def build_report(ledger: Ledger, run_id: str, now: float) -> dict[str, Any]:
     # A phase without an end was cut off with its controller, which was active at its last heartbeat.
     checked_at = now if run.is_active(now) else run.heartbeat_at
     hosts = [_host(host, times.get(host.key, []), now, checked_at) for host in ledger.hosts(run_id)]
-    totals: dict[str, int] = {}
-    for host in hosts:
-        totals[host["outcome"]] = totals.get(host["outcome"], 0) + 1
+    totals = Counter(host["outcome"] for host in hosts)
     return {
         "schema": major(REPORT_SCHEMA),
         "schema_version": REPORT_SCHEMA,
@@ -42,7 +41,7 @@ def build_report(ledger: Ledger, run_id: str, now: float) -> dict[str, Any]:
     }
 
 
-def _host(host: Host, times: list[PhaseTime], now: float, checked_at: float) -> dict[str, Any]:
+def _host(host: Host, times: list[PhaseTime], now: float, checked_at: float) -> ReportHost:
     facts = host.facts
     seconds: dict[str, float] = {}
     for time in times:

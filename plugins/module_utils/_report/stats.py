@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from .._model.outcomes import FAILURES, Outcome
-from ._format import name_and_id
+from . import _format as f
 
 NAMED = 20
 """At most this number of hosts is named; the report has the others."""
@@ -22,7 +22,7 @@ OUTCOMES_TO_CHECK = (Outcome.HELD, Outcome.FAILED, Outcome.DEFERRED)
 """Outcomes of hosts that a person should check, the worst first."""
 
 
-def to_stats(report: dict[str, Any]) -> dict[str, Any]:
+def to_stats(report: f.Report) -> Mapping[str, object]:
     """One key for the run: of several slices AWX hands on a single value for each key, and makes it an extra variable of the
     jobs that follow, so it must be no variable of anybody's.
     """
@@ -40,11 +40,11 @@ def to_stats(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _sentence(host: dict[str, Any]) -> str:
-    return _cut(f"{name_and_id(host)} {host['outcome']}: {host['reason'] or ''}", LONGEST)
+def _sentence(host: f.Host) -> str:
+    return _cut(f"{f.name_and_id(host)} {host['outcome']}: {host['reason'] or ''}", LONGEST)
 
 
-def _details(host: dict[str, Any]) -> dict[str, Any]:
+def _details(host: f.Host) -> Mapping[str, object]:
     """What the report says of a host that failed or is held: a job's files are gone when the job ends."""
     return {**{name: host[name] for name in DETAILS}, "reason": _cut(host["reason"] or "", LONGEST_REASON)}
 

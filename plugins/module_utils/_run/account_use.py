@@ -9,8 +9,6 @@ Only teardown_aws asks, with the credentials of an administrator: the controller
 
 from __future__ import annotations
 
-from typing import Any
-
 from .._aws.errors import AwsError
 from .._aws.schedule_groups import list_schedules
 from .._aws.scheduler import NOT_FOUND
@@ -18,15 +16,24 @@ from .._base.clock import iso
 from .._base.errors import NoRun
 from .._ledger import describe_ledger
 from .._operation.context import OperationContext
+from .._operation.results import Result
 
 
-def account_use(context: OperationContext) -> dict[str, Any]:
+class AccountUse(Result):
+    """``uses`` are sentences, none when nothing needs the set-up."""
+
+    uses: list[str]
+    lines: list[str]
+
+
+def account_use(context: OperationContext) -> AccountUse:
     """Runs and hosts that the ledger has as open, and pending watchdog schedules of the region.
 
     Returns:
         uses (sentences, none when nothing needs the set-up), lines (the same, or that the ledger could not be asked).
     """
-    uses, lines = [], []
+    uses: list[str] = []
+    lines: list[str] = []
     try:
         uses = _open_in_ledger(context)
     except NoRun as error:

@@ -6,20 +6,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .._ledger import lenient
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host
 from .._operation.context import OperationContext
+from .open_host import OpenHost
 
 RUNS_WITH_SERVICES = 10
 """Every row of these runs is read; what was left on a host longer ago was found by its next run, or by a person."""
 
 
-def entries_of_services(context: OperationContext, known: set[str]) -> list[dict[str, Any]]:
+def entries_of_services(context: OperationContext, known: set[str]) -> list[OpenHost]:
     """Hosts without EC2 on which one of the newest runs left services enabled, each once, in the name of the newest."""
-    only, found = context.params["run_id"], dict[str, dict[str, Any]]()
+    only, found = context.params["run_id"], dict[str, OpenHost]()
     for run in context.ledger.runs()[:RUNS_WITH_SERVICES]:
         if only not in {None, run.run_id}:
             continue
@@ -43,7 +42,7 @@ def _run_for_services(context: OperationContext, host: Host) -> str | None:
     return None if lenient.is_active(context.ledger, holder, context.clock.now()) else host.run_id
 
 
-def _entry_of_services(host: Host, run_id: str) -> dict[str, Any]:
+def _entry_of_services(host: Host, run_id: str) -> OpenHost:
     """Without ``ours``, which says whether a run started the host."""
     return {
         "unreadable": None,

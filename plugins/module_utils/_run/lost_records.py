@@ -12,7 +12,7 @@ instance without that proof is named and stays on.
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._aws.ec2 import describe_instances, tags_of
 from .._base.errors import Failed, InvalidOption, NoRun
@@ -154,5 +154,13 @@ def _host(context: OperationContext, one: MarkedInstance, position: int) -> Host
         "mark": context.params["mark_tag"],
         "mark_launch": launched,
     }
-    where: dict[str, Any] = {"instance_id": one.instance_id, "region": one.region, "facts": facts}
-    return Host(one.tag.run_id, one.instance_id, one.name, position, "ec2", **where)
+    return Host(
+        run_id=one.tag.run_id,
+        key=one.instance_id,
+        name=one.name,
+        position=position,
+        kind="ec2",
+        instance_id=one.instance_id,
+        region=one.region,
+        facts=facts,
+    )

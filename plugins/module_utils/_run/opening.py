@@ -12,7 +12,6 @@ import secrets
 import socket
 import time
 import uuid
-from typing import Any
 
 from .._aws.errors import AwsError
 from .._aws.iam import caller_account
@@ -26,8 +25,9 @@ from .._model.reasons import Reason
 from .._model.run_settings import RunSettings, Targets
 from .._model.settings import Settings
 from .._operation.context import OperationContext
+from .._operation.results import Result
 from .._plan.order import Plan, Planned
-from .._plan.planning import accepted_scheduler, make_run_plan, plan_as_lines, plan_as_result
+from .._plan.planning import PlanResult, accepted_scheduler, make_run_plan, plan_as_lines, plan_as_result
 from .._plan.report_bucket import ReportStore
 from .._plan.report_folder import refuse_unwritable
 from .._plan.variables import report_bucket_of
@@ -36,7 +36,14 @@ from .messages import host_leased
 from .slices import kept_settings
 
 
-def open_run(context: OperationContext) -> dict[str, Any]:
+class OpenedRun(Result, PlanResult):
+    """``snapshot_id`` is that of Patch Manager: all hosts of the run get the same updates."""
+
+    run_id: str
+    snapshot_id: str
+
+
+def open_run(context: OperationContext) -> OpenedRun:
     """Plan, write the run down and lease its hosts.
 
     Returns:

@@ -6,24 +6,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from .._aws.iam import caller_account
 from .._base.clock import iso
 from .._base.errors import Failed, NoRun, NotRecorded, PatchFleetError
 from .._ledger import describe_ledger, lenient
 from .._ledger.records import Host, PowerRecord, Run, Verdict
+from .._model.account import AccountOption
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .._operation.results import Result
 from .closing import post_tasks_missing, set_interrupted_outcomes
 from .left_services import entries_of_services
 from .lost_records import raise_if_lost, rebuild_where_confirmed
 from .messages import host_busy, host_lost, host_of_other_account, still_on
+from .open_host import OpenHost
 
 
-def lost_hosts(context: OperationContext) -> dict[str, Any]:
+class LostHost(TypedDict):
+    """A host that may have to be put back."""
+
+    key: str
+    name: str
+    instance_id: str | None
+    region: str | None
+    account: AccountOption | None
+
+
+class LostHosts(Result):
+    hosts: list[LostHost]
+
+
+class OpenHosts(Result):
+    hosts: list[OpenHost]
+    busy: list[str]
+    lines: list[str]
+
+
+def lost_hosts(context: OperationContext) -> LostHosts:
     """Hosts that left their play in the middle of their workflow: Ansible found them unreachable, or a task ended their play.
 
     They have failed. Returns those that may have to be put back, under hosts (key, name, instance_id, region).
@@ -42,18 +65,23 @@ def lost_hosts(context: OperationContext) -> dict[str, Any]:
             Verdict(Outcome.HELD if on else Outcome.FAILED, last[host.key], Reason.UNREACHABLE, reason),
         )
         context.report_progress(f"{host.name}: {reason}")
-    fields = ("key", "name", "instance_id", "region")
     return {
         "changed": bool(lost),
         "hosts": [
-            {**{field: getattr(host, field) for field in fields}, "account": host.facts.get("account")}
+            {
+                "key": host.key,
+                "name": host.name,
+                "instance_id": host.instance_id,
+                "region": host.region,
+                "account": host.facts.get("account"),
+            }
             for host in lost
             if host.kind == "ec2" and ledger.power(host.key)
         ],
     }
 
 
-def open_hosts(context: OperationContext) -> dict[str, Any]:
+def open_hosts(context: OperationContext) -> OpenHosts:
     """The hosts whose power record is open, leased to the caller, in the name of the run that held them.
 
     So are hosts without EC2, which have none, where a run left services enabled that it had found disabled.
@@ -82,7 +110,7 @@ def open_hosts(context: OperationContext) -> dict[str, Any]:
     busy = [host_of_other_account(record, account) for record, account in _elsewhere(context, records)]
     entries = [_entry(context, record, holder) for record, holder in records if not _other_account(context, record)]
     entries += entries_of_services(context, {record.host_key for record, _holder in records})
-    hosts = []
+    hosts: list[OpenHost] = []
     for entry in entries:
         host = f"{entry['name']} ({entry['instance_id']})"
         if not take_over and lenient.is_active(context.ledger, entry["run_id"], context.clock.now()):
@@ -153,7 +181,7 @@ def _open_records(context: OperationContext) -> list[tuple[PowerRecord, str]]:
     return found
 
 
-def _entry(context: OperationContext, record: PowerRecord, holder: str) -> dict[str, Any]:
+def _entry(context: OperationContext, record: PowerRecord, holder: str) -> OpenHost:
     """What putting back needs is in the power record; the row of the run adds what an EC2 instance does not need."""
     kind = (
         "ec2" if record.instance_id.startswith("i-") else "hybrid" if record.instance_id.startswith("mi-") else "winrm"
@@ -196,7 +224,7 @@ def _may_begin(host: Host) -> bool:
     return host.outcome is None or (host.reason_code is not None and host.reason_code.retry_later)
 
 
-def close_abandoned_runs(context: OperationContext) -> dict[str, Any]:
+def close_abandoned_runs(context: OperationContext) -> Result:
     """Close dead runs of which nothing is open any more; fails when something still is on because of us.
 
     Raises:

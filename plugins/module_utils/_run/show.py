@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TypedDict
 
 from .._base.clock import iso
 from .._base.errors import InvalidOption
@@ -18,9 +19,65 @@ from .._ledger.records import Run
 from .._ledger.stored import host_values, phase_values
 from .._model.versions import COLLECTION, EXPORT_SCHEMA, major
 from .._operation.context import OperationContext
+from .._operation.results import Result
 
 
-def list_runs(context: OperationContext) -> dict[str, Any]:
+class RunRow(TypedDict):
+    """A run; times are ISO 8601 in UTC, ``outcomes`` is the number of hosts by outcome."""
+
+    run_id: str
+    opened_at: str | None
+    closed_at: str | None
+    operation: str
+    alive: bool
+    breaker: str | None
+    outcomes: dict[str, int]
+
+
+class HostRow(TypedDict):
+    """A host of a run; ``open`` is whether it is still on because of the run."""
+
+    host: str
+    instance_id: str | None
+    outcome: str | None
+    step: str | None
+    reason_code: str | None
+    reason: str | None
+    open: bool
+
+
+class RunsResult(Result):
+    runs: list[RunRow]
+    lines: list[str]
+
+
+class RunResult(Result):
+    run: RunRow
+    hosts: list[HostRow]
+    lines: list[str]
+
+
+class RunExport(TypedDict):
+    """All that the ledger holds of a run, as it is stored."""
+
+    schema: int
+    schema_version: str
+    collection_version: str
+    ledger_schema_version: str
+    run: Mapping[str, object]
+    hosts: list[Mapping[str, object]]
+    steps: list[Mapping[str, object]]
+    open_power_records: list[Mapping[str, object]]
+
+
+class ExportResult(Result, total=False):
+    """``export`` is there where no file was named."""
+
+    export: RunExport
+    dest: str
+
+
+def list_runs(context: OperationContext) -> RunsResult:
     """All runs, the newest first.
 
     Returns:
@@ -31,7 +88,7 @@ def list_runs(context: OperationContext) -> dict[str, Any]:
     return {"changed": False, "runs": runs, "lines": lines}
 
 
-def show_run(context: OperationContext) -> dict[str, Any]:
+def show_run(context: OperationContext) -> RunResult:
     """One run with its hosts.
 
     Returns:
@@ -40,7 +97,7 @@ def show_run(context: OperationContext) -> dict[str, Any]:
     run_id = context.required_run_id
     run = _run(context, context.ledger.run(run_id))
     started = {record.host_key for record in context.ledger.open_power() if record.started_by}
-    hosts = [
+    hosts: list[HostRow] = [
         {
             "host": host.name,
             "instance_id": host.instance_id,
@@ -56,14 +113,14 @@ def show_run(context: OperationContext) -> dict[str, Any]:
     return {"changed": False, "run": run, "hosts": hosts, "lines": lines}
 
 
-def export_run(context: OperationContext) -> dict[str, Any]:
+def export_run(context: OperationContext) -> ExportResult:
     """All that is known of one run, as JSON in the file ``dest``, or as export in the result.
 
     Raises:
         InvalidOption: the file cannot be written.
     """
     run_id, dest = context.required_run_id, context.params["dest"]
-    export = {
+    export: RunExport = {
         "schema": major(EXPORT_SCHEMA),
         "schema_version": EXPORT_SCHEMA,
         "collection_version": COLLECTION,
@@ -95,7 +152,7 @@ def _write(path: str, text: str, check_mode: bool) -> bool:
     return True
 
 
-def _run(context: OperationContext, run: Run) -> dict[str, Any]:
+def _run(context: OperationContext, run: Run) -> RunRow:
     return {
         "run_id": run.run_id,
         "opened_at": iso(run.opened_at),
@@ -107,12 +164,12 @@ def _run(context: OperationContext, run: Run) -> dict[str, Any]:
     }
 
 
-def _line(run: dict[str, Any]) -> str:
+def _line(run: RunRow) -> str:
     how = "is active" if run["alive"] else f"closed {run['closed_at']}" if run["closed_at"] else "was cut off"
     counts = ", ".join(f"{number} {outcome}" for outcome, number in sorted(run["outcomes"].items()))
     return f"{run['run_id']}  {run['operation']}  {how}  {counts}"
 
 
-def _host_line(host: dict[str, Any]) -> str:
+def _host_line(host: HostRow) -> str:
     reason = join_sentences(host["reason"], "Still on because of this run." if host["open"] else None)
     return f"{host['host']}  {host['outcome'] or 'no outcome yet'}  {reason}".rstrip()

@@ -11,7 +11,7 @@ has none of these rights. Source: EC2 API reference (AssociateIamInstanceProfile
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import TypedDict
 
 from .._aws.api import Aws
 from .._aws.ec2 import describe_instances, tags_of
@@ -28,6 +28,7 @@ from .._fleet.hosts import FleetHost, Location
 from .._host.instances import CONSISTENCY_SECONDS
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .._operation.results import Result
 from .._plan.profiles import CORE_POLICY, ProfileRole, default_management_role, profile_name, read_profiles
 
 VALUES_OF_A_FILTER = 200
@@ -38,7 +39,34 @@ immediately visible")."""
 RETRY_PAUSE_SECONDS = 10.0
 
 
-def attach(context: OperationContext) -> dict[str, Any]:
+class ProfileHost(TypedDict):
+    """A host; ``result`` is attached, kept, left_out or detached."""
+
+    name: str
+    instance_id: str | None
+    region: str | None
+    result: str
+    reason: str
+
+
+class RoleRow(TypedDict):
+    """The role of a profile that hosts had already; ``result`` is has_rights, lacks_rights or policy_added."""
+
+    profile: str
+    role: str | None
+    result: str
+    reason: str
+
+
+class ProfilesResult(Result):
+    """What was done, host by host and role by role; ``lines`` says it to a person."""
+
+    hosts: list[ProfileHost]
+    roles: list[RoleRow]
+    lines: list[str]
+
+
+def attach(context: OperationContext) -> ProfilesResult:
     """Attach the profile to the hosts with the tag that have none, and check the roles of those that have one.
 
     Returns:
@@ -53,23 +81,35 @@ def attach(context: OperationContext) -> dict[str, Any]:
     hosts = [_attach_to(context, host, managed[str(host.region)]) for host in found if host.kind == "ec2"]
     kept = Counter(host.profile_arn for host in found if host.kind == "ec2" and host.profile_arn and not host.exclusion)
     roles = [role for arn in sorted(kept) if (role := _read_role(context, arn)) is not None]
-    changed = any(row["result"] in ("attached", "policy_added") for row in (*hosts, *roles))
+    changed = any(host["result"] == "attached" for host in hosts) or any(
+        role["result"] == "policy_added" for role in roles
+    )
     return {"changed": changed, "hosts": hosts, "roles": roles, "lines": _lines(hosts, roles)}
 
 
-def _attach_to(context: OperationContext, host: FleetHost, management_role: str | None) -> dict[str, Any]:
-    row = {"name": host.name, "instance_id": host.instance_id, "region": host.region}
+def _attach_to(context: OperationContext, host: FleetHost, management_role: str | None) -> ProfileHost:
+    result, reason = _attached(context, host, management_role)
+    return {
+        "name": host.name,
+        "instance_id": host.instance_id,
+        "region": host.region,
+        "result": result,
+        "reason": reason,
+    }
+
+
+def _attached(context: OperationContext, host: FleetHost, management_role: str | None) -> tuple[str, str]:
+    """What was done with a host, and a sentence why."""
     if host.exclusion is not None:
-        return {**row, "result": "left_out", "reason": host.exclusion[1]}
+        return "left_out", host.exclusion[1]
     if host.profile_arn:
-        return {**row, "result": "kept", "reason": f"It has {profile_name(host.profile_arn)}."}
+        return "kept", f"It has {profile_name(host.profile_arn)}."
     if management_role:
-        reason = f"Default Host Management Configuration gives it the role {management_role}."
-        return {**row, "result": "left_out", "reason": reason}
+        return "left_out", f"Default Host Management Configuration gives it the role {management_role}."
     name = context.params["instance_profile"]
     if not context.check_mode and not _associate(context, host, name):
-        return {**row, "result": "kept", "reason": "Another user attached one meanwhile."}
-    return {**row, "result": "attached", "reason": f"It has {name} now." if name else "It gets the stack's."}
+        return "kept", "Another user attached one meanwhile."
+    return "attached", f"It has {name} now." if name else "It gets the stack's."
 
 
 def _associate(context: OperationContext, host: FleetHost, name: str | None) -> bool:
@@ -111,20 +151,25 @@ def _attached_profile(context: OperationContext, aws: Aws, instance_id: str) -> 
     return context.wait(profile, context.clock.now() + CONSISTENCY_SECONDS)
 
 
-def _read_role(context: OperationContext, profile_arn: str) -> dict[str, Any] | None:
+def _read_role(context: OperationContext, profile_arn: str) -> RoleRow | None:
     role = read_profiles(context.aws, profile_arn)
     if role is None:
         return None
-    row = {"profile": role.profile, "role": role.name if role.arn else None}
+    result, reason = _role_result(context, role, profile_arn)
+    return {"profile": role.profile, "role": role.name if role.arn else None, "result": result, "reason": reason}
+
+
+def _role_result(context: OperationContext, role: ProfileRole, profile_arn: str) -> tuple[str, str]:
+    """What the role has or got, and a sentence where there is something to say."""
     if not role.missing_items:
-        return {**row, "result": "has_rights", "reason": ""}
+        return "has_rights", ""
     if role.arn and context.params["add_policy"]:
         _add_policy(context, role, profile_arn.split(":")[1])
-        return {**row, "result": "policy_added", "reason": f"{CORE_POLICY} is attached to it now."}
+        return "policy_added", f"{CORE_POLICY} is attached to it now."
     reason = (
         f"It lacks {' and '.join(role.missing_items)}: attach {CORE_POLICY} to it, or set aws_prerequisites_add_policy."
     )
-    return {**row, "result": "lacks_rights", "reason": reason}
+    return "lacks_rights", reason
 
 
 def _add_policy(context: OperationContext, role: ProfileRole, partition: str) -> None:
@@ -133,9 +178,9 @@ def _add_policy(context: OperationContext, role: ProfileRole, partition: str) ->
         attach_role_policy(context.aws, role.name, policy)
 
 
-def detach(context: OperationContext) -> dict[str, Any]:
+def detach(context: OperationContext) -> ProfilesResult:
     """Take the profile from every instance that has it; other profiles stay where they are."""
-    hosts = []
+    hosts: list[ProfileHost] = []
     for region in context.params["regions"] or [context.aws.region]:
         aws, wanted = context.aws.in_region(region), context.params["instance_profile"]
         rows = [row for row in describe_associations(aws) if profile_name(row["IamInstanceProfile"]["Arn"]) == wanted]
@@ -144,8 +189,15 @@ def detach(context: OperationContext) -> dict[str, Any]:
             if not context.check_mode:
                 disassociate_profile(aws, row["InstanceId"], row["AssociationId"])
             instance_id = row["InstanceId"]
-            host = {"name": names.get(instance_id, instance_id), "instance_id": instance_id, "region": region}
-            hosts.append({**host, "result": "detached", "reason": ""})
+            hosts.append(
+                {
+                    "name": names.get(instance_id, instance_id),
+                    "instance_id": instance_id,
+                    "region": region,
+                    "result": "detached",
+                    "reason": "",
+                }
+            )
     lines = [f"detached: {host['name']} ({host['instance_id']})" for host in hosts]
     return {"changed": bool(hosts), "hosts": hosts, "roles": [], "lines": lines}
 
@@ -160,7 +212,7 @@ def _names(aws: Aws, instance_ids: list[str]) -> dict[str, str]:
     return names
 
 
-def _lines(hosts: list[dict[str, Any]], roles: list[dict[str, Any]]) -> list[str]:
+def _lines(hosts: list[ProfileHost], roles: list[RoleRow]) -> list[str]:
     """What was done, host by host; those that keep theirs are a number."""
     message = [host for host in hosts if host["result"] != "kept"]
     lines = [f"{host['result'].replace('_', ' ')}: {host['name']}. {host['reason']}".strip() for host in message]

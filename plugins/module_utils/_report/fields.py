@@ -1,0 +1,80 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The fields of report.json. Unknown is null, never 0. Times are ISO 8601 in UTC, sizes GiB, durations seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypedDict
+
+from .._model.host_facts import CleanupAction, FailedUpdate
+from .._model.outcomes import Outcome
+from .._model.phases import Phase
+from .._model.reasons import ReasonCode
+from .._model.run_settings import Targets
+
+
+class TimelineEntry(TypedDict):
+    """A phase of a host."""
+
+    step: Phase
+    started_at: str | None
+    finished_at: str | None
+    ok: bool
+
+
+class ReportHost(TypedDict):
+    """A host; docs/ledger.md says what its facts mean. ``step`` is its phase, ``seconds`` the duration of each."""
+
+    host: str
+    instance_id: str | None
+    kind: str
+    type: str | None
+    account: str | None
+    region: str | None
+    az: str | None
+    wave: int | None
+    outcome: Outcome | None
+    step: Phase | None
+    reason: str | None
+    reason_code: ReasonCode | None
+    original_state: str | None
+    final_state: str | None
+    started_by_run: bool
+    installed: list[str] | None
+    missing: list[str] | None
+    failed_updates: list[FailedUpdate] | None
+    reboots: int | None
+    free_gib_before: float | None
+    free_gib_after: float | None
+    wanted_gib: float | None
+    rungs: list[CleanupAction] | None
+    grown_gib: int | None
+    snapshot_id: str | None
+    sessions: int | None
+    pre_tasks: str | None
+    post_tasks: str | None
+    repaired: list[str]
+    verified_at: str | None
+    seconds: dict[str, float]
+    on_seconds: float | None
+    idle_seconds: float | None
+    timeline: list[TimelineEntry]
+
+
+class Report(TypedDict):
+    """A run. ``totals`` is the number of hosts by outcome."""
+
+    schema: int
+    schema_version: str
+    collection_version: str
+    run_id: str
+    started_at: str | None
+    finished_at: str | None
+    operation: str
+    breaker: str | None
+    targets: Targets | Mapping[str, object]
+    totals: dict[str, int]
+    hosts: list[ReportHost]
