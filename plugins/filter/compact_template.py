@@ -10,7 +10,7 @@ short_description: A CloudFormation template without its comments
 version_added: 1.0.0
 author: Patch Fleet contributors
 description:
-  - Writes the same YAML document again, without comments and line breaks that mean nothing. CloudFormation takes at most 51,200
+  - Writes the same YAML document again, without comments and indentation that mean nothing. CloudFormation takes at most 51,200
     bytes of a template in a call (CloudFormation API reference, CreateStack, C(TemplateBody)).
   - Values, their order, texts in block style such as scripts, and short forms of functions (C(!Sub)) stay as they are.
 options:
@@ -52,7 +52,22 @@ def compact_template(template: str) -> str:
         document = yaml.compose(template, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         raise AnsibleFilterError(f"The template is not YAML: {error}") from error
+    for _name, part in document.value if isinstance(document, yaml.MappingNode) else ():
+        for _key, value in part.value if isinstance(part, yaml.MappingNode) else ():
+            _put_on_one_line(value)
     return str(yaml.serialize(document, Dumper=yaml.SafeDumper, width=ONE_LINE, allow_unicode=True))
+
+
+def _put_on_one_line(node: yaml.Node) -> bool:
+    """Flow style, which needs no indentation, for all that holds no text in block style; returns whether the node holds none."""
+    if isinstance(node, yaml.ScalarNode):
+        return node.style not in {"|", ">"}
+    if not isinstance(node, yaml.CollectionNode):
+        raise TypeError(f"a template has no such node: {node}")
+    parts = [part for entry in node.value for part in (entry if isinstance(entry, tuple) else (entry,))]
+    fits = [_put_on_one_line(part) for part in parts]  # each part, also after one that does not
+    node.flow_style = all(fits)
+    return all(fits)
 
 
 class FilterModule:

@@ -51,6 +51,7 @@ TRUTH_FIELDS = (
     "deleted_in_use",
     "stopped_while_pending",
     "start_types",
+    "tags",
     "account",
 )
 

@@ -69,5 +69,6 @@ def _host(host: Host) -> dict[str, Any]:
         "history": list(host.history),
         "deleted_in_use": guest.disk.temp.deleted_in_use,
         "stopped_while_pending": guest.stopped_while_pending,
+        "tags": [f"{key}={value}" for key, value in sorted(host.tags.latest.items())],
         "start_types": guest.services.start_types(*START_TYPES_OF),
     }

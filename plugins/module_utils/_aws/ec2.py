@@ -116,8 +116,13 @@ def tags_of(resource: Mapping[str, Any]) -> dict[str, str]:
 
 def create_tag(aws: Aws, resource_id: str, key: str, value: str) -> None:
     """Set a tag; another value of the key is replaced."""
-    tag: TagTypeDef = {"Key": key, "Value": value}
-    aws.change(EC2, resource_id, idempotent=True).create_tags(Resources=[resource_id], Tags=[tag])
+    create_tags(aws, resource_id, {key: value})
+
+
+def create_tags(aws: Aws, resource_id: str, tags: Mapping[str, str]) -> None:
+    """Set tags; other values of their keys are replaced."""
+    entries: list[TagTypeDef] = [{"Key": key, "Value": value} for key, value in tags.items()]
+    aws.change(EC2, resource_id, idempotent=True).create_tags(Resources=[resource_id], Tags=entries)
 
 
 def delete_tag(aws: Aws, resource_id: str, key: str, value: str) -> None:

@@ -88,7 +88,7 @@ class HostFacts(TypedDict, total=False):
         AccountOption,
         "its AWS account: id, and the role that is assumed there",
         "_run/opening",
-        "_run/admission, _run/recovery, _report/build",
+        "_run/admission, _run/recovery, _run/publishing, _report/build",
     ]
     scheduler: Annotated[
         str,
@@ -256,7 +256,7 @@ class HostFacts(TypedDict, total=False):
         str | None,
         "when the last scan was read, ISO 8601",
         "_update/patch_verdict, _update/win_updates",
-        "_report/build",
+        "_report/build, _run/publishing",
     ]
     remarks: Annotated[
         list[str],

@@ -55,6 +55,8 @@ class RunSettings(TypedDict, total=False):
     keep_tag: Annotated[str | None, "tag of hosts to leave alone", "_fleet/claims, _power/watchdog"]
     scheduler_tag: Annotated[str | None, "tag of a scheduler's hosts", "_fleet/claims"]
     max_running: Annotated[int | None, "instances that may be on because of runs", "_run/admission"]
+    outcome_tags: Annotated[bool, "whether outcomes are set as tags", "_run/publishing"]
+    event_bus: Annotated[str | None, "bus that gets the outcomes as events", "_run/publishing"]
     fail_on_deferred: Annotated[bool, "whether hosts without time make the run fail", "_modules/patch_report"]
     account: Annotated[str | None, "AWS account of the hosts, None where it has none in AWS", "_run/recovery"]
     targets: Annotated[Targets, "which hosts were asked for", "_report/build"]

@@ -54,6 +54,8 @@ class Settings(TypedDict):
     run_id: str | None
     ledger: str | None
     ledger_ephemeral_ok: bool
+    outcome_tags: bool
+    event_bus: str | None
     report_dir: str | None
     report_bucket: str | None
     report_kms_key: str | None

@@ -294,6 +294,30 @@ RUN_VARIABLES = (
         roles=("discover",),
     ),
     Variable(
+        "patch_outcome_tags",
+        "bool",
+        "evidence",
+        description=(
+            "Set the outcome as tags of each EC2 instance on which the run worked: C(patchfleet:outcome), C(patchfleet:run), "
+            "and C(patchfleet:proven-at) where a scan proved it."
+        ),
+        details="Needs a set-up with C(OutcomeTags=true). C(patch_mark_tag) must have another key.",
+        default=False,
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_event_bus",
+        "str",
+        "evidence",
+        description=(
+            "Name or ARN of an Amazon EventBridge bus, such as V(default). At its end the run puts an event for each host on it, "
+            "and one for itself."
+        ),
+        details="Needs a set-up with the same C(EventBus). A name is that of a bus in the account of the credentials.",
+        unset="no event is sent",
+        roles=("discover",),
+    ),
+    Variable(
         "patch_report_dir",
         "str",
         "evidence",

@@ -13,6 +13,7 @@ from typing import cast
 
 from .._base.clock import iso
 from .._base.errors import Failed, InvalidOption
+from .._model.outcome_tags import OUTCOME_TAGS
 from .._model.reasons import Reason
 from .._model.settings import Settings
 from .._operation.arguments import Argument
@@ -115,6 +116,8 @@ def report_bucket_of(settings: Settings) -> ReportBucket | None:
 def _check_mark(settings: Settings) -> None:
     """The mark is set and taken away again, which no tag that means something else may be."""
     owner_tag = str(settings["mark_tag"] or "")
+    if settings["outcome_tags"] and owner_tag in OUTCOME_TAGS:
+        raise InvalidOption("patch_mark_tag", owner_tag, "patch_outcome_tags sets this tag. It must be another key.")
     taken = {settings["tag_key"], settings["keep_tag"], settings["scheduler_tag"], "Name"}
     if owner_tag in taken or owner_tag.lower().startswith("aws:"):
         right = "It must be a tag key of its own: not the targets', the keep tag's or a scheduler's, not Name, none of AWS's."

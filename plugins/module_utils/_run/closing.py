@@ -15,14 +15,22 @@ from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.results import Result
 from .messages import host_interrupted
+from .publishing import publish_events
 
 
-def close_run(context: OperationContext) -> Result:
+class Closed(Result, total=False):
+    """What could not be published, as warnings; absent where there is nothing to warn of."""
+
+    warnings: list[str]
+
+
+def close_run(context: OperationContext) -> Closed:
     """Every host has an outcome afterwards, and the run is over."""
     run_id = context.required_run_id
     set_interrupted_outcomes(context.ledger, run_id)
     context.ledger.close_run(run_id, context.clock.now())
-    return {"changed": True}
+    warnings = publish_events(context, context.ledger.run(run_id))
+    return {"changed": True, "warnings": warnings} if warnings else {"changed": True}
 
 
 def set_interrupted_outcomes(ledger: Ledger, run_id: str) -> None:

@@ -17,6 +17,7 @@ from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.failures import is_recorded, known_failure, record_failure
 from .._operation.results import Result
+from .publishing import tag_outcome
 
 RUNS_BACK = 5
 
@@ -59,6 +60,7 @@ def finish_host(context: OperationContext) -> HostResult:
     if host.outcome in UP_TO_DATE:
         seconds = seconds_by_phase(context.ledger.phases(run_id, key))
         context.ledger.save_durations(HostDurations(key, run_id, context.clock.now(), host.outcome, seconds))
+    tag_outcome(context, host)
     context.report_progress(f"{host.outcome}" + (f": {host.reason}" if host.reason else ""))
     return {"changed": True, "outcome": host.outcome, "reason": host.reason}
 
@@ -96,6 +98,6 @@ def _last_time(ledger: Ledger, host: Host) -> Host | None:
             before = ledger.host(run.run_id, host.key)
         except PatchFleetError:
             continue
-        if before.outcome is not None and before.outcome is not None and before.outcome not in UNTOUCHED:
+        if before.outcome is not None and before.outcome not in UNTOUCHED:
             return before
     return None

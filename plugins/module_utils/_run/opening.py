@@ -142,6 +142,8 @@ def _run_settings(plan: Plan, settings: Settings, targets: Targets) -> RunSettin
         "scheduler_tag": settings["scheduler_tag"],
         "max_running": settings["max_running"],
         "fail_on_deferred": settings["fail_on_deferred"],
+        "outcome_tags": settings["outcome_tags"],
+        "event_bus": settings["event_bus"],
         "targets": targets,
     }
 

@@ -24,6 +24,7 @@ from .left_services import entries_of_services
 from .lost_records import raise_if_lost, rebuild_where_confirmed
 from .messages import host_busy, host_lost, host_of_other_account, still_on
 from .open_host import OpenHost
+from .publishing import publish_events
 
 
 class LostHost(TypedDict):
@@ -215,6 +216,8 @@ def _close_abandoned(context: OperationContext, run: Run, now: float, *, force: 
     if not leased.held:
         set_interrupted_outcomes(ledger, run.run_id)
         ledger.close_run(run.run_id, now)
+        for warning in publish_events(context, run):
+            context.report_progress(warning)
     for key, fence in leased.fences.items():
         ledger.extend_lease(key, fence, None)
 

@@ -28,6 +28,7 @@ STRANGER_ID = "999999999999"
 MARK_TAG = "patchfleet:run"
 """What patch_mark_tag is in scenarios."""
 
+EVENT_BUS = "default"
 REPORT_BUCKET = "reports"
 """Into which the controller may write; a test makes it."""
 
@@ -83,6 +84,8 @@ def _common(stacks: Stacks, home: str, hosts: Sequence[HostSpec]) -> dict[str, s
         "KmsKeyArns": ",".join(key_arn(stacks.arns, region) for region in regions),
         "AllowSnapshots": "true",
         "MarkTag": MARK_TAG,
+        "OutcomeTags": "true",
+        "EventBus": EVENT_BUS,
         "ReportBucket": REPORT_BUCKET,
         "DeadManSwitch": "true",
     }
@@ -101,6 +104,8 @@ def with_everything() -> Iterator[Stacks]:
         "AccountRoles": Arns(STRANGER_ID).role("other"),
         "AllowSnapshots": "true",
         "MarkTag": MARK_TAG,
+        "OutcomeTags": "true",
+        "EventBus": EVENT_BUS,
         "ReportBucket": REPORT_BUCKET,
         "CommandOutputToLogs": "true",
         "DeadManSwitch": "true",

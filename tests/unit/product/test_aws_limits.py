@@ -38,6 +38,10 @@ CHANGES = [
     Need("ec2:CreateSnapshot", SNAPSHOT, {**HERE, "aws:RequestTag/patchfleet:volume": "vol-1"}),
     Need("ec2:CreateTags", SNAPSHOT, {**HERE, "ec2:CreateAction": "CreateSnapshot"}),
     *(Need(f"ec2:{name}Tags", INSTANCE, {**TAGGED, "aws:TagKeys": MARK_TAG}) for name in ("Create", "Delete")),
+    Need("ec2:CreateTags", INSTANCE, {**TAGGED, "aws:TagKeys": "patchfleet:outcome"}),
+    Need(
+        "events:PutEvents", f"arn:aws:events:{REGION}:{OURS}:event-bus/default", {"events:source": "patchfleet.windows"}
+    ),
     Need("ssm:SendCommand", INSTANCE, BY_TAG),
     Need("ssm:SendCommand", NODE, BY_TAG),
     *(
