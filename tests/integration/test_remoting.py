@@ -40,7 +40,11 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingLab]:
 
 @pytest.fixture(scope="module")
 def ended(lab: LivingLab) -> Ended:
-    return lab.playbook("patch", variables={"patch_hosts": "all", "patch_batch_size": len(PLAYED)})
+    """``ansible_become`` alone, as groups of all hosts have it, means sudo."""
+    become = {"all": {"hosts": {name: {"ansible_become": True} for name in ("psrp-http", "ssh") if name in PLAYED}}}
+    inventories = [lab.workplace.inventory, lab.file("become.yml", become)]
+    variables = {"patch_hosts": "all", "patch_batch_size": len(PLAYED)}
+    return lab.playbook("patch", variables=variables, inventories=inventories)
 
 
 @pytest.mark.parametrize("name", HOSTS)
@@ -153,6 +157,7 @@ def test_the_plan_names_the_hosts_whose_connection_ansible_cannot_use(lab: Livin
     inventory = lab.file("wrong-settings.yml", {"all": {"hosts": wrong}})
     planned = lab.playbook("plan", variables={"patch_hosts": "all"}, inventories=[lab.workplace.inventory, inventory])
     assert planned.code == 0
+    assert "not asked psrp" in planned.words
     for name in wrong:
         assert WRONG_SETTINGS[name][1] in planned.words
     assert f"{len(PLAYED) - len(wrong)} hosts will be patched" in planned.words

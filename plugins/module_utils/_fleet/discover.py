@@ -140,6 +140,7 @@ def _without_aws(entry: InventoryEntry) -> FleetHost:
         private_address=entry.get("address"),
         other_addresses=tuple(entry.get("addresses") or ()),
         port=entry.get("port"),
+        connection=_connection_of(entry) or None,
     )
 
 

@@ -43,6 +43,7 @@ class FleetHost:
         private_address: its address in its network; of a host without AWS, where the inventory says that it is.
         other_addresses: more addresses and DNS names that lead to it.
         port: of the inventory's connection, for a host without AWS.
+        connection: winrm, psrp or ssh, for a host without AWS.
         account: the account in AWS, as far as it is known.
         transport: ssm or connection (the inventory's own): how operations reach it.
         node: what SSM says of the managed node, {} when it lists none: ping_status, last_ping_at, agent_version.
@@ -66,6 +67,7 @@ class FleetHost:
     public_address: str | None = None
     other_addresses: tuple[str, ...] = ()
     port: int | None = None
+    connection: str | None = None
     vpc_id: str | None = None
     subnet_id: str | None = None
     root_volume_id: str | None = None

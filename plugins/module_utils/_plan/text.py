@@ -48,7 +48,7 @@ def _row(planned: Planned) -> tuple[str, str, str, str, str, str]:
         f"wave {planned.wave}",
         host.name,
         NOT_ASKED if host.kind == "winrm" else host.state,
-        host.type or host.kind,
+        host.type or host.connection or host.kind,
         host.az or host.region or "-",
         host.key,
     )
