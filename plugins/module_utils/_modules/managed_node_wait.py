@@ -6,16 +6,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from .._model.phases import Phase
 from .._operation.arguments import TRACKING_ARGUMENTS
+from .._operation.channel import NodeState
 from .._operation.context import OperationContext
 from .._operation.operation import Operation
+from .._operation.results import Result
 from .._update.channels import open_channel
 
 
-def wait_for_node(context: OperationContext) -> Mapping[str, object]:
+class NodeResult(Result, NodeState, total=False):
+    """What is known of the node; nothing of a host without one."""
+
+
+def wait_for_node(context: OperationContext) -> NodeResult:
     """Wait until the host takes commands; returns what is known of it, and changed (false)."""
     timeout_seconds = context.params["timeout_seconds"]
     node = context.channel.wait_until_ready(timeout_seconds, may_boot=_may_boot(context))

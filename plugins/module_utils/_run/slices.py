@@ -11,14 +11,13 @@ they have the same updates. A percentage is one of the hosts of all slices that 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from .._ledger.records import Ledger, Run
 from .._model.run_settings import RunSettings
 from .._plan.order import hosts_of_share
 
 
-def sliced_job(variables: Mapping[str, Any]) -> str | None:
+def sliced_job(variables: Mapping[str, object]) -> str | None:
     """The job that a job with these ``awx_*`` variables is a slice of.
 
     AWX gives no slice number. It makes a workflow job of a sliced job, with the name of the job template

@@ -127,7 +127,7 @@ def _association_rows(context: OperationContext, instance_id: str) -> list[Insta
     try:
         return associations_on(context.aws, instance_id)
     except AwsError as error:
-        if error.code != Reason.ACCESS_DENIED or context.phase != Phase.RESTORE:
+        if not error.is_denied or context.phase != Phase.RESTORE:
             raise
         if not windows_was_asked(context) and not is_quiet(context, instance_id):
             raise

@@ -11,7 +11,6 @@ asked a question instead of judging service states.
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict
 
 from .._base.errors import CommandTimeout, Failed, NoAnswer, Unreachable
 from .._base.text import join_sentences
@@ -58,8 +57,7 @@ def work(context: OperationContext) -> HealthResult | ServicesResult:
     if context.params["state"] == "restored":
         return restore_services(context)
     health = _inspect(context)
-    found = health.update_source
-    source = UpdateSource(kind=found.kind, url=found.url, proxy=found.proxy, policies=list(found.policies))
+    source = _source_of(health)
     context.update_facts(update_source=source)
     _warn_about_sessions(context, health.sessions)
     repaired: tuple[str, ...] = ()
@@ -215,6 +213,11 @@ def _services_to_repair(health: UpdateHealth, cause: Cause) -> list[Service]:
     return [*disabled, *(service for service in named if service not in disabled)]
 
 
+def _source_of(health: UpdateHealth) -> UpdateSource:
+    found = health.update_source
+    return UpdateSource(kind=found.kind, url=found.url, proxy=found.proxy, policies=list(found.policies))
+
+
 def _refuse_broken(context: OperationContext, health: UpdateHealth) -> None:
     stopped = disabled_by_policy(health)
     if stopped:
@@ -230,7 +233,7 @@ def _refuse_broken(context: OperationContext, health: UpdateHealth) -> None:
     reason = join_sentences(
         cause.sentence,
         messages.windows_update_broken(failed.hresult, message, context.cache[SEARCHES] if cause.pauses else 0),
-        messages.advice_on(cause, asdict(health.update_source)),
+        messages.advice_on(cause, _source_of(health)),
         messages.backup_kept(old_cache(context)),
     )
     raise Failed(reason, cause.code)

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable
 
 from .._base.text import join_sentences
 from .._host.servicing import Overrun
+from .._model.host_facts import UpdateSource
 from .causes import UNKNOWN, Cause
 
 
@@ -60,7 +60,7 @@ def installation_overdue(timeout_seconds: float, overrun: Overrun, error: str | 
     )
 
 
-def advice_on(cause: Cause, source: Mapping[str, Any] | None) -> str:
+def advice_on(cause: Cause, source: UpdateSource | None) -> str:
     """What to check, with the update source and the proxy if the cause is outside the host."""
     if not (cause.outside and source):
         return cause.advice
@@ -75,7 +75,7 @@ def advice_on(cause: Cause, source: Mapping[str, Any] | None) -> str:
     )
 
 
-def cause_and_advice(cause: Cause, source: Mapping[str, Any] | None) -> str:
+def cause_and_advice(cause: Cause, source: UpdateSource | None) -> str:
     """Empty for an error whose cause is unknown: the error itself says all."""
     return "" if cause is UNKNOWN else join_sentences(cause.sentence, advice_on(cause, source))
 
@@ -85,7 +85,7 @@ def backup_kept(folders: Collection[str]) -> str | None:
     return f"The cache from before the repair is kept: {', '.join(folders)}." if folders else None
 
 
-def search_failed(error: str, cause: Cause, source: Mapping[str, Any] | None) -> str:
+def search_failed(error: str, cause: Cause, source: UpdateSource | None) -> str:
     """A search for updates that Windows ended with this error."""
     return join_sentences(
         f"Windows could not search for updates: {error.rstrip('.')}.", cause_and_advice(cause, source)
@@ -129,7 +129,7 @@ def services_disabled(names: Collection[str]) -> str:
 
 
 def updates_missing(
-    kbs: Iterable[str], causes: Iterable[Cause], source: Mapping[str, Any] | None, folders: Collection[str]
+    kbs: Iterable[str], causes: Iterable[Cause], source: UpdateSource | None, folders: Collection[str]
 ) -> str:
     """Updates that are missing after the last pass, why they failed, and what a repair has left behind."""
     return join_sentences(

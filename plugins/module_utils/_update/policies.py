@@ -10,10 +10,10 @@ Sources: Microsoft Learn, "Manage additional Windows Update settings" and "Use W
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from .._host.update_answers import Service, UpdateHealth
+from .._model.host_facts import UpdateSource
 from .causes import NETWORK, POLICY, PROXY, SERVER, SERVICE, SERVICE_OF_POLICY, SIGN_IN, UNKNOWN, UNSPECIFIC, Cause
 
 MICROSOFT = "microsoft"
@@ -53,7 +53,7 @@ def kept_from_source(health: UpdateHealth) -> bool:
     return source.kind == MICROSOFT and any(f"{name}=1" in source.policies for name in NOT_TO_MICROSOFT)
 
 
-def held_back(source: Mapping[str, Any] | None) -> list[str]:
+def held_back(source: UpdateSource | None) -> list[str]:
     """The policies, as ``NAME=VALUE``, by which Microsoft's service does not offer a host everything. WSUS knows none of them."""
     if not source or source.get("kind") != MICROSOFT:
         return []
