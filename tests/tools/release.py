@@ -8,6 +8,7 @@ It commits nothing: the tag 1.1.0 on the commit starts .github/workflows/release
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -36,7 +37,12 @@ def main(arguments: list[str]) -> int:
         file = ROOT / name
         text = file.read_text(encoding="utf-8")
         file.write_text(re.sub(pattern, rf"\g<1>{arguments[0]}", text), encoding="utf-8")
-    return subprocess.run([Path(sys.prefix) / "bin/antsibull-changelog", "release"], cwd=ROOT, check=False).returncode
+    tools = Path(sys.prefix) / "bin"
+    path = os.pathsep.join([str(tools), os.environ["PATH"]])  # it asks ansible-doc for the new modules
+    ended = subprocess.run(
+        [tools / "antsibull-changelog", "release"], cwd=ROOT, env={**os.environ, "PATH": path}, check=False
+    )
+    return ended.returncode
 
 
 if __name__ == "__main__":
