@@ -53,8 +53,13 @@ REFUSED_WORDS = re.compile(
 )
 """How connection plugins say that the host took no log-on (winrm.py and psrp.py of ansible-core, OpenSSH's ssh)."""
 
-ACCEPTED_SECONDS = 60.0
-"""How long an accepted log-on lets the others log on at the same time; then one of them tries alone again."""
+ACCEPTED_SECONDS = 300.0
+"""How long an accepted log-on lets the others log on at the same time; then one of them tries alone again.
+
+A refused one ends that at once. A shorter time would let hosts wait for one that does not answer.
+"""
+REFRESH_SECONDS = 60.0
+"""After which an accepted log-on is noted again: the file has few lines."""
 POLL_SECONDS = 1.0
 NOT_TRIED = "no log-on was tried on this host."
 SSH_LOG_ON = "exit"
@@ -81,6 +86,12 @@ class Account:
         """Whether its last log-on was accepted, and after this moment."""
         lines = self._lines()
         return bool(lines) and lines[-1][0] == "accepted" and lines[-1][1] > since
+
+    def refresh(self, now: float) -> None:
+        """Note one more accepted log-on, unless another host was refused meanwhile."""
+        lines = self._lines()
+        if lines and lines[-1][0] == "accepted" and now - lines[-1][1] >= REFRESH_SECONDS:
+            self.note("accepted", now)
 
     def note(self, word: str, now: float) -> None:
         """``accepted`` or ``refused``. A short line that is appended is written as a whole."""
@@ -233,7 +244,9 @@ class LogOnGuard:
                     result = self._checked(log_on)
                     self.account.note("accepted", self._now)
                     return result
-        return self._checked(log_on)
+        result = self._checked(log_on)
+        self.account.refresh(self._now)
+        return result
 
     def _wait(self) -> None:
         """The call's time does not count while others log on."""

@@ -19,6 +19,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._log_on_guard import (
     ACCEPTED_SECONDS,
+    REFRESH_SECONDS,
     SSH_LOG_ON,
     LogOnGuard,
 )
@@ -130,6 +131,25 @@ def test_once_the_account_was_accepted_hosts_log_on_at_the_same_time(stage: Stag
     with guard.account.alone(lambda: None):
         assert execute(guarded(stage)[0]) == "ok"
     assert stage.clock.pauses == []
+
+
+def test_hosts_that_log_on_one_after_the_other_never_wait_for_one_that_does_not_answer(stage: Stage) -> None:
+    _connection, guard = guarded(stage)
+    guard.account.note("accepted", stage.clock.now())
+    with guard.account.alone(lambda: None):
+        for _minutes in range(10):
+            stage.clock.jump(ACCEPTED_SECONDS / 2)
+            assert execute(guarded(stage)[0]) == "ok"
+    assert stage.clock.pauses == []
+
+
+def test_after_a_refusal_an_accepted_log_on_of_the_same_moment_proves_nothing(stage: Stage) -> None:
+    _connection, guard = guarded(stage)
+    guard.account.note("accepted", stage.clock.now())
+    guard.account.note("refused", stage.clock.now())
+    stage.clock.sleep(REFRESH_SECONDS)
+    guard.account.refresh(stage.clock.now())
+    assert not guard.account.was_accepted(0.0)
 
 
 @pytest.mark.parametrize("reason", ["long ago", "the connection was lost"])
