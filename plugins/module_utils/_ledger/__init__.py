@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The ledger: the memory of runs, outside their processes."""
+"""The ledger: the memory of runs, outside their processes.
+
+Decides nothing about hosts, and calls nothing of AWS but its own table.
+"""
 
 from __future__ import annotations
 
