@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from .._aws.api import SESSION_NAME, Aws
+from .._aws.api import RETRY_BUDGET_SECONDS, SESSION_NAME, Aws
 from .._aws.connect import OptionsConnection
 from .._aws.errors import AwsError, NotReached
 from .._base.clock import Clock, system_clock, wait_for
@@ -196,7 +196,7 @@ class OperationContext:
         self, poll: Callable[[], T | None], deadline: float, first_pause_seconds: float = 5.0, longest: float = 30.0
     ) -> T | None:
         """wait_for that keeps the run's lease alive while it waits. What AWS may answer later (throttling, an outage) is waited for
-        until the deadline, too.
+        until the deadline, too, and in a short wait as long as outside of one.
 
         Raises:
             LeaseLost: another run took the host over.
@@ -215,8 +215,8 @@ class OperationContext:
                 passing.append(error)
                 return None
 
-        outer = self._wait_deadline
-        self._wait_deadline = deadline if outer is None else min(outer, deadline)
+        outer, retry_until = self._wait_deadline, max(deadline, self.deadline(RETRY_BUDGET_SECONDS))
+        self._wait_deadline = retry_until if outer is None else min(outer, retry_until)
         try:
             result = wait_for(poll_with_lease, self.clock.awake(), deadline, first_pause_seconds, longest)
         finally:

@@ -37,7 +37,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
 
 from .fakes import ID, START, client_error, reservations, shown
-from .stage import Stage
+from .stage import RUN, Stage
 
 NETWORK_ERRORS = [
     botocore.exceptions.EndpointConnectionError(endpoint_url="https://ec2.eu-central-1.amazonaws.com"),
@@ -330,7 +330,21 @@ def test_what_changes_something_cannot_be_asked_for_as_a_read_nor_the_other_dire
 def test_no_call_is_repeated_after_its_callers_deadline(stage: Stage) -> None:
     """A host that may work until its window ends must not go on for another ten minutes."""
     stage.account.on("describe_instances", client_error("RequestLimitExceeded"))
-    context = stage.context(Operation("probe", {}, lambda context: {}))
+    stage.open_run()
+    stage.ledger.update_facts(RUN, ID, {"deadline_at": START + 60})
+    operation = Operation("probe", {"run_id": {}, "host": {}}, lambda context: {})
+    context = stage.context(operation, run_id=RUN, host=ID)
     with pytest.raises(AwsError):
-        context.wait(lambda: describe_instance(context.aws, ID), START + 60)
+        context.wait(lambda: describe_instance(context.aws, ID), START + 30)
     assert stage.clock.passed == pytest.approx(60)
+
+
+def test_a_short_wait_gives_a_throttled_call_its_usual_time(stage: Stage) -> None:
+    """A wait of two minutes for a fresh view of an instance left hosts on while EC2 throttled for three."""
+
+    def throttled_for_three_minutes(**_params: Any) -> Any:
+        return client_error("RequestLimitExceeded") if stage.clock.passed < 180 else shown("running")
+
+    stage.account.on("describe_instances", throttled_for_three_minutes)
+    context = stage.context(Operation("probe", {}, lambda context: {}))
+    assert context.wait(lambda: describe_instance(context.aws, ID), START + 60) is not None
