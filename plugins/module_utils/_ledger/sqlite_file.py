@@ -55,6 +55,8 @@ SCHEMA_VERSION = len(MIGRATIONS)
 APPLICATION_ID = 0x50464C54
 """In the header of each ledger: "PFLT" (sqlite.org, "Database File Format", section 1.3)."""
 OUR_TABLES = frozenset({"run", "host", "lease", "power_record"})
+SYNCHRONOUS = "FULL"
+"""A commit returns when the disk has it, so that it outlasts a power failure (sqlite.org/pragma.html)."""
 DAMAGED = frozenset({11, 26})
 """SQLITE_CORRUPT and SQLITE_NOTADB (sqlite.org/rescode.html)."""
 
@@ -80,7 +82,7 @@ class SqliteFile:
             self._connection = sqlite3.connect(self._path, timeout=60.0, isolation_level=None)
             self._refuse_foreign()
             self._use_wal()
-            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute(f"PRAGMA synchronous = {SYNCHRONOUS}")
             self._migrate()
         except (OSError, sqlite3.Error) as error:
             raise InvalidOption(

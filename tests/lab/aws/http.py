@@ -32,6 +32,7 @@ from lab.aws import moto_tables, s3
 from lab.aws.account import OPERATIONS, Account
 from lab.aws.errors import AwsError, not_implemented
 from lab.aws.faults import AnswerLost
+from lab.aws.json_body import json_body
 from lab.aws.moto_tables import MotoTables
 from lab.aws.request import Request, Result
 from lab.aws.xml import ec2_body
@@ -211,6 +212,8 @@ def _result_body(incoming: Incoming, result: Result, request_id: str) -> tuple[s
     if incoming.protocol == "ec2":
         text = ec2_body(incoming.operation, operation.output_shape, result, request_id)
         return "text/xml;charset=UTF-8", text.encode()
+    if incoming.protocol == "json":
+        return "application/x-amz-json-1.1", json_body(incoming.service, operation.output_shape, result).encode()
     serializer = get_serializer_class(incoming.service, incoming.protocol)
     answer = serializer(operation, context=SerializationContext(request_id)).serialize(result)
     body = answer["body"]

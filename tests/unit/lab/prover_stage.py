@@ -50,7 +50,7 @@ class ProverStage:
         own = {"state": state, "subnet_id": SUBNET, "confirmed": True, "report_dir": str(self.folder), **options}
         keys = {
             "region": REGION,
-            "endpoint_url": self.lab.server.url,
+            "endpoint_url": self.lab.url,
             "access_key": self._access_key,
             "secret_key": "x",
         }

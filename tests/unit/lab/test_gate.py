@@ -245,5 +245,5 @@ def test_a_request_that_no_one_signed(make_lab: MakeLab) -> None:
 
 def test_connections_are_kept_open(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a"})
-    answer = lab.ec2.describe_regions()
+    answer = lab.client("ec2", url=lab.server.url).describe_regions()
     assert answer["ResponseMetadata"]["HTTPHeaders"].get("connection") != "close"

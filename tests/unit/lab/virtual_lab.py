@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lab on a virtual clock behind a real URL: boto3 talks to it, and nothing ever sleeps."""
+"""A lab on a virtual clock: boto3 talks to it, and nothing ever sleeps."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ import yaml
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+import in_process
 from lab import scripts_model
 from lab.agent import Outcome
-from lab.aws.http import HttpServer
+from lab.aws.http import Gateway, HttpServer
 from lab.aws.moto_logs import MotoLogs
 from lab.aws.moto_tables import MotoTables
 from lab.clock import VirtualClock
@@ -55,10 +56,13 @@ class VirtualLab:
         self.play = Play(
             scenario, clock, self.trace_file, MotoLogs(), self.recorded.__contains__, on_controller=self.acts.append
         )
+        self._tables = MotoTables(scenario)
         self.play.account.gate.admit_key(ACCESS_KEY)
         self.play.begin()
 
     def close(self) -> None:
+        if "url" in self.__dict__:
+            in_process.end(self.url)
         if "server" in self.__dict__:
             self.server.stop()
         self.play.trace.close()
@@ -66,8 +70,14 @@ class VirtualLab:
 
     # Many tests never call AWS: what listens and talks is made when one does.
     @functools.cached_property
+    def url(self) -> str:
+        """Where boto3's clients in this process find it."""
+        return in_process.serve(Gateway(self.play.account, self._tables))
+
+    @functools.cached_property
     def server(self) -> HttpServer:
-        server = HttpServer(self.play.account, MotoTables(self.play.world.scenario))
+        """Its server, where a test is about HTTP itself."""
+        server = HttpServer(self.play.account, self._tables)
         server.start()
         return server
 
@@ -79,11 +89,13 @@ class VirtualLab:
     def ssm(self) -> Any:
         return self.client("ssm")
 
-    def client(self, service: str, region: str = REGION, access_key: str = ACCESS_KEY) -> Any:
+    def client(
+        self, service: str, region: str = REGION, access_key: str = ACCESS_KEY, *, url: str | None = None
+    ) -> Any:
         return _session().client(
             service,  # type: ignore[call-overload]
             region_name=region,
-            endpoint_url=self.server.url,
+            endpoint_url=url or self.url,
             aws_access_key_id=access_key,
             aws_secret_access_key="not checked",  # noqa: S106
             config=Config(retries={"total_max_attempts": 1}),

@@ -26,4 +26,10 @@ def _dynamodb(_folder: Path) -> Opener:
     return functools.partial(dynamodb_server.ledger, dynamodb_server.new_table())
 
 
+def _dynamodb_server(_folder: Path) -> Opener:
+    return functools.partial(dynamodb_server.ledger, dynamodb_server.new_table(), dynamodb_server.server_url())
+
+
 BACKENDS: dict[str, Callable[[Path], Opener]] = {"sqlite": _sqlite, "dynamodb": _dynamodb}
+FOR_PROCESSES = {**BACKENDS, "dynamodb": _dynamodb_server}
+"""What several processes can open."""

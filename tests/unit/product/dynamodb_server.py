@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""DynamoDB at a port of this machine, for tests with clients in threads and processes of their own.
+"""DynamoDB in this process, and at a port of this machine for tests with clients in processes of their own.
 
 moto's own server lets two requests into one table at once, which DynamoDB never does; here they come one after the other.
 """
@@ -18,6 +18,7 @@ import boto3
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+import in_process
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import Aws
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import OptionsConnection
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import system_clock
@@ -45,16 +46,27 @@ class _Quiet(WSGIRequestHandler):
 
 
 @functools.cache
+def _dynamodb() -> _OneAtATime:
+    return _OneAtATime()
+
+
+@functools.cache
 def url() -> str:
-    """Where it is; started when it is first asked for, and ended with the process."""
-    server = make_server("127.0.0.1", 0, _OneAtATime(), threaded=True, request_handler=_Quiet)
+    """Where clients in this process find it."""
+    return in_process.serve(_dynamodb())
+
+
+@functools.cache
+def server_url() -> str:
+    """Where other processes find it; started when it is first asked for, and ended with the process."""
+    server = make_server("127.0.0.1", 0, _dynamodb(), threaded=True, request_handler=_Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://127.0.0.1:{server.server_port}"
 
 
-def options() -> dict[str, Any]:
+def options(endpoint_url: str | None = None) -> dict[str, Any]:
     """Connection options as amazon.aws names them."""
-    return {"endpoint_url": url(), "access_key": "AKIATEST", "secret_key": "test", "region": REGION}
+    return {"endpoint_url": endpoint_url or url(), "access_key": "AKIATEST", "secret_key": "test", "region": REGION}
 
 
 def client() -> Any:
@@ -86,8 +98,8 @@ def new_table(**changed: Any) -> str:
     return name
 
 
-def ledger(table: str) -> DynamoDbLedger:
+def ledger(table: str, endpoint_url: str | None = None) -> DynamoDbLedger:
     """The ledger in a table, as another process would open it."""
     where = parse_url(f"dynamodb://{table}?region={REGION}")
     clock = system_clock()
-    return DynamoDbLedger(Table(where, Aws(OptionsConnection(options()), clock, REGION), clock))
+    return DynamoDbLedger(Table(where, Aws(OptionsConnection(options(endpoint_url)), clock, REGION), clock))

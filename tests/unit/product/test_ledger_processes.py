@@ -19,7 +19,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 
-from .backends import BACKENDS, Opener
+from .backends import FOR_PROCESSES, Opener
 from .fakes import ID, START
 from .stage import RUN, a_host, a_run
 
@@ -29,9 +29,9 @@ ROUNDS = 5
 FORK = multiprocessing.get_context("fork")
 
 
-@pytest.fixture(params=sorted(BACKENDS))
+@pytest.fixture(params=sorted(FOR_PROCESSES))
 def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
-    return BACKENDS[request.param](tmp_path)
+    return FOR_PROCESSES[request.param](tmp_path)
 
 
 def at_once(work: Callable[[int], object], writers: int = WRITERS) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
-from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import default_ledger, open_ledger
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import default_ledger, open_ledger, sqlite_file
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.mounts import file_system_of, refuse_shared
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
@@ -48,7 +48,9 @@ def test_a_folder_that_is_missing_is_made_for_the_user_alone(tmp_path: Path) -> 
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_what_is_committed_survives_a_power_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_committed_survives_a_power_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synchronous: str
+) -> None:
     """SQLite waits for the disk at each commit only with synchronous = FULL, which is 2, and that holds for a connection."""
     made: list[sqlite3.Connection] = []
     connect = sqlite3.connect
@@ -58,6 +60,7 @@ def test_what_is_committed_survives_a_power_failure(tmp_path: Path, monkeypatch:
         return made[-1]
 
     monkeypatch.setattr(sqlite3, "connect", connect_and_keep)
+    monkeypatch.setattr(sqlite_file, "SYNCHRONOUS", synchronous)
     open_ledger(str(tmp_path / "ledger.sqlite"))
     assert [connection.execute("PRAGMA synchronous").fetchone() for connection in made] == [(2,)]
 
