@@ -411,6 +411,8 @@ class WindowsUpdate:
                 del self.states[kb], self.installed_at[kb]
             else:
                 self.states[kb] = UpdateState.INSTALLED
+        if self.pending_reboot and self._spec.windows.servicing_after_boot_seconds:
+            self.servicing.begin(self._spec.windows.servicing_after_boot_seconds, lambda: None, self._is_installing)
         self.pending_reboot.clear()
         self.services.mind_pending_reboot(False)
 

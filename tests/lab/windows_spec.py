@@ -33,6 +33,7 @@ class WindowsSpec:
         live_temp: the temporary files are in use.
         definitions_every_seconds: the baseline approves Defender's definition update, and a new one comes out so often under
             the same number; None where it does not approve it.
+        servicing_after_boot_seconds: after the boot that ends a transaction the servicing stack works for so long.
         policies: registry values of Windows Update's policies.
         policy_services: services that a Group Policy disables, again at each boot.
         powershell: ``old`` is 4.0, ``constrained`` has Constrained Language Mode, ``all_signed`` loads no script that is not
@@ -57,6 +58,7 @@ class WindowsSpec:
     live_temp: bool = False
     people: str = "explorer"
     definitions_every_seconds: float | None = None
+    servicing_after_boot_seconds: float = 0.0
     policies: Mapping[str, Any] = field(default_factory=dict)
     policy_services: tuple[str, ...] = ()
     powershell: str = "ok"

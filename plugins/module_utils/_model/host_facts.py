@@ -217,7 +217,7 @@ class HostFacts(TypedDict, total=False):
     servicing: Annotated[
         bool,
         "Windows may be serviced without a command of ours",
-        "_host/servicing, _update/patch_baseline, _power/restore, _disk/free_space, _update/health",
+        "_host/servicing, _update/patch_baseline, _power/restore, _disk/free_space, _update/health, _update/pending_reboot",
         "_power/restore, _update/health",
     ]
     installing_command_id: Annotated[

@@ -23,7 +23,7 @@ from . import reboots
 from .hresults import cause_of
 from .messages import updates_missing
 from .patch_baseline import SearchFailed
-from .pending_reboot import reboot_if_pending, with_own_word
+from .pending_reboot import reboot_if_pending, search_with_own_word
 from .repair import may_repair, old_cache, remove_backup, repair
 from .update_history import update_results
 
@@ -158,7 +158,7 @@ def _verify(context: OperationContext) -> Scan:
 def _search(context: OperationContext, failed_before: int = 0) -> Scan:
     """A fresh search; one that fails with an error that often passes is repeated after a while."""
     try:
-        return with_own_word(context, context.channel.search())
+        return search_with_own_word(context)
     except SearchFailed as error:
         if failed_before >= len(error.cause.pauses):
             raise

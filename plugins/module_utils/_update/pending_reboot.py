@@ -10,26 +10,61 @@ pending that Patch Manager does not see; file renames alone are no reason for on
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from .._base.errors import Failed
 from .._host.guest_scripts import has_script
-from .._host.servicing import servicing_state
+from .._host.servicing import servicing_state, wait_until_quiet
 from .._host.update_answers import ServicingState
 from .._operation.channel import Scan
 from .._operation.context import OperationContext
 
+SERVICING_SECONDS = 7200.0
+"""Where the operation has no time for an installation."""
 
-def pending_reboots(context: OperationContext) -> tuple[str, ...] | None:
-    """What waits for a reboot; None where the host cannot be asked."""
+
+@dataclass(frozen=True)
+class OwnWord:
+    """What the host says of itself.
+
+    Attributes:
+        pending: what waits for a reboot.
+        waited: whether Windows was still at work, which has ended since: after a reboot it continues with updates for a while.
+    """
+
+    pending: tuple[str, ...]
+    waited: bool
+
+
+def own_word(context: OperationContext) -> OwnWord | None:
+    """Ask the host, once Windows installs nothing; None where it cannot be asked."""
     if not has_script(context, ServicingState):
         return None
     try:
-        pending = servicing_state(context).pending_reboot
+        state = servicing_state(context)
+        waited = bool(state.installing)
+        if waited:
+            _wait_for_servicing(context)
+            state = servicing_state(context)
     except Failed:
         return None
-    context.update_facts(reboot_pending=bool(pending))
-    return pending
+    context.update_facts(reboot_pending=bool(state.pending_reboot))
+    return OwnWord(state.pending_reboot, waited)
+
+
+def _wait_for_servicing(context: OperationContext) -> None:
+    """Wait until Windows installs nothing. One that does not end is left to the stop of the host, which does not cut it off."""
+    context.report_progress("Windows still works on updates: waiting")
+    context.update_facts(servicing=True)
+    seconds = context.params.get("install_timeout_seconds") or SERVICING_SECONDS
+    if wait_until_quiet(context, context.params["instance_id"], context.deadline(seconds)):
+        context.update_facts(servicing=False)
+
+
+def pending_reboots(context: OperationContext) -> tuple[str, ...] | None:
+    """What waits for a reboot; None where the host cannot be asked."""
+    word = own_word(context)
+    return None if word is None else word.pending
 
 
 def reboot_if_pending(context: OperationContext) -> bool:
@@ -44,9 +79,13 @@ def reboot_if_pending(context: OperationContext) -> bool:
     return True
 
 
-def with_own_word(context: OperationContext, found: Scan) -> Scan:
-    """A scan with the reboots that the host itself knows of."""
+def search_with_own_word(context: OperationContext) -> Scan:
+    """A fresh search with the reboots that the host itself knows of; repeated where Windows was still at work meanwhile."""
+    found = context.channel.search()
     if found.pending_reboot:
         context.update_facts(reboot_pending=True)
         return found
-    return replace(found, pending_reboot=1) if pending_reboots(context) else found
+    word = own_word(context)
+    if word is not None and word.waited:
+        found = context.channel.search()
+    return replace(found, pending_reboot=found.pending_reboot or 1) if word is not None and word.pending else found

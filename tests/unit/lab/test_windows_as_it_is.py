@@ -420,3 +420,19 @@ def test_damage_is_marked_only_once_an_operation_has_met_it(make_lab: MakeLab) -
     assert a(again).updates.components_flagged is True
     assert again.script("a", "repair_components")["data"]["restore_health"] == "repaired"
     assert a(again).updates.components_flagged is False
+
+
+def test_the_servicing_stack_works_on_after_the_boot_that_ends_a_transaction(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a", "updates": [UPDATE], **windows(servicing_after_boot_seconds=20_000)})
+    lab.patch("a")
+    state = lab.script("a", "servicing_state")["data"]
+    assert (state["installing"], state["servicing"], state["pending_reboot"]) == (True, 2, [])
+    lab.stop("a")
+    assert lab.truth("a")["cut_off_by_us"] == 1
+
+
+def test_where_no_transaction_was_open_a_boot_ends_without_servicing(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a", "state": "stopped", **windows(servicing_after_boot_seconds=20_000)})
+    lab.start("a")
+    lab.run_for(300)
+    assert lab.script("a", "servicing_state")["data"]["installing"] is False

@@ -63,6 +63,38 @@ def test_a_reboot_that_others_left_is_made_and_proven_by_another_scan(stage: Sta
     assert stage.facts()["reboot_pending"] is False
 
 
+WORKING: dict[str, Any] = {"installing": True, "pending_reboot": []}
+
+
+@pytest.mark.parametrize("operation", [INSTALL, SCAN], ids=["install", "scan"])
+def test_a_scan_while_windows_still_works_on_updates_is_made_again_when_it_has_ended(
+    stage: Stage, host: PatchManager, operation: Operation
+) -> None:
+    """After the reboot of an update the servicing stack may work for many minutes, with the agent there already."""
+    stage.guest.answers("servicing_state", WORKING, WORKING, QUIET)
+    assert work(stage, operation)["outcome"] == "compliant"
+    assert host.operations[-2:] == ["Scan", "Scan"]
+    assert stage.facts()["servicing"] is False
+
+
+@pytest.mark.usefixtures("host")
+def test_a_host_is_not_rebooted_while_windows_still_works_on_updates(stage: Stage) -> None:
+    both = {**WORKING, **WAITING}
+    stage.guest.answers("servicing_state", both, both, WAITING, WAITING, WAITING, QUIET)
+    work(stage, INSTALL)
+    asked = [(name, bool(given.get("restart"))) for name, given in stage.guest.asked]
+    before = [name for name, _restart in asked[: asked.index(("restart_windows", True))]]
+    assert (restarts(stage), before.count("servicing_state")) == (1, 5)
+
+
+@pytest.mark.usefixtures("host")
+def test_servicing_that_does_not_end_is_left_to_the_stop(stage: Stage) -> None:
+    """The stop asks again, and holds the host while Windows works."""
+    stage.guest.answers("servicing_state", WORKING)
+    assert work(stage, INSTALL, install_timeout_seconds=3600)["outcome"] == "compliant"
+    assert stage.facts()["servicing"] is True
+
+
 def test_one_that_stays_pending_is_no_proof(stage: Stage, host: PatchManager) -> None:
     stage.guest.answers("servicing_state", WAITING)
     with pytest.raises(PatchFleetError) as caught:
