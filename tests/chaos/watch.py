@@ -28,6 +28,7 @@ FAILURES = ("failed", "held")
 BY_OTHERS = frozenset(
     {
         "auto_scaling_group",
+        "credentials_expired",
         "instance_gone",
         "instance_shutting_down",
         "instance_stopped",
@@ -43,7 +44,7 @@ BY_OTHERS = frozenset(
         "untagged",
     }
 )
-"""Reasons that say nothing of the updates, since another user or service caused them: they spend no failure budget."""
+"""Reasons that say nothing of the updates, since others or the end of the credentials caused them: they spend no failure budget."""
 
 LOST = "state lost (2)"
 LEFT_ON = "left on, and not named"

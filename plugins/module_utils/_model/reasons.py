@@ -47,7 +47,8 @@ class Reason(TextEnum):
     Attributes:
         section: where the runbook says what to do. A reason that stands in several has the one it comes from most.
         retry_later: whether the same run takes the host once more when the others are through.
-        is_external: whether another user or service caused it, so that it says nothing of the updates and spends no failure budget.
+        is_external: whether another user or service or the end of the run's credentials caused it, so that it says nothing of the
+            updates and spends no failure budget.
     """
 
     section: Section
@@ -194,7 +195,7 @@ class Reason(TextEnum):
     COMMAND_CANCELLED = "command_cancelled"
     COMMAND_FAILED = "command_failed"
     ACCESS_DENIED = "access_denied"
-    CREDENTIALS_EXPIRED = "credentials_expired"
+    CREDENTIALS_EXPIRED = "credentials_expired", Section.GENERAL, False, True
     NO_CREDENTIALS = "no_credentials"
     THROTTLED = "throttled"
     UNANSWERED = "unanswered"

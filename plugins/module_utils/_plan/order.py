@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TypeAlias
 
 from .._base.errors import Failed, InvalidOption
@@ -24,13 +25,14 @@ from .names import hint, names_of, words_of
 class Planned:
     """A host with its place in the plan; ``wave`` counts from 1 and is None for hosts that are out.
 
-    ``expected`` is None for hosts that are out.
+    ``expected`` is None for hosts that are out. ``starts_after_seconds`` is about when it starts, counted from the run's start.
     """
 
     host: FleetHost
     position: int
     wave: int | None
     expected: Expected | None = None
+    starts_after_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,11 @@ def make_plan(hosts: list[FleetHost], settings: Settings, predict: Predict) -> P
     out = sorted((host for host in hosts if host.exclusion is not None), key=lambda host: host.name)
     batch = max(hosts_of_share(settings["batch_size"], len(included)), 1)
     waves = [1 if rolling else at // batch + 1 for at in range(len(included))]
+    seconds = [expected[host.key].median_seconds for host in included]
+    starts = _starts(seconds, batch, rolling)
     placed = [
-        Planned(host, at, wave, expected[host.key]) for at, (host, wave) in enumerate(zip(included, waves, strict=True))
+        Planned(host, at, wave, expected[host.key], start)
+        for at, (host, wave, start) in enumerate(zip(included, waves, starts, strict=True))
     ]
     placed += [Planned(host, len(included) + at, None) for at, host in enumerate(out)]
     return Plan(
@@ -112,7 +117,7 @@ def make_plan(hosts: list[FleetHost], settings: Settings, predict: Predict) -> P
         batch_size=batch,
         failure_budget=hosts_of_share(settings["failure_budget"], len(included)),
         canary=max(len(canaries), settings["canary"]),
-        estimate_seconds=_estimate([expected[host.key].median_seconds for host in included], batch, rolling),
+        estimate_seconds=max((start + one for start, one in zip(starts, seconds, strict=True)), default=0.0),
     )
 
 
@@ -136,14 +141,16 @@ def _canaries(hosts: list[FleetHost], wanted: list[str]) -> set[str]:
     return found
 
 
-def _estimate(seconds: list[float], batch: int, rolling: bool) -> float:
-    """A wave takes as long as its longest host; in a sliding window each host takes the place that is free first."""
+def _starts(seconds: list[float], batch: int, rolling: bool) -> list[float]:
+    """When each host starts. A wave takes as long as its longest host; in a sliding window each host takes the first free place."""
     if not rolling:
-        return sum(max(seconds[at : at + batch]) for at in range(0, len(seconds), batch))
-    slots = [0.0] * batch
+        waves = list(accumulate((max(seconds[at : at + batch]) for at in range(0, len(seconds), batch)), initial=0.0))
+        return [waves[at // batch] for at in range(len(seconds))]
+    slots, starts = [0.0] * batch, list[float]()
     for one in seconds:
+        starts.append(slots[0])
         heapq.heapreplace(slots, slots[0] + one)
-    return max(slots)
+    return starts
 
 
 def hosts_of_share(value: object, base: int) -> int:

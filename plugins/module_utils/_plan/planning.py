@@ -163,6 +163,7 @@ def plan_as_lines(
     message = [
         *plan.warnings,
         *_missing_accounts(context),
+        *_too_late(context, plan, settings),
         *_too_long(context, plan),
         *_tried_again(context.ledger, plan),
         *leftovers(context.ledger),
@@ -173,6 +174,26 @@ def plan_as_lines(
 
 def _missing_accounts(context: OperationContext) -> list[str]:
     return [f"{account['reason']} Its hosts are left out." for account in context.params["missing_accounts"]]
+
+
+def _too_late(context: OperationContext, plan: Plan, settings: Settings) -> list[str]:
+    """A sentence where the deadline leaves no time for some hosts, by what is known now; each is deferred at its turn."""
+    deadline_at = settings["deadline_at"]
+    if deadline_at is None:
+        return []
+    left_seconds = deadline_at - context.clock.now()
+    late = [
+        planned.host.name
+        for planned in plan.included
+        if planned.expected and planned.starts_after_seconds + planned.expected.p90_seconds > left_seconds
+    ]
+    if not late:
+        return []
+    hosts, named = len(plan.included), join_names(late, NAMED)
+    return [
+        f"By {iso(deadline_at)} there is time for about {hosts - len(late)} of {hosts} hosts. Too late: {named}.",
+        "More have time with a later end, a larger patch_batch_size, or patch_expected_seconds where hosts are faster.",
+    ]
 
 
 def _too_long(context: OperationContext, plan: Plan) -> list[str]:

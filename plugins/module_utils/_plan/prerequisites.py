@@ -43,6 +43,9 @@ BY_DEFAULT_MANAGEMENT = (
     "Without a profile it needs IMDSv2 and an agent of at least 3.2.582.0 (Default Host Management Configuration)."
 )
 
+DOMAINS = {"cn": "amazonaws.com.cn", "eusc": "amazonaws.eu"}
+"""Of AWS's endpoints in the regions of other partitions, by the beginning of the region's name."""
+
 Finding = tuple[Reason, str]
 """A code, and what is missing with its remedy."""
 
@@ -132,13 +135,18 @@ def _no_rights(host: FleetHost, roles: dict[str, ProfileRole | None]) -> Finding
     return Reason.ROLE_LACKS_RIGHTS, f"{who} lacks {' and '.join(role.missing_items)}. Attach {CORE_POLICY} to it."
 
 
+def _domain(region: str) -> str:
+    """The domain of AWS's endpoints in a region (AWS general reference, "AWS service endpoints")."""
+    return DOMAINS.get(region.partition("-")[0], "amazonaws.com")
+
+
 def _not_registered(host: FleetHost, network: Network, managed_by: str | None) -> Finding:
     cut_off = network.why_cut_off(host)
     if cut_off:
         return Reason.CUT_OFF, f"{cut_off} Add these endpoints and S3's, or a NAT gateway."
     reason = join_sentences(
         "It runs, but its SSM agent has not registered. Install or start the agent, and check that it reaches "
-        f"ssm.{host.region}.amazonaws.com; after a new instance profile it takes up to half an hour.",
+        f"ssm.{host.region}.{_domain(str(host.region))}; after a new instance profile it takes up to half an hour.",
         BY_DEFAULT_MANAGEMENT if managed_by and not host.profile_arn else None,
     )
     return Reason.NOT_REGISTERED, reason

@@ -51,9 +51,14 @@ def to_markdown(report: f.Report) -> str:
 
 
 def escape(value: object) -> str:
-    """A value as plain text for a paragraph or a table cell: nothing in it is markup, and it is one line."""
+    """A value as plain text for a paragraph or a table cell: nothing in it is markup, and it is one line.
+
+    Issue trackers make a mention of ``@name``, a reference of ``#12`` and a link of an address. A comment in between prevents that.
+    """
     text = re.sub(r"[&<>]", lambda match: _ENTITIES[match.group()], f.plain(value))
-    return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", text)
+    text = re.sub(r"([\\`*_\[\]|~$])", r"\\\1", text)
+    text = re.sub(r"(?<!&)[@#](?=\w)", r"\g<0><!-- -->", text)
+    return re.sub(r"(?i)\b(?:https?|ftp)(?=://)|\bwww(?=\.)", r"\g<0><!-- -->", text)
 
 
 def _facts(report: f.Report) -> str:

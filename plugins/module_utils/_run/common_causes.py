@@ -51,7 +51,10 @@ NEEDED_BY_ALL = frozenset(
 
 
 def spends_budget(host: Host) -> bool:
-    """Whether the host failed, and not because another user or service deleted, restarted, untagged or claimed it."""
+    """Whether the host failed, and not because another user or service deleted, restarted, untagged or claimed it.
+
+    Credentials that end say nothing of the updates either: without others the next admission names them as the cause.
+    """
     return host.outcome in FAILURES and not (host.reason_code and host.reason_code.is_external)
 
 

@@ -128,6 +128,15 @@ def test_a_sliding_window_begins_with_the_longest_and_ends_sooner() -> None:
     assert planned.estimate_seconds == 5400
 
 
+@pytest.mark.parametrize(
+    ("rollout", "starts"),
+    [("waves", {"a": 0, "b": 0, "c": 5400, "d": 5400}), ("rolling", {"b": 0, "d": 0, "c": 1800, "a": 3000})],
+)
+def test_each_host_starts_when_there_is_a_place_for_it(rollout: str, starts: dict[str, float]) -> None:
+    planned = plan(fleet(*TOOK), batch_size=2, took=TOOK, rollout=rollout)
+    assert {one.host.name: one.starts_after_seconds for one in planned.included} == starts
+
+
 def test_priority_types_go_first_however_long_the_others_take() -> None:
     hosts = fleet("a", type="m5.large") + fleet("b", "c")
     planned = plan(hosts, took=TOOK, rollout="rolling", priority_instance_types=["m5.large"])

@@ -186,6 +186,19 @@ def test_a_route_to_systems_manager(
 
 
 @pytest.mark.parametrize(
+    ("region", "endpoint"),
+    [
+        ("eu-central-1", "ssm.eu-central-1.amazonaws.com;"),
+        ("cn-north-1", "ssm.cn-north-1.amazonaws.com.cn;"),
+        ("us-gov-west-1", "ssm.us-gov-west-1.amazonaws.com;"),
+    ],
+)
+def test_the_endpoint_is_that_of_the_regions_partition(stage: Stage, region: str, endpoint: str) -> None:
+    (row,) = missing(stage, host(region=region))
+    assert endpoint in row["reason"]
+
+
+@pytest.mark.parametrize(
     ("services", "code"), [(["ssm", "ssmmessages"], "not_registered"), (["ssm", "s3"], "cut_off"), ([], "cut_off")]
 )
 def test_endpoints_in_the_vpc_do_as_well(stage: Stage, services: list[str], code: str) -> None:

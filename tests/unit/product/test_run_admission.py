@@ -340,9 +340,10 @@ def test_one_failure_more_opens_the_breaker_for_good(stage: Stage, outcome: str)
 
 
 @pytest.mark.parametrize(
-    "code", ["instance_gone", "restarted_by_others", "tag_lost", "keep_tag", "instance_terminated"]
+    "code",
+    ["instance_gone", "restarted_by_others", "tag_lost", "keep_tag", "instance_terminated", "credentials_expired"],
 )
-def test_what_other_users_do_to_a_host_spends_no_failure_budget(stage: Stage, code: str) -> None:
+def test_what_says_nothing_of_the_updates_spends_no_failure_budget(stage: Stage, code: str) -> None:
     stage.open_run(*HOSTS, failure_budget_hosts=0)
     stage.ledger.set_outcome(RUN, FIRST, Verdict("failed", "patch", reason_of(code), "Another user did it."))
     assert admit(stage, SECOND)["admitted"] is True

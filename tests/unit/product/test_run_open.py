@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.hosts import FleetHost
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import (
@@ -209,6 +210,23 @@ def test_the_lines_fit_a_terminal_and_show_everything(stage: Stage) -> None:
     assert "Left out: 1." in text
     assert "cannot be finished by 2026-11-15T06:00:00Z" in text
     assert "At most 3 instances are on at once because of runs (patch_max_running)" in text
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [
+        (40, "there is time for about 0 of 3 hosts. Too late: dev-01, dev-02, dev-03."),
+        (60, "there is time for about 1 of 3 hosts. Too late: dev-02, dev-03."),
+        (91, "there is time for about 2 of 3 hosts. Too late: dev-03."),
+        (136, None),
+    ],
+)
+def test_a_plan_says_who_is_too_late_for_the_deadline(stage: Stage, minutes: int, said: str | None) -> None:
+    """Else a schedule whose window is too short is only seen the next morning."""
+    deadline = iso(stage.clock.now() + minutes * 60)
+    hosts = (OFF, ON, a_target("i-5", "dev-03"))
+    text = " ".join(run(stage, "planned", *hosts, patch_deadline=deadline, patch_batch_size=1)["lines"])
+    assert said in text if said else "there is time for" not in text
 
 
 def test_a_plan_of_which_all_hosts_are_left_out_says_so(stage: Stage) -> None:

@@ -78,6 +78,15 @@ def test_no_name_becomes_markup(name: str) -> None:
     assert all(char.isprintable() or char == "\n" for char in to_table(bad))
 
 
+@pytest.mark.parametrize("word", ["@everyone", "#123", "ops@example.com", "https://a.example/x", "WWW.example.com"])
+def test_no_text_of_a_host_is_a_mention_a_reference_or_a_link_in_an_issue(word: str) -> None:
+    """GitHub and GitLab notify whom a report names."""
+    markdown = to_markdown(report([host(1, outcome="failed", reason=f"Asked {word} & more.")]))
+    assert word not in markdown
+    assert word in markdown.replace("<!-- -->", "")
+    assert "&amp; more" in markdown
+
+
 def test_the_page_asks_no_one_for_anything() -> None:
     page = to_html(fleet(60))
     assert "Content-Security-Policy" in page
