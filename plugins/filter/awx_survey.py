@@ -25,6 +25,10 @@ options:
     description: Other defaults, by the variables' names. Those that this survey does not ask for are left out.
     type: dict
     required: true
+  before:
+    description:
+      - The survey that AWX has. A question without an answer keeps its default, if the question still takes it.
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -39,19 +43,26 @@ _value:
   type: dict
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
 
-def awx_survey(survey: Mapping[str, Any], fixed: Mapping[str, Any], answers: Mapping[str, Any]) -> dict[str, Any]:
+def awx_survey(
+    survey: Mapping[str, Any],
+    fixed: Mapping[str, Any],
+    answers: Mapping[str, Any],
+    before: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """The survey with what is left to ask for.
 
     Raises:
         AnsibleFilterError: an answer that AWX would not take.
     """
     asked = [question for question in survey["spec"] if question["variable"] not in fixed]
+    answers = {**_kept(asked, before or {}), **answers}
     spec = [
         {**question, "default": _default(question, answers[question["variable"]])}
         if question["variable"] in answers
@@ -59,6 +70,17 @@ def awx_survey(survey: Mapping[str, Any], fixed: Mapping[str, Any], answers: Map
         for question in asked
     ]
     return {**survey, "spec": spec} if spec else {}
+
+
+def _kept(asked: Sequence[Mapping[str, Any]], before: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults of the survey that is there, as far as the questions still take them."""
+    kept: dict[str, Any] = {question["variable"]: question.get("default") for question in before.get("spec", ())}
+    answers = {}
+    for question in asked:
+        if question["variable"] in kept:
+            with suppress(AnsibleFilterError):
+                answers[question["variable"]] = _default(question, kept[question["variable"]])
+    return answers
 
 
 def _default(question: Mapping[str, Any], answer: Any) -> Any:

@@ -146,9 +146,13 @@ class Objects:
         either = {name.removeprefix("or__"): value for name, value in query.items() if name.startswith("or__")}
         every = {name: value for name, value in query.items() if not name.startswith("or__")}
         for name in {**either, **every}:
-            if kind != "unified_job_templates" and name not in {*RESOURCES[kind].fields, "id", "type"}:
+            field, _, lookup = name.partition("__")
+            known = kind == "unified_job_templates" or field in {*RESOURCES[kind].fields, "id", "type"}
+            if not known or lookup not in MATCHES:
                 raise RefusedError({"detail": f"{name} is no field of {kind}"})
-        rows = [row for row in rows if all(str(row.get(name)) == value for name, value in every.items())]
+        for name, value in every.items():
+            field, _, lookup = name.partition("__")
+            rows = [row for row in rows if MATCHES[lookup](row.get(field), value)]
         if either:
             rows = [row for row in rows if any(str(row.get(name)) == value for name, value in either.items())]
         return rows

@@ -78,7 +78,8 @@ class StandIn:
     def _of_one(self, method: str, kind: str, row: Row, body: Any) -> Answer:
         if method == "PATCH":
             if kind == "schedules":
-                refuse_schedule(self.objects, {**row, **body})
+                kept = {name: value for name, value in row.items() if value}  # what is blank is no prompt
+                refuse_schedule(self.objects, {**kept, **body})
             self.objects.change(kind, row, body)
         elif method == "DELETE":
             self.objects.remove(kind, row)

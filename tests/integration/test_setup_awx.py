@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import awx_setup
 import botocore.session
 import pytest
 from awx_setup import SECRETS, SET_UP, SET_UP_AGAIN, TAKE_DOWN, fresh_awx, run
@@ -115,6 +116,50 @@ def test_set_up_twice_and_taken_down(awx: StandIn, tmp_path: Path) -> None:
     awx.changes.clear()
     assert changed(run(awx, tmp_path, TAKE_DOWN)) == []
     assert awx.changes == []
+
+
+def one(objects: Objects, kind: str, name: str) -> Row:
+    return next(row for row in objects.lists[kind].values() if row["name"] == name)
+
+
+LITTLE = """
+awx_job_templates_scm_url: https://git.example.com/patching.git
+awx_job_templates_regions: [eu-central-1]
+awx_job_templates_variables: {patch_ledger: dynamodb://Table}
+"""
+
+
+def test_what_an_administrator_changed_in_awx_stays_unless_a_variable_names_it(
+    awx: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(awx_setup, "OWN_FILE", LITTLE)
+    run(awx, tmp_path, SET_UP)
+    objects = awx.objects
+    patch, schedule = (
+        one(objects, "job_templates", "Patch Fleet patch"),
+        next(iter(objects.lists["schedules"].values())),
+    )
+    variables = {**json.loads(patch["extra_vars"]), "patch_exclude": ["db-1"]}
+    objects.change("job_templates", patch, {"forks": 7, "timeout": 900, "extra_vars": json.dumps(variables)})
+    rule = "DTSTART;TZID=Europe/Berlin:20260101T030000 RRULE:FREQ=DAILY;INTERVAL=1"
+    objects.change("schedules", schedule, {"enabled": True, "rrule": rule})
+    survey = copy.deepcopy(objects.surveys["job_templates", patch["id"]])
+    next(question for question in survey["spec"] if question["variable"] == "patch_canary")["default"] = 2
+    objects.set_survey("job_templates", patch, survey)
+
+    run(awx, tmp_path, SET_UP_AGAIN)
+    assert awx.refused == []
+    assert (patch["forks"], patch["timeout"], schedule["enabled"], schedule["rrule"]) == (7, 900, True, rule)
+    assert json.loads(patch["extra_vars"]) == variables
+    asked = {
+        question["variable"]: question["default"] for question in objects.surveys["job_templates", patch["id"]]["spec"]
+    }
+    assert asked["patch_canary"] == 2
+    assert "patch_exclude" not in asked, "its default would go over the template's variable"
+
+    run(awx, tmp_path, SET_UP_AGAIN, awx_job_templates_forks=9, awx_job_templates_reset=True)
+    assert (patch["forks"], patch["timeout"], "patch_exclude" in json.loads(patch["extra_vars"])) == (9, 0, False)
+    assert (schedule["enabled"], "BYMONTHDAY" in schedule["rrule"]) == (False, True)
 
 
 @pytest.mark.parametrize(

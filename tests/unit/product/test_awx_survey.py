@@ -61,5 +61,17 @@ def test_an_answer_that_awx_would_not_take_is_refused_by_name(name: str, answer:
         awx_survey(SURVEY, {}, {name: answer})
 
 
+def test_a_default_that_was_changed_in_awx_stays_unless_an_answer_names_it() -> None:
+    before = awx_survey(SURVEY, {}, {"patch_canary": 2, "patch_sessions": "defer"})
+    survey = awx_survey(SURVEY, {}, {"patch_canary": 3}, before)
+    assert defaults(survey) == {**defaults(SURVEY), "patch_canary": 3, "patch_sessions": "defer"}
+    assert awx_survey(SURVEY, {}, {"patch_canary": 3}, survey) == survey
+
+
+def test_a_default_that_a_question_does_not_take_any_more_is_replaced() -> None:
+    odd = [{"variable": "patch_sessions", "default": "ask"}, {"variable": "patch_canary"}, {"variable": "gone"}]
+    assert defaults(awx_survey(SURVEY, {}, {}, {"spec": odd})) == defaults(SURVEY)
+
+
 def test_plays_find_it_by_its_name() -> None:
     assert FilterModule().filters() == {"awx_survey": awx_survey}
