@@ -88,7 +88,8 @@ def _agrees_with_items(
     items = _items_of(context, instance_id, scan)
     if not items:
         return False
-    shown = Counter(str(item.get("Details", {}).get("PatchState")).casefold() for item in items)
+    states = (str(item.get("Details", {}).get("PatchState")) for item in items)
+    shown = Counter(state.replace("_", "").casefold() for state in states)  # Missing, MISSING, INSTALLED_OTHER
     counts = {name.casefold(): state.get(f"{name}Count", 0) for name in ITEM_STATES}
     return shown == Counter({name: count for name, count in counts.items() if count})
 

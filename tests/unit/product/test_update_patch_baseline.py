@@ -368,8 +368,8 @@ def scan_without_a_new_state(stage: Stage, first: Found) -> PatchManager:
 
 
 def test_items_of_the_scan_prove_a_state_that_they_agree_with(stage: Stage) -> None:
-    manager = scan_without_a_new_state(stage, Found(counts={"InstalledCount": 2}))
-    shows_items(stage, "Installed", "INSTALLED")
+    manager = scan_without_a_new_state(stage, Found(counts={"InstalledCount": 2, "InstalledOtherCount": 1}))
+    shows_items(stage, "Installed", "INSTALLED", "INSTALLED_OTHER")
     assert poll(stage)["compliant"] is True
     assert manager.operations == ["Scan", "Scan"]
 
