@@ -13,7 +13,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from awx.launch import refuse_schedule
-from awx.objects import Objects, RefusedError, Row
+from awx.objects import DEFAULTS, Objects, RefusedError, Row
 from awx.schema import RESOURCES, SURVEYED
 
 Answer = tuple[int, Any]
@@ -78,7 +78,8 @@ class StandIn:
     def _of_one(self, method: str, kind: str, row: Row, body: Any) -> Answer:
         if method == "PATCH":
             if kind == "schedules":
-                kept = {name: value for name, value in row.items() if value}  # what is blank is no prompt
+                # What is blank, or a default, is no prompt.
+                kept = {name: value for name, value in row.items() if value and value != DEFAULTS.get(name)}
                 refuse_schedule(self.objects, {**kept, **body})
             self.objects.change(kind, row, body)
         elif method == "DELETE":
