@@ -15,9 +15,10 @@ from collections import Counter
 
 import yaml
 
+from chaos.crowd import MARK, crowds_of, play_any
 from chaos.draw import draw
 from chaos.drawn import from_data
-from chaos.play import Ended, play, play_drawn
+from chaos.play import Ended, play_drawn
 from chaos.shrink import Data, shrink
 from chaos.watch import KINDS
 
@@ -47,13 +48,14 @@ def _play_nights(seed: str, runs: int, jobs: int) -> int:
         # The processes that play leave signals to this one.
         ignore = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
         with multiprocessing.get_context("spawn").Pool(min(jobs, runs), **ignore) as pool:
-            seeds = [f"{seed}/{number}" for number in range(runs)]
-            for played, ended in enumerate(pool.imap(play, seeds, chunksize=1), 1):
+            seeds = [*crowds_of(seed, runs), *(f"{seed}/{number}" for number in range(runs))]
+            for ended in pool.imap(play_any, seeds, chunksize=1):
+                played += MARK not in ended.seed
                 counts.update(ended.counts)
                 _print_problems(ended, counts)
                 if ended.problems:
                     bad.append(ended)
-                if played % PROGRESS_NIGHTS == 0:
+                if played and played % PROGRESS_NIGHTS == 0:
                     print(f"{played} nights played, {len(bad)} bad", flush=True)
     except KeyboardInterrupt:
         print("ended by a signal", flush=True)
@@ -65,12 +67,14 @@ def _play_nights(seed: str, runs: int, jobs: int) -> int:
 
 def _play_again(seed: str) -> int:
     """The night of this seed; if it is bad, the smallest one with a problem of the same kind is printed as data."""
-    ended, counts = play(seed), Counter[str]()
+    ended, counts = play_any(seed), Counter[str]()
     counts.update(ended.counts)
     _print_problems(ended, counts)
     _print_table(f"night {seed}: {len(ended.problems)} problems", counts)
     if not ended.problems:
         return 0
+    if MARK in seed:
+        return 1  # a crowd is not reduced
     kind = ended.problems[0].kind
 
     def is_bad(night: Data) -> bool:

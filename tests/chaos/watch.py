@@ -55,6 +55,7 @@ NOT_OURS = "stopped, and was not ours (3)"
 CUT_OFF = "installation cut off"
 TOUCHED = "touched after its lease was lost"
 TAKEN = "taken from a living controller"
+SHARED = "one fencing number, two holders"
 TOO_MANY = "more on than patch_max_running"
 NOT_ONE = "not exactly one outcome (4)"
 STARTED = "started, though no other host may start (5)"
@@ -69,6 +70,7 @@ KINDS = (
     CUT_OFF,
     TOUCHED,
     TAKEN,
+    SHARED,
     TOO_MANY,
     NOT_ONE,
     STARTED,
