@@ -251,6 +251,7 @@ def test_the_truth_of_a_host_without_ec2(make_lab: MakeLab) -> None:
     assert lab.truth("hall") == {
         "account": None,
         "instance_id": None,
+        "tags": ["Name=hall", "PatchGroup=Windows"],
         "state": "running",
         "starts": 0,
         "stops": 0,
