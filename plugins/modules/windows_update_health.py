@@ -88,7 +88,7 @@ pending_reboot:
   type: list
   elements: str
 update_source:
-  description: Kind and address.
+  description: Kind, address, proxy, and the policies about it.
   returned: success
   type: dict
 """

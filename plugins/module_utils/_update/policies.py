@@ -11,6 +11,7 @@ Sources: Microsoft Learn, "Manage additional Windows Update settings" and "Use W
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from .._host.update_answers import Service, UpdateHealth
 from .._model.host_facts import UpdateSource
@@ -30,7 +31,9 @@ def refine(cause: Cause, health: UpdateHealth) -> Cause:
     if cause in {SERVICE, SIGN_IN} and disabled_by_policy(health, [*cause.services, *NEEDED]):
         return SERVICE_OF_POLICY
     if cause in HIDDEN_BY_POLICY and kept_from_source(health):
-        return POLICY
+        # By its description the second policy counts beside a WSUS server only, so an error that passes may still pass.
+        is_certain = f"{NOT_TO_MICROSOFT[0]}=1" in health.update_source.policies
+        return POLICY if is_certain else replace(POLICY, pauses=cause.pauses)
     return cause
 
 
