@@ -129,7 +129,7 @@ class HostFacts(TypedDict, total=False):
         float,
         "start that was ours, seconds since 1970",
         "_power/start, _power/by_tasks",
-        "_power/restore, _report/build",
+        "_power/restore, _update/reboots, _report/build",
     ]
     off_at: Annotated[
         float | None,

@@ -62,10 +62,10 @@ def install(context: OperationContext) -> InstallResult:
     if context.check_mode:
         return {"changed": True}
     before = reboots.read_boot_state(context)
-    earlier_seconds = reboots.since_installation_found(context)
     # The update history has the host's own times, and its clock may differ from ours.
     now_in_host = before.time if before else context.clock.now() - SKEW_SECONDS
     started_at = _first_unreported_start(context, now_in_host)
+    earlier_seconds = reboots.earlier_seconds(context, now_in_host - started_at)
     passes, found = _passes(context, started_at)
     installed, failed_updates = update_results(context, started_at, found)
     context.update_facts(installed=installed, failed_updates=failed_updates)

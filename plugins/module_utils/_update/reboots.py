@@ -38,10 +38,20 @@ def read_boot_state(context: OperationContext, since: float | None = None) -> Bo
         return None
 
 
-def since_installation_found(context: OperationContext) -> float:
-    """How long ago, in seconds, this run found an installation under way and waited for it: its reboots are this run's, too."""
-    found_at = context.facts.get("installation_found_at")
-    return 0.0 if found_at is None else max(context.clock.now() - found_at, 0.0)
+def earlier_seconds(context: OperationContext, taken_over_seconds: float) -> float:
+    """For how long before its own installation the reboots of a host count, too.
+
+    Since this run found an installation under way and waited for it; and since the installation of a dead run from which the host
+    was taken over (``taken_over_seconds``), unless the host was started in between.
+    """
+    now, found_at, on_since = (
+        context.clock.now(),
+        context.facts.get("installation_found_at"),
+        context.facts.get("on_since"),
+    )
+    found_seconds = 0.0 if found_at is None else max(now - found_at, 0.0)
+    started_since = on_since is not None and on_since > now - taken_over_seconds
+    return found_seconds if started_since else max(found_seconds, taken_over_seconds)
 
 
 def count(context: OperationContext, before: BootState | None, earlier_seconds: float = 0.0) -> BootState | None:

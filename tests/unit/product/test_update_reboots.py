@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 
@@ -81,6 +82,27 @@ def test_the_reboot_of_an_installation_that_was_found_under_way_counts(stage: St
     install(stage, BEFORE, up(0, boots=1))
     assert stage.facts()["reboots"] == 1
     assert stage.guest.inputs("inspect_boot")[-1]["since"] == "2026-11-14T21:54:56Z", "the answer took five seconds"
+
+
+@pytest.mark.parametrize(
+    ("facts", "since"),
+    [
+        ({}, "2026-11-14T20:59:56Z"),
+        ({"on_since": START - 7200}, "2026-11-14T20:59:56Z"),
+        ({"on_since": START - 60}, None),
+    ],
+    ids=["not ours", "on all the time", "started since"],
+)
+def test_reboots_since_the_installation_of_a_dead_run_count(
+    stage: Stage, facts: dict[str, Any], since: str | None
+) -> None:
+    """Its report never said them. Our own start is no reboot."""
+    stage.ledger.begin_phase(RUN, ID, Phase.PATCH, START - 3600)
+    stage.ledger.close_run(RUN, START)
+    stage.open_run(run_id="second")
+    stage.ledger.update_facts("second", ID, {"adopted_from": RUN, **facts})
+    install(stage, BEFORE, up(0, boots=1), run_id="second")
+    assert stage.guest.inputs("inspect_boot")[-1]["since"] == (since or "2026-11-14T22:00:01Z")
 
 
 def test_reboots_are_counted_also_where_something_is_still_missing(stage: Stage) -> None:
