@@ -234,14 +234,14 @@ def _our_end(context: OperationContext, restarted: InstanceTypeDef | None) -> fl
 
 
 def _found_off(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> float | None:
-    """When a host that was on because of us and is off now was stopped, as EC2 shows it; with the watchdog's part in it."""
-    off_at, launched = stopped_at(instance), instance["LaunchTime"].timestamp()
+    """When a host that was on because of us went off; EC2 shows when the stop was asked for, so a recent one counts until now."""
+    off_at, launched, now = stopped_at(instance), instance["LaunchTime"].timestamp(), context.clock.now()
     if record.started_by is None or off_at is None or off_at < launched:
         return None
     if was_due(context, record, off_at):
         context.update_facts(watchdog_stopped_at=off_at)
         context.report_progress(f"its watchdog schedule was due; it was stopped at {iso(off_at)}")
-    return max(off_at, context.facts.get("on_since", off_at))
+    return now if now - off_at < STOP_TIMEOUT_SECONDS else max(off_at, context.facts.get("on_since", off_at))
 
 
 def _leave(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef, held: NeedsAttention) -> None:
