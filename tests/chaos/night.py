@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
+import shutil
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -124,6 +126,15 @@ class Night:
             return cast("Ledger", _EachThread(self._file))
         where = parse_url(f"dynamodb://{USUAL_TABLE}?region={REGION}")
         return DynamoDbLedger(Table(where, Aws(connection, clock, REGION), clock))
+
+    def go_on_alone(self) -> None:
+        """In a process that was forked: from now on with a copy of the ledger's file. SQLite's only."""
+        own = f"{self._file}-{os.getpid()}"
+        for part in ("", "-wal"):
+            if Path(self._file + part).exists():
+                shutil.copyfile(self._file + part, own + part)
+        self._file = own
+        self.ledger = self.open_ledger(self, self)
 
     def is_recorded(self, instance_id: str) -> bool:
         """Whether its power record is open. Asked by the lab and by the watch; never through a call that would be in the trace."""

@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import functools
+import os
 import tempfile
+import traceback
+from collections.abc import Callable, Container
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 import pytest
 
@@ -19,6 +22,7 @@ from chaos.judge import left_on, problems
 from chaos.night import Night
 from chaos.watch import CUT_OFF, Problem
 
+T = TypeVar("T")
 UPDATES = [{"kb": "KB5031361", "severity": "critical", "class": "security", "seconds": 1500, "reboot": True}]
 HOSTS: list[dict[str, Any]] = [
     {"name": "a", "state": "stopped", "disk": {"size_gib": 60, "free_gib": 3}, "updates": UPDATES},
@@ -31,38 +35,109 @@ def night(folder: Path) -> Night:
     return Night(folder, hosts=HOSTS, account={"lag_seconds": 0})
 
 
-@functools.cache
-def acts_of_a_run() -> int:
-    with tempfile.TemporaryDirectory() as folder, night(Path(folder)) as whole:
-        controller = Controller(whole)
-        controller.patch()
-        assert problems(whole, [controller]) == left_on(whole) == []
-        assert [host["missing"] for host in whole.truth().values()] == [[], []]
-        return len(controller.acts)
-
-
-def test_an_undisturbed_run_has_as_many_acts_as_are_killed_below() -> None:
-    assert 60 < acts_of_a_run() <= POINTS
-
-
 POINTS = 200
 
 
-@pytest.mark.parametrize("point", range(POINTS))
-def test_whenever_the_controller_dies_everything_is_put_back(tmp_path: Path, point: int) -> None:
-    if point >= acts_of_a_run():
-        return  # it ended before
-    with night(tmp_path) as dark:
-        first = Controller(dark, dies_after=point)
-        with pytest.raises(Killed):
-            first.patch()
-        dark.sleep(LEASE_IS_OVER_SECONDS)
-        later = Controller(dark)
-        if point % 2:
-            later.patch()
-        assert later.restore() is None, first.acts
-        assert problems(dark, [first, later]) == left_on(dark) == [], first.acts
-        assert dark.ledger.open_power() == []
+class Branching(Controller):
+    """Plays one run. At each of the points a process is forked in which it dies, and which goes on from there.
+
+    So a run is played once, and not once for each of its acts until that act. ``died`` is what each process found, by the
+    number of acts before the death: an empty text where everything was as it should be.
+    """
+
+    def __init__(self, dark: Night, points: Container[int]) -> None:
+        super().__init__(dark)
+        self._points = points
+        self._findings: int | None = None
+        self.died: dict[int, str] = {}
+
+    def act(self, name: str, work: Callable[[], T]) -> T:
+        point = len(self.acts)
+        if self._findings is None and point in self._points:
+            self.died[point] = self._die()
+        return super().act(name, work)
+
+    def _die(self) -> str:
+        """Returns in both processes; in the new one the next act is the death."""
+        findings, self._findings = os.pipe()
+        child = os.fork()
+        if child == 0:
+            self._dies_after = len(self.acts)
+            return ""
+        os.close(self._findings)
+        self._findings = None
+        with os.fdopen(findings, encoding="utf-8") as report:
+            text = report.read()
+        _pid, status = os.waitpid(child, 0)
+        return text or ("" if status == 0 else f"the process ended with {status}")
+
+    def recover(self) -> NoReturn:
+        """In the process in which it died: another controller takes over."""
+        assert self._findings is not None
+        try:
+            check_recovery(self)
+        except BaseException:  # noqa: BLE001 - the other process raises it
+            os.write(self._findings, traceback.format_exc().encode())
+            os._exit(1)
+        os._exit(0)
+
+
+def check_recovery(first: Controller) -> None:
+    dark = first.night
+    dark.go_on_alone()
+    dark.sleep(LEASE_IS_OVER_SECONDS)
+    later = Controller(dark)
+    if len(first.acts) % 2:
+        later.patch()
+    assert later.restore() is None, first.acts
+    assert problems(dark, [first, later]) == left_on(dark) == [], first.acts
+    assert dark.ledger.open_power() == []
+
+
+SHARES = 2
+"""Each is played by one worker."""
+
+
+@functools.cache
+def play_run(points: range) -> Branching:
+    """A run to its end, and what was found after a death at each of the points."""
+    with tempfile.TemporaryDirectory() as folder, night(Path(folder)) as whole:
+        controller = Branching(whole, points)
+        try:
+            controller.patch()
+        except Killed:
+            controller.recover()
+        assert problems(whole, [controller]) == left_on(whole) == []
+        assert [host["missing"] for host in whole.truth().values()] == [[], []]
+        return controller
+
+
+def share_of(number: int) -> range:
+    return range(number % SHARES, POINTS, SHARES)
+
+
+def of_share(number: int) -> Any:
+    return pytest.param(number, marks=pytest.mark.xdist_group(f"crash points {number % SHARES}"))
+
+
+@pytest.mark.parametrize("share", [of_share(share) for share in range(SHARES)])
+def test_a_run_has_as_many_acts_as_it_is_killed_at(share: int) -> None:
+    controller = play_run(share_of(share))
+    assert 60 < len(controller.acts) <= POINTS
+    assert list(controller.died) == list(range(share, len(controller.acts), SHARES))
+
+
+@pytest.mark.parametrize("point", [of_share(point) for point in range(POINTS)])
+def test_whenever_the_controller_dies_everything_is_put_back(point: int) -> None:
+    """A point behind the end of the run has nothing to find."""
+    assert play_run(share_of(point)).died.get(point, "") == ""
+
+
+def test_a_recovery_that_fails_is_found_at_its_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Controller, "restore", lambda _self: "a is still on")
+    died = play_run(range(0, POINTS, 60)).died
+    assert list(died) == [0, 60, 120, 180]
+    assert all("AssertionError" in text for text in died.values())
 
 
 def test_a_product_that_forgets_what_it_sent_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
