@@ -17,6 +17,7 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._power import restore
 from ansible_collections.patchfleet.windows.plugins.module_utils._update import patch_baseline as baseline
+from ansible_collections.patchfleet.windows.plugins.module_utils._update import pending_reboot
 from chaos.controller import Controller, Killed
 from chaos.judge import left_on, problems
 from chaos.night import Night
@@ -141,9 +142,12 @@ def test_a_recovery_that_fails_is_found_at_its_point(monkeypatch: pytest.MonkeyP
 
 
 def test_a_product_that_forgets_what_it_sent_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Broken on purpose: nothing is recorded before the installation's command is sent, and no restore searches for commands."""
+    """Broken on purpose: nothing is recorded before the installation's command is sent, no restore searches for commands, and
+    none waits where Windows says that it installs.
+    """
     monkeypatch.setattr(baseline, "_send_installing", baseline.send)
     monkeypatch.setattr(restore, "find_foreign_patch_runs", lambda *_: [])
+    monkeypatch.setattr(pending_reboot, "_wait_for_servicing", lambda _context: None)
     with night(tmp_path / "whole") as whole:
         controller = Controller(whole)
         controller.patch()
