@@ -152,16 +152,16 @@ def test_what_only_the_controller_can_read_goes_along_to_the_module(
 def test_a_worker_ends_with_its_controller(monkeypatch: pytest.MonkeyPatch) -> None:
     """The controller is a process between this one and the worker, and ends while the worker works."""
     gone, gone_too = os.pipe()
-    message, tell = os.pipe()
+    message, lifeline = os.pipe()
 
     def work(context: OperationContext) -> dict[str, Any]:
         context.renew_lease()
-        os.write(tell, b"lives, ")
+        os.write(lifeline, b"lives, ")
         os.close(gone_too)
         os.read(gone, 1)  # nothing, once the controller is not there to write
-        os.write(tell, b"looks")
+        os.write(lifeline, b"looks")
         context.renew_lease()
-        os.write(tell, b" and goes on")
+        os.write(lifeline, b" and goes on")
         return {}
 
     class Worker(SomeAction):
@@ -178,7 +178,7 @@ def test_a_worker_ends_with_its_controller(monkeypatch: pytest.MonkeyPatch) -> N
     controller.start()
     controller.join()
     os.close(gone_too)
-    os.close(tell)
+    os.close(lifeline)
     assert b"".join(iter(lambda: os.read(message, 100), b"")) == b"lives, looks"
 
 
@@ -241,7 +241,7 @@ class Manager:
         return self._of_hosts[host] if host else self._of_play
 
 
-def settings_seen(of_hosts: dict[str, dict[str, Any]] | None = None, **variables: Any) -> Any:
+def settings_read(of_hosts: dict[str, dict[str, Any]] | None = None, **variables: Any) -> Any:
     hosts = of_hosts or {"x": variables}
     task_vars = {"ansible_forks": 20, "inventory_hostname": "x", "ansible_play_hosts_all": list(hosts), **variables}
     plugin = action(patch_settings.ActionModule, manager=Manager(hosts))
@@ -250,16 +250,16 @@ def settings_seen(of_hosts: dict[str, dict[str, Any]] | None = None, **variables
 
 def test_the_plays_variables_are_read_with_their_templates() -> None:
     of_host = {"patch_batch_size": "{{ batch }}", "patch__run_id": "internal", "batch": "7"}
-    seen = settings_seen({"x": of_host}, patch_batch_size="{{ batch }}", patch__run_id="internal", other="x")
-    assert seen["variables"] == {"patch_batch_size": "7"}
-    assert seen["forks"] == 20
+    found = settings_read({"x": of_host}, patch_batch_size="{{ batch }}", patch__run_id="internal", other="x")
+    assert found["variables"] == {"patch_batch_size": "7"}
+    assert found["forks"] == 20
 
 
 def test_the_variables_of_each_host_are_read_with_its_own_templates() -> None:
     of_hosts = {"a": {"patch_free_gib": template("{{ room }}"), "room": 30, "other": 1}, "b": {"patch_free_gib": 40}}
-    assert settings_seen(of_hosts)["host_variables"] == {"a": {"patch_free_gib": 30}, "b": {"patch_free_gib": 40}}
+    assert settings_read(of_hosts)["host_variables"] == {"a": {"patch_free_gib": 30}, "b": {"patch_free_gib": 40}}
     with pytest.raises(InvalidOption, match=r"patch_free_gib: .* cannot be rendered for c: .*nowhere"):
-        settings_seen({**of_hosts, "c": {"patch_free_gib": template("{{ nowhere }}")}})
+        settings_read({**of_hosts, "c": {"patch_free_gib": template("{{ nowhere }}")}})
 
 
 SLICED = {"awx_workflow_job_id": 41, "awx_workflow_job_name": "Patch", "awx_job_template_name": "Patch"}
@@ -275,14 +275,14 @@ SLICED = {"awx_workflow_job_id": 41, "awx_workflow_job_name": "Patch", "awx_job_
     ],
 )
 def test_a_slice_of_a_job_is_known_by_its_workflow_job(job: dict[str, Any], whose: str | None) -> None:
-    assert settings_seen(**job)["slice_of"] == whose
+    assert settings_read(**job)["slice_of"] == whose
 
 
 def test_a_variable_that_nobody_knows_is_found_at_every_host_of_the_play() -> None:
     known = {"a": {"patch_free_gib": 30, "patch__host": {}}}
-    assert settings_seen(known)["forks"] == 20
+    assert settings_read(known)["forks"] == 20
     with pytest.raises(PatchFleetError, match=r"no variable patch_fre_gib\. Did you mean patch_free_gib"):
-        settings_seen({**known, "b": {"patch_fre_gib": 30}})
+        settings_read({**known, "b": {"patch_fre_gib": 30}})
 
 
 def test_an_ansible_core_that_is_too_old_is_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,12 +41,12 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.oper
 from .fakes import ID, START, client_error, shown
 from .stage import RUN, Stage, a_host
 
-NEVER_BEGUN = "i-0fedcba9876543210"
+NEVER_STARTED = "i-0fedcba9876543210"
 
 
 @pytest.fixture(autouse=True)
 def a_run_with_two_hosts(stage: Stage) -> None:
-    stage.open_run(a_host(), a_host(NEVER_BEGUN, position=1, name="dev-02"))
+    stage.open_run(a_host(), a_host(NEVER_STARTED, position=1, name="dev-02"))
 
 
 def run(stage: Stage, state: str, *, check_mode: bool = False, **params: Any) -> dict[str, Any]:
@@ -107,8 +107,8 @@ def test_how_long_its_steps_took_is_remembered(stage: Stage) -> None:
 def test_a_way_that_proved_nothing_or_only_looked_predicts_nothing(stage: Stage) -> None:
     stage.ledger.update_facts(RUN, ID, {"proposed_outcome": "noncompliant"})
     end(stage, "finished", run_id=RUN, host=ID)
-    end(stage, "finished", run_id=RUN, host=NEVER_BEGUN)
-    assert stage.ledger.histories([ID, NEVER_BEGUN]) == {}
+    end(stage, "finished", run_id=RUN, host=NEVER_STARTED)
+    assert stage.ledger.histories([ID, NEVER_STARTED]) == {}
 
 
 def test_a_host_that_proved_nothing_failed(stage: Stage) -> None:
@@ -181,7 +181,7 @@ def test_a_run_that_ends_leaves_no_host_without_an_outcome(stage: Stage) -> None
     begin(stage)
     run(stage, "closed", run_id=RUN)
     assert outcome(stage) == ("failed", "patch", "interrupted")
-    assert outcome(stage, NEVER_BEGUN) == ("deferred", "admit", "run_interrupted")
+    assert outcome(stage, NEVER_STARTED) == ("deferred", "admit", "run_interrupted")
     assert stage.ledger.run(RUN).closed_at == START
 
 

@@ -15,7 +15,9 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import OPERATION as LOOK
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import (
+    OPERATION as COMPLIANCE,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.foreign_runs import LOOKBACK_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.patch_baseline import GAP_SECONDS, SCANS
@@ -29,7 +31,7 @@ Rows = Callable[[], list[dict[str, Any]]]
 
 
 def poll(stage: Stage) -> dict[str, Any]:
-    return perform(LOOK, stage.context(LOOK, instance_id=ID, snapshot_id=SNAPSHOT))
+    return perform(COMPLIANCE, stage.context(COMPLIANCE, instance_id=ID, snapshot_id=SNAPSHOT))
 
 
 def sent_at(stage: Stage) -> list[float]:
@@ -141,6 +143,6 @@ def test_a_node_that_is_not_registered_has_no_associations(stage: Stage) -> None
 def test_our_commands_say_whose_they_are(stage: Stage) -> None:
     PatchManager(stage, Found())
     stage.open_run()
-    perform(LOOK, stage.context(LOOK, run_id=RUN, host=ID, instance_id=ID, snapshot_id=SNAPSHOT))
+    perform(COMPLIANCE, stage.context(COMPLIANCE, run_id=RUN, host=ID, instance_id=ID, snapshot_id=SNAPSHOT))
     (sent,) = stage.account.of("send_command")
     assert sent.params["Comment"].startswith(f"patchfleet: Scan {RUN} ")

@@ -44,7 +44,7 @@ from .stage import RUN, Stage
 SERVICES = ("wuauserv", "bits", "cryptsvc", "trustedinstaller")
 SCRIPTS = {"inspect_windows_update": "", "repair_services": ""}
 WORKS = {"ok": True, "hresult": None, "message": None}
-MENDED = {
+REPAIRED = {
     "repaired": [{"name": "wuauserv", "was_start_type": "disabled", "was_status": "stopped", "start_type": "manual"}]
 }
 
@@ -74,7 +74,7 @@ def broken(hresult: str, message: str | None = None) -> dict[str, Any]:
 def check(stage: Stage, *found: dict[str, Any], check_mode: bool = False, **params: Any) -> dict[str, Any]:
     stage.open_run()
     stage.guest.answers("inspect_windows_update", *found)
-    stage.guest.answers("repair_services", MENDED)
+    stage.guest.answers("repair_services", REPAIRED)
     options = {"run_id": RUN, "host": ID, "instance_id": ID, "scripts": SCRIPTS, **params}
     return perform(OPERATION, stage.context(OPERATION, check_mode=check_mode, **options))
 

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import OPERATION as LOOK
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import (
+    OPERATION as COMPLIANCE,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.patch_baseline import GAP_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.patch_verdict import STATE_LAG_SECONDS
@@ -26,7 +28,7 @@ OTHERS = "99999999-2222-4333-8444-555555555555"
 def poll(stage: Stage, *, check_mode: bool = False, in_run: bool = False, **params: Any) -> dict[str, Any]:
     tracked_host = {"run_id": RUN, "host": ID} if in_run else {}
     options = {"instance_id": ID, "snapshot_id": SNAPSHOT, **tracked_host, **params}
-    return perform(LOOK, stage.context(LOOK, check_mode=check_mode, **options))
+    return perform(COMPLIANCE, stage.context(COMPLIANCE, check_mode=check_mode, **options))
 
 
 def trouble(stage: Stage) -> PatchFleetError:

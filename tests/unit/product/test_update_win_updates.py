@@ -23,7 +23,9 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts i
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import OPERATION as LOOK
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import (
+    OPERATION as COMPLIANCE,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.channels import open_channel
 
@@ -105,7 +107,7 @@ def run(stage: Stage) -> Run:
         options: dict[str, Any] = {"run_id": RUN, "host": ID, "instance_id": "hall-1", **params}
         if step is INSTALL:
             options |= {"snapshot_id": "s", "history_script": "", "scripts": SCRIPTS}
-        elif step is LOOK:
+        elif step is COMPLIANCE:
             options |= {"snapshot_id": "s"}
         context = stage.context(step, **options)
         context.channel = open_channel(context, connection)
@@ -208,14 +210,14 @@ def test_a_search_that_fails_proves_nothing(stage: Stage, run: Run) -> None:
     with pytest.raises(
         PatchFleetError, match=r"0x8024402C\. The host does not reach .*http://wsus:8530\. WinHTTP uses no proxy"
     ) as caught:
-        run(LOOK, connection)
+        run(COMPLIANCE, connection)
     assert caught.value.code == Reason.SCAN_FAILED
     assert "verified_at" not in stage.facts()
 
 
 def test_a_scan_installs_nothing(stage: Stage, run: Run) -> None:
     connection = FakeConnection(stage, [missing("KB1")])
-    assert run(LOOK, connection)["outcome"] == "noncompliant"
+    assert run(COMPLIANCE, connection)["outcome"] == "noncompliant"
     assert connection.states == ["searched"]
 
 
