@@ -111,11 +111,15 @@ def test_a_watchdog_that_stops_a_host_of_others_is_noticed(monkeypatch: pytest.M
     assert kinds([OFF], **parts) == {NOT_OURS}
 
 
-def test_a_watchdog_that_stops_a_host_of_a_living_controller_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    host = {**OFF, "agent_seconds": 900}
-    assert kinds([host], watchdog=Watchdog()) == set()
-    monkeypatch.setattr(watchdog, "_deadline", lambda context: context.clock.now())
-    assert kinds([host], watchdog=Watchdog()) == {TAKEN}
+@pytest.mark.parametrize("lives", [False, True], ids=["dead", "living"])
+def test_a_watchdog_that_stops_a_host_of_a_living_controller_is_noticed(tmp_path: Path, lives: bool) -> None:
+    with Night(tmp_path, hosts=[OFF], account={"lag_seconds": 0}) as night:
+        controller = Controller(night, dies_after="note_launch")
+        with pytest.raises(Killed):
+            controller.patch()
+        controller.at_work = lives
+        night.watch.service_call("StopInstances", [night.play.world.hosts["a"]])
+        assert {problem.kind for problem in night.watch.problems} == ({TAKEN} if lives else set())
 
 
 # Maintenance windows
