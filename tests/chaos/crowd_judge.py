@@ -49,6 +49,9 @@ class Diary:
     def __init__(self, night: Night) -> None:
         self.entries: list[Entry] = []
         self.given: dict[str, list[tuple[Entry, int]]] = defaultdict(list)
+        self.ending: dict[
+            tuple[Any, ...], int
+        ] = {}  # runs and leases that were being ended, by whoever was killed meanwhile too
         self._night = night
         self._order = itertools.count()
 
@@ -60,6 +63,8 @@ class Diary:
         if self._night.backend == "sqlite":  # there each call is one transaction
             member.pause()
         began, at = next(self._order), self._night.now()
+        if what == "close_run" or (what == "extend_lease" and args[2] is None):
+            self.ending.setdefault(args[:-1], began)
         answer = method(*args, **kwargs)
         if "fence" in kwargs:
             args = (*args, kwargs["fence"])
@@ -107,19 +112,16 @@ def _old_numbers(diary: Diary) -> Iterator[Problem]:
 
 def _robbed(diary: Diary) -> Iterator[Problem]:
     """Taken from one that had just given a sign of life, without force."""
-    closed = {entry.args[0]: entry for entry in reversed(diary.entries) if entry.what == "close_run"}
     for key, given in diary.given.items():
         for (before, fence), (taken, _fence) in itertools.pairwise(sorted(given, key=lambda it: it[1])):
             forced = taken.args[2] if taken.what == "open_run" else taken.args[3]
-            end = closed.get(_run_of(before))
-            if forced or before.member == taken.member or (end and end.began < taken.ended):
+            ends = [diary.ending.get(end) for end in ((_run_of(before),), (key, fence))]
+            if forced or before.member == taken.member or any(end is not None and end < taken.ended for end in ends):
                 continue
             signs = [
                 entry for entry in diary.entries if _is_sign(entry, before, key, fence) and entry.ended < taken.began
             ]
             last = signs[-1] if signs else before
-            if last.what == "extend_lease" and last.args[2] is None:
-                continue
             if last.ended < taken.began and taken.at - last.at < LEASE_SECONDS - SKEW_SECONDS:
                 yield Problem(
                     TAKEN,
