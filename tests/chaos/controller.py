@@ -340,7 +340,11 @@ class _Ledger:
             if controller.night.backend == "sqlite":
                 done = controller.act(name, lambda: method(*args, **kwargs))
             else:
-                done = method(*args, **kwargs)
+                try:
+                    done = method(*args, **kwargs)
+                except Killed:
+                    controller.night.watch.cut_off(name, args)
+                    raise
             controller.night.watch.wrote(controller, name, args, done)
             return done
 

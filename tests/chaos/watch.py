@@ -175,6 +175,11 @@ class Watch:
         elif name == "close_run" and args[0] == controller.run_id:
             controller.at_work = False
 
+    def cut_off(self, name: str, args: tuple[Any, ...]) -> None:
+        """The controller was killed within a write of several calls, of which the first may have closed a power record."""
+        if name == "close_power" and self._night.ledger.power(args[0]) is None:
+            self._found.pop(args[0], None)
+
     def _kept(self, controller: Controller, key: str, _fence: int, until: float | None) -> None:
         """A lease of one host. One that is given back stays with its controller until another one takes it."""
         if self._holders.get(key) is controller:

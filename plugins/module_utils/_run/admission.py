@@ -160,6 +160,14 @@ def _wait_for_canaries(context: OperationContext, run: Run, canaries: set[str]) 
         _open_breaker(context, run, BreakerCause(BreakerCode.CANARY_NOT_PATCHED))
 
 
+def _check_run(_context: OperationContext, run: Run, _host: Host) -> None:
+    """Its controller may have stood still between the run's row and the leases of its hosts, when no other could take them over."""
+    if run.closed_at is not None:
+        raise Deferred(
+            "Another controller took this run for dead and closed it. Start the run again.", Reason.RUN_INTERRUPTED
+        )
+
+
 def _check_breaker(context: OperationContext, run: Run, _host: Host) -> None:
     runs = slices(context.ledger, run)
     counts = sum((Counter(context.ledger.outcome_counts(one.run_id)) for one in runs), Counter[Outcome | None]())
@@ -230,6 +238,7 @@ def _check_credentials(context: OperationContext, run: Run, host: Host) -> None:
 
 
 ADMISSION_CHECKS: tuple[Callable[[OperationContext, Run, Host], None], ...] = (
+    _check_run,
     _check_breaker,
     _check_cutoff,
     _check_deadline,

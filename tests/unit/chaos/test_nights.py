@@ -35,9 +35,22 @@ def test_a_night_that_is_kept_still_shows_what_it_is_kept_for(monkeypatch: pytes
     assert [problem.kind for problem in play_drawn(from_data(TOO_LATE["night"])).problems] == [STARTED]
 
 
+def admit_in_closed_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = tuple(check for check in admission.ADMISSION_CHECKS if check.__name__ != "_check_run")
+    assert len(checks) == len(admission.ADMISSION_CHECKS) - 1
+    monkeypatch.setattr(admission, "ADMISSION_CHECKS", checks)
+
+
+def test_a_host_that_starts_in_a_closed_run_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    admit_in_closed_runs(monkeypatch)
+    (kept,) = [night for night in NIGHTS if "takes the run for dead" in night["why"]]
+    assert kept["kind"] in {problem.kind for problem in play_drawn(from_data(kept["night"])).problems}
+
+
 def test_a_run_that_is_closed_without_taking_its_hosts_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the other defence out of the way: a controller that notices that it stood still starts nothing more."""
     monkeypatch.setattr(recovery, "_may_begin", lambda _host: False)
+    admit_in_closed_runs(monkeypatch)
     monkeypatch.setattr(context, "note_standstill", lambda *_: None)
     for module in (context, operation):
         monkeypatch.setattr(module, "refuse_after_standstill", lambda *_: None)

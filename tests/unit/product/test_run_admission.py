@@ -626,3 +626,11 @@ def test_what_a_dead_run_has_left_open_stays_recorded(stage: Stage) -> None:
     slow_look(stage, 3000)
     assert refused(stage) == ("deferred", "no_time")
     assert starting(stage) == [FIRST]
+
+
+def test_no_host_starts_in_a_run_that_another_controller_has_closed(stage: Stage) -> None:
+    """Its controller stood still before its hosts had their leases, so that a restore could not take them over."""
+    stage.open_run(*HOSTS)
+    stage.ledger.close_run(RUN, stage.clock.now())
+    assert refused(stage) == ("deferred", "run_interrupted")
+    assert stage.account.calls == []
