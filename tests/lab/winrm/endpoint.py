@@ -17,8 +17,9 @@ from lab.winrm.certificates import Server
 from lab.winrm.http import Account, Connection
 from lab.winrm.machine import Machine
 from lab.winrm.ntlm import LogOn
+from lab.winrm.operations import Run
 from lab.winrm.port import Port
-from lab.winrm.shells import Run, Shells
+from lab.winrm.shells import Shells
 from lab.winrm.ssh import Keys
 
 

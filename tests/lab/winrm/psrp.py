@@ -16,7 +16,6 @@ import threading
 import uuid
 import xml.etree.ElementTree as ET
 from collections import defaultdict
-from collections.abc import Callable
 from typing import Any
 
 from psrpcore import (
@@ -33,7 +32,8 @@ from psrpcore.types import HostMethodIdentifier, NETException
 from lab.agent import Outcome
 from lab.sim import Process, Simulation, Steps
 from lab.winrm import wsman
-from lab.winrm.shells import CHUNK_BYTES, KILLED, MAX_SHELLS, Run, too_many_shells
+from lab.winrm.operations import Operations, Run
+from lab.winrm.shells import CHUNK_BYTES, KILLED, MAX_SHELLS, too_many_shells
 from lab.winrm.wsman import Request
 
 RESOURCE = "http://schemas.microsoft.com/powershell/Microsoft.PowerShell"
@@ -158,28 +158,14 @@ class Pool:
             self.changed.notify_all()
 
 
-class RunspacePools:
+class RunspacePools(Operations):
     """WS-Management's operations on the runspace pools of one host."""
 
+    resource = RESOURCE
+
     def __init__(self, sim: Simulation, run: Run) -> None:
-        self._sim = sim
-        self._run = run
+        super().__init__(sim, run)
         self._pools: dict[str, Pool] = {}
-        self._work: dict[str, Callable[[Request], str]] = {
-            wsman.CREATE: self._create,
-            wsman.COMMAND: self._command,
-            wsman.SEND: self._send,
-            wsman.RECEIVE: self._receive,
-            wsman.SIGNAL: self._signal,
-            wsman.DELETE: self._delete,
-        }
-
-    def knows(self, request: Request) -> bool:
-        return request.action in self._work and request.resource == RESOURCE
-
-    def answer(self, request: Request) -> bytes:
-        """The answer to a request that it knows; Fault when it cannot be done."""
-        return wsman.answer(request, self._work[request.action](request))
 
     def close(self) -> None:
         """Windows goes down, and all that runs in its pools."""

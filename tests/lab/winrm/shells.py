@@ -9,11 +9,11 @@ import base64
 import binascii
 import threading
 import uuid
-from collections.abc import Callable
 
 from lab.agent import Outcome
 from lab.sim import Process, Simulation, Steps
 from lab.winrm import wsman
+from lab.winrm.operations import Operations, Run
 from lab.winrm.wsman import Fault, Request
 
 # This is what fits into one answer with the smallest MaxEnvelopeSizekb in use, 150 (WinRM 2.0), as base64 takes a third more.
@@ -25,9 +25,6 @@ TOO_MANY_SHELLS = (
     "concurrent shells, which has been exceeded. Close existing shells or raise the quota for this user. "
 )
 KILLED = 1
-
-# Runs a command line with its whole input; whether cmd.exe stands between is told, too.
-Run = Callable[[str, bytes, bool], Steps[Outcome]]
 
 
 def too_many_shells() -> Fault:
@@ -77,28 +74,14 @@ def _chunks(name: str, text: str) -> list[tuple[str, bytes]]:
     return [(name, data[start : start + CHUNK_BYTES]) for start in range(0, len(data), CHUNK_BYTES)]
 
 
-class Shells:
+class Shells(Operations):
     """WS-Management's operations on the shells of one host."""
 
+    resource = wsman.CMD_SHELL
+
     def __init__(self, sim: Simulation, run: Run) -> None:
-        self._sim = sim
-        self._run = run
+        super().__init__(sim, run)
         self._shells: dict[str, dict[str, Command]] = {}
-        self._work: dict[str, Callable[[Request], str]] = {
-            wsman.CREATE: self._create,
-            wsman.COMMAND: self._command,
-            wsman.SEND: self._send,
-            wsman.RECEIVE: self._receive,
-            wsman.SIGNAL: self._signal,
-            wsman.DELETE: self._delete,
-        }
-
-    def knows(self, request: Request) -> bool:
-        return request.action in self._work and request.resource == wsman.CMD_SHELL
-
-    def answer(self, request: Request) -> bytes:
-        """The answer to a request that it knows; Fault when it cannot be done."""
-        return wsman.answer(request, self._work[request.action](request))
 
     def close(self) -> None:
         """Windows goes down, and all that runs in its shells."""

@@ -31,8 +31,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from lab.agent import Outcome
 from lab.sim import Process, Simulation, Steps
 from lab.winrm.machine import Machine
+from lab.winrm.operations import Run
 from lab.winrm.programs import reads_input
-from lab.winrm.shells import KILLED, Run
+from lab.winrm.shells import KILLED
 
 COMMAND = Path(__file__).with_name("ssh_command.py")
 SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin:/sbin:/opt/homebrew/sbin"  # where sshd is, and often no PATH leads
