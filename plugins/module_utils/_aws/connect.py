@@ -127,6 +127,7 @@ class OptionsConnection:
             retries={"total_max_attempts": 1, "mode": "standard"}, user_agent_extra="patchfleet.windows"
         ).merge(self._arguments.pop("aws_config", None) or botocore.config.Config())
         self._clients: dict[tuple[str, str], Any] = {}
+        self._assumed: dict[tuple[Account, str], AssumedConnection] = {}
 
     region: str | None
 
@@ -160,10 +161,15 @@ class OptionsConnection:
             return False  # what AWS said of the old ones is the sentence to tell
         self._session = session
         self._clients.clear()
+        for assumed in self._assumed.values():
+            assumed.forget_session()
         return True
 
     def assume(self, account: Account, session_name: str, now: Callable[[], float]) -> Connection:
-        return AssumedConnection(self, account, session_name, now)
+        key = (account, session_name)
+        if key not in self._assumed:
+            self._assumed[key] = AssumedConnection(self, account, session_name, now)
+        return self._assumed[key]
 
     def signing_credentials(self) -> Any:
         """botocore's credentials that sign a call now; None where there are none."""
@@ -217,11 +223,12 @@ class AssumedConnection:
         return self._clients[key]
 
     def renew(self) -> bool:
-        if not self._base.renew():
-            return False
+        return self._base.renew()
+
+    def forget_session(self) -> None:
+        """The credentials that assume the role are other ones now."""
         self._session = None
         self._clients.clear()
-        return True
 
     def assume(self, account: Account, session_name: str, now: Callable[[], float]) -> Connection:
         return self._base.assume(account, session_name, now)

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._base.errors import Failed
-from .._model.reasons import reason_of
 from .api import Aws, Service
+from .errors import AwsError
 
 if TYPE_CHECKING:
     from mypy_boto3_events.client import EventBridgeClient
@@ -38,15 +37,14 @@ def put_events(aws: Aws, bus: str, source: str, events: Sequence[Event]) -> None
     A repeated call may put an event twice: EventBridge knows no token, and delivers at least once anyway.
 
     Raises:
-        Failed: the bus refused an event, with EventBridge's own code.
+        AwsError: the call was refused, or one of its events.
     """
     for at in range(0, len(events), ENTRIES_A_CALL):
         entries = [_entry(bus, source, event) for event in events[at : at + ENTRIES_A_CALL]]
         answer = aws.change(EVENTS, bus, idempotent=True).put_events(Entries=entries)
         refused = next((entry for entry in answer["Entries"] if entry.get("ErrorCode")), None)
         if refused is not None:
-            code, message = refused["ErrorCode"], refused.get("ErrorMessage", "")
-            raise Failed(f"{bus} refused an event: {code}. {message}".strip(), reason_of(code.lower()))
+            raise AwsError("events:PutEvents", refused["ErrorCode"], refused.get("ErrorMessage", ""), bus)
 
 
 def _entry(bus: str, source: str, event: Event) -> PutEventsRequestEntryTypeDef:

@@ -13,7 +13,7 @@ from .._aws.api import Aws
 from .._aws.errors import AwsError
 from .._aws.iam import caller_account
 from .._base.errors import Failed, InvalidOption, PatchFleetError
-from .._model.account import Account, AccountSetting
+from .._model.account import Account, AccountSetting, account_from
 from .._model.reasons import Reason
 from .hosts import Location
 
@@ -50,7 +50,7 @@ def find_accounts(
         InvalidOption: an account of the settings is that of the credentials.
         Failed: a role cannot be assumed, and ``missing_ok`` is not set.
     """
-    further = [_account(setting) for setting in settings]
+    further = [account for setting in settings if (account := account_from(setting))]
     home = _home(aws, is_needed=bool(further))
     missing = []
     locations = [Location(home, region) for region in regions]
@@ -68,16 +68,6 @@ def find_accounts(
         else:
             raise Failed(f"{reason} Nothing was touched.", Reason.ACCESS_DENIED)
     return Accounts(locations, missing)
-
-
-def _account(setting: AccountSetting) -> Account:
-    return Account(
-        setting["id"],
-        setting["name"],
-        setting["role_arn"],
-        setting.get("external_id"),
-        tuple(setting.get("regions") or ()),
-    )
 
 
 def _home(aws: Aws, *, is_needed: bool) -> Account | None:

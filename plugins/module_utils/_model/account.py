@@ -66,11 +66,18 @@ class AccountSetting(TypedDict):
 
 
 def account_from(option: Mapping[str, object] | None) -> Account | None:
-    """The account that ``as_option`` described."""
+    """The account of an option or a setting."""
     if not option:
         return None
     texts = {key: str(option.get(key) or "") for key in ("id", "name", "role_arn", "external_id")}
-    return Account(texts["id"], texts["name"], texts["role_arn"] or None, texts["external_id"] or None)
+    regions = option.get("regions")
+    return Account(
+        texts["id"],
+        texts["name"],
+        texts["role_arn"] or None,
+        texts["external_id"] or None,
+        tuple(regions) if isinstance(regions, (list, tuple)) else (),
+    )
 
 
 def id_of_role(role_arn: str) -> str:

@@ -259,6 +259,13 @@ def test_a_role_is_assumed_once_and_again_before_its_session_ends(
     assert signed_with(client) == "ASIA2"
 
 
+def test_a_second_caller_in_the_account_uses_the_same_session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    connection, asked = assumed(monkeypatch, tmp_path, lambda: START)
+    again = connection.assume(Account("210987654321", "sales", ROLE), "patchfleet-run", lambda: START)
+    assert [signed_with(one.client("sts", "eu-central-1")) for one in (connection, again)] == ["ASIA1", "ASIA1"]
+    assert len(asked) == 1
+
+
 def test_an_option_without_a_role_is_the_account_of_the_credentials(stage: Stage) -> None:
     own = account_from({"id": "123456789012"})
     assert stage.aws.at(own, "eu-central-1") is stage.aws
