@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Launches job templates and workflows of the stand-in by AWX 24.6.1's rules; what a job does is somebody else's.
+"""Launches job templates and workflows of the stand-in by AWX 24.6.1's rules; the caller says what a job does.
 
 After awx/main/models/workflow.py (``WorkflowJobNode.get_job_kwargs``), awx/main/scheduler/dag_workflow.py,
 awx/main/scheduler/dependency_graph.py and ``JobTemplate.create_unified_job``.
@@ -31,7 +31,7 @@ class Job:
     Attributes:
         limit: what it really runs with; empty is every host of the inventory.
         variables: its extra variables, the survey's and those of earlier jobs included.
-        meta: what AWX tells it of itself, without the prefix ``awx_`` or ``tower_``.
+        meta: the variables that AWX adds, without the prefix ``awx_`` or ``tower_``.
         status: successful, failed or canceled, once it has ended.
         artifacts: what its ansible.builtin.set_stats left.
     """
@@ -97,7 +97,7 @@ class Dispatcher:
         self.updates: list[str] = []
         self.notified: list[tuple[str, str, str]] = []
         self._numbers = itertools.count(1)
-        self._under_way: list[int] = []
+        self._running: list[int] = []
 
     def launch(self, name: str, **given: Any) -> Job:
         """Launch a job template and wait for its end. Raises RefusedError for answers that its survey does not take."""
@@ -126,13 +126,13 @@ class Dispatcher:
 
     @contextmanager
     def _alone(self, template: Row) -> Iterator[None]:
-        if template["id"] in self._under_way and not template["allow_simultaneous"]:
+        if template["id"] in self._running and not template["allow_simultaneous"]:
             raise WouldWaitError(template["name"])
-        self._under_way.append(template["id"])
+        self._running.append(template["id"])
         try:
             yield
         finally:
-            self._under_way.remove(template["id"])
+            self._running.remove(template["id"])
 
     # Jobs
 

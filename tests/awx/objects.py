@@ -78,7 +78,7 @@ class Objects:
         return objects
 
     def add(self, kind: str, /, **fields: Any) -> int:
-        """Make one as AWX's own installation, or somebody else, has made it; returns its id."""
+        """Make one as AWX's own installation, or another user, makes it; returns its id."""
         return int(self.create(kind, fields)["id"])
 
     def create(self, kind: str, data: Mapping[str, Any]) -> Row:

@@ -20,7 +20,7 @@ Answer = tuple[int, Any]
 
 
 class StandIn:
-    """An AWX, whoever bears its ``token`` may do everything.
+    """An AWX; a client with its ``token`` may do everything.
 
     Attributes:
         changes: the requests that were to change something.
@@ -117,11 +117,11 @@ class StandIn:
                     status, document = standin.answer(self.command, url.path, url.query, body)
                 else:
                     status, document = 401, {"detail": "Authentication credentials were not provided."}
-                said = f"{self.command} {self.path} {body if self.command != 'GET' else ''}".strip()
+                entry = f"{self.command} {self.path} {body if self.command != 'GET' else ''}".strip()
                 if self.command != "GET":
-                    standin.changes.append(said)
+                    standin.changes.append(entry)
                 if status >= 400:
-                    standin.refused.append(f"{said}: {status} {document}")
+                    standin.refused.append(f"{entry}: {status} {document}")
                 text = b"" if document is None else json.dumps(document).encode()
                 self.send_response(status)
                 self.send_header("X-API-Product-Name", "AWX")

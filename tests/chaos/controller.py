@@ -90,7 +90,7 @@ MOMENT_SECONDS = 0.001
 
 
 class Killed(BaseException):
-    """SIGKILL: nobody catches it, and nothing of the controller runs after it."""
+    """SIGKILL: no process can catch it, and nothing of the controller runs after it."""
 
 
 def one_after_the_other(*works: Callable[[], T]) -> list[T]:
@@ -100,7 +100,7 @@ def one_after_the_other(*works: Callable[[], T]) -> list[T]:
 
 @dataclass(frozen=True)
 class AtWork:
-    """So many hosts at once, by ``gather``; ``options`` are for the tasks that take them."""
+    """``at_once`` hosts at a time, by ``gather``; ``options`` are for the tasks that take them."""
 
     at_once: int = 1
     gather: Callable[..., list[Any]] = one_after_the_other
@@ -108,7 +108,7 @@ class AtWork:
 
 
 def is_past(acts: list[str], point: int | str | None) -> bool:
-    """Whether so many acts are done, or the first one of this name; never for None."""
+    """Whether this number of acts is done, or the first one of this name; never for None."""
     return point in acts if isinstance(point, str) else len(acts) == point
 
 
@@ -116,7 +116,7 @@ class Controller:
     """Works in a night; it is killed when it has done ``dies_after`` acts, or the first act of that name.
 
     ``clock`` is its own. ``sleep`` lets time pass for it, and ``pauses`` says for how many seconds it stands still
-    after an act, by the names of all its acts until then: whatever others do meanwhile, it goes on with what comes next.
+    after an act, by the names of all its acts until then: whatever other controllers do meanwhile, it continues with the next one.
     ``hosts`` is how it works on them.
     ``acts`` are the acts that it did; ``at_work`` is whether it still lives. ``run_id`` and ``planned`` are of the run that
     it opened; ``max_running`` is its setting.
@@ -223,7 +223,7 @@ class Controller:
         return run_id
 
     def _process_hosts(self, run_id: str, snapshot_id: str, hosts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """So many at once; those that come again when the others are through."""
+        """``at_once`` at a time; those that get a second try come after the rest."""
         again = []
         for first in range(0, len(hosts), self._hosts.at_once):
             some = hosts[first : first + self._hosts.at_once]
@@ -278,13 +278,17 @@ class Controller:
                 raise
             return None
         for host in hosts:
-            way = {"run_id": host["run_id"], "host": host["key"], "fence": host["fence"], "region": host["region"]}
+            tracking = {"run_id": host["run_id"], "host": host["key"], "fence": host["fence"], "region": host["region"]}
             try:
                 self.step(
-                    POWER, **way, instance_id=host["instance_id"], state="restored", scripts=dict.fromkeys(SCRIPTS, "")
+                    POWER,
+                    **tracking,
+                    instance_id=host["instance_id"],
+                    state="restored",
+                    scripts=dict.fromkeys(SCRIPTS, ""),
                 )
             except PatchFleetError:
-                continue  # ignore_errors; the last play tells
+                continue  # ignore_errors; the last play reports it
         try:
             self.step(RECOVERY, state="closed")
         except PatchFleetError as error:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Many controllers at one ledger, without hosts: killed, frozen, with clocks apart, and DynamoDB loses answers and throttles.
 
-One goes on at a time, in the order of the virtual clock: in SQLite they change between two calls of the ledger, in DynamoDB between
+One runs at a time, in the order of the virtual clock: in SQLite they change between two calls of the ledger, in DynamoDB between
 two requests. So a crowd is the same for the same seed.
 """
 
@@ -40,13 +40,13 @@ MARK = "/crowd/"
 """In the seeds of crowds."""
 MEMBERS, HOSTS, SLOTS = 6, 7, 3
 WORKS_SECONDS = {"sqlite": 10_800.0, "dynamodb": 2700.0}
-"""For so long new work begins. moto copies its table with each transaction, so a crowd in DynamoDB has fewer of them."""
+"""New work begins in this time. moto copies its table with each transaction, so a crowd in DynamoDB has fewer of them."""
 BREAK_SECONDS = {"sqlite": (30.0, 120.0), "dynamodb": (150.0, 500.0)}
-"""Between two signs of life."""
+"""Between two heartbeats."""
 
 
 def crowds_of(seed: str, nights: int) -> list[str]:
-    """The seeds of the crowds that are played beside so many nights."""
+    """The seeds of the crowds that are played beside this number of nights."""
     return [f"{seed}{MARK}{number}" for number in range(max(2, nights // 100))]
 
 

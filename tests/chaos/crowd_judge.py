@@ -51,7 +51,7 @@ class Diary:
         self.given: dict[str, list[tuple[Entry, int]]] = defaultdict(list)
         self.ending: dict[
             tuple[Any, ...], int
-        ] = {}  # runs and leases that were being ended, by whoever was killed meanwhile too
+        ] = {}  # runs and leases that were being ended, also by controllers that were killed meanwhile
         self._night = night
         self._order = itertools.count()
 
@@ -111,7 +111,7 @@ def _old_numbers(diary: Diary) -> Iterator[Problem]:
 
 
 def _robbed(diary: Diary) -> Iterator[Problem]:
-    """Taken from one that had just given a sign of life, without force."""
+    """Taken without force from a run that had just sent a heartbeat."""
     for key, given in diary.given.items():
         for (before, fence), (taken, _fence) in itertools.pairwise(sorted(given, key=lambda it: it[1])):
             forced = taken.args[2] if taken.what == "open_run" else taken.args[3]

@@ -14,7 +14,7 @@ PLAIN_KEYS = frozenset({"name", "state", "updates"})
 
 @dataclass(frozen=True)
 class Rival:
-    """Another controller, which begins so many seconds after the first and is ``skew_seconds`` ahead of it. The first stands still
+    """Another controller: it begins ``begins_seconds`` after the first, ``skew_seconds`` ahead of it. The first stands still
     for a while after its act ``freezes_after``, as a machine that is suspended. Acts of both take up to a second, by ``seed``.
     """
 
@@ -38,7 +38,7 @@ class Recovery:
 
 @dataclass(frozen=True)
 class Watchdog:
-    """The watchdog's schedules are made for each start. AWS delivers each of them so late, and so many times."""
+    """Each start has its watchdog schedule. AWS delivers each of them ``late_seconds`` late, and ``times`` times."""
 
     late_seconds: float = 0.0
     times: int = 1
@@ -60,7 +60,7 @@ class Window:
 
 @dataclass(frozen=True)
 class WrongClock:
-    """The first controller's clock is ahead by this time, and jumps by ``jumps_seconds`` after so many acts. ``hides_freezes``: it
+    """The first controller's clock is ahead, and jumps by ``jumps_seconds`` after ``jumps_after`` acts. ``hides_freezes``: it
     stands still while its controller does, until another ``corrected_after`` acts are done.
     """
 

@@ -46,7 +46,7 @@ def _hosts(night: Night) -> Iterator[Problem]:
         if name not in touched and record is None and host.state != was and name not in named:
             yield Problem(LOST, f"{name}: was {was} and is {host.state}")
         if name not in touched and record is None and MARK_TAG in host.tags.latest:
-            yield Problem(LOST, f"{name}: still marked as ours, and nobody knows")
+            yield Problem(LOST, f"{name}: still has our owner tag, and no ledger record")
         if name not in touched and record is not None and record.original_state != was:
             yield Problem(LOST, f"{name}: was {was}, and the ledger says {record.original_state}")
 
@@ -66,12 +66,12 @@ def left_on(night: Night) -> list[Host]:
 
 
 def _outcomes(night: Night, run: Run, controllers: list[Controller]) -> Iterator[Problem]:
-    """Of a run that is over; one of which something is still open goes on."""
+    """Of a run that is over; a run with open hosts is not over."""
     hosts = night.ledger.hosts(run.run_id)
     for host in hosts:
         refused = host.reason_code is not None and host.reason_code.retry_later  # AWS started nothing
-        if host.outcome in UNTOUCHED and (run.run_id, host.key) in night.watch.begun and not refused:
-            yield Problem(STARTED, f"{host.name}: {host.outcome}, and was begun")
+        if host.outcome in UNTOUCHED and (run.run_id, host.key) in night.watch.started and not refused:
+            yield Problem(STARTED, f"{host.name}: {host.outcome}, and was started")
     planned = next((one.planned for one in controllers if one.run_id == run.run_id), None)
     rows = [host.key for host in hosts]
     if planned is not None and sorted(planned) != sorted(rows):  # None: its controller died while it opened the run

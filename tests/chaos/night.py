@@ -74,7 +74,7 @@ class Night:
         self.window: tuple[float, float] | None = None  # when its cutoff begins and when it ends, seconds since 1970
 
     def __enter__(self) -> Self:
-        for module in (api, dynamodb_table):  # their jitter, so that a seed tells all
+        for module in (api, dynamodb_table):  # their jitter, so that a seed decides everything
             self._patches.enter_context(mock.patch.object(module, "random", SimpleNamespace(Random=self._random)))
         WIRE.gateway = Gateway(self.play.account, self._tables)
         self._patches.enter_context(mock.patch.object(self.play.account, "call", self._call))

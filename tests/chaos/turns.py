@@ -26,7 +26,7 @@ class _Group:
 
 
 class Turns:
-    """Whoever lets time pass hands over to the one whose time comes first; of two, to the one that has waited longer."""
+    """A worker that lets time pass hands over to the worker whose time comes first; of two, to the one that has waited longer."""
 
     def __init__(self, night: Night) -> None:
         self._night = night
@@ -36,7 +36,7 @@ class Turns:
         self._failures: list[BaseException] = []
 
     def run(self, *works: tuple[float, Callable[[], object]]) -> None:
-        """Each begins after so many seconds; returns when all have ended, and raises what one of them raised."""
+        """Each begins after its seconds; returns when all have ended, and raises what one of them raised."""
         threads = [threading.Thread(target=self._run, args=(work, self._wait_for(begin))) for begin, work in works]
         for thread in threads:
             thread.start()
@@ -51,13 +51,13 @@ class Turns:
             raise self._failures[0]
 
     def sleep(self, seconds: float) -> None:
-        """Called by one of the works: it goes on when so many seconds have passed."""
+        """Called by one of the workers: it continues when ``seconds`` have passed."""
         turn = self._wait_for(seconds)
         self._handed_back.release()
         turn.wait()
 
     def gather(self, *works: Callable[[], object]) -> list[Any]:
-        """Called by one of the works: these go on beside each other and beside all others. Returns what they return, when the last
+        """Called by one of the workers: ``works`` run beside all the rest. Returns what they return, when the last
         of them has ended, and raises what the first of them raised.
         """
         group = _Group(len(works), [None] * len(works))

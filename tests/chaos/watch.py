@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PROVEN = frozenset({"patched", "compliant"})
 FAILURES = ("failed", "held")
-BY_OTHERS = frozenset(
+EXTERNAL_REASONS = frozenset(
     {
         "auto_scaling_group",
         "credentials_expired",
@@ -87,12 +87,12 @@ class Problem(NamedTuple):
 
 
 class Watch:
-    """``problems`` is what it saw; ``begun`` are (run id, host key) of what was started or grown for a run."""
+    """``problems`` is what it saw; ``started`` are (run id, host key) of what was started or grown for a run."""
 
     def __init__(self, night: Night) -> None:
         self._night = night
         self.problems: list[Problem] = []
-        self.begun: set[tuple[str, str]] = set()
+        self.started: set[tuple[str, str]] = set()
         self._holders: dict[str, Controller] = {}
         self._signs: dict[str, float] = {}  # of life, of who holds the host; seconds since 1970
         self._found: dict[str, str] = {}  # original states of open records
@@ -111,10 +111,10 @@ class Watch:
             if self._holders.get(str(host.id)) is not controller:
                 self._say(TOUCHED, f"{host.name}: {operation} by {controller.name}")
             if operation == "stop_instances":
-                self._look_at_stop(host)
+                self._check_stop(host)
         answer = work()
         if operation in {"start_instances", "modify_volume"}:
-            self.begun.update((controller.run_id or "", str(host.id)) for host in hosts)
+            self.started.update((controller.run_id or "", str(host.id)) for host in hosts)
             self._count_running(controller)
         return answer
 
@@ -134,21 +134,21 @@ class Watch:
     def service_call(self, operation: str, hosts: list[world.Host]) -> None:
         """AWS itself does this, as the watchdog's runbook does."""
         for host in hosts if operation == "StopInstances" else ():
-            self._look_at_stop(host)
+            self._check_stop(host)
             holder = self._holders.get(str(host.id))
             silent_seconds = self._night.now() - self._signs.get(str(host.id), 0.0)
             if holder and holder.at_work and silent_seconds < LEASE_SECONDS - SKEW_SECONDS and host.on_because_of_us:
-                text = f"stopped by its watchdog, {silent_seconds:.0f} s after a sign of life of {holder.name}"
+                text = f"stopped by its watchdog, {silent_seconds:.0f} s after a heartbeat of {holder.name}"
                 self._say(TAKEN, f"{host.name}: {text}")
 
-    def _look_at_stop(self, host: world.Host) -> None:
+    def _check_stop(self, host: world.Host) -> None:
         """By what AWS shows at this moment: what others did since cannot be known."""
         assert host.instance
         now = self._night.play.sim.now
-        view, shown = host.instance.view.latest, host.instance.view.seen(now)
+        view, shown = host.instance.view.latest, host.instance.view.at(now)
         if not host.on_because_of_us and view.launch_time == shown.launch_time and shown.state == "running":
-            self._say(NOT_OURS, f"{host.name}: somebody else had it on")
-        if ASG_TAG in host.tags.seen(now):
+            self._say(NOT_OURS, f"{host.name}: another user had it on")
+        if ASG_TAG in host.tags.at(now):
             self._say(NOT_OURS, f"{host.name}: it is in an Auto Scaling group")
 
     # ---- the ledger's writes
@@ -198,7 +198,7 @@ class Watch:
             agree = before is not None and before.clock.is_trusted and controller.clock.is_trusted
             alive = silent_seconds < LEASE_SECONDS - SKEW_SECONDS
             if before and before is not controller and before.at_work and alive and agree:
-                text = f"from {before.name} by {controller.name}, {silent_seconds:.0f} s after a sign of life"
+                text = f"from {before.name} by {controller.name}, {silent_seconds:.0f} s after its last heartbeat"
                 self._say(TAKEN, f"{self._night.host(key).name}: {text}")
             self._holders[key], self._signs[key] = controller, now
 
@@ -213,7 +213,7 @@ class Watch:
     def before_admission(self, run_id: str) -> tuple[str | None, int]:
         """The breaker, and how many hosts have failed. A controller may stand still between its decision and its next act."""
         hosts = self._night.ledger.hosts(run_id)
-        failed = [host for host in hosts if host.outcome in FAILURES and host.reason_code not in BY_OTHERS]
+        failed = [host for host in hosts if host.outcome in FAILURES and host.reason_code not in EXTERNAL_REASONS]
         return self._night.ledger.run(run_id).breaker, len(failed)
 
     def admitted(self, controller: Controller, run_id: str, key: str, before: tuple[str | None, int]) -> None:
@@ -230,13 +230,13 @@ class Watch:
         admitted_at = facts["deadline_at"] - run.settings["host_timeout_seconds"]
         if deadline_at is not None and admitted_at + expected > deadline_at:
             self._say(STARTED, f"{name}: its end was foreseen after the deadline")
-        self._look_at_window(controller, name, admitted_at, expected)
+        self._check_window(controller, name, admitted_at, expected)
         hosts = [host for host in ledger.hosts(run_id) if host.wave is not None and host.phase != "plan"]
         canaries = hosts[: run.settings["canary"]]
         if key not in {host.key for host in canaries} and any(host.outcome is None for host in canaries):
             self._say(STARTED, f"{name}: the canaries had not ended")
 
-    def _look_at_window(self, controller: Controller, name: str, admitted_at: float, expected: float) -> None:
+    def _check_window(self, controller: Controller, name: str, admitted_at: float, expected: float) -> None:
         """By what was drawn, and not by what the run has made of it; a run that opens outside its window is refused."""
         window = self._night.window
         if window is None:

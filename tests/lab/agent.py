@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The SSM agent on a host: when it pings, what it lets run, what it tells the service and when."""
+"""The SSM agent on a host: when it pings, what it lets run, what it reports to the service and when."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEXT_TRY_SECONDS = 300.0
 CANCEL_SECONDS = 1.0
 COMMANDS_AT_ONCE = 5
 REBOOT_EXIT_CODE = 3010
-# "stale" agents were last heard of so long before the scenario began.
+# The last ping of a "stale" agent lies this long before the scenario began.
 STALE_PING = timedelta(hours=7)
 
 
@@ -81,9 +81,9 @@ class Execution:
         self.printed = ""  # by its program so far
 
     def reboot(self) -> Steps[None]:
-        """Exit code 3010: the agent reboots the host and goes on with the document when it is back.
+        """Exit code 3010: the agent reboots the host and continues with the document when it is back.
 
-        Where its document worker is gone, nobody hears the exit code.
+        Where its document worker is gone, the exit code is lost.
         """
         if self not in self.agent.running:
             return
@@ -118,7 +118,7 @@ class Agent:
         self.registered = spec.agent == "stale"  # with the service, since the last power-on
         self.link = Lagged(Link(False, 0.0, sim.time - STALE_PING if self._known else None))
         self._waiting: list[Job] = []
-        self._untold: list[Callable[[], None]] = []
+        self._unreported: list[Callable[[], None]] = []
         self._orphans: list[Process] = []  # programs whose document worker is gone
         self._coming: Process | None = None
         guest.add_listener(self)
@@ -136,7 +136,7 @@ class Agent:
 
     def last_ping_at(self, at: float) -> datetime | None:
         """The last ping before that lab second."""
-        link = self.link.seen(at)
+        link = self.link.at(at)
         if not link.connected:
             return link.last_ping
         pings = int((at - link.connected_at) // PING_EVERY_SECONDS)
@@ -187,7 +187,7 @@ class Agent:
         self._link_up(self._sim.now)
         self.registered = self._known = True
         self._announce("online")
-        untold, self._untold = self._untold, []
+        untold, self._unreported = self._unreported, []
         for report in untold:
             report()
         self.came_online.fire()
@@ -204,14 +204,14 @@ class Agent:
         self._busy_changed()
 
     def power_lost(self) -> None:
-        """Not a reboot: nothing comes back to where it was, and the service has to hear of it anew."""
+        """Not a reboot: nothing comes back to where it was, and the agent has to register with the service again."""
         self._stop_orphans()
         for execution in self.running:
             if execution.process:
                 execution.process.stop()
         self.running.clear()
         self._busy_changed()
-        self._untold.clear()
+        self._unreported.clear()
         self.registered = self.spec.agent == "stale"
 
     def disconnect(self) -> None:
@@ -225,7 +225,7 @@ class Agent:
         self.link.set(Link(True, since, None), since)
 
     def reconnect(self) -> None:
-        """Somebody starts the agent again."""
+        """A user starts the agent again."""
         if self.guest.up and not self._lost and not self.connected:
             self._connect()
 
@@ -271,15 +271,15 @@ class Agent:
         outcome = yield from execution.job.steps(execution)
         if execution in self.running:
             self._finish(execution)
-            self._tell(lambda: execution.job.ended(outcome))
+            self._report(lambda: execution.job.ended(outcome))
 
     def lose_workers(self) -> None:
-        """The processes that carry out documents are killed. Their programs go on, and nobody tells of them."""
+        """The processes that carry out documents are killed. Their programs continue, and no result is reported for them."""
         for execution in list(self.running):
             if execution.process:
                 self._orphans.append(execution.process)
             self._finish(execution)
-            self._tell(execution.job.worker_died)
+            self._report(execution.job.worker_died)
 
     def _stop_orphans(self) -> None:
         for process in self._orphans:
@@ -288,7 +288,7 @@ class Agent:
 
     def _time_out(self, execution: Execution) -> None:
         if self._kill(execution):
-            self._tell(lambda: execution.job.timed_out(execution.printed))
+            self._report(lambda: execution.job.timed_out(execution.printed))
 
     def cancel(self, job: Job) -> None:
         """CancelCommand reaches the agent and it kills the program, if it can be reached at all."""
@@ -297,7 +297,7 @@ class Agent:
 
     def _cancel(self, execution: Execution) -> None:
         if self.connected and self._kill(execution):
-            self._tell(lambda: execution.job.cancelled(execution.printed))
+            self._report(lambda: execution.job.cancelled(execution.printed))
 
     def _kill(self, execution: Execution) -> bool:
         if execution not in self.running:
@@ -312,9 +312,9 @@ class Agent:
         self._busy_changed()
         self._take_next()
 
-    def _tell(self, report: Callable[[], None]) -> None:
+    def _report(self, report: Callable[[], None]) -> None:
         """Report to the service now, or as soon as the agent can."""
         if self.connected:
             report()
         else:
-            self._untold.append(report)
+            self._unreported.append(report)

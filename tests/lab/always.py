@@ -51,7 +51,7 @@ def _truth_problems(run: Run) -> Iterator[str]:
 
 
 def _irreversible(run: Run) -> Iterator[str]:
-    """What nobody can undo is done in a host only where the user has asked for it."""
+    """What cannot be undone is done in a host only where the user has asked for it."""
     for step in run.step_runs:
         variables = run.vars_of(step)
         for name, after in step.after.items():

@@ -202,7 +202,7 @@ def _report_problems(run: Run) -> Iterator[str]:
             yield f"expect.report.{key}: expected {wish(value)}, got no report.json"
             continue
         got = run.report.get(key)
-        if key == "totals" and isinstance(got, dict):  # an outcome that nobody has may be left out
+        if key == "totals" and isinstance(got, dict):  # an outcome that no host has may be left out
             got = {**dict.fromkeys(value, 0), **got}
         if not matches(value, got):
             yield f"expect.report.{key}: expected {wish(value)}, got {show(got)}"

@@ -37,8 +37,8 @@ def main(arguments: list[str]) -> int:
     """The exit code of one verb with its arguments."""
     command: list[str] | None = None
     if "--" in arguments:
-        place = arguments.index("--")
-        arguments, command = arguments[:place], arguments[place + 1 :]
+        end = arguments.index("--")
+        arguments, command = arguments[:end], arguments[end + 1 :]
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.verb == "explain":
@@ -207,9 +207,9 @@ def _shell(scenario: Scenario, options: argparse.Namespace) -> int:
 def _serve(scenario: Scenario, options: argparse.Namespace) -> int:
     with (
         _Folder(options.out) as folder,
-        Runner(scenario, folder.path, guests=options.guests, bare=options.bare).running_lab() as place,
+        Runner(scenario, folder.path, guests=options.guests, bare=options.bare).running_lab() as lab,
     ):
-        settings = place.settings()
+        settings = lab.settings()
         for key in sorted(key for key in os.environ if key.startswith(("AWS_", "ANSIBLE_")) and key not in settings):
             print(f"unset {key}")
         for key, value in settings.items():

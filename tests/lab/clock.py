@@ -34,7 +34,7 @@ class LabClock:
         self._real_epoch = time.time()
 
     def move_on(self, seconds: float) -> None:
-        """Be so many lab seconds later at once."""
+        """Be ``seconds`` lab seconds later at once."""
         self._real_epoch -= seconds / self.scale
 
     def seconds(self) -> float:
@@ -49,7 +49,7 @@ class LabClock:
 
 
 class VirtualClock:
-    """Stands still until somebody moves it: for tests in one process that must not wait."""
+    """Stands still until a test moves it: for tests in one process that must not wait."""
 
     scale = 1.0
 

@@ -100,7 +100,7 @@ class Events:
         host.tags.set(tags, self._world.lag.visible_at())
 
     def _power(self, do: str, host: Host) -> Steps[None]:
-        """Somebody else's hand on the power; who is told "not in this state" tries again a little later."""
+        """Another user changes the power state; after "not in this state" they try again a little later."""
         calls = {
             "start": ["StartInstances"],
             "stop": ["StopInstances"],

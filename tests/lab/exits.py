@@ -13,7 +13,7 @@ from lab.records import Run, StepRun
 
 GREEN = (*PROVEN, "excluded")
 # `deferred` for lack of time is green; that credentials end too early is one, too, or not: both are right.
-# After these a host may be somebody else's although we started it.
+# After these a host may belong to another user although we started it.
 CLAIMS = ("retag", "untag", "join_asg")
 NO_TIME, ALSO_TIME = "no_time", "credentials_too_short"
 
@@ -46,11 +46,11 @@ def _patch(run: Run, step: StepRun) -> Iterator[str]:
 def _right_codes(run: Run, step: StepRun, ends: list[tuple[str, str]]) -> set[int]:
     outcomes = {outcome for outcome, _code in ends}
     late = {code for outcome, code in ends if outcome == "deferred"}
-    others = outcomes - {*GREEN, "deferred"}
+    bad = outcomes - {*GREEN, "deferred"}
     strict = str(run.vars_of(step).get("patch_fail_on_deferred", False)).lower() in ("true", "yes", "1")
     if step.report and (step.report.get("targets") or {}).get("missing_accounts"):
         return {2}
-    if others or late - {NO_TIME, ALSO_TIME} or (late and strict):
+    if bad or late - {NO_TIME, ALSO_TIME} or (late and strict):
         return {2}
     return {0, 2} if ALSO_TIME in late else {0}
 
@@ -64,7 +64,7 @@ def _restore(run: Run, step: StepRun) -> Iterator[str]:
         for name, host in step.after.items()
         if host.get("state") in ON_STATES and owners.owner(name) == OURS and name not in claimed
     ]
-    if step.result == 0 and on and not _others_at_work(run, step):
+    if step.result == 0 and on and not _is_held_in_background(run, step):
         yield f"exit.step-{step.number}: expected 2 while {', '.join(sorted(on))} is on because of us, got 0"
     if step.result != 0 and not on and run.ledger and not _may_fail(run, step):
         yield f"exit.step-{step.number}: expected 0 as nothing is on because of us, got {step.result}"
@@ -77,6 +77,6 @@ def _may_fail(run: Run, step: StepRun) -> bool:
     return expired or named or "patch_ledger" in step.step.vars
 
 
-def _others_at_work(run: Run, step: StepRun) -> bool:
+def _is_held_in_background(run: Run, step: StepRun) -> bool:
     """A run in the background may hold hosts on that are its own business."""
     return any(other.step.background and other.ended > step.ended for other in run.step_runs)

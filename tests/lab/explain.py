@@ -156,7 +156,7 @@ def _call(calls: list[dict[str, Any]], callers: dict[str, str]) -> Moment:
 
 
 def _detail(call: dict[str, Any]) -> str:
-    """What tells two calls of one operation apart."""
+    """What distinguishes two calls of one operation."""
     params = call["params"] or {}
     operation = (params.get("Parameters") or {}).get("Operation")
     parts = [params.get("DocumentName"), *(operation if isinstance(operation, list) else [operation])]
@@ -173,10 +173,10 @@ def _truth_moments(truth: dict[str, Any]) -> Iterator[Moment]:
 def _ledger_moments(folder: _Folder) -> Iterator[Moment]:
     """Every time that a row about the host has, whatever the table is called."""
     for table, row in _ledger_rows(folder):
-        others = {key: value for key, value in row.items() if not _is_time(key, value) and key != "facts"}
-        words = [str(others[key]) for key in ("step", "phase", "original_state", "outcome") if others.get(key)]
-        if others.get("ok") is not None:
-            words.append("ok" if others["ok"] else "failed")
+        fields = {key: value for key, value in row.items() if not _is_time(key, value) and key != "facts"}
+        words = [str(fields[key]) for key in ("step", "phase", "original_state", "outcome") if fields.get(key)]
+        if fields.get("ok") is not None:
+            words.append("ok" if fields["ok"] else "failed")
         for key, value in row.items():
             if _is_time(key, value):
                 yield Moment(folder.seconds_of(value), "ledger", f"{table}.{key} ({', '.join(words)})")
@@ -212,9 +212,9 @@ def _log_moments(folder: _Folder) -> Iterator[Moment]:
             progress, failed = _PROGRESS.match(line), _FAILED.match(line)
             if progress:
                 at = _time_of_day(folder, at, [int(part) for part in progress.group(1, 2, 3)])
-                said = next((progress[4][len(name) :] for name in folder.names if _begins(progress[4], name)), None)
-                if said is not None:
-                    yield Moment(at, f"log {number}", " ".join(said.split()))
+                text = next((progress[4][len(name) :] for name in folder.names if _begins(progress[4], name)), None)
+                if text is not None:
+                    yield Moment(at, f"log {number}", " ".join(text.split()))
             elif line.startswith("TASK ["):
                 task = line[6 : line.rindex("]")] if "]" in line else line[6:]
             elif failed and failed["host"] in folder.names:

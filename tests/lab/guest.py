@@ -16,7 +16,7 @@ from lab.guest_updates import WindowsUpdate
 from lab.scenario import HostSpec
 from lab.sim import Process, Simulation, Steps
 
-# A host that runs at the start has been up for so long.
+# A host that runs at the start has been up for this time.
 UP_SINCE = timedelta(days=9)
 
 
@@ -75,7 +75,7 @@ class Guest:
         self.up = self.spec.boots != "never"
         if self.up:
             self.services.begin_up()
-            self.services.mind_pending_reboot(bool(self.updates.pending_reboot))
+            self.services.note_pending_reboot(bool(self.updates.pending_reboot))
 
     def power_on(self) -> None:
         self._boot = self._sim.spawn(self._boot_up(after_reboot=False))
@@ -90,7 +90,7 @@ class Guest:
         self.disk.rescan()
         self.services.boot()
         self.updates.boot()
-        self.services.mind_pending_reboot(bool(self.updates.pending_reboot))
+        self.services.note_pending_reboot(bool(self.updates.pending_reboot))
         self._announce("booted")
         for listener in self._listeners:
             listener.guest_up(after_reboot)

@@ -37,7 +37,7 @@ class Partition:
 
 
 class SystemDisk:
-    """Drive C: and the disk below it, in GiB. ``device_gib`` tells how large the disk really is at the moment.
+    """Drive C: and the disk below it, in GiB. ``device_gib`` returns how large the disk really is at the moment.
 
     Sizes of the partition are those of a scenario: the MiB before C: and the one behind it, which alignment and the second
     partition table take, count as its own.
@@ -55,18 +55,18 @@ class SystemDisk:
         self.data_offset_gib = None if windows.gap_gib is None else spec.size_gib + windows.gap_gib
         self.resize_refused = False  # Resize-Partition fails; no scenario has that
         self._device_gib = device_gib
-        self.seen_gib = device_gib()
+        self.scanned_gib = device_gib()
 
     def rescan(self) -> None:
         """Windows looks at the disk again; until then, and until it boots, it does not know of a new size."""
-        self.seen_gib = self._device_gib()
+        self.scanned_gib = self._device_gib()
 
     @property
     def extendable_gib(self) -> float:
         """Space directly behind C: that C: could take, as far as Windows knows the disk."""
         if self.recovery_partition:
             return 0.0
-        usable = min(self.seen_gib, MBR_LIMIT_GIB) if self.style == "mbr" else self.seen_gib
+        usable = min(self.scanned_gib, MBR_LIMIT_GIB) if self.style == "mbr" else self.scanned_gib
         room = (self.data_offset_gib or usable) - self.partition_gib
         return room if room >= WORTH_EXTENDING_GIB else 0.0
 

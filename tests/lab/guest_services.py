@@ -157,7 +157,7 @@ class Services:
         for service in self:
             service.status, service.exit_code = "stopped", NEVER_STARTED
 
-    def mind_pending_reboot(self, pending: bool) -> None:
+    def note_pending_reboot(self, pending: bool) -> None:
         """TrustedInstaller stays at work while a transaction waits for its reboot, and goes back to Manual after it."""
         if not self._spec.trusted_installer_turns_manual:
             return

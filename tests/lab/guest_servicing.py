@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The servicing stack of a Windows host: work that goes on whoever asked for it, and processes that stay awake after it."""
+"""The servicing stack of a Windows host: work that continues when its caller is gone, and processes that stay awake after it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from lab.sim import Process, Signal, Simulation, Steps
 
-LOOKS_EVERY_SECONDS = 5.0
+POLL_SECONDS = 5.0
 # Values of ServicingInProgress, as ansible.windows' win_updates reads them.
 NOTHING, WAITS_FOR_REBOOT, WORKS = 0, 1, 2
 
@@ -36,7 +36,7 @@ class ServicingJob:
         """Whether it ended in that time."""
         until = self._sim.now + seconds
         while not self.ended and self._sim.now < until:
-            yield min(LOOKS_EVERY_SECONDS, until - self._sim.now)
+            yield min(POLL_SECONDS, until - self._sim.now)
         return self.ended
 
 
@@ -64,7 +64,7 @@ class Servicing:
         self._awake_until = max(self._awake_until, self._sim.now + self._lingers_seconds)
 
     def begin(self, seconds: float, effect: Callable[[], object], busy: Callable[[], bool]) -> ServicingJob:
-        """Work for so long and then have ``effect``, whether or not the caller waits. One works after the other."""
+        """Work for ``seconds`` and then have ``effect``, whether or not the caller waits. One works after the other."""
         job = ServicingJob(self._sim)
         before = self._jobs[-1] if self._jobs else None
         self._jobs.append(job)
@@ -82,14 +82,14 @@ class Servicing:
         if before:
             yield from before.wait()
         while busy():
-            yield LOOKS_EVERY_SECONDS
+            yield POLL_SECONDS
         yield seconds
         effect()
         self._jobs.remove(job)
         job.end()
 
     def wait(self) -> Steps[None]:
-        """Until nothing works that has been begun."""
+        """Until all work that was started has ended."""
         while self._jobs:
             yield self._jobs[-1].done
 

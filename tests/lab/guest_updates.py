@@ -60,7 +60,7 @@ SEARCH_ERRORS = {
 }
 NO_REPAIR_SOURCE = "0x800F0906"  # CBS_E_DOWNLOAD_FAILURE
 INSTALL_ERRORS = {"components_corrupt": "0x80073712"}
-# A search or an installation that cannot work gives up after so long.
+# A search or an installation that cannot work gives up after this time.
 GIVES_UP_AFTER_SECONDS = 15.0
 CLEANING_SECONDS = 120.0
 NOTHING_TO_CLEAN_SECONDS = 10.0
@@ -109,17 +109,17 @@ class HistoryEntry:
 
 @dataclass
 class Installation:
-    """Updates being installed one after the other; it goes on when nobody waits for it any more."""
+    """Updates being installed one after the other; it continues when no caller waits for it any more."""
 
     done: Signal
     started: dict[str, HistoryEntry] = field(default_factory=dict)
     installed: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
-    said_failed: list[str] = field(default_factory=list)
+    reported_failed: list[str] = field(default_factory=list)
     stopping: bool = False
 
     def stop_after_current(self) -> None:
-        """Do not begin another update; what Windows has begun it finishes."""
+        """Do not begin another update; Windows finishes what it has started."""
         self.stopping = True
 
 
@@ -205,7 +205,7 @@ class WindowsUpdate:
         return UpdateState.PENDING_REBOOT in self.states.values()
 
     def is_approved(self, update: Update) -> bool:
-        """By the default baseline, and Defender's definitions where it says so; over WinRM nobody filters by severity."""
+        """By the default baseline, and Defender's definitions where it says so; over WinRM nothing filters by severity."""
         if update is DEFINITIONS:
             return self._spec.kind != "winrm"
         if update.update_class not in APPROVED_CLASSES:
@@ -355,9 +355,9 @@ class WindowsUpdate:
         self.installed_at[update.kb] = self._sim.time
         if update.reboot:
             self.pending_reboot |= {COMPONENT_BASED_SERVICING, WINDOWS_UPDATE}
-            self.services.mind_pending_reboot(True)
+            self.services.note_pending_reboot(True)
         if update.result == "reported_failed":
-            installation.said_failed.append(update.kb)
+            installation.reported_failed.append(update.kb)
         self._end(installation, entry, NO_ERROR)
 
     def _end(self, installation: Installation, entry: HistoryEntry, hresult: str) -> None:
@@ -414,7 +414,7 @@ class WindowsUpdate:
         if self.pending_reboot and self._spec.windows.servicing_after_boot_seconds:
             self.servicing.begin(self._spec.windows.servicing_after_boot_seconds, lambda: None, self._is_installing)
         self.pending_reboot.clear()
-        self.services.mind_pending_reboot(False)
+        self.services.note_pending_reboot(False)
 
     def _transaction_can_end(self) -> bool:
         """TrustedInstaller has to start by itself after the restart, where it has set itself to do so.
@@ -425,21 +425,21 @@ class WindowsUpdate:
         return not turns or self.services[TRUSTED_INSTALLER].automatic
 
     def clean_component_store(self) -> ServicingJob:
-        """Dism /StartComponentCleanup: it goes on when whoever asked is gone."""
+        """Dism /StartComponentCleanup: it continues when its caller is gone."""
         seconds = self._spec.windows.clean_seconds
         if seconds is None:
             seconds = CLEANING_SECONDS if self._disk.component_store_gib else NOTHING_TO_CLEAN_SECONDS
         return self.servicing.begin(seconds, self._disk.clean_component_store, self._is_installing)
 
     def restore_health(self) -> ServicingJob:
-        """Dism /RestoreHealth, which goes on as well. What is damaged it has to get from somewhere."""
+        """Dism /RestoreHealth, which continues as well. It needs a source for what is damaged."""
         damaged = self.fault == "components_corrupt"
         no_source = damaged and policies.has_no_repair_source(self._spec.windows)
 
         def effect() -> None:
             self.components_flagged = no_source
             if not no_source:
-                self.mend("components_corrupt")
+                self.repair("components_corrupt")
 
         job = self.servicing.begin(RESTORING_HEALTH_SECONDS, effect, self._is_installing)
         job.hresult = NO_REPAIR_SOURCE if no_source else None
@@ -463,9 +463,9 @@ class WindowsUpdate:
     def lose_cache(self) -> None:
         """Its folder is renamed: the service makes a new one, without the update history that lay in the old."""
         self.history.clear()
-        self.mend("cache_corrupt")
+        self.repair("cache_corrupt")
 
-    def mend(self, fault: str) -> bool:
+    def repair(self, fault: str) -> bool:
         """The remedy for ``fault`` was applied; False when that was not what is wrong."""
         if self.fault != fault:
             return False

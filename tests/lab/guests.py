@@ -29,7 +29,7 @@ class Guests(Protocol):
         """Be ready for the first script, which then takes no longer than any other."""
 
     def run(self, host: Host, text: str, unknown: Unknown, logon: Logon = Logon.SYSTEM) -> Steps[Outcome]:
-        """Run a script; ``unknown`` is told of what the lab does not know."""
+        """Run a script; ``unknown`` is called for what the lab does not know."""
 
     def stop(self) -> None:
         """No more scripts."""
@@ -76,16 +76,16 @@ class PowerShellGuests:
         windows = Windows(host, logon)
         script = self._powershell.begin(text, host.spec.windows.powershell)
         try:
-            while "ask" in (said := script.hear()):
-                script.say((yield from windows.answer(said["ask"], said["with"] or {})))
-        except GeneratorExit:  # killed: what it has started goes on
+            while "ask" in (message := script.hear()):
+                script.say((yield from windows.answer(message["ask"], message["with"] or {})))
+        except GeneratorExit:  # killed: what it has started continues
             script.abandon()
             raise
-        output, errors = said["output"], said["errors"]
+        output, errors = message["output"], message["errors"]
         if NOT_A_COMMAND in output + errors:
             unknown(f"a command of the script {scripts_model.script_name(text)}", host)
         reported = errors + "\r\n" if errors else ""
-        return Outcome(1, output, reported) if said["failed"] else Outcome(0, output + "\r\n", reported)
+        return Outcome(1, output, reported) if message["failed"] else Outcome(0, output + "\r\n", reported)
 
     def stop(self) -> None:
         self._powershell.stop()

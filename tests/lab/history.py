@@ -26,7 +26,7 @@ class History:
         return [entry["t"] for entry in self.entries if entry.get("event") in events]
 
     def went_off(self) -> list[float]:
-        """When its power was gone, whoever took it; that it was off at first is none."""
+        """When it lost its power, by any cause; that it was off at first is none."""
         return [entry["t"] for entry in self.entries[1:] if entry.get("state") in OFF_STATES]
 
     def state_at(self, t: float) -> str | None:
@@ -57,18 +57,18 @@ class History:
 
         One that is not over by then counts as over at infinity: nothing can be proven while it is under way.
         """
-        last, under_way = -1.0, set()
+        last, active = -1.0, set()
         for entry in (entry for entry in self.entries if entry["t"] <= until):
             event = entry.get("event")
             if event in CHANGES:
-                under_way.add(event)
+                active.add(event)
             for begin, end in CHANGES.items():
-                if event == end and begin in under_way:
-                    under_way.discard(begin)
+                if event == end and begin in active:
+                    active.discard(begin)
                     last = entry["t"]
             if entry.get("state") in OFF_STATES:  # power that goes ends whatever was under way
-                under_way.clear()
-        return float("inf") if under_way else last
+                active.clear()
+        return float("inf") if active else last
 
 
 def history_of(run: Run, name: str) -> History:

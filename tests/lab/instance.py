@@ -15,10 +15,10 @@ from lab.lagged import Lag, Lagged
 from lab.scenario import HostSpec
 from lab.sim import Process, Simulation, Steps
 
-# EC2 says `pending` for the first third of the boot, at most so long.
+# EC2 says `pending` for the first third of the boot, at most this long.
 PENDING_AT_MOST_SECONDS = 20.0
 TERMINATING_SECONDS = 10.0
-# What runs at the start was started so long before; and a stopped host was stopped a while ago.
+# What runs at the start was started this long before; and a stopped host was stopped a while ago.
 RUNNING_SINCE = timedelta(days=9)
 STATE_CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 
@@ -30,7 +30,7 @@ FELL_BACK = ("Client.VolumeLimitExceeded", "Client.VolumeLimitExceeded: Volume l
 
 @dataclass(frozen=True)
 class PowerView:
-    """The power state as DescribeInstances tells it."""
+    """The power state as DescribeInstances shows it."""
 
     state: str
     launch_time: datetime

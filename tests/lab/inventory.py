@@ -12,7 +12,7 @@ from lab.scenario import Scenario
 
 
 def inventory(scenario: Scenario, variables: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-    """The inventory as Ansible's YAML plugin reads it; ``variables`` tells those of a host.
+    """The inventory as Ansible's YAML plugin reads it; ``variables`` returns those of a host.
 
     A host is named as the scenario names it, whatever its Name tag says.
     """

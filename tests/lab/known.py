@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the judge finds and the product is known to do wrong: said at each run, and no reason to fail it.
 
-Whoever mends one takes its entry out. A key is what a line of the judge begins with.
+A fix of one takes its entry out. A key is what a line of the judge begins with.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ KNOWN_DEFECTS: dict[str, str] = {}
 
 
 def known_defect(problem: str) -> str | None:
-    """What is known of the defect that a line of the judge speaks of; None of one that nobody knows."""
+    """What is known of the defect that a line of the judge speaks of; None of an unknown one."""
     found = [sentence for key, sentence in KNOWN_DEFECTS.items() if problem.startswith((f"{key}.", f"{key}:"))]
     return found[0] if found else None
 

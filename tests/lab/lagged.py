@@ -40,6 +40,6 @@ class Lagged(Generic[Value]):
         self.latest = value
         self._changes.append((visible_at, value))
 
-    def seen(self, at: float) -> Value:
+    def at(self, at: float) -> Value:
         """What a reader saw, or sees, at that lab second."""
         return next((value for visible_at, value in reversed(self._changes) if visible_at <= at), self._first)

@@ -23,7 +23,7 @@ from lab.records import OTHER, Call, Run, StepRun
 SIZE_GIB = 0.15
 # Between a call and the moment at which the controller reads its clock: real seconds on a busy machine, and a rounding.
 REAL_SECONDS, ROUNDING_SECONDS = 1.0, 2.0
-# The service tells begin and end of a command in whole seconds, and sometimes a little later than the host.
+# The service shows begin and end of a command in whole seconds, and sometimes a little later than the host.
 COMMAND_SECONDS = 6.0
 POWER_ACTS = ("StartInstances", "StopInstances", "TerminateInstances")
 COMMANDS = ("SendCommand",)
@@ -174,14 +174,14 @@ def _left_by_earlier_runs(each: Reported) -> set[str]:
 
 def _failed_updates(each: Reported) -> Iterator[str]:
     """Only what the host's own history calls failed, with its own code."""
-    said = each.host.get("failed_updates")
+    listed = each.host.get("failed_updates")
     true = {(entry["kb"], entry["hresult"]) for entry in each.after.get("failed_updates", ())}
-    got = {(entry.get("kb"), entry.get("hresult")) for entry in said or ()}
+    got = {(entry.get("kb"), entry.get("hresult")) for entry in listed or ()}
     if got - true:
         yield each.problem("failed_updates", f"of {_pairs(true)}", sorted(map(list, got)))
     before = {(entry["kb"], entry["hresult"]) for entry in each.before.get("failed_updates", ())}
     lost = {pair for pair in true - before - got if pair[0] in each.missing}
-    if lost and (each.proven or said is not None) and each.host.get("verified_at"):
+    if lost and (each.proven or listed is not None) and each.host.get("verified_at"):
         yield each.problem("failed_updates", f"{_pairs(lost)} among them", sorted(map(list, got)))
 
 
@@ -190,7 +190,7 @@ def _pairs(pairs: set[tuple[str, str]]) -> str:
 
 
 def _sizes(each: Reported) -> Iterator[str]:
-    """Room is measured before and after it was made; Windows goes on cleaning, and updates take some for a while."""
+    """Room is measured before and after it was made; Windows continues to clean, and updates take some for a while."""
     for field, moment in (("free_gib_before", "before"), ("free_gib_after", "after")):
         got, true = None if each.lies else each.host.get(field), getattr(each, moment).get("free_gib")
         had = {true, *(gib for t, gib in each.after.get("free_gib_at", ()) if each.step.began <= t <= each.step.ended)}
@@ -203,7 +203,7 @@ def _sizes(each: Reported) -> Iterator[str]:
         ):
             yield each.problem(field, f"about {true:g}", got)
     got, grown = each.host.get("grown_gib"), each.grew("volume_gib")
-    if each.host.get("kind") != "ec2":  # its disk is nobody's volume
+    if each.host.get("kind") != "ec2":  # its disk is no EBS volume
         grown = 0.0
     if (got is not None or grown) and got != grown:
         yield each.problem("grown_gib", f"{grown:g}", got)
@@ -236,13 +236,13 @@ def _final_state(each: Reported) -> Iterator[str]:
             yield each.problem("final_state", show(now), got)
         return
     right = {now}
-    if _others_act_on(each):  # perhaps after the last look
+    if _is_changed_from_outside(each):  # perhaps after the last look
         right.add(each.history.state_at(max((call.t for call in each.calls), default=each.step.ended)))
     if _power_class(got) not in map(_power_class, right):
         yield each.problem("final_state", show(now), got)
 
 
-def _others_act_on(each: Reported) -> bool:
+def _is_changed_from_outside(each: Reported) -> bool:
     return any(each.name in (event.host, event.when_host) for event in each.run.scenario.events) or any(
         call.caller == OTHER and each.name in call.hosts for call in each.run.trace
     )

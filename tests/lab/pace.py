@@ -52,7 +52,7 @@ def pace_problems(run: Run) -> Iterator[str]:
 
 
 def works_of(run: Run, step: StepRun) -> Iterator[Work]:
-    """Every host that the step has begun. One that is only looked at, and then deferred or excluded, is none."""
+    """Every host that the step has started. One that is only checked, and then deferred or excluded, is none."""
     calls = [call for call in run.calls_of(step) if call.error is None and call.operation in BEGINNINGS]
     reported = run.report_of(step)
     for name in run.truth:

@@ -27,7 +27,7 @@ from lab.world import World
 
 
 class Play:
-    """``is_recorded`` tells whether the ledger knows an instance id, ``on_controller`` is for the acts of events."""
+    """``is_recorded`` returns whether the ledger knows an instance id, ``on_controller`` is for the acts of events."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Play:
         self._events = Events(scenario.events, self.world, self.account, on_controller)
 
     def begin(self) -> None:
-        """Second 0: every host goes on from the state in which the scenario finds it."""
+        """Second 0: every host continues from the state in which the scenario finds it."""
         with self.sim.current():
             self.world.begin()
             self._events.begin()

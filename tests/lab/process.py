@@ -58,7 +58,7 @@ class Process:
             self._popen.wait()
 
     def join(self, limit_seconds: float | None = None) -> None:
-        """Wait for the command, however long it takes, or for so many real seconds."""
+        """Wait for the command, however long it takes, or for ``limit_seconds``, real ones."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(limit_seconds)
 
@@ -72,10 +72,10 @@ class Process:
         while left := marked(self.mark):
             if time.monotonic() > ends_at:
                 raise TimeoutError(f"still there: {sorted(left)}")
-            time.sleep(0.05)  # orphans are nobody's children: only looking tells that they have ended
+            time.sleep(0.05)  # orphans are no children of ours: only polling shows that they have ended
 
     def result(self) -> int | str:
-        """The exit code as a shell tells it, ``killed`` (by an event) or ``timeout``."""
+        """The exit code as a shell shows it, ``killed`` (by an event) or ``timeout``."""
         if self.timed_out or self.killed:
             return "timeout" if self.timed_out else "killed"
         code = self._popen.returncode
@@ -88,7 +88,7 @@ class Process:
         self.sweep()
 
     def kill_alone(self) -> None:
-        """SIGKILL to the command itself; what it has started goes on as orphans."""
+        """SIGKILL to the command itself; what it has started continues as orphans."""
         self._popen.kill()
 
     def terminate(self, number: signal.Signals = signal.SIGTERM) -> None:

@@ -57,7 +57,7 @@ class StepRun:
     Attributes:
         number: from 1.
         caller: the access key of its controller.
-        began, ended: between these lab seconds it ran; it had ended with the lab where nobody saw its end.
+        began, ended: between these lab seconds it ran; it had ended with the lab where its end was not observed.
         result: its exit code, ``killed``, ``timeout``, or None.
         report: what it wrote itself; None of a step that wrote none.
         before, after: the truth of the hosts, by name.
@@ -135,7 +135,7 @@ class Run:
 
     @functools.cached_property
     def step_runs(self) -> list[StepRun]:
-        """Every step that was begun, in the order of the scenario."""
+        """Every step that was started, in the order of the scenario."""
         notes = self.state.get("steps")
         if not isinstance(notes, list) or len(notes) > len(self.scenario.steps):
             raise BrokenRunError("state.json: expected what was noted of each step")

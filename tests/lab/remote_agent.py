@@ -74,7 +74,7 @@ class RemoteAgent(Agent):
     # ---- jobs
 
     def fetch(self, hidden_seconds: float) -> list[Job]:
-        """The jobs that wait for it. Until it acknowledges one, it gets that one again after so long."""
+        """The jobs that wait for it. Until it acknowledges one, it gets that one again after ``hidden_seconds``."""
         self.arrived.clear()
         now = self._sim.now
         found = [job for job in self._waiting if self._given.get(job, now) <= now]

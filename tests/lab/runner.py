@@ -238,10 +238,10 @@ class Runner:
 
     def _on_controller(self, act: str) -> None:
         """For the step under way: the one in the foreground, else the newest in the background."""
-        under_way = [(background, process) for process, background in self.processes if process.running]
-        if not under_way:
+        active = [(background, process) for process, background in self.processes if process.running]
+        if not active:
             return
-        _background, process = min(reversed(under_way), key=lambda pair: pair[0])
+        _background, process = min(reversed(active), key=lambda pair: pair[0])
         if act == "kill":
             process.kill()
         elif act == "term":

@@ -199,15 +199,15 @@ def _comparison_problems(key: str, value: Any) -> Iterator[Problem]:
 
 
 def _order_problems(order: list[Any], hosts: set[str]) -> Iterator[Problem]:
-    seen: dict[str, int] = {}
+    elements: dict[str, int] = {}
     for index, element in enumerate(order):
         patterns = [element] if isinstance(element, str) else element
         key = f"expect.order[{index}]"
         yield from _unknown_hosts(key, patterns, hosts)
         for name in (name for pattern in patterns for name in expand_names(pattern)):
-            if name in seen:
-                yield key, f"{name!r} is in element {seen[name]} already; a host begins once"
-            seen[name] = index
+            if name in elements:
+                yield key, f"{name!r} is in element {elements[name]} already; a host begins once"
+            elements[name] = index
 
 
 def _operation_problems(key: str, operation: str) -> Iterator[Problem]:

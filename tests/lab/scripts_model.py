@@ -92,7 +92,7 @@ def begin(text: str) -> Steps[None]:
 
 
 def run(host: Host, text: str, unknown: Callable[[str, Host], None], logon: Logon) -> Steps[Outcome]:
-    """Run a script on a host; ``unknown`` is told of one that the model does not know."""
+    """Run a script on a host; ``unknown`` is called for one that the model does not know."""
     yield from begin(text)
     name = script_name(text)
     if name not in SCRIPTS:

@@ -21,7 +21,7 @@ STOP_LIMIT_SECONDS = 120.0
 
 
 class ScriptError(Exception):
-    """An error that is data: the script ends with exit code 0 and tells it in its document."""
+    """An error that is data: the script ends with exit code 0 and reports it in its document."""
 
     def __init__(self, category: str, message: str, hresult: str | None = None, error_id: str | None = None) -> None:
         super().__init__(message)

@@ -28,7 +28,7 @@ def measure_disk(scene: Scene) -> Steps[Data]:
         "drive": "C:",
         "partition_gib": gib(disk.partition_bytes / GIB),
         "free_gib": gib(disk.free_gib),
-        "disk_gib": gib(disk.seen_gib),
+        "disk_gib": gib(disk.scanned_gib),
         "extendable_gib": gib(disk.extendable_gib),
         "blocked_by": disk.blocked_by,
         "partition_style": disk.style,
@@ -71,12 +71,12 @@ def missing_update_sizes(scene: Scene) -> Steps[Data]:
 
 
 def clean_disk(scene: Scene) -> Steps[Data]:
-    """From what is surely rubbish to what takes long; a rung says why it was left out."""
+    """From what is surely rubbish to what takes long; a cleanup action says why it was left out."""
     before = scene.guest.disk.free_gib
     rungs = []
-    for name, rung in RUNGS.items():
+    for name, clean in CLEANUP_ACTIONS.items():
         free = scene.guest.disk.free_gib
-        skipped = yield from rung(scene)
+        skipped = yield from clean(scene)
         rungs.append({"name": name, "won_gib": gib(max(scene.guest.disk.free_gib - free, 0.0)), "skipped": skipped})
     return {"rungs": rungs, "free_gib_before": gib(before), "free_gib_after": gib(scene.guest.disk.free_gib)}
 
@@ -155,7 +155,7 @@ def _component_store(scene: Scene) -> Steps[str | None]:
     return None if ended else "still_running"
 
 
-RUNGS: dict[str, Callable[[Scene], Steps[str | None]]] = {
+CLEANUP_ACTIONS: dict[str, Callable[[Scene], Steps[str | None]]] = {
     "windows_logs": _windows_logs,
     "update_cache": _update_cache,
     "temp_files": _temp_files,
@@ -178,5 +178,5 @@ def extend_partition(scene: Scene) -> Steps[Data]:
         "partition_gib_before": gib(before / GIB),
         "partition_gib": gib(disk.partition_bytes / GIB),
         "free_gib": gib(disk.free_gib),
-        "disk_gib": gib(disk.seen_gib),
+        "disk_gib": gib(disk.scanned_gib),
     }

@@ -186,7 +186,7 @@ def servicing_state(scene: Scene) -> Steps[Data]:
         "busy": servicing["busy"],
         "servicing": servicing["servicing"],
         "processes": scene.updates.processes(),
-        "cpu_seconds": 0.0,  # the servicing log alone tells of progress here
+        "cpu_seconds": 0.0,  # the servicing log alone shows progress here
         "pending_reboot": servicing["pending_reboot"],
         "last_progress_at": scene.iso(scene.updates.last_progress_at),
         "time": scene.iso(scene.host.now),

@@ -125,7 +125,7 @@ class Lab:
             raise LabError("the simulation broke") from self._play.sim.failures[0]
 
     def _note_used_rights(self) -> None:
-        """For whoever asks whether the template grants more than is ever used (tests/tools/unused_rights.py)."""
+        """For the check whether the template grants more than is ever used (tests/tools/unused_rights.py)."""
         folder = os.environ.get(RIGHTS_FOLDER)
         used = set().union(*(account.gate.used for account in self._play.account.estate))
         if folder and used:
@@ -162,7 +162,7 @@ class Lab:
         return credentials
 
     def switch(self, name: str, on: bool) -> None:
-        """Somebody, or a hypervisor, switches a host without EC2 on or off."""
+        """A person, or a hypervisor, switches a host without EC2 on or off."""
         with self._play.sim.current():
             self._play.world.hosts[name].switch(on=on)
 
@@ -184,7 +184,7 @@ class Lab:
         with self._play.sim.current():
             self.clock.move_on(lab_seconds)
         with self._play.sim.current():  # what is due by now has happened
-            self._play.sim.after(0.0, lambda: None)  # the simulation's thread looks anew how long it may wait
+            self._play.sim.after(0.0, lambda: None)  # the simulation's thread computes again how long it may wait
 
     def records_in_tables(self) -> list[dict[str, Any]] | None:
         """The power records of a ledger in DynamoDB: instance_id, original_state, closed. None where none was used."""

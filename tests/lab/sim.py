@@ -177,11 +177,11 @@ class Simulation:
     def _do(self, action: Action) -> None:
         try:
             action()
-        except Exception as error:  # noqa: BLE001 - the others go on, and who runs the lab is told
+        except Exception as error:  # noqa: BLE001 - the other processes continue, and the lab reports it
             self.broke(error)
 
     def broke(self, error: Exception) -> None:
-        """Something of the lab's own went wrong: whoever runs it has to know."""
+        """Something of the lab's own went wrong: the lab has to report it."""
         _log.error("the lab broke", exc_info=error)
         self.failures.append(error)
 

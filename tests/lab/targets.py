@@ -14,7 +14,7 @@ from ansible.parsing.dataloader import DataLoader
 from lab.records import Run, StepRun
 from lab.scenario import HostSpec
 
-# After these nobody can say from outside whether the host still was a target when the run looked.
+# After these it cannot be known from outside whether the host still was a target when the run looked.
 _MOVING_ACTS = ("terminate", "untag", "retag")
 
 

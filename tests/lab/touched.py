@@ -30,7 +30,7 @@ PATCH_DOCUMENT = "AWS-RunPatchBaseline"
 THROTTLED = ("Throttling", "ThrottlingException", "RequestLimitExceeded")
 # What belongs to a start that AWS then refused: a mark and a switch, which go with it.
 AROUND_A_START = ("CreateTags", "DeleteTags", "CreateSchedule", "UpdateSchedule", "DeleteSchedule", "StartInstances")
-# Of the truth: what no host that was not begun has otherwise than before.
+# Of the truth: what stays as it was on a host that was not started.
 UNCHANGED = ("reboots", "installed", "volume_gib", "partition_gib", "free_gib", "start_types", "data_volumes_gib")
 
 
@@ -113,7 +113,7 @@ def _worked(call: Call) -> bool:
 def _changed(run: Run, step: StepRun, name: str, outcome: str) -> Iterator[str]:
     before, after = step.before.get(name, {}), step.after.get(name, {})
     if any(call.caller != step.caller and name in call.hosts and changes(call) for call in run.trace):
-        return  # another run, or somebody else, works on it or has left something that goes on
+        return  # another run, or another user, works on it or has left something that continues
     for field in UNCHANGED:
         if before.get(field) != after.get(field):
             was, now = before.get(field), after.get(field)

@@ -13,7 +13,7 @@ from lab.scenario import HostSpec, Volume
 from lab.sim import Simulation, Steps
 
 DAY = timedelta(hours=24)
-UNDER_WAY = ("modifying", "optimizing")
+IN_PROGRESS = ("modifying", "optimizing")
 
 
 PROGRESS = {"modifying": 0, "optimizing": 50, "completed": 100, "failed": 0}
@@ -82,9 +82,9 @@ class EbsVolume:
         return f"{self.id.replace('-', '')}_00000001."
 
     @property
-    def under_way(self) -> Modification | None:
+    def modification_in_progress(self) -> Modification | None:
         last = self.modifications[-1] if self.modifications else None
-        return last if last and last.state in UNDER_WAY else None
+        return last if last and last.state in IN_PROGRESS else None
 
     def modified_in_last_day(self) -> int:
         return sum(modification.started_at > self._sim.time - DAY for modification in self.modifications)

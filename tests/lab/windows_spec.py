@@ -23,7 +23,7 @@ class WindowsSpec:
         start_types: set on purpose, by the name of the service.
         stuck_service: once asked to stop it stays in StopPending until a reboot.
         defragsvc: ``disabled`` makes Get-PartitionSupportedSize fail.
-        tiworker_seconds: TiWorker stays so long after a search; infinity for always.
+        tiworker_seconds: how long TiWorker stays after a search; infinity for always.
         update_api_over_network: ``refused`` denies the Update agent's API to network logons.
         search_seconds: a search by the host's own API.
         search_faults: HRESULTs of the first searches, one after the other.
@@ -33,7 +33,7 @@ class WindowsSpec:
         live_temp: the temporary files are in use.
         definitions_every_seconds: the baseline approves Defender's definition update, and a new one comes out so often under
             the same number; None where it does not approve it.
-        servicing_after_boot_seconds: after the boot that ends a transaction the servicing stack works for so long.
+        servicing_after_boot_seconds: how long the servicing stack works after the boot that ends a transaction.
         policies: registry values of Windows Update's policies.
         policy_services: services that a Group Policy disables, again at each boot.
         powershell: ``old`` is 4.0, ``constrained`` has Constrained Language Mode, ``all_signed`` loads no script that is not

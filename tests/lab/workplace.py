@@ -24,7 +24,7 @@ CALLERS_PYTHON = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
 
 
 class Workplace:
-    """A folder outside DIR: what a killed ansible-playbook leaves behind is nobody's to read."""
+    """A folder outside DIR: what a killed ansible-playbook leaves behind is not part of the result."""
 
     def __init__(self, scenario: Scenario, lab: Lab) -> None:
         self.lab = lab
@@ -51,7 +51,7 @@ class Workplace:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def settings(self) -> dict[str, str]:
-        """Environment variables that lead to the lab, with credentials that nobody has had before."""
+        """Environment variables that lead to the lab, with credentials that no step has had before."""
         credentials = self.lab.new_credentials()
         self._secrets += [credentials.secret_key, credentials.session_token]
         return {

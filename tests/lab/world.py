@@ -140,7 +140,7 @@ class Host:
     def disk_serial(self) -> str:
         return self.root_volume.serial if self.root_volume else f"{self.guest.computer_name}-0"
 
-    # ---- power, for the instance; for a host without one, by the hand of somebody who stands before it
+    # ---- power, for the instance; for a host without one, by a person who stands before it
 
     @property
     def state(self) -> str:
@@ -149,7 +149,7 @@ class Host:
         return "stopped" if self._switched_off else "running"
 
     def switch(self, on: bool) -> None:
-        """Somebody presses the button of a host that is no instance."""
+        """A person presses the button of a host that is no instance."""
         if on == self._switched_off:
             self._switched_off = not on
             self._note_state()

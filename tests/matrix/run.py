@@ -114,10 +114,10 @@ def find(version: str) -> str | None:
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     candidates = [shutil.which(f"python{version}"), *map(str, sorted(pyenv.glob(f"{version}.*/bin/python")))]
     for candidate in filter(None, candidates):
-        said = quiet(
+        answer = quiet(
             [candidate, "-c", "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"], dict(os.environ)
         )
-        if said.stdout.strip() == version:
+        if answer.stdout.strip() == version:
             return candidate
     return None
 

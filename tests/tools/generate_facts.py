@@ -24,7 +24,7 @@ def ledger_page(root: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _table(fields: type[Any], head: tuple[str, ...]) -> str:
-    return table(head, [[f"`{name}`", said[0], *map(_paths, said[1:])] for name, said in notes_of(fields).items()])
+    return table(head, [[f"`{name}`", note[0], *map(_paths, note[1:])] for name, note in notes_of(fields).items()])
 
 
 def notes_of(fields: type[Any]) -> dict[str, tuple[str, ...]]:

@@ -19,7 +19,7 @@ NAMESPACES = ("amazon", "ansible")
 
 
 def main() -> int:
-    """Lay the links anew; what is missing in the `ansible` package is an error."""
+    """Make the links again; what is missing in the `ansible` package is an error."""
     site = Path(sysconfig.get_path("purelib")) / "ansible_collections"
     collections = Path(sys.prefix) / "collections" / "ansible_collections"
     own = collections / "patchfleet"

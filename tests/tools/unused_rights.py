@@ -4,7 +4,7 @@
 """Whether the template grants the roles of a run more than all scenarios and tests together have used.
 
 FOLDER is where the labs left what they used (PATCHFLEET_LAB_RIGHTS); that nothing else was needed they have shown
-themselves, since they refuse what is not granted. Prints the rights that nobody used; the exit code is 1 when there are any.
+themselves, since they refuse what is not granted. Prints the rights that were not used; the exit code is 1 when there are any.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ from lab.aws.ssm_invocations import Invocation
 from lab.remote_agent import RemoteAgent
 
 Message = dict[str, str]
-# The document is not at its end: the agent goes on with it after the reboot that it asked for itself.
-UNDER_WAY = ("InProgress", "SuccessAndReboot", "PassedAndReboot")
+# The document is not at its end: the agent continues with it after the reboot that it asked for itself.
+IN_PROGRESS = ("InProgress", "SuccessAndReboot", "PassedAndReboot")
 
 
 def message_id(invocation: Invocation) -> str:
@@ -122,7 +122,7 @@ class Reply:
 
 def take_reply(agent: RemoteAgent, invocation: Invocation, reply: Reply) -> None:
     """Let the invocation become what the agent says."""
-    if reply.status in UNDER_WAY:
+    if reply.status in IN_PROGRESS:
         agent.begin(invocation)
     elif reply.status == "TimedOut":
         agent.end(invocation, lambda: invocation.timed_out(reply.stdout))

@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from lab.aws.account import Account
-from lab.aws.agent_messages import UNDER_WAY, Reply, cancel_message, command_message, message_id, take_reply
+from lab.aws.agent_messages import IN_PROGRESS, Reply, cancel_message, command_message, message_id, take_reply
 from lab.aws.errors import AwsError
 from lab.aws.ssm_invocations import Invocation
 from lab.remote_agent import RemoteAgent
@@ -175,7 +175,7 @@ class AgentService:
             reply = Reply.read(body["Payload"])
             if invocation:
                 take_reply(node.agent, invocation, reply)
-        if reply.status not in UNDER_WAY:
+        if reply.status not in IN_PROGRESS:
             self.ended.put(str(body["MessageId"]))
         return {}
 

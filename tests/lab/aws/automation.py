@@ -75,11 +75,11 @@ def _parameters(content: dict[str, Any], given: dict[str, list[str]]) -> Values:
 
 
 class Execution:
-    """One execution. ``said`` are the outputs of its steps, in order, ``failure`` is why it failed."""
+    """One execution. ``outputs`` are the outputs of its steps, in order, ``failure`` is why it failed."""
 
     def __init__(self, account: Account, region: str, content: dict[str, Any], values: Values) -> None:
         self.id = f"{len(account.executions):08x}-0000-4000-8000-000000000000"
-        self.said: list[Values] = []
+        self.outputs: list[Values] = []
         self.ended = False
         self.failure: str | None = None
         self._content = content
@@ -133,9 +133,9 @@ class Execution:
         exec(inputs["Script"], scope)  # noqa: S102 - the collection's own runbook
         payload = {name: self._resolved(value) for name, value in inputs.get("InputPayload", {}).items()}
         answer = scope[inputs["Handler"]](payload, {})
-        said = {one["Name"]: _selected(answer, one) for one in step.get("outputs", ())}
-        self._values.update({f"{step['name']}.{name}": value for name, value in said.items()})
-        self.said.append(said)
+        outputs = {one["Name"]: _selected(answer, one) for one in step.get("outputs", ())}
+        self._values.update({f"{step['name']}.{name}": value for name, value in outputs.items()})
+        self.outputs.append(outputs)
         yield 0.0
 
     def _api(self, step: dict[str, Any]) -> Steps[None]:
@@ -189,7 +189,7 @@ class ScriptClient:
             try:
                 return self._account.call(self._service, name, params, self._region, self._caller)
             except AwsError as error:
-                if error.code == "NotImplemented":  # the script may catch it; whoever runs the lab must know
+                if error.code == "NotImplemented":  # the script may catch it; the lab must report it
                     self._account.world.sim.broke(error)
                 raise ClientError({"Error": {"Code": error.code, "Message": error.message}}, name) from error
 

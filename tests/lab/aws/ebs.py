@@ -65,34 +65,34 @@ def _find(request: Request, ids: list[str]) -> list[Attached]:
 
 
 def describe_volumes(request: Request) -> Result:
-    now = request.seen_at
+    now = request.as_of
     getters: dict[str, Getter[Attached]] = {
         "attachment.device": lambda pair: [pair[1].device],
         "attachment.instance-id": lambda pair: [pair[0].id or ""],
         "attachment.status": lambda pair: ["attached"],
         "availability-zone": lambda pair: [pair[0].spec.region + pair[0].spec.az],
         "encrypted": lambda pair: [str(pair[1].encrypted).lower()],
-        "size": lambda pair: [str(pair[1].sizes.seen(now))],
+        "size": lambda pair: [str(pair[1].sizes.at(now))],
         "status": lambda pair: ["in-use"],
         "volume-id": lambda pair: [pair[1].id],
         "volume-type": lambda pair: [pair[1].spec.type],
     }
     ids = request.params.get("VolumeIds")
     pairs = _find(request, ids) if ids else _volumes(request)
-    pairs = select(pairs, request.params.get("Filters", []), getters, lambda pair: pair[1].tags.seen(now))
+    pairs = select(pairs, request.params.get("Filters", []), getters, lambda pair: pair[1].tags.at(now))
     shown, next_token = page(request, pairs, MAX_RESULTS)
     return {"Volumes": [_volume(request, *pair) for pair in shown], **next_token}
 
 
 def _volume(request: Request, host: Host, volume: EbsVolume) -> dict[str, Any]:
-    now = request.seen_at
+    now = request.as_of
     key = {"KmsKeyId": key_arn(request.arns, host.spec.region)}
     return {
         "VolumeId": volume.id,
-        "Size": volume.sizes.seen(now),
+        "Size": volume.sizes.at(now),
         "SnapshotId": IMAGE_SNAPSHOT if volume is host.root_volume else "",
         "VolumeType": volume.spec.type,
-        **_iops("Iops", volume, volume.sizes.seen(now)),
+        **_iops("Iops", volume, volume.sizes.at(now)),
         "State": "in-use",
         "AvailabilityZone": host.spec.region + host.spec.az,
         "CreateTime": volume.created_at,
@@ -108,7 +108,7 @@ def _volume(request: Request, host: Host, volume: EbsVolume) -> dict[str, Any]:
                 "DeleteOnTermination": volume is host.root_volume,
             }
         ],
-        "Tags": [{"Key": tag, "Value": value} for tag, value in volume.tags.seen(now).items()],
+        "Tags": [{"Key": tag, "Value": value} for tag, value in volume.tags.at(now).items()],
     }
 
 
@@ -132,8 +132,8 @@ def modify_volume(request: Request) -> Result:
         raise invalid_value(
             f"Volume of {size}GiB is too large for volume type {volume.spec.type}; maximum is {limit}GiB"
         )
-    if volume.under_way or volume.spec.result == "incorrect_state":
-        state = volume.under_way.state if volume.under_way else "optimizing"
+    if volume.modification_in_progress or volume.spec.result == "incorrect_state":
+        state = volume.modification_in_progress.state if volume.modification_in_progress else "optimizing"
         raise AwsError(
             "IncorrectModificationState",
             f"Cannot modify volume {volume.id} while its previous modification is {state}",
@@ -153,26 +153,26 @@ def describe_volumes_modifications(request: Request) -> Result:
     pairs = _find(request, ids) if ids else _volumes(request)
     found = []
     for _host, volume in pairs:
-        seen = [entry for entry in volume.modifications if entry.visible_at <= request.seen_at]
-        if seen:
-            found.append((volume, seen[-1]))
+        visible = [entry for entry in volume.modifications if entry.visible_at <= request.as_of]
+        if visible:
+            found.append((volume, visible[-1]))
         elif ids:
             raise AwsError(
                 "InvalidVolumeModification.NotFound", f"Modification for volume '{volume.id}' does not exist."
             )
     getters: dict[str, Getter[tuple[EbsVolume, Modification]]] = {
-        "modification-state": lambda entry: [entry[1].stages.seen(request.seen_at).state],
+        "modification-state": lambda entry: [entry[1].stages.at(request.as_of).state],
         "volume-id": lambda entry: [entry[0].id],
         "target-size": lambda entry: [str(entry[1].target_gib)],
         "original-size": lambda entry: [str(entry[1].original_gib)],
     }
     found = select(found, request.params.get("Filters", []), getters, lambda entry: {})
     shown, next_token = page(request, found, MAX_RESULTS)
-    return {"VolumesModifications": [_modification(request.seen_at, *entry) for entry in shown], **next_token}
+    return {"VolumesModifications": [_modification(request.as_of, *entry) for entry in shown], **next_token}
 
 
 def _modification(at: float, volume: EbsVolume, modification: Modification) -> dict[str, Any]:
-    stage = modification.stages.seen(at)
+    stage = modification.stages.at(at)
     ended = {"EndTime": stage.ended_at} if stage.ended_at else {}
     failed = {"StatusMessage": "The modification failed."} if stage.state == "failed" else {}
     return {
@@ -227,15 +227,13 @@ def describe_snapshots(request: Request) -> Result:
         if identifier not in [snapshot.id for snapshot in found]:
             raise AwsError("InvalidSnapshot.NotFound", f"The snapshot '{identifier}' does not exist.")
     found = [snapshot for snapshot in found if not ids or snapshot.id in ids]
-    found = select(
-        found, request.params.get("Filters", []), getters, lambda snapshot: snapshot.tags.seen(request.seen_at)
-    )
+    found = select(found, request.params.get("Filters", []), getters, lambda snapshot: snapshot.tags.at(request.as_of))
     shown, next_token = page(request, found, 1000)
     return {"Snapshots": [_snapshot(request, snapshot) for snapshot in shown], **next_token}
 
 
 def _snapshot_state(request: Request, snapshot: Snapshot) -> str:
-    return "completed" if request.seen_at >= snapshot.complete_from else "pending"
+    return "completed" if request.as_of >= snapshot.complete_from else "pending"
 
 
 def _snapshot(request: Request, snapshot: Snapshot) -> dict[str, Any]:
@@ -250,7 +248,7 @@ def _snapshot(request: Request, snapshot: Snapshot) -> dict[str, Any]:
         "Progress": "100%" if state == "completed" else "0%",
         "OwnerId": request.arns.account_id,
         "Encrypted": False,
-        "Tags": [{"Key": key, "Value": value} for key, value in snapshot.tags.seen(request.seen_at).items()],
+        "Tags": [{"Key": key, "Value": value} for key, value in snapshot.tags.at(request.as_of).items()],
     }
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""EC2: what the account tells of its instances, instance types and regions."""
+"""EC2: what the account shows of its instances, instance types and regions."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _forgotten(request: Request, host: Host) -> bool:
     assert host.instance
     gone = host.instance.terminated_at
     too_old = gone is not None and request.sim.now - gone > TERMINATED_VISIBLE_SECONDS
-    return too_old or request.seen_at < host.visible_at
+    return too_old or request.as_of < host.visible_at
 
 
 def find_instances(request: Request, ids: list[str]) -> list[Host]:
@@ -63,13 +63,13 @@ def find_instances(request: Request, ids: list[str]) -> list[Host]:
     return [host for host in found.values() if host]
 
 
-def tags_seen(request: Request, host: Host) -> dict[str, str]:
-    return host.tags.seen(request.seen_at)
+def visible_tags(request: Request, host: Host) -> dict[str, str]:
+    return host.tags.at(request.as_of)
 
 
-def _state_seen(request: Request, host: Host) -> str:
+def _visible_state(request: Request, host: Host) -> str:
     assert host.instance
-    return host.instance.view.seen(request.seen_at).state
+    return host.instance.view.at(request.as_of).state
 
 
 def _getters(request: Request) -> dict[str, Getter[Host]]:
@@ -79,8 +79,8 @@ def _getters(request: Request) -> dict[str, Getter[Host]]:
         "image-id": lambda host: [_image_id(host)],
         "instance-id": lambda host: [host.id or ""],
         "instance-lifecycle": lambda host: ["spot"] if host.spec.spot else [],
-        "instance-state-code": lambda host: [str(STATE_CODES[_state_seen(request, host)])],
-        "instance-state-name": lambda host: [_state_seen(request, host)],
+        "instance-state-code": lambda host: [str(STATE_CODES[_visible_state(request, host)])],
+        "instance-state-name": lambda host: [_visible_state(request, host)],
         "instance-type": lambda host: [host.spec.type],
         "operator.managed": lambda host: [str(host.spec.managed_by_service).lower()],
         "owner-id": lambda host: [request.arns.account_id],
@@ -91,7 +91,7 @@ def _getters(request: Request) -> dict[str, Getter[Host]]:
         "root-device-name": lambda host: ["/dev/sda1"],
         "root-device-type": lambda host: [_root_type(host)],
         "subnet-id": lambda host: [subnet_id(host)],
-        "tag-value": lambda host: list(tags_seen(request, host).values()),
+        "tag-value": lambda host: list(visible_tags(request, host).values()),
         "vpc-id": lambda _host: [VPC_ID],
     }
 
@@ -111,7 +111,7 @@ def describe_instances(request: Request) -> Result:
     _check_max_results(params)
     if not params.get("IncludeManagedResources"):
         hosts = [host for host in hosts if not host.spec.managed_by_service]
-    hosts = select(hosts, params.get("Filters", []), _getters(request), lambda host: tags_seen(request, host))
+    hosts = select(hosts, params.get("Filters", []), _getters(request), lambda host: visible_tags(request, host))
     shown, next_token = page(request, hosts, MAX_RESULTS)
     return {"Reservations": _reservations(request, shown), **next_token}
 
@@ -136,8 +136,8 @@ def describe(request: Request, host: Host) -> dict[str, Any]:
     """One instance as the account shows it at the moment."""
     assert host.instance
     spec = host.spec
-    view = host.instance.view.seen(request.seen_at)
-    tags = tags_seen(request, host)
+    view = host.instance.view.at(request.as_of)
+    tags = visible_tags(request, host)
     optional: dict[str, Any] = {}
     if spec.platform == "windows":
         optional["Platform"] = "windows"
@@ -215,14 +215,14 @@ def describe_instance_status(request: Request) -> Result:
     params = request.params
     hosts = find_instances(request, params["InstanceIds"]) if params.get("InstanceIds") else instances_in(request)
     if not params.get("IncludeAllInstances"):
-        hosts = [host for host in hosts if _state_seen(request, host) == "running"]
-    hosts = select(hosts, params.get("Filters", []), _getters(request), lambda host: tags_seen(request, host))
+        hosts = [host for host in hosts if _visible_state(request, host) == "running"]
+    hosts = select(hosts, params.get("Filters", []), _getters(request), lambda host: visible_tags(request, host))
     shown, next_token = page(request, hosts, MAX_RESULTS)
     return {"InstanceStatuses": [_status(request, host) for host in shown], **next_token}
 
 
 def _status(request: Request, host: Host) -> dict[str, Any]:
-    state = _state_seen(request, host)
+    state = _visible_state(request, host)
     check = "not-applicable" if state != "running" else "ok" if host.guest.up else "initializing"
     return {
         "InstanceId": host.id,

@@ -31,7 +31,7 @@ class WebRequest:
 
 
 def put_events(request: Request) -> Result:
-    """On the default bus; what a rule does with an event is not told to whoever put it there."""
+    """On the default bus; the sender of an event does not learn what a rule does with it."""
     entries = request.params["Entries"]
     for entry in entries:
         for rule in request.account.stacks.resources("AWS::Events::Rule"):
@@ -60,7 +60,7 @@ def _deliver(account: Account, rule: Resource) -> None:
         except AwsError as error:
             if error.code == "NotImplemented":
                 raise
-            # Nobody is told but the trace, as in AWS without a dead-letter queue.
+            # Only the trace shows it, as in AWS without a dead-letter queue.
 
 
 def _invoke(account: Account, target: dict[str, Any]) -> Result:

@@ -113,7 +113,7 @@ class Gate:
         self._guardrails = [
             statement for text in account.scp for statement in statements_of(f'{{"Statement": {text}}}')
         ]
-        self._seen: Counter[str] = Counter()
+        self._calls: Counter[str] = Counter()
         self.used: set[tuple[str, str, str]] = set()  # rights by which calls were allowed: role, Sid, action
 
     def admit_key(self, access_key: str, role: str | None = None) -> None:
@@ -163,8 +163,8 @@ class Gate:
 
     def _check_rate(self, request: Request, hosts: list[Host]) -> None:
         call = f"{request.action}/{','.join(host.name for host in hosts)}"
-        self._seen[call] += 1
-        luck = self._world.sim.random("throttle", call, self._seen[call]).random()
+        self._calls[call] += 1
+        luck = self._world.sim.random("throttle", call, self._calls[call]).random()
         if luck < self._account.throttle:
             raise throttled(request.service)
         if self._account.buckets and not all(self._take(request, *draw) for draw in _buckets_of(request)):

@@ -50,7 +50,7 @@ FOR_MOTO = {
     "dynamodb": moto_tables.OPERATIONS,
 }
 # How often the listening thread looks whether it has to end.
-SHUTDOWN_LOOK_SECONDS = 0.05
+SHUTDOWN_POLL_SECONDS = 0.05
 _PROTOCOLS = {
     "ec2": "ec2",
     "sts": "query",
@@ -69,7 +69,7 @@ class ClientGone(Exception):
 
 
 class Incoming:
-    """An HTTP request, as far as it tells which call it is.
+    """An HTTP request, as far as it shows which call it is.
 
     Raises:
         ClientGone: the body ends before its length.
@@ -288,7 +288,7 @@ class HttpServer:
         )
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(SHUTDOWN_LOOK_SECONDS,), daemon=True, name="lab-http"
+            target=self._server.serve_forever, args=(SHUTDOWN_POLL_SECONDS,), daemon=True, name="lab-http"
         )
 
     def start(self) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""vCPUs and memory of instance types (EC2 user guide): the size tells the one, the family the other."""
+"""vCPUs and memory of instance types (EC2 user guide): the size decides the vCPUs, size and family the memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _T2_VCPUS = {"nano": 1, "micro": 1, "small": 1}
 _SMALL_MIB = {"nano": 512, "micro": 1024, "small": 2048, "medium": 4096}
 _GIB_PER_VCPU = {"c": 2, "r": 8, "x": 16, "z": 8}
 _USUAL_GIB_PER_VCPU = 4
-# Families that are listed when nobody asks for certain types.
+# Families that are listed when a request names no types.
 _USUAL_FAMILIES = ("c5", "c6i", "m5", "m6i", "r5", "r6i", "t3", "t3a")
 # L-1216C47A, "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances".
 STANDARD_FAMILIES = frozenset("acdhimrtz")

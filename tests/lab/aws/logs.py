@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the output of commands goes that somebody wants in CloudWatch Logs."""
+"""CloudWatch Logs: the output of commands that were sent with CloudWatchOutputEnabled."""
 
 from __future__ import annotations
 

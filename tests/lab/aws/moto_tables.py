@@ -23,7 +23,7 @@ TTL_ATTRIBUTE = "expires_at"
 # DynamoDB deletes what has expired within a few days; most of it is gone much sooner.
 EXPIRED_AFTER_SECONDS = 3600.0
 # So often the lab looks for what has expired: at every request it would cost more than the request.
-LOOK_SECONDS = 600.0
+EXPIRY_POLL_SECONDS = 600.0
 OPERATIONS = {
     "BatchGetItem",
     "DescribeContinuousBackups",
@@ -34,7 +34,7 @@ OPERATIONS = {
     "TransactWriteItems",
     "UpdateItem",
 }
-"""What the ledger calls; who makes a table is somebody else."""
+"""What the ledger calls; it makes no table."""
 HANDLERS = {
     "BatchGetItem": "batch_get_item",
     "GetItem": "get_item",
@@ -103,7 +103,7 @@ class MotoTables:
 
     def expire(self, now: datetime) -> None:
         """Items are gone some time after their time to live (DynamoDB developer guide, "Using time to live")."""
-        if self._expired_at and (now - self._expired_at).total_seconds() < LOOK_SECONDS:
+        if self._expired_at and (now - self._expired_at).total_seconds() < EXPIRY_POLL_SECONDS:
             return
         from moto.dynamodb.models import dynamodb_backends  # noqa: PLC0415
 

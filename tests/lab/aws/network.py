@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""EC2: the network that all instances are in: one VPC, whose way out is a NAT gateway, until somebody takes it away.
+"""EC2: the network that all instances are in: one VPC, whose way out is a NAT gateway, until a test takes it away.
 
 Only who asks sees that: agents that have registered stay in touch, as if over connections that were there.
 """

@@ -28,7 +28,7 @@ class Replicas:
         self._lag_seconds = account.lag_seconds
         self._read: Counter[str] = Counter()
 
-    def seen_at(self, request: Request) -> float:
+    def as_of(self, request: Request) -> float:
         """Now, or for a share of EC2's and SSM's reads a moment of the last ``lag_seconds``."""
         now = request.sim.now
         if not self._share or request.service not in SERVICES or not request.operation.startswith(READS):

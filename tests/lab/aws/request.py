@@ -56,9 +56,9 @@ class Request:
         return f"{'servicequotas' if self.service == 'service-quotas' else self.service}:{self.operation}"
 
     @functools.cached_property
-    def seen_at(self) -> float:
+    def as_of(self) -> float:
         """The lab second of which this call sees the account: for a read, it may be past."""
-        return self.account.replicas.seen_at(self)
+        return self.account.replicas.as_of(self)
 
     @property
     def arns(self) -> Arns:

@@ -197,7 +197,7 @@ def _on_tables(request: Request) -> Iterator[tuple[str, str]]:
 
 
 def _schedule(request: Request, _hosts: list[Host]) -> Iterator[Part]:
-    """Whoever gives a schedule its role must be allowed to pass it on."""
+    """The caller that gives a schedule its role needs iam:PassRole on it."""
     group, name = request.params.get("GroupName", "default"), request.params["Name"]
     yield request.action, request.arns.of("scheduler", request.region, f"schedule/{group}/{name}"), {}
     if "Target" in request.params:

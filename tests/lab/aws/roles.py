@@ -37,7 +37,7 @@ AWS_POLICIES: dict[str, tuple[str, ...]] = {
     CORE: (*_AGENT, "ssm:GetParameter", "ssm:GetParameters"),
     DEFAULT_HOST_MANAGEMENT: _AGENT,
 }
-"""The actions of AWS's own policies, on "*"; those parts that somebody here asks for."""
+"""The actions of AWS's own policies, on "*"; only those that something here asks for."""
 
 
 class Roles:

@@ -79,7 +79,7 @@ def _may_pass(error: AwsError) -> bool:
 
 
 def _bury(request: Request, schedule: Schedule, target: dict[str, Any], error: AwsError) -> None:
-    """Without a queue nobody is told but the trace and the metric that an alarm may watch."""
+    """Without a queue only the trace and the metric that an alarm may watch show it."""
     if error.code == "NotImplemented":
         raise error
     account = request.account

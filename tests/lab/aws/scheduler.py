@@ -87,7 +87,7 @@ class Schedules:
 
     def names(self, region: str, group: str) -> list[str]:
         """Of a group's schedules, in order."""
-        return sorted(name for *place, name in self._schedules if place == [region, group])
+        return sorted(name for *scope, name in self._schedules if scope == [region, group])
 
 
 def _key(request: Request) -> tuple[str, str, str]:

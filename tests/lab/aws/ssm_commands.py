@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SSM: SendCommand and everything that tells of commands."""
+"""SSM: SendCommand and everything that shows commands."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAX_IDS = 50
 MAX_COMMENT = 100
 TIMEOUT_SECONDS = (30, 2_592_000)
 DEFAULT_TIMEOUT_SECONDS = 3600
-NOBODY_IS_NOTIFIED: dict[str, Any] = {
+NO_NOTIFICATION: dict[str, Any] = {
     "ServiceRole": "",
     "NotificationConfig": {"NotificationArn": "", "NotificationEvents": [], "NotificationType": ""},
 }
@@ -47,9 +47,9 @@ class CommandCentre:
     def find(self, command_id: str) -> Command | None:
         return self.commands.get(command_id)
 
-    def seen(self, request: Request) -> list[Command]:
+    def visible_to(self, request: Request) -> list[Command]:
         """Those that readers see by now, the newest first."""
-        now = request.seen_at
+        now = request.as_of
         return [
             command
             for command in reversed(self.commands.values())
@@ -85,9 +85,9 @@ class CommandCentre:
         host, command = invocation.host, invocation.command
         if not _installs(command):
             return
-        others = [other.invocations.get(host.id) for other in self.commands.values() if _installs(other)]
+        installs = [other.invocations.get(host.id) for other in self.commands.values() if _installs(other)]
         running = [execution.job for execution in host.agent.running]
-        if any(other and other is not invocation and (not other.done or other in running) for other in others):
+        if any(other and other is not invocation and (not other.done or other in running) for other in installs):
             host.doubled_installs.add(command.id)
 
     def _run_powershell(self, invocation: Invocation, execution: Execution) -> Steps[Outcome]:
@@ -207,7 +207,7 @@ def list_commands(request: Request) -> Result:
     wanted, node = request.params.get("CommandId"), request.params.get("InstanceId")
     found = [
         command
-        for command in request.account.commands.seen(request)
+        for command in request.account.commands.visible_to(request)
         if wanted in (None, command.id) and (node is None or node in command.invocations)
     ]
     shown, next_token = page(request, found, MAX_IDS)
@@ -220,7 +220,7 @@ def list_command_invocations(request: Request) -> Result:
     wanted, node = request.params.get("CommandId"), request.params.get("InstanceId")
     found = [
         invocation
-        for command in request.account.commands.seen(request)
+        for command in request.account.commands.visible_to(request)
         if wanted in (None, command.id) and (since is None or command.requested_time > since)
         for identifier, invocation in command.invocations.items()
         if node in (None, identifier)
@@ -249,14 +249,14 @@ def get_command_invocation(request: Request) -> Result:
     params = request.params
     command = request.account.commands.find(params["CommandId"])
     invocation = command.invocations.get(params["InstanceId"]) if command else None
-    if command is None or invocation is None or command.visible_at > request.seen_at:
+    if command is None or invocation is None or command.visible_at > request.as_of:
         raise AwsError("InvocationDoesNotExist", "")
     steps = command.order.document.steps
     plugin = params.get("PluginName", steps[0] if len(steps) == 1 else None)
     if plugin not in steps:
         raise AwsError("InvalidPluginName", "The plugin name isn't valid.")
     ran = plugin == steps[0]
-    shown = invocation.progress.seen(request.seen_at)
+    shown = invocation.progress.at(request.as_of)
     return {
         "CommandId": command.id,
         "InstanceId": invocation.host.id,
@@ -326,22 +326,22 @@ def _command(request: Request, command: Command) -> dict[str, Any]:
         "InstanceIds": [host.id for host in command.hosts],
         "Targets": [],
         "RequestedDateTime": command.requested_time,
-        "Status": command.status_at(request.seen_at),
-        "StatusDetails": command.details_at(request.seen_at),
+        "Status": command.status_at(request.as_of),
+        "StatusDetails": command.details_at(request.as_of),
         "MaxConcurrency": str(order.max_concurrency),
         "MaxErrors": str(order.max_errors),
         "TimeoutSeconds": int(order.timeout_seconds),
         "OutputS3BucketName": "",
         "OutputS3KeyPrefix": "",
-        **NOBODY_IS_NOTIFIED,
+        **NO_NOTIFICATION,
         "CloudWatchOutputConfig": _logs(order),
-        **command.counts_at(request.seen_at),
+        **command.counts_at(request.as_of),
     }
 
 
 def _invocation(request: Request, invocation: Invocation, details: bool) -> dict[str, Any]:
     command = invocation.command
-    shown = invocation.progress.seen(request.seen_at)
+    shown = invocation.progress.at(request.as_of)
     return {
         "CommandId": command.id,
         "InstanceId": invocation.host.id,
@@ -354,17 +354,17 @@ def _invocation(request: Request, invocation: Invocation, details: bool) -> dict
         "StatusDetails": shown.details,
         "StandardOutputUrl": "",
         "StandardErrorUrl": "",
-        **NOBODY_IS_NOTIFIED,
+        **NO_NOTIFICATION,
         "CloudWatchOutputConfig": _logs(command.order),
         "CommandPlugins": _plugins(command, shown) if details else [],
     }
 
 
 def _plugins(command: Command, shown: Progress) -> list[dict[str, Any]]:
-    """Empty before the node has begun; the steps for other platforms are told as skipped."""
+    """Empty before the node has started; the steps for other platforms are reported as skipped."""
     if shown.started_at is None:
         return []
-    first, *others = command.order.document.steps
+    first, *rest = command.order.document.steps
     times = {"ResponseStartDateTime": shown.started_at}
     if shown.ended_at:
         times["ResponseFinishDateTime"] = shown.ended_at
@@ -378,7 +378,7 @@ def _plugins(command: Command, shown: Progress) -> list[dict[str, Any]]:
     }
     skipped = [
         {"Name": name, "Status": "Success", "StatusDetails": "Success", "ResponseCode": 0, "Output": _skipped(name)}
-        for name in (others if shown.done else ())
+        for name in (rest if shown.done else ())
     ]
     return [ran, *skipped]
 

@@ -33,7 +33,7 @@ RUNS_ALL_THE_SAME = "DeliveryTimedOutButRuns"
 LATE_DELIVERY_SECONDS = 120.0
 NO_RESPONSE_CODE = -1
 KILLED_EXIT_CODE = 137
-# So long after SendCommand the service says that a node which it does not reach is being tried again.
+# This long after SendCommand the service says that a node which it does not reach is being tried again.
 DELAYED_AFTER_SECONDS = 30.0
 
 Work = Callable[["Invocation", Execution], Steps[Outcome]]
@@ -95,7 +95,7 @@ class Invocation:
 
     @property
     def timeout_seconds(self) -> float:
-        """The agent ends the program after so long."""
+        """The agent ends the program after this time."""
         return self.command.order.execution_seconds
 
     def send(self) -> None:
@@ -143,7 +143,7 @@ class Invocation:
                 self._end("Failed", "Undeliverable")
 
     def _expire(self) -> None:
-        """The agent never told how it ended."""
+        """The agent never reported how it ended."""
         if not self.done:
             self._end("TimedOut", "ExecutionTimedOut")
 
@@ -162,7 +162,7 @@ class Invocation:
             self._become(status="Cancelling", details="Cancelling")
             self.host.agent.cancel(self)
 
-    # ---- what the agent does and tells
+    # ---- what the agent does and reports
 
     def steps(self, execution: Execution) -> Steps[Outcome]:
         return self.command.work(self, execution)
@@ -208,7 +208,7 @@ class Invocation:
         self.command.go_on()
 
     def _by_its_clock(self) -> datetime:
-        """The agent tells when it began and ended, by the node's clock."""
+        """The agent reports when it began and ended, by the node's clock."""
         return self.host.guest.by_its_clock(self.command.sim.time)
 
 
@@ -260,8 +260,8 @@ class Command:
             if waiting:
                 waiting[0].terminate()  # which comes back here for the next
             return
-        under_way = sum(one.sent and not one.done for one in invocations)
-        for one in [one for one in waiting if not one.sent][: max(0, self.order.max_concurrency - under_way)]:
+        running = sum(one.sent and not one.done for one in invocations)
+        for one in [one for one in waiting if not one.sent][: max(0, self.order.max_concurrency - running)]:
             one.send()
 
     def cancel(self, ids: list[str]) -> None:
@@ -291,7 +291,7 @@ class Command:
         return "Rate Exceeded" if self.rate_exceeded else self.status_at(at)
 
     def _shown(self, at: float) -> list[Progress]:
-        return [one.progress.seen(at) for one in self.invocations.values()]
+        return [one.progress.at(at) for one in self.invocations.values()]
 
     def counts_at(self, at: float) -> dict[str, int]:
         invocations = self._shown(at)

@@ -28,7 +28,7 @@ def is_listed(request: Request, host: Host) -> bool:
         return False
     if host.instance is None or host.spec.agent == "stale":
         return True
-    return host.instance.view.seen(request.seen_at).on
+    return host.instance.view.at(request.as_of).on
 
 
 def takes_commands(host: Host) -> bool:
@@ -71,15 +71,15 @@ def _conditions(params: dict[str, Any]) -> list[tuple[str, list[str]]]:
 
 
 def _test(request: Request, key: str) -> Callable[[Host, list[str]], bool]:
-    now = request.seen_at
+    now = request.as_of
     if key.startswith("tag:"):
-        return lambda host, values: host.tags.seen(now).get(key.removeprefix("tag:")) in values
+        return lambda host, values: host.tags.at(now).get(key.removeprefix("tag:")) in values
     tests: dict[str, Callable[[Host, list[str]], bool]] = {
         "InstanceIds": lambda host, values: host.id in values,
         "PingStatus": lambda host, values: host.agent.ping_status_at(now) in values,
         "PlatformTypes": lambda host, values: _platform(host) in values,
         "ResourceType": lambda host, values: _resource_type(host) in values,
-        "tag-key": lambda host, values: any(value in host.tags.seen(now) for value in values),
+        "tag-key": lambda host, values: any(value in host.tags.at(now) for value in values),
     }
     if key not in tests:
         raise AwsError("InvalidFilterKey", f"The specified filter key {key} is not valid.")
@@ -102,12 +102,12 @@ def _information(request: Request, host: Host) -> dict[str, Any]:
             "ActivationId": "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0",
             "IamRole": "service-role/HybridNodes",
             "RegistrationDate": request.sim.clock.start - timedelta(days=90),
-            "Name": host.tags.seen(request.seen_at).get("Name", host.name),
+            "Name": host.tags.at(request.as_of).get("Name", host.name),
         }
     return {
         "InstanceId": host.id,
-        "PingStatus": host.agent.ping_status_at(request.seen_at),
-        "LastPingDateTime": host.agent.last_ping_at(request.seen_at),
+        "PingStatus": host.agent.ping_status_at(request.as_of),
+        "LastPingDateTime": host.agent.last_ping_at(request.as_of),
         "AgentVersion": "3.3.2299.0",
         "IsLatestVersion": True,
         "PlatformType": _platform(host),
@@ -132,7 +132,7 @@ def list_tags_for_resource(request: Request) -> Result:
         raise AwsError(
             "InvalidResourceId", "The resource ID is not valid. Verify that you entered the correct ID and try again."
         )
-    tags = node.tags.seen(request.seen_at)
+    tags = node.tags.at(request.as_of)
     return {"TagList": [{"Key": key, "Value": value} for key, value in sorted(tags.items())]}
 
 
@@ -140,12 +140,12 @@ def get_connection_status(request: Request) -> Result:
     """Live, unlike the pings; an unknown target is simply not connected."""
     target = request.params["Target"]
     host = find_node(request, target)
-    connected = bool(host and host.agent.link.seen(request.seen_at).connected)
+    connected = bool(host and host.agent.link.at(request.as_of).connected)
     return {"Target": target, "Status": "connected" if connected else "notconnected"}
 
 
 def get_service_setting(request: Request) -> Result:
-    """Which role Default Host Management Configuration gives in the region, as long as nobody has set it: none."""
+    """Which role Default Host Management Configuration gives in the region, as long as it is not set: none."""
     setting = request.params["SettingId"]
     if setting != DEFAULT_HOST_MANAGEMENT:
         raise not_implemented(f"the service setting {setting}")
@@ -161,7 +161,7 @@ def get_service_setting(request: Request) -> Result:
 
 
 def describe_instance_associations_status(request: Request) -> Result:
-    """The account has no associations of State Manager; of what somebody hangs onto a host the test says how it stands."""
+    """The account has no associations of State Manager; a test sets the state of those that a user has added to a host."""
     node = find_node(request, request.params["InstanceId"])
     if node is None:
         raise AwsError("InvalidInstanceId", "")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SSM Patch Manager: what AWS-RunPatchBaseline does on a host, and what the account tells of it afterwards."""
+"""SSM Patch Manager: what AWS-RunPatchBaseline does on a host, and what the account shows of it afterwards."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lab.sim import Steps
 from lab.world import Fleet, Host
 
 BASELINE_ID = "pb-0a1b2c3d4e5f60718"
-# Another run that began less than so long ago makes this one end at once, as if it had worked.
+# Another run that began within this time makes this one end at once, as if it had worked.
 TOO_CLOSE_SECONDS = 120.0
 PREPARING_SECONDS = 5.0
 REPORTING_SECONDS = 3.0
@@ -141,7 +141,7 @@ class PatchManager:
             installation = updates.begin_installation(offered)
             yield from self._wait_for(installation)
             installed = installation.installed
-            failed = {**installation.failed, **dict.fromkeys(installation.said_failed, "exit code not 0")}
+            failed = {**installation.failed, **dict.fromkeys(installation.reported_failed, "exit code not 0")}
         if record.reboot_option == "RebootIfNeeded" and (installed or updates.patch_manager_sees_pending):
             yield from execution.reboot()
         return (yield from self._finish(host, record, installed, failed))
@@ -156,7 +156,7 @@ class PatchManager:
     def _wait_for(installation: Installation) -> Steps[None]:
         try:
             yield installation.done
-        except GeneratorExit:  # killed: Windows finishes the one update that it has begun
+        except GeneratorExit:  # killed: Windows finishes the one update that it has started
             installation.stop_after_current()
             raise
 
@@ -168,7 +168,7 @@ class PatchManager:
         failed: dict[str, str],
         just_installed: list[str] | None = None,
     ) -> None:
-        """An Install tells what it found in place and what it did, never what is still missing."""
+        """An Install reports what it found in place and what it did, never what is still missing."""
         updates = host.guest.updates
         record.ended_at = _by_its_clock(host, self._world.sim.time)
         if not record.failed_search:
@@ -218,7 +218,7 @@ def describe_instance_patch_states(request: Request) -> Result:
             "equal to 50"
         )
     nodes = [node for node in (find_node(request, identifier) for identifier in ids) if node]
-    found = [(node, record) for node in nodes if (record := _shown(request, node).states.seen(request.seen_at))]
+    found = [(node, record) for node in nodes if (record := _shown(request, node).states.at(request.as_of))]
     shown, next_token = page(request, found, 100)
     return {"InstancePatchStates": [_state(request, *pair) for pair in shown], **next_token}
 
@@ -232,7 +232,7 @@ def _state(request: Request, host: Host, record: PatchRecord) -> dict[str, Any]:
     counts = {f"{state}Count": record.count(state) for state in STATES if state != "NotApplicable"}
     return {
         "InstanceId": host.id,
-        "PatchGroup": _patch_group(host.tags.seen(request.seen_at)),
+        "PatchGroup": _patch_group(host.tags.at(request.as_of)),
         "BaselineId": BASELINE_ID,
         "SnapshotId": record.snapshot_id,
         "OwnerInformation": "",
@@ -267,7 +267,7 @@ def _kind(update: Update) -> str:
 def describe_instance_patches(request: Request) -> Result:
     """The patches of one node, filtered by State, Classification, Severity or KBId; no HRESULT anywhere."""
     host = _node(request, request.params["InstanceId"])
-    record = _shown(request, host).patches.seen(request.seen_at)
+    record = _shown(request, host).patches.at(request.as_of)
     rows = [_patch(host, record, kb, state) for kb, state in record.patches.items()] if record else []
     for entry in request.params.get("Filters", []):
         if entry["Key"] not in ("State", "Classification", "Severity", "KBId"):
@@ -305,7 +305,7 @@ def list_compliance_items(request: Request) -> Result:
     rows: list[dict[str, Any]] = []
     for identifier in params.get("ResourceIds", []):
         host = _node(request, identifier)
-        record = _shown(request, host).items.seen(request.seen_at)
+        record = _shown(request, host).items.at(request.as_of)
         if record and not record.failed_search:
             rows += [_compliance_item(host, record, kb, state) for kb, state in record.patches.items()]
     shown, next_token = page(request, rows, 50)

@@ -69,13 +69,13 @@ def delete_tags(request: Request) -> Result:
 
 def describe_tags(request: Request) -> Result:
     """Of instances and volumes, one tag a row."""
-    now = request.seen_at
+    now = request.as_of
     owners = [(host.id, "instance", host.tags) for host in instances_in(request)]
     owners += [(volume.id, "volume", volume.tags) for host in instances_in(request) for volume in host.volumes]
     rows = [
         {"ResourceId": identifier, "ResourceType": kind, "Key": key, "Value": value}
         for identifier, kind, tags in owners
-        for key, value in tags.seen(now).items()
+        for key, value in tags.at(now).items()
     ]
     getters: dict[str, Getter[dict[str, Any]]] = {
         "key": lambda row: [row["Key"]],

@@ -52,7 +52,7 @@ def _open(account: Account, window: Resource) -> None:
         except AwsError as error:
             if error.code == "NotImplemented":
                 raise
-            # Told in the window's history alone, which nobody reads.
+            # Shown in the window's history alone.
     _wait(account, window)
 
 

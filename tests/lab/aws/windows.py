@@ -28,7 +28,7 @@ CRON = re.compile(r"cron\((?:0 )?(\d+) (\d+) \? \* (\*|[A-Z]{3}(?:#[1-5])?) \*\)
 DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 WINDOW = "AWS::SSM::MaintenanceWindow"
 FAR_DAYS = 70
-"""Every schedule that is known here opens within so many days."""
+"""Every schedule that is known here opens within these days."""
 
 
 def _windows(request: Request) -> list[Resource]:

@@ -24,7 +24,7 @@ def ec2_body(operation: str, shape: Shape | None, result: dict[str, Any], reques
     parts = [f'<?xml version="1.0" encoding="UTF-8"?>\n<{operation}Response xmlns="{NAMESPACE}">']
     parts.append(f"<requestId>{request_id}</requestId>")
     if shape is not None:
-        with _making:  # another thread must not meet a writer that is only begun
+        with _making:  # another thread must not meet a writer that is only half made
             writer = _writer(shape)
         writer(result, parts)
     else:

@@ -44,7 +44,7 @@ class PowerShell:
         return Conversation(self, number)
 
     def abandon(self, number: int) -> None:
-        """Nobody listens to this script any more."""
+        """No caller listens to this script any more."""
         self._abandoned.add(number)
         if self._process:
             self.say({"id": number, "stop": True})
@@ -85,11 +85,11 @@ class PowerShell:
             line = process.stdout.readline()
             if not line:
                 raise RuntimeError("PowerShell has ended")
-            said: dict[str, Any] = json.loads(line)
-            if said["id"] == number:
-                return said
-            if said["id"] not in self._abandoned:
-                raise RuntimeError(f"the script {said['id']} speaks while {number} has the turn")
+            message: dict[str, Any] = json.loads(line)
+            if message["id"] == number:
+                return message
+            if message["id"] not in self._abandoned:
+                raise RuntimeError(f"the script {message['id']} speaks while {number} has the turn")
 
 
 class Conversation:

@@ -31,14 +31,14 @@ START_MODES = {"automatic": "Auto", "manual": "Manual", "disabled": "Disabled"}
 STATES = {"running": "Running", "stopped": "Stopped", "stop_pending": "Stop Pending"}
 SHARED_PROCESS, OF_SESSION = 0x20, 0xE0  # SERVICE_WIN32_SHARE_PROCESS; SERVICE_USER_SHARE_PROCESS of an instance
 
-# What runs in a session that nobody has, and what people run.
+# What runs in session 0, and what people run.
 OF_WINDOWS = (("csrss.exe", "S-1-5-18"), ("winlogon.exe", "S-1-5-18"), ("dwm.exe", "S-1-5-90-0-{}"))
 SHELLS = {
     "explorer": ("explorer.exe", "taskhostw.exe"),
     "remoteapp": ("rdpshell.exe", "rdpinit.exe"),
     "core": ("sconfig.exe", "cmd.exe"),
 }
-FIRST_SESSION = 2  # 1 is the console, where nobody is logged on
+FIRST_SESSION = 2  # 1 is the console, where no user is logged on
 
 
 # ---- the registry

@@ -272,7 +272,7 @@ class Windows:
 
     def disk(self) -> dict[str, Any]:
         return {
-            "Size": int(self._disk.seen_gib * GIB),
+            "Size": int(self._disk.scanned_gib * GIB),
             "PartitionStyle": self._disk.style.upper(),
             "SerialNumber": self._host.disk_serial,
         }

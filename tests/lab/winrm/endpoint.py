@@ -88,10 +88,10 @@ class Endpoint:
 
     def start(self) -> None:
         """At second 0."""
-        self._look()
+        self._apply_reachability()
         limit = self._machine.host.spec.unreachable_after
         if limit is not None:
-            self._machine.sim.at(limit, self._look)
+            self._machine.sim.at(limit, self._apply_reachability)
 
     def stop(self) -> None:
         self._port.close()
@@ -114,7 +114,7 @@ class Endpoint:
         except wsman.Fault:
             raise
         except Exception as error:
-            self._machine.sim.broke(error)  # the lab's own fault: whoever runs it has to know
+            self._machine.sim.broke(error)  # the lab's own fault: the lab has to report it
             raise wsman.broken_message(f"the lab broke ({error!r})") from error
 
     def note_refusal(self) -> None:
@@ -132,7 +132,7 @@ class Endpoint:
     # ---- when it can be reached
 
     def guest_up(self, after_reboot: bool) -> None:
-        self._look()
+        self._apply_reachability()
 
     def guest_down(self) -> None:
         """Windows ends its shells; a connection alone does not."""
@@ -153,16 +153,16 @@ class Endpoint:
             self.cut(seconds)
 
     def cut(self, seconds: float) -> None:
-        """The network between is gone for so long, and what runs on the host runs on; 0 is but a broken connection."""
+        """The network between is gone for ``seconds``, and what runs on the host runs on; 0 is but a broken connection."""
         if not seconds:
             self._port.drop()
             return
         self._cut_off_until = self._machine.sim.now + seconds
-        self._look()
+        self._apply_reachability()
         if not math.isinf(seconds):
-            self._machine.sim.after(seconds, self._look)
+            self._machine.sim.after(seconds, self._apply_reachability)
 
-    def _look(self) -> None:
+    def _apply_reachability(self) -> None:
         host = self._machine.host
         reachable = host.reachable and self._machine.sim.now >= self._cut_off_until
         if reachable and not self._port.listening:

@@ -125,7 +125,7 @@ class Connection(BaseHTTPRequestHandler):
     def _take_encrypted(self, body: bytes, log_on: LogOn) -> None:
         try:
             status, answer = self._answer(log_on.unseal(body))
-        except Refused:  # as a client does that has lost its connection, and goes on with the keys of the old one
+        except Refused:  # as a client does that has lost its connection, and continues with the keys of the old one
             self._send(400)
         else:
             self._send(status, log_on.seal(answer), ENCRYPTED_TYPE)

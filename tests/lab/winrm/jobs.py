@@ -59,8 +59,8 @@ def async_status(machine: Machine, payload: Payload) -> Steps[Result]:
     job_id = str(payload.options["jid"])
     job = machine.jobs.get(job_id)
     if job is None:
-        said = f"could not find job at '{payload.options.get('_async_dir')}'"
-        return {"ansible_job_id": job_id, "started": 1, "finished": 1, "failed": True, "msg": said}
+        message = f"could not find job at '{payload.options.get('_async_dir')}'"
+        return {"ansible_job_id": job_id, "started": 1, "finished": 1, "failed": True, "msg": message}
     if payload.options.get("mode") == "cleanup":
         del machine.jobs[job_id]
         return {"ansible_job_id": job_id, "erased": job["results_file"]}

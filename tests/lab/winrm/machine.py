@@ -58,7 +58,7 @@ class Machine:
         return self._shutdown is not None
 
     def shut_down(self, after_seconds: float) -> None:
-        """Reboot in so many seconds."""
+        """Reboot in ``seconds``."""
         self._shutdown = self.sim.after(after_seconds, self._reboot)
 
     def abort_shutdown(self) -> None:
@@ -70,7 +70,7 @@ class Machine:
         self._shutdown = None
         self.host.guest.reboot()
 
-    # ---- what the guest tells
+    # ---- what the guest shows
 
     def guest_up(self, after_reboot: bool) -> None:
         """WinRM answers long before Windows has configured its updates and shows the logon screen."""

@@ -63,8 +63,8 @@ def _run_module(machine: Machine, payload: Payload) -> Steps[Outcome]:
         return _ended({"failed": True, "msg": machine.unknown(f"the module {payload.name}")}, payload)
     odd = sorted(payload.options.keys() - module.options)
     if odd:
-        said = machine.unknown(f"the option {', '.join(odd)} of the module {payload.name}")
-        return _ended({"failed": True, "msg": said}, payload)
+        message = machine.unknown(f"the option {', '.join(odd)} of the module {payload.name}")
+        return _ended({"failed": True, "msg": message}, payload)
     if jobs.is_wanted(payload):
         return Outcome(0, json.dumps(jobs.begin(machine, payload, module.work(machine, payload))) + "\r\n")
     return _ended((yield from module.work(machine, payload)), payload)

@@ -95,5 +95,5 @@ class LogOn:
 
 
 def is_first(token: bytes) -> bool:
-    """Whether a client begins anew with it."""
+    """Whether a client begins again with it."""
     return len(token) >= 12 and struct.unpack("<I", token[8:12])[0] == NEGOTIATE

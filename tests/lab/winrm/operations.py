@@ -14,7 +14,7 @@ from lab.sim import Simulation, Steps
 from lab.winrm import wsman
 from lab.winrm.wsman import Request
 
-# Runs a command line with its whole input; whether cmd.exe stands between is told, too.
+# Runs a command line with its whole input; the flag says whether cmd.exe runs it.
 Run = Callable[[str, bytes, bool], Steps[Outcome]]
 
 

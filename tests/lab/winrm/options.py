@@ -24,7 +24,7 @@ class Options:
             runspace pools as well as shells, with ``ssh`` it is a real sshd, whose keys are the lab's.
         transport: what the inventory says; an endpoint takes both, where it takes passwords in the clear.
         certificate: ``expired``, ``not_yet_valid`` (as a client's clock that is late sees it), ``other_name`` (for
-            another address), or ``untrusted`` (by an authority that nobody knows).
+            another address), or ``untrusted`` (by an unknown authority).
         clock_skew_seconds: by so much the host's own clock is fast, or slow.
         search_error: the HRESULT with which Windows Update fails, beyond those of a scenario: ``0x80070005`` where a
             second hop is refused, ``0x80072EE2`` where the WSUS is gone.

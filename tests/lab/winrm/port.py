@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A port of 127.0.0.1 that listens or refuses, as it is told, and stays its owner's all the time."""
+"""A port of 127.0.0.1 that listens or refuses on demand, and stays its owner's all the time."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Port:
             _end(connection)
 
     def close(self) -> None:
-        """It is nobody's any more."""
+        """It belongs to no one any more."""
         self.refuse()
         self._holder.close()
 
@@ -100,7 +100,7 @@ def _end(connection: socket.socket) -> None:
 
 
 def _socket(port: int) -> socket.socket:
-    """Bound, not listening: whoever connects is refused. Two of them can share a port."""
+    """Bound, not listening: a client that connects is refused. Two of them can share a port."""
     made = socket.socket()
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -80,5 +80,5 @@ def _program(machine: Machine, line: str) -> Steps[Outcome]:
     if program:
         return (yield from program(machine))
     machine.unknown(f"the program {line[:80]}")
-    said = f"'{line.split(maxsplit=1)[0] if line else ''}' is not recognized as an internal or external command,"
-    return Outcome(1, stderr=f"{said}\r\noperable program or batch file.\r\n")
+    message = f"'{line.split(maxsplit=1)[0] if line else ''}' is not recognized as an internal or external command,"
+    return Outcome(1, stderr=f"{message}\r\noperable program or batch file.\r\n")

@@ -140,7 +140,7 @@ class Pool:
             self.changed.notify_all()
 
     def receive(self, request: Request, command_id: str, timeout_seconds: float) -> str:
-        """The next fragments of a pipeline, or of the pool itself; Fault when none come in so many real seconds."""
+        """The next fragments of a pipeline, or of the pool itself; Fault when none come in ``timeout_seconds``, real ones."""
         output = self._output[uuid.UUID(command_id) if command_id else None]
         with self.changed:
             if not self.changed.wait_for(lambda: output or self._closed, timeout_seconds):

@@ -59,8 +59,8 @@ def _shut_down(machine: Machine, after_seconds: float, forget_logon: bool) -> St
     if forget_logon:
         machine.logon_ui = False
     if machine.shutting_down:
-        said = "A system shutdown has already been scheduled.(1190)"
-        return Outcome(0, _result(SHUTDOWN_IN_PROGRESS, said))
+        message = "A system shutdown has already been scheduled.(1190)"
+        return Outcome(0, _result(SHUTDOWN_IN_PROGRESS, message))
     machine.ran("Reboot", after_seconds=after_seconds)
     machine.shut_down(after_seconds)
     return Outcome(0, _result(0, ""))

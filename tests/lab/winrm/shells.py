@@ -54,7 +54,7 @@ class Command:
                 self.changed.notify_all()
 
     def receive(self, timeout_seconds: float) -> str:
-        """The next output, or that it is done; Fault when neither comes in so many real seconds."""
+        """The next output, or that it is done; Fault when neither comes in ``timeout_seconds``, real ones."""
         with self.changed:
             if not self.changed.wait_for(lambda: self._output or self._exit_code is not None, timeout_seconds):
                 raise wsman.timed_out()
@@ -63,7 +63,7 @@ class Command:
             return wsman.received(self.id, encoded, None if self._output else self._exit_code)
 
     def stop(self) -> None:
-        """Somebody ends it; one that has ended stays as it is."""
+        """A client ends it; one that has ended stays as it is."""
         if self.process:
             self.process.stop()
         self.end(Outcome(KILLED))
@@ -164,7 +164,7 @@ class Shells(Operations):
     def _execute(self, command: Command) -> Steps[None]:
         try:
             outcome = yield from self._run(command.line, bytes(command.input), command.through_cmd)
-        except Exception as error:  # noqa: BLE001 - whoever runs the lab is told, and nobody waits for ever
+        except Exception as error:  # noqa: BLE001 - the lab reports it, and no client waits for ever
             self._sim.broke(error)
             outcome = Outcome(KILLED, stderr=f"The lab broke: {error!r}\r\n")
         command.end(outcome)

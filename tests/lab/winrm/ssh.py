@@ -202,8 +202,8 @@ class Daemon:
         process = subprocess.Popen(
             command, stdin=connection.fileno(), stdout=connection.fileno(), stderr=subprocess.PIPE
         )
-        _output, said = process.communicate()
-        if REFUSED in said:
+        _output, errors = process.communicate()
+        if REFUSED in errors:
             self._note_refusal()
 
     def guest_down(self) -> None:

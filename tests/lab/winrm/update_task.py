@@ -23,7 +23,7 @@ Data = dict[str, Any]
 
 DOWNLOAD_SECONDS = 2.0  # of one update
 # What Windows Update says of an update that it has installed and calls failed: ERROR_INSTALL_FAILURE.
-SAID_FAILED = "0x80070643"
+REPORTED_FAILED = "0x80070643"
 SUCCEEDED, FAILED, ABORTED = 2, 4, 5  # OperationResultCode
 
 CATEGORIES = {
@@ -84,7 +84,7 @@ class UpdateTask:
         return str(self._options.get("state") or "installed")
 
     def cancel(self) -> None:
-        """Windows finishes the update that it has begun."""
+        """Windows finishes the update that it has started."""
         if self._installation:
             self._installation.stop_after_current()
 
@@ -224,8 +224,8 @@ class UpdateTask:
         kb = update.kb
         if kb in installation.failed:
             return self._result(update, FAILED, installation.failed[kb]) | {"reboot_required": False}
-        if kb in installation.said_failed:
-            return self._result(update, FAILED, SAID_FAILED) | {"reboot_required": update.reboot}
+        if kb in installation.reported_failed:
+            return self._result(update, FAILED, REPORTED_FAILED) | {"reboot_required": update.reboot}
         if kb in installation.installed:
             return self._result(update, SUCCEEDED) | {"reboot_required": update.reboot}
         return self._result(update, ABORTED, CANCELLED) | {"reboot_required": False}

@@ -20,7 +20,7 @@ from lab.winrm.update_task import SUCCEEDED, UpdateTask
 Data = dict[str, Any]
 
 STARTING_SECONDS = 5.0
-READS_ON_SECONDS = 1.0  # a poll waits so long for another line
+READS_ON_SECONDS = 1.0  # how long a poll waits for another line
 NO_PIPE_SECONDS = 300.0
 WAITS_FOR_END_SECONDS = 10.0
 
@@ -76,7 +76,7 @@ def _poll(machine: Machine, options: Data) -> Steps[Data]:
         while task.lines:
             line = task.lines[0]
             output.append(line)
-            if line["task"] == "exit":  # it is written again and again, until somebody cancels
+            if line["task"] == "exit":  # it is written again and again, until the task is cancelled
                 return {"output": output}
             task.lines.pop(0)
         yield READS_ON_SECONDS

@@ -117,11 +117,11 @@ def test_the_guest_sees_a_new_size_from_optimizing_on_and_after_a_rescan(make_la
     disk = lab.play.world.hosts["a"].guest.disk
     lab.ec2.modify_volume(VolumeId=_root(lab), Size=80)
     disk.rescan()
-    assert disk.seen_gib == 60
+    assert disk.scanned_gib == 60
     lab.run_for(21)
-    assert disk.seen_gib == 60
+    assert disk.scanned_gib == 60
     disk.rescan()
-    assert disk.seen_gib == 80
+    assert disk.scanned_gib == 80
     assert disk.extendable_gib == 20
 
 

@@ -52,8 +52,8 @@ def schedule(lab: VirtualLab, after: float = 3600, window_seconds: float = 600, 
     }
 
 
-def said(lab: VirtualLab) -> list[str]:
-    return [str(step["Why"]) for execution in lab.play.account.executions for step in execution.said]
+def reasons(lab: VirtualLab) -> list[str]:
+    return [str(step["Why"]) for execution in lab.play.account.executions for step in execution.outputs]
 
 
 def test_a_host_that_was_left_on_is_stopped_and_the_schedule_is_gone(make_lab: MakeLab) -> None:
@@ -64,10 +64,10 @@ def test_a_host_that_was_left_on_is_stopped_and_the_schedule_is_gone(make_lab: M
     assert lab.state("a") == "running"
     lab.run_for(260)
     assert lab.state("a") == "stopped"
-    assert said(lab) == ["It was left on, and is stopped."]
+    assert reasons(lab) == ["It was left on, and is stopped."]
     assert lab.play.account.schedules.names(REGION, "PatchFleet") == []
     lab.run_for(86_400)
-    assert len(said(lab)) == 1
+    assert len(reasons(lab)) == 1
 
 
 def test_a_host_that_another_user_started_since_is_left_alone(make_lab: MakeLab) -> None:
@@ -80,7 +80,7 @@ def test_a_host_that_another_user_started_since_is_left_alone(make_lab: MakeLab)
     lab.start("a")
     lab.run_for(86_400)
     assert lab.state("a") == "running"
-    assert said(lab) == ["Another user started it since."]
+    assert reasons(lab) == ["Another user started it since."]
 
 
 def test_a_host_that_a_user_wants_on_is_left_on_until_they_take_the_tag_away(make_lab: MakeLab) -> None:
@@ -96,14 +96,14 @@ def test_a_host_that_a_user_wants_on_is_left_on_until_they_take_the_tag_away(mak
     lab.client("ec2").delete_tags(Resources=[lab.id("a")], Tags=[{"Key": "patchfleet:keep"}])
     lab.run_for(3600)
     assert lab.state("a") == "stopped"
-    assert said(lab)[0] == "A tag says to leave it alone."
+    assert reasons(lab)[0] == "A tag says to leave it alone."
 
 
 def test_a_host_that_is_off_is_checked_once(make_lab: MakeLab) -> None:
     lab = a_lab(make_lab, state="stopped")
     lab.client("scheduler", access_key="ASIAROLE").create_schedule(**schedule(lab))
     lab.run_for(86_400)
-    assert said(lab) == ["It is not on."]
+    assert reasons(lab) == ["It is not on."]
 
 
 def test_a_command_is_let_come_to_its_end_first(make_lab: MakeLab) -> None:
@@ -115,7 +115,9 @@ def test_a_command_is_let_come_to_its_end_first(make_lab: MakeLab) -> None:
     lab.run_for(1200)
     assert lab.state("a") == "running"
     lab.run_for(3600)
-    assert said(lab) == ["A command is going on in it."] * (len(said(lab)) - 1) + ["It was left on, and is stopped."]
+    assert reasons(lab) == ["A command is going on in it."] * (len(reasons(lab)) - 1) + [
+        "It was left on, and is stopped."
+    ]
     assert lab.state("a") == "stopped"
     assert lab.truth("a")["cut_off_by_us"] == 0
 
@@ -132,7 +134,7 @@ def test_a_host_that_a_later_run_has_taken_over_is_that_runs_affair(make_lab: Ma
     scheduler.create_schedule(**schedule(lab, after=36_000, Name=f"{lab.id('a')}-later"))
     lab.run_for(30_000)
     assert lab.state("a") == "running"
-    assert said(lab) == ["A command is going on in it.", "A later run has it, with a switch of its own."]
+    assert reasons(lab) == ["A command is going on in it.", "A later run has it, with a switch of its own."]
 
 
 @pytest.mark.parametrize("restarted", [False, True])
@@ -150,7 +152,7 @@ def test_what_run_command_gave_up_may_still_work(make_lab: MakeLab, restarted: b
     lab.client("scheduler", access_key="ASIAROLE").create_schedule(**schedule(lab, after=300, window_seconds=7200))
     lab.run_for(3600)
     assert (lab.state("a") == "running") is not restarted
-    assert said(lab)[:1] == (["It was left on, and is stopped."] if restarted else ["A command is going on in it."])
+    assert reasons(lab)[:1] == (["It was left on, and is stopped."] if restarted else ["A command is going on in it."])
 
 
 def test_it_gives_up_after_some_rounds(make_lab: MakeLab) -> None:
@@ -160,7 +162,7 @@ def test_it_gives_up_after_some_rounds(make_lab: MakeLab) -> None:
     lab.run_for(1000)
     lab.start_patch("a", StepTimeoutSeconds="100000")
     lab.run_for(86_400)
-    assert said(lab) == ["A command is going on in it."] * 8
+    assert reasons(lab) == ["A command is going on in it."] * 8
     assert lab.play.account.executions[0].ended
 
 
@@ -171,8 +173,8 @@ def test_what_its_role_may_not_do_is_not_done(make_lab: MakeLab) -> None:
     lab.start("a")
     lab.run_for(86_400)
     assert lab.state("a") == "running"
-    assert len(said(lab)) == 8
-    assert "UnauthorizedOperation" in said(lab)[0]
+    assert len(reasons(lab)) == 8
+    assert "UnauthorizedOperation" in reasons(lab)[0]
 
 
 def test_a_later_time_replaces_an_earlier_one_and_a_deleted_one_never_comes(make_lab: MakeLab) -> None:
@@ -189,7 +191,7 @@ def test_a_later_time_replaces_an_earlier_one_and_a_deleted_one_never_comes(make
     assert error_of(scheduler.update_schedule, **schedule(lab)) == "ResourceNotFoundException"
     lab.run_for(86_400)
     assert lab.state("a") == "running"
-    assert said(lab) == []
+    assert reasons(lab) == []
 
 
 def test_the_controller_may_set_schedules_in_its_own_group_with_its_own_role_alone(make_lab: MakeLab) -> None:
@@ -234,7 +236,7 @@ def test_an_error_of_the_service_is_tried_again_and_the_schedule_stays_until_the
     lab.run_for(3600 + 60 + 30)
     assert lab.play.account.schedules.names(REGION, "PatchFleet") == [lab.id("a")]
     lab.run_for(1000)
-    assert said(lab) == ["It was left on, and is stopped."]
+    assert reasons(lab) == ["It was left on, and is stopped."]
     assert lab.play.account.schedules.names(REGION, "PatchFleet") == []
     assert lab.play.account.failed_schedules == []
 
@@ -270,7 +272,7 @@ def test_the_runbook_is_started_with_all_rights_that_aws_requires(make_lab: Make
     assert len(starting["Resource"]) == 2
     lab.client("scheduler", access_key="ASIAROLE").create_schedule(**schedule(lab))
     lab.run_for(7200)
-    assert said(lab) == []
+    assert reasons(lab) == []
     assert len(lab.play.account.failed_schedules) == 1
 
 

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from conftest import MakeLab
-from lab.aws.moto_tables import EXPIRED_AFTER_SECONDS, LOOK_SECONDS, USUAL_TABLE
+from lab.aws.moto_tables import EXPIRED_AFTER_SECONDS, EXPIRY_POLL_SECONDS, USUAL_TABLE
 from virtual_lab import VirtualLab, error_of
 
 KEY = {"pk": {"S": "run"}, "sk": {"S": "1"}}
@@ -54,7 +54,7 @@ def test_an_item_expires_some_time_after_its_time_to_live(make_lab: MakeLab) -> 
     _put(lab, expires_at={"N": f"{expires:.0f}"})
     lab.run_for(1001)
     assert _get(lab) is not None
-    lab.run_for(EXPIRED_AFTER_SECONDS + LOOK_SECONDS)
+    lab.run_for(EXPIRED_AFTER_SECONDS + EXPIRY_POLL_SECONDS)
     assert _get(lab) is None
 
 

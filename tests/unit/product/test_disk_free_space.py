@@ -21,7 +21,7 @@ from .fakes import DAY, ID, NODE_ID, VOLUME_ID, Outcome, client_error, complaine
 from .stage import RUN, Stage, a_host, a_run
 
 SCRIPTS = {"measure_disk": "", "clean_disk": "", "extend_partition": ""}
-RUNGS = [
+CLEANUP_ACTIONS = [
     {"name": "component_store", "won_gib": 2.0, "skipped": None},
     {"name": "update_cache", "won_gib": 0.0, "skipped": None},
 ]
@@ -44,7 +44,7 @@ def disk(free: float, extendable: float = 0.0, **more: Any) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def a_host_with_a_volume(stage: Stage) -> None:
     stage.open_run()
-    stage.guest.answers("clean_disk", {"free_gib_before": 0.0, "free_gib_after": 0.0, "rungs": RUNGS})
+    stage.guest.answers("clean_disk", {"free_gib_before": 0.0, "free_gib_after": 0.0, "rungs": CLEANUP_ACTIONS})
     stage.guest.answers("extend_partition", {"partition_gib": 80.0})
     stage.account.on("describe_instances", shown())
     stage.account.on("describe_volumes", {"Volumes": [{"VolumeId": VOLUME_ID, "Size": 60, "VolumeType": "gp3"}]})
@@ -88,7 +88,7 @@ def test_enough_room_is_left_as_it_is(stage: Stage, free: float) -> None:
 def test_cleaning_that_is_enough_ends_it(stage: Stage) -> None:
     result = free_space(stage, disk(18), disk(21))
     assert (result["changed"], result["free_gib_before"], result["free_gib"]) == (True, 18, 21)
-    assert (result["rungs"], result["grown_gib"]) == (RUNGS, 0)
+    assert (result["rungs"], result["grown_gib"]) == (CLEANUP_ACTIONS, 0)
     assert stage.guest.names == ["measure_disk", "clean_disk", "measure_disk"]
     assert stage.facts()["free_gib_after"] == 21
 
@@ -96,7 +96,7 @@ def test_cleaning_that_is_enough_ends_it(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("answer", "unsure"),
     [
-        (said("clean_disk", rungs=RUNGS), False),
+        (said("clean_disk", rungs=CLEANUP_ACTIONS), False),
         (complained("clean_disk", "script_failed", "It is odd."), False),
         (Outcome("Success", stdout="{"), False),
         (Outcome("TimedOut", "Execution Timed Out"), True),

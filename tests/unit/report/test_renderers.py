@@ -94,7 +94,7 @@ def test_the_page_asks_no_one_for_anything() -> None:
     assert "https://" not in page
 
 
-RUNGS = [
+CLEANUP_ACTIONS = [
     {"name": "component_store", "won_gib": 2.04, "skipped": None},
     {"name": "old_windows", "won_gib": 0.0, "skipped": "not_asked_for"},
     {"name": "volume_growth", "won_gib": 20.0, "skipped": None},
@@ -103,11 +103,13 @@ RUNGS = [
 
 @pytest.mark.parametrize("render", [to_markdown, to_html])
 def test_what_each_means_of_making_room_won_is_reported(render: Any) -> None:
-    short = host(1, outcome="failed", step="disk", reason="No room.", rungs=RUNGS, snapshot_id="snap-1", wanted_gib=33)
+    short = host(
+        1, outcome="failed", step="disk", reason="No room.", rungs=CLEANUP_ACTIONS, snapshot_id="snap-1", wanted_gib=33
+    )
     text = render(report([short]))
     assert "component store: 2.0 GiB, old windows: left out (not asked for), volume growth: 20.0 GiB" in text
 
 
 @pytest.mark.parametrize("render", [to_table, to_markdown, to_html])
 def test_of_a_patched_host_the_room_that_was_made_is_remarked(render: Any) -> None:
-    assert "2.0 GiB cleaned" in render(report([host(1, outcome="patched", rungs=RUNGS, grown_gib=20)]))
+    assert "2.0 GiB cleaned" in render(report([host(1, outcome="patched", rungs=CLEANUP_ACTIONS, grown_gib=20)]))

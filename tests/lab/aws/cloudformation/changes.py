@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Change sets: what an update of a stack would do. They are ready at once, and nobody executes one here.
+"""Change sets: what an update of a stack would do. They are ready at once, and the lab executes none.
 
 Source: CloudFormation API reference (CreateChangeSet, DescribeChangeSet).
 """

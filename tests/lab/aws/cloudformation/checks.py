@@ -46,30 +46,30 @@ class ResourceFailed(Exception):
         self.resource = resource
 
 
-def check(resource: Resource, others: Iterable[Resource]) -> None:
-    """Raises ResourceFailed where a service refuses ``resource``; ``others`` are all that there are besides its own stack's."""
-    there = [it for it in others if it.type == resource.type and _same_place(it, resource)]
+def check(resource: Resource, existing: Iterable[Resource]) -> None:
+    """Raises ResourceFailed where a service refuses ``resource``; ``existing`` are all that there are besides its own stack's."""
+    rivals = [it for it in existing if it.type == resource.type and _same_scope(it, resource)]
     try:
-        _check_name(resource, there)
+        _check_name(resource, rivals)
         more = CHECKS.get(resource.type)
         if more:
-            more(resource, there)
+            more(resource, rivals)
     except AwsError as error:
         raise ResourceFailed(resource, f"{error.message} ({error.code})") from error
 
 
-def _same_place(one: Resource, other: Resource) -> bool:
+def _same_scope(one: Resource, other: Resource) -> bool:
     return one.type in GLOBAL or one.region == other.region
 
 
-def _check_name(resource: Resource, there: list[Resource]) -> None:
+def _check_name(resource: Resource, rivals: list[Resource]) -> None:
     if resource.type in WITHOUT_A_NAME:
         return
     name = resource.physical_id
     pattern = NAMES.get(resource.type)
     if pattern and not pattern.fullmatch(name):
         raise AwsError("ValidationError", f"The name {name!r} of {resource.type} must match {pattern.pattern}")
-    if any(it.physical_id == name for it in there):
+    if any(it.physical_id == name for it in rivals):
         raise AwsError("AlreadyExists", f"Resource of type '{resource.type}' with identifier '{name}' already exists.")
 
 
@@ -85,8 +85,8 @@ def _policy(resource: Resource, _there: list[Resource]) -> None:
     check_policy(resource.properties["PolicyDocument"], resource.arns)
 
 
-def _baseline(resource: Resource, there: list[Resource]) -> None:
-    taken = {group for it in there for group in it.properties.get("PatchGroups", ())}
+def _baseline(resource: Resource, rivals: list[Resource]) -> None:
+    taken = {group for it in rivals for group in it.properties.get("PatchGroups", ())}
     for group in resource.properties.get("PatchGroups", ()):
         if not PATCH_GROUP.fullmatch(group):
             raise AwsError("ValidationException", f"The patch group {group!r} must match {PATCH_GROUP.pattern}")

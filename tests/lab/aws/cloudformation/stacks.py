@@ -140,8 +140,8 @@ class Stacks:
         return stack
 
     def _check(self, stack: Stack, resource: Resource) -> None:
-        others = (it for other in self._stacks.values() if other.id != stack.id for it in other.resources.values())
-        check(resource, [*others, *self._retained])
+        existing = (it for other in self._stacks.values() if other.id != stack.id for it in other.resources.values())
+        check(resource, [*existing, *self._retained])
 
     def roll_back(self, stack: Stack, on_failure: str) -> None:
         """After a failed create: ROLLBACK leaves an empty stack, DELETE none, DO_NOTHING all that was made."""
@@ -270,7 +270,7 @@ def create_stack(request: Request) -> Result:
 
 
 def _not_made(request: Request, stack: Stack, failed: ResourceFailed) -> str:
-    """The client is told by the stack's events; returns the stack's id."""
+    """The client reads the result in the stack's events; returns the stack's id."""
     _note(request, stack, "CREATE_FAILED", failed)
     on_failure = "DO_NOTHING" if request.params.get("DisableRollback") else request.params.get("OnFailure", "ROLLBACK")
     _note(

@@ -49,7 +49,7 @@ _Loader.add_multi_constructor("!", _function)
 
 @functools.lru_cache(maxsize=8)
 def load(body: str) -> dict[str, Any]:
-    """The template of a YAML or JSON text, short forms written out; nobody changes it."""
+    """The template of a YAML or JSON text, short forms written out; read only."""
     try:
         template = yaml.load(body, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
@@ -103,7 +103,7 @@ class Scope:
         resolved = {key: self.resolve(item) for key, item in value.items()}
         return {key: item for key, item in resolved.items() if item is not NO_VALUE}
 
-    def look_up(self, name: str) -> Any:
+    def resolve_name(self, name: str) -> Any:
         """What Ref gives."""
         return self.values[name] if name in self.values else self.reference(name)
 
@@ -117,7 +117,7 @@ class Scope:
             if name in local:
                 return str(local[name])
             resource, _, attribute = name.partition(".")
-            return str(self.attribute(resource, attribute) if attribute else self.look_up(name))
+            return str(self.attribute(resource, attribute) if attribute else self.resolve_name(name))
 
         return re.sub(r"\$\{([^}]+)\}", replace, text)
 
@@ -138,7 +138,7 @@ def _equals(scope: Scope, argument: list[Any]) -> bool:
 
 
 FUNCTIONS: dict[str, Callable[[Scope, Any], Any]] = {
-    "Ref": lambda scope, name: scope.look_up(name),
+    "Ref": lambda scope, name: scope.resolve_name(name),
     "Condition": lambda scope, name: scope.condition(name),
     "Fn::GetAtt": lambda scope, path: scope.attribute(path[0], path[1]),
     "Fn::Sub": _sub,
