@@ -130,7 +130,7 @@ def test_readers_see_changes_late_and_in_order(sim: Simulation) -> None:
     value = Lagged("old")
     value.set("new", 10)
     value.set("newest", 5)
-    assert (value.seen(9), value.latest) == ("old", "newest")
-    assert value.seen(10) == "newest"
+    assert (value.at(9), value.latest) == ("old", "newest")
+    assert value.at(10) == "newest"
     lag = Lag(sim, 20)
     assert all(10 <= lag.visible_at() <= 20 for _time in range(50))
