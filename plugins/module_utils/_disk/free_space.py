@@ -13,7 +13,6 @@ from __future__ import annotations
 from .._base.errors import CommandTimeout, Failed, PatchFleetError
 from .._host.answers import CleanedDisk, DiskSpace, ExtendedPartition
 from .._host.guest_scripts import run_guest_script
-from .._host.servicing import servicing
 from .._model.host_facts import CleanupAction
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
@@ -108,17 +107,16 @@ class _SystemDrive:
         self.context.report_progress(f"{self.free_gib:.1f} GiB free, {self.wanted_gib:g} wanted: cleaning")
         params = self.context.params
         try:
-            with servicing(self.context):
-                cleaned = run_guest_script(
-                    self.context,
-                    CleanedDisk,
-                    CLEAN_SECONDS,
-                    user_temp=params["clean_user_temp"],
-                    reset_base=params["reset_base"],
-                    old_windows=params["remove_old_windows"],
-                    temp_age_days=TEMP_AGE_DAYS,
-                    component_store_seconds=COMPONENT_STORE_SECONDS,
-                )
+            cleaned = run_guest_script(
+                self.context,
+                CleanedDisk,
+                CLEAN_SECONDS,
+                user_temp=params["clean_user_temp"],
+                reset_base=params["reset_base"],
+                old_windows=params["remove_old_windows"],
+                temp_age_days=TEMP_AGE_DAYS,
+                component_store_seconds=COMPONENT_STORE_SECONDS,
+            )
         except CommandTimeout as error:
             self.add(CleanupAction(name="clean_disk", won_gib=0.0, skipped=str(error.code)))
         else:

@@ -14,6 +14,9 @@ import base64
 import json
 import math
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from .._base.errors import CommandTimeout, NoAnswer, Unreachable
@@ -26,6 +29,8 @@ from .fields import HRESULT, LONGEST_TEXT, ScriptEnded, invalid_answer
 
 NOT_TAKEN = frozenset({"DeliveryTimedOut", "Undeliverable", "Terminated"})
 NOT_ENDED = frozenset({"TimedOut", "ExecutionTimedOut"})
+ENDED = frozenset({"Success", "Failed"})
+"""The statuses with which SSM and a connection report the end of a script that ran."""
 BEGINNING = re.compile(r'^\{"(patchfleet|script|ok|data|error)":')
 """Of an answer; the order of its keys is PowerShell's."""
 CUT_OFF = "output truncated"
@@ -49,19 +54,61 @@ Language Mode and PowerShell 2.0 allow. Windows sets PROCESSOR_ARCHITEW6432 in a
 PROBE_SECONDS = 120
 
 
+@dataclass(frozen=True)
+class ErrorMeaning:
+    """What an HRESULT means where a script ends with it: a sentence that the reason gets, and the reason code."""
+
+    sentence: str
+    code: Reason
+
+
+NO_MEANINGS: Mapping[str, ErrorMeaning] = MappingProxyType({})
+
+
 def compose(name: str, text: str, values: dict[str, Any]) -> list[str]:
     """The lines that are sent: which script it is, its parameters, its text."""
     blob = base64.b64encode(json.dumps(values, sort_keys=True, allow_nan=False).encode()).decode("ascii")
     return [f"# patchfleet-script: {name}", f"$PatchFleetInput = '{blob}'", *text.splitlines()]
 
 
-def run_script(context: OperationContext, lines: list[str], timeout_seconds: int) -> dict[str, Any]:
+def run_script(
+    context: OperationContext,
+    lines: list[str],
+    timeout_seconds: int,
+    *,
+    services_windows: bool = False,
+    meanings: Mapping[str, ErrorMeaning] = NO_MEANINGS,
+) -> dict[str, Any]:
     """Run composed lines in the host of the context and return the script's data.
+
+    Args:
+        context: of the operation.
+        lines: what compose made.
+        timeout_seconds: for the script.
+        services_windows: whether Windows is serviced while the script runs. The fact ``servicing`` says so until the script has
+            ended, and stays where its end is unknown: a stop of the host asks the host first.
+        meanings: what HRESULTs mean for this script, by their spelling ``0x800F0906``.
 
     Raises:
         PatchFleetError: code is the script's error category, or ``script_failed`` where it gave no answer.
     """
-    return parse(script_name(lines), context.channel.run_script(lines, timeout_seconds))
+    name = script_name(lines)
+    if services_windows:
+        context.update_facts(servicing=True, installation_overdue=False)
+    output = context.channel.run_script(lines, timeout_seconds)
+    if services_windows and has_ended(name, output):
+        context.update_facts(servicing=False)
+    return parse(name, output, meanings)
+
+
+def has_ended(name: str, output: ScriptOutput) -> bool:
+    """Whether nothing of a script continues in the host; where this is False, it is unknown."""
+    answer = last_document(output.stdout)
+    if _is_cut_off(output.stdout) if answer is None else answer.get("script") == name:
+        return True
+    return output.details not in NOT_TAKEN | NOT_ENDED and (
+        output.status in ENDED or is_refused_by_policy(output.stderr)
+    )
 
 
 def script_name(lines: list[str]) -> str:
@@ -69,8 +116,13 @@ def script_name(lines: list[str]) -> str:
     return lines[0].partition(": ")[2]
 
 
-def parse(name: str, output: ScriptOutput) -> dict[str, Any]:
-    """The data of an answer: its texts are clean and its numbers are finite."""
+def parse(name: str, output: ScriptOutput, meanings: Mapping[str, ErrorMeaning] = NO_MEANINGS) -> dict[str, Any]:
+    """The data of an answer: its texts are clean and its numbers are finite.
+
+    Raises:
+        ScriptEnded: the script has ended without it (has_ended).
+        Unreachable, CommandTimeout, NoAnswer: whether the script has ended is unknown.
+    """
     answer = last_document(output.stdout)
     if answer is None and _is_cut_off(output.stdout):
         raise ScriptEnded(
@@ -84,13 +136,13 @@ def parse(name: str, output: ScriptOutput) -> dict[str, Any]:
         sentence = (
             f"The script {name} gave no answer that can be read ({output.details}): {written[-300:] or 'no output'}"
         )
-        if output.status in {"Success", "Failed"}:
+        if output.status in ENDED:
             raise ScriptEnded(sentence, Reason.SCRIPT_FAILED)
         raise NoAnswer(sentence)
     answer = _cleaned(name, answer)
     if answer.get("ok") is True:
         return _object(answer.get("data"))
-    raise script_error(name, _object(answer.get("error")))
+    raise script_error(name, _object(answer.get("error")), meanings)
 
 
 def _object(value: object) -> dict[str, Any]:
@@ -136,12 +188,17 @@ def refuse_execution_policy(stderr: str) -> None:
     Raises:
         ScriptEnded: ``execution_policy``.
     """
-    if all(word in stderr for word in NOT_LOADED):
+    if is_refused_by_policy(stderr):
         raise ScriptEnded(
             "A policy of the host lets PowerShell run no script that is not signed. Set the Group Policy Turn on Script Execution "
             "to local scripts (RemoteSigned): Patch Manager's own scripts need that, too.",
             Reason.EXECUTION_POLICY,
         )
+
+
+def is_refused_by_policy(stderr: str) -> bool:
+    """Whether PowerShell refused to load the script; see refuse_execution_policy."""
+    return all(word in stderr for word in NOT_LOADED)
 
 
 def _is_cut_off(text: str) -> bool:
@@ -167,12 +224,17 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def script_error(name: str, error: dict[str, Any]) -> ScriptEnded:
-    """The error that a script answered with. Its reason code is one of GUEST_REASONS, whatever the host says."""
+def script_error(name: str, error: dict[str, Any], meanings: Mapping[str, ErrorMeaning] = NO_MEANINGS) -> ScriptEnded:
+    """The error that a script answered with. Its reason code is one of GUEST_REASONS, whatever the host says, or that of its
+    HRESULT in ``meanings``.
+    """
     category, hresult, message = error.get("category"), error.get("hresult"), error.get("message")
     code = Reason(category) if isinstance(category, str) and category in GUEST_REASONS else Reason.SCRIPT_FAILED
     text = clean_text(message, LONGEST_MESSAGE) if isinstance(message, str) and message else f"{name} failed"
     known = hresult if isinstance(hresult, str) and HRESULT.fullmatch(hresult) else None
     if known and known.lower() not in text.lower():
         text = f"{text} ({known})"
+    meaning = meanings.get(f"0x{known[2:].upper()}") if known else None
+    if meaning:
+        text, code = f"{text} {meaning.sentence}", meaning.code
     return ScriptEnded(text, code, {"hresult": known})

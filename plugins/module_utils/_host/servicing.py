@@ -6,15 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
 from .._base.clock import iso
-from .._base.errors import Failed, PatchFleetError
+from .._base.errors import Failed
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
-from .fields import ScriptEnded
 from .guest_scripts import has_script, run_guest_script
 from .update_answers import ServicingState
 
@@ -43,25 +41,15 @@ class Overrun:
     agent_silent_since: str | None = None
 
 
-class InstallationOverdue(Failed):
-    """An installation has not ended in its time, or makes no progress. It continues in the host and is not cut off."""
+def fail_overdue(context: OperationContext, sentence: str, code: Reason) -> NoReturn:
+    """Fail because an installation has not ended in its time, or makes no progress. It continues in the host and is not cut off.
+    The fact ``installation_overdue`` says that a stop does not wait for it again.
 
-
-@contextmanager
-def servicing(context: OperationContext) -> Iterator[None]:
-    """Written down while Windows is serviced by something else than an installing pass: a stop of the
-    host asks it first. It stays while it is unknown whether that has ended.
+    Raises:
+        Failed: always.
     """
-    context.update_facts(servicing=True)
-    try:
-        yield
-    except ScriptEnded:
-        context.update_facts(servicing=False)
-        raise
-    except PatchFleetError as error:
-        context.update_facts(installation_overdue=isinstance(error, InstallationOverdue))
-        raise
-    context.update_facts(servicing=False)
+    context.update_facts(installation_overdue=True)
+    raise Failed(sentence, code)
 
 
 def is_quiet(context: OperationContext, instance_id: str) -> bool:
@@ -114,7 +102,8 @@ def refuse_hung(context: OperationContext) -> None:
     """
     since = stands_still_since(context)
     if since:
-        raise InstallationOverdue(
+        fail_overdue(
+            context,
             f"An installation that was under way has made no progress since {since}. It is not cut off; look at the host.",
             Reason.INSTALLATION_HUNG,
         )

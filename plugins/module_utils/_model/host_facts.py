@@ -217,7 +217,7 @@ class HostFacts(TypedDict, total=False):
     servicing: Annotated[
         bool,
         "Windows may be serviced without a command of ours",
-        "_host/servicing, _update/patch_baseline, _power/restore, _disk/free_space, _update/health, _update/pending_reboot",
+        "_host/scripts, _update/patch_baseline, _power/restore, _disk/free_space, _update/health, _update/pending_reboot",
         "_power/restore, _update/health",
     ]
     installing_command_id: Annotated[
@@ -229,7 +229,7 @@ class HostFacts(TypedDict, total=False):
     installation_overdue: Annotated[
         bool,
         "an installation exceeded its time",
-        "_host/servicing, _update/patch_baseline, _update/win_updates",
+        "_host/scripts, _host/servicing, _update/patch_baseline, _update/win_updates",
         "_power/restore",
     ]
     baseline_ended_at: Annotated[

@@ -15,7 +15,7 @@ import itertools
 from .._base.errors import CommandTimeout, Failed, NoAnswer, Unreachable
 from .._base.text import join_sentences
 from .._host.guest_scripts import run_guest_script
-from .._host.servicing import InstallationOverdue, refuse_hung, servicing
+from .._host.servicing import fail_overdue, refuse_hung
 from .._host.update_answers import Reply, Service, UpdateHealth
 from .._model.host_facts import UpdateSource
 from .._model.reasons import Reason
@@ -129,14 +129,16 @@ def _wait_for_installation(context: OperationContext, health: UpdateHealth) -> U
             return None
         return now
 
-    with servicing(context):
-        deadline = context.deadline(context.params["install_timeout_seconds"])
-        ended = context.wait(health_after_installation, deadline, 60.0, 120.0)
-        if ended is None:
-            raise InstallationOverdue(
-                "An installation that another program started was still running when the time was over.",
-                Reason.INSTALLATION_RUNNING,
-            )
+    context.update_facts(servicing=True)  # it stays while it is unknown whether the installation has ended
+    deadline = context.deadline(context.params["install_timeout_seconds"])
+    ended = context.wait(health_after_installation, deadline, 60.0, 120.0)
+    if ended is None:
+        fail_overdue(
+            context,
+            "An installation that another program started was still running when the time was over.",
+            Reason.INSTALLATION_RUNNING,
+        )
+    context.update_facts(servicing=False)
     return ended
 
 

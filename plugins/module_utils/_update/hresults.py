@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from .._host.scripts import ErrorMeaning
 from .causes import (
     ACCESS,
     BUSY,
@@ -227,6 +228,12 @@ ROWS = (
     Row("0x80004005", "E_FAIL", UNSPECIFIC, GENERIC),
 )
 CAUSES = {row.hresult: row.cause for row in ROWS}
+NO_REPAIR_SOURCE = {
+    code: ErrorMeaning(f"{cause.sentence} {cause.advice}", cause.code)
+    for code, cause in CAUSES.items()
+    if cause is REPAIR_SOURCE
+}
+"""What DISM ends with where it finds no source for a repair."""
 FAMILIES = {
     "80240": UNSPECIFIC,
     "80241": INSTALLER,

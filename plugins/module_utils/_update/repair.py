@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._base.errors import Failed
-from .._host.fields import ScriptEnded
 from .._host.guest_scripts import run_guest_script
-from .._host.servicing import servicing
 from .._host.update_answers import RebuiltComponents, RemovedCache, RepairedServices, ResetCache, Service
 from .._operation.context import OperationContext
 from . import messages
-from .causes import METADATA, REPAIR_SOURCE, Cause
-from .hresults import cause_of
+from .causes import METADATA, Cause
+from .hresults import NO_REPAIR_SOURCE
 from .services import remember_found, remember_repaired
 
 OF_SERVICES = "repair_services"
@@ -81,14 +79,7 @@ def _reset_update_cache(
 def _repair_components(
     context: OperationContext, _cause: Cause, _services: Sequence[Service]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    try:
-        with servicing(context):
-            rebuilt = run_guest_script(context, RebuiltComponents, REBUILD_SECONDS)
-    except ScriptEnded as error:
-        cause = cause_of(error.facts.get("hresult"))
-        if cause is not REPAIR_SOURCE:
-            raise
-        raise Failed(f"{error.reason} {cause.sentence} {cause.advice}", cause.code) from error
+    rebuilt = run_guest_script(context, RebuiltComponents, REBUILD_SECONDS, NO_REPAIR_SOURCE)
     context.report_progress(messages.components_rebuilt(rebuilt.restore_health))
     return ("repair_components",), ()
 

@@ -165,9 +165,7 @@ LINKS = {
     "A failure from the guest to the exit code": [
         ("New-PatchFleetError", "function New-PatchFleetError"),
         ("ConvertTo-Json", "json.loads"),
-        ("raise script_error(", "except ScriptEnded"),
-        ("raise", "except ScriptEnded as error"),
-        ("raise", "except PatchFleetError as raised"),
+        ("raise script_error(", "except PatchFleetError as raised"),
         ("record_failure(", "def record_failure("),
         ("ledger.set_outcome(", "def set_outcome("),
         ("outcome", "failure_result(error)"),

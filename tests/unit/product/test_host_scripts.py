@@ -17,7 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
+    CommandTimeout,
+    InvalidOption,
+    NoAnswer,
+    PatchFleetError,
+    Unreachable,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.answers import GUEST_REASONS
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.fields import ScriptEnded
@@ -25,6 +31,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._host.powershel
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts import (
     PROBE,
     compose,
+    has_ended,
     parse,
     script_name,
 )
@@ -94,6 +101,23 @@ def test_a_script_that_a_policy_does_not_load_says_so() -> None:
     with pytest.raises(ScriptEnded, match="not signed") as caught:
         parse("measure_disk", ScriptOutput("Failed", "Failed", "", UNSIGNED))
     assert caught.value.code == "execution_policy"
+
+
+ANSWER = said("measure_disk").stdout
+REFUSED = complained("measure_disk", "no_room", "C: is full.").stdout
+OF_ANOTHER = said("clean_disk").stdout
+DETAILS = ("Success", "Failed", "Cancelled", "Terminated", "Undeliverable", "DeliveryTimedOut", "ExecutionTimedOut")
+
+
+@pytest.mark.parametrize("details", DETAILS)
+@pytest.mark.parametrize("stderr", ["", UNSIGNED], ids=["", "unsigned"])
+@pytest.mark.parametrize("stdout", ["", "noise", ANSWER, REFUSED, REFUSED[:40], OF_ANOTHER])
+def test_a_script_has_ended_where_its_answer_or_its_error_says_so(stdout: str, stderr: str, details: str) -> None:
+    """What is written of the host by has_ended, and the error that ends the operation, say the same."""
+    output = ended(stdout, stderr, details)
+    known = (ScriptEnded,) if has_ended("measure_disk", output) else (NoAnswer, Unreachable, CommandTimeout)
+    with contextlib.nullcontext() if stdout == ANSWER else pytest.raises(known):
+        parse("measure_disk", output)
 
 
 @pytest.mark.parametrize(

@@ -451,6 +451,16 @@ def test_an_installation_of_others_that_stands_still_is_not_waited_for_to_the_en
     assert (facts["servicing"], facts["installation_overdue"]) == (True, True)
 
 
+def test_an_inspection_that_fails_does_not_end_the_installation_that_it_watches(stage: Stage) -> None:
+    """Else a host would be stopped in the middle of it without a question."""
+    watched = said("inspect_windows_update", **health(installing=True))
+    stage.guest.on("inspect_windows_update", watched, Outcome(stdout='{"patchfleet": 1, "ok"'))
+    stage.open_run()
+    with pytest.raises(PatchFleetError) as caught:
+        perform(OPERATION, stage.context(OPERATION, run_id=RUN, host=ID, instance_id=ID, scripts=SCRIPTS))
+    assert (caught.value.code, stage.facts()["servicing"]) == ("answer_cut_off", True)
+
+
 @pytest.mark.parametrize(
     "later",
     [
