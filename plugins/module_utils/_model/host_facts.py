@@ -88,7 +88,7 @@ class HostFacts(TypedDict, total=False):
         AccountOption,
         "its AWS account: id, and the role that is assumed there",
         "_run/opening",
-        "_run/admission, _run/recovery, _run/publishing, _report/build",
+        "_run/admission, _run/account_breakers, _run/recovery, _run/publishing, _report/build",
     ]
     scheduler: Annotated[
         str,

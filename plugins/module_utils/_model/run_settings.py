@@ -45,6 +45,10 @@ class RunSettings(TypedDict, total=False):
     expected_seconds: Annotated[float, "expected duration of a host, in seconds", "_run/admission"]
     host_timeout_seconds: Annotated[float, "longest duration of a host, in seconds", "_run/admission, _power/watchdog"]
     failure_budget_hosts: Annotated[int, "hosts that may fail", "_run/slices"]
+    account_failure_budget: Annotated[
+        int | str | None, "hosts that may fail in one account, a number or a percentage", "_run/account_breakers"
+    ]
+    account_hosts: Annotated[dict[str, int], "hosts that are not left out, by account", "_run/account_breakers"]
     slice: Annotated[Slice, "the other slices of its job", "_run/slices"]
     deadline_at: Annotated[float | None, "end of the run, seconds since 1970", "_run/admission"]
     begin_until_at: Annotated[float | None, "start of the window's cutoff, seconds since 1970", "_run/admission"]

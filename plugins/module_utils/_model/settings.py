@@ -45,6 +45,7 @@ class Settings(TypedDict):
     canary: int
     canary_hosts: list[str]
     failure_budget: int | str
+    account_failure_budget: int | str | None
     mark_tag: str | None
     from_account: str | None
     dead_man_switch: bool

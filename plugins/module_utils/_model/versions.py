@@ -11,7 +11,7 @@ from __future__ import annotations
 
 COLLECTION = "1.0.0"
 """As in galaxy.yml, which is not part of the installed collection."""
-REPORT_SCHEMA = "1.0.0"
+REPORT_SCHEMA = "1.1.0"
 """Of ``report.json``: a minor version adds fields, a major one removes or changes some."""
 EXPORT_SCHEMA = "1.0.0"
 """Of an exported run, likewise."""

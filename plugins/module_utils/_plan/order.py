@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -16,6 +17,7 @@ from .._base.errors import Failed, InvalidOption
 from .._base.text import join_sentences
 from .._fleet.hosts import FleetHost
 from .._ledger.history import Expected
+from .._model.account import Account
 from .._model.reasons import Reason
 from .._model.settings import Settings
 from .names import hint, names_of, words_of
@@ -50,6 +52,11 @@ class Plan:
     def included(self) -> list[Planned]:
         """The hosts that will be worked on."""
         return [planned for planned in self.hosts if planned.wave is not None]
+
+    @property
+    def by_account(self) -> dict[Account, int]:
+        """How many of these hosts each account has, as far as accounts are known."""
+        return dict(Counter(planned.host.account for planned in self.included if planned.host.account))
 
 
 def exclude(hosts: list[FleetHost], patterns: list[str]) -> list[FleetHost]:

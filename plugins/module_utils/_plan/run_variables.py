@@ -187,6 +187,19 @@ RUN_VARIABLES = (
         roles=("discover",),
     ),
     Variable(
+        "patch_account_failure_budget",
+        "count_or_percent",
+        "safety",
+        description=(
+            "How many hosts of one AWS account may fail: a number, or a percentage of its targets. After one more, no other host "
+            "of this account is started, and the other accounts continue."
+        ),
+        details="Each failure also counts for C(patch_failure_budget).",
+        unset="an account has no budget of its own",
+        minimum=0,
+        roles=("discover",),
+    ),
+    Variable(
         "patch_mark_tag",
         "str",
         "safety",

@@ -9,12 +9,14 @@ from __future__ import annotations
 import textwrap
 
 from .._base.clock import iso
-from .._base.text import join_sentences
+from .._base.text import join_names, join_sentences
 from .._model.settings import Settings
-from .order import Plan, Planned
+from .order import Plan, Planned, hosts_of_share
 
 NOT_ASKED = "not asked"
 """Whether a host without AWS is on is known only at its turn."""
+NAMED = 10
+"""Accounts whose budget the plan says."""
 COLUMNS = 98
 """Two of a terminal's hundred are the indent under which the plan is printed."""
 
@@ -72,4 +74,14 @@ def _summary(plan: Plan, settings: Settings, included: int, out: int) -> str:
         if max_running is None
         else f"At most {max_running} instances are on at once because of runs (patch_max_running).",
         f"More than {plan.failure_budget} failures end the run.",
+        _account_budgets(plan, settings["account_failure_budget"]),
     )
+
+
+def _account_budgets(plan: Plan, budget: int | str | None) -> str | None:
+    """How many failures end only the part of their account."""
+    if budget is None or not plan.by_account:
+        return None
+    budgets = {str(account): hosts_of_share(budget, number) for account, number in plan.by_account.items()}
+    named = join_names([f"{name}: {number}" for name, number in sorted(budgets.items())], NAMED)
+    return f"More failures than this in one account end only its part of the run: {named}."

@@ -13,6 +13,7 @@ from .._ledger.records import Host, Ledger, PhaseTime
 from .._model.host_facts import HostFacts
 from .._model.outcomes import PROVEN, UNTOUCHED, Outcome
 from .._model.versions import COLLECTION, REPORT_SCHEMA, major
+from .._run.account_breakers import account_breakers
 from .fields import Report, ReportHost
 
 
@@ -35,6 +36,7 @@ def build_report(ledger: Ledger, run_id: str, now: float) -> Report:
         "finished_at": iso(run.closed_at or now),
         "operation": run.operation,
         "breaker": run.breaker,
+        "account_breakers": account_breakers(ledger, run),
         "targets": run.settings.get("targets", {}),
         "totals": {outcome: totals[outcome] for outcome in Outcome if outcome in totals},
         "hosts": hosts,

@@ -65,7 +65,10 @@ class ReportHost(TypedDict):
 
 
 class Report(TypedDict):
-    """A run. ``totals`` is the number of hosts by outcome."""
+    """A run. ``totals`` is the number of hosts by outcome.
+
+    ``account_breakers`` has the accounts of which no other host starts, by id, with the reason.
+    """
 
     schema: int
     schema_version: str
@@ -75,6 +78,7 @@ class Report(TypedDict):
     finished_at: str | None
     operation: str
     breaker: str | None
+    account_breakers: dict[str, str]
     targets: Targets | Mapping[str, object]
     totals: dict[str, int]
     hosts: list[ReportHost]

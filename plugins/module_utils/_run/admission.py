@@ -31,8 +31,9 @@ from .._operation.failures import record_failure
 from .._operation.results import Result
 from .._operation.standstill import is_standstill
 from .._plan.credentials import refuse_short_credentials
+from .account_breakers import account_id, cause_in_account, has_several_accounts
 from .common_causes import BreakerCause, BreakerCode, common_cause, spends_budget
-from .messages import breaker_reason, no_host_starts
+from .messages import breaker_reason, no_host_of_account_starts, no_host_starts
 from .slices import failure_budget, slices
 from .slots import confirm_slot, wait_for_slot
 
@@ -168,30 +169,31 @@ def _check_run(_context: OperationContext, run: Run, _host: Host) -> None:
         )
 
 
-def _check_breaker(context: OperationContext, run: Run, _host: Host) -> None:
+def _check_breaker(context: OperationContext, run: Run, host: Host) -> None:
+    """Only the hosts that failed are read, not the rows of the whole run."""
     runs = slices(context.ledger, run)
     counts = sum((Counter(context.ledger.outcome_counts(one.run_id)) for one in runs), Counter[Outcome | None]())
+    failed = list[Host]()
     if any(counts[outcome] for outcome in FAILURES):
-        cause = _cause_of_breaker(context, runs, counts)
-        if cause:
-            _open_breaker(context, run, cause)
+        failed = [other for one in runs for other in context.ledger.failed_hosts(one.run_id)]
+    if failed and (cause := _cause_of_breaker(runs, counts, failed)):
+        _open_breaker(context, run, cause)
     for one in (context.ledger.run(run.run_id), *runs[1:]):
         if one.breaker:
             raise _closed(one.breaker)
+    if cause := cause_in_account(runs, failed, account_id(host)):
+        raise Deferred(no_host_of_account_starts(cause), Reason.BREAKER)
 
 
-def _cause_of_breaker(
-    context: OperationContext, runs: list[Run], counts: Counter[Outcome | None]
-) -> BreakerCause | None:
-    """Only the hosts that failed are read, not the rows of the whole run."""
-    failed = [host for one in runs for host in context.ledger.failed_hosts(one.run_id)]
+def _cause_of_breaker(runs: list[Run], counts: Counter[Outcome | None], failed: list[Host]) -> BreakerCause | None:
     failures, budget = sum(spends_budget(host) for host in failed), failure_budget(runs)
     if failures > budget:
         return BreakerCause(BreakerCode.BUDGET_SPENT, failures=failures, budget=budget)
     targets = sum(one.settings.get("included", 0) for one in runs) or counts.total() - counts[Outcome.EXCLUDED]
     if not failures or budget >= targets:
         return None
-    return common_cause(failed, any_proven=any(counts[outcome] for outcome in PROVEN))
+    any_proven = any(counts[outcome] for outcome in PROVEN)
+    return common_cause(failed, any_proven=any_proven, several_accounts=has_several_accounts(runs))
 
 
 def _open_breaker(context: OperationContext, run: Run, cause: BreakerCause) -> None:

@@ -67,6 +67,8 @@ class BreakerCode(Enum):
     NOT_BOOTED = "not_booted"
     NO_SOURCE = "no_source"
     RIGHT_MISSING = "right_missing"
+    ACCOUNT_RIGHT_MISSING = "account_right_missing"
+    ACCOUNT_BUDGET_SPENT = "account_budget_spent"
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,10 @@ class BreakerCause:
     Attributes:
         code: the kind of cause.
         hosts: the names of the hosts that show it.
-        action: the IAM action that AWS refused (``right_missing``).
-        failures: the number of hosts that failed (``budget_spent``).
-        budget: the number that patch_failure_budget tolerates (``budget_spent``).
+        action: the IAM action that AWS refused (``right_missing``, ``account_right_missing``).
+        failures: the number of hosts that failed (``budget_spent``, ``account_budget_spent``).
+        budget: the number that patch_failure_budget or patch_account_failure_budget tolerates (likewise).
+        account: the name of the account, where the others continue.
     """
 
     code: BreakerCode
@@ -86,17 +89,23 @@ class BreakerCause:
     action: str | None = None
     failures: int = 0
     budget: int = 0
+    account: str = ""
 
 
-def common_cause(failures: Sequence[Host], *, any_proven: bool) -> BreakerCause | None:
+def common_cause(failures: Sequence[Host], *, any_proven: bool, several_accounts: bool = False) -> BreakerCause | None:
     """A cause that every other host would meet, too, if the run's hosts so far show one.
 
     Args:
         failures: the hosts that failed or are held.
         any_proven: whether the state of a host was proven.
+        several_accounts: whether the hosts are in more than one account. A right is then missing in one account only.
     """
     failed = [host for host in failures if host.wave is not None]
-    return _not_booted(failed) or (None if any_proven else _no_source(failed)) or _denied(failed)
+    return (
+        _not_booted(failed)
+        or (None if any_proven else _no_source(failed))
+        or (None if several_accounts else right_missing(failed))
+    )
 
 
 def _not_booted(failed: Sequence[Host]) -> BreakerCause | None:
@@ -109,13 +118,15 @@ def _no_source(failed: Sequence[Host]) -> BreakerCause | None:
     return BreakerCause(BreakerCode.NO_SOURCE, tuple(without)) if len(without) >= HOSTS_WITHOUT_SOURCE else None
 
 
-def _denied(failed: Sequence[Host]) -> BreakerCause | None:
+def right_missing(failed: Sequence[Host], account: str = "") -> BreakerCause | None:
+    """The right that several hosts of one account were refused, and that all of its hosts need."""
     denied: dict[str, list[str]] = {}
     for host in failed:
         action = host.facts.get("denied_action")
-        if action in NEEDED_BY_ALL:
+        if host.wave is not None and action in NEEDED_BY_ALL:
             denied.setdefault(action, []).append(host.name)
     for action, names in denied.items():
         if len(names) >= HOSTS_DENIED:
-            return BreakerCause(BreakerCode.RIGHT_MISSING, tuple(names), action=action)
+            code = BreakerCode.ACCOUNT_RIGHT_MISSING if account else BreakerCode.RIGHT_MISSING
+            return BreakerCause(code, tuple(names), action=action, account=account)
     return None

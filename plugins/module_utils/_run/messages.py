@@ -19,7 +19,7 @@ POST_TASKS_MISSING = "Its patch_post_tasks have not run."
 
 
 def breaker_reason(cause: BreakerCause) -> str:
-    """Why a run starts no other host: the report's field ``breaker``."""
+    """Why no other host starts: the report's field ``breaker`` of a run, ``account_breakers`` of an account."""
     hosts, failed = ", ".join(cause.hosts), "1 host" if cause.failures == 1 else f"{cause.failures} hosts"
     return {
         BreakerCode.CANARY_FAILED: f"The canary {hosts} failed.",
@@ -28,12 +28,21 @@ def breaker_reason(cause: BreakerCause) -> str:
         BreakerCode.NOT_BOOTED: f"{hosts} has not come back from its updates, and the other hosts would get the same updates.",
         BreakerCode.NO_SOURCE: f"No host has reached its update source yet, and {hosts} could not.",
         BreakerCode.RIGHT_MISSING: f"Every host needs the right {cause.action}, and AWS refused it for {hosts}.",
+        BreakerCode.ACCOUNT_RIGHT_MISSING: f"Every host of the account {cause.account} needs the right {cause.action}, and AWS "
+        f"refused it for {hosts}.",
+        BreakerCode.ACCOUNT_BUDGET_SPENT: f"{failed} of the account {cause.account} failed, and patch_account_failure_budget "
+        f"tolerates {cause.budget}.",
     }[cause.code]
 
 
 def no_host_starts(reason: str) -> str:
     """Of a host that is deferred because the breaker is open."""
     return join_sentences("No other host starts in this run.", reason)
+
+
+def no_host_of_account_starts(cause: BreakerCause) -> str:
+    """Of a host that is deferred because of other hosts of its account."""
+    return join_sentences("No other host of this account starts in this run.", breaker_reason(cause))
 
 
 def host_lost(phase: Phase, *, post_tasks_missing: bool, still_on: bool) -> str:

@@ -131,6 +131,8 @@ def _run_settings(plan: Plan, settings: Settings, targets: Targets) -> RunSettin
         "expected_seconds": settings["expected_seconds"],
         "host_timeout_seconds": settings["host_timeout_seconds"],
         "failure_budget_hosts": plan.failure_budget,
+        "account_failure_budget": settings["account_failure_budget"],
+        "account_hosts": {account.id: number for account, number in plan.by_account.items()},
         **kept_settings(settings.get("slice_of"), settings["failure_budget"], len(plan.included)),
         "deadline_at": settings["deadline_at"],
         "begin_until_at": settings["begin_until_at"],

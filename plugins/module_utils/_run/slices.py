@@ -10,7 +10,7 @@ they have the same updates. A percentage is one of the hosts of all slices that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .._ledger.records import Ledger, Run
 from .._model.run_settings import RunSettings
@@ -45,7 +45,7 @@ def _job_of(run: Run) -> str | None:
     return run.settings["slice"]["of"] if "slice" in run.settings else None
 
 
-def failure_budget(runs: list[Run]) -> int:
+def failure_budget(runs: Sequence[Run]) -> int:
     """The number of hosts of these runs, slices of one job or one run alone, that may fail."""
     first = runs[0].settings
     if "slice" not in first:

@@ -165,6 +165,14 @@ def test_the_first_names_of_a_long_list_are_named() -> None:
             BreakerCause(BreakerCode.RIGHT_MISSING, ("a", "b"), action="ssm:SendCommand"),
             "Every host needs the right ssm:SendCommand, and AWS refused it for a, b.",
         ),
+        (
+            BreakerCause(BreakerCode.ACCOUNT_RIGHT_MISSING, ("a", "b"), action="ssm:SendCommand", account="sales (2)"),
+            "Every host of the account sales (2) needs the right ssm:SendCommand, and AWS refused it for a, b.",
+        ),
+        (
+            BreakerCause(BreakerCode.ACCOUNT_BUDGET_SPENT, failures=2, budget=1, account="sales (2)"),
+            "2 hosts of the account sales (2) failed, and patch_account_failure_budget tolerates 1.",
+        ),
     ],
 )
 def test_each_cause_of_an_open_breaker_is_a_sentence(cause: BreakerCause, sentence: str) -> None:
