@@ -36,13 +36,13 @@ Source: amazon-ssm-agent, TruncateOutput.
 LAG_SECONDS, LAG_PAUSE_SECONDS = 90.0, 10.0
 UNSEEN_SECONDS = 150.0
 """A command that SSM does not list for this time was not sent. The gap between two patch runs is shorter."""
-SEND_ATTEMPTS = 3
 COMMENT_CHARACTERS = 86
 """SSM takes 100; the rest makes it another one at each attempt."""
 CLOCKS_DIFFER_SECONDS = 600.0
 """AWS takes requests of clocks that are up to five minutes off; it filters by its own."""
 RESEND_PAUSE_SECONDS = (20.0, 60.0)
 RESEND_SECONDS = 1800.0
+"""For so long a command is sent again that was certainly not run: Run Command cancelled it, or SSM does not list it."""
 GRACE_SECONDS = 60.0
 HEAD_START_SECONDS = 5.0
 """No command is fetched, run and reported sooner: an earlier poll would cost a call and find nothing."""
@@ -191,20 +191,23 @@ def send(context: OperationContext, instance_id: str, command: Command) -> str:
     """SendCommand; returns the command's id.
 
     Its comment is another one at each attempt: where no answer comes, the code searches a command with that comment, and it is sent
-    again only when SSM lists none.
+    again only when SSM lists none, for RESEND_SECONDS or as long as the host has time.
 
     Raises:
         AwsError: it was refused; ``after_unanswered`` says that an earlier attempt may have been made.
         Unanswered: it is unknown whether it was sent.
     """
+    give_up_at = context.deadline(RESEND_SECONDS)
     number, command_id = 0, None
     while command_id is None:
         number += 1
-        command_id = _send_or_find(context, instance_id, command, number)
+        command_id = _send_or_find(context, instance_id, command, number, give_up_at)
     return command_id
 
 
-def _send_or_find(context: OperationContext, instance_id: str, command: Command, number: int) -> str | None:
+def _send_or_find(
+    context: OperationContext, instance_id: str, command: Command, number: int, give_up_at: float
+) -> str | None:
     """One attempt, the ``number``-th; None when it was not answered, and SSM does not list the command."""
     comment = f"{command.comment[:COMMENT_CHARACTERS]} {uuid.uuid4().hex[:12]}".strip()
     sent_at = context.clock.now()
@@ -216,7 +219,7 @@ def _send_or_find(context: OperationContext, instance_id: str, command: Command,
     except Unanswered as error:
         context.report_progress("AWS gave no answer to a command: checking whether it was sent")
         command_id = _find_sent(context, instance_id, comment, sent_at)
-        if command_id is None and number >= SEND_ATTEMPTS:
+        if command_id is None and context.clock.now() >= give_up_at:
             raise
         if command_id is None:
             context.report_progress(f"sending it again: {error.reason}")

@@ -24,11 +24,11 @@ from .._model.outcomes import FAILURES, Outcome
 from .._model.phases import Phase
 from .._model.run_settings import RunSettings
 from . import dynamodb_items as items
+from . import stored
 from .dynamodb_changes import absent, delete, exists, holds, put, update
 from .dynamodb_leases import Leases
 from .dynamodb_table import ConditionFailedError, Key
 from .records import DURATIONS_KEPT, Host, HostDurations, PhaseTime, PowerRecord, Run, Verdict
-from .stored import MAY_BE_ON, durations_values, is_readable
 
 ONE_REGION = (
     "The table of patch_ledger is a global table. Each of its regions grants leases by itself, so two runs could hold one host. "
@@ -66,6 +66,19 @@ class DynamoDbLedger(Leases):
     def keep_settings(self, run_id: str, settings: RunSettings) -> None:
         text = json.dumps(settings, allow_nan=False)
         self._change_if(update(items.run_key(run_id), {("settings",): text}, [exists("pk")]))
+
+    def begin_wave(self, run_id: str, wave: int, now: float) -> float:
+        def attempt() -> float | None:
+            item = self._run_item(run_id)
+            before = stored.json_object(item["settings"])
+            settings, began_at = stored.with_wave(before, wave, now)
+            if settings == before:
+                return began_at
+            text, unchanged = json.dumps(settings, allow_nan=False), ("=", ("settings",), item["settings"])
+            written = self._change_if(update(items.run_key(run_id), {("settings",): text}, [unchanged]))
+            return began_at if written else None  # None: another host of the wave was faster
+
+        return self._table.repeat(attempt, f"the start of wave {wave} of run {run_id}")
 
     def heartbeat(self, run_id: str, now: float) -> None:
         later = [exists("pk"), ("<", ("heartbeat_at",), now)]
@@ -232,14 +245,14 @@ class DynamoDbLedger(Leases):
                 self._homes[pointer["host_key"]] = pointer["home"]
                 keys[pointer["host_key"]] = items.host_key(pointer["home"], pointer["host_key"])
             else:
-                unreadable.append(f"The item {pointer['sk']} among the open power records names no host. {MAY_BE_ON}")
+                unreadable.append(f"The item {pointer['sk']} among the open power records names no host. {stored.MAY_BE_ON}")
         found = self._table.get_many(keys.values())
         for key, item_key in keys.items():
             record = items.power_of(found.get(item_key))
-            if record and is_readable(record):
+            if record and stored.is_readable(record):
                 records.append(record)
             else:
-                unreadable.append(f"The power record of {key} is missing or damaged. {MAY_BE_ON}")
+                unreadable.append(f"The power record of {key} is missing or damaged. {stored.MAY_BE_ON}")
         return records, unreadable
 
     def note_start(self, host_key: str, run_id: str, requested_at: float, fence: int | None = None) -> None:
@@ -309,7 +322,7 @@ class DynamoDbLedger(Leases):
     def save_durations(self, durations: HostDurations) -> None:
         kept = {kept.run_id: kept for kept in [*self.history(durations.host_key), durations]}
         newest = sorted(kept.values(), key=lambda kept: kept.finished_at, reverse=True)[:DURATIONS_KEPT]
-        item = {("ways",): json.dumps([durations_values(kept) for kept in newest], allow_nan=False)}
+        item = {("ways",): json.dumps([stored.durations_values(kept) for kept in newest], allow_nan=False)}
         self._table.update(update(items.durations_key(self._account, durations.host_key), item))
 
     def history(self, host_key: str) -> list[HostDurations]:

@@ -172,6 +172,9 @@ class Ledger(Protocol):
     def keep_settings(self, run_id: str, settings: RunSettings) -> None:
         """Replace the settings of a run: what is known only once its hosts are leased."""
 
+    def begin_wave(self, run_id: str, wave: int, now: float) -> float:
+        """When the first host of a wave asked to start, seconds since 1970: what the first caller of the wave says stays."""
+
     def heartbeat(self, run_id: str, now: float) -> None:
         """Renew the leases of the run."""
 

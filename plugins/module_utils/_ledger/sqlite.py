@@ -42,6 +42,7 @@ from .stored import (
     readable_durations,
     readable_phases,
     verdict_values,
+    with_wave,
 )
 
 RUN_COLUMNS = "run_id, opened_at, operation, snapshot_id, settings, controller, heartbeat_at, closed_at, breaker"
@@ -118,6 +119,16 @@ class SqliteLedger(SqliteFile):
 
     def keep_settings(self, run_id: str, settings: RunSettings) -> None:
         self._write("UPDATE run SET settings = ? WHERE run_id = ?", json.dumps(settings, allow_nan=False), run_id)
+
+    def begin_wave(self, run_id: str, wave: int, now: float) -> float:
+        with self._transaction() as database:
+            row = database.execute("SELECT settings FROM run WHERE run_id = ?", (run_id,)).fetchone()
+            if row is None:
+                raise UnknownRun(self._path, run_id)
+            settings, began_at = with_wave(json_object(row[0]), wave, now)
+            text = json.dumps(settings, allow_nan=False)
+            database.execute("UPDATE run SET settings = ? WHERE run_id = ?", (text, run_id))
+            return began_at
 
     def heartbeat(self, run_id: str, now: float) -> None:
         self._write("UPDATE run SET heartbeat_at = max(heartbeat_at, ?) WHERE run_id = ?", now, run_id)

@@ -17,6 +17,7 @@ from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import reason_of
+from .._model.run_settings import RunSettings
 from .records import Host, HostDurations, PhaseTime, PowerRecord, Verdict
 
 VERDICT_FIELDS = ("outcome", "step", "reason_code", "reason")
@@ -62,6 +63,13 @@ def json_object(text: str) -> Any:
     except (ValueError, TypeError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def with_wave(settings: RunSettings, wave: int, now: float) -> tuple[RunSettings, float]:
+    """Settings that say when a wave began, and that time: ``now`` where they did not say so yet."""
+    known = settings.get("waves_began_at", {})
+    began_at = known.get(str(wave), now)
+    return {**settings, "waves_began_at": {**known, str(wave): began_at}}, began_at
 
 
 def is_readable(record: PowerRecord) -> bool:

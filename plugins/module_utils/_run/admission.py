@@ -121,17 +121,13 @@ def _refused(outcome: Outcome, code: ReasonCode | None, reason: str | None) -> A
 
 
 def _wait_for_canaries_and_wave(context: OperationContext, run: Run, host: Host) -> None:
-    """Canaries go first, alone; between waves there may be a pause, and only that reads the rows of the whole run."""
+    """Canaries go first, alone. Between waves there may be a pause: a wave asks to start when the one before it has ended."""
     canaries = _canaries(context, run)
     if canaries and host.key not in canaries:
         _wait_for_canaries(context, run, set(canaries))
     pause, wave = run.settings["pause_seconds"], host.wave or 0
-    if pause and wave > 1:
-        hosts = context.ledger.hosts(run.run_id)
-        earlier = {other.key for other in hosts if other.wave is not None and other.wave < wave}
-        times = [time for time in context.ledger.phases(run.run_id) if time.host_key in earlier]
-        ended = max((time.finished_at or 0.0 for time in times), default=0.0)
-        context.pause_until(min(ended + pause, context.clock.now() + pause))
+    if pause and wave > 1 and not context.check_mode:
+        context.pause_until(context.ledger.begin_wave(run.run_id, wave, context.clock.now()) + pause)
 
 
 def _canaries(context: OperationContext, run: Run) -> list[str]:

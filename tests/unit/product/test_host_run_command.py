@@ -17,17 +17,18 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._host.run_comma
     GRACE_SECONDS,
     LAG_SECONDS,
     RESEND_SECONDS,
-    SEND_ATTEMPTS,
     UNSEEN_SECONDS,
     Command,
     Invocation,
     refuse_templates,
     run_command,
+    send,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.ssm_command import OPERATION as COMMAND
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import OPERATION as HEALTH
 
-from .fakes import DAY, ID, NODE_ID, Outcome, client_error, invocation, moment, reservations, shown
-from .stage import Stage
+from .fakes import DAY, ID, NODE_ID, START, Outcome, client_error, invocation, moment, reservations, shown
+from .stage import RUN, Stage
 
 DOCUMENT = "Some-Document"
 COMMAND_ID = "00000001-0000-4000-8000-000000000000"
@@ -127,11 +128,31 @@ def test_a_command_that_was_not_sent_is_sent_again_under_another_comment(stage: 
     assert all(later.at - earlier.at >= UNSEEN_SECONDS for earlier, later in pairwise(calls))
 
 
+def test_an_outage_of_ten_minutes_ends_no_host(stage: Stage) -> None:
+    """Server errors in a row are one outage, however many attempts fall into it."""
+    stage.guest.on(DOCUMENT, Outcome(stdout="done"))
+    stage.guest.loses = ["request"] * 5
+    assert run(stage).stdout == "done"
+    assert len(stage.account.of("send_command")) == 6
+
+
 def test_a_command_that_is_never_answered_stays_unknown(stage: Stage) -> None:
     stage.guest.on(DOCUMENT, Outcome())
-    stage.guest.loses = ["request"] * 10
+    stage.guest.loses = ["request"] * 100
     assert trouble(stage).code == "unanswered"
-    assert len(stage.account.of("send_command")) == SEND_ATTEMPTS
+    assert RESEND_SECONDS <= stage.clock.passed < RESEND_SECONDS + 2 * UNSEEN_SECONDS
+
+
+def test_a_host_whose_time_is_over_is_not_asked_again(stage: Stage) -> None:
+    stage.guest.on(DOCUMENT, Outcome())
+    stage.guest.loses = ["request"] * 100
+    stage.open_run()
+    stage.ledger.update_facts(RUN, ID, {"deadline_at": START + 400})
+    context = stage.context(HEALTH, run_id=RUN, host=ID)
+    with pytest.raises(PatchFleetError) as caught:
+        send(context, ID, Command(DOCUMENT, {}, execution_seconds=600))
+    assert caught.value.code == "unanswered"
+    assert stage.clock.passed < 400 + 2 * UNSEEN_SECONDS
 
 
 def test_a_refusal_after_a_lost_request_says_that_the_first_may_have_been_sent(stage: Stage) -> None:

@@ -281,6 +281,21 @@ def test_the_hosts_that_failed_are_read_alone(ledger: Ledger) -> None:
     assert ledger.failed_hosts("no run") == []
 
 
+def test_the_first_host_of_a_wave_says_when_it_began(ledger: Ledger, opener: Opener) -> None:
+    open_run(ledger)
+    settings = ledger.run(RUN).settings
+    assert ledger.begin_wave(RUN, 2, START + 60) == START + 60
+    assert opener().begin_wave(RUN, 2, START + 70) == START + 60
+    assert opener().begin_wave(RUN, 3, START + 900) == START + 900
+    assert ledger.run(RUN).settings == {**settings, "waves_began_at": {"2": START + 60, "3": START + 900}}
+
+
+def test_a_wave_of_no_run_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(PatchFleetError) as caught:
+        ledger.begin_wave("no-run", 2, START)
+    assert caught.value.code == "unknown_run"
+
+
 def test_settings_that_are_known_late_are_kept(ledger: Ledger) -> None:
     open_run(ledger, a_host())
     ledger.keep_settings(RUN, {**ledger.run(RUN).settings, "canary_keys": [ID]})

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -529,17 +529,30 @@ def test_the_canaries_are_those_that_the_run_has_kept(stage: Stage) -> None:
 # Waves
 
 
-def begin_and_end(stage: Stage, key: str, ended_at: float) -> None:
-    stage.ledger.begin_phase(RUN, key, "restore", ended_at - 60)
-    stage.ledger.end_phase(RUN, key, "restore", ended_at, ok=True)
-
-
 def test_a_wave_pauses_after_the_one_before(stage: Stage) -> None:
+    """Ansible hands a wave over when the one before it has ended, so the pause begins when its first host asks."""
     stage.open_run(*HOSTS, pause_seconds=900)
-    begin_and_end(stage, FIRST, START - 60)
-    begin_and_end(stage, SECOND, START - 300)
     assert admit(stage, THIRD)["admitted"] is True
-    assert stage.clock.passed == 840
+    assert stage.clock.passed == 900
+
+
+def test_all_hosts_of_a_wave_share_its_pause(stage: Stage) -> None:
+    stage.open_run(*HOSTS, pause_seconds=900)
+    stage.ledger.begin_wave(RUN, 2, START - 600)
+    assert admit(stage, THIRD)["admitted"] is True
+    assert stage.clock.passed == 300
+
+
+def test_a_pause_reads_no_rows_of_the_whole_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 5,000 hosts that would be hundreds of read units for each of them."""
+
+    def all_rows(*_run_id: str) -> NoReturn:
+        raise AssertionError("all rows of the run were read")
+
+    stage.open_run(*HOSTS, pause_seconds=900)
+    for method in ("hosts", "phases", "fences"):
+        monkeypatch.setattr(stage.ledger, method, all_rows)
+    assert admit(stage, THIRD)["admitted"] is True
 
 
 def test_the_first_wave_does_not_pause(stage: Stage) -> None:
@@ -551,15 +564,13 @@ def test_the_first_wave_does_not_pause(stage: Stage) -> None:
 def test_a_wave_whose_pause_is_over_does_not_pause_again(stage: Stage) -> None:
     """A host is let in late when the workers are busy: what others of its wave do meanwhile is no reason to wait."""
     stage.open_run(*HOSTS, pause_seconds=900)
-    begin_and_end(stage, FIRST, START - 1000)
-    begin_and_end(stage, HOSTS[3].key, START - 10)
+    stage.ledger.begin_wave(RUN, 2, START - 1000)
     admit(stage, THIRD)
     assert stage.clock.passed == 0
 
 
 def test_without_a_pause_nobody_waits(stage: Stage) -> None:
     stage.open_run(*HOSTS)
-    begin_and_end(stage, FIRST, START)
     admit(stage, THIRD)
     assert stage.clock.passed == 0
 
