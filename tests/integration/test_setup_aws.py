@@ -146,6 +146,10 @@ def test_no_teardown_while_the_set_up_is_needed(lab: LivingLab) -> None:
         ({"DeadManSwitch": True}, "DeadManSwitch: a parameter of the stack belongs into aws_prerequisites_parameters"),
         ({"aws_prerequisites_parameters": {"TagKye": "x"}}, "has no parameter TagKye. Did you mean TagKey?"),
         ({"aws_prerequisites_atach": True}, "There is no variable aws_prerequisites_atach."),
+        (
+            {"aws_prerequisites_parameters": {"TagValue": "Prod & Test (EU)"}},
+            'TagValue "Prod & Test (EU)" cannot be a patch group',
+        ),
     ],
 )
 def test_a_name_that_there_is_not_is_found_when_it_is_shown_first(

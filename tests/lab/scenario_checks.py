@@ -16,6 +16,8 @@ from lab.names import CONTROLLER_ACTS, RANGE, expand_names, parse_time, split_wh
 from lab.operations import SERVICES, operations
 from lab.schema import Problem, key_path, nearest
 
+IN_A_POLICY = re.compile(r'[^"\\$*?{}\x00-\x1f\x7f-\x9f]+')
+"""What the set-up takes as key and value of a tag. Rights hold by it, so it stands in the text of policies."""
 # Characters that XML 1.0 does not have.
 NO_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\U00010000-\U0010ffff]")
 
@@ -29,6 +31,7 @@ def document_problems(document: dict[str, Any]) -> list[Problem]:
     kinds: dict[str, str] = {}
     return [
         *_start_problems(document),
+        *_target_tag_problems(document),
         *_account_problems(document),
         *_host_problems(document, kinds),
         *_event_problems(document.get("events", []), kinds),
@@ -39,6 +42,21 @@ def document_problems(document: dict[str, Any]) -> list[Problem]:
 def _start_problems(document: dict[str, Any]) -> Iterator[Problem]:
     if "start" in document and not _is_time(document["start"]):
         yield "start", f'expected a time such as "2026-11-14T22:00:00Z", got {document["start"]!r}'
+
+
+def _target_tag_problems(document: dict[str, Any]) -> Iterator[Problem]:
+    """The set-up is made for each of them, and would fail half-way."""
+    for index, text in enumerate(document.get("account", {}).get("target_tags", [])):
+        key, value = text.split("=", 1)
+        place = f"account.target_tags[{index}]"
+        for part, most in ((key, 128), (value, 256)):
+            if not IN_A_POLICY.fullmatch(part):
+                yield (
+                    place,
+                    f"{part!r}: the set-up takes no quotes, backslashes, control characters or any of $ * ? {{ }}",
+                )
+            elif len(part) > most:
+                yield place, f"{part[:20]!r}… has {len(part)} characters; a tag's key has 128 at most, its value 256"
 
 
 def _account_problems(document: dict[str, Any]) -> Iterator[Problem]:

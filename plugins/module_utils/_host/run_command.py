@@ -42,7 +42,7 @@ CLOCKS_DIFFER_SECONDS = 600.0
 """AWS takes requests of clocks that are up to five minutes off; it filters by its own."""
 RESEND_PAUSE_SECONDS = (20.0, 60.0)
 RESEND_SECONDS = 1800.0
-"""For so long a command is sent again that was certainly not run: Run Command cancelled it, or SSM does not list it."""
+"""A command that was certainly not run is sent again for this time: Run Command cancelled it, or SSM does not list it."""
 GRACE_SECONDS = 60.0
 HEAD_START_SECONDS = 5.0
 """No command is fetched, run and reported sooner: an earlier poll would cost a call and find nothing."""

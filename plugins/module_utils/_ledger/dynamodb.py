@@ -40,7 +40,8 @@ class DynamoDbLedger(Leases):
     """A Ledger (see records.Ledger) in one table, which many accounts and regions may share."""
 
     def check(self) -> list[str]:
-        replicas = self._table.describe().get("Replicas")
+        description = self._table.describe()
+        replicas = description.get("Replicas")
         schema = self._table.get(items.SCHEMA_KEY)
         if schema and schema["version"] > items.SCHEMA_VERSION:
             raise InvalidOption(
@@ -50,7 +51,7 @@ class DynamoDbLedger(Leases):
                 f"knows {items.SCHEMA_VERSION}). Update patchfleet.windows on this controller, or name another table.",
             )
         try:
-            missing = self._table.missing_items()
+            missing = self._table.missing_items(description)
         except AwsError:  # good to know, and no more: who may use a table may not look at all of it
             missing = []
         return [
@@ -245,7 +246,9 @@ class DynamoDbLedger(Leases):
                 self._homes[pointer["host_key"]] = pointer["home"]
                 keys[pointer["host_key"]] = items.host_key(pointer["home"], pointer["host_key"])
             else:
-                unreadable.append(f"The item {pointer['sk']} among the open power records names no host. {stored.MAY_BE_ON}")
+                unreadable.append(
+                    f"The item {pointer['sk']} among the open power records names no host. {stored.MAY_BE_ON}"
+                )
         found = self._table.get_many(keys.values())
         for key, item_key in keys.items():
             record = items.power_of(found.get(item_key))

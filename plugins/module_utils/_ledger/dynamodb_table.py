@@ -130,9 +130,11 @@ class Table:
             )
         return description
 
-    def missing_items(self) -> list[str]:
-        """What the ledger does not need and a team should have: expiry of old runs, and recovery after a mistake."""
+    def missing_items(self, description: TableDescriptionTypeDef) -> list[str]:
+        """What the ledger does not need and a team should have: expiry of old runs, and protection against a mistake."""
         missing = []
+        if not description.get("DeletionProtectionEnabled"):
+            missing.append("deletion protection")
         ttl = self._ask(dynamodb.time_to_live)
         if ttl.get("AttributeName") != "expires_at":
             missing.append("time to live on the attribute expires_at (old runs stay for ever)")

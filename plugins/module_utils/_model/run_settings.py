@@ -42,7 +42,7 @@ class RunSettings(TypedDict, total=False):
     canary_keys: Annotated[list[str], "keys of those hosts that the run holds", "_run/admission"]
     included: Annotated[int, "hosts that are not left out", "_run/admission"]
     pause_seconds: Annotated[float, "pause between two waves, in seconds", "_run/admission"]
-    waves_began_at: Annotated[dict[str, float], "start of each wave that pauses, seconds since 1970", "_run/admission"]
+    waves_began_at: Annotated[dict[str, float], "start of each wave that pauses, seconds since 1970", "_ledger/stored"]
     expected_seconds: Annotated[float, "expected duration of a host, in seconds", "_run/admission"]
     host_timeout_seconds: Annotated[float, "longest duration of a host, in seconds", "_run/admission, _power/watchdog"]
     failure_budget_hosts: Annotated[int, "hosts that may fail", "_run/slices"]

@@ -35,15 +35,20 @@ def put_events(request: Request) -> Result:
     entries = request.params["Entries"]
     for entry in entries:
         for rule in request.account.stacks.resources("AWS::Events::Rule"):
-            if rule.region == request.region and _matches(rule.properties["EventPattern"], entry):
+            if rule.region == request.region and _matches(rule.properties["EventPattern"], _event(request, entry)):
                 _deliver(request.account, rule)
     return {"FailedEntryCount": 0, "Entries": [{"EventId": f"{number:08x}"} for number, _ in enumerate(entries)]}
 
 
-def _matches(pattern: dict[str, list[str]], entry: dict[str, str]) -> bool:
-    if pattern.keys() != {"source"}:
+def _event(request: Request, entry: dict[str, str]) -> dict[str, str]:
+    """What a rule sees of an entry (EventBridge user guide, "AWS service event metadata")."""
+    return {"account": request.arns.account_id, "source": entry["Source"], "detail-type": entry["DetailType"]}
+
+
+def _matches(pattern: dict[str, list[str]], event: dict[str, str]) -> bool:
+    if not pattern.keys() <= event.keys():
         raise not_implemented(f"the event pattern {pattern}")
-    return entry["Source"] in pattern["source"]
+    return all(event[field] in values for field, values in pattern.items())
 
 
 def _deliver(account: Account, rule: Resource) -> None:

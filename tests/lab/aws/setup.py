@@ -17,6 +17,7 @@ from lab.aws.cloudformation.checks import PATCH_GROUP
 from lab.aws.cloudformation.stacks import Stacks
 from lab.aws.moto_tables import named_tables
 from lab.aws.rights import key_arn
+from lab.aws.roles import BEFORE
 from lab.scenario import HostSpec, Member, Scenario
 
 REGION = "eu-central-1"
@@ -82,6 +83,7 @@ def _common(stacks: Stacks, home: str, hosts: Sequence[HostSpec]) -> dict[str, s
         "Regions": ",".join(regions),
         "ControllerPrincipals": stacks.arns.of("iam", "", "root"),
         "KmsKeyArns": ",".join(key_arn(stacks.arns, region) for region in regions),
+        "CheckedRoleArns": ",".join((stacks.arns.role(BEFORE), stacks.arns.profile(BEFORE))),
         "AllowSnapshots": "true",
         "MarkTag": MARK_TAG,
         "OutcomeTags": "true",
@@ -102,6 +104,7 @@ def with_everything() -> Iterator[Stacks]:
         "ControllerOnEc2": "true",
         "KmsKeyArns": key_arn(Arns(), REGION),
         "AccountRoles": Arns(STRANGER_ID).role("other"),
+        "CheckedRoleArns": Arns().role("hosts/*"),
         "AllowSnapshots": "true",
         "MarkTag": MARK_TAG,
         "OutcomeTags": "true",

@@ -13,7 +13,10 @@ import pytest
 import yaml
 
 from lab import planned
+from lab.aws.cloudformation.template import load as load_template
+from lab.aws.setup import TEMPLATE
 from lab.scenario import ApiFault, Disk, Event, Scenario, ScenarioError, Step, Update, Volume, expand_names, load
+from lab.scenario_checks import IN_A_POLICY, document_problems
 
 TESTS = Path(__file__).parents[2]
 SCENARIOS = TESTS / "scenarios"
@@ -346,3 +349,28 @@ def test_a_file_that_is_no_scenario(text: str, line: str, tmp_path: Path) -> Non
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=r"none\.yml: cannot be read: No such file"):
         load(tmp_path / "none.yml")
+
+
+@pytest.mark.parametrize("text", ['Pa"tch=Win', "Team*=a", "a=b?", "a=${b}", "a=\\", "a=b\x7f"])
+def test_a_target_tag_that_breaks_the_set_up_is_refused_by_its_key(text: str) -> None:
+    ((key, problem),) = document_problems(
+        {"account": {"target_tags": ["A=b", text]}, "hosts": [{"name": "a"}], "expect": {}}
+    )
+    assert key == "account.target_tags[1]"
+    assert "no quotes, backslashes, control characters" in problem
+
+
+def test_a_target_tag_that_is_too_long_is_refused() -> None:
+    document = {"account": {"target_tags": [f"{'k' * 129}=v"]}, "hosts": [{"name": "a"}], "expect": {}}
+    assert [problem for _key, problem in document_problems(document)] == [
+        "'kkkkkkkkkkkkkkkkkkkk'… has 129 characters; a tag's key has 128 at most, its value 256"
+    ]
+
+
+def test_a_scenario_takes_the_tags_that_the_template_takes() -> None:
+    parameters = load_template(TEMPLATE.read_text(encoding="utf-8"))["Parameters"]
+    characters = IN_A_POLICY.pattern.removesuffix("+")
+    assert [parameters[name]["AllowedPattern"] for name in ("TagKey", "TagValue")] == [
+        f"{characters}{{1,128}}",
+        f"{characters}{{1,256}}",
+    ]

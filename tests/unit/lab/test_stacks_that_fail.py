@@ -77,6 +77,14 @@ def test_what_a_failed_stack_retains_blocks_the_next(client: Client, deletion_po
     assert client.status() == second_try
 
 
+def test_a_table_that_is_protected_is_not_rolled_back(client: Client) -> None:
+    """DynamoDB refuses DeleteTable, whatever the template says of it."""
+    properties = {"TableName": "ledger", "DeletionProtectionEnabled": True}
+    kept = {"Type": "AWS::DynamoDB::Table", "Properties": properties, "DeletionPolicy": "RetainExceptOnCreate"}
+    client.create({"Kept": kept, "Bad": policy('{"Version": "2012-10-17", ')}, OnFailure="DELETE")
+    assert client.status() == "ROLLBACK_FAILED"
+
+
 def test_a_stack_that_is_to_be_deleted_on_failure_is_gone_and_is_found_by_its_id(client: Client) -> None:
     stack = client.create({"Kept": table("ledger"), "Bad": policy({"Statement": []})}, OnFailure="DELETE")
     assert error_of(client.api.describe_stacks, StackName="s") == "ValidationError"

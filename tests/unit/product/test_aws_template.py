@@ -18,7 +18,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.patchfleet.windows.plugins.filter.compact_template import compact_template
 from lab.aws.arns import ACCOUNT_ID
 from lab.aws.cloudformation.stacks import Stack, Stacks
-from lab.aws.cloudformation.template import load
+from lab.aws.cloudformation.template import load, references
 from lab.aws.errors import AwsError
 from lab.aws.setup import REGION, STACK, TEMPLATE, with_everything
 
@@ -205,6 +205,88 @@ def test_no_role_of_the_stack_reads_the_accounts_parameters() -> None:
         assert not any(
             "InstanceCore" in policy for role in roles for policy in role.properties.get("ManagedPolicyArns", [])
         )
+
+
+def test_the_table_is_protected_and_made_when_nothing_else_can_fail() -> None:
+    """A stack that fails half-way takes a table away again, but no protected one; the next try would find it there."""
+    resources = load(BODY)["Resources"]
+    assert resources["Ledger"]["Properties"]["DeletionProtectionEnabled"] is True
+    before, new = set[str](), {"Ledger"}
+    while new:
+        new = {other for name in new for other in references(resources[name], set(resources))} - before
+        before |= new
+    assert before == set(resources) - {"Ledger"}
+    for stacks in with_everything():
+        (stack,) = stacks.all()
+        assert list(stack.resources)[-1] == "Ledger"
+        assert stack.resources["Ledger"].properties["Tags"] == [{"Key": "patchfleet:part", "Value": "ledger"}]
+
+
+def looks_at_rights(**given: str) -> list[str]:
+    """The resources whose rights the controller may look at."""
+    statements = properties("ControllerLookPolicy", **given)["PolicyDocument"]["Statement"]
+    (resources,) = (it["Resource"] for it in statements if "iam:SimulatePrincipalPolicy" in it["Action"])
+    return list(resources)
+
+
+def test_the_controller_looks_at_no_rights_but_those_of_its_own_and_the_hosts_roles() -> None:
+    """Else who has the controller knows which role of the account is the strongest."""
+    here = f"arn:aws:iam::{ACCOUNT_ID}"
+    own = [
+        f"{here}:instance-profile/PatchFleet-host-*",
+        f"{here}:role/PatchFleet-host-*",
+        f"{here}:role/PatchFleet-controller-{REGION}",
+    ]
+    assert looks_at_rights() == own
+    theirs = [f"{here}:role/web/*", f"{here}:instance-profile/web"]
+    assert looks_at_rights(CheckedRoleArns=",".join(theirs)) == [*own, *theirs]
+
+
+def test_the_rule_takes_no_event_but_that_of_the_window() -> None:
+    pattern = properties("AwxRule", **BY_AWX)["EventPattern"]
+    assert pattern == {
+        "account": [ACCOUNT_ID],
+        "source": ["patchfleet.PatchFleet"],
+        "detail-type": ["Maintenance window open"],
+    }
+    statements = properties("AwxPolicy", **BY_AWX)["PolicyDocument"]["Statement"]
+    (condition,) = (it["Condition"]["StringEquals"] for it in statements if it["Action"] == "events:PutEvents")
+    assert {key: [value] for key, value in condition.items()} == {
+        "events:source": pattern["source"],
+        "events:detail-type": pattern["detail-type"],
+    }
+
+
+def test_who_attaches_the_policies_to_a_role_of_their_own_gets_all_of_them() -> None:
+    for stacks in with_everything():
+        (stack,) = stacks.all()
+        policies = {name for name, it in stack.resources.items() if it.type == "AWS::IAM::ManagedPolicy"}
+        assert set(stack.outputs["ControllerPolicyArns"][0].split(",")) == {
+            stack.resources[name].physical_id for name in policies
+        }
+
+
+@pytest.mark.parametrize("text", ["Prod & Test: [EU]", "Team = Büro (Süd)", "a'b;c,d|e~f^g%h#i!j<k>", "服务器"])
+def test_what_aws_allows_in_a_tag_is_taken(text: str) -> None:
+    statements = json.loads(
+        str(properties("ControllerChangePolicy", TagKey=text, TagValue=text, PatchBaseline="none")["PolicyDocument"])
+    )["Statement"]
+    assert statements[0]["Condition"]["StringEquals"][f"aws:ResourceTag/{text}"] == text
+
+
+@pytest.mark.parametrize("character", ['"', "\\", "$", "{", "}", "*", "?", "\n", "\x00", "\x7f", "\x9b"])
+@pytest.mark.parametrize("name", ["TagKey", "TagValue", "ControllerNodeTagValue"])
+def test_what_breaks_json_or_is_a_pattern_for_iam_is_refused(name: str, character: str) -> None:
+    with pytest.raises(AwsError, match=f"Parameter {name} failed"):
+        made(**{name: f"a{character}b"})
+
+
+@pytest.mark.parametrize(
+    "name", ["LedgerTable", "PlaybookBucket", "WindowTaskRole", "EventBus", "ReportBucket", "MarkTag"]
+)
+def test_a_name_that_stands_in_a_policy_is_no_wildcard(name: str) -> None:
+    with pytest.raises(AwsError, match=f"Parameter {name} failed"):
+        made(**{name: "abc*"})
 
 
 def test_logs_are_kept_for_thirty_days() -> None:

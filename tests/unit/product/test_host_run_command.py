@@ -25,7 +25,9 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._host.run_comma
     send,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.ssm_command import OPERATION as COMMAND
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import OPERATION as HEALTH
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import (
+    OPERATION as HEALTH,
+)
 
 from .fakes import DAY, ID, NODE_ID, START, Outcome, client_error, invocation, moment, reservations, shown
 from .stage import RUN, Stage

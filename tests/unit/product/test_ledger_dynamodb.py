@@ -132,6 +132,7 @@ def test_what_a_team_should_have_is_a_warning() -> None:
     (warning,) = dynamodb_server.ledger(table).check()
     assert "expires_at" in warning
     assert "point-in-time recovery" in warning
+    assert "deletion protection" in warning
     client = dynamodb_server.client()
     client.update_time_to_live(
         TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"}
@@ -139,6 +140,9 @@ def test_what_a_team_should_have_is_a_warning() -> None:
     client.update_continuous_backups(
         TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
     )
+    (warning,) = dynamodb_server.ledger(table).check()
+    assert warning == "The table of patch_ledger lacks deletion protection; see docs/ledger.md."
+    client.update_table(TableName=table, DeletionProtectionEnabled=True)
     assert dynamodb_server.ledger(table).check() == []
 
 

@@ -147,16 +147,17 @@ class Stacks:
         """After a failed create: ROLLBACK leaves an empty stack, DELETE none, DO_NOTHING all that was made."""
         if on_failure == "DO_NOTHING":
             return
+        protected = any(_is_protected(resource) for resource in stack.resources.values())
         self._take_away(stack, kept=("Retain",))
-        stack.status = "ROLLBACK_COMPLETE"
-        if on_failure == "DELETE":
+        stack.status = "ROLLBACK_FAILED" if protected else "ROLLBACK_COMPLETE"
+        if on_failure == "DELETE" and not protected:
             self._forget(stack)
 
     def _take_away(self, stack: Stack, kept: tuple[str, ...]) -> None:
-        """All resources of the stack but those with such a DeletionPolicy, which stay in the account."""
+        """All resources of the stack but those with such a DeletionPolicy, or that nothing deletes: they stay in the account."""
         definitions = templates.load(stack.body)["Resources"]
         for name, resource in stack.resources.items():
-            if definitions[name].get("DeletionPolicy") in kept:
+            if definitions[name].get("DeletionPolicy") in kept or _is_protected(resource):
                 self._retained.append(resource)
         stack.resources = {}
 
@@ -196,6 +197,11 @@ class Stacks:
         """Remove it; what its template retains stays in the account, outside any stack."""
         self._take_away(stack, kept=("Retain", "RetainExceptOnCreate"))
         self._forget(stack)
+
+
+def _is_protected(resource: Resource) -> bool:
+    """Whether DynamoDB refuses to delete it (API reference, DeleteTable)."""
+    return resource.properties.get("DeletionProtectionEnabled") is True
 
 
 def _content(stack: Stack) -> str:
