@@ -18,15 +18,10 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import warm_up
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.text_enum import plain
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import (
-    Operation,
-    make_context,
-    recorded,
-)
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import attempt
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, make_context
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import AnsibleConnection
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import name_in_progress, progress_line
@@ -62,7 +57,7 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._task.args = {**self._tracking(task_vars or {}), **self._task.args}
         _checked, params = self.validate_argument_spec(self.operation.argument_spec(), **self.operation.rules)
-        try:
+        with attempt(self.operation) as attempted:
             params = self.prepare(params, task_vars or {})
             if self._task.delegate_to and self._task.delegate_to not in LOCAL:
                 return {**result, **self._elsewhere(params, task_vars)}
@@ -71,10 +66,9 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
             )
             context.report_progress = self._progress_reporter(context, task_vars or {})
             context.end_if_orphaned = end_if_orphaned
-            result.update(plain(self.perform(context, task_vars or {})))
-        except PatchFleetError as error:
-            result.update(failed=True, **failure_result(error))
-        return result
+            attempted.begin(context)
+            attempted.result = self.perform(context, task_vars or {})
+        return {**result, **plain(attempted.result)}
 
     def _connection_of(self, task_vars: dict[str, Any]) -> Callable[[OperationContext], AnsibleConnection] | None:
         """Opens the host's own connection, for a host that the plan reaches by it; None for the others."""
@@ -108,8 +102,7 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
 
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Perform the operation; a subclass may do something with the result."""
-        with recorded(self.operation, context):
-            return dict(self.operation.function(context)(context))
+        return dict(self.operation.function(context)(context))
 
     def _progress_reporter(self, context: OperationContext, task_vars: dict[str, Any]) -> Callable[[str], None]:
         """Prints a line of progress under the phase that the host is in at that moment."""

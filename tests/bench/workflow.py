@@ -23,11 +23,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import (
     OPERATION as HEALTH,
 )
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import (
-    Operation,
-    make_context,
-    perform,
-)
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, make_context
+from operations import perform
 
 ROLES = Path(__file__).parents[2] / "roles"
 SCRIPTS = {path.stem: path.read_text(encoding="utf-8") for path in ROLES.glob("*/files/*.ps1")}

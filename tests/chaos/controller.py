@@ -30,15 +30,12 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.window
     OPERATION as HEALTH,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import (
-    Operation,
-    make_context,
-    perform,
-)
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, make_context
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
 from chaos.night import REGION, Night
 from chaos.own_clock import OwnClock
 from chaos.workflow import Task, read_workflow
+from operations import perform
 
 T = TypeVar("T")
 SCRIPTS = (

@@ -3,11 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 
-"""A failure of a host: where it is written into the run, once, and what the result of its task says."""
+"""A failure: where it is caught, written into the run, once, and becomes the result of its task."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
 
 from .._base.errors import Failed, LeaseLost, PatchFleetError
 from .._ledger import lenient
@@ -17,9 +20,77 @@ from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason, reason_of
 from .._model.text_enum import plain
+from .context import OperationContext
+from .denials import explain_denial
+from .operation import Operation, begin
 
-if TYPE_CHECKING:
-    from .context import OperationContext
+
+@dataclass
+class Attempt:
+    """One call of an operation.
+
+    Attributes:
+        operation: what is performed.
+        result: of its task; of one that failed, see failure_result.
+        error: why it failed.
+        phase: in which it began, of one that belongs to a host of a run.
+    """
+
+    operation: Operation
+    result: Mapping[str, object] = field(default_factory=dict)
+    error: PatchFleetError | None = None
+    phase: Phase | None = None
+    _context: OperationContext | None = None
+
+    def begin(self, context: OperationContext) -> None:
+        """See operation.begin. From now on a failure belongs to the host of the context."""
+        self.phase = self.operation.phase_of(context.params) if context.tracked_host else None
+        self._context = context if self.phase else None
+        begin(self.operation, context)
+
+    def fail(self, raised: PatchFleetError) -> None:
+        """Write a failure into the run, and make the result of it. One that cannot be written is the result all the same."""
+        context, self.error = self._context, raised
+        if context:
+            with suppress(PatchFleetError):  # the operation's own error says more than a lease that is gone
+                context.clock.check()
+            with suppress(PatchFleetError):
+                self.error = explain_denial(context, raised)
+                record_failure(context, self.error, context.phase or self.phase)
+        self.result = {"failed": True, **failure_result(self.error)}
+
+    def succeed(self) -> None:
+        """The end of an operation that has its result.
+
+        Raises:
+            PatchFleetError: the controller stood still, and another run has the host now; or the ledger cannot be written.
+        """
+        if self._context:
+            self._context.clock.check()
+        self.leave(ok=True)
+
+    def leave(self, ok: bool) -> None:
+        """Leave the phase, and release what is leased for the operation alone; does nothing the second time."""
+        context, self._context = self._context, None
+        if context:
+            context.leave(ok)
+            context.release_lease()
+
+
+@contextmanager
+def attempt(operation: Operation) -> Iterator[Attempt]:
+    """Around one call of an operation, with the making of its context: no error leaves the block, and its callers return the result
+    as it is. What fails before Attempt.begin belongs to no phase of a host and is written by host_result.
+    """
+    attempted = Attempt(operation)
+    try:
+        yield attempted
+        attempted.succeed()
+    except PatchFleetError as error:
+        attempted.fail(error)
+    finally:
+        with suppress(PatchFleetError):  # what ended the operation says more
+            attempted.leave(ok=False)
 
 
 def record_failure(context: OperationContext, error: PatchFleetError, phase: Phase | None) -> None:

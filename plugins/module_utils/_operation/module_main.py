@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._base.errors import PatchFleetError
 from .._model.text_enum import plain
-from .failures import failure_result
-from .operation import Operation, make_context, perform
+from .failures import attempt
+from .operation import Operation, make_context
 
 
 def run_as_module(operation: Operation) -> None:
@@ -19,11 +18,12 @@ def run_as_module(operation: Operation) -> None:
     module = _module_class(operation)(
         argument_spec=dict(operation.arguments), supports_check_mode=True, **operation.rules
     )
-    try:
-        result = perform(operation, make_context(operation, dict(module.params), check_mode=module.check_mode))
-    except PatchFleetError as error:
-        module.fail_json(**failure_result(error))
-    module.exit_json(**plain(result))
+    with attempt(operation) as attempted:
+        context = make_context(operation, dict(module.params), check_mode=module.check_mode)
+        attempted.begin(context)
+        attempted.result = operation.function(context)(context)
+    leave = module.fail_json if attempted.error else module.exit_json
+    leave(**plain(attempted.result))
 
 
 def _module_class(operation: Operation) -> Any:

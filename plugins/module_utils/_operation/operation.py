@@ -2,28 +2,25 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An operation on a host: one plain function, and what its callers do around it.
+"""An operation on a host: one plain function, and what must hold before it is called.
 
-Three callers perform it: its module (module_main.py), its action plugin (plugin_utils/_controller_operation.py) and tests with a
-clock of their own.
+Three callers perform it, each in a block of failures.attempt: its module (module_main.py), its action plugin
+(plugin_utils/_controller_operation.py) and tests with a clock of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
 from .._aws.options import aws_argument_spec
-from .._base.errors import Failed, PatchFleetError
+from .._base.errors import Failed
 from .._model.phases import WITHOUT_TIMEOUT, Phase
 from .._model.reasons import Reason
 from .arguments import Arguments
 from .channel import HostChannel, HostConnection
 from .context import OperationContext
-from .denials import explain_denial
-from .failures import record_failure
 from .options import Options
 from .results import Result
 from .standstill import refuse_after_standstill
@@ -111,48 +108,20 @@ def make_context(
     return context
 
 
-def perform(operation: Operation, context: OperationContext) -> Mapping[str, object]:
-    """The result of an operation.
+def begin(operation: Operation, context: OperationContext) -> None:
+    """The beginning of an operation on a host of a run: its phase starts, and the lease is renewed.
 
     Raises:
-        PatchFleetError: why it failed.
-    """
-    with recorded(operation, context):
-        return operation.function(context)(context)
-
-
-@contextmanager
-def recorded(operation: Operation, context: OperationContext) -> Iterator[None]:
-    """Around the function of an operation: one that belongs to a host of a run leaves its times there and, if it fails, its reason.
-
-    Raises:
-        PatchFleetError: why it failed, or why it must not begin.
+        PatchFleetError: the operation must not be performed.
     """
     phase = operation.phase_of(context.params)
     if not context.tracked_host or phase is None:
-        yield
         return
-    ok = False
-    try:
-        context.enter(phase)
-        refuse_after_standstill(context)
-        if phase != Phase.ADMIT or context.host.outcome is None:  # the admission says why a host was never leased
-            context.renew_lease()
-        _refuse_after_deadline(context)
-        yield
-        context.clock.check()
-        ok = True
-    except PatchFleetError as raised:
-        with suppress(PatchFleetError):  # the operation's own error says more than a lease that is gone
-            context.clock.check()
-        error = explain_denial(context, raised)
-        record_failure(context, error, context.phase or phase)
-        if error is raised:
-            raise
-        raise error from raised
-    finally:
-        context.leave(ok)
-        context.release_lease()
+    context.enter(phase)
+    refuse_after_standstill(context)
+    if phase != Phase.ADMIT or context.host.outcome is None:  # the admission says why a host was never leased
+        context.renew_lease()
+    _refuse_after_deadline(context)
 
 
 def _refuse_after_deadline(context: OperationContext) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.account_proof import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from lab.aws.setup import set_up
+from operations import perform
 from virtual_lab import REGION, VirtualLab
 
 SUBNET = "subnet-0a1b2c3d4e5f6071b"

@@ -15,9 +15,9 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from conftest import MakeLab
 from lab.aws.setup import set_up
+from operations import perform
 from virtual_lab import REGION, VirtualLab
 
 RUN, HOUR = "20261114T220000Z-0001", 3600.0

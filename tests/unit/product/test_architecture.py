@@ -165,11 +165,9 @@ LINKS = {
     "A failure from the guest to the exit code": [
         ("New-PatchFleetError", "function New-PatchFleetError"),
         ("ConvertTo-Json", "json.loads"),
-        ("raise script_error(", "except PatchFleetError as raised"),
-        ("record_failure(", "def record_failure("),
+        ("raise script_error(", "except PatchFleetError as error"),
         ("ledger.set_outcome(", "def set_outcome("),
-        ("outcome", "failure_result(error)"),
-        ("failed=True", "rescue:"),
+        ("outcome", "rescue:"),
         ("windows.host_result:", "is_recorded(error)"),
         ("ledger.set_outcome(", "ledger.hosts("),
         ('"verdicts"', "return result"),

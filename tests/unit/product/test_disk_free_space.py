@@ -15,7 +15,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
 from ansible_collections.patchfleet.windows.plugins.module_utils._disk.update_sizes import space_for
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.answers import UpdateSize
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system_drive_space import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
+from operations import perform
 
 from .fakes import DAY, ID, NODE_ID, VOLUME_ID, Outcome, client_error, complained, moment, said, shown
 from .stage import RUN, Stage, a_host, a_run

@@ -15,7 +15,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._disk.volume im
     UNSEEN_SECONDS,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.ebs_volume_size import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
+from operations import perform
 
 from .fakes import DAY, ID, VOLUME_ID, client_error, moment, reservations, shown, tags
 from .stage import RUN, Stage

@@ -28,7 +28,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.cont
     OperationContext,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
+from operations import perform
 
 from .fakes import ID, START, client_error, shown
 from .stage import RUN, Stage, a_host
@@ -111,7 +112,7 @@ def test_an_operation_that_defers_concludes_its_host_as_that(stage: Stage) -> No
 def test_the_first_reason_of_a_host_stays(stage: Stage) -> None:
     stage.open_run()
     fails(stage, Failed("C: is full.", Reason.NO_ROOM))
-    fails(stage, Failed("Later trouble.", "other"), phase="restore")
+    fails(stage, Failed("Later trouble.", Reason.TASK_FAILED), phase="restore")
     assert stage.ledger.host(RUN, ID).reason_code == Reason.NO_ROOM
 
 

@@ -22,12 +22,13 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_a
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.arguments import TRACKING_ARGUMENTS
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.standstill import (
     is_standstill,
     note_standstill,
     standstill_reason,
 )
+from operations import perform
 
 from .fakes import ID, START, client_error, shown
 from .stage import RUN, Stage, a_host, a_run

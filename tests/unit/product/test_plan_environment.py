@@ -12,7 +12,6 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_settings import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan import environment
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.environment import (
     BY_FILE,
@@ -20,6 +19,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._plan.environme
     refuse_thrown_away,
     thrown_away,
 )
+from operations import perform
 
 from .stage import Stage
 

@@ -22,8 +22,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts i
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_power import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.channels import open_channel
+from operations import perform
 
 from .fakes import ID, NODE_ID, START, answer_of, moment
 from .stage import RUN, Stage, a_host

@@ -13,8 +13,8 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._power.owner_tag import read_owner_tag
+from operations import perform
 
 from .fakes import ID, START, client_error, shown, tags
 from .stage import RUN, Stage

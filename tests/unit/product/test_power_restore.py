@@ -17,9 +17,9 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._host.servicing
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import SKEW_SECONDS, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import record_failure
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._power.restore import STOP_ATTEMPTS
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.foreign_runs import QUIET_SECONDS
+from operations import perform
 
 from .fakes import DAY, ID, START, Answer, Outcome, by_time, client_error, moment, reservations, said, shown, tags
 from .foreign_runs import a_command, an_association

@@ -17,7 +17,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, PowerRecord
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import OPERATION as RECOVERY
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
+from operations import perform
 
 from . import dynamodb_server
 from .fakes import ID, START, shown, tags

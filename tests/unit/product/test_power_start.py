@@ -14,8 +14,8 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Deferred, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.instances import CONSISTENCY_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._power.start import NO_CAPACITY, NO_HEADROOM
+from operations import perform
 
 from .fakes import DAY, ID, START, by_time, client_error, moment, reservations, shown
 from .stage import RUN, Stage, a_host

@@ -13,11 +13,11 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_report import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.report_bucket import (
     LONGEST_LINK_SECONDS,
     parse_report_bucket,
 )
+from operations import perform
 
 from .fakes import ID, client_error
 from .stage import RUN, Stage

@@ -15,7 +15,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import reason_of
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
+from operations import perform
 
 from .fakes import ID, START, client_error, instance, reservations, shown, tags
 from .stage import RUN, Stage, a_host

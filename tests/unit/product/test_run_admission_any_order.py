@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
+from operations import perform
 
 from .fakes import instance, reservations
 from .stage import RUN, Stage, a_host

@@ -36,7 +36,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.fail
     failure_result,
     record_failure,
 )
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
+from operations import perform
 
 from .fakes import ID, START, client_error, shown
 from .stage import RUN, Stage, a_host

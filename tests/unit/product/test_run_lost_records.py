@@ -15,7 +15,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock imp
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Failed, InvalidOption
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
+from operations import perform
 
 from .fakes import ID, START, instance, reservations, tags
 from .stage import RUN, Stage, a_host

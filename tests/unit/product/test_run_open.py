@@ -21,8 +21,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
     Verdict,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
+from operations import perform
 
 from .fakes import ID, NODE_ID, START, VOLUME_ID, client_error, moment, shown
 from .stage import RUN, Stage, a_host, a_run

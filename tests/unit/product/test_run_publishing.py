@@ -21,8 +21,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._model.outcomes
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules import host_result, patch_run, run_recovery
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import check_together, read
+from operations import perform
 
 from .fakes import DAY, ID, START, client_error
 from .stage import RUN, Stage, a_host

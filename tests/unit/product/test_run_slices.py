@@ -12,8 +12,8 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.slices import kept_settings
+from operations import perform
 
 from .fakes import instance, reservations
 from .stage import RUN, Stage, a_host

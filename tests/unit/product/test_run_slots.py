@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
+from operations import perform
 
 from .fakes import START, instance, reservations
 from .stage import RUN, Stage, a_host

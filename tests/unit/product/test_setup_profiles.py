@@ -13,7 +13,7 @@ from botocore.exceptions import ReadTimeoutError
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_profile_association import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
+from operations import perform
 
 from .fakes import ID, client_error, instance, listed, reservations, tags
 from .stage import Stage

@@ -18,9 +18,9 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import (
     OPERATION as COMPLIANCE,
 )
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.foreign_runs import LOOKBACK_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.patch_baseline import GAP_SECONDS, SCANS
+from operations import perform
 
 from .fakes import ID, client_error
 from .foreign_runs import a_command, an_association

@@ -13,7 +13,6 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.run_command import HEAD_START_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.causes import (
     CACHE,
     CANCELLED,
@@ -37,6 +36,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._update.hresult
     name_of,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.policies import held_back
+from operations import perform
 
 from .fakes import ID, START, Outcome, complained, instance, reservations, said
 from .stage import RUN, Stage

@@ -14,8 +14,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock imp
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import SKEW_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.patch_baseline import GAP_SECONDS
+from operations import perform
 
 from .fakes import DAY, ID, START, Outcome, client_error, complained, listed, node, reservations, shown
 from .patch_manager import DOCUMENT, SNAPSHOT, Found, PatchManager

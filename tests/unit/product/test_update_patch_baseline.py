@@ -14,9 +14,9 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import (
     OPERATION as COMPLIANCE,
 )
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.patch_baseline import GAP_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.patch_verdict import STATE_LAG_SECONDS
+from operations import perform
 
 from .fakes import DAY, ID, START, Outcome, client_error, moment, shown
 from .patch_manager import DOCUMENT, SNAPSHOT, Found, PatchManager

@@ -17,7 +17,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases i
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import OPERATION as SCAN
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
+from operations import perform
 
 from .fakes import ID, START, Outcome, complained, listed, node, said, shown
 from .patch_manager import SNAPSHOT, Found, PatchManager

@@ -14,7 +14,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock imp
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
+from operations import perform
 
 from .fakes import DAY, ID, START, complained, shown
 from .patch_manager import SNAPSHOT, Found, PatchManager

@@ -16,8 +16,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_sessions import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.channels import open_channel
+from operations import perform
 
 from .fakes import ID, complained
 from .stage import RUN, Stage

@@ -26,8 +26,9 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import (
     OPERATION as COMPLIANCE,
 )
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, perform
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.channels import open_channel
+from operations import perform
 
 from .fakes import ID, answer_of
 from .stage import RUN, Stage

@@ -15,9 +15,9 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import OPERATION as RECOVERY
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.user_tasks_result import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.closing import set_interrupted_outcomes
+from operations import perform
 
 from .fakes import ID
 from .stage import RUN, Stage, a_host

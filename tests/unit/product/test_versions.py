@@ -16,10 +16,10 @@ import yaml
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite_file import SCHEMA_VERSION as FILE
 from ansible_collections.patchfleet.windows.plugins.module_utils._model import versions
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
 from lab.aws.cloudformation.template import load
 from lab.aws.setup import TEMPLATE
+from operations import perform
 from tools.release import NAMED_IN, NUMBER
 
 from .stage import RUN, Stage
