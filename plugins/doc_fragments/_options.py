@@ -121,10 +121,17 @@ options:
     default: false
   clean_user_temp:
     description:
-      - Also remove old files from the temporary folders of user profiles, by the rules for C(C:\Windows\Temp). A program
-        that keeps something there for long may miss it.
+      - 'Also remove old files from the temporary folders of user profiles, by the rules for C(C:\Windows\Temp), unless the
+        profile is in use: its user is logged on, or a service or task of theirs runs.'
     type: bool
     default: false
+  user_temp_age_days:
+    description:
+      - 'With C(patch_clean_user_temp), the age in days from which files in user profiles are old: neither written nor created
+        since, and not since Windows started.'
+      - At least 7.
+    type: int
+    default: 30
   reset_base:
     description:
       - Clean the component store with C(/ResetBase). Updates that are installed can then not be removed any more.

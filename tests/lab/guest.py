@@ -14,7 +14,7 @@ from lab.guest_services import Services
 from lab.guest_servicing import NOTHING
 from lab.guest_updates import WindowsUpdate
 from lab.scenario import HostSpec
-from lab.sim import Process, Simulation, Steps
+from lab.sim import Process, Simulation, Steps, Timer
 
 # A host that runs at the start has been up for this time.
 UP_SINCE = timedelta(days=9)
@@ -53,6 +53,7 @@ class Guest:
         self.stopped_while_pending = 0
         self._listeners: list[GuestListener] = []
         self._boot: Process | None = None
+        self._shutdown: Timer | None = None
 
     @property
     def computer_name(self) -> str:
@@ -101,6 +102,9 @@ class Guest:
         self._go_down(by_us)
 
     def _go_down(self, by_us: bool) -> None:
+        if self._shutdown:
+            self._shutdown.cancel()
+            self._shutdown = None
         if self._boot:
             self._boot.stop()
         if self.updates.power_off():
@@ -119,7 +123,17 @@ class Guest:
 
     def reboot(self) -> None:
         """A program that we have sent reboots Windows, as the patch baseline does after an installation."""
+        if self._shutdown:
+            return
         self.reboots += 1
         self._announce("rebooting")
+        seconds = self.updates.begin_shutdown()
+        if seconds:
+            self._shutdown = self._sim.after(seconds + 1.0, self._reboot_now)
+        else:
+            self._reboot_now()
+
+    def _reboot_now(self) -> None:
+        self._shutdown = None
         self._go_down(by_us=True)
         self._boot = self._sim.spawn(self._boot_up(after_reboot=True))

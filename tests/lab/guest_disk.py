@@ -53,7 +53,8 @@ class SystemDisk:
         self.recovery_partition = spec.recovery_partition
         self.style = spec.style
         self.data_offset_gib = None if windows.gap_gib is None else spec.size_gib + windows.gap_gib
-        self.resize_refused = False  # Resize-Partition fails; no scenario has that
+        self.resize = windows.resize
+        self.dynamic = windows.dynamic_disk
         self._device_gib = device_gib
         self.scanned_gib = device_gib()
 
@@ -64,7 +65,7 @@ class SystemDisk:
     @property
     def extendable_gib(self) -> float:
         """Space directly behind C: that C: could take, as far as Windows knows the disk."""
-        if self.recovery_partition:
+        if self.recovery_partition or self.dynamic:
             return 0.0
         usable = min(self.scanned_gib, MBR_LIMIT_GIB) if self.style == "mbr" else self.scanned_gib
         room = (self.data_offset_gib or usable) - self.partition_gib
@@ -73,6 +74,8 @@ class SystemDisk:
     @property
     def blocked_by(self) -> str | None:
         """What lies behind C: and would keep it from what a larger volume brings."""
+        if self.dynamic:
+            return "unknown_layout"
         if self.recovery_partition:
             return "recovery_partition"
         return None if self.data_offset_gib is None else "other_partition"

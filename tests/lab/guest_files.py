@@ -20,6 +20,7 @@ LIVE = (
     (f"{SYSTEM_TEMP}\\tomcat.8080.5731\\lib\\servlet.jar", 45.0, 45.0),
     (f"{SYSTEM_TEMP}\\setup-cache.bin", 50.0, 2.0),
     (f"{USERS}\\svc-java\\{USER_TEMP}\\_MEI51242\\base_library.zip", 400.0, 8.0),
+    (f"{USERS}\\svc-java\\{USER_TEMP}\\licence.dat", 400.0, 200.0),
     (f"{USERS}\\anna\\{USER_TEMP}\\3\\draft.tmp", 20.0, 20.0),
     (f"{USERS}\\anna\\{USER_TEMP}\\hsperfdata\\1204", None, 30.0),
 )
@@ -75,6 +76,14 @@ class TempFiles:
 
     def find(self, path: str) -> TempFile | None:
         return next((file for file in self.files if file.path == path), None)
+
+    def loaded_profiles(self) -> set[str]:
+        """Profiles of those who are logged on, and of services that run."""
+        return {
+            "\\".join(file.path.split("\\")[:3])
+            for file in self.files
+            if file.in_use and file.path.startswith(USERS + "\\")
+        }
 
     def is_folder(self, path: str) -> bool:
         return any(file.path.startswith(path + "\\") for file in self.files)

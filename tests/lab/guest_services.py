@@ -14,7 +14,7 @@ from lab.windows_spec import WindowsSpec
 
 NEVER_STARTED = 1077  # ERROR_SERVICE_NEVER_STARTED
 ENDS_BY_ITSELF_SECONDS = 600.0
-STOPPING_SECONDS = 2.0
+SERVICE_SECONDS = 2.0  # a start or a stop
 TRUSTED_INSTALLER = "TrustedInstaller"
 
 # Services that every Windows starts by itself and that run while it does.
@@ -39,7 +39,7 @@ class Service:
     """A Windows service. ``manual`` and stopped is normal: it is started on demand.
 
     Attributes:
-        status: ``running``, ``stopped`` or ``stop_pending``.
+        status: ``running``, ``stopped``, ``start_pending`` or ``stop_pending``.
         exit_code: of its last end, as Win32_Service.ExitCode has it.
         triggered: it has triggers.
         of_session: an instance of a per-user service.
@@ -88,8 +88,8 @@ class Services:
                 str(number // len(PER_USER)) if number >= len(PER_USER) else ""
             )
             self._add(Service(f"{template}_{suffix}", "automatic", of_session=True))
-        if spec.stuck_service:
-            self.find_or_add(spec.stuck_service)
+        for name_of_its in filter(None, (spec.stuck_service, spec.hanging_start)):
+            self.find_or_add(name_of_its)
         self.find_or_add("defragsvc").start_type = spec.defragsvc
         for purpose, start_type in spec.start_types.items():
             self.find_or_add(purpose).start_type = start_type
@@ -183,6 +183,10 @@ class Services:
 
     def _is_stuck(self, service: Service) -> bool:
         return (self._spec.stuck_service or "").lower() == service.name.lower()
+
+    def hangs_at_start(self, service: Service) -> bool:
+        """Whether it would stay in StartPending."""
+        return service.status != "running" and (self._spec.hanging_start or "").lower() == service.name.lower()
 
     def start_types(self, *names: str) -> dict[str, str]:
         return {name: self[name].start_type for name in names}

@@ -16,12 +16,12 @@ NOTHING, WAITS_FOR_REBOOT, WORKS = 0, 1, 2
 
 
 class ServicingJob:
-    """One Dism at work. ``done`` fires at its end; ``ended`` says whether that has been. ``hresult`` is set where it fails."""
+    """One Dism at work. ``done`` fires at its end; ``ended`` says whether that has been."""
 
     def __init__(self, sim: Simulation) -> None:
         self.done = Signal(sim)
         self.ended = False
-        self.hresult: str | None = None
+        self.exit_code = 0
         self._sim = sim
 
     def end(self) -> None:

@@ -16,40 +16,15 @@ from lab.guest_services import TRUSTED_INSTALLER, Services
 from lab.guest_servicing import NOTHING, WAITS_FOR_REBOOT, WORKS, Servicing, ServicingJob
 from lab.scenario import HostSpec, Update
 from lab.sim import Process, Signal, Simulation, Steps
-
-NO_ERROR = "0x00000000"
-SERVICE_DISABLED = "0x80070422"  # ERROR_SERVICE_DISABLED
-DISK_FULL = "0x80070070"  # ERROR_DISK_FULL
-CANCELLED = "0x8024000B"  # WU_E_CALL_CANCELLED
-ACCESS_DENIED = "0x80070005"  # E_ACCESSDENIED
-SERVICE_STOP = "0x8024001E"  # WU_E_SERVICE_STOP
-BUSY = "0x80240016"  # WU_E_INSTALL_NOT_ALLOWED: another installation is in progress or a reboot is due
-MESSAGES = {
-    NO_ERROR: "",
-    SERVICE_DISABLED: "The service cannot be started, either because it is disabled or because it has no enabled "
-    "devices associated with it.",
-    DISK_FULL: "There is not enough space on the disk.",
-    "0x80248007": "The information requested is not in the data store.",
-    "0x80073712": "The component store is in an inconsistent state.",
-    "0x8024402C": "The proxy server or target server name cannot be resolved.",
-    "0x8024FFFF": "An operation failed due to reasons not covered by another error code.",
-    ACCESS_DENIED: "Access is denied.",
-    SERVICE_STOP: "Operation did not complete because the service or system was being shut down.",
-    "0x8024401C": "Same as HTTP status 408 - the server timed out waiting for the request.",
-    "0x80244010": "The number of round trips to the server exceeded the maximum limit.",
-    "0x80244022": "Same as HTTP status 503 - the service is temporarily overloaded.",
-    "0x80072EE2": "The operation timed out.",
-    CANCELLED: "The operation was cancelled.",
-    "0x8024002E": "Access to an unmanaged server is not allowed.",
-    "0x8024500C": "Connections to the redirector server are disallowed by managed policy.",
-    BUSY: "The operation tried to install while another installation was in progress.",
-}
-
-
-def message_of(hresult: str) -> str:
-    """Windows' own words for an HRESULT; of one without any, what .NET says."""
-    return MESSAGES.get(hresult, f"Exception from HRESULT: {hresult}")
-
+from lab.windows_messages import (
+    CANCELLED,
+    DISK_FULL,
+    NO_ERROR,
+    SERVICE_DISABLED,
+    SERVICE_STOP,
+    START_FAILED,
+    exception_of,
+)
 
 SEARCH_ERRORS = {
     "service_stopped": SERVICE_DISABLED,
@@ -58,7 +33,9 @@ SEARCH_ERRORS = {
     "no_route": "0x8024402C",
     "unrepairable": "0x8024FFFF",
 }
-NO_REPAIR_SOURCE = "0x800F0906"  # CBS_E_DOWNLOAD_FAILURE
+NO_REPAIR_SOURCE = 0x800F0906 - 2**32  # CBS_E_DOWNLOAD_FAILURE, as exit codes are signed
+DONE_AFTER_REBOOT = 3010  # ERROR_SUCCESS_REBOOT_REQUIRED
+DONE = (0, DONE_AFTER_REBOOT)
 INSTALL_ERRORS = {"components_corrupt": "0x80073712"}
 # A search or an installation that cannot work gives up after this time.
 GIVES_UP_AFTER_SECONDS = 15.0
@@ -81,8 +58,8 @@ DEFINITIONS = Update(kb="KB2267602", severity="unspecified", update_class="defin
 class WindowsUpdateError(Exception):
     """What the Update agent answers instead of a result."""
 
-    def __init__(self, hresult: str) -> None:
-        super().__init__(f"Exception from HRESULT: {hresult}. {MESSAGES.get(hresult, '')}".strip())
+    def __init__(self, hresult: str, language: str = "en") -> None:
+        super().__init__(exception_of(hresult, language))
         self.hresult = hresult
 
 
@@ -144,6 +121,7 @@ class WindowsUpdate:
         self.known = {update.kb: update for update in spec.updates}
         if spec.windows.definitions_every_seconds is not None:
             self.known[DEFINITIONS.kb] = DEFINITIONS
+        self.hidden = {update.kb for update in spec.updates if update.hidden}
         self.states: dict[str, UpdateState] = {}
         self.installed_at: dict[str, datetime] = {}
         self.history: list[HistoryEntry] = []
@@ -159,6 +137,7 @@ class WindowsUpdate:
             self.services["wuauserv"].start_type = self.services["bits"].start_type = "disabled"
         was_pending = spec.pending_reboot or spec.windows.pending_by_others
         self._waits_for_second_boot = was_pending and spec.state in ("pending", "stopped", "stopping")
+        self._boots_left = spec.windows.reboots_per_transaction if was_pending else 0
         if spec.pending_reboot:
             self._remember_earlier_update()
         if spec.windows.pending_by_others:
@@ -216,6 +195,10 @@ class WindowsUpdate:
         """Offered and not in, approved or not."""
         if policies.is_paused(self._spec.windows):
             return []
+        return [update for update in self.offered_or_hidden() if update.kb not in self.hidden]
+
+    def offered_or_hidden(self) -> list[Update]:
+        """The same, with those that a person has hidden."""
         return [
             update
             for update in self.known.values()
@@ -271,9 +254,14 @@ class WindowsUpdate:
         for service in (self.services[name] for name in names):
             if service.status == "stop_pending":
                 return SERVICE_STOP
+            if service.status == "start_pending" or (service.enabled and self.services.hangs_at_start(service)):
+                return START_FAILED
             if not service.enabled and service.status != "running":
                 return SERVICE_DISABLED
         return None
+
+    def _error(self, hresult: str) -> WindowsUpdateError:
+        return WindowsUpdateError(hresult, self._spec.windows.language)
 
     def own_search(self) -> Steps[None]:
         """A search by the host's own API; WindowsUpdateError when it cannot work, or when its source says no this time."""
@@ -281,7 +269,7 @@ class WindowsUpdate:
         seconds = self._spec.windows.search_seconds
         if error:
             yield min(GIVES_UP_AFTER_SECONDS, seconds)
-            raise WindowsUpdateError(error)
+            raise self._error(error)
         yield seconds
         self.servicing.searched()
         self._ask_source()
@@ -289,7 +277,7 @@ class WindowsUpdate:
     def _ask_source(self) -> None:
         """WindowsUpdateError where it says no this time."""
         if self._search_faults:
-            raise WindowsUpdateError("0x" + self._search_faults.pop(0)[2:].upper())
+            raise self._error("0x" + self._search_faults.pop(0)[2:].upper())
 
     def search(self) -> Steps[list[Update]]:
         """One scan, for what is approved; WindowsUpdateError when it cannot work."""
@@ -306,7 +294,7 @@ class WindowsUpdate:
         error = self.search_error()
         if error:
             yield min(GIVES_UP_AFTER_SECONDS, self._spec.scan_seconds)
-            raise WindowsUpdateError(error)
+            raise self._error(error)
         yield self._spec.scan_seconds
         self.servicing.searched()
         if own:
@@ -355,6 +343,7 @@ class WindowsUpdate:
         self.installed_at[update.kb] = self._sim.time
         if update.reboot:
             self.pending_reboot |= {COMPONENT_BASED_SERVICING, WINDOWS_UPDATE}
+            self._boots_left = self._spec.windows.reboots_per_transaction
             self.services.note_pending_reboot(True)
         if update.result == "reported_failed":
             installation.reported_failed.append(update.kb)
@@ -406,6 +395,9 @@ class WindowsUpdate:
             return
         if not self._transaction_can_end():
             return
+        self._boots_left -= 1
+        if self.pending_reboot and self._boots_left > 0:
+            return
         for kb in list(self.states):
             if self.known[kb].result == "vanishes":
                 del self.states[kb], self.installed_at[kb]
@@ -429,7 +421,7 @@ class WindowsUpdate:
         seconds = self._spec.windows.clean_seconds
         if seconds is None:
             seconds = CLEANING_SECONDS if self._disk.component_store_gib else NOTHING_TO_CLEAN_SECONDS
-        return self.servicing.begin(seconds, self._disk.clean_component_store, self._is_installing)
+        return self._dism(seconds, self._disk.clean_component_store)
 
     def restore_health(self) -> ServicingJob:
         """Dism /RestoreHealth, which continues as well. It needs a source for what is damaged."""
@@ -441,28 +433,55 @@ class WindowsUpdate:
             if not no_source:
                 self.repair("components_corrupt")
 
-        job = self.servicing.begin(RESTORING_HEALTH_SECONDS, effect, self._is_installing)
-        job.hresult = NO_REPAIR_SOURCE if no_source else None
+        job = self._dism(RESTORING_HEALTH_SECONDS, effect)
+        if no_source:
+            job.exit_code = NO_REPAIR_SOURCE
         return job
+
+    def _dism(self, seconds: float, effect: Callable[[], object]) -> ServicingJob:
+        exit_code = self._spec.windows.dism_exit_code
+
+        def end() -> None:
+            if exit_code in DONE:
+                effect()
+            if exit_code == DONE_AFTER_REBOOT:
+                self.pending_reboot.add(COMPONENT_BASED_SERVICING)
+                self._boots_left = self._spec.windows.reboots_per_transaction
+                self.services.note_pending_reboot(True)
+
+        job = self.servicing.begin(seconds, end, self._is_installing)
+        job.exit_code = exit_code
+        return job
+
+    def begin_shutdown(self) -> float:
+        """What Windows does before it goes down with a transaction; returns for how many seconds."""
+        seconds = self._spec.windows.servicing_before_shutdown_seconds if self.waits_for_reboot else 0.0
+        if seconds:
+            self.servicing.begin(seconds, lambda: None, self._is_installing)
+        return seconds
 
     def _is_installing(self) -> bool:
         return self.installing
 
     def start_service(self, name: str) -> None:
-        """An explicit start; WindowsUpdateError for a service that is disabled."""
+        """An explicit start, which the service may never end; WindowsUpdateError for one that is disabled."""
         service = self.services[name]
         if not service.enabled:
-            raise WindowsUpdateError(SERVICE_DISABLED)
+            raise self._error(SERVICE_DISABLED)
         if service.status == "stop_pending":
-            raise WindowsUpdateError(SERVICE_STOP)
+            raise self._error(SERVICE_STOP)
+        if self.services.hangs_at_start(service):
+            service.status = "start_pending"
+            return
         service.run()
         usable = self.services["wuauserv"].status == "running" and self.services["bits"].enabled
         if self.fault in ("service_stopped", "service_disabled") and usable:
             self.fault = "ok"
 
     def lose_cache(self) -> None:
-        """Its folder is renamed: the service makes a new one, without the update history that lay in the old."""
+        """Its folder is renamed: the service makes a new one, without the history and the marks of hidden updates in the old."""
         self.history.clear()
+        self.hidden.clear()
         self.repair("cache_corrupt")
 
     def repair(self, fault: str) -> bool:

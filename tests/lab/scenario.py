@@ -93,6 +93,7 @@ class Update:
     reboot: bool = False
     needs: str | None = None
     result: str = "ok"
+    hidden: bool = False
 
 
 @dataclass(frozen=True)

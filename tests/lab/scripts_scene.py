@@ -11,13 +11,14 @@ from typing import Any
 
 from lab.guest import Guest
 from lab.guest_logon import Logon
-from lab.guest_services import STOPPING_SECONDS
-from lab.guest_updates import ACCESS_DENIED, WindowsUpdate, message_of
+from lab.guest_services import SERVICE_SECONDS
+from lab.guest_updates import WindowsUpdate, WindowsUpdateError
 from lab.sim import Steps
+from lab.windows_messages import ACCESS_DENIED, message_of
 from lab.world import Host
 
 Data = dict[str, Any]
-STOP_LIMIT_SECONDS = 120.0
+LIMIT_SECONDS = 120.0
 
 
 class ScriptError(Exception):
@@ -28,11 +29,6 @@ class ScriptError(Exception):
         self.category = category
         self.hresult = hresult
         self.error_id = error_id
-
-
-def refused(hresult: str) -> ScriptError:
-    """What an HRESULT of the Update agent's becomes that no script catches."""
-    return ScriptError("script_failed", message_of(hresult), hresult, "COMException")
 
 
 def gib(value: float) -> float:
@@ -86,15 +82,39 @@ class Scene:
         """The HRESULT with which the Update agent refuses to answer at all."""
         return ACCESS_DENIED if self.is_refused() else self.updates.agent_error()
 
+    def message_of(self, hresult: str) -> str:
+        """In the language of its Windows."""
+        return message_of(hresult, self.guest.spec.windows.language)
+
+    def refused(self, hresult: str) -> ScriptError:
+        """What an HRESULT of the Update agent's becomes that no script catches."""
+        return ScriptError("script_failed", self.message_of(hresult), hresult, "COMException")
+
     def search(self) -> Steps[None]:
         """A search of the host's own; WindowsUpdateError."""
         yield from self.updates.own_search()
 
-    def stop_service(self, name: str, limit_seconds: float = STOP_LIMIT_SECONDS) -> Steps[str | None]:
+    def stop_service(self, name: str, limit_seconds: float = LIMIT_SECONDS) -> Steps[str | None]:
         """The prelude's Stop-PatchFleetService; what it says where the service does not stop."""
         if self.guest.services[name].status == "stopped":
             return None
         service = self.guest.services.ask_to_stop(name)
         stuck = service.status != "stopped"
-        yield limit_seconds if stuck else STOPPING_SECONDS
+        yield limit_seconds if stuck else SERVICE_SECONDS
         return f"The service {name} did not stop within {limit_seconds:.0f} s: Time out has expired." if stuck else None
+
+    def start_service(self, name: str, limit_seconds: float = LIMIT_SECONDS) -> Steps[str | None]:
+        """The prelude's Start-PatchFleetService; what it says where the service does not start."""
+        service, trouble = self.guest.services[name], "Time out has expired."
+        if service.status == "running":
+            return None
+        try:
+            self.updates.start_service(name)
+        except WindowsUpdateError as error:
+            trouble = self.message_of(error.hresult)
+        else:
+            if service.status == "running":
+                yield SERVICE_SECONDS
+                return None
+            yield limit_seconds
+        return f"The service {name} did not start: {trouble}"

@@ -10,14 +10,16 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from lab.guest_files import SYSTEM_TEMP, USER_TEMP, USERS
-from lab.guest_updates import ACCESS_DENIED, WindowsUpdateError
+from lab.guest_updates import DONE, WindowsUpdateError
 from lab.scenario import Update
-from lab.scripts_scene import Data, Scene, ScriptError, gib, refused
+from lab.scripts_scene import Data, Scene, ScriptError, gib
 from lab.sim import Steps
+from lab.windows_messages import ACCESS_DENIED, SERVICE_DISABLED
 
 GIB = 2**30
 DEFAULT_CLEANING_LIMIT_SECONDS = 3600.0
 LEAST_AGE_DAYS = 7
+NO_PARTITION = "CmdletizationQuery_NotFound_DriveLetter"
 
 
 def measure_disk(scene: Scene) -> Steps[Data]:
@@ -28,12 +30,12 @@ def measure_disk(scene: Scene) -> Steps[Data]:
         "drive": "C:",
         "partition_gib": gib(disk.partition_bytes / GIB),
         "free_gib": gib(disk.free_gib),
-        "disk_gib": gib(disk.scanned_gib),
+        "disk_gib": None if disk.dynamic else gib(disk.scanned_gib),
         "extendable_gib": gib(disk.extendable_gib),
         "blocked_by": disk.blocked_by,
-        "partition_style": disk.style,
-        "serial": scene.host.disk_serial,
-        "layout_error": None,
+        "partition_style": None if disk.dynamic else disk.style,
+        "serial": None if disk.dynamic else scene.host.disk_serial,
+        "layout_error": NO_PARTITION if disk.dynamic else None,
     }
 
 
@@ -50,11 +52,11 @@ def missing_update_sizes(scene: Scene) -> Steps[Data]:
     versions of Windows are asked for.
     """
     if scene.is_refused():
-        raise refused(ACCESS_DENIED)
+        raise scene.refused(ACCESS_DENIED)
     try:
         yield from scene.search()
     except WindowsUpdateError as problem:
-        raise refused(problem.hresult) from problem
+        raise scene.refused(problem.hresult) from problem
     software = [update for update in scene.updates.offered() if update.update_class not in ("driver", "feature")]
     offered = sorted(software, key=lambda update: -update.gib)
     return {
@@ -107,12 +109,10 @@ def _update_cache(scene: Scene) -> Steps[str | None]:
         trouble = yield from scene.stop_service(name)
         if trouble:
             break
-    lacking = []
+    lacking: list[str] = []
     for name in running:
-        try:
-            scene.updates.start_service(name)
-        except WindowsUpdateError:
-            lacking.append(name)
+        stuck = yield from scene.start_service(name)
+        lacking += [name] if stuck else []
     if lacking and not trouble:
         return f"failed: not started again: {', '.join(lacking)}"
     return f"failed: {trouble}" if trouble else None
@@ -122,16 +122,19 @@ def _temp_files(scene: Scene) -> Steps[str | None]:
     yield 0.0
     if scene.updates.pending_reboot:
         return "reboot_pending"
-    disk, limit = scene.guest.disk, _oldest_kept(scene)
+    disk, limit = scene.guest.disk, _oldest_kept(scene, "temp_age_days", 14)
     disk.clean_temp(SYSTEM_TEMP, limit, scene.host.now)
     if scene.data.get("user_temp"):
+        limit = _oldest_kept(scene, "user_temp_age_days", 30)
+        loaded = disk.temp.loaded_profiles()
         for person in disk.temp.children(USERS):
-            disk.clean_temp(f"{person}\\{USER_TEMP}", limit, scene.host.now)
+            if person not in loaded:
+                disk.clean_temp(f"{person}\\{USER_TEMP}", limit, scene.host.now)
     return None
 
 
-def _oldest_kept(scene: Scene) -> datetime:
-    days = max(int(scene.data.get("temp_age_days") or 14), LEAST_AGE_DAYS)
+def _oldest_kept(scene: Scene, parameter: str, default_days: int) -> datetime:
+    days = max(int(scene.data.get(parameter) or default_days), LEAST_AGE_DAYS)
     return min(scene.host.now - timedelta(days=days), scene.guest.boot_time)
 
 
@@ -151,8 +154,9 @@ def _component_store(scene: Scene) -> Steps[str | None]:
     scene.guest.disk.base_was_reset |= bool(scene.data.get("reset_base"))
     job = scene.updates.clean_component_store()
     limit = float(scene.data.get("component_store_seconds") or DEFAULT_CLEANING_LIMIT_SECONDS)
-    ended = yield from job.wait_at_most(limit)
-    return None if ended else "still_running"
+    if not (yield from job.wait_at_most(limit)):
+        return "still_running"
+    return None if job.exit_code in DONE else f"dism_exit_code_{job.exit_code}"
 
 
 CLEANUP_ACTIONS: dict[str, Callable[[Scene], Steps[str | None]]] = {
@@ -169,10 +173,14 @@ def extend_partition(scene: Scene) -> Steps[Data]:
     disk = scene.guest.disk
     disk.rescan()
     before = disk.partition_bytes
+    if disk.dynamic:
+        raise ScriptError("script_failed", "No MSFT_Partition objects found", "0x80041002", NO_PARTITION)
     if not disk.extendable_gib:
         if disk.blocked_by:
             raise ScriptError(disk.blocked_by, "Another partition lies right behind C:, so it cannot be extended.")
         raise ScriptError("no_room", "The disk has no free space behind C:.")
+    if disk.resize == "refused":
+        raise ScriptError("script_failed", scene.message_of(SERVICE_DISABLED), SERVICE_DISABLED, "StorageWMI 4")
     disk.extend()
     return {
         "partition_gib_before": gib(before / GIB),

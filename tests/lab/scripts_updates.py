@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from lab import policies
-from lab.guest_updates import ACCESS_DENIED, WINDOWS_UPDATE, WindowsUpdateError, message_of
-from lab.scripts_scene import Data, Scene, ScriptError, refused
+from lab.guest_updates import DONE, WINDOWS_UPDATE, WindowsUpdateError
+from lab.scripts_scene import Data, Scene, ScriptError
 from lab.sim import Steps
+from lab.windows_messages import ACCESS_DENIED, SHARING_VIOLATION
 
 SERVICES = ("wuauserv", "bits", "cryptsvc", "trustedinstaller")
 WINDOWS_DEFAULTS = {
@@ -23,23 +24,24 @@ WINDOWS_DEFAULTS = {
 HELPERS = ("UsoSvc", "DoSvc")
 HELPER_LIMIT_SECONDS = 30.0
 HISTORY_ENTRIES = 70
+RENAME_ATTEMPTS, BETWEEN_ATTEMPTS_SECONDS = 5, 3.0
 
 
-def _answer(hresult: str | None) -> Data:
-    return {"ok": hresult is None, "hresult": hresult, "message": message_of(hresult) if hresult else None}
+def _answer(scene: Scene, hresult: str | None) -> Data:
+    return {"ok": hresult is None, "hresult": hresult, "message": scene.message_of(hresult) if hresult else None}
 
 
 def inspect_windows_update(scene: Scene) -> Steps[Data]:
     services = [_service(scene, name) for name in SERVICES]
     servicing = scene.servicing()
-    agent = _answer(scene.agent_error())
+    agent = _answer(scene, scene.agent_error())
     search = agent
     if agent["ok"] and scene.data.get("search") is not False:
-        search = _answer(None)
+        search = _answer(scene, None)
         try:
             yield from scene.search()
         except WindowsUpdateError as error:
-            search = _answer(error.hresult)
+            search = _answer(scene, error.hresult)
     return {
         "services": services,
         "services_of_policy": [name.lower() for name in scene.guest.spec.windows.policy_services],
@@ -60,7 +62,6 @@ def _service(scene: Scene, name: str) -> Data:
 
 
 def repair_services(scene: Scene) -> Steps[Data]:
-    yield 0.0
     defaults = dict(WINDOWS_DEFAULTS)
     if scene.updates.waits_for_reboot:
         defaults["trustedinstaller"] = "automatic"
@@ -71,18 +72,12 @@ def repair_services(scene: Scene) -> Steps[Data]:
         before = _service(scene, name)
         if before["start_type"] == "disabled":
             scene.guest.services[name].start_type = defaults[name]
-        if before["status"] != "running":
-            _start(scene, name)
+        trouble = yield from scene.start_service(name)
+        if trouble:
+            raise ScriptError("service_stuck", trouble)
         was = {"was_start_type": before["start_type"], "was_status": before["status"]}
         repaired.append({**was, **_service(scene, name)})
     return {"repaired": repaired}
-
-
-def _start(scene: Scene, name: str) -> None:
-    try:
-        scene.updates.start_service(name)
-    except WindowsUpdateError as error:
-        raise refused(error.hresult) from error
 
 
 def restore_services(scene: Scene) -> Steps[Data]:
@@ -113,20 +108,34 @@ def reset_update_cache(scene: Scene) -> Steps[Data]:
     renamed: list[str] = []
     trouble = None
     for folder in folders:
-        trouble = yield from _stop_all(scene, services)
+        trouble = yield from _move_aside(scene, services, folder)
         if trouble:
-            trouble = f"The folder {folder} could not be renamed: {trouble}"
             break
-        if folder.endswith("SoftwareDistribution"):
-            scene.updates.lose_cache()
         renamed.append(folder + suffix)
     for name in running:
-        if scene.guest.services[name].status == "stopped" and scene.guest.services[name].enabled:
-            scene.updates.start_service(name)
+        yield from scene.start_service(name)
     scene.guest.old_caches += renamed
     if trouble:
-        raise ScriptError("cache_in_use", trouble)
+        raise trouble
     return {"renamed": renamed}
+
+
+def _move_aside(scene: Scene, services: list[str], folder: str) -> Steps[ScriptError | None]:
+    """The error, where the services do not stop or another program holds files in the folder."""
+    said, hresult = "", None
+    for attempt in range(RENAME_ATTEMPTS):
+        if attempt:
+            yield BETWEEN_ATTEMPTS_SECONDS
+        stuck = yield from _stop_all(scene, services)
+        if stuck:
+            said = stuck
+            break
+        if folder.rpartition("\\")[2] not in scene.guest.spec.windows.held_folders:
+            if folder.endswith("SoftwareDistribution"):
+                scene.updates.lose_cache()
+            return None
+        said, hresult = scene.message_of(SHARING_VIOLATION), SHARING_VIOLATION
+    return ScriptError("cache_in_use", f"The folder {folder} could not be renamed: {said}", hresult)
 
 
 def _stop_all(scene: Scene, names: list[str]) -> Steps[str | None]:
@@ -149,19 +158,20 @@ def repair_components(scene: Scene) -> Steps[Data]:
     flagged = scene.updates.components_flagged
     job = scene.updates.restore_health()
     yield from job.wait()
-    if job.hresult:
-        raise ScriptError("restore_health_failed", "The component store could not be rebuilt.", job.hresult)
+    if job.exit_code not in DONE:
+        hresult = f"0x{job.exit_code & 0xFFFFFFFF:08X}"
+        raise ScriptError("restore_health_failed", "The component store could not be rebuilt.", hresult)
     restored = "still_damaged" if scene.updates.components_flagged else "repaired" if flagged else "not_known"
-    return {"restore_health": restored, "system_files": 0}
+    return {"restore_health": restored, "system_files": scene.guest.spec.windows.sfc_exit_code}
 
 
 def update_history(scene: Scene) -> Steps[Data]:
     yield 0.0
     error = scene.agent_error()
     if error == ACCESS_DENIED:
-        raise ScriptError("update_api_refused", message_of(error), error)
+        raise ScriptError("update_api_refused", scene.message_of(error), error)
     if error:
-        raise refused(error)
+        raise scene.refused(error)
     since = datetime.fromisoformat(scene.data["since"]) if scene.data.get("since") else None
     return {
         "entries": [

@@ -39,6 +39,16 @@ class WindowsSpec:
         powershell: ``old`` is 4.0, ``constrained`` has Constrained Language Mode, ``all_signed`` loads no script that is not
             signed; the SSM agent's scripts are not.
         people: what those who are logged on run: ``explorer``, ``remoteapp`` or ``core``.
+        hanging_start: asked to start, this service stays in StartPending until a reboot.
+        dynamic_disk: the storage commands show no partition of C:.
+        resize: ``by_diskpart`` refuses Resize-Partition, ``refused`` the extension by diskpart as well.
+        dism_exit_code: of each clean-up and repair; 3010 is done and waits for a reboot, others than 0 have done nothing.
+        sfc_exit_code: of ``sfc /scannow``.
+        held_folders: SoftwareDistribution and catroot2, where another program holds files in them.
+        servicing_before_shutdown_seconds: before Windows goes down with a transaction the servicing stack works for so long,
+            while the agent is still there.
+        reboots_per_transaction: how many boots a transaction needs.
+        language: of Windows' messages: ``en``, ``de`` or ``ja``.
     """
 
     per_user_services: int = 0
@@ -62,6 +72,15 @@ class WindowsSpec:
     policies: Mapping[str, Any] = field(default_factory=dict)
     policy_services: tuple[str, ...] = ()
     powershell: str = "ok"
+    hanging_start: str | None = None
+    dynamic_disk: bool = False
+    resize: str = "ok"
+    dism_exit_code: int = 0
+    sfc_exit_code: int = 0
+    held_folders: tuple[str, ...] = ()
+    servicing_before_shutdown_seconds: float = 0.0
+    reboots_per_transaction: int = 1
+    language: str = "en"
 
 
 def windows_spec(keys: dict[str, Any]) -> WindowsSpec:

@@ -115,6 +115,7 @@ class _SystemDrive:
                 reset_base=params["reset_base"],
                 old_windows=params["remove_old_windows"],
                 temp_age_days=TEMP_AGE_DAYS,
+                user_temp_age_days=params["user_temp_age_days"],
                 component_store_seconds=COMPONENT_STORE_SECONDS,
             )
         except CommandTimeout as error:

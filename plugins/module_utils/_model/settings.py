@@ -81,6 +81,7 @@ class Settings(TypedDict):
     volume_max_gib: int
     snapshot_before_grow: bool
     clean_user_temp: bool
+    user_temp_age_days: int
     reset_base: bool
     remove_old_windows: bool
     room_tasks: list[str]

@@ -111,6 +111,7 @@ class Options(TypedDict, total=False):
     tasks_on_host: list[str]
     text: str | None
     timeout_seconds: int
+    user_temp_age_days: int
     variables: dict[str, Any]
     volume_max_gib: int
     warn_of_sessions: bool

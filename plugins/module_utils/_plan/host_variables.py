@@ -238,10 +238,24 @@ HOST_VARIABLES = (
         "bool",
         "disk",
         description=(
-            "Also remove old files from the temporary folders of user profiles, by the rules for C(C:\\Windows\\Temp). A "
-            "program that keeps something there for long may miss it."
+            "Also remove old files from the temporary folders of user profiles, by the rules for C(C:\\Windows\\Temp), unless "
+            "the profile is in use: its user is logged on, or a service or task of theirs runs."
         ),
         default=False,
+        roles=("expand_ebs",),
+        modules=("system_drive_space",),
+        per_host=True,
+    ),
+    Variable(
+        "patch_user_temp_age_days",
+        "int",
+        "disk",
+        description=(
+            "With C(patch_clean_user_temp), the age in days from which files in user profiles are old: neither written nor "
+            "created since, and not since Windows started."
+        ),
+        default=30,
+        minimum=7,
         roles=("expand_ebs",),
         modules=("system_drive_space",),
         per_host=True,

@@ -127,6 +127,20 @@ function Stop-PatchFleetService {
     }
 }
 
+# Start-Service waits for ever as well, for a service that hangs in StartPending.
+function Start-PatchFleetService {
+    param([string] $Name, [int] $Seconds = 120)
+    $service = Get-Service -Name $Name
+    if ([string] $service.Status -eq 'Running') { return }
+    try {
+        if ([string] $service.Status -ne 'StartPending') { $service.Start() }
+        $service.WaitForStatus('Running', [timespan]::FromSeconds($Seconds))
+    } catch {
+        $message = 'The service {0} did not start: {1}' -f $Name, (Get-PatchFleetRootCause $_.Exception).Message
+        throw (New-PatchFleetError 'service_stuck' $message)
+    }
+}
+
 # Where the system drive lies on its disk, in bytes; raises what Windows' storage commands raise. Get-PartitionSupportedSize is
 # not asked what it could become: it needs the defragmenter, which may be disabled, and analyses the drive each time.
 function Get-PatchFleetLayout {

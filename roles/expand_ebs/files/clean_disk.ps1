@@ -65,7 +65,8 @@ Invoke-PatchFleetScript -Name 'clean_disk' -Work {
 
     # Nor is anything deleted that has been made since Windows started: programs that run now may use it.
     function Get-OldestKept {
-        $limit = (Get-Date).AddDays(-[Math]::Max([int] (Get-Value 'temp_age_days' 14), 7))
+        param([string] $Parameter = 'temp_age_days', [int] $DefaultDays = 14)
+        $limit = (Get-Date).AddDays(-[Math]::Max([int] (Get-Value $Parameter $DefaultDays), 7))
         $booted = (Get-CimInstance -ClassName 'Win32_OperatingSystem').LastBootUpTime
         if ($booted -lt $limit) { return $booted }
         return $limit
@@ -94,7 +95,7 @@ Invoke-PatchFleetScript -Name 'clean_disk' -Work {
                 Remove-Item -Recurse -Force -ErrorAction SilentlyContinue
         } finally {
             foreach ($name in $running) {
-                try { Start-Service -Name $name } catch { $lacking += $name }
+                try { Start-PatchFleetService -Name $name } catch { $lacking += $name }
             }
         }
         if ($lacking.Count -gt 0) { return ('failed: not started again: ' + ($lacking -join ', ')) }
@@ -105,8 +106,12 @@ Invoke-PatchFleetScript -Name 'clean_disk' -Work {
         $limit = Get-OldestKept
         Remove-OldTempFile -Folder "$env:SystemRoot\Temp" -OlderThan $limit
         if (-not (Get-Value 'user_temp' $false)) { return }
+        # A profile is loaded while its user is logged on, or a service or task of theirs runs.
+        # https://learn.microsoft.com/previous-versions/windows/desktop/legacy/ee886409(v=vs.85)
+        $loaded = @(Get-CimInstance -ClassName 'Win32_UserProfile' | Where-Object { $_.Loaded } | Select-Object -ExpandProperty 'LocalPath')
+        $limit = Get-OldestKept -Parameter 'user_temp_age_days' -DefaultDays 30
         foreach ($owner in @(Get-ChildItem -LiteralPath "$env:SystemDrive\Users" -Directory -Force -ErrorAction SilentlyContinue)) {
-            if ($owner.Attributes -band [System.IO.FileAttributes]::ReparsePoint) { continue }
+            if ($owner.Attributes -band [System.IO.FileAttributes]::ReparsePoint -or $loaded -contains $owner.FullName) { continue }
             Remove-OldTempFile -Folder (Join-Path $owner.FullName 'AppData\Local\Temp') -OlderThan $limit
         }
     }

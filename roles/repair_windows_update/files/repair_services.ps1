@@ -11,7 +11,7 @@ Invoke-PatchFleetScript -Name 'repair_services' -Work {
         if (-not $defaults.ContainsKey($name)) { throw (New-PatchFleetError 'unknown_service' "$name is no service of Windows Update.") }
         $before = Get-PatchFleetService $name
         if ($before.start_type -eq 'disabled') { Set-Service -Name $name -StartupType $defaults[$name] }
-        if ($before.status -ne 'running') { Start-Service -Name $name }
+        Start-PatchFleetService -Name $name
         $after = Get-PatchFleetService $name
         @{
             name = $name

@@ -49,7 +49,8 @@ Invoke-PatchFleetScript -Name 'reset_update_cache' -Work {
         if ($renamed) { $kept = ' Renamed already, and kept: ' + ($renamed -join ', ') + '.' }
         throw (New-PatchFleetError 'cache_in_use' ("The folder $folder could not be renamed: " + $cause.Message + $kept) $cause.HResult)
     } finally {
-        foreach ($name in $running) { Start-Service -Name $name -ErrorAction SilentlyContinue }
+        # What does not start, the next check of Windows Update shows.
+        foreach ($name in $running) { try { Start-PatchFleetService -Name $name } catch { continue } }
     }
     return @{ renamed = $renamed }
 }

@@ -16,10 +16,11 @@ from lab.aws.errors import AwsError, not_implemented, validation
 from lab.aws.request import Operation, Request, Result, page
 from lab.aws.ssm_invocations import Invocation
 from lab.aws.ssm_nodes import find_node
-from lab.guest_updates import BUSY, Installation, UpdateState, WindowsUpdateError
+from lab.guest_updates import Installation, UpdateState, WindowsUpdateError
 from lab.lagged import Lagged
 from lab.scenario import PatchLag, Update
 from lab.sim import Steps
+from lab.windows_messages import BUSY
 from lab.world import Fleet, Host
 
 BASELINE_ID = "pb-0a1b2c3d4e5f60718"

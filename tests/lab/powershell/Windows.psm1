@@ -46,6 +46,7 @@ function Get-Service {
         $PSCmdlet.ThrowTerminatingError($_)
     }
     $service = New-ModelObject @{
+        Start = { $null = Invoke-Model 'start_service' @{ name = $this.Name } }
         Stop = { $null = Invoke-Model 'ask_to_stop' @{ name = $this.Name } }
         WaitForStatus = {
             param($status, $timeout)
@@ -59,7 +60,10 @@ function Get-Service {
 function Start-Service {
     [CmdletBinding()]
     param([string] $Name)
-    try { $null = Invoke-Model 'start_service' @{ name = $Name } } catch {
+    try {
+        $null = Invoke-Model 'start_service' @{ name = $Name }
+        $null = Invoke-Model 'wait_for_status' @{ name = $Name; status = 'Running'; seconds = 1e9 }
+    } catch {
         if ($ErrorActionPreference -ne 'SilentlyContinue') { $PSCmdlet.ThrowTerminatingError($_) }
     }
 }

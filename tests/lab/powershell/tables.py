@@ -12,6 +12,7 @@ from typing import Any
 
 from lab import policies
 from lab.guest import Guest
+from lab.guest_files import USERS
 from lab.guest_services import Service
 from lab.powershell.refusals import FAILED, Refused
 
@@ -24,11 +25,17 @@ PENDING = {
     f"{SERVICING}\\RebootPending": "component_based_servicing",
     f"{SOFTWARE}\\WindowsUpdate\\Auto Update\\RebootRequired": "windows_update",
 }
+SYSTEM_PROFILES = "C:\\Windows\\system32\\config"
 SESSION_MANAGER = "HKLM:\\SYSTEM\\CurrentControlSet\\Control\\Session Manager"
 SERVICE_KEY = "HKLM:\\SYSTEM\\CurrentControlSet\\Services\\"
 START_TYPES = {"automatic": 2, "manual": 3, "disabled": 4}
 START_MODES = {"automatic": "Auto", "manual": "Manual", "disabled": "Disabled"}
-STATES = {"running": "Running", "stopped": "Stopped", "stop_pending": "Stop Pending"}
+STATES = {
+    "running": "Running",
+    "stopped": "Stopped",
+    "start_pending": "Start Pending",
+    "stop_pending": "Stop Pending",
+}
 SHARED_PROCESS, OF_SESSION = 0x20, 0xE0  # SERVICE_WIN32_SHARE_PROCESS; SERVICE_USER_SHARE_PROCESS of an instance
 
 # What runs in session 0, and what people run.
@@ -80,6 +87,13 @@ def cim(guest: Guest, name: str, query: str, moment: Callable[[datetime], str]) 
         rows = [_service(service) for service in guest.services]
     elif name == "RSOP_SystemService":
         rows = list(_services_of_policy(guest))
+    elif name == "Win32_UserProfile":
+        loaded = guest.disk.temp.loaded_profiles()
+        profiles = {*guest.disk.temp.children(USERS), f"{SYSTEM_PROFILES}\\systemprofile"}
+        rows = [
+            {"LocalPath": path, "Loaded": path in loaded or path.startswith(SYSTEM_PROFILES)}
+            for path in sorted(profiles)
+        ]
     elif name == "Win32_Process":
         rows = [{key: value for key, value in row.items() if key != "Sid"} for row in _processes(guest)]
     elif name == "Win32_LogicalDisk":

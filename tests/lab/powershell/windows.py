@@ -16,13 +16,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lab.guest_logon import Logon
-from lab.guest_services import STOPPING_SECONDS
+from lab.guest_services import SERVICE_SECONDS
 from lab.guest_servicing import ServicingJob
-from lab.guest_updates import ACCESS_DENIED, SERVICE_DISABLED, WindowsUpdateError, message_of
+from lab.guest_updates import WindowsUpdateError
 from lab.powershell import tables
 from lab.powershell.refusals import FAILED, Refused
-from lab.scripts_space import download_bytes, recommended_mib
+from lab.scripts_space import NO_PARTITION, download_bytes, recommended_mib
 from lab.sim import Steps
+from lab.windows_messages import ACCESS_DENIED, SERVICE_DISABLED, SHARING_VIOLATION, message_of
 from lab.world import Host
 
 GIB = 2**30
@@ -33,12 +34,16 @@ RESULT_CODES = {"in_progress": 1, "succeeded": 2, "succeeded_with_errors": 3, "f
 AGE = timedelta(days=90)
 """How old the things are that a clean-up finds, beside temporary files."""
 WINDOWS = "C:\\Windows"
-SERVICE_STATUS = {"running": "Running", "stopped": "Stopped", "stop_pending": "StopPending"}
+SERVICE_STATUS = {
+    "running": "Running",
+    "stopped": "Stopped",
+    "start_pending": "StartPending",
+    "stop_pending": "StopPending",
+}
 
 
-def _exit_code(job: ServicingJob | None) -> int:
-    """As a signed number, which exit codes are."""
-    return int(job.hresult, 16) - 2**32 if job and job.hresult else 0
+Started = ServicingJob | int | None
+"""A program that was started: its work, or the exit code of one that has ended at once, None for 0."""
 
 
 class Windows:
@@ -50,7 +55,7 @@ class Windows:
         self._guest = host.guest
         self._updates = host.guest.updates
         self._disk = host.guest.disk
-        self._programs: list[ServicingJob | None] = []  # those that were started; None has ended at once
+        self._programs: list[Started] = []
 
     def answer(self, operation: str, values: dict[str, Any]) -> Steps[dict[str, Any]]:
         """The answer to one question of Windows.psm1; KeyError for an operation that is none."""
@@ -61,8 +66,11 @@ class Windows:
         except Refused as error:
             return {"hresult": error.hresult, "message": str(error), "error_id": error.error_id}
         except WindowsUpdateError as error:
-            return {"hresult": error.hresult, "message": message_of(error.hresult), "error_id": "COMException"}
+            return {"hresult": error.hresult, "message": self._message(error.hresult), "error_id": "COMException"}
         return {"value": result}
+
+    def _message(self, hresult: str) -> str:
+        return message_of(hresult, self._guest.spec.windows.language)
 
     def _moment(self, at: datetime) -> str:
         return self._guest.by_its_clock(at).isoformat()
@@ -93,7 +101,7 @@ class Windows:
 
     def wait_for_status(self, name: str, status: str, seconds: float) -> Steps[None]:
         if SERVICE_STATUS[self._guest.services[name].status] == status:
-            yield STOPPING_SECONDS
+            yield SERVICE_SECONDS
             return
         yield seconds
         if SERVICE_STATUS[self._guest.services[name].status] != status:
@@ -162,7 +170,10 @@ class Windows:
             raise Refused(FAILED, f"The lab does not know what is at {path}.")
 
     def rename(self, path: str, name: str) -> None:
-        if path == f"{WINDOWS}\\SoftwareDistribution":
+        folder = path.rpartition("\\")[2]
+        if folder in self._guest.spec.windows.held_folders:
+            raise Refused(SHARING_VIOLATION, self._message(SHARING_VIOLATION), "RenameItemIOError")
+        if folder == "SoftwareDistribution":
             self._updates.lose_cache()
         self._guest.old_caches.append(f"{path.rpartition(chr(92))[0]}\\{name}")
 
@@ -191,9 +202,10 @@ class Windows:
     def program(self, path: str, arguments: list[str], lines: list[str]) -> Steps[int]:
         """A program that the script waits for; its exit code."""
         job = self._start(path, arguments, lines)
-        if job:
+        if isinstance(job, ServicingJob):
             yield from job.wait()
-        return _exit_code(job)
+            return job.exit_code
+        return job or 0
 
     def start_program(self, path: str, arguments: list[str]) -> int:
         self._programs.append(self._start(path, arguments, []))
@@ -201,13 +213,15 @@ class Windows:
 
     def wait_for_exit(self, number: int, seconds: float) -> Steps[bool]:
         job = self._programs[number]
-        return (yield from job.wait_at_most(seconds)) if job else True
+        return (yield from job.wait_at_most(seconds)) if isinstance(job, ServicingJob) else True
 
     def exit_code(self, number: int) -> int | None:
         job = self._programs[number]
-        return _exit_code(job) if job is None or job.ended else None
+        if isinstance(job, ServicingJob):
+            return job.exit_code if job.ended else None
+        return job or 0
 
-    def _start(self, path: str, arguments: list[str], lines: list[str]) -> ServicingJob | None:
+    def _start(self, path: str, arguments: list[str], lines: list[str]) -> Started:
         name = path.rpartition("\\")[2].lower()
         if name not in PROGRAMS:
             raise Refused(FAILED, f"The lab does not know the program {path}.")
@@ -220,6 +234,9 @@ class Windows:
         if "/RestoreHealth" in arguments:
             return self._updates.restore_health()
         raise Refused(FAILED, f"The lab does not know Dism {' '.join(arguments)}.")
+
+    def sfc(self, _arguments: list[str], _lines: list[str]) -> int:
+        return self._guest.spec.windows.sfc_exit_code
 
     def msg(self, arguments: list[str], _lines: list[str]) -> None:
         self._guest.messages.append(arguments[-1])
@@ -235,7 +252,8 @@ class Windows:
     def diskpart(self, _arguments: list[str], lines: list[str]) -> None:
         if lines != ["select volume C", "extend"]:
             raise Refused(FAILED, f"The lab does not know {lines} of diskpart.")
-        self._disk.extend()
+        if self._disk.resize != "refused":
+            self._disk.extend()
 
     # ---- storage
 
@@ -243,6 +261,8 @@ class Windows:
         self._disk.rescan()
 
     def partitions(self) -> list[dict[str, Any]]:
+        if self._disk.dynamic:
+            raise Refused("0x80041002", "No MSFT_Partition objects found", NO_PARTITION)
         return [self._partition(each.kind, each.offset, each.size) for each in self._disk.partitions()]
 
     def _partition(self, kind: str, offset: int, size: int) -> dict[str, Any]:
@@ -256,7 +276,7 @@ class Windows:
     def supported_size(self) -> dict[str, Any]:
         """It asks the defragmenter's service what could be moved."""
         if not self._guest.services["defragsvc"].enabled:
-            raise Refused(SERVICE_DISABLED, message_of(SERVICE_DISABLED), "StorageWMI 4,Get-PartitionSupportedSize")
+            raise Refused(SERVICE_DISABLED, self._message(SERVICE_DISABLED), "StorageWMI 4,Get-PartitionSupportedSize")
         return {"SizeMax": self._largest}
 
     @property
@@ -264,8 +284,8 @@ class Windows:
         return self._disk.partition_bytes + int(self._disk.extendable_gib * GIB)
 
     def resize(self, size: int) -> None:
-        if self._disk.resize_refused:
-            raise Refused(SERVICE_DISABLED, message_of(SERVICE_DISABLED), "StorageWMI 4,Resize-Partition")
+        if self._disk.resize != "ok":
+            raise Refused(SERVICE_DISABLED, self._message(SERVICE_DISABLED), "StorageWMI 4,Resize-Partition")
         if size > self._largest:
             raise Refused(FAILED, "Size Not Supported", "StorageWMI 4097,Resize-Partition")
         self._disk.extend()
@@ -336,13 +356,13 @@ class Windows:
         }
 
 
-PROGRAMS: dict[str, Callable[[Windows, list[str], list[str]], ServicingJob | None]] = {
+PROGRAMS: dict[str, Callable[[Windows, list[str], list[str]], Started]] = {
     "cleanmgr.exe": Windows.cleanmgr,
     "diskpart.exe": Windows.diskpart,
     "dism.exe": Windows.dism,
     "msg.exe": Windows.msg,
     "shutdown.exe": Windows.shutdown,
-    "sfc.exe": lambda _windows, _arguments, _lines: None,
+    "sfc.exe": Windows.sfc,
 }
 OPERATIONS: dict[str, Callable[..., Any]] = {
     name: operation

@@ -13,9 +13,10 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from lab.guest_updates import BUSY, CANCELLED, Installation, WindowsUpdateError
+from lab.guest_updates import Installation, WindowsUpdateError
 from lab.scenario import Update
 from lab.sim import Signal, Steps
+from lab.windows_messages import BUSY, CANCELLED
 from lab.winrm.machine import Machine
 from lab.winrm.payload import Payload
 
@@ -130,7 +131,7 @@ class UpdateTask:
             yield from updates.scan(own=True)
         except WindowsUpdateError as error:
             raise _Failed(f"Searching for updates: {error}", error.hresult) from error
-        found = updates.offered()
+        found = updates.offered_or_hidden()
         reasons = {update.kb: list(self._filtered(update)) for update in found}
         result = {
             "updates": [self._info(update) for update in found],
@@ -142,6 +143,8 @@ class UpdateTask:
     def _filtered(self, update: Update) -> Iterator[str]:
         """Why an update is left out."""
         text = _title(update) + update.kb  # one after the other, as PowerShell adds them
+        if self._is_hidden(update):
+            yield "hidden"
         accept, reject = self._options.get("accept_list") or [], self._options.get("reject_list") or []
         if accept and not _matches(text, accept):
             yield "accept_list"
@@ -151,6 +154,9 @@ class UpdateTask:
         names = [OLD_NAMES.get(name, name).lower() for name in (DEFAULT_CATEGORIES if wanted is None else wanted)]
         if names and "*" not in names and not set(names) & {name.lower() for name in _categories(update)}:
             yield "category_names"
+
+    def _is_hidden(self, update: Update) -> bool:
+        return update.kb in self.machine.host.guest.updates.hidden
 
     def _id(self, kb: str) -> str:
         """The update's identity, the same at every search."""
@@ -170,7 +176,7 @@ class UpdateTask:
             "revision_number": 200,
             "categories": list(_categories(update)),
             "is_installed": False,
-            "is_hidden": False,
+            "is_hidden": self._is_hidden(update),
             "is_present": False,
             "reboot_required": False,
             "impact": "Normal",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,10 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts import PROBE
 from conftest import MakeLab
 from lab.agent import Outcome
+from lab.guest_files import TempFile
 from lab.guest_logon import Logon
 from lab.guests import FIRST_SCRIPT, ModelGuests, PowerShellGuests, run_script
 from lab.powershell.process import ROOT, WHERE_FROM, find
-from lab.powershell.refusals import Refused
-from lab.powershell.windows import OPERATIONS
 from lab.scripts_model import SCRIPTS
 from lab.shells import SHELLS
 from lab.sim import Steps
@@ -110,6 +110,25 @@ STATES: dict[str, dict[str, Any]] = {
         "windows": {"policies": {"UseWUServer": 1, "WUServer": "http://wsus:8530", "UseWindowsUpdate": 2}},
     },
     "stuck": {"windows": {"stuck_service": "wuauserv"}},
+    "hangs-at-start": {"windows": {"hanging_start": "wuauserv", "start_types": {"wuauserv": "automatic"}}},
+    "hangs-at-repair": {"windows": {"hanging_start": "wuauserv"}},
+    "dynamic": {"disk": {"size_gib": 50, "free_gib": 3, "slack_gib": 10}, "windows": {"dynamic_disk": True}},
+    "by-diskpart": {"disk": {"size_gib": 50, "free_gib": 3, "slack_gib": 10}, "windows": {"resize": "by_diskpart"}},
+    "not-extended": {"disk": {"size_gib": 50, "free_gib": 3, "slack_gib": 10}, "windows": {"resize": "refused"}},
+    "needs-reboot": {
+        "disk": {"size_gib": 60, "free_gib": 3, "component_store_gib": 6},
+        "windows": {"dism_exit_code": 3010, "sfc_exit_code": 1},
+        "windows_update": "components_corrupt",
+    },
+    "dism-fails": {
+        "disk": {"size_gib": 60, "free_gib": 3, "component_store_gib": 6},
+        "windows": {"dism_exit_code": 87, "language": "ja"},
+        "windows_update": "components_corrupt",
+    },
+    "held-cache": {"windows": {"held_folders": ["SoftwareDistribution"], "language": "de"}},
+    "held-catalogs": {"windows": {"held_folders": ["catroot2"]}},
+    "hidden": {"updates": [{**UPDATE, "hidden": True}]},
+    "german": {"windows_update": "service_disabled", "windows": {"language": "de"}},
     "unlucky-search": {"updates": [UPDATE], "windows": {"search_faults": ["0x8024401C"], "search_seconds": 1500}},
     "awake-and-refusing": {
         "windows": {"tiworker_seconds": "always", "update_api_over_network": "refused"},
@@ -139,6 +158,17 @@ ONLY = {
     "policies": {"inspect_windows_update", "inspect_boot", "repair_services", "restore_services"},
     "known-damage": {"repair_components"},
     "no-repair-source": {"repair_components"},
+    "hangs-at-start": {"clean_disk", "reset_update_cache"},
+    "hangs-at-repair": {"inspect_windows_update", "repair_services"},
+    "dynamic": {"measure_disk", "extend_partition"},
+    "by-diskpart": {"extend_partition"},
+    "not-extended": {"extend_partition"},
+    "needs-reboot": {"clean_disk", "repair_components"},
+    "dism-fails": {"clean_disk", "repair_components"},
+    "held-cache": {"reset_update_cache"},
+    "held-catalogs": {"reset_update_cache"},
+    "hidden": {"missing_update_sizes"},
+    "german": {"inspect_windows_update", "missing_update_sizes", "repair_services"},
 }
 COMPARED = [(name, state) for state in STATES for name in sorted(ONLY.get(state, FILES))]
 
@@ -351,23 +381,60 @@ def test_a_refusal_reaches_the_script_that_asked_while_others_wait(make_lab: Mak
 
 
 def test_where_resize_partition_fails_the_older_tool_extends(make_lab: MakeLab, powershell: PowerShellGuests) -> None:
-    lab = make_lab({"name": "a", "disk": {"size_gib": 50, "free_gib": 3, "slack_gib": 10}})
-    lab.play.world.hosts["a"].guest.disk.resize_refused = True
+    lab = prepared(make_lab, STATES["by-diskpart"])
     extended = answer(lab, text_of("extend_partition", {}), powershell)
     assert extended["data"]["partition_gib"] == 59.998
     assert lab.truth("a")["partition_gib"] == 60
 
 
 def test_a_disk_that_windows_cannot_describe_has_free_room_all_the_same(
-    make_lab: MakeLab, powershell: PowerShellGuests, monkeypatch: pytest.MonkeyPatch
+    make_lab: MakeLab, powershell: PowerShellGuests
 ) -> None:
     """As with dynamic disks: Get-Partition finds no C:."""
-
-    def no_partition(_windows: Any) -> None:
-        raise Refused("0x80041002", "No MSFT_Partition objects found", "CmdletizationQuery_NotFound_DriveLetter")
-
-    monkeypatch.setitem(OPERATIONS, "partitions", no_partition)
-    lab = make_lab({"name": "a", "disk": {"size_gib": 50, "free_gib": 3, "slack_gib": 10}})
+    lab = prepared(make_lab, STATES["dynamic"])
     measured = answer(lab, text_of("measure_disk", {}), powershell)["data"]
     assert (measured["free_gib"], measured["extendable_gib"], measured["blocked_by"]) == (3, 0, "unknown_layout")
     assert measured["layout_error"] == "CmdletizationQuery_NotFound_DriveLetter"
+
+
+DEAD_PROFILE = "C:\\Users\\former\\AppData\\Local\\Temp\\setup.msi"
+
+
+@pytest.mark.parametrize(("days", "in_use", "won"), [(40, False, 2), (20, False, 0), (40, True, 0)])
+def test_old_files_of_a_profile_go_where_no_one_uses_it(
+    make_lab: MakeLab, powershell: PowerShellGuests, days: int, in_use: bool, won: int
+) -> None:
+    """A profile is loaded as long as its user is logged on, or a service or task of theirs runs."""
+    for guests in (powershell, ModelGuests()):
+        lab = make_lab({"name": "a", "disk": {"size_gib": 60, "free_gib": 3}})
+        disk, made = lab.play.world.hosts["a"].guest.disk, lab.play.sim.time - timedelta(days=days)
+        disk.temp.files.append(TempFile(DEAD_PROFILE, 2.0, made, made, in_use))
+        answer(lab, text_of("clean_disk", {"user_temp": True, "user_temp_age_days": 30}), guests)
+        assert (disk.free_gib, disk.temp.deleted_in_use) == (3 + won, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "seconds"), [("clean_disk", "hangs-at-start", 200), ("reset_update_cache", "hangs-at-start", 200)]
+)
+def test_a_service_that_does_not_start_is_not_waited_for_without_end(
+    make_lab: MakeLab, powershell: PowerShellGuests, name: str, state: str, seconds: float
+) -> None:
+    said = answer(prepared(make_lab, STATES[state]), text_of(name, {}), powershell)
+    assert (said["ok"], 120 <= said["at"] < seconds) == (True, True)
+
+
+def test_a_repair_of_a_service_that_does_not_start_says_which(make_lab: MakeLab, powershell: PowerShellGuests) -> None:
+    said = answer(
+        prepared(make_lab, STATES["hangs-at-repair"]),
+        text_of("repair_services", {"services": ["wuauserv"]}),
+        powershell,
+    )
+    assert (said["error"]["category"], said["at"] < 200) == ("service_stuck", True)
+    assert said["error"]["message"].startswith("The service wuauserv did not start: ")
+
+
+def test_a_message_of_windows_in_its_own_language_comes_through(
+    make_lab: MakeLab, powershell: PowerShellGuests
+) -> None:
+    said = answer(prepared(make_lab, STATES["german"]), text_of("inspect_windows_update", {}), powershell)["data"]
+    assert "Geräten" in said["agent"]["message"]

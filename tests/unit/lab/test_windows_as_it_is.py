@@ -173,7 +173,7 @@ def test_behind_a_gap_lies_a_data_partition(make_lab: MakeLab) -> None:
 
 
 def test_what_running_programs_use_seems_old_from_above(make_lab: MakeLab) -> None:
-    disk = {"size_gib": 60, "free_gib": 12, "temp_gib": 12}
+    disk = {"size_gib": 60, "free_gib": 12, "temp_gib": 14}
     lab = make_lab({"name": "a", "disk": disk, **windows(live_temp=True)})
     temp = a(lab).disk.temp
     for user_temp in (False, True):
@@ -436,3 +436,94 @@ def test_where_no_transaction_was_open_a_boot_ends_without_servicing(make_lab: M
     lab.start("a")
     lab.run_for(300)
     assert lab.script("a", "servicing_state")["data"]["installing"] is False
+
+
+# ---- reboots
+
+
+def test_before_windows_goes_down_with_a_transaction_the_servicing_stack_works(make_lab: MakeLab) -> None:
+    """The agent is still there, with the old boot time; a stop cuts the servicing off."""
+    lab = make_lab({"name": "a", "pending_reboot": True, **windows(servicing_before_shutdown_seconds=1800)})
+    before = a(lab).boot_time
+    a(lab).reboot()
+    lab.run_for(500)
+    a(lab).reboot()
+    state = lab.script("a", "servicing_state")["data"]
+    assert (state["installing"], state["servicing"], a(lab).boot_time) == (True, 2, before)
+    lab.run_for(1500)
+    assert (a(lab).boot_time > before, a(lab).reboots, lab.truth("a")["cut_off"]) == (True, 1, 0)
+    assert lab.script("a", "servicing_state")["data"]["servicing"] == 0
+
+
+def test_a_stop_cuts_off_what_windows_does_before_it_goes_down(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a", "pending_reboot": True, **windows(servicing_before_shutdown_seconds=1800)})
+    a(lab).reboot()
+    lab.run_for(600)
+    lab.stop("a")
+    assert lab.truth("a")["cut_off_by_us"] == 1
+    lab.run_for(3000)
+    assert lab.truth("a")["state"] == "stopped"
+
+
+def test_without_a_transaction_windows_goes_down_at_once(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a", **windows(servicing_before_shutdown_seconds=1800)})
+    a(lab).reboot()
+    assert a(lab).up is False
+
+
+def test_a_transaction_may_need_two_reboots(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a", "updates": [UPDATE], **windows(reboots_per_transaction=2)})
+    lab.patch("a")
+    assert (a(lab).reboots, a(lab).updates.waits_for_reboot) == (1, True)
+    assert lab.patch_state("a")["InstalledPendingRebootCount"] == 1
+    a(lab).reboot()
+    lab.run_for(300)
+    assert a(lab).updates.waits_for_reboot is False
+
+
+@pytest.mark.parametrize("name", ["clean_disk", "repair_components"])
+def test_a_dism_that_ends_with_3010_is_done_and_leaves_a_reboot(make_lab: MakeLab, name: str) -> None:
+    disk = {"size_gib": 60, "free_gib": 3, "component_store_gib": 6}
+    keys = {"disk": disk, "windows_update": "components_corrupt", **windows(dism_exit_code=3010)}
+    lab = make_lab({"name": "a", **keys})
+    assert lab.script("a", name)["ok"]
+    assert lab.script("a", "servicing_state")["data"]["pending_reboot"] == ["component_based_servicing"]
+    assert (a(lab).disk.free_gib, a(lab).updates.fault) == (
+        (9, "components_corrupt") if name == "clean_disk" else (3, "ok")
+    )
+
+
+def test_a_dism_that_fails_has_done_nothing(make_lab: MakeLab) -> None:
+    disk = {"size_gib": 60, "free_gib": 3, "component_store_gib": 6}
+    lab = make_lab({"name": "a", "disk": disk, **windows(dism_exit_code=87)})
+    assert lab.script("a", "clean_disk")["data"]["rungs"][-1]["skipped"] == "dism_exit_code_87"
+    assert (a(lab).disk.free_gib, a(lab).updates.pending_reboot) == (3, set())
+
+
+# ---- what a reset of the cache meets
+
+
+def test_updates_that_a_person_has_hidden_come_back_with_a_new_cache(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "a", "updates": [{**UPDATE, "hidden": True}]})
+    assert lab.script("a", "missing_update_sizes")["data"]["count"] == 0
+    lab.patch("a", "Scan")
+    assert (lab.patch_state("a")["MissingCount"], lab.truth("a")["missing"]) == (0, [])
+    lab.script("a", "reset_update_cache")
+    assert lab.script("a", "missing_update_sizes")["data"]["count"] == 1
+    assert lab.truth("a")["missing"] == [UPDATE["kb"]]
+
+
+@pytest.mark.parametrize(("folder", "renamed"), [("SoftwareDistribution", 0), ("catroot2", 1)])
+def test_a_folder_in_which_a_program_holds_files_keeps_its_name(make_lab: MakeLab, folder: str, renamed: int) -> None:
+    lab = make_lab({"name": "a", **windows(held_folders=[folder])})
+    error = lab.script("a", "reset_update_cache", {"catroot2": True})["error"]
+    assert (error["category"], error["hresult"], folder in error["message"]) == ("cache_in_use", "0x80070020", True)
+    assert len(a(lab).old_caches) == renamed
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("de", "Ausnahme von HRESULT: 0x8024402C"), ("ja", "HRESULT からの例外")]
+)
+def test_windows_speaks_its_own_language(make_lab: MakeLab, language: str, words: str) -> None:
+    lab = make_lab({"name": "a", "windows_update": "no_route", **windows(language=language)})
+    assert words in lab.script("a", "inspect_windows_update")["data"]["search"]["message"]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.ansible.windows.plugins.action import win_updates as action
 
-from lab.guest_updates import BUSY
+from lab.windows_messages import BUSY
 from lab.winrm.win_updates import OPTIONS
 from virtual_lab import UPDATE, VirtualLab, script
 from winrm_hall import BOOTSTRAP, Hall, encoded, payload

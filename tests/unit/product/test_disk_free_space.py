@@ -120,6 +120,7 @@ NOT_ASKED = {
     "reset_base": False,
     "old_windows": False,
     "temp_age_days": 14,
+    "user_temp_age_days": 30,
     "component_store_seconds": 3600,
 }
 
@@ -132,6 +133,12 @@ def test_what_people_may_miss_is_cleaned_only_when_asked(stage: Stage, option: s
     free_space(stage, disk(18), disk(21), **{option: True})
     free_space(stage, disk(18), disk(21))
     assert stage.guest.inputs("clean_disk") == [{**NOT_ASKED, parameter: True}, NOT_ASKED]
+
+
+def test_files_of_users_have_an_age_of_their_own(stage: Stage) -> None:
+    free_space(stage, disk(18), disk(21), clean_user_temp=True, user_temp_age_days=90)
+    (given,) = stage.guest.inputs("clean_disk")
+    assert (given["user_temp"], given["user_temp_age_days"], given["temp_age_days"]) == (True, 90, 14)
 
 
 @pytest.mark.parametrize("asked", [True, False])

@@ -22,8 +22,16 @@ COMMANDS = HERE / "commands-5.1.json"
 PRELUDE = ROOT / "plugins" / "plugin_utils" / "_windows_script" / "prelude.ps1"
 SCRIPTS = [PRELUDE, *sorted((ROOT / "roles").glob("*/files/*.ps1"))]
 COMMON = {"ErrorAction", "ErrorVariable", "WarningAction", "OutVariable", "Verbose"}
-NOT_FOR_SCRIPTS = {"Write-Host", "Invoke-Expression", "Get-WmiObject", "Invoke-WmiMethod"}
-"""For consoles, for text that is run as code, and what Microsoft has replaced by CIM."""
+NOT_FOR_SCRIPTS = {
+    "Write-Host",
+    "Invoke-Expression",
+    "Get-WmiObject",
+    "Invoke-WmiMethod",
+    "Start-Service",
+    "Stop-Service",
+    "Restart-Service",
+}
+"""For consoles, for text that is run as code, what Microsoft has replaced by CIM, and what waits without end for a service."""
 
 pytestmark = pytest.mark.skipif(find() is None, reason=WHERE_FROM)
 
@@ -80,6 +88,7 @@ def test_a_script_is_windows_powershell_5_1(script: Path) -> None:
         ("gci", "no command gci"),
         ("Get-Content -Path x -AsByteStream", "no parameter -AsByteStream"),
         ("Write-Host x", "not for scripts"),
+        ("Start-Service -Name bits", "not for scripts"),
         ("if (", "Missing"),
     ],
 )
