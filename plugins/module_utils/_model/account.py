@@ -56,13 +56,17 @@ class Account:
 
 
 class AccountSetting(TypedDict):
-    """An account of patch_accounts as settings hold it. Without regions it is searched in those of patch_regions."""
+    """An account of patch_accounts as settings hold it.
+
+    Without regions it is searched in those of patch_regions, without a window that of patch_maintenance_window holds.
+    """
 
     name: str
     id: str
     role_arn: str
     external_id: str | None
     regions: list[str]
+    maintenance_window: str | None
 
 
 def account_from(option: Mapping[str, object] | None) -> Account | None:

@@ -35,6 +35,18 @@ class Targets(TypedDict):
     count: int
 
 
+class Limits(TypedDict):
+    """When the hosts of an account may start; times are seconds since 1970.
+
+    ``is_closed`` is whether their window is closed while those of other accounts are not.
+    """
+
+    deadline_at: float | None
+    begin_until_at: float | None
+    window: str | None
+    is_closed: bool
+
+
 class RunSettings(TypedDict, total=False):
     """The settings of a run."""
 
@@ -54,6 +66,12 @@ class RunSettings(TypedDict, total=False):
     deadline_at: Annotated[float | None, "end of the run, seconds since 1970", "_run/admission"]
     begin_until_at: Annotated[float | None, "start of the window's cutoff, seconds since 1970", "_run/admission"]
     window: Annotated[str | None, "the window in a sentence", "_run/admission"]
+    account_limits: Annotated[
+        dict[str, Limits], "the same of accounts with a window of their own, by id", "_plan/account_windows"
+    ]
+    is_closed: Annotated[
+        bool, "whether that window is closed while those of other accounts are not", "_plan/account_windows"
+    ]
     credentials_expire_at: Annotated[float | None, "end of the credentials, seconds since 1970", "_plan/credentials"]
     tag_key: Annotated[str, "key of the targets' tag", "_run/admission"]
     tag_value: Annotated[str, "value of the targets' tag", "_run/admission"]

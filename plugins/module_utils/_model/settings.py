@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from .account import AccountSetting
+from .run_settings import Limits
 
 
 class Settings(TypedDict):
@@ -97,3 +98,5 @@ class Settings(TypedDict):
     # Added when the window is known
     begin_until_at: float | None
     window: str | None
+    is_closed: bool
+    account_limits: dict[str, Limits]

@@ -12,8 +12,11 @@ from typing import Any
 from .._base.errors import InvalidOption
 from .._model.account import AccountSetting, id_of_role
 
-KEYS = ("name", "role_arn", "external_id", "regions")
-EXAMPLE = "It must be a list of mappings, each with name and role_arn, and where needed external_id and regions."
+KEYS = ("name", "role_arn", "external_id", "regions", "maintenance_window")
+EXAMPLE = (
+    "It must be a list of mappings, each with name and role_arn, and where needed external_id, regions and "
+    "maintenance_window."
+)
 
 
 def read_accounts(name: str, given: Any) -> list[AccountSetting]:
@@ -46,6 +49,7 @@ def _account(option: str, entry: Any) -> AccountSetting:
         "role_arn": _text(option, entry, "role_arn"),
         "external_id": _text(option, entry, "external_id", required=False) or None,
         "regions": _regions(f"{option}.regions", entry.get("regions")),
+        "maintenance_window": _text(option, entry, "maintenance_window", required=False) or None,
     }
     return account
 

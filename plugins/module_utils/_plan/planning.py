@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TypedDict
@@ -25,6 +26,7 @@ from .._model.settings import Settings
 from .._operation.context import OperationContext
 from .._operation.results import Result
 from .._power.owner_tag import read_owner_tag
+from .account_windows import defer_closed, find_windows, limits_of, within_windows
 from .credentials import end_of_credentials
 from .durations import predict
 from .names import refuse_unmatched_exclusions
@@ -35,7 +37,6 @@ from .quota import headroom_lines
 from .report_folder import refuse_hopeless
 from .text import plan_lines, wrapped
 from .variables import check_together
-from .window import find_window, within
 
 NAMED = 10
 """The number of hosts of the last run that are named."""
@@ -77,7 +78,7 @@ def plan_run(context: OperationContext) -> PlannedRun:
     """What a run would do: touches nothing and writes nothing."""
     given = context.params["settings"]
     refuse_hopeless(given["report_dir"])
-    settings = within(given, find_window(context, given), context.clock.now())
+    settings = within_windows(given, *find_windows(context, given), context.clock.now())
     plan = make_run_plan(context, settings)
     missing = missing_prerequisites(context, [planned.host for planned in plan.included])
     lines = [*plan_as_lines(context, plan, settings, missing), *wrapped(headroom_lines(context, plan, settings))]
@@ -89,7 +90,7 @@ def make_run_plan(context: OperationContext, settings: Settings) -> Plan:
     check_together(settings, context.params["forks"], context.clock.now())
     found = [from_result(host) for host in context.params["fleet"]]
     refuse_unmatched_exclusions(settings, found, context.params["inventory"])
-    fleet = [_unclaimed(_found(host), settings) for host in found]
+    fleet = [defer_closed(_unclaimed(_found(host), settings), settings) for host in found]
     hosts = _with_rights(context, fleet)
     plan = make_plan(hosts, settings, lambda chosen: predict(context.ledger, chosen, settings))
     check_together({**settings, "batch_size": plan.batch_size}, context.params["forks"], context.clock.now())
@@ -177,21 +178,23 @@ def _missing_accounts(context: OperationContext) -> list[str]:
 
 
 def _too_late(context: OperationContext, plan: Plan, settings: Settings) -> list[str]:
-    """A sentence where the deadline leaves no time for some hosts, by what is known now; each is deferred at its turn."""
-    deadline_at = settings["deadline_at"]
-    if deadline_at is None:
-        return []
-    left_seconds = deadline_at - context.clock.now()
-    late = [
-        planned.host.name
-        for planned in plan.included
-        if planned.expected and planned.starts_after_seconds + planned.expected.p90_seconds > left_seconds
-    ]
+    """A sentence for each deadline that leaves no time for some hosts, by what is known now; each is deferred at its turn."""
+    expected, late = Counter[float](), dict[float, list[str]]()
+    for planned in plan.included:
+        deadline_at = limits_of(settings, planned.host.account.id if planned.host.account else None)["deadline_at"]
+        if deadline_at is None or planned.expected is None:
+            continue
+        expected[deadline_at] += 1
+        if context.clock.now() + planned.starts_after_seconds + planned.expected.p90_seconds > deadline_at:
+            late.setdefault(deadline_at, []).append(planned.host.name)
     if not late:
         return []
-    hosts, named = len(plan.included), join_names(late, NAMED)
     return [
-        f"By {iso(deadline_at)} there is time for about {hosts - len(late)} of {hosts} hosts. Too late: {named}.",
+        *(
+            f"By {iso(at)} there is time for about {expected[at] - len(names)} of {expected[at]} hosts. "
+            f"Too late: {join_names(names, NAMED)}."
+            for at, names in sorted(late.items())
+        ),
         "More have time with a later end, a larger patch_batch_size, or patch_expected_seconds where hosts are faster.",
     ]
 

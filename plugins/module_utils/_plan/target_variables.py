@@ -63,10 +63,11 @@ TARGET_VARIABLES = (
         "hosts",
         description=(
             "More AWS accounts with hosts, beside that of the credentials: C(name), C(role_arn) of the role to assume, and where "
-            "needed C(external_id) and C(regions)."
+            "needed C(external_id), C(regions) and C(maintenance_window)."
         ),
         details=(
-            "Without C(regions) an account is searched in C(patch_regions). A host of the inventory names its account by "
+            "Without C(regions) an account is searched in C(patch_regions), and without a window of its own, "
+            "C(patch_maintenance_window) holds for it. A host of the inventory names its account by "
             "C(patch_account) (name or id) or C(owner_id)."
         ),
         default=[],

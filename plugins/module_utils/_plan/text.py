@@ -35,8 +35,14 @@ def plan_lines(plan: Plan, settings: Settings, leftovers: list[str], missing: li
         *lines,
         *wrapped([*message, *missing], "          "),
         "",
-        *wrapped([summary, *([settings["window"]] if settings["window"] else []), *leftovers]),
+        *wrapped([summary, *_windows(settings), *leftovers]),
     ]
+
+
+def _windows(settings: Settings) -> list[str]:
+    """The window of the run, and those of accounts."""
+    found = [settings["window"], *(limits["window"] for limits in settings["account_limits"].values())]
+    return [sentence for sentence in found if sentence]
 
 
 def wrapped(texts: list[str], indent: str = "") -> list[str]:

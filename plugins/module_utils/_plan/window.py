@@ -11,6 +11,7 @@ window has opened AWS shows only its next opening, so its last execution shows t
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,7 @@ from .._aws.api import Aws
 from .._aws.errors import AwsError
 from .._aws.ssm import describe_window_executions, describe_windows, get_calendar_state
 from .._base.clock import iso, parse_iso
-from .._base.errors import Failed, InvalidOption
-from .._model.reasons import Reason
+from .._base.errors import InvalidOption
 from .._model.settings import Settings
 from .._operation.context import OperationContext
 
@@ -74,14 +74,32 @@ def find_window(context: OperationContext, settings: Settings) -> Window | None:
     named = settings["maintenance_window"]
     if not named:
         return None
+    aws = context.aws.in_region(region_of(named, settings["regions"]))
+    return window_named(aws, named, VARIABLE, context.clock.now())
+
+
+def region_of(named: str, regions: Sequence[str]) -> str | None:
+    """Where the window is searched: in the region of its ARN, else in the first of these, else in that of the credentials."""
     arn = named.split(":") if named.startswith("arn:") else []
-    aws = context.aws.in_region(arn[3] if len(arn) > 3 else next(iter(settings["regions"]), None))
-    found = [] if arn else _windows_named(aws, named)
+    return arn[3] if len(arn) > 3 else next(iter(regions), None)
+
+
+def window_named(aws: Aws, named: str, option: str, now: float) -> Window:
+    """The window or calendar with this id, name or ARN.
+
+    Args:
+        aws: in its account and region.
+        option: the variable that names it, for messages.
+        now: in seconds since 1970.
+
+    Raises:
+        InvalidOption: there is no such window or calendar, or several windows have that name.
+    """
+    found = [] if named.startswith("arn:") else _windows_named(aws, named)
     if len(found) > 1:
         ids = ", ".join(sorted(window["WindowId"] for window in found))
-        raise InvalidOption(VARIABLE, named, f"Several windows have that name: give the id of one ({ids}).")
-    now = context.clock.now()
-    return _maintenance_window(aws, found[0], now) if found else _calendar(aws, named, now)
+        raise InvalidOption(option, named, f"Several windows have that name: give the id of one ({ids}).")
+    return _maintenance_window(aws, found[0], now) if found else _calendar(aws, named, option, now)
 
 
 def within(settings: Settings, window: Window | None, now: float) -> Settings:
@@ -91,16 +109,6 @@ def within(settings: Settings, window: Window | None, now: float) -> Settings:
     deadlines = [at for at in (settings["deadline_at"], ends_at) if at is not None]
     sentence = window.sentence() if window else None
     return {**settings, "deadline_at": min(deadlines, default=None), "begin_until_at": until, "window": sentence}
-
-
-def refuse_outside(window: Window | None, settings: Settings, now: float) -> None:
-    """Raises PatchFleetError outside the window, its cutoff included, unless patch_outside_window_ok allows that."""
-    if window is None or settings["outside_window_ok"] or window.takes(now):
-        return
-    raise Failed(
-        f"{window.sentence()} Nothing was touched. To run outside it, set patch_outside_window_ok.",
-        Reason.OUTSIDE_WINDOW,
-    )
 
 
 def _windows_named(aws: Aws, named: str) -> list[MaintenanceWindowIdentityTypeDef]:
@@ -121,7 +129,7 @@ def _maintenance_window(aws: Aws, window: MaintenanceWindowIdentityTypeDef, now:
     return Window(name, False, opens_at=_moment(window.get("NextExecutionTime")))
 
 
-def _calendar(aws: Aws, named: str, now: float) -> Window:
+def _calendar(aws: Aws, named: str, option: str, now: float) -> Window:
     try:
         answer = get_calendar_state(aws, named, str(iso(now)))
     except AwsError as error:
@@ -130,7 +138,7 @@ def _calendar(aws: Aws, named: str, now: float) -> Window:
         right = (
             f"{aws.region} has no maintenance window of that id or name, and no change calendar of that name or ARN."
         )
-        raise InvalidOption(VARIABLE, named, right) from error
+        raise InvalidOption(option, named, right) from error
     changes_at = _moment(answer.get("NextTransitionTime"))
     name = f"The change calendar {named}"
     if answer["State"] == "OPEN":

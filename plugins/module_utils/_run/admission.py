@@ -30,6 +30,7 @@ from .._operation.context import OperationContext
 from .._operation.failures import record_failure
 from .._operation.results import Result
 from .._operation.standstill import is_standstill
+from .._plan.account_windows import limits_of
 from .._plan.credentials import refuse_short_credentials
 from .account_breakers import account_id, cause_in_account, has_several_accounts
 from .common_causes import BreakerCause, BreakerCode, common_cause, spends_budget
@@ -210,10 +211,11 @@ EXPECTED_FROM = {
 }
 
 
-def _check_cutoff(context: OperationContext, run: Run, _host: Host) -> None:
-    until = run.settings.get("begin_until_at")
+def _check_cutoff(context: OperationContext, run: Run, host: Host) -> None:
+    limits = limits_of(run.settings, account_id(host))
+    until = limits["begin_until_at"]
     if until is not None and context.clock.now() >= until:
-        raise Deferred(f"The window's cutoff has started: {run.settings['window']}", Reason.NO_TIME)
+        raise Deferred(f"The window's cutoff has started: {limits['window']}", Reason.NO_TIME)
 
 
 def _expected_seconds(run: Run, host: Host) -> float:
@@ -221,7 +223,7 @@ def _expected_seconds(run: Run, host: Host) -> float:
 
 
 def _check_deadline(context: OperationContext, run: Run, host: Host) -> None:
-    deadline_at, expected = run.settings.get("deadline_at"), _expected_seconds(run, host)
+    deadline_at, expected = limits_of(run.settings, account_id(host))["deadline_at"], _expected_seconds(run, host)
     if deadline_at is not None and context.clock.now() + expected > deadline_at:
         basis = EXPECTED_FROM[host.facts.get("expected_from")]
         raise Deferred(

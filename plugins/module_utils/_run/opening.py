@@ -26,12 +26,12 @@ from .._model.run_settings import RunSettings, Targets
 from .._model.settings import Settings
 from .._operation.context import OperationContext
 from .._operation.results import Result
+from .._plan.account_windows import find_windows, refuse_closed, within_windows
 from .._plan.order import Plan, Planned
 from .._plan.planning import PlanResult, accepted_scheduler, make_run_plan, plan_as_lines, plan_as_result
 from .._plan.report_bucket import ReportStore
 from .._plan.report_folder import refuse_unwritable
 from .._plan.variables import report_bucket_of
-from .._plan.window import find_window, refuse_outside, within
 from .messages import host_leased
 from .slices import kept_settings
 
@@ -52,9 +52,9 @@ def open_run(context: OperationContext) -> OpenedRun:
     """
     given = context.params["settings"]
     refuse_unwritable(given["report_dir"])
-    window = find_window(context, given)
-    refuse_outside(window, given, context.clock.now())
-    settings = within(given, window, context.clock.now())
+    window, of_accounts = find_windows(context, given)
+    refuse_closed(window, of_accounts, given, context.clock.now())
+    settings = within_windows(given, window, of_accounts, context.clock.now())
     plan = make_run_plan(context, settings)
     lines = plan_as_lines(context, plan, settings)
     run = _new_run(context, plan, settings)
@@ -137,6 +137,8 @@ def _run_settings(plan: Plan, settings: Settings, targets: Targets) -> RunSettin
         "deadline_at": settings["deadline_at"],
         "begin_until_at": settings["begin_until_at"],
         "window": settings["window"],
+        "is_closed": settings["is_closed"],
+        "account_limits": settings["account_limits"],
         "credentials_expire_at": settings["credentials_expire_at"],
         "tag_key": settings["tag_key"],
         "tag_value": settings["tag_value"],

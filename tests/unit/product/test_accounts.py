@@ -38,7 +38,14 @@ from .stage import CALLER, RUN, Stage, a_host, a_run
 
 ROLE = "arn:aws:iam::210987654321:role/PatchFleet-controller-eu-central-1"
 SALES = {"name": "sales", "role_arn": ROLE}
-SETTING = {"name": "sales", "id": "210987654321", "role_arn": ROLE, "external_id": None, "regions": []}
+SETTING = {
+    "name": "sales",
+    "id": "210987654321",
+    "role_arn": ROLE,
+    "external_id": None,
+    "regions": [],
+    "maintenance_window": None,
+}
 OPTION = {"id": "210987654321", "name": "sales", "role_arn": ROLE}
 
 
@@ -64,8 +71,8 @@ def find(stage: Stage, **params: Any) -> dict[str, Any]:
 
 
 def test_an_account_gets_its_id_from_its_role() -> None:
-    given = [{**SALES, "external_id": "factory-7", "regions": ["us-east-1"]}]
-    assert read_accounts("patch_accounts", given) == [{**SETTING, "external_id": "factory-7", "regions": ["us-east-1"]}]
+    more = {"external_id": "factory-7", "regions": ["us-east-1"], "maintenance_window": "nights"}
+    assert read_accounts("patch_accounts", [{**SALES, **more}]) == [{**SETTING, **more}]
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])

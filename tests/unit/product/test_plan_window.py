@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.account_windows import refuse_closed
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.window import (
     Window,
     find_window,
-    refuse_outside,
     within,
 )
 
@@ -104,16 +104,16 @@ def test_a_name_that_is_neither_is_refused(stage: Stage) -> None:
 def test_outside_a_run_is_refused_without_consent() -> None:
     closed = Window("It", False, opens_at=START + HOUR)
     with pytest.raises(PatchFleetError, match=str(iso(START + HOUR))) as caught:
-        refuse_outside(closed, read({}), START)
+        refuse_closed(closed, {}, read({}), START)
     assert caught.value.code == "outside_window"
-    refuse_outside(closed, read({"patch_outside_window_ok": True}), START)
+    refuse_closed(closed, {}, read({"patch_outside_window_ok": True}), START)
 
 
 def test_the_cutoff_is_outside() -> None:
     window = Window("It", True, START + HOUR, START + 2 * HOUR)
-    refuse_outside(window, read({}), START + HOUR - 1)
+    refuse_closed(window, {}, read({}), START + HOUR - 1)
     with pytest.raises(PatchFleetError):
-        refuse_outside(window, read({}), START + HOUR)
+        refuse_closed(window, {}, read({}), START + HOUR)
 
 
 SECONDS = st.integers(1, 1_000_000)
