@@ -39,7 +39,7 @@ _TROUBLES: tuple[dict[str, Any], ...] = (
         "outcome": "held",
         "step": "restore",
         "reason_code": "restarted_by_others",
-        "reason": "Somebody else has stopped and started the instance since this run started it; it was left running.",
+        "reason": "Another user has stopped and started the instance since this run started it; it was left running.",
         "final_state": "running",
         "installed": ["KB5031361"],
         "missing": [],

@@ -9,7 +9,7 @@ from typing import Any
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._exit_notice import remember_run
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._exit_notice import store_run_id
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import display_lines
 
 
@@ -26,5 +26,5 @@ class ActionModule(ControllerOperation):
         result = super().perform(context, task_vars)
         display_lines(result)
         if context.params["state"] == "opened" and result["run_id"]:
-            remember_run(context.params["ledger"], result["run_id"])
+            store_run_id(context.params["ledger"], result["run_id"])
         return result

@@ -39,7 +39,7 @@ _controller = os.getpid()
 _previous: dict[int, Any] = {}
 
 
-def remember_run(ledger: str | None, run_id: str) -> None:
+def store_run_id(ledger: str | None, run_id: str) -> None:
     """Called by the worker that opened a run."""
     os.pwrite(_note, json.dumps([ledger or default_ledger(), run_id], allow_nan=False).encode(), 0)
 

@@ -35,7 +35,7 @@ LABS_OWN = (
     "ANSIBLE_CALLBACKS_ENABLED",
     "ANSIBLE_CALLBACK_PLUGINS",
 )
-"""What the lab tells its commands and AWX does not tell its jobs."""
+"""What the lab gives its commands and AWX does not give its jobs."""
 NUMBERS = itertools.count(7)
 
 
@@ -60,7 +60,7 @@ class Job:
     facts: list[str] = field(default_factory=list)
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return "\n".join(event["stdout"] for event in self.events if event.get("stdout"))
 
     @property
@@ -130,7 +130,7 @@ def run(
 
 
 def meta_variables(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """What AWX tells a job of itself, by both of its prefixes."""
+    """The variables that AWX adds to a job, by both of its prefixes."""
     return {f"{prefix}_{name}": value for prefix in ("awx", "tower") for name, value in meta.items()}
 
 

@@ -83,7 +83,7 @@ def run(awx: StandIn, folder: Path, command: list[str], **variables: Any) -> lis
     given = json.dumps({**MORE, **variables})
     command = [str(Path(sys.prefix) / "bin" / command[0]), *command[1:], "-vvv", "-e", given]
     ended = subprocess.run(command, env=settings, cwd=folder, text=True, capture_output=True, timeout=300, check=False)
-    said = ended.stdout + ended.stderr
-    assert ended.returncode == 0, said
-    assert not [secret for secret in SECRETS if secret in said]
+    output = ended.stdout + ended.stderr
+    assert ended.returncode == 0, output
+    assert not [secret for secret in SECRETS if secret in output]
     return [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]

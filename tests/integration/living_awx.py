@@ -27,7 +27,7 @@ class LivingAwx:
     """Attributes:
     dispatcher: launches what was set up.
     ended: what ansible-runner knows of each job, by its number.
-    answer: how somebody answers the approval of that name: approved, denied or timed out.
+    answer: how a person answers the approval of that name: approved, denied or timed out.
     before: called with each job before it is done, where a test wants something to happen beside it.
     """
 
@@ -39,9 +39,9 @@ class LivingAwx:
         self.before: Callable[[Job], None] = lambda _job: None
         self.dispatcher = Dispatcher(objects, Runs(self._work, self._update, self._answer))
 
-    def said(self, job: Job) -> str:
+    def output(self, job: Job) -> str:
         """What a job printed, however the lines were broken."""
-        return " ".join(self.ended[job.number].said.split()) if job.number in self.ended else "It never began."
+        return " ".join(self.ended[job.number].output.split()) if job.number in self.ended else "It never began."
 
     def _work(self, job: Job) -> tuple[str, dict[str, Any]]:
         self.before(job)
@@ -74,7 +74,7 @@ class LivingAwx:
         command += [word for file in files for word in ("-i", str(file))]
         ended = self.lab.run(command, {**dict.fromkeys(awx_job.LABS_OWN), **NO_REGION, **awx_job.SETTINGS})
         if ended.code != 0:
-            raise UpdateFailedError(ended.said)
+            raise UpdateFailedError(ended.output)
         document: Document = json.loads(found.read_text(encoding="utf-8"), object_hook=_plain)
         return document
 

@@ -59,7 +59,7 @@ class Ended:
     """A command that has ended.
 
     Attributes:
-        code: its exit code as a shell tells it, or "timeout".
+        code: its exit code as a shell shows it, or "timeout".
         said: what it printed, stdout and stderr as at a terminal.
         calls: its own API calls until then, as trace.jsonl has them.
         results: of its tasks, in the order in which they ended.
@@ -68,7 +68,7 @@ class Ended:
     """
 
     code: int | str
-    said: str
+    output: str
     calls: list[dict[str, Any]]
     results: list[TaskResult]
     folder: Path
@@ -86,7 +86,7 @@ class Ended:
     @property
     def words(self) -> str:
         """What it printed, however the lines were broken."""
-        return " ".join(self.said.split())
+        return " ".join(self.output.split())
 
     @property
     def report(self) -> dict[str, Any]:
@@ -107,8 +107,8 @@ class Ended:
     @property
     def last_words(self) -> str:
         """What a run says of the hosts that are still on because of it, in its last lines."""
-        assert "\nRun " in self.said, self.said
-        return self.said[self.said.rindex("\nRun ") :].strip()
+        assert "\nRun " in self.output, self.output
+        return self.output[self.output.rindex("\nRun ") :].strip()
 
     @property
     def command_to_go_back(self) -> list[str]:
@@ -122,7 +122,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Running:
-    """A command that was begun; ``end`` waits for it."""
+    """A command that was started; ``end`` waits for it."""
 
     lab: LivingLab
     process: Process
@@ -134,7 +134,7 @@ class Running:
         self.process.wait(LIMIT_SECONDS)
         return Ended(
             code=self.process.result(),
-            said=(self.folder / "log").read_text(encoding="utf-8", errors="replace"),
+            output=(self.folder / "log").read_text(encoding="utf-8", errors="replace"),
             calls=self.lab.calls_of(self.access_key),
             results=[TaskResult(**line) for line in _lines(self.folder / "results")],
             folder=self.folder,
@@ -190,7 +190,7 @@ class LivingLab:
         return identifier
 
     def client(self, service: str) -> Any:
-        """A boto3 client of somebody else's who may do everything."""
+        """A boto3 client of another user who may do everything."""
         variables = _variables(self.lab.new_credentials(administrator=True))
         credentials = {key.lower(): value for key, value in variables.items()}
         region = self.scenario.account.region
@@ -246,7 +246,7 @@ class LivingLab:
         keywords = {"hosts": "localhost", "gather_facts": False, "ignore_errors": True, **(play or {})}
         play = {**keywords, "tasks": list(tasks)}
         ended = self.playbook(self.file(f"play-{next(self._numbers)}.yml", [play]), **how)
-        assert len(ended.results) == len(tasks), ended.said
+        assert len(ended.results) == len(tasks), ended.output
         return [{**result.result, "failed": result.status == "failed"} for result in ended.results]
 
     def run(self, command: list[str], environment: Mapping[str, str | None] | None = None) -> Ended:
@@ -262,7 +262,7 @@ class LivingLab:
         settings = self._environment(folder, changes)
         process = Process(command, settings, log=folder / "log", cwd=self.workplace.path)
         self._processes.append(process)
-        return Running(self, process, folder, settings.get("AWS_ACCESS_KEY_ID", "nobody's"))
+        return Running(self, process, folder, settings.get("AWS_ACCESS_KEY_ID", "no key"))
 
     def calls_of(self, access_key: str) -> list[dict[str, Any]]:
         """The API calls until now with these credentials."""

@@ -50,16 +50,16 @@ def test_the_installed_collection_plans_and_patches(installed: Path, tmp_path: P
     environment = {"ANSIBLE_COLLECTIONS_PATH": str(installed)}
     with LivingLab(tmp_path, HOSTS) as lab:
         documented = lab.run(["ansible-doc", "--json", "patchfleet.windows.patch_run"], environment)
-        assert f'"{installed}/ansible_collections/patchfleet/windows/plugins/modules/patch_run.py"' in documented.said
+        assert f'"{installed}/ansible_collections/patchfleet/windows/plugins/modules/patch_run.py"' in documented.output
         planned = lab.playbook("plan", environment=environment)
-        assert planned.code == 0, planned.said
+        assert planned.code == 0, planned.output
         assert planned.touched == []
         patched = lab.playbook("patch", environment=environment)
-        assert patched.code == 0, patched.said
+        assert patched.code == 0, patched.output
         assert patched.outcomes == {"web-1": "patched", "web-2": "compliant"}
         assert lab.truth("web-1")["state"] == "stopped"
         restored = lab.playbook("restore", environment=environment)
-        assert restored.code == 0, restored.said
+        assert restored.code == 0, restored.output
         assert (patched.folder / "report.html").is_file()
 
 

@@ -39,7 +39,7 @@ def awx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingAwx]:
 
 
 def end_container(node: Process) -> None:
-    """AWX tells the container to end, and removes it with all that runs in it."""
+    """AWX asks the container to end, and removes it with all that runs in it."""
     node.terminate()
     node.kill()
 
@@ -51,10 +51,10 @@ def runs_of(job: Job) -> set[str]:
 
 def test_a_launch_fills_the_inventory_itself(awx: LivingAwx) -> None:
     plan = awx.dispatcher.launch("Patch Fleet plan")
-    assert plan.status == "successful", awx.said(plan)
+    assert plan.status == "successful", awx.output(plan)
     assert awx.dispatcher.updates == ["Patch Fleet EC2"]
-    assert all(awx.lab.id(host["name"]) in awx.said(plan) for host in FLEET)
-    assert "reserved name" not in awx.said(plan)
+    assert all(awx.lab.id(host["name"]) in awx.output(plan) for host in FLEET)
+    assert "reserved name" not in awx.output(plan)
 
 
 def test_a_workflow_with_a_limit_is_green_and_reports_its_own_run(awx: LivingAwx) -> None:
@@ -68,7 +68,7 @@ def test_a_workflow_with_a_limit_is_green_and_reports_its_own_run(awx: LivingAwx
     awx.before = scan
     workflow = awx.dispatcher.launch_workflow("Patch Fleet workflow", limit="name_first")
     awx.before = lambda _job: None
-    assert workflow.status == "successful", awx.said(workflow.jobs["report"])
+    assert workflow.status == "successful", awx.output(workflow.jobs["report"])
     assert list(workflow.jobs) == ["plan", "approve", "patch", "report"]
     assert awx.lab.truth("first")["state"] == "stopped"
     assert awx.lab.truth("first")["missing"] == []
@@ -84,7 +84,7 @@ def test_a_workflow_with_a_limit_puts_back_what_its_cancelled_job_left_on(awx: L
     workflow = awx.dispatcher.launch_workflow("Patch Fleet workflow", limit="name_cut")
     assert workflow.jobs["patch"].status == "canceled"
     assert "restore" in workflow.jobs
-    assert awx.lab.truth("cut")["state"] == "stopped", awx.said(list(workflow.jobs.values())[-1])
+    assert awx.lab.truth("cut")["state"] == "stopped", awx.output(list(workflow.jobs.values())[-1])
     assert workflow.status == "successful"
     assert len(runs_of(workflow.jobs["report"])) == 1
     assert not runs_of(workflow.jobs["report"]) & before
@@ -121,5 +121,5 @@ def test_a_workflow_whose_patch_opened_no_run_reports_none(awx: LivingAwx) -> No
         "restore": "successful",
         "report": "successful",
     }
-    assert "opened no run" in awx.said(workflow.jobs["report"])
+    assert "opened no run" in awx.output(workflow.jobs["report"])
     assert runs_of(workflow.jobs["report"]) == set()

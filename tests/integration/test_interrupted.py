@@ -29,11 +29,11 @@ def test_the_last_lines_name_what_is_on_and_the_command_that_puts_it_back(
     with LivingLab(tmp_path, hosts, defaults=UPDATES, events=STOP_WHEN_IT_INSTALLS, scale=200) as lab:
         lab.on_controller = lambda process: process.terminate(signum)
         ended = lab.playbook("patch", variables={"patch_batch_size": 3})
-        assert ended.code not in (0, "timeout"), ended.said
+        assert ended.code not in (0, "timeout"), ended.output
         lines = ended.last_words.splitlines()
         head, _, on = lines[0].rstrip(".").partition(" was interrupted. Still on because of it: ")
-        assert set(on.split(", ")) == {f"{name} ({lab.id(name)})" for name in ("off-1", "off-2")}, ended.said
-        assert len(lines) == 2, ended.said
+        assert set(on.split(", ")) == {f"{name} ({lab.id(name)})" for name in ("off-1", "off-2")}, ended.output
+        assert len(lines) == 2, ended.output
 
         # The ledger is true: what is on because of us is written down with its state before, and nothing else is.
         ledger = open_ledger(str(lab.ledger))
@@ -46,7 +46,7 @@ def test_the_last_lines_name_what_is_on_and_the_command_that_puts_it_back(
         }
 
         back = lab.run(ended.command_to_go_back)
-        assert back.code == 0, back.said
+        assert back.code == 0, back.output
         assert len(ended.calls) == len(lab.calls_of(ended.access_key)), "something of the run that was ended went on"
         truth = lab.lab.truth()["hosts"]
         assert ledger.open_power() == []
@@ -77,7 +77,7 @@ def test_a_run_that_is_asked_to_stop_again_and_again_ends_at_once_with_a_true_le
         lab.on_controller = lambda process: Thread(target=insist, args=(process, signum)).start()
         run = lab.begin("patch")
         ended = run.end()
-        assert ended.code not in (0, "timeout"), ended.said
+        assert ended.code not in (0, "timeout"), ended.output
         run.process.wait_for_all(LIMIT_SECONDS)
         ledger = open_ledger(str(lab.ledger))
         (record,) = ledger.open_power()
@@ -102,19 +102,19 @@ def test_a_start_that_was_just_asked_for_is_put_back_too(tmp_path: Path) -> None
         ended = lab.playbook("patch")
         assert f"Still on because of it: off ({lab.id('off')})" in ended.last_words
         back = lab.run(ended.command_to_go_back)
-        assert back.code == 0, back.said
+        assert back.code == 0, back.output
         assert (lab.truth("off")["state"], lab.truth("off")["starts"]) == ("stopped", 1)
         assert open_ledger(str(lab.ledger)).open_power() == []
 
 
-def test_the_same_command_goes_on_where_nothing_is_on(tmp_path: Path) -> None:
+def test_the_same_command_continues_where_nothing_is_on(tmp_path: Path) -> None:
     hosts = [{"name": "off-1"}, {"name": "on"}]
     with LivingLab(tmp_path, hosts, defaults=UPDATES, events=STOP_WHEN_IT_INSTALLS, scale=200) as lab:
         ended = lab.playbook("patch")
-        assert ended.code not in (0, "timeout"), ended.said
+        assert ended.code not in (0, "timeout"), ended.output
         assert "Nothing is on because of it; to go on, run the same command again" in ended.words
         assert "-e patch_take_over=true" in ended.words
         again = lab.playbook("patch", variables={"patch_take_over": True})
-        assert again.code == 0, again.said
+        assert again.code == 0, again.output
         assert set(again.outcomes.values()) <= {"patched", "compliant"}
         assert [lab.truth(name)["cut_off"] for name in ("off-1", "on")] == [0, 0]

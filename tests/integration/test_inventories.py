@@ -44,13 +44,13 @@ def inventory_of(lab: LivingLab, name: str) -> dict[str, Any]:
     return found
 
 
-def refused(ended: Ended, *said: str) -> None:
+def refused(ended: Ended, *texts: str) -> None:
     """It failed, said this, and touched nothing."""
-    assert ended.code not in (0, "timeout"), ended.said
+    assert ended.code not in (0, "timeout"), ended.output
     assert ended.touched == [], ended.touched
-    for text in said:
-        assert text in ended.words, ended.said
-    assert "Traceback" not in ended.said, ended.said
+    for text in texts:
+        assert text in ended.words, ended.output
+    assert "Traceback" not in ended.output, ended.output
 
 
 # ---- variables of groups and hosts
@@ -69,7 +69,7 @@ def test_groups_that_want_different_runs_are_refused_by_name(lab: LivingLab, gro
 def test_an_extra_variable_decides_for_all_groups(lab: LivingLab) -> None:
     inventories = with_variables(lab, labs={"patch_operation": "scan"}, prod={"patch_batch_size": 5})
     ended = lab.playbook("plan", variables={**BOTH, "patch_operation": "install"}, inventories=inventories)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "3 hosts will be patched" in ended.words
 
 
@@ -84,7 +84,7 @@ def test_hosts_may_have_their_own_values_where_these_count_for_a_host(lab: Livin
         lab, prod={"patch_max_passes": 1, "patch_grow_gib": 0}, labs={"patch_sessions": "ignore"}
     )
     ended = lab.playbook("plan", variables=BOTH, inventories=inventories)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
 
 
 def test_a_group_that_is_searched_by_another_tag_is_refused(lab: LivingLab) -> None:
@@ -123,7 +123,7 @@ def test_variables_that_mean_something_else_in_this_inventory_do_no_harm(
 ) -> None:
     inventories = with_hosts(lab, **{"lab-1": variables})
     ended = lab.playbook("plan", variables={"patch_hosts": "labs"}, inventories=inventories)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "1 host will be patched" in ended.words
 
 
@@ -136,7 +136,7 @@ def test_a_host_that_cannot_be_described_is_set_aside_by_name(lab: LivingLab) ->
         },
     )
     ended = lab.playbook("plan", variables=BOTH, inventories=inventories)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "left out lab-1: Its variable instance_id cannot be rendered" in ended.words
     assert "2 hosts will be patched" in ended.words
 
@@ -167,7 +167,7 @@ def test_hosts_are_named_by_their_tag_name_where_the_inventory_calls_them_otherw
     inventories = [lab.file("fleet.aws_ec2.yml", plugin)]
     variables = {"patch_hosts": "lab-1,prod-1,prod-2", "patch_exclude": "prod-1", "patch_canary_hosts": "prod-2"}
     ended = lab.playbook("plan", variables=variables, inventories=inventories)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "2 hosts will be patched" in ended.words
     assert "Left out: 1" in ended.words
 
@@ -195,13 +195,13 @@ SETTINGS = {
 
 def test_settings_for_all_plays_change_nothing(lab: LivingLab) -> None:
     planned = lab.playbook("plan", variables=BOTH, environment=SETTINGS)
-    assert planned.code == 0, planned.said
+    assert planned.code == 0, planned.output
     patched = lab.playbook("patch", variables={"patch_hosts": "prod", "patch_batch_size": 1}, environment=SETTINGS)
-    assert patched.code == 0, patched.said
+    assert patched.code == 0, patched.output
     assert patched.outcomes == {"prod-1": "patched", "prod-2": "patched"}
     for playbook in ("restore", "report"):
         ended = lab.playbook(playbook, environment={**SETTINGS, "ANSIBLE_STRATEGY": "ansible.builtin.host_pinned"})
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
 
 
 @pytest.mark.parametrize("how", [("-c", "winrm"), "ANSIBLE_TRANSPORT"], ids=str)
@@ -217,5 +217,5 @@ def test_the_connection_may_come_from_the_users_configuration(lab: LivingLab, ho
         inventories=inventories,
         environment=environment,
     )
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.outcomes == {"hall-1": "compliant"}

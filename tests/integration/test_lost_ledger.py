@@ -21,7 +21,7 @@ def test_hosts_that_are_proven_to_be_on_because_of_a_lost_run_are_put_back(tmp_p
     hosts = [{"name": "off-{1..2}", "state": "stopped"}, {"name": "on"}]
     with LivingLab(tmp_path, hosts, defaults=UPDATES, events=STOP_WHEN_IT_INSTALLS, scale=200) as lab:
         cut_off = lab.playbook("patch", variables={**MARK, "patch_batch_size": 3})
-        assert cut_off.code not in (0, "timeout"), cut_off.said
+        assert cut_off.code not in (0, "timeout"), cut_off.output
         (run,) = open_ledger(str(lab.ledger)).runs()
         for file in lab.folder.glob("ledger.sqlite*"):
             file.unlink()
@@ -30,15 +30,15 @@ def test_hosts_that_are_proven_to_be_on_because_of_a_lost_run_are_put_back(tmp_p
         lab.client("ec2").create_tags(Resources=[lab.id("off-2")], Tags=[unproven])
 
         blind = lab.playbook("restore")
-        assert (blind.code, "There is no ledger" in blind.words) == (2, True), blind.said
+        assert (blind.code, "There is no ledger" in blind.words) == (2, True), blind.output
         searched = lab.playbook("restore", variables={**MARK, "patch_from_account": "check"})
-        assert searched.code == 2, searched.said
+        assert searched.code == 2, searched.output
         assert f"off-1 ({lab.id('off-1')}, eu-central-1) is on because of run {run.run_id}" in searched.words
         assert f"off-2 ({lab.id('off-2')}, eu-central-1) has the tag of run {run.run_id}, but" in searched.words
         assert (searched.touched, lab.ledger.exists()) == ([], False)
 
         back = lab.playbook("restore", variables={**MARK, "patch_from_account": "rebuild"})
-        assert back.code == 2, back.said
+        assert back.code == 2, back.output
         assert f"off-2 ({lab.id('off-2')}, eu-central-1) has the tag of run {run.run_id}, but" in back.words
         truth = lab.lab.truth()["hosts"]
         tags = lab.client("ec2").describe_instances()["Reservations"]

@@ -24,13 +24,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingLab]:
         yield lab
 
 
-def refused(ended: Ended, *said: str) -> None:
+def refused(ended: Ended, *texts: str) -> None:
     """It failed, said this, and touched nothing."""
-    assert ended.code not in (0, "timeout"), ended.said
+    assert ended.code not in (0, "timeout"), ended.output
     assert ended.touched == [], ended.touched
-    for text in said:
-        assert text in ended.words, ended.said
-    assert "Traceback" not in ended.said, ended.said
+    for text in texts:
+        assert text in ended.words, ended.output
+    assert "Traceback" not in ended.output, ended.output
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Mistake:
     """What a user gives: extra vars, options of ansible-playbook, forks; and what must be said of it."""
 
     name: str
-    said: tuple[str, ...]
+    texts: tuple[str, ...]
     variables: dict[str, Any] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     forks: int = 20
@@ -79,7 +79,7 @@ MISTAKES = [
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
 def test_a_mistake_in_the_options_is_reported(lab: LivingLab, mistake: Mistake) -> None:
     ended = lab.playbook("patch", *mistake.options, variables=mistake.variables, forks=mistake.forks)
-    refused(ended, *mistake.said)
+    refused(ended, *mistake.texts)
 
 
 def test_a_variable_of_a_single_host_is_checked_too(lab: LivingLab) -> None:
@@ -145,7 +145,7 @@ def test_a_right_that_no_host_can_do_without(action: str, state: str, tmp_path: 
     with LivingLab(tmp_path, hosts, account={"deny": [action]}) as lab:
         ended = lab.playbook("patch")
     refused(ended, action)
-    assert any(f"lack the right {action}" in str(result.result.get("msg")) for result in ended.results), ended.said
+    assert any(f"lack the right {action}" in str(result.result.get("msg")) for result in ended.results), ended.output
 
 
 def test_hosts_that_could_not_be_stopped_again_are_not_started(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_hosts_that_could_not_be_stopped_again_are_not_started(tmp_path: Path) -
     with LivingLab(tmp_path, hosts, scale=240, account={"deny": ["ec2:StopInstances"]}) as lab:
         ended = lab.playbook("patch", variables={"patch_operation": "scan", "patch_failure_budget": "100%"})
         assert lab.truth("off")["starts"] == 0
-    assert ended.code == 2, ended.said
+    assert ended.code == 2, ended.output
     assert ended.outcomes == {"off": "failed", "on": "compliant"}
     assert "ec2:StopInstances" in ended.host("off")["reason"]
     assert "StartInstances" not in ended.touched
@@ -204,7 +204,7 @@ def test_a_plan_that_leaves_all_hosts_out_says_that_a_run_would_fail(lab: Living
     everyone = {"patch_exclude": [f"dev-{number}" for number in range(1, 7)]}
     planned = lab.playbook("plan", variables=everyone)
     sentence = "0 hosts will be patched: all 6 are left out, for the reasons above. A run would end with an error."
-    assert (planned.code, sentence in planned.words) == (0, True), planned.said
+    assert (planned.code, sentence in planned.words) == (0, True), planned.output
     patched = lab.playbook("patch", variables=everyone)
     assert (patched.code, patched.touched) == (2, [])
     assert set(patched.outcomes.values()) == {"excluded"}

@@ -285,7 +285,7 @@ def test_system_drive_space(caller: Caller) -> None:
     )
     assert (checked["changed"], checked["free_gib_before"], checked["free_gib"]) == (True, 4.0, 4.0)
     assert (made["changed"], made["free_gib_before"], made["free_gib"], made["grown_gib"]) == (True, 4.0, 26.0, 20)
-    assert {rung["name"]: rung["won_gib"] for rung in made["rungs"]}["temp_files"] == 2.0
+    assert {action["name"]: action["won_gib"] for action in made["rungs"]}["temp_files"] == 2.0
     assert (enough["changed"], enough["grown_gib"]) == (False, 0)
     assert "recovery partition" in failed(blocked, "recovery_partition")
     assert modifications(caller, "full") == 1
@@ -304,8 +304,8 @@ def test_windows_update_health(caller: Caller) -> None:
         caller.task("windows_update_health", **broken),
         caller.task("windows_update_health", **busy),
     )
-    mended_services = ["service wuauserv", "service bits"]
-    assert [result["repaired"] for result in (checked, inspected, repaired, well)] == [[], [], mended_services, []]
+    repaired_services = ["service wuauserv", "service bits"]
+    assert [result["repaired"] for result in (checked, inspected, repaired, well)] == [[], [], repaired_services, []]
     assert [result["changed"] for result in (checked, inspected, repaired, well)] == [False, False, True, False]
     assert "0x8024402C" in failed(unreachable, "update_source_unreachable")
 
@@ -428,7 +428,7 @@ def test_how_windows_hosts_are_reached_does_not_matter(caller: Caller, tmp_path:
 
 def test_what_patching_prints_is_in_the_log_group_when_that_is_asked_for(lab: LivingLab) -> None:
     ended = lab.playbook("patch", variables={"patch_hosts": "loud", "patch_cloudwatch_output": True})
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     logs = lab.client("logs")
     streams = logs.describe_log_streams(logGroupName="/aws/ssm/patch-manager")["logStreams"]
     assert all(lab.id("loud") in stream["logStreamName"] for stream in streams)

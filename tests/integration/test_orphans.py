@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes on of a run whose controller was killed alone, or frozen while others took its hosts over."""
+"""What continues of a run whose controller was killed alone, or frozen while another run took its hosts over."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def lab(tmp_path: Path) -> LivingLab:
 
 
 def test_workers_whose_controller_was_killed_alone_end_and_touch_nothing_more(lab: LivingLab) -> None:
-    """Else they would keep the hosts of a run leased with which nobody goes on."""
+    """Else they would keep the hosts of a run leased that no controller continues."""
     lab.on_controller = Process.kill_alone
     with lab:
         killed = lab.begin("patch")
         ended = killed.end()
-        assert ended.code == 128 + signal.SIGKILL, ended.said
+        assert ended.code == 128 + signal.SIGKILL, ended.output
         killed.process.wait_for_all(LIMIT_SECONDS)
         assert lab.truth("off")["installed"] == [], "they waited for Windows"
         assert changes(lab.calls_of(killed.access_key)[len(ended.calls) :]) == []
@@ -49,18 +49,18 @@ def test_a_run_that_was_frozen_while_others_took_its_hosts_over_touches_nothing_
 
     lab.on_controller = freeze
     with lab:
-        table = {"patch_ledger": "dynamodb://PatchFleet-ledger"}  # nobody freezes with a lock in hand there
+        table = {"patch_ledger": "dynamodb://PatchFleet-ledger"}  # no controller freezes with a lock in hand there
         run = lab.begin("patch", variables=table)
         assert frozen.wait(LIMIT_SECONDS)
         until_then = len(lab.calls_of(run.access_key))
         back = lab.playbook("restore", variables={**table, "patch_take_over": True})
-        assert back.code == 0, back.said
+        assert back.code == 0, back.output
         run.process.signal_all(signal.SIGCONT)
         ended = run.end()
         truth = [lab.truth(name) for name in ("off", "on")]
     assert changes(ended.calls[until_then:]) == []
-    assert (ended.code, ended.outcomes) == (2, {"off": "failed", "on": "failed"}), ended.said
-    assert ended.words.count('"reason_code": "lease_lost", "step": "restore"') == 2, ended.said
+    assert (ended.code, ended.outcomes) == (2, {"off": "failed", "on": "failed"}), ended.output
+    assert ended.words.count('"reason_code": "lease_lost", "step": "restore"') == 2, ended.output
     assert [(host["state"], host["cut_off"]) for host in truth] == [("stopped", 0), ("running", 0)]
 
 

@@ -74,13 +74,13 @@ def test_a_plan_shows_everything_and_touches_nothing(lab: LivingLab, tmp_path: P
         "patch_exclude": ["dev-3"],
     }
     ended = lab.playbook(*command, variables=variables)
-    assert ended.code == 0, ended.said
-    planned = [line.split()[:4] for line in ended.said.splitlines() if line.startswith("  wave")]
+    assert ended.code == 0, ended.output
+    planned = [line.split()[:4] for line in ended.output.splitlines() if line.startswith("  wave")]
     assert planned == [["wave", "1", "dev-2", "running"], ["wave", "2", "dev-1", "stopped"]]
     for name, reason in EXCLUDED.items():
         assert f"left out {name}: {reason}" in ended.words
     assert "2 hosts will be patched, 1 at a time" in ended.words
-    assert all(len(line) <= 100 for line in ended.said.splitlines() if line.startswith("  "))
+    assert all(len(line) <= 100 for line in ended.output.splitlines() if line.startswith("  "))
     assert ended.touched == []
     assert open_ledger(str(ledger)).runs() == []
     assert not (ended.folder / "report.json").exists()
@@ -92,7 +92,7 @@ def test_a_plan_shows_everything_and_touches_nothing(lab: LivingLab, tmp_path: P
 def test_restore_gives_no_all_clear_from_a_ledger_that_is_not_there(lab: LivingLab, tmp_path: Path) -> None:
     ledger = tmp_path / "new.sqlite"
     ended = lab.playbook("restore", variables={"patch_ledger": str(ledger)})
-    assert ended.code == 2, ended.said
+    assert ended.code == 2, ended.output
     assert f"There is no ledger {ledger}" in ended.words
     assert (ended.calls, ledger.exists()) == ([], False)
 
@@ -100,7 +100,7 @@ def test_restore_gives_no_all_clear_from_a_ledger_that_is_not_there(lab: LivingL
 def test_report_shows_the_last_run_or_one_by_its_id(lab: LivingLab) -> None:
     first = lab.playbook("patch", variables=scan(lab, "Windows", patch_exclude="dev-2,dev-3"))
     second = lab.playbook("patch", variables=scan(lab, "Windows", patch_exclude="dev-1,dev-2"))
-    assert (first.code, second.code) == (0, 0), first.said + second.said
+    assert (first.code, second.code) == (0, 0), first.output + second.output
     newest = lab.playbook("report")
     again = lab.playbook("report", variables={"patch_run_id": first.report["run_id"]})
     assert (newest.report["run_id"], newest.code) == (second.report["run_id"], 0)
@@ -109,7 +109,7 @@ def test_report_shows_the_last_run_or_one_by_its_id(lab: LivingLab) -> None:
         assert (again.folder / name).read_text() == (first.folder / name).read_text()
     unknown = lab.playbook("report", variables={"patch_run_id": "20000101T000000Z-0000"})
     assert unknown.code == 2
-    assert "knows no run '20000101T000000Z-0000'" in unknown.said
+    assert "knows no run '20000101T000000Z-0000'" in unknown.output
     assert newest.calls == again.calls == unknown.calls == []
 
 
@@ -124,7 +124,7 @@ def test_report_without_any_run_says_so(lab: LivingLab, tmp_path: Path) -> None:
 
 def test_hosts_are_found_by_tag_in_two_regions(lab: LivingLab) -> None:
     ended = lab.playbook("patch", variables=scan(lab, "Far", patch_regions=["eu-central-1", ABROAD]), inventories=[])
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.outcomes == {"abroad": "compliant", "home": "compliant"}
     assert {host["host"]: host["region"] for host in ended.report["hosts"]} == {
         "abroad": ABROAD,
@@ -146,7 +146,7 @@ def test_hosts_of_the_real_inventory_plugin_are_patched_within_a_limit(lab: Livi
     inventory = lab.file("fleet.aws_ec2.yml", AWS_EC2)
     variables = {"patch_hosts": "stage_test", "patch_operation": "scan"}
     ended = lab.playbook("patch", "--limit", "inv-1,inv-3", variables=variables, inventories=[inventory])
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.outcomes == {"inv-1": "compliant", "inv-3": "compliant"}
     assert lab.id("inv-2") not in str([call for call in ended.calls if call["operation"] == "SendCommand"])
 
@@ -154,8 +154,8 @@ def test_hosts_of_the_real_inventory_plugin_are_patched_within_a_limit(lab: Livi
 def test_the_tag_and_the_inventory_name_the_same_hosts_once(lab: LivingLab) -> None:
     variables = {"patch_hosts": "wide", "patch_tag_key": "PatchGroup", "patch_tag_value": "Inventory"}
     ended = lab.playbook("plan", variables=variables)
-    assert ended.code == 0, ended.said
-    assert ended.said.count("wave 1") == 3
+    assert ended.code == 0, ended.output
+    assert ended.output.count("wave 1") == 3
     assert "3 hosts will be patched" in ended.words
 
 
@@ -165,7 +165,7 @@ def test_waves_are_as_large_as_the_plan_says_for_each_source_of_their_size(tmp_p
     with LivingLab(tmp_path, hosts, scale=200) as lab:
         everywhere = lab.file("vars.yml", {"all": {"vars": {"patch_batch_size": 1, "patch_operation": "scan"}}})
         ended = lab.playbook("patch", inventories=[lab.workplace.inventory, everywhere])
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
         assert "3 hosts will be scanned, 1 at a time" in ended.words
         assert lab.lab.truth()["running_at_once"] == 1
 
@@ -175,24 +175,24 @@ def test_an_inventory_that_is_set_up_for_winrm_changes_nothing(lab: LivingLab) -
     inventories = [lab.workplace.inventory, lab.file("winrm.yml", everywhere)]
     variables = {"patch_hosts": "inv-1", "patch_operation": "scan"}
     ended = lab.playbook("patch", variables=variables, inventories=inventories)
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.outcomes == {"inv-1": "compliant"}
     for playbook in ("plan", "restore", "report"):
         ended = lab.playbook(playbook, variables=variables, inventories=inventories)
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
 
 
 def test_more_hosts_than_a_page_are_all_found(lab: LivingLab) -> None:
     """DescribeInstanceInformation gives 50 a page at most."""
     ended = lab.playbook("plan", variables={"patch_tag_value": "Many"})
-    assert ended.code == 0, ended.said
-    assert ended.said.count("  wave ") == 55
+    assert ended.code == 0, ended.output
+    assert ended.output.count("  wave ") == 55
     assert "NextToken" in str(ended.calls)
 
 
 def test_odd_names_are_names_and_nothing_else(lab: LivingLab) -> None:
     ended = lab.playbook("patch", variables=scan(lab, "Odd", patch_batch_size="100%"), inventories=[])
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert sorted(host["host"] for host in ended.report["hosts"]) == sorted([*ODD_NAMES, ODD_NAMES[0]])
     assert ended.report["totals"] == {"compliant": len(ODD_NAMES) + 1}
     commands = {host for call in ended.calls if call["operation"] == "SendCommand" for host in call["hosts"]}

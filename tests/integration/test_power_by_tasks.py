@@ -29,7 +29,7 @@ OFF = ("off", "stays-off", "branch", "other")
 
 
 class Hypervisor:
-    """POST /on/NAME, /off/NAME and /room/NAME; what it is told not to do is an error."""
+    """POST /on/NAME, /off/NAME and /room/NAME; what it is set to refuse is an error."""
 
     def __init__(self, lab: LivingLab) -> None:
         self.refuses: set[str] = set()
@@ -112,7 +112,7 @@ def test_one_that_cannot_be_stopped_again_is_held_and_restore_puts_it_back(
     assert (blind.code, lab.truth("off")["state"]) == (2, "running")
     assert "set patch_stop_tasks for it" in blind.words
     ended = played(lab, inventory, "restore")
-    assert (ended.code, lab.truth("off")["state"]) == (0, "stopped"), ended.said
+    assert (ended.code, lab.truth("off")["state"]) == (0, "stopped"), ended.output
     assert open_ledger(str(lab.ledger)).open_power() == []
 
 
@@ -151,5 +151,5 @@ def test_what_cannot_be_right_is_refused_before_anything_is_touched(
         ),
     ):
         ended = lab.playbook("patch", variables={"patch_hosts": "all", **given})
-        assert (ended.code, words in ended.words) == (2, True), ended.said
+        assert (ended.code, words in ended.words) == (2, True), ended.output
     assert hypervisor.asked == before

@@ -67,7 +67,7 @@ def account(tmp_path: Path) -> Iterator[Account]:
 
 def test_every_belief_is_asked_in_a_real_run_and_nothing_is_left(account: Account) -> None:
     ended = account.begin(**WANTED).end()
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert "costs at most 0.58 USD" in ended.words
     answers = account.answers
     assert answers["complete"]
@@ -105,7 +105,7 @@ def test_what_a_killed_proof_leaves_is_found_and_taken_away(account: Account) ->
     assert len(account.left) == 2
 
     gone = account.begin(prove_state="absent").end()
-    assert gone.code == 0, gone.said
+    assert gone.code == 0, gone.output
     assert account.left == []
     assert "There is nothing of a proof" in account.begin(prove_state="absent").end().words
 
@@ -116,7 +116,7 @@ def test_nothing_is_made_unless_it_is_confirmed(account: Account) -> None:
     assert "costs at most" in reported.words
     assert "agree with -e prove_confirmed=true. Nothing was made." in reported.words
     shown = account.begin("--check", **WANTED).end()
-    assert shown.code == 0, shown.said
+    assert shown.code == 0, shown.output
     mistyped = account.begin(**WANTED, prove_confirm=True).end()
     assert "There is no variable prove_confirm." in mistyped.words
     assert account.left == []

@@ -58,7 +58,7 @@ def test_a_host_is_patched_over_its_connection(lab: LivingLab, ended: Ended, nam
 
 
 def test_the_run_ends_well(ended: Ended) -> None:
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
 
 
 # ---- log-ons that are refused
@@ -140,7 +140,7 @@ def test_hosts_without_aws_need_neither_boto3_nor_amazon_aws(lab: LivingLab, end
     assert ended.code == 0
     variables = {"patch_hosts": "psrp,psrp-http", "patch_operation": "scan"}
     scanned = lab.playbook("patch", variables=variables, environment=without_aws(tmp_path))
-    assert scanned.outcomes == {"psrp": "compliant", "psrp-http": "compliant"}, scanned.said
+    assert scanned.outcomes == {"psrp": "compliant", "psrp-http": "compliant"}, scanned.output
     assert scanned.code == 0
 
 

@@ -22,7 +22,7 @@ def test_the_report_is_in_the_bucket_and_can_be_read_by_its_link(tmp_path: Path)
         lab.client("s3").create_bucket(Bucket=REPORT_BUCKET)
         variables = {"patch_report_bucket": f"s3://{REPORT_BUCKET}/patch", "patch_report_link_seconds": 3600}
         ended = lab.playbook("patch", variables=variables)
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
         run_id = ended.report["run_id"]
         written = lab.lab.objects(REPORT_BUCKET)
         assert sorted(written) == [f"patch/{run_id}/{name}" for name in [*NAMES, "started.json"]]
@@ -30,11 +30,11 @@ def test_the_report_is_in_the_bucket_and_can_be_read_by_its_link(tmp_path: Path)
         (task,) = ended.of("Write the report")
         assert sorted(task["objects"]) == NAMES
         for link in task["objects"].values():
-            assert link in ended.said
+            assert link in ended.output
         with urllib.request.urlopen(task["objects"]["report.json"]) as answer:  # noqa: S310 - the lab's own address
             assert json.load(answer) == ended.report
         again = lab.playbook("report", variables={**variables, "patch_report_link_seconds": 0})
-        assert f"s3://{REPORT_BUCKET}/patch/{run_id}/report.html" in again.said
+        assert f"s3://{REPORT_BUCKET}/patch/{run_id}/report.html" in again.output
 
 
 def test_a_bucket_that_cannot_be_written_ends_the_run_before_anything_is_touched(tmp_path: Path) -> None:
@@ -46,6 +46,6 @@ def test_a_bucket_that_cannot_be_written_ends_the_run_before_anything_is_touched
         ):
             ended = lab.playbook("patch", variables={"patch_report_bucket": bucket})
             assert ended.code == 2
-            assert "patch_report_bucket" in ended.said
-            assert words in " ".join(ended.said.split())
+            assert "patch_report_bucket" in ended.output
+            assert words in " ".join(ended.output.split())
         assert lab.truth("web-01")["starts"] == 0

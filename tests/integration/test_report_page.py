@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report's page in a real browser: it renders, sorts, filters, complains of nothing and asks nobody for anything."""
+"""The report's page in a real browser: it renders, sorts, filters, logs no error and sends no request."""
 
 from __future__ import annotations
 

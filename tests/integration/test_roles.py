@@ -54,8 +54,8 @@ def test_the_example_of_the_readme_works_as_it_stands(role: Path, tmp_path: Path
             lab.file(name, [{"name": name, "ansible.builtin.debug": {"msg": "{{ instance_id }}"}}])
         ended = lab.playbook(lab.file("site.yml", example(role)))
         truth = lab.lab.truth()["hosts"]
-    assert ended.code == 0, ended.said
-    assert "was interrupted" not in ended.said
+    assert ended.code == 0, ended.output
+    assert "was interrupted" not in ended.output
     scans_only = "patch_operation: scan" in example(role)
     assert ended.outcomes == dict.fromkeys(truth, "noncompliant" if scans_only else "patched")
     assert all(bool(host["missing"]) is scans_only for host in truth.values())
@@ -71,7 +71,7 @@ def test_the_example_that_sets_up_an_account_works_as_it_stands(tmp_path: Path) 
     with LivingLab(tmp_path, [{"name": "dev-1"}], bare=True) as lab:
         ended = lab.playbook(lab.file("site.yml", example(ACCOUNT)))
         (stack,) = lab.client("cloudformation").describe_stacks()["Stacks"]
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert stack["StackStatus"] == "CREATE_COMPLETE"
 
 
@@ -80,8 +80,8 @@ def test_a_role_is_the_same_example_in_check_mode(tmp_path: Path) -> None:
     (patch,) = (role for role in ROLES if role.name == "patch")
     with new_lab(tmp_path) as lab:
         ended = lab.playbook(lab.file("site.yml", example(patch)), "--check")
-    assert ended.code == 0, ended.said
-    assert "wave 1  dev-1" in ended.said
+    assert ended.code == 0, ended.output
+    assert "wave 1  dev-1" in ended.output
     assert ended.touched == []
     assert not (ended.folder / "report.json").exists()
 
@@ -91,9 +91,9 @@ def test_a_host_that_must_not_be_touched_is_left_alone_and_reported(tmp_path: Pa
     with new_lab(tmp_path, {"name": "scaled", "asg": True, "state": "stopped"}) as lab:
         ended = lab.playbook(lab.file("site.yml", example(start)))
         assert lab.truth("scaled")["starts"] == 0
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     assert ended.outcomes == {"dev-1": "noncompliant", "dev-2": "noncompliant", "scaled": "excluded"}
-    assert "left out  scaled: It belongs to the Auto Scaling group" in ended.said
+    assert "left out  scaled: It belongs to the Auto Scaling group" in ended.output
 
 
 def test_a_host_that_fails_in_its_workflow_is_named_with_the_command_that_puts_it_back(tmp_path: Path) -> None:
@@ -102,12 +102,12 @@ def test_a_host_that_fails_in_its_workflow_is_named_with_the_command_that_puts_i
     stuck = {"name": "stuck", "state": "stopped", "disk": {"size_gib": 60, "free_gib": 5, "recovery_partition": True}}
     with new_lab(tmp_path, stuck) as lab:
         ended = lab.playbook(lab.file("site.yml", example(expand)))
-        assert ended.code == 2, ended.said
+        assert ended.code == 2, ended.output
         assert ended.outcomes["stuck"] == "failed"
         assert lab.truth("stuck")["state"] == "running"
         assert f"stuck ({lab.id('stuck')})" in ended.last_words
         back = lab.run(ended.command_to_go_back)
-        assert back.code == 0, back.said
+        assert back.code == 0, back.output
         assert lab.truth("stuck")["state"] == "stopped"
 
 
@@ -115,6 +115,6 @@ def test_an_unknown_variable_is_refused_by_a_role_alone(tmp_path: Path) -> None:
     (patch,) = (role for role in ROLES if role.name == "patch")
     with new_lab(tmp_path) as lab:
         ended = lab.playbook(lab.file("site.yml", example(patch)), variables={"patch_max_pases": 2})
-    assert ended.code == 2, ended.said
+    assert ended.code == 2, ended.output
     assert "There is no variable patch_max_pases. Did you mean patch_max_passes?" in ended.words
     assert ended.touched == []

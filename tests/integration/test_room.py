@@ -43,7 +43,7 @@ def of(test: str) -> dict[str, Any]:
 
 def test_a_volume_grows_before_a_large_update_needs_it_and_behind_a_snapshot(lab: LivingLab) -> None:
     ended = lab.playbook("patch", variables={**of("grow"), "patch_snapshot_before_grow": True})
-    assert (ended.code, ended.outcomes) == (0, {"large": "patched"}), ended.said
+    assert (ended.code, ended.outcomes) == (0, {"large": "patched"}), ended.output
     changing = [operation for operation in ended.touched if operation in {"CreateSnapshot", "ModifyVolume"}]
     assert changing == ["CreateSnapshot", "ModifyVolume"]
     (snapshot,) = lab.client("ec2").describe_snapshots(OwnerIds=["self"])["Snapshots"]
@@ -52,13 +52,13 @@ def test_a_volume_grows_before_a_large_update_needs_it_and_behind_a_snapshot(lab
     host = ended.host("large")
     assert (host["snapshot_id"], host["grown_gib"], host["free_gib_before"]) == (snapshot["SnapshotId"], 20, 25)
     assert host["wanted_gib"] > 25
-    assert [rung["name"] for rung in host["rungs"]][-1] == "volume_growth"
+    assert [action["name"] for action in host["rungs"]][-1] == "volume_growth"
     assert (lab.truth("large")["volume_gib"], lab.truth("large")["state"]) == (80, "stopped")
 
 
 def test_a_scan_makes_no_room(lab: LivingLab) -> None:
     ended = lab.playbook("patch", variables={**of("scan"), "patch_operation": "scan"})
-    assert (ended.code, ended.outcomes) == (0, {"full": "compliant"}), ended.said
+    assert (ended.code, ended.outcomes) == (0, {"full": "compliant"}), ended.output
     assert "ModifyVolume" not in ended.touched
     assert ended.host("full")["rungs"] is None
 

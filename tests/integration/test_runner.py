@@ -49,7 +49,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingLab]:
 
 
 def cancel(node: Process) -> None:
-    """AWX tells the container to end, and removes it with all that runs in it."""
+    """AWX asks the container to end, and removes it with all that runs in it."""
     node.terminate()
     node.kill()
 
@@ -61,7 +61,7 @@ def first(lab: LivingLab) -> Job:
 
 
 def test_a_job_takes_texts_for_answers_and_puts_back_what_was_off(lab: LivingLab, first: Job) -> None:
-    assert first.status == "failed", first.said  # because of the host that failed
+    assert first.status == "failed", first.output  # because of the host that failed
     assert lab.truth("off")["state"] == "stopped"
     assert lab.truth("off")["missing"] == []
 
@@ -91,8 +91,8 @@ def test_awxs_own_display_gets_events_of_hosts_tasks_and_plays(first: Job) -> No
         "playbook_on_stats",
     }
     assert [event["counter"] for event in first.events] == sorted(event["counter"] for event in first.events)
-    assert "\x1b[K" not in first.said, "what the callback hides between the lines was broken up"
-    assert re.search(r" off +patch ", first.said), "progress is printed between the tasks"
+    assert "\x1b[K" not in first.output, "what the callback hides between the lines was broken up"
+    assert re.search(r" off +patch ", first.output), "progress is printed between the tasks"
 
 
 def test_nothing_lies_in_the_fact_cache(first: Job) -> None:
@@ -102,9 +102,9 @@ def test_nothing_lies_in_the_fact_cache(first: Job) -> None:
 
 def test_another_slice_knows_of_the_failures_of_the_first(lab: LivingLab, first: Job) -> None:
     second = awx_job.run(lab, "patch", ["on", "other"], survey=SURVEY, meta=SLICED)
-    assert second.status == "failed", second.said
+    assert second.status == "failed", second.output
     assert second.failed_hosts == {"on", "other"}
-    assert "1 host failed, and patch_failure_budget tolerates 0" in second.said
+    assert "1 host failed, and patch_failure_budget tolerates 0" in second.output
     assert lab.truth("on")["missing"] != []
     assert second.artifacts.keys().isdisjoint(first.artifacts)
 
@@ -112,9 +112,9 @@ def test_another_slice_knows_of_the_failures_of_the_first(lab: LivingLab, first:
 def test_relaunched_on_what_failed_it_targets_those_alone(lab: LivingLab) -> None:
     """AWX gives their names as a limit."""
     job = awx_job.run(lab, "plan", ["off", "broken", "on", "other"], limit="broken,on", survey=SURVEY)
-    assert job.status == "successful", job.said
-    assert "2 hosts will be patched" in job.said
-    assert set(re.findall(r"wave \d+ +(\w+)", job.said)) == {"broken", "on"}
+    assert job.status == "successful", job.output
+    assert "2 hosts will be patched" in job.output
+    assert set(re.findall(r"wave \d+ +(\w+)", job.output)) == {"broken", "on"}
 
 
 def test_a_cancelled_job_is_repaired_by_restore(lab: LivingLab) -> None:
@@ -124,14 +124,14 @@ def test_a_cancelled_job_is_repaired_by_restore(lab: LivingLab) -> None:
     assert lab.truth("cut")["state"] == "running"
     early = awx_job.run(lab, "restore", [])
     assert early.status == "failed", "the job may be alive, for all that restore can know"
-    assert "Still on because of us: cut" in early.said
-    mended = awx_job.run(lab, "restore", [], survey={"patch_take_over": "true"})
-    assert mended.status == "successful", mended.said
+    assert "Still on because of us: cut" in early.output
+    restored = awx_job.run(lab, "restore", [], survey={"patch_take_over": "true"})
+    assert restored.status == "successful", restored.output
     assert lab.truth("cut")["state"] == "stopped"
 
 
 @pytest.mark.parametrize(
-    ("hosts", "options", "said"),
+    ("hosts", "options", "message"),
     [
         (["on"], {"limit": "on"}, "The limit on of this job skips the discovery by tag"),
         (["on", "other"], {"limit": "other", "survey": {"patch_hosts": "on"}}, "No host to work on"),
@@ -142,9 +142,9 @@ def test_a_cancelled_job_is_repaired_by_restore(lab: LivingLab) -> None:
     ids=["limit-and-tag", "limit-beside-the-targets", "limit-of-nothing", "limit-dropped", "ledger-in-a-file"],
 )
 def test_a_job_that_would_do_nothing_or_too_much_fails_before_it_touches_anything(
-    lab: LivingLab, hosts: list[str], options: dict[str, Any], said: str
+    lab: LivingLab, hosts: list[str], options: dict[str, Any], message: str
 ) -> None:
     job = awx_job.run(lab, "patch", hosts, **options)
-    assert job.status == "failed", job.said
-    assert said in " ".join(job.said.split())
+    assert job.status == "failed", job.output
+    assert message in " ".join(job.output.split())
     assert job.node.touched == []

@@ -36,15 +36,15 @@ def test_set_up_shown_first_done_done_again_and_taken_down(lab: LivingLab) -> No
     cloudformation = lab.client("cloudformation")
 
     shown = lab.playbook("setup_aws", "--check", variables=wanted)
-    assert shown.code == 0, shown.said
+    assert shown.code == 0, shown.output
     assert cloudformation.describe_stacks()["Stacks"] == []
-    assert "New stack would be created" in shown.said
+    assert "New stack would be created" in shown.output
     assert "attached: bare-01. It gets the stack's." in shown.words
     assert profiles(lab) == {"dev-01": "managed-node"}
 
     done = lab.playbook("setup_aws", variables=wanted)
     (made,) = done.of("Set up what Patch Fleet needs")
-    assert made["changed"], done.said
+    assert made["changed"], done.output
     assert profiles(lab) == {"dev-01": "managed-node", "bare-01": "PatchFleet-host-eu-central-1"}
     (stack,) = cloudformation.describe_stacks()["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
@@ -52,7 +52,7 @@ def test_set_up_shown_first_done_done_again_and_taken_down(lab: LivingLab) -> No
     assert outputs["LedgerUrl"] == "dynamodb://PatchFleet-ledger"
 
     again = lab.playbook("setup_aws", variables=wanted)
-    assert [result.result["changed"] for result in again.results] == [False] * len(again.results), again.said
+    assert [result.result["changed"] for result in again.results] == [False] * len(again.results), again.output
     other = {**CONTROLLER, "ApproveAfterDays": 9, "LogGroup": "none", "DeadManSwitch": True, "WindowOffsetDays": 0}
     shown = lab.playbook("setup_aws", "--check", variables={"aws_prerequisites_parameters": other})
     (lines,) = (reported["msg"] for reported in shown.of("Show what would change"))
@@ -64,7 +64,7 @@ def test_set_up_shown_first_done_done_again_and_taken_down(lab: LivingLab) -> No
     assert cloudformation.describe_stacks()["Stacks"] == [stack]
 
     shown = lab.playbook("teardown_aws", "--check")
-    assert shown.code == 0, shown.said
+    assert shown.code == 0, shown.output
     assert "Remove Ledger (AWS::DynamoDB::Table) PatchFleet-ledger: the table itself stays" in shown.words
     assert f"detached: bare-01 ({lab.id('bare-01')})" in shown.words
     assert cloudformation.describe_stacks()["Stacks"] == [stack]
@@ -120,7 +120,9 @@ def test_no_teardown_while_the_set_up_is_needed(lab: LivingLab) -> None:
         },
     )
     shown = lab.playbook("teardown_aws", "--check")
-    assert (shown.code, "Refused as long as this holds: The watchdog schedule" in shown.words) == (0, True), shown.said
+    assert (shown.code, "Refused as long as this holds: The watchdog schedule" in shown.words) == (0, True), (
+        shown.output
+    )
     refused = lab.playbook("teardown_aws")
     assert refused.code == 2
     assert f"The watchdog schedule {where['Name']} is pending in eu-central-1." in refused.words
@@ -165,5 +167,5 @@ def test_the_token_of_awx_is_in_no_result_and_yet_it_is_said_what_went_wrong(lab
     parameters = {"StartRunBy": "awx", "AwxToken": "t0ken-of-awx", "WindowOffsetDays": "9"}
     refused = lab.playbook("setup_aws", "-vvv", variables={"aws_prerequisites_parameters": parameters})
     assert refused.code != 0
-    assert "WindowOffsetDays" in refused.said
-    assert "t0ken-of-awx" not in refused.said + str(refused.results)
+    assert "WindowOffsetDays" in refused.output
+    assert "t0ken-of-awx" not in refused.output + str(refused.results)

@@ -5,7 +5,7 @@
 
 Exports and environments that are activated hold for the rest of a page. A block yaml is a file, whose name is its first line.
 The machine has nothing but what README.md has its reader install (clean_machine.py); a page that makes an environment of its
-own goes on in that one.
+own continues in that one.
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ def follow(page: str, run: Run, write: Callable[[str, str], object], examples: M
         text = text.replace(example, real)
     blocks = BLOCK.findall(text)
     packages = [content for kind, content in blocks if kind == "sh" and "pip " in content]
-    holds, seen = before, ""
+    holds, after = before, ""
     for kind, content in blocks:
         if kind == "yaml":
             write(content.partition("\n")[0].removeprefix("# "), content)
         elif content in packages:
             holds += f". {clean_machine.python_environment(page, packages)}/patchfleet/bin/activate\n"
         elif kind == "sh":
-            seen = " ".join(run(holds + content).split())
+            after = " ".join(run(holds + content).split())
             holds += "".join(HOLDS.findall(content))
         elif kind == "text":
-            lacking = [line for line in content.splitlines() if " ".join(line.split()) not in seen]
-            assert lacking == [], f"{page}: {lacking} not in\n{seen}"
+            lacking = [line for line in content.splitlines() if " ".join(line.split()) not in after]
+            assert lacking == [], f"{page}: {lacking} not in\n{after}"
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +80,8 @@ def typed(lab: LivingLab, machine: Path, page: str, examples: Mapping[str, str])
 
     def run(text: str) -> str:
         ended = lab.run(["bash", "-euc", text], clean_machine.environment(home))
-        assert ended.code == 0, f"{page}:\n{text}\n{ended.said}"
-        return ended.said
+        assert ended.code == 0, f"{page}:\n{text}\n{ended.output}"
+        return ended.output
 
     installed = clean_machine.KEPT / "README" / "patchfleet" / "bin" / "activate"
     follow(page, run, lab.file, examples, f". {installed}\n")

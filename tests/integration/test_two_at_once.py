@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two controllers on the same fleet, as real processes: begun in the same moment, or one takes the other's hosts over."""
+"""Two controllers on the same fleet, as real processes: started in the same moment, or one takes the other's hosts over."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_each_host_is_worked_on_by_one_of_them(ledger: str, tmp_path: Path) -> N
         both = [run.end() for run in [lab.begin("patch", variables=where) for _ in range(2)]]
         truth = {name: lab.truth(name) for name in NAMES}
         trace = lab.trace()
-    assert sorted(str(one.code) for one in both) == ["0", "2"], both[0].said + both[1].said
+    assert sorted(str(one.code) for one in both) == ["0", "2"], both[0].output + both[1].output
     for name, host in truth.items():
         assert len({call["caller"] for call in trace if changes(call, name)}) == 1
         assert sorted(one.outcomes[name] for one in both) == ["deferred", "patched"]
@@ -46,7 +46,7 @@ def test_who_is_taken_over_while_it_works_touches_the_host_no_more(tmp_path: Pat
         both = [run.end() for run in (first, later)]
         truth = {name: lab.truth(name) for name in NAMES}
         trace = lab.trace()
-    assert [one.code for one in both] == [2, 0], both[0].said + both[1].said
+    assert [one.code for one in both] == [2, 0], both[0].output + both[1].output
     for name, host in truth.items():
         callers = [call["caller"] for call in trace if changes(call, name)]
         assert [caller for caller, _calls in groupby(callers)] == [first.access_key, later.access_key], name

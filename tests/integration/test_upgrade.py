@@ -66,12 +66,12 @@ def test_the_stack_of_an_earlier_state_becomes_that_of_today(earlier: Path, tmp_
         before = resources(cloudformation)
 
         shown = lab.playbook("setup_aws", "--check")
-        assert shown.code == 0, shown.said
-        assert "aws_prerequisites_confirm_removal" not in shown.said, "nothing of it is removed or replaced"
+        assert shown.code == 0, shown.output
+        assert "aws_prerequisites_confirm_removal" not in shown.output, "nothing of it is removed or replaced"
         assert resources(cloudformation) == before
 
         upgraded = lab.playbook("setup_aws")
-        assert upgraded.code == 0, upgraded.said
+        assert upgraded.code == 0, upgraded.output
         assert before.items() <= resources(cloudformation).items()
         (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
         assert {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]} == USED
@@ -80,7 +80,7 @@ def test_the_stack_of_an_earlier_state_becomes_that_of_today(earlier: Path, tmp_
         assert f"Value: {outputs['TemplateVersion']}\n" in TEMPLATE.read_text(encoding="utf-8")
 
         planned = lab.playbook("plan", variables={"patch_ledger": f"{outputs['LedgerUrl']}?region=eu-central-1"})
-        assert planned.code == 0, planned.said
+        assert planned.code == 0, planned.output
         assert "lack the right" not in planned.words
 
 
@@ -92,11 +92,11 @@ def test_an_older_release_does_not_replace_the_template_of_a_newer_one(tmp_path:
         cloudformation.create_stack(StackName=STACK, TemplateBody=newer, Capabilities=["CAPABILITY_NAMED_IAM"])
         for options in (["--check"], []):
             refused = lab.playbook("setup_aws", *options)
-            assert refused.code == 2, refused.said
+            assert refused.code == 2, refused.output
             assert f"The stack {STACK} has version 9" in refused.words
             assert refused.touched == []
         confirmed = lab.playbook("setup_aws", variables={"aws_prerequisites_confirm_removal": True})
-        assert confirmed.code == 0, confirmed.said
+        assert confirmed.code == 0, confirmed.output
 
 
 def resources(cloudformation: Any) -> dict[str, tuple[str, str]]:

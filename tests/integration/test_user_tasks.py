@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The user's own tasks before and after a host: inside the protection of its way, and refused where they would break the waves."""
+"""The user's own tasks before and after a host: inside the workflow, and refused where they would break the waves."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ def test_they_run_around_the_work_on_a_host(lab: LivingLab) -> None:
     nested = [*BEFORE, {"ansible.builtin.include_tasks": "more.yml"}]
     post = [{"ansible.builtin.assert": {"that": "not patchfleet_failed"}}, *AFTER]
     ended = patch(lab, "fine", nested, post)
-    assert (ended.code, ended.outcomes) == (0, {"fine": "patched"}), ended.said
+    assert (ended.code, ended.outcomes) == (0, {"fine": "patched"}), ended.output
     marks = ["drained", "stopped", INSTALL, "undrained", STOP]
     assert order(ended, *marks) == marks
-    assert f"drained of fine {lab.id('fine')}" in ended.said
+    assert f"drained of fine {lab.id('fine')}" in ended.output
     host = ended.host("fine")
     assert (host["pre_tasks"], host["post_tasks"]) == ("ok", "ok")
 
@@ -83,7 +83,7 @@ def test_commands_of_users_go_to_their_host_and_other_modules_leave_no_trace_in_
         "ignore_errors": True,
     }
     ended = patch(lab, "own", [command, allowed], AFTER)
-    assert (ended.code, ended.outcomes) == (0, {"own": "patched"}), ended.said
+    assert (ended.code, ended.outcomes) == (0, {"own": "patched"}), ended.output
     (asked,) = ended.of("Ask the host")
     assert asked["status"] == "Success"
     assert lab.id("own") in str([call["params"] for call in ended.calls if call["operation"] == "SendCommand"])
@@ -93,7 +93,7 @@ def test_commands_of_users_go_to_their_host_and_other_modules_leave_no_trace_in_
 
 def test_one_that_fails_before_leaves_the_host_unpatched_and_restored(lab: LivingLab) -> None:
     ended = patch(lab, "pre", [*BEFORE, FAILING], [{"ansible.builtin.assert": {"that": "patchfleet_failed"}}, *AFTER])
-    assert ended.code == 2, ended.said
+    assert ended.code == 2, ended.output
     host = ended.host("pre")
     assert [host[key] for key in ("outcome", "step", "reason_code")] == ["failed", "ready", "pre_tasks_failed"]
     assert host["reason"] == "The tasks of patch_pre_tasks failed: Stop the database: It does not stop."
@@ -105,7 +105,7 @@ def test_one_that_fails_before_leaves_the_host_unpatched_and_restored(lab: Livin
 
 def test_one_that_fails_after_is_reported_and_the_host_put_back(lab: LivingLab) -> None:
     ended = patch(lab, "post", BEFORE, [FAILING])
-    assert ended.code == 2, ended.said
+    assert ended.code == 2, ended.output
     host = ended.host("post")
     assert [host[key] for key in ("outcome", "step", "reason_code")] == ["failed", "restore", "post_tasks_failed"]
     assert "It does not stop." in host["reason"]
@@ -124,18 +124,18 @@ def test_those_after_run_also_when_the_patching_failed(lab: LivingLab) -> None:
 
 def test_a_scan_disturbs_no_one(lab: LivingLab) -> None:
     ended = patch(lab, "scanned", BEFORE, AFTER, patch_operation="scan")
-    assert (ended.code, order(ended, "drained", "undrained")) == (0, []), ended.said
+    assert (ended.code, order(ended, "drained", "undrained")) == (0, []), ended.output
     assert ended.host("scanned")["pre_tasks"] is None
 
 
 def test_a_task_that_takes_too_long_fails(lab: LivingLab) -> None:
     slow = [{"name": "Wait for ever", "ansible.builtin.command": "sleep 100", "delegate_to": "localhost"}]
     ended = patch(lab, "patch", slow, [], patch_tasks_timeout_seconds=2)
-    assert ended.host("patch")["reason_code"] == "pre_tasks_failed", ended.said
+    assert ended.host("patch")["reason_code"] == "pre_tasks_failed", ended.output
 
 
 @pytest.mark.parametrize(
-    ("task", "said"),
+    ("task", "message"),
     [
         (
             {"name": "Once", "run_once": True, "ansible.builtin.debug": {}},
@@ -146,13 +146,13 @@ def test_a_task_that_takes_too_long_fails(lab: LivingLab) -> None:
     ],
     ids=["run_once", "add_host", "end_play"],
 )
-def test_what_would_break_the_waves_is_refused_before_anything(lab: LivingLab, task: Any, said: str) -> None:
+def test_what_would_break_the_waves_is_refused_before_anything(lab: LivingLab, task: Any, message: str) -> None:
     lab.file("deep.yml", [task])
     ended = patch(lab, "refused", [{"ansible.builtin.import_tasks": "deep.yml"}], AFTER)
     assert ended.code not in (0, "timeout")
     assert ended.touched == []
-    assert said in ended.words
-    assert "Traceback" not in ended.said
+    assert message in ended.words
+    assert "Traceback" not in ended.output
 
 
 def test_the_files_of_a_single_host_are_checked_too(lab: LivingLab, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_tasks_for_a_host_without_a_connection_fail_and_lose_no_host(lab: Living
     """Found by its tag, it has none; without looking first, a whole wave of such hosts would end the run."""
     before = [{"name": "Stop it", "ansible.builtin.raw": "x"}]
     ended = patch(lab, "alone", before, AFTER, ansible_ssh_timeout=2, patch_batch_size=1)
-    assert ended.code == 2, ended.said
+    assert ended.code == 2, ended.output
     host = ended.host("alone")
     assert (host["reason_code"], host["post_tasks"]) == ("pre_tasks_failed", "ok")
     assert "Ansible does not reach it over its connection" in host["reason"]
@@ -182,10 +182,10 @@ def test_a_host_that_a_task_cannot_reach_is_put_back_at_the_end(lab: LivingLab) 
     """ansible/ansible#56265: an unreachable host gets neither rescue nor always."""
     lost = {"name": "Stop it", "ansible.builtin.raw": "x", "vars": NOWHERE, "when": "inventory_hostname == 'lost-1'"}
     ended = patch(lab, "lost", [lost], AFTER)
-    assert ended.code == 4, "as Ansible ends wherever a host was unreachable"
+    assert ended.code == 4, "as Ansible ends when a host was unreachable"
     assert ended.outcomes == {"lost-1": "failed", "lost-2": "patched"}
     host = ended.host("lost-1")
     assert (host["reason_code"], host["step"], host["final_state"]) == ("unreachable", "ready", "stopped")
     assert "Its patch_post_tasks have not run." in host["reason"]
     assert (lab.truth("lost-1")["state"], lab.truth("lost-1")["installed"]) == ("stopped", [])
-    assert "are still on because of" not in ended.said
+    assert "are still on because of" not in ended.output

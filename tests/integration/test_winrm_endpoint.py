@@ -173,7 +173,7 @@ def test_updates_by_win_updates_with_its_own_reboot(lab: LivingLab) -> None:
     assert (truth["reboots"], truth["installed"], truth["missing"]) == (1, ["KB5031361"], [])
 
 
-def test_an_installation_goes_on_when_the_connection_is_lost(lab: LivingLab) -> None:
+def test_an_installation_continues_when_the_connection_is_lost(lab: LivingLab) -> None:
     lost, _there_again, found = tasks(
         lab,
         "cut",

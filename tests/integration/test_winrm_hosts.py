@@ -118,7 +118,7 @@ def test_trouble_is_reported(lab: LivingLab, ended: Ended, name: str) -> None:
 def test_no_password_is_reported(lab: LivingLab, ended: Ended) -> None:
     password = lab.lab.variables("good")["ansible_password"]
     files = [path.read_text(errors="replace") for path in ended.folder.iterdir()]
-    assert all(secret not in text for secret in (password, "not this one") for text in [ended.said, *files])
+    assert all(secret not in text for secret in (password, "not this one") for text in [ended.output, *files])
 
 
 def test_the_mixed_inventory_of_the_docs(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_the_mixed_inventory_of_the_docs(tmp_path: Path) -> None:
         ended = lab.playbook(
             "patch", variables={"patch_hosts": "cloud,onprem"}, inventories=[given, lab.workplace.inventory]
         )
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
         assert ended.outcomes == {
             "dev-sql-01": "patched",
             "branch-01": "patched",

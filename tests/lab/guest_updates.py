@@ -139,11 +139,11 @@ class WindowsUpdate:
         self._waits_for_second_boot = was_pending and spec.state in ("pending", "stopped", "stopping")
         self._boots_left = spec.windows.reboots_per_transaction if was_pending else 0
         if spec.pending_reboot:
-            self._remember_earlier_update()
+            self._record_earlier_update()
         if spec.windows.pending_by_others:
             self.pending_reboot.add(COMPONENT_BASED_SERVICING)
 
-    def _remember_earlier_update(self) -> None:
+    def _record_earlier_update(self) -> None:
         self.known[EARLIER_UPDATE.kb] = EARLIER_UPDATE
         self.states[EARLIER_UPDATE.kb] = UpdateState.PENDING_REBOOT
         self.installed_at[EARLIER_UPDATE.kb] = self._sim.time

@@ -48,15 +48,15 @@ def _target_tag_problems(document: dict[str, Any]) -> Iterator[Problem]:
     """The set-up is made for each of them, and would fail half-way."""
     for index, text in enumerate(document.get("account", {}).get("target_tags", [])):
         key, value = text.split("=", 1)
-        place = f"account.target_tags[{index}]"
+        where = f"account.target_tags[{index}]"
         for part, most in ((key, 128), (value, 256)):
             if not IN_A_POLICY.fullmatch(part):
                 yield (
-                    place,
+                    where,
                     f"{part!r}: the set-up takes no quotes, backslashes, control characters or any of $ * ? {{ }}",
                 )
             elif len(part) > most:
-                yield place, f"{part[:20]!r}… has {len(part)} characters; a tag's key has 128 at most, its value 256"
+                yield where, f"{part[:20]!r}… has {len(part)} characters; a tag's key has 128 at most, its value 256"
 
 
 def _account_problems(document: dict[str, Any]) -> Iterator[Problem]:

@@ -46,11 +46,11 @@ def merge_duplicates(hosts: list[FleetHost]) -> list[FleetHost]:
         for host in known
     ]
     alone = [host for host in without_id if host not in same.values()]
-    _refuse_twins(alone)
+    _refuse_duplicates(alone)
     return named + alone
 
 
-def _refuse_twins(hosts: list[FleetHost]) -> None:
+def _refuse_duplicates(hosts: list[FleetHost]) -> None:
     """Two names for one machine would patch it twice at the same time, and one reboot would cut the other's installation off."""
     earlier: dict[str, list[FleetHost]] = {}
     for host in hosts:

@@ -202,17 +202,17 @@ class OperationContext:
             LeaseLost: another run took the host over.
             AwsError, NotReached: AWS throttled the last poll, or could not be reached.
         """
-        passing: list[AwsError | NotReached] = []
+        transient: list[AwsError | NotReached] = []
 
         def poll_with_lease() -> T | None:
             self.renew_lease()
-            passing.clear()
+            transient.clear()
             try:
                 return poll()
             except (AwsError, NotReached) as error:
                 if not error.is_retryable:
                     raise
-                passing.append(error)
+                transient.append(error)
                 return None
 
         outer, retry_until = self._wait_deadline, max(deadline, self.deadline(RETRY_BUDGET_SECONDS))
@@ -221,8 +221,8 @@ class OperationContext:
             result = wait_for(poll_with_lease, self.clock.awake(), deadline, first_pause_seconds, longest)
         finally:
             self._wait_deadline = outer
-        if result is None and passing:
-            raise passing[0]
+        if result is None and transient:
+            raise transient[0]
         return result
 
     def wait_until(

@@ -49,7 +49,7 @@ class Prover:
         self.expires_at = expiry_of(tags_of(instance))
         self.subnet_id = instance.get("SubnetId", "")
         self.patch_run_ended_at = 0.0
-        self._patience = READY_SECONDS
+        self._timeout_seconds = READY_SECONDS
         self.node = NodeState()
         self._measured: dict[str, object] = {}
         context.params["instance_id"] = self.instance_id  # whom the channel reaches
@@ -93,9 +93,9 @@ class Prover:
         if self.state() in {"stopping", "stopped"}:
             self.wait_for_state("stopped")
             start_instance(self.aws, self.instance_id)
-        patience, self._patience = self._patience, AGAIN_SECONDS
-        self.node = {**wait_until_ready(self.context, self.instance_id, patience), **self.node}
-        self._patience = READY_SECONDS
+        timeout_seconds, self._timeout_seconds = self._timeout_seconds, AGAIN_SECONDS
+        self.node = {**wait_until_ready(self.context, self.instance_id, timeout_seconds), **self.node}
+        self._timeout_seconds = READY_SECONDS
         with contextlib.suppress(PatchFleetError):  # the belief about services says why
             self.once(first_boot)
 

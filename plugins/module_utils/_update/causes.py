@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from .._model.reasons import Reason
 
-PASSING = (60.0, 180.0, 600.0)
+RETRY_PAUSES = (60.0, 180.0, 600.0)
 """Pauses before a search is repeated. An overloaded WSUS, a proxy or a route often answers again within minutes."""
 ONCE = (60.0,)
 
@@ -94,28 +94,28 @@ NETWORK = Cause(
     "The host does not reach its update source.",
     advice="Look at name resolution, routes, firewalls and the proxy (netsh winhttp show proxy).",
     outside=True,
-    pauses=PASSING,
+    pauses=RETRY_PAUSES,
 )
 PROXY = Cause(
     Reason.UPDATE_PROXY,
     "The proxy between the host and its update source refuses it.",
     advice="Look at the proxy that the system account uses (netsh winhttp show proxy) and at what it asks of clients.",
     outside=True,
-    pauses=PASSING,
+    pauses=RETRY_PAUSES,
 )
 DOWNLOAD = Cause(
     Reason.UPDATE_DOWNLOAD_FAILED,
     "An update could not be downloaded whole.",
     advice="Look at firewalls and proxies that filter downloads or forbid requests for parts of a file (HTTP RANGE).",
     outside=True,
-    pauses=PASSING,
+    pauses=RETRY_PAUSES,
 )
 SERVER = Cause(
     Reason.UPDATE_SOURCE_FAILED,
     "The update source answers with an error.",
     advice="Look at the WSUS server or at what stands before it: its application pool, its certificate, its load.",
     outside=True,
-    pauses=PASSING,
+    pauses=RETRY_PAUSES,
 )
 POLICY = Cause(
     Reason.UPDATE_SOURCE_FORBIDDEN,
@@ -133,7 +133,7 @@ BUSY = Cause(
     Reason.WINDOWS_UPDATE_BUSY,
     "Windows Update is busy or waits for a reboot.",
     advice="Run again after a reboot.",
-    pauses=PASSING,
+    pauses=RETRY_PAUSES,
 )
 TRANSACTION = Cause(
     Reason.WINDOWS_UPDATE_BUSY,

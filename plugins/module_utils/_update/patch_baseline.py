@@ -27,7 +27,7 @@ from . import messages
 from .causes import Cause
 from .foreign_runs import COMMENT, Own, all_patch_runs, wait_for_foreign_runs
 from .hresults import cause_of
-from .patch_verdict import read_verdict, remember_state, wait_for_state
+from .patch_verdict import read_verdict, store_state, wait_for_state
 
 DOCUMENT = "AWS-RunPatchBaseline"
 GAP_SECONDS = 130.0
@@ -208,7 +208,7 @@ def _scan_once(context: OperationContext, instance_id: str, snapshot_id: str) ->
         PatchFleetError: ``not_proven`` when no such state appears, ``scan_failed`` when the search failed.
     """
     for _attempt in (1, 2):
-        remember_state(context, instance_id)
+        store_state(context, instance_id)
         invocation = run_baseline(context, instance_id, "Scan", snapshot_id, SCAN_TIMEOUT_SECONDS)
         state = wait_for_state(context, instance_id, snapshot_id, invocation)
         if state is not None and state["MissingCount"] < 0:

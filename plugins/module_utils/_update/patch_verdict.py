@@ -40,7 +40,7 @@ ITEM_STATES = ("Installed", "InstalledOther", "InstalledPendingReboot", "Install
 """The states of updates that have a compliance item. What is not applicable has none."""
 
 
-def remember_state(context: OperationContext, instance_id: str) -> None:
+def store_state(context: OperationContext, instance_id: str) -> None:
     """Asked before a scan: the state that is shown then is not the scan's."""
     state = patch_state(context.aws, instance_id)
     if state is not None:

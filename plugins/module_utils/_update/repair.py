@@ -15,7 +15,7 @@ from .._operation.context import OperationContext
 from . import messages
 from .causes import METADATA, Cause
 from .hresults import NO_REPAIR_SOURCE
-from .services import remember_found, remember_repaired
+from .services import store_found, store_repaired
 
 OF_SERVICES = "repair_services"
 REPAIR_SECONDS = 1800
@@ -61,10 +61,10 @@ def repair(context: OperationContext, cause: Cause, services: Sequence[Service] 
 def _repair_services(
     context: OperationContext, _cause: Cause, services: Sequence[Service]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    remember_found(context, services)
+    store_found(context, services)
     names = [service.name for service in services]
     answer = run_guest_script(context, RepairedServices, REPAIR_SECONDS, services=names)
-    remember_repaired(context, answer.services)
+    store_repaired(context, answer.services)
     return tuple(f"service {service.name}" for service in answer.services) or (OF_SERVICES,), ()
 
 

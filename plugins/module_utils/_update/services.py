@@ -30,7 +30,7 @@ class ServicesLeft(NeedsAttention):
     """Services that a repair has enabled do not have their start types back."""
 
 
-def remember_found(context: OperationContext, services: Sequence[Service]) -> None:
+def store_found(context: OperationContext, services: Sequence[Service]) -> None:
     """Write down which services are disabled, before they are enabled: a controller may die in between."""
     found = [
         FoundService(name=service.name, start_type=service.start_type, status=service.status, expected_start_type=None)
@@ -41,7 +41,7 @@ def remember_found(context: OperationContext, services: Sequence[Service]) -> No
         context.update_facts(services_found=found)
 
 
-def remember_repaired(context: OperationContext, services: Sequence[RepairedService]) -> None:
+def store_repaired(context: OperationContext, services: Sequence[RepairedService]) -> None:
     """Write down what each service was, and what it is now: another start type at the end was set by another program."""
     changed = [
         FoundService(

@@ -52,7 +52,7 @@ def _entries(context: OperationContext, started_at: float) -> Iterable[HistoryEn
     return own
 
 
-def remember_own_results(context: OperationContext, result: Mapping[str, Any]) -> None:
+def store_own_results(context: OperationContext, result: Mapping[str, Any]) -> None:
     """Keep what win_updates reports of each update that it has installed, or failed to."""
     own: list[HistoryEntry] = context.cache.setdefault(OWN_RESULTS, [])
     updates = result.get("updates")

@@ -23,7 +23,7 @@ from . import messages
 from .patch_baseline import search_failed
 from .pending_reboot import reboot_if_pending
 from .policies import held_back
-from .update_history import kbs_of, remember_own_results
+from .update_history import kbs_of, store_own_results
 
 CATEGORIES = ("CriticalUpdates", "SecurityUpdates")
 """What AWS-DefaultPatchBaseline approves, as far as Windows knows it: it has classes, not severities."""
@@ -63,7 +63,7 @@ def _wait_for_installation(context: OperationContext, connection: HostConnection
 
     def install_updates() -> dict[str, Any]:
         result = connection.win_updates(options, max(deadline - context.clock.now(), 1.0))
-        remember_own_results(context, result)
+        store_own_results(context, result)
         return result
 
     trouble = _trouble(install_updates)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller dies after each act of a run once: afterwards every host is as it was found, whoever recovers it."""
+"""The controller dies after each act of a run once: afterwards every host is as it was found, with any recovery."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ POINTS = 200
 
 
 class Branching(Controller):
-    """Plays one run. At each of the points a process is forked in which it dies, and which goes on from there.
+    """Plays one run. At each of the points a process is forked in which it dies, and which continues from there.
 
     So a run is played once, and not once for each of its acts until that act. ``died`` is what each process found, by the
     number of acts before the death: an empty text where everything was as it should be.

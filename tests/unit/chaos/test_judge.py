@@ -121,7 +121,7 @@ def test_a_host_that_is_left_on_and_named_is_lawful(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize(("check", "do"), [("_refuse_restarted", "restart"), ("_refuse_owned", "join_asg")])
-def test_a_stop_of_what_has_become_somebody_elses(
+def test_a_stop_of_what_has_become_another_users(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: str, do: str
 ) -> None:
     events = [{"when": "a online", "host": "a", "do": do}]
@@ -206,7 +206,7 @@ def test_a_host_that_does_not_wait_for_the_canary(tmp_path: Path, monkeypatch: p
     assert STARTED in found(tmp_path, hosts=[OFF, {**OFF, "name": "b"}], variables={"patch_canary": 1})
 
 
-def test_a_host_that_is_called_deferred_and_was_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_is_called_deferred_and_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def deferred(self: SqliteLedger, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
         return message(self, run_id, key, dataclasses.replace(verdict, outcome="deferred"), overwrite)
 

@@ -54,7 +54,7 @@ def started_before_one_was_stopped(folder: Path, at_once: int, dies_after: str |
 
 
 @pytest.mark.parametrize("at_once", [1, 2])
-def test_a_controller_works_on_so_many_hosts_at_a_time(tmp_path: Path, at_once: int) -> None:
+def test_a_controller_works_on_the_given_number_of_hosts_at_a_time(tmp_path: Path, at_once: int) -> None:
     assert started_before_one_was_stopped(tmp_path, at_once)[0] == at_once
 
 
@@ -133,7 +133,7 @@ def test_a_watchdog_that_stops_a_host_of_a_living_controller_is_noticed(tmp_path
 def test_a_host_that_starts_too_late_for_its_window_is_noticed(
     monkeypatch: pytest.MonkeyPatch, check: str, window: Window
 ) -> None:
-    """The first host's work goes on until the window's cutoff has begun, or until too little of the window is left."""
+    """The first host's work continues until the window's cutoff has started, or until too little of the window is left."""
     hosts = [{**OFF, "updates": [LONG]}, {**OFF, "name": "b"}]
     parts: dict[str, Any] = {"window": window, "variables": {"patch_maintenance_window": "night"}}
     assert kinds(hosts, **parts) == set()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Somebody else patches the same host by Run Command, as a maintenance window does, beginning at any time of a run's."""
+"""Another user patches the same host by Run Command, as a maintenance window does, beginning at any time of a run's."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two living controllers on the same host: one stands still until its lease is over, and goes on when another has it."""
+"""Two living controllers on the same host: one stands still until its lease is over, and continues when another has it."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_product_whose_leases_are_too_short_is_caught(tmp_path: Path, monkeypa
     assert TAKEN in {problem.kind for problem in found}
 
 
-def test_the_one_whose_time_comes_first_goes_on(tmp_path: Path) -> None:
+def test_the_one_whose_time_comes_first_continues(tmp_path: Path) -> None:
     message: list[tuple[str, float]] = []
     with Night(tmp_path, hosts=[HOST]) as night:
         turns, start = Turns(night), night.now()

@@ -23,7 +23,7 @@ HOSTS: list[dict[str, Any]] = [
     {"name": name, "state": state, "tags": {"PatchGroup": "Windows", "Owner": "$(id)"}, "updates": [UPDATE]}
     for name, state in (("off", "stopped"), ("on", "running"))
 ]
-SECRET = "s3cr3t"  # noqa: S105 - of nobody
+SECRET = "s3cr3t"  # noqa: S105 - of no user
 
 Act = Callable[["Product", str], None]
 
@@ -77,7 +77,7 @@ class Product:
         """Look what is missing."""
         self.lab.patch(name, "Scan", seconds=300)
 
-    def tell(self, name: str) -> None:
+    def report_progress(self, name: str) -> None:
         """What its report says of the host."""
         now = self.lab.play.world.scenario.start + timedelta(seconds=int(self.lab.now))
         self.reported[name] = {
@@ -90,7 +90,7 @@ class Product:
         }
 
     def stop(self, name: str) -> None:
-        """Where it was off; looked at right before."""
+        """Where it was off; checked right before."""
         if self.lab.state(name) == "running" and self.records[-1]["original_state"] == "stopped":
             self.lab.stop(name)
         self.lab.run_for(120)

@@ -35,11 +35,11 @@ class LabsTime:
 
 
 class ProverStage:
-    """``folder`` is for the answers, ``said`` what was reported meanwhile; ``access_key`` are the prover's credentials."""
+    """``folder`` is for the answers, ``progress`` what was reported meanwhile; ``access_key`` are the prover's credentials."""
 
     def __init__(self, lab: VirtualLab, folder: Path, access_key: str = "ASIAVIRTUAL") -> None:
         self.lab, self.folder, self._access_key = lab, folder, access_key
-        self.said: list[str] = []
+        self.progress: list[str] = []
         scenario = lab.play.world.scenario
         self.controller = set_up(lab.play.account.stacks, scenario, scenario.start)
 
@@ -58,7 +58,7 @@ class ProverStage:
             {**params, **keys, "scripts": dict.fromkeys(SCRIPTS, "exit 0"), **own},
             check_mode=check_mode,
             clock=LabsTime(self.lab),
-            report_progress=self.said.append,
+            report_progress=self.progress.append,
         )
         return perform(OPERATION, context)
 

@@ -47,7 +47,7 @@ def ends_with_an_error(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Services, "_end_by_itself", lambda self, name, _boot: self[name].end(exit_code=1))
 
 
-def starts_are_seen_late(patch: pytest.MonkeyPatch) -> None:
+def starts_show_late(patch: pytest.MonkeyPatch) -> None:
     start = Instance.start
 
     def late(instance: Instance, by_us: bool) -> None:
@@ -72,7 +72,7 @@ def aws_writes_the_end(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ssm_patches, "_by_its_clock", lambda _host, moment: moment.replace(microsecond=0))
 
 
-def reboots_of_others_are_counted(patch: pytest.MonkeyPatch) -> None:
+def foreign_reboots_are_counted(patch: pytest.MonkeyPatch) -> None:
     usual = ssm_patches._state  # noqa: SLF001
 
     def counting(request: Request, host: Host, record: ssm_patches.PatchRecord) -> dict[str, Any]:
@@ -116,7 +116,7 @@ DIFFERENCES: list[tuple[str, str, dict[str, Any], Change]] = [
     ("patch_manager.lags", "differs", {"patch_lag": {"items": 2000}}, nothing),
     ("patch_manager.two_runs", "differs", {}, lambda patch: patch.setattr(ssm_patches, "TOO_CLOSE_SECONDS", 0.0)),
     ("patch_manager.clock", "differs", {}, aws_writes_the_end),
-    ("patch_manager.pending.others", "differs", {}, reboots_of_others_are_counted),
+    ("patch_manager.pending.others", "differs", {}, foreign_reboots_are_counted),
     ("image.root_size", "differs", {}, lambda patch: patch.setattr(launch, "IMAGE_GIB", 50)),
     ("run_command.listed", "differs", {}, commands_are_listed_late),
     ("windows.starts", "differs", {}, no_start_is_in_the_log),
@@ -124,7 +124,7 @@ DIFFERENCES: list[tuple[str, str, dict[str, Any], Change]] = [
     ("windows.services.fresh", "differs", {}, ends_with_an_error),
     ("patch_manager.pending", "differs", {}, pending_is_not_counted),
     ("ec2.stop.pending", "differs", {"updates": [{**UPDATE, "result": "vanishes"}]}, nothing),
-    ("ec2.reads.start", "differs", {}, starts_are_seen_late),
+    ("ec2.reads.start", "differs", {}, starts_show_late),
     (
         "ssm.stopped.unlisted",
         "differs",

@@ -23,7 +23,7 @@ def nothing(_stage: ProverStage) -> None:
     """The account is as it is."""
 
 
-def take_the_way_out_away(stage: ProverStage) -> None:
+def remove_the_nat_gateway(stage: ProverStage) -> None:
     stage.lab.ec2.delete_route(RouteTableId="rtb-0a1b2c3d4e5f60718", DestinationCidrBlock="0.0.0.0/0")
 
 
@@ -34,7 +34,7 @@ def put_a_file_there(stage: ProverStage) -> None:
 REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], Prepare]] = [
     ("prove_subnet_id: ''", {"subnet_id": None}, {}, nothing),
     ("prove_subnet_id: 'subnet-1' is not valid. There is no such subnet in", {"subnet_id": "subnet-1"}, {}, nothing),
-    ("has no way out, and its VPC lacks the endpoints", {}, {}, take_the_way_out_away),
+    ("has no way out, and its VPC lacks the endpoints", {}, {}, remove_the_nat_gateway),
     ("prove_instance_type: 't3.enormous'", {"instance_type": "t3.enormous"}, {}, nothing),
     ("prove_image_parameter: '/aws/service/none'", {"image_parameter": "/aws/service/none"}, {}, nothing),
     ("prove_instance_profile: 'nobody'", {"instance_profile": "nobody"}, {}, nothing),

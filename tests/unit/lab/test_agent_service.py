@@ -137,7 +137,7 @@ def test_each_end_of_a_document(registered: Outside, ran: Ran, expected: tuple[s
     assert registered.reported(command) == expected
 
 
-def test_a_document_that_goes_on_after_a_reboot_is_active(registered: Outside) -> None:
+def test_a_document_that_continues_after_a_reboot_is_active(registered: Outside) -> None:
     command = registered.send()
     registered.next = Ran("SuccessAndReboot", 194)
     registered.agent.work()

@@ -178,7 +178,7 @@ def test_a_number_that_is_none_is_caught(number: str, tmp_path: Path) -> None:
     assert run.judge_again(tmp_path, "always") == [f"always.json.report.json: expected strict JSON, got {number}"]
 
 
-# ---- what the truth alone tells
+# ---- what the truth alone shows
 
 
 @pytest.mark.parametrize(

@@ -23,15 +23,15 @@ def nothing(_product: Product, _name: str) -> None:
 def says(**fields: object) -> Act:
     """A report that has these fields of the host instead."""
 
-    def tell(product: Product, name: str) -> None:
-        Product.tell(product, name)
+    def report_progress(product: Product, name: str) -> None:
+        Product.report_progress(product, name)
         product.reported[name].update(fields)
 
-    return tell
+    return report_progress
 
 
 def report_twice(product: Product, name: str) -> None:
-    Product.tell(product, name)
+    Product.report_progress(product, name)
     product.reported["again"] = {**product.reported[name], "outcome": "compliant"}
 
 
@@ -97,7 +97,7 @@ def call_what_the_lab_does_not_know(product: Product, name: str) -> None:
 
 def leave_a_secret(product: Product, name: str) -> None:
     product.files["notes.txt"] = f"password={SECRET}"
-    Product.tell(product, name)
+    Product.report_progress(product, name)
 
 
 def splice_a_tag(product: Product, name: str) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What EC2 tells: filters, pages, platforms, hidden resources, types, tags."""
+"""What EC2 shows: filters, pages, platforms, hidden resources, types, tags."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from conftest import MakeLab
 from virtual_lab import UPDATE, VirtualLab
 
 
-def _by_others(lab: VirtualLab) -> list[str]:
+def _by_another_user(lab: VirtualLab) -> list[str]:
     return [entry["operation"] for entry in lab.trace() if entry["caller"] == "other"]
 
 
@@ -21,14 +21,14 @@ def _by_others(lab: VirtualLab) -> list[str]:
 def test_each_state_that_an_event_can_wait_for(make_lab: MakeLab, word: str) -> None:
     events = [{"when": f"a {word}", "host": "a", "do": "log_on"}]
     lab = make_lab({"name": "a", "state": "stopped", "updates": [UPDATE]}, {"name": "b"}, events=events)
-    seen: list[str] = []
-    lab.play.world.listen(lambda host, said: seen.append(said) if host.name == "a" else None)
+    states: list[str] = []
+    lab.play.world.listen(lambda host, state: states.append(state) if host.name == "a" else None)
     lab.start("a")
     lab.run_for(200)
     lab.patch("a")
     lab.stop("a")
     lab.run_for(100)
-    assert seen == [
+    assert states == [
         "starting",
         "booted",
         "online",
@@ -77,7 +77,7 @@ def test_another_user_stops_and_starts(make_lab: MakeLab) -> None:
     lab.run_for(200)
     assert lab.state("a") == "running"
     assert lab.describe("a")["LaunchTime"] > before
-    assert {"StopInstances", "StartInstances"} == set(_by_others(lab))
+    assert {"StopInstances", "StartInstances"} == set(_by_another_user(lab))
     assert (lab.truth("a")["starts"], lab.truth("a")["stops"]) == (2, 1)
     assert lab.play.truth()["calls"]["ec2.StartInstances"] == 1
 
@@ -103,7 +103,7 @@ def test_tags_change_meanwhile(make_lab: MakeLab) -> None:
     assert tags["a"] == {"Name": "a", "PatchGroup": "Other", "Stage": "prod"}
     assert tags["b"] == {"Name": "b"}
     assert "aws:autoscaling:groupName" in tags["c"]
-    assert _by_others(lab) == ["CreateTags", "DeleteTags", "AttachInstances", "AddTagsToResource"]
+    assert _by_another_user(lab) == ["CreateTags", "DeleteTags", "AttachInstances", "AddTagsToResource"]
 
 
 def test_people_log_on(make_lab: MakeLab) -> None:

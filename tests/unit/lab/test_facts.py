@@ -58,8 +58,8 @@ FACTS: dict[str, dict[str, list[str]]] = {
         ],
         "output has 24,000 bytes, 8,000 characters and 2,500 bytes in lists; the head is kept": [
             "ssm_output.the_head_of_long_output_is_kept",
-            "ssm_output.the_output_has_so_many_bytes_and_says_that_it_is_cut",
-            "ssm_output.the_lists_join_output_and_errors_in_so_many_bytes",
+            "ssm_output.the_output_has_the_given_number_of_bytes_and_says_that_it_is_cut",
+            "ssm_output.the_lists_join_output_and_errors_in_the_given_number_of_bytes",
         ],
         "3010 reboots and runs the same step again, 168 and 169 end the document": [
             "ssm_commands.exit_3010_reboots_and_runs_the_same_step_again",
@@ -68,7 +68,7 @@ FACTS: dict[str, dict[str, list[str]]] = {
         "five commands run at once on one node": ["ssm_commands.five_commands_at_once_on_one_node"],
         "what is killed ends with 137, and a dead document worker is a failure without output": [
             "ssm_commands.what_is_killed_has_the_exit_code_of_a_kill",
-            "ssm_commands.a_command_whose_document_worker_is_killed_fails_without_output_and_its_program_goes_on",
+            "ssm_commands.a_command_whose_document_worker_is_killed_fails_without_output_and_its_program_continues",
         ],
         "too many pending invocations cancel a whole command before any node has it": [
             "faults.too_many_pending_invocations_cancel_the_command_before_any_node_has_it"
@@ -84,10 +84,10 @@ FACTS: dict[str, dict[str, list[str]]] = {
     "The agent, as a 3.3.0.0 did it": {
         "the document of a script comes whole": ["agent.the_document_of_a_script_is_there_whole"],
         "output is whole below 24,000 bytes, then its beginning and a mark; bytes count, not characters": [
-            "ssm_output.the_output_has_so_many_bytes_and_says_that_it_is_cut"
+            "ssm_output.the_output_has_the_given_number_of_bytes_and_says_that_it_is_cut"
         ],
         "what the lists show of output and errors never has more than 2,500 bytes": [
-            "ssm_output.the_lists_join_output_and_errors_in_so_many_bytes"
+            "ssm_output.the_lists_join_output_and_errors_in_the_given_number_of_bytes"
         ],
         "0 is Success, any other code Failed, and the errors end with it": [
             "agent.an_exit_code_but_zero_is_a_failure_and_the_errors_end_with_it"
@@ -109,7 +109,7 @@ FACTS: dict[str, dict[str, list[str]]] = {
             "agent.a_worker_that_its_parent_restarts_reports_everything"
         ],
         "a document worker that was killed is a failure without output": [
-            "ssm_commands.a_command_whose_document_worker_is_killed_fails_without_output_and_its_program_goes_on"
+            "ssm_commands.a_command_whose_document_worker_is_killed_fails_without_output_and_its_program_continues"
         ],
     },
     "Managed nodes": {

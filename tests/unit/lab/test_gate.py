@@ -21,7 +21,7 @@ ROLE_ARN = "arn:aws:iam::123456789012:role/PatchFleet-controller-eu-central-1"
 
 
 def _codes(lab: VirtualLab, times: int, call: Callable[[], object]) -> list[str]:
-    """The error codes of so many calls; an empty one for a call that worked."""
+    """The error codes of ``times`` calls; an empty one for a call that worked."""
     codes = []
     for _time in range(times):
         try:

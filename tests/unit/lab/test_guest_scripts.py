@@ -106,7 +106,7 @@ def test_cleaning_wins_what_there_is_and_takes_its_time(make_lab: MakeLab) -> No
     assert lab.truth("a")["free_gib"] == 22
     again = lab.script("a", "clean_disk", parameters)["data"]
     assert (again["free_gib_before"], again["free_gib_after"]) == (22, 22)
-    assert [rung["name"] for rung in again["rungs"]] == [
+    assert [action["name"] for action in again["rungs"]] == [
         "windows_logs",
         "update_cache",
         "temp_files",
@@ -115,17 +115,17 @@ def test_cleaning_wins_what_there_is_and_takes_its_time(make_lab: MakeLab) -> No
     ]
 
 
-def rung(cleaned: dict[str, Any], name: str) -> dict[str, Any]:
-    return next(rung for rung in cleaned["rungs"] if rung["name"] == name)
+def action(cleaned: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(action for action in cleaned["rungs"] if action["name"] == name)
 
 
 def test_an_older_windows_is_cleaned_only_when_asked(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a", "disk": {"size_gib": 60, "free_gib": 12}})
     lab.play.world.hosts["a"].guest.disk.old_windows_gib = 9.0
     kept = lab.script("a", "clean_disk", {"old_windows": False})["data"]
-    assert (kept["free_gib_after"], rung(kept, "old_windows")["skipped"]) == (12, "not_asked_for")
+    assert (kept["free_gib_after"], action(kept, "old_windows")["skipped"]) == (12, "not_asked_for")
     cleaned = lab.script("a", "clean_disk", {"old_windows": True})["data"]
-    assert (cleaned["free_gib_after"], rung(cleaned, "old_windows")["won_gib"]) == (21, 9)
+    assert (cleaned["free_gib_after"], action(cleaned, "old_windows")["won_gib"]) == (21, 9)
 
 
 def test_an_installation_keeps_its_downloads_and_the_component_store(make_lab: MakeLab) -> None:
@@ -134,7 +134,7 @@ def test_an_installation_keeps_its_downloads_and_the_component_store(make_lab: M
     lab.start_patch("a")
     lab.run_for(200)
     cleaned = lab.script("a", "clean_disk")["data"]
-    assert {rung["name"]: rung["skipped"] for rung in cleaned["rungs"] if rung["skipped"]} == {
+    assert {action["name"]: action["skipped"] for action in cleaned["rungs"] if action["skipped"]} == {
         "update_cache": "installation_running",
         "component_store": "installation_running",
     }
@@ -161,14 +161,14 @@ def test_sizes_of_what_is_offered(make_lab: MakeLab) -> None:
     assert lab.script("b", "missing_update_sizes")["error"]["hresult"] == "0x80070422"
 
 
-def test_what_a_pending_reboot_goes_on_with_is_not_cleaned(make_lab: MakeLab) -> None:
+def test_what_a_pending_reboot_continues_with_is_not_cleaned(make_lab: MakeLab) -> None:
     """The component store's transaction, and what installers have left in temp."""
     disk = {"size_gib": 60, "free_gib": 12, "temp_gib": 4, "component_store_gib": 6}
     lab = make_lab({"name": "a", "disk": disk, "pending_reboot": True})
     cleaned = lab.script("a", "clean_disk")["data"]
     assert cleaned["free_gib_after"] == 12
     for name in ("update_cache", "temp_files", "component_store"):
-        assert rung(cleaned, name) == {"name": name, "won_gib": 0.0, "skipped": "reboot_pending"}
+        assert action(cleaned, name) == {"name": name, "won_gib": 0.0, "skipped": "reboot_pending"}
 
 
 def test_a_healthy_host_starts_its_services_on_demand(make_lab: MakeLab) -> None:
@@ -266,10 +266,10 @@ def test_servicing_state_of_an_idle_host(make_lab: MakeLab) -> None:
 def test_people_who_are_logged_on_see_a_message(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "used", "sessions": 2}, {"name": "free"})
     assert lab.script("used", "inspect_sessions")["data"] == {"sessions": 2}
-    for name, seen in (("used", ["Back at ten."]), ("free", [])):
+    for name, messages in (("used", ["Back at ten."]), ("free", [])):
         reported = lab.script(name, "send_session_message", {"message": "Back at ten.", "seconds": 60})["data"]
-        assert reported["sent"] is bool(seen)
-        assert lab.play.world.hosts[name].guest.messages == seen
+        assert reported["sent"] is bool(messages)
+        assert lab.play.world.hosts[name].guest.messages == messages
 
 
 def test_starts_of_a_host_are_in_its_log(make_lab: MakeLab) -> None:

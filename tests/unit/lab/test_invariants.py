@@ -22,7 +22,7 @@ def stop_what_was_running(run: Run) -> None:
     run.records.pop()
 
 
-def start_again_by_others(run: Run) -> None:
+def another_user_starts_it_again(run: Run) -> None:
     run.call(690, "StopInstances", ["dev-01"], caller="other", at=5)
     run.call(695, "StartInstances", ["dev-01"], caller="other", at=6)
 
@@ -70,7 +70,7 @@ def scan_while_it_reboots(run: Run) -> None:
 
 
 def start_again_after_a_fall_back(run: Run) -> None:
-    """The start of ours falls back, somebody else's does not, and ours is the stop."""
+    """The start of ours falls back, another user's does not, and ours is the stop."""
     run.call(60, "StartInstances", ["dev-01"], caller="other", at=2)
     began = [(0, "is stopped"), (5, "is pending"), (25, "is stopped"), (60, "is pending"), (80, "is running")]
     later = run.hosts["dev-01"]["history"][3:]
@@ -99,7 +99,7 @@ BROKEN: dict[str, tuple[Spoil, list[str]]] = {
         ["invariants[3].dev-02: expected no stop of what we did not start, got one after 703 s"],
     ),
     "3: stopped what others had started": (
-        start_again_by_others,
+        another_user_starts_it_again,
         ["invariants[3].dev-01: expected no stop of what we did not start, got one after 701 s"],
     ),
     "3: stopped what others had started after it fell back": (

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""AWS-RunPatchBaseline and what Patch Manager tells afterwards."""
+"""AWS-RunPatchBaseline and what Patch Manager shows afterwards."""
 
 from __future__ import annotations
 
@@ -309,7 +309,7 @@ def test_a_cancelled_command_lets_windows_finish_what_it_has_started(make_lab: M
     assert (lab.truth("a")["installed"], lab.truth("a")["reboots"]) == (["KB5030001"], 0)
 
 
-def test_an_installation_goes_on_when_the_agent_dies_and_the_reboot_revives_it(make_lab: MakeLab) -> None:
+def test_an_installation_continues_when_the_agent_dies_and_the_reboot_revives_it(make_lab: MakeLab) -> None:
     lab = make_lab(_host(UPDATE), events=[{"when": "a installing", "do": "agent_dies"}])
     command = lab.start_patch("a")
     lab.run_for(200)

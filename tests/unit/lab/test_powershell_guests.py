@@ -23,7 +23,7 @@ from lab.powershell.process import ROOT, WHERE_FROM, find
 from lab.scripts_model import SCRIPTS
 from lab.shells import SHELLS
 from lab.sim import Steps
-from remembered import RememberingPowerShell
+from stored_answers import StoringPowerShell
 from virtual_lab import UPDATE, VirtualLab, script
 
 # In one worker: they share what the PowerShell has said.
@@ -175,7 +175,7 @@ COMPARED = [(name, state) for state in STATES for name in sorted(ONLY.get(state,
 
 @pytest.fixture(scope="module")
 def powershell() -> Iterator[PowerShellGuests]:
-    guests = PowerShellGuests(RememberingPowerShell())
+    guests = PowerShellGuests(StoringPowerShell())
     yield guests
     guests.stop()
 
@@ -319,7 +319,7 @@ def run_all(lab: VirtualLab, powershell: PowerShellGuests, *texts: str) -> list[
     return ended
 
 
-def test_scripts_take_turns_and_one_that_is_killed_takes_nobody_with_it(
+def test_scripts_take_turns_and_one_that_is_killed_takes_no_one_with_it(
     make_lab: MakeLab, powershell: PowerShellGuests
 ) -> None:
     """The first is ended while Dism works for it; the second waits for a search, and the third is done by then."""

@@ -337,8 +337,8 @@ def test_a_command_instead_of_the_steps(text: str, code: int, tmp_path: Path) ->
 def test_a_command_sees_the_inventory(tmp_path: Path) -> None:
     play = Play(tmp_path, hosts=[{"name": "it's {{ 1 }}", "groups": ["dev"]}])
     assert play.runner.run_command(["sh", "-c", f"cp $ANSIBLE_INVENTORY {tmp_path}/seen.yml"]) == 0
-    seen = yaml.safe_load((tmp_path / "seen.yml").read_text(encoding="utf-8"))
-    assert list(seen["all"]["hosts"]) == ["it's {{ 1 }}"]
+    inventory = yaml.safe_load((tmp_path / "seen.yml").read_text(encoding="utf-8"))
+    assert list(inventory["all"]["hosts"]) == ["it's {{ 1 }}"]
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_a_command_is_let_come_to_its_end_first(make_lab: MakeLab) -> None:
 
 
 def test_a_host_that_a_later_run_has_taken_over_is_that_runs_affair(make_lab: MakeLab) -> None:
-    """Also where the runbook had begun before: it would see no command between two steps of that run."""
+    """Also where the runbook had started before: it would see no command between two steps of that run."""
     lab = a_lab(make_lab, state="stopped", updates=[{**UPDATE, "seconds": 3000, "reboot": False}])
     scheduler = lab.client("scheduler", access_key="ASIAROLE")
     scheduler.create_schedule(**schedule(lab))
@@ -139,7 +139,7 @@ def test_a_host_that_a_later_run_has_taken_over_is_that_runs_affair(make_lab: Ma
 
 @pytest.mark.parametrize("restarted", [False, True])
 def test_what_run_command_gave_up_may_still_work(make_lab: MakeLab, restarted: bool) -> None:
-    """Windows goes on installing when the time of the command is over. What was given up before the start is over."""
+    """Windows continues to install when the time of the command is over. What was given up before the start is over."""
     lab = a_lab(make_lab, state="stopped", updates=[{**UPDATE, "seconds": 20_000, "reboot": False}])
     lab.start("a")
     lab.run_for(300)
@@ -167,7 +167,7 @@ def test_it_gives_up_after_some_rounds(make_lab: MakeLab) -> None:
 
 
 def test_what_its_role_may_not_do_is_not_done(make_lab: MakeLab) -> None:
-    """The runbook's role stops hosts with the tag alone; what is unclear is looked at again, not stopped."""
+    """The runbook's role stops hosts with the tag alone; what is unclear is checked again, not stopped."""
     lab = a_lab(make_lab, state="stopped", tags={"PatchGroup": "Others"})
     lab.client("scheduler", access_key="ASIAROLE").create_schedule(**schedule(lab))
     lab.start("a")

@@ -24,44 +24,44 @@ def sim() -> Simulation:
 
 
 def test_things_happen_in_order_at_their_own_time(sim: Simulation) -> None:
-    seen: list[tuple[str, float]] = []
-    sim.at(20, lambda: seen.append(("late", sim.now)))
-    sim.at(10, lambda: seen.append(("early", sim.now)))
-    sim.at(10, lambda: seen.append(("second", sim.now)))
-    sim.at(15, lambda: seen.append(("never", sim.now))).cancel()
+    observed: list[tuple[str, float]] = []
+    sim.at(20, lambda: observed.append(("late", sim.now)))
+    sim.at(10, lambda: observed.append(("early", sim.now)))
+    sim.at(10, lambda: observed.append(("second", sim.now)))
+    sim.at(15, lambda: observed.append(("never", sim.now))).cancel()
     sim.run_until(15)
-    assert seen == [("early", 10), ("second", 10)]
+    assert observed == [("early", 10), ("second", 10)]
     sim.run_until(30)
-    assert seen[-1] == ("late", 20)
+    assert observed[-1] == ("late", 20)
     assert sim.time == START + timedelta(seconds=30)
 
 
 def test_a_reader_sees_everything_that_is_due(sim: Simulation) -> None:
-    seen: list[float] = []
-    sim.at(5, lambda: sim.after(5, lambda: seen.append(sim.now)))
+    observed: list[float] = []
+    sim.at(5, lambda: sim.after(5, lambda: observed.append(sim.now)))
     assert isinstance(sim.clock, VirtualClock)
     sim.clock.move_to(12)
     with sim.current():
-        assert seen == [10]
+        assert observed == [10]
         assert sim.now == 12
 
 
 def test_a_process_waits_for_seconds_and_for_signals(sim: Simulation) -> None:
     signal = Signal(sim)
-    seen: list[float] = []
+    observed: list[float] = []
 
     def steps() -> Steps[None]:
         yield 10
-        seen.append(sim.now)
+        observed.append(sim.now)
         yield signal
-        seen.append(sim.now)
+        observed.append(sim.now)
 
     process = sim.spawn(steps())
     sim.run_until(50)
-    assert seen == [10]
+    assert observed == [10]
     signal.fire()
     sim.run_until(60)
-    assert seen == [10, 50]
+    assert observed == [10, 50]
     assert not process.alive
 
 
@@ -94,16 +94,16 @@ def test_chance_follows_from_seed_and_key(sim: Simulation) -> None:
 
 
 def test_what_breaks_does_not_stop_the_rest_but_is_reported(sim: Simulation) -> None:
-    seen: list[float] = []
+    observed: list[float] = []
 
     def breaks() -> None:
         raise KeyError("no such host")
 
     sim.at(1, breaks)
-    sim.at(2, lambda: seen.append(sim.now))
+    sim.at(2, lambda: observed.append(sim.now))
     with pytest.raises(KeyError):
         sim.run_until(3)
-    assert seen == [2]
+    assert observed == [2]
 
 
 def test_the_loop_runs_in_the_clocks_time() -> None:

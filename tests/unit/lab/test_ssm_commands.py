@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run Command: to whom, with which limits, how each invocation ends, and what is told of it."""
+"""Run Command: to whom, with which limits, how each invocation ends, and what is shown of it."""
 
 from __future__ import annotations
 
@@ -277,7 +277,7 @@ def test_a_script_for_windows_is_no_script_for_linux(make_lab: MakeLab) -> None:
     assert lab.details(command, "penguin") == "InvalidPlatform"
 
 
-def test_a_command_whose_document_worker_is_killed_fails_without_output_and_its_program_goes_on(
+def test_a_command_whose_document_worker_is_killed_fails_without_output_and_its_program_continues(
     make_lab: MakeLab,
 ) -> None:
     lab = make_lab({"name": "a", "updates": [UPDATE]})
@@ -306,7 +306,7 @@ def test_what_is_killed_has_the_exit_code_of_a_kill(make_lab: MakeLab, monkeypat
     assert [lab.invocation(command, "a")["ResponseCode"] for command in (slow, unwanted)] == [137, 137]
 
 
-# ---- what is told of it
+# ---- what is shown of it
 
 
 def test_without_details_there_are_no_plugins(make_lab: MakeLab) -> None:

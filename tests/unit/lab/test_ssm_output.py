@@ -39,7 +39,7 @@ def test_the_head_of_long_output_is_kept(make_lab: MakeLab, monkeypatch: pytest.
         ("x" + "ü" * 12_000, "x" + "ü" * 11_989 + "\N{REPLACEMENT CHARACTER}--output truncated--"),
     ],
 )
-def test_the_output_has_so_many_bytes_and_says_that_it_is_cut(
+def test_the_output_has_the_given_number_of_bytes_and_says_that_it_is_cut(
     make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch, sent: str, shown: str
 ) -> None:
     lab = make_lab({"name": "a"})
@@ -70,7 +70,7 @@ def test_the_output_has_so_many_bytes_and_says_that_it_is_cut(
         ),
     ],
 )
-def test_the_lists_join_output_and_errors_in_so_many_bytes(
+def test_the_lists_join_output_and_errors_in_the_given_number_of_bytes(
     make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch, out: str, err: str, shown: str
 ) -> None:
     lab = make_lab({"name": "a"})

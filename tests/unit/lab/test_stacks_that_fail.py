@@ -117,8 +117,8 @@ def test_an_update_that_fails_changes_nothing(client: Client) -> None:
     assert client.status() == "UPDATE_ROLLBACK_COMPLETE"
     (listed,) = client.api.list_stack_resources(StackName="s")["StackResourceSummaries"]
     assert listed["PhysicalResourceId"] == "ledger"
-    mended = yaml.safe_dump({"Resources": {"Kept": table("other")}})
-    client.api.update_stack(StackName="s", TemplateBody=mended)
+    corrected = yaml.safe_dump({"Resources": {"Kept": table("other")}})
+    client.api.update_stack(StackName="s", TemplateBody=corrected)
     assert client.status() == "UPDATE_COMPLETE"
 
 
@@ -168,7 +168,7 @@ def test_a_policy_that_iam_refuses(document: Any, message: str) -> None:
     assert refused.value.code == "MalformedPolicyDocument"
 
 
-def test_a_policy_has_so_many_characters_without_blanks() -> None:
+def test_a_policy_has_the_given_number_of_characters_without_blanks() -> None:
     def of(length: int) -> str:
         return json.dumps(
             {"Version": "2012-10-17", "Statement": [{**ALLOW, "Resource": f"arn:aws:s3:::{'x' * length}"}]}

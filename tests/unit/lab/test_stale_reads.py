@@ -20,13 +20,13 @@ STALE = {"lag_seconds": LAG, "stale_reads": 0.6}
 
 def _watch(lab: VirtualLab, read: Callable[[], Any], seconds: float = 4 * LAG) -> list[Any]:
     """What is read, each second; the same in a row once."""
-    seen: list[Any] = []
+    observed: list[Any] = []
     for _second in range(int(seconds)):
         lab.run_for(1)
         answer = read()
-        if not seen or seen[-1] != answer:
-            seen.append(answer)
-    return seen
+        if not observed or observed[-1] != answer:
+            observed.append(answer)
+    return observed
 
 
 def _power(lab: VirtualLab) -> Callable[[], Any]:
@@ -96,9 +96,9 @@ def test_without_stale_reads_each_change_is_seen_late_and_once(
     make_lab: MakeLab, change: Callable[[VirtualLab], Callable[[], Any]], states: list[Any]
 ) -> None:
     lab = make_lab(*HOSTS, account={"lag_seconds": LAG})
-    seen = _watch(lab, change(lab))
-    assert seen == [state for state in states if state in seen]
-    assert seen[-1] == states[-1]
+    observed = _watch(lab, change(lab))
+    assert observed == [state for state in states if state in observed]
+    assert observed[-1] == states[-1]
 
 
 @pytest.mark.parametrize(("change", "states"), CASES)
@@ -106,10 +106,10 @@ def test_a_stale_read_shows_what_an_earlier_one_had_left_behind(
     make_lab: MakeLab, change: Callable[[VirtualLab], Callable[[], Any]], states: list[Any]
 ) -> None:
     lab = make_lab(*HOSTS, account=STALE)
-    seen = _watch(lab, change(lab), seconds=6 * LAG)
-    order = [states.index(state) for state in seen]
-    assert any(later < earlier for earlier, later in itertools.pairwise(order)), seen
-    assert seen[-1] == states[-1]  # in the end every replica has it
+    observed = _watch(lab, change(lab), seconds=6 * LAG)
+    order = [states.index(state) for state in observed]
+    assert any(later < earlier for earlier, later in itertools.pairwise(order)), observed
+    assert observed[-1] == states[-1]  # in the end every replica has it
 
 
 def test_the_truth_does_not_go_back_and_changes_are_decided_by_it(make_lab: MakeLab) -> None:

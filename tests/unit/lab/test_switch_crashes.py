@@ -64,14 +64,14 @@ class Controller:
         context = OperationContext({**options, **given}, clock=self, aws=Aws(self, self), ledger=self._ledger)
         return perform(OPERATION, context)
 
-    def whole_way(self) -> None:
+    def run_to_the_end(self) -> None:
         """Started, and at once put back."""
         self.power("started")
         self.power("restored")
 
 
 class _Client:
-    """A boto3 client that tells the controller of its calls."""
+    """A boto3 client that reports its calls to the controller."""
 
     def __init__(self, controller: Controller, client: Any) -> None:
         self._controller, self._client = controller, client
@@ -108,7 +108,7 @@ def schedules(lab: VirtualLab) -> list[str]:
 def test_a_normal_workflow_leaves_no_schedule(make_lab: MakeLab, tmp_path: Path) -> None:
     lab, ledger = a_night(make_lab, tmp_path)
     controller = Controller(lab, ledger)
-    controller.whole_way()
+    controller.run_to_the_end()
     assert lab.state("a") == "stopped"
     assert [operation for operation in controller.operations if operation in CHANGES] == list(CHANGES)
     assert schedules(lab) == []
@@ -123,13 +123,13 @@ def test_whenever_the_controller_dies_the_host_is_off_in_the_end(
 ) -> None:
     lab, ledger = a_night(make_lab, tmp_path)
     with pytest.raises(Killed):
-        Controller(lab, ledger, (operation, when)).whole_way()
+        Controller(lab, ledger, (operation, when)).run_to_the_end()
     lab.run_for(6 * HOUR)
     assert lab.state("a") == "stopped"
     assert schedules(lab) == []
     assert lab.truth("a")["starts"] <= 1
 
-    # Whoever comes later finds it so, and closes it.
+    # A later run finds it so, and closes it.
     ledger.take_over(RUN, [lab.id("a")], Controller(lab, ledger).now(), force=True)
     later = Controller(lab, ledger)
     assert later.power("restored")["changed"] is False
@@ -143,7 +143,7 @@ def test_whenever_it_dies_what_a_user_restarts_then_is_theirs(
 ) -> None:
     lab, ledger = a_night(make_lab, tmp_path)
     with pytest.raises(Killed):
-        Controller(lab, ledger, (operation, when)).whole_way()
+        Controller(lab, ledger, (operation, when)).run_to_the_end()
     lab.run_for(HOUR)
     if lab.state("a") == "running":
         lab.stop("a")

@@ -27,8 +27,8 @@ def windows(**keys: Any) -> dict[str, Any]:
 
 def services(lab: VirtualLab) -> tuple[set[str], dict[str, int]]:
     """Those that run, and those that do not with their exit codes."""
-    said = lab.script("a", "inspect_boot", {"since": None})["data"]
-    return set(said["services"]), {each["name"]: each["exit_code"] for each in said["services_not_running"]}
+    answer = lab.script("a", "inspect_boot", {"since": None})["data"]
+    return set(answer["services"]), {each["name"]: each["exit_code"] for each in answer["services_not_running"]}
 
 
 # ---- services
@@ -188,12 +188,12 @@ def test_what_running_programs_use_seems_old_from_above(make_lab: MakeLab) -> No
 
 
 def clean(lab: VirtualLab, seconds: int) -> str:
-    """Send a clean-up that is ended after so long."""
+    """Send a clean-up that is ended after ``seconds``."""
     parameters = {"commands": script("clean_disk"), "executionTimeout": [str(seconds)]}
     return lab.send("a", parameters=parameters)
 
 
-def test_a_clean_up_goes_on_when_no_one_waits_for_it(make_lab: MakeLab) -> None:
+def test_a_clean_up_continues_when_no_one_waits_for_it(make_lab: MakeLab) -> None:
     disk = {"size_gib": 60, "free_gib": 12, "component_store_gib": 6}
     lab = make_lab({"name": "a", "disk": disk, "updates": [{**UPDATE, "gib": 0}], **windows(clean_seconds=2000)})
     command = clean(lab, 300)

@@ -207,12 +207,12 @@ def test_a_powershell_that_cannot_do_it(make_lab: MakeLab, shell: str, category:
 
 
 def test_answers_that_are_not_what_they_should_be(make_lab: MakeLab) -> None:
-    said = {}
+    outputs = {}
     for answers in ("noisy", "truncated", "garbage"):
         hall = Hall(make_lab({"name": "hall", "kind": "winrm"}), answers=answers)
-        said[answers] = hall.run(encoded("\n".join(script("probe"))))[0]
-    assert json.loads(said["noisy"].splitlines()[-1])["ok"] is True
-    for answer in said.values():
+        outputs[answers] = hall.run(encoded("\n".join(script("probe"))))[0]
+    assert json.loads(outputs["noisy"].splitlines()[-1])["ok"] is True
+    for answer in outputs.values():
         with pytest.raises(json.JSONDecodeError):
             json.loads(answer)
 
@@ -261,18 +261,18 @@ def test_when_an_endpoint_can_be_reached(make_lab: MakeLab) -> None:
     winrm = WinRm(lab.play, {"hall": Options(cut_when={"installing": 100})})
     winrm.start()
     endpoint, guest = winrm.endpoints["hall"], lab.play.world.hosts["hall"].guest
-    seen = [reached(endpoint)]
+    reachable = [reached(endpoint)]
     guest.updates.begin_installation(guest.updates.offered())
     for seconds in (99, 1, 600):  # cut off while it installs, there again
         lab.run_for(seconds)
-        seen.append(reached(endpoint))
+        reachable.append(reached(endpoint))
     guest.reboot()
-    seen.append(reached(endpoint))
+    reachable.append(reached(endpoint))
     for seconds in (89, 1, 3300):  # booting, up, gone for good
         lab.run_for(seconds)
-        seen.append(reached(endpoint))
+        reachable.append(reached(endpoint))
     winrm.stop()
-    assert seen == [True, False, True, True, False, False, True, False]
+    assert reachable == [True, False, True, True, False, False, True, False]
     assert guest.cut_off == 0
 
 

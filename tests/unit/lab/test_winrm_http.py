@@ -89,7 +89,7 @@ def test_an_operation_that_the_lab_does_not_know(winrm: WinRm, tmp_path: Path) -
     assert b"uuid:7" in answer.body
     (line,) = (tmp_path / "0" / "trace.jsonl").read_text(encoding="utf-8").splitlines()
     assert "NotImplemented" in line
-    assert client.post(b"<a/>", **client.basic).status == 500  # the connection goes on
+    assert client.post(b"<a/>", **client.basic).status == 500  # the connection continues
 
 
 def test_a_message_that_was_not_sealed_for_this_connection(winrm: WinRm) -> None:

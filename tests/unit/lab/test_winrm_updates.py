@@ -31,7 +31,7 @@ class Updates(Hall):
         return self.module("win_updates", **options, _operation="start")
 
     def follow(self, **options: Any) -> Any:
-        """Start, poll and cancel as the action plugin does; its UpdateResult, with ``lines`` of what it was told."""
+        """Start, poll and cancel as the action plugin does; its UpdateResult, with ``lines`` of the progress that it reported."""
         started = self.started(**options)
         result = action.UpdateResult()
         result.lines = []
@@ -233,17 +233,17 @@ def test_the_module_does_it_all_under_async(updates: Callable[..., Updates]) -> 
 def test_a_task_under_async(updates: Callable[..., Updates]) -> None:
     host = updates(UPDATE)
     args = {"_operation_options": {"wait": True}}
-    begun = host.in_background("win_updates", args, timeout_seconds=3000)
-    assert (begun["started"], begun["finished"]) == (True, False)
-    status = host.module("async_status", jid=begun["ansible_job_id"], mode="status", _async_dir="C:\\async")
+    started = host.in_background("win_updates", args, timeout_seconds=3000)
+    assert (started["started"], started["finished"]) == (True, False)
+    status = host.module("async_status", jid=started["ansible_job_id"], mode="status", _async_dir="C:\\async")
     assert (status["finished"], status["installed_update_count"]) == (True, 1)
-    host.module("async_status", jid=begun["ansible_job_id"], mode="cleanup", _async_dir="C:\\async")
-    assert host.module("async_status", jid=begun["ansible_job_id"], _async_dir="C:\\async")["failed"] is True
+    host.module("async_status", jid=started["ansible_job_id"], mode="cleanup", _async_dir="C:\\async")
+    assert host.module("async_status", jid=started["ansible_job_id"], _async_dir="C:\\async")["failed"] is True
 
 
 def test_a_task_under_async_that_takes_too_long(updates: Callable[..., Updates]) -> None:
     host = updates({**UPDATE, "result": "hangs"})
-    begun = host.in_background("win_updates", {"_operation_options": {"wait": True}}, timeout_seconds=600)
-    status = host.module("async_status", jid=begun["ansible_job_id"], _async_dir="C:\\async")
+    started = host.in_background("win_updates", {"_operation_options": {"wait": True}}, timeout_seconds=600)
+    status = host.module("async_status", jid=started["ansible_job_id"], _async_dir="C:\\async")
     assert (status["finished"], status["failed"]) == (True, True)
     assert "timed out waiting for module completion" in status["msg"]

@@ -41,7 +41,7 @@ def _session() -> boto3.Session:
 
 
 class VirtualLab:
-    """``hosts`` and ``keys`` are those of a scenario file. Readers see all changes at once unless told otherwise."""
+    """``hosts`` and ``keys`` are those of a scenario file. Readers see all changes at once by default."""
 
     def __init__(self, folder: Path, hosts: list[dict[str, Any]], **keys: Any) -> None:
         account = {"lag_seconds": 0, **keys.pop("account", {})}

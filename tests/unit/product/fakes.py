@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the product's unit tests stand on: time that nobody waits for, and an AWS that says what the test tells it."""
+"""What the product's unit tests stand on: time that passes at once, and an AWS that answers what the test sets."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ ID = "i-0123456789abcdef0"
 NODE_ID = "mi-0123456789abcdef0"
 VOLUME_ID = "vol-0123456789abcdef0"
 DAY = 86_400.0
-PATIENCE = 5_000
-"""So many pauses or calls are a loop that never ends."""
+MOST_CALLS = 5_000
+"""This number of pauses or calls means a loop that never ends."""
 
 Answer: TypeAlias = "dict[str, Any] | Exception | Callable[..., dict[str, Any] | Exception]"
 
 
 class VirtualClock:
-    """Time passes only when somebody waits, and things may happen meanwhile. ``pauses`` are the waits, in seconds."""
+    """Time passes only when the product waits, and things may happen meanwhile. ``pauses`` are the waits, in seconds."""
 
     def __init__(self) -> None:
         self._now = START
@@ -42,8 +42,8 @@ class VirtualClock:
         return self._now
 
     def sleep(self, seconds: float) -> None:
-        assert seconds >= 0, "nobody can wait backwards"
-        assert len(self.pauses) < PATIENCE, "waits for ever"
+        assert seconds >= 0, "a pause is never negative"
+        assert len(self.pauses) < MOST_CALLS, "waits for ever"
         self.pauses.append(seconds)
         until = self._now + seconds
         for event in sorted((event for event in self._events if event[0] <= until), key=lambda event: event[0]):
@@ -65,7 +65,7 @@ class VirtualClock:
         return self._now - START
 
     def at(self, seconds: float, do: Callable[[], object]) -> None:
-        """Let something happen so many seconds after the start."""
+        """Let something happen ``seconds`` after the start."""
         self._events.append((START + seconds, do))
 
 
@@ -90,7 +90,7 @@ class FakeAccount:
         self.expires_at: float | None = None
         self.renewals = 0
         self.calls: list[Call] = []
-        self.others: dict[str, FakeAccount] = {}
+        self.accounts: dict[str, FakeAccount] = {}
         self.session_name = ""
         self._clock = clock
         self._answers: dict[str, list[Answer]] = {}
@@ -109,15 +109,15 @@ class FakeAccount:
 
     def assume(self, account: Any, session_name: str, _now: Callable[[], float]) -> FakeAccount:
         """The other account; ``session_name`` of it is that of the last session."""
-        self.others[account.id].session_name = session_name
-        return self.others[account.id]
+        self.accounts[account.id].session_name = session_name
+        return self.accounts[account.id]
 
     def of(self, operation: str) -> list[Call]:
         """The calls of one operation."""
         return [call for call in self.calls if call.operation == operation]
 
     def answer(self, service: str, operation: str, region: str, params: dict[str, Any]) -> dict[str, Any]:
-        assert len(self.calls) < PATIENCE, f"calls {operation} for ever"
+        assert len(self.calls) < MOST_CALLS, f"calls {operation} for ever"
         self.calls.append(Call(operation, params, region, self._clock.passed))
         model = _operation(service, operation)
         _refuse_misfit(f"the call of {operation}", params, model.input_shape)
@@ -181,7 +181,7 @@ def client_error(code: str, message: str = "", operation: str = "SomeOperation",
 
 
 def moment(seconds: float) -> datetime.datetime:
-    """So many seconds after the test began, as boto3 gives times."""
+    """The time ``seconds`` after the test began, as boto3 gives times."""
     return datetime.datetime.fromtimestamp(START + seconds, datetime.UTC)
 
 
@@ -287,7 +287,7 @@ def answer_of(script: str, data: dict[str, Any]) -> str:
     return json.dumps({"patchfleet": 1, "script": script, "ok": True, "data": values, "error": None})
 
 
-def said(script: str, **data: Any) -> Outcome:
+def answered(script: str, **data: Any) -> Outcome:
     """A script that answers with data."""
     return Outcome(stdout=answer_of(script, data))
 
@@ -319,7 +319,7 @@ class FakeGuest:
         account.on("list_commands", self._list_commands)
         account.on("list_command_invocations", self._list)
         account.on("get_command_invocation", self._get)
-        self.others: Callable[[], list[dict[str, Any]]] = list
+        self.foreign_commands: Callable[[], list[dict[str, Any]]] = list
         self.associations: Callable[[], list[dict[str, Any]]] = list
         account.on(
             "describe_instance_associations_status",
@@ -332,7 +332,7 @@ class FakeGuest:
 
     def answers(self, script: str, *data: dict[str, Any]) -> None:
         """What a script finds, time by time; the last one stays."""
-        self.on(script, *(said(script, **one) for one in data))
+        self.on(script, *(answered(script, **one) for one in data))
 
     def inputs(self, name: str) -> list[dict[str, Any]]:
         """What came with each call of a script or document."""
@@ -354,7 +354,7 @@ class FakeGuest:
             name = lines[0].partition(": ")[2]
             values = json.loads(base64.b64decode(lines[1].split("'")[1]))
         self.asked.append((name, values))
-        script = self._outcomes.get(name) or ([said(name)] if name == "servicing_state" else None)
+        script = self._outcomes.get(name) or ([answered(name)] if name == "servicing_state" else None)
         assert script, f"the guest knows no {name}"
         command_id = f"{len(self.asked):08d}-0000-4000-8000-000000000000"
         if fate == "all":
@@ -373,7 +373,7 @@ class FakeGuest:
     def _list(self, *, CommandId: str | None = None, **_other: Any) -> dict[str, Any]:  # noqa: N803
         if CommandId is None:
             ours = [{**self._row(command_id), **row} for command_id, row in self._rows.items()]
-            return {"CommandInvocations": [*self.others(), *ours]}
+            return {"CommandInvocations": [*self.foreign_commands(), *ours]}
         return {"CommandInvocations": [] if CommandId in self._cancelled else [self._row(CommandId)]}
 
     def _row(self, CommandId: str) -> dict[str, Any]:  # noqa: N803

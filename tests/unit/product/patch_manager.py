@@ -87,7 +87,7 @@ class PatchManager:
         return {"InstancePatchStates": [state]}
 
     def _patches(self, *, Filters: list[Any], NextToken: str = "", **_params: Any) -> dict[str, Any]:  # noqa: N803
-        """One patch a page, so that nobody stops at the first."""
+        """One patch a page, so that a reader of the first page alone fails."""
         assert Filters == [{"Key": "State", "Values": ["Missing", "Failed"]}]
         latest = self._latest()
         assert latest is not None

@@ -54,7 +54,7 @@ def a_host(key: str = ID, run_id: str = RUN, position: int = 0, **more: Any) -> 
 
 
 class Stage:
-    """Everything that a step works with. ``told`` is what it said to people meanwhile."""
+    """Everything that a step works with. ``message`` holds its progress messages."""
 
     def __init__(self, folder: Path) -> None:
         self.clock = VirtualClock()

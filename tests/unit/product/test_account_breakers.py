@@ -52,7 +52,7 @@ def estate(request: pytest.FixtureRequest, stage: Stage, tmp_path: Path) -> Stag
         return reservations(instance("stopped", InstanceId=InstanceIds[0]))
 
     other = FakeAccount(stage.clock)
-    stage.account.others[SALES["id"]] = other
+    stage.account.accounts[SALES["id"]] = other
     for account in (stage.account, other):
         account.on("describe_instances", answer)
     stage.ledger = BACKENDS[request.param](tmp_path)()  # type: ignore[assignment]
@@ -104,7 +104,7 @@ def test_failures_in_several_accounts_count_for_the_run_and_not_for_each_account
     assert report["account_breakers"] == {}
 
 
-def test_without_a_budget_an_account_goes_on(estate: Stage) -> None:
+def test_without_a_budget_an_account_continues(estate: Stage) -> None:
     start(estate, None)
     fail(estate, *SALESES[:3])
     assert admit(estate, SALESES[3])["admitted"] is True
@@ -161,7 +161,7 @@ def test_a_right_that_the_only_account_lacks_ends_the_run(estate: Stage) -> None
 
 
 def test_the_plan_says_the_budget_of_each_account_and_the_run_keeps_it(stage: Stage, all_rights: None) -> None:
-    stage.account.others[SALES["id"]] = stage.account
+    stage.account.accounts[SALES["id"]] = stage.account
     accounts = [Account(HUB["id"])] + [Account(SALES["id"], "sales", SALES["role_arn"])] * 3
     fleet = [a_target(f"i-{at:017x}", f"dev-{at}", account=account) for at, account in enumerate(accounts)]
     opened = run(stage, "opened", *fleet, patch_account_failure_budget="34%", patch_failure_budget=2)

@@ -53,7 +53,7 @@ OPTION = {"id": "210987654321", "name": "sales", "role_arn": ROLE}
 def sales(stage: Stage) -> FakeAccount:
     """Another account whose role may be assumed; both have an instance."""
     other = FakeAccount(stage.clock)
-    stage.account.others["210987654321"] = other
+    stage.account.accounts["210987654321"] = other
     other.on("get_caller_identity", {**CALLER, "Account": "210987654321"})
     for account, instance_id in ((stage.account, ID), (other, "i-0aaaaaaaaaaaaaaaa")):
         account.on("describe_instances", reservations(instance("stopped", InstanceId=instance_id)))

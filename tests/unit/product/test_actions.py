@@ -278,14 +278,14 @@ def test_a_slice_of_a_job_is_known_by_its_workflow_job(job: dict[str, Any], whos
     assert settings_read(**job)["slice_of"] == whose
 
 
-def test_a_variable_that_nobody_knows_is_found_at_every_host_of_the_play() -> None:
+def test_a_variable_that_no_one_knows_is_found_at_every_host_of_the_play() -> None:
     known = {"a": {"patch_free_gib": 30, "patch__host": {}}}
     assert settings_read(known)["forks"] == 20
     with pytest.raises(PatchFleetError, match=r"no variable patch_fre_gib\. Did you mean patch_free_gib"):
         settings_read({**known, "b": {"patch_fre_gib": 30}})
 
 
-def test_an_ansible_core_that_is_too_old_is_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ansible_core_that_is_too_old_is_reported(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patch_settings, "core_version", "2.16.14")
     context = stage.context(patch_settings.ActionModule.operation)
     with pytest.raises(PatchFleetError, match=r"ansible-core 2\.16\.14 is too old: 2\.17 or newer") as caught:
@@ -367,7 +367,7 @@ def test_the_plan_is_printed_and_an_opened_run_remembered(
     monkeypatch: pytest.MonkeyPatch, stage: Stage, printed: list[str]
 ) -> None:
     noted: list[tuple[Any, str]] = []
-    monkeypatch.setattr(patch_run, "remember_run", lambda ledger, run_id: noted.append((ledger, run_id)))
+    monkeypatch.setattr(patch_run, "store_run_id", lambda ledger, run_id: noted.append((ledger, run_id)))
     results = iter([{"lines": ["wave 1  dev-01", ""], "run_id": RUN}, {"lines": ["planned"], "run_id": None}, {}])
     monkeypatch.setattr(ControllerOperation, "perform", lambda *_args: next(results))
     plugin = action(patch_run.ActionModule)

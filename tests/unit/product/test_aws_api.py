@@ -60,7 +60,7 @@ def test_a_throttled_call_is_repeated_by_our_clock(stage: Stage, code: str) -> N
     assert len(stage.clock.pauses) == 2
 
 
-def test_pauses_double_are_drawn_at_random_and_end_with_our_patience(stage: Stage) -> None:
+def test_pauses_double_are_drawn_at_random_and_end_with_our_timeout(stage: Stage) -> None:
     stage.account.on("describe_instances", client_error("ThrottlingException", "Rate exceeded"))
     with pytest.raises(AwsError, match=r"ec2:SomeOperation failed with ThrottlingException: Rate exceeded") as caught:
         stage.aws.read(EC2).describe_instances()
@@ -151,7 +151,7 @@ def test_a_lost_connection_is_repeated(stage: Stage, error: Exception) -> None:
 
 
 @pytest.mark.parametrize("error", NETWORK_ERRORS, ids=lambda error: type(error).__name__)
-def test_a_network_that_stays_away_is_reported_when_our_patience_ends(stage: Stage, error: Exception) -> None:
+def test_a_network_that_stays_away_is_reported_when_our_timeout_ends(stage: Stage, error: Exception) -> None:
     stage.account.on("describe_instances", error)
     with pytest.raises(PatchFleetError, match=r"AWS cannot be reached: .+") as caught:
         stage.aws.read(EC2).describe_instances()

@@ -31,12 +31,12 @@ def test_a_denial_names_action_and_resource(code: str) -> None:
 
 def test_a_denial_names_the_resource_that_aws_names() -> None:
     arn = f"arn:aws:ssm:eu-central-1:123456789012:instance/{ID}"
-    said = f"User: arn:aws:iam::1:user/me is not authorized to perform: ssm:SendCommand on resource: {arn} because no policy"
-    assert f"ssm:SendCommand on {arn} (" in error_of("AccessDeniedException", said, "ssm", "SendCommand").reason
+    message = f"User: arn:aws:iam::1:user/me is not authorized to perform: ssm:SendCommand on resource: {arn} because no policy"
+    assert f"ssm:SendCommand on {arn} (" in error_of("AccessDeniedException", message, "ssm", "SendCommand").reason
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("message", "words"),
     [
         (
             (
@@ -59,15 +59,15 @@ def test_a_denial_names_the_resource_that_aws_names() -> None:
         ),
     ],
 )
-def test_awss_own_words_of_a_denial_are_kept(said: str, words: str) -> None:
-    reason = error_of("UnauthorizedOperation", said).reason
+def test_awss_own_words_of_a_denial_are_kept(message: str, words: str) -> None:
+    reason = error_of("UnauthorizedOperation", message).reason
     assert reason.endswith(f"(UnauthorizedOperation): {words}.")
     assert "AbCd" not in reason
 
 
 def test_a_denial_of_another_right_names_that_one() -> None:
-    said = "User: arn:aws:sts::1:assumed-role/c/me is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:x:1:key/k"
-    assert "lack the right kms:Decrypt on arn:aws:kms:x:1:key/k" in error_of("AccessDeniedException", said).reason
+    message = "User: arn:aws:sts::1:assumed-role/c/me is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:x:1:key/k"
+    assert "lack the right kms:Decrypt on arn:aws:kms:x:1:key/k" in error_of("AccessDeniedException", message).reason
 
 
 @pytest.mark.parametrize("code", ["AuthFailure", "UnrecognizedClientException"])

@@ -20,7 +20,7 @@ from lab.aws.setup import MARK_TAG, REGION, REPORT_BUCKET, set_up, with_everythi
 from lab.scenario import load
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "17-encrypted-volumes.yml"
-OURS, OTHERS = "123456789012", "210987654321"
+OURS, FOREIGN = "123456789012", "210987654321"
 READING = ("Describe", "Get", "List", "Simulate", "BatchGet", "Query")
 HERE = {"aws:RequestedRegion": REGION}
 TAGGED = {**HERE, "aws:ResourceTag/PatchGroup": "Windows"}
@@ -115,7 +115,7 @@ def holds_only_so(held: Sequence[Statement], need: Need) -> None:
         assert not deciding(held, Need(need.action, need.resource, without)), f"without {key}"
         assert not deciding(held, Need(need.action, need.resource, {**without, key: "other"})), f"with another {key}"
     if OURS in need.resource:
-        assert not deciding(held, Need(need.action, need.resource.replace(OURS, OTHERS), need.context))
+        assert not deciding(held, Need(need.action, need.resource.replace(OURS, FOREIGN), need.context))
 
 
 def changing(held: Sequence[Statement]) -> set[str]:

@@ -168,7 +168,7 @@ def test_two_stacks_with_prefixes_of_their_own_can_stand_side_by_side() -> None:
     """But for the log group, which is the account's own. Policies of a role are named within it, windows and baselines by AWS."""
     of_no_name = ("AWS::IAM::RolePolicy", "AWS::SSM::MaintenanceWindow", "AWS::SSM::PatchBaseline")
     everything = {"ControllerOnEc2": "true", "DeadManSwitch": "true", "LedgerTable": "create", **BY_AWX}
-    ours, others = (
+    ours, foreign = (
         {
             it.physical_id
             for it in made(Prefix=prefix, **everything).resources.values()
@@ -176,7 +176,7 @@ def test_two_stacks_with_prefixes_of_their_own_can_stand_side_by_side() -> None:
         }
         for prefix in ("PatchFleet", "Other")
     )
-    assert ours & others == {"/aws/ssm/patch-manager"}
+    assert ours & foreign == {"/aws/ssm/patch-manager"}
 
 
 def test_the_token_is_nowhere_but_in_the_connection() -> None:
@@ -222,7 +222,7 @@ def test_the_table_is_protected_and_made_when_nothing_else_can_fail() -> None:
         assert stack.resources["Ledger"].properties["Tags"] == [{"Key": "patchfleet:part", "Value": "ledger"}]
 
 
-def looks_at_rights(**given: str) -> list[str]:
+def readable_rights(**given: str) -> list[str]:
     """The resources whose rights the controller may look at."""
     statements = properties("ControllerLookPolicy", **given)["PolicyDocument"]["Statement"]
     (resources,) = (it["Resource"] for it in statements if "iam:SimulatePrincipalPolicy" in it["Action"])
@@ -237,9 +237,9 @@ def test_the_controller_looks_at_no_rights_but_those_of_its_own_and_the_hosts_ro
         f"{here}:role/PatchFleet-host-*",
         f"{here}:role/PatchFleet-controller-{REGION}",
     ]
-    assert looks_at_rights() == own
+    assert readable_rights() == own
     theirs = [f"{here}:role/web/*", f"{here}:instance-profile/web"]
-    assert looks_at_rights(CheckedRoleArns=",".join(theirs)) == [*own, *theirs]
+    assert readable_rights(CheckedRoleArns=",".join(theirs)) == [*own, *theirs]
 
 
 def test_the_rule_takes_no_event_but_that_of_the_window() -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What botocore makes of answers that are lost, cut off or somebody else's, on real sockets."""
+"""What botocore makes of answers that are lost, cut off or of another server, on real sockets."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ def test_what_a_checkout_of_this_repository_would_offer_as_a_project() -> None:
 
 
 @pytest.mark.parametrize("days", range(15))
-def test_the_schedule_falls_so_many_days_after_the_second_tuesday(days: int) -> None:
+def test_the_schedule_falls_the_given_days_after_the_second_tuesday(days: int) -> None:
     weekdays = variables()["awx_job_templates__weekdays"]
     rule_text = jinja2.Template(variables()["awx_job_templates__rrule"])
     rendered = rule_text.render(**WHEN, days=days, awx_job_templates__weekdays=weekdays)

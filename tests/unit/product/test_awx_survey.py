@@ -49,15 +49,15 @@ def test_an_answer_becomes_a_default_of_the_type_that_awx_takes(name: str, answe
 
 
 @pytest.mark.parametrize(
-    ("name", "answer", "said"),
+    ("name", "answer", "message"),
     [
         ("patch_canary", "two", "patch_canary: two is not valid. It must be a whole number"),
         ("patch_canary", 101, "patch_canary: 101 is not valid. It must be 0 to 100"),
         ("patch_sessions", "ask", "patch_sessions: ask is not valid. It must be one of warn, defer"),
     ],
 )
-def test_an_answer_that_awx_would_not_take_is_refused_by_name(name: str, answer: Any, said: str) -> None:
-    with pytest.raises(AnsibleFilterError, match=said):
+def test_an_answer_that_awx_would_not_take_is_refused_by_name(name: str, answer: Any, message: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=message):
         awx_survey(SURVEY, {}, {name: answer})
 
 

@@ -103,7 +103,7 @@ def test_there_is_one_last_poll_after_the_deadline(clock: VirtualClock) -> None:
     def poll() -> str | None:
         polls.append(clock.passed)
         if len(polls) == 1:
-            clock.sleep(500)  # AWS throttled the call for so long
+            clock.sleep(500)  # AWS throttled the call for this time
             return None
         return "ready"
 

@@ -17,7 +17,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._host.answers i
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system_drive_space import OPERATION
 from operations import perform
 
-from .fakes import DAY, ID, NODE_ID, VOLUME_ID, Outcome, client_error, complained, moment, said, shown
+from .fakes import DAY, ID, NODE_ID, VOLUME_ID, Outcome, answered, client_error, complained, moment, shown
 from .stage import RUN, Stage, a_host, a_run
 
 SCRIPTS = {"measure_disk": "", "clean_disk": "", "extend_partition": ""}
@@ -96,7 +96,7 @@ def test_cleaning_that_is_enough_ends_it(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("answer", "unsure"),
     [
-        (said("clean_disk", rungs=CLEANUP_ACTIONS), False),
+        (answered("clean_disk", rungs=CLEANUP_ACTIONS), False),
         (complained("clean_disk", "script_failed", "It is odd."), False),
         (Outcome("Success", stdout="{"), False),
         (Outcome("TimedOut", "Execution Timed Out"), True),
@@ -108,11 +108,11 @@ def test_the_power_of_a_host_is_not_cut_while_its_component_store_is_cleaned(
     stage: Stage, answer: Outcome, unsure: bool
 ) -> None:
     stage.guest.on("clean_disk", answer)
-    seen: list[Any] = []
-    stage.clock.at(7, lambda: seen.append(stage.facts().get("servicing")))
+    observed: list[Any] = []
+    stage.clock.at(7, lambda: observed.append(stage.facts().get("servicing")))
     with contextlib.suppress(PatchFleetError):
         free_space(stage, disk(18), disk(21))
-    assert (stage.facts()["servicing"], seen) == (unsure, [True])
+    assert (stage.facts()["servicing"], observed) == (unsure, [True])
 
 
 NOT_ASKED = {
@@ -149,7 +149,7 @@ def test_an_older_windows_is_removed_only_when_asked(stage: Stage, asked: bool) 
 
 
 def test_exactly_enough_is_enough(stage: Stage) -> None:
-    """On each rung: after cleaning, and with what the disk has."""
+    """After each cleanup action: after cleaning, and with what the disk has."""
     assert free_space(stage, disk(18), disk(20))["free_gib"] == 20
     free_space(stage, disk(10, extendable=10), disk(20))
     assert grew_to(stage) == []
@@ -169,8 +169,8 @@ def test_an_unused_end_that_windows_does_not_take_keeps_no_one_from_cleaning(sta
     assert message(stage) == [("unused_disk_space", 0, "not_extended"), *CLEANED]
 
 
-def test_a_clean_up_that_goes_on_is_left_alone_and_remembered(stage: Stage) -> None:
-    """Dism goes on by itself, and the power of the host must not be cut meanwhile."""
+def test_a_clean_up_that_continues_is_left_alone_and_remembered(stage: Stage) -> None:
+    """Dism continues by itself, and the power of the host must not be cut meanwhile."""
     going_on = [{"name": "component_store", "won_gib": 0.0, "skipped": "still_running"}]
     stage.guest.answers("clean_disk", {"rungs": going_on})
     assert free_space(stage, disk(5), disk(5), disk(25))["grown_gib"] == 20
@@ -264,7 +264,7 @@ def test_a_partition_that_cannot_be_extended_is_reported_in_the_scripts_words(st
 
 def test_windows_may_see_the_new_size_a_little_later(stage: Stage) -> None:
     late = complained("extend_partition", "no_room", "The disk has no free space behind C:.")
-    stage.guest.on("extend_partition", late, late, said("extend_partition", partition_gib=80.0))
+    stage.guest.on("extend_partition", late, late, answered("extend_partition", partition_gib=80.0))
     assert free_space(stage, disk(5), disk(5), disk(25))["grown_gib"] == 20
     assert stage.guest.names.count("extend_partition") == 3
 
@@ -293,7 +293,7 @@ def test_what_was_measured_first_is_known_also_when_it_fails(stage: Stage) -> No
     assert stage.facts()["free_gib_before"] == 5
 
 
-# The ladder in the report
+# The cleanup actions in the report
 
 
 def message(stage: Stage) -> list[tuple[str, float, str | None]]:
@@ -401,7 +401,7 @@ def test_a_growth_that_falls_short_of_an_upper_bound_is_started(stage: Stage) ->
     assert (result["free_gib"], grew_to(stage)) == (45, [80])
 
 
-# A growth that helped nobody
+# A growth that made no room
 
 
 LATER = "20261115T220000Z-0002"

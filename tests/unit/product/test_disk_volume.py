@@ -203,7 +203,7 @@ def test_a_modification_that_takes_too_long_is_reported(stage: Stage) -> None:
     ],
 )
 def test_a_modification_that_is_refused_is_reported_at_once(stage: Stage, aws_code: str, code: str) -> None:
-    """terraform-provider-aws#12620: still being modified. No cool-down is computed; AWS's own error is told."""
+    """terraform-provider-aws#12620: still being modified. No cool-down is computed; AWS's own error is reported."""
     stage.account.on("modify_volume", client_error(aws_code, "Wait a while.", "ModifyVolume"))
     error = trouble(stage)
     assert (error.code, VOLUME_ID in error.reason, stage.clock.passed) == (code, True, 0)

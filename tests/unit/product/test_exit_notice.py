@@ -18,7 +18,7 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import default_ledger
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._exit_notice import exit_notice, remember_run
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._exit_notice import exit_notice, store_run_id
 
 from .fakes import ID, START
 from .stage import RUN, Stage, a_host
@@ -29,7 +29,7 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a background job of a scri
 sys.path[:0] = sys.argv[2:]
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice
 _exit_notice.listen()
-_exit_notice.remember_run(sys.argv[1], "RUN_ID")
+_exit_notice.store_run_id(sys.argv[1], "RUN_ID")
 print("ready", flush=True)
 signal.pause()
 """.replace("RUN_ID", RUN)
@@ -97,7 +97,7 @@ def test_what_it_adopted_from_an_earlier_run_is_on_because_of_it_too(stage: Stag
 
 
 def test_what_a_run_that_was_closed_left_on_is_named(stage: Stage, where: str) -> None:
-    """A play of roles has no `always`: a host that failed on its way stays on, and the report closes the run."""
+    """A play of roles has no `always`: a host that failed in its workflow stays on, and the report closes the run."""
     stage.ledger.close_run(RUN, START)
     sentence = str(exit_notice(where, RUN))
     assert sentence.startswith(f"Run {RUN} has ended. Still on because of it: dev-01 ({ID}).")
@@ -122,7 +122,7 @@ def test_a_ledger_in_an_odd_folder_is_named_so_that_a_shell_and_ansible_read_it(
 
 
 def test_it_is_said_once(where: str, capsys: pytest.CaptureFixture[str]) -> None:
-    remember_run(where, RUN)
+    store_run_id(where, RUN)
     _exit_notice._speak()  # noqa: SLF001 - what the end of the process calls
     assert f"Still on because of it: dev-01 ({ID})" in capsys.readouterr().err
     _exit_notice._speak()  # noqa: SLF001
@@ -132,7 +132,7 @@ def test_it_is_said_once(where: str, capsys: pytest.CaptureFixture[str]) -> None
 def test_only_the_controller_says_it(
     where: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    remember_run(where, RUN)
+    store_run_id(where, RUN)
     monkeypatch.setattr(_exit_notice, "_controller", -1)
     _exit_notice._speak()  # noqa: SLF001
     assert capfd.readouterr().err == ""
@@ -147,11 +147,11 @@ def test_a_ledger_that_cannot_be_read_any_more_is_no_traceback(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("no folder")
-    remember_run(str(tmp_path / "file" / "ledger.sqlite"), RUN)
+    store_run_id(str(tmp_path / "file" / "ledger.sqlite"), RUN)
     _exit_notice._speak()  # noqa: SLF001
-    said = capsys.readouterr().err
-    assert f"Run {RUN} was interrupted" in said
-    assert "patch_ledger" in said
+    errors = capsys.readouterr().err
+    assert f"Run {RUN} was interrupted" in errors
+    assert "patch_ledger" in errors
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
@@ -162,8 +162,8 @@ def test_a_controller_that_is_asked_to_stop_says_it_and_ends_by_that_signal(wher
         assert child.stdout.readline() == "ready\n"
         child.send_signal(signum)
         try:
-            _out, said = child.communicate(timeout=30)
+            _out, errors = child.communicate(timeout=30)
         finally:
             child.kill()
-    assert said.count("Still on because of it") == 1
+    assert errors.count("Still on because of it") == 1
     assert child.returncode == -signum

@@ -112,7 +112,7 @@ def test_a_hybrid_node_that_is_no_windows_is_out(stage: Stage) -> None:
     assert find_by_tag(stage)[0]["exclusion_code"] == "not_windows"
 
 
-def test_stop_protection_is_asked_only_of_what_is_off(stage: Stage) -> None:
+def test_stop_protection_is_asked_only_of_stopped_hosts(stage: Stage) -> None:
     off = instance("stopped", InstanceId=OTHER, Tags=tags(Name="dev-02"))
     stage.account.on("describe_instances", reservations(instance(), off))
     stage.account.on("describe_instance_attribute", {"DisableApiStop": {"Value": True}})

@@ -12,7 +12,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.run_command import HEAD_START_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
 
-from .fakes import DAY, ID, NODE_ID, Outcome, client_error, listed, moment, node, reservations, said, shown
+from .fakes import DAY, ID, NODE_ID, Outcome, answered, client_error, listed, moment, node, reservations, shown
 from .stage import Stage
 
 LAUNCHED = -60.0
@@ -22,7 +22,7 @@ LAUNCHED = -60.0
 def a_host_that_just_booted(stage: Stage) -> None:
     stage.account.on("describe_instances", shown("running", launched=LAUNCHED))
     stage.account.on("describe_instance_information", listed(node(pinged=-5)))
-    stage.guest.on("probe", said("probe"))
+    stage.guest.on("probe", answered("probe"))
 
 
 def wait(stage: Stage, instance_id: str = ID, seconds: int = 600) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def test_an_instance_that_is_still_pending_is_waited_for(stage: Stage) -> None:
     ids=["undelivered", "failed", "lost"],
 )
 def test_a_probe_that_does_not_come_back_is_sent_again(stage: Stage, first: Outcome) -> None:
-    stage.guest.on("probe", first, said("probe"))
+    stage.guest.on("probe", first, answered("probe"))
     wait(stage)
     assert stage.guest.names == ["probe", "probe"]
 
@@ -91,8 +91,8 @@ def test_a_probe_that_does_not_come_back_is_sent_again(stage: Stage, first: Outc
 @pytest.mark.parametrize(
     ("probe", "code"),
     [
-        (said("probe", language="ConstrainedLanguage", version="5.1", wow64=""), "constrained_language"),
-        (said("probe", language="FullLanguage", version="4.0", wow64=""), "powershell_too_old"),
+        (answered("probe", language="ConstrainedLanguage", version="5.1", wow64=""), "constrained_language"),
+        (answered("probe", language="FullLanguage", version="4.0", wow64=""), "powershell_too_old"),
         (
             Outcome("Failed", code=1, stderr="SecurityError: (:) []\n + FullyQualifiedErrorId : UnauthorizedAccess"),
             "execution_policy",

@@ -53,7 +53,7 @@ def ended(stdout: str = "", stderr: str = "", details: str = "Success") -> Scrip
     return ScriptOutput(details, details, stdout, stderr)
 
 
-def said(script: str, **data: Any) -> Outcome:
+def answered(script: str, **data: Any) -> Outcome:
     """An answer with exactly this data."""
     return Outcome(stdout=json.dumps({"patchfleet": 1, "script": script, "ok": True, "data": data, "error": None}))
 
@@ -103,9 +103,9 @@ def test_a_script_that_a_policy_does_not_load_says_so() -> None:
     assert caught.value.code == "execution_policy"
 
 
-ANSWER = said("measure_disk").stdout
+ANSWER = answered("measure_disk").stdout
 REFUSED = complained("measure_disk", "no_room", "C: is full.").stdout
-OF_ANOTHER = said("clean_disk").stdout
+OF_ANOTHER = answered("clean_disk").stdout
 DETAILS = ("Success", "Failed", "Cancelled", "Terminated", "Undeliverable", "DeliveryTimedOut", "ExecutionTimedOut")
 
 
@@ -138,7 +138,7 @@ def test_what_the_powershell_of_a_host_cannot_do_is_known_from_the_probe(
     data: dict[str, Any], code: str | None
 ) -> None:
     with pytest.raises(ScriptEnded) if code else contextlib.nullcontext() as caught:
-        refuse_unusable(said("probe", **data).stdout)
+        refuse_unusable(answered("probe", **data).stdout)
     assert (caught.value.code if caught else None) == code
 
 
@@ -151,12 +151,12 @@ def test_a_probe_that_says_nothing_decides_nothing(stdout: str) -> None:
 
 
 def test_the_data_of_an_answer_is_read() -> None:
-    assert parse("measure_disk", ended(said("measure_disk", free_gib=12.5).stdout)) == {"free_gib": 12.5}
+    assert parse("measure_disk", ended(answered("measure_disk", free_gib=12.5).stdout)) == {"free_gib": 12.5}
 
 
 def test_the_last_answer_counts_whatever_else_was_printed() -> None:
-    noise = "WARNING: {half\n[1]\n" + said("measure_disk", free_gib=1).stdout + "\n"
-    assert parse("measure_disk", ended(noise + said("measure_disk", free_gib=2).stdout + "\r\nbye\n")) == {
+    noise = "WARNING: {half\n[1]\n" + answered("measure_disk", free_gib=1).stdout + "\n"
+    assert parse("measure_disk", ended(noise + answered("measure_disk", free_gib=2).stdout + "\r\nbye\n")) == {
         "free_gib": 2
     }
 
@@ -223,7 +223,7 @@ def test_the_reason_codes_that_a_host_may_choose_are_those_of_the_scripts() -> N
 
 def test_control_characters_of_a_host_reach_no_one() -> None:
     text = "\x1b[31mred\x1b]0;title\x07\nfatal: [other]: FAILED! \u202e\u2066"
-    assert parse("measure_disk", ended(said("measure_disk", **{text: [text]}).stdout)) == {
+    assert parse("measure_disk", ended(answered("measure_disk", **{text: [text]}).stdout)) == {
         clean_text(text): [clean_text(text)]
     }
     for error in (
@@ -263,7 +263,7 @@ def test_an_error_without_words_is_still_a_sentence() -> None:
         "not JSON",
         "[1]",
         '{"patchfleet": 2, "script": "measure_disk", "ok": true}',
-        said("clean_disk", free_gib=1).stdout,
+        answered("clean_disk", free_gib=1).stdout,
     ],
     ids=["empty", "noise", "list", "other_protocol", "other_script"],
 )
@@ -291,7 +291,7 @@ def run(stage: Stage, *, check_mode: bool = False, **params: Any) -> dict[str, A
 
 
 def test_a_script_is_run_through_run_command_with_its_own_time_limit(stage: Stage) -> None:
-    stage.guest.on("measure_disk", said("measure_disk", free_gib=12.5))
+    stage.guest.on("measure_disk", answered("measure_disk", free_gib=12.5))
     assert run(stage, input={"drive": "C:"}, timeout_seconds=900) == {"changed": False, "data": {"free_gib": 12.5}}
     (call,) = stage.account.of("send_command")
     assert call.params["DocumentName"] == "AWS-RunPowerShellScript"
@@ -300,7 +300,7 @@ def test_a_script_is_run_through_run_command_with_its_own_time_limit(stage: Stag
 
 
 def test_a_script_that_was_not_delivered_is_sent_again(stage: Stage) -> None:
-    stage.guest.on("measure_disk", Outcome("TimedOut", "Delivery Timed Out"), said("measure_disk"))
+    stage.guest.on("measure_disk", Outcome("TimedOut", "Delivery Timed Out"), answered("measure_disk"))
     assert run(stage)["data"] == {}
 
 
@@ -308,7 +308,7 @@ def test_a_script_that_was_not_delivered_is_sent_again(stage: Stage) -> None:
     ("name", "changed"), [("clean_disk", True), ("measure_disk", False), ("probe", False), ("update_history", False)]
 )
 def test_what_only_reads_changes_nothing_and_runs_in_check_mode(stage: Stage, name: str, changed: bool) -> None:
-    stage.guest.on(name, said(name))
+    stage.guest.on(name, answered(name))
     assert run(stage, name=name)["changed"] is changed
     assert run(stage, check_mode=True, name=name)["changed"] is changed
     assert len(stage.account.of("send_command")) == (1 if changed else 2)
@@ -323,6 +323,6 @@ def test_what_cannot_be_sent_is_refused(stage: Stage) -> None:
 
 
 def test_a_path_where_only_text_can_be_read_is_refused(stage: Stage) -> None:
-    """As a module, away from the controller, nobody reads the role's files."""
+    """As a module, away from the controller, it cannot read the role's files."""
     with pytest.raises(InvalidOption, match="must be the script's text"):
         run(stage, script="files/measure_disk.ps1")

@@ -28,19 +28,19 @@ from .fakes import ID
 class Undefined(Mapping[str, Any]):
     """Variables of a host, of which one is a template that cannot be rendered."""
 
-    def __init__(self, broken: str, **others: Any) -> None:
-        self._broken, self._others = broken, others
+    def __init__(self, broken: str, **entries: Any) -> None:
+        self._broken, self._entries = broken, entries
 
     def __getitem__(self, name: str) -> Any:
         if name == self._broken:
             raise AnsibleUndefinedVariable("'nowhere' is undefined")
-        return self._others[name]
+        return self._entries[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter([self._broken, *self._others])
+        return iter([self._broken, *self._entries])
 
     def __len__(self) -> int:
-        return 1 + len(self._others)
+        return 1 + len(self._entries)
 
 
 def entry(**variables: Any) -> dict[str, Any]:

@@ -41,7 +41,7 @@ SKEWS = st.sampled_from([-300.0, 0.0, 300.0])
 
 @dataclass
 class RunModel:
-    """A run as somebody would write it on paper; ``outcomes`` has its hosts, ``adopted`` from whom it took them."""
+    """A run as a person would write it on paper; ``outcomes`` has its hosts, ``adopted`` from whom it took them."""
 
     heartbeat_at: float
     outcomes: dict[str, str | None]
@@ -133,7 +133,7 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self._leases)
     @rule(key=ONE, behind=st.integers(0, 1), release_lease=st.booleans())
     def keep(self, key: str, behind: int, release_lease: bool) -> None:
-        """Whoever lost the host keeps nothing."""
+        """A run that lost the host keeps nothing."""
         if key not in self._leases:
             return
         lease, until = self._leases[key], self._now + LEASE_SECONDS
@@ -170,7 +170,7 @@ class AnyOrder(RuleBasedStateMachine):
         if key not in self._leases:
             return
         lease = self._leases[key]
-        self._now += 0.001  # what begins twice in one moment has begun once
+        self._now += 0.001  # what begins twice in one moment counts once
         if behind:
             with pytest.raises(NeedsAttention, match="taken"):
                 self._ledger.begin_phase(lease.run_id, key, "start", self._now, fence=lease.fence - 1)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who holds a host, until when, and that nobody else writes about it."""
+"""Who holds a host, until when, and that no other run writes about it."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_living_run_loses_its_hosts_not_even_to_others_that_work_for_it(ledger
 
 @pytest.mark.parametrize("skew", [-SKEW_SECONDS, SKEW_SECONDS])
 def test_clocks_that_differ_by_five_minutes_change_nothing(ledger: Ledger, skew: float) -> None:
-    """The one that looks is ahead or behind; the one that works gave a sign of life a minute ago."""
+    """The clock of the reader is ahead or behind; the worker sent a heartbeat a minute ago."""
     open_run(ledger)
     ledger.heartbeat(RUN, START + 600)
     assert open_run(ledger, run_id=OTHER, at=START + 660 + skew) == {ID: RUN}

@@ -171,10 +171,10 @@ def test_a_token_stays_until_its_end_is_known(ledger: DynamoDbLedger, line: Line
     """An attempt that was cancelled has ended; one that got no answer may have been done."""
     line.coming = ["conflict", "lost", "conflict", "conflict"]
     ledger.record_power(FOUND)
-    first, *others = line.tokens
-    assert len(others) in {3, 4}
-    assert first not in others
-    assert len(set(others)) == 1
+    first, *rest = line.tokens
+    assert len(rest) in {3, 4}
+    assert first not in rest
+    assert len(set(rest)) == 1
 
 
 def test_no_transaction_is_repeated_after_its_token_has_expired(

@@ -35,7 +35,7 @@ def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
 
 
 def at_once(work: Callable[[int], object], writers: int = WRITERS) -> None:
-    """Let so many processes do this at the same moment, each with its number."""
+    """Let ``writers`` processes do this at the same moment, each with its number."""
     gc.collect()  # closes what this process has open: SQLite forbids to fork with an open database
     gate = FORK.Barrier(writers)
 
@@ -77,8 +77,8 @@ def test_one_of_them_is_first_to_record_the_power(opener: Opener, tmp_path: Path
     def find(number: int) -> None:
         state = "stopped" if number % 2 else "running"
         mine = dataclasses.replace(record, run_id=f"run-{number}", original_state=state)
-        seen = opener().record_power(mine)
-        (tmp_path / f"seen-{number}").write_text(f"{seen.run_id} {seen.original_state}")
+        power = opener().record_power(mine)
+        (tmp_path / f"seen-{number}").write_text(f"{power.run_id} {power.original_state}")
 
     at_once(find)
     first = opener().power(ID)

@@ -104,9 +104,9 @@ def test_a_ledger_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -
     SqliteLedger(str(path))
     with closing(sqlite3.connect(path)) as database:
         database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    said = refused(path)
-    assert f"written by a newer version of this collection (its schema is {SCHEMA_VERSION + 1}" in said
-    assert "Update patchfleet.windows" in said
+    message = refused(path)
+    assert f"written by a newer version of this collection (its schema is {SCHEMA_VERSION + 1}" in message
+    assert "Update patchfleet.windows" in message
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)
 

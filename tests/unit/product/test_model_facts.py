@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is said of each fact of a host and each setting of a run is so: who writes it, who reads it, and that somebody does."""
+"""The notes on each fact of a host and each setting of a run are true: who writes it, who reads it, and that something does."""
 
 from __future__ import annotations
 

@@ -71,8 +71,8 @@ def test_an_operation_leaves_its_times_in_the_run(stage: Stage) -> None:
         return {"changed": True}
 
     assert run(stage, work) == {"changed": True}
-    (seen,) = stage.ledger.phases(RUN)
-    assert (seen.phase, seen.started_at, seen.finished_at, seen.ok) == ("disk", START, START + 90, True)
+    (phase,) = stage.ledger.phases(RUN)
+    assert (phase.phase, phase.started_at, phase.finished_at, phase.ok) == ("disk", START, START + 90, True)
 
 
 def test_an_operation_may_go_on_to_the_next_and_back(stage: Stage) -> None:
@@ -187,7 +187,7 @@ def test_the_reports_step_follows_from_the_options(phase: Any, params: dict[str,
     assert operation(nothing, phase).phase_of(params) == expected
 
 
-def test_a_task_that_fails_tells_reason_and_code() -> None:
+def test_a_task_that_fails_shows_reason_and_code() -> None:
     error = Failed("C: is full.", Reason.NO_ROOM, {"free_gib": 1})
     assert failure_result(error) == {"msg": "C: is full.", "reason_code": "no_room", "free_gib": 1}
 
@@ -276,7 +276,7 @@ class Gone(BaseException):
 
 
 @pytest.mark.parametrize("tracked", [True, False])
-def test_a_worker_without_its_controller_gives_no_sign_of_life_and_changes_nothing(stage: Stage, tracked: bool) -> None:
+def test_a_worker_without_its_controller_gives_no_heartbeat_and_changes_nothing(stage: Stage, tracked: bool) -> None:
     stage.open_run()
 
     def end() -> None:
@@ -305,7 +305,7 @@ def sending(context: OperationContext) -> dict[str, Any]:
     return {"changed": True}
 
 
-def test_the_lease_is_looked_at_right_before_each_change(stage: Stage) -> None:
+def test_the_lease_is_checked_right_before_each_change(stage: Stage) -> None:
     """Not once a minute, and again before each attempt: EC2 and SSM know no fencing numbers."""
     stage.open_run()
     stage.account.on("start_instances", client_error("RequestLimitExceeded"))
@@ -351,7 +351,7 @@ def test_who_lost_a_host_does_not_change_the_verdict_on_it(stage: Stage) -> None
     assert stage.ledger.host(RUN, ID).outcome == "patched"
 
 
-def test_a_host_of_a_dead_run_is_kept_while_it_is_put_back_and_let_go_then(stage: Stage) -> None:
+def test_a_host_of_a_dead_run_is_kept_while_it_is_put_back_and_released_then(stage: Stage) -> None:
     stage.open_run()
     stage.clock.sleep(LEASE_SECONDS)
     stage.ledger.take_over(RUN, [ID], stage.clock.now(), force=False)
@@ -374,7 +374,7 @@ def waiting(context: OperationContext) -> dict[str, Any]:
     return {"changed": False, "seen": context.wait(poll, context.clock.now() + 3600) is not None}
 
 
-def test_a_wait_outlasts_a_throttling_that_is_longer_than_a_calls_own_patience(stage: Stage) -> None:
+def test_a_wait_outlasts_a_throttling_that_is_longer_than_a_calls_own_timeout(stage: Stage) -> None:
     """Of a thousand hosts at once some are throttled for longer than ten minutes."""
     throttled = client_error("RequestLimitExceeded", operation="DescribeInstances")
     stage.open_run()

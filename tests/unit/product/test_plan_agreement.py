@@ -20,7 +20,7 @@ from .stage import Stage
 
 OF_RUN = [variable for variable in VARIABLES if not variable.per_host]
 OF_HOST = [variable for variable in VARIABLES if variable.per_host]
-OTHERS = {
+OTHER_VALUES = {
     "accounts": [{"name": "sales", "role_arn": "arn:aws:iam::210987654321:role/x"}],
     "str": "other",
     "line": "Save your work.",
@@ -39,7 +39,7 @@ def other_value(variable: Variable) -> Any:
         return not variable.default
     if variable.kind in {"int", "float"}:
         return int((variable.default or variable.minimum or 0) + 1)
-    return OTHERS[variable.kind]
+    return OTHER_VALUES[variable.kind]
 
 
 @pytest.mark.parametrize("variable", OF_RUN, ids=lambda variable: variable.name)

@@ -41,10 +41,10 @@ def test_jobs_and_containers_are_known_by_their_variables(name: str, monkeypatch
     monkeypatch.setenv(name, "/runner")
     with pytest.raises(InvalidOption) as caught:
         refuse_thrown_away("/runner/ledger.sqlite", ephemeral_ok=False)
-    said = caught.value.reason
-    assert said.startswith(f"patch_ledger: '/runner/ledger.sqlite' is not valid. This is {BY_VARIABLE[name]}. ")
-    assert "patch_ledger=dynamodb://TABLE" in said
-    assert "patch_ledger_ephemeral_ok=true" in said
+    reason = caught.value.reason
+    assert reason.startswith(f"patch_ledger: '/runner/ledger.sqlite' is not valid. This is {BY_VARIABLE[name]}. ")
+    assert "patch_ledger=dynamodb://TABLE" in reason
+    assert "patch_ledger_ephemeral_ok=true" in reason
 
 
 @pytest.mark.parametrize("file", sorted(BY_FILE))

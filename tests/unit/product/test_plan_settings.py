@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The playbooks' variables: what people get wrong is told with the option, the value and what would be right."""
+"""The playbooks' variables: an error names the option, the value and what would be right."""
 
 from __future__ import annotations
 

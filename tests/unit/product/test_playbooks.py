@@ -137,10 +137,10 @@ def test_nothing_in_a_hosts_workflow_runs_for_all_or_changes_the_inventory() -> 
 def test_a_run_without_hosts_cannot_end_green(name: str) -> None:
     """awx#14804, awx#15775."""
     patterns = [play["hosts"] for play in plays(name).values() if "target_pattern" in play["hosts"]]
-    others = [play["hosts"] for play in plays(name).values() if "target_pattern" not in play["hosts"]]
+    plain = [play["hosts"] for play in plays(name).values() if "target_pattern" not in play["hosts"]]
     assert len(patterns) == 2
-    assert others[0] == "{{ 'localhost' | patchfleet.windows.without_tags }}"
-    assert all("in groups else '!all'" in pattern for pattern in others[1:]), "only what an earlier play has chosen"
+    assert plain[0] == "{{ 'localhost' | patchfleet.windows.without_tags }}"
+    assert all("in groups else '!all'" in pattern for pattern in plain[1:]), "only what an earlier play has chosen"
     assert all("patchfleet.windows.target_pattern(groups, " in pattern for pattern in patterns)
     assert all("ansible_limit" in pattern for pattern in patterns)
 
@@ -165,7 +165,7 @@ def test_no_setting_of_the_user_ends_a_play_early_or_cuts_a_task_off(name: str) 
         assert (play["any_errors_fatal"], play["timeout"]) == (False, 0)
 
 
-def test_a_restore_that_fails_for_one_host_goes_on_with_the_others() -> None:
+def test_a_restore_that_fails_for_one_host_continues_with_the_others() -> None:
     tasks = plays("restore")["Restore"]["tasks"]
     assert [task.get("ignore_errors") for task in tasks] == [True]
 

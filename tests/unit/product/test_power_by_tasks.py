@@ -38,7 +38,7 @@ class Hall:
         self._stage = stage
         self.on = False
         self.booted_at = START - 86400
-        self.installing = 0  # so many looks long
+        self.installing = 0  # the number of polls that it takes
         self.broken: PatchFleetError | None = None
 
     def press(self, on: bool) -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The tag that tells others which run has a host: it comes before anything is done, and goes whatever becomes of the host."""
+"""The tag that shows other users which run has a host: it is set first, and removed whatever becomes of the host."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LAUNCHED = [{"Key": KEY, "Value": f"{RUN} launched {iso(START + 5)}"}]
 
 @pytest.fixture
 def night(stage: Stage) -> Stage:
-    """A stopped host of a run, recorded, that comes up as soon as it is told to."""
+    """A stopped host of a run, recorded, that comes up as soon as it is started."""
     stage.open_run()
     stage.record("stopped")
     stage.account.on("start_instances", {"StartingInstances": []})
@@ -90,15 +90,15 @@ def test_nothing_is_marked_in_check_mode(night: Stage) -> None:
 
 
 def test_the_mark_is_in_the_ledger_before_it_is_set(night: Stage) -> None:
-    seen = []
+    observed = []
 
     def answer(**_params: Any) -> dict[str, Any]:
-        seen.append((night.facts()["mark"], night.facts().get("mark_launch")))
+        observed.append((night.facts()["mark"], night.facts().get("mark_launch")))
         return {}
 
     night.account.on("create_tags", answer)
     start(night)
-    assert seen == [(KEY, None), (KEY, START + 5)]
+    assert observed == [(KEY, None), (KEY, START + 5)]
 
 
 def test_a_tag_that_cannot_show_the_start_fails_no_host(night: Stage) -> None:

@@ -21,7 +21,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._power.restore 
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.foreign_runs import QUIET_SECONDS
 from operations import perform
 
-from .fakes import DAY, ID, START, Answer, Outcome, by_time, client_error, moment, reservations, said, shown, tags
+from .fakes import DAY, ID, START, Answer, Outcome, answered, by_time, client_error, moment, reservations, shown, tags
 from .foreign_runs import a_command, an_association
 from .stage import RUN, Stage, a_host, a_run
 
@@ -33,18 +33,18 @@ INSTALLING = "00000001-0000-4000-8000-000000000000"
 
 @pytest.fixture
 def night(stage: Stage) -> Stage:
-    """A host that was off, that our run started ten minutes ago, and that stops when it is told to."""
+    """A host that was off, that our run started ten minutes ago, and that stops when it is asked to."""
     stage.open_run()
     stage.record("stopped")
     stage.ledger.note_start(ID, RUN, START)
     stage.ledger.note_launch(ID, START + LAUNCHED)
     stage.clock.sleep(600)
     stage.account.on("describe_instances", OURS)
-    stage.account.on("stop_instances", stopping_as_told(stage))
+    stage.account.on("stop_instances", stopping_as_asked(stage))
     return stage
 
 
-def stopping_as_told(stage: Stage, *afterwards: dict[str, Any], launched: float = LAUNCHED) -> Answer:
+def stopping_as_asked(stage: Stage, *afterwards: dict[str, Any], launched: float = LAUNCHED) -> Answer:
     """StopInstances is accepted, and DescribeInstances shows what comes of it."""
 
     def answer(**_params: Any) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def test_a_host_that_was_given_to_something_else_is_left_to_it(
     assert night.facts()["final_state"] == "running"
 
 
-def test_a_host_that_somebody_wants_on_is_left_on_until_they_take_the_tag_away(night: Stage) -> None:
+def test_a_host_that_a_user_wants_on_is_left_on_until_they_take_the_tag_away(night: Stage) -> None:
     night.account.on("describe_instances", shown("running", launched=LAUNCHED, Tags=tags(patchfleet__keep="Ann")))
     error = held(night)
     assert (error.code, stops(night), is_open(night)) == ("keep_tag", 0, True)
@@ -123,7 +123,7 @@ def test_a_host_that_somebody_wants_on_is_left_on_until_they_take_the_tag_away(n
 
 
 def test_a_tag_that_comes_while_an_installation_is_waited_for_is_seen(night: Stage) -> None:
-    """What was looked at before a long wait is old: the host is looked at again right before the stop."""
+    """What was read before a long wait is old: the host is checked again right before the stop."""
     night.ledger.update_facts(RUN, ID, {"servicing": True})
     kept = shown("running", launched=LAUNCHED, Tags=tags(patchfleet__keep=""))
     night.account.on("describe_instances", OURS, kept)
@@ -135,11 +135,11 @@ def test_a_tag_that_comes_while_an_installation_is_waited_for_is_seen(night: Sta
 PATCHING = [a_command("InProgress")]
 
 
-def test_somebody_elses_patch_run_is_not_cut_off(night: Stage) -> None:
+def test_another_users_patch_run_is_not_cut_off(night: Stage) -> None:
     """A host is stopped in the middle of a patch: instance-scheduler-on-aws#101."""
     ends = night.clock.now() + 900
     night.guest.answers("servicing_state", {"installing": True})
-    night.guest.others = lambda: [] if night.clock.now() >= ends else PATCHING
+    night.guest.foreign_commands = lambda: [] if night.clock.now() >= ends else PATCHING
     assert restore(night)["changed"] is True
     (stop,) = night.account.of("stop_instances")
     assert START + stop.at >= ends
@@ -155,8 +155,8 @@ def test_an_association_that_patches_is_not_cut_off_either(night: Stage) -> None
     assert START + stop.at >= ends
 
 
-def test_a_host_that_somebody_else_patches_for_too_long_is_held(night: Stage) -> None:
-    night.guest.others = lambda: PATCHING
+def test_a_host_that_another_user_patches_for_too_long_is_held(night: Stage) -> None:
+    night.guest.foreign_commands = lambda: PATCHING
     night.guest.answers("servicing_state", {"installing": True})
     error = held(night, install_timeout_seconds=1800)
     assert (error.code, stops(night), is_open(night)) == ("others_patching", 0, True)
@@ -165,16 +165,16 @@ def test_a_host_that_somebody_else_patches_for_too_long_is_held(night: Stage) ->
 
 
 def test_others_that_come_one_after_the_other_have_one_time_together(night: Stage) -> None:
-    night.guest.others = lambda: [] if int(night.clock.now()) // 300 % 2 else PATCHING
+    night.guest.foreign_commands = lambda: [] if int(night.clock.now()) // 300 % 2 else PATCHING
     night.guest.answers("servicing_state", {"installing": True})
     with contextlib.suppress(NeedsAttention):
         restore(night, install_timeout_seconds=1800)
     assert night.clock.passed <= 600 + 1800 + 120
 
 
-def test_a_command_that_only_seems_to_go_on_keeps_nobody_waiting_for_ever(night: Stage) -> None:
-    """Its agent was rebooted under it, and never tells how it ended."""
-    night.guest.others = lambda: PATCHING
+def test_a_command_that_only_seems_to_go_on_keeps_no_one_waiting_for_ever(night: Stage) -> None:
+    """Its agent was rebooted under it, and never reports how it ended."""
+    night.guest.foreign_commands = lambda: PATCHING
     night.guest.answers("servicing_state", {"installing": True}, {"installing": True}, {"installing": False})
     assert restore(night)["changed"] is True
     (stop,) = night.account.of("stop_instances")
@@ -191,8 +191,8 @@ def test_a_command_that_only_seems_to_go_on_keeps_nobody_waiting_for_ever(night:
     ],
     ids=["ended", "not begun", "another document", "our own scan"],
 )
-def test_what_is_no_patch_run_of_others_keeps_nobody_waiting(night: Stage, row: dict[str, Any]) -> None:
-    night.guest.others = lambda: [row]
+def test_what_is_no_patch_run_of_others_keeps_no_one_waiting(night: Stage, row: dict[str, Any]) -> None:
+    night.guest.foreign_commands = lambda: [row]
     restore(night)
     assert night.account.of("stop_instances")[0].at == 600
 
@@ -241,7 +241,7 @@ def test_a_start_whose_launch_was_never_seen_is_ours_by_its_time(night: Stage) -
 def test_a_launch_right_after_an_unseen_start_is_ours(night: Stage, launched: float) -> None:
     night.ledger.note_start(ID, RUN, START)
     night.account.on("describe_instances", shown("running", launched=launched))
-    night.account.on("stop_instances", stopping_as_told(night, launched=launched))
+    night.account.on("stop_instances", stopping_as_asked(night, launched=launched))
     assert restore(night)["changed"] is True
 
 
@@ -258,20 +258,20 @@ def test_a_launch_that_may_be_ours_or_another_users_is_asked_about(night: Stage,
 
 
 @pytest.mark.parametrize("launched", [-301, 901])
-def test_a_launch_far_from_an_unseen_start_is_somebody_elses(night: Stage, launched: float) -> None:
+def test_a_launch_far_from_an_unseen_start_is_another_users(night: Stage, launched: float) -> None:
     night.ledger.note_start(ID, RUN, START)
     night.account.on("describe_instances", shown("running", launched=launched))
     assert held(night).code == "restarted_by_others"
     assert stops(night) == 0
 
 
-def test_a_stopped_that_is_older_than_our_start_is_looked_at_again(stage: Stage) -> None:
+def test_a_stopped_that_is_older_than_our_start_is_checked_again(stage: Stage) -> None:
     """Eventual consistency: else a host that starts a second later would stay on."""
     stage.open_run()
     stage.record("stopped")
     stage.ledger.note_start(ID, RUN, START)
     stage.account.on("describe_instances", by_time(stage.clock, (0, shown("stopped")), (60, OURS)))
-    stage.account.on("stop_instances", stopping_as_told(stage))
+    stage.account.on("stop_instances", stopping_as_asked(stage))
     assert restore(stage)["changed"] is True
     assert stage.account.of("stop_instances")[0].at == 120
 
@@ -295,7 +295,7 @@ def test_whatever_the_record_says_of_its_time_a_start_may_be_a_moment_old(stage:
     launched = requested + 170
     ours = shown("running", launched=launched)
     stage.account.on("describe_instances", by_time(stage.clock, (0, shown("stopped")), (110, ours)))
-    stage.account.on("stop_instances", stopping_as_told(stage, launched=launched))
+    stage.account.on("stop_instances", stopping_as_asked(stage, launched=launched))
     assert restore(stage)["changed"] is True
 
 
@@ -384,7 +384,7 @@ def test_a_host_that_ec2_does_not_know_is_closed(night: Stage) -> None:
 
 
 def test_a_host_that_is_terminated_while_it_stops_is_closed(night: Stage) -> None:
-    night.account.on("stop_instances", stopping_as_told(night, shown("terminated", launched=LAUNCHED)))
+    night.account.on("stop_instances", stopping_as_asked(night, shown("terminated", launched=LAUNCHED)))
     assert restore(night)["state"] == "stopped"
     assert not is_open(night)
 
@@ -402,7 +402,7 @@ def test_a_host_that_cannot_be_stopped_is_held_and_stays_open(night: Stage, code
 
 
 @pytest.mark.parametrize("code", ["UnauthorizedOperation", "RequestExpired"])
-def test_a_host_that_cannot_even_be_looked_at_is_held_and_stays_open(night: Stage, code: str) -> None:
+def test_a_host_that_cannot_even_be_checked_is_held_and_stays_open(night: Stage, code: str) -> None:
     """Credentials of a chained role last an hour; what we started is on, whatever else is known."""
     night.account.on("describe_instances", client_error(code, operation="DescribeInstances"))
     assert "ec2:DescribeInstances" in held(night).reason
@@ -420,7 +420,7 @@ def test_a_host_that_is_not_on_because_of_us_is_not_held_for_that(stage: Stage) 
 
 
 def test_a_host_that_does_not_stop_in_time_is_held_and_stays_open(night: Stage) -> None:
-    night.account.on("stop_instances", stopping_as_told(night, STOPPING))
+    night.account.on("stop_instances", stopping_as_asked(night, STOPPING))
     assert held(night).code == "still_stopping"
     assert night.clock.passed == 600 + 1200
     assert is_open(night)
@@ -447,7 +447,7 @@ def test_the_time_for_the_hosts_way_does_not_keep_it_on(night: Stage) -> None:
     assert restore(night)["changed"] is True
 
 
-def test_a_host_that_another_run_takes_over_while_it_is_looked_at_is_not_stopped(stage: Stage) -> None:
+def test_a_host_that_another_run_takes_over_while_it_is_checked_is_not_stopped(stage: Stage) -> None:
     stage.open_run()
     stage.record("stopped")
     stage.ledger.note_start(ID, RUN, START)
@@ -490,7 +490,7 @@ def test_an_installation_under_way_is_waited_for(night: Stage) -> None:
 
 
 def test_a_host_that_others_restarted_during_that_wait_is_theirs(night: Stage) -> None:
-    """What was looked at before a wait of an hour proves nothing afterwards."""
+    """What was read before a wait of an hour proves nothing afterwards."""
     installs(night, Outcome(seconds=3000))
     night.account.on("describe_instances", by_time(night.clock, (0, OURS), (2000, shown("running", launched=1900))))
     assert held(night).code == "restarted_by_others"
@@ -547,7 +547,7 @@ def test_an_installation_that_was_overdue_already_is_not_waited_for_again(night:
 
 
 def test_what_others_install_or_a_repair_writes_is_not_cut_off_either(night: Stage) -> None:
-    """No command of ours tells when that has ended, so the host is asked."""
+    """No command of ours shows when that has ended, so the host is asked."""
     night.ledger.update_facts(RUN, ID, {"servicing": True})
     night.guest.answers("servicing_state", {"installing": True}, {"installing": False})
     assert restore(night)["changed"] is True
@@ -601,7 +601,7 @@ def test_the_installation_of_the_dead_run_that_started_the_host_is_waited_for(ni
     assert night.account.of("stop_instances")[0].at >= 600 + 3000
 
 
-def test_other_trouble_while_looking_at_it_is_told(night: Stage) -> None:
+def test_other_trouble_while_looking_at_it_is_reported(night: Stage) -> None:
     installs(night, Outcome())
     night.account.on("list_command_invocations", client_error("AccessDeniedException", operation="ListInvocations"))
     error = held(night)
@@ -641,7 +641,7 @@ def test_a_stop_whose_answer_was_lost_is_seen_by_the_state(night: Stage) -> None
 
 
 def test_a_stop_that_was_not_made_is_made_again_after_all_looks(night: Stage) -> None:
-    night.account.on("stop_instances", LOST, stopping_as_told(night))
+    night.account.on("stop_instances", LOST, stopping_as_asked(night))
     assert restore(night)["changed"] is True
     first, second = night.account.of("stop_instances")
     assert second.at - first.at >= CONSISTENCY_SECONDS
@@ -661,7 +661,7 @@ def test_a_stopped_from_before_our_start_is_not_believed(night: Stage) -> None:
     assert stops(night) == 1
 
 
-def test_what_nobody_foresaw_leaves_the_host_held_and_its_record_open(night: Stage) -> None:
+def test_what_no_one_foresaw_leaves_the_host_held_and_its_record_open(night: Stage) -> None:
     broken = {"Reservations": [{"Instances": [{"InstanceId": ID, "State": {"Name": "running"}}]}]}
     night.account.on("describe_instances", broken)
     error = held(night)
@@ -678,14 +678,14 @@ def test_an_installation_whose_answer_was_lost_is_waited_for(night: Stage) -> No
     def rows() -> list[dict[str, Any]]:
         return [a_command("InProgress" if night.clock.passed < 3000 else "Success", started_at=600, Comment=comment)]
 
-    night.guest.others = rows
+    night.guest.foreign_commands = rows
     night.guest.answers("servicing_state", {"installing": True})
     assert restore(night)["changed"] is True
     assert night.account.of("stop_instances")[0].at >= 3000
 
 
-def test_a_scan_of_ours_keeps_nobody_waiting(night: Stage) -> None:
-    night.guest.others = lambda: [
+def test_a_scan_of_ours_keeps_no_one_waiting(night: Stage) -> None:
+    night.guest.foreign_commands = lambda: [
         a_command("InProgress", started_at=600, Comment=f"patchfleet: Scan {RUN} 0123456789ab")
     ]
     assert restore(night)["changed"] is True
@@ -704,7 +704,7 @@ def test_an_installation_that_no_node_ran_has_ended(night: Stage) -> None:
 
 def test_an_installation_that_may_be_delivered_late_is_waited_for(night: Stage) -> None:
     night.guest.on("AWS-RunPatchBaseline", Outcome("TimedOut", "DeliveryTimedOut"))
-    night.guest.on("servicing_state", *(said("servicing_state", installing=busy) for busy in (False, True, False)))
+    night.guest.on("servicing_state", *(answered("servicing_state", installing=busy) for busy in (False, True, False)))
     command_id = send_command(night.aws, ID, "AWS-RunPatchBaseline", {}, delivery_seconds=600, comment="")
     night.ledger.update_facts(RUN, ID, {"installing_command_id": command_id})
     assert restore(night)["changed"] is True

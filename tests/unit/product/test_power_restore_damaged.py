@@ -124,7 +124,7 @@ def test_all_hosts_are_put_back_whatever_is_damaged_of_one(damage: Damage, what:
 
 
 @pytest.mark.parametrize("what", ["facts", "no_row", "no_run"])
-def test_a_host_of_which_nobody_knows_whether_it_installs_is_asked(damage: Damage, what: str) -> None:
+def test_a_host_of_which_no_one_knows_whether_it_installs_is_asked(damage: Damage, what: str) -> None:
     getattr(damage, what)()
     damaged = next(host for host in find(damage.stage)["hosts"] if host["key"] == ID)
     put_back(damage.stage, damaged)

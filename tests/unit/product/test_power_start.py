@@ -26,7 +26,7 @@ STARTED: dict[str, Any] = {"StartingInstances": []}
 
 @pytest.fixture
 def night(stage: Stage) -> Stage:
-    """A stopped host of a run, recorded, that comes up as soon as it is told to."""
+    """A stopped host of a run, recorded, that comes up as soon as it is started."""
     stage.open_run()
     stage.record("stopped")
     stage.account.on("start_instances", STARTED)
@@ -79,15 +79,15 @@ def test_a_stopped_host_is_started_and_seen_running(night: Stage) -> None:
 
 def test_the_start_is_in_the_ledger_before_it_is_asked_for(night: Stage) -> None:
     """Other tools tag after the start, so a crash in between loses the state."""
-    seen = []
+    records = []
 
     def answer(**_params: Any) -> dict[str, Any]:
-        seen.append(night.ledger.power(ID))
+        records.append(night.ledger.power(ID))
         return STARTED
 
     night.account.on("start_instances", answer)
     start(night)
-    (record,) = seen
+    (record,) = records
     assert record is not None
     assert (record.started_by, record.start_requested_at, record.original_state) == (RUN, START, "stopped")
 
@@ -295,15 +295,15 @@ def test_the_start_is_written_down_in_awss_time(night: Stage) -> None:
     answered = {**OFF, "ResponseMetadata": {"HTTPHeaders": {"date": date}}}
     up = shown("running", launched=605)
     night.account.on("describe_instances", answered, up)
-    seen = []
+    records = []
 
     def answer(**_params: Any) -> dict[str, Any]:
-        seen.append(night.ledger.power(ID))
+        records.append(night.ledger.power(ID))
         return STARTED
 
     night.account.on("start_instances", answer)
     start(night)
-    assert [record.start_requested_at for record in seen if record] == [START + 600]
+    assert [record.start_requested_at for record in records if record] == [START + 600]
     record = night.ledger.power(ID)
     assert record is not None
     assert record.launch_time == START + 605
@@ -354,7 +354,7 @@ def test_an_old_running_is_not_believed(night: Stage) -> None:
     assert start(night)["launch_time"] == moment(5).timestamp()
 
 
-def test_a_host_that_falls_back_is_told_with_awss_own_reason(night: Stage) -> None:
+def test_a_host_that_falls_back_is_reported_with_awss_own_reason(night: Stage) -> None:
     reason = {"Code": "Client.VolumeLimitExceeded", "Message": "Client.VolumeLimitExceeded: Volume limit exceeded"}
     night.account.on("describe_instances", OFF, PENDING, shown("stopped", launched=5, StateReason=reason))
     error = refusal(night)
@@ -428,7 +428,7 @@ def test_a_start_that_was_not_made_is_made_again(night: Stage) -> None:
 
 @pytest.mark.parametrize("code", ["RequestExpired", "UnauthorizedOperation", "InsufficientInstanceCapacity"])
 def test_a_start_without_an_answer_stays_ours_whatever_its_repetition_answers(night: Stage, code: str) -> None:
-    """Else the host stays on, its record is closed, and somebody else is blamed."""
+    """Else the host stays on, its record is closed, and another user is blamed."""
     night.account.on("describe_instances", OFF)
     night.account.on("start_instances", LOST, client_error(code))
     error = refusal(night)

@@ -30,7 +30,7 @@ MARGIN = 3600
 
 @pytest.fixture
 def night(stage: Stage) -> Stage:
-    """A stopped host of a run that comes up when it is told to, in an account where switches can be made."""
+    """A stopped host of a run that comes up when it is started, in an account where watchdog schedules can be made."""
     stage.open_run()
     stage.record("stopped")
     stage.ledger.update_facts(RUN, ID, {"deadline_at": START + 10_000})
@@ -91,15 +91,15 @@ def test_it_is_made_before_the_start_and_aimed_after_it(night: Stage) -> None:
 
 
 def test_it_is_in_the_ledger_before_it_is_made(night: Stage) -> None:
-    seen = []
+    names = []
 
     def answer(**_params: Any) -> dict[str, Any]:
-        seen.append(night.facts()["switch"]["name"])
+        names.append(night.facts()["switch"]["name"])
         return MADE
 
     night.account.on("create_schedule", answer)
     start(night)
-    assert seen == [NAME]
+    assert names == [NAME]
 
 
 def test_nothing_is_started_without_it(night: Stage) -> None:
@@ -120,8 +120,8 @@ def test_a_start_that_is_refused_cancels_it(night: Stage) -> None:
     assert operations(night) == [*each_try, "delete_schedule", *each_try, "update_schedule"]
 
 
-def test_one_that_an_earlier_try_has_made_is_made_anew(night: Stage) -> None:
-    """The controller died between the schedule and the start, and the run goes on."""
+def test_one_that_an_earlier_try_has_made_is_made_again(night: Stage) -> None:
+    """The controller died between the schedule and the start, and the run continues."""
     night.account.on("create_schedule", client_error("ConflictException"))
     start(night)
     assert operations(night) == ["create_schedule", "update_schedule", "start_instances", "update_schedule"]
@@ -144,7 +144,7 @@ def test_one_that_has_happened_is_gone(night: Stage) -> None:
     assert night.facts().get("switch") is None
 
 
-def test_one_that_cannot_be_cancelled_holds_nobody_up(night: Stage) -> None:
+def test_one_that_cannot_be_cancelled_holds_no_one_up(night: Stage) -> None:
     start(night)
     night.account.on("delete_schedule", client_error("AccessDeniedException"))
     night.account.on("describe_instances", RUNNING, OFF_AGAIN)
@@ -153,7 +153,7 @@ def test_one_that_cannot_be_cancelled_holds_nobody_up(night: Stage) -> None:
     assert any("its watchdog schedule stays as it is" in text for text in night.message)
 
 
-def test_a_host_that_is_somebody_elses_now_needs_none(night: Stage) -> None:
+def test_a_host_that_is_another_users_now_needs_none(night: Stage) -> None:
     start(night)
     night.account.on("describe_instances", shown("running", launched=5000))
     with pytest.raises(NeedsAttention) as caught:
@@ -199,7 +199,7 @@ def test_who_takes_a_host_over_that_is_on_makes_a_switch_of_its_own_first(night:
 
 
 def test_of_a_run_that_died_before_its_start_nothing_is_taken_over(night: Stage) -> None:
-    """The host is on because of somebody else."""
+    """The host is on because of another user."""
     night.account.on("start_instances", client_error("VcpuLimitExceeded"))
     night.account.on("delete_schedule", client_error("AccessDeniedException"), {})
     with pytest.raises(PatchFleetError):
@@ -266,8 +266,8 @@ def test_a_host_that_it_stopped_was_on_until_then_and_the_restore_says_so(night:
     due = 10_000 + MARGIN
     facts = found_off(night, due + 60)
     assert (facts["off_at"], facts["watchdog_stopped_at"]) == (START + due + 60, START + due + 60)
-    said = f"its watchdog schedule was due; it was stopped at {iso(START + due + 60)}"
-    assert said in night.message
+    message = f"its watchdog schedule was due; it was stopped at {iso(START + due + 60)}"
+    assert message in night.message
     night.ledger.begin_phase(RUN, ID, Phase.PATCH, START)
     set_interrupted_outcomes(night.ledger, RUN)
     reason = night.ledger.host(RUN, ID).reason or ""

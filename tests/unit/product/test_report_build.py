@@ -120,7 +120,7 @@ def test_a_hosts_whole_workflow_is_reported(stage: Stage) -> None:
     }
 
 
-def test_a_step_that_still_goes_on_is_counted_until_now(stage: Stage) -> None:
+def test_a_step_that_still_continues_is_counted_until_now(stage: Stage) -> None:
     stage.open_run()
     stage.ledger.begin_phase(RUN, ID, "patch", START)
     stage.ledger.update_facts(RUN, ID, {"on_since": START - 60})
@@ -130,8 +130,8 @@ def test_a_step_that_still_goes_on_is_counted_until_now(stage: Stage) -> None:
     assert host["timeline"][0]["finished_at"] is None
 
 
-def test_a_step_that_was_cut_off_is_counted_until_the_last_sign_of_life(stage: Stage) -> None:
-    """Its controller died then or soon after, whenever somebody asks for the report."""
+def test_a_step_that_was_cut_off_is_counted_until_the_last_heartbeat(stage: Stage) -> None:
+    """Its controller died then or soon after, whenever the report is asked for."""
     stage.open_run()
     stage.ledger.begin_phase(RUN, ID, "patch", stage.clock.now())
     stage.clock.sleep(300)

@@ -135,7 +135,7 @@ def test_a_host_that_has_its_outcome_already_is_not_let_in(stage: Stage) -> None
     assert stage.account.calls == []
 
 
-def test_a_host_that_the_plan_left_out_is_told_why(stage: Stage) -> None:
+def test_a_host_that_the_plan_left_out_gets_the_reason(stage: Stage) -> None:
     """It was never leased, which is not the reason."""
     stage.open_run(host(0, outcome="excluded", reason_code="spot", reason="It is a Spot instance."))
     assert refused(stage) == ("excluded", "spot")
@@ -157,9 +157,7 @@ def test_a_host_that_lost_its_tag_is_left_out(stage: Stage) -> None:
         ({"IS-ManagedBy": "x"}, "scheduled"),
     ],
 )
-def test_a_host_that_somebody_claimed_since_the_plan_is_left_out(
-    stage: Stage, there: dict[str, str], code: str
-) -> None:
+def test_a_host_that_a_user_claimed_since_the_plan_is_left_out(stage: Stage, there: dict[str, str], code: str) -> None:
     stage.open_run(host(0, facts={"scheduler": "Schedule=office-hours"}))
     stage.account.on("describe_instances", shown("stopped", Tags=tags(PatchGroup="Windows", **there)))
     assert refused(stage) == ("excluded", code)
@@ -197,7 +195,7 @@ def test_a_host_that_is_gone_failed_at_admission(stage: Stage, answer: Any) -> N
     assert stage.ledger.host(RUN, FIRST).phase == "admit"
 
 
-def test_a_host_that_cannot_be_looked_at_failed_at_admission(stage: Stage) -> None:
+def test_a_host_that_cannot_be_checked_failed_at_admission(stage: Stage) -> None:
     stage.open_run(*HOSTS)
     stage.account.on("describe_instances", client_error("UnauthorizedOperation"))
     assert refused(stage) == ("failed", "access_denied")
@@ -232,7 +230,7 @@ def test_a_host_that_can_just_be_finished_is_let_in(stage: Stage) -> None:
     assert admit(stage)["admitted"] is True
 
 
-def test_in_the_cutoff_of_the_window_no_host_is_begun(stage: Stage) -> None:
+def test_in_the_cutoff_of_the_window_no_host_is_started(stage: Stage) -> None:
     stage.open_run(*HOSTS, begin_until_at=START + 1, deadline_at=START + 9999, window="The window closes soon.")
     assert admit(stage)["admitted"] is True
     stage.clock.sleep(1)
@@ -251,7 +249,7 @@ def test_a_host_that_could_not_be_put_back_before_the_credentials_end_is_deferre
     assert admit(stage, SECOND)["admitted"] is True
 
 
-def test_their_end_may_be_told_by_a_variable(stage: Stage) -> None:
+def test_their_end_may_be_set_by_a_variable(stage: Stage) -> None:
     stage.open_run(*HOSTS, credentials_expire_at=START + 600)
     stage.account.expires_at = START + 36_000
     assert refused(stage) == ("deferred", "credentials_too_short")
@@ -264,7 +262,7 @@ def test_a_host_without_aws_needs_no_credentials(stage: Stage) -> None:
     assert admit(stage)["admitted"] is True
 
 
-def test_credentials_that_have_ended_touch_nobody(stage: Stage) -> None:
+def test_credentials_that_have_ended_touch_no_one(stage: Stage) -> None:
     stage.open_run(*HOSTS)
     stage.account.on("describe_instances", client_error("RequestExpired"))
     assert refused(stage) == ("deferred", "credentials_expired")
@@ -302,7 +300,7 @@ def test_who_has_no_room_and_was_started_is_not_let_in_again(stage: Stage) -> No
     assert refused(stage) == ("failed", "no_capacity")
 
 
-def test_a_second_turn_is_looked_at_like_the_first(stage: Stage) -> None:
+def test_a_second_turn_is_checked_like_the_first(stage: Stage) -> None:
     stage.open_run(*HOSTS, deadline_at=START + 3600)
     stage.ledger.set_outcome(RUN, FIRST, Verdict("deferred", "start", "no_capacity", "No room."))
     stage.clock.sleep(3000)
@@ -393,14 +391,14 @@ def test_a_host_that_does_not_boot_before_its_updates_is_one_failure(stage: Stag
     assert breaker(stage) is None
 
 
-def test_whoever_tolerates_every_failure_is_not_stopped_by_a_cause(stage: Stage) -> None:
+def test_a_user_who_tolerates_every_failure_is_not_stopped_by_a_cause(stage: Stage) -> None:
     stage.open_run(*HOSTS, host(6, wave=None, outcome="excluded"), failure_budget_hosts=len(HOSTS))
     ended(stage, "agent_lost")
     assert breaker(stage) is None
 
 
 @pytest.mark.parametrize("code", ["update_source_unreachable", "update_proxy", "update_source_forbidden"])
-def test_an_update_source_that_nobody_reaches_ends_the_run(stage: Stage, code: str) -> None:
+def test_an_update_source_that_no_one_reaches_ends_the_run(stage: Stage, code: str) -> None:
     stage.open_run(*HOSTS, failure_budget_hosts=5)
     ended(stage, code, "update_source_unreachable", step="repair")
     assert admit(stage, HOSTS[4].key)["admitted"] is True  # two may be the hosts' own fault
@@ -476,14 +474,14 @@ def test_the_others_wait_until_all_canaries_are_through(stage: Stage) -> None:
 
 @pytest.mark.parametrize("outcome", ["failed", "held"])
 def test_a_canary_that_does_not_come_through_ends_the_roll_out(stage: Stage, outcome: str) -> None:
-    """bottlerocket-update-operator#748: a first node that does not boot, and the roll-out goes on."""
+    """bottlerocket-update-operator#748: a first node that does not boot, and the roll-out continues."""
     stage.open_run(*HOSTS, canary=1, failure_budget_hosts=5)
     conclude_later(stage, FIRST, Verdict(outcome), 600)
     assert refused(stage, SECOND) == ("deferred", "breaker")
     assert stage.ledger.run(RUN).breaker == "The canary dev-00 failed."
 
 
-def test_a_canary_that_is_not_begun_proves_nothing(stage: Stage) -> None:
+def test_a_canary_that_is_not_started_proves_nothing(stage: Stage) -> None:
     stage.open_run(*HOSTS, canary=1)
     conclude_later(stage, FIRST, Verdict("deferred", "start", "no_capacity", "No room."), 600)
     assert refused(stage, SECOND) == ("deferred", "breaker")
@@ -497,7 +495,7 @@ def test_who_comes_after_a_canary_that_is_too_late_is_too_late_too(stage: Stage)
     assert stage.ledger.run(RUN).breaker is None
 
 
-def test_a_canary_that_never_ends_lets_nobody_in(stage: Stage) -> None:
+def test_a_canary_that_never_ends_lets_no_one_in(stage: Stage) -> None:
     stage.open_run(*HOSTS, canary=1)
     assert refused(stage, SECOND) == ("deferred", "breaker")
     assert stage.clock.passed == 14400 + 3600
@@ -569,7 +567,7 @@ def test_a_wave_whose_pause_is_over_does_not_pause_again(stage: Stage) -> None:
     assert stage.clock.passed == 0
 
 
-def test_without_a_pause_nobody_waits(stage: Stage) -> None:
+def test_without_a_pause_no_one_waits(stage: Stage) -> None:
     stage.open_run(*HOSTS)
     admit(stage, THIRD)
     assert stage.clock.passed == 0
@@ -606,7 +604,7 @@ def test_a_host_that_another_run_took_over_is_held(stage: Stage) -> None:
 # A controller that stands still, or that AWS keeps waiting, between the checks and the record
 
 
-def slow_look(stage: Stage, seconds: float) -> None:
+def slow_check(stage: Stage, seconds: float) -> None:
     def answer(*, InstanceIds: list[str]) -> dict[str, Any]:  # noqa: N803
         stage.clock.sleep(seconds)
         return reservations(instance("stopped", InstanceId=InstanceIds[0]))
@@ -616,14 +614,14 @@ def slow_look(stage: Stage, seconds: float) -> None:
 
 def test_a_host_that_is_too_late_once_it_is_recorded_is_not_let_in(stage: Stage) -> None:
     stage.open_run(*HOSTS, deadline_at=START + 3600, expected_seconds=1800)
-    slow_look(stage, 3000)
+    slow_check(stage, 3000)
     assert refused(stage) == ("deferred", "no_time")
     assert starting(stage) == [], "nothing has to be put back"
 
 
 def test_a_host_whose_look_took_long_is_let_in_while_there_is_time(stage: Stage) -> None:
     stage.open_run(*HOSTS, deadline_at=START + 7200, expected_seconds=1800)
-    slow_look(stage, 3000)
+    slow_check(stage, 3000)
     assert admit(stage)["admitted"] is True
     assert starting(stage) == [FIRST]
 
@@ -634,7 +632,7 @@ def test_what_a_dead_run_has_left_open_stays_recorded(stage: Stage) -> None:
     stage.ledger.note_start(FIRST, "dead", START)
     stage.ledger.close_run("dead", START)
     stage.open_run(*HOSTS, deadline_at=START + 3600, expected_seconds=1800)
-    slow_look(stage, 3000)
+    slow_check(stage, 3000)
     assert refused(stage) == ("deferred", "no_time")
     assert starting(stage) == [FIRST]
 

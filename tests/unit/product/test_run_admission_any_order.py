@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whatever becomes of hosts in whatever order: who is admitted may be, and who is not is told a reason that holds."""
+"""Whatever becomes of hosts in whatever order: each admission is right, and each refusal has a reason that holds."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Admissions(RuleBasedStateMachine):
             window="Until midnight.",
             host_timeout_seconds=60,
         )
-        self._under_way: set[int] = set()
+        self._active: set[int] = set()
         self._ended: dict[int, str] = {}  # of those that were admitted
         self._refused: dict[int, str] = {}  # reason codes
         self._was_open = False
@@ -81,13 +81,13 @@ class Admissions(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, HOSTS - 1))
     def ask(self, number: int) -> None:
-        if number in self._under_way | self._ended.keys() | self._refused.keys():
+        if number in self._active | self._ended.keys() | self._refused.keys():
             return
         result = perform(OPERATION, self._stage.context(OPERATION, run_id=RUN, host=_key(number)))
         may = self._why_not(number)  # after it: the canaries may have been waited for
         if result["admitted"]:
             assert may is None
-            self._under_way.add(number)
+            self._active.add(number)
         else:
             assert (result["outcome"], result["reason_code"]) == ("deferred", may)
             self._refused[number] = result["reason_code"]
@@ -95,10 +95,10 @@ class Admissions(RuleBasedStateMachine):
 
     @rule(data=st.data(), how=st.sampled_from(sorted(ENDS)))
     def end(self, data: st.DataObject, how: str) -> None:
-        if not self._under_way:
+        if not self._active:
             return
-        number = data.draw(st.sampled_from(sorted(self._under_way)))
-        self._under_way.remove(number)
+        number = data.draw(st.sampled_from(sorted(self._active)))
+        self._active.remove(number)
         assert self._stage.ledger.set_outcome(RUN, _key(number), ENDS[how])
         self._ended[number] = how
 
@@ -110,7 +110,7 @@ class Admissions(RuleBasedStateMachine):
     def only_who_is_admitted_has_a_record(self) -> None:
         if hasattr(self, "_stage"):
             recorded = {record.host_key for record in self._stage.ledger.open_power()}
-            assert recorded == {_key(number) for number in self._under_way | self._ended.keys()}
+            assert recorded == {_key(number) for number in self._active | self._ended.keys()}
 
     def _why_not(self, number: int) -> str | None:
         """The reason code with which the host must be refused at this moment, None if it must be admitted."""

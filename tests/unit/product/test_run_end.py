@@ -117,7 +117,7 @@ def test_a_host_that_proved_nothing_failed(stage: Stage) -> None:
     assert outcome(stage) == ("failed", "patch", "not_proven")
 
 
-def test_a_host_that_fails_for_the_same_cause_again_is_told_so(stage: Stage) -> None:
+def test_a_host_that_fails_for_the_same_cause_again_is_reported_as_that(stage: Stage) -> None:
     """The run between, which did not begin it, says nothing."""
     for run_id, verdict in (
         (RUN, Verdict("failed", "repair", "update_proxy", "The proxy refuses it.")),
@@ -186,7 +186,7 @@ def test_a_run_that_ends_leaves_no_host_without_an_outcome(stage: Stage) -> None
     assert stage.ledger.run(RUN).closed_at == START
 
 
-def test_a_host_that_was_only_asked_in_was_not_begun(stage: Stage) -> None:
+def test_a_host_that_was_only_asked_in_was_not_started(stage: Stage) -> None:
     begin(stage, "admit")
     run(stage, "closed", run_id=RUN)
     assert outcome(stage) == ("deferred", "admit", "run_interrupted")
@@ -300,7 +300,7 @@ def test_who_worked_for_the_dead_run_loses_the_host_to_who_asks(stage: Stage) ->
     assert stage.ledger.host(RUN, ID).facts["reboots"] == 2
 
 
-def test_a_host_that_somebody_else_puts_back_right_now_is_busy(stage: Stage) -> None:
+def test_a_host_that_another_run_puts_back_right_now_is_busy(stage: Stage) -> None:
     switch_on(stage)
     stage.clock.sleep(LEASE_SECONDS)
     assert len(find(stage)["hosts"]) == 1
@@ -440,7 +440,7 @@ def test_a_living_run_is_not_closed(stage: Stage) -> None:
     assert stage.ledger.run(RUN).closed_at is None
 
 
-def test_what_is_still_on_because_of_us_is_told_and_its_run_stays_open(stage: Stage) -> None:
+def test_what_is_still_on_because_of_us_is_reported_and_its_run_stays_open(stage: Stage) -> None:
     switch_on(stage)
     stage.clock.sleep(LEASE_SECONDS)
     with pytest.raises(PatchFleetError, match=rf"Still on because of us: dev-01 \({ID}\)") as caught:

@@ -213,7 +213,7 @@ def test_the_lines_fit_a_terminal_and_show_everything(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "said"),
+    ("minutes", "sentence"),
     [
         (40, "there is time for about 0 of 3 hosts. Too late: dev-01, dev-02, dev-03."),
         (60, "there is time for about 1 of 3 hosts. Too late: dev-02, dev-03."),
@@ -221,12 +221,12 @@ def test_the_lines_fit_a_terminal_and_show_everything(stage: Stage) -> None:
         (136, None),
     ],
 )
-def test_a_plan_says_who_is_too_late_for_the_deadline(stage: Stage, minutes: int, said: str | None) -> None:
+def test_a_plan_says_who_is_too_late_for_the_deadline(stage: Stage, minutes: int, sentence: str | None) -> None:
     """Else a schedule whose window is too short is only seen the next morning."""
     deadline = iso(stage.clock.now() + minutes * 60)
     hosts = (OFF, ON, a_target("i-5", "dev-03"))
     text = " ".join(run(stage, "planned", *hosts, patch_deadline=deadline, patch_batch_size=1)["lines"])
-    assert said in text if said else "there is time for" not in text
+    assert sentence in text if sentence else "there is time for" not in text
 
 
 def test_a_plan_of_which_all_hosts_are_left_out_says_so(stage: Stage) -> None:

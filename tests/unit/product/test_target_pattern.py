@@ -84,7 +84,7 @@ def test_a_host_may_be_named_by_its_tag_name(given: str, pattern: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ("wbe", "patch_hosts names wbe, which is no host.* Did you mean web?"),
         ("web,sql-2", "patch_hosts names sql-2, .* Did you mean sql-1?"),
@@ -93,9 +93,9 @@ def test_a_host_may_be_named_by_its_tag_name(given: str, pattern: str) -> None:
         ("xyzzy", r"no tag Name in this inventory\. Write xyzzy\* where it may be missing"),
     ],
 )
-def test_a_word_that_names_nothing_is_refused_with_the_nearest(given: str, said: str) -> None:
-    """Ansible warns of it, and goes on with the other words: without those that were to be left out, too."""
-    with pytest.raises(AnsibleFilterError, match=said):
+def test_a_word_that_names_nothing_is_refused_with_the_nearest(given: str, message: str) -> None:
+    """Ansible warns of it, and continues with the other words: without those that were to be left out, too."""
+    with pytest.raises(AnsibleFilterError, match=message):
         target_pattern(given, FOUND, ADDED, hostvars=HOSTVARS)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What must not be in the user's own task files, wherever in them it hides."""
+"""What must not be in the user's own task files, at any depth."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from ansible_collections.patchfleet.windows.plugins.plugin_utils._task_files imp
 )
 
 
-def poll(folder: Path, content: Any, **others: Any) -> bool:
-    for name, tasks in {"pre": content, **others}.items():
+def poll(folder: Path, content: Any, **files: Any) -> bool:
+    for name, tasks in {"pre": content, **files}.items():
         text = tasks if isinstance(tasks, str) else yaml.safe_dump(tasks)
         (folder / f"{name}.yml").write_text(text)
     return run_on_host("patch_pre_tasks", str(folder / "pre.yml"), DataLoader())
 
 
-def refusal(folder: Path, content: Any, **others: Any) -> str:
+def refusal(folder: Path, content: Any, **files: Any) -> str:
     with pytest.raises(InvalidOption) as caught:
-        poll(folder, content, **others)
+        poll(folder, content, **files)
     assert caught.value.reason.startswith("patch_pre_tasks: ")
     assert caught.value.reason.endswith("Nothing was touched.")
     return caught.value.reason
@@ -61,9 +61,9 @@ BREAKING = [
 ]
 
 
-@pytest.mark.parametrize(("task", "said"), BREAKING, ids=str)
-def test_what_breaks_the_waves_is_refused(tmp_path: Path, task: dict[str, Any], said: str) -> None:
-    assert said in refusal(tmp_path, [DEBUG, task])
+@pytest.mark.parametrize(("task", "message"), BREAKING, ids=str)
+def test_what_breaks_the_waves_is_refused(tmp_path: Path, task: dict[str, Any], message: str) -> None:
+    assert message in refusal(tmp_path, [DEBUG, task])
 
 
 @pytest.mark.parametrize("part", ["block", "rescue", "always"])
@@ -88,7 +88,7 @@ def test_a_file_that_is_included_and_missing_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("- {", "It cannot be read"),
         ("key: value", "It must be a list of tasks."),
@@ -97,8 +97,8 @@ def test_a_file_that_is_included_and_missing_is_refused(tmp_path: Path) -> None:
         ([{"hosts": "all", "tasks": []}], "It is a playbook"),
     ],
 )
-def test_what_is_no_file_of_tasks_is_refused(tmp_path: Path, content: Any, said: str) -> None:
-    assert said in refusal(tmp_path, content)
+def test_what_is_no_file_of_tasks_is_refused(tmp_path: Path, content: Any, message: str) -> None:
+    assert message in refusal(tmp_path, content)
 
 
 @pytest.mark.parametrize(

@@ -40,14 +40,14 @@ def sent_at(stage: Stage) -> list[float]:
 
 
 def until(stage: Stage, seconds: float, row: Callable[..., dict[str, Any]]) -> Rows:
-    """In progress until so many seconds after the test began, then ended."""
+    """In progress until ``seconds`` after the test began, then ended."""
     return lambda: [row("InProgress" if stage.clock.passed < seconds else "Success", started_at=-100)]
 
 
-@pytest.mark.parametrize("kind", ["others", "associations"])
+@pytest.mark.parametrize("kind", ["foreign_commands", "associations"])
 def test_a_patch_run_of_others_is_waited_for_before_ours_and_kept_apart(stage: Stage, kind: str) -> None:
     PatchManager(stage, Found())
-    setattr(stage.guest, kind, until(stage, 1000, a_command if kind == "others" else an_association))
+    setattr(stage.guest, kind, until(stage, 1000, a_command if kind == "foreign_commands" else an_association))
     assert poll(stage)["outcome"] == "compliant"
     (at,) = sent_at(stage)
     assert 1000 + GAP_SECONDS <= at < 1000 + GAP_SECONDS + 120
@@ -56,7 +56,7 @@ def test_a_patch_run_of_others_is_waited_for_before_ours_and_kept_apart(stage: S
 
 def test_one_that_does_not_end_is_waited_for_until_the_time_is_over(stage: Stage) -> None:
     PatchManager(stage, Found())
-    stage.guest.others = lambda: [a_command("InProgress")]
+    stage.guest.foreign_commands = lambda: [a_command("InProgress")]
     with pytest.raises(PatchFleetError) as caught:
         poll(stage)
     assert caught.value.code == "others_patching"
@@ -67,7 +67,7 @@ def test_one_that_does_not_end_is_waited_for_until_the_time_is_over(stage: Stage
 def test_a_scan_during_which_another_user_began_is_repeated_when_they_have_ended(stage: Stage) -> None:
     """Their installation may have put on, or taken off, what the scan had found."""
     PatchManager(stage, Found(), Found(missing=("KB1",)))
-    stage.guest.others = lambda: (
+    stage.guest.foreign_commands = lambda: (
         []
         if stage.clock.passed < 30
         else [a_command("InProgress" if stage.clock.passed < 800 else "Success", started_at=30)]
@@ -86,7 +86,7 @@ def test_one_that_has_ended_already_when_the_scan_is_read_counts_too(stage: Stag
 
 def test_others_that_patch_again_and_again_prove_nothing(stage: Stage) -> None:
     PatchManager(stage, Found())
-    stage.guest.others = lambda: [a_command("Success", started_at=stage.clock.passed)]
+    stage.guest.foreign_commands = lambda: [a_command("Success", started_at=stage.clock.passed)]
     with pytest.raises(PatchFleetError) as caught:
         poll(stage)
     assert caught.value.code == "others_patching"
@@ -97,7 +97,7 @@ def test_an_installation_by_others_that_begins_during_ours_comes_before_the_veri
     manager = PatchManager(stage, Found())
     stage.open_run()
     stage.guest.answers("update_history", {"entries": []})
-    stage.guest.others = lambda: (
+    stage.guest.foreign_commands = lambda: (
         []
         if stage.clock.passed < 30
         else [a_command("InProgress" if stage.clock.passed < 2000 else "Success", started_at=30)]
@@ -121,7 +121,7 @@ def test_an_installation_by_others_that_begins_during_ours_comes_before_the_veri
 )
 def test_what_is_no_patch_run_of_others_keeps_no_one_waiting(stage: Stage, row: dict[str, Any]) -> None:
     PatchManager(stage, Found())
-    stage.guest.others = lambda: [row]
+    stage.guest.foreign_commands = lambda: [row]
     poll(stage)
     assert sent_at(stage) == [0.0]
 

@@ -38,7 +38,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._update.hresult
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.policies import held_back
 from operations import perform
 
-from .fakes import ID, START, Outcome, complained, instance, reservations, said
+from .fakes import ID, START, Outcome, answered, complained, instance, reservations
 from .stage import RUN, Stage
 
 SERVICES = ("wuauserv", "bits", "cryptsvc", "trustedinstaller")
@@ -130,7 +130,7 @@ def test_a_repair_is_tried_once_and_then_reported(stage: Stage) -> None:
     assert stage.guest.names.count("repair_services") == 1
 
 
-# Causes that are not mended here
+# Causes that are not repaired here
 
 
 def test_a_source_that_cannot_be_reached_is_reported_with_its_address(stage: Stage) -> None:
@@ -233,7 +233,7 @@ def test_catalogs_are_made_again_for_the_one_cause_that_asks_for_it(stage: Stage
     ("answer", "message"),
     [
         (Outcome("Failed", stderr="Access is denied"), "the old update cache stays: The script"),
-        (said("remove_old_update_cache", removed=[], left=["old"]), "the old update cache stays: old"),
+        (answered("remove_old_update_cache", removed=[], left=["old"]), "the old update cache stays: old"),
     ],
     ids=["failed", "left"],
 )
@@ -265,7 +265,7 @@ def test_a_rebuilding_claims_no_more_than_it_proves(stage: Stage, restore_health
 
 
 def test_a_rebuilding_of_which_nothing_is_heard_stays_in_the_ledger(stage: Stage) -> None:
-    """So that nobody cuts the power of a host whose component store is being written."""
+    """So that the power of a host is not cut while its component store is being written."""
     stage.guest.on("repair_components", Outcome(seconds=86400))
     stage.account.on("describe_instances", reservations(instance()))
     error = trouble(stage, health(search=broken("0x80073712")), scripts=ALL_SCRIPTS)
@@ -329,7 +329,7 @@ def test_a_new_cache_meets_a_large_wsus(stage: Stage) -> None:
 def test_a_search_that_does_not_end_decides_nothing(stage: Stage) -> None:
     stage.account.on("describe_instances", reservations(instance()))
     stage.open_run()
-    stage.guest.on("inspect_windows_update", Outcome(seconds=86400), said("inspect_windows_update", **health()))
+    stage.guest.on("inspect_windows_update", Outcome(seconds=86400), answered("inspect_windows_update", **health()))
     options = {"run_id": RUN, "host": ID, "instance_id": ID, "scripts": SCRIPTS}
     assert perform(OPERATION, stage.context(OPERATION, **options))["changed"] is False
     assert stage.guest.inputs("inspect_windows_update") == [{}, {"search": False}]
@@ -453,7 +453,7 @@ def test_an_installation_of_others_that_stands_still_is_not_waited_for_to_the_en
 
 def test_an_inspection_that_fails_does_not_end_the_installation_that_it_watches(stage: Stage) -> None:
     """Else a host would be stopped in the middle of it without a question."""
-    watched = said("inspect_windows_update", **health(installing=True))
+    watched = answered("inspect_windows_update", **health(installing=True))
     stage.guest.on("inspect_windows_update", watched, Outcome(stdout='{"patchfleet": 1, "ok"'))
     stage.open_run()
     with pytest.raises(PatchFleetError) as caught:
@@ -542,7 +542,7 @@ def test_an_installation_by_others_is_waited_for_and_never_doubled(stage: Stage)
 
 
 def test_a_check_that_a_reboot_takes_with_it_is_made_again(stage: Stage) -> None:
-    """The installation of somebody else ends in one."""
+    """The installation of another user ends in one."""
     lost = Outcome("TimedOut", "Execution Timed Out")
     stage.clock.at(30, lambda: stage.guest.on("inspect_windows_update", lost))
     stage.clock.at(100, lambda: stage.guest.answers("inspect_windows_update", health()))

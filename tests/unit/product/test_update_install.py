@@ -297,10 +297,10 @@ def test_a_host_whose_history_cannot_be_read_is_not_called_patched(stage: Stage)
 
 def test_the_running_command_is_in_the_ledger_until_it_has_ended(stage: Stage) -> None:
     PatchManager(stage, Found())
-    seen: list[Any] = []
-    stage.clock.at(30, lambda: seen.append(stage.facts().get("installing_command_id")))
+    observed: list[Any] = []
+    stage.clock.at(30, lambda: observed.append(stage.facts().get("installing_command_id")))
     install(stage)
-    assert seen == ["00000001-0000-4000-8000-000000000000"]
+    assert observed == ["00000001-0000-4000-8000-000000000000"]
     assert stage.facts()["installing_command_id"] == ""
 
 

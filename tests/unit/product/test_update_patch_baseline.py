@@ -22,7 +22,7 @@ from .fakes import DAY, ID, START, Outcome, client_error, moment, shown
 from .patch_manager import DOCUMENT, SNAPSHOT, Found, PatchManager
 from .stage import RUN, Stage
 
-OTHERS = "99999999-2222-4333-8444-555555555555"
+FOREIGN = "99999999-2222-4333-8444-555555555555"
 
 
 def poll(stage: Stage, *, check_mode: bool = False, in_run: bool = False, **params: Any) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def test_a_state_from_before_the_command_is_not_believed(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    "foreign", [Found(snapshot=OTHERS), Found(operation="Install"), None], ids=["snapshot", "install", "nothing"]
+    "foreign", [Found(snapshot=FOREIGN), Found(operation="Install"), None], ids=["snapshot", "install", "nothing"]
 )
 def test_a_state_that_is_not_ours_is_not_believed_and_the_scan_repeated(stage: Stage, foreign: Found | None) -> None:
     """Quick Setup, a maintenance window or "Patch now" overwrites the state."""
@@ -189,7 +189,7 @@ def test_a_state_that_is_not_ours_is_not_believed_and_the_scan_repeated(stage: S
 
 
 def test_a_state_that_is_never_ours_proves_nothing(stage: Stage) -> None:
-    manager = PatchManager(stage, Found(snapshot=OTHERS))
+    manager = PatchManager(stage, Found(snapshot=FOREIGN))
     error = trouble(stage)
     assert (error.code, manager.operations) == ("not_proven", ["Scan", "Scan"])
     assert "the scan ended Success" in error.reason
@@ -350,7 +350,7 @@ def shows_items(stage: Stage, *states: str, named: str = "scan") -> None:
     """What ListComplianceItems shows from the next scan on: one update in each state, written by a command."""
 
     def listed(**_params: Any) -> dict[str, Any]:
-        command = f"{len(stage.guest.asked):08d}-0000-4000-8000-000000000000" if named == "scan" else OTHERS
+        command = f"{len(stage.guest.asked):08d}-0000-4000-8000-000000000000" if named == "scan" else FOREIGN
         summary = {"ExecutionTime": moment(0), "ExecutionId": command, "ExecutionType": "Command"}
         items = [
             {"ComplianceType": "Patch", "Id": f"KB{n}", "ExecutionSummary": summary, "Details": {"PatchState": state}}

@@ -20,7 +20,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
 from operations import perform
 
-from .fakes import ID, START, Outcome, complained, listed, node, said, shown
+from .fakes import ID, START, Outcome, answered, complained, listed, node, shown
 from .patch_manager import SNAPSHOT, Found, PatchManager
 from .stage import RUN, Stage
 
@@ -133,12 +133,12 @@ def test_a_scan_reboots_no_host_and_does_not_call_it_compliant(stage: Stage) -> 
 def test_a_restart_is_proven_by_the_time_at_which_windows_started(stage: Stage) -> None:
     stage.guest.on(
         "restart_windows",
-        said("restart_windows", **BOOTED),
-        said("restart_windows", **BOOTED),
-        said("restart_windows", **BOOTED),
+        answered("restart_windows", **BOOTED),
+        answered("restart_windows", **BOOTED),
+        answered("restart_windows", **BOOTED),
         Outcome("TimedOut", "Delivery Timed Out"),
         Outcome("TimedOut", "Delivery Timed Out"),
-        said("restart_windows", **BOOTED_AGAIN),
+        answered("restart_windows", **BOOTED_AGAIN),
     )
     stage.context(INSTALL, run_id=RUN, host=ID, instance_id=ID, scripts=SCRIPTS).channel.reboot(3600)
     assert restarts(stage) == 1

@@ -160,5 +160,5 @@ def test_services_may_be_left_out(stage: Stage, ignored: list[str]) -> None:
 
 
 def test_without_a_reboot_no_service_is_missed(stage: Stage) -> None:
-    """Somebody may have stopped it meanwhile."""
+    """A user may have stopped it meanwhile."""
     assert install(stage, BEFORE, up(-DAY, 0, {"MSSQLSERVER": 1067}))["outcome"] == "patched"

@@ -30,7 +30,7 @@ def a_run(stage: Stage) -> None:
     stage.open_run()
 
 
-def mind(stage: Stage, *counts: int, check_mode: bool = False, **params: Any) -> dict[str, Any]:
+def check(stage: Stage, *counts: int, check_mode: bool = False, **params: Any) -> dict[str, Any]:
     stage.guest.answers("inspect_sessions", *({"sessions": count} for count in counts))
     options = {"run_id": RUN, "host": ID, "instance_id": ID, "scripts": SCRIPTS, **params}
     return perform(OPERATION, stage.context(OPERATION, check_mode=check_mode, **options))
@@ -38,7 +38,7 @@ def mind(stage: Stage, *counts: int, check_mode: bool = False, **params: Any) ->
 
 def deferral(stage: Stage, *counts: int, **params: Any) -> Deferred:
     with pytest.raises(Deferred) as caught:
-        mind(stage, *counts, **params)
+        check(stage, *counts, **params)
     assert caught.value.code == Reason.SESSIONS
     return caught.value
 
@@ -52,18 +52,18 @@ def deferral(stage: Stage, *counts: int, **params: Any) -> Deferred:
     ],
 )
 def test_people_are_warned_of_by_default(stage: Stage, count: int, message: list[str]) -> None:
-    assert mind(stage, count) == {"changed": False, "sessions": count}
+    assert check(stage, count) == {"changed": False, "sessions": count}
     assert (stage.message, stage.facts()["sessions"]) == (message, count)
 
 
 @pytest.mark.parametrize("policy", ["warn", "ignore", "defer", "wait"])
 def test_no_user_logged_on_is_no_matter(stage: Stage, policy: str) -> None:
-    assert mind(stage, 0, policy=policy)["sessions"] == 0
+    assert check(stage, 0, policy=policy)["sessions"] == 0
     assert (stage.message, stage.guest.names) == ([], ["inspect_sessions"])
 
 
 def test_people_may_be_ignored(stage: Stage) -> None:
-    assert mind(stage, 2, policy="ignore")["sessions"] == 2
+    assert check(stage, 2, policy="ignore")["sessions"] == 2
     assert stage.message == []
 
 
@@ -97,7 +97,7 @@ def test_a_host_that_is_gone_before_anything_was_started_is_deferred(stage: Stag
 
 
 def test_people_may_be_waited_for(stage: Stage) -> None:
-    assert mind(stage, 2, 2, 1, 0, policy="wait")["sessions"] == 0
+    assert check(stage, 2, 2, 1, 0, policy="wait")["sessions"] == 0
     assert stage.guest.names == ["inspect_sessions"] * 4
     assert "waiting at most 3600 s" in stage.message[0]
     assert stage.facts()["sessions"] == 0
@@ -113,7 +113,7 @@ def test_people_who_stay_longer_than_that_have_the_host_deferred(stage: Stage) -
 
 
 def report(stage: Stage, message: str | None = "Back at ten.", **params: Any) -> dict[str, Any]:
-    return mind(stage, state="notified", text=message, **params)
+    return check(stage, state="notified", text=message, **params)
 
 
 def test_users_are_notified_by_data_and_never_by_text_of_a_script(stage: Stage) -> None:

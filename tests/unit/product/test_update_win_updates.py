@@ -168,7 +168,7 @@ def test_a_reboot_that_is_still_due_is_no_proof(stage: Stage, run: Run) -> None:
 
 
 @pytest.mark.parametrize("trouble", [LOST, {"failed": True, "msg": "no answer"}], ids=["lost", "failed"])
-def test_an_installation_that_lost_its_connection_goes_on_and_is_waited_for(
+def test_an_installation_that_lost_its_connection_continues_and_is_waited_for(
     stage: Stage, run: Run, trouble: Any
 ) -> None:
     connection = FakeConnection(stage, [missing()], [trouble], busy=3)
@@ -197,7 +197,7 @@ def test_one_that_does_not_end_is_not_cut_off(stage: Stage, run: Run) -> None:
     assert connection.limits == [1800]
 
 
-def test_one_that_hangs_is_told_from_one_that_is_slow(stage: Stage, run: Run) -> None:
+def test_one_that_hangs_is_distinguished_from_one_that_is_slow(stage: Stage, run: Run) -> None:
     connection = FakeConnection(stage, [missing()], [LOST], busy=1000)
     connection.last_progress_at = "2026-11-14T21:50:00Z"
     with pytest.raises(PatchFleetError, match="no progress since 2026-11-14T21:50:00Z") as caught:
@@ -222,7 +222,7 @@ def test_a_scan_installs_nothing(stage: Stage, run: Run) -> None:
     assert connection.states == ["searched"]
 
 
-def test_a_host_that_cannot_be_reached_is_not_begun(stage: Stage, run: Run) -> None:
+def test_a_host_that_cannot_be_reached_is_not_started(stage: Stage, run: Run) -> None:
     class Gone(FakeConnection):
         def run_script(self, text: str, timeout_seconds: float) -> str:
             raise LOST
@@ -246,7 +246,7 @@ def test_a_host_that_is_slow_to_answer_is_asked_again(stage: Stage, run: Run) ->
     assert run(WAIT, Slow(stage, [missing()])) == {"changed": False}
 
 
-def test_one_that_never_answers_is_not_begun_either(stage: Stage, run: Run) -> None:
+def test_one_that_never_answers_is_not_started_either(stage: Stage, run: Run) -> None:
     class Silent(FakeConnection):
         def run_script(self, text: str, timeout_seconds: float) -> str:
             stage.clock.sleep(timeout_seconds)

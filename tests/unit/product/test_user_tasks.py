@@ -24,7 +24,7 @@ from .stage import RUN, Stage, a_host
 
 
 @pytest.fixture(autouse=True)
-def a_run_under_way(stage: Stage) -> None:
+def an_active_run(stage: Stage) -> None:
     stage.open_run()
     stage.ledger.begin_phase(RUN, ID, "start", stage.clock.now())
 

@@ -30,9 +30,9 @@ def test_in_a_job_of_awx_the_fields_of_its_template_are_named(monkeypatch: pytes
     monkeypatch.setenv(JOB_FOLDER, "/runner")
     with pytest.raises(
         AnsibleFilterError, match=r"^The limit dev-1 of this job .*field Limit .*Prompt on launch"
-    ) as said:
+    ) as message:
         without_limit("localhost", "dev-1")
-    assert "--" not in str(said.value)
+    assert "--" not in str(message.value)
 
 
 # Options that choose tasks
@@ -59,7 +59,7 @@ def test_tags_that_leave_out_nothing_of_ours_are_fine(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"tags": ["drain"]}, "--tags drain would"),
         ({"tags": ["a,b"]}, "--tags a,b would"),
@@ -70,7 +70,9 @@ def test_tags_that_leave_out_nothing_of_ours_are_fine(monkeypatch: pytest.Monkey
     ],
     ids=str,
 )
-def test_a_part_of_a_playbook_is_refused(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], said: str) -> None:
+def test_a_part_of_a_playbook_is_refused(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], message: str
+) -> None:
     monkeypatch.setattr(ansible.context, "CLIARGS", options)
     checks: list[Callable[[], str]] = [
         lambda: without_tags("localhost"),
@@ -78,5 +80,5 @@ def test_a_part_of_a_playbook_is_refused(monkeypatch: pytest.MonkeyPatch, option
         lambda: target_pattern("dev", {}, "added"),
     ]
     for check in checks:
-        with pytest.raises(AnsibleFilterError, match=said):
+        with pytest.raises(AnsibleFilterError, match=message):
             check()

@@ -17,7 +17,7 @@ from tools import lint_words as lint
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs" / "style.md").read_text(encoding="utf-8")
 NAMES = lint.avoided(GUIDE, "### In names")
-FIXED = frozenset({"others_patching", "rungs"})
+FIXED = lint.fixed_names()
 
 
 def test_each_table_has_its_own_words() -> None:
@@ -53,10 +53,55 @@ def test_a_word_of_the_list_is_found_in_a_name(source: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["rungs = 1", "class OthersPatching: ...", "OTHERS_PATCHING = 1", "text = 'way'", "always = 1", "replaced = 1"],
+    [
+        "rungs = 1",
+        "spec.pending_by_others",
+        "class OthersPatching: ...",
+        "OTHERS_PATCHING = 1",
+        "text = 'way'",
+        "always = 1",
+        "replaced = 1",
+    ],
 )
 def test_fixed_names_and_longer_words_are_allowed(source: str) -> None:
     assert lint.name_findings("a.py", source, NAMES, FIXED) == []
+
+
+TEST = '''"""What it is told."""
+
+LIMIT = "nobody"  # somebody else's
+"""How it was begun."""
+
+
+def test_the_host_is_told() -> None:
+    """Wherever
+    it is."""
+    assert "told" in "it is told"
+'''
+
+
+def test_comments_and_docstrings_of_tests_are_read_and_their_data_is_not() -> None:
+    words = lint.avoided(GUIDE, "## Words to avoid")
+    found = lint.findings("test_a.py", lint.prose_of_tests("test_a.py", TEST), words)
+    assert [line.partition(": write")[0] for line in found] == [
+        "test_a.py:1: 'told'",
+        "test_a.py:3: 'somebody'",
+        "test_a.py:4: 'begun'",
+        "test_a.py:8: 'Wherever'",
+    ]
+
+
+def test_the_name_of_a_test_is_read_as_a_sentence() -> None:
+    words = lint.avoided(GUIDE, "## Words to avoid")
+    assert lint.sentence_findings("test_a.py", TEST, words, FIXED) == [f"test_a.py:7:1: 'told': write {words['told']}"]
+    assert lint.name_findings("test_a.py", TEST, NAMES, FIXED) == []
+    assert lint.sentence_findings("test_a.py", "def test_a_host_is_seen_by_others(): ...", words, FIXED) == []
+
+
+def test_of_a_scenario_its_name_its_reason_and_its_comments_are_read() -> None:
+    scenario = "name: Somebody\nwhy: It is told.\n# begun\nsteps:\n  - {limit: nobody}\n"
+    words = lint.avoided(GUIDE, "## Words to avoid")
+    assert len(lint.findings("a.yml", lint.prose_of_tests("a.yml", scenario), words)) == 3
 
 
 def star_tuples(source: str) -> list[int]:

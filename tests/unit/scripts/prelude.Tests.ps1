@@ -99,7 +99,7 @@ Describe 'An error' {
         (Invoke-Piece { throw (New-PatchFleetError 'no_room' 'C: is full.') }).error.hresult | Should -BeNullOrEmpty
     }
 
-    It 'of a command is told by its root cause' {
+    It 'of a command is reported by its root cause' {
         $inner = New-Object System.Runtime.InteropServices.COMException 'No service', -2145107924
         $answer = Invoke-Piece { throw (New-Object System.InvalidOperationException 'Outer', $inner) }
         $answer.error.category | Should -Be 'script_failed'
@@ -125,7 +125,7 @@ Describe 'An error' {
 }
 
 Describe 'A shell that cannot do it' {
-    It 'in Constrained Language Mode is told so, as JSON' {
+    It 'in Constrained Language Mode is reported as that, in JSON' {
         $shell = [powershell]::Create()
         $text = Get-Content -Raw -LiteralPath $prelude
         $shell.Runspace.SessionStateProxy.LanguageMode = 'ConstrainedLanguage'

@@ -24,17 +24,17 @@ class Runner(Protocol):
     def stop(self) -> None: ...
 
 
-class RememberingPowerShell:
+class StoringPowerShell:
     """Stands in for a :class:`PowerShell`, and counts the scripts that were really run."""
 
     def __init__(self, powershell: Runner | None = None) -> None:
         self._powershell: Runner = powershell or PowerShell()
-        self.said: dict[Hashable, dict[str, Any]] = {}
+        self.documents: dict[Hashable, dict[str, Any]] = {}
         self.runs = 0
 
-    def begin(self, script: str, shell: str = "ok") -> RememberedConversation:
-        """A script: it runs when nobody knows any more what it says."""
-        return RememberedConversation(self, script, shell)
+    def begin(self, script: str, shell: str = "ok") -> StoredConversation:
+        """A script: it runs when its document is not stored."""
+        return StoredConversation(self, script, shell)
 
     def run(self, script: str, shell: str) -> Any:
         """Really run it."""
@@ -45,10 +45,10 @@ class RememberingPowerShell:
         self._powershell.stop()
 
 
-class RememberedConversation:
+class StoredConversation:
     """The same as a :class:`Conversation`."""
 
-    def __init__(self, powershell: RememberingPowerShell, script: str, shell: str) -> None:
+    def __init__(self, powershell: StoringPowerShell, script: str, shell: str) -> None:
         self._powershell = powershell
         self._script = script
         self._shell = shell
@@ -58,11 +58,11 @@ class RememberedConversation:
     def hear(self) -> dict[str, Any]:
         """What the script says next."""
         key = (self._script, self._shell, tuple(json.dumps(answer, sort_keys=True) for answer in self._answers))
-        if key not in self._powershell.said:
-            self._powershell.said[key] = self._run()
+        if key not in self._powershell.documents:
+            self._powershell.documents[key] = self._run()
         elif self._real:
-            self._real.hear()  # or it would wait for somebody who listens
-        return self._powershell.said[key]
+            self._real.hear()  # or it would wait for a reader
+        return self._powershell.documents[key]
 
     def _run(self) -> dict[str, Any]:
         """Really run it up to here, and hear what is new."""
@@ -80,6 +80,6 @@ class RememberedConversation:
             self._real.say(answer)
 
     def abandon(self) -> None:
-        """Nobody listens to it any more."""
+        """No caller listens to it any more."""
         if self._real:
             self._real.abandon()

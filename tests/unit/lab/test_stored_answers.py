@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from remembered import RememberingPowerShell
+from stored_answers import StoringPowerShell
 
 
 class Echo:
@@ -30,17 +30,17 @@ class Echo:
         """Nothing runs."""
 
 
-def talk(powershell: RememberingPowerShell, script: str, *values: int) -> list[dict[str, Any]]:
+def talk(powershell: StoringPowerShell, script: str, *values: int) -> list[dict[str, Any]]:
     conversation = powershell.begin(script)
-    said = [conversation.hear()]
+    documents = [conversation.hear()]
     for value in values:
         conversation.say({"value": value})
-        said.append(conversation.hear())
-    return said
+        documents.append(conversation.hear())
+    return documents
 
 
 def test_the_same_answers_need_no_second_run() -> None:
-    powershell = RememberingPowerShell(Echo())
+    powershell = StoringPowerShell(Echo())
     first = talk(powershell, "a", 1, 2)
     assert first == [{"ask": 1}, {"ask": 2}, {"output": "['a', 1, 2]"}]
     assert talk(powershell, "a", 1, 2) == first
@@ -48,7 +48,7 @@ def test_the_same_answers_need_no_second_run() -> None:
 
 
 def test_another_answer_or_script_is_run() -> None:
-    powershell = RememberingPowerShell(Echo())
+    powershell = StoringPowerShell(Echo())
     talk(powershell, "a", 1, 2)
     assert talk(powershell, "a", 1, 3)[-1] == {"output": "['a', 1, 3]"}
     assert talk(powershell, "b", 1, 2)[-1] == {"output": "['b', 1, 2]"}
