@@ -34,6 +34,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.oper
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
 from chaos.night import REGION, Night
 from chaos.own_clock import OwnClock
+from chaos.watch import Change
 from chaos.workflow import Task, read_workflow
 from operations import perform
 
@@ -188,6 +189,7 @@ class Controller:
         if seconds >= FREEZES_ALL_SECONDS:
             self._frozen_until = self.night.now() + seconds
             self.clock.freeze(seconds, self.acts)
+            self.night.watch.stands_still(self, seconds)
         if seconds:
             self._sleep(seconds)
         while (left := self._frozen_until - self.night.now()) > MOMENT_SECONDS:
@@ -313,11 +315,9 @@ class _Client:
             if operation.startswith(READING) or params.get("DryRun"):
                 self._controller.stand_still()
                 return method(**params)
-            watch = self._controller.night.watch
-            return self._controller.act(
-                operation,
-                lambda: watch.call(self._controller, self._service, operation, params, lambda: method(**params)),
-            )
+            watch, decided_at = self._controller.night.watch, self._controller.night.now()
+            change = Change(self._controller, self._service, operation, params, decided_at)
+            return self._controller.act(operation, lambda: watch.call(change, lambda: method(**params)))
 
         return call
 

@@ -23,6 +23,11 @@ class OwnClock:
         after = ahead + (wrong.jumps_seconds if wrong.jumps_after is not None else 0.0)
         return max(abs(ahead), abs(after)) <= SKEW_SECONDS and not wrong.hides_freezes
 
+    @property
+    def shows_freezes(self) -> bool:
+        """Whether its controller can see that it stood still: time passes for it meanwhile, and it does not jump."""
+        return not self._wrong.hides_freezes and self._wrong.jumps_after is None
+
     def shown(self, now: float, acts: list[str]) -> float:
         """Seconds since 1970."""
         wrong = self._wrong

@@ -75,6 +75,7 @@ def _play(night: Night, drawn: Drawn, ended: Ended) -> None:
         ended.problems += [Problem(LEFT_ON, f"{name}: though nothing was wrong") for name in sorted(on)]
     ended.counts.update(acts=sum(len(one.acts) for one in controllers), hosts=len(night.scenario.hosts))
     ended.counts["hosts left on, named"] += len(named_on(night))
+    ended.counts["starts that nothing distinguishes from ours"] += night.watch.undecidable
     for run in night.ledger.runs():
         ended.counts["runs"] += 1
         for outcome, count in night.ledger.outcome_counts(run.run_id).items():

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import (
@@ -46,6 +47,9 @@ EXTERNAL_REASONS = frozenset(
 )
 """Reasons that say nothing of the updates, since others or the end of the credentials caused them: they spend no failure budget."""
 
+EARLY_SECONDS, UNSEEN_SECONDS = 30.0, 180.0
+"""How long before and after its record a start that no controller saw counts as ours (docs/safety.md)."""
+
 LOST = "state lost (2)"
 LEFT_ON = "left on, and not named"
 FALSE = "called compliant, and is not (6)"
@@ -59,6 +63,7 @@ SHARED = "one fencing number, two holders"
 TOO_MANY = "more on than patch_max_running"
 NOT_ONE = "not exactly one outcome (4)"
 STARTED = "started, though no other host may start (5)"
+AFTER_STANDSTILL = "started by a controller that stood still"
 RAISED = "something else was raised"
 KINDS = (
     LOST,
@@ -74,6 +79,7 @@ KINDS = (
     TOO_MANY,
     NOT_ONE,
     STARTED,
+    AFTER_STANDSTILL,
     RAISED,
 )
 """What a night may be found guilty of; numbers are those of the design's invariants."""
@@ -86,8 +92,28 @@ class Problem(NamedTuple):
     text: str
 
 
+@dataclass(frozen=True)
+class Change:
+    """A call that changes something. Its controller decided on it at ``decided_at`` (seconds since 1970), and may have stood still
+    since.
+    """
+
+    controller: Controller
+    service: str
+    operation: str
+    params: dict[str, Any]
+    decided_at: float
+
+    @property
+    def installs(self) -> bool:
+        return self.operation == "send_command" and self.params.get("Parameters", {}).get("Operation") == ["Install"]
+
+
 class Watch:
-    """``problems`` is what it saw; ``started`` are (run id, host key) of what was started or grown for a run."""
+    """``problems`` is what it saw; ``started`` are (run id, host key) of what was started or grown for a run.
+
+    ``undecidable`` counts the stops of another user's start that nothing distinguishes from ours.
+    """
 
     def __init__(self, night: Night) -> None:
         self._night = night
@@ -95,34 +121,57 @@ class Watch:
         self.started: set[tuple[str, str]] = set()
         self._holders: dict[str, Controller] = {}
         self._signs: dict[str, float] = {}  # of life, of who holds the host; seconds since 1970
+        self._fences: dict[str, int] = {}  # the newest fencing number of each host
         self._found: dict[str, str] = {}  # original states of open records
+        self._requests: dict[str, tuple[Controller, float]] = {}  # starts that were recorded and not asked for yet
+        self._awake_since: dict[str, float] = {}  # controller: end of its last standstill that was longer than a lease
+        self._in_work: set[tuple[str, str]] = set()  # (controller, host key) of what it started, or patches
+        self.undecidable = 0
 
     def _say(self, kind: str, text: str) -> None:
         self.problems.append(Problem(kind, text))
 
     # ---- calls
 
-    def call(
-        self, controller: Controller, service: str, operation: str, params: dict[str, Any], work: Callable[[], Any]
-    ) -> Any:
-        """It changes something by ``work``."""
-        hosts = self._named(controller, service, operation, params)
+    def call(self, change: Change, work: Callable[[], Any]) -> Any:
+        """A controller changes something by ``work``."""
+        controller, operation = change.controller, change.operation
+        hosts = self._named(change)
         for host in hosts:
             if self._holders.get(str(host.id)) is not controller:
                 self._say(TOUCHED, f"{host.name}: {operation} by {controller.name}")
             if operation == "stop_instances":
-                self._check_stop(host)
+                self._check_stop(host, controller)
+            if operation == "start_instances" or change.installs:
+                self._check_start(host, change)
         answer = work()
         if operation in {"start_instances", "modify_volume"}:
             self.started.update((controller.run_id or "", str(host.id)) for host in hosts)
             self._count_running(controller)
         return answer
 
-    def _named(self, controller: Controller, service: str, operation: str, params: dict[str, Any]) -> list[world.Host]:
-        if service not in {"ec2", "ssm"}:
+    def stands_still(self, controller: Controller, seconds: float) -> None:
+        """From now on. What it decided before it may still do: no product can look between its last check and a call."""
+        if seconds > LEASE_SECONDS and controller.clock.shows_freezes:
+            self._awake_since[controller.name] = self._night.now() + seconds
+
+    def _check_start(self, host: world.Host, change: Change) -> None:
+        """A start or an installation. After a standstill only hosts that the controller had in work before are finished."""
+        name, key = change.controller.name, str(host.id)
+        if change.operation == "start_instances":
+            self._requests.pop(key, None)
+        awake_since = self._awake_since.get(name)
+        is_in_work = (name, key) in self._in_work or host.on_because_of_us
+        if awake_since is not None and change.decided_at >= awake_since and not is_in_work:
+            text = f"{change.operation} {change.decided_at - awake_since:.0f} s after {name} stood still"
+            self._say(AFTER_STANDSTILL, f"{host.name}: {text}")
+        self._in_work.add((name, key))
+
+    def _named(self, change: Change) -> list[world.Host]:
+        if change.service not in {"ec2", "ssm"}:
             return []
-        account = self._night.play.account
-        return account.hosts_named(Request(account, service, operation, params, controller.region or "", ""))
+        account, region = self._night.play.account, change.controller.region or ""
+        return account.hosts_named(Request(account, change.service, change.operation, change.params, region, ""))
 
     def _count_running(self, controller: Controller) -> None:
         """Instances that are on because of runs: those with an open record. One that was left to others is theirs."""
@@ -141,15 +190,27 @@ class Watch:
                 text = f"stopped by its watchdog, {silent_seconds:.0f} s after a heartbeat of {holder.name}"
                 self._say(TAKEN, f"{host.name}: {text}")
 
-    def _check_stop(self, host: world.Host) -> None:
+    def _check_stop(self, host: world.Host, controller: Controller | None = None) -> None:
         """By what AWS shows at this moment: what others did since cannot be known."""
         assert host.instance
         now = self._night.play.sim.now
         view, shown = host.instance.view.latest, host.instance.view.at(now)
         if not host.on_because_of_us and view.launch_time == shown.launch_time and shown.state == "running":
-            self._say(NOT_OURS, f"{host.name}: another user had it on")
+            if self._is_undecidable(host, view.launch_time.timestamp(), controller):
+                self.undecidable += 1
+            else:
+                self._say(NOT_OURS, f"{host.name}: another user had it on")
         if ASG_TAG in host.tags.at(now):
             self._say(NOT_OURS, f"{host.name}: it is in an Auto Scaling group")
+
+    def _is_undecidable(self, host: world.Host, launched: float, stops: Controller | None) -> bool:
+        """A controller recorded a start, and died or stood still before it asked for it; another user started the host right then.
+
+        The ledger and the account look the same as after our own start whose answer was lost: EC2 has neither a
+        client token for StartInstances nor a name of who started an instance. Only the controller itself knows that it did not.
+        """
+        recorded_by, requested_at = self._requests.get(str(host.id), (stops, 0.0))
+        return recorded_by is not stops and -EARLY_SECONDS <= launched - requested_at <= UNSEEN_SECONDS
 
     # ---- the ledger's writes
 
@@ -161,19 +222,27 @@ class Watch:
             self._kept(controller, *args)
         elif name == "open_run":
             run, hosts, _force = args
-            self._opened(controller, run, hosts, done.held)
+            self._opened(controller, run, hosts, done.fences)
         elif name == "take_over":
-            self._take(controller, set(done.fences))
+            self._take(controller, done.fences)
         elif name == "record_power":
             first = self._found.setdefault(done.host_key, done.original_state)
             if first != done.original_state:
                 self._say(OVERWRITTEN, f"{done.name}: it was {first}, and {done.original_state} is what is read")
-        elif name == "close_power":
-            self._found.pop(args[0], None)
+        elif name in {"note_start", "note_launch", "close_power"}:
+            self._noted(controller, name, args)
         elif name == "set_outcome" and done:
             self._concluded(args[1], args[2])
         elif name == "close_run" and args[0] == controller.run_id:
             controller.at_work = False
+
+    def _noted(self, controller: Controller, name: str, args: tuple[Any, ...]) -> None:
+        """About an open power record."""
+        self._requests.pop(args[0], None)
+        if name == "note_start":
+            self._requests[args[0]] = (controller, args[2])
+        if name == "close_power":
+            self._found.pop(args[0], None)
 
     def cut_off(self, name: str, args: tuple[Any, ...]) -> None:
         """The controller was killed within a write of several calls, of which the first may have closed a power record."""
@@ -185,14 +254,20 @@ class Watch:
         if self._holders.get(key) is controller:
             self._signs[key] = 0.0 if until is None else self._night.now()
 
-    def _opened(self, controller: Controller, run: Run, hosts: list[Host], kept: dict[str, str]) -> None:
+    def _opened(self, controller: Controller, run: Run, hosts: list[Host], fences: Mapping[str, int]) -> None:
         controller.run_id = run.run_id
         controller.planned = {host.key for host in hosts}
-        self._take(controller, {host.key for host in hosts if host.outcome is None} - set(kept))
+        self._take(controller, fences)
 
-    def _take(self, controller: Controller, keys: Iterable[str]) -> None:
+    def _take(self, controller: Controller, fences: Mapping[str, int]) -> None:
+        """Hosts change hands. A controller that stood still within a write of several calls ends it late: by then another one may
+        have taken its hosts over, which has a later fencing number.
+        """
         now = self._night.now()
-        for key in keys:
+        for key, fence in fences.items():
+            if fence < self._fences.get(key, 0):
+                continue
+            self._fences[key] = fence
             before, silent_seconds = self._holders.get(key), now - self._signs.get(key, 0.0)
             # Leases assume that clocks agree; where they do not, the fence keeps two from working on one host.
             agree = before is not None and before.clock.is_trusted and controller.clock.is_trusted

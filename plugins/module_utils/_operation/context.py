@@ -252,6 +252,7 @@ class OperationContext:
     def before_change(self) -> None:
         """See assert_lease and refuse_after_standstill."""
         self.assert_lease()
+        self.clock.check()  # the ledger may have answered late
         if self.clock.stood_still_seconds and self.phase in ENDED_BEFORE_A_CHANGE:
             refuse_after_standstill(self)
 

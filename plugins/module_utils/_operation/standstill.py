@@ -124,8 +124,8 @@ def refuse_after_standstill(context: OperationContext) -> None:
     if not context.tracked_host or context.phase not in UNTIL_INSTALLATION or _is_in_work(context):
         return
     run, now = context.ledger.run(context.tracked_host[0]), context.clock.now()
-    # The admission sent a heartbeat. Later a task of the user's may have taken this long without one.
-    if context.phase == Phase.START and now >= run.heartbeat_at + LEASE_SECONDS:
+    # Each operation sends a heartbeat, and so does the end of the user's tasks: the controller stood still between two of them.
+    if now >= run.heartbeat_at + LEASE_SECONDS:
         note_standstill(context, run.heartbeat_at, now)
         run = context.ledger.run(run.run_id)
     if not is_standstill(run.breaker):

@@ -11,6 +11,7 @@ Sources: EC2 API reference (StopInstances; LaunchTime is new at each start), EC2
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 from .._aws.ec2 import describe_instance, stop_instance, stopped_at, tags_of
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 STOP_TIMEOUT_SECONDS = 1200.0
 STOP_ATTEMPTS = 3
+OFF_FOR_GOOD = frozenset({"stopped", "terminated"})
 
 
 class RestoreResult(Result):
@@ -135,8 +137,12 @@ def _stop(context: OperationContext, record: PowerRecord, instance: InstanceType
             return _put_back(context, record)
         context.report_progress("stopping")
     until = context.clock.now() + STOP_TIMEOUT_SECONDS
-    if state != "stopped" and _wait_for_state(context, instance, {"stopped", "terminated"}, until) is None:
-        raise _still_stopping(context, instance)
+    if state != "stopped":
+        ended = _wait_for_state(context, instance, OFF_FOR_GOOD, until)
+        if ended is None:
+            raise _still_stopping(context, instance)
+        if ended["State"]["Name"] not in OFF_FOR_GOOD:
+            return _put_back(context, record)  # another user started it meanwhile
     return _close(context, record, instance, "stopped", None, changed=state == "running")
 
 
@@ -388,13 +394,18 @@ def _count_unanswered(context: OperationContext, error: Unanswered) -> None:
 
 
 def _wait_for_state(
-    context: OperationContext, instance: InstanceTypeDef, states: set[str], until: float
+    context: OperationContext, instance: InstanceTypeDef, states: AbstractSet[str], until: float
 ) -> InstanceTypeDef | None:
-    """The instance in one of these states; views from before the start in which ``instance`` was seen do not count."""
+    """The instance in one of these states, or after a newer start; views from before the start in which ``instance`` was seen do
+    not count.
+    """
     witness = LaunchWitness(context, instance["LaunchTime"].timestamp())
 
     def instance_in_state() -> InstanceTypeDef | None:
         shown = describe_instance(context.aws, instance["InstanceId"])
-        return shown if shown is not None and shown["State"]["Name"] in states and not witness.is_stale(shown) else None
+        if shown is None or witness.is_stale(shown):
+            return None
+        is_newer = shown["LaunchTime"] > instance["LaunchTime"]
+        return shown if is_newer or shown["State"]["Name"] in states else None
 
     return context.wait(instance_in_state, until, 10.0, 20.0)

@@ -78,10 +78,9 @@ def start(context: OperationContext) -> StartResult:
         return {"changed": True, "state": "stopped", "started": True, "launch_time": None}
     launched_by = _request(context, record, before, deadline)
     context.report_progress("starting" if launched_by else "another user has started it meanwhile")
-    running = _wait_until_running(context, instance_id, before["LaunchTime"], launched_by, deadline)
+    running = _wait_until_running(context, record, before["LaunchTime"], launched_by, deadline)
     if launched_by is None:
         return _result(running, started=False)
-    update_schedule(context, record, running["LaunchTime"].timestamp())
     show_start(context, record, running)
     context.report_progress("running")
     return _result(running, started=True)
@@ -268,12 +267,13 @@ def _refuse_later_start(instance: InstanceTypeDef, launched_by: float) -> None:
 
 def _wait_until_running(
     context: OperationContext,
-    instance_id: str,
+    record: PowerRecord,
     launched_before: datetime.datetime,
     launched_by: float | None,
     deadline: float,
 ) -> InstanceTypeDef:
-    """The running instance. Its LaunchTime is recorded as soon as EC2 shows it, since that makes the start ours.
+    """The running instance. Its LaunchTime is recorded as soon as EC2 shows it, since that makes the start ours, and the watchdog
+    covers that start alone from then on: another user may restart the instance before it runs.
 
     Args:
         launched_by: the latest LaunchTime that can be of our start; None where the start is another user's.
@@ -282,12 +282,13 @@ def _wait_until_running(
         InstanceGone: EC2 does not know it any more.
         Failed: ``fell_back``, ``start_timeout``, or ``restarted_by_others``.
     """
-    start = _RequestedStart(context, instance_id, launched_before)
+    start = _RequestedStart(context, record.instance_id, launched_before)
     launched = context.wait(start.launched_instance, deadline)
     if launched is not None and start.is_new(launched) and launched_by is not None:
         launch_time = launched["LaunchTime"].timestamp()
         _refuse_later_start(launched, launched_by)
-        context.ledger.note_launch(context.host_key or instance_id, launch_time, fence=context.fence)
+        context.ledger.note_launch(record.host_key, launch_time, fence=context.fence)
+        update_schedule(context, record, launch_time)
         launched_by = launch_time + LAUNCH_STEP_SECONDS
     instance = context.wait(start.ended_instance, deadline) if launched else None
     if instance is not None and launched_by is not None and start.is_new(instance):

@@ -11,6 +11,7 @@ phases ready and restore.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from .._base.errors import Failed, LeaseLost, NeedsAttention
 from .._model.host_facts import HostFacts, TaskState
@@ -81,6 +82,8 @@ def fail_tasks(context: OperationContext) -> Result:
 
 def _end(context: OperationContext, ok: bool) -> None:
     run_id, key, which = _of(context)
+    with suppress(LeaseLost):  # the operation that follows ends with it
+        context.renew_lease()  # they may have taken longer than a lease, and that is no standstill
     context.ledger.end_phase(run_id, key, PHASES[which], context.clock.now(), ok)
     context.update_facts(**FACTS[which]("ok" if ok else "failed"))
 

@@ -108,7 +108,7 @@ def test_a_record_that_says_something_else_than_was(tmp_path: Path, monkeypatch:
 
 def test_a_host_that_is_left_on_and_not_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(restore, "_request", lambda *_: True)
-    monkeypatch.setattr(restore, "_wait_for_state", lambda *_: {})
+    monkeypatch.setattr(restore, "_wait_for_state", lambda *_: {"State": {"Name": "stopped"}})
     assert found(tmp_path) == {LEFT_ON, LOST}
 
 

@@ -12,12 +12,13 @@ import pytest
 import yaml
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation import context, operation
+from ansible_collections.patchfleet.windows.plugins.module_utils._power import launch, restore
 from ansible_collections.patchfleet.windows.plugins.module_utils._run import admission, recovery
 from chaos.draw import draw
 from chaos.drawn import from_data
 from chaos.play import play_drawn
 from chaos.shrink import shrink
-from chaos.watch import KINDS, STARTED
+from chaos.watch import AFTER_STANDSTILL, KINDS, NOT_OURS, STARTED
 
 NIGHTS: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "nights.yml").read_text(encoding="utf-8"))
 TOO_LATE = next(night for night in NIGHTS if night["why"].startswith("The controller stands still after it has found"))
@@ -58,6 +59,67 @@ def test_a_run_that_is_closed_without_taking_its_hosts_is_caught(monkeypatch: py
     for kept in closed:
         assert kept["kind"] in {problem.kind for problem in play_drawn(from_data(kept["night"])).problems}
     assert len(closed) == 2
+
+
+UNDECIDABLE = next(night for night in NIGHTS if "Nothing in" in night["why"])
+
+
+def test_a_start_that_nothing_distinguishes_from_ours_is_counted() -> None:
+    assert play_drawn(from_data(UNDECIDABLE["night"])).counts["starts that nothing distinguishes from ours"] == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {
+            "keys": {
+                "hosts": [{"name": "a", "state": "stopped"}],
+                "events": [{"at_seconds": 406, "host": "a", "do": "start"}],
+            }
+        },
+        {"dies_after": None},
+    ],
+    ids=["later than any start of ours", "its controller asked for the start"],
+)
+def test_any_other_start_that_is_taken_for_ours_is_caught(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(launch, "UNSEEN_LAUNCH_SECONDS", 9000.0)
+    monkeypatch.setattr(restore, "_refuse_restarted", lambda *_: None)
+    if "keys" not in changes:
+        events = [{"at_seconds": 200, "host": "a", "do": "restart"}]
+        changes = {**changes, "keys": {**UNDECIDABLE["night"]["keys"], "events": events}}
+    ended = play_drawn(from_data({**UNDECIDABLE["night"], **changes}))
+    assert {problem.kind for problem in ended.problems} == {NOT_OURS}
+
+
+@pytest.mark.parametrize(
+    "kept", [night for night in NIGHTS if night["kind"] == AFTER_STANDSTILL], ids=["patch", "disk"]
+)
+def test_an_installation_by_a_controller_that_stood_still_is_caught(
+    monkeypatch: pytest.MonkeyPatch, kept: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(operation, "refuse_after_standstill", lambda *_: None)
+    assert {problem.kind for problem in play_drawn(from_data(kept["night"])).problems} == {AFTER_STANDSTILL}
+
+
+def test_a_start_by_a_controller_that_stood_still_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    rival = {
+        "begins_seconds": 9000.0,
+        "playbook": "restore",
+        "freezes_after": "record_power",
+        "freezes_seconds": 3000.0,
+    }
+    night = {
+        "keys": {"hosts": [{"name": "a", "state": "stopped"}]},
+        "recoveries": TOO_LATE["night"]["recoveries"],
+        "rival": rival,
+    }
+    assert play_drawn(from_data(night)).problems == []
+    for module in (context, operation):
+        monkeypatch.setattr(module, "refuse_after_standstill", lambda *_: None)
+    monkeypatch.setattr(context, "note_standstill", lambda *_: None)
+    assert {problem.kind for problem in play_drawn(from_data(night)).problems} == {AFTER_STANDSTILL}
 
 
 def test_a_drawn_night_is_the_same_after_it_was_kept_in_a_file() -> None:

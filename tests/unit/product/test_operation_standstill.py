@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.host_facts import HostFacts
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules import user_tasks_result
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMIT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.arguments import TRACKING_ARGUMENTS
@@ -28,6 +29,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.stan
     note_standstill,
     standstill_reason,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._run import user_tasks
 from operations import perform
 
 from .fakes import ID, START, client_error, shown
@@ -220,12 +222,43 @@ def test_a_host_in_work_is_finished(stage: Stage, phase: Phase, facts: HostFacts
     perform_phase(stage, phase)
 
 
-def test_long_tasks_of_the_user_are_no_standstill(stage: Stage) -> None:
-    """They send no heartbeat."""
+@pytest.mark.parametrize("end", [user_tasks.finish_tasks, user_tasks.fail_tasks])
+def test_long_tasks_of_the_user_are_no_standstill(stage: Stage, end: Callable[[OperationContext], Any]) -> None:
+    """They send no heartbeat; their end does."""
     stage.open_run()
+    stage.ledger.update_facts(RUN, ID, {"room_tasks": "started"})
     stands_still(stage, LONG)
+    failure = {"msg": "It failed.", "reason_code": "unexpected_error"}
+    with suppress(Failed):
+        end(stage.context(user_tasks_result.OPERATION, run_id=RUN, host=ID, tasks="room", reason="", failure=failure))
     perform_phase(stage, Phase.DISK)
     assert breaker(stage) is None
+
+
+@pytest.mark.parametrize("phase", [Phase.READY, Phase.DISK, Phase.REPAIR, Phase.PATCH])
+def test_a_standstill_between_two_operations_of_a_host_that_was_on_is_noticed(stage: Stage, phase: Phase) -> None:
+    stage.open_run()
+    stands_still(stage, LONG)
+    with pytest.raises(Deferred) as caught:
+        perform_phase(stage, phase)
+    assert caught.value.code == Reason.STOOD_STILL
+    assert is_standstill(breaker(stage))
+
+
+def test_no_installation_is_sent_where_the_ledger_answers_after_a_standstill(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.open_run()
+    context = context_of(stage)
+    fence = stage.ledger.fence
+
+    def late_fence(*host: str) -> int | None:
+        stands_still(stage, LONG)
+        return fence(*host)
+
+    monkeypatch.setattr(stage.ledger, "fence", late_fence)
+    with pytest.raises(Deferred):
+        context.before_change()
 
 
 def test_no_installation_is_sent_after_a_wait_that_was_a_standstill(stage: Stage) -> None:
