@@ -122,20 +122,20 @@ def reset_update_cache(scene: Scene) -> Steps[Data]:
 
 def _move_aside(scene: Scene, services: list[str], folder: str) -> Steps[ScriptError | None]:
     """The error, where the services do not stop or another program holds files in the folder."""
-    said, hresult = "", None
+    reason, hresult = "", None
     for attempt in range(RENAME_ATTEMPTS):
         if attempt:
             yield BETWEEN_ATTEMPTS_SECONDS
         stuck = yield from _stop_all(scene, services)
         if stuck:
-            said = stuck
+            reason = stuck
             break
         if folder.rpartition("\\")[2] not in scene.guest.spec.windows.held_folders:
             if folder.endswith("SoftwareDistribution"):
                 scene.updates.lose_cache()
             return None
-        said, hresult = scene.message_of(SHARING_VIOLATION), SHARING_VIOLATION
-    return ScriptError("cache_in_use", f"The folder {folder} could not be renamed: {said}", hresult)
+        reason, hresult = scene.message_of(SHARING_VIOLATION), SHARING_VIOLATION
+    return ScriptError("cache_in_use", f"The folder {folder} could not be renamed: {reason}", hresult)
 
 
 def _stop_all(scene: Scene, names: list[str]) -> Steps[str | None]:

@@ -45,7 +45,7 @@ class WindowsSpec:
         dism_exit_code: of each clean-up and repair; 3010 is done and waits for a reboot, others than 0 have done nothing.
         sfc_exit_code: of ``sfc /scannow``.
         held_folders: SoftwareDistribution and catroot2, where another program holds files in them.
-        servicing_before_shutdown_seconds: before Windows goes down with a transaction the servicing stack works for so long,
+        servicing_before_shutdown_seconds: before Windows goes down with a transaction the servicing stack works this long,
             while the agent is still there.
         reboots_per_transaction: how many boots a transaction needs.
         language: of Windows' messages: ``en``, ``de`` or ``ja``.

@@ -46,7 +46,7 @@ def within_windows(
 
     Where a window is closed while hosts of other accounts may start, its hosts are deferred.
     """
-    others_start = not settings["outside_window_ok"] and _some_start(window, of_accounts, now)
+    another_starts = not settings["outside_window_ok"] and _some_start(window, of_accounts, now)
 
     def limits_in(one: Window | None) -> Limits:
         inside = within(settings, one, now)
@@ -54,7 +54,7 @@ def within_windows(
             "deadline_at": inside["deadline_at"],
             "begin_until_at": inside["begin_until_at"],
             "window": inside["window"],
-            "is_closed": others_start and one is not None and not one.takes(now),
+            "is_closed": another_starts and one is not None and not one.takes(now),
         }
 
     limits = limits_in(window)

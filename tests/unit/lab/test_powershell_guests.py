@@ -419,22 +419,22 @@ def test_old_files_of_a_profile_go_where_no_one_uses_it(
 def test_a_service_that_does_not_start_is_not_waited_for_without_end(
     make_lab: MakeLab, powershell: PowerShellGuests, name: str, state: str, seconds: float
 ) -> None:
-    said = answer(prepared(make_lab, STATES[state]), text_of(name, {}), powershell)
-    assert (said["ok"], 120 <= said["at"] < seconds) == (True, True)
+    answered = answer(prepared(make_lab, STATES[state]), text_of(name, {}), powershell)
+    assert (answered["ok"], 120 <= answered["at"] < seconds) == (True, True)
 
 
 def test_a_repair_of_a_service_that_does_not_start_says_which(make_lab: MakeLab, powershell: PowerShellGuests) -> None:
-    said = answer(
+    answered = answer(
         prepared(make_lab, STATES["hangs-at-repair"]),
         text_of("repair_services", {"services": ["wuauserv"]}),
         powershell,
     )
-    assert (said["error"]["category"], said["at"] < 200) == ("service_stuck", True)
-    assert said["error"]["message"].startswith("The service wuauserv did not start: ")
+    assert (answered["error"]["category"], answered["at"] < 200) == ("service_stuck", True)
+    assert answered["error"]["message"].startswith("The service wuauserv did not start: ")
 
 
 def test_a_message_of_windows_in_its_own_language_comes_through(
     make_lab: MakeLab, powershell: PowerShellGuests
 ) -> None:
-    said = answer(prepared(make_lab, STATES["german"]), text_of("inspect_windows_update", {}), powershell)["data"]
-    assert "Geräten" in said["agent"]["message"]
+    answered = answer(prepared(make_lab, STATES["german"]), text_of("inspect_windows_update", {}), powershell)["data"]
+    assert "Geräten" in answered["agent"]["message"]

@@ -37,7 +37,7 @@ CLOSED = {"NextExecutionTime": "2026-11-21T22:00Z"}
 @pytest.fixture
 def estate(stage: Stage) -> Stage:
     """The role of the other account is assumed; its calls are answered like those of the first one."""
-    stage.account.others["210987654321"] = stage.account
+    stage.account.accounts["210987654321"] = stage.account
     return stage
 
 
