@@ -14,9 +14,9 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Host, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account, AccountOption
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.slices import kept_settings
+from operations import perform
 
 from .backends import BACKENDS
 from .fakes import FakeAccount, instance, reservations

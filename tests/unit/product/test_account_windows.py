@@ -15,8 +15,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMISSION
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import perform
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
+from operations import perform
 
 from .fakes import START, client_error, instance, reservations
 from .stage import Stage, a_host
