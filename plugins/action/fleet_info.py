@@ -11,7 +11,10 @@ from typing import Any, cast
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.inventory_entry import InventoryEntry
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._connection_check import connection_trouble
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._connection_check import (
+    connection_trouble,
+    refused_value,
+)
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import LOCAL, ControllerOperation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._inventory_entries import (
     inventory_entry,
@@ -36,6 +39,11 @@ class ActionModule(ControllerOperation):
     def _entry(self, name: str, variables: Mapping[str, Any]) -> InventoryEntry:
         entry = inventory_entry(name, variables)
         connection, transport = entry.get("connection"), entry.get("transport")
+        if entry.get("unreadable"):
+            return entry
+        refused = refused_value(connection, variables, self._task.remote_user)
+        if refused:
+            return {**entry, "refused": refused}
         if not connection or (entry.get("instance_id") and transport != "connection"):
             return entry
         trouble = connection_trouble(connection, variables, self._task.remote_user)

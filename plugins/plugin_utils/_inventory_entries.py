@@ -87,7 +87,7 @@ def _account(variables: Mapping[str, Any]) -> str:
 
 def _region(variables: Mapping[str, Any]) -> str | None:
     """From our own discovery, from the aws_ec2 inventory plugin, or from a variable of the user's."""
-    placement = _value(variables, "placement")
+    placement = value_of(variables, "placement")
     candidates = (
         _text(variables, "patch__region"),
         str(placement.get("region") or "") if isinstance(placement, Mapping) else "",
@@ -107,11 +107,16 @@ def _port(variables: Mapping[str, Any]) -> int | None:
 
 
 def _text(variables: Mapping[str, Any], name: str) -> str:
-    value = _value(variables, name)
+    value = value_of(variables, name)
     return "" if value is None else str(value).strip()
 
 
-def _value(variables: Mapping[str, Any], name: str) -> Any:
+def value_of(variables: Mapping[str, Any], name: str) -> Any:
+    """The value of a variable, None where there is none.
+
+    Raises:
+        Unreadable: it cannot be rendered.
+    """
     try:
         value = variables.get(name)
         str(value)  # ansible-core 2.19 and later renders some values when they are used

@@ -88,6 +88,15 @@ def test_a_variable_of_a_single_host_is_checked_too(lab: LivingLab) -> None:
     refused(ended, "no variable patch_fre_gib", "mean patch_free_gib")
 
 
+def test_a_value_that_ansible_refuses_is_named_with_its_host_and_the_others_go_on(lab: LivingLab) -> None:
+    """Ansible reads the variables of a connection before each task, where SSM reaches the host, too; dev-1 comes first."""
+    of_one = lab.file("refused.yml", {"all": {"hosts": {"dev-1": {"ansible_become": "perhaps"}}}})
+    planned = lab.playbook("plan", variables=DEV, inventories=[lab.workplace.inventory, of_one])
+    assert planned.code == 0, planned.said
+    assert "left out dev-1: ansible_become: 'perhaps' is not valid. It must be true or false." in planned.words
+    assert "5 hosts will be patched" in planned.words
+
+
 @pytest.mark.parametrize("playbook", ["plan", "restore", "report"])
 def test_the_other_playbooks_know_their_variables_too(lab: LivingLab, playbook: str) -> None:
     ended = lab.playbook(playbook, variables={"patch_legder": "x"})

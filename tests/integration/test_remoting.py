@@ -145,7 +145,7 @@ def test_hosts_without_aws_need_neither_boto3_nor_amazon_aws(lab: LivingLab, end
 
 
 WRONG_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
-    "psrp-http": ({"ansible_psrp_auth": "digest"}, "Invalid value 'digest' for config 'auth'"),
+    "psrp": ({"ansible_psrp_auth": "digest"}, "Valid values are: basic, certificate, negotiate"),
     "psrp-away": ({"ansible_become": True, "ansible_become_method": "nobodys"}, "finds no become plugin nobodys"),
     "psrp-broken": ({"ansible_user": ""}, "no user for ntlm. Set ansible_user."),
     "ssh": ({"ansible_ssh_executable": "/opt/none/ssh"}, "needs the program /opt/none/ssh"),
@@ -153,6 +153,7 @@ WRONG_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def test_the_plan_names_the_hosts_whose_connection_ansible_cannot_use(lab: LivingLab) -> None:
+    """Also the first host of the play, for which Ansible would run the tasks of the plan itself."""
     wrong = {name: variables for name, (variables, _words) in WRONG_SETTINGS.items() if name in PLAYED}
     inventory = lab.file("wrong-settings.yml", {"all": {"hosts": wrong}})
     planned = lab.playbook("plan", variables={"patch_hosts": "all"}, inventories=[lab.workplace.inventory, inventory])
@@ -161,3 +162,11 @@ def test_the_plan_names_the_hosts_whose_connection_ansible_cannot_use(lab: Livin
     for name in wrong:
         assert WRONG_SETTINGS[name][1] in planned.words
     assert f"{len(PLAYED) - len(wrong)} hosts will be patched" in planned.words
+
+
+def test_a_run_whose_only_host_ansible_refuses_ends_with_a_report(lab: LivingLab) -> None:
+    inventory = lab.file("no-port.yml", {"all": {"hosts": {"psrp": {"ansible_port": "https"}}}})
+    variables = {"patch_hosts": "psrp"}
+    ended = lab.playbook("patch", variables=variables, inventories=[lab.workplace.inventory, inventory])
+    assert (ended.code, ended.outcomes) == (2, {"psrp": "deferred"})
+    assert ended.host("psrp")["reason"] == "ansible_port: 'https' is not valid. It must be a whole number."

@@ -5,7 +5,7 @@
 
 Each ansible-core is tried on the oldest Python with the oldest of all other dependencies, and on the newest Python with the
 newest. Where that Python is not here, the newest one that is here stands in for it. ``tests/matrix/run.py 2.17 2.21`` tries
-some; options choose a part.
+some; options choose a part. The table at the end has the columns of docs/tested-versions.md.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +30,17 @@ CORES = {
     "2.20": ("3.12", "3.14"),
     "2.21": ("3.12", "3.14"),
 }
+# How long the tests took says something of the machine alone.
+PASSED = re.compile(r"passed.*")
+# Prints the versions of ansible-core, Python, amazon.aws, ansible.windows and boto3.
+VERSIONS = """
+import json, pathlib, platform, sys
+from importlib.metadata import version
+collections = pathlib.Path(sys.prefix, "collections", "ansible_collections")
+manifests = [json.loads((collections / name / "MANIFEST.json").read_text()) for name in ("amazon/aws", "ansible/windows")]
+found = [each["collection_info"]["version"] for each in manifests]
+print(version("ansible-core"), platform.python_version(), *found, version("boto3"))
+"""
 SCENARIOS = ("01-seed-fleet", "30-mixed-fleet", "46-killed-then-restored")
 
 
@@ -37,16 +49,28 @@ class End:
     """One end of the ranges of dependencies.
 
     Attributes:
-        collections: the `ansible` package whose collections are taken: amazon.aws 10.1 and ansible.windows 3.3, or the newest.
-        oldest: whether each package that a controller needs has the lowest version of its range.
+        collections: the `ansible` package whose collections are taken.
+        oldest: whether each package that a controller or the lab needs has the lowest version of its range.
+        collections_for: another package for an ansible-core that `requires_ansible` of those collections refuses.
     """
 
     name: str
     collections: str
     oldest: bool
+    collections_for: dict[str, str] = field(default_factory=dict)
+
+    def package(self, core: str) -> str:
+        """The `ansible` package for an ansible-core."""
+        return self.collections_for.get(core, self.collections)
 
 
-ENDS = (End("oldest", "ansible==12.3.0", oldest=True), End("newest", "ansible>=14,<15", oldest=False))
+ENDS = (
+    # amazon.aws 10.1.2, ansible.windows 3.3.0
+    End("oldest", "ansible==12.3.0", oldest=True),
+    # amazon.aws 12, which needs ansible-core 2.18; for 2.17 the newest amazon.aws 11
+    End("newest", "ansible>=15.0.0a3,<16", oldest=False, collections_for={"2.17": "ansible>=14,<15"}),
+)
+HEAD = ("date", "ansible-core", "Python", "amazon.aws", "ansible.windows", "boto3", "unit tests", "sanity", "scenarios")
 
 
 def main(arguments: list[str]) -> int:
@@ -56,7 +80,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--end", choices=("oldest", "newest", "both"), default="both", help="only this end of the ranges"
     )
-    parser.add_argument("--tests", default="tests/unit", help="a part of the unit tests")
+    parser.add_argument("--tests", nargs="*", default=["tests/unit"], help="a part of the unit tests, or none")
     parser.add_argument("--scenarios", nargs="*", default=SCENARIOS, help="other scenarios of tests/scenarios")
     parser.add_argument("--no-sanity", action="store_true", help="leave out ansible-test sanity")
     options = parser.parse_args(arguments)
@@ -64,38 +88,51 @@ def main(arguments: list[str]) -> int:
     for core, (oldest, newest) in CORES.items():
         for version, end in zip((oldest, newest_here(oldest, newest)), ENDS, strict=True):
             if (not options.cores or core in options.cores) and options.end in ("both", end.name):
-                rows.append((core, version, end.name, *tried(core, version, end, options)))
+                rows.append(tried(core, version, end, options))
                 print(" | ".join(rows[-1]), flush=True)
-    print("\n| ansible-core | Python | dependencies | unit tests | sanity | scenarios |\n|---|---|---|---|---|---|")
+    print(f"\n| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}")
     print("\n".join(f"| {' | '.join(row)} |" for row in rows))
     return any("failed" in cell for row in rows for cell in row)
 
 
-def tried(core: str, version: str, end: End, options: argparse.Namespace) -> tuple[str, str, str]:
-    """What the unit tests, the sanity tests and the scenarios said."""
+def tried(core: str, version: str, end: End, options: argparse.Namespace) -> tuple[str, ...]:
+    """A row of the table: what was there, and what the unit tests, the sanity tests and the scenarios said."""
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
     python = find(version)
     if python is None:
-        return "no such Python here", "–", "–"
-    venv = VENVS / f"core-{core}-python-{version}"
+        return today, core, version, "–", "–", "–", "no such Python here", "–", "–"
+    venv = VENVS / f"core-{core}-python-{version}-{end.name}"
     if not installed(venv, python, core, end):
-        return "failed to install", "–", "–"
-    environment = {**os.environ, "PATCHFLEET_VENV": str(venv), "PATH": f"{venv}/bin{os.pathsep}{os.environ['PATH']}"}
-    unit = quiet([venv / "bin/python", "-m", "pytest", "-q", "-n", "2", options.tests], environment)
-    outputs = [unit.stdout]
-    sanity = "not run"
+        return today, core, version, "–", "–", "–", "failed to install", "–", "–"
+    environment = {
+        **os.environ,
+        "PATCHFLEET_VENV": str(venv),
+        "PATH": f"{venv}/bin{os.pathsep}{os.environ['PATH']}",
+        "ANSIBLE_COLLECTIONS_PATH": str(venv / "collections"),
+    }
+    outputs: list[str] = []
+
+    def run(command: list[str | Path]) -> tuple[bool, str]:
+        ended = quiet(command, environment)
+        outputs.append(ended.stdout)
+        return ended.returncode == 0, (ended.stdout.strip().splitlines() or ["failed to start"])[-1]
+
+    unit = sanity = "not run"
+    if options.tests:
+        passed, last = run([venv / "bin/python", "-m", "pytest", "-q", "-n", "2", *options.tests])
+        unit = PASSED.sub("passed", last.strip("= ")) if passed else f"failed: {last}"
     if not options.no_sanity:
-        ended = quiet([venv / "bin/python", "tests/tools/sanity.py"], environment)
-        outputs.append(ended.stdout)
-        sanity = "failed" if ended.returncode else "passed"
-    broken = []
-    for name in options.scenarios:
-        ended = quiet(["tests/lab/run", f"tests/scenarios/{name}.yml"], environment)
-        outputs.append(ended.stdout)
-        broken += [name] if ended.returncode else []
+        sanity = "passed" if run([venv / "bin/python", "tests/tools/sanity.py"])[0] else "failed"
+    broken = [name for name in options.scenarios if not run(["tests/lab/run", f"tests/scenarios/{name}.yml"])[0]]
+    scenarios = f"failed: {', '.join(broken)}" if broken else f"{len(options.scenarios)} passed"
     (venv / "output.txt").write_text("\n".join(outputs), encoding="utf-8")
-    last = unit.stdout.strip().splitlines()[-1] if unit.stdout.strip() else "failed to start"
-    scenarios = f"failed: {', '.join(broken)}" if broken else f"{len(options.scenarios)} hold"
-    return last if unit.returncode == 0 else f"failed: {last}", sanity, scenarios
+    return today, *versions(venv), unit, sanity, scenarios
+
+
+def versions(venv: Path) -> tuple[str, ...]:
+    """What the environment really has, in the order of the table's columns."""
+    ended = quiet([venv / "bin/python", "-c", VERSIONS], {**os.environ, "PYTHONPATH": ""})
+    return tuple(ended.stdout.split())
 
 
 def minor(version: str) -> int:
@@ -135,8 +172,8 @@ def installed(venv: Path, python: str, core: str, end: End) -> bool:
     steps: list[list[str | Path]] = [
         [python, "-m", "venv", venv],
         [*pip, "-r", wanted],
-        # Its collections alone: any of them allows any ansible-core that we allow.
-        [*pip, "--no-deps", "--ignore-requires-python", end.collections],
+        # Its collections alone: they allow this ansible-core, which the package itself may not.
+        [*pip, "--no-deps", "--ignore-requires-python", end.package(core)],
         [venv / "bin/python", "tests/tools/link_collections.py"],
     ]
     for step in steps:
@@ -149,14 +186,14 @@ def installed(venv: Path, python: str, core: str, end: End) -> bool:
 
 
 def ranges(end: End) -> list[str]:
-    """The project's requirements, those of a controller at the low end if that is tried."""
+    """The project's requirements, those of a controller and the lab at the low end if that is tried."""
     lines: list[str] = []
     for name in ("controller.txt", "lab.txt", "test.txt"):
         text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
         found = [
             line for line in text.splitlines() if line and not line.startswith(("#", "-r", "ansible ", "molecule"))
         ]
-        if end.oldest and name == "controller.txt":
+        if end.oldest and name != "test.txt":
             found = [re.sub(r" >=([\d.]+).*", r"==\1", line) for line in found]
         lines += found
     return lines

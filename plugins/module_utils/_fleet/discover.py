@@ -70,7 +70,7 @@ def from_inventory(aws: Aws | None, locations: list[Location], entries: list[Inv
     """The inventory's hosts.
 
     An entry has name, and where known instance_id, account, region, connection, address, port, addresses (of its name), transport;
-    and unreadable, which variable of it cannot be read and why.
+    unreadable, which variable of it cannot be read and why, and refused and unusable, why Ansible cannot work on it.
 
     Raises:
         InvalidOption: a transport that is none.
@@ -112,7 +112,9 @@ def _by_its_transport(host: FleetHost, entry: InventoryEntry) -> FleetHost:
         )
     unmanaged = host.power == "running" and host.state != "gone" and not host.node and _leads_to_windows(entry)
     by_connection = wanted == "connection" or not host.instance_id or (wanted == "auto" and unmanaged)
-    if by_connection and entry.get("unusable") and host.exclusion is None:
+    if entry.get("refused"):
+        host = replace(host, exclusion=(Reason.CONNECTION_SETTINGS, str(entry["refused"])))
+    elif by_connection and entry.get("unusable") and host.exclusion is None:
         host = replace(host, exclusion=(Reason.CONNECTION_SETTINGS, str(entry["unusable"])))
     return replace(host, transport="connection" if by_connection else "ssm")
 

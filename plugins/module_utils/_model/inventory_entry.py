@@ -20,8 +20,8 @@ class InventoryEntry(NamedEntry, total=False):
 
     ``account`` is its AWS account, by id or by its name in patch_accounts. ``connection`` is Ansible's, ``shell_type`` is
     ansible_shell_type, ``addresses`` are those to which its name leads, ``transport`` is patch_transport, ``by_tag`` is whether the
-    tag brought it, ``unreadable`` says which variable cannot be rendered, and why, and ``unusable`` why Ansible cannot use the
-    connection.
+    tag brought it, ``unreadable`` says which variable cannot be rendered, and why, ``refused`` which one Ansible refuses before any
+    task, and ``unusable`` why Ansible cannot use the connection.
     """
 
     instance_id: str | None
@@ -35,4 +35,5 @@ class InventoryEntry(NamedEntry, total=False):
     transport: str | None
     by_tag: bool
     unreadable: str
+    refused: str
     unusable: str

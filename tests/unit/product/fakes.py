@@ -9,11 +9,12 @@ import base64
 import datetime
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import botocore.session
+from ansible.errors import AnsibleUndefinedVariable
 from botocore import xform_name
 from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.validate import ParamValidator
@@ -407,3 +408,21 @@ def invocation(
         "StatusDetails": details or status,
         "CommandPlugins": [plugin],
     }
+
+
+class Undefined(Mapping[str, Any]):
+    """Variables of a host, of which one is a template that cannot be rendered."""
+
+    def __init__(self, broken: str, **entries: Any) -> None:
+        self._broken, self._entries = broken, entries
+
+    def __getitem__(self, name: str) -> Any:
+        if name == self._broken:
+            raise AnsibleUndefinedVariable("'nowhere' is undefined")
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([self._broken, *self._entries])
+
+    def __len__(self) -> int:
+        return 1 + len(self._entries)

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import ansible.context
 import pytest
-from ansible.errors import AnsibleUndefinedVariable
 
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._inventory_entries import (
     inventory_entry,
@@ -22,25 +20,7 @@ from ansible_collections.patchfleet.windows.plugins.plugin_utils._inventory_entr
     with_addresses,
 )
 
-from .fakes import ID
-
-
-class Undefined(Mapping[str, Any]):
-    """Variables of a host, of which one is a template that cannot be rendered."""
-
-    def __init__(self, broken: str, **entries: Any) -> None:
-        self._broken, self._entries = broken, entries
-
-    def __getitem__(self, name: str) -> Any:
-        if name == self._broken:
-            raise AnsibleUndefinedVariable("'nowhere' is undefined")
-        return self._entries[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter([self._broken, *self._entries])
-
-    def __len__(self) -> int:
-        return 1 + len(self._entries)
+from .fakes import ID, Undefined
 
 
 def entry(**variables: Any) -> dict[str, Any]:
