@@ -18,6 +18,12 @@ HOSTILE_NAMES = (
     "東京-開発 01",
     "</script><!-- | pipe \u2028\x1b[31m\u202e",
 )
+PLACES = (
+    ("123456789012", "eu-central-1"),
+    ("210987654321", "eu-central-1"),
+    ("210987654321", "us-east-1"),
+    ("310987654321", "us-east-1"),
+)
 _TYPES = ("t3.large", "m5.large", "m5.xlarge", "c5.large")
 _SECONDS = {"admit": 2, "start": 75, "ready": 55, "disk": 20, "repair": 12, "patch": 700, "verify": 65, "restore": 60}
 
@@ -91,6 +97,7 @@ def host(number: int = 1, **fields: Any) -> dict[str, Any]:
             "on_seconds",
             "idle_seconds",
             "type",
+            "account",
             "region",
             "az",
             "wave",
@@ -129,6 +136,15 @@ def fleet(size: int, batch: int = 5) -> dict[str, Any]:
     for h, name in zip(hosts[2::3], HOSTILE_NAMES, strict=False):
         h["host"] = name
     return report(hosts)
+
+
+def estate(size: int) -> dict[str, Any]:
+    """The same hosts in three accounts and two regions, of which one host has none."""
+    made = fleet(size)
+    for number, one in enumerate(made["hosts"]):
+        one["account"], one["region"] = PLACES[number % len(PLACES)]
+    made["hosts"][-1].update(account=None, region=None, kind="winrm", instance_id=None)
+    return made
 
 
 def iso(moment: datetime.datetime) -> str:

@@ -36,10 +36,12 @@
     time.append(element("span", {}, `${local} your time`));
   }
 
-  // Filter: every word of the query must be found in the row or in its details; outcomes are alternatives.
+  // Filter: every word of the query must be found in the row or in its details; outcomes are alternatives, and so are
+  // accounts and regions.
   const query = one("#query");
   const tiles = all(".tile");
-  const outcomes = new Set();
+  const places = all(".where");
+  const chosen = { o: new Set(), a: new Set(), r: new Set() };
   const texts = [];
 
   function textOf(row, i) {
@@ -51,20 +53,30 @@
     return texts[i];
   }
 
+  const valuesOf = (place) => (place.dataset.a === undefined ? chosen.r : chosen.a);
+
+  function turn(values, value) {
+    if (!values.delete(value)) values.add(value);
+  }
+
   function filter() {
     const words = query.value.toLowerCase().split(/\s+/).filter(Boolean);
     rows.forEach((row, i) => {
-      fits[i] = (!outcomes.size || outcomes.has(row.dataset.o)) && words.every((word) => textOf(row, i).includes(word));
+      const isChosen = Object.entries(chosen).every(([kind, values]) => !values.size || values.has(row.dataset[kind]));
+      fits[i] = isChosen && words.every((word) => textOf(row, i).includes(word));
     });
     for (const [i, bar] of bars) bar.hidden = !fits[i];
     for (const tile of tiles) {
-      tile.ariaPressed = tile.dataset.o ? outcomes.has(tile.dataset.o) : !outcomes.size;
+      tile.ariaPressed = tile.dataset.o ? chosen.o.has(tile.dataset.o) : !chosen.o.size;
     }
+    for (const place of places) place.ariaPressed = valuesOf(place).has(place.textContent);
     const shown = fits.filter(Boolean).length;
-    const chosen = outcomes.size ? ` · ${[...outcomes].join(", ")}` : "";
-    one("#shown").textContent =
-      (shown === rows.length ? `${shown} hosts` : `${shown} of ${rows.length} hosts`) + chosen;
-    one("#clear").hidden = !outcomes.size && !words.length;
+    const names = Object.values(chosen).flatMap((values) => [...values]);
+    one("#shown").textContent = [
+      shown === rows.length ? `${shown} hosts` : `${shown} of ${rows.length} hosts`,
+      ...(names.length ? [names.join(", ")] : []),
+    ].join(" · ");
+    one("#clear").hidden = !names.length && !words.length;
     one("#none").hidden = shown > 0;
     limit = PAGE;
     render();
@@ -73,16 +85,22 @@
   for (const tile of tiles) {
     tile.disabled = tile.classList.contains("zero");
     tile.onclick = () => {
-      const outcome = tile.dataset.o;
-      if (!outcome) outcomes.clear();
-      else if (!outcomes.delete(outcome)) outcomes.add(outcome);
+      if (tile.dataset.o) turn(chosen.o, tile.dataset.o);
+      else chosen.o.clear();
+      filter();
+    };
+  }
+  for (const place of places) {
+    place.disabled = false;
+    place.onclick = () => {
+      turn(valuesOf(place), place.textContent);
       filter();
     };
   }
   query.oninput = filter;
   one("#clear").onclick = () => {
     query.value = "";
-    outcomes.clear();
+    for (const values of Object.values(chosen)) values.clear();
     filter();
     query.focus();
   };
@@ -157,7 +175,7 @@
       facts.push(element("dt", { className }, label), element("dd", { className }, value ?? NOTHING));
     };
     // What a narrow window hides of the row is said here.
-    [2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13].forEach((column) => {
+    [2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15].forEach((column) => {
       add(
         heads[column].textContent,
         // biome-ignore lint/performance/useDomNodeTextContent: the text as shown, with its line breaks

@@ -17,7 +17,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.html import to_html
-from report_sample import fleet
+from report_sample import estate, fleet
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (
@@ -118,3 +118,42 @@ def test_two_thousand_hosts_are_shown_too(browser: webdriver.Chrome, tmp_path: P
     browser.get(file.as_uri())
     browser.find_element(By.ID, "query").send_keys("dev-1999")
     assert names(browser) == ["dev-1999"]
+
+
+def test_accounts_and_regions_are_filters_that_work_together(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    report = estate(60)
+    file = tmp_path / "report.html"
+    file.write_text(to_html(report), encoding="utf-8")
+    browser.get(file.as_uri())
+
+    def click(kind: str, value: str) -> None:
+        browser.find_element(By.CSS_SELECTOR, f".where[data-{kind}='{value}']").click()
+
+    def matching(**fields: str) -> int:
+        return sum(all(host[key] == value for key, value in fields.items()) for host in report["hosts"])
+
+    click("a", "210987654321")
+    assert len(names(browser)) == matching(account="210987654321")
+    pressed = browser.find_elements(By.CSS_SELECTOR, ".where[aria-pressed=true]")
+    assert {button.text for button in pressed} == {"210987654321"}
+    click("r", "us-east-1")
+    assert len(names(browser)) == matching(account="210987654321", region="us-east-1")
+    click("a", "210987654321")
+    assert len(names(browser)) == matching(region="us-east-1")
+    browser.find_element(By.ID, "clear").click()
+    assert len(names(browser)) == len(report["hosts"])
+    header(browser, "Region").find_element(By.TAG_NAME, "button").click()
+    assert header(browser, "Region").get_attribute("aria-sort") == "ascending"
+
+
+@pytest.mark.parametrize("width", [400, 800, 1280])
+def test_an_estate_is_no_wider_than_the_window(browser: webdriver.Chrome, tmp_path: Path, width: int) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(to_html(estate(24)), encoding="utf-8")
+    command = {"width": width, "height": 1400, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", command)
+    browser.get(file.as_uri())
+    try:
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

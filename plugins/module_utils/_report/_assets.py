@@ -51,10 +51,12 @@ SCRIPT = r"""
     time.append(element("span", {}, `${local} your time`));
   }
 
-  // Filter: every word of the query must be found in the row or in its details; outcomes are alternatives.
+  // Filter: every word of the query must be found in the row or in its details; outcomes are alternatives, and so are
+  // accounts and regions.
   const query = one("#query");
   const tiles = all(".tile");
-  const outcomes = new Set();
+  const places = all(".where");
+  const chosen = { o: new Set(), a: new Set(), r: new Set() };
   const texts = [];
 
   function textOf(row, i) {
@@ -66,20 +68,30 @@ SCRIPT = r"""
     return texts[i];
   }
 
+  const valuesOf = (place) => (place.dataset.a === undefined ? chosen.r : chosen.a);
+
+  function turn(values, value) {
+    if (!values.delete(value)) values.add(value);
+  }
+
   function filter() {
     const words = query.value.toLowerCase().split(/\s+/).filter(Boolean);
     rows.forEach((row, i) => {
-      fits[i] = (!outcomes.size || outcomes.has(row.dataset.o)) && words.every((word) => textOf(row, i).includes(word));
+      const isChosen = Object.entries(chosen).every(([kind, values]) => !values.size || values.has(row.dataset[kind]));
+      fits[i] = isChosen && words.every((word) => textOf(row, i).includes(word));
     });
     for (const [i, bar] of bars) bar.hidden = !fits[i];
     for (const tile of tiles) {
-      tile.ariaPressed = tile.dataset.o ? outcomes.has(tile.dataset.o) : !outcomes.size;
+      tile.ariaPressed = tile.dataset.o ? chosen.o.has(tile.dataset.o) : !chosen.o.size;
     }
+    for (const place of places) place.ariaPressed = valuesOf(place).has(place.textContent);
     const shown = fits.filter(Boolean).length;
-    const chosen = outcomes.size ? ` · ${[...outcomes].join(", ")}` : "";
-    one("#shown").textContent =
-      (shown === rows.length ? `${shown} hosts` : `${shown} of ${rows.length} hosts`) + chosen;
-    one("#clear").hidden = !outcomes.size && !words.length;
+    const names = Object.values(chosen).flatMap((values) => [...values]);
+    one("#shown").textContent = [
+      shown === rows.length ? `${shown} hosts` : `${shown} of ${rows.length} hosts`,
+      ...(names.length ? [names.join(", ")] : []),
+    ].join(" · ");
+    one("#clear").hidden = !names.length && !words.length;
     one("#none").hidden = shown > 0;
     limit = PAGE;
     render();
@@ -88,16 +100,22 @@ SCRIPT = r"""
   for (const tile of tiles) {
     tile.disabled = tile.classList.contains("zero");
     tile.onclick = () => {
-      const outcome = tile.dataset.o;
-      if (!outcome) outcomes.clear();
-      else if (!outcomes.delete(outcome)) outcomes.add(outcome);
+      if (tile.dataset.o) turn(chosen.o, tile.dataset.o);
+      else chosen.o.clear();
+      filter();
+    };
+  }
+  for (const place of places) {
+    place.disabled = false;
+    place.onclick = () => {
+      turn(valuesOf(place), place.textContent);
       filter();
     };
   }
   query.oninput = filter;
   one("#clear").onclick = () => {
     query.value = "";
-    outcomes.clear();
+    for (const values of Object.values(chosen)) values.clear();
     filter();
     query.focus();
   };
@@ -172,7 +190,7 @@ SCRIPT = r"""
       facts.push(element("dt", { className }, label), element("dd", { className }, value ?? NOTHING));
     };
     // What a narrow window hides of the row is said here.
-    [2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13].forEach((column) => {
+    [2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15].forEach((column) => {
       add(
         heads[column].textContent,
         // biome-ignore lint/performance/useDomNodeTextContent: the text as shown, with its line breaks
@@ -436,13 +454,28 @@ time span { color: var(--soft); display: block; font-size: .8125rem; }
 .tile:enabled:hover { border-color: var(--strong-line); background: var(--raised); }
 .tile[aria-pressed=true] { border-color: var(--accent); box-shadow: inset 0 0 0 1px var(--accent); }
 
-.person, .timeline, .hosts { margin-top: 1.5rem; }
+.person, .timeline, .hosts, .sums { margin-top: 1.5rem; }
 .person { background: var(--card); border: 1px solid var(--line); border-left: 4px solid var(--failed);
   border-radius: 10px; padding: 1rem 1.25rem; box-shadow: var(--shadow); }
 .person li { display: flex; gap: .6rem; margin-top: .6rem; }
 .person .i { margin-top: .25rem; }
 .person a { font-weight: 600; overflow-wrap: anywhere; }
 .person .what { color: var(--soft); }
+
+.sums > div { margin-top: .6rem; overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: 10px;
+  box-shadow: var(--shadow); }
+.sums table { width: 100%; }
+.sums thead th { border-top: 0; border-bottom: 1px solid var(--strong-line); color: var(--soft); font-size: .75rem;
+  white-space: nowrap; vertical-align: bottom; }
+.sums thead .i { margin-right: .3em; }
+.sums :is(th, td) { padding: .4rem .75rem; overflow-wrap: normal; white-space: nowrap; vertical-align: middle; }
+.sums tr > :nth-child(n+3) { text-align: right; font-variant-numeric: tabular-nums; }
+.sums tfoot > tr > * { border-top: 1px solid var(--strong-line); font-weight: 600; }
+.where { margin-left: -.5rem; padding: .1rem .5rem; background: none; border: 1px solid transparent; border-radius: 8px;
+  font-variant-numeric: tabular-nums; color: var(--accent); }
+.where:disabled { color: inherit; cursor: default; }
+.where:enabled:hover { border-color: var(--strong-line); background: var(--raised); }
+.where[aria-pressed=true] { border-color: var(--accent); box-shadow: inset 0 0 0 1px var(--accent); }
 
 .toolbar { position: sticky; top: 0; z-index: 6; display: flex; flex-wrap: wrap; align-items: center; gap: .4rem .9rem;
   margin: 1.25rem -1.5rem 0; padding: .6rem 1.5rem; background: var(--page); border-bottom: 1px solid var(--line); }
@@ -516,7 +549,7 @@ table { border-collapse: separate; border-spacing: 0; font-size: .8125rem; line-
 .js:not(.ready) #hosts > tbody { display: none; }
 #more { display: block; position: sticky; left: 0; margin: .75rem auto; padding: .3rem .75rem; background: none;
   border: 1px solid var(--strong-line); border-radius: 8px; font-size: .875rem; }
-#hosts { table-layout: fixed; width: 100%; min-width: 164ch; }
+#hosts { table-layout: fixed; width: 100%; min-width: 191ch; }
 th, td { padding: .5rem .4rem; text-align: left; vertical-align: top; border-top: 1px solid var(--line);
   overflow-wrap: anywhere; }
 th { font-weight: 600; }
@@ -533,9 +566,10 @@ th { font-weight: 600; }
 #hosts > * > tr > :first-child { position: sticky; left: 0; z-index: 1; background: var(--card); padding-left: 1.9rem; }
 #hosts > thead > tr > :first-child { z-index: 3; }
 /* In widths of a digit: so they fit whatever font the system brings. */
-.host { width: 22ch; } .outcome { width: 14.5ch; } .step { width: 7.8ch; } .kbs { width: 11ch; } .errors { width: 12.7ch; }
+.host { width: 22ch; } .outcome { width: 14.5ch; } .step { width: 7.8ch; } .account { width: 14ch; } .region { width: 13ch; }
+.kbs { width: 11ch; } .errors { width: 12.7ch; }
 .count { width: 8ch; } .gib { width: 7.4ch; } .state { width: 11ch; } .took { width: 11ch; }
-#hosts > thead > tr > :is(.count, .gib, .took), #hosts > tbody > tr > :is(:nth-child(n+8):nth-child(-n+11), :nth-child(n+13)) {
+#hosts > thead > tr > :is(.count, .gib, .took), #hosts > tbody > tr > :is(:nth-child(n+10):nth-child(-n+13), :nth-child(n+15)) {
   text-align: right; font-variant-numeric: tabular-nums; }
 td.outcome { width: auto; }
 .outcome .i { margin-right: .35em; }
@@ -561,17 +595,18 @@ span.outcome { font-weight: 600; white-space: nowrap; }
 .details thead th { color: var(--soft); border-top: 0; font-weight: 400; }
 .narrow-only { display: none; }
 
-@media (min-width: 1400px) {
+@media (min-width: 1650px) {
   .scroll { overflow: visible; max-height: none; }
   #hosts > thead th { top: 3.5rem; }
   #hosts > thead > tr > :first-child { border-top-left-radius: 10px; }
 }
-@media screen and (max-width: 1399px) {
-  #hosts { min-width: 180ch; }
+@media screen and (max-width: 1649px) {
+  #hosts { min-width: 207ch; }
   #hosts > * > tr > :first-child { border-right: 1px solid var(--line); }
   #hosts > tbody > .details > td { border-right: 0; }
 }
 @media (max-width: 1000px) {
+  .sums :is(th, td) { padding: .4rem .5rem .4rem .75rem; }
   .tiles { grid-template-columns: repeat(4, 1fr); }
   .chart { --gutter: 10rem; }
   .track text { display: none; }
@@ -613,7 +648,7 @@ span.outcome { font-weight: 600; white-space: nowrap; }
   .chart { --u: .7px; } .track text { font-size: 8px; }
   #hosts { min-width: 0; font-size: 7.5px; } #hosts tr { break-inside: avoid; }
   th, td { padding: .2rem .25rem; }
-  .host { width: 11%; } .outcome { width: 8.5%; } .step, .count, .gib { width: 4.6%; } .kbs { width: 7%; }
-  .errors { width: 8%; } .state { width: 7%; } .took { width: 5.5%; }
+  .host { width: 10%; } .outcome { width: 8%; } .step, .count, .gib { width: 4.2%; } .account { width: 6.5%; }
+  .region { width: 5.5%; } .kbs { width: 6%; } .errors { width: 6.5%; } .state { width: 6%; } .took { width: 5%; }
 }
 """

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._locations import account_of, region_of
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import icon, text
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._timeline import phases_of
 
@@ -67,7 +68,8 @@ def _row(row: int, host: f.Host) -> str:
         content, key = cell(host)
         sort = "" if key is None else f" data-s={key:g}" if abs(key) < 1e6 else f" data-s={key:.0f}"
         cells.append(f"<{'th scope=row' if name == 'host' else 'td'}{sort}>{content}")
-    return f"<tr id=h{row} data-o={text(host.get('outcome'))}>{''.join(cells)}"
+    filters = f'data-o={text(host.get("outcome"))} data-a="{text(account_of(host))}" data-r="{text(region_of(host))}"'
+    return f"<tr id=h{row} {filters}>{''.join(cells)}"
 
 
 def _host(host: f.Host) -> _Cell:
@@ -117,6 +119,8 @@ _COLUMNS: tuple[tuple[str, str, Callable[[f.Host], _Cell]], ...] = (
     ("outcome", "Outcome", _outcome),
     ("step", "Step", _step),
     ("why", "Reason", lambda host: (text(f.sentence(host)), None)),
+    ("account", "Account", lambda host: (text(account_of(host)), None)),
+    ("region", "Region", lambda host: (text(region_of(host)), None)),
     ("kbs", "Installed", lambda host: _list(host.get("installed"))),
     ("kbs", "Missing", lambda host: _list(host.get("missing"))),
     ("errors", "Failed updates", lambda host: _list(f.failed_updates(host))),
@@ -152,7 +156,6 @@ _FACTS: tuple[tuple[str, Callable[[f.Host], str | None]], ...] = (
     ("Instance", lambda host: _optional(host.get("instance_id"))),
     ("Kind", lambda host: _optional(host.get("kind"))),
     ("Type", lambda host: _optional(host.get("type"))),
-    ("Region", lambda host: _optional(host.get("region"))),
     ("Zone", lambda host: _optional(host.get("az"))),
     ("Wave", lambda host: _optional(host.get("wave"))),
     ("Started by this run", lambda host: _yes(host.get("started_by_run"))),

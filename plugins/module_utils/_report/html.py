@@ -18,6 +18,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report import 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._assets import EARLY_SCRIPT, SCRIPT, STYLE
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._chart import timeline
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._hosts import details, host_table
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._locations import sums
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import data, icon, text, time
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._symbols import SYMBOLS
 
@@ -38,6 +39,7 @@ def to_html(report: f.Report) -> str:
         _header(report, hosts),
         _tiles(hosts),
         _need_a_person(hosts),
+        sums(hosts),
         _TOOLBAR,
         chart,
         host_table(hosts),

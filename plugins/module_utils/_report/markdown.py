@@ -13,6 +13,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report import 
 
 from .._model.outcomes import FAILURES, UNTOUCHED
 from .._model.phases import Phase
+from ._locations import account_of, by_location, has_several_accounts
 
 # Longer lists of hosts that need no person are cut here: tickets and comments have limits.
 LONGEST_LIST = 100
@@ -21,6 +22,7 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _Column = tuple[str, Callable[[f.Host], str]]
 
 _HOST: _Column = ("Host", lambda host: escape(f.name_and_id(host)))
+_ACCOUNT: _Column = ("Account", lambda host: escape(account_of(host)))
 _OUTCOME: _Column = ("Outcome", lambda host: escape(f.outcome_and_phase(host)))
 _REASON: _Column = ("Reason", lambda host: escape(f.sentence(host)))
 _REMARK: _Column = ("Remark", lambda host: escape(f.remark(host)))
@@ -43,10 +45,12 @@ def to_markdown(report: f.Report) -> str:
     not_started = [host for host in hosts if host.get("outcome") in UNTOUCHED]
     short = [host for host in troubled if host.get("step") == Phase.DISK and host.get("rungs")]
     rest = [host for host in hosts if host.get("outcome") not in FAILURES | UNTOUCHED]
-    parts += _section("Need a person", troubled, (_HOST, _OUTCOME, _REASON, _FAILED_UPDATES, _STATE), len(troubled))
-    parts += _section("Short of disk space", short, (_HOST, WIDTH), len(short))
-    parts += _section("Not started", not_started, (_HOST, _OUTCOME, _REASON), LONGEST_LIST)
-    parts += _section("The others", rest, (_HOST, _OUTCOME, _UPDATES, _REMARK), LONGEST_LIST)
+    host = (_HOST, _ACCOUNT) if has_several_accounts(hosts) else (_HOST,)
+    parts += _sums(hosts) if has_several_accounts(hosts) else []
+    parts += _section("Need a person", troubled, (*host, _OUTCOME, _REASON, _FAILED_UPDATES, _STATE), len(troubled))
+    parts += _section("Short of disk space", short, (*host, WIDTH), len(short))
+    parts += _section("Not started", not_started, (*host, _OUTCOME, _REASON), LONGEST_LIST)
+    parts += _section("The others", rest, (*host, _OUTCOME, _UPDATES, _REMARK), LONGEST_LIST)
     return "\n\n".join(parts) + "\n"
 
 
@@ -70,6 +74,15 @@ def _facts(report: f.Report) -> str:
         f"Finished: {f.utc(finished)}, after {f.duration(f.run_seconds(report))}" if finished else "Finished: not",
     ]
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _sums(hosts: Sequence[f.Host]) -> list[str]:
+    """The outcomes by account and region."""
+    rows = [
+        f"| {escape(account)} | {escape(region)} | {len(theirs)} | {escape(f.totals_line(theirs))} |"
+        for (account, region), theirs in by_location(hosts).items()
+    ]
+    return ["\n".join(["| Account | Region | Hosts | Outcomes |", "| --- | --- | --- | --- |", *rows])]
 
 
 def _section(title: str, hosts: Sequence[f.Host], columns: Sequence[_Column], longest: int) -> list[str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 
 from .._model.outcomes import UNFINISHED
+from ._locations import account_of, has_several_accounts
 
 NARROWEST = 40
 _GAP = 2
@@ -37,9 +38,10 @@ def _host(host: f.Host) -> str:
 _COLUMNS = (
     _Column("HOST", _host, 24),
     _Column("OUTCOME", f.outcome_and_phase, 16),
-    _Column("UPDATES", f.updates, 9, spare=1, to_the_right=True),
-    _Column("STATE", f.states, 20, spare=3),
-    _Column("ON", lambda host: f.duration(host.get("on_seconds")), 12, spare=2, to_the_right=True),
+    _Column("ACCOUNT", account_of, 12, spare=1),
+    _Column("UPDATES", f.updates, 9, spare=2, to_the_right=True),
+    _Column("STATE", f.states, 20, spare=4),
+    _Column("ON", lambda host: f.duration(host.get("on_seconds")), 12, spare=3, to_the_right=True),
 )
 _MINIMUM_REASON_WIDTH = 30
 
@@ -103,7 +105,7 @@ def _pieces(word: str, width: int) -> list[str]:
 
 def _fit(hosts: Sequence[f.Host], width: int) -> tuple[list[_Column], list[int]]:
     """The columns that leave room for the reason, and their widths."""
-    columns = list(_COLUMNS)
+    columns = [column for column in _COLUMNS if column.title != "ACCOUNT" or has_several_accounts(hosts)]
     natural = {
         column.title: min(column.widest, max(columns_of(text) for text in (column.title, *map(column.cell, hosts))))
         for column in columns

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.html import to_html
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.markdown import to_markdown
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.table import to_table
-from report_sample import HOSTILE_NAMES, fleet, host, report
+from report_sample import HOSTILE_NAMES, estate, fleet, host, report
 
 
 def columns(line: str) -> int:
@@ -113,3 +113,52 @@ def test_what_each_means_of_making_room_won_is_reported(render: Any) -> None:
 @pytest.mark.parametrize("render", [to_table, to_markdown, to_html])
 def test_of_a_patched_host_the_room_that_was_made_is_remarked(render: Any) -> None:
     assert "2.0 GiB cleaned" in render(report([host(1, outcome="patched", rungs=CLEANUP_ACTIONS, grown_gib=20)]))
+
+
+# Accounts and regions
+
+
+def test_the_page_sums_up_each_account_and_region_and_has_them_as_filters() -> None:
+    hosts = [
+        host(1, account="210987654321", region="us-east-1", on_seconds=60),
+        host(2, account="210987654321", region="us-east-1", outcome="failed", step="patch", on_seconds=30),
+        host(3, account="123456789012", region="eu-central-1"),
+        host(4, kind="winrm", instance_id=None),
+    ]
+    page = to_html(report(hosts))
+    body = page[page.index("<section class=sums>") : page.index("<div class=toolbar")]
+    rows = [re.findall(r"<t[hd][^>]*>(?:<button[^>]*>)?([^<]*)", row) for row in re.findall(r"<tr>.*", body)]
+    assert rows == [
+        ["Account", "Region", "Hosts", "", "", "On time"],  # the outcomes follow their symbols
+        ["123456789012", "eu-central-1", "1", "1", "0", "–"],
+        ["210987654321", "us-east-1", "2", "1", "1", "1 min 30 s"],
+        ["–", "–", "1", "1", "0", "–"],
+        ["All", "", "4", "3", "1", "1 min 30 s"],
+    ]
+    assert 'data-a="210987654321" data-r="us-east-1"><th scope=row>' in page
+    assert "<th scope=col class=account>Account" in page
+    assert "<th scope=col class=region>Region" in page
+
+
+def test_one_account_and_region_needs_no_sums() -> None:
+    hosts = [host(number, account="123456789012", region="eu-central-1") for number in (1, 2)]
+    assert "<section class=sums>" not in to_html(report(hosts))
+    assert "<th scope=col class=account>Account" in to_html(report(hosts))
+
+
+@pytest.mark.parametrize("render", [to_markdown, to_table])
+def test_text_names_the_account_only_where_there_are_several(render: Any) -> None:
+    theirs = host(2, account="210987654321", region="us-east-1", outcome="failed", reason="No.")
+    ours = [host(number, account="123456789012", region="eu-central-1") for number in (1, 3)]
+    assert "210987654321" in render(report([*ours, theirs]))
+    assert "123456789012" not in render(report([*ours, host(4, kind="winrm", instance_id=None)]))
+
+
+def test_markdown_sums_up_each_account_and_region() -> None:
+    hosts = [host(1, account="1"), host(2, account="2", region="r"), host(3, account="2", region="r", outcome="held")]
+    assert "| 2 | r | 2 | 1 patched · 1 held |" in to_markdown(report(hosts))
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 140])
+def test_every_line_of_the_table_of_an_estate_fits(width: int) -> None:
+    assert max(columns(line) for line in to_table(estate(60), width).splitlines()) <= width
