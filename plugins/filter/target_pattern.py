@@ -74,7 +74,8 @@ def target_pattern(
     """The user's pattern, the group that was added, or both. A host may also be named by its tag Name.
 
     Raises:
-        AnsibleFilterError: there is neither, a word of the pattern names no host and no group, or tags leave out tasks.
+        AnsibleFilterError: there is neither, a word of the pattern names no host and no group, or a host and another group, or
+            tags leave out tasks.
     """
     refuse_partial_playbook()
     pattern = _with_names(str(given or "").strip(), groups, hostvars or {})
@@ -99,6 +100,8 @@ def _with_names(pattern: str, groups: Mapping[str, Any], hostvars: Mapping[str, 
     hosts = list(groups.get("all", ()))
     parts = split_host_pattern(pattern) if pattern else []
     unknown = [p for p in parts if PLAIN.fullmatch(p) and p.lstrip("!&") not in {*hosts, *groups, *CONTROLLER}]
+    if not prints_only():
+        _refuse_ambiguous(parts, hosts, groups)
     if not unknown or prints_only():
         return pattern
     named = _hosts_by_name_tag(hosts, hostvars)
@@ -112,6 +115,17 @@ def _with_names(pattern: str, groups: Mapping[str, Any], hostvars: Mapping[str, 
         )
         raise AnsibleFilterError(message)
     return ",".join(_under_its_names(part, named) if part in unknown else part for part in parts)
+
+
+def _refuse_ambiguous(parts: Iterable[str], hosts: Iterable[str], groups: Mapping[str, Any]) -> None:
+    """Ansible takes a host of that name alone, and leaves out the group with a warning at most (InventoryManager)."""
+    known = set(hosts)
+    for name in (part.lstrip("!&") for part in parts):
+        if name in known and name in groups and set(groups[name]) != {name}:
+            raise AnsibleFilterError(
+                f"patch_hosts names {name}, which is a host and a group in this inventory. Write {name}[0:] for the hosts of "
+                f"the group, or {name}* for names that begin so. Rename one of the two to name the host alone. Nothing was touched."
+            )
 
 
 def _under_its_names(part: str, named: Mapping[str, list[str]]) -> str:

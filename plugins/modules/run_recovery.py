@@ -55,6 +55,14 @@ options:
       - With O(from_account=rebuild), key of the tag with which an instance is left on.
     type: str
     default: patchfleet:keep
+  accounts:
+    description:
+      - With O(from_account), further accounts to search, each with C(name), C(id), C(role_arn), C(external_id) and C(regions). The
+        account of the credentials is always searched.
+      - An account that cannot be searched keeps no other from being searched; O(state=closed) fails with its name.
+    type: list
+    elements: dict
+    default: []
   regions:
     description:
       - With O(from_account), where to look. Without it, the region of the credentials.

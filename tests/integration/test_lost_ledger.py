@@ -14,13 +14,18 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import 
 
 UPDATES = {"scan_seconds": 10, "updates": [{**TWO_MINUTES_WITH_A_REBOOT, "seconds": 600}]}
 STOP_WHEN_IT_INSTALLS: list[dict[str, Any]] = [{"when": "off-1 installing", "do": "term_controller"}]
-MARK = {"patch_mark_tag": "patchfleet:run"}
+SALES = {"name": "sales", "id": "210987654321", "region": "us-east-1"}
+ROLE = "arn:aws:iam::210987654321:role/PatchFleet-controller-us-east-1"
+ACCOUNTS = [{"name": "sales", "role_arn": ROLE, "regions": ["us-east-1"]}]
+MARK = {"patch_mark_tag": "patchfleet:run", "patch_accounts": ACCOUNTS}
 
 
 def test_hosts_that_are_proven_to_be_on_because_of_a_lost_run_are_put_back(tmp_path: Path) -> None:
-    hosts = [{"name": "off-{1..2}", "state": "stopped"}, {"name": "on"}]
-    with LivingLab(tmp_path, hosts, defaults=UPDATES, events=STOP_WHEN_IT_INSTALLS, scale=200) as lab:
-        cut_off = lab.playbook("patch", variables={**MARK, "patch_batch_size": 3})
+    far = {"name": "far", "state": "stopped", "account": "sales"}
+    hosts = [{"name": "off-{1..2}", "state": "stopped"}, {"name": "on"}, far]
+    given: dict[str, Any] = {"account": {"accounts": [SALES]}, "defaults": UPDATES, "events": STOP_WHEN_IT_INSTALLS}
+    with LivingLab(tmp_path, hosts, scale=200, **given) as lab:
+        cut_off = lab.playbook("patch", variables={**MARK, "patch_batch_size": 4})
         assert cut_off.code not in (0, "timeout"), cut_off.output
         (run,) = open_ledger(str(lab.ledger)).runs()
         for file in lab.folder.glob("ledger.sqlite*"):
@@ -35,7 +40,11 @@ def test_hosts_that_are_proven_to_be_on_because_of_a_lost_run_are_put_back(tmp_p
         assert searched.code == 2, searched.output
         assert f"off-1 ({lab.id('off-1')}, eu-central-1) is on because of run {run.run_id}" in searched.words
         assert f"off-2 ({lab.id('off-2')}, eu-central-1) has the tag of run {run.run_id}, but" in searched.words
-        assert (searched.touched, lab.ledger.exists()) == ([], False)
+        assert (
+            f"far ({lab.id('far')}, us-east-1 of account sales (210987654321)) is on because of run" in searched.words
+        )
+        assert "Searched for the tag patchfleet:run: eu-central-1, us-east-1 of account sales" in searched.words
+        assert (set(searched.touched), lab.ledger.exists()) == ({"AssumeRole"}, False)
 
         back = lab.playbook("restore", variables={**MARK, "patch_from_account": "rebuild"})
         assert back.code == 2, back.output
@@ -43,14 +52,17 @@ def test_hosts_that_are_proven_to_be_on_because_of_a_lost_run_are_put_back(tmp_p
         truth = lab.lab.truth()["hosts"]
         tags = lab.client("ec2").describe_instances()["Reservations"]
         report = lab.playbook("report")
+        assert report.code == 0, report.output
 
     assert {name: host["state"] for name, host in truth.items()} == {
         "off-1": "stopped",
         "off-2": "running",
         "on": "running",
+        "far": "stopped",
     }
     assert (truth["off-1"]["cut_off"], truth["off-1"]["installed"]) == (0, ["KB5031361"])
-    assert back.touched.count("StopInstances") == 1
+    assert (truth["far"]["cut_off"], truth["far"]["stops"]) == (0, 1)
+    assert back.touched.count("StopInstances") == 1, "by the credentials; a session of the role stops the other"
     marked = {
         instance["InstanceId"]
         for group in tags
@@ -58,5 +70,5 @@ def test_hosts_that_are_proven_to_be_on_because_of_a_lost_run_are_put_back(tmp_p
         if "patchfleet:run" in {tag["Key"] for tag in instance["Tags"]}
     }
     assert marked == {lab.id("off-2"), lab.id("on")}
-    assert report.outcomes == {"off-1": "failed"}
+    assert report.outcomes == {"off-1": "failed", "far": "failed"}
     assert report.report["run_id"] == run.run_id

@@ -26,6 +26,7 @@ OPERATION = Operation(
         "from_account": {"type": "str", "choices": list(FROM_ACCOUNT)},
         "mark_tag": {"type": "str"},
         "keep_tag": {"type": "str", "default": lenient.DEFAULT_KEEP_TAG},
+        "accounts": {"type": "list", "elements": "dict", "default": []},
         "regions": {"type": "list", "elements": "str", "default": []},
         "setup_prefix": {"type": "str", "default": "PatchFleet"},
     },

@@ -46,8 +46,10 @@ def cause_in_account(runs: Sequence[Run], failed: Sequence[Host], account: str |
     name, budget = str(account_from(theirs[0].facts.get("account"))), _budget(runs, account)
     if budget is not None and failures > budget:
         return BreakerCause(BreakerCode.ACCOUNT_BUDGET_SPENT, failures=failures, budget=budget, account=name)
+    if not has_several_accounts(runs):  # so are those that were rebuilt of a lost ledger, which have no budget
+        return None
     tolerates_all = failure_budget(runs) >= sum(run.settings.get("included", 0) for run in runs)
-    return right_missing(theirs, account=name) if has_several_accounts(runs) and not tolerates_all else None
+    return None if tolerates_all else right_missing(theirs, account=name)
 
 
 def account_breakers(ledger: Ledger, run: Run) -> dict[str, str]:

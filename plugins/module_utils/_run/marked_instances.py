@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .._fleet.hosts import Location
 from .._model.text_enum import TextEnum
 from .._power.owner_tag import OwnerTag
 
@@ -30,8 +31,24 @@ class MarkedInstance:
     """
 
     instance_id: str
-    region: str
+    location: Location
     name: str
     tag: OwnerTag
     launched_at: float
     doubt: Doubt | None
+
+
+@dataclass(frozen=True)
+class AccountSearch:
+    """What was found where.
+
+    Attributes:
+        tag_key: of the owner tag that was searched.
+        searched: the regions, each with its account.
+        missing: a sentence for each account and region that could not be searched: instances there may be on because of a run.
+    """
+
+    tag_key: str
+    found: tuple[MarkedInstance, ...]
+    searched: tuple[Location, ...]
+    missing: tuple[str, ...]

@@ -6,14 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from .._base.clock import iso
 from .._base.text import join_sentences
 from .._ledger.records import LEASE_SECONDS, PowerRecord, Run
 from .._model.phases import Phase
 from .common_causes import BreakerCause, BreakerCode
-from .marked_instances import Doubt, MarkedInstance
+from .marked_instances import AccountSearch, Doubt, MarkedInstance
 
 POST_TASKS_MISSING = "Its patch_post_tasks have not run."
 
@@ -120,7 +118,7 @@ def host_interrupted(*, post_tasks_missing: bool, watchdog_stopped_at: float | N
 
 def instance_marked(one: MarkedInstance) -> str:
     """Of an instance with the owner tag of a run that the ledger does not know."""
-    about, run_id = f"{one.name} ({one.instance_id}, {one.region})", one.tag.run_id
+    about, run_id = f"{one.name} ({one.instance_id}, {one.location})", one.tag.run_id
     if one.doubt is None:
         return f"{about} is on because of run {run_id}, which started it at {iso(one.tag.launch_time)}."
     return {
@@ -133,8 +131,20 @@ def instance_marked(one: MarkedInstance) -> str:
     }[one.doubt]
 
 
-def records_lost(found: Sequence[MarkedInstance]) -> str:
+def account_searched(search: AccountSearch) -> str:
+    """Which accounts and regions a search for lost records has reached, and which it has not."""
+    locations = ", ".join(map(str, search.searched)) or "no account"
+    return join_sentences(f"Searched for the tag {search.tag_key}: {locations}.", *search.missing)
+
+
+def not_searched(search: AccountSearch) -> str:
+    """Of accounts and regions that could not be searched."""
+    return f"{account_searched(search)} Whether instances are on there because of a lost run is unknown."
+
+
+def records_lost(search: AccountSearch) -> str:
     """Of instances that the ledger does not know, and what to do about them."""
+    found = search.found
     return join_sentences(
         *(instance_marked(one) for one in found),
         "This ledger has no record of them. If the ledger of these runs still exists, use it (patch_ledger). If it is lost and "
@@ -144,4 +154,5 @@ def records_lost(found: Sequence[MarkedInstance]) -> str:
         "What is not proven stays on. Look at these hosts, and stop them by hand if they are not needed."
         if any(one.doubt for one in found)
         else None,
+        account_searched(search),
     )

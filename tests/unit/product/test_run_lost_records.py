@@ -17,8 +17,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_re
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from operations import perform
 
-from .fakes import ID, START, instance, reservations, tags
-from .stage import RUN, Stage, a_host
+from .fakes import ID, START, FakeAccount, client_error, instance, reservations, tags
+from .stage import CALLER, RUN, Stage, a_host
 
 KEY = "patchfleet:run"
 LOST = "20261101T220000Z-beef"
@@ -66,7 +66,7 @@ def test_what_is_proven_is_recorded_as_the_lost_ledger_had_it(stage: Stage) -> N
     (record,) = stage.ledger.open_power()
     assert (record.original_state, record.started_by, record.launch_time) == ("stopped", LOST, START + 5)
     assert [(host["key"], host["run_id"]) for host in result["hosts"]] == [(ID, LOST)]
-    assert result["lines"][0].startswith(f"Rebuilt: dev-01 ({ID}, eu-central-1) is on because of run {LOST}")
+    assert result["lines"][1].startswith(f"Rebuilt: dev-01 ({ID}, eu-central-1) is on because of run {LOST}")
     facts = stage.ledger.host(LOST, ID).facts
     assert (facts["mark"], facts["mark_launch"], facts["servicing"]) == (KEY, START + 5, True)
     assert recover(stage, marked(ours()), state="open_hosts", from_account="rebuild", take_over=True)["hosts"] != []
@@ -111,7 +111,9 @@ def test_a_run_that_the_ledger_knows_is_not_rebuilt(stage: Stage) -> None:
 def test_tags_of_others_and_instances_that_are_off_are_no_matter(stage: Stage, one: dict[str, Any]) -> None:
     stage.open_run()
     stage.ledger.close_run(RUN, START)
-    assert "Nothing is open" in recover(stage, one)["lines"][0]
+    searched, clear, *_more = recover(stage, one)["lines"]
+    assert searched == "Searched for the tag patchfleet:run: eu-central-1."
+    assert "Nothing is open" in clear
 
 
 def test_a_host_with_an_open_record_is_not_lost(stage: Stage) -> None:
@@ -135,3 +137,75 @@ def test_a_check_makes_no_ledger(stage: Stage, tmp_path: Path) -> None:
     with pytest.raises(Failed, match=f"is on because of run {LOST}"):
         perform(OPERATION, context)
     assert not path.exists()
+
+
+# Several accounts
+
+SALES = {
+    "name": "sales",
+    "id": "210987654321",
+    "role_arn": "arn:aws:iam::210987654321:role/PatchFleet-controller-eu-central-1",
+    "external_id": "factory-7",
+    "regions": ["us-east-1"],
+}
+THEIRS = "i-0aaaaaaaaaaaaaaaa"
+
+
+def another_account(stage: Stage, **answers: Any) -> None:
+    """The account sales, in which a lost run has started an instance."""
+    other = stage.account.accounts[SALES["id"]] = FakeAccount(stage.clock)
+    other.on("get_caller_identity", {**CALLER, "Account": SALES["id"]})
+    for operation, answer in {
+        "describe_instances": reservations(marked(ours(), instance_id=THEIRS)),
+        **answers,
+    }.items():
+        other.on(operation, answer)
+
+
+def test_every_account_is_searched_and_named(stage: Stage) -> None:
+    another_account(stage)
+    reason = refusal(stage, marked(ours()), accounts=[SALES]).reason
+    assert f"dev-01 ({ID}, eu-central-1) is on because of run {LOST}" in reason
+    assert f"dev-01 ({THEIRS}, us-east-1 of account sales (210987654321)) is on because of run {LOST}" in reason
+    assert reason.endswith(
+        "Searched for the tag patchfleet:run: eu-central-1, us-east-1 of account sales (210987654321)."
+    )
+
+
+def test_a_host_of_another_account_is_rebuilt_with_what_reaches_it(stage: Stage) -> None:
+    another_account(stage)
+    result = recover(stage, accounts=[SALES], from_account="rebuild")
+    (record,) = stage.ledger.open_power()
+    account = {name: value for name, value in SALES.items() if name != "regions"}
+    assert (record.region, record.account) == ("us-east-1", account)
+    assert [(host["key"], host["account"]) for host in result["hosts"]] == [(THEIRS, account)]
+    assert stage.ledger.host(LOST, THEIRS).facts["account"] == account
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        (
+            {"get_caller_identity": client_error("AccessDenied", operation="AssumeRole")},
+            "The role of the account sales (210987654321) cannot be assumed.",
+        ),
+        (
+            {"describe_instances": client_error("UnauthorizedOperation", operation="DescribeInstances")},
+            "us-east-1 of account sales (210987654321) could not be searched. The credentials lack the right",
+        ),
+    ],
+)
+def test_an_account_that_cannot_be_searched_is_named_and_keeps_no_other(
+    stage: Stage, answers: dict[str, Any], words: str
+) -> None:
+    another_account(stage, **answers)
+    options: dict[str, Any] = {"accounts": [SALES], "from_account": "rebuild"}
+    result = recover(stage, marked(ours()), **options)
+    assert [host["key"] for host in result["hosts"]] == [ID]
+    assert words in result["lines"][0]
+    stage.ledger.close_power(ID, "restored", LATER)
+    stage.account.on("describe_instances", reservations())
+    with pytest.raises(Failed) as caught:
+        perform(OPERATION, stage.context(OPERATION, state="closed", mark_tag=KEY, regions=["eu-central-1"], **options))
+    assert (caught.value.code, words in caught.value.reason) == ("records_lost", True)
+    assert caught.value.reason.endswith("Whether instances are on there because of a lost run is unknown.")

@@ -101,3 +101,21 @@ def test_a_word_that_names_nothing_is_refused_with_the_nearest(given: str, messa
 
 def test_plays_find_it_by_its_name() -> None:
     assert FilterModule().filters() == {"target_pattern": target_pattern}
+
+
+BOTH: dict[str, Any] = {"all": ["web", "a", "b"], "web": ["a", "b"], "a": ["a"]}
+
+
+@pytest.mark.parametrize("given", ["web", "!web", "a,web", "all:&web"])
+def test_a_name_that_is_a_host_and_a_group_is_refused(given: str) -> None:
+    """Ansible takes the host alone: "Found both group and host with same name"."""
+    with pytest.raises(
+        AnsibleFilterError, match=r"names web, which is a host and a group.+web\[0:\].+Nothing was touched"
+    ):
+        target_pattern(given, BOTH, ADDED)
+
+
+@pytest.mark.parametrize("given", ["web[0:]", "web[0:],web*", "web*", "a", "all"])
+def test_a_pattern_that_is_clear_is_taken(given: str) -> None:
+    """A group whose only host has its name is that host."""
+    assert target_pattern(given, BOTH, ADDED) == given
