@@ -16,6 +16,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any, Protocol
 
 from .._base.clock import parse_iso
@@ -191,7 +192,8 @@ class OptionsConnection:
         client = session.client(
             service, region_name=region, endpoint_url=self._endpoint_url, config=config, **arguments
         )
-        client.meta.events.register("before-parse", refuse_broken_json)
+        check = partial(refuse_broken_json, client.meta.service_model.protocol)
+        client.meta.events.register("response-received", check)
         return client
 
 
@@ -256,24 +258,27 @@ class AssumedConnection:
         return datetime.fromtimestamp(self._now(), timezone.utc)
 
 
-def refuse_broken_json(response_dict: dict[str, Any], operation_model: Any, **_more: Any) -> None:
-    """A handler of botocore's event before-parse: an answer that was cut off, or is a proxy's page, is none.
+def refuse_broken_json(protocol: str, response_dict: dict[str, Any] | None, event_name: str, **_more: Any) -> None:
+    """A handler of botocore's event response-received: an answer that was cut off, or is a proxy's page, is none.
 
-    botocore raises ResponseParserError for XML that it cannot read, and takes such JSON for an answer without values.
+    botocore raises ResponseParserError for XML that it cannot read, and takes such JSON for an answer without values. The event
+    before-parse would come earlier, but botocore 1.35.0 does not have it.
 
     Raises:
         botocore.parsers.ResponseParserError: the body of a good answer is no JSON object, where the protocol is JSON.
     """
-    is_json = operation_model.service_model.metadata.get("protocol") in {"json", "rest-json"}
+    if protocol not in {"json", "rest-json"} or response_dict is None or response_dict["status_code"] >= 300:
+        return
     body = response_dict["body"]
-    if not is_json or response_dict["status_code"] >= 300 or not body or operation_model.has_streaming_output:
+    if not body or not isinstance(body, bytes):  # a stream is read by the caller
         return
     try:
         understood = isinstance(json.loads(body), dict)
     except ValueError:
         understood = False
     if not understood:
-        raise botocore.parsers.ResponseParserError(f"The answer to {operation_model.name} is no JSON: {body[:100]!r}")
+        operation = event_name.rpartition(".")[2]
+        raise botocore.parsers.ResponseParserError(f"The answer to {operation} is no JSON: {body[:100]!r}")
 
 
 def _key_of(session: Any) -> Any:

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The payload that Ansible gives its bootstrap wrapper (ansible-core 2.19 and later), as far as it says what to run."""
+"""The payload that Ansible gives its bootstrap wrapper, as far as it says what to run.
+
+It is made by lib/ansible/executor/powershell/module_manifest.py, and differs between ansible-core 2.18 and 2.19.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from lab.guest_logon import Logon
 
 # Three parts: the wrapper with its parameters, the manifest of scripts and actions, and data for the script.
 SEPARATOR = b"\n\0\0\0\0\n"
+# Until ansible-core 2.18 two: the wrapper, and a manifest of modules and actions.
+EARLIER_SEPARATOR = b"\0\0\0\0"
 MODULE_WRAPPER = "module_wrapper.ps1"
 
 
@@ -61,6 +66,8 @@ class Payload:
 
 def read_payload(data: bytes) -> Payload:
     """UnreadablePayload when it is something else."""
+    if SEPARATOR not in data:
+        return _read_earlier(data)
     parts = data.split(SEPARATOR, 2)
     try:
         manifest = json.loads(parts[1])
@@ -77,3 +84,19 @@ def read_payload(data: bytes) -> Payload:
         raise UnreadablePayload(repr(error)) from error
     name = script.rpartition(".")[0] if kind == "module" else script
     return Payload(wrappers, name, args, kind, text, parts[2] if len(parts) > 2 else b"")
+
+
+def _read_earlier(data: bytes) -> Payload:
+    """As ansible-core 2.17 and 2.18 make it; what it runs as is at the top of the manifest."""
+    try:
+        manifest = json.loads(data.partition(EARLIER_SEPARATOR)[2])
+        args, actions = manifest["module_args"], manifest["actions"]
+        text = base64.b64decode(manifest["module_entry"]).decode()
+        namespace, collection, name = str(args["_ansible_module_name"]).split(".")
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadablePayload(repr(error)) from error
+    become = {"BecomeUser": manifest["become_user"]} if "become_wrapper" in actions else {}
+    wrappers = {"become_wrapper.ps1": become} if become else {}
+    return Payload(
+        wrappers, f"ansible_collections.{namespace}.{collection}.plugins.modules.{name}", args, "module", text, b""
+    )

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a command line is: a PowerShell script, Ansible's bootstrap with a payload at its input, or a known program.
 
-Ansible starts each of its programs as ``PowerShell … -EncodedCommand …``. With input it is the bootstrap wrapper of
-ansible-core 2.19 and later, which takes a JSON document that says what to run; without it, it is the text itself.
+Ansible starts each of its programs as ``PowerShell … -EncodedCommand …``. With input it is ansible-core's bootstrap wrapper,
+which takes a JSON document that says what to run; without it, it is the text itself. Until ansible-core 2.18 the text of one is
+the command line of another.
 """
 
 from __future__ import annotations
@@ -60,9 +61,11 @@ def _script(arguments: str, data: bytes) -> str | None:
     encoded = _ENCODED.search(arguments)
     if encoded:
         try:
-            return base64.b64decode(encoded[1]).decode("utf-16-le")
+            text = base64.b64decode(encoded[1]).decode("utf-16-le")
         except (binascii.Error, UnicodeDecodeError):
             return None
+        inner = _POWERSHELL.match(text)
+        return (_script(inner[1], data) or text) if inner else text
     return data.decode("utf-8", "replace") if _FROM_INPUT.search(arguments) else None
 
 

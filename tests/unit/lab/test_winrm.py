@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from lab.guest_logon import Logon
 from lab.winrm import programs, wsman
 from lab.winrm.endpoint import Endpoint
 from lab.winrm.options import Options
@@ -162,6 +163,25 @@ def test_who_and_where(hall: Hall) -> None:
     assert hall.run("whoami")[0] == "hall\\administrator\r\n"
     for before, after in (("", ""), ("Set-StrictMode -Version Latest\n", f"\n{EXIT_CODE}\n"), ("", f"; {EXIT_CODE}")):
         assert hall.run(encoded(f"{before}hostname{after}"))[0] == "HALL\r\n"
+
+
+@pytest.mark.parametrize("become", [True, False])
+def test_a_payload_of_an_earlier_ansible_core(hall: Hall, become: bool) -> None:
+    """As lib/ansible/executor/powershell/module_manifest.py of 2.17 and 2.18 makes it, in a command line of a command line."""
+    manifest = {
+        "module_entry": base64.b64encode(b"text of the module").decode(),
+        "module_args": {"data": "here", "_ansible_module_name": "ansible.windows.win_ping"},
+        "actions": [*(["become_wrapper"] if become else []), "module_powershell_wrapper"],
+        "become_user": "SYSTEM",
+    }
+    data = b"begin {}\n\n\0\0\0\0" + json.dumps(manifest).encode()
+    read = read_payload(data)
+    assert (read.name, read.text) == (
+        "ansible_collections.ansible.windows.plugins.modules.win_ping",
+        "text of the module",
+    )
+    assert (read.options, read.logon) == ({"data": "here"}, Logon.SYSTEM if become else Logon.NETWORK)
+    assert json.loads(hall.run(encoded(encoded(BOOTSTRAP)), data)[0])["ping"] == "here"
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"{}" + SEPARATOR + b"[]", b"{}" + SEPARATOR + b'{"actions": []}'])
