@@ -92,7 +92,7 @@ def test_a_value_that_ansible_refuses_is_named_with_its_host_and_the_others_go_o
     """Ansible reads the variables of a connection before each task, where SSM reaches the host, too; dev-1 comes first."""
     of_one = lab.file("refused.yml", {"all": {"hosts": {"dev-1": {"ansible_become": "perhaps"}}}})
     planned = lab.playbook("plan", variables=DEV, inventories=[lab.workplace.inventory, of_one])
-    assert planned.code == 0, planned.said
+    assert planned.code == 0, planned.output
     assert "left out dev-1: ansible_become: 'perhaps' is not valid. It must be true or false." in planned.words
     assert "5 hosts will be patched" in planned.words
 
