@@ -53,7 +53,7 @@ class Product:
     def run(self) -> None:
         """Patch the hosts one after the other, and report."""
         for name in ("off", "on"):
-            for act in ("record", "start", "install", "verify", "tell", "stop"):
+            for act in ("record", "start", "install", "verify", "set_outcome", "stop"):
                 self.do(act, name)
         self.do("finish", "all")
 
@@ -77,7 +77,7 @@ class Product:
         """Look what is missing."""
         self.lab.patch(name, "Scan", seconds=300)
 
-    def report_progress(self, name: str) -> None:
+    def set_outcome(self, name: str) -> None:
         """What its report says of the host."""
         now = self.lab.play.world.scenario.start + timedelta(seconds=int(self.lab.now))
         self.reported[name] = {

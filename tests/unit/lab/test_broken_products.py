@@ -23,15 +23,15 @@ def nothing(_product: Product, _name: str) -> None:
 def says(**fields: object) -> Act:
     """A report that has these fields of the host instead."""
 
-    def report_progress(product: Product, name: str) -> None:
-        Product.report_progress(product, name)
+    def set_outcome(product: Product, name: str) -> None:
+        Product.set_outcome(product, name)
         product.reported[name].update(fields)
 
-    return report_progress
+    return set_outcome
 
 
 def report_twice(product: Product, name: str) -> None:
-    Product.report_progress(product, name)
+    Product.set_outcome(product, name)
     product.reported["again"] = {**product.reported[name], "outcome": "compliant"}
 
 
@@ -97,7 +97,7 @@ def call_what_the_lab_does_not_know(product: Product, name: str) -> None:
 
 def leave_a_secret(product: Product, name: str) -> None:
     product.files["notes.txt"] = f"password={SECRET}"
-    Product.report_progress(product, name)
+    Product.set_outcome(product, name)
 
 
 def splice_a_tag(product: Product, name: str) -> None:
@@ -144,9 +144,14 @@ BROKEN: list[tuple[str, str, Act, list[str]]] = [
             "always.doubled_installs.off: expected one Install at a time, got 1 more",
         ],
     ),
-    ("tell", "on", says(outcome="skipped"), [f"always.outcome.on: expected one of {', '.join(OUTCOMES)}, got skipped"]),
-    ("tell", "on", nothing, ["always.targets.on: expected one outcome, got none"]),
-    ("tell", "on", report_twice, ["always.targets.on: expected one outcome, got 2"]),
+    (
+        "set_outcome",
+        "on",
+        says(outcome="skipped"),
+        [f"always.outcome.on: expected one of {', '.join(OUTCOMES)}, got skipped"],
+    ),
+    ("set_outcome", "on", nothing, ["always.targets.on: expected one outcome, got none"]),
+    ("set_outcome", "on", report_twice, ["always.targets.on: expected one outcome, got 2"]),
     ("finish", "all", count_one_more, ['always.totals: expected {"patched": 2} as the hosts say, got {"patched": 3}']),
     (
         "install",
@@ -181,7 +186,7 @@ BROKEN: list[tuple[str, str, Act, list[str]]] = [
             "always.unknown.ec2.DescribeVpnGateways: expected calls that the lab knows, got one with no host after 2220 s",
         ],
     ),
-    ("tell", "on", leave_a_secret, ["always.secrets: expected no secret in notes.txt, got one"]),
+    ("set_outcome", "on", leave_a_secret, ["always.secrets: expected no secret in notes.txt, got one"]),
     (
         "finish",
         "all",
@@ -198,7 +203,7 @@ BROKEN: list[tuple[str, str, Act, list[str]]] = [
         ],
     ),
     (
-        "tell",
+        "set_outcome",
         "off",
         says(original_state="running"),
         ["invariants[2].off: expected the state before the first start (stopped), got running"],
@@ -219,13 +224,13 @@ BROKEN: list[tuple[str, str, Act, list[str]]] = [
         ["invariants[3].off: expected a look at LaunchTime before the stop after 1800 s, got none"],
     ),
     (
-        "tell",
+        "set_outcome",
         "on",
         says(outcome="deferred", **LEFT),
         [f"invariants[5].on: {NOT_DONE} deferred, got SendCommand", *changed("on", "deferred")],
     ),
     (
-        "tell",
+        "set_outcome",
         "off",
         says(outcome="excluded", **LEFT),
         [
@@ -238,8 +243,13 @@ BROKEN: list[tuple[str, str, Act, list[str]]] = [
     ),
     ("verify", "on", nothing, [f"{TOO_OLD}22:57:00+00:00"]),
     ("verify", "on", install_again, [f"{TOO_OLD}23:22:00+00:00"]),
-    ("tell", "on", says(verified_at=None), ["invariants[6].on: expected a proving scan for patched, got null"]),
-    ("tell", "off", says(seconds={"patch": 20000}), ["invariants[7].off: expected at most 14400 s, got 20000 s"]),
+    ("set_outcome", "on", says(verified_at=None), ["invariants[6].on: expected a proving scan for patched, got null"]),
+    (
+        "set_outcome",
+        "off",
+        says(seconds={"patch": 20000}),
+        ["invariants[7].off: expected at most 14400 s, got 20000 s"],
+    ),
     ("install", "on", splice_a_tag, ["invariants[9].on: expected no tag's value in a command, got '$(id)'"]),
 ]
 
