@@ -58,9 +58,9 @@ export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(VENV)/collections
 export ANSIBLE_CONFIG := $(CURDIR)/tests/tools/ansible.cfg
 
-.PHONY: lint lint-python lint-types lint-layers lint-page lint-workflows lint-words lint-yaml lint-ansible lint-changelog lint-template lint-sanity lint-galaxy
+.PHONY: lint lint-python lint-types lint-layers lint-page lint-workflows lint-words lint-unused lint-yaml lint-ansible lint-changelog lint-template lint-sanity lint-galaxy
 # `make -k lint` goes on after the first complaint.
-lint: lint-python lint-types lint-layers lint-page lint-workflows lint-words lint-yaml lint-ansible lint-changelog lint-template lint-sanity lint-galaxy ## Format, rules, types, layers, the report page, workflows, words, YAML, Ansible's own checks, the AWS template, Galaxy's import
+lint: lint-python lint-types lint-layers lint-page lint-workflows lint-words lint-unused lint-yaml lint-ansible lint-changelog lint-template lint-sanity lint-galaxy ## Format, rules, types, layers, the report page, workflows, words, unused code of the tests, YAML, Ansible's own checks, the AWS template, Galaxy's import
 lint-python: $(LINT)
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet --output-format concise
@@ -76,6 +76,8 @@ lint-workflows: $(LINT) node_modules/.package-lock.json
 	$(BIN)/zizmor --offline --quiet --no-progress .github/workflows
 lint-words: $(LINT)
 	$(BIN)/python tests/tools/lint_words.py
+lint-unused: $(LINT)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/tools/lint_unused.py
 lint-yaml: $(LINT)
 	$(BIN)/yamllint --strict .
 lint-ansible: $(LINT)
@@ -129,7 +131,7 @@ release: $(LINT) ## Write VERSION=… into every file that names it, and the cha
 	$(BIN)/python tests/tools/release.py $(VERSION)
 
 .PHONY: bench
-bench: $(TEST) ## CPU, memory, API calls and time, for fleets of 40 and 200
+bench: $(TEST) ## CPU, memory, API calls and time, for fleets of 40 and 200, and the time of the unit tests
 	PYTHONPATH=tests:$(VENV)/collections $(BIN)/python -m bench
 
 .PHONY: chaos

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``make bench``: 40 hosts by ansible-playbook, 200 by the steps alone, and one waiting step. The lab is a process of its own."""
+"""``make bench``: 40 hosts by ansible-playbook, 200 by the steps alone, one waiting step, and the unit tests.
+
+The lab is a process of its own.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,12 @@ from typing import Any
 
 import yaml
 
+from bench.unit_suite import CORES, unit_suite
 from bench.waiting import waiting_step
 
 TARGETS = {"cpu_seconds": 2.0, "calls": 80.0}
 WAITING_TARGETS = {"cpu_seconds": 0.10, "memory_mb": 25.0}
+UNIT_SUITE_TARGET_SECONDS = 180.0
 
 
 def main() -> int:
@@ -41,7 +46,10 @@ def main() -> int:
     print(
         f"a waiting step in a forked worker: {waiting['cpu_seconds']:.3f} CPU-s, {waiting['memory_mb']:.1f} MB of its own"
     )
-    print(f"target: at most {WAITING_TARGETS['cpu_seconds']:g} CPU-s and {WAITING_TARGETS['memory_mb']:g} MB")
+    print(f"target: at most {WAITING_TARGETS['cpu_seconds']:g} CPU-s and {WAITING_TARGETS['memory_mb']:g} MB\n")
+    tests, seconds = unit_suite()
+    print(f"the unit tests on {CORES} cores: {tests} in {seconds:.0f} s")
+    print(f"target: at most {UNIT_SUITE_TARGET_SECONDS:g} s")
     return 0
 
 

@@ -140,8 +140,6 @@ HOST_FAULTS: dict[str, tuple[float, Callable[[random.Random], dict[str, Any]]]] 
     "windows": (0.08, _windows),
 }
 """Faults of single hosts: their probability, and the keys of a host that they set."""
-OPEN_FAULTS: frozenset[str] = frozenset()
-"""Names of HOST_FAULTS and of account faults whose violations are not fixed yet: drawn only where all faults are asked for."""
 
 
 def draw(seed: str, without: frozenset[str] = frozenset()) -> Drawn:

@@ -12,7 +12,6 @@ SYSTEM_TEMP = "C:\\Windows\\Temp"
 USERS = "C:\\Users"
 USER_TEMP = "AppData\\Local\\Temp"
 JUST_NOW = timedelta(seconds=60)
-OLD_TOP = timedelta(days=60)  # the time stamp of folders, which says nothing about the files in them
 
 # Of programs that run: path, days since it was written (None: all the time) and since it was made.
 LIVE = (

@@ -17,7 +17,6 @@ USUAL_REGIONS = {
     "aws-cn": ("cn-north-1", "cn-northwest-1"),
     "aws-us-gov": ("us-gov-east-1", "us-gov-west-1"),
 }
-REGION_PREFIXES = {"aws-cn": "cn-", "aws-us-gov": "us-gov-"}
 # Services that may be a principal here; IAM refuses names that it does not know.
 SERVICES = ("cloudformation", "ec2", "events", "lambda", "scheduler", "sns", "ssm", "states")
 
@@ -67,10 +66,3 @@ class Arns:
         if self.partition == "aws-cn":
             names.add("ec2.amazonaws.com.cn")
         return principal in names
-
-    def has_region(self, region: str) -> bool:
-        """Whether the region lies in this partition."""
-        prefix = REGION_PREFIXES.get(self.partition)
-        if prefix:
-            return region.startswith(prefix)
-        return not region.startswith(tuple(REGION_PREFIXES.values()))

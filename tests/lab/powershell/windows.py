@@ -367,5 +367,8 @@ PROGRAMS: dict[str, Callable[[Windows, list[str], list[str]], Started]] = {
 OPERATIONS: dict[str, Callable[..., Any]] = {
     name: operation
     for name, operation in vars(Windows).items()
-    if inspect.isfunction(operation) and not name.startswith("_") and name not in ("answer", *PROGRAMS)
+    if inspect.isfunction(operation)
+    and not name.startswith("_")
+    and name != "answer"
+    and operation not in PROGRAMS.values()
 }

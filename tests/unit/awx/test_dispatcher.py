@@ -207,3 +207,11 @@ def test_a_job_gets_groups_and_variables_as_a_script_answers_them(small: Small) 
     document = script_data(small.objects, small.inventory)
     assert document["g"] == {"hosts": ["h"], "vars": {"y": 2}}
     assert document["_meta"]["hostvars"] == {"h": {"x": 1}}
+
+
+def test_the_objects_come_back_from_their_document(small: Small) -> None:
+    """The files of earlier releases in tests/integration/earlier are such documents."""
+    document = json.loads(json.dumps(small.objects.to_document()))
+    again = Objects.from_document(["play.yml"], document)
+    assert again.to_document() == document
+    assert again.add("projects", name="new", organization=1, scm_type="git") not in small.objects.lists["projects"]
