@@ -18,7 +18,7 @@ HOSTILE_NAMES = (
     "東京-開発 01",
     "</script><!-- | pipe \u2028\x1b[31m\u202e",
 )
-PLACES = (
+LOCATIONS = (
     ("123456789012", "eu-central-1"),
     ("210987654321", "eu-central-1"),
     ("210987654321", "us-east-1"),
@@ -142,7 +142,7 @@ def estate(size: int) -> dict[str, Any]:
     """The same hosts in three accounts and two regions, of which one host has none."""
     made = fleet(size)
     for number, one in enumerate(made["hosts"]):
-        one["account"], one["region"] = PLACES[number % len(PLACES)]
+        one["account"], one["region"] = LOCATIONS[number % len(LOCATIONS)]
     made["hosts"][-1].update(account=None, region=None, kind="winrm", instance_id=None)
     return made
 

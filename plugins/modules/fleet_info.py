@@ -45,7 +45,8 @@ options:
     default: []
   missing_accounts_ok:
     description:
-      - Leave out accounts whose role cannot be assumed, and return them as RV(missing_accounts). Otherwise the task fails.
+      - Leave out accounts whose role cannot be assumed, and regions that cannot be searched, and return them as
+        RV(missing_accounts). Otherwise the task fails.
     type: bool
     default: false
   inventory_hosts:
@@ -136,7 +137,10 @@ missing_accounts:
       description: Its id.
       type: str
     reason:
-      description: Why its role cannot be assumed.
+      description: Why its role cannot be assumed, or the region cannot be searched.
+      type: str
+    region:
+      description: The region that is left out. None if the whole account is.
       type: str
 """
 

@@ -6,25 +6,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from .._aws.api import Aws
-from .._aws.errors import AwsError
-from .._aws.iam import caller_account
+from .._aws.errors import EXPIRED, UNKNOWN_KEY, AwsError
+from .._aws.iam import caller_account, caller_arn
 from .._base.errors import Failed, InvalidOption, PatchFleetError
-from .._model.account import Account, AccountSetting, account_from
+from .._model.account import Account, AccountSetting, account_from, account_of_arn, partition_of_arn
 from .._model.reasons import Reason
-from .hosts import Location
+from .hosts import FleetHost, Location
+
+ENDED = EXPIRED - UNKNOWN_KEY
+"""The run's own credentials have ended. A key that is unknown is how AWS says that a region is not enabled."""
 
 
 @dataclass(frozen=True)
 class MissingAccount:
-    """An account that is left out: its name and id, and a sentence that says why."""
+    """An account that is left out, whole or in one region: its name and id, and a sentence that says why."""
 
     name: str
     id: str
     reason: str
+    region: str | None = None
+
+    @property
+    def described(self) -> str:
+        """For messages and the report."""
+        return f"{self.name or self.id} in {self.region}" if self.region else self.name
 
 
 @dataclass(frozen=True)
@@ -51,14 +60,12 @@ def find_accounts(
         Failed: a role cannot be assumed, and ``missing_ok`` is not set.
     """
     further = [account for setting in settings if (account := account_from(setting))]
-    home = _home(aws, is_needed=bool(further))
+    caller = _caller(aws, is_needed=bool(further))
+    home = Account(account_of_arn(caller)) if caller else None
     missing = []
     locations = [Location(home, region) for region in regions]
     for account in further:
-        if home is not None and account.id == home.id:
-            raise InvalidOption(
-                "patch_accounts", account.role_arn, "The credentials are of this account. Leave it out."
-            )
+        _refuse_account(account, caller)
         chosen = account.regions or tuple(regions)
         reason = _why_missing(aws, account, chosen[0])
         if reason is None:
@@ -70,12 +77,56 @@ def find_accounts(
     return Accounts(locations, missing)
 
 
-def _home(aws: Aws, *, is_needed: bool) -> Account | None:
-    """The account of the credentials. Only the report names it where there is no other, so a network without STS is no trouble."""
+class Search:
+    """Searches accounts and regions one by one.
+
+    Attributes:
+        missing: what AWS refused to search: a region that is not enabled, or in which the account gives no rights.
+    """
+
+    def __init__(self, *, missing_ok: bool = False) -> None:
+        self._missing_ok = missing_ok
+        self.missing: list[MissingAccount] = []
+
+    def each(self, locations: Iterable[Location], find: Callable[[Location], list[FleetHost]]) -> list[FleetHost]:
+        """The hosts of all these locations.
+
+        Raises:
+            Failed: AWS refuses to search one, and it may not be left out.
+        """
+        return [host for location in locations for host in self._search(location, find)]
+
+    def _search(self, location: Location, find: Callable[[Location], list[FleetHost]]) -> list[FleetHost]:
+        account = location.account
+        if any((one.id, one.region) == (account and account.id, location.region) for one in self.missing):
+            return []
+        try:
+            return find(location)
+        except AwsError as error:
+            reason = f"The region {location.described} cannot be searched. {error.reason}"
+            if not self._missing_ok or account is None or error.aws_code in ENDED:
+                raise Failed(f"{reason} Nothing was touched.", error.code, error.facts) from error
+            self.missing.append(MissingAccount(account.name, account.id, reason, location.region))
+            return []
+
+
+def _refuse_account(account: Account, caller: str | None) -> None:
+    if caller and account.id == account_of_arn(caller):
+        raise InvalidOption("patch_accounts", account.role_arn, "The credentials are of this account. Leave it out.")
+    partition = partition_of_arn(caller or "")
+    if caller and partition != partition_of_arn(str(account.role_arn)):
+        right = f"The credentials are of the partition {partition}, and roles of other partitions cannot be assumed."
+        raise InvalidOption("patch_accounts", account.role_arn, right)
+
+
+def _caller(aws: Aws, *, is_needed: bool) -> str | None:
+    """Whose credentials these are. Only the report names their account where there is no other, so a network without STS is no
+    trouble.
+    """
     if is_needed:
-        return Account(caller_account(aws))
+        return caller_arn(aws)
     try:
-        return Account(caller_account(aws.without_retries()))
+        return caller_arn(aws.without_retries())
     except PatchFleetError:
         return None
 
@@ -84,5 +135,7 @@ def _why_missing(aws: Aws, account: Account, region: str) -> str | None:
     try:
         caller_account(aws.at(account, region))
     except AwsError as error:
+        if error.aws_code in ENDED:
+            raise
         return f"The role of the account {account} cannot be assumed. {error.reason}"
     return None

@@ -24,6 +24,7 @@ from .._model.account import Account
 from .._model.fleet_row import ListedNode
 from .._model.inventory_entry import InventoryEntry
 from .._model.reasons import Reason
+from .accounts import Search
 from .duplicates import merge_duplicates
 from .eligibility import exclusion_of, power_exclusion
 from .hosts import OFF_STATES, FleetHost, Location
@@ -48,25 +49,32 @@ NO_WAY_IN = (
 
 
 def by_tag(
-    aws: Aws, locations: Iterable[Location], tag_key: str, tag_value: str, filters: dict[str, list[str]]
+    aws: Aws,
+    locations: Iterable[Location],
+    tag: tuple[str, str],
+    filters: dict[str, list[str]],
+    search: Search | None = None,
 ) -> list[FleetHost]:
-    """Instances and hybrid nodes that carry the tag, in all these regions."""
-    hosts: list[FleetHost] = []
-    for location in locations:
+    """Instances and hybrid nodes that carry the tag (key and value), in all these regions."""
+
+    def find(location: Location) -> list[FleetHost]:
         there = aws.at(location.account, location.region)
         wanted: list[FilterTypeDef] = [
-            {"Name": f"tag:{tag_key}", "Values": [tag_value]},
+            {"Name": f"tag:{tag[0]}", "Values": [tag[1]]},
             {"Name": "instance-state-name", "Values": LIVE_STATES},
         ]
         wanted += [{"Name": name, "Values": values} for name, values in filters.items()]
         found = [_from_instance(there, instance) for instance in describe_instances(there, wanted)]
-        hybrid = [] if filters else list(_hybrid_by_tag(there, tag_key, tag_value))
+        hybrid = [] if filters else list(_hybrid_by_tag(there, *tag))
         tagged = _with_nodes(there, [replace(host, by_tag=True) for host in found]) + hybrid
-        hosts += [replace(host, account=location.account) for host in tagged]
-    return hosts
+        return [replace(host, account=location.account) for host in tagged]
+
+    return (search or Search()).each(locations, find)
 
 
-def from_inventory(aws: Aws | None, locations: list[Location], entries: list[InventoryEntry]) -> list[FleetHost]:
+def from_inventory(
+    aws: Aws | None, locations: list[Location], entries: list[InventoryEntry], search: Search | None = None
+) -> list[FleetHost]:
     """The inventory's hosts.
 
     An entry has name, and where known instance_id, account, region, connection, address, port, addresses (of its name), transport;
@@ -75,15 +83,21 @@ def from_inventory(aws: Aws | None, locations: list[Location], entries: list[Inv
     Raises:
         InvalidOption: a transport that is none.
     """
-    hosts = {}
+    hosts: dict[str, FleetHost] = {}
     for entry in entries:
         if not str(entry.get("instance_id") or "") and not entry.get("unreadable"):
             hosts[entry["name"]] = _without_aws(entry)
-    for location, there in _by_location(entries, locations).items():
+    by_location = _by_location(entries, locations)
+
+    def describe(location: Location) -> list[FleetHost]:
         if aws is None:
-            continue
-        described = _describe_named(aws.at(location.account, location.region), there)
-        hosts.update({name: replace(host, account=location.account) for name, host in described.items()})
+            return []
+        described = _describe_named(aws.at(location.account, location.region), by_location[location])
+        located = {name: replace(host, account=location.account) for name, host in described.items()}
+        hosts.update(located)
+        return list(located.values())
+
+    (search or Search()).each(by_location, describe)
     readable = [entry for entry in entries if not entry.get("unreadable")]
     accounts = {location.account for location in locations}
     found = [_by_its_transport(hosts.get(entry["name"]) or _gone(entry, accounts), entry) for entry in readable]

@@ -24,6 +24,11 @@ class Location:
     account: Account | None
     region: str
 
+    @property
+    def described(self) -> str:
+        """Region and account, as far as it is known."""
+        return f"{self.region} of account {self.account}" if self.account else self.region
+
     def __str__(self) -> str:
         return f"{self.region} of account {self.account}" if self.account and self.account.role_arn else self.region
 

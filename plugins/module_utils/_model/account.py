@@ -15,6 +15,10 @@ ROLE_ARN = re.compile(r"arn:(aws|aws-cn|aws-us-gov):iam::(\d{12}):role/[\w+=,.@/
 """IAM user guide, "IAM ARNs": the path and the name of the role follow the account's id."""
 
 
+PARTITIONS = {"cn": "aws-cn", "eusc": "aws-eusc"}
+"""By the first part of a region's name; that of AWS GovCloud (US) is in the middle."""
+
+
 class AccountOption(TypedDict, total=False):
     """What reaches an account, as tasks and the ledger have it; without a role the credentials are of the account."""
 
@@ -82,6 +86,25 @@ def account_from(option: Mapping[str, object] | None) -> Account | None:
         texts["external_id"] or None,
         tuple(regions) if isinstance(regions, (list, tuple)) else (),
     )
+
+
+def account_of_arn(arn: str) -> str:
+    """The account of an ARN; empty where it names none (AWS General Reference, "ARN format")."""
+    parts = arn.split(":", 5)
+    return parts[4] if len(parts) > 4 else ""
+
+
+def partition_of_arn(arn: str) -> str:
+    """The partition of an ARN."""
+    return arn.split(":", 2)[1] if ":" in arn else ""
+
+
+def partition_of_region(region: str) -> str:
+    """The partition in which a region is (botocore, endpoints.json)."""
+    start = region.partition("-")[0]
+    if start == "us" and "-gov-" in region:
+        return "aws-us-gov"
+    return PARTITIONS.get(start, "aws")
 
 
 def id_of_role(role_arn: str) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from .._fleet.accounts import Accounts, find_accounts
+from .._fleet.accounts import Accounts, MissingAccount, Search, find_accounts
 from .._fleet.discover import by_tag, check_tag_value, from_inventory, merge
+from .._fleet.hosts import FleetHost
 from .._model.fleet_row import FleetRow
+from .._model.inventory_entry import InventoryEntry
 from .._operation.context import OperationContext
 from .._operation.operation import Operation
 from .._operation.results import Result
@@ -22,7 +24,7 @@ class FleetResult(Result):
 
     hosts: list[FleetRow]
     regions: list[str]
-    missing_accounts: list[dict[str, str]]
+    missing_accounts: list[dict[str, str | None]]
 
 
 def work(context: OperationContext) -> FleetResult:
@@ -31,19 +33,28 @@ def work(context: OperationContext) -> FleetResult:
     tag_value = check_tag_value(params["tag_value"]) if params["tag_key"] else ""
     needs_aws = params["tag_key"] or any(entry.get("instance_id") for entry in params["inventory_hosts"])
     found = _accounts(context) if needs_aws else Accounts([], [])
-    tagged = []
+    search, tagged = Search(missing_ok=params["missing_accounts_ok"]), list[FleetHost]()
     if params["tag_key"]:
-        tagged = by_tag(context.aws, found.locations, params["tag_key"], tag_value, params["filters"])
+        tagged = by_tag(context.aws, found.locations, (params["tag_key"], tag_value), params["filters"], search)
     left_out = {word for account in found.missing for word in (account.id, account.name)}
     entries = [entry for entry in params["inventory_hosts"] if entry.get("account") not in left_out]
-    listed = from_inventory(context.aws if needs_aws else None, found.locations, entries)
+    listed = from_inventory(context.aws if needs_aws else None, found.locations, entries, search)
+    unknown = {entry["name"] for entry in entries if any(_is_in(entry, missing) for missing in search.missing)}
+    listed = [host for host in listed if host.state != "gone" or host.inventory_name not in unknown]
     hosts = exclude(merge(tagged, listed), params["exclude"])
     return {
         "changed": False,
         "hosts": [host.as_result() for host in sorted(hosts, key=lambda host: host.name)],
         "regions": list(dict.fromkeys(location.region for location in found.locations)) or params["regions"],
-        "missing_accounts": [asdict(account) for account in found.missing],
+        "missing_accounts": [
+            {**asdict(account), "name": account.described} for account in (*found.missing, *search.missing)
+        ],
     }
+
+
+def _is_in(entry: InventoryEntry, missing: MissingAccount) -> bool:
+    """Whether the inventory says that the host is in this region of this account: nothing is known of it."""
+    return entry.get("region") == missing.region and entry.get("account") in {None, missing.id, missing.name}
 
 
 def _accounts(context: OperationContext) -> Accounts:

@@ -26,7 +26,7 @@ def find_windows(context: OperationContext, settings: Settings) -> tuple[Window 
     Raises:
         InvalidOption: an account has no such window or calendar, or several windows have that name.
     """
-    missing = {account["id"] for account in context.params["missing_accounts"]}
+    missing = {account["id"] for account in context.params["missing_accounts"] if not account.get("region")}
     found: dict[str, Window] = {}
     for number, setting in enumerate(settings["accounts"]):
         named, account = setting["maintenance_window"], account_from(setting)

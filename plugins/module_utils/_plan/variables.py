@@ -17,6 +17,7 @@ from .._model.outcome_tags import OUTCOME_TAGS
 from .._model.reasons import Reason
 from .._model.settings import Settings
 from .._operation.arguments import Argument
+from .accounts import refuse_other_partitions
 from .host_variables import HOST_VARIABLES
 from .report_bucket import ReportBucket, parse_report_bucket
 from .run_variables import RUN_VARIABLES
@@ -96,13 +97,14 @@ def check_together(settings: Settings, forks: int, now: float) -> None:
     """What no value alone shows.
 
     Raises:
-        InvalidOption: forks that do not fit, a deadline in the past, wildcards in a tag.
+        InvalidOption: forks that do not fit, a deadline in the past, wildcards in a tag, roles of another partition.
     """
     batch = settings["batch_size"]
     if isinstance(batch, int):
         _check_forks(batch, forks, settings["rollout"])
     _refuse_past("patch_deadline", settings["deadline_at"], now)
     _refuse_past("patch_credentials_expire_at", settings["credentials_expire_at"], now)
+    refuse_other_partitions(settings)
     _check_mark(settings)
     _check_keep_tag(settings)
     report_bucket_of(settings)

@@ -55,7 +55,7 @@ SCRIPT = r"""
   // accounts and regions.
   const query = one("#query");
   const tiles = all(".tile");
-  const places = all(".where");
+  const locations = all(".where");
   const chosen = { o: new Set(), a: new Set(), r: new Set() };
   const texts = [];
 
@@ -68,7 +68,7 @@ SCRIPT = r"""
     return texts[i];
   }
 
-  const valuesOf = (place) => (place.dataset.a === undefined ? chosen.r : chosen.a);
+  const valuesOf = (location) => (location.dataset.a === undefined ? chosen.r : chosen.a);
 
   function turn(values, value) {
     if (!values.delete(value)) values.add(value);
@@ -84,7 +84,7 @@ SCRIPT = r"""
     for (const tile of tiles) {
       tile.ariaPressed = tile.dataset.o ? chosen.o.has(tile.dataset.o) : !chosen.o.size;
     }
-    for (const place of places) place.ariaPressed = valuesOf(place).has(place.textContent);
+    for (const location of locations) location.ariaPressed = valuesOf(location).has(location.textContent);
     const shown = fits.filter(Boolean).length;
     const names = Object.values(chosen).flatMap((values) => [...values]);
     one("#shown").textContent = [
@@ -105,10 +105,10 @@ SCRIPT = r"""
       filter();
     };
   }
-  for (const place of places) {
-    place.disabled = false;
-    place.onclick = () => {
-      turn(valuesOf(place), place.textContent);
+  for (const location of locations) {
+    location.disabled = false;
+    location.onclick = () => {
+      turn(valuesOf(location), location.textContent);
       filter();
     };
   }

@@ -76,7 +76,7 @@ def attach(context: OperationContext) -> ProfilesResult:
     params = context.params
     tag_key, tag_value = params["tag_key"] or "", check_tag_value(params["tag_value"])
     regions = params["regions"] or [context.aws.region]
-    found = by_tag(context.aws, [Location(None, region) for region in regions], tag_key, tag_value, {})
+    found = by_tag(context.aws, [Location(None, region) for region in regions], (tag_key, tag_value), {})
     managed = {region: default_management_role(context.aws.in_region(region)) for region in regions}
     hosts = [_attach_to(context, host, managed[str(host.region)]) for host in found if host.kind == "ec2"]
     kept = Counter(host.profile_arn for host in found if host.kind == "ec2" and host.profile_arn and not host.exclusion)

@@ -28,6 +28,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules import
     run_recovery,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.accounts import read_accounts
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import check_together, read
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.recovery import open_hosts
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._tracking import tracking_options
@@ -92,6 +93,22 @@ def test_roles_of_all_partitions(partition: str) -> None:
         ([{**SALES, "role_arn": "PatchFleet-controller"}], "ARN of a role"),
         ([{**SALES, "external": "x"}], "Did you mean external_id"),
         ([{**SALES, "regions": "us-east-1"}], "list of regions"),
+        ([{**SALES, "role_arn": "arn:aws:iam::210987654321:user/x"}], "ARN of a role"),
+        ([{**SALES, "role_arn": "arn:aws:sts::210987654321:assumed-role/x/y"}], "ARN of a role"),
+        ([{**SALES, "role_arn": "arn:aws:iam:eu-central-1:210987654321:role/x"}], "ARN of a role"),
+        ([{**SALES, "role_arn": f"{ROLE} "}, SALES], "Each name"),
+        ([{**SALES, "name": "310987654321"}], "id of another account; this one is 210987654321"),
+        ([{**SALES, "name": "two\nlines"}], "one line"),
+        ([{**SALES, "name": "x" * 65}], "one line"),
+        ([{**SALES, "external_id": "x"}], r"patch_accounts\[0\].external_id.*2 to 1,224"),
+        ([{**SALES, "external_id": "x" * 1225}], "2 to 1,224"),
+        ([{**SALES, "external_id": "with blank"}], "2 to 1,224"),
+        ([{**SALES, "external_id": "fabrik-ü"}], "2 to 1,224"),
+        ([{**SALES, "external_id": 123}], "in quotes"),
+        ([{**SALES, "regions": []}], r"patch_accounts\[0\].regions.*must name a region"),
+        ([{**SALES, "regions": [""]}], "name of a region"),
+        ([{**SALES, "regions": ["eu-central-1a"]}], "name of a region"),
+        ([{**SALES, "regions": ["Frankfurt"]}], "name of a region"),
         ([SALES, {**SALES, "role_arn": ROLE.replace("2109", "3109")}], "Each name"),
         ([SALES, {**SALES, "name": "other"}], "Each account"),
     ],
@@ -99,6 +116,54 @@ def test_roles_of_all_partitions(partition: str) -> None:
 def test_what_cannot_be_right_is_refused_by_its_name(given: Any, words: str) -> None:
     with pytest.raises(InvalidOption, match=words):
         read_accounts("patch_accounts", given)
+
+
+CHINESE = ROLE.replace("arn:aws:", "arn:aws-cn:")
+
+
+@pytest.mark.parametrize(
+    ("accounts", "regions", "words"),
+    [
+        (
+            [{**SALES, "role_arn": CHINESE}],
+            ["eu-central-1"],
+            "patch_regions: 'eu-central-1'.*partition aws, and the role",
+        ),
+        (
+            [{**SALES, "regions": ["cn-north-1"]}],
+            [],
+            r"patch_accounts\[0\].regions: 'cn-north-1'.*aws-cn, and the role",
+        ),
+        ([{**SALES, "regions": ["us-gov-west-1"]}], [], "partition aws-us-gov, and the role is of aws"),
+        (
+            [SALES, {"name": "plant", "role_arn": CHINESE.replace("2109", "3109")}],
+            [],
+            r"patch_accounts\[1\].role_arn.*first role is of the partition aws",
+        ),
+    ],
+)
+def test_a_role_of_another_partition_is_refused_by_its_name(accounts: Any, regions: list[str], words: str) -> None:
+    with pytest.raises(InvalidOption, match=words):
+        check_together(read({"patch_accounts": accounts, "patch_regions": regions}), 5, START)
+
+
+@pytest.mark.parametrize(
+    ("partition", "region"),
+    [("aws", "eu-central-1"), ("aws-cn", "cn-northwest-1"), ("aws-us-gov", "us-gov-east-1"), ("aws", "us-east-1")],
+)
+def test_a_role_and_regions_of_one_partition_go_together(partition: str, region: str) -> None:
+    account = {**SALES, "role_arn": ROLE.replace("arn:aws:", f"arn:{partition}:"), "external_id": "a.b:c/d@e=f,g+h-1_"}
+    check_together(read({"patch_accounts": [account], "patch_regions": [region]}), 5, START)
+
+
+def test_credentials_of_another_partition_are_refused_before_a_role_is_assumed(
+    stage: Stage, sales: FakeAccount
+) -> None:
+    chinese = {**CALLER, "Arn": "arn:aws-cn:sts::123456789012:assumed-role/controller/run"}
+    stage.account.on("get_caller_identity", chinese)
+    with pytest.raises(InvalidOption, match="credentials are of the partition aws-cn"):
+        find(stage, tag_key="PatchGroup", tag_value="Windows")
+    assert sales.calls == []
 
 
 # Discovery
@@ -157,6 +222,49 @@ def test_such_an_account_is_left_out_where_the_user_says_so(stage: Stage, sales:
     found = find(stage, tag_key="PatchGroup", tag_value="Windows", inventory_hosts=[entry], missing_accounts_ok=True)
     assert [host["key"] for host in found["hosts"]] == [ID]
     assert [account["name"] for account in found["missing_accounts"]] == ["sales"]
+
+
+NOT_ENABLED = client_error("AuthFailure", "AWS was not able to validate the provided access credentials")
+
+
+def test_a_region_that_is_not_enabled_ends_the_search_with_the_words_of_aws(stage: Stage, sales: FakeAccount) -> None:
+    sales.on("describe_instances", NOT_ENABLED)
+    words = (
+        r"region eu-central-1 of account sales \(210987654321\) cannot be searched.*AuthFailure.*Nothing was touched"
+    )
+    with pytest.raises(PatchFleetError, match=words):
+        find(stage, tag_key="PatchGroup", tag_value="Windows")
+
+
+def test_such_a_region_is_left_out_where_the_user_says_so(stage: Stage, sales: FakeAccount) -> None:
+    def answer(**_request: Any) -> Any:
+        return (
+            NOT_ENABLED
+            if sales.calls[-1].region == "us-east-1"
+            else reservations(instance("stopped", InstanceId="i-0a"))
+        )
+
+    sales.on("describe_instances", answer)
+    accounts = [{**SETTING, "regions": ["us-east-1", "eu-central-1"]}]
+    entry = {"name": "web", "instance_id": "i-0b", "account": "sales", "region": "us-east-1"}
+    found = find(
+        stage,
+        tag_key="PatchGroup",
+        tag_value="Windows",
+        accounts=accounts,
+        inventory_hosts=[entry],
+        missing_accounts_ok=True,
+    )
+    assert [(one["name"], one["region"]) for one in found["missing_accounts"]] == [("sales in us-east-1", "us-east-1")]
+    assert {host["key"] for host in found["hosts"]} == {ID, "i-0a"}
+    assert [call.region for call in sales.of("describe_instances")].count("us-east-1") == 1
+
+
+@pytest.mark.parametrize("operation", ["get_caller_identity", "describe_instances"])
+def test_credentials_that_have_ended_make_no_account_missing(stage: Stage, sales: FakeAccount, operation: str) -> None:
+    sales.on(operation, client_error("ExpiredToken"))
+    with pytest.raises(PatchFleetError, match="expired"):
+        find(stage, tag_key="PatchGroup", tag_value="Windows", missing_accounts_ok=True)
 
 
 def test_the_credentials_own_account_is_refused(stage: Stage, sales: FakeAccount) -> None:
