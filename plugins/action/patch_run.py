@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.plugin_utils import _run_poller
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._exit_notice import store_run_id
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import display_lines
@@ -27,4 +28,8 @@ class ActionModule(ControllerOperation):
         display_lines(result)
         if context.params["state"] == "opened" and result["run_id"]:
             store_run_id(context.params["ledger"], result["run_id"])
+            in_aws = sum(bool(host["included"] and host["instance_id"]) for host in result.get("hosts", ()))
+            _run_poller.start(context, result["run_id"], in_aws)
+        if context.params["state"] == "closed":
+            _run_poller.end(context, str(context.run_id))
         return result

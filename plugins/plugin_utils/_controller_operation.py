@@ -22,7 +22,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._model.text_enu
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import attempt
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, make_context
-from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice
+from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice, _run_poller
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import AnsibleConnection
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import name_in_progress, progress_line
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._tracking import tracking_options
@@ -66,6 +66,7 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
             )
             context.report_progress = self._progress_reporter(context, task_vars or {})
             context.end_if_orphaned = end_if_orphaned
+            context.poller = _run_poller.poller_of(context)
             attempted.begin(context)
             attempted.result = self.perform(context, task_vars or {})
         return {**result, **plain(attempted.result)}

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import READING, Aws
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION as FLEET
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMISSION
@@ -31,6 +32,12 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.window
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, make_context
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.poller import (
+    RETRY_BUDGET_SECONDS,
+    Answer,
+    Poller,
+    Question,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
 from chaos.night import REGION, Night
 from chaos.own_clock import OwnClock
@@ -98,11 +105,12 @@ def one_after_the_other(*works: Callable[[], T]) -> list[T]:
 
 @dataclass(frozen=True)
 class AtWork:
-    """``at_once`` hosts at a time, by ``gather``; ``options`` are for the tasks that take them."""
+    """``at_once`` hosts at a time, by ``gather``; ``options`` are for the tasks that take them. See Drawn for ``poller_answers``."""
 
     at_once: int = 1
     gather: Callable[..., list[Any]] = one_after_the_other
     options: Mapping[str, Any] = field(default_factory=dict)
+    poller_answers: int | None = None
 
 
 def is_past(acts: list[str], point: int | str | None) -> bool:
@@ -150,6 +158,7 @@ class Controller:
         self._is_killed = False
         self._hosts = hosts or AtWork()
         self._ledger = _Ledger(self)
+        self._poller = None if self._hosts.poller_answers is None else _Poller(self, self._hosts.poller_answers)
 
     # ---- what a step asks for
 
@@ -298,7 +307,25 @@ class Controller:
         options = {name: spec.get("default") for name, spec in step.arguments.items()}
         chosen = {name: value for name, value in given.items() if name in options or name == "region"}
         context = make_context(step, {**options, **chosen}, clock=self, aws=Aws(self, self), ledger=self._ledger)  # type: ignore[arg-type]
+        context.poller = self._poller
         return perform(step, context)
+
+
+class _Poller:
+    """The poller of a controller, in its own process here: after so many answers it is gone."""
+
+    def __init__(self, controller: Controller, answers: int) -> None:
+        self._controller, self._left = controller, answers
+        self._poller = Poller(self._aws_at, controller)
+
+    def _aws_at(self, account: Account | None, region: str) -> Aws:
+        return Aws(self._controller, self._controller, region, retry_budget_seconds=RETRY_BUDGET_SECONDS).at(  # type: ignore[arg-type]
+            account, region
+        )
+
+    def ask(self, question: Question) -> Answer | None:
+        self._left -= 1
+        return self._poller.ask(question) if self._left >= 0 else None
 
 
 class _Client:

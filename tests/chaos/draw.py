@@ -89,6 +89,10 @@ WINDOWS: tuple[dict[str, Any], ...] = (
 )
 
 
+LIVES_ON = 1_000_000
+"""A poller never gives so many answers in a night."""
+
+
 class Streams:
     """Independent random streams of one seed, by name."""
 
@@ -182,11 +186,17 @@ def draw(seed: str, without: frozenset[str] = frozenset()) -> Drawn:
         _watchdog(streams.of("watchdog")),
         window,
         _wrong_clock(streams.of("controller's clock")),
+        _poller_answers(streams.of("poller")),
     )
 
 
 def _at_once(chance: random.Random, hosts: int) -> int:
     return min(hosts, chance.choice((2, 3))) if chance.random() < 0.5 else 1
+
+
+def _poller_answers(chance: random.Random) -> int | None:
+    """No poller; one that dies in the night; one that lives on."""
+    return chance.choice((None, chance.randrange(1, 200), LIVES_ON))
 
 
 def _watchdog(chance: random.Random) -> Watchdog | None:

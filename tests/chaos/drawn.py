@@ -76,7 +76,8 @@ class Drawn:
     """``keys`` are those of a scenario; ``dies_after`` is after which act the first controller is killed: how many it has done by
     then, or the name of the first of its kind (None: never);
     ``backend`` is that of the ledger, ``variables`` are the users' of the playbook patch; ``at_once`` is the number of hosts that
-    a controller works on at a time.
+    a controller works on at a time. ``poller_answers`` is after how many answers the poller of each controller dies (None: there is
+    no poller).
     """
 
     keys: dict[str, Any]
@@ -89,6 +90,7 @@ class Drawn:
     watchdog: Watchdog | None = None
     window: Window | None = None
     clock: WrongClock | None = None
+    poller_answers: int | None = None
 
     @property
     def is_quiet(self) -> bool:

@@ -56,6 +56,7 @@ def play_drawn(drawn: Drawn, seed: str = "") -> Ended:
     ended.counts[f"nights with {drawn.backend}"] += 1
     for name in ("watchdog", "window", "clock"):
         ended.counts[f"nights with a drawn {name}"] += getattr(drawn, name) is not None
+    ended.counts["nights with a poller"] += drawn.poller_answers is not None
     ended.counts["nights with several hosts at work"] += drawn.at_once > 1
     return ended
 
@@ -123,7 +124,7 @@ def _at_work(drawn: Drawn, turns: Turns) -> AtWork:
     """How all controllers of a night work on hosts."""
     options = {"dead_man_switch": True, "dead_man_switch_margin_seconds": 600, "setup_prefix": PREFIX}
     gather = turns.gather if drawn.at_once > 1 else one_after_the_other
-    return AtWork(drawn.at_once, gather, options if drawn.watchdog else {})
+    return AtWork(drawn.at_once, gather, options if drawn.watchdog else {}, drawn.poller_answers)
 
 
 def _work(controller: Controller, playbook: str, drawn: Drawn, ended: Ended) -> None:

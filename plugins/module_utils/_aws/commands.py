@@ -16,7 +16,12 @@ from .errors import AwsError
 from .ssm import SSM
 
 if TYPE_CHECKING:
-    from mypy_boto3_ssm.type_defs import CommandInvocationTypeDef, CommandTypeDef, SendCommandRequestTypeDef
+    from mypy_boto3_ssm.type_defs import (
+        CommandInvocationTypeDef,
+        CommandTypeDef,
+        GetCommandInvocationResultTypeDef,
+        SendCommandRequestTypeDef,
+    )
 
 
 def send_command(
@@ -56,6 +61,16 @@ def find_invocation(aws: Aws, command_id: str, node_id: str) -> CommandInvocatio
         aws.read(SSM, node_id).list_command_invocations, CommandId=command_id, InstanceId=node_id, Details=True
     )
     return next((row for page in pages(operation) for row in page.get("CommandInvocations", [])), None)
+
+
+def find_script_invocation(aws: Aws, command_id: str, node_id: str) -> GetCommandInvocationResultTypeDef | None:
+    """The invocation of a document with one plugin on a node, with its whole output; None while SSM shows none."""
+    try:
+        return aws.read(SSM, node_id).get_command_invocation(CommandId=command_id, InstanceId=node_id)
+    except AwsError as error:
+        if error.aws_code != "InvocationDoesNotExist":
+            raise
+        return None
 
 
 def invocations_on(aws: Aws, node_id: str, since: float) -> Iterator[CommandInvocationTypeDef]:

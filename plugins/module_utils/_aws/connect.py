@@ -14,6 +14,7 @@ import contextlib
 import gc
 import json
 import os
+import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from functools import partial
@@ -128,15 +129,17 @@ class OptionsConnection:
             retries={"total_max_attempts": 1, "mode": "standard"}, user_agent_extra="patchfleet.windows"
         ).merge(self._arguments.pop("aws_config", None) or botocore.config.Config())
         self._clients: dict[tuple[str, str], Any] = {}
+        self._making = threading.Lock()  # a session of boto3 makes one client at a time
         self._assumed: dict[tuple[Account, str], AssumedConnection] = {}
 
     region: str | None
 
     def client(self, service: str, region: str) -> Any:
         key = (service, region)
-        if key not in self._clients:
-            self._clients[key] = self._new_client(self._session, service, region, self._arguments)
-        return self._clients[key]
+        with self._making:
+            if key not in self._clients:
+                self._clients[key] = self._new_client(self._session, service, region, self._arguments)
+            return self._clients[key]
 
     @property
     def expires_at(self) -> float | None:
@@ -209,6 +212,7 @@ class AssumedConnection:
         self._now = now
         self._session: Any = None
         self._clients: dict[tuple[str, str], Any] = {}
+        self._making = threading.Lock()
         self.region = base.region
 
     @property
@@ -218,11 +222,12 @@ class AssumedConnection:
 
     def client(self, service: str, region: str) -> Any:
         key = (service, region)
-        if self._session is None:
-            self._session = self._new_session(region)
-        if key not in self._clients:
-            self._clients[key] = self._base.client_of(self._session, service, region)
-        return self._clients[key]
+        with self._making:
+            if self._session is None:
+                self._session = self._new_session(region)
+            if key not in self._clients:
+                self._clients[key] = self._base.client_of(self._session, service, region)
+            return self._clients[key]
 
     def renew(self) -> bool:
         return self._base.renew()

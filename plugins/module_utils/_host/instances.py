@@ -15,10 +15,12 @@ from .._aws.api import Aws
 from .._aws.ec2 import describe_instance
 from .._base.errors import InstanceGone
 from .._operation.context import OperationContext
+from .._operation.polled import polled_instance
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
 
+ON_STATES = frozenset({"pending", "running"})
 CONSISTENCY_SECONDS = 120.0
 """EC2 may show the state from before a change for this time."""
 
@@ -30,6 +32,18 @@ def existing_instance(aws: Aws, instance_id: str) -> InstanceTypeDef:
         InstanceGone: EC2 does not know it.
     """
     instance = describe_instance(aws, instance_id)
+    if instance is None:
+        raise InstanceGone
+    return instance
+
+
+def awaited_instance(context: OperationContext, instance_id: str) -> InstanceTypeDef:
+    """The instance as EC2 shows it, for a wait.
+
+    Raises:
+        InstanceGone: EC2 does not know it.
+    """
+    instance = polled_instance(context, instance_id)
     if instance is None:
         raise InstanceGone
     return instance
@@ -64,3 +78,10 @@ class LaunchWitness:
 
         self._context.wait_until(is_fresh, self._context.clock.now() + CONSISTENCY_SECONDS)
         return shown[0]
+
+    def awaited(self, instance_id: str, max_age_seconds: float = 0.0) -> InstanceTypeDef | None:
+        """The same for a wait, from the run's poller. What ends the wait is read again."""
+        instance = polled_instance(self._context, instance_id, max_age_seconds)
+        if instance is None or self.is_stale(instance) or instance["State"]["Name"] not in ON_STATES:
+            return self.describe(instance_id)
+        return instance

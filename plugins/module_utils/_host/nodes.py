@@ -20,6 +20,7 @@ from .._base.errors import CommandTimeout, Deferred, Failed, InstanceGone
 from .._model.reasons import Reason
 from .._operation.channel import NodeState
 from .._operation.context import OperationContext
+from .._operation.polled import polled_node
 from .instances import LaunchWitness
 from .powershell import refuse_unusable
 from .run_command import SCRIPT_DOCUMENT, Command, Invocation, run_command
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm.type_defs import InstanceInformationTypeDef
 
 PROBE_PAUSE_SECONDS = 10.0
+EC2_PAUSE_SECONDS = 60.0
+"""EC2 is not asked more often once it shows that the instance runs: what is waited for then is the agent."""
 
 
 class AgentSilent(Failed):
@@ -52,6 +55,7 @@ class _Node:
     def __init__(self, context: OperationContext, instance_id: str) -> None:
         self._context, self._id = context, instance_id
         self._witness = LaunchWitness(context)
+        self._ask_ec2_at = context.clock.now()
         self.instance: InstanceTypeDef | None = None
         self.node: InstanceInformationTypeDef | None = None
 
@@ -63,17 +67,30 @@ class _Node:
             Failed: ``fell_back`` or ``instance_gone``, where it is off again.
         """
         self.node = None
-        if self._id.startswith("i-"):
-            self.instance = self._witness.describe(self._id)
-            if self.instance is None:
-                raise InstanceGone
-            _refuse_fallen_back(self._context, self.instance)
-            if self.instance["State"]["Name"] != "running":
-                return False
-        self.node = describe_node(self._context.aws, self._id)
+        if not self.runs():
+            return False
+        self.node = polled_node(self._context, self._id)
         if self.node is None or self.node["PingStatus"] != "Online":
             return False
         return self.instance is None or self.node["LastPingDateTime"] > self.instance["LaunchTime"]
+
+    def runs(self, *, at_once: bool = False) -> bool:
+        """Whether the instance runs; ``at_once`` asks EC2 in any case. A hybrid node has none.
+
+        Raises:
+            InstanceGone: EC2 does not know the instance any more.
+            Failed: ``fell_back`` or ``instance_gone``, where it is off again.
+        """
+        now = self._context.clock.now()
+        if not self._id.startswith("i-") or (now < self._ask_ec2_at and not at_once):
+            return True
+        self.instance = self._witness.awaited(self._id)
+        if self.instance is None:
+            raise InstanceGone
+        _refuse_fallen_back(self._context, self.instance)
+        is_running = self.instance["State"]["Name"] == "running"
+        self._ask_ec2_at = now + EC2_PAUSE_SECONDS if is_running else now
+        return is_running
 
 
 def wait_until_ready(context: OperationContext, instance_id: str, timeout_seconds: float) -> NodeState:
@@ -93,6 +110,7 @@ def wait_until_ready(context: OperationContext, instance_id: str, timeout_second
     node: InstanceInformationTypeDef | None = None
     while node is None:
         if not context.wait_until(shown.is_online, deadline, longest=15.0):
+            shown.runs(at_once=True)
             raise _silent(shown, timeout_seconds)
         ended = _probe(context, instance_id)
         trouble = _trouble(ended)

@@ -16,15 +16,28 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .._aws.commands import find_command, find_invocation, get_output, invocations_on, send_command
+from .._aws.commands import (
+    find_command,
+    find_invocation,
+    find_script_invocation,
+    get_output,
+    invocations_on,
+    send_command,
+)
 from .._aws.errors import AwsError, Unanswered
+from .._base.clock import parse_iso
 from .._base.errors import CommandTimeout, Failed
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .._operation.polled import is_in_progress
 from .instances import LaunchWitness
 
 if TYPE_CHECKING:
-    from mypy_boto3_ssm.type_defs import CommandInvocationTypeDef, CommandPluginTypeDef
+    from mypy_boto3_ssm.type_defs import (
+        CommandInvocationTypeDef,
+        CommandPluginTypeDef,
+        GetCommandInvocationResultTypeDef,
+    )
 
 SCRIPT_DOCUMENT = "AWS-RunPowerShellScript"
 GOING_ON = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
@@ -44,9 +57,11 @@ RESEND_PAUSE_SECONDS = (20.0, 60.0)
 RESEND_SECONDS = 1800.0
 """A command that was certainly not run is sent again for this time: Run Command cancelled it, or SSM does not list it."""
 GRACE_SECONDS = 60.0
+FRESH_BEFORE_DEADLINE_SECONDS = 60.0
+"""That a command is in progress may have been read a while ago, but not when its time is nearly over."""
 HEAD_START_SECONDS = 5.0
 """No command is fetched, run and reported sooner: an earlier poll would cost a call and find nothing."""
-INSTANCE_CHECK_SECONDS = 240.0
+INSTANCE_CHECK_SECONDS, INSTANCE_CHECK_AGE_SECONDS = 240.0, 120.0
 
 
 @dataclass(frozen=True)
@@ -168,7 +183,14 @@ def _run_once(context: OperationContext, instance_id: str, command: Command) -> 
     command_id = send(context, instance_id, command)
     deadline = context.deadline(command.delivery_seconds + command.execution_seconds + GRACE_SECONDS)
     try:
-        invocation = wait_for_end(context, instance_id, command_id, deadline, head_start_seconds=HEAD_START_SECONDS)
+        invocation = wait_for_end(
+            context,
+            instance_id,
+            command_id,
+            deadline,
+            head_start_seconds=HEAD_START_SECONDS,
+            runs_script=command.document == SCRIPT_DOCUMENT,
+        )
     except CommandTimeout:
         context.add_work(None)
         raise
@@ -267,9 +289,10 @@ def wait_for_end(
     deadline: float,
     pauses: tuple[float, float] = (5.0, 30.0),
     head_start_seconds: float = 0.0,
+    runs_script: bool = False,
 ) -> Invocation:
     """Wait until a command has ended on a node; ``pauses`` are the first and the longest between two looks, in seconds, and
-    the first look comes after the head start.
+    the first look comes after the head start. ``runs_script``: its document has one plugin, that of a script.
 
     Raises:
         PatchFleetError: ``command_timeout`` when it is still going on at the deadline (nothing is cancelled).
@@ -279,6 +302,18 @@ def wait_for_end(
     context.pause(min(head_start_seconds, max(deadline - sent_at, 0.0)))
 
     def ended_invocation() -> Invocation | None:
+        is_urgent = context.clock.now() >= deadline - FRESH_BEFORE_DEADLINE_SECONDS
+        in_progress = is_in_progress(context, command_id, 0.0 if is_urgent else pauses[0] * 2)
+        script = (
+            find_script_invocation(context.aws, command_id, instance_id)
+            if in_progress is False and runs_script
+            else None
+        )
+        if in_progress or (script is not None and script["Status"] in GOING_ON):
+            watch.refuse_ended()
+            return None
+        if script is not None and script["Status"] == "Success":
+            return _succeeded(command_id, script)
         row = find_invocation(context.aws, command_id, instance_id)
         if row is not None:
             watch.refuse_ended()
@@ -306,13 +341,28 @@ class _InstanceWatch:
         if not self._instance_id.startswith("i-") or self._context.clock.now() < self._next:
             return
         self._next = self._context.clock.now() + INSTANCE_CHECK_SECONDS
-        instance = self._witness.describe(self._instance_id)
+        instance = self._witness.awaited(self._instance_id, INSTANCE_CHECK_AGE_SECONDS)
         state = instance["State"]["Name"] if instance else "gone"
         if state not in {"pending", "running"}:
             raise Failed(
                 f"The instance is {state}: another user ended it while a command was running on it.",
                 Reason(f"instance_{state.replace('-', '_')}"),
             )
+
+
+def _succeeded(command_id: str, shown: GetCommandInvocationResultTypeDef) -> Invocation:
+    """A script that ended well, with its whole output. Of every other the lists have more to say."""
+    times = [shown.get("ExecutionStartDateTime"), shown.get("ExecutionEndDateTime")]
+    began, ended = (parse_iso(time) if time else None for time in times)
+    return Invocation(
+        command_id=command_id,
+        status="Success",
+        details="Success",
+        response_code=shown.get("ResponseCode"),
+        stdout=shown.get("StandardOutputContent", ""),
+        stderr=shown.get("StandardErrorContent", ""),
+        worked_seconds=None if began is None or ended is None else ended - began,
+    )
 
 
 def _ended(context: OperationContext, instance_id: str, row: CommandInvocationTypeDef) -> Invocation | None:

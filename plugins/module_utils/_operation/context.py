@@ -23,6 +23,7 @@ from .._model.host_facts import HostFacts
 from .._model.phases import Phase
 from .channel import HostChannel
 from .options import Options
+from .poller import Answers, Question, Subject
 from .standstill import ENDED_BEFORE_A_CHANGE, WatchedClock, note_standstill, refuse_after_standstill
 from .work import WorkLog
 
@@ -64,6 +65,7 @@ class OperationContext:
         self._wait_deadline: float | None = None
         self._extends_abandoned = False
         self.phase: Phase | None = None
+        self.poller: Answers | None = None  # answers for all hosts of the run that wait
         self.end_if_orphaned: Callable[[], None] = lambda: None  # what a worker does when its controller is gone
         self.cache: dict[str, Any] = {}  # what the operation looked up once
         self._updated_facts = HostFacts()
@@ -282,11 +284,17 @@ class OperationContext:
         now = self.clock.now()
         run_id, key = self.tracked_host
         if self.phase != Phase.RESTORE or lenient.is_active(self.ledger, run_id, now):
-            self.ledger.heartbeat(run_id, now)
+            if self._heartbeat_is_due():
+                self.ledger.heartbeat(run_id, now)
         else:  # a dead run stays dead; only this host is kept
             self.ledger.extend_lease(key, self.fence or 0, now + LEASE_SECONDS)
             self._extends_abandoned = True
         self._next_heartbeat = now + HEARTBEAT_SECONDS
+
+    def _heartbeat_is_due(self) -> bool:
+        """With a poller one operation a minute renews the lease of the whole run, without one each does."""
+        answer = self.poller.ask(Question(Subject.HEARTBEAT, None, "", "")) if self.poller else None
+        return answer is None or answer.row is None or bool(answer.row["IsDue"])
 
     def release_lease(self) -> None:
         """The end of an operation for a dead run: the host is free for others again."""

@@ -30,6 +30,7 @@ from .._model.host_facts import HostFacts
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.failures import record_failure
+from .._operation.polled import polled_instance
 from .._operation.results import Result
 from .._update.foreign_runs import (
     OthersPatching,
@@ -234,9 +235,8 @@ def _refuse_owned(context: OperationContext, record: PowerRecord, instance: Inst
 
 def _our_end(context: OperationContext, restarted: InstanceTypeDef | None) -> float:
     """When the host was no longer on because of us: at a start by another user, or when it was first found off."""
-    if restarted:
-        return restarted["LaunchTime"].timestamp()
-    return float(context.host.facts.get("off_at") or context.clock.now())
+    off_at = restarted["LaunchTime"].timestamp() if restarted else context.host.facts.get("off_at")
+    return float(off_at or context.clock.now())
 
 
 def _found_off(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> float | None:
@@ -402,7 +402,7 @@ def _wait_for_state(
     witness = LaunchWitness(context, instance["LaunchTime"].timestamp())
 
     def instance_in_state() -> InstanceTypeDef | None:
-        shown = describe_instance(context.aws, instance["InstanceId"])
+        shown = polled_instance(context, instance["InstanceId"])
         if shown is None or witness.is_stale(shown):
             return None
         is_newer = shown["LaunchTime"] > instance["LaunchTime"]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from .._aws.ec2 import Start, describe_instance, start_instance, state_reason
 from .._aws.errors import NO_CAPACITY, AwsError, NotReached, Unanswered
 from .._base.errors import Deferred, Failed, InstanceGone, NotRecorded
-from .._host.instances import CONSISTENCY_SECONDS, existing_instance
+from .._host.instances import CONSISTENCY_SECONDS, awaited_instance, existing_instance
 from .._ledger.records import PowerRecord
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
@@ -245,12 +245,12 @@ class _RequestedStart:
 
     def launched_instance(self) -> InstanceTypeDef | None:
         """The instance once its new LaunchTime is shown, or that it is off again."""
-        instance = existing_instance(self._context.aws, self._instance_id)
+        instance = awaited_instance(self._context, self._instance_id)
         return instance if self.is_new(instance) or self.fell_back(instance) else None
 
     def ended_instance(self) -> InstanceTypeDef | None:
         """The instance once it runs, or is off again."""
-        instance = existing_instance(self._context.aws, self._instance_id)
+        instance = awaited_instance(self._context, self._instance_id)
         runs = self.is_new(instance) and instance["State"]["Name"] == "running"
         return instance if runs or self.fell_back(instance) else None
 

@@ -216,7 +216,7 @@ def list_commands(request: Request) -> Result:
 
 def list_command_invocations(request: Request) -> Result:
     """With ``Details`` each has its plugins, and at most 2,500 bytes of their output."""
-    since = _invoked_after(request)
+    since, status = _filters(request)
     wanted, node = request.params.get("CommandId"), request.params.get("InstanceId")
     found = [
         invocation
@@ -225,6 +225,8 @@ def list_command_invocations(request: Request) -> Result:
         for identifier, invocation in command.invocations.items()
         if node in (None, identifier)
     ]
+    if status is not None:
+        found = [invocation for invocation in found if _invocation(request, invocation, False)["Status"] == status]
     shown, next_token = page(request, found, MAX_IDS)
     details = bool(request.params.get("Details"))
     return {"CommandInvocations": [_invocation(request, invocation, details) for invocation in shown], **next_token}
@@ -235,13 +237,13 @@ def _refuse_filters(request: Request) -> None:
         raise not_implemented(f"{request.operation} with Filters")
 
 
-def _invoked_after(request: Request) -> datetime | None:
-    """The only filter that the lab knows here (``key`` and ``value`` are the service's own spelling)."""
+def _filters(request: Request) -> tuple[datetime | None, str | None]:
+    """InvokedAfter and Status, the only filters that the lab knows here (``key`` and ``value`` are the service's own spelling)."""
     filters = {entry["key"]: entry["value"] for entry in request.params.get("Filters") or []}
-    since = filters.pop("InvokedAfter", None)
+    since, status = filters.pop("InvokedAfter", None), filters.pop("Status", None)
     if filters:
         raise not_implemented(f"{request.operation} with the filter {min(filters)}")
-    return datetime.fromisoformat(since) if since else None
+    return datetime.fromisoformat(since) if since else None, status
 
 
 def get_command_invocation(request: Request) -> Result:

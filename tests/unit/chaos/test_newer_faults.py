@@ -179,7 +179,7 @@ def test_what_a_wrong_clock_shows() -> None:
 
 def test_each_of_them_is_drawn_and_kept_and_left_out_when_it_does_not_matter() -> None:
     nights = [draw(f"newer/{number}") for number in range(60)]
-    for name, none in (("at_once", 1), ("watchdog", None), ("window", None), ("clock", None)):
+    for name, none in (("at_once", 1), ("watchdog", None), ("window", None), ("clock", None), ("poller_answers", None)):
         having = [night for night in nights if getattr(night, name) != none]
         assert 0 < len(having) < len(nights), name
         data = having[0].to_data()

@@ -32,6 +32,20 @@ def test_two_ids_reach_exactly_two_hosts(make_lab: MakeLab) -> None:
     assert lab.details(command, "n-2") == "Success"
 
 
+def test_invocations_are_listed_by_their_status(make_lab: MakeLab) -> None:
+    lab = make_lab({"name": "n-{1..2}"})
+    ended = lab.send("n-1")
+    lab.run_for(60)
+    started = lab.send("n-2", document="AWS-RunPatchBaseline", parameters={"Operation": ["Scan"]})
+    lab.run_for(20)
+
+    def listed(status: str) -> list[str]:
+        answer = lab.ssm.list_command_invocations(Filters=[{"key": "Status", "value": status}])
+        return [row["CommandId"] for row in answer["CommandInvocations"]]
+
+    assert (listed("Success"), listed("InProgress"), listed("Failed")) == ([ended], [started], [])
+
+
 def test_one_bad_id_rejects_the_whole_call(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "on"}, {"name": "off", "state": "stopped"}, {"name": "no-agent", "agent": "never"})
     for other in (lab.id("off"), lab.id("no-agent"), "i-00000000000000000"):

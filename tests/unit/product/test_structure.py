@@ -25,9 +25,15 @@ DECISIONS = {
 }
 """Where code decides by the code of an error and not by its type, and why."""
 SLEEPERS = frozenset(
-    {"_base/clock.py", "_ledger/dynamodb_table.py", "_operation/context.py", "_operation/standstill.py"}
+    {
+        "_base/clock.py",
+        "_ledger/dynamodb_table.py",
+        "_operation/context.py",
+        "_operation/poller.py",
+        "_operation/standstill.py",
+    }
 )
-"""Files that let time pass themselves; all others do it through the context, which keeps the lease."""
+"""Files that let time pass themselves; all others do it through the context, which keeps the lease. The poller has none to keep."""
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an operation reads while it waits: from the run's poller, and by itself where the poller gives no answer.
+
+Reads right before a change do not use these functions. Nothing is concluded from what the poller does not show: that is read again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from .._aws.ec2 import describe_instance
+from .._aws.ssm import describe_node
+from .._model.account import account_from
+from .context import OperationContext
+from .poller import Answer, Question, Subject
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import InstanceTypeDef
+    from mypy_boto3_ssm.type_defs import InstanceInformationTypeDef
+
+CLOCK_STEP_SECONDS = 1.0
+"""Two readings of a clock may differ by this, though no time has passed."""
+
+
+def polled_instance(
+    context: OperationContext, instance_id: str, max_age_seconds: float = 0.0
+) -> InstanceTypeDef | None:
+    """An instance as EC2 shows it; None where EC2 does not know it."""
+    answer = _ask(context, Subject.INSTANCE, instance_id, max_age_seconds)
+    if answer is None or answer.row is None:
+        return describe_instance(context.aws, instance_id)
+    return cast("InstanceTypeDef", answer.row)
+
+
+def polled_node(context: OperationContext, node_id: str) -> InstanceInformationTypeDef | None:
+    """A managed node; None while SSM does not list it."""
+    answer = _ask(context, Subject.NODE, node_id)
+    if answer is None:
+        return describe_node(context.aws, node_id)
+    return cast("InstanceInformationTypeDef | None", answer.row)
+
+
+def is_in_progress(context: OperationContext, command_id: str, max_age_seconds: float = 0.0) -> bool | None:
+    """Whether a command of one node is in progress. False: it has ended, or is not shown. None: there is no poller."""
+    answer = _ask(context, Subject.COMMAND, command_id, max_age_seconds)
+    return None if answer is None else answer.row is not None
+
+
+def _ask(context: OperationContext, subject: Subject, key: str, max_age_seconds: float = 0.0) -> Answer | None:
+    """An answer that is as new as it must be; None without one."""
+    if context.poller is None or not context.tracked_host:
+        return None
+    before = context.clock.now()
+    account = account_from(context.params.get("account"))
+    answer = context.poller.ask(Question(subject, account, context.aws.region, key, max_age_seconds))
+    newest, oldest = context.clock.now() + CLOCK_STEP_SECONDS, before - max_age_seconds - CLOCK_STEP_SECONDS
+    return answer if answer is not None and oldest <= answer.read_at <= newest else None

@@ -1,0 +1,231 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One poller for all hosts of a run that wait: it collects what they ask in a short time, and reads it from AWS with one call.
+
+An answer is read after the question, unless the question accepts an older one. Nothing depends on the poller: an operation that
+gets no answer reads AWS itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+from .._aws.api import Aws
+from .._aws.bulk import commands_in_progress, instances_by_id, nodes_by_id
+from .._base.clock import Clock
+from .._base.errors import PatchFleetError
+from .._model.account import Account
+from .._model.text_enum import TextEnum
+
+LONGEST_GAP_SECONDS = 15.0
+"""Between two reads of the same kind in a region."""
+GAP_SECONDS_A_HOST = 1.0
+"""With few hosts the gap is shorter, so that a host alone waits no longer than by itself."""
+STILL_ASKED_SECONDS = 300.0
+"""What was asked in this time is read along with what is asked now; the longest pause between two questions is shorter."""
+RECENT_SECONDS = 60.0
+FOLLOW_SECONDS = 0.5
+SENT_BEFORE_SECONDS = 600.0
+"""A command may have been sent this time before it is asked about; older ones are read one by one."""
+FEW_COMMANDS = 2
+"""At most this number is read one by one, each with its output."""
+RETRY_BUDGET_SECONDS = 45.0
+"""The time in which the poller repeats a read that AWS throttles. Then each operation does it with its own deadline."""
+TURN_SECONDS = 60.0
+
+
+class Subject(TextEnum):
+    """What is asked about."""
+
+    INSTANCE = "instance"
+    NODE = "node"
+    COMMAND = "command"
+    HEARTBEAT = "heartbeat"
+
+
+@dataclass(frozen=True)
+class Question:
+    """Of an operation that waits.
+
+    Attributes:
+        key: the id of the instance, the node or the command.
+        max_age_seconds: how old the answer may be; 0: it must be read after the question.
+    """
+
+    subject: Subject
+    account: Account | None
+    region: str
+    key: str
+    max_age_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What AWS said.
+
+    Attributes:
+        row: the instance or the node as AWS describes it; of a command ``{"InProgress": True}``, of a heartbeat
+            ``{"IsDue": bool}``. None: AWS did not show it.
+        read_at: when AWS was asked, in seconds since 1970.
+        age_seconds: how old the answer was when it was given.
+    """
+
+    row: Mapping[str, Any] | None
+    read_at: float
+    age_seconds: float
+
+
+class Answers(Protocol):
+    """Who answers questions: a poller in this process or in another one."""
+
+    def ask(self, question: Question) -> Answer | None:
+        """None where it could not be read, or there is no poller."""
+
+
+Rows = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass
+class _Asked:
+    """When a key was asked for, first and last, in seconds since 1970."""
+
+    first_at: float
+    last_at: float
+
+
+@dataclass
+class _Batch:
+    """Keys that are read together; the operation that asks first reads for the others."""
+
+    due_at: float
+    keys: set[str] = field(default_factory=set)
+    is_done: bool = False
+    read_at: float = 0.0
+    rows: Rows | None = None
+
+    def answer(self, key: str, now: float) -> Answer | None:
+        if self.rows is None:
+            return None
+        return Answer(self.rows.get(key), self.read_at, now - self.read_at)
+
+
+class _Stream:
+    """Reads of one subject in one account and region."""
+
+    def __init__(self, read: Callable[[set[str], Mapping[str, _Asked]], Rows], clock: Clock) -> None:
+        """``read`` gets the keys that are asked for now, and all that were asked for not long ago."""
+        self._read, self._clock = read, clock
+        self._lock = threading.Lock()
+        self._asked: dict[str, _Asked] = {}
+        self._next: _Batch | None = None
+        self._last: _Batch | None = None
+        self._last_at = float("-inf")
+
+    def ask(self, key: str, max_age_seconds: float) -> Answer | None:
+        now = self._clock.now()
+        with self._lock:
+            self._asked.setdefault(key, _Asked(now, now)).last_at = now
+            known = self._last.answer(key, now) if self._last and max_age_seconds > 0.0 else None
+            if known and known.row is not None and 0.0 <= known.age_seconds <= max_age_seconds:
+                return known
+            batch, reads = self._next, self._next is None
+            if batch is None:
+                gap = self._gap_seconds(now)
+                batch = self._next = _Batch(now + min(max(self._last_at + gap - now, 0.0), gap))
+            batch.keys.add(key)
+        if reads:
+            self._perform(batch)
+        while not batch.is_done:
+            self._sleep_until(batch.due_at, FOLLOW_SECONDS)
+        return batch.answer(key, self._clock.now())
+
+    def _sleep_until(self, moment: float, shortest_seconds: float) -> None:
+        """The clock may be set back meanwhile."""
+        self._clock.sleep(min(max(moment - self._clock.now(), shortest_seconds), LONGEST_GAP_SECONDS))
+
+    def _gap_seconds(self, now: float) -> float:
+        recent = sum(asked.last_at >= now - RECENT_SECONDS for asked in self._asked.values())
+        return min(recent * GAP_SECONDS_A_HOST, LONGEST_GAP_SECONDS)
+
+    def _perform(self, batch: _Batch) -> None:
+        try:
+            self._sleep_until(batch.due_at, 0.0)
+            now = self._clock.now()
+            with self._lock:
+                self._next = None
+                batch.read_at = self._last_at = now
+                keys = set(batch.keys)
+                still = now - STILL_ASKED_SECONDS
+                self._asked = {key: one for key, one in self._asked.items() if key in keys or one.last_at >= still}
+                asked = dict(self._asked)
+            batch.rows = self._read(keys, asked)
+            self._last = batch
+        except PatchFleetError:
+            batch.rows = None  # each operation reads it itself, and says what AWS said
+        finally:
+            if self._next is batch:
+                self._next = None
+            batch.is_done = True
+
+
+class Poller:
+    """Answers in its own process; safe to use from several threads."""
+
+    def __init__(self, aws_at: Callable[[Account | None, str], Aws], clock: Clock) -> None:
+        """``aws_at`` gives AWS in an account and a region."""
+        self._aws_at, self._clock = aws_at, clock
+        self._lock = threading.Lock()
+        self._streams: dict[tuple[Subject, Account | None, str], _Stream] = {}
+        self._turn_at = float("-inf")
+
+    def ask(self, question: Question) -> Answer | None:
+        """The answer; None where AWS did not give it."""
+        if question.subject == Subject.HEARTBEAT:
+            return self._turn()
+        return self._stream(question).ask(question.key, question.max_age_seconds)
+
+    def _turn(self) -> Answer:
+        """One operation a minute renews the lease of the whole run."""
+        now = self._clock.now()
+        with self._lock:
+            is_due = not 0.0 <= now - self._turn_at < TURN_SECONDS
+            if is_due:
+                self._turn_at = now
+        return Answer({"IsDue": is_due}, now, 0.0)
+
+    def _stream(self, question: Question) -> _Stream:
+        key = (question.subject, question.account, question.region)
+        with self._lock:
+            if key not in self._streams:
+                aws = self._aws_at(question.account, question.region)
+                self._streams[key] = _Stream(partial(READS[question.subject], aws), self._clock)
+            return self._streams[key]
+
+
+def _read_instances(aws: Aws, keys: set[str], asked: Mapping[str, _Asked]) -> Rows:
+    return instances_by_id(aws, sorted(keys | asked.keys()))
+
+
+def _read_nodes(aws: Aws, keys: set[str], _asked: Mapping[str, _Asked]) -> Rows:
+    return nodes_by_id(aws, sorted(keys))
+
+
+def _read_commands(aws: Aws, keys: set[str], asked: Mapping[str, _Asked]) -> Rows:
+    """The commands that are in progress. Those that are not there have ended, or are not shown yet."""
+    if len(keys) <= FEW_COMMANDS:
+        return {}
+    since = min(asked[key].first_at for key in keys) - SENT_BEFORE_SECONDS
+    return {command_id: {"InProgress": True} for command_id in commands_in_progress(aws, since, len(keys) - 1)}
+
+
+READS: Mapping[Subject, Callable[[Aws, set[str], Mapping[str, _Asked]], Rows]] = {
+    Subject.INSTANCE: _read_instances,
+    Subject.NODE: _read_nodes,
+    Subject.COMMAND: _read_commands,
+}

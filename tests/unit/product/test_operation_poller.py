@@ -1,0 +1,404 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One poller for all hosts of a run that wait, in this process and behind its socket."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import Aws
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import SystemClock
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import CommandTimeout
+from ansible_collections.patchfleet.windows.plugins.module_utils._host.run_command import (
+    Command,
+    run_command,
+    send,
+    wait_for_end,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation import poller as module
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.polled import polled_instance, polled_node
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.poller import (
+    Answer,
+    Poller,
+    Question,
+    Subject,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.poller_socket import RemotePoller, Server
+
+from .fakes import (
+    ID,
+    START,
+    FakeAccount,
+    Outcome,
+    VirtualClock,
+    client_error,
+    instance,
+    invocation,
+    listed,
+    node,
+    reservations,
+    shown,
+)
+from .stage import RUN, Stage
+
+REGION = "eu-central-1"
+HOSTS = [f"i-{number:017x}" for number in range(24)]
+COMMANDS = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(51)]
+SCALE = 300.0
+
+
+class HeldClock:
+    """Its time passes when the test says so, and each thread that sleeps is counted."""
+
+    def __init__(self) -> None:
+        self._now, self._sleepers, self._changed = START, 0, threading.Condition()
+
+    def now(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        with self._changed:
+            until = self._now + seconds
+            self._sleepers += 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._now >= until, 0.01 if seconds <= module.FOLLOW_SECONDS else 30.0)
+
+    def real_seconds(self, seconds: float) -> float:
+        return seconds
+
+    def advance(self, seconds: float, *, sleepers: int) -> None:
+        """Once so many threads sleep."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._sleepers > sleepers, 30.0)  # the first question sleeps, too
+            self._now += seconds
+            self._changed.notify_all()
+
+
+def asked(subject: Subject, key: str, max_age_seconds: float = 0.0, region: str = REGION) -> Question:
+    return Question(subject, None, region, key, max_age_seconds)
+
+
+def poller_of(account: FakeAccount, clock: Any) -> Poller:
+    def aws_at(at: Account | None, region: str) -> Aws:
+        return Aws(account, clock, retry_budget_seconds=0.0).at(at, region)
+
+    return Poller(aws_at, clock)
+
+
+@pytest.fixture
+def account(stage: Stage) -> FakeAccount:
+    """EC2 and SSM know every host that they are asked about; each command is in progress."""
+
+    def instances(**params: Any) -> dict[str, Any]:
+        wanted = next(f["Values"] for f in params["Filters"] if f["Name"] == "instance-id")
+        return reservations(*({**instance(), "InstanceId": one} for one in wanted if one in HOSTS))
+
+    def nodes(**params: Any) -> dict[str, Any]:
+        return listed(*({**node(), "InstanceId": one} for one in params["Filters"][0]["Values"] if one in HOSTS))
+
+    stage.account.on("describe_instances", instances)
+    stage.account.on("describe_instance_information", nodes)
+    rows = [invocation(one, "InProgress") for one in COMMANDS[:50]]
+    stage.account.on("list_command_invocations", {"CommandInvocations": rows})
+    return stage.account
+
+
+@pytest.mark.parametrize(
+    ("subject", "operation"),
+    [(Subject.INSTANCE, "describe_instances"), (Subject.NODE, "describe_instance_information")],
+)
+def test_many_hosts_that_wait_are_read_with_few_calls(account: FakeAccount, subject: Subject, operation: str) -> None:
+    clock = HeldClock()
+    poller = poller_of(account, clock)
+    poller.ask(asked(subject, HOSTS[0]))
+    with ThreadPoolExecutor(len(HOSTS)) as threads:
+        answers = [threads.submit(poller.ask, asked(subject, one)) for one in HOSTS]
+        clock.advance(module.LONGEST_GAP_SECONDS, sleepers=len(HOSTS))
+    rows = [answer.result() for answer in answers]
+    assert [row and row.row and row.row["InstanceId"] for row in rows] == HOSTS
+    assert len(account.of(operation)) == 2
+
+
+def test_an_answer_is_read_after_the_question(stage: Stage, account: FakeAccount) -> None:
+    poller = poller_of(account, stage.clock)
+    poller.ask(asked(Subject.INSTANCE, HOSTS[0]))
+    before = stage.clock.now()
+    answer = poller.ask(asked(Subject.INSTANCE, HOSTS[0]))
+    assert answer is not None
+    assert answer.read_at >= before
+    assert len(account.of("describe_instances")) == 2
+
+
+def test_an_older_answer_is_given_where_the_question_accepts_it(stage: Stage, account: FakeAccount) -> None:
+    poller = poller_of(account, stage.clock)
+    poller.ask(asked(Subject.INSTANCE, HOSTS[0]))
+    stage.clock.jump(100)
+    answer = poller.ask(asked(Subject.INSTANCE, HOSTS[0], max_age_seconds=120.0))
+    assert answer is not None
+    assert answer.age_seconds == pytest.approx(100.0)
+    stage.clock.jump(30)
+    assert poller.ask(asked(Subject.INSTANCE, HOSTS[0], max_age_seconds=120.0)) is not None
+    assert len(account.of("describe_instances")) == 2
+
+
+def test_what_was_asked_not_long_ago_is_read_along(stage: Stage, account: FakeAccount) -> None:
+    poller = poller_of(account, stage.clock)
+    for one in (*HOSTS[:3], HOSTS[0]):
+        poller.ask(asked(Subject.INSTANCE, one))
+    assert poller.ask(asked(Subject.INSTANCE, HOSTS[2], max_age_seconds=60.0)) is not None
+    assert len(account.of("describe_instances")) == 4
+    stage.clock.jump(module.STILL_ASKED_SECONDS + 1)
+    poller.ask(asked(Subject.INSTANCE, HOSTS[0]))
+    assert account.of("describe_instances")[-1].params["Filters"][0]["Values"] == [HOSTS[0]]
+
+
+def test_where_aws_refuses_there_is_no_answer_and_the_next_question_is_asked_again(
+    stage: Stage, account: FakeAccount
+) -> None:
+    account.on(
+        "describe_instances", client_error("UnauthorizedOperation"), reservations({**instance(), "InstanceId": ID})
+    )
+    poller = poller_of(account, stage.clock)
+    assert poller.ask(asked(Subject.INSTANCE, ID)) is None
+    answer = poller.ask(asked(Subject.INSTANCE, ID))
+    assert answer is not None
+    assert answer.row is not None
+
+
+def test_regions_are_read_apart(stage: Stage, account: FakeAccount) -> None:
+    poller = poller_of(account, stage.clock)
+    for region in (REGION, "us-east-1"):
+        poller.ask(asked(Subject.NODE, HOSTS[0], region=region))
+    assert [call.region for call in account.of("describe_instance_information")] == [REGION, "us-east-1"]
+
+
+def test_accounts_are_read_with_their_own_credentials(stage: Stage, account: FakeAccount) -> None:
+    other = FakeAccount(stage.clock)
+    other.on("describe_instances", reservations({**instance(), "InstanceId": HOSTS[0]}))
+    account.others["222222222222"] = other
+    there = Account("222222222222", "web", "arn:aws:iam::222222222222:role/r")
+    assert poller_of(account, stage.clock).ask(Question(Subject.INSTANCE, there, REGION, HOSTS[0])) is not None
+    assert (len(other.calls), account.of("describe_instances")) == (1, [])
+
+
+@pytest.mark.parametrize(("waiting", "calls"), [(1, 0), (module.FEW_COMMANDS, 0), (20, 1)])
+def test_commands_are_listed_together_where_many_wait(account: FakeAccount, waiting: int, calls: int) -> None:
+    stream = module._read_commands  # noqa: SLF001 - how many wait at once is the question here
+    keys = set(COMMANDS[:waiting])
+    found = stream(Aws(account, VirtualClock()), keys, {key: module._Asked(START, START) for key in keys})  # noqa: SLF001
+    assert len(account.of("list_command_invocations")) == calls
+    assert set(found) & keys == (keys if calls else set())
+
+
+def test_a_list_that_is_longer_than_what_it_saves_is_not_read_to_its_end(account: FakeAccount) -> None:
+    account.on(
+        "list_command_invocations", {"CommandInvocations": [invocation(COMMANDS[50], "InProgress")], "NextToken": "n"}
+    )
+    keys = set(COMMANDS[:5])
+    found = module._read_commands(  # noqa: SLF001
+        Aws(account, VirtualClock()),
+        keys,
+        {key: module._Asked(START, START) for key in keys},  # noqa: SLF001
+    )
+    assert len(account.of("list_command_invocations")) < len(keys)
+    assert not set(found) & keys
+
+
+class Scripted:
+    """Gives these answers, and that no heartbeat is due."""
+
+    def __init__(self, *answers: Answer | None) -> None:
+        self.answers = list(answers)
+
+    def ask(self, question: Question) -> Answer | None:
+        if question.subject == Subject.HEARTBEAT:
+            return Answer({"IsDue": False}, START, 0.0) if self.answers != [None] else None
+        return self.answers.pop(0)
+
+
+@pytest.fixture
+def context(stage: Stage) -> OperationContext:
+    """Of an operation on the host of a run."""
+    stage.open_run()
+    return stage.context(WAIT, run_id=RUN, host=ID, instance_id=ID)
+
+
+def test_one_operation_a_minute_renews_the_lease_of_the_run(
+    stage: Stage, account: FakeAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.open_run()
+    poller, beats = poller_of(account, stage.clock), list[float]()
+    monkeypatch.setattr(stage.ledger, "heartbeat", lambda _run_id, now: beats.append(now - START))
+    for seconds in (0, 1, module.TURN_SECONDS):
+        stage.clock.jump(seconds)
+        for _host in range(3):
+            context = stage.context(WAIT, run_id=RUN, host=ID, instance_id=ID)
+            context.poller = poller
+            context.renew_lease()
+    assert beats == [0.0, 61.0]
+
+
+def test_without_a_poller_each_operation_renews_the_lease(
+    stage: Stage, context: OperationContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beats = list[float]()
+    monkeypatch.setattr(stage.ledger, "heartbeat", lambda _run_id, now: beats.append(now))
+    context.poller = Scripted(None)
+    context.renew_lease()
+    assert len(beats) == 1
+
+
+@pytest.mark.parametrize("answer", [None, Answer(None, START, 0.0), Answer({"State": "old"}, START - 2.0, 2.0)])
+def test_what_the_poller_does_not_show_or_shows_too_late_is_read_directly(
+    stage: Stage, context: OperationContext, answer: Answer | None
+) -> None:
+    stage.account.on("describe_instances", shown())
+    context.poller = Scripted(answer)
+    instance = polled_instance(context, ID)
+    assert instance is not None
+    assert instance["InstanceId"] == ID
+    assert len(stage.account.of("describe_instances")) == 1
+
+
+def test_an_answer_that_is_as_new_as_asked_needs_no_call(stage: Stage, context: OperationContext) -> None:
+    context.poller = Scripted(Answer(instance("stopped"), START - 50.0, 50.0), Answer(None, START, 0.0))
+    there = polled_instance(context, ID, max_age_seconds=60.0)
+    assert (there and there["State"]["Name"], polled_node(context, ID)) == ("stopped", None)
+    assert stage.account.calls == []
+
+
+def test_an_operation_outside_of_a_run_asks_no_poller(stage: Stage) -> None:
+    stage.account.on("describe_instances", shown())
+    context = stage.context(WAIT, instance_id=ID)
+    context.poller = Scripted()
+    assert polled_instance(context, ID) is not None
+
+
+def test_a_command_that_goes_on_is_not_read(stage: Stage, context: OperationContext) -> None:
+    stage.guest.on("measure_disk", Outcome(stdout="x" * 5000, seconds=20.0))
+    going_on = Answer({"InProgress": True}, START + 5.0, 0.0)
+    context.poller = Scripted(going_on, Answer(None, START + 10.0, 0.0))
+    command = Command(
+        "AWS-RunPowerShellScript", {"commands": ["# patchfleet-script: measure_disk", "# '" + "e30=" + "'"]}, 60
+    )
+    stage.account.on("get_command_invocation", ended_well("x" * 5000))
+    ended = run_command(context, ID, command)
+    assert (ended.status, ended.stdout, ended.worked_seconds) == ("Success", "x" * 5000, 20.0)
+    assert stage.account.of("list_command_invocations") == []
+    assert len(stage.account.of("get_command_invocation")) == 1
+
+
+def ended_well(output: str) -> dict[str, Any]:
+    return {
+        "Status": "Success",
+        "StatusDetails": "Success",
+        "ResponseCode": 0,
+        "StandardOutputContent": output,
+        "ExecutionStartDateTime": "2026-11-14T22:00:00.000Z",
+        "ExecutionEndDateTime": "2026-11-14T22:00:20.000Z",
+    }
+
+
+def test_near_the_deadline_only_a_fresh_answer_says_that_a_command_goes_on(
+    stage: Stage, context: OperationContext
+) -> None:
+    stage.guest.on("AWS-RunPatchBaseline", Outcome(seconds=1e6))
+    command_id = send(context, ID, Command("AWS-RunPatchBaseline", {"Operation": ["Install"]}, 600))
+    poller = context.poller = Endless(stage.clock)
+    with pytest.raises(CommandTimeout):
+        wait_for_end(context, ID, command_id, START + 600.0, (15.0, 45.0))
+    accepted = [(at, question.max_age_seconds) for at, question in poller.questions]
+    assert {age for at, age in accepted if at < 540.0} == {30.0}
+    assert {age for at, age in accepted if at >= 540.0} == {0.0}
+
+
+class Endless:
+    """Every command goes on, as of now."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock, self.questions = clock, list[tuple[float, Question]]()
+
+    def ask(self, question: Question) -> Answer:
+        if question.subject == Subject.COMMAND:
+            self.questions.append((self._clock.passed, question))
+        row = {"IsDue": True} if question.subject == Subject.HEARTBEAT else {"InProgress": True}
+        row = instance() if question.subject == Subject.INSTANCE else row
+        return Answer(row, self._clock.now(), 0.0)
+
+
+@pytest.fixture
+def served(account: FakeAccount, tmp_path: Path) -> Iterator[tuple[Server, Path, Callable[[], None]]]:
+    """A poller at a socket; the last part closes the other end of its lifeline."""
+    path = tmp_path / "socket"
+    clock = SystemClock(SCALE)
+    server = Server(str(path), poller_of(account, clock))
+    reading, writing = os.pipe()
+    thread = threading.Thread(target=server.serve_until, args=(reading,))
+    thread.start()
+
+    def cut() -> None:
+        os.close(writing)
+        thread.join(10.0)
+        assert not thread.is_alive()
+
+    yield server, path, cut
+    if thread.is_alive():
+        server.end()
+        thread.join()
+    server.server_close()
+
+
+def test_only_the_user_can_open_the_socket(served: tuple[Server, Path, Callable[[], None]]) -> None:
+    assert stat.S_IMODE(served[1].stat().st_mode) == 0o600
+
+
+def test_an_answer_passes_the_socket_with_its_times(served: tuple[Server, Path, Callable[[], None]]) -> None:
+    remote = RemotePoller(str(served[1]), SystemClock(SCALE))
+    for _number in range(2):
+        answer = remote.ask(asked(Subject.INSTANCE, HOSTS[0]))
+        assert answer is not None
+        assert answer.row == {**instance(), "InstanceId": HOSTS[0]}
+
+
+def test_a_poller_ends_with_its_run_and_with_its_controller(served: tuple[Server, Path, Callable[[], None]]) -> None:
+    served[2]()
+
+
+def test_the_end_of_the_run_ends_the_poller(account: FakeAccount, tmp_path: Path) -> None:
+    server = Server(str(tmp_path / "socket"), poller_of(account, SystemClock(SCALE)))
+    thread = threading.Thread(target=server.serve_until, args=(os.pipe()[0],))
+    thread.start()
+    RemotePoller(str(tmp_path / "socket"), SystemClock(SCALE)).end()
+    thread.join(10.0)
+    assert not thread.is_alive()
+    server.server_close()
+
+
+def test_where_no_poller_listens_there_is_no_answer(tmp_path: Path) -> None:
+    remote = RemotePoller(str(tmp_path / "socket"), SystemClock())
+    assert remote.ask(asked(Subject.HEARTBEAT, "")) is None
+    remote.end()
+
+
+def test_a_question_that_cannot_be_read_ends_the_conversation_alone(
+    served: tuple[Server, Path, Callable[[], None]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stranger:
+        stranger.connect(str(served[1]))
+        stranger.sendall(b"what?\n")
+        assert stranger.recv(100) == b""
+    assert RemotePoller(str(served[1]), SystemClock(SCALE)).ask(asked(Subject.NODE, HOSTS[0])) is not None
+    assert capsys.readouterr().err == ""
