@@ -105,7 +105,7 @@ def one_after_the_other(*works: Callable[[], T]) -> list[T]:
 
 @dataclass(frozen=True)
 class AtWork:
-    """``at_once`` hosts at a time, by ``gather``; ``options`` are for the tasks that take them. See Drawn for ``poller_answers``."""
+    """``at_once`` hosts at a time, by ``gather``; ``options`` are for the tasks that take them. ``poller_answers``: see Drawn."""
 
     at_once: int = 1
     gather: Callable[..., list[Any]] = one_after_the_other

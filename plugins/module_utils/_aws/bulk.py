@@ -60,6 +60,18 @@ def nodes_by_id(aws: Aws, ids: Sequence[str]) -> dict[str, InstanceInformationTy
     return nodes
 
 
+def associated_documents(aws: Aws, most_pages: int) -> list[str] | None:
+    """The names of all documents that associations of a region run; None where these do not fit into ``most_pages``."""
+    names: set[str] = set()
+    for number, page in enumerate(pages(aws.read(SSM).list_associations), 1):
+        names.update(row["Name"] for row in page.get("Associations", []) if "Name" in row)
+        if not page.get("NextToken"):
+            return sorted(names)
+        if number >= most_pages:
+            break
+    return None
+
+
 def commands_in_progress(aws: Aws, since: float, most_pages: int) -> set[str]:
     """The ids of commands that were sent after a time, in seconds since 1970, and are in progress on a node.
 

@@ -80,6 +80,11 @@ def describe_document(aws: Aws, name: str) -> DocumentDescriptionTypeDef:
     return aws.read(SSM, name).describe_document(Name=name)["Document"]
 
 
+def document_parameters(aws: Aws, name: str) -> list[str]:
+    """The names of what a document takes."""
+    return sorted(parameter["Name"] for parameter in describe_document(aws, name).get("Parameters", []))
+
+
 def list_associations(aws: Aws) -> Iterator[AssociationTypeDef]:
     for page in pages(aws.read(SSM).list_associations):
         yield from page.get("Associations", [])

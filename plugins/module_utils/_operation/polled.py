@@ -9,10 +9,11 @@ Reads right before a change do not use these functions. Nothing is concluded fro
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, cast
 
 from .._aws.ec2 import describe_instance
-from .._aws.ssm import describe_node
+from .._aws.ssm import describe_node, document_parameters
 from .._model.account import account_from
 from .context import OperationContext
 from .poller import Answer, Question, Subject
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
     from mypy_boto3_ssm.type_defs import InstanceInformationTypeDef
 
+DOCUMENT_AGE_SECONDS = 86_400.0
 CLOCK_STEP_SECONDS = 1.0
 """Two readings of a clock may differ by this, though no time has passed."""
 
@@ -47,6 +49,20 @@ def is_in_progress(context: OperationContext, command_id: str, max_age_seconds: 
     """Whether a command of one node is in progress. False: it has ended, or is not shown. None: there is no poller."""
     answer = _ask(context, Subject.COMMAND, command_id, max_age_seconds)
     return None if answer is None else answer.row is not None
+
+
+def is_associated(context: OperationContext, node_id: str, documents: Collection[str]) -> bool:
+    """Whether an association of the region, for any node, runs one of these documents. True also where the poller does not know."""
+    answer = _ask(context, Subject.ASSOCIATIONS, node_id)
+    return answer is None or answer.row is None or not set(documents).isdisjoint(answer.row["Documents"])
+
+
+def parameters_of(context: OperationContext, document: str) -> set[str]:
+    """The names of what a document of AWS takes, as it was when the run first needed it."""
+    answer = _ask(context, Subject.DOCUMENT, document, DOCUMENT_AGE_SECONDS)
+    if answer is None or answer.row is None:
+        return set(document_parameters(context.aws, document))
+    return set(answer.row["Parameters"])
 
 
 def _ask(context: OperationContext, subject: Subject, key: str, max_age_seconds: float = 0.0) -> Answer | None:

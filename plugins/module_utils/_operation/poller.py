@@ -17,7 +17,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from .._aws.api import Aws
-from .._aws.bulk import commands_in_progress, instances_by_id, nodes_by_id
+from .._aws.bulk import associated_documents, commands_in_progress, instances_by_id, nodes_by_id
+from .._aws.ssm import document_parameters
 from .._base.clock import Clock
 from .._base.errors import PatchFleetError
 from .._model.account import Account
@@ -46,6 +47,8 @@ class Subject(TextEnum):
     INSTANCE = "instance"
     NODE = "node"
     COMMAND = "command"
+    ASSOCIATIONS = "associations"
+    DOCUMENT = "document"
     HEARTBEAT = "heartbeat"
 
 
@@ -54,7 +57,8 @@ class Question:
     """Of an operation that waits.
 
     Attributes:
-        key: the id of the instance, the node or the command.
+        key: the id of the instance, the node or the command; the node that asks for the associations of its region; the name of
+            the document.
         max_age_seconds: how old the answer may be; 0: it must be read after the question.
     """
 
@@ -70,7 +74,8 @@ class Answer:
     """What AWS said.
 
     Attributes:
-        row: the instance or the node as AWS describes it; of a command ``{"InProgress": True}``, of a heartbeat
+        row: the instance or the node as AWS describes it; of a command ``{"InProgress": True}``, of associations the names of
+            their documents, ``{"Documents": list}``, of a document its parameters, ``{"Parameters": list}``, of a heartbeat
             ``{"IsDue": bool}``. None: AWS did not show it.
         read_at: when AWS was asked, in seconds since 1970.
         age_seconds: how old the answer was when it was given.
@@ -224,8 +229,20 @@ def _read_commands(aws: Aws, keys: set[str], asked: Mapping[str, _Asked]) -> Row
     return {command_id: {"InProgress": True} for command_id in commands_in_progress(aws, since, len(keys) - 1)}
 
 
+def _read_associations(aws: Aws, keys: set[str], _asked: Mapping[str, _Asked]) -> Rows:
+    """Nothing where it would take more calls than each node by itself."""
+    documents = associated_documents(aws, len(keys) - 1) if len(keys) > 1 else None
+    return {} if documents is None else {key: {"Documents": documents} for key in keys}
+
+
+def _read_documents(aws: Aws, keys: set[str], _asked: Mapping[str, _Asked]) -> Rows:
+    return {key: {"Parameters": document_parameters(aws, key)} for key in keys}
+
+
 READS: Mapping[Subject, Callable[[Aws, set[str], Mapping[str, _Asked]], Rows]] = {
     Subject.INSTANCE: _read_instances,
     Subject.NODE: _read_nodes,
     Subject.COMMAND: _read_commands,
+    Subject.ASSOCIATIONS: _read_associations,
+    Subject.DOCUMENT: _read_documents,
 }

@@ -76,7 +76,8 @@ Predict: TypeAlias = Callable[[list[FleetHost]], dict[str, Expected]]
 def make_plan(hosts: list[FleetHost], settings: Settings, predict: Predict) -> Plan:
     """Order the hosts and check the guards.
 
-    In rolling mode those of which a long way is known go first, so that the window does not end with one of them alone.
+    Those of which a long workflow is known go first: hosts that take equally long then share a wave, and a sliding window does not
+    end with one of them alone.
 
     Args:
         settings: max_hosts, batch_size (int, or text such as "20%"), priority_instance_types, failure_budget (likewise),
@@ -104,7 +105,7 @@ def make_plan(hosts: list[FleetHost], settings: Settings, predict: Predict) -> P
 
     def order(host: FleetHost) -> tuple[int, float, str]:
         rank = priority.index(host.type) if host.type in priority else len(priority)
-        return (rank, -expected[host.key].p90_seconds if rolling else 0.0, host.name)
+        return (rank, -expected[host.key].p90_seconds, host.name)
 
     included = sorted((host for host in hosts if host.exclusion is None), key=order)
     canaries = _canaries(hosts, settings["canary_hosts"])

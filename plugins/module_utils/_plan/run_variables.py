@@ -107,8 +107,8 @@ RUN_VARIABLES = (
         "pace",
         description=(
             "V(waves) starts a batch of hosts when the one before is done. V(rolling) starts a host as soon as "
-            "another one is done: Ansible's C(--forks) is the width of this window, and hosts that are known to take "
-            "long go first."
+            "another one is done: Ansible's C(--forks) is the width of this window. In both, hosts that are known to "
+            "take long go first."
         ),
         default="waves",
         choices=("waves", "rolling"),
@@ -118,7 +118,7 @@ RUN_VARIABLES = (
         "patch_priority_instance_types",
         "list",
         "pace",
-        description="Instance types that go first, in this order. All other hosts follow by name.",
+        description="Instance types that go first, in this order. All other hosts follow, by their expected time and name.",
         default=[],
         roles=("discover",),
     ),

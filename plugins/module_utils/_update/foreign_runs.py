@@ -26,6 +26,7 @@ from .._host.update_answers import ServicingState
 from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .._operation.polled import is_associated
 from .documents import PATCHING_DOCUMENTS
 
 if TYPE_CHECKING:
@@ -122,8 +123,11 @@ def _associations(context: OperationContext, instance_id: str) -> Iterator[Patch
 def _association_rows(context: OperationContext, instance_id: str) -> list[InstanceAssociationStatusInfoTypeDef]:
     """A right to read them that is missing leaves no host on where Windows itself says that it installs nothing.
 
-    Windows is asked once, and then ``windows_was_asked``: that takes a while, so a stop has to check everything again.
+    Windows is asked once, and then ``windows_was_asked``: that takes a while, so a stop has to check everything again. Before a
+    stop the node's own are always read; else only where an association of the region patches at all.
     """
+    if context.phase != Phase.RESTORE and not is_associated(context, instance_id, PATCHING_DOCUMENTS):
+        return []
     try:
         return associations_on(context.aws, instance_id)
     except AwsError as error:

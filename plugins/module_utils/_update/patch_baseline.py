@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 
 from .._aws.errors import AwsError
-from .._aws.ssm import describe_document, describe_node
+from .._aws.ssm import describe_node
 from .._base.clock import iso
 from .._base.errors import CommandTimeout, Failed
 from .._host.run_command import Command, CommandNotRun, Invocation, repeat_if_not_run, send, wait_for_end
@@ -23,6 +23,7 @@ from .._model.host_facts import HostFacts
 from .._model.reasons import Reason
 from .._operation.channel import Scan
 from .._operation.context import OperationContext
+from .._operation.polled import parameters_of
 from . import messages
 from .causes import Cause
 from .foreign_runs import COMMENT, Own, all_patch_runs, wait_for_foreign_runs
@@ -171,8 +172,7 @@ def _keep_apart(context: OperationContext) -> None:
 def _document_parameters(context: OperationContext) -> set[str]:
     """What the document takes, looked up once an operation."""
     if DOCUMENT not in context.cache:
-        document = describe_document(context.aws, DOCUMENT)
-        context.cache[DOCUMENT] = {parameter["Name"] for parameter in document.get("Parameters", [])}
+        context.cache[DOCUMENT] = parameters_of(context, DOCUMENT)
     known: set[str] = context.cache[DOCUMENT]
     return known
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import ansible.template
 import pytest
+from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.utils.display import Display
 
@@ -412,3 +413,22 @@ def test_the_scripts_of_an_installation_are_read(role_files: Path, option: str) 
     (role_files / "history.ps1").write_text("the text")
     plugin = action(patch_baseline.ActionModule)
     assert plugin.prepare({option: "history.ps1"}, {})[option].endswith("the text")
+
+
+@pytest.mark.parametrize(
+    ("set_to", "clock", "becomes"),
+    [
+        (0.001, "", 0.05),
+        (0.001, "240,1794693600,1794693600", 0.001),  # the lab's time: no host becomes slower there
+        (0.001, "nonsense", 0.001),  # the first task says it
+        (0.2, "", 0.2),  # a user's own
+    ],
+)
+def test_the_idle_loop_of_the_controller_turns_less_often(
+    monkeypatch: pytest.MonkeyPatch, set_to: float, clock: str, becomes: float
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("PATCHFLEET_CLOCK", clock)
+    monkeypatch.setattr(constants, "DEFAULT_INTERNAL_POLL_INTERVAL", set_to)
+    _controller_operation.slow_down_idle_loop()
+    assert becomes == constants.DEFAULT_INTERNAL_POLL_INTERVAL

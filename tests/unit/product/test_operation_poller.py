@@ -26,10 +26,15 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._host.run_comma
     wait_for_end,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation import poller as module
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.polled import polled_instance, polled_node
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.polled import (
+    parameters_of,
+    polled_instance,
+    polled_node,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.poller import (
     Answer,
     Poller,
@@ -37,6 +42,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.poll
     Subject,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.poller_socket import RemotePoller, Server
+from ansible_collections.patchfleet.windows.plugins.module_utils._update.foreign_runs import Own, all_patch_runs
 
 from .fakes import (
     ID,
@@ -234,6 +240,63 @@ def context(stage: Stage) -> OperationContext:
     """Of an operation on the host of a run."""
     stage.open_run()
     return stage.context(WAIT, run_id=RUN, host=ID, instance_id=ID)
+
+
+def associations(*documents: str, more: bool = False) -> dict[str, Any]:
+    rows = [{"Name": name, "AssociationId": "0" * 36} for name in documents]
+    return {"Associations": rows, **({"NextToken": "n"} if more else {})}
+
+
+@pytest.mark.parametrize(
+    ("answer", "nodes", "shown_for"),
+    [
+        (associations("AWS-GatherSoftwareInventory"), 3, 3),
+        (associations("AWS-RunPatchBaseline"), 3, 3),
+        (associations("AWS-UpdateSSMAgent"), 1, 0),  # one node asks for its own with one call
+        (associations("AWS-UpdateSSMAgent", more=True), 3, 0),  # a long list would take more calls than each node
+    ],
+)
+def test_associations_are_listed_where_it_saves_calls(
+    account: FakeAccount, answer: dict[str, Any], nodes: int, shown_for: int
+) -> None:
+    account.on("list_associations", answer)
+    rows = module._read_associations(Aws(account, VirtualClock()), set(HOSTS[:nodes]), {})  # noqa: SLF001
+    assert len(rows) == shown_for
+    assert all(row == {"Documents": [answer["Associations"][0]["Name"]]} for row in rows.values())
+    assert len(account.of("list_associations")) < nodes
+
+
+@pytest.mark.parametrize(
+    ("documents", "asked_for"), [(["AWS-GatherSoftwareInventory"], 0), (["AWS-RunPatchBaseline"], 1), (None, 1)]
+)
+def test_a_node_whose_region_has_no_patching_association_is_not_asked_for_its_own(
+    stage: Stage, context: OperationContext, documents: list[str] | None, asked_for: int
+) -> None:
+    row = None if documents is None else {"Documents": documents}
+    context.poller = Scripted(Answer(row, START, 0.0))
+    assert all_patch_runs(context, ID, Own({RUN})) == set()
+    assert len(stage.account.of("describe_instance_associations_status")) == asked_for
+
+
+def test_before_a_stop_a_node_is_asked_for_its_own_associations(stage: Stage, context: OperationContext) -> None:
+    context.phase = Phase.RESTORE
+    context.poller = Scripted()
+    assert all_patch_runs(context, ID, Own({RUN})) == set()
+    assert len(stage.account.of("describe_instance_associations_status")) == 1
+
+
+def test_what_a_document_takes_is_read_once_a_run(stage: Stage, account: FakeAccount) -> None:
+    stage.open_run()
+    account.on("describe_document", {"Document": {"Parameters": [{"Name": "Operation"}, {"Name": "SnapshotId"}]}})
+    poller = poller_of(account, stage.clock)
+    for _host in range(3):
+        context = stage.context(WAIT, run_id=RUN, host=ID, instance_id=ID)
+        context.poller = poller
+        assert parameters_of(context, "AWS-RunPatchBaseline") == {"Operation", "SnapshotId"}
+        stage.clock.jump(600)
+    context.poller = None
+    assert parameters_of(context, "AWS-RunPatchBaseline") == {"Operation", "SnapshotId"}
+    assert len(account.of("describe_document")) == 2
 
 
 def test_one_operation_a_minute_renews_the_lease_of_the_run(
