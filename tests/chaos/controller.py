@@ -312,7 +312,7 @@ class Controller:
 
 
 class _Poller:
-    """The poller of a controller, in its own process here: after so many answers it is gone."""
+    """The poller of a controller, in its own process here: after this number of answers it is gone."""
 
     def __init__(self, controller: Controller, answers: int) -> None:
         self._controller, self._left = controller, answers

@@ -90,7 +90,7 @@ WINDOWS: tuple[dict[str, Any], ...] = (
 
 
 LIVES_ON = 1_000_000
-"""A poller never gives so many answers in a night."""
+"""A poller never gives this number of answers in a night."""
 
 
 class Streams:

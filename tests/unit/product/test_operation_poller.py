@@ -86,7 +86,7 @@ class HeldClock:
         return seconds
 
     def advance(self, seconds: float, *, sleepers: int) -> None:
-        """Once so many threads sleep."""
+        """Once this number of threads sleeps."""
         with self._changed:
             assert self._changed.wait_for(lambda: self._sleepers > sleepers, 30.0)  # the first question sleeps, too
             self._now += seconds
@@ -194,7 +194,7 @@ def test_regions_are_read_apart(stage: Stage, account: FakeAccount) -> None:
 def test_accounts_are_read_with_their_own_credentials(stage: Stage, account: FakeAccount) -> None:
     other = FakeAccount(stage.clock)
     other.on("describe_instances", reservations({**instance(), "InstanceId": HOSTS[0]}))
-    account.others["222222222222"] = other
+    account.accounts["222222222222"] = other
     there = Account("222222222222", "web", "arn:aws:iam::222222222222:role/r")
     assert poller_of(account, stage.clock).ask(Question(Subject.INSTANCE, there, REGION, HOSTS[0])) is not None
     assert (len(other.calls), account.of("describe_instances")) == (1, [])
@@ -350,7 +350,7 @@ def test_an_operation_outside_of_a_run_asks_no_poller(stage: Stage) -> None:
     assert polled_instance(context, ID) is not None
 
 
-def test_a_command_that_goes_on_is_not_read(stage: Stage, context: OperationContext) -> None:
+def test_a_command_in_progress_is_not_read(stage: Stage, context: OperationContext) -> None:
     stage.guest.on("measure_disk", Outcome(stdout="x" * 5000, seconds=20.0))
     going_on = Answer({"InProgress": True}, START + 5.0, 0.0)
     context.poller = Scripted(going_on, Answer(None, START + 10.0, 0.0))
@@ -375,7 +375,7 @@ def ended_well(output: str) -> dict[str, Any]:
     }
 
 
-def test_near_the_deadline_only_a_fresh_answer_says_that_a_command_goes_on(
+def test_near_the_deadline_only_a_fresh_answer_says_that_a_command_is_in_progress(
     stage: Stage, context: OperationContext
 ) -> None:
     stage.guest.on("AWS-RunPatchBaseline", Outcome(seconds=1e6))
@@ -389,7 +389,7 @@ def test_near_the_deadline_only_a_fresh_answer_says_that_a_command_goes_on(
 
 
 class Endless:
-    """Every command goes on, as of now."""
+    """Every command is in progress, as of now."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock, self.questions = clock, list[tuple[float, Question]]()
