@@ -289,6 +289,19 @@ def test_a_name_that_stands_in_a_policy_is_no_wildcard(name: str) -> None:
         made(**{name: "abc*"})
 
 
+def test_a_watchdog_schedule_that_cannot_act_raises_an_alarm() -> None:
+    """Source: EventBridge Scheduler user guide, "Monitoring with CloudWatch": TargetErrorCount by ScheduleGroup."""
+    topic = f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:operators"
+    stack = made(DeadManSwitch="true", AlarmTopicArn=topic)
+    alarm = stack.resources["SwitchAlarm"].properties
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("AWS/Scheduler", "TargetErrorCount", "Sum")
+    assert alarm["Dimensions"] == [{"Name": "ScheduleGroup", "Value": stack.resources["SwitchGroup"].physical_id}]
+    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
+    assert (alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (1, "notBreaching")
+    assert alarm["AlarmActions"] == [topic]
+    assert "AlarmActions" not in properties("SwitchAlarm", DeadManSwitch="true")
+
+
 def test_logs_are_kept_for_thirty_days() -> None:
     assert properties("CommandOutput") == {"LogGroupName": "/aws/ssm/patch-manager", "RetentionInDays": 30}
 
