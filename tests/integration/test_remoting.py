@@ -69,12 +69,14 @@ ONE_ACCOUNT = {
 }
 CHANGED = {"refuse_when": "installing", "cut_when": {"installing": 0.0}}
 """The password is changed while the hosts install, and the connections break."""
-LATER: dict[str, Options] = {
-    "expired-winrm": Options(**CHANGED),  # type: ignore[arg-type]
-    "expired-psrp": Options(connection="psrp", **CHANGED),  # type: ignore[arg-type]
-    "expired-ssh": Options(connection="ssh", **CHANGED),  # type: ignore[arg-type]
+BY_PASSWORD: dict[str, Options] = {
+    **{f"expired-winrm-{number}": Options(**CHANGED) for number in (1, 2)},  # type: ignore[arg-type]
+    **{f"expired-psrp-{number}": Options(connection="psrp", **CHANGED) for number in (1, 2)},  # type: ignore[arg-type]
 }
-REFUSING = {name: each for name, each in (ONE_ACCOUNT | LATER).items() if each.connection != "ssh" or not ssh.missing()}
+BY_KEY: dict[str, Options] = {"expired-ssh": Options(connection="ssh", **CHANGED)}  # type: ignore[arg-type]
+LATER = BY_PASSWORD | ({} if ssh.missing() else BY_KEY)
+NEXT_BATCH: dict[str, Options] = {"next-winrm": Options(), "next-psrp": Options(connection="psrp")}
+REFUSING = ONE_ACCOUNT | LATER | NEXT_BATCH
 
 
 @pytest.fixture(scope="module")
@@ -103,17 +105,22 @@ def test_a_batch_with_a_wrong_password_is_refused_twice_in_the_whole_run(refusin
 
 
 def test_a_password_that_is_changed_in_the_middle_is_refused_twice_at_most(refusing: LivingLab) -> None:
-    """For each account: winrm and psrp log on with one, ssh with another."""
-    ended = refusing.playbook("patch", variables={"patch_hosts": "expired-*", "patch_failure_budget": "100%"})
-    found = {name: ended.host(name) for name in LATER if name in REFUSING}
+    """For each account: winrm and psrp log on with one, ssh with another. No host of the next batch tries it."""
+    variables = {"patch_hosts": "expired-*,next-*", "patch_failure_budget": "100%", "patch_batch_size": len(LATER)}
+    ended = refusing.playbook("patch", variables=variables)
+    found = {name: ended.host(name) for name in LATER}
     assert {(name, host["outcome"], host["step"]) for name, host in found.items()} == {
         (name, "failed", "patch") for name in found
     }
-    assert "login_refused" in {found[name]["reason_code"] for name in ("expired-winrm", "expired-psrp")}
+    assert "login_refused" in {found[name]["reason_code"] for name in BY_PASSWORD}
     counted = refused(refusing)
-    assert 1 <= counted.get("expired-winrm", 0) + counted.get("expired-psrp", 0) <= 2
+    assert 1 <= sum(counted.get(name, 0) for name in BY_PASSWORD) <= 2
     if "expired-ssh" in found:
         assert (counted["expired-ssh"], found["expired-ssh"]["reason_code"]) == (2, "login_refused")
+    for name in NEXT_BATCH:
+        host = ended.host(name)
+        assert (host["outcome"], host["reason_code"]) == ("deferred", "login_refused")
+        assert "no log-on was tried on this host" in host["reason"]
 
 
 # ---- the controller

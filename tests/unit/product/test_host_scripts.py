@@ -240,7 +240,7 @@ def test_control_characters_of_a_host_reach_no_one() -> None:
         ('{"free_gib": NaN}', "script_failed"),
         ('{"free_gib": Infinity}', "script_failed"),
         ('{"free_gib": 1e999}', "invalid_answer"),
-        ("[" * 10_000 + "]" * 10_000, "script_failed"),
+        ("[" * 1_000_000 + "]" * 1_000_000, "script_failed"),  # Python 3.14 reads more than 10,000 levels
         ("[" * 500 + "]" * 500, "invalid_answer"),
     ],
     ids=["nan", "infinity", "too_large", "no_end_of_depth", "deep"],
