@@ -20,7 +20,7 @@ PIP := $(BIN)/python -m pip install $(shell [ -t 2 ] || echo -qq) --disable-pip-
 .PHONY: help
 help: ## Say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
-		printf '  make %-10s %s\n' "$$name" "$$text"; done
+		printf '  make %-11s %s\n' "$$name" "$$text"; done
 
 .PHONY: setup setup-lab
 setup: $(LINT) ## Make .venv with all that tests and linters need
@@ -104,6 +104,10 @@ generate: $(TEST) ## Write what follows from the list of variables (specs, defau
 .PHONY: docs
 docs: $(DOCS) ## Build the documentation site into .cache/docs/html; a warning is an error
 	$(BIN)/python tests/tools/build_docs.py .cache/docs
+
+.PHONY: screenshots
+screenshots: docs $(TEST) ## Pictures of the site's main pages, and of the end of each start page, into .cache/docs/screenshots
+	$(BIN)/python tests/tools/screenshots.py .cache/docs
 
 .PHONY: format
 format: $(LINT) ## Put into format what `make lint` would complain about
