@@ -289,6 +289,20 @@ def test_a_name_that_stands_in_a_policy_is_no_wildcard(name: str) -> None:
         made(**{name: "abc*"})
 
 
+def test_the_page_says_what_who_has_the_controllers_role_can_do() -> None:
+    """SendCommand with AWS-RunPowerShellScript runs as SYSTEM (Systems Manager user guide, "Running commands")."""
+    commands = [
+        it
+        for it in json.loads(properties("ControllerChangePolicy")["PolicyDocument"])["Statement"]
+        if it["Sid"] == "SendThese"
+    ]
+    assert any("AWS-RunPowerShellScript" in arn for it in commands for arn in it["Resource"])
+    page = (TEMPLATE.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert "is `SYSTEM` on every host with the tag" in page
+    safety = (TEMPLATE.parents[3] / "docs" / "safety.md").read_text(encoding="utf-8")
+    assert "roles/aws_prerequisites/README.md#what-the-controllers-role-means" in safety
+
+
 def test_a_watchdog_schedule_that_cannot_act_raises_an_alarm() -> None:
     """Source: EventBridge Scheduler user guide, "Monitoring with CloudWatch": TargetErrorCount by ScheduleGroup."""
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:operators"
