@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab of Patch Fleet: an AWS account, SSM agents and Windows hosts in one process, played from scenario files.
 
-``docs/lab.md`` describes it for people who write scenarios.
+Imports nothing of the collection: its judge knows nothing of the code that it judges. ``docs/lab.md`` describes the lab for people
+who write scenarios.
 """
 
 from __future__ import annotations

@@ -3,5 +3,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Clock and errors, for every other package.
 
-Imports nothing of this collection and knows nothing of AWS, Ansible or a ledger.
+Imports nothing of this collection but its vocabulary, and knows nothing of AWS, Ansible or a ledger.
 """

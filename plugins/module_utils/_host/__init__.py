@@ -3,5 +3,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How a host is reached: Run Command or its own connection, scripts in it, and what its servicing stack does.
 
-Knows nothing of updates, disks or power.
+Decides nothing about updates, disks or power.
 """

@@ -5,5 +5,5 @@
 
 A message comes in through :mod:`http`, which knows who speaks, becomes a request (:mod:`wsman`) and works on a shell
 (:mod:`shells`). A command in a shell is read by :mod:`programs`: Ansible's own payloads end in :mod:`modules`, the
-product's scripts in the model of the host, and everything else is reported as unknown.
+product's scripts in the model of the host, and everything else is reported as unknown. Nothing here knows the emulated AWS.
 """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What holds for the structure of plugins/module_utils beside its layers, which ``make lint`` checks."""
+"""What holds for the structure of plugins and tests beside the layers of plugins/module_utils, which ``make lint`` checks."""
 
 from __future__ import annotations
 
@@ -12,8 +12,14 @@ from pathlib import Path
 
 import pytest
 
-UTILS = Path(__file__).parents[3] / "plugins" / "module_utils"
-PACKAGES = sorted(path.parent.name for path in UTILS.glob("_*/__init__.py"))
+ROOT = Path(__file__).parents[3]
+UTILS = ROOT / "plugins" / "module_utils"
+TESTS = ROOT / "tests"
+PACKAGES = {
+    str(path.parent.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for folder in (ROOT / "plugins", *(TESTS / name for name in ("awx", "bench", "chaos", "lab")))
+    for path in sorted(folder.rglob("__init__.py"))
+}
 SOURCES = {str(path.relative_to(UTILS)): path.read_text(encoding="utf-8") for path in sorted(UTILS.rglob("*.py"))}
 LIMIT = re.compile(r"\b(no|not|nothing|never|only)\b", re.IGNORECASE)
 BY_CODE = re.compile(r"\b(?:error|failure|failed|raised|held)\.(?:code|reason_code) (?:==|!=|in|not in) ([\w.]+)")
@@ -38,7 +44,7 @@ SLEEPERS = frozenset(
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_says_what_it_is_for_and_what_it_must_not_touch(package: str) -> None:
-    text = ast.get_docstring(ast.parse(SOURCES[f"{package}/__init__.py"])) or ""
+    text = ast.get_docstring(ast.parse(PACKAGES[package])) or ""
     purpose, _blank, limit = text.partition("\n\n")
     assert (bool(purpose), bool(LIMIT.search(limit))) == (True, True)
 
@@ -60,3 +66,11 @@ def test_only_one_file_knows_the_two_channels_to_a_host() -> None:
 
 def test_time_passes_through_the_context() -> None:
     assert {name for name, text in SOURCES.items() if re.search(r"clock\.sleep\(", text)} == SLEEPERS
+
+
+@pytest.mark.parametrize("package", ["awx", "lab"])
+def test_the_lab_knows_nothing_of_the_code_that_it_judges(package: str) -> None:
+    imports = re.compile(r"^\s*(?:from|import) ansible_collections\b", re.MULTILINE)
+    files = sorted((TESTS / package).rglob("*.py"))
+    assert len(files) > 5
+    assert [str(path) for path in files if imports.search(path.read_text(encoding="utf-8"))] == []
