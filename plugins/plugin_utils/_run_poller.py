@@ -73,7 +73,7 @@ def start(context: OperationContext, run_id: str, hosts: int) -> None:
     server.socket.close()
     noted = {"run_id": run_id, "path": path, "credentials": _fingerprint(context.params)}
     os.ftruncate(_note, 0)
-    os.pwrite(_note, json.dumps(noted).encode(), 0)
+    os.pwrite(_note, json.dumps(noted, allow_nan=False).encode(), 0)
 
 
 def poller_of(context: OperationContext) -> RemotePoller | None:
@@ -103,7 +103,7 @@ def _noted() -> dict[str, Any]:
 def _fingerprint(params: Mapping[str, Any]) -> str:
     """Which credentials the options name; no secret goes into it. The region is part of each question."""
     named = {name: params.get(name) for name in NAMES if name not in SECRET and name != "region"}
-    return hashlib.sha256(json.dumps(named, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(named, sort_keys=True, default=str, allow_nan=False).encode()).hexdigest()
 
 
 def _leave_the_worker(server: Server, params: Mapping[str, Any], run_id: str, folder: str) -> None:

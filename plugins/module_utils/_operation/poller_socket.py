@@ -72,7 +72,7 @@ class _Conversation(socketserver.StreamRequestHandler):
                 return
             try:
                 answer = self.server.answers.ask(_question(json.loads(line))) if self.server.answers else None
-                self.wfile.write(json.dumps(_written(answer), default=_moment).encode() + b"\n")
+                self.wfile.write(json.dumps(_written(answer), default=_moment, allow_nan=False).encode() + b"\n")
             except (OSError, ValueError, KeyError, TypeError):
                 return  # an operation that has ended, or no question
 
@@ -100,7 +100,7 @@ class RemotePoller:
             self._socket.settimeout(self._clock.real_seconds(ANSWER_SECONDS) + REAL_MARGIN_SECONDS)
             self._socket.connect(self._path)
             self._lines = self._socket.makefile("rb")
-        self._socket.sendall(json.dumps(_asked(question)).encode() + b"\n")
+        self._socket.sendall(json.dumps(_asked(question), allow_nan=False).encode() + b"\n")
         line = self._lines.readline()
         if not line:
             raise ConnectionError(self._path)
