@@ -11,11 +11,10 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.cont
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _run_poller
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._exit_notice import store_run_id
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import display_lines
 
 
 class ActionModule(ControllerOperation):
-    """The module of the same name, inside the controller; it prints the plan, and what it opened is remembered for the end."""
+    """The module of the same name, inside the controller; the run that it opened is remembered for the end."""
 
     operation = OPERATION
 
@@ -25,7 +24,6 @@ class ActionModule(ControllerOperation):
 
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         result = super().perform(context, task_vars)
-        display_lines(result)
         if context.params["state"] == "opened" and result["run_id"]:
             store_run_id(context.params["ledger"], result["run_id"])
             in_aws = sum(bool(host["included"] and host["instance_id"]) for host in result.get("hosts", ()))

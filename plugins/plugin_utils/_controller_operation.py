@@ -28,7 +28,11 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.fail
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, make_context
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice, _run_poller
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import AnsibleConnection
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import name_in_progress, progress_line
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import (
+    display_lines,
+    name_in_progress,
+    progress_line,
+)
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._tracking import tracking_options
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.files import script_text
 
@@ -120,8 +124,10 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
         }
 
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Perform the operation; a subclass may do something with the result."""
-        return dict(self.operation.function(context)(context))
+        """Perform the operation, and print what people read of its result; a subclass may do something with the result."""
+        result = dict(self.operation.function(context)(context))
+        display_lines(self.operation.lines(result))
+        return result
 
     def _progress_reporter(self, context: OperationContext, task_vars: dict[str, Any]) -> Callable[[str], None]:
         """Prints a line of progress under the phase that the host is in at that moment."""

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible.utils.display import Display
@@ -30,7 +30,7 @@ def name_in_progress(task_vars: Mapping[str, Any]) -> str:
     return name if name == inventory_name else f"{name} ({inventory_name})"
 
 
-def display_lines(result: Mapping[str, Any]) -> None:
-    """Print the lines of a result, if it has any."""
-    for line in result.get("lines", []):
-        Display().display(f"  {clean_text(line)}".rstrip())
+def display_lines(lines: Iterable[str]) -> None:
+    """Print what people read of a result."""
+    for line in lines:
+        Display().display(clean_text(line).rstrip())

@@ -30,7 +30,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import (
     OPERATION as HEALTH,
 )
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result, is_recorded
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, make_context
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.poller import (
     RETRY_BUDGET_SECONDS,
@@ -275,7 +275,9 @@ class Controller:
         return admitted
 
     def _fail(self, tracked_host: dict[str, Any], error: PatchFleetError) -> None:
-        self.step(RESULT, state="failed", **tracked_host, failure=failure_result(error))
+        """The rescue of the playbook."""
+        if not is_recorded(error):
+            self.step(RESULT, state="failed", **tracked_host, failure=failure_result(error))
 
     def restore(self) -> str | None:
         """The playbook restore; what it says is still on, None when nothing is or the ledger holds no run yet."""

@@ -243,7 +243,7 @@ class HostFacts(TypedDict, total=False):
         list[str], "KBs missing in the last scan", "_update/patch_verdict, _update/win_updates", "_report/build"
     ]
     failed_updates: Annotated[
-        list[FailedUpdate], "updates that failed", "_update/install", "_run/host_result, _report/build"
+        list[FailedUpdate], "updates that failed", "_update/install", "_ledger/repeated, _report/build"
     ]
     installation_found_at: Annotated[
         float,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from .._base.errors import NoRun, PatchFleetError
 from .._base.files import replace_file
@@ -154,6 +154,14 @@ def _write_all(folder: str, texts: Mapping[str, str]) -> dict[str, str]:
     return {name: replace_file(os.path.join(folder, name), text) for name, text in texts.items()}
 
 
+def table_and_files(result: ReportResult) -> Iterable[str]:
+    """What is printed of the report."""
+    yield from result["table"]
+    yield ""
+    for name, path in [*result["files"].items(), *result["objects"].items()]:
+        yield f"{name}: {path}"
+
+
 OPERATION = Operation(
     name="patch_report",
     arguments={
@@ -167,5 +175,6 @@ OPERATION = Operation(
         "must_write": {"type": "bool", "default": True},
     },
     work=work,
+    lines=table_and_files,
     uses_aws=False,
 )

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from .._operation.operation import Operation, would_change
+from .._operation.operation import Operation, indented_lines, would_change
 from .._plan.planning import plan_run
 from .._run.closing import close_run
 from .._run.opening import open_run
@@ -37,6 +37,7 @@ OPERATION = Operation(
         "dest": {"type": "str"},
     },
     work=STATES,
+    lines=indented_lines,
     in_check_mode={"opened": plan_run, "closed": would_change},
     rules={
         "required_if": [

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from .._ledger import lenient
-from .._operation.operation import Operation, would_change, would_not_change
+from .._operation.operation import Operation, indented_lines, would_change, would_not_change
 from .._run.account_use import account_use
 from .._run.recovery import close_abandoned_runs, lost_hosts, open_hosts
 
@@ -31,6 +31,7 @@ OPERATION = Operation(
         "setup_prefix": {"type": "str", "default": "PatchFleet"},
     },
     work=STATES,
+    lines=indented_lines,
     in_check_mode={"lost_hosts": would_change, "closed": would_not_change},
     rules={"required_if": [("state", "lost_hosts", ("run_id",))]},
 )

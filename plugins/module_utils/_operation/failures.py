@@ -15,6 +15,7 @@ from typing import Any
 from .._base.errors import Failed, LeaseLost, PatchFleetError
 from .._ledger import lenient
 from .._ledger.records import Host, Verdict, verdict_from
+from .._ledger.repeated import with_repetition
 from .._model.host_facts import StoredVerdict
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
@@ -124,8 +125,8 @@ def _verdict(context: OperationContext, host: Host, error: PatchFleetError, phas
     if error.outcome == Outcome.DEFERRED and host.facts.get("started_by_run"):
         # A host is deferred only where nothing on it was changed.
         reason = f"{error.reason} It had been started for this run already."
-        return Verdict(Outcome.FAILED, phase, error.code, reason)
-    return Verdict(error.outcome, phase, error.code, error.reason)
+        return with_repetition(context.ledger, host, Verdict(Outcome.FAILED, phase, error.code, reason))
+    return with_repetition(context.ledger, host, Verdict(error.outcome, phase, error.code, error.reason))
 
 
 def _verdict_before(context: OperationContext, host: Host) -> Verdict | None:

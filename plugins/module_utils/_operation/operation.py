@@ -10,7 +10,7 @@ Three callers perform it, each in a block of failures.attempt: its module (modul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
@@ -41,6 +41,7 @@ class Operation:
             None takes the option C(step), if there is one.
         uses_aws: whether it has amazon.aws's connection options.
         open_channel: chooses how Windows in the host is reached; None for what never reaches it.
+        lines: what the action plugin prints of a result, line by line.
         rules: further keywords of AnsibleModule such as required_if.
     """
 
@@ -51,6 +52,7 @@ class Operation:
     phase: Phase | dict[str, Phase] | None = None
     uses_aws: bool = True
     open_channel: Callable[[OperationContext, HostConnection | None], HostChannel] | None = None
+    lines: Callable[[Any], Iterable[str]] = lambda result: ()
     rules: dict[str, Any] = field(default_factory=dict)
 
     def function(self, context: OperationContext) -> Work:
@@ -75,6 +77,11 @@ class Operation:
     def argument_spec(self) -> dict[str, Any]:
         """All options, AWS's included."""
         return {**(aws_argument_spec() if self.uses_aws else {}), **self.arguments}
+
+
+def indented_lines(result: Mapping[str, Any]) -> Iterable[str]:
+    """For Operation.lines: the key ``lines`` of a result, where it has one."""
+    return (f"  {line}" for line in result.get("lines", ()))
 
 
 def would_change(context: OperationContext) -> Result:

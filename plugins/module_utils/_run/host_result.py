@@ -7,19 +7,17 @@
 
 from __future__ import annotations
 
-from .._base.errors import PatchFleetError
 from .._ledger.history import seconds_by_phase
 from .._ledger.proposed import proposed_verdict
-from .._ledger.records import Host, HostDurations, Ledger, Verdict
-from .._model.outcomes import UNTOUCHED, UP_TO_DATE, Outcome
+from .._ledger.records import Host, HostDurations, Verdict
+from .._ledger.repeated import with_repetition
+from .._model.outcomes import UP_TO_DATE, Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.failures import is_recorded, known_failure, record_failure
 from .._operation.results import Result
 from .publishing import tag_outcome
-
-RUNS_BACK = 5
 
 
 class HostResult(Result):
@@ -54,9 +52,9 @@ def finish_host(context: OperationContext) -> HostResult:
     run_id, key = context.required_run_id, context.required_host_key
     host = context.ledger.host(run_id, key)
     if host.outcome is None:
-        context.ledger.set_outcome(run_id, key, _proposed(host))
+        context.ledger.set_outcome(run_id, key, with_repetition(context.ledger, host, _proposed(host)))
+        host = context.ledger.host(run_id, key)
     context.ledger.heartbeat(run_id, context.clock.now())
-    host = _next_try_note(context, context.ledger.host(run_id, key))
     if host.outcome in UP_TO_DATE:
         seconds = seconds_by_phase(context.ledger.phases(run_id, key))
         context.ledger.save_durations(HostDurations(key, run_id, context.clock.now(), host.outcome, seconds))
@@ -69,35 +67,3 @@ def _proposed(host: Host) -> Verdict:
     return proposed_verdict(host) or Verdict(
         Outcome.FAILED, Phase.PATCH, Reason.NOT_PROVEN, "The host was not scanned, so nothing proves its state."
     )
-
-
-def _next_try_note(context: OperationContext, host: Host) -> Host:
-    """The host. If it failed for the same cause as in its last run, its reason says so: no later run will fix that."""
-    if host.outcome != Outcome.FAILED or not host.reason_code:
-        return host
-    before = _last_time(context.ledger, host)
-    if before is None or before.outcome != Outcome.FAILED or _cause(before) != _cause(host):
-        return host
-    reason = f"{host.reason} It failed for the same cause in its last run, {before.run_id}: it needs a person."
-    verdict = Verdict(Outcome.FAILED, host.phase, host.reason_code, reason)
-    context.ledger.set_outcome(host.run_id, host.key, verdict, overwrite=True)
-    return context.ledger.host(host.run_id, host.key)
-
-
-def _cause(host: Host) -> tuple[str | None, frozenset[str]]:
-    """The reason's code; where updates were still missing, with the HRESULTs that kept them out."""
-    updates = host.facts.get("failed_updates") or () if host.reason_code == Reason.STILL_MISSING else ()
-    return host.reason_code, frozenset(str(update["hresult"]) for update in updates if update.get("hresult"))
-
-
-def _last_time(ledger: Ledger, host: Host) -> Host | None:
-    """The host in the last run before this one in which it started, if that is not too long ago."""
-    earlier = [run for run in ledger.runs() if run.run_id != host.run_id][:RUNS_BACK]
-    for run in earlier:
-        try:
-            before = ledger.host(run.run_id, host.key)
-        except PatchFleetError:
-            continue
-        if before.outcome is not None and before.outcome not in UNTOUCHED:
-            return before
-    return None

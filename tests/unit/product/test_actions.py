@@ -370,7 +370,7 @@ def test_the_plan_is_printed_and_an_opened_run_remembered(
     noted: list[tuple[Any, str]] = []
     monkeypatch.setattr(patch_run, "store_run_id", lambda ledger, run_id: noted.append((ledger, run_id)))
     results = iter([{"lines": ["wave 1  dev-01", ""], "run_id": RUN}, {"lines": ["planned"], "run_id": None}, {}])
-    monkeypatch.setattr(ControllerOperation, "perform", lambda *_args: next(results))
+    monkeypatch.setattr(Operation, "function", lambda *_args: lambda _context: next(results))
     plugin = action(patch_run.ActionModule)
     plugin.perform(stage.context(patch_run.ActionModule.operation, state="opened", ledger="/l"), {})
     plugin.perform(stage.context(patch_run.ActionModule.operation, state="opened"), {})

@@ -7,21 +7,39 @@
 from __future__ import annotations
 
 import ast
+import functools
+import inspect
 import re
+import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import FrameType, ModuleType
+from typing import Any, NamedTuple, Self
 
 import pytest
 import yaml
 
-from ansible_collections.patchfleet.windows.plugins.action import instance_power
+from ansible_collections.patchfleet.windows.plugins.action import (
+    host_result,
+    instance_power,
+    patch_report,
+    patch_run,
+    windows_update_health,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import Aws
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
+from ansible_collections.patchfleet.windows.plugins.plugin_utils import _controller_operation
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 
-from .fakes import ID, shown
+from .fakes import ID, complained, shown
 from .stage import RUN, Stage
+from .test_actions import action
 
 ROOT = Path(__file__).parents[3]
 UTILS = ROOT / "plugins" / "module_utils"
@@ -167,11 +185,8 @@ LINKS = {
         ("ConvertTo-Json", "json.loads"),
         ("raise script_error(", "except PatchFleetError as error"),
         ("ledger.set_outcome(", "def set_outcome("),
-        ("outcome", "rescue:"),
-        ("windows.host_result:", "is_recorded(error)"),
-        ("ledger.set_outcome(", "ledger.hosts("),
-        ('"verdicts"', "return result"),
-        ("ActionModule", "verdicts["),
+        ("def hosts(", "ledger.hosts("),
+        ('"verdicts"', "verdicts["),
     ],
 }
 """Of each walk, what each file has that leads to the next one, and what that one has of it."""
@@ -236,3 +251,133 @@ def test_the_call_stack_of_a_start_is_the_walk_of_the_page(stage: Stage, monkeyp
     assert {path.parent.name for path in of_plugins[first_of_aws:]} == {"_aws"}
     files, _before = walks()["The context of a start"]
     assert of_plugins[: first_of_aws + 1] == [_path_of(file) for file in files[1:]]
+
+
+# A failure
+
+
+class Followed:
+    """In which files of plugins errors with this reason code are raised, and in which a handler catches them."""
+
+    def __init__(self, code: Reason) -> None:
+        self.raised: set[Path] = set()
+        self.caught: list[Path] = []
+        self._code = code
+        self._in_flight: dict[FrameType, PatchFleetError] = {}
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        self._before = sys.gettrace()
+        sys.settrace(self._enter_function)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        sys.settrace(self._before)
+
+    def _enter_function(self, frame: FrameType, _event: str, _argument: Any) -> Any:
+        if "/patchfleet/windows/plugins/" not in frame.f_code.co_filename:
+            return None
+        if frame.f_code.co_name == "__exit__" and any(map(self._is_followed, frame.f_locals.values())):
+            self.caught.append(Path(frame.f_code.co_filename).resolve())
+        return self._follow
+
+    def _follow(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "exception" and self._is_followed(argument[1]):
+            self._in_flight[frame] = argument[1]
+            if [one for one, _line in traceback.walk_tb(argument[2])][-1] is frame:
+                self.raised.add(Path(frame.f_code.co_filename).resolve())
+        elif event == "line" and frame in self._in_flight:
+            path = Path(frame.f_code.co_filename).resolve()
+            if frame.f_lineno in lines_of_handlers(path):
+                del self._in_flight[frame]
+                self.caught.append(path)
+        elif event == "return":
+            self._in_flight.pop(frame, None)
+        return self._follow
+
+    def _is_followed(self, value: object) -> bool:
+        return isinstance(value, PatchFleetError) and value.code == self._code
+
+
+@functools.cache
+def lines_of_handlers(path: Path) -> frozenset[int]:
+    """The lines inside the ``except`` clauses of a file."""
+    handlers = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ExceptHandler)]
+    ranges = [range(node.body[0].lineno, (node.body[-1].end_lineno or 0) + 1) for node in handlers]
+    return frozenset(line for lines in ranges for line in lines)
+
+
+def files_of_stack() -> list[Path]:
+    """The files of plugins on the call stack, without those of the ledger."""
+    paths = dict.fromkeys(Path(frame.filename).resolve() for frame in traceback.extract_stack())
+    return [path for path in paths if path.is_relative_to(ROOT / "plugins") and path.parent.name != "_ledger"]
+
+
+@pytest.fixture
+def play(stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Run a task of the playbook by its action plugin, with the ledger and the host of the stage."""
+
+    def context_of(operation: Operation, params: dict[str, Any], **_parts: Any) -> OperationContext:
+        return stage.context(operation, **{name: params[name] for name in operation.arguments})
+
+    monkeypatch.setattr(_controller_operation, "make_context", context_of)
+    monkeypatch.setattr(ControllerOperation, "_find_needle", lambda _self, _folder, name: str(tmp_path / name))
+
+    def run(module: ModuleType, **options: Any) -> dict[str, Any]:
+        for file in options.get("scripts", {}).values():
+            (tmp_path / file).touch()
+        result: dict[str, Any] = action(module.ActionModule, **options).run(task_vars={})
+        return result
+
+    return run
+
+
+SCRIPTS = {"inspect_windows_update": "inspect.ps1", "repair_components": "repair.ps1"}
+DAMAGED: dict[str, Any] = {
+    "services": [],
+    "agent": {"ok": True},
+    "search": {"ok": False, "hresult": "0x80073712"},
+    "pending_reboot": [],
+    "update_source": {"kind": "microsoft"},
+    "sessions": 0,
+    "installing": False,
+}
+
+
+def test_a_failure_takes_the_walk_of_the_page(
+    stage: Stage, play: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is raised in one file, caught in one and written once, though the host and the run go on to their ends after it."""
+    writes: list[list[Path]] = []
+    reads: list[list[Path]] = []
+    set_outcome, hosts = SqliteLedger.set_outcome, SqliteLedger.hosts
+    monkeypatch.setattr(
+        SqliteLedger, "set_outcome", lambda *args, **more: writes.append(files_of_stack()) or set_outcome(*args, **more)
+    )
+    monkeypatch.setattr(SqliteLedger, "hosts", lambda *args: reads.append(files_of_stack()) or hosts(*args))
+    stage.open_run()
+    stage.guest.answers("inspect_windows_update", DAMAGED)
+    failure = complained("repair_components", "restore_health_failed", "It could not be rebuilt.", "0x800F081F")
+    stage.guest.on("repair_components", failure)
+    with Followed(Reason.RESTORE_HEALTH_FAILED) as followed:
+        failed = play(windows_update_health, run_id=RUN, host=ID, instance_id=ID, scripts=SCRIPTS)
+        assert failed["outcome"] == "failed", "what makes the rescue of the playbook leave it alone"
+        written = stage.ledger.host(RUN, ID)
+        play(host_result, state="finished", run_id=RUN, host=ID)
+        play(patch_run, state="closed", run_id=RUN)
+        reported = play(patch_report, run_id=RUN)
+    assert failed["failed"] is True
+    assert reported["verdicts"] == {ID: f"failed: {failed['msg']}"}
+    assert stage.ledger.host(RUN, ID) == written
+    files = [_path_of(file) for file in walks()["A failure from the guest to the exit code"][0]]
+    _script, _prelude, raises, catches, stores, reports, _role = files
+    assert (followed.raised, followed.caught) == ({raises}, [catches])
+    caller = _path_of("plugin_utils/_controller_operation.py")
+    assert writes == [[caller, catches]]
+    assert reads[-1] == [caller, reports]
+    assert stores == Path(inspect.getfile(SqliteLedger)).resolve()
+
+
+def test_no_caller_of_an_operation_catches_its_failure() -> None:
+    callers = ("plugin_utils/_controller_operation.py", "_operation/module_main.py", "_operation/operation.py")
+    assert [file for file in callers if lines_of_handlers(_path_of(file))] == []

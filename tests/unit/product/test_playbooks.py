@@ -90,6 +90,7 @@ def test_each_host_is_put_back_as_soon_as_it_is_done_and_whatever_happened(host_
     assert "ansible.builtin.group_by" in again, "host_pinned knows no add_host"
     for record in (failed, *leaving["rescue"]):
         assert record[f"{COLLECTION}host_result"] == {"state": "failed", "failure": "{{ ansible_failed_result }}"}
+        assert record["when"] == "ansible_failed_result.outcome is not defined", "an operation has written its own"
 
 
 def test_a_host_without_capacity_has_the_same_workflow_after_the_others(patch: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
+    Deferred,
     Failed,
     NeedsAttention,
     PatchFleetError,
@@ -43,6 +44,7 @@ from .fakes import ID, START, client_error, shown
 from .stage import RUN, Stage, a_host
 
 NEVER_STARTED = "i-0fedcba9876543210"
+FULL = Failed("C: is full.", Reason.NO_ROOM)
 
 
 @pytest.fixture(autouse=True)
@@ -119,15 +121,15 @@ def test_a_host_that_proved_nothing_failed(stage: Stage) -> None:
 
 def test_a_host_that_fails_for_the_same_cause_again_is_reported_as_that(stage: Stage) -> None:
     """The run between, which did not begin it, says nothing."""
-    for run_id, verdict in (
-        (RUN, Verdict("failed", "repair", "update_proxy", "The proxy refuses it.")),
-        ("run-2", Verdict("deferred", "admit", "no_time", "Too late.")),
-        ("run-3", Verdict("failed", "repair", "update_proxy", "The proxy refuses it.")),
+    for run_id, error, phase in (
+        (RUN, Failed("The proxy refuses it.", Reason.UPDATE_PROXY), Phase.REPAIR),
+        ("run-2", Deferred("Too late.", Reason.NO_TIME), Phase.ADMIT),
+        ("run-3", Failed("The proxy refuses it.", Reason.UPDATE_PROXY), Phase.REPAIR),
     ):
         if run_id != RUN:
             stage.clock.sleep(3600)
             stage.open_run(a_host(run_id=run_id), run_id=run_id)
-        stage.ledger.set_outcome(run_id, ID, verdict)
+        record_failure(stage.context(RESULT, run_id=run_id, host=ID), error, phase)
         message = end(stage, "finished", run_id=run_id, host=ID)["reason"]
         stage.ledger.close_run(run_id, stage.clock.now())
     assert message == f"The proxy refuses it. It failed for the same cause in its last run, {RUN}: it needs a person."
@@ -143,11 +145,44 @@ def test_updates_that_are_missing_again_have_the_same_cause_by_their_hresults(
         stage.ledger.update_facts(
             run_id, ID, {"failed_updates": [{"kb": "KB1", "hresult": code}, {"kb": "KB2", "hresult": None}]}
         )
-        stage.ledger.set_outcome(run_id, ID, Verdict("failed", "patch", "still_missing", "Still missing."))
+        error = Failed("Still missing.", Reason.STILL_MISSING)
+        record_failure(stage.context(RESULT, run_id=run_id, host=ID), error, Phase.PATCH)
         message = end(stage, "finished", run_id=run_id, host=ID)["reason"]
         stage.ledger.close_run(run_id, stage.clock.now())
         stage.clock.sleep(3600)
     assert ("needs a person" in message) is again
+
+
+def test_the_reason_of_a_host_without_a_scan_says_that_its_last_run_had_none_either(stage: Stage) -> None:
+    end(stage, "finished", run_id=RUN, host=ID)
+    stage.ledger.close_run(RUN, stage.clock.now())
+    stage.open_run(a_host(run_id="run-2"), run_id="run-2")
+    assert "the same cause in its last run" in end(stage, "finished", run_id="run-2", host=ID)["reason"]
+
+
+class ReadRuns:
+    """A ledger that counts how often all runs are read."""
+
+    def __init__(self, ledger: Any) -> None:
+        self._ledger, self.times = ledger, 0
+
+    def __getattr__(self, name: str) -> Any:
+        self.times += name == "runs"
+        return getattr(self._ledger, name)
+
+
+@pytest.mark.parametrize(
+    ("error", "times"), [(None, 0), (Deferred("Too late.", Reason.NO_TIME), 0), (FULL, 1)], ids=str
+)
+def test_earlier_runs_are_read_once_for_a_host_that_fails_and_for_no_other(
+    stage: Stage, error: PatchFleetError | None, times: int
+) -> None:
+    stage.ledger.update_facts(RUN, ID, {"proposed_outcome": "patched"})
+    stage.ledger = ReadRuns(stage.ledger)  # type: ignore[assignment]
+    if error:
+        record_failure(stage.context(RESULT, run_id=RUN, host=ID), error, Phase.DISK)
+    end(stage, "finished", run_id=RUN, host=ID)
+    assert stage.ledger.times == times  # type: ignore[attr-defined]
 
 
 def test_a_host_that_failed_stays_failed_after_it_was_put_back(stage: Stage) -> None:
