@@ -19,6 +19,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.slices import sliced_job
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._play_variables import (
+    decrypted,
     is_variable,
     variables_of_hosts,
     variables_of_play,
@@ -42,7 +43,7 @@ class ActionModule(ControllerOperation):
         names = [name for name in task_vars if is_variable(name)]
         return {
             **params,
-            "variables": {name: self._templar.template(task_vars[name]) for name in names},
+            "variables": {name: decrypted(self._templar.template(task_vars[name])) for name in names},
             "host_variables": of_hosts,
             "forks": task_vars.get("ansible_forks", params["forks"]),
             "tasks_on_host": [] if params["partial"] else self._read_task_files(of_hosts),

@@ -10,7 +10,7 @@ after those of the inventory.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -47,7 +47,7 @@ def variables_of_play(task: Any) -> dict[str, Any]:
 
 
 def _rendered(host: str, variables: dict[str, Any], loader: Any) -> dict[str, Any]:
-    own = {str(name): value for name, value in variables.items() if is_variable(name)}
+    own = {str(name): _decrypt(host, name, value) for name, value in variables.items() if is_variable(name)}
     templates = {name: value for name, value in own.items() if "{" in str(value)}
     if templates:  # a templar costs more than all the rest
         templar = Templar(loader=loader, variables=variables)
@@ -60,3 +60,24 @@ def _render(host: str, name: str, value: Any, templar: Any) -> Any:
         return templar.template(value)
     except AnsibleError as error:
         raise InvalidOption(name, value, f"It cannot be rendered for {host}: {error}") from error
+
+
+def decrypted(value: Any) -> Any:
+    """The value with the text of each !vault string in it, which Ansible itself decrypts when it is used as text.
+
+    Raises:
+        AnsibleError: no vault password fits.
+    """
+    if isinstance(value, Mapping):
+        return {key: decrypted(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [decrypted(entry) for entry in value]
+    # EncryptedString of ansible-core 2.19 and later, AnsibleVaultEncryptedUnicode of earlier ones
+    return str(value) if not isinstance(value, str) and hasattr(value, "_ciphertext") else value
+
+
+def _decrypt(host: str, name: str, value: Any) -> Any:
+    try:
+        return decrypted(value)
+    except AnsibleError as error:
+        raise InvalidOption(name, "!vault", f"It cannot be decrypted for {host}: {error}") from error

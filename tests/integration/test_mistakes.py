@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.parsing.vault import VaultLib, VaultSecret
 from living_lab import UPDATE, Ended, LivingLab, Unsafe
 
 OFF = {"state": "stopped", "groups": ["dev"], "updates": [UPDATE]}
@@ -95,6 +97,27 @@ def test_a_value_that_ansible_refuses_is_named_with_its_host_and_the_others_go_o
     assert planned.code == 0, planned.output
     assert "left out dev-1: ansible_become: 'perhaps' is not valid. It must be true or false." in planned.words
     assert "5 hosts will be patched" in planned.words
+
+
+@pytest.mark.parametrize("option", ["--syntax-check", "--list-tasks", "--list-hosts"])
+def test_an_option_that_only_shows_asks_nothing(lab: LivingLab, option: str) -> None:
+    ended = lab.playbook("patch", option)
+    assert (ended.code, ended.calls) == (0, []), ended.output
+
+
+def test_vaulted_files_and_values_are_read_and_a_missing_password_touches_nothing(lab: LivingLab) -> None:
+    vault = VaultLib([("default", VaultSecret(b"the password"))])
+    password = lab.file("password", "the password\n")
+    value = textwrap.indent(vault.encrypt(b"dev-1").decode(), " " * 8)
+    inventory = lab.file("vaulted.yml", f"all:\n  vars:\n    patch_exclude: !vault |\n{value}")
+    extra = lab.file("extra.yml", vault.encrypt(b"patch_canary_hosts: dev-2\n").decode())
+    options = ("--extra-vars", f"@{extra}")
+    how: dict[str, Any] = {"variables": DEV, "inventories": [lab.workplace.inventory, inventory]}
+    planned = lab.playbook("plan", *options, "--vault-password-file", str(password), **how)
+    assert planned.code == 0, planned.output
+    assert "left out dev-1" in planned.words
+    assert "5 hosts will be patched" in planned.words
+    refused(lab.playbook("patch", *options, **how), "decrypt")
 
 
 @pytest.mark.parametrize("playbook", ["plan", "restore", "report"])
