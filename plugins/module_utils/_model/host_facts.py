@@ -87,7 +87,7 @@ class HostFacts(TypedDict, total=False):
     account: Annotated[
         AccountOption,
         "its AWS account: id, and the role that is assumed there",
-        "_run/opening",
+        "_run/opening, _run/lost_records",
         "_run/admission, _run/account_breakers, _run/recovery, _run/publishing, _report/build",
     ]
     scheduler: Annotated[
