@@ -232,7 +232,7 @@ def _final_state(each: Reported) -> Iterator[str]:
     known = each.host.get("original_state") is not None
     unreachable = each.host.get("kind") != "ec2" and each.host.get("outcome") in ("failed", "held", "deferred")
     if got is None:
-        if known and not unreachable and now != "terminated":
+        if known and not unreachable and now != "terminated" and not _last_read_failed(each):
             yield each.problem("final_state", show(now), got)
         return
     right = {now}
@@ -240,6 +240,12 @@ def _final_state(each: Reported) -> Iterator[str]:
         right.add(each.history.state_at(max((call.t for call in each.calls), default=each.step.ended)))
     if _power_class(got) not in map(_power_class, right):
         yield each.problem("final_state", show(now), got)
+
+
+def _last_read_failed(each: Reported) -> bool:
+    """Whether EC2 refused the last question about the host, as it does after the end of the credentials: its state is unknown."""
+    reads = [call for call in each.run.calls_of(each.step, each.name) if call.operation == "DescribeInstances"]
+    return bool(reads) and reads[-1].error is not None
 
 
 def _is_changed_from_outside(each: Reported) -> bool:

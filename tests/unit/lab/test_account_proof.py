@@ -18,6 +18,7 @@ from conftest import MakeLab
 from lab import scripts_model
 from lab.aws import launch, made_windows, scheduler, ssm_nodes, ssm_output, ssm_patches
 from lab.aws.account import OPERATIONS
+from lab.aws.errors import AwsError
 from lab.aws.policy import Need, deciding, statements_of
 from lab.aws.request import Request, Result
 from lab.guest_services import Services
@@ -35,6 +36,7 @@ NOT_USED_HERE = {("ReadDefaultHostManagement", "ssm:GetServiceSetting")}
 INSTANCE = "arn:aws:ec2:eu-central-1:123456789012:instance/i-1"
 TAGGED = [{"Key": "patchfleet:proof", "Value": "1"}]
 TARGET_TAG = {"aws:ResourceTag/PatchGroup": "Windows"}
+RIGHTS = [belief.id for belief in BELIEFS if belief.id.startswith("rights.")]
 Change = Callable[[pytest.MonkeyPatch], object]
 UPDATE = {"kb": "KB5031364", "severity": "critical", "reboot": True, "seconds": 300}
 
@@ -107,7 +109,49 @@ def no_start_is_in_the_log(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(scripts_model.SCRIPTS, "inspect_boot", without)
 
 
+def simulates(role: str, action: str, decision: str) -> Change:
+    """IAM's simulation says something else of one action of a role; what is really allowed stays."""
+    usual = OPERATIONS["iam"]["SimulatePrincipalPolicy"]
+
+    def other(request: Request) -> Result:
+        answer = usual(request)
+        if f":role/{role}" in request.params["PolicySourceArn"]:
+            for result in answer["EvaluationResults"]:
+                if result["EvalActionName"] == action:
+                    result["EvalDecision"] = decision
+        return answer
+
+    return lambda patch: patch.setitem(OPERATIONS["iam"], "SimulatePrincipalPolicy", other)
+
+
+def no_stop_of_a_session(patch: pytest.MonkeyPatch) -> None:
+    """The simulation allows it, and the real call of the controller's session is refused."""
+    usual = OPERATIONS["ec2"]["StopInstances"]
+
+    def refused(request: Request) -> Result:
+        if request.dry_run:
+            raise AwsError("UnauthorizedOperation", "You are not authorized to perform this operation.")
+        return usual(request)
+
+    patch.setitem(OPERATIONS["ec2"], "StopInstances", refused)
+
+
 DIFFERENCES: list[tuple[str, str, dict[str, Any], Change]] = [
+    (
+        "rights.controller.simulated",
+        "differs",
+        {},
+        simulates("PatchFleet-controller", "ec2:ModifyVolume", "implicitDeny"),
+    ),
+    ("rights.controller.real", "differs", {}, no_stop_of_a_session),
+    (
+        "rights.scheduler.simulated",
+        "differs",
+        {},
+        simulates("PatchFleet-scheduler", "ssm:StartAutomationExecution", "implicitDeny"),
+    ),
+    ("rights.runbook.simulated", "differs", {}, simulates("PatchFleet-stop-host", "ec2:StopInstances", "explicitDeny")),
+    ("rights.host.no_parameters", "differs", {}, simulates("PatchFleet-host", "ssm:GetParameter", "allowed")),
     ("windows.pending.fresh", "differs", {"windows": {"pending_by_others": True}}, nothing),
     ("windows.disk.fresh", "differs", {"disk": {"size_gib": 30, "free_gib": 12, "style": "mbr"}}, nothing),
     ("run_command.output", "differs", {}, lambda patch: patch.setattr(ssm_output, "STDOUT_BYTES", 48_000)),
@@ -204,6 +248,10 @@ def test_the_prover_may_not_touch_what_is_no_proofs(action: str, resource: str, 
     assert not deciding(held, Need(action, resource, context))
 
 
+def test_each_belief_has_a_lab_that_differs_in_it() -> None:
+    assert {belief for belief, *_how in DIFFERENCES} == {belief.id for belief in BELIEFS}
+
+
 @pytest.mark.parametrize(("belief", "status", "defaults", "change"), DIFFERENCES)
 def test_a_lab_that_differs_in_one_belief_is_named_by_it(
     make_lab: MakeLab,
@@ -216,7 +264,7 @@ def test_a_lab_that_differs_in_one_belief_is_named_by_it(
 ) -> None:
     change(monkeypatch)
     stage = ProverStage(make_lab({"name": "a"}, defaults=defaults), tmp_path / "proof")
-    asked = stage.prove()
+    asked = stage.prove(beliefs=RIGHTS if belief in RIGHTS else [])  # those of rights need no installation
     assert different(asked) == {belief: status}
     assert not asked["proven"]
     page = (stage.folder / "beliefs.md").read_text()

@@ -221,6 +221,18 @@ def test_the_idle_time_may_be_unknown_where_the_end_of_a_command_is(
     assert run.judge(tmp_path, "report.idle_seconds") == []
 
 
+@pytest.mark.parametrize(("later", "lines"), [([], 0), ([(700, None)], 1)], ids=["refused", "answered again"])
+def test_the_final_state_may_be_unknown_where_the_last_question_was_refused(
+    later: list[tuple[float, str | None]], lines: int, tmp_path: Path
+) -> None:
+    """Credentials that have ended, for one: a host that was on may have been stopped by its owner since."""
+    run = Run()
+    for t, error in [(690, "RequestExpired"), *later]:
+        run.call(t, "DescribeInstances", ["dev-02"], error=error)
+    says(1, final_state=None)(run)
+    assert len(run.judge(tmp_path, "report.final_state")) == lines
+
+
 def test_a_start_that_others_ended_at_once_was_ours(tmp_path: Path) -> None:
     run = Run()
     end_at_the_start(run)
