@@ -43,6 +43,11 @@ options:
     type: list
     elements: dict
     default: []
+  organization:
+    description:
+      - Search the accounts of AWS Organizations, as C(settings.organization) of M(patchfleet.windows.patch_settings) has it, a
+        mapping with C(role_name), C(units), C(regions) and C(exclude).
+    type: dict
   missing_accounts_ok:
     description:
       - Leave out accounts whose role cannot be assumed, and regions that cannot be searched, and return them as
@@ -124,6 +129,11 @@ regions:
   type: list
   elements: str
   sample: [eu-central-1]
+left_out_accounts:
+  description: A sentence for each account of O(organization) that is left out on purpose, such as a suspended one.
+  returned: success
+  type: list
+  elements: str
 missing_accounts:
   description: The accounts that were left out.
   returned: success

@@ -48,6 +48,12 @@ options:
     type: list
     elements: dict
     default: []
+  left_out_accounts:
+    description:
+      - Sentences about accounts that were left out on purpose, as M(patchfleet.windows.fleet_info) returned them.
+    type: list
+    elements: str
+    default: []
   inventory:
     description:
       - Names of the hosts in the inventory, which C(patch_exclude) may name although they are no targets. The action plugin fills

@@ -24,6 +24,7 @@ SERVICES = (
     "autoscaling",
     "cloudformation",
     "events",
+    "organizations",
     "scheduler",
     "sns",
 )

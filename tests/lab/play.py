@@ -16,6 +16,7 @@ from typing import Any
 from lab.aws.account import Account, Identity, Surroundings
 from lab.aws.arns import ACCOUNT_ID
 from lab.aws.logs import LogSink
+from lab.aws.organizations import organization_of
 from lab.aws.windows import openings_of
 from lab.clock import Clock
 from lab.events import Events
@@ -49,6 +50,8 @@ class Play:
             self.account.estate.append(further)
         for account in self.account.estate:
             account.estate = self.account.estate
+        names = [(ACCOUNT_ID, "hub"), *((member.id, member.name) for member in first.accounts)]
+        self.account.organization = organization_of(names)
         self._events = Events(scenario.events, self.world, self.account, on_controller)
 
     def begin(self) -> None:

@@ -7,15 +7,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .._aws.api import Aws
 from .._aws.errors import EXPIRED, UNKNOWN_KEY, AwsError
 from .._aws.iam import caller_account, caller_arn
 from .._base.errors import Failed, InvalidOption, PatchFleetError
-from .._model.account import Account, AccountSetting, account_from, account_of_arn, partition_of_arn
+from .._model.account import (
+    Account,
+    AccountSetting,
+    OrganizationSetting,
+    account_from,
+    account_of_arn,
+    partition_of_arn,
+)
 from .._model.reasons import Reason
 from .hosts import FleetHost, Location
+from .organization import OrganizationAccounts, accounts_of_organization
 
 ENDED = EXPIRED - UNKNOWN_KEY
 """The run's own credentials have ended. A key that is unknown is how AWS says that a region is not enabled."""
@@ -38,43 +46,68 @@ class MissingAccount:
 
 @dataclass(frozen=True)
 class Accounts:
-    """Where to search, and which accounts are left out."""
+    """Where to search, and which accounts are left out; ``left_out`` are sentences about those that are left out on purpose."""
 
     locations: list[Location]
     missing: list[MissingAccount]
+    left_out: list[str] = field(default_factory=list)
 
 
-def find_accounts(
-    aws: Aws, regions: Sequence[str], settings: Iterable[AccountSetting], *, missing_ok: bool = False
-) -> Accounts:
+@dataclass(frozen=True)
+class Wanted:
+    """Which accounts the variables name beside that of the credentials.
+
+    Attributes:
+        accounts: of patch_accounts.
+        organization: of patch_organization.
+        missing_ok: leave out an account whose role cannot be assumed.
+    """
+
+    accounts: Sequence[AccountSetting] = ()
+    organization: OrganizationSetting | None = None
+    missing_ok: bool = False
+
+
+def find_accounts(aws: Aws, regions: Sequence[str], wanted: Wanted) -> Accounts:
     """Assume the role of each account once.
 
     Args:
         aws: with the credentials of the run.
         regions: to search in each account that names none of its own.
-        settings: of patch_accounts.
-        missing_ok: leave out an account whose role cannot be assumed.
 
     Raises:
-        InvalidOption: an account of the settings is that of the credentials.
-        Failed: a role cannot be assumed, and ``missing_ok`` is not set.
+        InvalidOption: an account is that of the credentials, there twice, or of another partition; a unit does not exist.
+        Failed: a role cannot be assumed, and ``missing_ok`` is not set; the organization cannot be listed.
     """
-    further = [account for setting in settings if (account := account_from(setting))]
-    caller = _caller(aws, is_needed=bool(further))
+    further = [account for setting in wanted.accounts if (account := account_from(setting))]
+    caller = _caller(aws, is_needed=bool(further) or wanted.organization is not None)
     home = Account(account_of_arn(caller)) if caller else None
-    missing = []
-    locations = [Location(home, region) for region in regions]
     for account in further:
         _refuse_account(account, caller)
+    listed = OrganizationAccounts([], [])
+    if wanted.organization and caller:
+        listed = accounts_of_organization(aws, wanted.organization, partition_of_arn(caller), account_of_arn(caller))
+        _refuse_twice(further, listed.accounts)
+    missing = []
+    locations = [Location(home, region) for region in regions]
+    for account in (*further, *listed.accounts):
         chosen = account.regions or tuple(regions)
         reason = _why_missing(aws, account, chosen[0])
         if reason is None:
             locations += [Location(account, region) for region in chosen]
-        elif missing_ok:
+        elif wanted.missing_ok:
             missing.append(MissingAccount(account.name, account.id, reason))
         else:
             raise Failed(f"{reason} Nothing was touched.", Reason.ACCESS_DENIED)
-    return Accounts(locations, missing)
+    return Accounts(locations, missing, listed.left_out)
+
+
+def _refuse_twice(further: Sequence[Account], listed: Sequence[Account]) -> None:
+    ids = {account.id for account in listed}
+    for account in further:
+        if account.id in ids:
+            right = "patch_organization has this account too. Leave it out of one of them: patch_organization.exclude takes its id."
+            raise InvalidOption("patch_accounts", account.name, right)
 
 
 class Search:

@@ -73,6 +73,15 @@ class AccountSetting(TypedDict):
     maintenance_window: str | None
 
 
+class OrganizationSetting(TypedDict):
+    """The variable patch_organization as settings hold it. Without regions its accounts are searched in those of patch_regions."""
+
+    role_name: str
+    units: list[str]
+    regions: list[str]
+    exclude: list[str]
+
+
 def account_from(option: Mapping[str, object] | None) -> Account | None:
     """The account of an option or a setting."""
     if not option:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from .account import AccountSetting
+from .account import AccountSetting, OrganizationSetting
 from .run_settings import Limits
 
 
@@ -23,6 +23,7 @@ class Settings(TypedDict):
     filters: dict[str, list[str]]
     regions: list[str]
     accounts: list[AccountSetting]
+    organization: OrganizationSetting | None
     missing_accounts_ok: bool
     exclude: list[str]
     exclude_missing_ok: bool

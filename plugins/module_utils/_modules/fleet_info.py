@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from .._fleet.accounts import Accounts, MissingAccount, Search, find_accounts
+from .._fleet.accounts import Accounts, MissingAccount, Search, Wanted, find_accounts
 from .._fleet.discover import by_tag, check_tag_value, from_inventory, merge
 from .._fleet.hosts import FleetHost
 from .._model.fleet_row import FleetRow
@@ -20,11 +20,12 @@ from .._plan.order import exclude
 
 
 class FleetResult(Result):
-    """The hosts by name, and the accounts that could not be searched."""
+    """The hosts by name, and the accounts that could not be searched; ``left_out_accounts`` are sentences about the others."""
 
     hosts: list[FleetRow]
     regions: list[str]
     missing_accounts: list[dict[str, str | None]]
+    left_out_accounts: list[str]
 
 
 def work(context: OperationContext) -> FleetResult:
@@ -49,6 +50,7 @@ def work(context: OperationContext) -> FleetResult:
         "missing_accounts": [
             {**asdict(account), "name": account.described} for account in (*found.missing, *search.missing)
         ],
+        "left_out_accounts": found.left_out,
     }
 
 
@@ -60,7 +62,8 @@ def _is_in(entry: InventoryEntry, missing: MissingAccount) -> bool:
 def _accounts(context: OperationContext) -> Accounts:
     params = context.params
     regions = params["regions"] or [context.aws.region]
-    return find_accounts(context.aws, regions, params["accounts"], missing_ok=params["missing_accounts_ok"])
+    wanted = Wanted(params["accounts"], params["organization"] or None, params["missing_accounts_ok"])
+    return find_accounts(context.aws, regions, wanted)
 
 
 OPERATION = Operation(
@@ -71,6 +74,7 @@ OPERATION = Operation(
         "filters": {"type": "dict", "default": {}},
         "regions": {"type": "list", "elements": "str", "default": []},
         "accounts": {"type": "list", "elements": "dict", "default": []},
+        "organization": {"type": "dict"},
         "missing_accounts_ok": {"type": "bool", "default": False},
         "inventory_hosts": {"type": "list", "elements": "raw", "default": []},
         "exclude": {"type": "list", "elements": "str", "default": []},

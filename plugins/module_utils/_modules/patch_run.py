@@ -32,6 +32,7 @@ OPERATION = Operation(
         "settings": {"type": "dict"},
         "fleet": {"type": "list", "elements": "dict"},
         "missing_accounts": {"type": "list", "elements": "dict", "default": []},
+        "left_out_accounts": {"type": "list", "elements": "str", "default": []},
         "inventory": {"type": "list", "elements": "str", "default": []},
         "forks": {"type": "int", "default": 5},
         "dest": {"type": "str"},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-from .._model.account import AccountOption, AccountSetting
+from .._model.account import AccountOption, AccountSetting, OrganizationSetting
 from .._model.fleet_row import FleetRow
 from .._model.inventory_entry import InventoryEntry
 from .._model.settings import Settings
@@ -67,6 +67,7 @@ class Options(TypedDict, total=False):
     inventory_hosts: list[InventoryEntry]
     keep_tag: str
     ledger: str | None
+    left_out_accounts: list[str]
     mark_tag: str | None
     max_gib: int
     max_passes: int
@@ -77,6 +78,7 @@ class Options(TypedDict, total=False):
     must_write: bool
     name: str
     only_plan: bool
+    organization: OrganizationSetting | None
     parameters: dict[str, Any]
     partial: bool
     partition_style: str

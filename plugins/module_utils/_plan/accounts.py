@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from .._base.errors import InvalidOption
-from .._model.account import AccountSetting, id_of_role, partition_of_arn, partition_of_region
+from .._model.account import AccountSetting, OrganizationSetting, id_of_role, partition_of_arn, partition_of_region
 from .._model.settings import Settings
 
 KEYS = ("name", "role_arn", "external_id", "regions", "maintenance_window")
@@ -49,6 +49,7 @@ def refuse_other_partitions(settings: Settings) -> None:
     Raises:
         InvalidOption: a role is of another partition than one of its regions, or than another role.
     """
+    _refuse_regions_of_several_partitions(settings["organization"], settings["regions"])
     roles = [account["role_arn"] for account in settings["accounts"]]
     for number, account in enumerate(settings["accounts"]):
         partition = partition_of_arn(account["role_arn"])
@@ -62,6 +63,18 @@ def refuse_other_partitions(settings: Settings) -> None:
                     f"It is a region of the partition {partition_of_region(region)}, and the role is of {partition}."
                 )
                 raise InvalidOption(f"{option}.regions" if account["regions"] else "patch_regions", region, right)
+
+
+def _refuse_regions_of_several_partitions(organization: OrganizationSetting | None, regions: list[str]) -> None:
+    if organization is None:
+        return
+    chosen = organization["regions"] or regions
+    option = "patch_organization.regions" if organization["regions"] else "patch_regions"
+    for region in chosen:
+        if partition_of_region(region) != partition_of_region(chosen[0]):
+            raise InvalidOption(
+                option, region, f"It is of another partition than {chosen[0]}, and an organization is of one."
+            )
 
 
 def _account(option: str, entry: Any) -> AccountSetting:

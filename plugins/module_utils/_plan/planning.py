@@ -174,7 +174,8 @@ def plan_as_lines(
 
 
 def _missing_accounts(context: OperationContext) -> list[str]:
-    return [f"{account['reason']} Its hosts are left out." for account in context.params["missing_accounts"]]
+    missing = [f"{account['reason']} Its hosts are left out." for account in context.params["missing_accounts"]]
+    return [*missing, *context.params["left_out_accounts"]]
 
 
 def _too_late(context: OperationContext, plan: Plan, settings: Settings) -> list[str]:

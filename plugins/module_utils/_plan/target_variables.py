@@ -74,6 +74,21 @@ TARGET_VARIABLES = (
         roles=("discover",),
     ),
     Variable(
+        "patch_organization",
+        "organization",
+        "hosts",
+        description=(
+            "The accounts of AWS Organizations: C(role_name) of the role to assume in each, C(units) (ids of organizational units "
+            "or of the root), and where needed C(regions) and C(exclude) (ids or names of accounts)."
+        ),
+        details=(
+            "Accounts of units below them are included, accounts that are not active are left out. The credentials must be of the "
+            "management account or of a delegated administrator."
+        ),
+        unset="accounts are those of C(patch_accounts)",
+        roles=("discover",),
+    ),
+    Variable(
         "patch_missing_accounts_ok",
         "bool",
         "hosts",

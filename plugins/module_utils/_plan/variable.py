@@ -33,7 +33,8 @@ class Variable:
 
     Attributes:
         kind: str, line (one line of text for people), int, float, bool, list (of str), dict, count_or_percent (a number of
-            hosts or a percentage of them), datetime (ISO 8601), accounts (of AWS, see _plan/accounts.py).
+            hosts or a percentage of them), datetime (ISO 8601), accounts (of AWS, see _plan/accounts.py), organization (of AWS,
+            see _plan/organization.py).
         group: a key of GROUPS.
         description: in Ansible's markup, enough for a table.
         details: a second paragraph, for where there is room.

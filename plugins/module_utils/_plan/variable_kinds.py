@@ -12,6 +12,7 @@ from typing import Any
 from .._base.clock import iso, parse_iso
 from .._base.errors import InvalidOption
 from .accounts import read_accounts
+from .organization import read_organization
 from .variable import Variable
 
 LONGEST_LINE = 200
@@ -124,4 +125,5 @@ CONVERTERS = {
     "count_or_percent": _count_or_percent,
     "datetime": _datetime,
     "accounts": read_accounts,
+    "organization": read_organization,
 }

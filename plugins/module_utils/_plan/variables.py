@@ -41,6 +41,7 @@ OPTION_TYPES = {
     "count_or_percent": "str",
     "datetime": "str",
     "accounts": "list",
+    "organization": "dict",
 }
 """Types in Ansible's argument specs, by the kinds of variables."""
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from .._aws.ec2 import describe_instances, tags_of
 from .._base.errors import Failed, InvalidOption, NoRun, PatchFleetError
 from .._base.text import clean_text
-from .._fleet.accounts import find_accounts
+from .._fleet.accounts import Wanted, find_accounts
 from .._fleet.hosts import Location
 from .._ledger import lenient
 from .._ledger.records import Host, Ledger, PowerRecord, Run
@@ -50,7 +50,7 @@ def find_lost(context: OperationContext) -> AccountSearch:
         )
     ledger = _ledger_if_any(context)
     regions = context.params["regions"] or [context.aws.region]
-    accounts = find_accounts(context.aws, regions, context.params["accounts"], missing_ok=True)
+    accounts = find_accounts(context.aws, regions, Wanted(context.params["accounts"], missing_ok=True))
     found, searched = list[MarkedInstance](), list[Location]()
     missing = [account.reason for account in accounts.missing]
     for location in accounts.locations:

@@ -22,6 +22,7 @@ from lab.aws import (
     launch,
     made_windows,
     network,
+    organizations,
     pricing,
     profiles,
     roles,
@@ -69,6 +70,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
         **launch.SSM_OPERATIONS,
         **made_windows.OPERATIONS,
     },
+    "organizations": organizations.OPERATIONS,
     "pricing": pricing.OPERATIONS,
     "sts": sts.OPERATIONS,
     "iam": {**iam.IAM_OPERATIONS, **roles.OPERATIONS},
@@ -122,6 +124,7 @@ class Account:
         self.world = world
         self.trace = around.trace
         self.estate = [self]
+        self.organization: organizations.Organization | None = None  # of the first account
         self.stacks = stacks.Stacks(self.arns)
         self.roles = roles.Roles(self.stacks)
         self.gate = Gate(world, self.spec, self.roles.statements_of)

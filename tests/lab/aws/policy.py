@@ -13,7 +13,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -80,7 +80,13 @@ NEGATED = {
 }
 """These hold for a key that the call does not carry."""
 
+VARIABLE = re.compile(r"\$\{([\w:/-]+)\}")
 FOR_ALL, FOR_ANY, IF_EXISTS = "ForAllValues:", "ForAnyValue:", "IfExists"
+
+
+def _resolved(wanted: str, need: Need) -> str:
+    """A policy variable by its value (IAM user guide, "IAM policy elements: Variables"); one without a value matches nothing."""
+    return VARIABLE.sub(lambda found: need.value(found[1]) or "", wanted)
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,9 @@ class Condition:
         if self.operator == "Null":
             return (found is None) == (self.wanted[0].lower() == "true")
         negated = self._test[1]
+        resolved = replace(self, wanted=tuple(_resolved(wanted, need) for wanted in self.wanted))
+        if resolved != self:
+            return resolved.holds(need)
         if found is None:
             return negated or self.operator.endswith(IF_EXISTS) or self.operator.startswith(FOR_ALL)
         if self.operator.startswith(FOR_ALL):

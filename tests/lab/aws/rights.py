@@ -13,6 +13,7 @@ from typing import Any
 
 from lab.aws.arns import Arns
 from lab.aws.automation import role_of, runbook
+from lab.aws.organizations import organization_id
 from lab.aws.policy import Need
 from lab.aws.request import Request
 from lab.world import Host
@@ -169,7 +170,20 @@ def _assumed(request: Request, _hosts: list[Host]) -> Iterator[Part]:
     """A caller needs the right as well, where the role trusts its account as a whole (IAM user guide, "Cross-account resource
     access").
     """
-    yield request.action, request.params["RoleArn"], {}
+    arn = request.params["RoleArn"]
+    owner = next((it for it in request.account.estate if it.arns.account_id == arn.split(":")[4]), None)
+    caller, resource = organization_id(request.account), organization_id(owner) if owner else None
+    given = {"aws:PrincipalOrgID": caller, "aws:ResourceOrgID": resource}
+    yield request.action, arn, {key: value for key, value in given.items() if value}
+
+
+def _unit(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    """A root or a unit, in the management account."""
+    unit = request.params["ParentId"]
+    kind = "root" if unit.startswith("r-") else "ou"
+    management = request.account.estate[0].arns.account_id
+    path = f"{kind}/{organization_id(request.account) or 'o-none'}/{unit}"
+    yield request.action, f"arn:{request.arns.partition}:organizations::{management}:{path}", {}
 
 
 def _quota(request: Request, _hosts: list[Host]) -> Iterator[Part]:
@@ -289,6 +303,8 @@ NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
     "iam:GetInstanceProfile": _profile,
     "iam:GetRole": _role,
     "iam:SimulatePrincipalPolicy": _principal,
+    "organizations:ListAccountsForParent": _unit,
+    "organizations:ListOrganizationalUnitsForParent": _unit,
     "s3": _in_bucket,
     "scheduler:CreateSchedule": _schedule,
     "scheduler:DeleteSchedule": _schedule,

@@ -26,6 +26,8 @@ STACK = "patchfleet"
 PREFIX = "PatchFleet"
 STRANGER_ID = "999999999999"
 """Whom a role trusts that the controller may not assume."""
+ORGANIZATION_ROLE = f"{PREFIX}-controller-{REGION}"
+"""What patch_organization.role_name is in scenarios."""
 MARK_TAG = "patchfleet:run"
 """What patch_mark_tag is in scenarios."""
 
@@ -49,6 +51,7 @@ def set_up(stacks: Stacks, scenario: Scenario, now: datetime) -> str:
         for arns, member in zip(members, scenario.account.accounts, strict=True)
     ]
     common["AccountRoles"] = ",".join(assumed)
+    common["OrganizationRole"] = ORGANIZATION_ROLE
     role = ""
     groups: set[str] = set()
     for number, (key, value) in enumerate(scenario.account.target_tags, 1):
@@ -104,6 +107,7 @@ def with_everything() -> Iterator[Stacks]:
         "ControllerOnEc2": "true",
         "KmsKeyArns": key_arn(Arns(), REGION),
         "AccountRoles": Arns(STRANGER_ID).role("other"),
+        "OrganizationRole": ORGANIZATION_ROLE,
         "CheckedRoleArns": Arns().role("hosts/*"),
         "AllowSnapshots": "true",
         "MarkTag": MARK_TAG,

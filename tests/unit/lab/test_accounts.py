@@ -84,7 +84,7 @@ def test_a_session_is_one_of_the_other_account(controller: Controller) -> None:
         (role(PLANT, "us-east-1"), {"ExternalId": "factory-8"}),
         (role(SALES, "eu-west-1"), {}),
         (role("510987654321"), {}),
-        (role("123456789012"), {}),
+        (role("123456789012", "us-east-1"), {}),
     ],
 )
 def test_a_role_that_does_not_trust_or_is_not_there(controller: Controller, arn: str, more: dict[str, str]) -> None:

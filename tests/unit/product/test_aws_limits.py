@@ -42,6 +42,11 @@ CHANGES = [
     Need(
         "events:PutEvents", f"arn:aws:events:{REGION}:{OURS}:event-bus/default", {"events:source": "patchfleet.windows"}
     ),
+    Need(
+        "sts:AssumeRole",
+        f"arn:aws:iam::{FOREIGN}:role/PatchFleet-controller-{REGION}",
+        {"aws:ResourceOrgID": "o-1", "aws:PrincipalOrgID": "o-1"},
+    ),
     Need("ssm:SendCommand", INSTANCE, BY_TAG),
     Need("ssm:SendCommand", NODE, BY_TAG),
     *(
@@ -83,7 +88,14 @@ STARTING = [
             {"iam:PassedToService": "ssm.amazonaws.com"},
         ),
     ),
-    (WINDOW, Need("events:PutEvents", BUS, {"events:source": "patchfleet.PatchFleet"})),
+    (
+        WINDOW,
+        Need(
+            "events:PutEvents",
+            BUS,
+            {"events:source": "patchfleet.PatchFleet", "events:detail-type": "Maintenance window open"},
+        ),
+    ),
     ("AwxRuleRole", Need("events:InvokeApiDestination", "the destination's own ARN", {})),
 ]
 """What the maintenance window and EventBridge may do to start a run, by the role that does it."""

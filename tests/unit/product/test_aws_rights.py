@@ -37,6 +37,7 @@ NOT_CALLED_BY_NAME = {
     "kms:CreateGrant",  # EC2 makes the grant in the caller's name when it starts an encrypted host
     "iam:PassRole",  # part of CreateSchedule and UpdateSchedule, which give the schedule its role
     "s3:GetObject",  # what a signed link does, by the rights of its signer
+    "sts:AssumeRole",  # botocore calls it for a session in another account
     "dynamodb:PutItem",
     "dynamodb:DeleteItem",  # parts of TransactWriteItems
 }

@@ -70,8 +70,9 @@ def run(
     stage: Stage, state: str, *hosts: FleetHost, check_mode: bool = False, forks: int = 5, **variables: Any
 ) -> dict[str, Any]:
     fleet = [host.as_result() for host in hosts or (OFF, ON)]
+    params = {"forks": forks, "left_out_accounts": variables.pop("left_out_accounts", [])}
     context = stage.context(
-        OPERATION, check_mode=check_mode, state=state, settings=read(variables), fleet=fleet, forks=forks
+        OPERATION, check_mode=check_mode, state=state, settings=read(variables), fleet=fleet, **params
     )
     return perform(OPERATION, context)
 
