@@ -86,6 +86,18 @@ options:
       - At least 1.
     type: int
     default: 3
+  repair:
+    description:
+      - 'What a run may repair in Windows Update: V(services) enables disabled services for the time of the run, V(cache)
+        replaces a damaged update cache, and V(components) rebuilds a damaged component store. An empty list allows no repair.
+        A host that needs one that is not allowed fails, and its reason names the repair.'
+    type: list
+    elements: str
+    choices: [services, cache, components]
+    default:
+      - services
+      - cache
+      - components
   ignore_services:
     description:
       - Services that need not run again after a reboot. V(*) stands for all.
@@ -154,4 +166,16 @@ options:
       - At least 60.
     type: int
     default: 7200
+  repair:
+    description:
+      - 'What a run may repair in Windows Update: V(services) enables disabled services for the time of the run, V(cache)
+        replaces a damaged update cache, and V(components) rebuilds a damaged component store. An empty list allows no repair.
+        A host that needs one that is not allowed fails, and its reason names the repair.'
+    type: list
+    elements: str
+    choices: [services, cache, components]
+    default:
+      - services
+      - cache
+      - components
 """

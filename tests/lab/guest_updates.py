@@ -325,6 +325,7 @@ class WindowsUpdate:
         self.history.append(entry)
         self._progress_at = self._sim.time
         error = self.search_error() or INSTALL_ERRORS.get(self.fault) or self._service_error(TRUSTED_INSTALLER)
+        error = error or (self._service_error("bits") if self._spec.windows.bits_downloads else None)
         error = error or (None if self._take(update.gib) else DISK_FULL)
         if error:
             yield min(GIVES_UP_AFTER_SECONDS, update.seconds)

@@ -38,6 +38,7 @@ class WindowsSpec:
         policy_services: services that a Group Policy disables, again at each boot.
         powershell: ``old`` is 4.0, ``constrained`` has Constrained Language Mode, ``all_signed`` loads no script that is not
             signed; the SSM agent's scripts are not.
+        bits_downloads: an update is downloaded by BITS alone, as before Delivery Optimization.
         people: what those who are logged on run: ``explorer``, ``remoteapp`` or ``core``.
         hanging_start: asked to start, this service stays in StartPending until a reboot.
         dynamic_disk: the storage commands show no partition of C:.
@@ -72,6 +73,7 @@ class WindowsSpec:
     policies: Mapping[str, Any] = field(default_factory=dict)
     policy_services: tuple[str, ...] = ()
     powershell: str = "ok"
+    bits_downloads: bool = False
     hanging_start: str | None = None
     dynamic_disk: bool = False
     resize: str = "ok"

@@ -43,6 +43,7 @@ class _SystemDrive:
         self.minimum_gib = self.wanted_gib = context.params["free_gib"]
         self.cleanup_actions: list[CleanupAction] = list(context.facts.get("rungs", []))
         self.grown_gib = 0
+        self.not_extended: Failed | None = None
         self.measure()
 
     @property
@@ -85,19 +86,23 @@ class _SystemDrive:
             self.context.report_progress(f"{self.free_gib:.1f} GiB are enough: {trouble.reason}")
 
     def _ask_for_more(self) -> None:
-        """The missing updates may need more than free_gib."""
-        if self.free_gib < PLENTY * self.minimum_gib:
+        """The missing updates may need more than free_gib. What an earlier call for this host has found out holds."""
+        known = self.context.facts.get("wanted_gib")
+        if known is not None:
+            self.wanted_gib = max(known, self.minimum_gib)
+        elif self.free_gib < PLENTY * self.minimum_gib:
             self.wanted_gib = round(max(self.minimum_gib, space_for_missing_updates(self.context) or 0.0), 1)
         self.context.update_facts(wanted_gib=self.wanted_gib)
 
     def _use_unused_end(self) -> None:
-        """Where Windows refuses, cleaning and growth may still help."""
+        """Where Windows refuses, cleaning may still help."""
         before = self.free_gib
         try:
             self._extend()
         except Failed as error:
             self.context.report_progress(f"C: is not extended: {error.reason}")
             self.add(CleanupAction(name="unused_disk_space", won_gib=0.0, skipped=str(error.code)))
+            self.not_extended = error
             return
         won = round(max(self.free_gib - before, 0.0), 3)
         self.add(CleanupAction(name="unused_disk_space", won_gib=won, skipped=None))
@@ -129,8 +134,11 @@ class _SystemDrive:
     def _grow(self) -> Failed | None:
         """Why the volume did not grow, None when it did.
 
-        What the missing updates want is an upper bound: where it cannot be had, the minimum has to do.
+        What the missing updates want is an upper bound: where it cannot be had, the minimum has to do. Where Windows has just
+        refused to extend C:, a larger volume would cost for ever and help nothing.
         """
+        if self.not_extended:
+            return self.not_extended
         before = self.free_gib
         try:
             self.grown_gib = grow_for(self.context, self.space, self.wanted_gib - before, self.minimum_gib)

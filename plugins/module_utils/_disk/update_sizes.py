@@ -48,4 +48,5 @@ def space_for_missing_updates(context: OperationContext) -> float | None:
     except Failed as error:
         context.report_progress(f"the sizes of what is missing are not known: {error.reason}")
         return None
+    context.update_facts(searched_at=context.clock.now())
     return space_for(updates)

@@ -135,14 +135,19 @@ class RebuiltComponents:
     Attributes:
         restore_health: ``repaired``, damage was known before and is gone; ``not_known``, none was known before, whether or not DISM
             has found some; ``still_damaged``, the store is marked as damaged now.
+        system_files: the exit code of ``sfc /scannow``.
     """
 
     SCRIPT: ClassVar[str] = "repair_components"
     restore_health: str
+    system_files: int | None
 
     @classmethod
     def read(cls, fields: Fields) -> RebuiltComponents:
-        return cls(fields.choice("restore_health", ("repaired", "not_known", "still_damaged")))
+        return cls(
+            fields.choice("restore_health", ("repaired", "not_known", "still_damaged")),
+            fields.optional(fields.whole, "system_files", -(2**31)),
+        )
 
 
 @dataclass(frozen=True)

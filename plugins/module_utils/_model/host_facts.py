@@ -180,7 +180,7 @@ class HostFacts(TypedDict, total=False):
     # Disk
     free_gib_before: Annotated[float, "free on the system drive, GiB", "_disk/free_space", "_report/build"]
     free_gib_after: Annotated[float, "free after the last measurement, GiB", "_disk/free_space", "_report/build"]
-    wanted_gib: Annotated[float, "wanted free, GiB", "_disk/free_space", "_report/build"]
+    wanted_gib: Annotated[float, "wanted free, GiB", "_disk/free_space", "_disk/free_space, _report/build"]
     rungs: Annotated[
         list[CleanupAction],
         "cleanup actions, with the GiB that each freed",
@@ -195,6 +195,12 @@ class HostFacts(TypedDict, total=False):
     ]
 
     # Windows Update
+    searched_at: Annotated[
+        float,
+        "when a search by the host's own Update agent worked last, seconds since 1970",
+        "_disk/update_sizes, _update/health",
+        "_update/health",
+    ]
     update_source: Annotated[
         UpdateSource,
         "where it gets updates",

@@ -69,6 +69,7 @@ class Settings(TypedDict):
     agent_timeout_seconds: int
     install_timeout_seconds: int
     max_passes: int
+    repair: list[str]
     pre_tasks: list[str]
     post_tasks: list[str]
     start_tasks: list[str]

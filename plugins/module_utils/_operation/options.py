@@ -86,6 +86,7 @@ class Options(TypedDict, total=False):
     reason: str
     regions: list[str]
     remove_old_windows: bool
+    repair: list[str]
     report_bucket: str | None
     report_dir: str | None
     report_kms_key: str | None

@@ -84,6 +84,21 @@ HOST_VARIABLES = (
         per_host=True,
     ),
     Variable(
+        "patch_repair",
+        "list",
+        "work",
+        description=(
+            "What a run may repair in Windows Update: V(services) enables disabled services for the time of the run, "
+            "V(cache) replaces a damaged update cache, and V(components) rebuilds a damaged component store. An empty list "
+            "allows no repair. A host that needs one that is not allowed fails, and its reason names the repair."
+        ),
+        default=["services", "cache", "components"],
+        choices=("services", "cache", "components"),
+        roles=("patch", "repair_windows_update"),
+        modules=("patch_baseline", "windows_update_health"),
+        per_host=True,
+    ),
+    Variable(
         "patch_pre_tasks",
         "list",
         "work",

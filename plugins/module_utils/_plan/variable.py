@@ -42,6 +42,7 @@ class Variable:
         modules: the modules that have an option of the same name without the prefix.
         minimum: the smallest valid number; of count_or_percent the smallest number of hosts.
         maximum: the largest valid number.
+        choices: the valid values; of a list those of its elements.
         unset: what holds where it has no value and no default.
         default_unless: the variable that, where it is set, takes away this one's default.
         per_host: may differ between the hosts of a run. All others count for the whole run.

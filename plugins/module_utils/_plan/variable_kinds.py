@@ -27,8 +27,10 @@ def convert(variable: Variable, given: Any) -> Any:
     """
     _refuse_templates(variable.name, given)
     converted = CONVERTERS[variable.kind](variable.name, given)
-    if variable.choices and converted not in variable.choices:
-        raise InvalidOption(variable.name, given, f"It must be one of {', '.join(variable.choices)}.")
+    chosen = converted if isinstance(converted, list) else [converted]
+    if variable.choices and not set(chosen) <= set(variable.choices):
+        among = "hold only" if isinstance(converted, list) else "be one of"
+        raise InvalidOption(variable.name, given, f"It must {among} {', '.join(variable.choices)}.")
     if variable.minimum is not None:
         _refuse_less(variable.name, given, converted, variable.minimum)
     if variable.maximum is not None and float(converted) > variable.maximum:

@@ -16,7 +16,7 @@ from .._base.errors import CommandTimeout, Failed, NoAnswer, Unreachable
 from .._base.text import join_sentences
 from .._host.guest_scripts import run_guest_script
 from .._host.servicing import fail_overdue, refuse_hung
-from .._host.update_answers import Reply, Service, UpdateHealth
+from .._host.update_answers import Reply, UpdateHealth
 from .._model.host_facts import UpdateSource
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
@@ -24,13 +24,14 @@ from .._operation.results import Result
 from . import messages
 from .causes import SERVICE, SERVICE_OF_POLICY, Cause
 from .hresults import cause_of, name_of
-from .policies import disabled_by_policy, refine
-from .repair import OF_SERVICES, may_repair, old_cache, remove_backup, repair
-from .services import ServicesResult, restore_services
+from .policies import NEEDED, disabled_by_policy, refine
+from .repair import OF_SERVICES, forbidden, may_repair, old_cache, remove_backup, repair
+from .services import INSPECT_SECONDS, ServicesResult, disabled, restore_services, to_repair
 
-INSPECT_SECONDS = 300
 SEARCH_SECONDS = 3600
 """A host that was off for a month, or whose WSUS is busy, searches for 10 to 40 minutes."""
+FRESH_SECONDS = 3600.0
+"""A search that has worked in this time, such as that for the sizes of updates, is not repeated."""
 SEARCHES = "searches"
 ACCESS_REFUSED = "0x80070005"
 """E_ACCESSDENIED."""
@@ -56,7 +57,7 @@ def work(context: OperationContext) -> HealthResult | ServicesResult:
     """
     if context.params["state"] == "restored":
         return restore_services(context)
-    health = _inspect(context)
+    health = _inspect_without_search(context) if _has_searched(context) else _inspect(context)
     source = _source_of(health)
     context.update_facts(update_source=source)
     _warn_about_sessions(context, health.sessions)
@@ -83,10 +84,18 @@ def _inspect(context: OperationContext) -> UpdateHealth:
     """With a search for updates. One that does not end says nothing about Windows Update: the installation decides then."""
     context.cache[SEARCHES] = context.cache.get(SEARCHES, 0) + 1
     try:
-        return run_guest_script(context, UpdateHealth, SEARCH_SECONDS)
+        health = run_guest_script(context, UpdateHealth, SEARCH_SECONDS)
     except CommandTimeout:
         context.report_progress(f"its search for updates had not ended after {SEARCH_SECONDS} s: continuing without it")
         return _inspect_without_search(context)
+    if health.search.ok:
+        context.update_facts(searched_at=context.clock.now())
+    return health
+
+
+def _has_searched(context: OperationContext) -> bool:
+    searched_at = context.facts.get("searched_at")
+    return searched_at is not None and context.clock.now() - searched_at < FRESH_SECONDS
 
 
 def _inspect_without_search(context: OperationContext) -> UpdateHealth:
@@ -161,7 +170,7 @@ def _repair(context: OperationContext, health: UpdateHealth) -> tuple[UpdateHeal
         if health.installing is None and cause.repair != OF_SERVICES:
             context.report_progress("Windows does not say whether it installs something, so nothing is repaired")
             break
-        repaired += repair(context, cause, _services_to_repair(health, cause))
+        repaired += repair(context, cause, to_repair(health, cause))
         health = _search_again(context, _inspect(context))
     if repaired and _trouble(health) is None:
         remove_backup(context)
@@ -172,7 +181,7 @@ def _trouble(health: UpdateHealth) -> Cause | None:
     """What keeps Windows Update from working, None when nothing does."""
     if disabled_by_policy(health):
         return SERVICE_OF_POLICY
-    if _disabled(health):
+    if any(service.name in NEEDED for service in disabled(health)):
         return SERVICE
     failed = _failed_reply(health)
     return _cause(health, failed) if failed else None
@@ -180,15 +189,6 @@ def _trouble(health: UpdateHealth) -> Cause | None:
 
 def _cause(health: UpdateHealth, failed: Reply) -> Cause:
     return refine(cause_of(failed.hresult, at_search=health.agent.ok), health)
-
-
-def _disabled(health: UpdateHealth) -> list[Service]:
-    """The services that are disabled, but for those that a policy disables: they would not stay enabled."""
-    return [
-        service
-        for service in health.services
-        if service.start_type == "disabled" and service.name not in health.services_of_policy
-    ]
 
 
 def _failed_reply(health: UpdateHealth) -> Reply | None:
@@ -203,16 +203,6 @@ def is_refused_to_logon(health: UpdateHealth) -> bool:
     Windows' scheduler; the installation and its search decide.
     """
     return health.installing is None and health.agent.hresult == ACCESS_REFUSED
-
-
-def _services_to_repair(health: UpdateHealth, cause: Cause) -> list[Service]:
-    """Those that are disabled; where the agent or the search fails all the same, those that the cause names, too."""
-    disabled = _disabled(health)
-    if disabled and health.agent.ok:
-        return disabled
-    known = {service.name: service for service in health.services}
-    named = [known.get(name, Service(name, "unknown", "unknown")) for name in cause.services]
-    return [*disabled, *(service for service in named if service not in disabled)]
 
 
 def _source_of(health: UpdateHealth) -> UpdateSource:
@@ -236,6 +226,7 @@ def _refuse_broken(context: OperationContext, health: UpdateHealth) -> None:
         cause.sentence,
         messages.windows_update_broken(failed.hresult, message, context.cache[SEARCHES] if cause.pauses else 0),
         messages.advice_on(cause, _source_of(health)),
+        messages.repair_forbidden(forbidden(context, [cause])),
         messages.backup_kept(old_cache(context)),
     )
     raise Failed(reason, cause.code)

@@ -24,7 +24,8 @@ from .hresults import cause_of
 from .messages import updates_missing
 from .patch_baseline import SearchFailed
 from .pending_reboot import reboot_if_pending, search_with_own_word
-from .repair import may_repair, old_cache, remove_backup, repair
+from .repair import OF_SERVICES, forbidden, may_repair, old_cache, remove_backup, repair
+from .services import ask_what_to_repair
 from .update_history import update_results
 
 
@@ -139,7 +140,7 @@ def _repair_by_hresult(context: OperationContext, started_at: float, found: Scan
         cause = cause_of(update["hresult"])
         if may_repair(context, cause):
             context.enter(Phase.REPAIR)
-            repair(context, cause)
+            repair(context, cause, ask_what_to_repair(context, cause) if cause.repair == OF_SERVICES else ())
             return True
     return False
 
@@ -174,7 +175,8 @@ def _still_missing(context: OperationContext, found: Scan, failed_updates: list[
     named = [f"{kb} ({codes[kb]})" if codes.get(kb) else kb for kb in missing]
     if named:
         causes = dict.fromkeys(cause_of(codes[kb]) for kb in missing if codes.get(kb))
-        message = updates_missing(named, causes, context.facts.get("update_source"), old_cache(context))
+        source, not_allowed = context.facts.get("update_source"), forbidden(context, causes)
+        message = updates_missing(named, causes, source, not_allowed, old_cache(context))
         return Failed(message, Reason.STILL_MISSING)
     return Failed("Nothing is missing, but a reboot is still pending after the installation.", Reason.REBOOT_PENDING)
 

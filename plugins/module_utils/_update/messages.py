@@ -108,13 +108,15 @@ def definitions_left_out(kbs: Collection[str]) -> list[str]:
     return [f"Definition updates are not counted, since a new one comes out several times a day: {', '.join(kbs)}."]
 
 
-def components_rebuilt(restore_health: str) -> str:
+def components_rebuilt(restore_health: str, system_files: int | None) -> str:
     """What the answer of repair_components proves. The scan after the next pass decides in each case."""
-    return {
+    component_store = {
         "repaired": "The damage of the component store that was known is gone.",
         "not_known": "DISM has rebuilt the component store. No damage was known before, so it may have had none.",
         "still_damaged": "DISM reports success, and Windows still marks the component store as damaged.",
     }[restore_health]
+    files = f"sfc /scannow ended with exit code {system_files}, so system files may still be damaged (see CBS.log)."
+    return join_sentences(component_store, files if system_files else None)
 
 
 def updates_held_back(policies: Collection[str]) -> list[str]:
@@ -128,12 +130,22 @@ def services_disabled(names: Collection[str]) -> str:
     return f"Disabled by policy: {', '.join(names)}."
 
 
+def repair_forbidden(kinds: Collection[str]) -> str | None:
+    """None where patch_repair allows all that would be needed; ``kinds`` are its names of repairs."""
+    return f"patch_repair does not allow the repair of {' and '.join(kinds)}." if kinds else None
+
+
 def updates_missing(
-    kbs: Iterable[str], causes: Iterable[Cause], source: UpdateSource | None, folders: Collection[str]
+    kbs: Iterable[str],
+    causes: Iterable[Cause],
+    source: UpdateSource | None,
+    not_allowed: Collection[str],
+    folders: Collection[str],
 ) -> str:
     """Updates that are missing after the last pass, why they failed, and what a repair has left behind."""
     return join_sentences(
         f"Still missing after the last installation and a fresh scan: {', '.join(kbs)}.",
         *(join_sentences(cause.sentence, advice_on(cause, source)) for cause in causes),
+        repair_forbidden(not_allowed),
         backup_kept(folders),
     )

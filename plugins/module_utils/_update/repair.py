@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from .._base.errors import Failed
 from .._host.guest_scripts import run_guest_script
@@ -23,17 +23,29 @@ REBUILD_SECONDS = 7200
 """DISM and then sfc read every file of Windows, and DISM may load what is damaged from the update source."""
 
 
+KINDS = {OF_SERVICES: "services", "reset_update_cache": "cache", "repair_components": "components"}
+"""What patch_repair calls each repair."""
+
+
 def may_repair(context: OperationContext, cause: Cause) -> bool:
-    """Whether there is a repair for the cause, its script is given, and none of its kind was tried in this host and run.
+    """Whether there is a repair for the cause, patch_repair allows it, its script is given, and none of its kind was tried in this
+    host and run.
 
     Services that are disabled on purpose are enabled for the run only, so a host that has them still gets its one repair.
     """
     of_services = [_is_of_services(done) for done in _tried(context)]
     return (
         bool(cause.repair)
+        and not forbidden(context, [cause])
         and cause.repair in context.params["scripts"]
         and (cause.repair == OF_SERVICES) not in of_services
     )
+
+
+def forbidden(context: OperationContext, causes: Iterable[Cause]) -> list[str]:
+    """The repairs for these causes that patch_repair does not allow, by its names."""
+    kinds = dict.fromkeys(KINDS[cause.repair] for cause in causes if cause.repair)
+    return [kind for kind in kinds if kind not in context.params["repair"]]
 
 
 def _tried(context: OperationContext) -> list[str]:
@@ -80,7 +92,7 @@ def _repair_components(
     context: OperationContext, _cause: Cause, _services: Sequence[Service]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     rebuilt = run_guest_script(context, RebuiltComponents, REBUILD_SECONDS, NO_REPAIR_SOURCE)
-    context.report_progress(messages.components_rebuilt(rebuilt.restore_health))
+    context.report_progress(messages.components_rebuilt(rebuilt.restore_health, rebuilt.system_files))
     return ("repair_components",), ()
 
 

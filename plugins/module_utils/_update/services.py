@@ -14,20 +14,45 @@ from collections.abc import Sequence
 from .._base.errors import Failed, NeedsAttention
 from .._host.guest_scripts import run_guest_script
 from .._host.servicing import is_quiet
-from .._host.update_answers import RepairedService, RestoredServices, Service
+from .._host.update_answers import RepairedService, RestoredServices, Service, UpdateHealth
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host
 from .._model.host_facts import FoundService
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.results import Result
+from .causes import Cause
 
-RESTORE_SECONDS = 600
+INSPECT_SECONDS, RESTORE_SECONDS = 300, 600
 LEFT = "services_left"
 
 
 class ServicesLeft(NeedsAttention):
     """Services that a repair has enabled do not have their start types back."""
+
+
+def disabled(health: UpdateHealth) -> list[Service]:
+    """The services that are disabled, but for those that a policy disables: they would not stay enabled."""
+    return [
+        service
+        for service in health.services
+        if service.start_type == "disabled" and service.name not in health.services_of_policy
+    ]
+
+
+def to_repair(health: UpdateHealth, cause: Cause) -> list[Service]:
+    """Those that are disabled; where the agent or the search fails all the same, those that the cause names, too."""
+    found = disabled(health)
+    if found and health.agent.ok:
+        return found
+    known = {service.name: service for service in health.services}
+    named = [known.get(name, Service(name, "unknown", "unknown")) for name in cause.services]
+    return [*found, *(service for service in named if service not in found)]
+
+
+def ask_what_to_repair(context: OperationContext, cause: Cause) -> list[Service]:
+    """The same, as the host shows them now; what it has made of a search is known by then."""
+    return to_repair(run_guest_script(context, UpdateHealth, INSPECT_SECONDS, search=False), cause)
 
 
 def store_found(context: OperationContext, services: Sequence[Service]) -> None:

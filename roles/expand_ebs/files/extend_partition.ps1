@@ -20,7 +20,10 @@ Invoke-PatchFleetScript -Name 'extend_partition' -Work {
     }
     $after = Get-PatchFleetLayout
     if ($after.size -le $before.size) {
-        if ($trouble) { throw $trouble }
+        if ($trouble) {
+            $cause = Get-PatchFleetRootCause $trouble.Exception
+            throw (New-PatchFleetError 'not_extended' ('Neither Resize-Partition nor diskpart extended C:. ' + $cause.Message) $cause.HResult)
+        }
         throw (New-PatchFleetError 'not_extended' 'Windows said that it extended C:, and it is as small as before.')
     }
     return @{

@@ -169,6 +169,12 @@ def test_an_unused_end_that_windows_does_not_take_keeps_no_one_from_cleaning(sta
     assert message(stage) == [("unused_disk_space", 0, "not_extended"), *CLEANED]
 
 
+def test_a_volume_does_not_grow_where_windows_has_just_refused_to_extend_the_drive(stage: Stage) -> None:
+    stage.guest.on("extend_partition", complained("extend_partition", "not_extended", "Neither of them did."))
+    error = trouble(stage, disk(10, extendable=15))
+    assert (error.code, grew_to(stage)) == ("not_extended", [])
+
+
 def test_a_clean_up_that_continues_is_left_alone_and_remembered(stage: Stage) -> None:
     """Dism continues by itself, and the power of the host must not be cut meanwhile."""
     going_on = [{"name": "component_store", "won_gib": 0.0, "skipped": "still_running"}]
@@ -369,6 +375,24 @@ def test_large_updates_are_made_room_for_before_they_are_installed(stage: Stage)
     result = free_space(stage, disk(25), disk(27), disk(47), scripts=SIZED)
     assert (result["wanted_gib"], grew_to(stage), result["free_gib"]) == (33, [80], 47)
     assert stage.guest.names[:2] == ["measure_disk", "missing_update_sizes"]
+
+
+def test_the_sizes_are_asked_for_once_in_a_run(stage: Stage) -> None:
+    """Each question is a whole search; patch_room_tasks make a second call of it."""
+    stage.guest.answers("missing_update_sizes", {"count": 1, "updates": [update(1, recommended_gib=30)]})
+    first = free_space(stage, disk(25), disk(25), scripts=SIZED, instance_id=NODE_ID)
+    second = free_space(stage, disk(25), disk(40), scripts=SIZED, instance_id=NODE_ID)
+    assert (first["wanted_gib"], second["wanted_gib"]) == (33, 33)
+    assert stage.guest.names.count("missing_update_sizes") == 1
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_search_that_worked_is_remembered(stage: Stage, works: bool) -> None:
+    failed = complained("missing_update_sizes", "script_failed", "x", "0x8024401C")
+    answer = said("missing_update_sizes", count=0, updates=[]) if works else failed
+    stage.guest.on("missing_update_sizes", answer)
+    free_space(stage, disk(25), scripts=SIZED)
+    assert ("searched_at" in stage.facts()) is works
 
 
 def test_small_updates_want_no_less_than_the_least(stage: Stage) -> None:

@@ -261,9 +261,12 @@ def test_a_search_that_failed_has_its_cause_where_that_is_known() -> None:
 
 def test_missing_updates_are_named_with_their_causes_and_the_backup() -> None:
     missing = "Still missing after the last installation and a fresh scan: KB1, KB2 (0x1)."
-    assert update.updates_missing(["KB1", "KB2 (0x1)"], [], None, []) == missing
-    assert update.updates_missing(["KB1", "KB2 (0x1)"], [causes.CACHE], None, ["C:\\old"]) == (
+    assert update.updates_missing(["KB1", "KB2 (0x1)"], [], None, [], []) == missing
+    assert update.updates_missing(["KB1", "KB2 (0x1)"], [causes.CACHE], None, [], ["C:\\old"]) == (
         f"{missing} Windows Update's cache is damaged. The cache from before the repair is kept: C:\\old."
+    )
+    assert update.updates_missing(["KB1", "KB2 (0x1)"], [causes.CACHE], None, ["cache"], []) == (
+        f"{missing} Windows Update's cache is damaged. patch_repair does not allow the repair of cache."
     )
 
 

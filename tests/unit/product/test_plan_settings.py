@@ -67,6 +67,8 @@ def refusal(**variables: Any) -> str:
         ({"patch_regions": "eu-central-1, us-east-1"}, ["eu-central-1", "us-east-1"]),
         ({"patch_regions": ["eu-central-1"]}, ["eu-central-1"]),
         ({"patch_exclude": "a,,b,"}, ["a", "b"]),
+        ({"patch_repair": "services, cache"}, ["services", "cache"]),
+        ({"patch_repair": []}, []),
         (
             {"patch_filters": {"tag:Stage": ["dev", "test"], "vpc-id": "vpc-1"}},
             {"tag:Stage": ["dev", "test"], "vpc-id": ["vpc-1"]},
@@ -108,6 +110,7 @@ def test_a_value_from_yaml_the_command_line_or_a_survey_is_read(variables: dict[
         ({"patch_exclude": [["a"]]}, "a list of texts"),
         ({"patch_filters": "tag:Stage=dev"}, "a mapping of EC2 filters"),
         ({"patch_rollout": "serial"}, "one of waves, rolling"),
+        ({"patch_repair": ["services", "registry"]}, "hold only services, cache, components"),
         ({"patch_operation": "Install"}, "one of install, scan"),
         ({"patch_sessions": "kick"}, "one of warn, ignore, defer, wait"),
         ({"patch_sessions_message": "/SERVER:other hello"}, "does not begin with a slash"),

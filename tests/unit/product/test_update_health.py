@@ -100,12 +100,23 @@ def test_a_healthy_idle_host_is_left_as_it_is(stage: Stage) -> None:
 # Services
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "bits"])
 def test_a_disabled_service_is_enabled(stage: Stage, name: str) -> None:
     result = check(stage, health(name), health())
     assert (result["changed"], result["repaired"]) == (True, ["service wuauserv"])
     assert stage.guest.inputs("repair_services") == [{"services": [name]}]
     assert stage.facts()["repaired"] == ["service wuauserv"]
+
+
+def test_bits_alone_is_left_disabled_where_a_search_works(stage: Stage) -> None:
+    """Delivery Optimization downloads; an installation that needs BITS fails with 0x80070422, which is repaired then."""
+    assert check(stage, health("bits"))["repaired"] == []
+    assert "repair_services" not in stage.guest.names
+
+
+def test_bits_is_enabled_where_a_search_needs_it(stage: Stage) -> None:
+    check(stage, health("bits", search=broken("0x80070422")), health())
+    assert stage.guest.inputs("repair_services") == [{"services": ["bits"]}]
 
 
 @pytest.mark.parametrize("hresult", ["0x80070422", "0X80070422"])
@@ -253,6 +264,13 @@ def test_a_damaged_component_store_that_a_search_stumbles_over_is_rebuilt(stage:
     assert (result["repaired"], stage.facts()["servicing"]) == (["repair_components"], False)
 
 
+@pytest.mark.parametrize(("exit_code", "said"), [(1, True), (0, False), (None, False)])
+def test_system_files_that_stay_damaged_are_reported(stage: Stage, exit_code: int | None, said: bool) -> None:
+    stage.guest.answers("repair_components", {"restore_health": "repaired", "system_files": exit_code})
+    check(stage, health(search=broken("0x80073712")), health(), scripts=ALL_SCRIPTS)
+    assert any("sfc /scannow ended with exit code 1" in line for line in stage.message) is said
+
+
 @pytest.mark.parametrize(
     ("restore_health", "words"),
     [("repaired", "is gone"), ("not_known", "may have had none"), ("still_damaged", "still marks")],
@@ -293,6 +311,59 @@ def test_a_search_that_misses_the_sign_in_assistant_lets_it_start(stage: Stage) 
     """Hardening guides disable it, and Windows Update needs it."""
     check(stage, health(search=broken("0x80070426")), health())
     assert stage.guest.inputs("repair_services") == [{"services": ["wlidsvc"]}]
+
+
+# What patch_repair does not allow
+
+
+@pytest.mark.parametrize(
+    ("found", "kind"),
+    [
+        (health("wuauserv", agent=broken("0x80070422")), "services"),
+        (health(search=broken("0x80248007")), "cache"),
+        (health(search=broken("0x80242006")), "cache"),
+        (health(search=broken("0x80073712")), "components"),
+    ],
+    ids=["services", "cache", "metadata", "components"],
+)
+def test_a_repair_that_is_not_allowed_is_not_made_and_is_named(stage: Stage, found: dict[str, Any], kind: str) -> None:
+    allowed = [name for name in ("services", "cache", "components") if name != kind]
+    error = trouble(stage, found, scripts=ALL_SCRIPTS, repair=allowed)
+    assert f"patch_repair does not allow the repair of {kind}." in error.reason
+    assert stage.guest.names == ["inspect_windows_update"]
+
+
+def test_a_repair_that_is_allowed_is_made_where_others_are_not(stage: Stage) -> None:
+    stage.guest.answers("reset_update_cache", {"renamed": []})
+    check(stage, health(search=broken("0x80248007")), health(), scripts=ALL_SCRIPTS, repair=["cache"])
+    assert stage.facts()["repaired"] == ["reset_update_cache"]
+
+
+# One search
+
+
+@pytest.mark.parametrize(("ago", "searches"), [(600, False), (4000, True)])
+def test_a_search_that_has_just_worked_is_not_run_again(stage: Stage, ago: float, searches: bool) -> None:
+    """That for the sizes of updates comes minutes before."""
+    stage.open_run()
+    stage.ledger.update_facts(RUN, ID, {"searched_at": stage.clock.now() - ago})
+    stage.guest.answers("inspect_windows_update", health())
+    perform(OPERATION, stage.context(OPERATION, run_id=RUN, host=ID, instance_id=ID, scripts=SCRIPTS))
+    assert stage.guest.inputs("inspect_windows_update") == [{} if searches else {"search": False}]
+
+
+def test_after_a_repair_there_is_a_search_whatever_was_before_it(stage: Stage) -> None:
+    stage.open_run()
+    stage.ledger.update_facts(RUN, ID, {"searched_at": stage.clock.now() - 60})
+    stage.guest.answers("inspect_windows_update", health("cryptsvc"), health())
+    stage.guest.answers("repair_services", REPAIRED)
+    perform(OPERATION, stage.context(OPERATION, run_id=RUN, host=ID, instance_id=ID, scripts=SCRIPTS))
+    assert stage.guest.inputs("inspect_windows_update") == [{"search": False}, {}]
+
+
+def test_a_search_that_fails_is_not_remembered_as_one_that_works(stage: Stage) -> None:
+    trouble(stage, health(search=broken("0x80070005")))
+    assert "searched_at" not in stage.facts()
 
 
 # Errors that pass
@@ -387,12 +458,12 @@ def test_a_service_that_was_enabled_gets_its_start_type_back(stage: Stage) -> No
 def test_a_service_is_written_down_before_it_is_enabled(stage: Stage) -> None:
     stage.guest.on("repair_services", Outcome("Failed"))
     stage.open_run()
-    stage.guest.answers("inspect_windows_update", health("bits"))
+    stage.guest.answers("inspect_windows_update", health("cryptsvc"))
     options = {"run_id": RUN, "host": ID, "instance_id": ID, "scripts": SCRIPTS}
     with pytest.raises(PatchFleetError):
         perform(OPERATION, stage.context(OPERATION, **options))
     (found,) = stage.facts()["services_found"]
-    assert (found["name"], found["start_type"], found["expected_start_type"]) == ("bits", "disabled", None)
+    assert (found["name"], found["start_type"], found["expected_start_type"]) == ("cryptsvc", "disabled", None)
 
 
 def test_what_was_not_changed_is_not_restored(stage: Stage) -> None:
@@ -429,7 +500,7 @@ def test_a_service_that_another_program_has_changed_is_named(stage: Stage) -> No
 def test_one_repair_is_tried_in_a_host_and_run_beside_the_services_that_it_needs(stage: Stage) -> None:
     """Services are disabled on purpose in many fleets, and hide what else is wrong until they are enabled."""
     stage.guest.answers("reset_update_cache", {"renamed": []})
-    found = [health("bits"), health(search=broken("0x80248007")), health(search=broken("0x80073712"))]
+    found = [health("cryptsvc"), health(search=broken("0x80248007")), health(search=broken("0x80073712"))]
     error = trouble(stage, *found, scripts=ALL_SCRIPTS)
     assert error.code == "component_store_corrupt"
     repairs = [name for name in stage.guest.names if name in ALL_SCRIPTS and name.startswith(("repair", "reset"))]
@@ -438,7 +509,7 @@ def test_one_repair_is_tried_in_a_host_and_run_beside_the_services_that_it_needs
 
 
 def test_services_that_are_disabled_again_are_enabled_once(stage: Stage) -> None:
-    check(stage, health("bits"), health("bits"), scripts=ALL_SCRIPTS)
+    check(stage, health("cryptsvc"), health("cryptsvc"), scripts=ALL_SCRIPTS)
     assert stage.guest.names.count("repair_services") == 1
 
 

@@ -193,6 +193,46 @@ def test_a_damaged_component_store_is_rebuilt_and_then_there_is_another_pass(sta
     assert stage.facts()["repaired"] == ["repair_components"]
 
 
+SERVICE_REPAIRS = {**REPAIRS, "inspect_windows_update": "", "repair_services": ""}
+
+
+def a_disabled_service(stage: Stage) -> None:
+    """BITS is left disabled before an installation, and this one needs it."""
+    working = {"ok": True, "hresult": None, "message": None}
+    health = {
+        "services": [{"name": "bits", "start_type": "disabled", "status": "stopped"}],
+        "agent": working,
+        "search": working,
+        "pending_reboot": [],
+        "update_source": {"kind": "microsoft"},
+        "sessions": 0,
+        "installing": False,
+    }
+    repaired = {"name": "bits", "was_start_type": "disabled", "was_status": "stopped", "start_type": "manual"}
+    stage.guest.answers("inspect_windows_update", health)
+    stage.guest.answers("repair_services", {"repaired": [repaired]})
+
+
+def test_services_that_an_installation_misses_are_enabled_and_then_there_is_another_pass(stage: Stage) -> None:
+    manager = PatchManager(stage, Found(missing=("KB2",)), Found())
+    history(stage, ("KB2", "failed", "0x80070422"))
+    a_disabled_service(stage)
+    install(stage, scripts=SERVICE_REPAIRS)
+    assert manager.operations.count("Install") == 2
+    assert stage.guest.inputs("repair_services") == [{"services": ["bits"]}]
+    assert [found["name"] for found in stage.facts()["services_found"]] == ["bits"]
+    assert stage.facts()["repaired"] == ["service bits"]
+
+
+@pytest.mark.parametrize(("hresult", "kind"), [("0x80070422", "services"), ("0x80073712", "components")])
+def test_a_repair_that_is_not_allowed_is_not_made_and_is_named(stage: Stage, hresult: str, kind: str) -> None:
+    PatchManager(stage, Found(missing=("KB2",)))
+    history(stage, ("KB2", "failed", hresult))
+    error = trouble(stage, scripts=SERVICE_REPAIRS, repair=[])
+    assert (error.code, f"patch_repair does not allow the repair of {kind}." in error.reason) == ("still_missing", True)
+    assert "repaired" not in stage.facts()
+
+
 def test_nothing_is_repaired_for_a_cause_outside_the_host(stage: Stage) -> None:
     PatchManager(stage, Found(missing=("KB2",)))
     history(stage, ("KB2", "failed", "0x80072EFD"))
