@@ -178,6 +178,12 @@ INSTALLER = Cause(
     "An installer inside of the update failed.",
     advice="Look at C:\\Windows\\Logs\\CBS\\CBS.log for which one.",
 )
+OWN_INSTALLER = Cause(
+    Reason.UPDATE_INSTALLER_FAILED,
+    "The installer of the update failed.",
+    advice="Look at C:\\Windows\\Logs\\CBS\\CBS.log. An update of the Windows Recovery Environment fails with this if its "
+    "partition has less than 250 MB of free space: enlarge it, or reject that update in the patch baseline.",
+)
 NEEDS_ANOTHER = Cause(
     Reason.UPDATE_NEEDS_ANOTHER,
     "The update needs another one before it, such as a servicing stack update.",

@@ -30,6 +30,7 @@ from .causes import (
     NETWORK,
     NO_ROOM,
     OLD_AGENT,
+    OWN_INSTALLER,
     POLICY,
     PROXY,
     REPAIR_SOURCE,
@@ -56,6 +57,7 @@ CORRUPTION = f"{SERVICING}/fix-windows-update-errors"
 OPTIONAL = f"{LEARN}/troubleshoot/windows-server/system-management-components/cant-install-openssh-features"
 WININET = f"{LEARN}/windows/win32/wininet/wininet-errors"
 CERTIFICATES = f"{LEARN}/windows/win32/seccrypto/certificate-and-trust-return-values"
+RECOVERY = f"{LEARN}/windows-hardware/manufacture/desktop/add-update-to-winre"
 MSI_ERRORS = f"{LEARN}/windows/win32/msi/error-codes"
 SYSTEM_ERRORS = f"{LEARN}/windows/win32/debug/system-error-codes--1300-1699-"
 REGISTRY_ERRORS = f"{LEARN}/windows/win32/debug/system-error-codes--1000-1299-"
@@ -164,7 +166,7 @@ ROWS = (
     ),
     Row("0x80070003", "ERROR_PATH_NOT_FOUND", INSTALLER, f"{SERVICING}/error-0x80070003-windows-update-fails"),
     Row("0x8007042B", "ERROR_PROCESS_ABORTED", INSTALLER, REGISTRY_ERRORS),
-    Row("0x80070643", "ERROR_INSTALL_FAILURE", INSTALLER, MSI_ERRORS),
+    Row("0x80070643", "ERROR_INSTALL_FAILURE", OWN_INSTALLER, RECOVERY),
     Row("0x800F0985", "PSFX_E_APPLY_REVERSE_DELTA_FAILED", COMPONENTS, CORRUPTION),
     Row("0x800F0988", "PSFX_E_INVALID_DELTA_COMBINATION", COMPONENTS, CORRUPTION),
     Row("0x800F0991", "PSFX_E_MISSING_PAYLOAD_FILE", COMPONENTS, f"{SERVICING}/error-0x800719e4-windows-update-fails"),

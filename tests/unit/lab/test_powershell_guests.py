@@ -125,6 +125,7 @@ STATES: dict[str, dict[str, Any]] = {
         "windows": {"dism_exit_code": 87, "language": "ja"},
         "windows_update": "components_corrupt",
     },
+    "pending-and-disabled": {"pending_reboot": True, "windows": {"start_types": {"TrustedInstaller": "disabled"}}},
     "held-cache": {"windows": {"held_folders": ["SoftwareDistribution"], "language": "de"}},
     "held-catalogs": {"windows": {"held_folders": ["catroot2"]}},
     "hidden": {"updates": [{**UPDATE, "hidden": True}]},
@@ -165,6 +166,7 @@ ONLY = {
     "not-extended": {"extend_partition"},
     "needs-reboot": {"clean_disk", "repair_components"},
     "dism-fails": {"clean_disk", "repair_components"},
+    "pending-and-disabled": {"repair_services"},
     "held-cache": {"reset_update_cache"},
     "held-catalogs": {"reset_update_cache"},
     "hidden": {"missing_update_sizes"},
@@ -395,6 +397,23 @@ def test_a_disk_that_windows_cannot_describe_has_free_room_all_the_same(
     measured = answer(lab, text_of("measure_disk", {}), powershell)["data"]
     assert (measured["free_gib"], measured["extendable_gib"], measured["blocked_by"]) == (3, 0, "unknown_layout")
     assert measured["layout_error"] == "CmdletizationQuery_NotFound_DriveLetter"
+
+
+@pytest.mark.parametrize(
+    ("path", "up_days"),
+    [("C:\\Windows\\Temp\\4\\draft.tmp", 9), ("C:\\Windows\\Temp\\cache.bin", 60)],
+    ids=["session", "since the boot"],
+)
+def test_what_a_session_or_a_program_since_the_boot_may_use_is_kept(
+    make_lab: MakeLab, powershell: PowerShellGuests, path: str, up_days: int
+) -> None:
+    for guests in (powershell, ModelGuests()):
+        lab = make_lab({"name": "a", "disk": {"size_gib": 60, "free_gib": 3}})
+        guest, made = lab.play.world.hosts["a"].guest, lab.play.sim.time - timedelta(days=40)
+        guest.boot_time = lab.play.sim.time - timedelta(days=up_days)
+        guest.disk.temp.files.append(TempFile(path, 2.0, made, made, in_use=True))
+        answer(lab, text_of("clean_disk", {}), guests)
+        assert guest.disk.temp.deleted_in_use == 0
 
 
 DEAD_PROFILE = "C:\\Users\\former\\AppData\\Local\\Temp\\setup.msi"

@@ -584,6 +584,10 @@ def test_a_cause_is_found_whatever_the_spelling(hresult: str | None, cause: obje
     assert cause_of(hresult) is cause
 
 
+def test_an_installer_that_failed_may_be_that_of_the_recovery_environment() -> None:
+    assert "Windows Recovery Environment" in cause_of("0x80070643").advice
+
+
 def test_every_known_code_is_an_hresult_in_capitals() -> None:
     assert all(code == "0x" + f"{int(code, 16):08X}" for code in CAUSES)
 
