@@ -180,8 +180,8 @@ def extend_partition(scene: Scene) -> Steps[Data]:
             raise ScriptError(disk.blocked_by, "Another partition lies right behind C:, so it cannot be extended.")
         raise ScriptError("no_room", "The disk has no free space behind C:.")
     if disk.resize == "refused":
-        said = f"Neither Resize-Partition nor diskpart extended C:. {scene.message_of(SERVICE_DISABLED)}"
-        raise ScriptError("not_extended", said, SERVICE_DISABLED)
+        message = f"Neither Resize-Partition nor diskpart extended C:. {scene.message_of(SERVICE_DISABLED)}"
+        raise ScriptError("not_extended", message, SERVICE_DISABLED)
     disk.extend()
     return {
         "partition_gib_before": gib(before / GIB),

@@ -389,7 +389,7 @@ def test_the_sizes_are_asked_for_once_in_a_run(stage: Stage) -> None:
 @pytest.mark.parametrize("works", [True, False])
 def test_a_search_that_worked_is_remembered(stage: Stage, works: bool) -> None:
     failed = complained("missing_update_sizes", "script_failed", "x", "0x8024401C")
-    answer = said("missing_update_sizes", count=0, updates=[]) if works else failed
+    answer = answered("missing_update_sizes", count=0, updates=[]) if works else failed
     stage.guest.on("missing_update_sizes", answer)
     free_space(stage, disk(25), scripts=SIZED)
     assert ("searched_at" in stage.facts()) is works

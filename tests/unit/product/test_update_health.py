@@ -264,11 +264,11 @@ def test_a_damaged_component_store_that_a_search_stumbles_over_is_rebuilt(stage:
     assert (result["repaired"], stage.facts()["servicing"]) == (["repair_components"], False)
 
 
-@pytest.mark.parametrize(("exit_code", "said"), [(1, True), (0, False), (None, False)])
-def test_system_files_that_stay_damaged_are_reported(stage: Stage, exit_code: int | None, said: bool) -> None:
+@pytest.mark.parametrize(("exit_code", "reported"), [(1, True), (0, False), (None, False)])
+def test_system_files_that_stay_damaged_are_reported(stage: Stage, exit_code: int | None, reported: bool) -> None:
     stage.guest.answers("repair_components", {"restore_health": "repaired", "system_files": exit_code})
     check(stage, health(search=broken("0x80073712")), health(), scripts=ALL_SCRIPTS)
-    assert any("sfc /scannow ended with exit code 1" in line for line in stage.message) is said
+    assert any("sfc /scannow ended with exit code 1" in line for line in stage.message) is reported
 
 
 @pytest.mark.parametrize(
