@@ -15,6 +15,7 @@ from .scripts import last_document, refuse_execution_policy
 
 OLDEST = (5, 1)
 """Windows Server 2016 has it; Windows Server 2012 R2 came with 4.0, and takes it from Windows Management Framework 5.1."""
+LIMITED_LANGUAGES = frozenset({"ConstrainedLanguage", "RestrictedLanguage", "NoLanguage"})
 _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})")
 
 
@@ -40,7 +41,8 @@ def refuse_unusable(stdout: str, stderr: str = "") -> None:
 
 
 def _refuse_shell(data: dict[str, Any]) -> None:
-    if data.get("language") in {"ConstrainedLanguage", "RestrictedLanguage", "NoLanguage"}:
+    language = data.get("language")
+    if isinstance(language, str) and language in LIMITED_LANGUAGES:
         raise ScriptEnded(
             "PowerShell runs in Constrained Language Mode in the host. Allow full language for the SSM agent, or for the user.",
             Reason.CONSTRAINED_LANGUAGE,

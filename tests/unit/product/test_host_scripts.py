@@ -147,6 +147,16 @@ def test_a_probe_that_says_nothing_decides_nothing(stdout: str) -> None:
     refuse_unusable(stdout)
 
 
+@pytest.mark.parametrize("value", [None, True, -1, 1e300, [], ["NoLanguage"], {}, {"a": []}, "x" * 9000])
+@pytest.mark.parametrize("field", ["language", "version", "wow64"])
+def test_a_probe_with_a_value_of_another_type_ends_with_a_sentence_or_decides_nothing(
+    field: str, value: object
+) -> None:
+    """A hostile host may print anything. Before, a list as language mode ended the task with a TypeError."""
+    with contextlib.suppress(ScriptEnded):
+        refuse_unusable(answered("probe", **{field: value}).stdout)
+
+
 # Out
 
 
