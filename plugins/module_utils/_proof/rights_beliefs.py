@@ -9,7 +9,7 @@ Sources: IAM user guide ("Testing IAM policies with the IAM policy simulator"), 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .._aws.account_proof import assume_role
@@ -57,6 +57,23 @@ def scheduler_simulated(prover: Prover) -> Observation:
 def runbook_simulated(prover: Prover) -> Observation:
     role = prover.role_arn("stop-host")
     return _rights("the watchdog's runbook role", _denied(prover, role, ["ec2:StopInstances"], prover.instance_arn))
+
+
+def window_simulated(prover: Prover) -> Observation:
+    """The stack has the role only where its window starts runs: by an event for AWX, or by a command on the controller's node."""
+    role, prefix = prover.role_arn("window"), prover.settings.setup_prefix
+    here = f"{prover.aws.region}:{prover.account}"
+    ssm, bus = f"arn:{prover.partition}:ssm:{here}", f"arn:{prover.partition}:events:{here}:event-bus/default"
+    event = {"events:source": f"patchfleet.{prefix}", "events:detail-type": "Maintenance window open"}
+    node = f"arn:{prover.partition}:ssm:{prover.aws.region}::document/AWS-ApplyAnsiblePlaybooks"
+    automation = [f"{ssm}:document/{prefix}-start-run", f"{ssm}:automation-execution/{ANY_EXECUTION}"]
+    try:
+        by_awx = [it for arn in automation for it in _denied(prover, role, ["ssm:StartAutomationExecution"], arn)]
+        by_awx += _denied(prover, role, ["events:PutEvents"], bus, event)
+        by_node = _denied(prover, role, ["ssm:SendCommand"], node)
+    except NoSuchRole:
+        return Observation(True, "The stack has no window role: its window starts nothing.", {"denied": []})
+    return _rights("the window's role", by_node if len(by_node) < len(by_awx) else by_awx)
 
 
 def host_reads_no_parameters(prover: Prover) -> Observation:
@@ -139,11 +156,21 @@ def _send(aws: Aws, instance_id: str) -> str:
     return "allowed"
 
 
-def _denied(prover: Prover, role_arn: str, actions: Sequence[str], resource_arn: str) -> list[str]:
+class NoSuchRole(NotAnswered):
+    """The account does not have the role."""
+
+
+def _denied(
+    prover: Prover,
+    role_arn: str,
+    actions: Sequence[str],
+    resource_arn: str,
+    more_context: Mapping[str, str] | None = None,
+) -> list[str]:
     """The actions that IAM would not allow the role on the resource.
 
     Raises:
-        NotAnswered: there is no such role, or the simulation lacks what a real call has.
+        NotAnswered: there is no such role (NoSuchRole), or the simulation lacks what a real call has.
     """
     settings = prover.settings
     context = [
@@ -152,6 +179,7 @@ def _denied(prover: Prover, role_arn: str, actions: Sequence[str], resource_arn:
             _entry(f"{prefix}/{settings.tag_key}", settings.tag_value)
             for prefix in ("aws:ResourceTag", "ec2:ResourceTag", "ssm:resourceTag")
         ),
+        *(_entry(key, value) for key, value in (more_context or {}).items()),
     ]
     try:
         results = list(simulate_policy(prover.aws, role_arn, actions, resource_arn, context))
@@ -159,7 +187,7 @@ def _denied(prover: Prover, role_arn: str, actions: Sequence[str], resource_arn:
         if error.aws_code != "NoSuchEntity":
             raise
         name = role_arn.rpartition("/")[2]
-        raise NotAnswered(f"The account has no role {name}: setup_aws makes it (prove_setup_prefix).") from error
+        raise NoSuchRole(f"The account has no role {name}: setup_aws makes it (prove_setup_prefix).") from error
     denied = [result for result in results if result["EvalDecision"] != "allowed"]
     doubts = sorted({doubt for result in denied for doubt in doubts_about(result)})
     if doubts:

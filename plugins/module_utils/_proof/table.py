@@ -42,6 +42,13 @@ BELIEFS: tuple[Belief, ...] = (
         rights_beliefs.runbook_simulated,
     ),
     Belief(
+        "rights.window.simulated",
+        "The role of the window's task may start a run, where the stack has one.",
+        "SimulatePrincipalPolicy of the window role, for AWX's automation and event, and for the command on the controller's node.",
+        "IAM allows all that one of the two needs, or there is no such role.",
+        rights_beliefs.window_simulated,
+    ),
+    Belief(
         "rights.host.no_parameters",
         "The role of a host does not read the parameters of the account.",
         "SimulatePrincipalPolicy of the role in the instance profile, for GetParameter on a parameter.",

@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._proof.table import BELIEFS
 from conftest import MakeLab
 from lab import scripts_model
-from lab.aws import launch, made_windows, scheduler, ssm_nodes, ssm_output, ssm_patches
+from lab.aws import launch, made_windows, scheduler, setup, ssm_nodes, ssm_output, ssm_patches
 from lab.aws.account import OPERATIONS
 from lab.aws.errors import AwsError
 from lab.aws.policy import Need, deciding, statements_of
@@ -124,6 +124,26 @@ def simulates(role: str, action: str, decision: str) -> Change:
     return lambda patch: patch.setitem(OPERATIONS["iam"], "SimulatePrincipalPolicy", other)
 
 
+def window_starts_runs(by: dict[str, str]) -> Change:
+    """The set-up has a window that starts runs."""
+    usual = setup._common  # noqa: SLF001 - what the lab gives the template
+
+    def common(*given: Any) -> dict[str, str]:
+        return {**usual(*given), **by}
+
+    return lambda patch: patch.setattr(setup, "_common", common)
+
+
+BY_AWX = window_starts_runs({"StartRunBy": "awx", "AwxToken": "secret"})
+BY_NODE = window_starts_runs({"StartRunBy": "controller-node", "PlaybookSource": '{"path": "https://s3"}'})
+
+
+def window_puts_no_event(patch: pytest.MonkeyPatch) -> None:
+    BY_AWX(patch)
+    simulates("PatchFleet-window", "events:PutEvents", "implicitDeny")(patch)
+    simulates("PatchFleet-window", "ssm:SendCommand", "implicitDeny")(patch)
+
+
 def no_stop_of_a_session(patch: pytest.MonkeyPatch) -> None:
     """The simulation allows it, and the real call of the controller's session is refused."""
     usual = OPERATIONS["ec2"]["StopInstances"]
@@ -151,6 +171,7 @@ DIFFERENCES: list[tuple[str, str, dict[str, Any], Change]] = [
         simulates("PatchFleet-scheduler", "ssm:StartAutomationExecution", "implicitDeny"),
     ),
     ("rights.runbook.simulated", "differs", {}, simulates("PatchFleet-stop-host", "ec2:StopInstances", "explicitDeny")),
+    ("rights.window.simulated", "differs", {}, window_puts_no_event),
     ("rights.host.no_parameters", "differs", {}, simulates("PatchFleet-host", "ssm:GetParameter", "allowed")),
     ("windows.pending.fresh", "differs", {"windows": {"pending_by_others": True}}, nothing),
     ("windows.disk.fresh", "differs", {"disk": {"size_gib": 30, "free_gib": 12, "style": "mbr"}}, nothing),
@@ -246,6 +267,24 @@ def test_the_prover_may_not_touch_what_is_no_proofs(action: str, resource: str, 
     held = statements_of(POLICY)
     assert any(action in statement.actions for statement in held)
     assert not deciding(held, Need(action, resource, context))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (nothing, "The stack has no window role: its window starts nothing."),
+        (BY_AWX, "IAM allows all of it to the window's role."),
+        (BY_NODE, "IAM allows all of it to the window's role."),
+    ],
+    ids=["no role", "awx", "node"],
+)
+def test_what_starts_a_run_is_asked_of_the_windows_role(
+    make_lab: MakeLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Change, words: str
+) -> None:
+    change(monkeypatch)
+    stage = ProverStage(make_lab({"name": "a"}), tmp_path / "proof")
+    (row,) = stage.prove(beliefs=["rights.window.simulated"])["beliefs"]
+    assert (row["status"], row["seen"]) == ("as_expected", words)
 
 
 def test_each_belief_has_a_lab_that_differs_in_it() -> None:

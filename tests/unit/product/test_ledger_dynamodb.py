@@ -146,6 +146,22 @@ def test_what_a_team_should_have_is_a_warning() -> None:
     assert dynamodb_server.ledger(table).check() == []
 
 
+def test_of_two_hosts_of_a_wave_that_ask_at_once_one_says_when_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = dynamodb_server.new_table()
+    ledger, rival = dynamodb_server.ledger(table), dynamodb_server.ledger(table)
+    ledger.open_run(a_run(), [a_host()], take_over=False)
+    update, rivals = Table.update, iter([rival])
+
+    def rival_first(self: Table, change: dict[str, Any]) -> None:
+        for one in rivals:
+            one.begin_wave(RUN, 2, START)
+        update(self, change)
+
+    monkeypatch.setattr(Table, "update", rival_first)
+    assert ledger.begin_wave(RUN, 2, START + 60) == START
+    assert rival.run(RUN).settings["waves_began_at"] == {"2": START}
+
+
 def test_a_table_of_a_newer_version_is_refused() -> None:
     table = dynamodb_server.new_table()
     newer = {"pk": {"S": "LEDGER"}, "sk": {"S": "SCHEMA"}, "version": {"N": str(SCHEMA_VERSION + 1)}}
