@@ -134,12 +134,15 @@ class Aws:
         region: str | None = None,
         caller: Caller | None = None,
         retry_budget_seconds: float = RETRY_BUDGET_SECONDS,
+        account: Account | None = None,
     ) -> None:
+        """``account`` is the one in which ``connection`` has assumed a role."""
         self._retry_budget_seconds = retry_budget_seconds
         self._connection = connection
         self._clock = clock
         self._region = region or connection.region
         self._caller = caller or _NoCaller(clock)
+        self._account = account
         self._random = random.Random()
         self._ahead_seconds: float | None = None
 
@@ -172,7 +175,7 @@ class Aws:
         """The same credentials in another region."""
         if not region or region == self._region:
             return self
-        return Aws(self._connection, self._clock, region, self._caller, self._retry_budget_seconds)
+        return Aws(self._connection, self._clock, region, self._caller, self._retry_budget_seconds, self._account)
 
     def at(self, account: Account | None, region: str | None, session_name: str = SESSION_NAME) -> Aws:
         """The same in an account and a region; the role of the account is assumed, where there is one, with the first call.
@@ -182,15 +185,15 @@ class Aws:
         if account is None or account.role_arn is None:
             return self.in_region(region)
         connection = self._connection.assume(account, session_name, self._clock.now)
-        return Aws(connection, self._clock, region or self._region, self._caller, self._retry_budget_seconds)
+        return Aws(connection, self._clock, region or self._region, self._caller, self._retry_budget_seconds, account)
 
     def without_retries(self) -> Aws:
         """The same with one attempt a call, for data that a run can do without: some networks have no route to every service."""
-        return Aws(self._connection, self._clock, self._region, self._caller, 0.0)
+        return Aws(self._connection, self._clock, self._region, self._caller, 0.0, self._account)
 
     def called_by(self, caller: Caller) -> Aws:
         """The same for an operation that has a lease and a deadline."""
-        return Aws(self._connection, self._clock, self._region, caller, self._retry_budget_seconds)
+        return Aws(self._connection, self._clock, self._region, caller, self._retry_budget_seconds, self._account)
 
     def knows(self, service: Service[C], api_operation: str, parameter: str) -> bool:
         """Whether the installed botocore knows a parameter of an operation."""
@@ -276,7 +279,7 @@ class Aws:
             operation, answer = failure.operation_name, dict(failure.response)
             if operation == ASSUME_ROLE:  # botocore calls it before the call itself
                 raise from_client_error("sts", operation, answer, None) from failure
-            error = from_client_error(call.service, operation, answer, call.resource, self.region)
+            error = from_client_error(call.service, operation, answer, call.resource, self.region, self._account)
             if call.changes and error.may_be_done:
                 raise Unanswered(error.action, call.resource, error.reason) from failure
             raise error from failure

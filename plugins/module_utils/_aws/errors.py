@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from .._base.errors import Failed
+from .._model.account import Account
 from .._model.reasons import Reason, ReasonCode, reason_of
 from . import messages
 
@@ -80,10 +81,17 @@ class AwsError(Failed):
     """
 
     def __init__(
-        self, action: str, aws_code: str, message: str, resource: str | None = None, http_status: int = 400
+        self,
+        action: str,
+        aws_code: str,
+        message: str,
+        resource: str | None = None,
+        http_status: int = 400,
+        account: Account | None = None,
     ) -> None:
+        """``account`` is the one in which a role was assumed; None is that of the credentials."""
         facts = {"denied_action": action} if aws_code in DENIED else {}
-        super().__init__(_sentence(action, aws_code, message, resource), _reason_code(aws_code), facts)
+        super().__init__(_sentence(action, aws_code, message, resource, account), _reason_code(aws_code), facts)
         self.action = action
         self.aws_code = aws_code
         self.http_status = http_status
@@ -155,9 +163,14 @@ def action_of(service: str, api_operation: str) -> str:
 
 
 def from_client_error(
-    service: str, api_operation: str, response: dict[str, Any], resource: str | None, region: str | None = None
+    service: str,
+    api_operation: str,
+    response: dict[str, Any],
+    resource: str | None,
+    region: str | None = None,
+    account: Account | None = None,
 ) -> AwsError:
-    """The error of a botocore ClientError's response; ``region`` is where it was asked."""
+    """The error of a botocore ClientError's response; ``region`` and ``account`` are where it was asked, as AwsError has it."""
     error = response.get("Error", {})
     code = str(error.get("Code", "Unknown"))
     message = str(error.get("Message", "")).strip()
@@ -166,7 +179,7 @@ def from_client_error(
     on = named.group(1) if named else resource
     if region and code in DENIED and on in (None, "*"):  # rights often end at a region, which no resource names here
         on = f"* in {region}"
-    failed = AwsError(action_of(service, api_operation), code, message, on, status)
+    failed = AwsError(action_of(service, api_operation), code, message, on, status, account)
     failed.reasons = tuple(str(reason.get("Code")) for reason in response.get("CancellationReasons") or ())
     return failed
 
@@ -183,14 +196,15 @@ def _reason_code(aws_code: str) -> ReasonCode:
     return reason_of(code or "aws_error")
 
 
-def _sentence(action: str, aws_code: str, message: str, resource: str | None) -> str:
+def _sentence(action: str, aws_code: str, message: str, resource: str | None, account: Account | None) -> str:
     on = f" on {resource}" if resource else ""
     text = re.sub(r"Encoded authorization failure message: \S+", "", message).strip()
     if aws_code in DENIED:
         named = re.search(r"not authorized to perform:? (\w[\w-]*:\w+)", text)
         right = named.group(1) if named else action
         words = _words_of_denial(text)
-        return f"The credentials lack the right {right}{on} ({aws_code}){f': {words}' if words else ''}."
+        who = "The credentials lack" if account is None else f"The role of the account {account} lacks"
+        return f"{who} the right {right}{on} ({aws_code}){f': {words}' if words else ''}."
     if aws_code in EXPIRED:
         return messages.credentials_refused(action, aws_code, key_is_unknown=aws_code in UNKNOWN_KEY)
     return f"{action}{on} failed with {aws_code}: {text}" if text else f"{action}{on} failed with {aws_code}."
