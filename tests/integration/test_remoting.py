@@ -152,7 +152,7 @@ def test_hosts_without_aws_need_neither_boto3_nor_amazon_aws(lab: LivingLab, end
 
 
 WRONG_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
-    "psrp": ({"ansible_psrp_auth": "digest"}, "Valid values are: basic, certificate, negotiate"),
+    "psrp": ({"ansible_psrp_auth": "digest"}, "values are: basic, certificate, negotiate"),
     "psrp-away": ({"ansible_become": True, "ansible_become_method": "nobodys"}, "finds no become plugin nobodys"),
     "psrp-broken": ({"ansible_user": ""}, "no user for ntlm. Set ansible_user."),
     "ssh": ({"ansible_ssh_executable": "/opt/none/ssh"}, "needs the program /opt/none/ssh"),

@@ -56,7 +56,7 @@ REFUSED: list[tuple[str | None, dict[str, Any], str]] = [
         {"ansible_become": True, "ansible_become_method": "no.ones"},
         "ansible_become_method: 'no.ones' is not valid.",
     ),
-    ("psrp", {"ansible_psrp_auth": "digest"}, "Valid values are: basic, certificate, negotiate"),
+    ("psrp", {"ansible_psrp_auth": "digest"}, "values are: basic, certificate, negotiate"),
 ]
 """What ends each task of a host, also where AWS does the work; without a connection, the inventory names none."""
 WRONG: list[tuple[str, dict[str, Any], str]] = [
