@@ -195,11 +195,15 @@ The ledger and the reports are in {folder}. exit ends the lab."""
 
 
 def _shell(scenario: Scenario, options: argparse.Namespace) -> int:
-    """The caller's shell, in which `ansible-playbook`, the collection and the emulated account are ready to use."""
+    """The caller's shell, in which `ansible-playbook`, the collection and the emulated account are ready to use.
+
+    What the caller has set for the looks of Ansible's output holds there, too.
+    """
     with _Folder(options.out) as folder:
         print(GREETING.format(folder=folder.path), file=sys.stderr, flush=True)
         runner = Runner(scenario, folder.path, guests=options.guests, bare=options.bare)
-        code = runner.run_command([os.environ.get("SHELL") or "sh"], {"XDG_STATE_HOME": str(folder.path)})
+        own = {key: value for key, value in os.environ.items() if key.startswith("ANSIBLE_DISPLAY_")}
+        code = runner.run_command([os.environ.get("SHELL") or "sh"], {**own, "XDG_STATE_HOME": str(folder.path)})
         folder.keep = False
     return code
 

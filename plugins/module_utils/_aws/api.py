@@ -284,11 +284,11 @@ class Aws:
                 raise Unanswered(error.action, call.resource, error.reason) from failure
             raise error from failure
         except NOT_SENT as failure:
-            raise NotReached(str(failure), _unknown_region(self.region)) from failure
+            raise NotReached(str(failure), unknown_region(self.region)) from failure
         except NO_ANSWER as failure:
             if call.changes:
                 raise Unanswered(call.action, call.resource, str(failure)) from failure
-            raise NotReached(str(failure), _unknown_region(self.region)) from failure
+            raise NotReached(str(failure), unknown_region(self.region)) from failure
         except (botocore.exceptions.BotoCoreError, RuntimeError) as failure:
             raise _message(failure, f"{call.service} {call.operation}") from failure
 
@@ -341,7 +341,7 @@ def _message(failure: Exception, call: str) -> PatchFleetError:
     return Failed(f"{call}: {failure}", Reason.AWS_CLIENT)
 
 
-def _unknown_region(region: str) -> str | None:
+def unknown_region(region: str) -> str | None:
     """A sentence about a region that botocore does not know, None for the others: it may be too new, or mistyped."""
     known = known_regions()
     if region in known:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from .._aws.api import Aws
+from .._aws.api import Aws, unknown_region
 from .._aws.errors import EXPIRED, UNKNOWN_KEY, AwsError
 from .._aws.iam import caller_account, caller_arn
 from .._base.errors import Failed, InvalidOption, PatchFleetError
+from .._base.text import join_sentences
 from .._model.account import (
     Account,
     AccountSetting,
@@ -136,7 +137,8 @@ class Search:
         try:
             return find(location)
         except AwsError as error:
-            reason = f"The region {location.described} cannot be searched. {error.reason}"
+            where = f"The region {location.described} cannot be searched."
+            reason = join_sentences(where, unknown_region(location.region), error.reason)
             if not self._missing_ok or account is None or error.aws_code in ENDED:
                 raise Failed(f"{reason} Nothing was touched.", error.code, error.facts) from error
             self.missing.append(MissingAccount(account.name, account.id, reason, location.region))

@@ -236,6 +236,16 @@ def test_a_region_that_is_not_enabled_ends_the_search_with_the_words_of_aws(stag
         find(stage, tag_key="PatchGroup", tag_value="Windows")
 
 
+@pytest.mark.usefixtures("sales")
+def test_a_mistyped_region_is_named_with_the_nearest(stage: Stage) -> None:
+    """An endpoint of a private network, or a proxy, answers for any name, and AWS refuses the call."""
+    stage.account.on("describe_instances", NOT_ENABLED)
+    with pytest.raises(
+        PatchFleetError, match=r"eu-centrall-1 .*cannot be searched.*did you mean eu-central-1\?.*AuthFailure"
+    ):
+        find(stage, tag_key="PatchGroup", tag_value="Windows", regions=["eu-centrall-1"])
+
+
 def test_such_a_region_is_left_out_where_the_user_says_so(stage: Stage, sales: FakeAccount) -> None:
     def answer(**_request: Any) -> Any:
         return (
