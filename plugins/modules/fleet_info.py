@@ -29,6 +29,12 @@ options:
       - More filters of EC2's DescribeInstances, name to list of values. Hybrid nodes match no filter.
     type: dict
     default: {}
+  stop_protection:
+    description:
+      - Whether to read the stop protection of the stopped instances that carry the tag, with one call for each. To open a run
+        needs it; to list hosts that are read again as O(inventory_hosts) does not.
+    type: bool
+    default: true
   regions:
     description:
       - The regions to search. Without any, the region of the credentials.

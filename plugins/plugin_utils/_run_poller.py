@@ -59,18 +59,25 @@ def start(context: OperationContext, run_id: str, hosts: int) -> None:
     """Start the poller of a run with this number of hosts in AWS. Without it each operation polls by itself."""
     if hosts < FEWEST_HOSTS:
         return
-    folder = tempfile.mkdtemp(prefix="patchfleet-poller-")
+    with contextlib.suppress(OSError):  # no temporary folder: the run is open, and its operations poll by themselves
+        folder = tempfile.mkdtemp(prefix="patchfleet-poller-")
+        try:
+            _start(context, run_id, folder)
+        except OSError:  # a path that is too long for a socket, no further process
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(context: OperationContext, run_id: str, folder: str) -> None:
+    """Raises OSError where there is no poller then."""
     path = str(Path(folder) / "socket")
+    server = Server(path)
     try:
-        server = Server(path)
-    except OSError:
-        shutil.rmtree(folder, ignore_errors=True)
-        return
-    child = os.fork()
-    if child == 0:
-        _leave_the_worker(server, context.params, run_id, folder)
-    os.waitpid(child, 0)
-    server.socket.close()
+        child = os.fork()
+        if child == 0:
+            _leave_the_worker(server, context.params, run_id, folder)
+        os.waitpid(child, 0)
+    finally:
+        server.socket.close()
     noted = {"run_id": run_id, "path": path, "credentials": _fingerprint(context.params)}
     os.ftruncate(_note, 0)
     os.pwrite(_note, json.dumps(noted, allow_nan=False).encode(), 0)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``make bench``: 40 hosts by ansible-playbook, 200 by the steps alone, one waiting step, and the unit tests.
+"""``make bench``: 40 hosts by ansible-playbook, 200 by the steps alone, calls in virtual time, a waiting step, and the unit tests.
 
 The lab is a process of its own.
 """
@@ -18,10 +18,14 @@ from typing import Any
 
 import yaml
 
+from bench.calls import calls_of, of_service
 from bench.unit_suite import CORES, unit_suite
 from bench.waiting import waiting_step
 
 TARGETS = {"cpu_seconds": 2.0, "calls": 80.0}
+CALLS_TARGETS = {"AWS": 30.0, "DynamoDB": 40.0}
+FLEETS = ((40, 40), (200, 50), (1000, 50))
+"""Hosts, and hosts at work at a time."""
 WAITING_TARGETS = {"cpu_seconds": 0.10, "memory_mb": 25.0}
 UNIT_SUITE_TARGET_SECONDS = 180.0
 
@@ -42,6 +46,7 @@ def main() -> int:
             f"{row['makespan'] / 60:>6.0f} min{row['bound'] / 60:>4.0f} min"
         )
     print(f"target: at most {TARGETS['cpu_seconds']:g} CPU-s and {TARGETS['calls']:g} API calls a host\n")
+    _print_calls()
     waiting = waiting_step()
     print(
         f"a waiting step in a forked worker: {waiting['cpu_seconds']:.3f} CPU-s, {waiting['memory_mb']:.1f} MB of its own"
@@ -51,6 +56,14 @@ def main() -> int:
     print(f"the unit tests on {CORES} cores: {tests} in {seconds:.0f} s")
     print(f"target: at most {UNIT_SUITE_TARGET_SECONDS:g} s")
     return 0
+
+
+def _print_calls() -> None:
+    print(f"{'calls a host, in virtual time':<32}{'AWS':>7}{'DynamoDB':>10}")
+    for hosts, at_once in FLEETS:
+        aws, ledger = of_service(calls_of(hosts, at_once, poller=True), hosts)
+        print(f"{f'{hosts} × {at_once}, all off':<32}{aws:>7.1f}{ledger:>10.1f}")
+    print(f"target: at most {CALLS_TARGETS['AWS']:g} and {CALLS_TARGETS['DynamoDB']:g}\n")
 
 
 def measured(folder: Path, name: str, hosts: int, batch: int, scale: int, command: str) -> dict[str, Any]:

@@ -54,8 +54,13 @@ def by_tag(
     tag: tuple[str, str],
     filters: dict[str, list[str]],
     search: Search | None = None,
+    *,
+    stop_protection: bool = True,
 ) -> list[FleetHost]:
-    """Instances and hybrid nodes that carry the tag (key and value), in all these regions."""
+    """Instances and hybrid nodes that carry the tag (key and value), in all these regions.
+
+    ``stop_protection`` is read with one call for each stopped instance.
+    """
 
     def find(location: Location) -> list[FleetHost]:
         there = aws.at(location.account, location.region)
@@ -64,7 +69,7 @@ def by_tag(
             {"Name": "instance-state-name", "Values": LIVE_STATES},
         ]
         wanted += [{"Name": name, "Values": values} for name, values in filters.items()]
-        found = [_from_instance(there, instance) for instance in describe_instances(there, wanted)]
+        found = [_from_instance(there, instance, stop_protection) for instance in describe_instances(there, wanted)]
         hybrid = [] if filters else list(_hybrid_by_tag(there, *tag))
         tagged = _with_nodes(there, [replace(host, by_tag=True) for host in found]) + hybrid
         return [replace(host, account=location.account) for host in tagged]
@@ -228,11 +233,11 @@ def _instances(aws: Aws, ids: list[str]) -> Iterator[InstanceTypeDef]:
         yield from describe_instances(aws, chosen)
 
 
-def _from_instance(aws: Aws, instance: InstanceTypeDef) -> FleetHost:
+def _from_instance(aws: Aws, instance: InstanceTypeDef, stop_protection: bool = True) -> FleetHost:
     tags, instance_id = tags_of(instance), instance["InstanceId"]
     exclusion = exclusion_of(instance)
     if exclusion is None and instance["State"]["Name"] in OFF_STATES:
-        exclusion = power_exclusion(instance, is_stop_protected(aws, instance_id))
+        exclusion = power_exclusion(instance, stop_protection and is_stop_protected(aws, instance_id))
     return FleetHost(
         key=instance_id,
         name=clean_text(tags.get("Name") or instance_id),

@@ -9,6 +9,7 @@ Sources: EC2 API reference ("Eventual consistency": a read may miss an earlier c
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .._aws.api import Aws
@@ -58,10 +59,14 @@ class LaunchWitness:
 
     def __init__(self, context: OperationContext, launched_at: float | None = None) -> None:
         self._context = context
-        if launched_at is None and context.tracked_host:
-            record = context.ledger.power(context.tracked_host[1])
-            launched_at = record.launch_time if record else None
-        self._launched_at = launched_at
+        self._given = launched_at
+
+    @cached_property
+    def _launched_at(self) -> float | None:
+        if self._given is not None or not self._context.tracked_host:
+            return self._given
+        record = self._context.ledger.power(self._context.tracked_host[1])
+        return record.launch_time if record else None
 
     def is_stale(self, instance: InstanceTypeDef) -> bool:
         """Whether it is shown as it was before a start that is known."""

@@ -36,7 +36,8 @@ def work(context: OperationContext) -> FleetResult:
     found = _accounts(context) if needs_aws else Accounts([], [])
     search, tagged = Search(missing_ok=params["missing_accounts_ok"]), list[FleetHost]()
     if params["tag_key"]:
-        tagged = by_tag(context.aws, found.locations, (params["tag_key"], tag_value), params["filters"], search)
+        tag, protection = (params["tag_key"], tag_value), params["stop_protection"]
+        tagged = by_tag(context.aws, found.locations, tag, params["filters"], search, stop_protection=protection)
     left_out = {word for account in found.missing for word in (account.id, account.name)}
     entries = [entry for entry in params["inventory_hosts"] if entry.get("account") not in left_out]
     listed = from_inventory(context.aws if needs_aws else None, found.locations, entries, search)
@@ -72,6 +73,7 @@ OPERATION = Operation(
         "tag_key": {"type": "str", "no_log": False},
         "tag_value": {"type": "str"},
         "filters": {"type": "dict", "default": {}},
+        "stop_protection": {"type": "bool", "default": True},
         "regions": {"type": "list", "elements": "str", "default": []},
         "accounts": {"type": "list", "elements": "dict", "default": []},
         "organization": {"type": "dict"},

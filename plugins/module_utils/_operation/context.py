@@ -61,7 +61,7 @@ class OperationContext:
         self._ledger = ledger
         self._host: Host | None = None
         self._channel: HostChannel | None = None
-        self._next_heartbeat = 0.0
+        self._next_heartbeat = self._next_assertion = 0.0
         self._wait_deadline: float | None = None
         self._extends_abandoned = False
         self.phase: Phase | None = None
@@ -275,16 +275,24 @@ class OperationContext:
             raise LeaseLost(self.tracked_host[1])
 
     def renew_lease(self) -> None:
-        """Renew the lease, once a minute, and assert that the host is still ours."""
+        """Renew the lease, once a minute, and assert that the host is still ours.
+
+        Where another operation of the run renews it, this one reads its own lease every LONGEST_SILENCE_SECONDS.
+        """
         self.end_if_orphaned()
         self.clock.check()
         if not self.tracked_host or self.clock.now() < self._next_heartbeat:
             return
+        is_due = self._heartbeat_is_due()
+        if not is_due and self.phase != Phase.RESTORE and self.clock.now() < self._next_assertion:
+            self._next_heartbeat = self.clock.now() + HEARTBEAT_SECONDS
+            return
         self.assert_lease()
         now = self.clock.now()
+        self._next_assertion = now + LONGEST_SILENCE_SECONDS
         run_id, key = self.tracked_host
         if self.phase != Phase.RESTORE or lenient.is_active(self.ledger, run_id, now):
-            if self._heartbeat_is_due():
+            if is_due:
                 self.ledger.heartbeat(run_id, now)
         else:  # a dead run stays dead; only this host is kept
             self.ledger.extend_lease(key, self.fence or 0, now + LEASE_SECONDS)

@@ -106,6 +106,7 @@ class Options(TypedDict, total=False):
     start_timeout_seconds: int
     state: str
     step: str | None
+    stop_protection: bool
     subnet_id: str | None
     tag_key: str | None
     tag_value: str | None

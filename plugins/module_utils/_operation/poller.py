@@ -26,7 +26,7 @@ from .._model.text_enum import TextEnum
 
 LONGEST_GAP_SECONDS = 15.0
 """Between two reads of the same kind in a region."""
-GAP_SECONDS_A_HOST = 1.0
+GAP_SECONDS_A_HOST = 3.0
 """With few hosts the gap is shorter, so that a host alone waits no longer than by itself."""
 STILL_ASKED_SECONDS = 300.0
 """What was asked in this time is read along with what is asked now; the longest pause between two questions is shorter."""

@@ -122,6 +122,12 @@ def test_stop_protection_is_asked_only_of_stopped_hosts(stage: Stage) -> None:
     assert call.params == {"InstanceId": OTHER, "Attribute": "disableApiStop"}
 
 
+def test_stop_protection_is_not_asked_where_the_hosts_are_read_again(stage: Stage) -> None:
+    stage.account.on("describe_instances", reservations(instance("stopped")))
+    assert find_by_tag(stage, stop_protection=False)[0]["exclusion_code"] is None
+    assert stage.account.of("describe_instance_attribute") == []
+
+
 def test_an_instance_that_goes_away_meanwhile_ends_nothing(stage: Stage) -> None:
     stage.account.on("describe_instances", reservations(instance("stopped")))
     stage.account.on("describe_instance_attribute", client_error("InvalidInstanceID.NotFound"))

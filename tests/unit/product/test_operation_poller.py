@@ -18,7 +18,7 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import Aws
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import SystemClock
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import CommandTimeout
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import CommandTimeout, LeaseLost
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.run_command import (
     Command,
     run_command,
@@ -312,6 +312,34 @@ def test_one_operation_a_minute_renews_the_lease_of_the_run(
             context.poller = poller
             context.renew_lease()
     assert beats == [0.0, 61.0]
+
+
+def test_where_another_operation_renews_the_lease_a_host_reads_its_own_every_five_minutes(
+    stage: Stage, context: OperationContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = list[float]()
+    fence = stage.ledger.fence
+    monkeypatch.setattr(stage.ledger, "fence", lambda *of: (read.append(stage.clock.passed), fence(*of))[1])
+    context.poller = Scripted()
+    for _minute in range(11):
+        context.renew_lease()
+        stage.clock.jump(60.0)
+    assert read == [0.0, 300.0, 600.0]
+    context.before_change()
+    assert len(read) == 4
+
+
+def test_a_host_that_another_run_took_over_is_noticed_while_another_operation_renews_the_lease(
+    stage: Stage, context: OperationContext
+) -> None:
+    context.poller = Scripted()
+    context.renew_lease()
+    stage.ledger.take_over(RUN, [ID], stage.clock.now(), True)
+    with pytest.raises(LeaseLost):
+        context.before_change()
+    stage.clock.jump(300.0)
+    with pytest.raises(LeaseLost):
+        context.renew_lease()
 
 
 def test_without_a_poller_each_operation_renews_the_lease(

@@ -13,7 +13,10 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -70,3 +73,20 @@ def test_a_poller_ends_when_its_controller_is_killed(tmp_path: Path) -> None:
 def test_a_run_with_one_host_has_no_poller(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "fork")
     _run_poller.start(None, "run-1", 1)  # type: ignore[arg-type]  # nothing of it is used
+
+
+@pytest.mark.parametrize(("module", "function"), [(os, "fork"), (tempfile, "mkdtemp"), (_run_poller, "Server")])
+def test_a_run_whose_poller_cannot_start_has_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: Any, function: str
+) -> None:
+    """The run is open already: its hosts must get their outcomes."""
+
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise BlockingIOError("no more processes")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(module, function, refuse)
+    context: Any = SimpleNamespace(params={}, run_id="run-1", clock=None)
+    _run_poller.start(context, "run-1", 2)
+    assert _run_poller.poller_of(context) is None
+    assert list(tmp_path.iterdir()) == []
