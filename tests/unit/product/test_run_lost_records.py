@@ -191,7 +191,7 @@ def test_a_host_of_another_account_is_rebuilt_with_what_reaches_it(stage: Stage)
         ),
         (
             {"describe_instances": client_error("UnauthorizedOperation", operation="DescribeInstances")},
-            "us-east-1 of account sales (210987654321) could not be searched. The credentials lack the right",
+            "us-east-1 of account sales (210987654321) could not be searched. The role of the account sales (210987654321) lacks",
         ),
     ],
 )
