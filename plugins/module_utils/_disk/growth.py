@@ -76,7 +76,7 @@ def _refuse_growth_without_effect(context: OperationContext) -> None:
         if won < EFFECT_GIB:
             raise Failed(
                 f"The last growth of its volume, in the run {run.run_id}, gave only {won:.1f} GiB of free room on C:, so it is "
-                "not grown again. Look at what fills C:, and whether Windows uses the whole volume.",
+                "not grown again. Check what fills C:, and whether Windows uses the whole volume.",
                 Reason.GROWTH_WITHOUT_EFFECT,
             )
         return

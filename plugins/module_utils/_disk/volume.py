@@ -248,7 +248,9 @@ def _wait_until_usable(context: OperationContext, volume_id: str, target: int, t
 
     decided = context.wait(decided_modification, context.deadline(timeout_seconds))
     if decided is None:
-        raise Failed(f"The volume {volume_id} was still being modified when the time was over.", Reason.MODIFY_TIMEOUT)
+        raise Failed(
+            f"The volume {volume_id} was still being modified when the timeout was over.", Reason.MODIFY_TIMEOUT
+        )
     if decided["ModificationState"] == "failed":
         raise Failed(
             f"AWS could not grow the volume {volume_id}: {decided.get('StatusMessage') or 'no reason given'}.",

@@ -104,7 +104,7 @@ def refuse_hung(context: OperationContext) -> None:
     if since:
         fail_overdue(
             context,
-            f"An installation that was under way has made no progress since {since}. It is not cut off; look at the host.",
+            f"An installation that was under way has made no progress since {since}. It is not cut off; check the host.",
             Reason.INSTALLATION_HUNG,
         )
 

@@ -90,7 +90,7 @@ def make_plan(hosts: list[FleetHost], settings: Settings, predict: Predict) -> P
     """
     if not hosts:
         raise Failed(
-            "No host was found: the tag, filters and patterns select nothing. Nothing was done; look at patch_tag_key, "
+            "No host was found: the tag, filters and patterns select nothing. Nothing was done; check patch_tag_key, "
             "patch_tag_value, patch_regions and patch_hosts.",
             Reason.EMPTY_SELECTION,
         )

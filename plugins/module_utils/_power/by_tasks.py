@@ -108,7 +108,7 @@ def _ask_to_stop(context: OperationContext) -> HostPowerResult:
         if record.launch_time is None and _start_failed(context, record):
             return _leave(context, record, "not_started", "stopped")
         raise NeedsAttention(
-            "It was started for this run and does not answer: whether it is on, and what it does, is unknown. Look at it, then "
+            "It was started for this run and does not answer: whether it is on, and what it does, is unknown. Check it, then "
             "run the playbook restore.",
             Reason.POWER_UNKNOWN,
         )
@@ -171,7 +171,7 @@ def _wait_until_quiet(context: OperationContext) -> None:
     until = context.clock.now() + context.params["install_timeout_seconds"]
     if not context.wait_until(lambda: is_quiet(context, instance_id), until, 60.0, 120.0):
         raise NeedsAttention(
-            "An installation has been under way in it for too long; it is not stopped. Look at it, then run the playbook restore.",
+            "An installation has been under way in it for too long; it is not stopped. Check it, then run the playbook restore.",
             Reason.INSTALLATION_RUNNING,
         )
 

@@ -41,7 +41,7 @@ def finish_pending_reboot(context: OperationContext, record: PowerRecord) -> boo
         return True
     if REBOOTED in context.cache:
         raise NeedsAttention(
-            "Windows still waits for a reboot after one reboot, so it is not stopped. Look at it, then run the playbook restore.",
+            "Windows still waits for a reboot after one reboot, so it is not stopped. Check it, then run the playbook restore.",
             Reason.REBOOT_PENDING,
         )
     context.cache[REBOOTED] = True
@@ -53,13 +53,13 @@ def finish_pending_reboot(context: OperationContext, record: PowerRecord) -> boo
         quiet = wait_until_quiet(context, record.instance_id, context.clock.now() + timeout_seconds)
     except Failed as error:
         raise NeedsAttention(
-            f"Windows waits for a reboot and was rebooted before the stop: {error.reason} Look at it, then run the playbook "
+            f"Windows waits for a reboot and was rebooted before the stop: {error.reason} Check it, then run the playbook "
             "restore.",
             Reason.REBOOT_PENDING,
         ) from error
     if not quiet:
         raise NeedsAttention(
-            "Windows installs something since its reboot before the stop; it is not stopped. Look at it, then run the playbook "
+            "Windows installs something since its reboot before the stop; it is not stopped. Check it, then run the playbook "
             "restore.",
             Reason.INSTALLATION_RUNNING,
         )

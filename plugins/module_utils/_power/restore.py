@@ -334,7 +334,7 @@ def _finish_installation(context: OperationContext, record: PowerRecord, host: H
         quiet = False  # the installation continues
     if not quiet:
         raise NeedsAttention(
-            "An installation has been under way in it for too long; cutting its power now could break Windows. Look at it, "
+            "An installation has been under way in it for too long; cutting its power now could break Windows. Check it, "
             "then run the playbook restore.",
             Reason.INSTALLATION_RUNNING,
         )

@@ -294,7 +294,7 @@ def _wait_until_running(
     if instance is not None and launched_by is not None and start.is_new(instance):
         _refuse_later_start(instance, launched_by)
     if instance is None:
-        raise Failed("The instance did not run when the time for its start was over.", Reason.START_TIMEOUT)
+        raise Failed("The instance was not running when the timeout of its start was over.", Reason.START_TIMEOUT)
     if start.fell_back(instance):
         context.update_facts(off_at=context.clock.now())
         state = instance["State"]["Name"]

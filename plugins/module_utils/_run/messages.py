@@ -151,7 +151,7 @@ def records_lost(search: AccountSearch) -> str:
         "no controller of these runs is alive, put these hosts back with restore -e patch_from_account=rebuild."
         if any(one.doubt is None for one in found)
         else None,
-        "What is not proven stays on. Look at these hosts, and stop them by hand if they are not needed."
+        "What is not proven stays on. Check these hosts, and stop them by hand if they are not needed."
         if any(one.doubt for one in found)
         else None,
         account_searched(search),

@@ -50,7 +50,7 @@ SERVICE = Cause(
     "A service that Windows Update needs is stopped or disabled.",
     repair="repair_services",
     proof="agent",
-    advice="Look at what switches it off: a policy, or software that hardens the host.",
+    advice="Find out what switches it off: a policy, or software that hardens the host.",
     services=("wuauserv",),
 )
 SIGN_IN = Cause(
@@ -58,7 +58,7 @@ SIGN_IN = Cause(
     "The service Microsoft Account Sign-in Assistant (wlidsvc) is disabled, which a search needs.",
     repair="repair_services",
     proof="search",
-    advice="Look at what switches it off: a policy, or software that hardens the host.",
+    advice="Find out what switches it off: a policy, or software that hardens the host.",
     services=("wlidsvc",),
 )
 SERVICE_OF_POLICY = Cause(
@@ -87,46 +87,46 @@ COMPONENTS = Cause(
     "Windows' component store is damaged.",
     repair="repair_components",
     proof="scan",
-    advice="Look at C:\\Windows\\Logs\\CBS\\CBS.log for what could not be repaired.",
+    advice="Read C:\\Windows\\Logs\\CBS\\CBS.log: it names what could not be repaired.",
 )
 NETWORK = Cause(
     Reason.UPDATE_SOURCE_UNREACHABLE,
     "The host does not reach its update source.",
-    advice="Look at name resolution, routes, firewalls and the proxy (netsh winhttp show proxy).",
+    advice="Check name resolution, routes, firewalls and the proxy (netsh winhttp show proxy).",
     outside=True,
     pauses=RETRY_PAUSES,
 )
 PROXY = Cause(
     Reason.UPDATE_PROXY,
     "The proxy between the host and its update source refuses it.",
-    advice="Look at the proxy that the system account uses (netsh winhttp show proxy) and at what it asks of clients.",
+    advice="Check the proxy that the system account uses (netsh winhttp show proxy) and what it asks of clients.",
     outside=True,
     pauses=RETRY_PAUSES,
 )
 DOWNLOAD = Cause(
     Reason.UPDATE_DOWNLOAD_FAILED,
     "An update could not be downloaded whole.",
-    advice="Look at firewalls and proxies that filter downloads or forbid requests for parts of a file (HTTP RANGE).",
+    advice="Check firewalls and proxies that filter downloads or forbid requests for parts of a file (HTTP RANGE).",
     outside=True,
     pauses=RETRY_PAUSES,
 )
 SERVER = Cause(
     Reason.UPDATE_SOURCE_FAILED,
     "The update source answers with an error.",
-    advice="Look at the WSUS server or at what stands before it: its application pool, its certificate, its load.",
+    advice="Check the WSUS server or what stands before it: its application pool, its certificate, its load.",
     outside=True,
     pauses=RETRY_PAUSES,
 )
 POLICY = Cause(
     Reason.UPDATE_SOURCE_FORBIDDEN,
     "A policy keeps the host from this update source.",
-    advice="Look at the policies below HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\WindowsUpdate.",
+    advice="Check the policies below HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\WindowsUpdate.",
     outside=True,
 )
 TRUST = Cause(
     Reason.UPDATE_SOURCE_NOT_TRUSTED,
     "The host does not trust its update source.",
-    advice="Look at its clock, its root certificates, TLS 1.2 and proxies that open TLS.",
+    advice="Check its clock, its root certificates, TLS 1.2 and proxies that open TLS.",
     outside=True,
 )
 BUSY = Cause(
@@ -159,13 +159,13 @@ TOO_SLOW = Cause(
 LOW_MEMORY = Cause(
     Reason.LOW_MEMORY,
     "Windows has too little memory for the update.",
-    advice="Give the host more memory or a larger page file; look at what uses the paged pool.",
+    advice="Give the host more memory or a larger page file, and find out what uses the paged pool.",
 )
 NO_ROOM = Cause(Reason.NO_ROOM, "The disk is full.", advice="Raise patch_free_gib.")
 IN_USE = Cause(
     Reason.FILES_IN_USE,
     "Other software holds files that Windows has to replace.",
-    advice="Look at virus scanners and at services that could be stopped by patch_pre_tasks.",
+    advice="Check virus scanners and services; patch_pre_tasks can stop them.",
 )
 ACCESS = Cause(
     Reason.UPDATE_ACCESS_DENIED,
@@ -176,12 +176,12 @@ ACCESS = Cause(
 INSTALLER = Cause(
     Reason.UPDATE_INSTALLER_FAILED,
     "An installer inside of the update failed.",
-    advice="Look at C:\\Windows\\Logs\\CBS\\CBS.log for which one.",
+    advice="Read C:\\Windows\\Logs\\CBS\\CBS.log: it names the installer.",
 )
 OWN_INSTALLER = Cause(
     Reason.UPDATE_INSTALLER_FAILED,
     "The installer of the update failed.",
-    advice="Look at C:\\Windows\\Logs\\CBS\\CBS.log. An update of the Windows Recovery Environment fails with this if its "
+    advice="Read C:\\Windows\\Logs\\CBS\\CBS.log. An update of the Windows Recovery Environment fails with this if its "
     "partition has less than 250 MB of free space: enlarge it, or reject that update in the patch baseline.",
 )
 NEEDS_ANOTHER = Cause(
@@ -208,7 +208,7 @@ WRONG_UPDATE = Cause(
 UNSPECIFIC = Cause(
     Reason.WINDOWS_UPDATE_BROKEN,
     "Windows Update failed and does not say why.",
-    advice="Look at the log of Windows Update (Get-WindowsUpdateLog).",
+    advice="Check the log of Windows Update (Get-WindowsUpdateLog).",
     pauses=ONCE,
 )
 UNKNOWN = Cause(Reason.WINDOWS_UPDATE_BROKEN, "Windows Update fails with an error that has no known repair.")

@@ -144,7 +144,7 @@ def _wait_for_installation(context: OperationContext, health: UpdateHealth) -> U
     if ended is None:
         fail_overdue(
             context,
-            "An installation that another program started was still running when the time was over.",
+            "An installation that another program started was still running when the timeout was over.",
             Reason.INSTALLATION_RUNNING,
         )
     context.update_facts(servicing=False)

@@ -56,7 +56,7 @@ def installation_overdue(timeout_seconds: float, overrun: Overrun, error: str | 
         f"The SSM agent has been silent since {overrun.agent_silent_since}: the host may not have come back from a reboot."
         if overrun.agent_silent_since
         else None,
-        "It is not cut off; look at the host.",
+        "It is not cut off; check the host.",
     )
 
 

@@ -228,7 +228,7 @@ def test_users_who_are_logged_on_are_counted(count: int, people: str) -> None:
 )
 def test_an_installation_that_did_not_end_is_described(overrun: Overrun, error: str | None, middle: str) -> None:
     assert update.installation_overdue(900, overrun, error) == (
-        f"The installation had not ended after 900 s. {middle}It is not cut off; look at the host."
+        f"The installation had not ended after 900 s. {middle}It is not cut off; check the host."
     )
 
 

@@ -136,7 +136,7 @@ def test_a_repair_is_tried_once_and_then_reported(stage: Stage) -> None:
     assert error.reason == (
         "A service that Windows Update needs is stopped or disabled. "
         "Windows Update answered 0x80070422: The service cannot be started. "
-        "Look at what switches it off: a policy, or software that hardens the host."
+        "Find out what switches it off: a policy, or software that hardens the host."
     )
     assert stage.guest.names.count("repair_services") == 1
 
@@ -157,7 +157,7 @@ def test_a_source_without_address_is_reported_by_its_kind(stage: Stage) -> None:
     source = {"kind": "microsoft", "url": None}
     error = trouble(stage, health(search=broken("0x8024402C"), update_source=source))
     assert "0x8024402C after 4 searches: WU_E_PT_WINHTTP_NAME_NOT_RESOLVED. Its source is microsoft. " in error.reason
-    assert "WinHTTP uses no proxy. Look at name resolution" in error.reason
+    assert "WinHTTP uses no proxy. Check name resolution" in error.reason
 
 
 def test_the_proxy_is_reported_with_the_source(stage: Stage) -> None:
@@ -175,7 +175,7 @@ def test_the_proxy_is_reported_with_the_source(stage: Stage) -> None:
 def test_where_there_is_no_proxy_that_is_reported(stage: Stage) -> None:
     source = {"kind": "wsus", "url": "http://wsus:8530", "proxy": None}
     assert (
-        "Its source is http://wsus:8530. WinHTTP uses no proxy. Look at"
+        "Its source is http://wsus:8530. WinHTTP uses no proxy. Check"
         in trouble(stage, health(search=broken("0x80072EE2"), update_source=source)).reason
     )
 

@@ -172,7 +172,7 @@ def test_one_failing_update_is_named_with_its_hresult_and_stops_no_other(stage: 
     error = trouble(stage)
     assert error.reason == (
         "Still missing after the last installation and a fresh scan: KB2 (0x80073712), KB3. "
-        "Windows' component store is damaged. Look at C:\\Windows\\Logs\\CBS\\CBS.log for what could not be repaired."
+        "Windows' component store is damaged. Read C:\\Windows\\Logs\\CBS\\CBS.log: it names what could not be repaired."
     )
     facts = stage.facts()
     assert facts["installed"] == ["KB1"]
@@ -241,7 +241,7 @@ def test_nothing_is_repaired_for_a_cause_outside_the_host(stage: Stage) -> None:
     )
     reason = trouble(stage, scripts=REPAIRS).reason
     assert (
-        "does not reach its update source. Its source is http://wsus:8530. WinHTTP uses the proxy proxy:3128. Look at"
+        "does not reach its update source. Its source is http://wsus:8530. WinHTTP uses the proxy proxy:3128. Check"
         in reason
     )
     assert "repaired" not in stage.facts()

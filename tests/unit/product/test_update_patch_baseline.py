@@ -210,7 +210,7 @@ def test_a_search_that_failed_is_reported_with_the_nodes_exit_notice(stage: Stag
     error = trouble(stage)
     assert (error.code, manager.operations) == ("scan_failed", ["Scan"] * 4)
     assert error.reason.startswith(
-        "Windows could not search for updates: Patch scan failed: 0x8024402C. The host does not reach its update source. Look at"
+        "Windows could not search for updates: Patch scan failed: 0x8024402C. The host does not reach its update source. Check"
     )
 
 
