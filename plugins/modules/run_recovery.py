@@ -63,6 +63,11 @@ options:
     type: list
     elements: dict
     default: []
+  organization:
+    description:
+      - With O(from_account), search the accounts of AWS Organizations too, as C(settings.organization) of
+        M(patchfleet.windows.patch_settings) has it, a mapping with C(role_name), C(units), C(regions) and C(exclude).
+    type: dict
   regions:
     description:
       - With O(from_account), where to look. Without it, the region of the credentials.

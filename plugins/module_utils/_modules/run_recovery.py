@@ -27,6 +27,7 @@ OPERATION = Operation(
         "mark_tag": {"type": "str"},
         "keep_tag": {"type": "str", "default": lenient.DEFAULT_KEEP_TAG},
         "accounts": {"type": "list", "elements": "dict", "default": []},
+        "organization": {"type": "dict"},
         "regions": {"type": "list", "elements": "str", "default": []},
         "setup_prefix": {"type": "str", "default": "PatchFleet"},
     },

@@ -222,8 +222,8 @@ RUN_VARIABLES = (
             "runs which the ledger does not know, C(rebuild) writes their records again and puts them back."
         ),
         details=(
-            "They are found by C(patch_mark_tag) in C(patch_regions) and C(patch_accounts). Only an instance whose "
-            "tag shows its present LaunchTime is stopped."
+            "They are found by C(patch_mark_tag) in C(patch_regions) and in the accounts of C(patch_accounts) and "
+            "C(patch_organization). Only an instance whose tag shows its present LaunchTime is stopped."
         ),
         choices=("check", "rebuild"),
         unset="the ledger alone is read",

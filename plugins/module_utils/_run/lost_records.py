@@ -50,7 +50,8 @@ def find_lost(context: OperationContext) -> AccountSearch:
         )
     ledger = _ledger_if_any(context)
     regions = context.params["regions"] or [context.aws.region]
-    accounts = find_accounts(context.aws, regions, Wanted(context.params["accounts"], missing_ok=True))
+    wanted = Wanted(context.params["accounts"], context.params["organization"] or None, missing_ok=True)
+    accounts = find_accounts(context.aws, regions, wanted)
     found, searched = list[MarkedInstance](), list[Location]()
     missing = [account.reason for account in accounts.missing]
     for location in accounts.locations:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules import fleet_info
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules import fleet_info, run_recovery
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.organization import read_organization
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import check_together, read
+from operations import perform
 
 from .fakes import START, FakeAccount, client_error, instance, listed, reservations
 from .stage import CALLER, Stage
@@ -217,3 +218,19 @@ def test_the_plan_names_accounts_that_are_left_out(stage: Stage) -> None:
 def test_both_variables_may_be_given() -> None:
     settings = read({"patch_accounts": [SALES_ENTRY], "patch_organization": GIVEN})
     assert (len(settings["accounts"]), settings["organization"]) == (1, WANTED)
+
+
+# A lost ledger
+
+
+def test_the_records_of_a_lost_ledger_are_searched_in_all_accounts(organization: Stage) -> None:
+    organization.open_run()
+    for account in (organization.account, *organization.account.accounts.values()):
+        account.on("describe_instances", reservations())
+    given = {"organization": WANTED, "regions": ["eu-central-1"], "from_account": "check", "mark_tag": "patchfleet:run"}
+    context = organization.context(run_recovery.OPERATION, state="open_hosts", **given)
+    searched = perform(run_recovery.OPERATION, context)["lines"][0]
+    assert searched == (
+        "Searched for the tag patchfleet:run: eu-central-1, eu-central-1 of account sales (210987654321), "
+        "eu-central-1 of account plant (310987654321)."
+    )
