@@ -42,6 +42,7 @@ class Attempt:
     error: PatchFleetError | None = None
     phase: Phase | None = None
     _context: OperationContext | None = None
+    _left: bool = False
 
     def begin(self, context: OperationContext) -> None:
         """See operation.begin. From now on a failure belongs to the host of the context."""
@@ -57,6 +58,7 @@ class Attempt:
                 context.clock.check()
             with suppress(PatchFleetError):
                 self.error = explain_denial(context, raised)
+            with suppress(PatchFleetError):
                 record_failure(context, self.error, context.phase or self.phase)
         self.result = {"failed": True, **failure_result(self.error)}
 
@@ -72,10 +74,10 @@ class Attempt:
 
     def leave(self, ok: bool) -> None:
         """Leave the phase, and release what is leased for the operation alone; does nothing the second time."""
-        context, self._context = self._context, None
-        if context:
-            context.leave(ok)
-            context.release_lease()
+        if self._context and not self._left:
+            self._left = True
+            self._context.leave(ok)
+            self._context.release_lease()
 
 
 @contextmanager

@@ -17,7 +17,9 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors imp
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
     Deferred,
     Failed,
+    LeaseLost,
     NeedsAttention,
+    NotRecorded,
     PatchFleetError,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, Verdict
@@ -122,6 +124,32 @@ def test_a_host_that_is_held_afterwards_says_both(stage: Stage) -> None:
     fails(stage, NeedsAttention("It is still on.", Reason.STILL_STOPPING), phase="restore")
     host = stage.ledger.host(RUN, ID)
     assert (host.outcome, host.reason) == ("held", "C: is full. It is still on.")
+
+
+def test_a_failure_that_the_ledger_does_not_take_is_left_to_host_result(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its task says why it failed, and not what is wrong with the ledger; without an outcome the rescue hands it on."""
+    stage.open_run()
+
+    def refuse(*_arguments: Any, **_more: Any) -> None:
+        raise NotRecorded("The ledger is gone.")
+
+    monkeypatch.setattr(stage.ledger, "set_outcome", refuse)
+    error = fails(stage, Failed("C: is full.", Reason.NO_ROOM))
+    assert (error.reason, error.facts) == ("C: is full.", {})
+
+
+def test_an_operation_whose_end_cannot_be_written_has_failed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.open_run()
+
+    def refuse(*_arguments: Any, **_more: Any) -> None:
+        raise LeaseLost(ID)
+
+    monkeypatch.setattr(stage.ledger, "end_phase", refuse)
+    with pytest.raises(LeaseLost):
+        run(stage, nothing)
+    assert stage.ledger.host(RUN, ID).reason_code == Reason.LEASE_LOST
 
 
 def test_a_bug_is_no_verdict_but_ends_the_operation(stage: Stage) -> None:

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ansible.template
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
 
 ROOT = Path(__file__).parents[3]
 COLLECTION = "patchfleet.windows."
@@ -88,9 +90,23 @@ def test_each_host_is_put_back_as_soon_as_it_is_done_and_whatever_happened(host_
     assert roles(leaving["always"]) == ["restore_state/host"], "also when the user's own tasks fail"
     again, failed = workflow["rescue"]
     assert "ansible.builtin.group_by" in again, "host_pinned knows no add_host"
+    assert again["register"] == "patch__retry", (
+        "by which the user's tasks know a host that failed and is not tried again"
+    )
     for record in (failed, *leaving["rescue"]):
         assert record[f"{COLLECTION}host_result"] == {"state": "failed", "failure": "{{ ansible_failed_result }}"}
         assert record["when"] == "ansible_failed_result.outcome is not defined", "an operation has written its own"
+
+
+@pytest.mark.parametrize(("retry", "failed"), [(None, False), ({"changed": False}, False), ({"skipped": True}, True)])
+def test_tasks_of_users_know_a_host_that_failed_and_is_not_tried_again(retry: Any, failed: bool) -> None:
+    """A host that had no capacity at first, and is patched in its second try, has not failed."""
+    (include,) = [
+        task for task in tasks_of(ROOT / "roles/user_tasks/tasks/run.yml") if "ansible.builtin.include_tasks" in task
+    ]
+    text = getattr(ansible.template, "trust_as_template", str)(include["vars"]["patchfleet_failed"])
+    variables = {} if retry is None else {"patch__retry": retry}
+    assert ansible.template.Templar(loader=DataLoader(), variables=variables).template(text) is failed
 
 
 def test_a_host_without_capacity_has_the_same_workflow_after_the_others(patch: dict[str, Any]) -> None:
