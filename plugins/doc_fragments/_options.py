@@ -152,7 +152,8 @@ options:
   remove_old_windows:
     description:
       - Let Windows' Disk Cleanup (C(cleanmgr /autoclean)) remove what an upgrade of Windows left behind more than 10 days
-        ago. The upgrade can then not be undone any more.
+        ago. The upgrade can then not be undone any more. Disk Cleanup also removes what its other handlers find, such as
+        memory dumps and error reports.
     type: bool
     default: false
 """

@@ -24,11 +24,14 @@ WINDOWS_DEFAULTS = {
 HELPERS = ("UsoSvc", "DoSvc")
 HELPER_LIMIT_SECONDS = 30.0
 HISTORY_ENTRIES = 70
+OF_DOTNET = "0x8013"
 RENAME_ATTEMPTS, BETWEEN_ATTEMPTS_SECONDS = 5, 3.0
 
 
 def _answer(scene: Scene, hresult: str | None) -> Data:
-    return {"ok": hresult is None, "hresult": hresult, "message": scene.message_of(hresult) if hresult else None}
+    """An HRESULT of .NET itself is none of Windows."""
+    shown = None if hresult and hresult.startswith(OF_DOTNET) else hresult
+    return {"ok": hresult is None, "hresult": shown, "message": scene.message_of(hresult) if hresult else None}
 
 
 def inspect_windows_update(scene: Scene) -> Steps[Data]:

@@ -293,7 +293,8 @@ HOST_VARIABLES = (
         "disk",
         description=(
             "Let Windows' Disk Cleanup (C(cleanmgr /autoclean)) remove what an upgrade of Windows left behind more "
-            "than 10 days ago. The upgrade can then not be undone any more."
+            "than 10 days ago. The upgrade can then not be undone any more. Disk Cleanup also removes what its other "
+            "handlers find, such as memory dumps and error reports."
         ),
         default=False,
         roles=("expand_ebs",),

@@ -11,7 +11,7 @@ Invoke-PatchFleetScript -Name 'inspect_windows_update' -Work {
             return @{ ok = $true; hresult = $null; message = $null }
         } catch {
             $cause = Get-PatchFleetRootCause $_.Exception
-            return @{ ok = $false; hresult = ('0x{0:X8}' -f [int] $cause.HResult); message = $cause.Message }
+            return @{ ok = $false; hresult = (ConvertTo-PatchFleetHResult $cause.HResult); message = $cause.Message }
         }
     }
 

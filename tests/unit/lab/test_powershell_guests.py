@@ -128,6 +128,7 @@ STATES: dict[str, dict[str, Any]] = {
     "pending-and-disabled": {"pending_reboot": True, "windows": {"start_types": {"TrustedInstaller": "disabled"}}},
     "held-cache": {"windows": {"held_folders": ["SoftwareDistribution"], "language": "de"}},
     "held-catalogs": {"windows": {"held_folders": ["catroot2"]}},
+    "odd-search": {"updates": [UPDATE], "windows": {"search_faults": ["0x80131501"]}},
     "hidden": {"updates": [{**UPDATE, "hidden": True}]},
     "german": {"windows_update": "service_disabled", "windows": {"language": "de"}},
     "unlucky-search": {"updates": [UPDATE], "windows": {"search_faults": ["0x8024401C"], "search_seconds": 1500}},
@@ -169,6 +170,7 @@ ONLY = {
     "pending-and-disabled": {"repair_services"},
     "held-cache": {"reset_update_cache"},
     "held-catalogs": {"reset_update_cache"},
+    "odd-search": {"inspect_windows_update"},
     "hidden": {"missing_update_sizes"},
     "german": {"inspect_windows_update", "missing_update_sizes", "repair_services"},
 }
@@ -450,6 +452,13 @@ def test_a_repair_of_a_service_that_does_not_start_says_which(make_lab: MakeLab,
     )
     assert (answered["error"]["category"], answered["at"] < 200) == ("service_stuck", True)
     assert answered["error"]["message"].startswith("The service wuauserv did not start: ")
+
+
+def test_an_error_of_the_shell_itself_is_no_hresult_of_windows_update(
+    make_lab: MakeLab, powershell: PowerShellGuests
+) -> None:
+    search = answer(prepared(make_lab, STATES["odd-search"]), text_of("inspect_windows_update", {}), powershell)
+    assert (search["data"]["search"]["ok"], search["data"]["search"]["hresult"]) == (False, None)
 
 
 def test_a_message_of_windows_in_its_own_language_comes_through(

@@ -60,3 +60,13 @@ def test_the_scripts_end_with_known_reasons() -> None:
     given |= {code for text in texts for code in re.findall(r'"category": "([a-z_]+)"', text)}
     assert {"no_room", "constrained_language"} <= given
     assert given - {"category"} - set(map(str, Reason)) == set()
+
+
+HELD = re.compile(r"(?:NeedsAttention|ServicesLeft)\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*?Reason\.([A-Z_]+)")
+
+
+def test_each_reason_that_holds_a_host_says_what_to_do_about_a_held_one() -> None:
+    """It may stand in another section as well: a host can fail for it, too."""
+    names = {name for path in (ROOT / "plugins").rglob("*.py") for name in HELD.findall(path.read_text())}
+    assert {"REBOOT_PENDING", "SERVICES_LEFT", "STILL_STOPPING"} <= names
+    assert {str(Reason[name]) for name in names} - CODES["`held`"] == set()

@@ -588,6 +588,12 @@ def test_an_installer_that_failed_may_be_that_of_the_recovery_environment() -> N
     assert "Windows Recovery Environment" in cause_of("0x80070643").advice
 
 
+def test_an_error_without_a_code_is_reported_in_the_words_of_windows(stage: Stage) -> None:
+    unnamed = {"ok": False, "hresult": None, "message": "It is odd."}
+    error = trouble(stage, health(search=unnamed))
+    assert (error.code, "answered without an error code: It is odd." in error.reason) == ("windows_update_broken", True)
+
+
 def test_every_known_code_is_an_hresult_in_capitals() -> None:
     assert all(code == "0x" + f"{int(code, 16):08X}" for code in CAUSES)
 
