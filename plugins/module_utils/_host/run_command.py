@@ -61,7 +61,7 @@ FRESH_BEFORE_DEADLINE_SECONDS = 60.0
 """That a command is in progress may have been read a while ago, but not when its time is nearly over."""
 HEAD_START_SECONDS = 5.0
 """No command is fetched, run and reported sooner: an earlier poll would cost a call and find nothing."""
-INSTANCE_CHECK_SECONDS, INSTANCE_CHECK_AGE_SECONDS = 240.0, 120.0
+INSTANCE_CHECK_SECONDS, INSTANCE_CHECK_AGE_SECONDS = 240.0, 180.0
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from .._base.errors import PatchFleetError
 from .._model.account import Account
 from .._model.text_enum import TextEnum
 
-LONGEST_GAP_SECONDS = 15.0
+LONGEST_GAP_SECONDS = 20.0
 """Between two reads of the same kind in a region."""
 GAP_SECONDS_A_HOST = 3.0
 """With few hosts the gap is shorter, so that a host alone waits no longer than by itself."""
