@@ -163,7 +163,7 @@ class AnsibleConnection:
         )
 
     def _watched(self, seconds: float, work: Callable[[WatchedCall], dict[str, Any]]) -> dict[str, Any]:
-        self._context.assert_lease()
+        self._context.before_change()
         refuse_locked_account(self._context, self._guard.account.name)
         self._guard.refuse_locked()
         try:

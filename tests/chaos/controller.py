@@ -20,6 +20,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._model.account 
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION as FLEET
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMISSION
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_power import OPERATION as HOST_POWER
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_result import OPERATION as RESULT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
@@ -27,6 +28,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION as RUN
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import OPERATION as RECOVERY
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system_drive_space import OPERATION as SPACE
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.user_tasks_result import OPERATION as TASKS
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import (
     OPERATION as HEALTH,
 )
@@ -39,51 +41,32 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.poll
     Question,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
+from chaos.names import SCRIPTS, WRITES
 from chaos.night import REGION, Night
 from chaos.own_clock import OwnClock
+from chaos.remote import NightConnection
 from chaos.watch import Change
-from chaos.workflow import Task, read_workflow
+from chaos.workflow import Task, Workflow, read_workflow
 from operations import perform
 
 T = TypeVar("T")
-SCRIPTS = (
-    "measure_disk",
-    "missing_update_sizes",
-    "clean_disk",
-    "extend_partition",
-    "servicing_state",
-    "inspect_windows_update",
-    "repair_services",
-    "restore_services",
-    "restart_windows",
-    "reset_update_cache",
-    "repair_components",
-    "remove_old_update_cache",
-)
-WRITES = frozenset(
-    {
-        "open_run",
-        "heartbeat",
-        "take_over",
-        "extend_lease",
-        "open_breaker",
-        "close_run",
-        "update_facts",
-        "set_outcome",
-        "begin_phase",
-        "end_phase",
-        "record_power",
-        "note_start",
-        "note_launch",
-        "close_power",
-        "save_durations",
-    }
-)
-WORKFLOW = read_workflow()
-OPERATIONS = {operation.name: operation for operation in (ADMISSION, POWER, WAIT, SPACE, HEALTH, INSTALL, RESULT)}
+WORKFLOWS = {
+    (kind, by_tasks): read_workflow(kind, by_tasks=by_tasks)
+    for kind, by_tasks in (("ec2", False), ("winrm", False), ("winrm", True))
+}
+"""By the kind of the host, and whether tasks of the user's start and stop it."""
+OPERATIONS = {
+    operation.name: operation for operation in (ADMISSION, POWER, HOST_POWER, WAIT, SPACE, HEALTH, INSTALL, RESULT)
+}
 MARK_TAG = "patchfleet:run"
 """Set on each host that a controller has; what sets it and takes it away are acts like others."""
-OPTIONS = {"mark_tag": MARK_TAG, "scripts": dict.fromkeys(SCRIPTS, ""), "history_script": ""}
+OPTIONS = {
+    "mark_tag": MARK_TAG,
+    "scripts": dict.fromkeys(SCRIPTS, ""),
+    "history_script": "",
+    "boot_script": "",
+    "can_stop": True,
+}
 """What the controller gives the tasks that take it; the rest has the defaults of the modules."""
 
 
@@ -156,6 +139,7 @@ class Controller:
         self._pause_seconds = 0.0
         self._frozen_until = 0.0
         self._is_killed = False
+        self._stopping: set[str] = set()  # hosts whose stop tasks ran
         self._hosts = hosts or AtWork()
         self._ledger = _Ledger(self)
         self._poller = None if self._hosts.poller_answers is None else _Poller(self, self._hosts.poller_answers)
@@ -214,7 +198,8 @@ class Controller:
         return self.step(RUN, state="planned", settings=settings, fleet=self._fleet(settings), forks=20)
 
     def _fleet(self, settings: dict[str, Any]) -> list[dict[str, Any]]:
-        found = self.step(FLEET, tag_key=settings["tag_key"], tag_value=settings["tag_value"])
+        listed = [{"name": name, "connection": "winrm"} for name in self.night.remotes]
+        found = self.step(FLEET, tag_key=settings["tag_key"], tag_value=settings["tag_value"], inventory_hosts=listed)
         return list(found["hosts"])
 
     def patch(self, **variables: Any) -> str:
@@ -245,24 +230,48 @@ class Controller:
         if not self._is_admitted(tracked_host):
             return False
         options = {**OPTIONS, **self._hosts.options, "snapshot_id": snapshot_id, "instance_id": host["key"]}
-        retry_later = False
+        retry_later, workflow = False, self._workflow(host["key"])
         try:
-            for task in WORKFLOW.work:
+            for task in workflow.work:
                 self._do(task, tracked_host, options)
         except PatchFleetError as error:
             retry_later = error.code.retry_later
             self._fail(tracked_host, error)
-        for task in WORKFLOW.restore:
+        for task in workflow.restore:
             try:
                 self._do(task, tracked_host, options)
             except PatchFleetError as error:
                 self._fail(tracked_host, error)
         return retry_later
 
+    def _workflow(self, key: str) -> Workflow:
+        remote = self.night.remotes.get(key)
+        return WORKFLOWS["winrm" if remote else "ec2", bool(remote and remote.remote.by_tasks)]
+
     def _do(self, task: Task, tracked_host: dict[str, Any], options: dict[str, Any]) -> None:
+        if (task.module, task.state) == ("host_power", "stopped") and tracked_host["host"] not in self._stopping:
+            return
         given = {name: value for name, value in options.items() if name in task.options or name in SET_FOR_ALL}
         state = {"state": task.state} if task.state else {}
-        self.step(OPERATIONS[task.module], **tracked_host, **given, **state)
+        result = self.step(OPERATIONS[task.module], **tracked_host, **given, **state)
+        for which in ("start", "stop"):
+            if task.module == "host_power" and result.get(which):
+                self._run_tasks(which, tracked_host)
+
+    def _run_tasks(self, which: str, tracked_host: dict[str, Any]) -> None:
+        """Those of the user that start or stop a host without EC2."""
+        name = tracked_host["host"]
+        remote = self.night.remotes[name]
+        self.step(TASKS, **tracked_host, state="started", tasks=which)
+        work = remote.start if which == "start" else remote.stop
+        change = Change(self, "tasks", f"{which}_tasks", {}, self.night.now(), host_key=name)
+        self.act(f"{which}_tasks", lambda: self.night.watch.call(change, work))
+        if which == "stop":
+            self._stopping.add(name)
+        if remote.remote.failing_tasks == which:
+            failure = {"msg": "The tasks failed.", "reason_code": "unexpected_error"}
+            self.step(TASKS, **tracked_host, state="failed", tasks=which, reason="They failed.", failure=failure)
+        self.step(TASKS, **tracked_host, state="succeeded", tasks=which)
 
     def _is_admitted(self, tracked_host: dict[str, Any]) -> bool:
         before = self.night.watch.before_admission(tracked_host["run_id"])
@@ -289,14 +298,10 @@ class Controller:
             return None
         for host in hosts:
             tracking = {"run_id": host["run_id"], "host": host["key"], "fence": host["fence"], "region": host["region"]}
+            options = {**OPTIONS, "instance_id": host["instance_id"] or host["key"]}
             try:
-                self.step(
-                    POWER,
-                    **tracking,
-                    instance_id=host["instance_id"],
-                    state="restored",
-                    scripts=dict.fromkeys(SCRIPTS, ""),
-                )
+                for task in self._workflow(host["key"]).restore[:-1]:  # the last one records an outcome
+                    self._do(task, tracking, options)
             except PatchFleetError:
                 continue  # ignore_errors; the last play reports it
         try:
@@ -308,7 +313,16 @@ class Controller:
     def step(self, step: Operation, **given: Any) -> dict[str, Any]:
         options = {name: spec.get("default") for name, spec in step.arguments.items()}
         chosen = {name: value for name, value in given.items() if name in options or name == "region"}
-        context = make_context(step, {**options, **chosen}, clock=self, aws=Aws(self, self), ledger=self._ledger)  # type: ignore[arg-type]
+        remote = self.night.remotes.get(str(chosen.get("host")))
+        connect = partial(NightConnection, self, remote) if remote else None
+        context = make_context(
+            step,
+            {**options, **chosen},
+            connect=connect,
+            clock=self,
+            aws=Aws(self, self),
+            ledger=self._ledger,  # type: ignore[arg-type]
+        )
         context.poller = self._poller
         return perform(step, context)
 

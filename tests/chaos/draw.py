@@ -9,11 +9,11 @@ Each concern draws from a random stream of its own, by its name: a fault that is
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chaos.drawn import Drawn, Recovery, Rival, Watchdog, Window, WrongClock
+from chaos.drawn import Drawn, Recovery, Remote, Rival, Watchdog, Window, WrongClock
 
 WINDOW = "night"
 """The name of its maintenance window."""
@@ -144,6 +144,29 @@ HOST_FAULTS: dict[str, tuple[float, Callable[[random.Random], dict[str, Any]]]] 
     "windows": (0.08, _windows),
 }
 """Faults of single hosts: their probability, and the keys of a host that they set."""
+REMOTE_FLAWS: tuple[dict[str, Any], ...] = (
+    *({} for _ in range(6)),
+    {"pending_reboot": True},
+    {"sessions": 1},
+    {"disk": {"size_gib": 60, "free_gib": 3}},
+    {"disk": {"size_gib": 60, "free_gib": 3, "temp_gib": 30}},
+    *(
+        {"windows_update": how}
+        for how in (
+            "service_stopped",
+            "service_disabled",
+            "cache_corrupt",
+            "components_corrupt",
+            "no_route",
+            "unrepairable",
+        )
+    ),
+)
+REMOTE_FAULTS = frozenset({"clock", "answers", "windows"})
+"""HOST_FAULTS that a host without AWS may have."""
+REMOTE_ACTS = ("start", "stop", "restart", "log_on")
+REMOTE_MOMENTS = ("booted", "installing", "installed", "rebooting")
+SEARCH_ERRORS = ("0x80240438", "0x8024402C", "0x80072EE2")
 
 
 def draw(seed: str, without: frozenset[str] = frozenset()) -> Drawn:
@@ -151,11 +174,13 @@ def draw(seed: str, without: frozenset[str] = frozenset()) -> Drawn:
     streams = Streams(seed)
     names = "abc"[: streams.of("hosts").choice((1, 1, 2, 3))]
     hosts = [_host(streams, name, without) for name in names]
-    keys = {
-        "hosts": hosts,
+    remotes = [_remote(streams, name) for name in _remote_names(streams, without)]
+    far = [_remote_host(streams, remote.host, without) for remote in remotes]
+    keys: dict[str, Any] = {
+        "hosts": [*hosts, *far],
         "seed": streams.of("lab").randrange(1000),
         "account": _account(streams, without),
-        "events": _events(streams.of("events"), list(names)),
+        "events": _events(streams.of("events"), list(names)) + _remote_events(streams, remotes),
     }
     dies = streams.of("deaths")
     dies_after = dies.randrange(90 * len(hosts)) if dies.random() < 0.8 else None
@@ -187,7 +212,53 @@ def draw(seed: str, without: frozenset[str] = frozenset()) -> Drawn:
         window,
         _wrong_clock(streams.of("controller's clock")),
         _poller_answers(streams.of("poller")),
+        remotes,
     )
+
+
+def _remote_names(streams: Streams, without: frozenset[str]) -> str:
+    """WinRM hosts beside the instances."""
+    chance = streams.of("remotes")
+    return "vw"[: chance.choice((1, 1, 2))] if chance.random() < 0.3 and "remotes" not in without else ""
+
+
+def _remote(streams: Streams, name: str) -> Remote:
+    chance = streams.of("remote", name)
+    cuts = {}
+    while chance.random() < 0.4:
+        cuts[chance.choice(REMOTE_MOMENTS)] = chance.choice((0.0, 60.0, 900.0, 20000.0))
+    refuses_when = chance.choice(("begin", *REMOTE_MOMENTS)) if chance.random() < 0.15 else None
+    by_tasks = chance.random() < 0.4
+    return Remote(
+        name,
+        cuts,
+        refuses_when,
+        search_error=chance.choice(SEARCH_ERRORS) if chance.random() < 0.1 else None,
+        by_tasks=by_tasks,
+        failing_tasks=chance.choice(("start", "stop")) if by_tasks and chance.random() < 0.15 else None,
+    )
+
+
+def _remote_host(streams: Streams, name: str, without: frozenset[str]) -> dict[str, Any]:
+    chance = streams.of("host", name)
+    host = {"name": name, "kind": "winrm", "state": "running", **chance.choice(REMOTE_FLAWS)}
+    host["updates"] = [_update(chance)] if chance.random() < 0.8 else []
+    if chance.random() < 0.1:
+        host["unreachable_after"] = chance.choice((0, 300, 3000))
+    _add_faults(streams, host, without, REMOTE_FAULTS)
+    return host
+
+
+def _remote_events(streams: Streams, remotes: list[Remote]) -> list[dict[str, Any]]:
+    chance, events = streams.of("remote events"), list[dict[str, Any]]()
+    for remote in remotes:
+        while chance.random() < 0.25:
+            event = {"host": remote.host, "do": chance.choice(REMOTE_ACTS)}
+            if chance.random() < 0.5:
+                events.append({"at_seconds": chance.randrange(6000), **event})
+            else:
+                events.append({"when": f"{remote.host} {chance.choice(REMOTE_MOMENTS)}", **event})
+    return events
 
 
 def _at_once(chance: random.Random, hosts: int) -> int:
@@ -270,22 +341,31 @@ def _variables(streams: Streams) -> dict[str, Any]:
 
 def _host(streams: Streams, name: str, without: frozenset[str]) -> dict[str, Any]:
     chance = streams.of("host", name)
-    update = {**UPDATE, "seconds": chance.choice((60, 600, 2500))}
-    if chance.random() < 0.2:
-        update["result"] = chance.choice(RESULTS)
+    update = _update(chance)
     host = {"name": name, "state": chance.choice(("stopped", "stopped", "running")), **chance.choice(FLAWS)}
     host["updates"] = [update] if chance.random() < 0.8 else []
     if chance.random() < 0.15:
         operation, error = chance.choice(FAULTS)
         host["api_faults"] = [{"operation": operation, "error": error, "times": chance.choice((1, 3, "always"))}]
+    _add_faults(streams, host, without, HOST_FAULTS.keys())
+    return host
+
+
+def _update(chance: random.Random) -> dict[str, Any]:
+    update = {**UPDATE, "seconds": chance.choice((60, 600, 2500))}
+    if chance.random() < 0.2:
+        update["result"] = chance.choice(RESULTS)
+    return update
+
+
+def _add_faults(streams: Streams, host: dict[str, Any], without: frozenset[str], possible: Collection[str]) -> None:
     for fault, (probability, keys_of) in HOST_FAULTS.items():
-        drawn = streams.of("host", name, fault)
-        if drawn.random() < probability and fault not in without:
+        drawn = streams.of("host", host["name"], fault)
+        if drawn.random() < probability and fault not in without and fault in possible:
             keys = keys_of(drawn)
             if "api_faults" in keys:
                 keys["api_faults"] += host.get("api_faults", [])
             host |= keys
-    return host
 
 
 def _events(chance: random.Random, names: list[str]) -> list[dict[str, Any]]:

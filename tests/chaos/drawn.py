@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-PLAIN_KEYS = frozenset({"name", "state", "updates"})
+PLAIN_KEYS = frozenset({"name", "kind", "state", "updates"})
 """Keys of a host with which nothing is wrong."""
 
 
@@ -72,6 +72,27 @@ class WrongClock:
 
 
 @dataclass(frozen=True)
+class Remote:
+    """What is wrong with a host of the kind winrm.
+
+    Attributes:
+        host: its name.
+        cuts: for how many seconds its endpoint is gone when the host gets to a state; 0 breaks the connections.
+        refuses_when: the state from which on it refuses each log-on; ``begin`` for the whole night.
+        search_error: the HRESULT with which Windows Update fails.
+        by_tasks: it is off, and tasks of the user's start and stop it.
+        failing_tasks: ``start`` or ``stop``: these fail after they have done their work.
+    """
+
+    host: str
+    cuts: dict[str, float] = field(default_factory=dict)
+    refuses_when: str | None = None
+    search_error: str | None = None
+    by_tasks: bool = False
+    failing_tasks: str | None = None
+
+
+@dataclass(frozen=True)
 class Drawn:
     """``keys`` are those of a scenario; ``dies_after`` is after which act the first controller is killed: how many it has done by
     then, or the name of the first of its kind (None: never);
@@ -91,20 +112,22 @@ class Drawn:
     window: Window | None = None
     clock: WrongClock | None = None
     poller_answers: int | None = None
+    remotes: list[Remote] = field(default_factory=list)
 
     @property
     def is_quiet(self) -> bool:
         """Whether no other user acts, and AWS and Windows do as they should."""
         account = set(self.keys.get("account", {})) <= {"lag_seconds", "throttle"}
         plain = all(set(host) <= PLAIN_KEYS and _installs(host) for host in self.keys["hosts"])
-        return account and plain and not self.keys.get("events") and self.clock is None
+        sound = all(remote == Remote(remote.host, by_tasks=remote.by_tasks) for remote in self.remotes)
+        return account and plain and sound and not self.keys.get("events") and self.clock is None
 
     def to_data(self) -> dict[str, Any]:
         """As a file holds it."""
         return {
             name: value
             for name, value in asdict(self).items()
-            if value not in (None, {}) and (name, value) != ("at_once", 1)
+            if value not in (None, {}, []) and (name, value) != ("at_once", 1)
         }
 
 
@@ -120,7 +143,9 @@ PARTS: dict[str, type[Rival | Watchdog | Window | WrongClock]] = {
 def from_data(data: dict[str, Any]) -> Drawn:
     """The night that a file holds."""
     parts = {name: kind(**data[name]) for name, kind in PARTS.items() if data.get(name)}
-    return Drawn(**{**data, "recoveries": [Recovery(**recovery) for recovery in data["recoveries"]], **parts})
+    recoveries = [Recovery(**recovery) for recovery in data["recoveries"]]
+    remotes = [Remote(**remote) for remote in data.get("remotes", ())]
+    return Drawn(**{**data, "recoveries": recoveries, "remotes": remotes, **parts})
 
 
 def _installs(host: dict[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
 from chaos.controller import MARK_TAG, Controller
 from chaos.night import Night
-from chaos.watch import CUT_OFF, LEFT_ON, LOST, NOT_ONE, STARTED, UNRECORDED, Problem
+from chaos.watch import CUT_OFF, LEFT_ON, LOST, NOT_ONE, STARTED, UNRECORDED, Problem, key_of
 from lab.fields import OUTCOMES
 from lab.world import Host
 
@@ -35,14 +35,14 @@ def _hosts(night: Night) -> Iterator[Problem]:
     named = named_on(night)
     for name, truth in night.truth().items():
         host = night.play.world.hosts[name]
-        record = night.ledger.power(str(host.id))
+        record = night.ledger.power(key_of(host))
         if truth["unrecorded_starts"]:
             yield Problem(UNRECORDED, f"{name}: {truth['unrecorded_starts']} time(s)")
         if truth["cut_off_by_us"]:
             yield Problem(CUT_OFF, f"{name}: {truth['cut_off_by_us']} times")
-        if host.on_because_of_us and name not in named:
+        if night.is_on_because_of_us(host) and name not in named:
             yield Problem(LEFT_ON, f"{name}: {host.state}")
-        was = "stopped" if host.spec.state in OFF else "running"
+        was = "stopped" if host.spec.state in OFF or _is_off_at_first(night, name) else "running"
         if name not in touched and record is None and host.state != was and name not in named:
             yield Problem(LOST, f"{name}: was {was} and is {host.state}")
         if name not in touched and record is None and MARK_TAG in host.tags.latest:
@@ -51,18 +51,22 @@ def _hosts(night: Night) -> Iterator[Problem]:
             yield Problem(LOST, f"{name}: was {was}, and the ledger says {record.original_state}")
 
 
+def _is_off_at_first(night: Night, name: str) -> bool:
+    return name in night.remotes and night.remotes[name].remote.by_tasks
+
+
 def named_on(night: Night) -> set[str]:
     """Hosts that are on because of us, and of which the ledger says so: it will put them back, or a person has to look."""
-    records = {record.instance_id for record in night.ledger.open_power() if record.started_by}
+    records = {record.host_key for record in night.ledger.open_power() if record.started_by}
     held = {
         host.key for run in night.ledger.runs() for host in night.ledger.hosts(run.run_id) if host.outcome == "held"
     }
-    return {host.name for host in left_on(night) if host.id in records | held}
+    return {host.name for host in left_on(night) if key_of(host) in records | held}
 
 
 def left_on(night: Night) -> list[Host]:
     """Hosts that are still on because of us."""
-    return [host for host in night.play.world.hosts.values() if host.on_because_of_us]
+    return [host for host in night.play.world.hosts.values() if night.is_on_because_of_us(host)]
 
 
 def _outcomes(night: Night, run: Run, controllers: list[Controller]) -> Iterator[Problem]:

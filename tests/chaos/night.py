@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import threading
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
@@ -28,7 +29,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamod
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Ledger
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
 from chaos.draw import WINDOW
-from chaos.drawn import Watchdog, Window
+from chaos.drawn import Remote, Watchdog, Window
+from chaos.remote import RemoteHost
 from chaos.watch import Watch
 from chaos.wire import ACCESS_KEY, WIRE
 from lab.aws.account import Account
@@ -57,7 +59,7 @@ class Night:
     region: str | None = REGION
     expires_at: float | None = None
 
-    def __init__(self, folder: Path, backend: str = "sqlite", **keys: Any) -> None:
+    def __init__(self, folder: Path, backend: str = "sqlite", remotes: Iterable[Remote] = (), **keys: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "scenario.yml"
         file.write_text(yaml.safe_dump({"name": "A night", "why": "Chaos.", "expect": {}, **keys}), encoding="utf-8")
@@ -71,6 +73,12 @@ class Night:
         self.play.account.gate.admit_key(ACCESS_KEY)
         self.ledger = self.open_ledger(self, self)
         self.watch = Watch(self)
+        wrong = {remote.host: remote for remote in remotes}
+        self.remotes = {
+            host.name: RemoteHost(self, host, wrong.get(host.name, Remote(host.name)))
+            for host in self.play.world.hosts.values()
+            if host.spec.kind == "winrm"
+        }
         self.window: tuple[float, float] | None = None  # when its cutoff begins and when it ends, seconds since 1970
 
     def __enter__(self) -> Self:
@@ -79,6 +87,8 @@ class Night:
         WIRE.gateway = Gateway(self.play.account, self._tables)
         self._patches.enter_context(mock.patch.object(self.play.account, "call", self._call))
         self.play.begin()
+        for remote in self.remotes.values():
+            remote.begin()
         return self
 
     def _call(self, service: str, operation: str, params: dict[str, Any], region: str, caller: str) -> Any:
@@ -161,8 +171,14 @@ class Night:
         return seconds
 
     def host(self, key: str) -> Host:
-        """By its instance id."""
-        return self.play.world.by_id[key]
+        """By its key in the ledger."""
+        world = self.play.world
+        return world.by_id.get(key) or world.hosts[key]
+
+    def is_on_because_of_us(self, host: Host) -> bool:
+        """Whether a run started it, by EC2 or by tasks of the user's, and it is on since."""
+        remote = self.remotes.get(host.name)
+        return remote.is_on_because_of_us if remote else host.on_because_of_us
 
     def truth(self) -> dict[str, dict[str, Any]]:
         """By the hosts' names, as state.json has it."""

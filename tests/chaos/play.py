@@ -45,7 +45,7 @@ def play_drawn(drawn: Drawn, seed: str = "") -> Ended:
     ended = Ended(seed)
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         try:
-            with Night(Path(folder), drawn.backend, **drawn.keys) as night:
+            with Night(Path(folder), drawn.backend, drawn.remotes, **drawn.keys) as night:
                 if drawn.window:
                     night.add_window(drawn.window)
                 if drawn.watchdog:
@@ -57,6 +57,7 @@ def play_drawn(drawn: Drawn, seed: str = "") -> Ended:
     for name in ("watchdog", "window", "clock"):
         ended.counts[f"nights with a drawn {name}"] += getattr(drawn, name) is not None
     ended.counts["nights with a poller"] += drawn.poller_answers is not None
+    ended.counts["nights with WinRM hosts"] += any(host.get("kind") == "winrm" for host in drawn.keys["hosts"])
     ended.counts["nights with several hosts at work"] += drawn.at_once > 1
     return ended
 

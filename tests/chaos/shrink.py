@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 Data = dict[str, Any]
-KEPT_OF_HOSTS = frozenset({"name", "state"})
+KEPT_OF_HOSTS = frozenset({"name", "kind", "state"})
 WITHOUT_RIVAL = {"freezes_seconds": 0.0, "skew_seconds": 0.0, "dies_after": None, "begins_seconds": 0.0}
 
 
@@ -46,6 +46,7 @@ def _smaller(night: Data) -> Iterator[Data]:
     for number in range(len(night["keys"]["hosts"])):
         yield from _without_keys(night, ("keys", "hosts", number), KEPT_OF_HOSTS)
         yield from _simpler_updates(night, number)
+    yield from _simpler_remotes(night)
     if night.get("backend", "sqlite") != "sqlite":
         yield _with(night, ("backend",), "sqlite")
 
@@ -74,7 +75,17 @@ def _without_hosts(night: Data) -> Iterator[Data]:
     for number in range(len(hosts) if len(hosts) > 1 else 0):
         name = hosts[number]["name"]
         events = [event for event in night["keys"].get("events", ()) if not _is_about(event, name)]
-        yield _with(_without(night, ("keys", "hosts"), number), ("keys", "events"), events)
+        smaller = _with(_without(night, ("keys", "hosts"), number), ("keys", "events"), events)
+        if "remotes" in night:
+            smaller["remotes"] = [remote for remote in night["remotes"] if remote["host"] != name]
+        yield smaller
+
+
+def _simpler_remotes(night: Data) -> Iterator[Data]:
+    for number, remote in enumerate(night.get("remotes", ())):
+        yield from _without_keys(
+            night, ("remotes", number), frozenset({"host"} | {k for k, v in remote.items() if not v})
+        )
 
 
 def _is_about(event: Data, name: str) -> bool:

@@ -92,6 +92,11 @@ class Problem(NamedTuple):
     text: str
 
 
+def key_of(host: world.Host) -> str:
+    """Of a host in the ledger."""
+    return host.id or host.name
+
+
 @dataclass(frozen=True)
 class Change:
     """A call that changes something. Its controller decided on it at ``decided_at`` (seconds since 1970), and may have stood still
@@ -103,10 +108,17 @@ class Change:
     operation: str
     params: dict[str, Any]
     decided_at: float
+    host_key: str | None = None  # of a host that AWS does not know
 
     @property
     def installs(self) -> bool:
+        if self.operation == "win_updates":
+            return bool(self.params["state"] == "installed")
         return self.operation == "send_command" and self.params.get("Parameters", {}).get("Operation") == ["Install"]
+
+    @property
+    def starts(self) -> bool:
+        return self.operation in {"start_instances", "start_tasks"}
 
 
 class Watch:
@@ -138,15 +150,18 @@ class Watch:
         controller, operation = change.controller, change.operation
         hosts = self._named(change)
         for host in hosts:
-            if self._holders.get(str(host.id)) is not controller:
+            # The user's tasks know nothing of leases.
+            if self._holders.get(key_of(host)) is not controller and change.service != "tasks":
                 self._say(TOUCHED, f"{host.name}: {operation} by {controller.name}")
             if operation == "stop_instances":
                 self._check_stop(host, controller)
-            if operation == "start_instances" or change.installs:
+            if change.starts or change.installs:
                 self._check_start(host, change)
+            if change.service == "tasks":
+                self._check_tasks(host, operation)
         answer = work()
-        if operation in {"start_instances", "modify_volume"}:
-            self.started.update((controller.run_id or "", str(host.id)) for host in hosts)
+        if operation in {"start_instances", "modify_volume", "start_tasks"}:
+            self.started.update((controller.run_id or "", key_of(host)) for host in hosts)
             self._count_running(controller)
         return answer
 
@@ -157,17 +172,26 @@ class Watch:
 
     def _check_start(self, host: world.Host, change: Change) -> None:
         """A start or an installation. After a standstill only hosts that the controller had in work before are finished."""
-        name, key = change.controller.name, str(host.id)
+        name, key = change.controller.name, key_of(host)
         if change.operation == "start_instances":
             self._requests.pop(key, None)
         awake_since = self._awake_since.get(name)
-        is_in_work = (name, key) in self._in_work or host.on_because_of_us
+        is_in_work = (name, key) in self._in_work or self._night.is_on_because_of_us(host)
         if awake_since is not None and change.decided_at >= awake_since and not is_in_work:
             text = f"{change.operation} {change.decided_at - awake_since:.0f} s after {name} stood still"
             self._say(AFTER_STANDSTILL, f"{host.name}: {text}")
         self._in_work.add((name, key))
 
+    def _check_tasks(self, host: world.Host, operation: str) -> None:
+        """The user's tasks that start or stop a host without EC2."""
+        if operation == "start_tasks" and self._night.ledger.power(key_of(host)) is None:
+            self._say(UNRECORDED, f"{host.name}: by tasks")
+        if operation == "stop_tasks" and self._night.remotes[host.name].started_at is None:
+            self._say(NOT_OURS, f"{host.name}: no run had started it")
+
     def _named(self, change: Change) -> list[world.Host]:
+        if change.host_key:
+            return [self._night.host(change.host_key)]
         if change.service not in {"ec2", "ssm"}:
             return []
         account, region = self._night.play.account, change.controller.region or ""
@@ -195,7 +219,8 @@ class Watch:
         assert host.instance
         now = self._night.play.sim.now
         view, shown = host.instance.view.latest, host.instance.view.at(now)
-        if not host.on_because_of_us and view.launch_time == shown.launch_time and shown.state == "running":
+        is_shown = view.launch_time == shown.launch_time and view.state == shown.state == "running"
+        if not host.on_because_of_us and is_shown:
             if self._is_undecidable(host, view.launch_time.timestamp(), controller):
                 self.undecidable += 1
             else:

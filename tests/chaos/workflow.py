@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,8 @@ LEFT_OUT = {
     "patch_compliance_info": "instead of patch_baseline, when a run only scans",
 }
 """Modules that the controller of these tests does not use, and why."""
-WITHOUT_EC2 = ("patch__host.kind != 'ec2'", "__by_tasks | bool")
-"""In the conditions of tasks that are not for instances; the night has no other hosts."""
+BY_TASKS = re.compile(r"(not )?\w+__by_tasks \| bool")
+"""In conditions: whether tasks of the user's start and stop the host. An instance has none."""
 
 
 @dataclass(frozen=True)
@@ -42,32 +43,48 @@ class Workflow:
     restore: tuple[Task, ...]
 
 
-def read_workflow() -> Workflow:
-    """The workflow of the playbook patch. A task that is there twice is done once."""
-    path = ROOT / "playbooks/tasks/host.yml"
-    admission, _leave, host = yaml.safe_load(path.read_text())
-    (let_in,) = _in_tasks([admission], path)
-    work, restore = (tuple(dict.fromkeys(_in_tasks(host[part], path))) for part in ("block", "always"))
-    return Workflow(let_in, work, restore)
+def read_workflow(kind: str = "ec2", *, by_tasks: bool = False) -> Workflow:
+    """The workflow of the playbook patch for hosts of this kind. A task that is there twice is done once."""
+    return _Reader(kind, by_tasks).read()
 
 
-def _in_tasks(tasks: list[dict[str, Any]], path: Path) -> Iterator[Task]:
-    """Imported files and roles are followed; what is done only after a failure (rescue) is left out, as is LEFT_OUT."""
-    for task in tasks:
-        if any(text in str(task.get("when")) for text in WITHOUT_EC2):
-            continue
+@dataclass(frozen=True)
+class _Reader:
+    kind: str
+    by_tasks: bool
+
+    def read(self) -> Workflow:
+        path = ROOT / "playbooks/tasks/host.yml"
+        admission, _leave, host = yaml.safe_load(path.read_text())
+        (let_in,) = self._in_tasks([admission], path)
+        work, restore = (tuple(dict.fromkeys(self._in_tasks(host[part], path))) for part in ("block", "always"))
+        return Workflow(let_in, work, restore)
+
+    def _is_for_it(self, condition: str) -> bool:
+        """Whether a task with this condition is for hosts of the kind."""
+        wanted = "ec2" if "patch__host.kind == 'ec2'" in condition else self.kind
+        unwanted = "ec2" if "patch__host.kind != 'ec2'" in condition else None
+        by_tasks = BY_TASKS.search(condition)
+        return self.kind == wanted != unwanted and (not by_tasks or self.by_tasks is not bool(by_tasks[1]))
+
+    def _in_tasks(self, tasks: list[dict[str, Any]], path: Path) -> Iterator[Task]:
+        """Imported files and roles are followed; what is done only after a failure (rescue) is left out, as is LEFT_OUT."""
+        for task in tasks:
+            if self._is_for_it(str(task.get("when"))):
+                yield from self._in_task(task, path)
+
+    def _in_task(self, task: dict[str, Any], path: Path) -> Iterator[Task]:
         for name, options in task.items():
             if name in {"block", "always"}:
-                yield from _in_tasks(options, path)
+                yield from self._in_tasks(options, path)
             elif name == "ansible.builtin.import_tasks":
-                yield from _in_file(path.parent / options)
+                yield from self._in_file(path.parent / options)
             elif name == "ansible.builtin.import_role":
                 role = options["name"].removeprefix(COLLECTION)
-                yield from _in_file(ROOT / "roles" / role / "tasks" / f"{options['tasks_from']}.yml")
+                yield from self._in_file(ROOT / "roles" / role / "tasks" / f"{options['tasks_from']}.yml")
             elif name.startswith(COLLECTION) and name.removeprefix(COLLECTION) not in LEFT_OUT:
                 given = options or {}
                 yield Task(name.removeprefix(COLLECTION), given.get("state"), frozenset(given))
 
-
-def _in_file(path: Path) -> Iterator[Task]:
-    yield from _in_tasks(yaml.safe_load(path.read_text()), path)
+    def _in_file(self, path: Path) -> Iterator[Task]:
+        yield from self._in_tasks(yaml.safe_load(path.read_text()), path)

@@ -229,7 +229,7 @@ class HostFacts(TypedDict, total=False):
     installing_command_id: Annotated[
         str,
         "command that installs, empty when it has ended",
-        "_update/patch_baseline, _power/restore",
+        "_update/patch_baseline, _update/win_updates, _power/restore",
         "_power/restore, _operation/standstill",
     ]
     installation_overdue: Annotated[

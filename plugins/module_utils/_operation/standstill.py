@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from .._base.clock import Clock, iso
 from .._base.errors import Deferred, Failed
-from .._ledger.records import LEASE_SECONDS
+from .._ledger.records import LEASE_SECONDS, Run
 from .._model.phases import WITHOUT_TIMEOUT, Phase
 from .._model.reasons import Reason
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 STOOD_STILL = "This controller stood still from"
 UNTIL_INSTALLATION = frozenset({Phase.START, Phase.READY, Phase.DISK, Phase.REPAIR, Phase.PATCH})
 """The phases in which a host that is not in work yet is given up."""
+CHECKED = UNTIL_INSTALLATION | {Phase.ADMIT, Phase.VERIFY}
+"""Those of a run whose controller works on it. A restore may be of a run that is dead."""
 ENDED_BEFORE_A_CHANGE = frozenset({Phase.START, Phase.READY, Phase.PATCH})
 """Those of them that end in their middle, too. Cleaning and repairs come to their end."""
 CHANGES = ("pre_tasks", "rungs", "grown_gib", "snapshot_id", "repaired", "services_found")
@@ -114,6 +116,17 @@ def note_standstill(context: OperationContext, began: float, ended: float) -> No
         context.update_facts(deadline_at=deadline_at + ended - began)
 
 
+def note_silence(context: OperationContext) -> Run:
+    """The run of the operation. Where its last heartbeat is older than a lease, its controller stood still between two operations:
+    each of them sends one, and so does the end of the user's tasks.
+    """
+    run, now = context.ledger.run(context.required_run_id), context.clock.now()
+    if now < run.heartbeat_at + LEASE_SECONDS:
+        return run
+    note_standstill(context, run.heartbeat_at, now)
+    return context.ledger.run(run.run_id)
+
+
 def refuse_after_standstill(context: OperationContext) -> None:
     """Give a host up that is not in work yet, where the controller stood still since it admitted the host.
 
@@ -121,15 +134,11 @@ def refuse_after_standstill(context: OperationContext) -> None:
         Deferred: ``stood_still``; nothing was changed on the host.
         Failed: ``stood_still``; something was changed on it, but no update was installed.
     """
-    if not context.tracked_host or context.phase not in UNTIL_INSTALLATION or _is_in_work(context):
+    if not context.tracked_host or context.phase not in CHECKED:
         return
-    run, now = context.ledger.run(context.tracked_host[0]), context.clock.now()
-    # Each operation sends a heartbeat, and so does the end of the user's tasks: the controller stood still between two of them.
-    if now >= run.heartbeat_at + LEASE_SECONDS:
-        note_standstill(context, run.heartbeat_at, now)
-        run = context.ledger.run(run.run_id)
-    if not is_standstill(run.breaker):
-        return
+    run = note_silence(context)
+    if context.phase not in UNTIL_INSTALLATION or _is_in_work(context) or not is_standstill(run.breaker):
+        return  # the admission checks the breaker
     if any(context.facts.get(name) for name in CHANGES):
         raise Failed(f"No update was installed. {run.breaker}", Reason.STOOD_STILL)
     raise Deferred(

@@ -28,6 +28,8 @@ from .settle import settle_outcome
 
 CLOCK_TOLERANCE_SECONDS = 60.0
 BOOT_SECONDS = 300
+LONGEST_BOOT_SECONDS = 900.0
+"""Servers with much memory check it for minutes before they boot."""
 
 
 class HostPowerResult(Result, total=False):
@@ -104,8 +106,8 @@ def _ask_to_stop(context: OperationContext) -> HostPowerResult:
         return {"changed": False, "stop": False}
     if record.started_by is None:
         return _leave(context, record, "restored", "running")
-    if not context.channel.answers():
-        if record.launch_time is None and _start_failed(context, record):
+    if not _answers_or_boots(context, record):
+        if _start_failed(context, record):
             return _leave(context, record, "not_started", "stopped")
         raise NeedsAttention(
             "It was started for this run and does not answer: whether it is on, and what it does, is unknown. Check it, then "
@@ -161,7 +163,20 @@ def _booted_at(context: OperationContext) -> float:
     return context.clock.now() - (state.time - state.boot_time)
 
 
+def _answers_or_boots(context: OperationContext, record: PowerRecord) -> bool:
+    """Whether it answers. A start may have been made although its tasks call it failed: then the host has the time of a boot."""
+    if context.channel.answers():
+        return True
+    if context.check_mode or not _start_failed(context, record):
+        return False
+    context.report_progress("its start tasks failed: checking whether it boots nevertheless")
+    return context.wait_until(context.channel.answers, context.clock.now() + LONGEST_BOOT_SECONDS, 15.0, 30.0)
+
+
 def _start_failed(context: OperationContext, record: PowerRecord) -> bool:
+    """Whether the tasks that start it failed, and no start was proven."""
+    if record.launch_time is not None:
+        return False
     hosts = earlier_hosts(context.ledger, [context.run_id, record.started_by], record.host_key)
     return any(host.facts.get("start_tasks") == "failed" for host in hosts)
 

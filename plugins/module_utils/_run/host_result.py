@@ -17,6 +17,7 @@ from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.failures import is_recorded, known_failure, record_failure
 from .._operation.results import Result
+from .._operation.standstill import note_silence
 from .publishing import tag_outcome
 
 
@@ -54,6 +55,7 @@ def finish_host(context: OperationContext) -> HostResult:
     if host.outcome is None:
         context.ledger.set_outcome(run_id, key, with_repetition(context.ledger, host, _proposed(host)))
         host = context.ledger.host(run_id, key)
+    note_silence(context)
     context.ledger.heartbeat(run_id, context.clock.now())
     if host.outcome in UP_TO_DATE:
         seconds = seconds_by_phase(context.ledger.phases(run_id, key))

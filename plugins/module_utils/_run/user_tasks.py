@@ -13,13 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from .._base.errors import Failed, LeaseLost, NeedsAttention
+from .._base.errors import Failed, LeaseLost, NeedsAttention, PatchFleetError
 from .._model.host_facts import HostFacts, TaskState
 from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.failures import known_failure, record_failure
 from .._operation.results import Result
+from .._operation.standstill import refuse_after_standstill
 
 PHASES = {
     "pre": Phase.READY,
@@ -43,11 +44,14 @@ def start_tasks(context: OperationContext) -> Result:
 
     Raises:
         LeaseLost: another run has taken the host over; what is done to it now is its.
+        Deferred: ``stood_still``; so Failed where something was changed on the host.
     """
     run_id, key, which = _of(context)
+    context.phase = PHASES[which]  # in a restore a run that is dead stays dead
     try:
+        refuse_after_standstill(context)
         context.renew_lease()
-    except LeaseLost as error:
+    except PatchFleetError as error:
         record_failure(context, error, PHASES[which])
         raise
     context.ledger.begin_phase(run_id, key, PHASES[which], context.clock.now())
@@ -82,6 +86,7 @@ def fail_tasks(context: OperationContext) -> Result:
 
 def _end(context: OperationContext, ok: bool) -> None:
     run_id, key, which = _of(context)
+    context.phase = PHASES[which]
     with suppress(LeaseLost):  # the operation that follows ends with it
         context.renew_lease()  # they may have taken longer than a lease, and that is no standstill
     context.ledger.end_phase(run_id, key, PHASES[which], context.clock.now(), ok)

@@ -67,6 +67,9 @@ def _wait_for_installation(context: OperationContext, connection: HostConnection
         return result
 
     trouble = _trouble(install_updates)
+    context.update_facts(
+        installing_command_id=""
+    )  # no command of SSM's; a standstill from now on does not give the host up
     if trouble is None:
         return
     context.report_progress(f"win_updates: {trouble}")

@@ -13,7 +13,11 @@ import yaml
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation import context, operation
 from ansible_collections.patchfleet.windows.plugins.module_utils._power import launch, restore
-from ansible_collections.patchfleet.windows.plugins.module_utils._run import admission, recovery
+from ansible_collections.patchfleet.windows.plugins.module_utils._run import (
+    admission,
+    host_result,
+    recovery,
+)
 from chaos.draw import draw
 from chaos.drawn import from_data
 from chaos.play import play_drawn
@@ -40,6 +44,8 @@ def admit_in_closed_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     checks = tuple(check for check in admission.ADMISSION_CHECKS if check.__name__ != "_check_run")
     assert len(checks) == len(admission.ADMISSION_CHECKS) - 1
     monkeypatch.setattr(admission, "ADMISSION_CHECKS", checks)
+    monkeypatch.setattr(operation, "refuse_after_standstill", lambda *_: None)  # the other defence
+    monkeypatch.setattr(host_result, "note_silence", lambda *_: None)
 
 
 def test_a_host_that_starts_in_a_closed_run_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,12 +100,15 @@ def test_any_other_start_that_is_taken_for_ours_is_caught(
 
 
 @pytest.mark.parametrize(
-    "kept", [night for night in NIGHTS if night["kind"] == AFTER_STANDSTILL], ids=["patch", "disk"]
+    "kept",
+    [night for night in NIGHTS if night["kind"] == AFTER_STANDSTILL],
+    ids=["patch", "disk", "opening", "next host"],
 )
 def test_an_installation_by_a_controller_that_stood_still_is_caught(
     monkeypatch: pytest.MonkeyPatch, kept: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(operation, "refuse_after_standstill", lambda *_: None)
+    monkeypatch.setattr(host_result, "note_silence", lambda *_: None)
     assert {problem.kind for problem in play_drawn(from_data(kept["night"])).problems} == {AFTER_STANDSTILL}
 
 

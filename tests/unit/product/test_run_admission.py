@@ -286,6 +286,7 @@ def test_who_found_no_room_is_let_in_once_more(stage: Stage, code: str) -> None:
     assert admit(stage)["admitted"] is True
     stage.ledger.set_outcome(RUN, FIRST, Verdict("deferred", "start", code, "No room."))
     stage.clock.sleep(7200)  # the time of its first turn is over
+    stage.ledger.heartbeat(RUN, stage.clock.now())  # of other hosts
     assert admit(stage)["admitted"] is True
     again = stage.ledger.host(RUN, FIRST)
     assert (again.outcome, again.phase, again.reason_code, again.reason) == (None, None, None, None)
@@ -304,7 +305,14 @@ def test_a_second_turn_is_checked_like_the_first(stage: Stage) -> None:
     stage.open_run(*HOSTS, deadline_at=START + 3600)
     stage.ledger.set_outcome(RUN, FIRST, Verdict("deferred", "start", "no_capacity", "No room."))
     stage.clock.sleep(3000)
+    stage.ledger.heartbeat(RUN, stage.clock.now())
     assert refused(stage) == ("deferred", "no_time")
+
+
+def test_no_host_is_admitted_after_a_standstill_before_its_admission(stage: Stage) -> None:
+    stage.open_run(*HOSTS)
+    stage.clock.sleep(3600)
+    assert refused(stage) == ("deferred", "stood_still")
 
 
 def test_a_run_that_lost_the_host_gives_it_no_second_turn(stage: Stage) -> None:

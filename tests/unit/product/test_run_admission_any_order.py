@@ -78,6 +78,7 @@ class Admissions(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([60.0, 1000.0, 2500.0]))
     def time_passes(self, seconds: float) -> None:
         self._stage.clock.sleep(seconds)
+        self._stage.ledger.heartbeat(RUN, self._stage.clock.now())  # of another host of the run: its controller lives
 
     @rule(number=st.integers(0, HOSTS - 1))
     def ask(self, number: int) -> None:
