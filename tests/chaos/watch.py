@@ -160,6 +160,9 @@ class Watch:
             if change.service == "tasks":
                 self._check_tasks(host, operation)
         answer = work()
+        if operation == "start_instances":  # a start that AWS refused is no request
+            for host in hosts:
+                self._requests.pop(key_of(host), None)
         if operation in {"start_instances", "modify_volume", "start_tasks"}:
             self.started.update((controller.run_id or "", key_of(host)) for host in hosts)
             self._count_running(controller)
@@ -173,8 +176,6 @@ class Watch:
     def _check_start(self, host: world.Host, change: Change) -> None:
         """A start or an installation. After a standstill only hosts that the controller had in work before are finished."""
         name, key = change.controller.name, key_of(host)
-        if change.operation == "start_instances":
-            self._requests.pop(key, None)
         awake_since = self._awake_since.get(name)
         is_in_work = (name, key) in self._in_work or self._night.is_on_because_of_us(host)
         if awake_since is not None and change.decided_at >= awake_since and not is_in_work:
