@@ -298,10 +298,21 @@ class Watch:
             # Leases assume that clocks agree; where they do not, the fence keeps two from working on one host.
             agree = before is not None and before.clock.is_trusted and controller.clock.is_trusted
             alive = silent_seconds < LEASE_SECONDS - SKEW_SECONDS
-            if before and before is not controller and before.at_work and alive and agree:
+            if (
+                before
+                and before is not controller
+                and before.at_work
+                and alive
+                and agree
+                and not self._is_closed(before)
+            ):
                 text = f"from {before.name} by {controller.name}, {silent_seconds:.0f} s after its last heartbeat"
                 self._say(TAKEN, f"{self._night.host(key).name}: {text}")
             self._holders[key], self._signs[key] = controller, now
+
+    def _is_closed(self, controller: Controller) -> bool:
+        """Whether its run is closed. In DynamoDB the write that closes it has several calls, and the first one closes it."""
+        return controller.run_id is not None and self._night.ledger.run(controller.run_id).closed_at is not None
 
     def _concluded(self, key: str, verdict: Verdict) -> None:
         updates = self._night.host(key).guest.updates
