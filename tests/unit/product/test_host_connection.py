@@ -34,7 +34,7 @@ from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connectio
 from .fakes import ID
 from .stage import RUN, Stage, a_host, a_run
 
-QUICK = 6000.0  # seconds in a real one: the lease is renewed each hundredth of a real second
+QUICK = 1000.0  # seconds in a real one: the lease is renewed each 0.06 s; a stall of 0.9 s would be a standstill
 EXIT = {
     "task": "exit",
     "result": {"changed": True, "failed": False, "reboot_required": False, "msg": None, "exception": None},
