@@ -22,6 +22,7 @@ OF_RUN = [variable for variable in VARIABLES if not variable.per_host]
 OF_HOST = [variable for variable in VARIABLES if variable.per_host]
 OTHER_VALUES = {
     "accounts": [{"name": "sales", "role_arn": "arn:aws:iam::210987654321:role/x"}],
+    "organization": {"role_name": "patchfleet", "units": ["r-abcd"]},
     "str": "other",
     "line": "Save your work.",
     "list": ["other"],
@@ -34,7 +35,8 @@ OTHER_VALUES = {
 def other_value(variable: Variable) -> Any:
     """A valid value that is not the default."""
     if variable.choices:
-        return next(choice for choice in variable.choices if choice != variable.default)
+        choice = next(choice for choice in variable.choices if choice != variable.default)
+        return [choice] if variable.kind == "list" else choice
     if variable.kind == "bool":
         return not variable.default
     if variable.kind in {"int", "float"}:
