@@ -23,6 +23,8 @@ from .._model.reasons import Reason
 if TYPE_CHECKING:
     from .context import OperationContext
 
+BUSY_REAL_SECONDS = 30.0
+"""A busy machine lets a process wait for this time. It matters only where the clock is scaled: a lease lasts longer otherwise."""
 STOOD_STILL = "This controller stood still from"
 UNTIL_INSTALLATION = frozenset({Phase.START, Phase.READY, Phase.DISK, Phase.REPAIR, Phase.PATCH})
 """The phases in which a host that is not in work yet is given up."""
@@ -42,6 +44,11 @@ def standstill_reason(began: float, ended: float) -> str:
 def is_standstill(breaker: str | None) -> bool:
     """Whether a run starts no other host for that reason."""
     return (breaker or "").startswith(STOOD_STILL)
+
+
+def stood_still(clock: Clock, gap_seconds: float) -> bool:
+    """Whether a gap in what a controller does, in seconds of its clock, is one in which others may have taken its hosts over."""
+    return gap_seconds > LEASE_SECONDS and clock.real_seconds(gap_seconds) > BUSY_REAL_SECONDS
 
 
 class WatchedClock:
@@ -74,7 +81,7 @@ class WatchedClock:
         now = self._clock.now()
         gap_seconds = now - self._checked_at - slept_seconds
         self._checked_at = now
-        if gap_seconds > LEASE_SECONDS:
+        if stood_still(self._clock, gap_seconds):
             self.stood_still_seconds += gap_seconds
             self._report(now - gap_seconds, now)
 
@@ -121,7 +128,7 @@ def note_silence(context: OperationContext) -> Run:
     each of them sends one, and so does the end of the user's tasks.
     """
     run, now = context.ledger.run(context.required_run_id), context.clock.now()
-    if now < run.heartbeat_at + LEASE_SECONDS:
+    if not stood_still(context.clock, now - run.heartbeat_at):
         return run
     note_standstill(context, run.heartbeat_at, now)
     return context.ledger.run(run.run_id)

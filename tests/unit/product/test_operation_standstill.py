@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import SystemClock
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Deferred, Failed, LeaseLost
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.host_facts import HostFacts
@@ -28,6 +29,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.stan
     is_standstill,
     note_standstill,
     standstill_reason,
+    stood_still,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._run import user_tasks
 from operations import perform
@@ -285,3 +287,13 @@ def test_a_host_that_waits_for_capacity_is_not_started_in_the_morning(stage: Sta
     record = stage.ledger.power(ID)
     assert record is not None
     assert record.started_by is None
+
+
+@pytest.mark.parametrize(
+    ("scale", "gap_seconds", "expected"), [(1, 901, True), (1, 899, False), (240, 6000, False), (140, 7000, True)]
+)
+def test_a_busy_machine_is_no_standstill_where_the_clock_is_scaled(
+    scale: float, gap_seconds: float, expected: bool
+) -> None:
+    """At 240 seconds in a real one a lease lasts 3.75 s, for which a busy machine lets a process wait."""
+    assert stood_still(SystemClock(scale), gap_seconds) is expected
