@@ -443,6 +443,7 @@ class WindowsUpdate:
         exit_code = self._spec.windows.dism_exit_code
 
         def end() -> None:
+            self._progress_at = self._sim.time
             if exit_code in DONE:
                 effect()
             if exit_code == DONE_AFTER_REBOOT:

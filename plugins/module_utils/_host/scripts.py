@@ -86,7 +86,8 @@ def run_script(
         lines: what compose made.
         timeout_seconds: for the script.
         services_windows: whether Windows is serviced while the script runs. The fact ``servicing`` says so until the script has
-            ended, and stays where its end is unknown: a stop of the host asks the host first.
+            ended, and stays where its end is unknown: a stop of the host asks the host first. ``working_since`` stays where the
+            controller is killed meanwhile: the script runs on, and its time is not idle.
         meanings: what HRESULTs mean for this script, by their spelling ``0x800F0906``.
 
     Raises:
@@ -94,10 +95,11 @@ def run_script(
     """
     name = script_name(lines)
     if services_windows:
-        context.update_facts(servicing=True, installation_overdue=False)
+        now = context.clock.now()
+        context.update_facts_and_work(servicing=True, installation_overdue=False, working_since=now)
     output = context.channel.run_script(lines, timeout_seconds)
-    if services_windows and has_ended(name, output):
-        context.update_facts(servicing=False)
+    if services_windows:
+        context.update_facts(servicing=not has_ended(name, output), working_since=None)
     return parse(name, output, meanings)
 
 

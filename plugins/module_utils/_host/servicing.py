@@ -17,6 +17,7 @@ from .guest_scripts import has_script, run_guest_script
 from .update_answers import ServicingState
 
 ASK_SECONDS = 300
+LAST_STATE = "last_servicing_state"
 HUNG_SECONDS = 3600.0
 """The servicing log is written all the time; the longest silences that people report of a healthy one are some minutes."""
 LATE_DELIVERY_SECONDS = 300.0
@@ -74,7 +75,18 @@ def is_quiet(context: OperationContext, instance_id: str) -> bool:
 
 def servicing_state(context: OperationContext) -> ServicingState:
     """What the servicing stack of the host does now."""
-    return run_guest_script(context, ServicingState, ASK_SECONDS)
+    state = run_guest_script(context, ServicingState, ASK_SECONDS)
+    context.cache[LAST_STATE] = state
+    return state
+
+
+def last_progress(context: OperationContext) -> float:
+    """When the servicing log of a quiet host was last written, by the controller's clock; now, where the host does not say it."""
+    now = context.clock.now()
+    state: ServicingState | None = context.cache.get(LAST_STATE)
+    if state is None or state.time is None or state.last_progress_at is None:
+        return now
+    return now - max(state.time - state.last_progress_at, 0.0)
 
 
 def wait_until_quiet(context: OperationContext, instance_id: str, deadline: float, quiet_seconds: float = 0.0) -> bool:

@@ -148,8 +148,8 @@ class HostFacts(TypedDict, total=False):
     ]
     working_since: Annotated[
         float | None,
-        "start of the installation that may still be under way, seconds since 1970",
-        "_update/patch_baseline, _power/restore",
+        "start of the installation or the servicing script that may still be under way, seconds since 1970",
+        "_host/scripts, _update/patch_baseline, _update/health, _power/restore",
         "_report/build, _power/restore, _update/patch_baseline",
     ]
     mark: Annotated[str | None, "key of the owner tag on it", "_power/owner_tag", "_power/owner_tag"]

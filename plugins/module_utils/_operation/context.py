@@ -166,6 +166,12 @@ class OperationContext:
         """Remember how long a command of ours ran that has just ended (None: not known), until the phase ends."""
         self._work.add(seconds, self.clock.now())
 
+    def update_facts_and_work(self, **facts: Unpack[HostFacts]) -> None:
+        """The same before a long command, with the time of the commands that have ended: a kill would lose it."""
+        if self.tracked_host and self._work.is_pending:
+            facts.update(self._work.take(self.facts))
+        self.update_facts(**facts)
+
     def _write_work(self) -> None:
         """Most phases ran no command, and then the row is not read. Another run that has it, or a lost row, takes no entry."""
         if self.tracked_host and self._work.is_pending:

@@ -22,7 +22,7 @@ from .._fleet.claims import claim_of
 from .._fleet.eligibility import owner_of
 from .._host.instances import CONSISTENCY_SECONDS, LaunchWitness
 from .._host.run_command import CommandNotRun, wait_for_end
-from .._host.servicing import LATE_DELIVERY_SECONDS, wait_until_quiet
+from .._host.servicing import LATE_DELIVERY_SECONDS, last_progress, wait_until_quiet
 from .._ledger import lenient
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host, PowerRecord
@@ -323,7 +323,7 @@ def _finish_installation(context: OperationContext, record: PowerRecord, host: H
         if not quiet:
             quiet = _wait_until_quiet(context, record, host, deadline)
             since = host.facts.get("working_since")
-            context.add_work(context.clock.now() - since if quiet and since is not None else 0.0)
+            context.add_work(max(last_progress(context) - since, 0.0) if quiet and since is not None else 0.0)
     except LeaseLost:
         raise
     except PatchFleetError as error:

@@ -126,7 +126,7 @@ def _wait_for_installation(context: OperationContext, health: UpdateHealth) -> U
     """An installation that is already going on is waited for, never doubled; so is a clean-up of ours that takes long."""
     if not health.installing:
         if health.installing is False and context.facts.get("servicing"):
-            context.update_facts(servicing=False)
+            context.update_facts(servicing=False, working_since=None)
         return health
     context.report_progress("an installation is already under way in it: waiting")
     context.update_facts(installation_found_at=context.clock.now())

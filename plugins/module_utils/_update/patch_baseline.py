@@ -152,7 +152,7 @@ def _run_once(context: OperationContext, instance_id: str, operation: str, comma
 
 def _send_installing(context: OperationContext, instance_id: str, command: Command) -> str:
     """SendCommand, recorded before and after. A later run that finds no id asks the host whether Windows installs."""
-    context.update_facts(servicing=True)
+    context.update_facts_and_work(servicing=True)
     try:
         command_id = send(context, instance_id, command)
     except AwsError as error:

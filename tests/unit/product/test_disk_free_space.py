@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._host.answers i
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system_drive_space import OPERATION
 from operations import perform
 
-from .fakes import DAY, ID, NODE_ID, VOLUME_ID, Outcome, answered, client_error, complained, moment, shown
+from .fakes import DAY, ID, NODE_ID, START, VOLUME_ID, Outcome, answered, client_error, complained, moment, shown
 from .stage import RUN, Stage, a_host, a_run
 
 SCRIPTS = {"measure_disk": "", "clean_disk": "", "extend_partition": ""}
@@ -54,7 +55,8 @@ def a_host_with_a_volume(stage: Stage) -> None:
 
 
 def free_space(stage: Stage, *disks: dict[str, Any], check_mode: bool = False, **params: Any) -> dict[str, Any]:
-    stage.guest.answers("measure_disk", *disks)
+    if disks:
+        stage.guest.answers("measure_disk", *disks)
     options = {"run_id": RUN, "host": ID, "instance_id": ID, "free_gib": 20.0, "scripts": SCRIPTS, **params}
     return perform(OPERATION, stage.context(OPERATION, check_mode=check_mode, **options))
 
@@ -113,6 +115,20 @@ def test_the_power_of_a_host_is_not_cut_while_its_component_store_is_cleaned(
     with contextlib.suppress(PatchFleetError):
         free_space(stage, disk(18), disk(21))
     assert (stage.facts()["servicing"], observed) == (unsure, [True])
+
+
+def test_the_time_of_a_clean_up_is_kept_when_its_controller_is_killed(stage: Stage) -> None:
+    """The script runs on in the host, and what ran before it in the same phase is written before it."""
+    measured = [answered("measure_disk", **disk(free)) for free in (18, 21)]
+    stage.guest.on("measure_disk", replace(measured[0], seconds=30), measured[1])
+    stage.guest.on("clean_disk", replace(answered("clean_disk", rungs=CLEANUP_ACTIONS), seconds=1800))
+    observed: list[dict[str, Any]] = []
+    stage.clock.at(600, lambda: observed.append(stage.facts()))
+    free_space(stage)
+    (killed,) = observed
+    assert START + 30 <= killed["working_since"] < START + 60
+    assert [seconds for _ended, seconds in killed["work"]] == [30]
+    assert stage.facts().get("working_since") is None
 
 
 NOT_ASKED = {

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.commands import send_command
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.instances import CONSISTENCY_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.servicing import LATE_DELIVERY_SECONDS
@@ -513,6 +514,27 @@ def test_what_the_installation_took_is_counted_once(night: Stage, ended: Outcome
         restore(night)
         assert [seconds for _ended, seconds in night.facts()["work"]] == [worked_seconds]
         assert night.facts().get("working_since") is None
+
+
+@pytest.mark.parametrize(
+    ("log", "worked_seconds"),
+    [
+        ({}, 605),
+        ({"last_progress_at": iso(START + 300), "time": iso(START + 600)}, 305),
+        ({"last_progress_at": iso(START + 1300), "time": iso(START + 1600)}, 305),
+        ({"last_progress_at": iso(START - 300), "time": iso(START + 600)}, 0),
+        ({"last_progress_at": iso(START + 900), "time": iso(START + 600)}, 605),
+    ],
+    ids=["no log", "until the log ends", "by another clock", "nothing was done", "no negative age"],
+)
+def test_a_clean_up_counts_until_the_servicing_log_ends(night: Stage, log: dict[str, Any], worked_seconds: int) -> None:
+    """Its controller was killed, and restore came long after it had ended."""
+    night.ledger.update_facts(RUN, ID, {"servicing": True, "working_since": START})
+    night.guest.answers("servicing_state", {"installing": False, **log})
+    restore(night)
+    work = night.facts().get("work", [])
+    assert sum(seconds for _ended, seconds in work) == worked_seconds
+    assert night.facts().get("working_since") is None
 
 
 def test_an_installation_that_failed_is_over(night: Stage) -> None:
