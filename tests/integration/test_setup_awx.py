@@ -157,9 +157,19 @@ def test_what_an_administrator_changed_in_awx_stays_unless_a_variable_names_it(
     assert asked["patch_canary"] == 2
     assert "patch_exclude" not in asked, "its default would go over the template's variable"
 
-    run(awx, tmp_path, SET_UP_AGAIN, awx_job_templates_forks=9, awx_job_templates_reset=True)
+    run(
+        awx,
+        tmp_path,
+        SET_UP_AGAIN,
+        awx_job_templates_forks=9,
+        awx_job_templates_job_slice_count=3,
+        awx_job_templates_reset=True,
+    )
     assert (patch["forks"], patch["timeout"], "patch_exclude" in json.loads(patch["extra_vars"])) == (9, 0, False)
     assert (schedule["enabled"], "BYMONTHDAY" in schedule["rrule"]) == (False, True)
+    templates = awx.objects.lists["job_templates"].values()
+    slices = {row["name"].removeprefix("Patch Fleet "): row["job_slice_count"] for row in templates}
+    assert slices == {"patch": 3, "scan": 3, "plan": 1, "report": 1, "restore": 1}, "only what starts hosts is sliced"
 
 
 @pytest.mark.parametrize(
