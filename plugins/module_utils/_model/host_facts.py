@@ -122,13 +122,13 @@ class HostFacts(TypedDict, total=False):
     started_by_run: Annotated[
         bool,
         "a run started it",
-        "_power/start, _power/by_tasks",
+        "_power/start, _power/by_tasks, _power/restore",
         "_operation/failures, _operation/standstill, _report/build",
     ]
     on_since: Annotated[
         float,
         "start that was ours, seconds since 1970",
-        "_power/start, _power/by_tasks",
+        "_power/start, _power/by_tasks, _power/restore",
         "_power/restore, _update/reboots, _report/build",
     ]
     off_at: Annotated[

@@ -124,6 +124,7 @@ def _stop(context: OperationContext, record: PowerRecord, instance: InstanceType
         if record.started_by is None:
             return _close(context, record, instance, state, "Another user started it; it is left running.")
         _refuse_restarted(context, record, instance)
+        _note_unwritten_start(context, instance)
         _refuse_owned(context, record, instance)
         if context.check_mode:
             return {"changed": True, "state": state, "note": None}
@@ -197,6 +198,8 @@ def _refuse_restarted(context: OperationContext, record: PowerRecord, instance: 
     if ours:
         return
     if ours is None:
+        if _has_readable_row(context):
+            context.update_facts(final_state=instance["State"]["Name"])
         raise NeedsAttention(_unclear(record, instance), Reason.START_UNCLEAR)
     held = NeedsAttention(
         "Another user restarted the instance after our start; it belongs to them now and is left running.",
@@ -204,6 +207,17 @@ def _refuse_restarted(context: OperationContext, record: PowerRecord, instance: 
     )
     _leave(context, record, instance, held)
     raise held
+
+
+def _note_unwritten_start(context: OperationContext, instance: InstanceTypeDef) -> None:
+    """A controller that died before its start had ended has not written that the host is on because of us; the report says it."""
+    if _has_readable_row(context) and context.facts.get("on_since") is None:
+        context.update_facts(started_by_run=True, on_since=instance["LaunchTime"].timestamp())
+
+
+def _has_readable_row(context: OperationContext) -> bool:
+    """A damaged row says that Windows may be serviced; the first write would mend it, and hide that."""
+    return context.tracked_host is not None and not context.host.unreadable
 
 
 def _unclear(record: PowerRecord, instance: InstanceTypeDef) -> str:

@@ -19,6 +19,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import record_failure
 from ansible_collections.patchfleet.windows.plugins.module_utils._power.restore import STOP_ATTEMPTS
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.foreign_runs import QUIET_SECONDS
 from operations import perform
 
@@ -66,6 +67,12 @@ def held(stage: Stage, **params: Any) -> NeedsAttention:
         restore(stage, **params)
     assert stage.ledger.host(params.get("run_id", RUN), ID).outcome == "held"
     return caught.value
+
+
+def reported(stage: Stage) -> tuple[Any, Any]:
+    """The state and the seconds of the host in the report."""
+    (host,) = build_report(stage.ledger, RUN, stage.clock.now())["hosts"]
+    return host["final_state"], host["on_seconds"]
 
 
 def stops(stage: Stage) -> int:
@@ -252,6 +259,7 @@ def test_a_launch_that_may_be_ours_or_another_users_is_asked_about(night: Stage,
     night.ledger.note_start(ID, RUN, START)
     night.account.on("describe_instances", shown("running", launched=launched))
     assert held(night).code == "start_unclear"
+    assert reported(night) == ("running", None)
     assert (stops(night), is_open(night)) == (0, True)
     night.account.on("describe_instances", shown("stopped", launched=launched))
     restore(night)
@@ -418,6 +426,23 @@ def test_a_host_that_is_not_on_because_of_us_is_not_held_for_that(stage: Stage) 
         restore(stage)
     assert (caught.value.outcome, caught.value.code) == ("failed", "credentials_expired")
     assert is_open(stage)
+
+
+def test_a_host_whose_start_was_not_written_is_reported_as_on_because_of_us(night: Stage) -> None:
+    """Its controller died before its start phase had ended."""
+    night.account.on("stop_instances", client_error("OperationNotPermitted", operation="StopInstances"))
+    held(night)
+    assert reported(night) == ("running", 600 - LAUNCHED)
+    night.account.on("stop_instances", stopping_as_asked(night))
+    restore(night)
+    assert reported(night)[0] == "stopped"
+    assert night.facts()["off_at"] - night.facts()["on_since"] == reported(night)[1]
+
+
+def test_a_start_that_was_written_keeps_its_time(night: Stage) -> None:
+    night.ledger.update_facts(RUN, ID, {"started_by_run": True, "on_since": START + 20})
+    restore(night)
+    assert night.facts()["on_since"] == START + 20
 
 
 def test_a_host_that_does_not_stop_in_time_is_held_and_stays_open(night: Stage) -> None:
