@@ -60,6 +60,7 @@ class MotoTables:
         from moto.dynamodb.models import dynamodb_backends  # noqa: PLC0415 - slow, and few runs need it
 
         dynamodb_backends.reset()
+        _forget_models()
         for name, region in sorted(self._names):
             backend: Any = dynamodb_backends[ACCOUNT_ID][region]
             keys = {"pk": "HASH", "sk": "RANGE"}
@@ -108,6 +109,7 @@ class MotoTables:
         from moto.dynamodb.models import dynamodb_backends  # noqa: PLC0415
 
         self._expired_at = now
+        _forget_models()
         limit = now.timestamp() - EXPIRED_AFTER_SECONDS
         for name, region in self._names:
             table = dynamodb_backends[ACCOUNT_ID][region].tables[name]
@@ -139,6 +141,17 @@ class MotoTables:
         for name, region in self._names:
             for item in dynamodb_backends[ACCOUNT_ID][region].tables[name].all_items():
                 yield _plain({"M": item.to_json()["Attributes"]})
+
+
+def _forget_models() -> None:
+    """moto lists every object of its models for its dashboard, which the lab does not have, and a reset of a backend keeps them.
+
+    Among them are the items that each transaction copies. A process that played hundreds of labs grew to more than a GB by them.
+    Source: moto, core/common_models.py and core/model_instances.py.
+    """
+    from moto.core.model_instances import reset_model_data  # noqa: PLC0415
+
+    reset_model_data()
 
 
 def named_tables(scenario: Scenario) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.dynamodb.models.dynamo_type import Item
 
 from conftest import MakeLab
 from lab.aws.moto_tables import EXPIRED_AFTER_SECONDS, EXPIRY_POLL_SECONDS, USUAL_TABLE
@@ -70,3 +71,14 @@ def test_an_item_has_at_most_400_kilobytes(make_lab: MakeLab) -> None:
     code = error_of(lambda: _put(lab, text={"S": "x" * 410_000}))
     assert code in ("ValidationException", "TransactionCanceledException")
     assert _get(lab) is None
+
+
+def test_moto_keeps_no_list_of_all_items_that_there_were(make_lab: MakeLab) -> None:
+    """A process that plays many labs would grow by all of them."""
+    lab = make_lab({"name": "a"})
+    for number in range(5):
+        _put(lab, number={"N": str(number)})
+    listed = len(Item.instances_tracked)
+    lab.run_for(EXPIRY_POLL_SECONDS + 1)
+    assert _get(lab) is not None
+    assert listed >= 5 > len(Item.instances_tracked)
