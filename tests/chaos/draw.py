@@ -176,6 +176,8 @@ def draw(seed: str, without: frozenset[str] = frozenset()) -> Drawn:
     hosts = [_host(streams, name, without) for name in names]
     remotes = [_remote(streams, name) for name in _remote_names(streams, without)]
     far = [_remote_host(streams, remote.host, without) for remote in remotes]
+    for remote, host in zip(remotes, far, strict=True):
+        _keep_decidable(remote, host)
     keys: dict[str, Any] = {
         "hosts": [*hosts, *far],
         "seed": streams.of("lab").randrange(1000),
@@ -237,6 +239,15 @@ def _remote(streams: Streams, name: str) -> Remote:
         by_tasks=by_tasks,
         failing_tasks=chance.choice(("start", "stop")) if by_tasks and chance.random() < 0.15 else None,
     )
+
+
+def _keep_decidable(remote: Remote, host: dict[str, Any]) -> None:
+    """A host whose start tasks failed, and which does not answer for the time of a boot, counts as off (docs/safety.md).
+    Nothing but its answer could tell that it is on.
+    """
+    if remote.failing_tasks == "start":
+        host.pop("unreachable_after", None)
+        remote.cuts.clear()
 
 
 def _remote_host(streams: Streams, name: str, without: frozenset[str]) -> dict[str, Any]:

@@ -124,7 +124,9 @@ def _verdict(context: OperationContext, host: Host, error: PatchFleetError, phas
         if isinstance(error, LeaseLost):
             return None
         return Verdict(host.outcome, host.phase, host.reason_code, _joined(host.reason, error.reason))
-    if error.outcome == Outcome.DEFERRED and host.facts.get("started_by_run"):
+    if error.outcome == Outcome.DEFERRED and (
+        host.facts.get("started_by_run") or host.facts.get("start_tasks") == "ok"
+    ):
         # A host is deferred only where nothing on it was changed.
         reason = f"{error.reason} It had been started for this run already."
         return with_repetition(context.ledger, host, Verdict(Outcome.FAILED, phase, error.code, reason))

@@ -154,6 +154,7 @@ def refuse_after_standstill(context: OperationContext) -> None:
 
 
 def _is_in_work(context: OperationContext) -> bool:
-    """Whether this run has started the host, or sent an installation."""
+    """Whether this run or tasks of the user within it have started the host, or an installation was sent."""
     facts = context.facts
-    return bool(facts.get("started_by_run")) or facts.get("installing_command_id") is not None
+    is_started = bool(facts.get("started_by_run")) or facts.get("start_tasks") in {"started", "ok"}
+    return is_started or facts.get("installing_command_id") is not None

@@ -211,11 +211,12 @@ def test_one_that_was_changed_already_has_failed(stage: Stage) -> None:
     ("phase", "facts"),
     [
         (Phase.READY, {"started_by_run": True}),
+        (Phase.READY, {"start_tasks": "ok"}),
         (Phase.PATCH, {"installing_command_id": ""}),
         (Phase.VERIFY, {}),
         (Phase.RESTORE, {}),
     ],
-    ids=["started", "installation sent", "verified", "put back"],
+    ids=["started", "started by tasks", "installation sent", "verified", "put back"],
 )
 def test_a_host_in_work_is_finished(stage: Stage, phase: Phase, facts: HostFacts) -> None:
     stage.open_run()
