@@ -19,9 +19,11 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._power import r
 from ansible_collections.patchfleet.windows.plugins.module_utils._update import patch_baseline as baseline
 from ansible_collections.patchfleet.windows.plugins.module_utils._update import pending_reboot
 from chaos.controller import Controller, Killed
+from chaos.drawn import Drawn, Recovery, Watchdog
 from chaos.judge import left_on, problems
 from chaos.night import Night
-from chaos.watch import CUT_OFF, Problem
+from chaos.play import Ended, play_drawn
+from chaos.watch import CUT_OFF, LEFT_ON, Problem
 
 T = TypeVar("T")
 UPDATES = [{"kb": "KB5031361", "severity": "critical", "class": "security", "seconds": 1500, "reboot": True}]
@@ -161,3 +163,34 @@ def test_a_product_that_forgets_what_it_sent_is_caught(tmp_path: Path, monkeypat
             later.restore()
             found += problems(dark, [later])
     assert Problem(CUT_OFF, "a: 1 times") in found
+
+
+SAMPLED = [*((1, point) for point in range(2, 95, 13)), *((3, point) for point in range(9, 260, 41))]
+"""How many hosts are at work, and after which act the controller dies. All acts would take minutes: each takes 0.1 to 0.5 s."""
+
+
+def play_with_watchdog(hosts: int, point: int) -> Ended:
+    """Every start has a watchdog schedule, and all hosts are in work at a time."""
+    states = zip("abc"[:hosts], ("stopped", "running", "stopped"), strict=False)
+    keys = {"hosts": [{"name": name, "state": state, "updates": UPDATES} for name, state in states]}
+    playbooks = ["patch", "restore"] if point % 2 else ["restore"]
+    return play_drawn(
+        Drawn(
+            {**keys, "account": {"lag_seconds": 0}},
+            [Recovery(LEASE_IS_OVER_SECONDS, playbook) for playbook in playbooks],
+            dies_after=point,
+            watchdog=Watchdog(),
+            at_once=hosts,
+        )
+    )
+
+
+@pytest.mark.parametrize(("hosts", "point"), SAMPLED)
+def test_so_it_is_with_a_watchdog_and_several_hosts_at_work(hosts: int, point: int) -> None:
+    ended = play_with_watchdog(hosts, point)
+    assert (ended.problems, ended.counts["controllers killed"]) == ([], 1)
+
+
+def test_a_host_that_a_watchdog_has_yet_to_stop_is_left_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Controller, "restore", lambda _self: None)
+    assert [problem.kind for problem in play_with_watchdog(1, 54).problems] == [LEFT_ON]
