@@ -170,7 +170,12 @@ class HostFacts(TypedDict, total=False):
         TaskState, "`patch_pre_tasks`", "_run/user_tasks", "_run/closing, _operation/standstill, _report/build"
     ]
     post_tasks: Annotated[TaskState, "`patch_post_tasks`", "_run/user_tasks", "_run/closing, _report/build"]
-    start_tasks: Annotated[TaskState, "`patch_start_tasks`", "_run/user_tasks", "_power/by_tasks"]
+    start_tasks: Annotated[
+        TaskState,
+        "`patch_start_tasks`",
+        "_run/user_tasks",
+        "_operation/failures, _operation/standstill, _power/by_tasks",
+    ]
     stop_tasks: Annotated[TaskState, "`patch_stop_tasks`", "_run/user_tasks", "_run/user_tasks"]
     room_tasks: Annotated[TaskState, "`patch_room_tasks`", "_run/user_tasks", "_run/user_tasks"]
     login_account: Annotated[str, "account whose log-on the host refused", "_operation/logins", "_operation/logins"]

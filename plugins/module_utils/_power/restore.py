@@ -216,7 +216,7 @@ def _note_unwritten_start(context: OperationContext, instance: InstanceTypeDef) 
 
 
 def _has_readable_row(context: OperationContext) -> bool:
-    """A damaged row says that Windows may be serviced; the first write would mend it, and hide that."""
+    """A damaged row says that Windows may be serviced; the first write would fix it, and hide that."""
     return context.tracked_host is not None and not context.host.unreadable
 
 
