@@ -7,12 +7,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .._base.errors import LeaseLost, NotRecorded, UnknownRun
+from .._base.errors import NotRecorded, UnknownRun
 from .._model.host_facts import HostFacts
 from .._model.outcomes import FAILURES, Outcome
 from .._model.phases import Phase
@@ -30,6 +29,7 @@ from .records import (
     Verdict,
 )
 from .sqlite_file import SCHEMA_VERSION, SqliteFile
+from .sqlite_leases import lease_hosts, left_open, living_holders, prove_lease
 from .stored import (
     HOST_FIELDS,
     MAY_BE_ON,
@@ -85,20 +85,20 @@ class SqliteLedger(SqliteFile):
                 ),
             )
             open_keys = [host.key for host in hosts if host.outcome is None]
-            kept = _living_holders(database, open_keys, run.opened_at) if not take_over else {}
+            kept = living_holders(database, open_keys, run.opened_at) if not take_over else {}
             leased = [key for key in open_keys if key not in kept]
-            adopted = _left_open(database, leased)
+            adopted = left_open(database, leased)
             database.executemany(
                 f"INSERT INTO host ({HOST_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 [_host_row(host, adopted.get(host.key)) for host in hosts],
             )
-            return Leased(_lease(database, run.run_id, leased, None), kept)
+            return Leased(lease_hosts(database, run.run_id, leased, None), kept)
 
     def take_over(self, run_id: str, keys: list[str], now: float, force: bool) -> Leased:
         with self._transaction() as database:
-            kept = _living_holders(database, keys, now) if not force else {}
+            kept = living_holders(database, keys, now) if not force else {}
             free = [key for key in keys if key not in kept]
-            return Leased(_lease(database, run_id, free, now + LEASE_SECONDS), kept)
+            return Leased(lease_hosts(database, run_id, free, now + LEASE_SECONDS), kept)
 
     def extend_lease(self, key: str, fence: int, until: float | None) -> None:
         self._write("UPDATE lease SET kept_until = ? WHERE host_key = ? AND fence = ?", until, key, fence)
@@ -172,7 +172,7 @@ class SqliteLedger(SqliteFile):
 
     def update_facts(self, run_id: str, key: str, facts: HostFacts, fence: int | None = None) -> None:
         with self._transaction() as database:
-            _prove(database, key, fence)
+            prove_lease(database, key, fence)
             for row in database.execute("SELECT facts FROM host WHERE run_id = ? AND host_key = ?", (run_id, key)):
                 known = {**_facts_or_text(row[0]), **facts}
                 text = json.dumps({name: value for name, value in known.items() if value is not None}, allow_nan=False)
@@ -196,7 +196,7 @@ class SqliteLedger(SqliteFile):
 
     def begin_phase(self, run_id: str, key: str, phase: Phase, now: float, fence: int | None = None) -> None:
         with self._transaction() as database:
-            _prove(database, key, fence)
+            prove_lease(database, key, fence)
             database.execute(
                 "INSERT INTO step (run_id, host_key, step, started_at) VALUES (?, ?, ?, ?)", (run_id, key, phase, now)
             )
@@ -226,7 +226,7 @@ class SqliteLedger(SqliteFile):
 
     def record_power(self, record: PowerRecord, fence: int | None = None) -> PowerRecord:
         with self._checkpointed() as database:
-            _prove(database, record.host_key, fence)
+            prove_lease(database, record.host_key, fence)
             database.execute(
                 f"INSERT INTO power_record ({POWER_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?) "
                 "ON CONFLICT (host_key) WHERE closed_at IS NULL DO NOTHING",
@@ -286,7 +286,7 @@ class SqliteLedger(SqliteFile):
 
     def _change_power(self, host_key: str, fence: int | None, changes: str, *values: Any) -> bool:
         with self._checkpointed() as database:
-            _prove(database, host_key, fence)
+            prove_lease(database, host_key, fence)
             return database.execute(f"UPDATE power_record SET {changes} {OPEN}", (*values, host_key)).rowcount == 1
 
     # History
@@ -318,55 +318,6 @@ class SqliteLedger(SqliteFile):
     def histories(self, host_keys: Iterable[str]) -> dict[str, list[HostDurations]]:
         found = {key: self.history(key) for key in host_keys}
         return {key: durations for key, durations in found.items() if durations}
-
-
-def _living_holders(database: sqlite3.Connection, keys: list[str], now: float) -> dict[str, str]:
-    """The active run that holds each host, or the run for which a restore puts the host back right now."""
-    found = {}
-    for key in keys:
-        row = database.execute(
-            "SELECT run_id FROM lease JOIN run USING (run_id) WHERE host_key = ? "
-            "AND (kept_until > ? OR (closed_at IS NULL AND heartbeat_at > ?))",
-            (key, now, now - LEASE_SECONDS),
-        ).fetchone()
-        if row:
-            found[key] = row[0]
-    return found
-
-
-def _left_open(database: sqlite3.Connection, keys: list[str]) -> dict[str, str]:
-    """The last holder of each host whose run was never closed, or left the host's power record open."""
-    found = {}
-    for key in keys:
-        row = database.execute(
-            "SELECT lease.run_id FROM lease JOIN run USING (run_id) WHERE host_key = ? AND (run.closed_at IS NULL OR "
-            "EXISTS (SELECT 1 FROM power_record WHERE host_key = lease.host_key AND closed_at IS NULL))",
-            (key,),
-        ).fetchone()
-        if row:
-            found[key] = row[0]
-    return found
-
-
-def _lease(database: sqlite3.Connection, run_id: str, keys: list[str], extended_until: float | None) -> dict[str, int]:
-    """Lease hosts; returns the fencing number of each."""
-    fences = {}
-    for key in keys:
-        database.execute(
-            "INSERT INTO lease (host_key, run_id, fence, kept_until) VALUES (?, ?, 1, ?) ON CONFLICT (host_key) DO UPDATE "
-            "SET fence = fence + 1, run_id = excluded.run_id, kept_until = excluded.kept_until",
-            (key, run_id, extended_until),
-        )
-        fences[key] = int(database.execute("SELECT fence FROM lease WHERE host_key = ?", (key,)).fetchone()[0])
-    return fences
-
-
-def _prove(database: sqlite3.Connection, key: str, fence: int | None) -> None:
-    if fence is None:
-        return
-    row = database.execute("SELECT fence FROM lease WHERE host_key = ?", (key,)).fetchone()
-    if row is None or row[0] != fence:
-        raise LeaseLost(key)
 
 
 def _run(row: tuple[Any, ...]) -> Run:
