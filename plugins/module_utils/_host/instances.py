@@ -32,10 +32,7 @@ def existing_instance(aws: Aws, instance_id: str) -> InstanceTypeDef:
     Raises:
         InstanceGone: EC2 does not know it.
     """
-    instance = describe_instance(aws, instance_id)
-    if instance is None:
-        raise InstanceGone
-    return instance
+    return _existing(describe_instance(aws, instance_id))
 
 
 def awaited_instance(context: OperationContext, instance_id: str) -> InstanceTypeDef:
@@ -44,7 +41,10 @@ def awaited_instance(context: OperationContext, instance_id: str) -> InstanceTyp
     Raises:
         InstanceGone: EC2 does not know it.
     """
-    instance = polled_instance(context, instance_id)
+    return _existing(polled_instance(context, instance_id))
+
+
+def _existing(instance: InstanceTypeDef | None) -> InstanceTypeDef:
     if instance is None:
         raise InstanceGone
     return instance

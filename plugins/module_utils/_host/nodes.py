@@ -22,8 +22,9 @@ from .._operation.channel import NodeState
 from .._operation.context import OperationContext
 from .._operation.polled import polled_node
 from .instances import LaunchWitness
+from .invocations import Invocation
 from .powershell import refuse_unusable
-from .run_command import SCRIPT_DOCUMENT, Command, Invocation, run_command
+from .run_command import SCRIPT_DOCUMENT, Command, run_command
 from .scripts import PROBE, PROBE_SECONDS
 
 if TYPE_CHECKING:

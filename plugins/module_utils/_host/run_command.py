@@ -14,38 +14,23 @@ import random
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from .._aws.commands import (
     find_command,
     find_invocation,
     find_script_invocation,
-    get_output,
     invocations_on,
     send_command,
 )
 from .._aws.errors import AwsError, Unanswered
-from .._base.clock import parse_iso
 from .._base.errors import CommandTimeout, Failed
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.polled import is_in_progress
 from .instances import LaunchWitness
-
-if TYPE_CHECKING:
-    from mypy_boto3_ssm.type_defs import (
-        CommandInvocationTypeDef,
-        CommandPluginTypeDef,
-        GetCommandInvocationResultTypeDef,
-    )
+from .invocations import GOING_ON, Invocation, ended, succeeded
 
 SCRIPT_DOCUMENT = "AWS-RunPowerShellScript"
-GOING_ON = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
-OUTPUT_IN_LIST_BYTES = 2500
-TRUNCATED = "--output truncated--"
-"""The agent cuts what is longer in the middle and writes this there; GetCommandInvocation has up to 24,000 bytes.
-Source: amazon-ssm-agent, TruncateOutput.
-"""
 LAG_SECONDS, LAG_PAUSE_SECONDS = 90.0, 10.0
 UNSEEN_SECONDS = 150.0
 """A command that SSM does not list for this time was not sent. The gap between two patch runs is shorter."""
@@ -80,22 +65,6 @@ class Command:
     delivery_seconds: int = 600
     comment: str = ""
     cloudwatch_log_group: str | None = None
-
-
-@dataclass(frozen=True)
-class Invocation:
-    """How a command ended on a node. ``details`` is AWS's StatusDetails without blanks.
-
-    ``worked_seconds`` is how long it ran there, by the times that the service shows of its plugins; None is unknown.
-    """
-
-    command_id: str
-    status: str
-    details: str
-    response_code: int | None
-    stdout: str
-    stderr: str
-    worked_seconds: float | None = 0.0
 
 
 def refuse_templates(option: str, value: object) -> None:
@@ -313,11 +282,11 @@ def wait_for_end(
             watch.refuse_ended()
             return None
         if script is not None and script["Status"] == "Success":
-            return _succeeded(command_id, script)
+            return succeeded(command_id, script)
         row = find_invocation(context.aws, command_id, instance_id)
         if row is not None:
             watch.refuse_ended()
-            return _ended(context, instance_id, row)
+            return ended(context, instance_id, row)
         if context.clock.now() > sent_at + LAG_SECONDS:
             _refuse_cancelled(context, command_id)
         return None
@@ -348,49 +317,6 @@ class _InstanceWatch:
                 f"The instance is {state}: another user ended it while a command was running on it.",
                 Reason(f"instance_{state.replace('-', '_')}"),
             )
-
-
-def _succeeded(command_id: str, shown: GetCommandInvocationResultTypeDef) -> Invocation:
-    """A script that ended well, with its whole output. Of every other the lists have more to say."""
-    times = [shown.get("ExecutionStartDateTime"), shown.get("ExecutionEndDateTime")]
-    began, ended = (parse_iso(time) if time else None for time in times)
-    return Invocation(
-        command_id=command_id,
-        status="Success",
-        details="Success",
-        response_code=shown.get("ResponseCode"),
-        stdout=shown.get("StandardOutputContent", ""),
-        stderr=shown.get("StandardErrorContent", ""),
-        worked_seconds=None if began is None or ended is None else ended - began,
-    )
-
-
-def _ended(context: OperationContext, instance_id: str, row: CommandInvocationTypeDef) -> Invocation | None:
-    if row["Status"] in GOING_ON:
-        return None
-    plugins: list[CommandPluginTypeDef] = row.get("CommandPlugins") or [{}]
-    plugin = next((p for p in plugins if p.get("Status") not in {None, "Pending"} and p.get("Output")), plugins[0])
-    stdout, stderr = str(plugin.get("Output", "")), ""
-    if row["Status"] != "Success" or len(stdout.encode()) >= OUTPUT_IN_LIST_BYTES or TRUNCATED in stdout:
-        stdout, stderr = get_output(context.aws, row["CommandId"], instance_id, plugin.get("Name"))
-    return Invocation(
-        command_id=row["CommandId"],
-        status=row["Status"],
-        details=str(row.get("StatusDetails") or row["Status"]).replace(" ", ""),
-        response_code=plugin.get("ResponseCode"),
-        stdout=stdout,
-        stderr=stderr,
-        worked_seconds=_worked_seconds(plugins),
-    )
-
-
-def _worked_seconds(plugins: list[CommandPluginTypeDef]) -> float | None:
-    """From the start of the first plugin to the end of the last; an agent that was lost never sends the end."""
-    starts = [plugin["ResponseStartDateTime"].timestamp() for plugin in plugins if "ResponseStartDateTime" in plugin]
-    ends = [plugin["ResponseFinishDateTime"].timestamp() for plugin in plugins if "ResponseFinishDateTime" in plugin]
-    if not starts:
-        return 0.0
-    return max(ends) - min(starts) if ends else None
 
 
 def _refuse_cancelled(context: OperationContext, command_id: str) -> None:

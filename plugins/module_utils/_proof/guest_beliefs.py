@@ -21,15 +21,8 @@ from .._base.errors import PatchFleetError
 from .._disk.volume import Growth, grow, root_volume
 from .._host.answers import BootState, DiskSpace, ExtendedPartition
 from .._host.instances import CONSISTENCY_SECONDS
-from .._host.run_command import (
-    CLOCKS_DIFFER_SECONDS,
-    OUTPUT_IN_LIST_BYTES,
-    SCRIPT_DOCUMENT,
-    TRUNCATED,
-    UNSEEN_SECONDS,
-    Command,
-    run_command,
-)
+from .._host.invocations import OUTPUT_IN_LIST_BYTES, TRUNCATED
+from .._host.run_command import CLOCKS_DIFFER_SECONDS, SCRIPT_DOCUMENT, UNSEEN_SECONDS, Command, run_command
 from .._host.scripts import PROBE, PROBE_SECONDS
 from .belief import NotAnswered, Observation
 from .patch_beliefs import installed_without_reboot, scan

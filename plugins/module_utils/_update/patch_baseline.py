@@ -17,7 +17,8 @@ from .._aws.errors import AwsError
 from .._aws.ssm import describe_node
 from .._base.clock import iso
 from .._base.errors import CommandTimeout, Failed
-from .._host.run_command import Command, CommandNotRun, Invocation, repeat_if_not_run, send, wait_for_end
+from .._host.invocations import Invocation
+from .._host.run_command import Command, CommandNotRun, repeat_if_not_run, send, wait_for_end
 from .._host.servicing import LATE_DELIVERY_SECONDS, Overrun, diagnose_overrun, wait_until_quiet
 from .._model.host_facts import HostFacts
 from .._model.reasons import Reason

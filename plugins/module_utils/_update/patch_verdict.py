@@ -29,7 +29,7 @@ from .policies import held_back
 if TYPE_CHECKING:
     from mypy_boto3_ssm.type_defs import ComplianceItemTypeDef, InstancePatchStateTypeDef, PatchComplianceDataTypeDef
 
-    from .._host.run_command import Invocation
+    from .._host.invocations import Invocation
 
 STATE_LAG_SECONDS = 300.0
 ROWS_LAG_SECONDS = 600.0

@@ -13,13 +13,13 @@ from botocore.exceptions import ReadTimeoutError
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._host.invocations import Invocation
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.run_command import (
     GRACE_SECONDS,
     LAG_SECONDS,
     RESEND_SECONDS,
     UNSEEN_SECONDS,
     Command,
-    Invocation,
     refuse_templates,
     run_command,
     send,
