@@ -149,8 +149,8 @@ class HostFacts(TypedDict, total=False):
     working_since: Annotated[
         float | None,
         "start of the installation or the servicing script that may still be under way, seconds since 1970",
-        "_host/scripts, _update/patch_baseline, _update/health, _power/restore",
-        "_report/build, _power/restore, _update/patch_baseline",
+        "_host/scripts, _update/patch_baseline, _update/health, _power/installations",
+        "_report/build, _power/installations, _update/patch_baseline",
     ]
     mark: Annotated[str | None, "key of the owner tag on it", "_power/owner_tag", "_power/owner_tag"]
     mark_launch: Annotated[
@@ -228,20 +228,20 @@ class HostFacts(TypedDict, total=False):
     servicing: Annotated[
         bool,
         "Windows may be serviced without a command of ours",
-        "_host/scripts, _update/patch_baseline, _power/restore, _disk/free_space, _update/health, _update/pending_reboot",
-        "_power/restore, _update/health",
+        "_host/scripts, _update/patch_baseline, _power/installations, _disk/free_space, _update/health, _update/pending_reboot",
+        "_power/installations, _update/health",
     ]
     installing_command_id: Annotated[
         str,
         "command that installs, empty when it has ended",
-        "_update/patch_baseline, _update/win_updates, _power/restore",
-        "_power/restore, _operation/standstill",
+        "_update/patch_baseline, _update/win_updates, _power/installations",
+        "_power/installations, _operation/standstill",
     ]
     installation_overdue: Annotated[
         bool,
         "an installation exceeded its time",
         "_host/scripts, _host/servicing, _update/patch_baseline, _update/win_updates",
-        "_power/restore",
+        "_power/installations",
     ]
     baseline_ended_at: Annotated[
         float,
