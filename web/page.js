@@ -138,7 +138,7 @@
 
   // Details: a row under the host's row, made when it is opened. A narrow window shows three columns of the table.
   const narrow = matchMedia("(max-width: 640px)");
-  const span = () => (narrow.matches ? 3 : table.tHead.rows[0].cells.length);
+  const span = () => [...table.tHead.rows[0].cells].filter((cell) => cell.offsetWidth).length;
   narrow.onchange = () =>
     opened.forEach((row) => {
       row.cells[0].colSpan = span();

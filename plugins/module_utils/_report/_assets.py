@@ -153,7 +153,7 @@ SCRIPT = r"""
 
   // Details: a row under the host's row, made when it is opened. A narrow window shows three columns of the table.
   const narrow = matchMedia("(max-width: 640px)");
-  const span = () => (narrow.matches ? 3 : table.tHead.rows[0].cells.length);
+  const span = () => [...table.tHead.rows[0].cells].filter((cell) => cell.offsetWidth).length;
   narrow.onchange = () =>
     opened.forEach((row) => {
       row.cells[0].colSpan = span();
@@ -550,6 +550,9 @@ table { border-collapse: separate; border-spacing: 0; font-size: .8125rem; line-
 #more { display: block; position: sticky; left: 0; margin: .75rem auto; padding: .3rem .75rem; background: none;
   border: 1px solid var(--strong-line); border-radius: 8px; font-size: .875rem; }
 #hosts { table-layout: fixed; width: 100%; min-width: 191ch; }
+/* One account and region needs no columns: the details have them. */
+#hosts.one-location { min-width: 164ch; }
+#hosts.one-location > * > tr:not(.details) > :is(:nth-child(5), :nth-child(6)) { display: none; }
 th, td { padding: .5rem .4rem; text-align: left; vertical-align: top; border-top: 1px solid var(--line);
   overflow-wrap: anywhere; }
 th { font-weight: 600; }
@@ -602,6 +605,7 @@ span.outcome { font-weight: 600; white-space: nowrap; }
 }
 @media screen and (max-width: 1649px) {
   #hosts { min-width: 207ch; }
+  #hosts.one-location { min-width: 180ch; }
   #hosts > * > tr > :first-child { border-right: 1px solid var(--line); }
   #hosts > tbody > .details > td { border-right: 0; }
 }
@@ -625,7 +629,7 @@ span.outcome { font-weight: 600; white-space: nowrap; }
   .axis { margin: 0 -1.25rem .35rem -.4rem; padding: 0 1.25rem 0 .4rem; }
   .axis text:nth-child(even) { display: none; }
   .scroll { overflow: visible; max-height: none; }
-  #hosts { min-width: 0; }
+  #hosts, #hosts.one-location { min-width: 0; }
   #hosts > * > tr > :first-child { border-right: 0; }
   #hosts > thead th { top: 0; position: static; }
   #hosts > * > tr:not(.details) > :is(:nth-child(3), :nth-child(n+5)) { display: none; }
@@ -646,7 +650,8 @@ span.outcome { font-weight: 600; white-space: nowrap; }
   .axis, #hosts > thead th, #hosts > * > tr > :first-child { position: static; }
   .bar { content-visibility: visible; break-inside: avoid; height: calc(20 * var(--u)); }
   .chart { --u: .7px; } .track text { font-size: 8px; }
-  #hosts { min-width: 0; font-size: 7.5px; } #hosts tr { break-inside: avoid; }
+  #hosts, #hosts.one-location { min-width: 0; }
+  #hosts { font-size: 7.5px; } #hosts tr { break-inside: avoid; }
   th, td { padding: .2rem .25rem; }
   .host { width: 10%; } .outcome { width: 8%; } .step, .count, .gib { width: 4.2%; } .account { width: 6.5%; }
   .region { width: 5.5%; } .kbs { width: 6%; } .errors { width: 6.5%; } .state { width: 6%; } .took { width: 5%; }

@@ -10,7 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
-from ansible_collections.patchfleet.windows.plugins.module_utils._report._locations import account_of, region_of
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._locations import (
+    account_of,
+    by_location,
+    region_of,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import icon, text
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._timeline import phases_of
 
@@ -28,10 +32,11 @@ def host_table(hosts: Sequence[f.Host]) -> str:
         for name, title, _cell in _COLUMNS
     )
     rows = "\n".join(_row(row, host) for row, host in enumerate(hosts))
+    location = "" if len(by_location(hosts)) > 1 else " class=one-location"
     return f"""<section class=hosts>
 <h2 id=hosts-title>Hosts</h2>
 <div class=scroll tabindex=0 role=region aria-labelledby=hosts-title>
-<table id=hosts aria-labelledby=hosts-title>
+<table id=hosts{location} aria-labelledby=hosts-title>
 <thead><tr>{heads}</tr></thead>
 <tbody>{rows}</tbody>
 </table>
@@ -156,6 +161,8 @@ _FACTS: tuple[tuple[str, Callable[[f.Host], str | None]], ...] = (
     ("Instance", lambda host: _optional(host.get("instance_id"))),
     ("Kind", lambda host: _optional(host.get("kind"))),
     ("Type", lambda host: _optional(host.get("type"))),
+    ("Account", lambda host: _optional(host.get("account"))),
+    ("Region", lambda host: _optional(host.get("region"))),
     ("Zone", lambda host: _optional(host.get("az"))),
     ("Wave", lambda host: _optional(host.get("wave"))),
     ("Started by this run", lambda host: _yes(host.get("started_by_run"))),

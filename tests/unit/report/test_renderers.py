@@ -143,6 +143,8 @@ def test_the_page_sums_up_each_account_and_region_and_has_them_as_filters() -> N
 def test_one_account_and_region_needs_no_sums() -> None:
     hosts = [host(number, account="123456789012", region="eu-central-1") for number in (1, 2)]
     assert "<section class=sums>" not in to_html(report(hosts))
+    assert "<table id=hosts class=one-location " in to_html(report(hosts)), "nor columns"
+    assert "<table id=hosts aria-labelledby" in to_html(report([*hosts, host(3, account="210987654321")]))
     assert "<th scope=col class=account>Account" in to_html(report(hosts))
 
 
