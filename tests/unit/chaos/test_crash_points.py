@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._power import restore
+from ansible_collections.patchfleet.windows.plugins.module_utils._power import installations
 from ansible_collections.patchfleet.windows.plugins.module_utils._update import patch_baseline as baseline
 from ansible_collections.patchfleet.windows.plugins.module_utils._update import pending_reboot
 from chaos.controller import Controller, Killed
@@ -148,7 +148,7 @@ def test_a_product_that_forgets_what_it_sent_is_caught(tmp_path: Path, monkeypat
     none waits where Windows says that it installs.
     """
     monkeypatch.setattr(baseline, "_send_installing", baseline.send)
-    monkeypatch.setattr(restore, "find_foreign_patch_runs", lambda *_: [])
+    monkeypatch.setattr(installations, "find_foreign_patch_runs", lambda *_: [])
     monkeypatch.setattr(pending_reboot, "_wait_for_servicing", lambda _context: None)
     with night(tmp_path / "whole") as whole:
         controller = Controller(whole)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import sqlite
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import sqlite, sqlite_leases
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Leased
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
 from chaos import crowd
@@ -43,12 +43,13 @@ def test_a_crowd_is_the_same_for_the_same_seed() -> None:
 
 
 def test_a_write_under_an_old_number_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "_prove", lambda *_: None)
+    monkeypatch.setattr(sqlite, "prove_lease", lambda *_: None)
     assert TOUCHED in kinds()
 
 
 def test_leases_that_are_too_short_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "LEASE_SECONDS", 30.0)
+    monkeypatch.setattr(sqlite_leases, "LEASE_SECONDS", 30.0)
     monkeypatch.setattr(
         "ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records.LEASE_SECONDS", 30.0
     )

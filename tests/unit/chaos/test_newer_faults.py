@@ -157,7 +157,7 @@ def test_a_controller_with_a_wrong_clock_that_does_not_ask_for_its_lease_is_noti
     parts: dict[str, Any] = {"clock": clock, "rival": rival}
     assert kinds([{**OFF, "updates": [LONG]}], **parts) == set()
     monkeypatch.setattr(OperationContext, "assert_lease", lambda _self: None)
-    monkeypatch.setattr(sqlite, "_prove", lambda *_: None)
+    monkeypatch.setattr(sqlite, "prove_lease", lambda *_: None)
     assert TOUCHED in kinds([{**OFF, "updates": [LONG]}], **parts)
 
 

@@ -102,7 +102,7 @@ def test_work_on_a_host_that_another_controller_has_is_noticed(monkeypatch: pyte
     rival = Rival(1500.0, "patch", freezes_after="win_updates", freezes_seconds=3000.0)
     assert kinds(rival=rival) == set()
     monkeypatch.setattr(OperationContext, "assert_lease", lambda _self: None)
-    monkeypatch.setattr(sqlite, "_prove", lambda *_: None)
+    monkeypatch.setattr(sqlite, "prove_lease", lambda *_: None)
     assert TOUCHED in kinds(rival=rival)
 
 
