@@ -78,7 +78,7 @@ def restore(context: OperationContext) -> RestoreResult:
         if record.started_by is None:
             raise
         raise NeedsAttention(
-            f"It may still be on because of us. An unexpected error ended this operation: {type(error).__name__}: {error}. Look at "
+            f"It may still be on because of us. An unexpected error ended this operation: {type(error).__name__}: {error}. Check "
             "the host, then run the playbook restore.",
             Reason.UNEXPECTED_ERROR,
         ) from error
