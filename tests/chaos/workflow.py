@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tasks of a host in the playbook patch, read from playbooks/tasks/host.yml and the roles that it imports."""
+"""The tasks of a host in the playbook patch, read from playbooks/tasks (admission.yml, host.yml) and the roles that they import."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ class _Reader:
 
     def read(self) -> Workflow:
         path = ROOT / "playbooks/tasks/host.yml"
-        admission, _leave, host = yaml.safe_load(path.read_text())
+        admission, _include = yaml.safe_load(path.with_name("admission.yml").read_text())
+        (host,) = yaml.safe_load(path.read_text())
         (let_in,) = self._in_tasks([admission], path)
         work, restore = (tuple(dict.fromkeys(self._in_tasks(host[part], path))) for part in ("block", "always"))
         return Workflow(let_in, work, restore)

@@ -115,6 +115,11 @@ class Ended:
         """The command that the last words tell, as a shell reads it."""
         return shlex.split(self.last_words.splitlines()[-1].partition(":  ")[2])
 
+    @property
+    def skipped(self) -> list[str]:
+        """The tasks that were skipped, once for each host."""
+        return [result.task for result in self.results if result.status == "skipped"]
+
     def of(self, task: str) -> list[dict[str, Any]]:
         """The results of the tasks of that name."""
         return [result.result for result in self.results if result.task.endswith(task)]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,8 @@ def test_waves_are_as_large_as_the_plan_says_for_each_source_of_their_size(tmp_p
         assert ended.code == 0, ended.output
         assert "3 hosts will be scanned, 1 at a time" in ended.words
         assert lab.lab.truth()["running_at_once"] == 1
+        of_the_run = Counter(ended.skipped)
+        assert [task for task, hosts in of_the_run.items() if hosts > 1] == [], "no task of a host is skipped"
 
 
 def test_an_inventory_that_is_set_up_for_winrm_changes_nothing(lab: LivingLab) -> None:

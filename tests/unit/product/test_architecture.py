@@ -84,7 +84,9 @@ def calls(tasks: list[dict[str, Any]], path: Path) -> Iterator[tuple[str, str]]:
                 yield from calls_of(ROOT / "roles" / name_of_role / "tasks" / f"{options['tasks_from']}.yml")
             elif action in {"import_tasks", "include_tasks"}:
                 file = options if isinstance(options, str) else options["file"]
-                if "{{" not in file:
+                if path.name == "admission.yml":
+                    yield from calls_of(path.with_name("host.yml"))  # it has all steps
+                elif "{{" not in file:
                     yield from calls_of(path.parent / file)
 
 

@@ -25,9 +25,26 @@ TASK_FILES = sorted(
     [
         *(ROOT / "roles").glob("*/tasks/*.yml"),
         *(ROOT / "playbooks").glob("*.yml"),
-        *(ROOT / "playbooks/tasks").glob("*.yml"),
+        *(ROOT / "playbooks/tasks").rglob("*.yml"),
     ]
 )
+HOST = ROOT / "playbooks/tasks/host.yml"
+OF_USUAL_HOSTS = {
+    "instance.yml",
+    "other.yml",
+    "ready.yml",
+    "started.yml",
+    "install.yml",
+    "scan.yml",
+    "stop.yml",
+    "services.yml",
+}
+OF_SOME_RUNS = {
+    "windows_sessions": ("patch_sessions", "patch_sessions_message"),
+    "user_tasks_result": ("patch_pre_tasks", "patch_post_tasks"),
+    "host_power": ("patch_start_tasks", "patch_stop_tasks"),
+}
+"""The modules of host.yml that only some runs need, and the variables by which admission.yml knows such a run."""
 
 
 def plays(name: str) -> dict[str, dict[str, Any]]:
@@ -62,15 +79,91 @@ def patch() -> dict[str, Any]:
 
 @pytest.fixture
 def host_tasks() -> list[dict[str, Any]]:
-    """What the play Patch imports."""
-    tasks: list[dict[str, Any]] = yaml.safe_load((ROOT / "playbooks/tasks/host.yml").read_text())
+    """All steps of an admitted host."""
+    tasks: list[dict[str, Any]] = yaml.safe_load(HOST.read_text())
     return tasks
 
 
+@pytest.fixture
+def admission() -> list[dict[str, Any]]:
+    """What the play Patch imports."""
+    tasks: list[dict[str, Any]] = yaml.safe_load(HOST.with_name("admission.yml").read_text())
+    return tasks
+
+
+def modules(tasks: list[dict[str, Any]], path: Path, parts: tuple[str, ...]) -> Iterator[tuple[str, str | None]]:
+    """The modules of this collection with their states, in these parts of blocks, through imports with a fixed name."""
+    for task in tasks:
+        for part in parts:
+            yield from modules(task.get(part, []), path, parts)
+        for name, options in task.items():
+            action = name.removeprefix("ansible.builtin.")
+            if name.startswith(COLLECTION):
+                yield name.removeprefix(COLLECTION), (options or {}).get("state")
+            elif action in {"import_role", "include_role"}:
+                role = (
+                    ROOT / "roles" / options["name"].removeprefix(COLLECTION) / "tasks" / f"{options['tasks_from']}.yml"
+                )
+                yield from modules(yaml.safe_load(role.read_text()), role, parts)
+            elif action == "import_tasks":
+                file = path.parent / options
+                yield from modules(yaml.safe_load(file.read_text()), file, parts)
+
+
+def test_an_admitted_host_gets_the_steps_of_its_kind(admission: list[dict[str, Any]]) -> None:
+    """A condition costs a process and a line for each host, so no step of the usual files has one, but after a failure."""
+    ask, include = admission
+    assert f"{COLLECTION}host_admission" in ask
+    assert include["when"] == "patch__admission.admitted | default(false)"
+    files = sorted((HOST.parent / "usual").glob("*.yml"))
+    assert [file.stem for file in files] == ["instance_install", "instance_scan", "other_install", "other_scan"]
+    for file in files:
+        (workflow,) = yaml.safe_load(file.read_text())
+        for tasks_from in roles(workflow["block"] + workflow["always"]):
+            role, _separator, name = tasks_from.partition("/")
+            tasks = yaml.safe_load((ROOT / "roles" / role / "tasks" / f"{name}.yml").read_text())
+            without_rescue = [one for task in tasks for one in [task, *task.get("block", []), *task.get("always", [])]]
+            assert [task["name"] for task in without_rescue if "when" in task] == [], tasks_from
+
+
+@pytest.mark.parametrize(
+    ("name", "left_out"),
+    [
+        ("instance_install", {("patch_compliance_info", None), ("windows_update_health", "restored")}),
+        (
+            "instance_scan",
+            {("patch_baseline", None), ("system_drive_space", None), ("windows_update_health", "restored")},
+        ),
+        (
+            "other_install",
+            {("patch_compliance_info", None), ("instance_power", "started"), ("instance_power", "restored")},
+        ),
+        (
+            "other_scan",
+            {
+                ("patch_baseline", None),
+                ("system_drive_space", None),
+                ("instance_power", "started"),
+                ("instance_power", "restored"),
+            },
+        ),
+    ],
+)
+def test_a_usual_host_misses_no_step(
+    name: str, left_out: set[tuple[str, str | None]], host_tasks: list[dict[str, Any]], admission: list[dict[str, Any]]
+) -> None:
+    """A step of host.yml is in each usual file, or in OF_SOME_RUNS with a variable that admission.yml asks for."""
+    file = HOST.parent / "usual" / f"{name}.yml"
+    usual = yaml.safe_load(file.read_text())
+    for parts in (("block", "always"), ("rescue", "always", "block")):
+        every = [one for one in modules(host_tasks, HOST, parts) if one[0] not in OF_SOME_RUNS]
+        assert dict.fromkeys(modules(usual, file, parts)) == dict.fromkeys(one for one in every if one not in left_out)
+    condition = str(admission[1]["vars"])
+    assert [one for names in OF_SOME_RUNS.values() for one in names if one not in condition] == []
+
+
 def test_a_host_has_its_workflow_in_this_order(host_tasks: list[dict[str, Any]]) -> None:
-    admission, leave, workflow = host_tasks
-    assert f"{COLLECTION}host_admission" in admission
-    assert leave["ansible.builtin.meta"] == "end_host"
+    (workflow,) = host_tasks
     assert roles(workflow["block"]) == [
         "start_hosts/host",
         "repair_windows_update/sessions",
@@ -88,7 +181,9 @@ def test_each_host_is_put_back_as_soon_as_it_is_done_and_whatever_happened(host_
     (leaving,) = workflow["always"]
     assert roles(leaving["block"]) == ["user_tasks/post"]
     assert roles(leaving["always"]) == ["restore_state/host"], "also when the user's own tasks fail"
-    again, failed = workflow["rescue"]
+    (record_failure,) = workflow["rescue"]
+    file = HOST.parent / record_failure["ansible.builtin.import_tasks"]
+    again, failed = yaml.safe_load(file.read_text())
     assert "ansible.builtin.group_by" in again, "host_pinned knows no add_host"
     assert again["register"] == "patch__retry", (
         "by which the user's tasks know a host that failed and is not tried again"
@@ -116,7 +211,7 @@ def test_a_host_without_capacity_has_the_same_workflow_after_the_others(patch: d
     the_same = {"order", "serial", "strategy", "gather_facts", "any_errors_fatal", "timeout"}
     assert {key: again[key] for key in the_same} == {key: patch[key] for key in the_same}
     imports = [play["tasks"][0]["ansible.builtin.import_tasks"] for play in (patch, again)]
-    assert imports == ["tasks/host.yml"] * 2
+    assert imports == ["tasks/admission.yml"] * 2
 
 
 def test_no_host_waits_for_another_between_two_steps(patch: dict[str, Any]) -> None:
@@ -125,12 +220,18 @@ def test_no_host_waits_for_another_between_two_steps(patch: dict[str, Any]) -> N
     assert patch["order"] == "inventory"
 
 
-def test_the_breaker_is_ours_and_not_that_of_a_batch(patch: dict[str, Any], host_tasks: list[dict[str, Any]]) -> None:
+def test_the_breaker_is_ours_and_not_that_of_a_batch(
+    patch: dict[str, Any], admission: list[dict[str, Any]], host_tasks: list[dict[str, Any]]
+) -> None:
     """ansible/ansible#82267, #7019: a batch that fails whole would stop the play, and with it the report."""
     assert "max_fail_percentage" not in patch
     assert patch["any_errors_fatal"] is False
-    assert host_tasks[0]["ignore_errors"] is True
-    assert all("rescue" in task for task in host_tasks[2:])
+    assert admission[0]["ignore_errors"] is True
+    workflows = [
+        *host_tasks,
+        *(task for file in HOST.parent.glob("usual/*.yml") for task in yaml.safe_load(file.read_text())),
+    ]
+    assert all("rescue" in task and "always" in task for task in workflows)
 
 
 def test_nothing_in_a_hosts_workflow_runs_for_all_or_changes_the_inventory() -> None:
@@ -145,6 +246,7 @@ def test_nothing_in_a_hosts_workflow_runs_for_all_or_changes_the_inventory() -> 
             "pre.yml",
             "post.yml",
             "run.yml",
+            *OF_USUAL_HOSTS,
         }:
             for task in tasks_of(path):
                 assert not {"run_once", "throttle", "ansible.builtin.add_host"} & set(task), path
