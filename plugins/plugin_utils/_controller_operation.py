@@ -19,13 +19,17 @@ from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.budget import Pace
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import warm_up
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import system_clock
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.text_enum import plain
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.call_budget import CallBudget
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import attempt
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, make_context
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variable_kinds import convert
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import BY_NAME
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice, _run_poller
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import AnsibleConnection
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import (
@@ -36,6 +40,7 @@ from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress impor
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._tracking import tracking_options
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.files import script_text
 
+CALLS_PER_SECOND = "patch_api_calls_per_second"
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 # ansible-core imports an action's file in the parent, before it forks a worker for the task.
@@ -89,6 +94,7 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
             context.report_progress = self._progress_reporter(context, task_vars or {})
             context.end_if_orphaned = end_if_orphaned
             context.poller = _run_poller.poller_of(context)
+            context.budget = self._budget(context, task_vars or {})
             attempted.begin(context)
             attempted.result = self.perform(context, task_vars or {})
         return {**result, **plain(attempted.result)}
@@ -98,6 +104,15 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
         if task_vars.get("patch__host", {}).get("transport") != "connection":
             return None
         return lambda context: AnsibleConnection(self, task_vars, context)
+
+    def _budget(self, context: OperationContext, task_vars: dict[str, Any]) -> CallBudget | None:
+        """Of an operation that calls AWS. Without a poller all forks work at the same time, each with its share."""
+        if not self.operation.uses_aws:
+            return None
+        given = self._templar.template(task_vars.get(CALLS_PER_SECOND))
+        rate = None if given is None or given == "" else convert(BY_NAME[CALLS_PER_SECOND], given)
+        at_once = int(task_vars.get("ansible_forks") or 1) if self.operation.is_about_a_host else 1
+        return CallBudget(Pace(rate, 1 / at_once), context.clock, context.poller)
 
     def _tracking(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         options = tracking_options(self.operation, self._task.args, task_vars)

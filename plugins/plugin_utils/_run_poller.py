@@ -18,17 +18,23 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import Aws
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.budget import Budget, Pace
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import OptionsConnection
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.options import NAMES, SECRET
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import system_clock
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.poller import RETRY_BUDGET_SECONDS, Poller
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.poller import (
+    RETRY_BUDGET_SECONDS,
+    PacedCaller,
+    Poller,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.poller_socket import RemotePoller, Server
 
 FEWEST_HOSTS = 2
@@ -74,7 +80,8 @@ def _start(context: OperationContext, run_id: str, folder: str) -> None:
     try:
         child = os.fork()
         if child == 0:
-            _leave_the_worker(server, context.params, run_id, folder)
+            pace = context.budget.pace if context.budget else Pace()
+            _leave_the_worker(server, partial(_poll, server, context.params, run_id, pace), folder)
         os.waitpid(child, 0)
     finally:
         server.socket.close()
@@ -113,13 +120,13 @@ def _fingerprint(params: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(named, sort_keys=True, default=str, allow_nan=False).encode()).hexdigest()
 
 
-def _leave_the_worker(server: Server, params: Mapping[str, Any], run_id: str, folder: str) -> None:
+def _leave_the_worker(server: Server, poll: Callable[[], None], folder: str) -> None:
     """In the child: become a process that belongs to no terminal and no worker, and poll until the end."""
     try:
         os.setsid()
         if os.fork() == 0:
             _drop_inherited(server)
-            _poll(server, params, run_id)
+            poll()
             shutil.rmtree(folder, ignore_errors=True)
     finally:
         os._exit(0)
@@ -147,12 +154,13 @@ def _open_descriptors() -> list[int]:
         return list(range(1024))
 
 
-def _poll(server: Server, params: Mapping[str, Any], run_id: str) -> None:
-    clock = system_clock()
-    base = Aws(OptionsConnection(params), clock, retry_budget_seconds=RETRY_BUDGET_SECONDS)
+def _poll(server: Server, params: Mapping[str, Any], run_id: str, pace: Pace) -> None:
+    clock, budget = system_clock(), Budget(pace)
+    caller = PacedCaller(budget, clock)
+    base = Aws(OptionsConnection(params), clock, caller=caller, retry_budget_seconds=RETRY_BUDGET_SECONDS)
 
     def aws_at(account: Account | None, region: str) -> Aws:
         return base.at(account, region, f"patchfleet-{run_id}")
 
-    server.answers = Poller(aws_at, clock)
+    server.answers = Poller(aws_at, clock, budget)
     server.serve_until(_lifeline)

@@ -11,11 +11,14 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.budget import Pace
 from chaos.controller import AtWork, Controller
 from chaos.draw import LIVES_ON
 from chaos.night import Night
@@ -26,18 +29,29 @@ UPDATE = {"kb": "KB5044281", "severity": "critical", "class": "security", "gib":
 DEFAULTS = {"state": "stopped", "boot_seconds": 200, "updates": [UPDATE]}
 
 
-def calls_of(hosts: int, at_once: int, *, poller: bool) -> Counter[str]:
-    """Calls by service and operation of a whole run in waves; every host is off and gets one update."""
+def trace_of(hosts: int, at_once: int, *, poller: bool, pace: Pace | None = None) -> list[dict[str, Any]]:
+    """The calls of a whole run in waves; every host is off and gets one update."""
     with tempfile.TemporaryDirectory(prefix="patchfleet-bench-") as folder:
         keys: dict[str, Any] = {"seed": 1, "defaults": DEFAULTS, "hosts": [{"name": f"node-{{0001..{hosts:04}}}"}]}
         with Night(Path(folder), DYNAMODB, **keys) as night:
             turns = Turns(night)
-            at_work = AtWork(at_once, turns.gather, {}, LIVES_ON if poller else None)
+            at_work = AtWork(at_once, turns.gather, {}, LIVES_ON if poller else None, pace)
             controller = Controller(night, sleep=turns.sleep, hosts=at_work)
             turns.run((0.0, partial(controller.patch, patch_max_hosts=hosts)))
         lines = (Path(folder) / "trace.jsonl").read_text(encoding="utf-8").splitlines()
-    calls = (json.loads(line) for line in lines)
+    return [json.loads(line) for line in lines]
+
+
+def calls_of(hosts: int, at_once: int, *, poller: bool) -> Counter[str]:
+    """Calls by service and operation; the API budget paces those of a run with a poller."""
+    calls = trace_of(hosts, at_once, poller=poller, pace=Pace() if poller else None)
     return Counter(f"{call['service']}.{call['operation']}" for call in calls)
+
+
+def most_a_second(times: Iterable[float]) -> int:
+    """The greatest number of these times in any second that begins with one of them."""
+    ordered = sorted(times)
+    return max((bisect_left(ordered, at + 1.0) - number for number, at in enumerate(ordered)), default=0)
 
 
 def of_service(calls: Counter[str], hosts: int) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import READING, Aws
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.budget import Budget, Pace
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
@@ -32,11 +33,13 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.user_t
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import (
     OPERATION as HEALTH,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.call_budget import CallBudget
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result, is_recorded
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, make_context
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.poller import (
     RETRY_BUDGET_SECONDS,
     Answer,
+    PacedCaller,
     Poller,
     Question,
 )
@@ -88,12 +91,15 @@ def one_after_the_other(*works: Callable[[], T]) -> list[T]:
 
 @dataclass(frozen=True)
 class AtWork:
-    """``at_once`` hosts at a time, by ``gather``; ``options`` are for the tasks that take them. ``poller_answers``: see Drawn."""
+    """``at_once`` hosts at a time, by ``gather``; ``options`` are for the tasks that take them. ``poller_answers``: see Drawn.
+    ``pace`` is the API budget; None paces nothing.
+    """
 
     at_once: int = 1
     gather: Callable[..., list[Any]] = one_after_the_other
     options: Mapping[str, Any] = field(default_factory=dict)
     poller_answers: int | None = None
+    pace: Pace | None = None
 
 
 def is_past(acts: list[str], point: int | str | None) -> bool:
@@ -142,7 +148,8 @@ class Controller:
         self._stopping: set[str] = set()  # hosts whose stop tasks ran
         self._hosts = hosts or AtWork()
         self._ledger = _Ledger(self)
-        self._poller = None if self._hosts.poller_answers is None else _Poller(self, self._hosts.poller_answers)
+        answers, budget = self._hosts.poller_answers, Budget(self._hosts.pace) if self._hosts.pace else None
+        self._poller = None if answers is None else _Poller(self, answers, budget)
 
     # ---- what a step asks for
 
@@ -324,20 +331,22 @@ class Controller:
             ledger=self._ledger,  # type: ignore[arg-type]
         )
         context.poller = self._poller
+        if self._hosts.pace:
+            context.budget = CallBudget(self._hosts.pace, self, self._poller)
         return perform(step, context)
 
 
 class _Poller:
     """The poller of a controller, in its own process here: after this number of answers it is gone."""
 
-    def __init__(self, controller: Controller, answers: int) -> None:
+    def __init__(self, controller: Controller, answers: int, budget: Budget | None) -> None:
         self._controller, self._left = controller, answers
-        self._poller = Poller(self._aws_at, controller)
+        self._caller = PacedCaller(budget, controller) if budget else None
+        self._poller = Poller(self._aws_at, controller, budget)
 
     def _aws_at(self, account: Account | None, region: str) -> Aws:
-        return Aws(self._controller, self._controller, region, retry_budget_seconds=RETRY_BUDGET_SECONDS).at(  # type: ignore[arg-type]
-            account, region
-        )
+        options: dict[str, Any] = {"caller": self._caller, "retry_budget_seconds": RETRY_BUDGET_SECONDS}
+        return Aws(self._controller, self._controller, region, **options).at(account, region)  # type: ignore[arg-type]
 
     def ask(self, question: Question) -> Answer | None:
         self._left -= 1

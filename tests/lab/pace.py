@@ -20,6 +20,10 @@ HOST_TIMEOUT_SECONDS = 14400
 LATE_REAL_SECONDS = 10
 # From the last look at the clock to the call that follows, in real seconds on a busy machine.
 CALL_REAL_SECONDS = 1.5
+# The ledger's table, botocore's own sessions and connections over WinRM have no part in the API budget.
+UNPACED = ("dynamodb", "sts", "winrm")
+# Operations before and after the run's poller have one call each that waits for nothing.
+FIRST_CALLS = 10
 BEGINNINGS = ("StartInstances", "SendCommand", *OVER_WINRM)
 
 
@@ -48,6 +52,8 @@ def pace_problems(run: Run) -> Iterator[str]:
         yield from _batches(run, step, works)
         yield from _not_too_late(run, step, works)
         yield from _in_time(run, step, works)
+    for step in run.step_runs:
+        yield from _api_budget(run, step)
     yield from _max_running(run)
 
 
@@ -131,6 +137,27 @@ def _max_running(run: Run) -> Iterator[str]:
     known = [limit for limit in limits if isinstance(limit, int)]
     if known and len(known) == len(limits) and run.state["running_at_once"] > max(known):
         yield f"pace.max_running: expected at most {max(known)} on at a time, got {run.state['running_at_once']}"
+
+
+def _api_budget(run: Run, step: StepRun) -> Iterator[str]:
+    """No call comes before the API budget has a token for it. One may come late on a busy machine, so all calls since the
+    beginning of the step are counted, and not those of a second.
+    """
+    rate = run.vars_of(step).get("patch_api_calls_per_second")
+    if isinstance(rate, bool) or not isinstance(rate, int | float):
+        return
+    regions = len(run.vars_of(step).get("patch_regions") or [""])
+    by_account: dict[str | None, list[float]] = {}
+    for call in run.calls_of(step):
+        if call.service not in UNPACED:
+            by_account.setdefault(call.account, []).append(call.t)
+    for account, times in by_account.items():
+        for number, t in enumerate(sorted(times), 1):
+            most = (t - step.began) * rate * regions + FIRST_CALLS
+            if number > most:
+                where = f" of account {account}" if account else ""
+                yield f"pace.api.{step.number}: expected at most {most:.0f} calls{where} after {t - step.began:.0f} s, got {number}"
+                break
 
 
 # ---- when

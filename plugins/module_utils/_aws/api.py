@@ -75,6 +75,9 @@ class Service(Generic[C]):
 class Caller(Protocol):
     """What a call asks of the operation of a run that makes it."""
 
+    def before_attempt(self, account: Account | None, region: str, call: str) -> None:
+        """Asked before each attempt of a call (``ec2.start_instances``); waits for the API budget."""
+
     def before_change(self) -> None:
         """Asked right before each attempt of a change; may raise."""
 
@@ -85,15 +88,21 @@ class Caller(Protocol):
         """When the caller's own time is over, in seconds since 1970: no attempt is repeated after it."""
 
 
-class _NoCaller:
+class NoCaller:
+    """The caller of calls that belong to no operation of a run."""
+
     def __init__(self, clock: Clock) -> None:
         self.pause = clock.sleep
+
+    def before_attempt(self, account: Account | None, region: str, call: str) -> None:
+        """Nothing is asked."""
 
     def before_change(self) -> None:
         """Nothing is asked."""
 
-    def retry_until(self) -> None:
+    def retry_until(self) -> float | None:
         """There is no end but that of the budget."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -141,7 +150,7 @@ class Aws:
         self._connection = connection
         self._clock = clock
         self._region = region or connection.region
-        self._caller = caller or _NoCaller(clock)
+        self._caller = caller or NoCaller(clock)
         self._account = account
         self._random = random.Random()
         self._ahead_seconds: float | None = None
@@ -227,6 +236,7 @@ class Aws:
         pause, renewed = FIRST_PAUSE_SECONDS, False
         unanswered: Unanswered | None = None
         while True:
+            self._caller.before_attempt(self._account, self.region, f"{call.service}.{call.operation}")
             if call.changes:
                 self._caller.before_change()
             try:

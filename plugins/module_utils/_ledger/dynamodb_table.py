@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs
 
 from .._aws import dynamodb
-from .._aws.api import Aws
+from .._aws.api import Aws, NoCaller
 from .._aws.errors import AwsError, NoRegion
 from .._aws.iam import caller_account
 from .._base.clock import Clock
@@ -61,15 +61,12 @@ class ConditionFailedError(Exception):
         self.failed = frozenset(failed)
 
 
-class _UntilTokenExpires:
-    """Ends the repetition of a transaction while its token still counts."""
+class _UntilTokenExpires(NoCaller):
+    """Ends the repetition of a transaction while its token still counts; its conditions hold the fencing numbers."""
 
     def __init__(self, clock: Clock, deadline: float) -> None:
-        self.pause = clock.sleep
+        super().__init__(clock)
         self._deadline = deadline
-
-    def before_change(self) -> None:
-        """Nothing is asked: the conditions of a transaction hold its fencing numbers."""
 
     def retry_until(self) -> float:
         return self._deadline

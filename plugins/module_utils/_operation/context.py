@@ -21,6 +21,7 @@ from .._ledger.records import LEASE_SECONDS, Host, Ledger
 from .._model.account import Account, account_from
 from .._model.host_facts import HostFacts
 from .._model.phases import Phase
+from .call_budget import CallBudget
 from .channel import HostChannel
 from .options import Options
 from .poller import Answers, Question, Subject
@@ -66,6 +67,7 @@ class OperationContext:
         self._extends_abandoned = False
         self.phase: Phase | None = None
         self.poller: Answers | None = None  # answers for all hosts of the run that wait
+        self.budget: CallBudget | None = None  # paces the calls of AWS
         self.end_if_orphaned: Callable[[], None] = lambda: None  # what a worker does when its controller is gone
         self.cache: dict[str, Any] = {}  # what the operation looked up once
         self._updated_facts = HostFacts()
@@ -256,6 +258,15 @@ class OperationContext:
     def retry_until(self) -> float | None:
         """Until when calls to AWS may be repeated: the deadline of the wait in which they are made."""
         return self._wait_deadline
+
+    def before_attempt(self, account: Account | None, region: str, call: str) -> None:
+        """Waits with the lease kept until the API budget has room for a call.
+
+        Raises:
+            LeaseLost: another run took the host over meanwhile.
+        """
+        if self.budget is not None:
+            self.pause(self.budget.seconds_until(account, region, call))
 
     def before_change(self) -> None:
         """See assert_lease and refuse_after_standstill."""

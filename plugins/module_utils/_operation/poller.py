@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-from .._aws.api import Aws
+from .._aws.api import Aws, NoCaller
+from .._aws.budget import Budget
 from .._aws.bulk import associated_documents, commands_in_progress, instances_by_id, nodes_by_id
 from .._aws.ssm import document_parameters
 from .._base.clock import Clock
@@ -50,6 +51,7 @@ class Subject(TextEnum):
     ASSOCIATIONS = "associations"
     DOCUMENT = "document"
     HEARTBEAT = "heartbeat"
+    CALL = "call"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Question:
 
     Attributes:
         key: the id of the instance, the node or the command; the node that asks for the associations of its region; the name of
-            the document.
+            the document; the call that is to be made (``ec2.start_instances``).
         max_age_seconds: how old the answer may be; 0: it must be read after the question.
     """
 
@@ -76,7 +78,7 @@ class Answer:
     Attributes:
         row: the instance or the node as AWS describes it; of a command ``{"InProgress": True}``, of associations the names of
             their documents, ``{"Documents": list}``, of a document its parameters, ``{"Parameters": list}``, of a heartbeat
-            ``{"IsDue": bool}``. None: AWS did not show it.
+            ``{"IsDue": bool}``, of a call ``{"WaitSeconds": float}``. None: AWS did not show it.
         read_at: when AWS was asked, in seconds since 1970.
         age_seconds: how old the answer was when it was given.
     """
@@ -182,9 +184,11 @@ class _Stream:
 class Poller:
     """Answers in its own process; safe to use from several threads."""
 
-    def __init__(self, aws_at: Callable[[Account | None, str], Aws], clock: Clock) -> None:
-        """``aws_at`` gives AWS in an account and a region."""
-        self._aws_at, self._clock = aws_at, clock
+    def __init__(
+        self, aws_at: Callable[[Account | None, str], Aws], clock: Clock, budget: Budget | None = None
+    ) -> None:
+        """``aws_at`` gives AWS in an account and a region; ``budget`` has the tokens of all workers of the controller."""
+        self._aws_at, self._clock, self._budget = aws_at, clock, budget
         self._lock = threading.Lock()
         self._streams: dict[tuple[Subject, Account | None, str], _Stream] = {}
         self._turn_at = float("-inf")
@@ -193,6 +197,8 @@ class Poller:
         """The answer; None where AWS did not give it."""
         if question.subject == Subject.HEARTBEAT:
             return self._turn()
+        if question.subject == Subject.CALL:
+            return self._token(question)
         return self._stream(question).ask(question.key, question.max_age_seconds)
 
     def _turn(self) -> Answer:
@@ -203,6 +209,14 @@ class Poller:
             if is_due:
                 self._turn_at = now
         return Answer({"IsDue": is_due}, now, 0.0)
+
+    def _token(self, question: Question) -> Answer | None:
+        """For how long the operation waits before it makes a call."""
+        if self._budget is None:
+            return None
+        now = self._clock.now()
+        seconds = self._budget.reserve(question.account, question.region, question.key, now)
+        return Answer({"WaitSeconds": seconds}, now, 0.0)
 
     def _stream(self, question: Question) -> _Stream:
         key = (question.subject, question.account, question.region)
@@ -237,6 +251,18 @@ def _read_associations(aws: Aws, keys: set[str], _asked: Mapping[str, _Asked]) -
 
 def _read_documents(aws: Aws, keys: set[str], _asked: Mapping[str, _Asked]) -> Rows:
     return {key: {"Parameters": document_parameters(aws, key)} for key in keys}
+
+
+class PacedCaller(NoCaller):
+    """The caller of the poller's own reads: they take tokens of the same budget."""
+
+    def __init__(self, budget: Budget, clock: Clock) -> None:
+        super().__init__(clock)
+        self._budget, self._clock = budget, clock
+
+    def before_attempt(self, account: Account | None, region: str, call: str) -> None:
+        """Waits for the API budget."""
+        self._clock.sleep(self._budget.reserve(account, region, call, self._clock.now()))
 
 
 READS: Mapping[Subject, Callable[[Aws, set[str], Mapping[str, _Asked]], Rows]] = {

@@ -135,6 +135,22 @@ RUN_VARIABLES = (
         roles=("discover",),
     ),
     Variable(
+        "patch_api_calls_per_second",
+        "float",
+        "pace",
+        description=(
+            "How many calls of AWS a run makes a second at most, in each account and region: reads and changes of all hosts "
+            "together."
+        ),
+        details=(
+            "A call that has no room waits, and fails no host. With it, each operation of EC2 and Systems Manager stays within a "
+            "third of AWS's own limit. Calls of the ledger do not count."
+        ),
+        unset="only that third of each limit paces a run",
+        minimum=0.1,
+        roles=EVERY_ROLE,
+    ),
+    Variable(
         "patch_operation",
         "str",
         "work",

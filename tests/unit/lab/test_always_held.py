@@ -64,6 +64,17 @@ def test_more_hosts_on_than_patch_max_running_are_caught(tmp_path: Path) -> None
     assert run.judge(tmp_path) == ["pace.max_running: expected at most 1 on at a time, got 2"]
 
 
+@pytest.mark.parametrize(("calls", "good"), [(10, True), (20, False)])
+def test_calls_that_come_before_the_api_budget_has_tokens_for_them_are_caught(
+    calls: int, good: bool, tmp_path: Path
+) -> None:
+    run = Run(vars={"patch_api_calls_per_second": 0.1})
+    for _call in range(calls):
+        run.call(20, "DescribeInstances", BOTH, at=2)
+    problems = run.judge(tmp_path, "pace.api")
+    assert problems == ([] if good else ["pace.api.1: expected at most 12 calls after 20 s, got 13"])
+
+
 # ---- exit codes
 
 

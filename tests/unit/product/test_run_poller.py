@@ -30,7 +30,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.poll
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _run_poller
 
 def of(run_id, **options):
-    return types.SimpleNamespace(params={"region": "eu-central-1", **options}, run_id=run_id, clock=system_clock())
+    return types.SimpleNamespace(params={"region": "eu-central-1", **options}, run_id=run_id, clock=system_clock(), budget=None)
 
 if os.fork() == 0:
     _run_poller.start(of("run-1"), "run-1", 2)
@@ -86,7 +86,7 @@ def test_a_run_whose_poller_cannot_start_has_none(
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(module, function, refuse)
-    context: Any = SimpleNamespace(params={}, run_id="run-1", clock=None)
+    context: Any = SimpleNamespace(params={}, run_id="run-1", clock=None, budget=None)
     _run_poller.start(context, "run-1", 2)
     assert _run_poller.poller_of(context) is None
     assert list(tmp_path.iterdir()) == []
