@@ -4,7 +4,7 @@
 """The judge of the lab: compares what a run has left in DIR with what its scenario expects.
 
 It knows neither the lab nor the product. ``always.py`` holds what is expected of every run, ``invariants.py`` what the
-design promises, ``numbers.py`` every report against the truth.
+design promises, ``numbers.py`` and ``identity.py`` every report against the truth.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.always import always_problems
+from lab.identity import identity_problems
 from lab.invariants import invariant_problems
 from lab.matching import matches, show, wish
 from lab.names import expand_names
@@ -45,6 +46,7 @@ def _problems(run: Run, secrets: Sequence[str]) -> list[str]:
         *always_problems(run, secrets),
         *invariant_problems(run),
         *number_problems(run),
+        *identity_problems(run),
     ]
 
 

@@ -101,6 +101,18 @@ class Reported:
         return spec.agent == "lost_after_reboot" or dies or late
 
     @property
+    def started(self) -> bool:
+        """Whether this step asked for its start, and AWS took it; another user may end the host in the same second."""
+        return any(call.operation == "StartInstances" for call in self.calls)
+
+    @property
+    def changed_from_outside(self) -> bool:
+        """Whether others had to do with it, by the scenario's events or by calls."""
+        return any(self.name in (event.host, event.when_host) for event in self.run.scenario.events) or any(
+            call.caller == OTHER and self.name in call.hosts for call in self.run.trace
+        )
+
+    @property
     def missing(self) -> list[str]:
         """What the report has to call missing."""
         return self.run.missing_of(self.step, self.after)
@@ -214,17 +226,12 @@ def _sizes(each: Reported) -> Iterator[str]:
 
 def _power(each: Reported) -> Iterator[str]:
     """`started_by_run` and `final_state`; who adopts a host that a dead run has left on may say either of the first."""
-    on_because_of_us, started = each.grew("on_seconds") > 0, _started(each)
+    on_because_of_us, started = each.grew("on_seconds") > 0, each.started
     got = each.host.get("started_by_run")
     false = got and not (on_because_of_us or started)
     if not isinstance(got, bool) or false or (on_because_of_us and started and not got):
         yield each.problem("started_by_run", show(on_because_of_us), got)
     yield from _final_state(each)
-
-
-def _started(each: Reported) -> bool:
-    """Whether this step asked for its start, and AWS took it; another user may end the host in the same second."""
-    return any(call.operation == "StartInstances" for call in each.calls)
 
 
 def _final_state(each: Reported) -> Iterator[str]:
@@ -236,9 +243,9 @@ def _final_state(each: Reported) -> Iterator[str]:
             yield each.problem("final_state", show(now), got)
         return
     right = {now}
-    if _is_changed_from_outside(each):  # perhaps after the last look
+    if each.changed_from_outside:  # perhaps after the last look
         right.add(each.history.state_at(max((call.t for call in each.calls), default=each.step.ended)))
-    if _power_class(got) not in map(_power_class, right):
+    if power_class(got) not in map(power_class, right):
         yield each.problem("final_state", show(now), got)
 
 
@@ -248,13 +255,7 @@ def _last_read_failed(each: Reported) -> bool:
     return bool(reads) and reads[-1].error is not None
 
 
-def _is_changed_from_outside(each: Reported) -> bool:
-    return any(each.name in (event.host, event.when_host) for event in each.run.scenario.events) or any(
-        call.caller == OTHER and each.name in call.hosts for call in each.run.trace
-    )
-
-
-def _power_class(state: str | None) -> str | None:
+def power_class(state: str | None) -> str | None:
     """Off, on or gone: a host that is about to be one of them counts as that."""
     if state in ("terminated", "shutting-down"):
         return "gone"
@@ -264,7 +265,7 @@ def _power_class(state: str | None) -> str | None:
 def _on_seconds(each: Reported) -> Iterator[str]:
     """As long as the host was on because of us, at most until it was last asked about after it had gone off."""
     got, true = each.host.get("on_seconds"), each.grew("on_seconds")
-    if true <= 0 and not (got and _started(each)):
+    if true <= 0 and not (got and each.started):
         if got:
             yield each.problem("on_seconds", "null of a host that was not on because of us", got)
         return
@@ -277,7 +278,7 @@ def _on_seconds(each: Reported) -> Iterator[str]:
 def _idle_seconds(each: Reported) -> Iterator[str]:
     """The same, without the time in which a command or an installation of ours ran; unknown where its end was never reported."""
     got, true = each.host.get("idle_seconds"), each.grew("idle_seconds")
-    if each.grew("on_seconds") <= 0 and not (got and _started(each)):
+    if each.grew("on_seconds") <= 0 and not (got and each.started):
         if got:
             yield each.problem("idle_seconds", "null of a host that was not on because of us", got)
         return
@@ -293,7 +294,7 @@ def _idle_seconds(each: Reported) -> Iterator[str]:
 
 def _from_its_start(each: Reported) -> float:
     """Seconds on because of us; also before this step, of a host that it took over from a run that was cut off."""
-    adopted = each.before.get("state") in ON_STATES and not _started(each)
+    adopted = each.before.get("state") in ON_STATES and not each.started
     return float(each.after.get("on_seconds") or 0) if adopted else each.grew("on_seconds")
 
 

@@ -46,7 +46,7 @@ def changes(call: Call) -> bool:
     if call.service == WINRM:
         return _changes_over_winrm(call)
     if call.operation == "SendCommand":
-        return not (_patches(call, "Scan") or _script(call).startswith(READING_SCRIPTS))
+        return not (_patches(call, "Scan") or script_of(call).startswith(READING_SCRIPTS))
     return not call.operation.startswith(READING_CALLS)
 
 
@@ -70,8 +70,10 @@ def scans(call: Call) -> bool:
     return _patches(call, "Scan") or (call.operation == "win_updates" and not changes(call))
 
 
-def _script(call: Call) -> str:
-    """The script's name, as the command's comment gives it: ``patchfleet: measure_disk``."""
+def script_of(call: Call) -> str:
+    """The script's name, as the command's comment gives it (``patchfleet: measure_disk``), or the call over WinRM; else nothing."""
+    if call.service == WINRM:
+        return str(call.params.get("name", "")) if call.operation == "Script" else ""
     comment = str(call.params.get("Comment") or "").removeprefix("patchfleet: ")
     return comment if call.params.get("DocumentName") == "AWS-RunPowerShellScript" else ""
 

@@ -99,8 +99,8 @@ class Run:
         """Make dev-02 a WinRM host to which this was done."""
         self.document["hosts"][1]["kind"] = "winrm"
         self.records.pop()
-        self.hosts["dev-02"]["instance_id"] = None
-        self.reports(1, instance_id=None, kind="winrm")
+        self.truly("dev-02", instance_id=None, account=None)
+        self.reports(1, instance_id=None, kind="winrm", account=None, region=None)
         self.trace = [{**entry, "hosts": ["dev-01"]} for entry in self.trace]
         for t, operation, params in calls:
             self.call(t, operation, ["dev-02"], params=params, caller="Administrator")
@@ -242,6 +242,7 @@ class Run:
         started = 1 if state == "stopped" else 0
         return {
             "instance_id": IDS[name],
+            "account": "123456789012",
             "state": state,
             "starts": started,
             "stops": started,
@@ -269,6 +270,8 @@ class Run:
             "host": name,
             "instance_id": IDS[name],
             "kind": "ec2",
+            "account": "123456789012",
+            "region": "eu-central-1",
             "outcome": "patched",
             "step": None,
             "reason": None,

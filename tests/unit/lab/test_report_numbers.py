@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fabricated import Run
+from lab.matching import show
 
 Spoil = Callable[[Run], object]
 FAILED = {"outcome": "failed", "step": "patch", "reason": "It did not work.", "reason_code": "install_failed"}
@@ -69,6 +70,16 @@ def patch_in_two_runs(run: Run) -> None:
     run.results, run.logs = [0, 0], ["", ""]
 
 
+def timed(step: str, began: str, ended: str) -> dict[str, Any]:
+    """One phase of a timeline."""
+    return {"step": step, "started_at": f"2026-11-14T{began}Z", "finished_at": f"2026-11-14T{ended}Z", "ok": True}
+
+
+def shown(step: str, began: str, ended: str) -> str:
+    """The same, as the judge shows it."""
+    return show(timed(step, began, ended))
+
+
 # Each: how the run is spoilt, and what the judge says of it.
 FIELDS: dict[str, tuple[Spoil, str]] = {
     "reboots": (says(0, reboots=0), "report.reboots.dev-01: expected 1, got 0"),
@@ -88,7 +99,7 @@ FIELDS: dict[str, tuple[Spoil, str]] = {
         "report.verified_at.dev-02: expected null, as no scan had ended, got 2026-11-14T22:01:00Z",
     ),
     "a volume that is none": (
-        says(1, kind="hybrid", grown_gib=7),
+        lambda run: (run.document["hosts"][1].update(kind="hybrid"), run.reports(1, kind="hybrid", grown_gib=7)),
         "report.grown_gib.dev-02: expected 0, got 7",
     ),
     "nothing of what is missing": (says(1, missing=None), "report.missing.dev-02: expected [], got null"),
@@ -189,6 +200,56 @@ FIELDS: dict[str, tuple[Spoil, str]] = {
         "report.reason_code.dev-02: expected one of a host that is held, got null",
     ),
 }
+
+
+# The same of the fields that say which host it is, how it was found, and what was done there.
+IDENTITY: dict[str, tuple[Spoil, str]] = {
+    "another instance": (
+        lambda run: run.truly("dev-02", instance_id=None),
+        "report.instance_id.dev-02: expected null, got i-00000000000000002",
+    ),
+    "another kind": (says(0, kind="hybrid"), "report.kind.dev-01: expected ec2, got hybrid"),
+    "another account": (
+        says(0, account="999999999999"),
+        "report.account.dev-01: expected 123456789012, got 999999999999",
+    ),
+    "another region": (says(0, region="us-east-1"), "report.region.dev-01: expected eu-central-1, got us-east-1"),
+    "another zone": (says(0, az="eu-central-1b"), "report.az.dev-01: expected eu-central-1a, got eu-central-1b"),
+    "another type": (says(0, type="x9.nano"), "report.type.dev-01: expected t3.large, got x9.nano"),
+    "found in another state": (
+        says(1, original_state="stopped"),
+        "report.original_state.dev-02: expected running, got stopped",
+    ),
+    "a repair that nobody made": (
+        says(1, repaired=["repair_components"]),
+        'report.repaired.dev-02: expected nothing but scripts that were sent, got ["repair_components"]',
+    ),
+    "a snapshot that nobody made": (
+        says(1, snapshot_id="snap-1"),
+        "report.snapshot_id.dev-02: expected null, as no snapshot was made, got snap-1",
+    ),
+    "people who were not there": (says(1, sessions=2), "report.sessions.dev-02: expected 0, got 2"),
+    "a phase before the run": (
+        says(1, seconds={}, timeline=[timed("patch", "21:00:00", "22:05:00")]),
+        f"report.timeline.dev-02: expected phases of this run, one after the other, got {shown('patch', '21:00:00', '22:05:00')}",
+    ),
+    "two phases at once": (
+        says(1, seconds={}, timeline=[timed("patch", "22:01:00", "22:10:00"), timed("verify", "22:05:00", "22:11:00")]),
+        f"report.timeline.dev-02: expected phases of this run, one after the other, got {shown('verify', '22:05:00', '22:11:00')}",
+    ),
+    "a phase of another length": (
+        says(1, seconds={"patch": 60}, timeline=[timed("patch", "22:01:00", "22:10:00")]),
+        "report.seconds.dev-02: expected about 540 of patch, got 60",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IDENTITY)
+def test_a_host_that_is_not_the_one_it_was_is_named(name: str, tmp_path: Path) -> None:
+    spoil, line = IDENTITY[name]
+    run = Run()
+    spoil(run)
+    assert run.judge(tmp_path, f"{line.split(':')[0]}:") == [line]
 
 
 @pytest.mark.parametrize("name", FIELDS)
