@@ -24,11 +24,13 @@ options:
       - V(planned) shows what a run would do and writes nothing.
       - V(opened) plans, records the run and leases its hosts.
       - V(closed) ends the run; hosts without an outcome get that of an interrupted host.
+      - V(stopped) lets no other host of the run start, V(resumed) undoes that. Without O(run_id) they take the one run that is at
+        work, and with V(all) all of these.
       - V(listed) lists all runs, V(shown) shows one with its hosts, and V(exported) writes a run with all its data as
         JSON.
     type: str
     required: true
-    choices: [planned, opened, closed, listed, shown, exported]
+    choices: [planned, opened, closed, stopped, resumed, listed, shown, exported]
   run_id:
     description:
       - The run.
@@ -69,6 +71,14 @@ options:
   dest:
     description:
       - The file into which O(state=exported) writes. Without it, the result has RV(export).
+    type: str
+  reason:
+    description:
+      - Why the run is stopped, or continues. O(state=stopped) needs it.
+    type: str
+  by:
+    description:
+      - Who does that. Without it, the user of the controller's process.
     type: str
 attributes:
   check_mode:
@@ -138,9 +148,14 @@ prerequisites:
       description: The names of the hosts that lack it.
       type: list
       elements: str
+stopped:
+  description: The ids of the runs that were stopped, or that continue.
+  returned: state=stopped or resumed
+  type: list
+  elements: str
 lines:
   description: The plan, or the runs, as text.
-  returned: state=planned, opened, listed or shown
+  returned: state=planned, opened, stopped, resumed, listed or shown
   type: list
   elements: str
 """

@@ -27,6 +27,7 @@ WRITES = frozenset(
         "take_over",
         "extend_lease",
         "open_breaker",
+        "change_breaker",
         "close_run",
         "update_facts",
         "set_outcome",

@@ -10,9 +10,10 @@ from functools import partial
 from typing import Any
 
 from lab.aws.account import Account
+from lab.aws.alarms import set_state
 from lab.aws.errors import AwsError
 from lab.aws.request import OTHER
-from lab.names import CONTROLLER_ACTS
+from lab.names import ALARM_ACTS, CONTROLLER_ACTS
 from lab.scenario import Event
 from lab.sim import Steps
 from lab.world import ASG_TAG, Host, World
@@ -51,6 +52,8 @@ class Events:
     def _happen(self, event: Event) -> None:
         if event.do == "expire_credentials":
             self._account.gate.expire_newest_key()
+        elif event.do in ALARM_ACTS:
+            set_state(self._account.alarms[event.alarm or ""], ALARM_ACTS[event.do], self._world.sim.time)
         elif event.do in CONTROLLER_ACTS:
             if self._on_controller:
                 self._on_controller(event.do.removesuffix("_controller"))

@@ -12,6 +12,8 @@ RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 # Acts of `events` that are about the step under way, not about a host.
 CONTROLLER_ACTS = ("expire_credentials", "kill_controller", "suspend_controller", "term_controller")
+# And those about an alarm of CloudWatch, with the state that they give it.
+ALARM_ACTS = {"set_alarm": "ALARM", "clear_alarm": "OK"}
 
 
 def expand_names(name: str) -> list[str]:

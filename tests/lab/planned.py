@@ -13,11 +13,7 @@ from typing import Any
 
 from lab.schema import Problem
 
-ACCOUNT = frozenset(
-    {
-        "alarms",
-    }
-)
+ACCOUNT = frozenset[str]()
 HOST = frozenset(
     {
         "listens",
@@ -26,8 +22,8 @@ HOST = frozenset(
         "cluster_roles",
     }
 )
-ACTS = frozenset({"set_alarm", "clear_alarm"})
-PLAYBOOKS = frozenset({"stop", "roll_back", "history"})
+ACTS = frozenset[str]()
+PLAYBOOKS = frozenset({"roll_back", "history"})
 
 REFUSAL = "the lab does not carry this out yet; leave it out"
 

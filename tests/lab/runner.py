@@ -30,7 +30,7 @@ REPORT_FILES = ("report.json", "report.html", "report.md")
 
 # The folder and the memory of a run are every playbook's business, the other variables of a scenario are a roll-out's.
 COMMON_VARS = ("patch_ledger", "patch_report_dir")
-PLAYBOOKS_WITHOUT_VARS = ("restore", "report")
+PLAYBOOKS_WITH_VARS = ("plan", "patch")
 
 
 class Runner:
@@ -193,7 +193,7 @@ class Runner:
         """The extra vars of a step. One in the background reports into a folder of its own, or it would overwrite."""
         folder = self.out / f"step-{number}" if step.background else self.out
         common = {"patch_ledger": str(self.out / "ledger.sqlite"), "patch_report_dir": str(folder)}
-        wanted = COMMON_VARS if step.playbook in PLAYBOOKS_WITHOUT_VARS else tuple(self.scenario.vars)
+        wanted = tuple(self.scenario.vars) if step.playbook in PLAYBOOKS_WITH_VARS else COMMON_VARS
         of_scenario = {key: value for key, value in self.scenario.vars.items() if key in wanted}
         return {**common, **of_scenario, **step.vars}
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from lab.names import CONTROLLER_ACTS, expand_names, parse_time, split_when
+from lab.names import ALARM_ACTS, CONTROLLER_ACTS, expand_names, parse_time, split_when
 from lab.planned import planned_problems
 from lab.scenario_checks import document_problems
 from lab.schema import Problem, schema_problems
@@ -79,6 +79,8 @@ class Account:
     partition: str = "aws"
     scp: tuple[str, ...] = ()  # each a statement, as JSON
     accounts: tuple[Member, ...] = ()
+    alarms: dict[str, str] = field(default_factory=dict)  # CloudWatch's, and their states
+    composite_alarms: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,7 @@ class Event:
     retag: dict[str, str] | None = None
     after_seconds: float = 0
     seconds: float = 0  # how long the controller stands still
+    alarm: str | None = None
 
 
 @dataclass(frozen=True)
@@ -390,7 +393,12 @@ def _events(entry: dict[str, Any]) -> list[Event]:
             retag,
             entry.get("after_seconds", 0),
             entry.get("seconds", 0),
+            entry.get("alarm"),
         )
         for watched in (expand_names(when_host) if when_host else [None])
-        for host in (expand_names(entry["host"]) if "host" in entry else [None if do in CONTROLLER_ACTS else watched])
+        for host in (
+            expand_names(entry["host"])
+            if "host" in entry
+            else [None if do in (*CONTROLLER_ACTS, *ALARM_ACTS) else watched]
+        )
     ]

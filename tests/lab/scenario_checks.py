@@ -12,7 +12,7 @@ from typing import Any
 
 from lab.aws.arns import ACCOUNT_ID
 from lab.fields import REPORT_FIELDS, TRUTH_FIELDS
-from lab.names import CONTROLLER_ACTS, RANGE, expand_names, parse_time, split_when
+from lab.names import ALARM_ACTS, CONTROLLER_ACTS, RANGE, expand_names, parse_time, split_when
 from lab.operations import SERVICES, operations
 from lab.schema import Problem, key_path, nearest
 
@@ -35,6 +35,7 @@ def document_problems(document: dict[str, Any]) -> list[Problem]:
         *_account_problems(document),
         *_host_problems(document, kinds),
         *_event_problems(document.get("events", []), kinds),
+        *_alarm_problems(document),
         *_expect_problems(document["expect"], set(kinds)),
     ]
 
@@ -157,10 +158,8 @@ def _event_problems(events: list[dict[str, Any]], kinds: dict[str, str]) -> Iter
         if watched is not None:
             yield from _unknown_hosts(f"{key}.when", [watched], kinds)
         if act in CONTROLLER_ACTS:
-            if "host" in event:
-                yield f"{key}.host", f"{act} is about the step under way; leave host out"
-            if (act == "suspend_controller") != ("seconds" in event):
-                yield f"{key}.seconds", "suspend_controller, and no other act, takes seconds: how long it stands still"
+            yield from _controller_act_problems(key, act, event)
+        if act in (*CONTROLLER_ACTS, *ALARM_ACTS):
             continue
         host = event.get("host", watched)
         if host is None:
@@ -172,6 +171,30 @@ def _event_problems(events: list[dict[str, Any]], kinds: dict[str, str]) -> Iter
             kind = kinds.get(name, "ec2")
             if (act in EC2_ACTS and kind != "ec2") or (act in SSM_ACTS and kind == "winrm"):
                 yield f"{key}.do", f"{act} means nothing for {name!r}, a {kind} host"
+
+
+def _controller_act_problems(key: str, act: str, event: dict[str, Any]) -> Iterator[Problem]:
+    if "host" in event:
+        yield f"{key}.host", f"{act} is about the step under way; leave host out"
+    if (act == "suspend_controller") != ("seconds" in event):
+        yield f"{key}.seconds", "suspend_controller, and no other act, takes seconds: how long it stands still"
+
+
+def _alarm_problems(document: dict[str, Any]) -> Iterator[Problem]:
+    """Acts on alarms name one that the account has, and no host; no other act names an alarm."""
+    account = document.get("account", {})
+    known = [*account.get("alarms", {}), *account.get("composite_alarms", {})]
+    for index, event in enumerate(document.get("events", [])):
+        key, alarm = f"events[{index}]", event.get("alarm")
+        if event["do"] not in list(ALARM_ACTS):
+            if alarm is not None:
+                yield f"{key}.alarm", f"is for {' and '.join(ALARM_ACTS)} alone; leave it out"
+        elif alarm is None:
+            yield key, f"{event['do']} needs an alarm; add alarm: NAME"
+        elif alarm not in known:
+            yield f"{key}.alarm", f"account.alarms has no {alarm!r}{nearest(alarm, known)}"
+        elif "host" in event:
+            yield f"{key}.host", f"{event['do']} is about an alarm; leave host out"
 
 
 def _unknown_hosts(key: str, patterns: Iterable[str], known: Iterable[str], star: bool = False) -> Iterator[Problem]:

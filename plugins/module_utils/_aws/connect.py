@@ -195,7 +195,9 @@ class OptionsConnection:
         client = session.client(
             service, region_name=region, endpoint_url=self._endpoint_url, config=config, **arguments
         )
-        check = partial(refuse_broken_json, client.meta.service_model.protocol)
+        model = client.meta.service_model
+        # A service may have several protocols, of which botocore chooses one; 1.35.0 does not say which.
+        check = partial(refuse_broken_json, getattr(model, "resolved_protocol", model.protocol))
         client.meta.events.register("response-received", check)
         return client
 

@@ -22,7 +22,7 @@ from .._base.errors import InvalidOption, LeaseLost, NotRecorded
 from .._model.host_facts import HostFacts
 from .._model.outcomes import FAILURES, Outcome
 from .._model.phases import Phase
-from .._model.run_settings import RunSettings
+from .._model.run_settings import Brake, RunSettings
 from . import dynamodb_items as items
 from . import stored
 from .dynamodb_changes import absent, delete, exists, holds, put, update
@@ -93,6 +93,24 @@ class DynamoDbLedger(Leases):
 
     def open_breaker(self, run_id: str, reason: str) -> None:
         self._change_if(update(items.run_key(run_id), {}, [exists("pk")], first={("breaker",): reason}))
+
+    def change_breaker(self, run_id: str, before: str | None, after: str | None, brake: Brake) -> bool:
+        def attempt() -> bool | None:
+            item = self._run_item(run_id)
+            settings = stored.json_object(item["settings"])
+            if brake in settings.get("brakes", []):  # the answer to an earlier attempt was lost
+                return True
+            if item.get("breaker") != before:
+                return False
+            values = {
+                ("settings",): json.dumps(stored.with_brake(settings, brake), allow_nan=False),
+                ("breaker",): after,
+            }
+            as_before = absent("breaker") if before is None else ("=", ("breaker",), before)
+            unchanged = [as_before, ("=", ("settings",), item["settings"])]
+            return self._change_if(update(items.run_key(run_id), values, unchanged)) or None
+
+        return self._table.repeat(attempt, f"the breaker of run {run_id}")
 
     def close_run(self, run_id: str, now: float) -> None:
         self._change_if(update(items.run_key(run_id), {}, [exists("pk")], first={("closed_at",): now}))

@@ -15,7 +15,7 @@ from .._model.host_facts import HostFacts, StoredVerdict
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import ReasonCode, reason_of
-from .._model.run_settings import RunSettings
+from .._model.run_settings import Brake, RunSettings
 
 LEASE_SECONDS = 900.0
 """The leases of a run expire this time after its last heartbeat.
@@ -202,6 +202,12 @@ class Ledger(Protocol):
 
     def open_breaker(self, run_id: str, reason: str) -> None:
         """Nothing new starts in this run any more; the first reason stays."""
+
+    def change_breaker(self, run_id: str, before: str | None, after: str | None, brake: Brake) -> bool:
+        """Replace the breaker, where it is still what it was before, and keep in the settings what did it; whether it was.
+
+        With None nothing stops the run any more. A breaker may also stay, and the brake is kept.
+        """
 
     def close_run(self, run_id: str, now: float) -> None:
         """The run is over; its leases are free."""

@@ -15,7 +15,7 @@ from .._base.errors import NotRecorded, UnknownRun
 from .._model.host_facts import HostFacts
 from .._model.outcomes import FAILURES, Outcome
 from .._model.phases import Phase
-from .._model.run_settings import RunSettings
+from .._model.run_settings import Brake, RunSettings
 from .mounts import refuse_shared
 from .records import (
     DURATIONS_KEPT,
@@ -42,6 +42,7 @@ from .stored import (
     readable_durations,
     readable_phases,
     verdict_values,
+    with_brake,
     with_wave,
 )
 
@@ -144,6 +145,17 @@ class SqliteLedger(SqliteFile):
 
     def open_breaker(self, run_id: str, reason: str) -> None:
         self._write("UPDATE run SET breaker = coalesce(breaker, ?) WHERE run_id = ?", reason, run_id)
+
+    def change_breaker(self, run_id: str, before: str | None, after: str | None, brake: Brake) -> bool:
+        with self._transaction() as database:
+            row = database.execute("SELECT settings, breaker FROM run WHERE run_id = ?", (run_id,)).fetchone()
+            if row is None:
+                raise UnknownRun(self._path, run_id)
+            if row[1] != before:
+                return False
+            text = json.dumps(with_brake(json_object(row[0]), brake), allow_nan=False)
+            database.execute("UPDATE run SET breaker = ?, settings = ? WHERE run_id = ?", (after, text, run_id))
+            return True
 
     def close_run(self, run_id: str, now: float) -> None:
         self._write("UPDATE run SET closed_at = coalesce(closed_at, ?) WHERE run_id = ?", now, run_id)

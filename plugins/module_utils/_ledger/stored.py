@@ -17,7 +17,7 @@ from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import reason_of
-from .._model.run_settings import RunSettings
+from .._model.run_settings import Brake, RunSettings
 from .records import Host, HostDurations, PhaseTime, PowerRecord, Verdict
 
 VERDICT_FIELDS = ("outcome", "step", "reason_code", "reason")
@@ -70,6 +70,11 @@ def with_wave(settings: RunSettings, wave: int, now: float) -> tuple[RunSettings
     known = settings.get("waves_began_at", {})
     began_at = known.get(str(wave), now)
     return {**settings, "waves_began_at": {**known, str(wave): began_at}}, began_at
+
+
+def with_brake(settings: RunSettings, brake: Brake) -> RunSettings:
+    """Settings that say what stopped the run or let it continue."""
+    return {**settings, "brakes": [*settings.get("brakes", []), brake]}
 
 
 def is_readable(record: PowerRecord) -> bool:

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import Annotated, TypedDict
 
+from .account import AccountOption
+
 
 class Slice(TypedDict):
     """The job of AWX that the run is a slice of, its variable patch_failure_budget, and how many hosts the slice has."""
@@ -47,6 +49,32 @@ class Limits(TypedDict):
     is_closed: bool
 
 
+class StopAlarm(TypedDict):
+    """An alarm of patch_stop_alarms, and where it is. Without an account it is in that of the credentials.
+
+    ``composite`` is whether it must be asked for as a composite alarm.
+    """
+
+    name: str
+    region: str
+    account: AccountOption | None
+    composite: bool
+
+
+class Brake(TypedDict):
+    """What stopped a run or let it continue: an ``alarm``, or people by ``stop`` and ``resume``.
+
+    ``at`` is in seconds since 1970, ``by`` a user and ``machine`` where they did it. ``reason`` is what they gave, or what
+    CloudWatch says.
+    """
+
+    kind: str
+    at: float
+    by: str | None
+    machine: str | None
+    reason: str
+
+
 class RunSettings(TypedDict, total=False):
     """The settings of a run."""
 
@@ -77,6 +105,8 @@ class RunSettings(TypedDict, total=False):
     tag_value: Annotated[str, "value of the targets' tag", "_run/admission"]
     keep_tag: Annotated[str | None, "tag of hosts to leave alone", "_fleet/claims, _power/watchdog"]
     scheduler_tag: Annotated[str | None, "tag of a scheduler's hosts", "_fleet/claims"]
+    stop_alarms: Annotated[list[StopAlarm], "alarms in which no host starts", "_run/brakes"]
+    brakes: Annotated[list[Brake], "what stopped the run, and let it continue", "_run/stopping, _report/build"]
     max_running: Annotated[int | None, "instances that may be on because of runs", "_run/admission"]
     outcome_tags: Annotated[bool, "whether outcomes are set as tags", "_run/publishing"]
     event_bus: Annotated[str | None, "bus that gets the outcomes as events", "_run/publishing"]

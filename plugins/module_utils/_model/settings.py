@@ -48,6 +48,9 @@ class Settings(TypedDict):
     canary: int
     canary_hosts: list[str]
     failure_budget: int | str
+    stop_alarms: list[str]
+    stop_reason: str | None
+    resume_reason: str | None
     account_failure_budget: int | str | None
     mark_tag: str | None
     from_account: str | None

@@ -12,11 +12,14 @@ from .._plan.planning import plan_run
 from .._run.closing import close_run
 from .._run.opening import open_run
 from .._run.show import export_run, list_runs, show_run
+from .._run.stopping import resume_runs, stop_runs
 
 STATES = {
     "planned": plan_run,
     "opened": open_run,
     "closed": close_run,
+    "stopped": stop_runs,
+    "resumed": resume_runs,
     "listed": list_runs,
     "shown": show_run,
     "exported": export_run,
@@ -36,6 +39,8 @@ OPERATION = Operation(
         "inventory": {"type": "list", "elements": "str", "default": []},
         "forks": {"type": "int", "default": 5},
         "dest": {"type": "str"},
+        "reason": {"type": "str"},
+        "by": {"type": "str"},
     },
     work=STATES,
     lines=indented_lines,

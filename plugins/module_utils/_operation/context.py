@@ -58,7 +58,8 @@ class OperationContext:
         self.run_id: str | None = params.get("run_id") or None
         self.host_key: str | None = params.get("host") or None
         self.fence: int | None = params.get("fence")
-        self._aws = self._in_its_account(aws.called_by(self)) if aws else None
+        self._home_aws = aws.called_by(self) if aws else None
+        self._aws: Aws | None = None
         self._ledger = ledger
         self._host: Host | None = None
         self._channel: HostChannel | None = None
@@ -77,8 +78,15 @@ class OperationContext:
     def aws(self) -> Aws:
         """AWS in the region of the options; the lease is checked right before each call that changes something."""
         if self._aws is None:
-            self._aws = self._in_its_account(Aws(OptionsConnection(self.params), self.clock, caller=self))
+            self._aws = self._in_its_account(self._own_aws)
         return self._aws
+
+    @property
+    def _own_aws(self) -> Aws:
+        """AWS with the credentials as they are: in their own account."""
+        if self._home_aws is None:
+            self._home_aws = Aws(OptionsConnection(self.params), self.clock, caller=self)
+        return self._home_aws
 
     def _in_its_account(self, aws: Aws) -> Aws:
         return self._at(aws, account_from(self.params.get("account")), self.params.get("region"))
@@ -86,6 +94,10 @@ class OperationContext:
     def aws_of(self, account: Account | None, region: str | None) -> Aws:
         """AWS in another account and region, for operations about many hosts."""
         return self._at(self.aws, account, region)
+
+    def aws_from_home(self, account: Account | None, region: str) -> Aws:
+        """The same for what is not the host's: without an account it is in that of the credentials."""
+        return self._at(self._own_aws, account, region)
 
     def _at(self, aws: Aws, account: Account | None, region: str | None) -> Aws:
         """CloudTrail shows the run as the name of the session."""

@@ -31,6 +31,7 @@ class Options(TypedDict, total=False):
     allow_shortfall: bool
     beliefs: list[str]
     boot_script: str | None
+    by: str | None
     can_stop: bool
     clean_user_temp: bool
     cloudwatch_log_group: str | None
@@ -83,7 +84,7 @@ class Options(TypedDict, total=False):
     partial: bool
     partition_style: str
     policy: str
-    reason: str
+    reason: str | None
     regions: list[str]
     remove_old_windows: bool
     repair: list[str]

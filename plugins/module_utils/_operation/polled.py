@@ -9,12 +9,14 @@ Reads right before a change do not use these functions. Nothing is concluded fro
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
+from .._aws.cloudwatch import AlarmState, alarm_states
 from .._aws.ec2 import describe_instance
 from .._aws.ssm import describe_node, document_parameters
-from .._model.account import account_from
+from .._model.account import Account, account_from
 from .context import OperationContext
 from .poller import Answer, Question, Subject
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm.type_defs import InstanceInformationTypeDef
 
 DOCUMENT_AGE_SECONDS = 86_400.0
+ALARMS_AGE_SECONDS = 30.0
+"""Hosts of one round ask within seconds of each other, and CloudWatch evaluates most alarms once a minute."""
 CLOCK_STEP_SECONDS = 1.0
 """Two readings of a clock may differ by this, though no time has passed."""
 
@@ -65,12 +69,35 @@ def parameters_of(context: OperationContext, document: str) -> set[str]:
     return set(answer.row["Parameters"])
 
 
+def polled_alarms(
+    context: OperationContext, account: Account | None, region: str, names: Sequence[str], *, composite: bool
+) -> Mapping[str, AlarmState]:
+    """The states of those of these alarms that a region has, at most half a minute old; all hosts of a round share one call.
+
+    Raises:
+        AwsError, NotReached: they cannot be read.
+    """
+    question = Question(
+        Subject.ALARMS, account, region, json.dumps([composite, list(names)], allow_nan=False), ALARMS_AGE_SECONDS
+    )
+    answer = _answer(context, question)
+    if answer is None or answer.row is None:
+        return alarm_states(context.aws_from_home(account, region), names, composite=composite)
+    return cast("Mapping[str, AlarmState]", answer.row["Alarms"])
+
+
 def _ask(context: OperationContext, subject: Subject, key: str, max_age_seconds: float = 0.0) -> Answer | None:
     """An answer that is as new as it must be; None without one."""
     if context.poller is None or not context.tracked_host:
         return None
-    before = context.clock.now()
     account = account_from(context.params.get("account"))
-    answer = context.poller.ask(Question(subject, account, context.aws.region, key, max_age_seconds))
-    newest, oldest = context.clock.now() + CLOCK_STEP_SECONDS, before - max_age_seconds - CLOCK_STEP_SECONDS
+    return _answer(context, Question(subject, account, context.aws.region, key, max_age_seconds))
+
+
+def _answer(context: OperationContext, question: Question) -> Answer | None:
+    if context.poller is None or not context.tracked_host:
+        return None
+    before = context.clock.now()
+    answer = context.poller.ask(question)
+    newest, oldest = context.clock.now() + CLOCK_STEP_SECONDS, before - question.max_age_seconds - CLOCK_STEP_SECONDS
     return answer if answer is not None and oldest <= answer.read_at <= newest else None

@@ -10,6 +10,7 @@ gets no answer reads AWS itself.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from typing import Any, Protocol
 from .._aws.api import Aws, NoCaller
 from .._aws.budget import Budget
 from .._aws.bulk import associated_documents, commands_in_progress, instances_by_id, nodes_by_id
+from .._aws.cloudwatch import alarm_states
 from .._aws.ssm import document_parameters
 from .._base.clock import Clock
 from .._base.errors import PatchFleetError
@@ -52,6 +54,7 @@ class Subject(TextEnum):
     DOCUMENT = "document"
     HEARTBEAT = "heartbeat"
     CALL = "call"
+    ALARMS = "alarms"
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,8 @@ class Question:
 
     Attributes:
         key: the id of the instance, the node or the command; the node that asks for the associations of its region; the name of
-            the document; the call that is to be made (``ec2.start_instances``).
+            the document; the call that is to be made (``ec2.start_instances``); JSON of whether some of the alarms may be
+            composite, and of their names.
         max_age_seconds: how old the answer may be; 0: it must be read after the question.
     """
 
@@ -78,7 +82,8 @@ class Answer:
     Attributes:
         row: the instance or the node as AWS describes it; of a command ``{"InProgress": True}``, of associations the names of
             their documents, ``{"Documents": list}``, of a document its parameters, ``{"Parameters": list}``, of a heartbeat
-            ``{"IsDue": bool}``, of a call ``{"WaitSeconds": float}``. None: AWS did not show it.
+            ``{"IsDue": bool}``, of a call ``{"WaitSeconds": float}``, of alarms ``{"Alarms": states by name}``. None: AWS did
+            not show it.
         read_at: when AWS was asked, in seconds since 1970.
         age_seconds: how old the answer was when it was given.
     """
@@ -131,10 +136,13 @@ class _Stream:
         self._lock = threading.Lock()
         self._asked: dict[str, _Asked] = {}
         self._next: _Batch | None = None
+        self._reading: _Batch | None = None
         self._last: _Batch | None = None
         self._last_at = float("-inf")
 
     def ask(self, key: str, max_age_seconds: float) -> Answer | None:
+        if max_age_seconds > 0.0:
+            self._wait_for_a_read_of(key)
         now = self._clock.now()
         with self._lock:
             self._asked.setdefault(key, _Asked(now, now)).last_at = now
@@ -152,6 +160,12 @@ class _Stream:
             self._sleep_until(batch.due_at, FOLLOW_SECONDS)
         return batch.answer(key, self._clock.now())
 
+    def _wait_for_a_read_of(self, key: str) -> None:
+        """Where an older answer is accepted, that of a read that is in progress is, too."""
+        batch = self._reading
+        while batch is not None and key in batch.keys and not batch.is_done:
+            self._sleep_until(batch.due_at, FOLLOW_SECONDS)
+
     def _sleep_until(self, moment: float, shortest_seconds: float) -> None:
         """The clock may be set back meanwhile."""
         self._clock.sleep(min(max(moment - self._clock.now(), shortest_seconds), LONGEST_GAP_SECONDS))
@@ -165,7 +179,7 @@ class _Stream:
             self._sleep_until(batch.due_at, 0.0)
             now = self._clock.now()
             with self._lock:
-                self._next = None
+                self._next, self._reading = None, batch
                 batch.read_at = self._last_at = now
                 keys = set(batch.keys)
                 still = now - STILL_ASKED_SECONDS
@@ -265,10 +279,19 @@ class PacedCaller(NoCaller):
         self._clock.sleep(self._budget.reserve(account, region, call, self._clock.now()))
 
 
+def _read_alarms(aws: Aws, keys: set[str], _asked: Mapping[str, _Asked]) -> Rows:
+    rows: dict[str, Mapping[str, Any]] = {}
+    for key in keys:
+        composite, names = json.loads(key)
+        rows[key] = {"Alarms": alarm_states(aws, names, composite=composite)}
+    return rows
+
+
 READS: Mapping[Subject, Callable[[Aws, set[str], Mapping[str, _Asked]], Rows]] = {
     Subject.INSTANCE: _read_instances,
     Subject.NODE: _read_nodes,
     Subject.COMMAND: _read_commands,
     Subject.ASSOCIATIONS: _read_associations,
     Subject.DOCUMENT: _read_documents,
+    Subject.ALARMS: _read_alarms,
 }

@@ -19,6 +19,7 @@ from .._fleet.hosts import FleetHost
 from .._ledger.history import Expected
 from .._model.account import Account
 from .._model.reasons import Reason
+from .._model.run_settings import StopAlarm
 from .._model.settings import Settings
 from .names import hint, names_of, words_of
 
@@ -39,7 +40,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """The planned hosts in order, then those that are out; ``warnings`` are sentences."""
+    """The planned hosts in order, then those that are out; ``warnings`` are sentences, ``stop_alarms`` alarms that end a run."""
 
     hosts: tuple[Planned, ...]
     batch_size: int
@@ -47,6 +48,7 @@ class Plan:
     canary: int
     estimate_seconds: float
     warnings: tuple[str, ...] = ()
+    stop_alarms: tuple[StopAlarm, ...] = ()
 
     @property
     def included(self) -> list[Planned]:

@@ -35,6 +35,7 @@ from .permissions import missing_power_right, refuse_missing_rights
 from .prerequisites import Prerequisite, missing_prerequisites, prerequisite_lines
 from .quota import headroom_lines
 from .report_folder import refuse_hopeless
+from .stop_alarms import find_stop_alarms
 from .text import plan_lines, wrapped
 from .variables import check_together
 
@@ -90,12 +91,13 @@ def make_run_plan(context: OperationContext, settings: Settings) -> Plan:
     check_together(settings, context.params["forks"], context.clock.now())
     found = [from_result(host) for host in context.params["fleet"]]
     refuse_unmatched_exclusions(settings, found, context.params["inventory"])
+    alarms, about_alarms = find_stop_alarms(context, settings, found)
     fleet = [defer_closed(_unclaimed(_found(host), settings), settings) for host in found]
     hosts = _with_rights(context, fleet)
     plan = make_plan(hosts, settings, lambda chosen: predict(context.ledger, chosen, settings))
     check_together({**settings, "batch_size": plan.batch_size}, context.params["forks"], context.clock.now())
     warnings = refuse_missing_rights(context, [planned.host for planned in plan.included])
-    return replace(plan, warnings=tuple(warnings))
+    return replace(plan, warnings=(*warnings, *about_alarms), stop_alarms=tuple(alarms))
 
 
 def _found(host: FleetHost) -> FleetHost:

@@ -203,6 +203,35 @@ RUN_VARIABLES = (
         roles=("discover",),
     ),
     Variable(
+        "patch_stop_alarms",
+        "list",
+        "safety",
+        description=(
+            "CloudWatch alarms, by name or ARN. While one of them is in ALARM, no host starts; hosts at work are finished and put "
+            "back."
+        ),
+        details=(
+            "A name is that of an alarm in the account of the credentials and the first region of C(patch_regions). "
+            "INSUFFICIENT_DATA is no ALARM. Needs a set-up with C(StopAlarms=metric), or C(all) for composite alarms."
+        ),
+        default=[],
+        roles=("discover",),
+    ),
+    Variable(
+        "patch_stop_reason",
+        "line",
+        "safety",
+        description="Why the playbook C(stop) stops a run. It is in the ledger, the report and the hosts' reasons.",
+        unset="C(stop) refuses",
+    ),
+    Variable(
+        "patch_resume_reason",
+        "line",
+        "safety",
+        description="Why the playbook C(resume) lets a run continue.",
+        unset="no reason is kept",
+    ),
+    Variable(
         "patch_account_failure_budget",
         "count_or_percent",
         "safety",
@@ -296,8 +325,12 @@ RUN_VARIABLES = (
         "patch_run_id",
         "str",
         "evidence",
-        description="The run that the playbooks C(restore) and C(report) work on.",
-        unset="C(report) takes the newest run, C(restore) takes all runs",
+        description=(
+            "The run that the playbooks C(restore), C(report), C(stop) and C(resume) work on. The last two take V(all), too."
+        ),
+        unset=(
+            "C(report) takes the newest run, C(restore) takes all runs, C(stop) and C(resume) take the one that is at work"
+        ),
     ),
     Variable(
         "patch_ledger",

@@ -166,7 +166,19 @@ def headline(report: Report) -> str:
         f"Approved updates are missing on {count(missing, 'host')}." if missing else None,
         f"{count(troubled, 'host')} {'needs' if troubled == 1 else 'need'} a person." if troubled else None,
         None if report.get("finished_at") else "The run did not finish; this is what its ledger knows.",
+        *map(_brake, report.get("brakes") or ()),
     )
+
+
+def _brake(brake: Mapping[str, Any]) -> str:
+    """What stopped the run or let it continue, as a sentence."""
+    reason = plain(brake.get("reason"))
+    who = f"{plain(brake.get('by'))} from {plain(brake.get('machine'))} at {plain(brake.get('at'))}"
+    if brake.get("kind") == "stop":
+        return f"Stopped by {who}: {reason.rstrip('.')}."
+    if brake.get("kind") == "resume":
+        return f"Resumed by {who}{f': {reason}' if brake.get('reason') else ''}".rstrip(".") + "."
+    return reason
 
 
 def describe_targets(targets: Mapping[str, Any] | None) -> str:

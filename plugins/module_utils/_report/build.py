@@ -12,9 +12,10 @@ from .._base.clock import iso
 from .._ledger.records import Host, Ledger, PhaseTime
 from .._model.host_facts import HostFacts
 from .._model.outcomes import PROVEN, UNTOUCHED, Outcome
+from .._model.run_settings import Brake
 from .._model.versions import COLLECTION, REPORT_SCHEMA, major
 from .._run.account_breakers import account_breakers
-from .fields import Report, ReportHost
+from .fields import Report, ReportBrake, ReportHost
 
 
 def build_report(ledger: Ledger, run_id: str, now: float) -> Report:
@@ -37,9 +38,20 @@ def build_report(ledger: Ledger, run_id: str, now: float) -> Report:
         "operation": run.operation,
         "breaker": run.breaker,
         "account_breakers": account_breakers(ledger, run),
+        "brakes": [_brake(brake) for brake in run.settings.get("brakes", [])],
         "targets": run.settings.get("targets", {}),
         "totals": {outcome: totals[outcome] for outcome in Outcome if outcome in totals},
         "hosts": hosts,
+    }
+
+
+def _brake(brake: Brake) -> ReportBrake:
+    return {
+        "kind": brake["kind"],
+        "at": iso(brake["at"]),
+        "by": brake["by"],
+        "machine": brake["machine"],
+        "reason": brake["reason"],
     }
 
 

@@ -64,6 +64,16 @@ class ReportHost(TypedDict):
     timeline: list[TimelineEntry]
 
 
+class ReportBrake(TypedDict):
+    """What stopped the run (``alarm``, ``stop``) or let it continue (``resume``): when, who from where, and why."""
+
+    kind: str
+    at: str | None
+    by: str | None
+    machine: str | None
+    reason: str
+
+
 class Report(TypedDict):
     """A run. ``totals`` is the number of hosts by outcome.
 
@@ -79,6 +89,7 @@ class Report(TypedDict):
     operation: str
     breaker: str | None
     account_breakers: dict[str, str]
+    brakes: list[ReportBrake]
     targets: Targets | Mapping[str, object]
     totals: dict[str, int]
     hosts: list[ReportHost]

@@ -4,9 +4,9 @@
 
 """May this host begin now?
 
-Nothing is admitted while the canaries are under way, once the breaker is open or the failure budget of the whole run is
-spent, once a cause is seen that would meet every host (causes.py), or when the host could not be finished and put back before
-the deadline. The state of the host since the plan is checked here too, and its original power state is recorded.
+Nothing is admitted while the canaries are under way, in an alarm, once the breaker is open or the failure budget of the whole
+run is spent, once a cause is seen that would meet every host (causes.py), or when the host could not be finished and put back
+before the deadline. The state of the host since the plan is checked here too, and its original power state is recorded.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from .._operation.standstill import is_standstill
 from .._plan.account_windows import limits_of
 from .._plan.credentials import refuse_short_credentials
 from .account_breakers import account_id, cause_in_account, has_several_accounts
+from .brakes import refuse_in_alarm
 from .common_causes import BreakerCause, BreakerCode, common_cause, spends_budget
 from .messages import breaker_reason, no_host_of_account_starts, no_host_starts
 from .slices import failure_budget, slices
@@ -240,6 +241,7 @@ def _check_credentials(context: OperationContext, run: Run, host: Host) -> None:
 ADMISSION_CHECKS: tuple[Callable[[OperationContext, Run, Host], None], ...] = (
     _check_run,
     _check_breaker,
+    refuse_in_alarm,
     _check_cutoff,
     _check_deadline,
     _check_credentials,

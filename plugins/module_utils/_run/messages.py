@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+from .._aws.cloudwatch import AlarmState
 from .._base.clock import iso
-from .._base.text import join_sentences
+from .._base.text import clean_text, join_sentences
 from .._ledger.records import LEASE_SECONDS, PowerRecord, Run
 from .._model.phases import Phase
+from .._model.run_settings import Brake, StopAlarm
 from .common_causes import BreakerCause, BreakerCode
 from .marked_instances import AccountSearch, Doubt, MarkedInstance
 
+ALARM_REASON_LENGTH = 300
 POST_TASKS_MISSING = "Its patch_post_tasks have not run."
 
 
@@ -41,6 +44,48 @@ def no_host_starts(reason: str) -> str:
 def no_host_of_account_starts(cause: BreakerCause) -> str:
     """Of a host that is deferred because of other hosts of its account."""
     return join_sentences("No other host of this account starts in this run.", breaker_reason(cause))
+
+
+def alarm_raised(alarm: StopAlarm, state: AlarmState | None) -> str:
+    """Of an alarm of patch_stop_alarms that stops the run; without a state it does not exist any more."""
+    named = f"The alarm {alarm['name']} ({alarm['region']})"
+    if state is None:
+        return f"{named} of patch_stop_alarms does not exist any more."
+    return join_sentences(
+        f"{named} is in ALARM since {state['since']}.", clean_text(state["reason"], ALARM_REASON_LENGTH)
+    )
+
+
+def alarms_unknown(reason: str) -> str:
+    """Of a host that is deferred because CloudWatch does not answer."""
+    return join_sentences("The alarms of patch_stop_alarms cannot be read, so this host is not started.", reason)
+
+
+def stopped_by(brake: Brake) -> str:
+    """Of a run that people have stopped."""
+    return f"{brake['by']} stopped it from {brake['machine']} at {iso(brake['at'])}: {brake['reason']}"
+
+
+def run_at_work(run: Run) -> str:
+    """Of one of several runs, of which one must be named."""
+    user, machine = run.controller.get("user", "an unknown user"), run.controller.get("host", "an unknown controller")
+    return f"{run.run_id} was started by {user} on {machine} at {iso(run.opened_at)}."
+
+
+def not_resumed(run: Run) -> str:
+    """Of a run that resume does not continue."""
+    if run.breaker is None:
+        return f"{run.run_id} is not stopped."
+    return f"{run.run_id} starts no other host for a reason that resume does not lift. {run.breaker}"
+
+
+def where_hosts_are(at_work: str, waiting: str, missed: str) -> list[str]:
+    """Of the hosts of a run that was stopped or resumed, each kind with the names of its hosts."""
+    return [
+        *([f"At work, and finished in any case: {at_work}."] if at_work else []),
+        *([f"Not started yet: {waiting}."] if waiting else []),
+        *([f"Deferred, and left to a further run: {missed}."] if missed else []),
+    ]
 
 
 def host_lost(phase: Phase, *, post_tasks_missing: bool, still_on: bool) -> str:

@@ -140,6 +140,7 @@ def _run_settings(plan: Plan, settings: Settings, targets: Targets) -> RunSettin
         "is_closed": settings["is_closed"],
         "account_limits": settings["account_limits"],
         "credentials_expire_at": settings["credentials_expire_at"],
+        **({"stop_alarms": list(plan.stop_alarms)} if plan.stop_alarms else {}),
         "tag_key": settings["tag_key"],
         "tag_value": settings["tag_value"],
         "keep_tag": settings["keep_tag"],

@@ -13,6 +13,7 @@ from typing import Any
 
 from lab import scenario
 from lab.aws import (
+    alarms,
     associations,
     ebs,
     ec2_describe,
@@ -70,6 +71,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
         **launch.SSM_OPERATIONS,
         **made_windows.OPERATIONS,
     },
+    "cloudwatch": alarms.OPERATIONS,
     "organizations": organizations.OPERATIONS,
     "pricing": pricing.OPERATIONS,
     "sts": sts.OPERATIONS,
@@ -92,9 +94,16 @@ class Identity:
 
     @classmethod
     def of_member(cls, first: scenario.Account, member: scenario.Member) -> Identity:
-        """A further account: guardrails and target tags are the first one's own affair."""
+        """A further account: guardrails, target tags and alarms are the first one's own affair."""
         own = dataclasses.replace(
-            first, region=member.region, vcpu_quota=member.vcpu_quota, scp=(), accounts=(), target_tags=USUAL_TAGS
+            first,
+            region=member.region,
+            vcpu_quota=member.vcpu_quota,
+            scp=(),
+            accounts=(),
+            target_tags=USUAL_TAGS,
+            alarms={},
+            composite_alarms={},
         )
         return cls(member.id, own, (member.id,))
 
@@ -132,6 +141,7 @@ class Account:
         self.replicas = Replicas(self.spec)
         self.logs = around.logs
         self.guests: Guests = ModelGuests()
+        self.alarms = alarms.alarms_of(self.spec, world.sim.time)
         self.buckets: dict[str, dict[str, s3.StoredObject]] = {}
         self.snapshots: dict[str, ebs.Snapshot] = {}
         self.launched: dict[str, Host] = {}  # by the token of their launch

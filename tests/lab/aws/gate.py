@@ -251,4 +251,6 @@ def _refusal(request: Request, need: Need, why: str) -> AwsError:
             f"You are not authorized to perform this operation. {text}. "
             f"Encoded authorization failure message: {encoded}",
         )
-    return AwsError("AccessDenied" if request.service in ("sts", "iam", "s3") else "AccessDeniedException", text)
+    return AwsError(
+        "AccessDenied" if request.service in ("cloudwatch", "sts", "iam", "s3") else "AccessDeniedException", text
+    )

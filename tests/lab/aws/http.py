@@ -37,7 +37,7 @@ from lab.aws.moto_tables import MotoTables
 from lab.aws.request import Request, Result
 from lab.aws.xml import ec2_body
 
-SIGNING_NAMES = {"servicequotas": "service-quotas"}
+SIGNING_NAMES = {"monitoring": "cloudwatch", "servicequotas": "service-quotas"}
 FOR_MOTO = {
     "logs": {
         "CreateLogGroup",
@@ -82,7 +82,7 @@ class Incoming:
         if len(self.body) < length:
             raise ClientGone
         self.access_key, self.region, self.service = self._scope()
-        self.protocol = _PROTOCOLS.get(self.service, "json")
+        self.protocol = _protocol(self.service, environ)
         in_body = self.protocol in ("ec2", "query")
         self.form = dict(parse_qsl(self.body.decode(), keep_blank_values=True)) if in_body else {}
         target = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
@@ -137,6 +137,13 @@ class Incoming:
                 }
             )
         )
+
+
+def _protocol(service: str, environ: Environ) -> str:
+    """CloudWatch speaks JSON with clients that know it, and the query protocol with botocore before 1.40."""
+    if service == "cloudwatch" and "HTTP_X_AMZ_TARGET" not in environ:
+        return "query"
+    return _PROTOCOLS.get(service, "json")
 
 
 class Gateway:

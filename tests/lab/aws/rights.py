@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from lab.aws.alarms import COMPOSITE
 from lab.aws.arns import Arns
 from lab.aws.automation import role_of, runbook
 from lab.aws.organizations import organization_id
@@ -279,6 +280,15 @@ def _role(request: Request, _hosts: list[Host]) -> Iterator[Part]:
     yield request.action, request.arns.role(request.params["RoleName"]), {}
 
 
+def _alarms(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    """Each metric alarm by its name; composite alarms need the right on "*" (CloudWatch API reference, DescribeAlarms)."""
+    if COMPOSITE in (request.params.get("AlarmTypes") or ()):
+        yield request.action, "*", {}
+        return
+    for name in request.params.get("AlarmNames") or ["*"]:
+        yield request.action, request.arns.of("cloudwatch", request.region, f"alarm:{name}"), {}
+
+
 def _in_bucket(request: Request, _hosts: list[Host]) -> Iterator[Part]:
     """A bucket's name is its ARN, without region and account."""
     path = "/".join(filter(None, (request.params["Bucket"], request.params.get("Key"))))
@@ -286,6 +296,7 @@ def _in_bucket(request: Request, _hosts: list[Host]) -> Iterator[Part]:
 
 
 NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
+    "cloudwatch:DescribeAlarms": _alarms,
     "dynamodb": _table,
     "ec2:AssociateIamInstanceProfile": _associate,
     "ec2:CreateSnapshot": _snapshot,

@@ -92,6 +92,7 @@ def _common(stacks: Stacks, home: str, hosts: Sequence[HostSpec]) -> dict[str, s
         "OutcomeTags": "true",
         "EventBus": EVENT_BUS,
         "ReportBucket": REPORT_BUCKET,
+        "StopAlarms": "all",
         "DeadManSwitch": "true",
     }
 
@@ -114,6 +115,7 @@ def with_everything() -> Iterator[Stacks]:
         "OutcomeTags": "true",
         "EventBus": EVENT_BUS,
         "ReportBucket": REPORT_BUCKET,
+        "StopAlarms": "all",
         "CommandOutputToLogs": "true",
         "DeadManSwitch": "true",
         "LedgerTable": "create",

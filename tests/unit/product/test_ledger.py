@@ -17,6 +17,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
     PowerRecord,
     Verdict,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.run_settings import Brake
 
 from .backends import BACKENDS, Opener
 from .fakes import ID, START
@@ -80,6 +81,24 @@ def test_the_first_reason_of_the_breaker_stays(ledger: Ledger) -> None:
     ledger.open_breaker(RUN, "the canary dev-01 failed")
     ledger.open_breaker(RUN, "2 hosts failed")
     assert ledger.run(RUN).breaker == "the canary dev-01 failed"
+
+
+def test_a_breaker_is_changed_only_as_it_is_known(ledger: Ledger, opener: Opener) -> None:
+    open_run(ledger)
+    settings = ledger.run(RUN).settings
+    stop: Brake = {"kind": "stop", "at": START, "by": "alice", "machine": "bastion", "reason": "Checkout is down"}
+    resume: Brake = {**stop, "kind": "resume"}
+    assert ledger.change_breaker(RUN, None, "stopped", stop)
+    assert not opener().change_breaker(RUN, None, "another", {**stop, "by": "bob"})
+    assert not opener().change_breaker(RUN, "another", None, resume)
+    assert opener().change_breaker(RUN, "stopped", "stopped", {**stop, "by": "carol"})
+    assert ledger.run(RUN).breaker == "stopped"
+    assert opener().change_breaker(RUN, "stopped", None, resume)
+    assert ledger.run(RUN).breaker is None
+    brakes = [stop, {**stop, "by": "carol"}, resume]
+    assert ledger.run(RUN).settings == {**settings, "brakes": brakes}
+    with pytest.raises(PatchFleetError, match="knows no run"):
+        ledger.change_breaker("no-run", None, "stopped", stop)
 
 
 def test_a_run_is_closed_once(ledger: Ledger) -> None:
