@@ -106,6 +106,30 @@ options:
     default: []
 """
 
+    PATCH_HISTORY = r"""
+options:
+  history_days:
+    description:
+      - How many days the ledger keeps a run. The playbook C(history) shows the runs of this time.
+      - A run that ends deletes older ones from an SQLite file; a table deletes them itself. A run of which a host may still
+        be on is never deleted.
+      - At least 1.
+    type: int
+    default: 400
+  sla_days:
+    description:
+      - How many days an update may be missing, by its severity (V(critical), V(important), V(moderate), V(low), V(unspecified)).
+        The playbook C(history) names those that are missing longer.
+      - Without it, no update has a limit.
+    type: dict
+  evidence_pack:
+    description:
+      - 'The playbook C(history) also writes a ZIP for auditors: the history, the report of each run, what each verdict is
+        based on, and a manifest of SHA-256 sums.'
+    type: bool
+    default: false
+"""
+
     SYSTEM_DRIVE_SPACE = r"""
 options:
   free_gib:

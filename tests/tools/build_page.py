@@ -16,7 +16,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "plugins" / "module_utils" / "_report" / "_assets.py"
-SOURCES = {"EARLY_SCRIPT": "early.js", "SCRIPT": "page.js", "STYLE": "page.css"}
+SOURCES = {
+    "EARLY_SCRIPT": "early.js",
+    "SCRIPT": "page.js",
+    "STYLE": "page.css",
+    "HISTORY_SCRIPT": "history.js",
+    "HISTORY_STYLE": "history.css",
+}
 HEADER = '''# Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later

@@ -31,6 +31,7 @@ STRUCTURED = {
     "scripts": "dict[str, str]",
     "searched_with": "Settings",
     "settings": "Settings",
+    "sla_days": "dict[str, float]",
     "variables": "dict[str, Any]",
 }
 """Types of options that an argument spec calls dict or raw."""

@@ -25,6 +25,7 @@ TYPES = {
     "datetime": "float",
     "accounts": "list[AccountSetting]",
     "organization": "OrganizationSetting",
+    "sla_days": "dict[str, float]",
 }
 
 

@@ -27,7 +27,7 @@ from . import dynamodb_items as items
 from . import stored
 from .dynamodb_changes import absent, delete, exists, holds, put, update
 from .dynamodb_leases import Leases
-from .dynamodb_table import ConditionFailedError, Key
+from .dynamodb_table import ConditionFailedError, Item, Key
 from .records import DURATIONS_KEPT, Host, HostDurations, PhaseTime, PowerRecord, Run, Verdict
 
 ONE_REGION = (
@@ -114,8 +114,12 @@ class DynamoDbLedger(Leases):
 
     def close_run(self, run_id: str, now: float) -> None:
         self._change_if(update(items.run_key(run_id), {}, [exists("pk")], first={("closed_at",): now}))
-        if not self._keep_open_hosts(run_id):
-            self._expire(items.run_key(run_id), now)
+        run = self._table.get(items.run_key(run_id))
+        if run and not self._keep_open_hosts(run_id):
+            self._expire(items.run_key(run_id), run, now)
+
+    def delete_old_runs(self, before: float) -> int:
+        return 0  # by its time to live
 
     # Hosts of a run
 
@@ -304,7 +308,7 @@ class DynamoDbLedger(Leases):
         item = self._fenced_item(key, host_key, fence) if key else None
         if home is None or key is None or item is None or not item.get("power"):
             return
-        closed = {**item["power"], "closed_at": now, "closed_how": how, "expires_at": int(now + items.KEPT_SECONDS)}
+        closed = {**item["power"], "closed_at": now, "closed_how": how, "expires_at": items.expiry({}, now)}
         changes = [
             update(key, {("power",): None}, [exists("power"), *holds(fence)]),
             delete(items.open_key(home, host_key)),
@@ -315,10 +319,10 @@ class DynamoDbLedger(Leases):
         except ConditionFailedError:
             self._fenced_item(key, host_key, fence)  # else it was closed in this moment
         for run_id in items.runs_of_record(item):
-            self._expire(items.row_key(run_id, host_key), now)
             run = self._table.get(items.run_key(run_id))
+            self._expire(items.row_key(run_id, host_key), run, now)
             if run and run.get("closed_at") and not self._keep_open_hosts(run_id):
-                self._expire(items.run_key(run_id), now)
+                self._expire(items.run_key(run_id), run, now)
 
     # Expiry: what restore needs for an open record stays as long as the record, however old its run is
 
@@ -334,8 +338,10 @@ class DynamoDbLedger(Leases):
     def _remove_expiry(self, item_key: Key) -> None:
         self._change_if(update(item_key, {("expires_at",): None}, [exists("pk")]))
 
-    def _expire(self, item_key: Key, now: float) -> None:
-        expiring = {("expires_at",): int(now + items.KEPT_SECONDS)}
+    def _expire(self, item_key: Key, run: Item | None, now: float) -> None:
+        """Of an item of this run; of a run whose own item is missing, after the usual time."""
+        settings = items.run_of(run).settings if run else RunSettings()
+        expiring = {("expires_at",): items.expiry(settings, now)}
         self._change_if(update(item_key, {}, [exists("pk")], first=expiring))
 
     # History

@@ -25,14 +25,17 @@ from typing import Any
 
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
+from .._model.run_settings import RunSettings
 from . import stored
 from .dynamodb_table import Item, Key
 from .records import Host, HostDurations, PhaseTime, PowerRecord, Run, Verdict
 
 SCHEMA_VERSION = 1
 SCHEMA_KEY: Key = ("LEDGER", "SCHEMA")
-KEPT_SECONDS = 400 * 86400.0
-"""Runs, their hosts and closed power records expire this time after they are over (time to live of the table)."""
+KEPT_DAYS = 400
+"""The days after which runs, their hosts and closed power records expire (time to live of the table), where the run does not
+say another number (patch_history_days).
+"""
 COUNT = "hosts_"
 """Before an outcome: the attribute of the run that counts the hosts with it."""
 FAILED_KEYS = "failed"
@@ -81,6 +84,12 @@ def run_item(run: Run, account: str) -> Item:
     return values
 
 
+def expiry(settings: RunSettings, moment: float) -> int:
+    """When items of a run with these settings expire that were over at this moment, seconds since 1970."""
+    days = settings.get("history_days", KEPT_DAYS)
+    return int(moment + days * 86400)
+
+
 def run_of(item: Item) -> Run:
     return Run(
         item["run_id"],
@@ -111,10 +120,10 @@ def verdict_values(verdict: Verdict) -> dict[tuple[str, ...], Any]:
     return {(name,): value for name, value in stored.verdict_values(verdict).items()}
 
 
-def row_item(host: Host, home: str, fence: int | None, expires_at: float) -> Item:
+def row_item(host: Host, home: str, fence: int | None, expires_at: int) -> Item:
     values = stored.host_values(host)
     facts = {name: json.dumps(value, allow_nan=False) for name, value in host.facts.items()}
-    return {**values, "facts": facts, "steps": {}, "home": home, "fence": fence, "expires_at": int(expires_at)}
+    return {**values, "facts": facts, "steps": {}, "home": home, "fence": fence, "expires_at": expires_at}
 
 
 def host_of(item: Item) -> Host:

@@ -115,7 +115,7 @@ class Leases:
     # Leases
 
     def open_run(self, run: Run, hosts: list[Host], take_over: bool) -> Leased:
-        index = {"run_id": run.run_id, "expires_at": int(run.opened_at + items.KEPT_SECONDS)}
+        index = {"run_id": run.run_id, "expires_at": items.expiry(run.settings, run.opened_at)}
         changes = [
             put(items.run_key(run.run_id), items.run_item(run, self._account), [absent("pk")]),
             put(items.index_key(self._account, run), index),
@@ -163,7 +163,7 @@ class Leases:
                 replace(host, facts={**host.facts, **facts}),
                 self._homes[host.key],
                 fences.get(host.key),
-                run.opened_at + items.KEPT_SECONDS,
+                items.expiry(run.settings, run.opened_at),
             )
             changes.append(put(items.row_key(run.run_id, host.key), row, [absent("pk")]))
         try:

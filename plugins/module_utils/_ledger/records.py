@@ -212,6 +212,12 @@ class Ledger(Protocol):
     def close_run(self, run_id: str, now: float) -> None:
         """The run is over; its leases are free."""
 
+    def delete_old_runs(self, before: float) -> int:
+        """Delete runs that were closed before then, with all that belongs to them; returns how many.
+
+        A run stays while a power record of one of its hosts is open. A table deletes old runs itself, and returns 0.
+        """
+
     def hosts(self, run_id: str) -> list[Host]:
         """All hosts of a run in planned order."""
 

@@ -28,6 +28,7 @@ from .records import (
     Run,
     Verdict,
 )
+from .sqlite_expiry import delete_old
 from .sqlite_file import SCHEMA_VERSION, SqliteFile
 from .sqlite_leases import lease_hosts, left_open, living_holders, prove_lease
 from .stored import (
@@ -159,6 +160,10 @@ class SqliteLedger(SqliteFile):
 
     def close_run(self, run_id: str, now: float) -> None:
         self._write("UPDATE run SET closed_at = coalesce(closed_at, ?) WHERE run_id = ?", now, run_id)
+
+    def delete_old_runs(self, before: float) -> int:
+        with self._transaction() as database:
+            return delete_old(database, before)
 
     # Hosts of a run
 

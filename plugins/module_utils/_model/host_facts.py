@@ -88,7 +88,7 @@ class HostFacts(TypedDict, total=False):
         AccountOption,
         "its AWS account: id, and the role that is assumed there",
         "_run/opening, _run/lost_records",
-        "_run/admission, _run/account_breakers, _run/recovery, _run/publishing, _report/build",
+        "_run/admission, _run/account_breakers, _run/recovery, _run/publishing, _report/build, _history/visits",
     ]
     scheduler: Annotated[
         str,
@@ -129,13 +129,13 @@ class HostFacts(TypedDict, total=False):
         float,
         "start that was ours, seconds since 1970",
         "_power/start, _power/by_tasks, _power/restore",
-        "_power/restore, _update/reboots, _report/build",
+        "_power/restore, _update/reboots, _report/build, _history/visits",
     ]
     off_at: Annotated[
         float | None,
         "end of the time on that was ours, seconds since 1970",
         "_power/start, _power/restore, _power/by_tasks, _host/nodes",
-        "_report/build",
+        "_report/build, _history/visits",
     ]
     work: Annotated[
         list[list[float]],
@@ -249,12 +249,23 @@ class HostFacts(TypedDict, total=False):
         "_update/patch_baseline",
         "_update/patch_baseline",
     ]
-    installed: Annotated[list[str], "KBs installed", "_update/install", "_update/install, _report/build"]
+    installed: Annotated[
+        list[str], "KBs installed", "_update/install", "_update/install, _report/build, _history/visits"
+    ]
     missing: Annotated[
-        list[str], "KBs missing in the last scan", "_update/patch_verdict, _update/win_updates", "_report/build"
+        list[str],
+        "KBs missing in the last scan",
+        "_update/patch_verdict, _update/win_updates",
+        "_report/build, _history/visits",
+    ]
+    severities: Annotated[
+        dict[str, str],
+        "severity of updates that were missing, by KB",
+        "_update/patch_verdict",
+        "_history/visits",
     ]
     failed_updates: Annotated[
-        list[FailedUpdate], "updates that failed", "_update/install", "_ledger/repeated, _report/build"
+        list[FailedUpdate], "updates that failed", "_update/install", "_ledger/repeated, _report/build, _history/visits"
     ]
     installation_found_at: Annotated[
         float,
@@ -267,7 +278,7 @@ class HostFacts(TypedDict, total=False):
         str | None,
         "when the last scan was read, ISO 8601",
         "_update/patch_verdict, _update/win_updates",
-        "_report/build, _run/publishing",
+        "_report/build, _run/publishing, _history/visits",
     ]
     remarks: Annotated[
         list[str],

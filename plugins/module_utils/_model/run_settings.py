@@ -111,5 +111,6 @@ class RunSettings(TypedDict, total=False):
     outcome_tags: Annotated[bool, "whether outcomes are set as tags", "_run/publishing"]
     event_bus: Annotated[str | None, "bus that gets the outcomes as events", "_run/publishing"]
     fail_on_deferred: Annotated[bool, "whether hosts without time make the run fail", "_modules/patch_report"]
+    history_days: Annotated[int, "days for which the run is kept", "_run/closing, _ledger/dynamodb_items"]
     account: Annotated[str | None, "AWS account of the hosts, None where it has none in AWS", "_run/recovery"]
     targets: Annotated[Targets, "which hosts were asked for", "_report/build"]

@@ -63,6 +63,9 @@ class Settings(TypedDict):
     ledger_ephemeral_ok: bool
     outcome_tags: bool
     event_bus: str | None
+    history_days: int
+    sla_days: dict[str, float] | None
+    evidence_pack: bool
     report_dir: str | None
     report_bucket: str | None
     report_kms_key: str | None

@@ -13,6 +13,8 @@ COLLECTION = "1.0.0"
 """As in galaxy.yml, which is not part of the installed collection."""
 REPORT_SCHEMA = "1.1.0"
 """Of ``report.json``: a minor version adds fields, a major one removes or changes some."""
+HISTORY_SCHEMA = "1.0.0"
+"""Of ``history.json``, likewise."""
 EXPORT_SCHEMA = "1.0.0"
 """Of an exported run, likewise."""
 

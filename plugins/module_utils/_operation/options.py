@@ -42,6 +42,7 @@ class Options(TypedDict, total=False):
     delivery_timeout_seconds: int
     dest: str | None
     document: str
+    evidence_pack: bool
     exclude: list[str]
     external_id: str | None
     failure: dict[str, Any]
@@ -52,6 +53,7 @@ class Options(TypedDict, total=False):
     free_gib: float
     from_account: str | None
     grow_gib: int
+    history_days: int
     history_script: str
     host: str | None
     host_variables: dict[str, dict[str, Any]]
@@ -101,6 +103,7 @@ class Options(TypedDict, total=False):
     serial: str | None
     settings: Settings
     setup_prefix: str
+    sla_days: dict[str, float] | None
     slice_of: str | None
     snapshot_before_grow: bool
     snapshot_id: str

@@ -380,6 +380,42 @@ RUN_VARIABLES = (
         roles=("discover",),
     ),
     Variable(
+        "patch_history_days",
+        "int",
+        "evidence",
+        description="How many days the ledger keeps a run. The playbook C(history) shows the runs of this time.",
+        details=(
+            "A run that ends deletes older ones from an SQLite file; a table deletes them itself. A run of which a host "
+            "may still be on is never deleted."
+        ),
+        default=400,
+        minimum=1,
+        roles=("discover",),
+        modules=("patch_history",),
+    ),
+    Variable(
+        "patch_sla_days",
+        "sla_days",
+        "evidence",
+        description=(
+            "How many days an update may be missing, by its severity (V(critical), V(important), V(moderate), V(low), "
+            "V(unspecified)). The playbook C(history) names those that are missing longer."
+        ),
+        unset="no update has a limit",
+        modules=("patch_history",),
+    ),
+    Variable(
+        "patch_evidence_pack",
+        "bool",
+        "evidence",
+        description=(
+            "The playbook C(history) also writes a ZIP for auditors: the history, the report of each run, what each verdict "
+            "is based on, and a manifest of SHA-256 sums."
+        ),
+        default=False,
+        modules=("patch_history",),
+    ),
+    Variable(
         "patch_report_dir",
         "str",
         "evidence",

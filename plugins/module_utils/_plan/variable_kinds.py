@@ -13,6 +13,7 @@ from .._base.clock import iso, parse_iso
 from .._base.errors import InvalidOption
 from .accounts import read_accounts
 from .organization import read_organization
+from .sla import read_sla_days
 from .variable import Variable
 
 LONGEST_LINE = 200
@@ -128,4 +129,5 @@ CONVERTERS = {
     "datetime": _datetime,
     "accounts": read_accounts,
     "organization": read_organization,
+    "sla_days": read_sla_days,
 }

@@ -42,6 +42,7 @@ OPTION_TYPES = {
     "datetime": "str",
     "accounts": "list",
     "organization": "dict",
+    "sla_days": "dict",
 }
 """Types in Ansible's argument specs, by the kinds of variables."""
 

@@ -657,3 +657,93 @@ span.outcome { font-weight: 600; white-space: nowrap; }
   .region { width: 5.5%; } .kbs { width: 6%; } .errors { width: 6.5%; } .state { width: 6%; } .took { width: 5%; }
 }
 """
+
+HISTORY_SCRIPT = r"""
+// Sorts the tables by their headings and filters their rows. Adds text only as text, never as markup.
+(() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const compare = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
+
+  // Times: UTC is on the page, the viewer's own is added.
+  for (const time of all("header time")) {
+    const local = new Date(time.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+    time.append(Object.assign(document.createElement("span"), { textContent: `${local} your time` }));
+  }
+
+  const sortValue = (row, column) => row.cells[column].dataset.v ?? row.cells[column].textContent;
+
+  function sort(table, column, heading) {
+    const falls = heading.ariaSort === "ascending";
+    for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+    heading.ariaSort = falls ? "descending" : "ascending";
+    const rows = [...table.tBodies[0].rows];
+    rows.sort((a, b) => compare(sortValue(a, column), sortValue(b, column)) * (falls ? -1 : 1));
+    table.tBodies[0].append(...rows);
+  }
+
+  for (const table of all("table.sorted")) {
+    [...table.tHead.rows[0].cells].forEach((heading, column) => {
+      const button = Object.assign(document.createElement("button"), { type: "button" });
+      button.append(...heading.childNodes);
+      button.addEventListener("click", () => sort(table, column, heading));
+      heading.append(button);
+    });
+  }
+
+  // Every word of the filter must be in a row.
+  const query = document.querySelector("#query");
+  const shown = document.querySelector("#shown");
+  const rows = all("table.sorted > tbody > tr");
+  const texts = new Map();
+
+  function textOf(row) {
+    if (!texts.has(row)) texts.set(row, row.textContent.toLowerCase());
+    return texts.get(row);
+  }
+
+  query.addEventListener("input", () => {
+    const words = query.value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const row of rows) row.hidden = !words.every((word) => textOf(row).includes(word));
+    shown.textContent = words.length ? `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows` : "";
+  });
+  document.querySelector(".toolbar").hidden = false;
+})();
+"""
+
+HISTORY_STYLE = r"""
+/* What the page of the playbook `history` has besides page.css. */
+.history .tiles { grid-template-columns: repeat(7, 1fr); }
+.history .tile { grid-template: "n" "s" / 1fr; }
+.history .tile > span { grid-column: auto; }
+.history section { margin-top: 1.5rem; }
+.history .plain { max-width: 60em; }
+.history .plain li { margin-top: .4rem; overflow-wrap: anywhere; }
+.history .scroll { max-height: none; overflow-x: auto; }
+.history .scroll table { width: 100%; }
+.history thead th { border-top: 0; border-bottom: 1px solid var(--strong-line); color: var(--soft); font-size: .75rem;
+  vertical-align: bottom; white-space: nowrap; }
+.history th, .history td { padding: .4rem .75rem; }
+.history th button { padding: 0; border: 0; background: none; font-weight: inherit; white-space: nowrap; }
+.history [aria-sort=ascending] button::after { content: " ▲"; font-size: .75em; }
+.history [aria-sort=descending] button::after { content: " ▼"; font-size: .75em; }
+.history tbody > tr:first-child > * { border-top: 0; }
+.history .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.history .date { font-variant-numeric: tabular-nums; white-space: nowrap; }
+.history .late { color: var(--failed); font-weight: 600; }
+.trend { display: block; width: 100%; height: 11rem; margin-top: .6rem; }
+.trend .complete, .legend .complete { fill: var(--compliant); }
+.trend .incomplete, .legend .incomplete { fill: var(--failed); }
+.trend .not_proven, .legend .not_proven { fill: var(--excluded); }
+.trend rect, .legend rect { forced-color-adjust: none; }
+.legend .complete, .legend .incomplete, .legend .not_proven { height: 16px; }
+.history details { margin-top: .6rem; }
+.history summary { color: var(--accent); cursor: pointer; }
+@media (max-width: 1000px) { .history .tiles { grid-template-columns: repeat(4, 1fr); } }
+@media (max-width: 640px) { .history .tiles { grid-template-columns: repeat(2, 1fr); } }
+@media print {
+  .history section { break-inside: auto; }
+  .history tr { break-inside: avoid; }
+  .history .scroll table { font-size: 8px; }
+  .history details:not([open]) { display: none; }
+}
+"""

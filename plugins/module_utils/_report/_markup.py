@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from html import escape
 from typing import Any
@@ -40,3 +42,8 @@ def time(moment: str | None) -> str:
     if moment is None:
         return f.NOTHING
     return f'<time datetime="{f.utc(moment, "{date}T{time}Z")}">{f.utc(moment)}</time>'
+
+
+def hash_of(content: str) -> str:
+    """How a Content-Security-Policy names a script or style of the page."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()

@@ -11,15 +11,12 @@ run nor call home. Positions are SVG attributes for the same reason, so that no 
 
 from __future__ import annotations
 
-import base64
-import hashlib
-
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._assets import EARLY_SCRIPT, SCRIPT, STYLE
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._chart import timeline
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._hosts import details, host_table
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._locations import sums
-from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import data, icon, text, time
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import data, hash_of, icon, text, time
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._symbols import SYMBOLS
 
 from .._model.outcomes import FAILURES
@@ -53,8 +50,8 @@ def to_html(report: f.Report) -> str:
 
 def _head(report: f.Report, hosts: list[f.Host]) -> str:
     policy = (
-        f"default-src 'none'; script-src '{_hash(EARLY_SCRIPT)}' '{_hash(SCRIPT)}'; style-src '{_hash(STYLE)}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src '{hash_of(EARLY_SCRIPT)}' '{hash_of(SCRIPT)}'; "
+        f"style-src '{hash_of(STYLE)}'; img-src data:; base-uri 'none'; form-action 'none'"
     )
     return f"""<!doctype html>
 <html lang=en>
@@ -68,10 +65,6 @@ def _head(report: f.Report, hosts: list[f.Host]) -> str:
 <script>{EARLY_SCRIPT}</script>
 <style>{STYLE}</style>
 </head>"""
-
-
-def _hash(content: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
 def _header(report: f.Report, hosts: list[f.Host]) -> str:

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from .._ledger.proposed import proposed_verdict
-from .._ledger.records import Host, Ledger, Verdict
+from .._ledger.records import Host, Ledger, Run, Verdict
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason
@@ -29,8 +29,20 @@ def close_run(context: OperationContext) -> Closed:
     run_id = context.required_run_id
     set_interrupted_outcomes(context.ledger, run_id)
     context.ledger.close_run(run_id, context.clock.now())
-    warnings = publish_events(context, context.ledger.run(run_id))
+    run = context.ledger.run(run_id)
+    delete_old_runs(context, run)
+    warnings = publish_events(context, run)
     return {"changed": True, "warnings": warnings} if warnings else {"changed": True}
+
+
+def delete_old_runs(context: OperationContext, run: Run) -> None:
+    """The ledger stays bounded: a run that is closed deletes those that its patch_history_days does not keep.
+
+    A run of an earlier version does not say the days, and deletes nothing.
+    """
+    days = run.settings.get("history_days")
+    if days:
+        context.ledger.delete_old_runs(context.clock.now() - days * 86400)
 
 
 def set_interrupted_outcomes(ledger: Ledger, run_id: str) -> None:

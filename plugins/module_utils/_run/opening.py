@@ -149,6 +149,7 @@ def _run_settings(plan: Plan, settings: Settings, targets: Targets) -> RunSettin
         "fail_on_deferred": settings["fail_on_deferred"],
         "outcome_tags": settings["outcome_tags"],
         "event_bus": settings["event_bus"],
+        "history_days": settings["history_days"],
         "targets": targets,
     }
 

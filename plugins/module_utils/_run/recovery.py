@@ -19,7 +19,7 @@ from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.results import Result
-from .closing import post_tasks_missing, set_interrupted_outcomes
+from .closing import delete_old_runs, post_tasks_missing, set_interrupted_outcomes
 from .left_services import entries_of_services
 from .lost_records import raise_if_lost, rebuild_where_confirmed
 from .messages import host_busy, host_lost, host_of_other_account, still_on
@@ -216,6 +216,7 @@ def _close_abandoned(context: OperationContext, run: Run, now: float, *, force: 
     if not leased.held:
         set_interrupted_outcomes(ledger, run.run_id)
         ledger.close_run(run.run_id, now)
+        delete_old_runs(context, run)
         for warning in publish_events(context, run):
             context.report_progress(warning)
     for key, fence in leased.fences.items():

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from .._aws.errors import AwsError
 from .._aws.patches import missing_patches, patch_items, patch_state
 from .._base.clock import iso
+from .._model.severities import severity_of
 from .._operation.channel import Scan
 from .._operation.context import OperationContext
 from .messages import definitions_left_out, updates_held_back
@@ -146,6 +147,7 @@ def read_verdict(
     )
     context.update_facts(
         missing=sorted({*missing, *failed}),
+        severities=_severities(context, counted),
         verified_at=iso(found.verified_at),
         remarks=[
             *_remarks(state),
@@ -194,6 +196,12 @@ def _definitions(context: OperationContext, instance_id: str, scan: Invocation) 
         if item.get("Details", {}).get("Classification") == DEFINITIONS
         and str(item.get("Details", {}).get("PatchState")).casefold() == "missing"
     }
+
+
+def _severities(context: OperationContext, rows: Iterable[PatchComplianceDataTypeDef]) -> dict[str, str]:
+    """What the run knows of severities so far, and those of these rows."""
+    known = context.facts.get("severities") or {}
+    return {**known, **{row["KBId"]: severity_of(row.get("Severity")) for row in rows}}
 
 
 def _state(row: PatchComplianceDataTypeDef) -> str:

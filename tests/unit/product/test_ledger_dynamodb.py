@@ -17,7 +17,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import open_ledger
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb import DynamoDbLedger
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb_items import (
-    KEPT_SECONDS,
+    KEPT_DAYS,
     SCHEMA_VERSION,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb_table import Table, parse_url
@@ -181,10 +181,11 @@ def test_accounts_share_a_table_and_see_what_is_theirs() -> None:
     assert [run.run_id for run in ours.runs()] == [RUN]
 
 
-def test_what_is_over_expires_and_what_is_open_does_not() -> None:
+@pytest.mark.parametrize(("settings", "days"), [({}, KEPT_DAYS), ({"history_days": 30}, 30)])
+def test_what_is_over_expires_and_what_is_open_does_not(settings: dict[str, Any], days: int) -> None:
     table = dynamodb_server.new_table()
     ledger = dynamodb_server.ledger(table)
-    ledger.open_run(a_run(), [a_host()], take_over=False)
+    ledger.open_run(a_run(**settings), [a_host()], take_over=False)
     ledger.record_power(FOUND)
     expiring = {item["pk"]["S"].partition("#")[0] for item in items(table) if "expires_at" in item}
     assert expiring == {"RUNS"}, "the row of a host with an open record stays, too"
@@ -192,7 +193,9 @@ def test_what_is_over_expires_and_what_is_open_does_not() -> None:
     ledger.close_power(ID, "restored", START)
     ledger.close_run(RUN, START)
     (run,) = [item for item in items(table) if item["sk"]["S"] == "RUN"]
-    assert run["expires_at"] == {"N": str(int(START + KEPT_SECONDS))}
+    assert run["expires_at"] == {"N": str(int(START + days * 86400))}
+    (row,) = [item for item in items(table) if item["sk"]["S"] == f"HOST#{ID}"]
+    assert row["expires_at"] == run["expires_at"]
     assert any(item["sk"]["S"].startswith("CLOSED#") and "expires_at" in item for item in items(table))
 
 

@@ -46,6 +46,7 @@ def test_the_page_of_support_names_each_version(template: dict[str, Any]) -> Non
     rows = re.findall(r"^\| ([\w ,]+) \| (\d+\.\d+\.\d+) \|", page, re.MULTILINE)
     assert dict(rows) == {
         "report": versions.REPORT_SCHEMA,
+        "history": versions.HISTORY_SCHEMA,
         "exported run": versions.EXPORT_SCHEMA,
         "CloudFormation template": template["Outputs"]["TemplateVersion"]["Value"],
     }

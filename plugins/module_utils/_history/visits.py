@@ -1,0 +1,118 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the ledger keeps of each host in each run, in the order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from .._base.clock import parse_iso
+from .._ledger.records import Host, Ledger, Run
+from .._model.host_facts import FailedUpdate, HostFacts
+from .._model.outcomes import UNTOUCHED, Outcome
+from .._model.reasons import Reason, ReasonCode
+
+INTERRUPTED = frozenset({Reason.INTERRUPTED, Reason.RUN_INTERRUPTED})
+"""The controller died: that is no failure of the host."""
+NOT_COMPLETE = frozenset({Reason.STILL_MISSING, Reason.REBOOT_PENDING})
+"""A scan names no missing update, and the host is not complete all the same."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A host in a run. Times are seconds since 1970.
+
+    Attributes:
+        missing: the KBs that the last scan of the run misses; None where no scan of it is known.
+        verified_at: when that scan was read.
+        severities: of the updates that the run knows, by KB.
+        hresults: why Windows could not install an update, by KB.
+        on_since, off_at: the time for which the host was on because of the run.
+    """
+
+    run_id: str
+    opened_at: float
+    key: str
+    name: str
+    kind: str
+    instance_id: str | None
+    account: str | None
+    region: str | None
+    outcome: Outcome | None
+    reason_code: ReasonCode | None
+    reason: str | None
+    installed: frozenset[str] = frozenset()
+    missing: frozenset[str] | None = None
+    verified_at: float | None = None
+    severities: Mapping[str, str] = field(default_factory=dict)
+    hresults: Mapping[str, str] = field(default_factory=dict)
+    on_since: float | None = None
+    off_at: float | None = None
+
+    @property
+    def proof(self) -> tuple[float, frozenset[str]] | None:
+        """When a scan was read, and what it misses; None where no scan of the run is known."""
+        return None if self.verified_at is None or self.missing is None else (self.verified_at, self.missing)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run's scan proves that nothing is missing."""
+        return self.proof is not None and not self.missing and self.reason_code not in NOT_COMPLETE
+
+    @property
+    def is_attempt(self) -> bool:
+        """Whether the run worked on the host, and its controller lived long enough to see what became of it."""
+        return self.outcome is not None and self.outcome not in UNTOUCHED and self.reason_code not in INTERRUPTED
+
+
+def read_visits(ledger: Ledger, runs: list[Run]) -> list[Visit]:
+    """The hosts of these runs, in the order in which the runs started."""
+    in_order = sorted(runs, key=lambda run: run.opened_at)
+    return [_visit(run, host) for run in in_order for host in ledger.hosts(run.run_id)]
+
+
+def by_host(visits: list[Visit]) -> dict[str, list[Visit]]:
+    """The visits by the key of their host."""
+    found: dict[str, list[Visit]] = {}
+    for visit in visits:
+        found.setdefault(visit.key, []).append(visit)
+    return found
+
+
+def _visit(run: Run, host: Host) -> Visit:
+    facts = host.facts
+    missing = facts.get("missing")
+    return Visit(
+        run_id=run.run_id,
+        opened_at=run.opened_at,
+        key=host.key,
+        name=host.name,
+        kind=host.kind,
+        instance_id=host.instance_id,
+        account=facts.get("account", {}).get("id"),
+        region=host.region,
+        outcome=host.outcome,
+        reason_code=host.reason_code,
+        reason=host.reason,
+        installed=frozenset(facts.get("installed") or ()),
+        missing=None if missing is None else frozenset(missing),
+        verified_at=_verified_at(facts),
+        severities=facts.get("severities") or {},
+        hresults=_hresults(facts.get("failed_updates") or []),
+        on_since=facts.get("on_since"),
+        off_at=facts.get("off_at"),
+    )
+
+
+def _verified_at(facts: HostFacts) -> float | None:
+    with suppress(ValueError, TypeError):
+        return parse_iso(str(facts["verified_at"])) if facts.get("verified_at") else None
+    return None
+
+
+def _hresults(updates: list[FailedUpdate]) -> dict[str, str]:
+    return {update["kb"]: str(update["hresult"]) for update in updates if update.get("hresult")}

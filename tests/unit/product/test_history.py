@@ -1,0 +1,294 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The history of months: what the runs of a ledger say together."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._history.build import History, build_history
+from ansible_collections.patchfleet.windows.plugins.module_utils._history.lines import to_lines
+from ansible_collections.patchfleet.windows.plugins.module_utils._history.page import to_page
+from ansible_collections.patchfleet.windows.plugins.module_utils._history.table import to_csv
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_history import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
+from ansible_collections.patchfleet.windows.plugins.module_utils._run.closing import set_interrupted_outcomes
+from operations import perform
+
+from .fakes import START
+from .stage import Stage, a_host, a_run
+
+DAY = 86400.0
+CRITICAL = {"KB1": "critical"}
+LIMITS = {"critical": 14.0}
+KEY = "i-0123"
+
+
+class Months:
+    """A ledger that is filled run by run, ``days`` apart from its start."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.ledger = stage.ledger
+
+    def run(self, days: float, key: str = KEY, **host: Any) -> str:
+        """A run with one host, which ends with this outcome; returns its id."""
+        at = START + days * DAY
+        run_id = f"run-{days:g}-{key}"
+        facts = host.pop("facts", {})
+        outcome, code = host.pop("outcome", "patched"), host.pop("code", None)
+        if "missing" in facts:
+            facts = {**facts, "verified_at": iso(at + 3600)}
+        row = a_host(key, run_id=run_id, facts=facts, **{"name": "web", **host})
+        self.ledger.open_run(a_run(run_id, at), [row], take_over=False)
+        if outcome:
+            self.ledger.set_outcome(run_id, key, Verdict(outcome, None, code, "Because."))
+        self.ledger.close_run(run_id, at + 7200)
+        return run_id
+
+    def history(self, days: float, limits: dict[str, float] | None = None) -> History:
+        return build_history(self.ledger, self.ledger.runs(), 400, limits or {}, START + days * DAY)
+
+
+@pytest.fixture
+def months(stage: Stage) -> Months:
+    return Months(stage)
+
+
+def missing(*kbs: str, **more: Any) -> dict[str, Any]:
+    """A failed visit whose scan misses these."""
+    return {"outcome": "failed", "code": "still_missing", "facts": {"missing": list(kbs), **more}}
+
+
+def spans(history: History) -> list[tuple[Any, ...]]:
+    return [(update["kb"], update["state"], round(update["days"]), update["late"]) for update in history["updates"]]
+
+
+def test_an_update_is_missing_from_the_first_scan_that_misses_it_until_a_scan_proves_it(months: Months) -> None:
+    months.run(0, **missing("KB1", severities=CRITICAL))
+    assert spans(months.history(10, LIMITS)) == [("KB1", "missing", 10, False)]
+    assert spans(months.history(20, LIMITS)) == [("KB1", "missing", 20, True)]
+    last = months.run(30, facts={"missing": [], "installed": ["KB1"]})
+    (update,) = months.history(40, LIMITS)["updates"]
+    assert (update["state"], update["days"], update["late"]) == ("installed", 30.0, True)
+    assert update["proven_at"] == iso(START + 30 * DAY + 3600)
+    assert update["proven_by"] == last
+
+
+def test_an_update_that_no_run_installed_is_not_called_installed(months: Months) -> None:
+    months.run(0, **missing("KB1"))
+    months.run(30, **missing("KB2"))
+    assert spans(months.history(31)) == [("KB1", "not_offered", 30, False), ("KB2", "missing", 1, False)]
+
+
+def test_a_run_that_found_and_installed_it_proves_it_in_one_visit(months: Months) -> None:
+    months.run(0, facts={"missing": [], "installed": ["KB1"]})
+    assert spans(months.history(1)) == [("KB1", "installed", 0, False)]
+
+
+def test_an_update_that_is_missing_again_has_two_spans(months: Months) -> None:
+    months.run(0, facts={"missing": [], "installed": ["KB1"]})
+    months.run(30, **missing("KB1"))
+    assert [state for _kb, state, _days, _late in spans(months.history(31))] == ["installed", "missing"]
+
+
+def test_a_run_without_a_scan_proves_nothing(months: Months) -> None:
+    months.run(0, **missing("KB1"))
+    months.run(30, outcome="failed", code="did_not_boot", facts={})
+    assert spans(months.history(40)) == [("KB1", "missing", 40, False)]
+
+
+def test_the_severity_of_one_host_counts_for_all(months: Months) -> None:
+    months.run(0, key="i-a", **missing("KB1"))
+    months.run(1, key="i-b", **missing("KB1", severities=CRITICAL))
+    assert {update["severity"] for update in months.history(2)["updates"]} == {"critical"}
+
+
+def test_where_hosts_differ_the_worst_severity_counts(months: Months) -> None:
+    for number, severity in enumerate(("low", "critical", "important")):
+        months.run(number, key=f"i-{number}", **missing("KB1", severities={"KB1": severity}))
+    assert {update["severity"] for update in months.history(3)["updates"]} == {"critical"}
+
+
+def test_an_unknown_severity_has_a_limit_of_its_own(months: Months) -> None:
+    months.run(0, **missing("KB1"))
+    assert spans(months.history(20, LIMITS))[0][-1] is False
+    assert spans(months.history(20, {"unspecified": 14.0}))[0][-1] is True
+
+
+def test_a_host_is_late_although_each_months_update_replaces_the_last(months: Months) -> None:
+    for number in range(3):
+        kb = f"KB{number}"
+        months.run(10.0 * number, **missing(kb, severities={kb: "critical"}))
+    history = months.history(29, LIMITS)
+    assert history["totals"]["late_updates"] == 0
+    assert history["hosts"][0]["late_severities"] == ["critical"]
+    assert any("critical updates have been missing since 2026-11-14" in line for line in to_lines(history))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "again"),
+    [
+        (["failed"], False),
+        (["failed", "failed"], True),
+        (["failed", "patched", "held"], True),
+        (["failed", "failed", "patched"], False),
+        (["failed", "deferred", "failed"], True),
+        (["failed", "patched", "patched", "patched", "patched", "failed"], False),
+    ],
+)
+def test_a_host_fails_again_by_its_last_five_attempts(months: Months, outcomes: list[str], again: bool) -> None:
+    for number, outcome in enumerate(outcomes):
+        months.run(number, outcome=outcome, code="did_not_boot" if outcome in {"failed", "held"} else None)
+    (host,) = months.history(7)["hosts"]
+    assert host["fails_again"] is again
+
+
+def test_a_killed_run_that_restore_settled_counts_with_what_it_proved(months: Months) -> None:
+    """It is no failure of the host, and its scan counts."""
+    run_id = months.run(0, outcome=None, **{k: v for k, v in missing("KB1").items() if k == "facts"})
+    months.ledger.begin_phase(run_id, KEY, "patch", START)
+    set_interrupted_outcomes(months.ledger, run_id)
+    months.run(1, **missing("KB1"))
+    history = months.history(2)
+    assert spans(history) == [("KB1", "missing", 2, False)]
+    assert history["hosts"][0]["fails_again"] is False
+    assert history["runs"][-1]["outcomes"] == {"failed": 1}
+
+
+def test_hosts_without_a_recent_run_or_scan_are_named(months: Months) -> None:
+    months.run(0, key="i-gone", name="gone", facts={"missing": []})
+    months.run(0, key="i-silent", name="silent", outcome="deferred", code="no_time")
+    months.run(59, key="i-silent", name="silent", outcome="deferred", code="no_time")
+    months.run(59, key="i-fresh", name="fresh", facts={"missing": []})
+    history = months.history(60)
+    named = {host["host"]: (host["absent"], host["unproven"]) for host in history["hosts"]}
+    assert named == {"fresh": (False, False), "gone": (True, True), "silent": (False, True)}
+    text = "\n".join(to_lines(history))
+    assert "gone: no run has had it since 2026-11-14" in text
+    assert "silent: the last run ended with deferred (no_time). No scan has proven anything of it." in text
+
+
+def test_the_trend_shows_each_week_what_was_known_then(months: Months) -> None:
+    months.run(0, **missing("KB1"))
+    months.run(10, facts={"missing": [], "installed": ["KB1"]})
+    trend = months.history(15)["trend"]
+    assert [(period["complete"], period["incomplete"]) for period in trend] == [(0, 1), (0, 1), (1, 0)]
+    assert [period["complete_percent"] for period in trend] == [0.0, 0.0, 100.0]
+
+
+def test_a_long_history_is_shown_by_months(months: Months) -> None:
+    months.run(0, facts={"missing": []})
+    months.run(300, facts={"missing": []})
+    until = [period["until"] for period in months.history(300)["trend"]]
+    assert until[:2] == ["2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"]
+    assert len(until) == 11
+
+
+def test_a_start_that_a_later_run_took_over_counts_once(months: Months) -> None:
+    months.run(0, facts={"on_since": START})
+    months.run(1, facts={"on_since": START, "off_at": START + 7200})
+    months.run(2, key="i-lost", facts={"on_since": START})
+    on = months.history(3)["on_hours"]
+    assert on == {"total": 2.0, "by_month": {"2026-11": 2.0}, "unknown": 1}
+
+
+def test_causes_are_counted_by_code_and_hresult(months: Months) -> None:
+    failed = [{"kb": "KB1", "hresult": "0x800F0922"}, {"kb": "KB9", "hresult": "0x80070643"}]
+    for number in range(2):
+        months.run(number, **missing("KB1", failed_updates=failed))
+    months.run(3, outcome="failed", code="did_not_boot")
+    causes = [(row["reason_code"], row["hresults"], row["times"]) for row in months.history(4)["causes"]]
+    assert causes == [("still_missing", ["0x800F0922"], 2), ("did_not_boot", [], 1)]
+
+
+def test_names_that_are_formulas_or_markup_stay_text(months: Months) -> None:
+    months.run(0, name="=cmd|'/c calc'!A0", **missing("KB1"))
+    months.run(1, key="i-b", name="<script>alert(1)</script>", **missing("KB1"))
+    history = months.history(2)
+    rows = list(csv.DictReader(io.StringIO(to_csv(history))))
+    assert {row["host"] for row in rows} == {"'=cmd|'/c calc'!A0", "<script>alert(1)</script>"}
+    page = to_page(history)
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_the_pack_holds_all_of_it_under_sums_that_agree(months: Months, stage: Stage, tmp_path: Path) -> None:
+    run_id = months.run(0, **missing("KB1"))
+    stage.clock.sleep(2 * DAY)
+    result = perform(OPERATION, stage.context(OPERATION, report_dir=str(tmp_path), evidence_pack=True))
+    (name,) = [name for name in result["files"] if name.endswith(".zip")]
+    with zipfile.ZipFile(tmp_path / name) as pack:
+        lines = pack.read("SHA256SUMS").decode().splitlines()
+        sums = {file: digest for digest, file in (line.split("  ", 1) for line in lines)}
+        assert {file: hashlib.sha256(pack.read(file)).hexdigest() for file in sums} == sums
+        assert set(pack.namelist()) == {*sums, "SHA256SUMS"}
+        (verdict,) = map(json.loads, pack.read("verdicts.jsonl").decode().splitlines())
+    reports = {f"reports/{run_id}/report.{ending}" for ending in ("json", "md", "html")}
+    assert set(sums) == {*reports, "verdicts.jsonl", "history.html", "history.csv", "history.json"}
+    assert (verdict["run_id"], verdict["reason_code"], verdict["facts"]["missing"]) == (
+        run_id,
+        "still_missing",
+        ["KB1"],
+    )
+    whole = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+    assert result["lines"][-1].endswith(whole)
+
+
+def test_check_mode_writes_nothing(months: Months, stage: Stage, tmp_path: Path) -> None:
+    months.run(0, **missing("KB1"))
+    context = stage.context(OPERATION, check_mode=True, report_dir=str(tmp_path / "new"), evidence_pack=True)
+    assert perform(OPERATION, context)["files"] == {}
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_ledger_without_runs_of_this_time_is_refused(months: Months, stage: Stage) -> None:
+    months.run(0)
+    stage.clock.sleep(40 * DAY)
+    with pytest.raises(PatchFleetError, match=r"no run of the last 30 days \(patch_history_days\)"):
+        perform(OPERATION, stage.context(OPERATION, history_days=30))
+
+
+def test_a_folder_that_cannot_be_written_is_named(months: Months, stage: Stage, tmp_path: Path) -> None:
+    months.run(0)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidOption, match="patch_report_dir"):
+        perform(OPERATION, stage.context(OPERATION, report_dir=str(tmp_path / "file" / "below")))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("patch_sla_days", 14, "It must be a mapping of severities to days"),
+        ("patch_sla_days", {"critcal": 14}, "Did you mean critical?"),
+        (
+            "patch_sla_days",
+            {"critical": 0},
+            "patch_sla_days.critical: 0 is not valid. It must be a number of days above",
+        ),
+        ("patch_sla_days", {"critical": "soon"}, "It must be a number of days above 0."),
+        ("patch_sla_days", {"critical": True}, "It must be a number of days above 0."),
+        ("patch_history_days", 0, "It must be at least 1."),
+    ],
+)
+def test_bad_values_are_refused_by_name(name: str, value: Any, words: str) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        read({name: value})
+    assert name in caught.value.reason
+    assert words in caught.value.reason
+
+
+def test_severities_are_read_in_any_case() -> None:
+    assert read({"patch_sla_days": {"Critical": "14", "low": 90}})["sla_days"] == {"critical": 14.0, "low": 90.0}
