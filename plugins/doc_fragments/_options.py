@@ -104,6 +104,26 @@ options:
     type: list
     elements: str
     default: []
+  restore_point:
+    description:
+      - 'Take a restore point of an EC2 host before its first installation, if something is missing on it: one snapshot of
+        its V(root) volume, or of V(all) its volumes at one moment. Where that fails, the host is not patched.'
+      - See restore-points.md. Needs the stack's parameter C(AllowSnapshots).
+    type: str
+    choices: [none, root, all]
+    default: none
+  restore_point_wait:
+    description:
+      - Wait until the snapshots of a restore point are complete before anything is installed. They hold the moment at which
+        they were taken in any case; only a roll-back needs them complete.
+    type: bool
+    default: false
+  restore_point_days:
+    description:
+      - How many days a restore point is kept. Later runs and the playbook C(restore_points) delete those that are older.
+      - At least 1.
+    type: int
+    default: 14
 """
 
     PATCH_HISTORY = r"""

@@ -12,7 +12,8 @@ author: Patch Fleet contributors
 description:
   - Writes the same YAML document again, without comments and indentation that mean nothing. CloudFormation takes at most 51,200
     bytes of a template in a call (CloudFormation API reference, CreateStack, C(TemplateBody)).
-  - Values, their order, texts in block style such as scripts, and short forms of functions (C(!Sub)) stay as they are.
+  - Values, their order, texts such as scripts, and short forms of functions (C(!Sub)) stay as they are. Texts that are JSON lose
+    the blanks between their parts.
 options:
   _input:
     description: The template's text, in YAML.
@@ -33,6 +34,8 @@ _value:
   type: str
 """
 
+import json
+import re
 from collections.abc import Callable
 
 import yaml
@@ -40,6 +43,8 @@ from ansible.errors import AnsibleFilterError
 
 ONE_LINE = 1_000_000
 """A width that breaks no line."""
+QUOTED_NAME = re.compile(r"(!(?:Ref|Condition) )'([A-Za-z0-9:]+)'")
+"""PyYAML quotes each scalar that has a tag."""
 
 
 def compact_template(template: str) -> str:
@@ -55,19 +60,31 @@ def compact_template(template: str) -> str:
     for _name, part in document.value if isinstance(document, yaml.MappingNode) else ():
         for _key, value in part.value if isinstance(part, yaml.MappingNode) else ():
             _put_on_one_line(value)
-    return str(yaml.serialize(document, Dumper=yaml.SafeDumper, width=ONE_LINE, allow_unicode=True))
+    text = str(yaml.serialize(document, Dumper=yaml.SafeDumper, width=ONE_LINE, allow_unicode=True))
+    return QUOTED_NAME.sub(r"\1\2", text)
 
 
-def _put_on_one_line(node: yaml.Node) -> bool:
-    """Flow style, which needs no indentation, for all that holds no text in block style; returns whether the node holds none."""
+def _put_on_one_line(node: yaml.Node) -> None:
+    """Flow style, which needs no indentation, for all parts; policies that are text lose the blanks between their words."""
     if isinstance(node, yaml.ScalarNode):
-        return node.style not in {"|", ">"}
+        if node.style in {"|", ">"}:
+            _shorten(node)
+        return
     if not isinstance(node, yaml.CollectionNode):
         raise TypeError(f"a template has no such node: {node}")
-    parts = [part for entry in node.value for part in (entry if isinstance(entry, tuple) else (entry,))]
-    fits = [_put_on_one_line(part) for part in parts]  # each part, also after one that does not
-    node.flow_style = all(fits)
-    return all(fits)
+    for entry in node.value:
+        for part in entry if isinstance(entry, tuple) else (entry,):
+            _put_on_one_line(part)
+    node.flow_style = True
+
+
+def _shorten(node: yaml.ScalarNode) -> None:
+    """A text in block style, on one line: JSON means the same without blanks, other text stays as it is."""
+    try:
+        node.value = json.dumps(json.loads(node.value), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        node.style = "'"
+    except ValueError:
+        node.style = '"'
 
 
 class FilterModule:

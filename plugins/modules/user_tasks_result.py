@@ -26,7 +26,7 @@ options:
       - 'Which tasks: those before the host or after it, those that start or stop it, or that enlarge its disk.'
     type: str
     required: true
-    choices: [pre, post, start, stop, room]
+    choices: [pre, post, start, stop, room, restore_point, roll_back]
   reason:
     description:
       - Which task failed, and its message.

@@ -52,6 +52,7 @@ TRUTH_FIELDS = (
     "stopped_while_pending",
     "start_types",
     "tags",
+    "snapshots",
     "account",
 )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from lab.disk_image import DiskImage
 from lab.guest_disk import SystemDisk
 from lab.guest_services import Services
 from lab.guest_servicing import NOTHING
@@ -44,6 +45,7 @@ class Guest:
         self.messages: list[str] = []  # that people have seen
         self.old_caches: list[str] = []  # folders of Windows Update that a reset has put aside
         self.up = False
+        self._has_system = True
         self.boot_time: datetime = sim.time - UP_SINCE
         self.clock_skew = timedelta(seconds=spec.clock_skew_seconds)  # by so much its clock is fast
         self.boots: list[datetime] = []  # those that this lab has seen
@@ -82,7 +84,7 @@ class Guest:
         self._boot = self._sim.spawn(self._boot_up(after_reboot=False))
 
     def _boot_up(self, after_reboot: bool) -> Steps[None]:
-        if self.spec.boots == "never":
+        if self.spec.boots == "never" or not self._has_system:
             return
         yield self.spec.boot_seconds
         self.up = True
@@ -116,6 +118,25 @@ class Guest:
             self.up = False
             for listener in self._listeners:
                 listener.guest_down()
+
+    def image(self) -> DiskImage:
+        """What is on the root volume at the moment."""
+        return DiskImage.of(self.updates, self.disk, self.services, self.old_caches)
+
+    def load(self, image: DiskImage | None) -> None:
+        """Another root volume is attached while it is off; without an image nothing boots from it."""
+        self._has_system = image is not None
+        if image is not None:
+            image.load(self.updates, self.disk, self.services)
+            self.old_caches = list(image.old_caches)
+            self.disk.rescan()
+
+    def replace_system(self, change: Callable[[], None]) -> None:
+        """EC2 replaces the root volume of the running instance: Windows goes down, and comes up with what ``change`` loads."""
+        self.reboots += 1
+        self._go_down(by_us=True)
+        change()
+        self._boot = self._sim.spawn(self._boot_up(after_reboot=True))
 
     def reboot_in(self, seconds: float) -> None:
         """What shutdown.exe /r /t does."""

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from lab.guest_files import TempFiles
 from lab.scenario import Disk
@@ -57,6 +59,11 @@ class SystemDisk:
         self.dynamic = windows.dynamic_disk
         self._device_gib = device_gib
         self.scanned_gib = device_gib()
+
+    def on_disk(self) -> dict[str, Any]:
+        """A copy of all that is on the disk, by attribute; its size is the volume's."""
+        kept = {name: value for name, value in vars(self).items() if name not in ("_device_gib", "scanned_gib")}
+        return copy.deepcopy(kept)
 
     def rescan(self) -> None:
         """Windows looks at the disk again; until then, and until it boots, it does not know of a new size."""

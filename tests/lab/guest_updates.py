@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import copy
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from lab import policies
 from lab.guest_disk import SystemDisk
@@ -48,6 +50,17 @@ APPROVED_SEVERITIES = ("critical", "important")
 
 COMPONENT_BASED_SERVICING, WINDOWS_UPDATE = "component_based_servicing", "windows_update"
 
+ON_DISK = (
+    "fault",
+    "hidden",
+    "states",
+    "installed_at",
+    "history",
+    "pending_reboot",
+    "components_flagged",
+    "_waits_for_second_boot",
+    "_boots_left",
+)
 # What waits for its reboot on a host with `pending_reboot`: installed before the scenario began.
 EARLIER_UPDATE = Update(kb="KB5020000", severity="important", update_class="security", reboot=True)
 
@@ -148,6 +161,10 @@ class WindowsUpdate:
         self.states[EARLIER_UPDATE.kb] = UpdateState.PENDING_REBOOT
         self.installed_at[EARLIER_UPDATE.kb] = self._sim.time
         self.pending_reboot.add(COMPONENT_BASED_SERVICING)
+
+    def on_disk(self) -> dict[str, Any]:
+        """A copy of what is written on the disk, by attribute; what an installation under way has not ended is not."""
+        return copy.deepcopy({name: getattr(self, name) for name in ON_DISK})
 
     # ---- what is there
 

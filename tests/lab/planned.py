@@ -23,7 +23,7 @@ HOST = frozenset(
     }
 )
 ACTS = frozenset[str]()
-PLAYBOOKS = frozenset({"roll_back"})
+PLAYBOOKS = frozenset[str]()
 
 REFUSAL = "the lab does not carry this out yet; leave it out"
 

@@ -24,7 +24,7 @@ from lab.scenario import Scenario
 from lab.sim import Simulation
 from lab.trace import Trace
 from lab.truth import truth
-from lab.world import World
+from lab.world import ROOT_DEVICE, World
 
 
 class Play:
@@ -64,4 +64,13 @@ class Play:
         """The content of ``state.json`` at the moment."""
         with self.sim.current():
             windows = openings_of(self.account.stacks, self.world.scenario.start, self.sim.time)
-            return {**truth(self.world, self.trace), "windows": windows}
+            return {**truth(self.world, self.trace, self._snapshots()), "windows": windows}
+
+    def _snapshots(self) -> dict[str, list[str]]:
+        """By host, what the snapshots are of that there are."""
+        found: dict[str, list[str]] = {}
+        for account in self.account.estate:
+            for snapshot in account.snapshots.values():
+                kind = "root" if snapshot.device == ROOT_DEVICE else "data"
+                found.setdefault(account.world.by_volume_id[snapshot.volume_id].name, []).append(kind)
+        return found

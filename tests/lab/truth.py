@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lab.aws.arns import ACCOUNT_ID
@@ -14,17 +15,25 @@ from lab.world import Host, World
 START_TYPES_OF = ("wuauserv", "bits", "cryptsvc", "TrustedInstaller")
 
 
-def truth(world: World, trace: Trace) -> dict[str, Any]:
+def truth(world: World, trace: Trace, snapshots: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """As the contract has it, and ``start``: the lab's clock at second 0.
 
     Beyond the contract a host has ``cut_off_by_us`` (how many of its ``cut_off`` were our doing), ``base_was_reset``
     (updates that are in cannot be removed any more), ``old_windows_gib``, ``doubled_installs`` (Install
     commands that came while another one was under way), ``reboot_pending``, ``failed_updates`` (by its own history),
-    ``data_volumes_gib``, and ``history`` (what happened to it: ``t`` with its power ``state`` or an ``event``).
+    ``data_volumes_gib``, ``snapshots`` (``root`` or
+    ``data``, one for each that there is), and ``history`` (what happened to it: ``t`` with its power ``state`` or an ``event``).
     """
     return {
         "start": world.scenario.start.isoformat(),
-        "hosts": {host.name: {**_host(host), "account": _account_of(world, host)} for host in world.hosts.values()},
+        "hosts": {
+            host.name: {
+                **_host(host),
+                "account": _account_of(world, host),
+                "snapshots": sorted(snapshots.get(host.name, ())),
+            }
+            for host in world.hosts.values()
+        },
         "calls": dict(sorted(trace.calls.items())),
         "running_at_once": world.running_at_once,
         "lab_seconds": round(world.sim.now, 1),
@@ -64,7 +73,7 @@ def _host(host: Host) -> dict[str, Any]:
         "doubled_installs": len(host.doubled_installs),
         "reboot_pending": bool(guest.updates.pending_reboot),
         "failed_updates": guest.updates.failed(),
-        "data_volumes_gib": [volume.size_gib for volume in host.volumes[:-1]],
+        "data_volumes_gib": [each.size_gib for each in host.volumes if each is not volume],
         "free_gib_at": list(host.free_gib),
         "history": list(host.history),
         "deleted_in_use": guest.disk.temp.deleted_in_use,

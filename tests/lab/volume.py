@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from lab.disk_image import DiskImage
 from lab.lagged import Lag, Lagged
 from lab.scenario import HostSpec, Volume
 from lab.sim import Simulation, Steps
@@ -42,8 +43,24 @@ class Modification:
         return self.stages.latest.state
 
 
+@dataclass(frozen=True)
+class Speed:
+    """IOPS and MiB/s that were asked for; None is what the type has."""
+
+    iops: int | None = None
+    throughput: int | None = None
+
+
 class EbsVolume:
-    """A volume of one host. The device has its new size from ``optimizing`` on."""
+    """A volume of one host. The device has its new size from ``optimizing`` on.
+
+    Attributes:
+        device: where it is attached; None while it is available.
+        image: what Windows finds on it, while it is not attached as the root volume.
+        origins: the volumes whose content it goes back to, its own id among them.
+        source: the snapshot that it was made from.
+        ready_from: the lab second from which a new or detached volume can be used.
+    """
 
     def __init__(
         self,
@@ -56,7 +73,14 @@ class EbsVolume:
         lag: Lag,
     ) -> None:
         self.id = volume_id
-        self.device = device
+        self.device: str | None = device
+        self.speed = Speed()
+        self.image: DiskImage | None = None
+        self.origins = {volume_id}
+        self.source = ""
+        self.az = host.az
+        self.ready_from = 0.0
+        self.is_new = False  # made from a snapshot, and never attached
         self.sizes = Lagged(size_gib)
         self.spec = spec
         self.encrypted = host.kms != "none"
@@ -71,6 +95,14 @@ class EbsVolume:
         start = self._sim.time - timedelta(hours=20) + timedelta(hours=4 * number)
         end = start + timedelta(hours=1)
         return Modification(self.size_gib, self.size_gib, start, 0.0, Lagged(Stage("completed", end)))
+
+    def copy_from(self, image: DiskImage | None, source: str, origins: set[str]) -> None:
+        """It was made from this snapshot just now."""
+        self.image, self.source, self.is_new = image, source, True
+        self.origins = {self.id, *origins}
+        self.created_at = self._sim.time
+        self.modifications = []
+        self.spec = replace(self.spec, modifications_24h=0)
 
     @property
     def size_gib(self) -> int:

@@ -22,6 +22,7 @@ from lab.sim import Simulation
 from lab.volume import EbsVolume
 
 ASG_TAG = "aws:autoscaling:groupName"
+ROOT_DEVICE = "/dev/sda1"
 Listener = Callable[["Host", str], None]
 
 
@@ -50,7 +51,7 @@ class Host:
         sim = world.sim
         self.spec = spec
         self.name = spec.name
-        self._world = world
+        self._world = self.fleet = world
         self.history: list[dict[str, Any]] = []  # what happened to it: {t, event} and {t, state}
         self.free_gib: list[tuple[float, float]] = []  # seconds, and the room on C: since then
         self.id = world.new_id(spec, "mi" if spec.kind == "hybrid" else "i") if spec.kind != "winrm" else None
@@ -59,6 +60,7 @@ class Host:
         self.reservation_id = ""
         self.visible_at = -math.inf  # the lab second from which readers see that it exists
         self.volumes = self._make_volumes() if spec.kind == "ec2" else []
+        self.loose_volumes: list[EbsVolume] = []  # detached from it, or made of its snapshots, and attached to nothing
         self.added_gib = 0  # to the disk of a host without EBS
         self.guest = Guest(sim, spec, self._device_gib, self._announce)
         self.agent: Agent = Agent(sim, spec, self.guest, self._announce, self._changed)
@@ -114,7 +116,7 @@ class Host:
         sizes = [("xvd" + chr(ord("b") + n), size) for n, size in enumerate(spec.disk.data_volumes)]
         root_gib = math.ceil(spec.disk.size_gib + gib_behind(spec.windows) + spec.disk.slack_gib)
         volumes = [self._volume(name, math.ceil(size), Volume()) for name, size in sizes]
-        return [*volumes, self._volume("/dev/sda1", root_gib, spec.volume)]
+        return [*volumes, self._volume(ROOT_DEVICE, root_gib, spec.volume)]
 
     def _volume(self, device: str, size_gib: int, spec: Volume) -> EbsVolume:
         return EbsVolume(
@@ -129,7 +131,37 @@ class Host:
 
     @property
     def root_volume(self) -> EbsVolume | None:
-        return self.volumes[-1] if self.volumes else None
+        return next((volume for volume in self.volumes if volume.device == ROOT_DEVICE), None)
+
+    @property
+    def all_volumes(self) -> list[EbsVolume]:
+        return [*self.volumes, *self.loose_volumes]
+
+    def new_volume(self, volume_id: str, size_gib: int, spec: Volume) -> EbsVolume:
+        """A volume in its zone, attached to nothing."""
+        volume = EbsVolume(self._world.sim, volume_id, "", size_gib, spec, self.spec, self._world.lag)
+        volume.device, volume.tags = None, Lagged({})
+        self.loose_volumes.append(volume)
+        return volume
+
+    def detach(self, volume: EbsVolume) -> None:
+        """Windows goes with its root volume."""
+        if volume is self.root_volume:
+            volume.image = self.guest.image()
+        volume.device = None
+        self.volumes.remove(volume)
+        self.loose_volumes.append(volume)
+
+    def attach(self, volume: EbsVolume, device: str) -> None:
+        """The root volume last, as it is listed."""
+        self.loose_volumes.remove(volume)
+        volume.device, volume.is_new = device, False
+        position = len(self.volumes) if device == ROOT_DEVICE else 0
+        self.volumes.insert(position, volume)
+        if device == ROOT_DEVICE:
+            self.guest.load(volume.image)
+            volume.image = None
+            self.touch()
 
     def _device_gib(self) -> float:
         if self.root_volume:

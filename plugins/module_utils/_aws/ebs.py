@@ -17,7 +17,9 @@ from .errors import AwsError
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import (
         CreateSnapshotRequestTypeDef,
+        CreateSnapshotsRequestTypeDef,
         FilterTypeDef,
+        SnapshotInfoTypeDef,
         SnapshotTypeDef,
         VolumeModificationTypeDef,
         VolumeTypeDef,
@@ -102,9 +104,60 @@ def describe_snapshot(aws: Aws, snapshot_id: str) -> SnapshotTypeDef | None:
 
 def describe_snapshots_of(aws: Aws, volume_id: str, tag: str, value: str) -> list[SnapshotTypeDef]:
     """The snapshots of a volume that carry a tag with this value."""
-    filters: list[FilterTypeDef] = [
-        {"Name": "volume-id", "Values": [volume_id]},
-        {"Name": f"tag:{tag}", "Values": [value]},
-    ]
-    operation = partial(aws.read(EC2, volume_id).describe_snapshots, Filters=filters, OwnerIds=["self"])
-    return [snapshot for page in pages(operation) for snapshot in page.get("Snapshots", [])]
+    return list(describe_snapshots(aws, {f"tag:{tag}": value, "volume-id": volume_id}))
+
+
+def describe_snapshots(aws: Aws, filters: Mapping[str, str]) -> Iterator[SnapshotTypeDef]:
+    """The account's own snapshots that pass all of the filters."""
+    chosen: list[FilterTypeDef] = [{"Name": name, "Values": [value]} for name, value in filters.items()]
+    for page in pages(partial(aws.read(EC2).describe_snapshots, Filters=chosen, OwnerIds=["self"])):
+        yield from page.get("Snapshots", [])
+
+
+def create_snapshots(
+    aws: Aws, instance_id: str, left_out: Sequence[str], description: str, tags: Mapping[str, str]
+) -> list[SnapshotInfoTypeDef]:
+    """Begin snapshots of the volumes of an instance at one moment, but for the data volumes that are left out.
+
+    Raises:
+        Unanswered: they may have started.
+    """
+    request = _snapshots_request(instance_id, left_out, description, tags)
+    return aws.change(EC2, instance_id).create_snapshots(**request)["Snapshots"]
+
+
+def refusal_to_create_snapshots(
+    aws: Aws, instance_id: str, left_out: Sequence[str], description: str, tags: Mapping[str, str]
+) -> AwsError | None:
+    """What EC2 answers to snapshots that are not meant (DryRun)."""
+    try:
+        request = _snapshots_request(instance_id, left_out, description, tags)
+        request["DryRun"] = True
+        aws.read(EC2, instance_id).create_snapshots(**request)
+    except AwsError as error:
+        return error
+    return None
+
+
+def _snapshots_request(
+    instance_id: str, left_out: Sequence[str], description: str, tags: Mapping[str, str]
+) -> CreateSnapshotsRequestTypeDef:
+    request: CreateSnapshotsRequestTypeDef = {
+        "InstanceSpecification": {"InstanceId": instance_id},
+        "Description": description,
+        "TagSpecifications": [
+            {"ResourceType": "snapshot", "Tags": [{"Key": name, "Value": value} for name, value in tags.items()]}
+        ],
+    }
+    if left_out:
+        request["InstanceSpecification"] = {"InstanceId": instance_id, "ExcludeDataVolumeIds": list(left_out)}
+    return request
+
+
+def delete_snapshot(aws: Aws, snapshot_id: str) -> None:
+    """Delete a snapshot; one that is gone is no error. Volumes that were made from it stay."""
+    try:
+        aws.change(EC2, snapshot_id, idempotent=True).delete_snapshot(SnapshotId=snapshot_id)
+    except AwsError as error:
+        if error.aws_code != "InvalidSnapshot.NotFound":
+            raise

@@ -66,6 +66,45 @@ class WatchdogSchedule(TypedDict):
     keep_tag: str | None
 
 
+class SnapshotOfVolume(TypedDict):
+    """A snapshot of a restore point, and the volume that it is of, with its size in GiB."""
+
+    snapshot_id: str
+    volume_id: str
+    gib: int
+
+
+class RestorePoint(TypedDict):
+    """Snapshots of all volumes of a host at one moment. Times are seconds since 1970.
+
+    ``run_id`` is the run that asked for it; without ``made_at`` its answer is not known, and its tags tell what was made.
+    """
+
+    run_id: str
+    asked_at: float
+    made_at: float | None
+    expires_at: float
+    root_volume_id: str
+    volumes: list[SnapshotOfVolume]
+
+
+class RollBack(TypedDict):
+    """A root volume that goes back to a restore point. ``installed`` are the KBs that the run ``of_run`` installed after it.
+
+    The volumes are None until they are known; ``is_made`` is whether the new one is the root volume.
+    """
+
+    of_run: str
+    made_at: float | None
+    snapshot_id: str
+    token: str
+    installed: list[str] | None
+    device: str | None
+    old_volume_id: str | None
+    new_volume_id: str | None
+    is_made: bool
+
+
 class StoredVerdict(TypedDict):
     """An outcome with its phase, reason code and sentence, as JSON has them."""
 
@@ -88,19 +127,25 @@ class HostFacts(TypedDict, total=False):
         AccountOption,
         "its AWS account: id, and the role that is assumed there",
         "_run/opening, _run/lost_records",
-        "_run/admission, _run/account_breakers, _run/recovery, _run/publishing, _report/build, _history/visits",
+        "_run/admission, _run/account_breakers, _run/recovery, _run/publishing, _report/build, _power/roll_back, _run/roll_back, "
+        "_history/visits",
     ]
     scheduler: Annotated[
         str,
         "tag of the scheduler that the plan accepted",
         "_run/opening",
-        "_run/admission, _power/restore, _power/by_tasks",
+        "_run/admission, _power/restore, _power/by_tasks, _power/roll_back",
     ]
-    transport: Annotated[str, "`connection` where it is not SSM", "_run/opening", "_run/recovery, _run/left_services"]
+    transport: Annotated[
+        str, "`connection` where it is not SSM", "_run/opening", "_run/recovery, _run/left_services, _run/roll_back"
+    ]
     expected_seconds: Annotated[float, "expected duration, in seconds", "_run/opening", "_run/admission"]
     expected_from: Annotated[str, "basis of that: `host` or `class`", "_run/opening", "_run/admission"]
     adopted_from: Annotated[
-        str, "the run that left it open", "_ledger/sqlite, _ledger/dynamodb_leases", "_ledger/earlier, _update/install"
+        str,
+        "the run that left it open",
+        "_ledger/sqlite, _ledger/dynamodb_leases",
+        "_ledger/earlier, _disk/restore_point, _update/install",
     ]
 
     # Admission and power
@@ -114,7 +159,10 @@ class HostFacts(TypedDict, total=False):
         "_operation/context, _operation/operation, _operation/standstill, _power/watchdog",
     ]
     original_state: Annotated[
-        str, "`running` or `stopped`, as found", "_run/opening, _run/admission, _power/by_tasks", "_report/build"
+        str,
+        "`running` or `stopped`, as found",
+        "_run/opening, _run/admission, _power/by_tasks, _power/roll_back",
+        "_report/build",
     ]
     final_state: Annotated[
         str, "EC2's state at the end", "_run/opening, _power/restore, _power/by_tasks", "_report/build"
@@ -178,6 +226,10 @@ class HostFacts(TypedDict, total=False):
     ]
     stop_tasks: Annotated[TaskState, "`patch_stop_tasks`", "_run/user_tasks", "_run/user_tasks"]
     room_tasks: Annotated[TaskState, "`patch_room_tasks`", "_run/user_tasks", "_run/user_tasks"]
+    restore_point_tasks: Annotated[
+        TaskState, "`patch_restore_point_tasks`", "_run/user_tasks", "_run/user_tasks, _run/roll_back"
+    ]
+    roll_back_tasks: Annotated[TaskState, "`patch_roll_back_tasks`", "_run/user_tasks", "_run/user_tasks"]
     login_account: Annotated[str, "account whose log-on the host refused", "_operation/logins", "_operation/logins"]
     login_refusals: Annotated[int, "log-ons that the host refused", "_operation/logins", "_operation/logins"]
     sessions: Annotated[int, "people logged on", "_update/sessions, _update/health", "_report/build"]
@@ -197,6 +249,20 @@ class HostFacts(TypedDict, total=False):
     ]
     snapshot_id: Annotated[
         str, "EBS snapshot before the growth", "_disk/snapshot", "_operation/standstill, _report/build"
+    ]
+
+    restore_point: Annotated[
+        RestorePoint,
+        "snapshots before the first installation",
+        "_disk/restore_point",
+        "_disk/restore_point, _report/build, _run/roll_back",
+    ]
+
+    roll_back: Annotated[
+        RollBack,
+        "its root volume goes back to a restore point",
+        "_run/roll_back, _power/roll_back",
+        "_power/roll_back, _run/roll_back",
     ]
 
     # Windows Update
@@ -250,13 +316,13 @@ class HostFacts(TypedDict, total=False):
         "_update/patch_baseline",
     ]
     installed: Annotated[
-        list[str], "KBs installed", "_update/install", "_update/install, _report/build, _history/visits"
+        list[str], "KBs installed", "_update/install", "_update/install, _report/build, _run/roll_back, _history/visits"
     ]
     missing: Annotated[
         list[str],
         "KBs missing in the last scan",
         "_update/patch_verdict, _update/win_updates",
-        "_report/build, _history/visits",
+        "_report/build, _run/roll_back, _history/visits",
     ]
     severities: Annotated[
         dict[str, str],
@@ -283,10 +349,12 @@ class HostFacts(TypedDict, total=False):
     remarks: Annotated[
         list[str],
         "sentences about a host that is compliant",
-        "_update/patch_verdict, _update/win_updates",
+        "_update/patch_verdict, _update/win_updates, _run/roll_back",
         "_ledger/proposed",
     ]
-    proposed_outcome: Annotated[str, "outcome once it is restored", "_update/install", "_ledger/proposed"]
+    proposed_outcome: Annotated[
+        str, "outcome once it is restored", "_update/install, _run/roll_back", "_ledger/proposed"
+    ]
     only_reboot_missing: Annotated[
         bool, "a scan misses no update, and Windows waits for a reboot", "_update/install", "_ledger/proposed"
     ]

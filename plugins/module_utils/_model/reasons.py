@@ -166,6 +166,8 @@ class Reason(TextEnum):
     WINDOWS_DAMAGED = "windows_damaged", Section.UPDATE
     UPDATE_NOT_FOR_HOST = "update_not_for_host", Section.UPDATE
     WINDOWS_UPDATE_BROKEN = "windows_update_broken", Section.UPDATE
+    RESTORE_POINT_FAILED = "restore_point_failed", Section.UPDATE
+    RESTORE_POINT_TASKS_FAILED = "restore_point_tasks_failed", Section.UPDATE
     INSTALLATION_HUNG = "installation_hung", Section.UPDATE
     INSTALL_TIMEOUT = "install_timeout", Section.UPDATE
     STILL_MISSING = "still_missing", Section.UPDATE
@@ -176,6 +178,9 @@ class Reason(TextEnum):
 
     SCRIPT_FAILED = "script_failed"
     NO_SCRIPT = "no_script"
+    ROLL_BACK_TASKS_FAILED = "roll_back_tasks_failed"
+    ROOT_NOT_REPLACED = "root_not_replaced"
+    UPDATES_NOT_GONE = "updates_not_gone"
     INVALID_ANSWER = "invalid_answer"
     ANSWER_CUT_OFF = "answer_cut_off"
     ANSWER_TOO_LONG = "answer_too_long"
@@ -215,6 +220,7 @@ class Reason(TextEnum):
     NO_RUN = "no_run", Section.BEFORE
     RECORDS_LOST = "records_lost", Section.BEFORE
     UNKNOWN_RUN = "unknown_run", Section.BEFORE
+    NO_RESTORE_POINT = "no_restore_point", Section.BEFORE
     BOTO3_MISSING = "boto3_missing", Section.BEFORE
     AMAZON_AWS_MISSING = "amazon_aws_missing", Section.BEFORE
     CORE_TOO_OLD = "core_too_old", Section.BEFORE

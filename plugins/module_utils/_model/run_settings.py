@@ -15,6 +15,9 @@ from typing import Annotated, TypedDict
 
 from .account import AccountOption
 
+ROLL_BACK = "roll_back"
+"""The operation of a run that puts one host back to its restore point."""
+
 
 class Slice(TypedDict):
     """The job of AWX that the run is a slice of, its variable patch_failure_budget, and how many hosts the slice has."""

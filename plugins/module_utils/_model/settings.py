@@ -58,6 +58,7 @@ class Settings(TypedDict):
     dead_man_switch_margin_seconds: int
     setup_prefix: str
     take_over: bool
+    host: str | None
     run_id: str | None
     ledger: str | None
     ledger_ephemeral_ok: bool
@@ -90,6 +91,11 @@ class Settings(TypedDict):
     grow_gib: int
     volume_max_gib: int
     snapshot_before_grow: bool
+    restore_point: str
+    restore_point_wait: bool
+    restore_point_days: int
+    restore_point_tasks: list[str]
+    roll_back_tasks: list[str]
     clean_user_temp: bool
     user_temp_age_days: int
     reset_base: bool

@@ -15,6 +15,7 @@ from .._base.files import replace_file
 from .._ledger.records import Ledger, Run
 from .._model.outcomes import UNFINISHED, UNTOUCHED
 from .._model.reasons import Reason
+from .._model.run_settings import ROLL_BACK
 from .._operation.context import OperationContext
 from .._operation.operation import Operation
 from .._operation.results import Result
@@ -81,7 +82,7 @@ def work(context: OperationContext) -> ReportResult:
 def _run(ledger: Ledger, run_id: str | None) -> Run:
     if run_id:
         return ledger.run(run_id)
-    runs = ledger.runs()
+    runs = [run for run in ledger.runs() if run.operation != ROLL_BACK]
     if not runs:
         raise NoRun("The ledger holds no run yet; there is nothing to report.")
     return runs[0]

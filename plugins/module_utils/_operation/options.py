@@ -95,6 +95,9 @@ class Options(TypedDict, total=False):
     report_kms_key: str | None
     report_link_seconds: int
     reset_base: bool
+    restore_point: str
+    restore_point_days: int
+    restore_point_wait: bool
     run_id: str | None
     script: str
     scripts: dict[str, str]
@@ -115,6 +118,7 @@ class Options(TypedDict, total=False):
     tag_key: str | None
     tag_value: str | None
     take_over: bool
+    target: str
     tasks: str
     tasks_on_host: list[str]
     text: str | None

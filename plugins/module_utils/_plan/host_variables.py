@@ -249,6 +249,69 @@ HOST_VARIABLES = (
         per_host=True,
     ),
     Variable(
+        "patch_restore_point",
+        "str",
+        "safety",
+        description=(
+            "Take a restore point of an EC2 host before its first installation, if something is missing on it: one snapshot of "
+            "its V(root) volume, or of V(all) its volumes at one moment. Where that fails, the host is not patched."
+        ),
+        details="See restore-points.md. Needs the stack's parameter C(AllowSnapshots).",
+        default="none",
+        choices=("none", "root", "all"),
+        roles=("patch",),
+        modules=("patch_baseline",),
+        per_host=True,
+    ),
+    Variable(
+        "patch_restore_point_wait",
+        "bool",
+        "safety",
+        description=(
+            "Wait until the snapshots of a restore point are complete before anything is installed. They hold the "
+            "moment at which they were taken in any case; only a roll-back needs them complete."
+        ),
+        default=False,
+        roles=("patch",),
+        modules=("patch_baseline",),
+        per_host=True,
+    ),
+    Variable(
+        "patch_restore_point_days",
+        "int",
+        "safety",
+        description=(
+            "How many days a restore point is kept. Later runs and the playbook C(restore_points) delete those that are "
+            "older."
+        ),
+        default=14,
+        minimum=1,
+        maximum=3650,
+        roles=("patch",),
+        modules=("patch_baseline",),
+        per_host=True,
+    ),
+    Variable(
+        "patch_restore_point_tasks",
+        "list",
+        "safety",
+        description=(
+            "Files of tasks that take a restore point of a host without EC2, such as a snapshot of its virtual machine, before "
+            "its first installation, if something is missing on it. If one fails, the host is not patched."
+        ),
+        default=[],
+        roles=("patch",),
+        per_host=True,
+    ),
+    Variable(
+        "patch_roll_back_tasks",
+        "list",
+        "safety",
+        description="Files of tasks with which the playbook C(roll_back) puts a host without EC2 back.",
+        default=[],
+        per_host=True,
+    ),
+    Variable(
         "patch_clean_user_temp",
         "bool",
         "disk",

@@ -14,16 +14,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .._aws.commands import refuse_without_reading_invocations
-from .._aws.ebs import refusal_to_create_snapshot
+from .._aws.ebs import refusal_to_create_snapshot, refusal_to_create_snapshots
 from .._aws.ec2 import refusal_to_create_tag, refusal_to_delete_tag, refusal_to_start, refusal_to_stop
 from .._aws.errors import DENIED, AwsError
 from .._aws.iam import caller_arn, doubts_about, simulate_policy
 from .._aws.patches import patch_state
 from .._aws.ssm import describe_document
 from .._base.errors import Failed, InstanceGone
+from .._disk.restore_point import DESCRIPTION, chosen_volumes, point_tags
 from .._disk.snapshot import description, snapshot_tags
 from .._disk.volume import NoRootVolume, root_volume
 from .._fleet.hosts import FleetHost, by_location
+from .._host.instances import existing_instance
 from .._model.account import Account
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
@@ -56,6 +58,7 @@ def refuse_missing_rights(context: OperationContext, hosts: list[FleetHost]) -> 
     if settings["dead_man_switch"]:
         refuse_without_setup(context, settings["setup_prefix"], by_location(h for h in managed if h.kind == "ec2"))
     _refuse_without_snapshots(context, [host for host in managed if _takes_snapshots(settings, host)])
+    _refuse_without_restore_points(context, [host for host in managed if _restore_point(settings, host) != "none"])
     if settings["mark_tag"]:
         _refuse_without_marks(context, settings["mark_tag"], [host for host in managed if host.kind == "ec2"])
     for location, there in by_location(managed).items():
@@ -78,6 +81,13 @@ def _takes_snapshots(settings: Mapping[str, object], host: FleetHost) -> bool:
     return host.kind == "ec2" and bool(setting_of(settings, host.inventory_name, "snapshot_before_grow"))
 
 
+def _restore_point(settings: Mapping[str, object], host: FleetHost) -> str:
+    """patch_restore_point of a host; there is none of hosts that are no instances, and none where nothing is installed."""
+    if host.kind != "ec2" or settings["operation"] != "install":
+        return "none"
+    return str(setting_of(settings, host.inventory_name, "restore_point"))
+
+
 def _typical(context: OperationContext, hosts: list[FleetHost]) -> FleetHost:
     """A host with the targets' tag, since policies require it. A host without the tag fails alone, when the run comes to it."""
     settings = context.params["settings"]
@@ -95,6 +105,22 @@ def _refuse_without_snapshots(context: OperationContext, hosts: list[FleetHost])
             continue  # nothing that could grow, then
         tags = snapshot_tags(context, volume)
         refusal = refusal_to_create_snapshot(aws, volume["VolumeId"], description("before growing"), tags)
+        if refusal is not None and refusal.aws_code in DENIED:
+            raise refusal
+
+
+def _refuse_without_restore_points(context: OperationContext, hosts: list[FleetHost]) -> None:
+    """A host of each region is tried: without the right none of them would be patched."""
+    for location, chosen in by_location(hosts).items():
+        there, aws = _typical(context, chosen), context.aws_of(location.account, location.region)
+        which = _restore_point(context.params["settings"], there)
+        try:
+            instance = existing_instance(aws, str(there.instance_id))
+            left_out, _wanted = chosen_volumes(instance, which)
+        except Failed:
+            continue  # the host itself will tell
+        tags = point_tags(context, instance, context.clock.now())
+        refusal = refusal_to_create_snapshots(aws, instance["InstanceId"], left_out, DESCRIPTION, tags)
         if refusal is not None and refusal.aws_code in DENIED:
             raise refusal
 

@@ -322,14 +322,22 @@ RUN_VARIABLES = (
         roles=("discover",),
     ),
     Variable(
+        "patch_host",
+        "str",
+        "safety",
+        description="The host that the playbook C(roll_back) puts back: its name in the report, or its instance id.",
+    ),
+    Variable(
         "patch_run_id",
         "str",
         "evidence",
         description=(
-            "The run that the playbooks C(restore), C(report), C(stop) and C(resume) work on. The last two take V(all), too."
+            "The run that the playbooks C(restore), C(report), C(roll_back), C(stop) and C(resume) work on. The last two take "
+            "V(all), too."
         ),
         unset=(
-            "C(report) takes the newest run, C(restore) takes all runs, C(stop) and C(resume) take the one that is at work"
+            "C(report) takes the newest run, C(restore) takes all runs, C(roll_back) takes the newest restore point, C(stop) and "
+            "C(resume) take the one that is at work"
         ),
     ),
     Variable(

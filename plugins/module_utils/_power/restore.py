@@ -33,6 +33,7 @@ from .installations import finish_foreign_runs, finish_installations
 from .launch import is_our_start
 from .owner_tag import remove_owner_tag
 from .pending_reboot import finish_pending_reboot
+from .roll_back import settle_root
 from .settle import settle_outcome
 from .watchdog import delete_schedule, was_due
 
@@ -65,6 +66,7 @@ def restore(context: OperationContext) -> RestoreResult:
     if record is None:
         return {"changed": False, "state": None, "note": None}
     try:
+        settle_root(context)
         return _put_back_with_services(context, record)
     except NeedsAttention as error:
         if error.code.forbids_stop:

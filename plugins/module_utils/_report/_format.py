@@ -215,6 +215,14 @@ def _won(action: Mapping[str, Any]) -> str:
     return f"left out ({words(action['skipped'])})" if action.get("skipped") else won
 
 
+def restore_point(point: Mapping[str, Any] | None) -> str | None:
+    """Its snapshots, their size, when they were taken and until when they are kept; None without one."""
+    if not point:
+        return None
+    kept = f"{gib(point['gib'])} GiB of {utc(point['made_at'])}, kept until {utc(point['expires_at'])}"
+    return f"{', '.join(map(plain, point['snapshots']))} ({kept})"
+
+
 def states(host: Host) -> str:
     """``stopped → running``: what the host was and what it is."""
     return f"{plain(host.get('original_state'))} → {plain(host.get('final_state'))}"

@@ -10,12 +10,12 @@ from collections import Counter
 
 from .._base.clock import iso
 from .._ledger.records import Host, Ledger, PhaseTime
-from .._model.host_facts import HostFacts
+from .._model.host_facts import HostFacts, RestorePoint
 from .._model.outcomes import PROVEN, UNTOUCHED, Outcome
 from .._model.run_settings import Brake
 from .._model.versions import COLLECTION, REPORT_SCHEMA, major
 from .._run.account_breakers import account_breakers
-from .fields import Report, ReportBrake, ReportHost
+from .fields import Report, ReportBrake, ReportedPoint, ReportHost
 
 
 def build_report(ledger: Ledger, run_id: str, now: float) -> Report:
@@ -88,6 +88,7 @@ def _host(host: Host, times: list[PhaseTime], now: float, checked_at: float) -> 
         "rungs": facts.get("rungs"),
         "grown_gib": facts.get("grown_gib"),
         "snapshot_id": facts.get("snapshot_id"),
+        "restore_point": _restore_point(facts.get("restore_point")),
         "sessions": facts.get("sessions"),
         "pre_tasks": facts.get("pre_tasks"),
         "post_tasks": facts.get("post_tasks"),
@@ -100,6 +101,18 @@ def _host(host: Host, times: list[PhaseTime], now: float, checked_at: float) -> 
             {"step": t.phase, "started_at": iso(t.started_at), "finished_at": iso(t.finished_at), "ok": bool(t.ok)}
             for t in times
         ],
+    }
+
+
+def _restore_point(point: RestorePoint | None) -> ReportedPoint | None:
+    """One that was asked for and never seen is none."""
+    if point is None or point["made_at"] is None:
+        return None
+    return {
+        "snapshots": [volume["snapshot_id"] for volume in point["volumes"]],
+        "made_at": iso(point["made_at"]),
+        "expires_at": iso(point["expires_at"]),
+        "gib": sum(volume["gib"] for volume in point["volumes"]),
     }
 
 

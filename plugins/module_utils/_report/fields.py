@@ -25,6 +25,15 @@ class TimelineEntry(TypedDict):
     ok: bool
 
 
+class ReportedPoint(TypedDict):
+    """A restore point: the ids of its snapshots, and the sum of their volumes' sizes in GiB."""
+
+    snapshots: list[str]
+    made_at: str | None
+    expires_at: str | None
+    gib: int
+
+
 class ReportHost(TypedDict):
     """A host; docs/ledger.md says what its facts mean. ``step`` is its phase, ``seconds`` the duration of each."""
 
@@ -53,6 +62,7 @@ class ReportHost(TypedDict):
     rungs: list[CleanupAction] | None
     grown_gib: int | None
     snapshot_id: str | None
+    restore_point: ReportedPoint | None
     sessions: int | None
     pre_tasks: str | None
     post_tasks: str | None

@@ -64,7 +64,7 @@ def open_run(context: OperationContext) -> OpenedRun:
     if plan.canary:
         ours = [planned.host.key for planned in plan.included if planned.host.key not in leased.held]
         context.ledger.keep_settings(run.run_id, {**run.settings, "canary_keys": ours[: plan.canary]})
-    holders = {other: _leased_by(context, other) for other in set(leased.held.values())}
+    holders = {other: leased_by(context, other) for other in set(leased.held.values())}
     for key, other in leased.held.items():
         reason = holders[other]
         context.ledger.set_outcome(run.run_id, key, Verdict(Outcome.DEFERRED, Phase.PLAN, Reason.LEASED, reason))
@@ -76,7 +76,7 @@ def open_run(context: OperationContext) -> OpenedRun:
     }
 
 
-def _leased_by(context: OperationContext, run_id: str) -> str:
+def leased_by(context: OperationContext, run_id: str) -> str:
     """Why a host that this run holds is deferred. The row of that run may be lost."""
     try:
         return host_leased(context.ledger.run(run_id))
@@ -92,9 +92,21 @@ def _announce(context: OperationContext, run: Run, settings: Settings) -> None:
         ReportStore(bucket, run.run_id, context.aws).announce(started)
 
 
-def _new_run(context: OperationContext, plan: Plan, settings: Settings) -> Run:
-    now = context.clock.now()
+def new_run(now: float, operation: str, settings: RunSettings) -> Run:
+    """A run of this process, with an id of its own."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    return Run(
+        run_id=f"{stamp}-{secrets.token_hex(2)}",
+        opened_at=now,
+        operation=operation,
+        snapshot_id=str(uuid.uuid4()),
+        settings=settings,
+        controller={"host": socket.gethostname(), "pid": os.getppid(), "user": getpass.getuser()},
+        heartbeat_at=now,
+    )
+
+
+def _new_run(context: OperationContext, plan: Plan, settings: Settings) -> Run:
     by_tag = any(planned.host.by_tag for planned in plan.hosts)
     targets: Targets = {
         "tag": f"{settings['tag_key']}={settings['tag_value']}" if by_tag else None,
@@ -103,15 +115,8 @@ def _new_run(context: OperationContext, plan: Plan, settings: Settings) -> Run:
         "missing_accounts": [account["name"] for account in context.params["missing_accounts"]],
         "count": len(plan.hosts),
     }
-    return Run(
-        run_id=f"{stamp}-{secrets.token_hex(2)}",
-        opened_at=now,
-        operation=settings["operation"],
-        snapshot_id=str(uuid.uuid4()),
-        settings={**_run_settings(plan, settings, targets), "account": _account_of(context, plan)},
-        controller={"host": socket.gethostname(), "pid": os.getppid(), "user": getpass.getuser()},
-        heartbeat_at=now,
-    )
+    kept: RunSettings = {**_run_settings(plan, settings, targets), "account": _account_of(context, plan)}
+    return new_run(context.clock.now(), settings["operation"], kept)
 
 
 def _account_of(context: OperationContext, plan: Plan) -> str | None:

@@ -28,6 +28,8 @@ PHASES = {
     "start": Phase.START,
     "stop": Phase.RESTORE,
     "room": Phase.DISK,
+    "restore_point": Phase.PATCH,
+    "roll_back": Phase.START,
 }
 FACTS: dict[str, Callable[[TaskState], HostFacts]] = {
     "pre": lambda state: {"pre_tasks": state},
@@ -35,6 +37,8 @@ FACTS: dict[str, Callable[[TaskState], HostFacts]] = {
     "start": lambda state: {"start_tasks": state},
     "stop": lambda state: {"stop_tasks": state},
     "room": lambda state: {"room_tasks": state},
+    "restore_point": lambda state: {"restore_point_tasks": state},
+    "roll_back": lambda state: {"roll_back_tasks": state},
 }
 """The fact that says how far they came."""
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from .._base.clock import iso
 from .._base.errors import Failed, PatchFleetError
+from .._disk.restore_point import make_restore_point
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import SKEW_SECONDS
 from .._model.host_facts import FailedUpdate
@@ -67,7 +68,7 @@ def install(context: OperationContext) -> InstallResult:
     now_in_host = before.time if before else context.clock.now() - SKEW_SECONDS
     started_at = _first_unreported_start(context, now_in_host)
     earlier_seconds = reboots.earlier_seconds(context, now_in_host - started_at)
-    passes, found = _passes(context, started_at)
+    passes, found = _nothing_to_install(context) or _passes(context, started_at)
     installed, failed_updates = update_results(context, started_at, found)
     context.update_facts(installed=installed, failed_updates=failed_updates)
     now = reboots.count(context, before, earlier_seconds)
@@ -105,6 +106,24 @@ def _first_unreported_start(context: OperationContext, now_in_host: float) -> fl
         if time.phase == Phase.PATCH
     ]
     return min([now_in_host, *starts])
+
+
+def _nothing_to_install(context: OperationContext) -> tuple[int, Scan] | None:
+    """Where a restore point is wanted, a search comes first: it is the proof where nothing is missing, and nothing is
+    installed. Where something is, the restore point is taken.
+
+    Raises:
+        Failed: ``restore_point_failed``, or why the search failed.
+    """
+    if context.params["restore_point"] == "none" or not context.params["instance_id"].startswith("i-"):
+        return None
+    context.report_progress("searching for missing updates before the restore point")
+    found = _search(context)
+    if found.compliant:
+        return 0, found
+    if found.missing or found.failed:
+        make_restore_point(context)
+    return None
 
 
 def _passes(context: OperationContext, started_at: float) -> tuple[int, Scan]:

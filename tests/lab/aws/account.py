@@ -27,8 +27,10 @@ from lab.aws import (
     pricing,
     profiles,
     roles,
+    root_volumes,
     s3,
     scheduler,
+    snapshots,
     ssm_commands,
     ssm_nodes,
     ssm_patches,
@@ -60,6 +62,8 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
         **launch.OPERATIONS,
         **network.OPERATIONS,
         **profiles.OPERATIONS,
+        **root_volumes.OPERATIONS,
+        **snapshots.OPERATIONS,
         **tags.OPERATIONS,
     },
     "ssm": {
@@ -143,7 +147,10 @@ class Account:
         self.guests: Guests = ModelGuests()
         self.alarms = alarms.alarms_of(self.spec, world.sim.time)
         self.buckets: dict[str, dict[str, s3.StoredObject]] = {}
-        self.snapshots: dict[str, ebs.Snapshot] = {}
+        self.snapshots: dict[str, snapshots.Snapshot] = {}
+        self.snapshots_taken = self.volumes_made = 0
+        self.volume_tokens: dict[str, str] = {}  # id of the volume, by the client token of its making
+        self.replace_tasks: list[root_volumes.ReplaceTask] = []
         self.launched: dict[str, Host] = {}  # by the token of their launch
         self.made_windows: dict[str, made_windows.MadeWindow] = {}
         self.schedules = scheduler.Schedules()
@@ -272,6 +279,7 @@ _NAMING = (
     "Resources",
     "VolumeId",
     "VolumeIds",
+    "SnapshotId",
     "SnapshotIds",
     "CommandId",
 )
@@ -285,7 +293,7 @@ def _identifiers(request: Request) -> list[str]:
     if request.service == "scheduler":  # a schedule names its host in its name and in what it will send
         names += _IN_TEXT.findall(f"{params.get('Name')} {params.get('Target')}")
     for key in _NAMING:
-        value = params.get(key)
+        value = params.get(key) or params.get("InstanceSpecification", {}).get(key)
         names += [value] if isinstance(value, str) else list(value or ())
     for condition in params.get("Filters", ()):
         if isinstance(condition, dict) and condition.get("Name", condition.get("Key")) in (

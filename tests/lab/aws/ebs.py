@@ -1,12 +1,10 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""EC2: volumes, their modifications, and snapshots."""
+"""EC2: volumes and their modifications."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from lab.aws.ec2_describe import find_instance, instances_in
@@ -14,38 +12,24 @@ from lab.aws.ec2_power import check_dry_run
 from lab.aws.errors import AwsError, invalid_value
 from lab.aws.filters import Getter, select
 from lab.aws.request import Operation, Request, Result, page
-from lab.aws.rights import key_arn
-from lab.lagged import Lagged
+from lab.aws.right_parts import key_arn
 from lab.volume import PROGRESS, EbsVolume, Modification
-from lab.world import Host, make_id
+from lab.world import Host
 
 MODIFICATIONS_A_DAY = 4
 MAX_GIB = {"gp2": 16384, "gp3": 65536, "io1": 16384, "io2": 65536, "st1": 16384, "sc1": 16384, "standard": 1024}
-SNAPSHOT_SECONDS = 300.0
 MAX_RESULTS = 500
 # Of the image that the root volumes were made from.
 IMAGE_SNAPSHOT = "snap-0a1b2c3d4e5f60718"
-
-
-@dataclass
-class Snapshot:
-    """A snapshot, complete after a while."""
-
-    id: str
-    volume_id: str
-    size_gib: int
-    description: str
-    started_at: datetime
-    complete_from: float
-    region: str
-    tags: Lagged[dict[str, str]]
 
 
 Attached = tuple[Host, EbsVolume]
 
 
 def _volumes(request: Request) -> list[Attached]:
-    pairs = [(host, volume) for host in instances_in(request) for volume in host.volumes if not _is_gone(host, volume)]
+    pairs = [
+        (host, volume) for host in instances_in(request) for volume in host.all_volumes if not _is_gone(host, volume)
+    ]
     return sorted(pairs, key=lambda pair: pair[1].id)
 
 
@@ -54,61 +38,75 @@ def _is_gone(host: Host, volume: EbsVolume) -> bool:
     return volume is host.root_volume and host.state == "terminated"
 
 
-def _find(request: Request, ids: list[str]) -> list[Attached]:
+def find_volumes(request: Request, ids: list[str]) -> list[Attached]:
     found = []
     for identifier in dict.fromkeys(ids):
         host = request.world.by_volume_id.get(identifier)
         if host is None or find_instance(request, host.id) is None:
             raise AwsError("InvalidVolume.NotFound", f"The volume '{identifier}' does not exist.")
-        found += [(host, volume) for volume in host.volumes if volume.id == identifier]
+        found += [(host, volume) for volume in host.all_volumes if volume.id == identifier]
     return found
 
 
 def describe_volumes(request: Request) -> Result:
     now = request.as_of
     getters: dict[str, Getter[Attached]] = {
-        "attachment.device": lambda pair: [pair[1].device],
-        "attachment.instance-id": lambda pair: [pair[0].id or ""],
-        "attachment.status": lambda pair: ["attached"],
+        "attachment.device": lambda pair: [pair[1].device] if pair[1].device else [],
+        "attachment.instance-id": lambda pair: [pair[0].id or ""] if pair[1].device else [],
+        "attachment.status": lambda pair: ["attached"] if pair[1].device else [],
         "availability-zone": lambda pair: [pair[0].spec.region + pair[0].spec.az],
         "encrypted": lambda pair: [str(pair[1].encrypted).lower()],
         "size": lambda pair: [str(pair[1].sizes.at(now))],
-        "status": lambda pair: ["in-use"],
+        "status": lambda pair: [state_of(request, pair[1])],
         "volume-id": lambda pair: [pair[1].id],
         "volume-type": lambda pair: [pair[1].spec.type],
     }
     ids = request.params.get("VolumeIds")
-    pairs = _find(request, ids) if ids else _volumes(request)
+    pairs = find_volumes(request, ids) if ids else _volumes(request)
     pairs = select(pairs, request.params.get("Filters", []), getters, lambda pair: pair[1].tags.at(now))
     shown, next_token = page(request, pairs, MAX_RESULTS)
-    return {"Volumes": [_volume(request, *pair) for pair in shown], **next_token}
+    return {"Volumes": [shown_volume(request, *pair) for pair in shown], **next_token}
 
 
-def _volume(request: Request, host: Host, volume: EbsVolume) -> dict[str, Any]:
+def state_of(request: Request, volume: EbsVolume) -> str:
+    """What DescribeVolumes calls its state."""
+    if volume.device:
+        return "in-use"
+    if request.as_of < volume.ready_from:
+        return "creating" if volume.is_new else "in-use"
+    return "available"
+
+
+def shown_volume(request: Request, host: Host, volume: EbsVolume) -> dict[str, Any]:
+    """A volume as DescribeVolumes and CreateVolume show it."""
     now = request.as_of
     key = {"KmsKeyId": key_arn(request.arns, host.spec.region)}
     return {
         "VolumeId": volume.id,
         "Size": volume.sizes.at(now),
-        "SnapshotId": IMAGE_SNAPSHOT if volume is host.root_volume else "",
+        "SnapshotId": volume.source or (IMAGE_SNAPSHOT if volume is host.root_volume else ""),
         "VolumeType": volume.spec.type,
         **_iops("Iops", volume, volume.sizes.at(now)),
-        "State": "in-use",
-        "AvailabilityZone": host.spec.region + host.spec.az,
+        **({"Throughput": volume.speed.throughput or 125} if volume.spec.type == "gp3" else {}),
+        "State": state_of(request, volume),
+        "AvailabilityZone": host.spec.region + volume.az,
         "CreateTime": volume.created_at,
         "Encrypted": volume.encrypted,
         **(key if volume.encrypted else {}),
-        "Attachments": [
-            {
-                "VolumeId": volume.id,
-                "InstanceId": host.id,
-                "Device": volume.device,
-                "State": "attached",
-                "AttachTime": volume.created_at,
-                "DeleteOnTermination": volume is host.root_volume,
-            }
-        ],
+        "Attachments": [attachment(host, volume, "attached")] if volume.device else [],
         "Tags": [{"Key": tag, "Value": value} for tag, value in volume.tags.at(now).items()],
+    }
+
+
+def attachment(host: Host, volume: EbsVolume, state: str) -> dict[str, Any]:
+    """As DescribeVolumes and AttachVolume show it."""
+    return {
+        "VolumeId": volume.id,
+        "InstanceId": host.id,
+        "Device": volume.device,
+        "State": state,
+        "AttachTime": volume.created_at,
+        "DeleteOnTermination": volume is host.root_volume,
     }
 
 
@@ -116,13 +114,15 @@ def _iops(key: str, volume: EbsVolume, size_gib: int) -> dict[str, int]:
     """gp2's follow from the size; the types on disks have none (EBS user guide, "Amazon EBS volume types")."""
     if volume.spec.type in ("standard", "st1", "sc1"):
         return {}
+    if volume.speed.iops:
+        return {key: volume.speed.iops}
     return {key: min(16_000, max(100, 3 * size_gib)) if volume.spec.type == "gp2" else 3000}
 
 
 def modify_volume(request: Request) -> Result:
     """At most four in 24 hours, each after the last one completed; never smaller."""
     params = request.params
-    _host, volume = _find(request, [params["VolumeId"]])[0]
+    _host, volume = find_volumes(request, [params["VolumeId"]])[0]
     check_dry_run(request)
     size = params.get("Size", volume.size_gib)
     if size < volume.size_gib:
@@ -150,7 +150,7 @@ def modify_volume(request: Request) -> Result:
 def describe_volumes_modifications(request: Request) -> Result:
     """The latest modification of each volume; asked for volumes without one: NotFound."""
     ids = request.params.get("VolumeIds")
-    pairs = _find(request, ids) if ids else _volumes(request)
+    pairs = find_volumes(request, ids) if ids else _volumes(request)
     found = []
     for _host, volume in pairs:
         visible = [entry for entry in volume.modifications if entry.visible_at <= request.as_of]
@@ -191,71 +191,8 @@ def _modification(at: float, volume: EbsVolume, modification: Modification) -> d
     }
 
 
-def create_snapshot(request: Request) -> Result:
-    host, volume = _find(request, [request.params["VolumeId"]])[0]
-    check_dry_run(request)
-    tags = {
-        tag["Key"]: tag.get("Value", "")
-        for specification in request.params.get("TagSpecifications", [])
-        for tag in specification.get("Tags", [])
-    }
-    snapshots = request.account.snapshots
-    snapshot = Snapshot(
-        id=make_id(request.sim, "snap", *request.account.key, len(snapshots)),
-        volume_id=volume.id,
-        size_gib=volume.size_gib,
-        description=request.params.get("Description", ""),
-        started_at=request.sim.time,
-        complete_from=request.sim.now + SNAPSHOT_SECONDS,
-        region=host.spec.region,
-        tags=Lagged(tags),
-    )
-    snapshots[snapshot.id] = snapshot
-    return {**_snapshot(request, snapshot), "Progress": ""}
-
-
-def describe_snapshots(request: Request) -> Result:
-    getters: dict[str, Getter[Snapshot]] = {
-        "description": lambda snapshot: [snapshot.description],
-        "snapshot-id": lambda snapshot: [snapshot.id],
-        "status": lambda snapshot: [_snapshot_state(request, snapshot)],
-        "volume-id": lambda snapshot: [snapshot.volume_id],
-    }
-    found = [snapshot for snapshot in request.account.snapshots.values() if snapshot.region == request.region]
-    ids = request.params.get("SnapshotIds")
-    for identifier in ids or ():
-        if identifier not in [snapshot.id for snapshot in found]:
-            raise AwsError("InvalidSnapshot.NotFound", f"The snapshot '{identifier}' does not exist.")
-    found = [snapshot for snapshot in found if not ids or snapshot.id in ids]
-    found = select(found, request.params.get("Filters", []), getters, lambda snapshot: snapshot.tags.at(request.as_of))
-    shown, next_token = page(request, found, 1000)
-    return {"Snapshots": [_snapshot(request, snapshot) for snapshot in shown], **next_token}
-
-
-def _snapshot_state(request: Request, snapshot: Snapshot) -> str:
-    return "completed" if request.as_of >= snapshot.complete_from else "pending"
-
-
-def _snapshot(request: Request, snapshot: Snapshot) -> dict[str, Any]:
-    state = _snapshot_state(request, snapshot)
-    return {
-        "SnapshotId": snapshot.id,
-        "VolumeId": snapshot.volume_id,
-        "VolumeSize": snapshot.size_gib,
-        "Description": snapshot.description,
-        "StartTime": snapshot.started_at,
-        "State": state,
-        "Progress": "100%" if state == "completed" else "0%",
-        "OwnerId": request.arns.account_id,
-        "Encrypted": False,
-        "Tags": [{"Key": key, "Value": value} for key, value in snapshot.tags.at(request.as_of).items()],
-    }
-
-
 OPERATIONS: dict[str, Operation] = {
     "DescribeVolumes": describe_volumes,
     "ModifyVolume": modify_volume,
     "DescribeVolumesModifications": describe_volumes_modifications,
-    "CreateSnapshot": create_snapshot,
-    "DescribeSnapshots": describe_snapshots,
 }

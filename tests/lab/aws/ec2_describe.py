@@ -13,7 +13,7 @@ from lab.aws.instance_types import size_of, usual_types
 from lab.aws.interfaces import VPC_ID, address, interfaces, private_name, security_groups, subnet_id
 from lab.aws.request import Operation, Request, Result, page
 from lab.instance import STATE_CODES
-from lab.world import Host
+from lab.world import ROOT_DEVICE, Host
 
 # A terminated instance is still listed for about an hour.
 TERMINATED_VISIBLE_SECONDS = 3600.0
@@ -172,7 +172,7 @@ def describe(request: Request, host: Host) -> dict[str, Any]:
         "PrivateDnsName": "" if gone else private_name(host),
         "ProductCodes": [],
         "PublicDnsName": "",
-        "RootDeviceName": "/dev/sda1",
+        "RootDeviceName": ROOT_DEVICE,
         "RootDeviceType": _root_type(host),
         "SecurityGroups": [] if gone else security_groups(),
         "State": {"Code": STATE_CODES[view.state], "Name": view.state},

@@ -181,7 +181,7 @@ def _launch(request: Request, name: str) -> Host:
     encrypted = {mapping["DeviceName"]: mapping["Ebs"].get("Encrypted") for mapping in _mappings(params)}
     for volume in host.volumes:
         volume.tags.set(tags_given(request, "volume"), host.visible_at)
-        volume.encrypted |= bool(encrypted.get(volume.device))
+        volume.encrypted |= bool(encrypted.get(volume.device or ""))
     return host
 
 

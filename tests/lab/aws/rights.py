@@ -11,30 +11,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from lab.aws import disk_rights
 from lab.aws.alarms import COMPOSITE
-from lab.aws.arns import Arns
 from lab.aws.automation import role_of, runbook
 from lab.aws.organizations import organization_id
 from lab.aws.policy import Need
 from lab.aws.request import Request
+from lab.aws.right_parts import KEY_ID, Part, key_arn, on_hosts, requested_tags, resource_tags
 from lab.world import Host
 
-KEY_ID = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 WITHOUT_RIGHTS = frozenset({"sts:GetCallerIdentity"})
 """Everybody may ask who they are (STS API reference)."""
 LAUNCHED = ("instance", "network-interface", "volume")
 
 CALLERS_ADDRESS = "127.0.0.1"
 AWS_DOCUMENTS = ("AWS-", "AWSEC2-", "AmazonCloudWatch-")
-
-
-def key_arn(arns: Arns, region: str) -> str:
-    """The customer key of the lab's encrypted volumes."""
-    return arns.of("kms", region, f"key/{KEY_ID}")
-
-
-Part = tuple[str, str, dict[str, str]]
-"""Action, resource, and the condition keys that depend on the resource."""
 
 
 def needs_of(request: Request, hosts: list[Host]) -> list[Need]:
@@ -60,14 +51,9 @@ def _of_every_call(request: Request) -> dict[str, str]:
     }
 
 
-def _on_hosts(request: Request, hosts: list[Host]) -> Iterator[Part]:
-    for host in hosts:
-        yield request.action, host_arn(request.arns, host), _resource_tags(host.tags.latest)
-
-
 def _start(request: Request, hosts: list[Host]) -> Iterator[Part]:
     """EC2 attaches encrypted volumes in the caller's name; with a key of others the start falls back later."""
-    yield from _on_hosts(request, hosts)
+    yield from on_hosts(request, hosts)
     for host in hosts:
         if host.spec.kms == "usable":
             ec2 = f"ec2.{request.region}.{request.arns.url_suffix}"
@@ -85,36 +71,19 @@ def _document(request: Request, _hosts: list[Host]) -> Iterator[Part]:
 
 def _send(request: Request, hosts: list[Host]) -> Iterator[Part]:
     yield from _document(request, hosts)
-    yield from _on_hosts(request, hosts)
-
-
-def _on_volume(request: Request, hosts: list[Host]) -> Iterator[Part]:
-    volume_id = request.params["VolumeId"]
-    volumes = [volume for host in hosts for volume in host.volumes if volume.id == volume_id]
-    for volume in volumes:
-        arn = request.arns.of("ec2", request.region, f"volume/{volume_id}")
-        yield request.action, arn, _resource_tags(volume.tags.latest)
-
-
-def _snapshot(request: Request, hosts: list[Host]) -> Iterator[Part]:
-    yield from _on_volume(request, hosts)
-    tags = [tag for spec in request.params.get("TagSpecifications") or [] for tag in spec["Tags"]]
-    snapshot = request.arns.of_aws("ec2", request.region, "snapshot/*")
-    yield request.action, snapshot, _requested_tags(tags)
-    if tags:
-        yield "ec2:CreateTags", snapshot, {**_requested_tags(tags), "ec2:CreateAction": "CreateSnapshot"}
+    yield from on_hosts(request, hosts)
 
 
 def _tagging(request: Request, hosts: list[Host]) -> Iterator[Part]:
     tags = request.params.get("Tags") or []
-    for action, arn, context in _on_hosts(request, hosts):
+    for action, arn, context in disk_rights.on_tagged(request, hosts):
         keys = {"aws:TagKeys": ",".join(tag["Key"] for tag in tags)} if tags else {}
-        yield action, arn, {**context, **_requested_tags(tags), **keys}
+        yield action, arn, {**context, **requested_tags(tags), **keys}
 
 
 def _run_instances(request: Request, _hosts: list[Host]) -> Iterator[Part]:
     """Service Authorization Reference, EC2: each resource of the launch; tags are rights of their own, with ec2:CreateAction."""
-    given = {kind: _requested_tags(_tags_of_launch(request, kind)) for kind in LAUNCHED}
+    given = {kind: requested_tags(_tags_of_launch(request, kind)) for kind in LAUNCHED}
     for kind, tags in given.items():
         yield request.action, request.arns.of("ec2", request.region, f"{kind}/*"), tags
         if tags:
@@ -147,23 +116,23 @@ def _parameter(request: Request, _hosts: list[Host]) -> Iterator[Part]:
 def _new_window(request: Request, _hosts: list[Host]) -> Iterator[Part]:
     tags = request.params.get("Tags") or []
     arn = request.arns.of("ssm", request.region, "maintenancewindow/*")
-    yield request.action, "*", _requested_tags(tags)
+    yield request.action, "*", requested_tags(tags)
     if tags:
-        yield "ssm:AddTagsToResource", arn, _requested_tags(tags)
+        yield "ssm:AddTagsToResource", arn, requested_tags(tags)
 
 
 def _made_window(request: Request, _hosts: list[Host]) -> Iterator[Part]:
     window_id = request.params.get("WindowId") or request.params["ResourceId"]
     made = request.account.made_windows.get(window_id)
     arn = request.arns.of("ssm", request.region, f"maintenancewindow/{window_id}")
-    yield request.action, arn, _resource_tags(made.tags if made else {})
+    yield request.action, arn, resource_tags(made.tags if made else {})
 
 
 def _tags_listed(request: Request, hosts: list[Host]) -> Iterator[Part]:
     yield from (
         _made_window(request, hosts)
         if request.params["ResourceType"] == "MaintenanceWindow"
-        else _on_hosts(request, hosts)
+        else on_hosts(request, hosts)
     )
 
 
@@ -266,7 +235,7 @@ def _setting(request: Request, _hosts: list[Host]) -> Iterator[Part]:
 
 def _associate(request: Request, hosts: list[Host]) -> Iterator[Part]:
     """EC2 hands the role to the instance in the caller's name (IAM user guide, "Granting a user permissions to pass a role")."""
-    yield from _on_hosts(request, hosts)
+    yield from on_hosts(request, hosts)
     role = request.account.roles.of_profile(request.params["IamInstanceProfile"].get("Name", ""))
     if role:
         yield from _passed(request.arns.role(role), "ec2.amazonaws.com")
@@ -299,15 +268,21 @@ NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
     "cloudwatch:DescribeAlarms": _alarms,
     "dynamodb": _table,
     "ec2:AssociateIamInstanceProfile": _associate,
-    "ec2:CreateSnapshot": _snapshot,
+    "ec2:AttachVolume": disk_rights.attachment,
+    "ec2:CreateReplaceRootVolumeTask": disk_rights.replace_root,
+    "ec2:CreateSnapshot": disk_rights.snapshot_of_volume,
+    "ec2:CreateSnapshots": disk_rights.snapshots_of_instance,
     "ec2:CreateTags": _tagging,
+    "ec2:CreateVolume": disk_rights.new_volume,
+    "ec2:DeleteSnapshot": disk_rights.on_snapshot,
     "ec2:DeleteTags": _tagging,
-    "ec2:DescribeInstanceAttribute": _on_hosts,
-    "ec2:ModifyVolume": _on_volume,
+    "ec2:DetachVolume": disk_rights.attachment,
+    "ec2:DescribeInstanceAttribute": on_hosts,
+    "ec2:ModifyVolume": disk_rights.on_volume,
     "ec2:RunInstances": _run_instances,
     "ec2:StartInstances": _start,
-    "ec2:StopInstances": _on_hosts,
-    "ec2:TerminateInstances": _on_hosts,
+    "ec2:StopInstances": on_hosts,
+    "ec2:TerminateInstances": on_hosts,
     "events:InvokeApiDestination": _destination,
     "events:PutEvents": _events,
     "iam:AttachRolePolicy": _role,
@@ -325,32 +300,17 @@ NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
     "ssm:DescribeDocument": _document,
     "ssm:DescribeMaintenanceWindowExecutions": _window,
     "ssm:GetCalendarState": _calendars,
-    "ssm:DescribeInstanceAssociationsStatus": _on_hosts,
+    "ssm:DescribeInstanceAssociationsStatus": on_hosts,
     "ssm:CreateMaintenanceWindow": _new_window,
     "ssm:DeleteMaintenanceWindow": _made_window,
     "ssm:GetParameter": _parameter,
     "ssm:ListTagsForResource": _tags_listed,
-    "ssm:DescribeInstancePatchStates": _on_hosts,
-    "ssm:DescribeInstancePatches": _on_hosts,
-    "ssm:GetConnectionStatus": _on_hosts,
+    "ssm:DescribeInstancePatchStates": on_hosts,
+    "ssm:DescribeInstancePatches": on_hosts,
+    "ssm:GetConnectionStatus": on_hosts,
     "ssm:GetServiceSetting": _setting,
     "ssm:SendCommand": _send,
     "ssm:StartAutomationExecution": _automation,
     "sts:AssumeRole": _assumed,
 }
 """By action, or by service; the actions that are not here know no resource."""
-
-
-def host_arn(arns: Arns, host: Host) -> str:
-    """Of an instance or a hybrid node."""
-    service, kind = ("ssm", "managed-instance") if str(host.id).startswith("mi-") else ("ec2", "instance")
-    return arns.of(service, host.spec.region, f"{kind}/{host.id}")
-
-
-def _resource_tags(tags: dict[str, str]) -> dict[str, str]:
-    prefixes = ("aws:ResourceTag", "ec2:ResourceTag", "ssm:resourceTag")
-    return {f"{prefix}/{key}": value for prefix in prefixes for key, value in tags.items()}
-
-
-def _requested_tags(tags: list[dict[str, Any]]) -> dict[str, str]:
-    return {f"aws:RequestTag/{tag['Key']}": tag.get("Value", "") for tag in tags}

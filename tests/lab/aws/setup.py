@@ -16,7 +16,7 @@ from lab.aws.arns import ACCOUNT_ID, Arns
 from lab.aws.cloudformation.checks import PATCH_GROUP
 from lab.aws.cloudformation.stacks import Stacks
 from lab.aws.moto_tables import named_tables
-from lab.aws.rights import key_arn
+from lab.aws.right_parts import key_arn
 from lab.aws.roles import BEFORE
 from lab.scenario import HostSpec, Member, Scenario
 
@@ -88,6 +88,7 @@ def _common(stacks: Stacks, home: str, hosts: Sequence[HostSpec]) -> dict[str, s
         "KmsKeyArns": ",".join(key_arn(stacks.arns, region) for region in regions),
         "CheckedRoleArns": ",".join((stacks.arns.role(BEFORE), stacks.arns.profile(BEFORE))),
         "AllowSnapshots": "true",
+        "AllowRollBack": "true",
         "MarkTag": MARK_TAG,
         "OutcomeTags": "true",
         "EventBus": EVENT_BUS,
@@ -111,6 +112,7 @@ def with_everything() -> Iterator[Stacks]:
         "OrganizationRole": ORGANIZATION_ROLE,
         "CheckedRoleArns": Arns().role("hosts/*"),
         "AllowSnapshots": "true",
+        "AllowRollBack": "true",
         "MarkTag": MARK_TAG,
         "OutcomeTags": "true",
         "EventBus": EVENT_BUS,

@@ -25,7 +25,7 @@ def _tags_of(request: Request, identifier: str) -> Lagged[dict[str, str]]:
         return instance.tags
     owner = request.world.by_volume_id.get(identifier)
     if owner and find_instance(request, owner.id):
-        return next(volume.tags for volume in owner.volumes if volume.id == identifier)
+        return next(volume.tags for volume in owner.all_volumes if volume.id == identifier)
     if identifier in request.account.snapshots:
         return request.account.snapshots[identifier].tags
     kinds = {"i": "InvalidInstanceID", "vol": "InvalidVolume", "snap": "InvalidSnapshot"}
@@ -71,7 +71,7 @@ def describe_tags(request: Request) -> Result:
     """Of instances and volumes, one tag a row."""
     now = request.as_of
     owners = [(host.id, "instance", host.tags) for host in instances_in(request)]
-    owners += [(volume.id, "volume", volume.tags) for host in instances_in(request) for volume in host.volumes]
+    owners += [(volume.id, "volume", volume.tags) for host in instances_in(request) for volume in host.all_volumes]
     rows = [
         {"ResourceId": identifier, "ResourceType": kind, "Key": key, "Value": value}
         for identifier, kind, tags in owners

@@ -81,8 +81,9 @@ def test_what_the_lab_cannot_carry_out_yet_is_refused_by_its_key() -> None:
     )
 
 
-def test_a_planned_key_is_refused_when_the_file_is_read(tmp_path: Path) -> None:
-    planned_key = {"steps": [{"playbook": "roll_back"}]}
+def test_a_planned_key_is_refused_when_the_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planned, "PLAYBOOKS", frozenset({"history"}))
+    planned_key = {"steps": [{"playbook": "history"}]}
     assert refusal(tmp_path, **planned_key) == [f"steps[0].playbook: {planned.REFUSAL}"]
 
 
@@ -284,7 +285,7 @@ def test_a_time_without_quotes_stays_text(tmp_path: Path) -> None:
         ({"steps": []}, "steps: expected a list of at least 1, got []"),
         (
             {"steps": [{"playbook": "pach"}]},
-            'steps[0].playbook: expected one of plan, patch, restore, report, stop, roll_back, history, got "pach"',
+            'steps[0].playbook: expected one of plan, patch, restore, report, stop, resume, roll_back, history, got "pach"',
         ),
         ({"expect": {"rc": "two"}}, 'expect.rc: expected a whole number or "nonzero", got "two"'),
         ({"expect": {"outcomes": {"b": "patched"}}}, "expect.outcomes.b: there is no host 'b'"),

@@ -15,7 +15,7 @@ import pytest
 from lab.aws.arns import Arns
 from lab.aws.cloudformation.stacks import Stacks
 from lab.aws.policy import Need, Statement, deciding
-from lab.aws.rights import key_arn
+from lab.aws.right_parts import key_arn
 from lab.aws.setup import MARK_TAG, REGION, REPORT_BUCKET, set_up, with_everything
 from lab.scenario import load
 
@@ -26,6 +26,9 @@ HERE = {"aws:RequestedRegion": REGION}
 TAGGED = {**HERE, "aws:ResourceTag/PatchGroup": "Windows"}
 INSTANCE, VOLUME = f"arn:aws:ec2:{REGION}:{OURS}:instance/i-1", f"arn:aws:ec2:{REGION}:{OURS}:volume/vol-1"
 SNAPSHOT, NODE = f"arn:aws:ec2:{REGION}::snapshot/snap-1", f"arn:aws:ssm:{REGION}:{OURS}:managed-instance/mi-1"
+OF_POINT = {**HERE, "aws:ResourceTag/patchfleet:restore-point": "true"}
+EXPIRING = {"aws:ResourceTag/patchfleet:expires": "2026-11-28T22:00:00Z"}
+ROLLED_BACK = {"aws:ResourceTag/patchfleet:roll-back": "20261114T220000Z-1a2b"}
 TABLE = f"arn:aws:dynamodb:{REGION}:{OURS}:table/PatchFleet-ledger"
 SCHEDULE = f"arn:aws:scheduler:{REGION}:{OURS}:schedule/PatchFleet/i-1"
 SCHEDULER_ROLE = f"arn:aws:iam::{OURS}:role/PatchFleet-scheduler-{REGION}"
@@ -37,6 +40,24 @@ CHANGES = [
     Need("ec2:CreateSnapshot", VOLUME, TAGGED),
     Need("ec2:CreateSnapshot", SNAPSHOT, {**HERE, "aws:RequestTag/patchfleet:volume": "vol-1"}),
     Need("ec2:CreateTags", SNAPSHOT, {**HERE, "ec2:CreateAction": "CreateSnapshot"}),
+    Need("ec2:CreateTags", SNAPSHOT, {**HERE, "ec2:CreateAction": "CreateSnapshots"}),
+    Need("ec2:CreateSnapshots", INSTANCE, TAGGED),
+    Need("ec2:CreateSnapshots", VOLUME, HERE),
+    Need("ec2:CreateSnapshots", SNAPSHOT, {**HERE, "aws:RequestTag/patchfleet:restore-point": "true"}),
+    *(Need(f"ec2:{name}", SNAPSHOT, {**OF_POINT, **EXPIRING}) for name in ("CreateTags", "DeleteSnapshot")),
+    *(
+        Need(f"ec2:{name}", INSTANCE, TAGGED)
+        for name in ("AttachVolume", "CreateReplaceRootVolumeTask", "DetachVolume")
+    ),
+    *(Need(f"ec2:{name}Volume", VOLUME, {**HERE, **ROLLED_BACK}) for name in ("Attach", "Detach")),
+    *(Need(f"ec2:{name}", SNAPSHOT, OF_POINT) for name in ("CreateReplaceRootVolumeTask", "CreateVolume")),
+    *(Need(f"ec2:{name}", VOLUME, HERE) for name in ("CreateReplaceRootVolumeTask", "CreateVolume")),
+    Need("ec2:CreateReplaceRootVolumeTask", f"arn:aws:ec2:{REGION}:{OURS}:replace-root-volume-task/*", HERE),
+    Need("ec2:CreateTags", VOLUME, {**HERE, "aws:RequestTag/patchfleet:roll-back": "20261114T220000Z-1a2b"}),
+    *(
+        Need(f"kms:{name}", key_arn(Arns(), REGION), {"kms:ViaService": f"ec2.{REGION}.amazonaws.com"})
+        for name in ("Decrypt", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo")
+    ),
     *(Need(f"ec2:{name}Tags", INSTANCE, {**TAGGED, "aws:TagKeys": MARK_TAG}) for name in ("Create", "Delete")),
     Need("ec2:CreateTags", INSTANCE, {**TAGGED, "aws:TagKeys": "patchfleet:outcome"}),
     Need(
@@ -168,6 +189,7 @@ def test_a_run_is_started_by_nothing_else_either(role: str, need: Need) -> None:
         ("ec2:CreateTags", INSTANCE, {**TAGGED, "aws:TagKeys": f"{MARK_TAG},PatchGroup"}),
         ("ec2:DeleteTags", INSTANCE, {**TAGGED, "aws:TagKeys": "PatchGroup"}),
         ("ec2:DeleteVolume", VOLUME, TAGGED),
+        ("ec2:DeleteSnapshot", SNAPSHOT, {**OF_POINT, "aws:ResourceTag/patchfleet:expires": "never"}),
         ("dynamodb:PutItem", TABLE.replace("PatchFleet-", "Others-"), {}),
         ("dynamodb:DeleteTable", TABLE, {}),
         ("scheduler:CreateSchedule", SCHEDULE.replace("/PatchFleet/", "/default/"), HERE),
