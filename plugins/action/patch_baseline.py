@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._check_scripts import checks_of_host
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.files import script_text
 
@@ -20,4 +21,5 @@ class ActionModule(ControllerOperation):
         for option in ("history_script", "boot_script"):
             if params.get(option):
                 params[option] = script_text(self, params[option])
+        params["checks"] = checks_of_host(params["checks"], task_vars)
         return super().prepare(params, task_vars)

@@ -19,8 +19,9 @@ class ActionModule(ControllerOperation):
     operation = OPERATION
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        inventory = task_vars.get("groups", {}).get("all", params["inventory"])
-        return {**params, "forks": task_vars.get("ansible_forks", params["forks"]), "inventory": inventory}
+        groups = task_vars.get("groups", {})
+        known = {"inventory": groups.get("all", params["inventory"]), "groups": list(groups) or params["groups"]}
+        return {**params, "forks": task_vars.get("ansible_forks", params["forks"]), **known}
 
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:
         result = super().perform(context, task_vars)

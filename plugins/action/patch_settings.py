@@ -17,6 +17,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import refuse_unknown
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.slices import sliced_job
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._check_scripts import refuse_unreadable_scripts
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._play_variables import (
     decrypted,
@@ -40,6 +41,8 @@ class ActionModule(ControllerOperation):
         refuse_unknown({name for variables in of_hosts.values() for name in variables})
         if not params["partial"] and task_vars["inventory_hostname"] == "localhost":
             self._refuse_hidden_hosts(task_vars)
+        if not params["partial"]:
+            refuse_unreadable_scripts(of_hosts.values())
         names = [name for name in task_vars if is_variable(name)]
         return {
             **params,

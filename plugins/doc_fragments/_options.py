@@ -104,6 +104,25 @@ options:
     type: list
     elements: str
     default: []
+  checks:
+    description:
+      - 'What must work in a host after it was patched, if it worked before: a list of mappings, each with C(name), one of
+        C(tcp), C(http), C(service) and C(script), and C(on), the hosts that it is for.'
+    type: list
+    elements: dict
+    default: []
+  checks_settle_seconds:
+    description:
+      - How long a host may take, in seconds, until C(patch_checks) pass and what C(patch_evidence) compares is there again.
+    type: int
+    default: 300
+  evidence:
+    description:
+      - 'What is taken in a host before and after it is patched, kept in the report and compared: a mapping of kinds to V(failure),
+        V(remark) or V(off), which says what it is if something is not there any more. Services are compared without it, and
+        are a failure.'
+    type: raw
+    default: {}
   restore_point:
     description:
       - 'Take a restore point of an EC2 host before its first installation, if something is missing on it: one snapshot of

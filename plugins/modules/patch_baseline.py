@@ -42,6 +42,7 @@ options:
         repair the cause that the HRESULT of a failed update names. The host gets one
         repair besides services that are enabled, and then another pass.
       - V(servicing_state) distinguishes a hung installation from a slow one.
+      - V(check_host) runs the O(checks) and takes the O(evidence).
     type: dict
     default: {}
   cloudwatch_log_group:

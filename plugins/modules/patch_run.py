@@ -63,6 +63,12 @@ options:
     type: list
     elements: str
     default: []
+  groups:
+    description:
+      - Names of the groups in the inventory, which C(on) of C(patch_checks) may name. The action plugin fills it in.
+    type: list
+    elements: str
+    default: []
   forks:
     description:
       - Ansible's forks, which must be enough for a batch. The action plugin fills it in.

@@ -14,6 +14,7 @@ from lab.guest_disk import SystemDisk
 from lab.guest_services import Services
 from lab.guest_servicing import NOTHING
 from lab.guest_updates import WindowsUpdate
+from lab.guest_workload import Workload
 from lab.scenario import HostSpec
 from lab.sim import Process, Simulation, Steps, Timer
 
@@ -39,7 +40,8 @@ class Guest:
         self._sim = sim
         self._announce = announce
         self.disk = SystemDisk(spec.disk, spec.windows, device_gib, sim.time)
-        self.services = Services(sim, spec.windows, spec.name)
+        self.workload = Workload(spec.listens, spec.breaks)
+        self.services = Services(sim, spec.windows, spec.name, self.workload.failing_services)
         self.updates = WindowsUpdate(sim, spec, self.disk, self.services, announce)
         self.sessions = spec.sessions
         self.messages: list[str] = []  # that people have seen
@@ -63,6 +65,11 @@ class Guest:
         allowed = "".join(c if c.isascii() and c.isalnum() else "-" for c in self.spec.name.upper())
         return allowed[:15].strip("-") or "HOST"
 
+    @property
+    def build(self) -> str:
+        """Of Windows Server 2022; each update raises the revision."""
+        return f"20348.{2000 + len(self.updates.installed_in_scenario())}"
+
     def by_its_clock(self, moment: datetime) -> datetime:
         """What the host's own clock shows at that moment."""
         return moment + self.clock_skew
@@ -78,6 +85,7 @@ class Guest:
         self.up = self.spec.boots != "never"
         if self.up:
             self.services.begin_up()
+            self.workload.boot()
             self.services.note_pending_reboot(bool(self.updates.pending_reboot))
 
     def power_on(self) -> None:
@@ -92,6 +100,7 @@ class Guest:
         self.boots.append(self.boot_time)
         self.disk.rescan()
         self.services.boot()
+        self.workload.boot()
         self.updates.boot()
         self.services.note_pending_reboot(bool(self.updates.pending_reboot))
         self._announce("booted")
@@ -113,6 +122,7 @@ class Guest:
             self.cut_off += 1
             self.cut_off_by_us += by_us
         self.services.power_off()
+        self.workload.power_off()
         self.sessions = 0
         if self.up:
             self.up = False

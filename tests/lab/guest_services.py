@@ -70,8 +70,9 @@ class Service:
 class Services:
     """All services of one host, by their names in any case."""
 
-    def __init__(self, sim: Simulation, spec: WindowsSpec, name: str) -> None:
+    def __init__(self, sim: Simulation, spec: WindowsSpec, name: str, broken: tuple[str, ...] = ()) -> None:
         self._sim = sim
+        self._failing = (*spec.failing_services, *broken)
         self._spec = spec
         self._rebooted = False
         self._boots = 0
@@ -80,7 +81,7 @@ class Services:
             self._add(Service(automatic, "automatic", triggered=automatic in TRIGGERED))
         for manual in ON_DEMAND:
             self._add(Service(manual))
-        for own in (*spec.self_ending_services, *spec.failing_services):
+        for own in (*spec.self_ending_services, *self._failing):
             self._add(Service(own, "automatic"))
         suffix = f"{sim.random(name, 'logon').randrange(0x10000, 0xFFFFF):x}"
         for number in range(spec.per_user_services):
@@ -130,7 +131,7 @@ class Services:
         """Windows has started. Of what ran before a reboot, not all comes back."""
         self._start_all()
         if self._rebooted:
-            for name in self._spec.failing_services:
+            for name in self._failing:
                 self[name].end(exit_code=1)
             for service in [service for service in self if service.of_session]:
                 del self._by_name[service.name.lower()]

@@ -16,8 +16,6 @@ from lab.schema import Problem
 ACCOUNT = frozenset[str]()
 HOST = frozenset(
     {
-        "listens",
-        "breaks",
         "cluster",
         "cluster_roles",
     }

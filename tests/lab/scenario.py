@@ -197,6 +197,8 @@ class HostSpec:
     unreachable_after: float | None = None
     windows: WindowsSpec = field(default_factory=WindowsSpec)
     answers: str | None = None
+    listens: tuple[int, ...] = ()
+    breaks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -341,7 +343,7 @@ def _hosts(document: dict[str, Any], account: Account) -> list[HostSpec]:
 def _host(name: str, keys: dict[str, Any]) -> HostSpec:
     kind = keys.get("kind", "ec2")
     values = {**keys, "name": name, "tags": {"Name": name, **keys.get("tags", {"PatchGroup": "Windows"})}}
-    values["groups"] = tuple(keys.get("groups", ()))
+    values |= {key: tuple(keys.get(key, ())) for key in ("groups", "listens", "breaks")}
     values["updates"] = tuple(_update(update) for update in keys.get("updates", ()))
     values["api_faults"] = tuple(ApiFault(**_times(fault)) for fault in keys.get("api_faults", ()))
     values["command_faults"] = tuple(CommandFault(**_times(fault)) for fault in keys.get("command_faults", ()))

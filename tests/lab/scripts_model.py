@@ -33,6 +33,7 @@ from lab.scripts_updates import (
     servicing_state,
     update_history,
 )
+from lab.scripts_workload import check_host
 from lab.sim import Steps
 from lab.world import Host
 
@@ -40,6 +41,7 @@ POWERSHELL_SECONDS = 2.0
 RESTART_SECONDS = 10.0
 # What a script takes besides its searches, clean-ups and waits.
 SECONDS = {
+    "check_host": 2.0,
     "inspect_boot": 1.0,
     "measure_disk": 1.0,
     "extend_partition": 5.0,
@@ -188,6 +190,7 @@ def long_output(_scene: Scene) -> Steps[Data]:
 
 SCRIPTS: dict[str, Script] = {
     "probe": probe,
+    "check_host": check_host,
     "inspect_boot": inspect_boot,
     "long_output": long_output,
     "mark_pending": mark_pending,

@@ -19,6 +19,8 @@ TYPES = {"str": "str", "int": "int", "float": "float", "bool": "bool"}
 STRUCTURED = {
     "account": "AccountOption",
     "accounts": "list[AccountSetting]",
+    "checks": "list[Check]",
+    "evidence": "dict[str, str]",
     "failure": "dict[str, Any]",  # the result of any task
     "filters": "dict[str, list[str]]",
     "fleet": "list[FleetRow]",

@@ -24,6 +24,8 @@ TYPES = {
     "count_or_percent": "int | str",
     "datetime": "float",
     "accounts": "list[AccountSetting]",
+    "checks": "list[Check]",
+    "evidence": "dict[str, str]",
     "organization": "OrganizationSetting",
     "sla_days": "dict[str, float]",
 }

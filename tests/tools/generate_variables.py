@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variable import GROUPS, RELEASE, Variable
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import (
+    LISTS_OF_DICTS,
     OPTION_TYPES,
     VARIABLES,
 )
@@ -88,7 +89,7 @@ def _option(variable: Variable) -> dict[str, Any]:
     if variable.since != RELEASE:
         option["version_added"] = variable.since
     if OPTION_TYPES[variable.kind] == "list":
-        option["elements"] = "dict" if variable.kind == "accounts" else "str"
+        option["elements"] = "dict" if variable.kind in LISTS_OF_DICTS else "str"
     if variable.choices:
         option["choices"] = FlowList(variable.choices)
     return option

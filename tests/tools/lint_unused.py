@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BY_NAME = "tests/lab/powershell/windows.py"
-"""Windows.psm1 calls its methods by their names; test_powershell_guests.py compares both."""
+BY_NAME = ("tests/lab/powershell/windows.py", "tests/lab/powershell/workload.py")
+"""Windows.psm1 calls their methods by their names; test_powershell_guests.py compares both."""
 
 
 def judged(report: str) -> list[str]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, TypedDict
 
 from .account import AccountOption
+from .checks import CheckState, EvidenceState
 
 TaskState = Literal["started", "ok", "failed"]
 """Of tasks of the user's; without it they have not been reached."""
@@ -145,7 +146,7 @@ class HostFacts(TypedDict, total=False):
         str,
         "the run that left it open",
         "_ledger/sqlite, _ledger/dynamodb_leases",
-        "_ledger/earlier, _disk/restore_point, _update/install",
+        "_ledger/earlier, _disk/restore_point, _update/install, _update/checks",
     ]
 
     # Admission and power
@@ -348,12 +349,27 @@ class HostFacts(TypedDict, total=False):
     ]
     remarks: Annotated[
         list[str],
-        "sentences about a host that is compliant",
-        "_update/patch_verdict, _update/win_updates, _run/roll_back",
-        "_ledger/proposed",
+        "sentences about a host that change no outcome",
+        "_update/patch_verdict, _update/win_updates, _run/roll_back, _update/checks",
+        "_ledger/proposed, _update/checks, _report/build",
+    ]
+    checks: Annotated[
+        dict[str, CheckState],
+        "`patch_checks`, by name: whether each passed before and after",
+        "_update/checks",
+        "_update/checks, _report/build",
+    ]
+    evidence: Annotated[
+        dict[str, EvidenceState],
+        "`patch_evidence`, by kind: the items before and after",
+        "_update/checks",
+        "_update/checks, _report/build",
     ]
     proposed_outcome: Annotated[
-        str, "outcome once it is restored", "_update/install, _run/roll_back", "_ledger/proposed"
+        str,
+        "outcome once it is restored",
+        "_update/install, _run/roll_back",
+        "_ledger/proposed, _update/checks",
     ]
     only_reboot_missing: Annotated[
         bool, "a scan misses no update, and Windows waits for a reboot", "_update/install", "_ledger/proposed"

@@ -172,6 +172,7 @@ class Reason(TextEnum):
     INSTALL_TIMEOUT = "install_timeout", Section.UPDATE
     STILL_MISSING = "still_missing", Section.UPDATE
     SERVICES_NOT_BACK = "services_not_back", Section.UPDATE
+    CHECK_FAILED = "check_failed", Section.UPDATE
     OTHERS_PATCHING = "others_patching", Section.UPDATE, False, True
     NOT_PROVEN = "not_proven", Section.UPDATE
     SCAN_FAILED = "scan_failed", Section.UPDATE

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from .account import AccountSetting, OrganizationSetting
+from .checks import Check
 from .run_settings import Limits
 
 
@@ -87,6 +88,9 @@ class Settings(TypedDict):
     sessions_timeout_seconds: int
     sessions_message: str | None
     ignore_services: list[str]
+    checks: list[Check]
+    checks_settle_seconds: int
+    evidence: dict[str, str]
     free_gib: float
     grow_gib: int
     volume_max_gib: int

@@ -8,10 +8,21 @@ from __future__ import annotations
 
 from .._model.phases import Phase
 from .._operation.arguments import TRACKING_ARGUMENTS
+from .._operation.context import OperationContext
 from .._operation.operation import Operation
+from .._plan.checks import read_checks, read_evidence, refuse_unfit_scripts
 from .._plan.variables import module_options
 from .._update.channels import open_channel
-from .._update.install import install
+from .._update.install import InstallResult, install
+
+
+def work(context: OperationContext) -> InstallResult:
+    """See install. A task may give the checks as a user writes them."""
+    context.params["checks"] = read_checks("checks", context.params["checks"])
+    context.params["evidence"] = read_evidence("evidence", context.params["evidence"])
+    refuse_unfit_scripts("checks", context.params["checks"])
+    return install(context)
+
 
 OPERATION = Operation(
     name="patch_baseline",
@@ -27,5 +38,5 @@ OPERATION = Operation(
         "cloudwatch_log_group": {"type": "str"},
     },
     open_channel=open_channel,
-    work=install,
+    work=work,
 )

@@ -37,6 +37,7 @@ OPERATION = Operation(
         "missing_accounts": {"type": "list", "elements": "dict", "default": []},
         "left_out_accounts": {"type": "list", "elements": "str", "default": []},
         "inventory": {"type": "list", "elements": "str", "default": []},
+        "groups": {"type": "list", "elements": "str", "default": []},
         "forks": {"type": "int", "default": 5},
         "dest": {"type": "str"},
         "reason": {"type": "str"},

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 from .._model.account import AccountOption, AccountSetting, OrganizationSetting
+from .._model.checks import Check
 from .._model.fleet_row import FleetRow
 from .._model.inventory_entry import InventoryEntry
 from .._model.settings import Settings
@@ -33,6 +34,8 @@ class Options(TypedDict, total=False):
     boot_script: str | None
     by: str | None
     can_stop: bool
+    checks: list[Check]
+    checks_settle_seconds: int
     clean_user_temp: bool
     cloudwatch_log_group: str | None
     comment: str
@@ -42,6 +45,7 @@ class Options(TypedDict, total=False):
     delivery_timeout_seconds: int
     dest: str | None
     document: str
+    evidence: dict[str, str]
     evidence_pack: bool
     exclude: list[str]
     external_id: str | None
@@ -52,6 +56,7 @@ class Options(TypedDict, total=False):
     forks: int
     free_gib: float
     from_account: str | None
+    groups: list[str]
     grow_gib: int
     history_days: int
     history_script: str

@@ -202,6 +202,47 @@ HOST_VARIABLES = (
         per_host=True,
     ),
     Variable(
+        "patch_checks",
+        "checks",
+        "safety",
+        description=(
+            "What must work in a host after it was patched, if it worked before: a list of mappings, each with C(name), one of "
+            "C(tcp), C(http), C(service) and C(script), and C(on), the hosts that it is for."
+        ),
+        default=[],
+        roles=("patch",),
+        modules=("patch_baseline",),
+        per_host=True,
+    ),
+    Variable(
+        "patch_checks_settle_seconds",
+        "int",
+        "safety",
+        description=(
+            "How long a host may take, in seconds, until C(patch_checks) pass and what C(patch_evidence) compares is there again."
+        ),
+        default=300,
+        minimum=0,
+        maximum=3600,
+        roles=("patch",),
+        modules=("patch_baseline",),
+        per_host=True,
+    ),
+    Variable(
+        "patch_evidence",
+        "evidence",
+        "safety",
+        description=(
+            "What is taken in a host before and after it is patched, kept in the report and compared: a mapping of kinds to "
+            "V(failure), V(remark) or V(off), which says what it is if something is not there any more. Services are compared "
+            "without it, and are a failure."
+        ),
+        default={},
+        roles=("patch",),
+        modules=("patch_baseline",),
+        per_host=True,
+    ),
+    Variable(
         "patch_free_gib",
         "float",
         "disk",

@@ -2,16 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The words by which users name hosts in patch_exclude and patch_canary_hosts."""
+"""The words by which users name hosts in patch_exclude, patch_canary_hosts and patch_checks."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable
+from typing import cast
 
 from .._base.errors import InvalidOption
 from .._base.text import join_sentences
 from .._fleet.hosts import FleetHost
+from .._model.checks import Check, unmatched
 from .._model.settings import Settings
 
 
@@ -51,3 +53,24 @@ def refuse_unmatched_exclusions(settings: Settings, hosts: list[FleetHost], inve
                 "patch_exclude_missing_ok accepts it all the same. Nothing was touched.",
             )
             raise InvalidOption("patch_exclude", word, right)
+
+
+def refuse_unmatched_checks(settings: Settings, hosts: list[FleetHost], inventory: Collection[str]) -> None:
+    """A check for a host that is not there would check nothing. Hosts and groups of the inventory may be named, targets or not.
+
+    Raises:
+        InvalidOption: ``on`` of a check names neither a target nor a host or group of the inventory.
+    """
+    if settings.get("slice_of"):
+        return
+    known = {*(word for host in hosts for word in names_of(host)), *inventory}
+    hosts_own = settings.get("of_hosts", {}).values()
+    of_hosts = [cast("list[Check]", own["checks"]) for own in hosts_own if "checks" in own]
+    for check in (check for checks in (settings["checks"], *of_hosts) for check in checks):
+        for word in unmatched(check, known):
+            right = join_sentences(
+                "It must be the name or id of a target, or a host or group of the inventory, or a pattern that one of them fits.",
+                hint(word, known),
+                "Nothing was touched.",
+            )
+            raise InvalidOption(f"patch_checks: {check['name']}: on", word, right)

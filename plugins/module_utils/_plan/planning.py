@@ -29,7 +29,7 @@ from .._power.owner_tag import read_owner_tag
 from .account_windows import defer_closed, find_windows, limits_of, within_windows
 from .credentials import end_of_credentials
 from .durations import predict
-from .names import refuse_unmatched_exclusions
+from .names import refuse_unmatched_checks, refuse_unmatched_exclusions
 from .order import Plan, Planned, make_plan
 from .permissions import missing_power_right, refuse_missing_rights
 from .prerequisites import Prerequisite, missing_prerequisites, prerequisite_lines
@@ -91,6 +91,7 @@ def make_run_plan(context: OperationContext, settings: Settings) -> Plan:
     check_together(settings, context.params["forks"], context.clock.now())
     found = [from_result(host) for host in context.params["fleet"]]
     refuse_unmatched_exclusions(settings, found, context.params["inventory"])
+    refuse_unmatched_checks(settings, found, [*context.params["inventory"], *context.params["groups"]])
     alarms, about_alarms = find_stop_alarms(context, settings, found)
     fleet = [defer_closed(_unclaimed(_found(host), settings), settings) for host in found]
     hosts = _with_rights(context, fleet)

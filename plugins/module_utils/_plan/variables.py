@@ -41,10 +41,13 @@ OPTION_TYPES = {
     "count_or_percent": "str",
     "datetime": "str",
     "accounts": "list",
+    "checks": "list",
+    "evidence": "raw",
     "organization": "dict",
     "sla_days": "dict",
 }
 """Types in Ansible's argument specs, by the kinds of variables."""
+LISTS_OF_DICTS = ("accounts", "checks")
 
 
 def module_options(module: str) -> dict[str, Argument]:
@@ -55,7 +58,7 @@ def module_options(module: str) -> dict[str, Argument]:
 def _option(variable: Variable) -> Argument:
     option: Argument = {"type": OPTION_TYPES[variable.kind], "no_log": False}
     if OPTION_TYPES[variable.kind] == "list":
-        option["elements"] = "dict" if variable.kind == "accounts" else "str"
+        option["elements"] = "dict" if variable.kind in LISTS_OF_DICTS else "str"
     if variable.choices:
         option["choices"] = list(variable.choices)
     if variable.default is not None:

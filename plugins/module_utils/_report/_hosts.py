@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
@@ -156,6 +156,31 @@ def _yes(value: bool | None) -> str | None:
     return None if value is None else "yes" if value else "no"
 
 
+_PASSED = {True: "passes", False: "fails", None: "not known"}
+
+
+def _checks(host: f.Host) -> str:
+    """Each check before and after; empty where there is none."""
+    states = (host.get("checks") or {}).items()
+    return "; ".join(f"{f.plain(name)}: {_PASSED[it['before']]} \u2192 {_PASSED[it['after']]}" for name, it in states)
+
+
+def _evidence(host: f.Host) -> str:
+    """How many items of each kind there were before and after, and which of them are gone; a single item is named."""
+    return "; ".join(_change(kind, it) for kind, it in (host.get("evidence") or {}).items())
+
+
+def _change(kind: str, state: Mapping[str, Sequence[str] | None]) -> str:
+    before, after = state["before"], state["after"]
+    gone = [] if before is None or after is None else [f.plain(item) for item in before if item not in after]
+    counts = " \u2192 ".join(_count(items) for items in (before, after))
+    return f"{kind}: {counts}" + (f" (gone: {', '.join(gone)})" if gone and len(before or ()) > 1 else "")
+
+
+def _count(items: Sequence[str] | None) -> str:
+    return "not known" if items is None else f.plain(items[0]) if len(items) == 1 else str(len(items))
+
+
 # A fact that is null is not known; one that is empty is not worth a line.
 _FACTS: tuple[tuple[str, Callable[[f.Host], str | None]], ...] = (
     ("Instance", lambda host: _optional(host.get("instance_id"))),
@@ -170,6 +195,9 @@ _FACTS: tuple[tuple[str, Callable[[f.Host], str | None]], ...] = (
     ("Reason code", lambda host: _optional(host.get("reason_code"))),
     ("Repairs", lambda host: _joined(host.get("repaired"))),
     ("People logged on", lambda host: _optional(host.get("sessions"))),
+    ("Checks", _checks),
+    ("Evidence", _evidence),
+    ("Remarks", lambda host: " ".join(f.plain(remark) for remark in host.get("remarks") or ())),
     ("Tasks before it", lambda host: _optional(host.get("pre_tasks"))),
     ("Tasks after it", lambda host: _optional(host.get("post_tasks"))),
     ("Room wanted", lambda host: f"{f.gib(host['wanted_gib'])} GiB" if host.get("wanted_gib") is not None else None),

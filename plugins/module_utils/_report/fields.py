@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypedDict
 
+from .._model.checks import CheckState, EvidenceState
 from .._model.host_facts import CleanupAction, FailedUpdate
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
@@ -67,6 +68,9 @@ class ReportHost(TypedDict):
     pre_tasks: str | None
     post_tasks: str | None
     repaired: list[str]
+    checks: dict[str, CheckState]
+    evidence: dict[str, EvidenceState]
+    remarks: list[str]
     verified_at: str | None
     seconds: dict[str, float]
     on_seconds: float | None

@@ -20,7 +20,7 @@ from .._model.reasons import Reason
 from .._operation.channel import Scan
 from .._operation.context import OperationContext
 from .._operation.results import Result
-from . import reboots
+from . import checks, reboots
 from .hresults import cause_of
 from .messages import updates_missing
 from .patch_baseline import SearchFailed
@@ -58,12 +58,13 @@ def install(context: OperationContext) -> InstallResult:
         changed, outcome (patched or compliant), installed, missing, failed_updates, passes, verified_at.
 
     Raises:
-        PatchFleetError: something is still missing, a pass did not end in time, nothing could be proven, or services that
-            ran before do not run after the reboot.
+        PatchFleetError: something is still missing, a pass did not end in time, nothing could be proven, or what worked
+            before does not work after it.
     """
     if context.check_mode:
         return {"changed": True}
     before = reboots.read_boot_state(context)
+    was = checks.take_before(context, before)
     # The update history has the host's own times, and its clock may differ from ours.
     now_in_host = before.time if before else context.clock.now() - SKEW_SECONDS
     started_at = _first_unreported_start(context, now_in_host)
@@ -73,8 +74,9 @@ def install(context: OperationContext) -> InstallResult:
     context.update_facts(installed=installed, failed_updates=failed_updates)
     now = reboots.count(context, before, earlier_seconds)
     if not found.compliant:
+        checks.observe_after(context, was)
         raise _still_missing(context, found, failed_updates)
-    reboots.refuse_stopped_services(context, before, now)
+    checks.refuse_what_broke(context, was, before, now)
     outcome = Outcome.PATCHED if installed else Outcome.COMPLIANT
     propose(context, outcome)
     context.report_progress(f"{outcome}: {', '.join(installed) or 'nothing was missing'}")

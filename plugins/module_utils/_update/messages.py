@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from .._base.text import join_sentences
+from .._base.text import join_names, join_sentences
 from .._host.servicing import Overrun
+from .._model.checks import COMPARED
 from .._model.host_facts import UpdateSource
 from .causes import UNKNOWN, Cause
 
@@ -148,4 +149,58 @@ def updates_missing(
         *(join_sentences(cause.sentence, advice_on(cause, source)) for cause in causes),
         repair_forbidden(not_allowed),
         backup_kept(folders),
+    )
+
+
+NAMED = 20
+"""Items of one kind that a message names; the others are counted."""
+
+
+def checks_failed(checks: Mapping[str, str | None]) -> str:
+    """Checks with what is wrong, as the host says it."""
+    return join_sentences(
+        f"Everything is installed, but these checks fail, which passed before: {', '.join(_failed_checks(checks))}.",
+        "patch_checks_settle_seconds says how long they may fail.",
+    )
+
+
+def _failed_checks(checks: Mapping[str, str | None]) -> Iterable[str]:
+    return (f"{name} ({detail.rstrip('.')})" if detail else name for name, detail in checks.items())
+
+
+def gone_since(evidence: Mapping[str, Sequence[str]]) -> str:
+    """What patch_evidence calls a failure."""
+    return f"Everything is installed, but what was there before is not there any more: {_gone(evidence)}."
+
+
+def gone_remarks(evidence: Mapping[str, Sequence[str]]) -> list[str]:
+    return [f"It was there before and is not there any more: {_gone(evidence)}."] if evidence else []
+
+
+def _gone(evidence: Mapping[str, Sequence[str]]) -> str:
+    named = (f"{COMPARED[kind]} {join_names(list(items), NAMED)}" for kind, items in evidence.items())
+    return "; ".join(named).rstrip(".")
+
+
+def unknown_items(trouble: str | None) -> str:
+    """In place of the items of a kind that could not be taken."""
+    return f"unknown ({trouble.rstrip('.')})" if trouble else "unknown"
+
+
+def failed_before(name: str, detail: str | None) -> str:
+    why = f" ({detail.rstrip('.')})" if detail else ""
+    return f"The check {name} failed before the host was patched{why}, so that it decides nothing."
+
+
+def new_errors(items: Sequence[str]) -> list[str]:
+    return [f"New sources of errors in the event logs since the boot: {join_names(items, NAMED)}."] if items else []
+
+
+def not_taken(kind: str, trouble: str | None) -> str:
+    return f"The evidence {kind} could not be taken: {(trouble or 'no answer').rstrip('.')}."
+
+
+def not_asked_before(trouble: str) -> str:
+    return (
+        f"The checks could not be run before the host was patched, so that they decide nothing: {trouble.rstrip('.')}."
     )

@@ -73,26 +73,28 @@ def count(context: OperationContext, before: BootState | None, earlier_seconds: 
     return now if rebooted else None
 
 
-def refuse_stopped_services(context: OperationContext, before: BootState | None, now: BootState | None) -> None:
-    """After a reboot, wait until no service that ran before is stopped with an error or waits to be started.
+def stopped_services(
+    context: OperationContext, before: BootState | None, now: BootState | None
+) -> list[StoppedService]:
+    """The services that ran before a reboot and, after a wait, are stopped with an error or have not been started.
 
     A service that has ended in order is not missed, nor one that is no longer automatic: updaters end when there is nothing to
     do, and Windows turns services to manual by itself.
-
-    Raises:
-        PatchFleetError: ``services_not_back``, with their names and exit codes.
     """
     ignored = {name.lower() for name in context.params["ignore_services"]}
     if before is None or now is None or "*" in ignored:
-        return
+        return []
     wanted = {name for name in before.services if name.lower() not in ignored}
-    stopped = _stopped_after_wait(context, now, wanted)
-    if stopped:
-        raise Failed(
-            "Everything is installed, but after the reboot these services do not run, which ran before: "
-            f"{', '.join(map(_named, stopped))}. patch_ignore_services leaves services out.",
-            Reason.SERVICES_NOT_BACK,
-        )
+    return _stopped_after_wait(context, now, wanted)
+
+
+def not_back(stopped: list[StoppedService]) -> Failed:
+    """The failure ``services_not_back``, with names and exit codes."""
+    return Failed(
+        "Everything is installed, but after the reboot these services do not run, which ran before: "
+        f"{', '.join(map(_named, stopped))}. patch_ignore_services leaves services out.",
+        Reason.SERVICES_NOT_BACK,
+    )
 
 
 def _stopped_after_wait(context: OperationContext, now: BootState, wanted: Collection[str]) -> list[StoppedService]:

@@ -199,11 +199,89 @@ function Invoke-CimMethod {
 
 function Get-WinEvent {
     [CmdletBinding()]
-    param([hashtable] $FilterHashtable)
+    param([hashtable] $FilterHashtable, [long] $MaxEvents)
+    if ($FilterHashtable.Level) {
+        foreach ($source in @(Invoke-Model 'error_events' @{ log = $FilterHashtable.LogName })) {
+            [pscustomobject] @{ ProviderName = $source }
+        }
+        return
+    }
     $since = $FilterHashtable.StartTime.ToUniversalTime().ToString('o')
     foreach ($at in @(Invoke-Model 'boot_events' @{ provider = $FilterHashtable.ProviderName; id = $FilterHashtable.Id; since = $since })) {
         [pscustomobject] @{ TimeCreated = ConvertTo-Moment $at }
     }
+}
+
+# ---- what the host is there for
+
+function Get-NetTCPConnection {
+    param([string] $State)
+    foreach ($port in @(Invoke-Model 'listening')) { [pscustomobject] @{ LocalAddress = '0.0.0.0'; LocalPort = [int] $port } }
+}
+
+function Invoke-WebRequest {
+    [CmdletBinding()]
+    param([string] $Uri, [switch] $UseBasicParsing, [int] $TimeoutSec, [int] $MaximumRedirection)
+    $page = Invoke-Model 'web_page' @{ url = $Uri }
+    if ($page.status -lt 400) { return [pscustomobject] @{ StatusCode = [int] $page.status; Content = $page.text } }
+    $stream = [System.IO.MemoryStream]::new([System.Text.Encoding]::UTF8.GetBytes($page.text))
+    $response = New-ModelObject @{ GetResponseStream = { return , $this.Stream } }
+    $response | Add-Member -NotePropertyMembers @{ StatusCode = [int] $page.status; Stream = $stream }
+    $exception = [System.InvalidOperationException]::new('The remote server returned an error.')
+    $exception | Add-Member -NotePropertyMembers @{ Response = $response }
+    throw [System.Management.Automation.ErrorRecord]::new($exception, 'WebCmdletWebResponseException', 'InvalidOperation', $null)
+}
+
+function Get-ScheduledTask {
+    foreach ($task in @(Invoke-Model 'scheduled_tasks')) {
+        if ($task) { [pscustomobject] @{ TaskPath = $task.folder; TaskName = $task.name; State = $task.state } }
+    }
+}
+
+function Add-Type {
+    param([string] $Path)
+    if ($Path -ne 'C:\Windows\System32\inetsrv\Microsoft.Web.Administration.dll') { throw "There is no assembly $Path here." }
+}
+
+function New-TcpClient {
+    return New-ModelObject @{
+        ConnectAsync = {
+            param($address, $port)
+            $task = New-ModelObject @{
+                Wait = {
+                    param($milliseconds)
+                    $null = Invoke-Model 'connect' @{ address = $this.Address; port = $this.Port }
+                    return $true
+                }
+            }
+            $task | Add-Member -NotePropertyMembers @{ Address = $address; Port = $port }
+            return $task
+        }
+        Close = { }
+    }
+}
+
+function New-SqlConnection {
+    $connection = New-ModelObject @{
+        Open = { $this.Rows = @(Invoke-Model 'online_databases' @{ connection = $this.ConnectionString }) }
+        Close = { }
+        CreateCommand = {
+            $command = New-ModelObject @{
+                ExecuteReader = {
+                    $reader = New-ModelObject @{
+                        Read = { $this.At++; return $this.At -lt $this.Rows.Count }
+                        GetString = { param($column) return $this.Rows[$this.At] }
+                    }
+                    $reader | Add-Member -NotePropertyMembers @{ At = -1; Rows = $this.Rows }
+                    return $reader
+                }
+            }
+            $command | Add-Member -NotePropertyMembers @{ CommandText = ''; Rows = $this.Rows }
+            return $command
+        }
+    }
+    $connection | Add-Member -NotePropertyMembers @{ ConnectionString = ''; Rows = @() }
+    return $connection
 }
 
 # ---- storage
@@ -272,6 +350,11 @@ function New-Object {
     )
     switch ($ComObject) {
         '' {
+            switch ($TypeName) {
+                'System.Net.Sockets.TcpClient' { return New-TcpClient }
+                'System.Data.SqlClient.SqlConnection' { return New-SqlConnection }
+                'Microsoft.Web.Administration.ServerManager' { return Invoke-Model 'iis' }
+            }
             $given = @{ TypeName = $TypeName }
             if ($null -ne $ArgumentList) { $given.ArgumentList = $ArgumentList }
             if ($null -ne $Property) { $given.Property = $Property }

@@ -25,6 +25,8 @@ PENDING = {
     f"{SERVICING}\\RebootPending": "component_based_servicing",
     f"{SOFTWARE}\\WindowsUpdate\\Auto Update\\RebootRequired": "windows_update",
 }
+SQL_INSTANCES = "HKLM:\\SOFTWARE\\Microsoft\\Microsoft SQL Server\\Instance Names\\SQL"
+WINDOWS_NT = "HKLM:\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion"
 SYSTEM_PROFILES = "C:\\Windows\\system32\\config"
 SESSION_MANAGER = "HKLM:\\SYSTEM\\CurrentControlSet\\Control\\Session Manager"
 SERVICE_KEY = "HKLM:\\SYSTEM\\CurrentControlSet\\Services\\"
@@ -59,7 +61,9 @@ def has_key(guest: Guest, path: str) -> bool:
         return name in guest.services and (not inner or (inner == "TriggerInfo" and guest.services[name].triggered))
     if policies.registry(guest.spec.windows, path) is not None:
         return True
-    return path in (f"{SERVICING}\\Interface", SESSION_MANAGER)
+    if path == SQL_INSTANCES:
+        return bool(guest.workload.databases)
+    return path in (f"{SERVICING}\\Interface", SESSION_MANAGER, WINDOWS_NT)
 
 
 def registry_values(guest: Guest, path: str) -> Row:
@@ -70,6 +74,11 @@ def registry_values(guest: Guest, path: str) -> Row:
     of_policies = policies.registry(guest.spec.windows, path)
     if of_policies is not None:
         return of_policies
+    if path == SQL_INSTANCES:
+        return {name: f"MSSQL16.{name}" for name in guest.workload.databases}
+    if path == WINDOWS_NT:
+        build, revision = guest.build.split(".")
+        return {"CurrentBuild": build, "UBR": int(revision)}
     in_progress = guest.updates.servicing_in_progress
     if path == f"{SERVICING}\\Interface" and in_progress:
         return {"ServicingInProgress": in_progress}

@@ -21,6 +21,7 @@ from lab.guest_servicing import ServicingJob
 from lab.guest_updates import WindowsUpdateError
 from lab.powershell import tables
 from lab.powershell.refusals import FAILED, Refused
+from lab.powershell.workload import IIS_ASSEMBLY, WorkloadCommands
 from lab.scripts_space import NO_PARTITION, download_bytes, recommended_mib
 from lab.sim import Steps
 from lab.windows_messages import ACCESS_DENIED, SERVICE_DISABLED, SHARING_VIOLATION, message_of
@@ -46,7 +47,7 @@ Started = ServicingJob | int | None
 """A program that was started: its work, or the exit code of one that has ended at once, None for 0."""
 
 
-class Windows:
+class Windows(WorkloadCommands):
     """One host while a script runs on it."""
 
     def __init__(self, host: Host, logon: Logon) -> None:
@@ -117,6 +118,8 @@ class Windows:
             return tables.has_key(self._guest, path)
         temp = self._disk.temp
         old_windows = path == "C:\\Windows.old" and bool(self._disk.old_windows_gib)
+        if path == IIS_ASSEMBLY:
+            return self._guest.workload.iis is not None
         return old_windows or path in self._folders() or temp.is_folder(path) or temp.find(path) is not None
 
     def _folders(self) -> set[str]:
@@ -366,7 +369,7 @@ PROGRAMS: dict[str, Callable[[Windows, list[str], list[str]], Started]] = {
 }
 OPERATIONS: dict[str, Callable[..., Any]] = {
     name: operation
-    for name, operation in vars(Windows).items()
+    for name, operation in {**vars(WorkloadCommands), **vars(Windows)}.items()
     if inspect.isfunction(operation)
     and not name.startswith("_")
     and name != "answer"

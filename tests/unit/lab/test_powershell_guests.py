@@ -18,9 +18,11 @@ from conftest import MakeLab
 from lab.agent import Outcome
 from lab.guest_files import TempFile
 from lab.guest_logon import Logon
+from lab.guest_workload import Iis
 from lab.guests import FIRST_SCRIPT, ModelGuests, PowerShellGuests, run_script
 from lab.powershell.process import ROOT, WHERE_FROM, find
 from lab.scripts_model import SCRIPTS
+from lab.scripts_workload import EVIDENCE
 from lab.shells import SHELLS
 from lab.sim import Steps
 from stored_answers import StoringPowerShell
@@ -33,8 +35,21 @@ PRELUDE = (ROOT / "plugins" / "plugin_utils" / "_windows_script" / "prelude.ps1"
 FILES = {path.stem: path.read_text() for path in (ROOT / "roles").glob("*/files/*.ps1")}
 LONG_SECONDS = 20_000.0
 SINCE = "2026-11-14T00:00:00Z"
+CHECKS: list[dict[str, Any]] = [
+    {"port": 443, "timeout_seconds": 5},
+    {"port": 1433, "address": "localhost", "timeout_seconds": 5},
+    {"http": "http://localhost:8080/health", "status": 200, "text": "works", "timeout_seconds": 5},
+    {"http": "http://localhost:8080/health", "status": 503, "text": "Unavailable", "timeout_seconds": 5},
+    {"http": "http://localhost:3389", "status": 200, "timeout_seconds": 5},
+    {"http": "http://localhost:80", "status": 302, "timeout_seconds": 5},
+    {"service": "LineOfBusiness", "timeout_seconds": 5},
+    {"service": "EventLog", "timeout_seconds": 5},
+    {"script": "$a = 1\n$a -eq 1", "timeout_seconds": 60},
+    {"script": "throw 'The queue is full.'", "timeout_seconds": 60},
+]
 PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "inspect_boot": [{"since": SINCE}, {"since": None}],
+    "check_host": [{"checks": CHECKS, "evidence": sorted(EVIDENCE)}],
     "clean_disk": [
         {"reset_base": False, "temp_age_days": 1, "old_windows": False},
         {"reset_base": True, "old_windows": True},
@@ -75,6 +90,13 @@ STATES: dict[str, dict[str, Any]] = {
     "patched": {
         "updates": [UPDATE],
         "windows": {"failing_services": ["LineOfBusiness"], "self_ending_services": ["edgeupdate"]},
+        "and": "patched",
+    },
+    "working": {"listens": [80, 443, 8080, 3389, 50000]},
+    "broken": {
+        "listens": [443, 3389],
+        "breaks": ["tcp/443", "http/http://localhost:8080/health", "service/LineOfBusiness"],
+        "updates": [UPDATE],
         "and": "patched",
     },
     "reboot-pending": {"pending_reboot": True},
@@ -157,6 +179,8 @@ STATES: dict[str, dict[str, Any]] = {
 
 # States that matter to these scripts alone.
 ONLY = {
+    "working": {"check_host"},
+    "broken": {"check_host"},
     "policies": {"inspect_windows_update", "inspect_boot", "repair_services", "restore_services"},
     "known-damage": {"repair_components"},
     "no-repair-source": {"repair_components"},
@@ -174,7 +198,9 @@ ONLY = {
     "hidden": {"missing_update_sizes"},
     "german": {"inspect_windows_update", "missing_update_sizes", "repair_services"},
 }
-COMPARED = [(name, state) for state in STATES for name in sorted(ONLY.get(state, FILES))]
+OF_WORKLOAD = {"check_host"}
+"""Nothing that these scripts read is in the other states."""
+COMPARED = [(name, state) for state in STATES for name in sorted(ONLY.get(state, {*FILES} - OF_WORKLOAD))]
 
 
 @pytest.fixture(scope="module")
@@ -233,6 +259,65 @@ def test_both_ways_answer_the_same(make_lab: MakeLab, powershell: PowerShellGues
             real = answer(prepared(make_lab, STATES[state]), text, powershell, logon)
             modelled = answer(prepared(make_lab, STATES[state]), text, ModelGuests(), logon)
             assert comparable(real) == comparable(modelled)
+
+
+def test_evidence_is_what_is_started_online_and_enabled(make_lab: MakeLab, powershell: PowerShellGuests) -> None:
+    text = text_of("check_host", {"checks": [], "evidence": ["sites", "app_pools", "databases", "tasks", "events"]})
+    found = []
+    for guests in (powershell, ModelGuests()):
+        lab = make_lab({"name": "a"})
+        guest = lab.play.world.hosts["a"].guest
+        for instance, status in (("MSSQLSERVER", "running"), ("MSSQL$OFF", "stopped")):
+            guest.services.find_or_add(instance).status = status
+        work = guest.workload
+        work.iis = Iis({"Shop": "Started", "Old shop": "Stopped"}, {"ShopPool": "Started", "OldPool": "Stopped"})
+        work.databases = {"MSSQLSERVER": {"shop": "ONLINE", "archive": "SUSPECT"}, "OFF": {"x": "ONLINE"}}
+        work.tasks = {"\\Backup\\Nightly": True, "\\Paused": False, "\\Microsoft\\Windows\\Defrag": True}
+        work.errors = [("System", "disk"), ("Application", "MSSQLSERVER"), ("System", "disk")]
+        data = answer(lab, text, guests)["data"]
+        assert [row["trouble"] for row in data["evidence"]] == [None] * 5
+        found.append({row["kind"]: row["items"] for row in data["evidence"]})
+    assert found[0] == found[1]
+    assert found[0] == {
+        "sites": ["Shop"],
+        "app_pools": ["ShopPool"],
+        "databases": ["MSSQLSERVER/shop"],
+        "tasks": ["\\Backup\\Nightly"],
+        "events": ["Application/MSSQLSERVER: 1", "System/disk: 2"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("check", "detail"),
+    [
+        ("exit", "The script has ended with exit."),
+        ("$global:LASTEXITCODE = 3", "The exit code of its last program is 3."),
+        ("Write-Error 'The queue is full.'", "The queue is full."),
+        ("$false", "The script returned false."),
+        ("while ($true) { }", "The script has not ended within 1 s."),
+        ("'{'; '}'; $null; 0", None),
+    ],
+)
+def test_a_script_of_the_users_has_a_runspace_and_an_end_of_its_own(
+    make_lab: MakeLab, powershell: PowerShellGuests, check: str, detail: str | None
+) -> None:
+    seconds = 1 if "while" in check else 60
+    text = text_of("check_host", {"checks": [{"script": check, "timeout_seconds": seconds}], "evidence": []})
+    (verdict,) = answer(prepared(make_lab, {}), text, powershell)["data"]["checks"]
+    assert (verdict["ok"], verdict["detail"]) == (detail is None, detail)
+
+
+def test_items_that_do_not_fit_into_the_answer_are_cut_at_the_end(
+    make_lab: MakeLab, powershell: PowerShellGuests
+) -> None:
+    """Run Command keeps 24,000 characters; a name of German letters takes six times its length."""
+    lab = make_lab({"name": "a", "listens": [443]})
+    lab.play.world.hosts["a"].guest.workload.tasks = {f"\\Übergroße Aufgäbe {number:04}": True for number in range(900)}
+    text = text_of("check_host", {"checks": [], "evidence": ["ports", "tasks"]})
+    ports, tasks = answer(lab, text, powershell)["data"]["evidence"]
+    assert (ports["items"], ports["cut"], tasks["cut"]) == (["443"], False, True)
+    assert tasks["items"] == [f"\\Übergroße Aufgäbe {number:04}" for number in range(len(tasks["items"]))]
+    assert len(tasks["items"]) > 200
 
 
 def comparable(document: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text
-from ansible_collections.patchfleet.windows.plugins.module_utils._host import answers, update_answers
+from ansible_collections.patchfleet.windows.plugins.module_utils._host import answers, check_answers, update_answers
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.fields import Fields
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts import parse
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.channel import ScriptOutput
@@ -28,12 +28,18 @@ from .fakes import TYPICAL
 ROOT = Path(__file__).parents[3]
 ANSWERS = {
     found.SCRIPT: found
-    for module in (answers, update_answers)
+    for module in (answers, check_answers, update_answers)
     for found in vars(module).values()
     if dataclasses.is_dataclass(found) and hasattr(found, "SCRIPT")
 }
 EXAMPLES: dict[str, dict[str, Any]] = {
     **TYPICAL,
+    "check_host": {
+        "time": "2026-11-14T22:00:00Z",
+        "boot_time": "2026-11-01T22:00:00Z",
+        "checks": [{"ok": False, "detail": "refused"}],
+        "evidence": [{"kind": "ports", "items": ["443"], "cut": False, "trouble": None}],
+    },
     "clean_disk": {"rungs": [{"name": "temp_files", "won_gib": 1.5, "skipped": None}]},
     "missing_update_sizes": {"updates": [{"kb": "KB1", "max_download_bytes": 5, "recommended_mib": 7}]},
     "restore_services": {"restored": [{"name": "bits", "trouble": None, "changed_by_others": True}]},

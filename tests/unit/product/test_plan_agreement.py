@@ -24,6 +24,8 @@ OTHER_VALUES = {
     "accounts": [{"name": "sales", "role_arn": "arn:aws:iam::210987654321:role/x"}],
     "organization": {"role_name": "patchfleet", "units": ["r-abcd"]},
     "str": "other",
+    "checks": [{"name": "shop", "tcp": 443}],
+    "evidence": {"ports": "failure"},
     "line": "Save your work.",
     "list": ["other"],
     "dict": {"tag:Stage": ["dev"]},
@@ -58,7 +60,7 @@ def test_what_counts_for_the_run_must_be_the_same_for_all_hosts(variable: Variab
 def test_what_counts_for_a_host_may_differ(variable: Variable) -> None:
     value = other_value(variable)
     found = read_hosts({"web-1": {}, "lab-1": {variable.name: value}})
-    assert found["lab-1"][variable.short_name] == value
+    assert found["lab-1"] == read({variable.name: value}) != read({})
     assert found["web-1"] == read({})
 
 
