@@ -47,6 +47,11 @@ def recommended_mib(update: Update) -> int:
     return math.ceil(update.gib * 1024)
 
 
+def msrc_severity(update: Update) -> str:
+    """Empty where Microsoft does not rate it (Windows Update Agent API, IUpdate.MsrcSeverity)."""
+    return "" if update.severity == "unspecified" else update.severity.capitalize()
+
+
 def missing_update_sizes(scene: Scene) -> Steps[Data]:
     """The room that an update says it needs is its recommendation; a third of it is the download. Neither drivers nor whole new
     versions of Windows are asked for.
@@ -66,6 +71,7 @@ def missing_update_sizes(scene: Scene) -> Steps[Data]:
                 "kb": update.kb,
                 "max_download_bytes": download_bytes(update),
                 "recommended_mib": recommended_mib(update),
+                "severity": msrc_severity(update),
             }
             for update in offered[:100]
         ],

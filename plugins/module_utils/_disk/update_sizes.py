@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from .._base.errors import Failed
 from .._host.answers import UpdateSize, UpdateSizes
 from .._host.guest_scripts import has_script, run_guest_script
+from .._model.severities import UNSPECIFIED
 from .._operation.context import OperationContext
 
 SEARCH_SECONDS = 900
@@ -48,5 +49,7 @@ def space_for_missing_updates(context: OperationContext) -> float | None:
     except Failed as error:
         context.report_progress(f"the sizes of what is missing are not known: {error.reason}")
         return None
-    context.update_facts(searched_at=context.clock.now())
+    severities = {update.kb: update.severity for update in updates if update.kb and update.severity != UNSPECIFIED}
+    known = context.facts.get("severities") or {}
+    context.update_facts(searched_at=context.clock.now(), severities={**known, **severities})
     return space_for(updates)

@@ -74,7 +74,7 @@ def _period(hosts: list[HostSummary], end: float) -> Period:
 
 def _ends(since: float, now: float) -> list[float]:
     if now - since <= LONGEST_IN_WEEKS * WEEK_SECONDS:
-        weeks = int((now - since) // WEEK_SECONDS)
+        weeks = max(int((now - since) // WEEK_SECONDS), 0)  # the clock of another controller may be ahead
         return [now - WEEK_SECONDS * number for number in range(weeks, -1, -1)]
     months, month = list[float](), _first_of_month(now)
     while month > since:

@@ -23,6 +23,21 @@ from .spans import MISSING
 
 STATES = {"complete": "complete", "incomplete": "updates missing", "not_proven": "not proven"}
 """What the page calls the states of hosts."""
+NUMBERS = frozenset(
+    {
+        "Complete, %",
+        "Days",
+        "Failures",
+        "Hosts",
+        "Hours on",
+        "Limit, days",
+        "Longest, days",
+        "Runs",
+        "Times",
+        *map(str.capitalize, STATES.values()),
+    }
+)
+"""Headings above numbers."""
 WIDTH, HEIGHT = 1000.0, 100.0
 """Of the drawing of the trend, which is stretched to the page."""
 
@@ -120,9 +135,9 @@ def _late(history: History) -> str:
         longest, limit = updates[0]["days"], updates[0]["limit_days"]
         rows.append(
             f"<tr><th scope=row>{text(kb)}<td>{severity}{_number(limit)}{_number(longest)}"
-            f"{_number(len(updates))}<td>{text(names)}"
+            f"{_number(len(updates))}<td class=names>{text(names)}"
         )
-    table = _table("late", ("KB", "Severity", "Limit, days", "Longest, days", "Hosts", "Which"), rows)
+    table = _table("late", ("KB", "Severity", "Limit, days", "Longest, days", "Hosts", "Names"), rows)
     whole = [
         f"{f.plain(host['host'])}: {severity} updates have been missing since {_date(host['missing_since'][severity])}."
         for host, severity in lines.hosts_late_as_a_whole(history)
@@ -183,11 +198,11 @@ def _count(period: Period, state: str) -> int:
 def _causes(history: History) -> str:
     rows = [
         f"<tr><th scope=row>{text(f.words(cause['reason_code']))}<td>{text(', '.join(cause['hresults']) or None)}"
-        f"<td>{text(', '.join(cause['kbs']) or None)}{_number(cause['times'])}"
-        f"<td>{text(', '.join(cause['hosts']))}<td class=date>{text(_date(cause['last_at']))}"
+        f"<td class=names>{text(', '.join(cause['kbs']) or None)}{_number(cause['times'])}"
+        f"<td class=names>{text(', '.join(cause['hosts']))}<td class=date>{text(_date(cause['last_at']))}"
         for cause in history["causes"]
     ]
-    table = _table("causes", ("Cause", "HRESULTs", "KBs", "Times", "Hosts", "Last"), rows)
+    table = _table("causes", ("Cause", "HRESULTs", "KBs", "Times", "Names", "Last"), rows)
     return f"<section><h2 id=causes-title>Why hosts failed</h2>{table}</section>" if rows else ""
 
 
@@ -204,7 +219,7 @@ def _hosts(hosts: Sequence[HistoryHost]) -> str:
         f"<tr><th scope=row>{text(host['host'])}<td>{text(host['instance_id'])}<td>{text(host['account'])}"
         f"<td>{text(host['region'])}<td>{STATES[host['state']]}<td class=date>{text(_date(host['proven_at']))}"
         f"<td>{text(host['last_outcome'])}<td>{text(f.words(host['last_reason_code']) if host['last_reason_code'] else None)}"
-        f"{_number(host['failures'])}{_number(host['runs'])}<td>{text(', '.join(host['missing']) or None)}"
+        f"{_number(host['failures'])}{_number(host['runs'])}<td class=names>{text(', '.join(host['missing']) or None)}"
         for host in hosts
     ]
     heads = (
@@ -242,7 +257,8 @@ def _updates(updates: Sequence[HistoryUpdate]) -> str:
 
 def _table(name: str, heads: Sequence[str], rows: Sequence[str], *, is_sorted: bool = False) -> str:
     """A table that scrolls by itself, under the heading with the id NAME-title."""
-    head, body = "".join(f"<th scope=col>{head}" for head in heads), "\n".join(rows)
+    marked = ((" class=number" if head in NUMBERS else "", head) for head in heads)
+    head, body = "".join(f"<th scope=col{mark}>{head}" for mark, head in marked), "\n".join(rows)
     return (
         f"<div class=scroll tabindex=0 role=region aria-labelledby={name}-title>"
         f"<table{' class=sorted' if is_sorted else ''} aria-labelledby={name}-title><thead><tr>{head}</tr></thead>"

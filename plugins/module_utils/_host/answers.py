@@ -9,16 +9,19 @@ Sizes are GiB, times are seconds since 1970 by the host's own clock. A value tha
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 from .._model.reasons import Reason
+from .._model.severities import UNSPECIFIED, severity_of
 from .fields import Fields
 
 if TYPE_CHECKING:
     from typing import Self
 
 MOST_GIB = 2.0**20
+KB = re.compile(r"KB[0-9]{1,10}")
 LONGEST_NAME = 256
 """The longest name of a Windows service. Source: CreateServiceW, Microsoft Learn."""
 BLOCKERS = (Reason.RECOVERY_PARTITION, Reason.OTHER_PARTITION, Reason.UNKNOWN_LAYOUT)
@@ -139,10 +142,22 @@ class ExtendedPartition:
 
 @dataclass(frozen=True)
 class UpdateSize:
-    """The sizes of one update that is offered."""
+    """The sizes of one update that is offered, and how severe Microsoft rates it (``unspecified`` where it says nothing)."""
 
     max_download_bytes: float
     recommended_mib: float
+    kb: str | None = None
+    severity: str = UNSPECIFIED
+
+    @classmethod
+    def read(cls, row: Fields) -> UpdateSize:
+        kb = row.optional(row.text, "kb", 20) or ""
+        return cls(
+            row.number("max_download_bytes"),
+            row.number("recommended_mib"),
+            kb if KB.fullmatch(kb) else None,
+            severity_of(row.optional(row.text, "severity", 50)),
+        )
 
 
 @dataclass(frozen=True)
@@ -154,8 +169,7 @@ class UpdateSizes:
 
     @classmethod
     def read(cls, fields: Fields) -> UpdateSizes:
-        rows = fields.rows("updates")
-        return cls(tuple(UpdateSize(row.number("max_download_bytes"), row.number("recommended_mib")) for row in rows))
+        return cls(tuple(map(UpdateSize.read, fields.rows("updates"))))
 
 
 @dataclass(frozen=True)

@@ -328,7 +328,7 @@ class HostFacts(TypedDict, total=False):
     severities: Annotated[
         dict[str, str],
         "severity of updates that were missing, by KB",
-        "_update/patch_verdict",
+        "_update/patch_verdict, _disk/update_sizes",
         "_history/visits",
     ]
     failed_updates: Annotated[

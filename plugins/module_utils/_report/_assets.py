@@ -722,7 +722,9 @@ HISTORY_STYLE = r"""
 .history .scroll table { width: 100%; }
 .history thead th { border-top: 0; border-bottom: 1px solid var(--strong-line); color: var(--soft); font-size: .75rem;
   vertical-align: bottom; white-space: nowrap; }
-.history th, .history td { padding: .4rem .75rem; }
+.history th, .history td { padding: .4rem .75rem; overflow-wrap: normal; }
+.history td.names { min-width: 14rem; overflow-wrap: anywhere; }
+.history tbody th { max-width: 22rem; min-width: 7rem; overflow-wrap: anywhere; }
 .history th button { padding: 0; border: 0; background: none; font-weight: inherit; white-space: nowrap; }
 .history [aria-sort=ascending] button::after { content: " ▲"; font-size: .75em; }
 .history [aria-sort=descending] button::after { content: " ▼"; font-size: .75em; }

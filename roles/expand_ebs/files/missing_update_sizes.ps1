@@ -1,5 +1,5 @@
 # What the Update agent offers this host, with sizes: software that is not installed, neither previews nor whole new versions
-# of Windows. Largest first; 100 of at most 90 characters stay far below the 24,000 that Run Command returns.
+# of Windows. Largest first; 100 of at most 120 characters stay far below the 24,000 that Run Command returns.
 Invoke-PatchFleetScript -Name 'missing_update_sizes' -Work {
     # The update classification "Upgrades" (Microsoft, "Classification GUIDs").
     $upgrades = '3689bdc8-b205-4af4-8d4a-a63924c5e9d5'
@@ -14,6 +14,7 @@ Invoke-PatchFleetScript -Name 'missing_update_sizes' -Work {
             kb = $kb
             max_download_bytes = [long] $update.MaxDownloadSize
             recommended_mib = [long] $update.RecommendedHardDiskSpace
+            severity = [string] $update.MsrcSeverity
         }
     })
     $largest = @($updates | Sort-Object -Property 'max_download_bytes' -Descending | Select-Object -First 100)

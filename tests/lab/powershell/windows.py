@@ -22,7 +22,7 @@ from lab.guest_updates import WindowsUpdateError
 from lab.powershell import tables
 from lab.powershell.refusals import FAILED, Refused
 from lab.powershell.workload import IIS_ASSEMBLY, WorkloadCommands
-from lab.scripts_space import NO_PARTITION, download_bytes, recommended_mib
+from lab.scripts_space import NO_PARTITION, download_bytes, msrc_severity, recommended_mib
 from lab.sim import Steps
 from lab.windows_messages import ACCESS_DENIED, SERVICE_DISABLED, SHARING_VIOLATION, message_of
 from lab.world import Host
@@ -353,6 +353,7 @@ class Windows(WorkloadCommands):
                     "KBArticleIDs": re.findall(r"\d+", update.kb),
                     "MaxDownloadSize": download_bytes(update),
                     "RecommendedHardDiskSpace": recommended_mib(update),
+                    "MsrcSeverity": msrc_severity(update),
                 }
                 for update in offered
             ]

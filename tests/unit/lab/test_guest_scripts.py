@@ -154,8 +154,8 @@ def test_sizes_of_what_is_offered(make_lab: MakeLab) -> None:
     assert found == {
         "count": 2,
         "updates": [
-            {"kb": "KB5030002", "max_download_bytes": 3 * 2**30, "recommended_mib": 9216},
-            {"kb": "KB5030001", "max_download_bytes": 2**30, "recommended_mib": 3072},
+            {"kb": "KB5030002", "max_download_bytes": 3 * 2**30, "recommended_mib": 9216, "severity": "Low"},
+            {"kb": "KB5030001", "max_download_bytes": 2**30, "recommended_mib": 3072, "severity": "Important"},
         ],
     }
     assert lab.script("b", "missing_update_sizes")["error"]["hresult"] == "0x80070422"

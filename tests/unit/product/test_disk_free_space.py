@@ -402,6 +402,15 @@ def test_the_sizes_are_asked_for_once_in_a_run(stage: Stage) -> None:
     assert stage.guest.names.count("missing_update_sizes") == 1
 
 
+def test_the_severities_of_what_is_offered_are_kept(stage: Stage) -> None:
+    """Over WinRM no other search names them. A host may send anything: what is no KB and no severity is left out."""
+    offered = [("KB1", "Critical"), ("KB2", ""), ("KB3", None), ("KB4", "dreadful"), ("no KB", "Low"), ("KB5", "low")]
+    updates = [{**update(1), "kb": kb, "severity": severity} for kb, severity in offered]
+    stage.guest.answers("missing_update_sizes", {"count": 1, "updates": updates})
+    free_space(stage, disk(25), disk(40), scripts=SIZED, instance_id=NODE_ID)
+    assert stage.facts()["severities"] == {"KB1": "critical", "KB5": "low"}
+
+
 @pytest.mark.parametrize("works", [True, False])
 def test_a_search_that_worked_is_remembered(stage: Stage, works: bool) -> None:
     failed = complained("missing_update_sizes", "script_failed", "x", "0x8024401C")

@@ -18,58 +18,25 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
-from ansible_collections.patchfleet.windows.plugins.module_utils._history.build import History, build_history
+from ansible_collections.patchfleet.windows.plugins.module_utils._history.build import History
 from ansible_collections.patchfleet.windows.plugins.module_utils._history.lines import to_lines
 from ansible_collections.patchfleet.windows.plugins.module_utils._history.page import to_page
 from ansible_collections.patchfleet.windows.plugins.module_utils._history.table import to_csv
-from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_history import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.closing import set_interrupted_outcomes
+from months import DAY, KEY, START, Months, missing
 from operations import perform
 
-from .fakes import START
-from .stage import Stage, a_host, a_run
+from .stage import Stage
 
-DAY = 86400.0
 CRITICAL = {"KB1": "critical"}
 LIMITS = {"critical": 14.0}
-KEY = "i-0123"
-
-
-class Months:
-    """A ledger that is filled run by run, ``days`` apart from its start."""
-
-    def __init__(self, stage: Stage) -> None:
-        self.ledger = stage.ledger
-
-    def run(self, days: float, key: str = KEY, **host: Any) -> str:
-        """A run with one host, which ends with this outcome; returns its id."""
-        at = START + days * DAY
-        run_id = f"run-{days:g}-{key}"
-        facts = host.pop("facts", {})
-        outcome, code = host.pop("outcome", "patched"), host.pop("code", None)
-        if "missing" in facts:
-            facts = {**facts, "verified_at": iso(at + 3600)}
-        row = a_host(key, run_id=run_id, facts=facts, **{"name": "web", **host})
-        self.ledger.open_run(a_run(run_id, at), [row], take_over=False)
-        if outcome:
-            self.ledger.set_outcome(run_id, key, Verdict(outcome, None, code, "Because."))
-        self.ledger.close_run(run_id, at + 7200)
-        return run_id
-
-    def history(self, days: float, limits: dict[str, float] | None = None) -> History:
-        return build_history(self.ledger, self.ledger.runs(), 400, limits or {}, START + days * DAY)
 
 
 @pytest.fixture
 def months(stage: Stage) -> Months:
-    return Months(stage)
-
-
-def missing(*kbs: str, **more: Any) -> dict[str, Any]:
-    """A failed visit whose scan misses these."""
-    return {"outcome": "failed", "code": "still_missing", "facts": {"missing": list(kbs), **more}}
+    return Months(stage.ledger)
 
 
 def spans(history: History) -> list[tuple[Any, ...]]:
@@ -195,6 +162,11 @@ def test_a_long_history_is_shown_by_months(months: Months) -> None:
     until = [period["until"] for period in months.history(300)["trend"]]
     assert until[:2] == ["2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"]
     assert len(until) == 11
+
+
+def test_a_run_of_a_controller_whose_clock_is_ahead_has_a_trend_too(months: Months) -> None:
+    months.run(0.001, facts={"missing": []})
+    assert len(months.history(0)["trend"]) == 1
 
 
 def test_a_start_that_a_later_run_took_over_counts_once(months: Months) -> None:
