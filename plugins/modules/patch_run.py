@@ -23,6 +23,7 @@ options:
     description:
       - V(planned) shows what a run would do and writes nothing.
       - V(opened) plans, records the run and leases its hosts.
+      - V(taken_over) waits for the other slices of the run's job, and opens a run for the hosts that a dead one left.
       - V(closed) ends the run; hosts without an outcome get that of an interrupted host.
       - V(stopped) lets no other host of the run start, V(resumed) undoes that. Without O(run_id) they take the one run that is at
         work, and with V(all) all of these.
@@ -30,7 +31,7 @@ options:
         JSON.
     type: str
     required: true
-    choices: [planned, opened, closed, stopped, resumed, listed, shown, exported]
+    choices: [planned, opened, taken_over, closed, stopped, resumed, listed, shown, exported]
   run_id:
     description:
       - The run.
@@ -130,12 +131,12 @@ export:
   returned: state=exported without O(dest)
   type: dict
 run_id:
-  description: The run that was opened.
-  returned: state=opened
+  description: The run that was opened; empty where no host was left.
+  returned: state=opened or taken_over
   type: str
 hosts:
   description: The hosts in planned order.
-  returned: state=planned or opened
+  returned: state=planned, opened or taken_over
   type: list
   elements: dict
 prerequisites:

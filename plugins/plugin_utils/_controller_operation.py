@@ -28,6 +28,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.call
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import attempt
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, make_context
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.slices import numbers_of, read_slice
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variable_kinds import convert
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import BY_NAME
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice, _run_poller
@@ -106,13 +107,17 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
         return lambda context: AnsibleConnection(self, task_vars, context)
 
     def _budget(self, context: OperationContext, task_vars: dict[str, Any]) -> CallBudget | None:
-        """Of an operation that calls AWS. Without a poller all forks work at the same time, each with its share."""
+        """Of an operation that calls AWS. Slices have a share each. Without a poller all forks work at the same time, each with a
+        share of that.
+        """
         if not self.operation.uses_aws:
             return None
         given = self._templar.template(task_vars.get(CALLS_PER_SECOND))
         rate = None if given is None or given == "" else convert(BY_NAME[CALLS_PER_SECOND], given)
+        part = self._templar.template(task_vars.get("patch_slice"))
+        _number, slices = numbers_of(read_slice("patch_slice", part)) if part else (1, 1)
         at_once = int(task_vars.get("ansible_forks") or 1) if self.operation.is_about_a_host else 1
-        return CallBudget(Pace(rate, 1 / at_once), context.clock, context.poller)
+        return CallBudget(Pace(rate, 1 / (at_once * slices)), context.clock, context.poller)
 
     def _tracking(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         options = tracking_options(self.operation, self._task.args, task_vars)

@@ -137,7 +137,7 @@ def _targets(run: Run, step: StepRun) -> Iterator[str]:
     late = step.report is None and run.report is not None and step.number == run.last_patch_number
     if not step.patches or (step.report is None and not late):
         return
-    reported, targets = run.reported if late else run.report_of(step), targets_of(run, step)
+    reported, targets = run.reported if late else run.whole_report_of(step), targets_of(run, step)
     for name in sorted(targets.sure - reported.keys()) if targets else ():
         yield f"always.targets.{name}: expected one outcome, got none"
     for name, host in reported.items():

@@ -22,6 +22,7 @@ from lab.scenario import Scenario, Step
 
 OTHER = "other"  # the caller of what `events` do
 WINRM = "winrm"  # the service of what runs on a host that is reached over WinRM, by these names
+WORK = ("StartInstances", "SendCommand")
 OVER_WINRM = ("win_updates", "Script", "Reboot")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -167,12 +168,27 @@ class Run:
         return numbers[-1] if numbers else None
 
     def report_of(self, step: StepRun) -> dict[str, dict[str, Any]]:
-        """The hosts of the step's own report by the scenario's names; empty where it wrote none."""
+        """The hosts of the step's own report by the scenario's names; empty where it wrote none.
+
+        The report of a slice (patch_slice) has the hosts of all slices. Here it has those that no other slice has worked on alone.
+        """
         if step.number not in self._reports:
-            hosts = step.report["hosts"] if step.report else []
-            named = {name: host for host in hosts if (name := self.scenario_name(host)) is not None}
+            named = self.whole_report_of(step)
+            if "patch_slice" in self.vars_of(step):
+                own = self._worked_on(step)
+                foreign = set().union(*(self._worked_on(one) for one in self.step_runs if one is not step))
+                named = {name: host for name, host in named.items() if name in own or name not in foreign}
             self._reports[step.number] = named
         return self._reports[step.number]
+
+    def whole_report_of(self, step: StepRun) -> dict[str, dict[str, Any]]:
+        """All hosts of the step's own report."""
+        hosts = step.report["hosts"] if step.report else []
+        return {name: host for host in hosts if (name := self.scenario_name(host)) is not None}
+
+    def _worked_on(self, step: StepRun) -> set[str]:
+        calls = [call for call in self.calls_of(step) if call.error is None and call.operation in WORK]
+        return {name for call in calls for name in call.hosts}
 
     def vars_of(self, step: StepRun) -> dict[str, Any]:
         """The extra vars of a patch step."""

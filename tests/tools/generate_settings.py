@@ -28,6 +28,7 @@ TYPES = {
     "evidence": "dict[str, str]",
     "organization": "OrganizationSetting",
     "sla_days": "dict[str, float]",
+    "slice": "str",
 }
 
 

@@ -19,12 +19,22 @@ ROLL_BACK = "roll_back"
 """The operation of a run that puts one host back to its restore point."""
 
 
-class Slice(TypedDict):
-    """The job of AWX that the run is a slice of, its variable patch_failure_budget, and how many hosts the slice has."""
-
+class _SliceOfJob(TypedDict):
     of: str
     failure_budget: int | str
     hosts: int
+
+
+class Slice(_SliceOfJob, total=False):
+    """The job that the run is a slice of, its variable patch_failure_budget, and how many hosts the slice has.
+
+    Of a job with patch_slice also which slice it is, of how many, and how many hosts all slices have. A slice of a job of AWX does
+    not know these.
+    """
+
+    number: int
+    count: int
+    hosts_of_all: int
 
 
 class Targets(TypedDict):

@@ -43,6 +43,7 @@ class Settings(TypedDict):
     rollout: str
     priority_instance_types: list[str]
     max_running: int | None
+    slice: str | None
     api_calls_per_second: float | None
     operation: str
     host_timeout_seconds: int

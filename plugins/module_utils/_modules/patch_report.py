@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from .._base.errors import NoRun, PatchFleetError
 from .._base.files import replace_file
@@ -21,13 +21,15 @@ from .._operation.operation import Operation
 from .._operation.results import Result
 from .._plan.report_bucket import ReportStore, parse_report_bucket
 from .._plan.report_folder import not_writable, report_folder
-from .._report.build import build_report
 from .._report.fields import Report
 from .._report.html import to_html
+from .._report.joint import build_joint_report, own_runs, runs_to_report
 from .._report.markdown import to_markdown
 from .._report.stats import to_stats
 from .._report.table import to_table
 from .._run.closing import set_interrupted_outcomes
+from .._run.slices import is_named, runs_of_job
+from .._run.taken_over import is_leased_elsewhere
 
 
 class ReportResult(Result, total=False):
@@ -55,37 +57,37 @@ def work(context: OperationContext) -> ReportResult:
     """
     params = context.params
     bucket = parse_report_bucket(params["report_bucket"], params["report_kms_key"], params["report_link_seconds"])
-    run = _run(context.existing_ledger(), context.params.get("run_id"))
-    close_if_abandoned(context, run)
-    report = build_report(context.ledger, run.run_id, context.clock.now())
+    name, runs = _runs(context.existing_ledger(), context.params.get("run_id"))
+    for run in runs:
+        close_if_abandoned(context, run)
+    report = build_joint_report(context.ledger, name, runs, context.clock.now())
     texts = {} if context.check_mode else _texts(report)
-    files, warnings = _write(report_folder(params["report_dir"], run.run_id), run.run_id, texts, params["must_write"])
+    files, warnings = _write(report_folder(params["report_dir"], name), name, texts, params["must_write"])
     objects: dict[str, str] = {}
     if bucket is not None and texts:
-        objects, unwritten = _upload(ReportStore(bucket, run.run_id, context.aws), texts, params["must_write"])
+        objects, unwritten = _upload(ReportStore(bucket, name, context.aws), texts, params["must_write"])
         warnings += unwritten
     result: ReportResult = {
         "changed": bool(files),
-        "run_id": run.run_id,
+        "run_id": name,
         "report": report,
         "table": to_table(report).splitlines(),
         "files": files,
         "objects": objects,
         "stats": to_stats(report),
-        "verdicts": _verdicts(context.ledger, run),
+        "verdicts": _verdicts_of_slice(context.ledger, runs, context.params.get("run_id")),
     }
     if warnings:
         result["warnings"] = warnings
     return result
 
 
-def _run(ledger: Ledger, run_id: str | None) -> Run:
-    if run_id:
-        return ledger.run(run_id)
-    runs = [run for run in ledger.runs() if run.operation != ROLL_BACK]
-    if not runs:
+def _runs(ledger: Ledger, wanted: str | None) -> tuple[str, list[Run]]:
+    """What is reported, by its name."""
+    newest = next((run.run_id for run in ledger.runs() if run.operation != ROLL_BACK), None)
+    if not wanted and not newest:
         raise NoRun("The ledger holds no run yet; there is nothing to report.")
-    return runs[0]
+    return runs_to_report(ledger, wanted or str(newest))
 
 
 def close_if_abandoned(context: OperationContext, run: Run) -> None:
@@ -93,6 +95,20 @@ def close_if_abandoned(context: OperationContext, run: Run) -> None:
     over = context.params.get("take_over", False) or not run.is_active(context.clock.now())
     if over and not context.check_mode:
         set_interrupted_outcomes(context.ledger, run.run_id)
+
+
+def _verdicts_of_slice(ledger: Ledger, runs: Sequence[Run], run_id: str | None) -> dict[str, str]:
+    """Of a slice those of its own hosts: the others fail by theirs. A host that another run of the job has counts there."""
+    run = next((one for one in runs if one.run_id == run_id), None)
+    own = own_runs(runs, run) if run else list(runs)
+    verdicts = {key: why for one in reversed(own) for key, why in _verdicts(ledger, one).items()}
+    if not is_named(own[0]):
+        return verdicts
+    rows = [host for one in runs_of_job(ledger, own[0].settings["slice"]["of"]) for host in ledger.hosts(one.run_id)]
+    had = {host.key for host in rows if not is_leased_elsewhere(host)}
+    lost = {host.key for one in own for host in ledger.hosts(one.run_id) if is_leased_elsewhere(host)}
+    kept = {host.key for one in own for host in ledger.hosts(one.run_id) if not is_leased_elsewhere(host)}
+    return {key: why for key, why in verdicts.items() if key not in (lost & had) - kept}
 
 
 def _verdicts(ledger: Ledger, run: Run) -> dict[str, str]:

@@ -7,16 +7,18 @@
 
 from __future__ import annotations
 
-from .._operation.operation import Operation, indented_lines, would_change
+from .._operation.operation import Operation, indented_lines, would_change, would_not_change
 from .._plan.planning import plan_run
 from .._run.closing import close_run
 from .._run.opening import open_run
 from .._run.show import export_run, list_runs, show_run
 from .._run.stopping import resume_runs, stop_runs
+from .._run.taken_over import take_over_slices
 
 STATES = {
     "planned": plan_run,
     "opened": open_run,
+    "taken_over": take_over_slices,
     "closed": close_run,
     "stopped": stop_runs,
     "resumed": resume_runs,
@@ -45,11 +47,12 @@ OPERATION = Operation(
     },
     work=STATES,
     lines=indented_lines,
-    in_check_mode={"opened": plan_run, "closed": would_change},
+    in_check_mode={"opened": plan_run, "taken_over": would_not_change, "closed": would_change},
     rules={
         "required_if": [
             ("state", "planned", ("settings", "fleet")),
             ("state", "opened", ("settings", "fleet")),
+            ("state", "taken_over", ("run_id", "settings", "fleet")),
             ("state", "closed", ("run_id",)),
             ("state", "shown", ("run_id",)),
             ("state", "exported", ("run_id",)),

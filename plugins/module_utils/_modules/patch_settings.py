@@ -33,7 +33,7 @@ def work(context: OperationContext) -> SettingsResult:
     by_tag = not settings["hosts"] or bool({"patch_tag_key", "patch_tag_value"} & set(params["variables"]))
     settings["by_tag"] = by_tag
     settings["tasks_on_host"] = list(params["tasks_on_host"])
-    settings["slice_of"] = params["slice_of"]
+    settings["slice_of"] = _job(settings, params["slice_of"])
     if by_tag:
         check_tag_value(settings["tag_value"])
     if params["searched_with"]:
@@ -47,6 +47,16 @@ def work(context: OperationContext) -> SettingsResult:
     if warnings:
         result["warnings"] = warnings
     return result
+
+
+def _job(settings: Settings, job_of_awx: str | None) -> str | None:
+    """The job that the run is a slice of. Slices of slices would leave hosts out."""
+    if not settings["slice"]:
+        return job_of_awx
+    if job_of_awx:
+        right = "AWX slices this job itself (Job slicing). Leave patch_slice out, or set Job slicing to 1."
+        raise InvalidOption("patch_slice", settings["slice"], right)
+    return settings["run_id"]
 
 
 def _environment_warnings(ledger: str | None, settings: Settings, *, only_plan: bool) -> list[str]:

@@ -36,13 +36,13 @@ def hint(word: str, known: Iterable[str]) -> str:
 def refuse_unmatched_exclusions(settings: Settings, hosts: list[FleetHost], inventory: Collection[str]) -> None:
     """A word that matches no host protects none, so a typo must not pass.
 
-    Hosts of the inventory that are no targets may be named: the same list often serves several runs. A slice of a job sees a
-    part of the targets only, so it refuses nothing.
+    Hosts of the inventory that are no targets may be named: the same list often serves several runs. A slice of a job of
+    AWX sees a part of the targets only, so it refuses nothing.
 
     Raises:
         InvalidOption: a word matches neither a target nor a host of the inventory.
     """
-    if settings["exclude_missing_ok"] or settings.get("slice_of"):
+    if settings["exclude_missing_ok"] or (settings.get("slice_of") and not settings["slice"]):
         return
     known = {word for host in hosts for word in words_of(host)}
     for word in settings["exclude"]:

@@ -22,6 +22,7 @@ from .._model.reasons import Reason
 from .._model.run_settings import StopAlarm
 from .._model.settings import Settings
 from .names import hint, names_of, words_of
+from .slices import share_of
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,19 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """The planned hosts in order, then those that are out; ``warnings`` are sentences, ``stop_alarms`` alarms that end a run."""
+    """The planned hosts in order, then those that are out; ``warnings`` are sentences, ``stop_alarms`` alarms that end a run.
+
+    Of a slice they are its own. ``included_in_all`` is the number of hosts that all slices work on, and ``canary_keys`` are the
+    canaries of all slices, in order.
+    """
 
     hosts: tuple[Planned, ...]
     batch_size: int
     failure_budget: int
     canary: int
     estimate_seconds: float
+    included_in_all: int = 0
+    canary_keys: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     stop_alarms: tuple[StopAlarm, ...] = ()
 
@@ -113,6 +120,8 @@ def make_plan(hosts: list[FleetHost], settings: Settings, predict: Predict) -> P
     canaries = _canaries(hosts, settings["canary_hosts"])
     included.sort(key=lambda host: host.key not in canaries)  # stable
     out = sorted((host for host in hosts if host.exclusion is not None), key=lambda host: host.name)
+    whole, canary = included, max(len(canaries), settings["canary"])
+    included, out = _share(included, out, settings)
     batch = max(hosts_of_share(settings["batch_size"], len(included)), 1)
     waves = [1 if rolling else at // batch + 1 for at in range(len(included))]
     seconds = [expected[host.key].median_seconds for host in included]
@@ -125,10 +134,27 @@ def make_plan(hosts: list[FleetHost], settings: Settings, predict: Predict) -> P
     return Plan(
         hosts=tuple(placed),
         batch_size=batch,
-        failure_budget=hosts_of_share(settings["failure_budget"], len(included)),
-        canary=max(len(canaries), settings["canary"]),
+        failure_budget=hosts_of_share(settings["failure_budget"], len(whole)),
+        canary=canary,
+        included_in_all=len(whole),
+        canary_keys=tuple(host.key for host in whole[:canary]),
         estimate_seconds=max((start + one for start, one in zip(starts, seconds, strict=True)), default=0.0),
     )
+
+
+def _share(
+    included: list[FleetHost], out: list[FleetHost], settings: Settings
+) -> tuple[list[FleetHost], list[FleetHost]]:
+    """The hosts of a slice, with a share of those that are left out.
+
+    Raises:
+        InvalidOption: there are fewer hosts than slices.
+    """
+    mine, mine_out = share_of(included, settings), share_of(out, settings)
+    if not mine and not mine_out:
+        right = f"Only {len(included)} hosts are planned. Start as many slices at most."
+        raise InvalidOption("patch_slice", settings["slice"], right)
+    return mine, mine_out
 
 
 def _canaries(hosts: list[FleetHost], wanted: list[str]) -> set[str]:

@@ -135,6 +135,21 @@ RUN_VARIABLES = (
         roles=("discover",),
     ),
     Variable(
+        "patch_slice",
+        "slice",
+        "pace",
+        description=(
+            "Which part of the hosts this controller works on, such as V(2/5): the second of five slices that have the same "
+            "C(patch_run_id) and the same ledger."
+        ),
+        details=(
+            "Slices share the plan, the canaries, the failure budget, C(patch_max_running), the API budget and the report. When "
+            "one dies, another one takes over its hosts."
+        ),
+        unset="the run works on all hosts",
+        roles=EVERY_ROLE,
+    ),
+    Variable(
         "patch_api_calls_per_second",
         "float",
         "pace",
@@ -332,13 +347,14 @@ RUN_VARIABLES = (
         "str",
         "evidence",
         description=(
-            "The run that the playbooks C(restore), C(report), C(roll_back), C(stop) and C(resume) work on. The last two take "
-            "V(all), too."
+            "The run that the playbooks C(restore), C(report), C(roll_back), C(stop) and C(resume) work on, or the job of several "
+            "slices. The last two take V(all), too. With C(patch_slice), the name of that job in C(patch)."
         ),
         unset=(
             "C(report) takes the newest run, C(restore) takes all runs, C(roll_back) takes the newest restore point, C(stop) and "
             "C(resume) take the one that is at work"
         ),
+        roles=("discover",),
     ),
     Variable(
         "patch_ledger",

@@ -15,6 +15,7 @@ from .accounts import read_accounts
 from .checks import read_checks, read_evidence
 from .organization import read_organization
 from .sla import read_sla_days
+from .slices import read_slice
 from .variable import Variable
 
 LONGEST_LINE = 200
@@ -133,4 +134,5 @@ CONVERTERS = {
     "evidence": read_evidence,
     "organization": read_organization,
     "sla_days": read_sla_days,
+    "slice": read_slice,
 }

@@ -21,6 +21,7 @@ from .accounts import refuse_other_partitions
 from .host_variables import HOST_VARIABLES
 from .report_bucket import ReportBucket, parse_report_bucket
 from .run_variables import RUN_VARIABLES
+from .slices import check_slice
 from .target_variables import TARGET_VARIABLES
 from .variable import OWN_PREFIX, PREFIX, Variable
 from .variable_kinds import convert
@@ -45,6 +46,7 @@ OPTION_TYPES = {
     "evidence": "raw",
     "organization": "dict",
     "sla_days": "dict",
+    "slice": "str",
 }
 """Types in Ansible's argument specs, by the kinds of variables."""
 LISTS_OF_DICTS = ("accounts", "checks")
@@ -110,6 +112,7 @@ def check_together(settings: Settings, forks: int, now: float) -> None:
     _refuse_past("patch_deadline", settings["deadline_at"], now)
     _refuse_past("patch_credentials_expire_at", settings["credentials_expire_at"], now)
     refuse_other_partitions(settings)
+    check_slice(settings)
     _check_mark(settings)
     _check_keep_tag(settings)
     report_bucket_of(settings)

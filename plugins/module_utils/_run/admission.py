@@ -36,7 +36,7 @@ from .account_breakers import account_id, cause_in_account, has_several_accounts
 from .brakes import refuse_in_alarm
 from .common_causes import BreakerCause, BreakerCode, common_cause, spends_budget
 from .messages import breaker_reason, no_host_of_account_starts, no_host_starts
-from .slices import failure_budget, slices
+from .slices import failure_budget, is_named, slices, targets
 from .slots import confirm_slot, wait_for_slot
 
 STANDSTILL_SECONDS = 60.0
@@ -133,7 +133,12 @@ def _wait_for_canaries_and_wave(context: OperationContext, run: Run, host: Host)
 
 
 def _canaries(context: OperationContext, run: Run) -> list[str]:
-    """The keys of the hosts that go first. A run that an earlier version opened has not kept them."""
+    """The keys of the hosts that go first. A run that an earlier version opened has not kept them.
+
+    Those of the slice that was opened first are the canaries of all: the fleet may have changed since.
+    """
+    if is_named(run):
+        run = min(slices(context.ledger, run), key=lambda one: (one.opened_at, one.run_id))
     if "canary_keys" in run.settings or not run.settings["canary"]:
         return run.settings.get("canary_keys", [])
     hosts = context.ledger.hosts(run.run_id)
@@ -144,7 +149,10 @@ def _canaries(context: OperationContext, run: Run) -> list[str]:
 def _wait_for_canaries(context: OperationContext, run: Run, canaries: set[str]) -> None:
     def ended_hosts() -> list[Host] | None:
         # Each waiting host polls: not the rows of the whole run.
-        hosts = context.ledger.some_hosts(run.run_id, canaries)
+        runs = slices(context.ledger, run)
+        hosts = [host for one in runs for host in context.ledger.some_hosts(one.run_id, canaries)]
+        if is_named(run):
+            return _ended_in_slices(runs, hosts, canaries, context.clock.now())
         return hosts if all(host.outcome is not None for host in hosts) else None
 
     timeout_seconds = (run.settings["host_timeout_seconds"] + 3600.0) * len(canaries)
@@ -157,6 +165,13 @@ def _wait_for_canaries(context: OperationContext, run: Run, canaries: set[str]) 
     elif not any(host.outcome in PROVEN for host in ended) and any(host.reason_code not in TOO_LATE for host in ended):
         # Where the canaries came too late, the others do too, with the same reason.
         _open_breaker(context, run, BreakerCause(BreakerCode.CANARY_NOT_PATCHED))
+
+
+def _ended_in_slices(runs: list[Run], hosts: list[Host], canaries: set[str], now: float) -> list[Host] | None:
+    """The canaries, when each has an outcome or its slice has died. Their slice may not have started yet."""
+    active = {one.run_id for one in runs if one.is_active(now)}
+    at_work = {host.key for host in hosts if host.outcome is None and host.run_id in active}
+    return hosts if canaries <= {host.key for host in hosts} and not at_work else None
 
 
 def _check_run(_context: OperationContext, run: Run, _host: Host) -> None:
@@ -187,8 +202,8 @@ def _cause_of_breaker(runs: list[Run], counts: Counter[Outcome | None], failed: 
     failures, budget = sum(spends_budget(host) for host in failed), failure_budget(runs)
     if failures > budget:
         return BreakerCause(BreakerCode.BUDGET_SPENT, failures=failures, budget=budget)
-    targets = sum(one.settings.get("included", 0) for one in runs) or counts.total() - counts[Outcome.EXCLUDED]
-    if not failures or budget >= targets:
+    hosts = targets(runs) or counts.total() - counts[Outcome.EXCLUDED]
+    if not failures or budget >= hosts:
         return None
     any_proven = any(counts[outcome] for outcome in PROVEN)
     return common_cause(failed, any_proven=any_proven, several_accounts=has_several_accounts(runs))

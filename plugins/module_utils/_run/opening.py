@@ -33,7 +33,7 @@ from .._plan.report_bucket import ReportStore
 from .._plan.report_folder import refuse_unwritable
 from .._plan.variables import report_bucket_of
 from .messages import host_leased
-from .slices import kept_settings
+from .slices import kept_of_plan, refuse_other_slices
 
 
 class OpenedRun(Result, PlanResult):
@@ -55,6 +55,7 @@ def open_run(context: OperationContext) -> OpenedRun:
     window, of_accounts = find_windows(context, given)
     refuse_closed(window, of_accounts, given, context.clock.now())
     settings = within_windows(given, window, of_accounts, context.clock.now())
+    refuse_other_slices(context.ledger, settings, context.clock.now())
     plan = make_run_plan(context, settings)
     lines = plan_as_lines(context, plan, settings)
     run = _new_run(context, plan, settings)
@@ -63,7 +64,8 @@ def open_run(context: OperationContext) -> OpenedRun:
     leased = context.ledger.open_run(run, rows, bool(settings["take_over"]))
     if plan.canary:
         ours = [planned.host.key for planned in plan.included if planned.host.key not in leased.held]
-        context.ledger.keep_settings(run.run_id, {**run.settings, "canary_keys": ours[: plan.canary]})
+        canaries = list(plan.canary_keys) if settings["slice"] else ours[: plan.canary]
+        context.ledger.keep_settings(run.run_id, {**run.settings, "canary_keys": canaries})
     holders = {other: leased_by(context, other) for other in set(leased.held.values())}
     for key, other in leased.held.items():
         reason = holders[other]
@@ -138,7 +140,7 @@ def _run_settings(plan: Plan, settings: Settings, targets: Targets) -> RunSettin
         "failure_budget_hosts": plan.failure_budget,
         "account_failure_budget": settings["account_failure_budget"],
         "account_hosts": {account.id: number for account, number in plan.by_account.items()},
-        **kept_settings(settings.get("slice_of"), settings["failure_budget"], len(plan.included)),
+        **kept_of_plan(settings, plan),
         "deadline_at": settings["deadline_at"],
         "begin_until_at": settings["begin_until_at"],
         "window": settings["window"],

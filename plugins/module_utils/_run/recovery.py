@@ -25,6 +25,7 @@ from .lost_records import raise_if_lost, rebuild_where_confirmed
 from .messages import host_busy, host_lost, host_of_other_account, still_on
 from .open_host import OpenHost
 from .publishing import publish_events
+from .slices import runs_of_job
 
 
 class LostHost(TypedDict):
@@ -95,7 +96,7 @@ def open_hosts(context: OperationContext) -> OpenHosts:
         Failed: ``no_run`` for a ledger that does not exist or holds no run: it cannot say that nothing is on; ``records_lost``
             for instances that are on because of runs that it does not know (from_account).
     """
-    only, take_over = context.params["run_id"], context.params["take_over"]
+    only, take_over = _only(context), context.params["take_over"]
     where = describe_ledger(context.params.get("ledger"))
     rebuilt = rebuild_where_confirmed(context)
     runs = context.existing_ledger().runs()
@@ -107,7 +108,7 @@ def open_hosts(context: OperationContext) -> OpenHosts:
             "docs/runbook.md, The ledger is lost."
         )
     if only and not records:
-        context.ledger.run(only)  # says so when there is none
+        context.ledger.run(min(only))  # says so when there is none
     busy = [host_of_other_account(record, account) for record, account in _elsewhere(context, records)]
     entries = [_entry(context, record, holder) for record, holder in records if not _other_account(context, record)]
     entries += entries_of_services(context, {record.host_key for record, _holder in records})
@@ -171,13 +172,21 @@ def _own_account(context: OperationContext, region: str) -> str | None:
         return None
 
 
+def _only(context: OperationContext) -> set[str]:
+    """The runs that were asked for: one, or the slices of a job. Empty: all."""
+    wanted = context.params["run_id"]
+    if not wanted:
+        return set()
+    return {run.run_id for run in runs_of_job(context.ledger, wanted)} or {wanted}
+
+
 def _open_records(context: OperationContext) -> list[tuple[PowerRecord, str]]:
     """Open records, each with the run that has its lease: the one that started the host, or a later one that adopted it."""
-    only = context.params["run_id"]
+    only = _only(context)
     found = []
     for record in context.ledger.open_power():
         holder = context.ledger.holder(record.host_key) or record.started_by or record.run_id
-        if not only or only in {holder, record.started_by, record.run_id}:
+        if not only or only & {holder, record.started_by, record.run_id}:
             found.append((record, holder))
     return found
 
@@ -234,12 +243,12 @@ def close_abandoned_runs(context: OperationContext) -> Result:
     Raises:
         PatchFleetError: ``still_on``, with each host.
     """
-    only, take_over, now = context.params["run_id"], context.params["take_over"], context.clock.now()
+    only, take_over, now = _only(context), context.params["take_over"], context.clock.now()
     still_open = _open_records(context)
     held = {run_id for record, holder in still_open for run_id in (holder, record.started_by, record.run_id)}
     for run in context.ledger.runs():
         dead = run.closed_at is None and (take_over or not run.is_active(now))
-        if dead and run.run_id not in held and (not only or run.run_id == only):
+        if dead and run.run_id not in held and (not only or run.run_id in only):
             _close_abandoned(context, run, now, force=take_over)
     on = [_words_of(context, record) for record, _holder in still_open if record.started_by]
     unknown = context.ledger.unreadable_power()

@@ -2,19 +2,25 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs that are slices of one job of AWX: each is a run of its own, and they have one failure budget.
+"""Runs that are slices of one job: each is a run of its own, and they have one failure budget.
 
 AWX deals the hosts of a sliced job round robin and starts a job for each share, so whatever ends one patching ends the others too:
 they have the same updates. A percentage is one of the hosts of all slices that have started.
+
+Controllers with the same patch_run_id and a patch_slice each plan all hosts, so they know how many there are. They have the same
+canaries, and a slice that is done takes over the hosts of one that died (taken_over.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from .._base.errors import InvalidOption
 from .._ledger.records import Ledger, Run
 from .._model.run_settings import RunSettings
-from .._plan.order import hosts_of_share
+from .._model.settings import Settings
+from .._plan.order import Plan, hosts_of_share
+from .._plan.slices import numbers_of
 
 
 def sliced_job(variables: Mapping[str, object]) -> str | None:
@@ -30,6 +36,43 @@ def sliced_job(variables: Mapping[str, object]) -> str | None:
 def kept_settings(job: str | None, failure_budget: int | str, hosts: int) -> RunSettings:
     """What a run's settings keep for the other slices: nothing where it is none."""
     return {"slice": {"of": job, "failure_budget": failure_budget, "hosts": hosts}} if job else {}
+
+
+def kept_of_plan(settings: Settings, plan: Plan) -> RunSettings:
+    """The same for a run that is opened."""
+    kept = kept_settings(settings.get("slice_of"), settings["failure_budget"], len(plan.included))
+    if settings["slice"] and "slice" in kept:
+        number, count = numbers_of(settings["slice"])
+        kept["slice"] = {**kept["slice"], "number": number, "count": count, "hosts_of_all": plan.included_in_all}
+    return kept
+
+
+def refuse_other_slices(ledger: Ledger, settings: Settings, now: float) -> None:
+    """Raises InvalidOption: the job has another number of slices, or this slice of it has ended or is at work."""
+    if not settings["slice"]:
+        return
+    number, count = numbers_of(settings["slice"])
+    for other in runs_of_job(ledger, str(settings["run_id"])):
+        its = other.settings["slice"]
+        if its.get("count") != count:
+            right = f"Run {other.run_id} is a slice of the same job, of {its.get('count')} slices. All slices must say the same."
+            raise InvalidOption("patch_slice", settings["slice"], right)
+        if its.get("number") == number and other.closed_at is not None:
+            right = f"Slice {settings['slice']} of this job has ended: run {other.run_id}. Each night needs a name of its own."
+            raise InvalidOption("patch_run_id", settings["run_id"], right)
+        if its.get("number") == number and other.is_active(now) and not settings["take_over"]:
+            right = f"Run {other.run_id} works on this slice. Set patch_take_over only when its controller is known to be dead."
+            raise InvalidOption("patch_slice", settings["slice"], right)
+
+
+def runs_of_job(ledger: Ledger, job: str) -> list[Run]:
+    """All runs that are slices of a job, the newest first."""
+    return [run for run in ledger.runs() if _job_of(run) == job]
+
+
+def is_named(run: Run) -> bool:
+    """Whether it is a slice by patch_slice."""
+    return "slice" in run.settings and "number" in run.settings["slice"]
 
 
 def slices(ledger: Ledger, run: Run) -> list[Run]:
@@ -50,4 +93,13 @@ def failure_budget(runs: Sequence[Run]) -> int:
     first = runs[0].settings
     if "slice" not in first:
         return first["failure_budget_hosts"]
-    return hosts_of_share(first["slice"]["failure_budget"], sum(run.settings["slice"]["hosts"] for run in runs))
+    return hosts_of_share(first["slice"]["failure_budget"], targets(runs))
+
+
+def targets(runs: Sequence[Run]) -> int:
+    """The number of hosts of these runs, those of slices that have not started yet too where it is known."""
+    kept = [run.settings["slice"] for run in runs if "slice" in run.settings]
+    known = [one["hosts_of_all"] for one in kept if "hosts_of_all" in one]
+    if known:
+        return max(known)
+    return sum(one["hosts"] for one in kept) or sum(run.settings.get("included", 0) for run in runs)

@@ -22,7 +22,7 @@ from .._operation.context import OperationContext
 from .._operation.results import Result
 from .brakes import ALARM
 from .messages import not_resumed, run_at_work, stopped_by, where_hosts_are
-from .slices import slices
+from .slices import runs_of_job, slices
 
 ALL = "all"
 STOP, RESUME = "stop", "resume"
@@ -108,9 +108,12 @@ def _is_by_brake(run: Run) -> bool:
 
 
 def _chosen_runs(context: OperationContext) -> list[Run]:
-    """The run that is named, or the one that is at work. Slices of one job of AWX have one breaker, so they count as one."""
+    """The run or the job that is named, or the run that is at work. Slices of one job have one breaker, so they count as one."""
     ledger, now = context.existing_ledger(), context.clock.now()
     named = context.run_id
+    of_job = [run for run in runs_of_job(ledger, named or "") if run.closed_at is None]
+    if of_job:
+        return of_job
     if named and named != ALL:
         run = ledger.run(named)
         if run.closed_at is not None:

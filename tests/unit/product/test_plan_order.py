@@ -28,6 +28,7 @@ SETTINGS: dict[str, Any] = {
     "rollout": "waves",
     "canary": 0,
     "canary_hosts": [],
+    "slice": None,
 }
 OUT = ("spot", "It is a Spot instance.")
 

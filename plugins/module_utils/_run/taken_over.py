@@ -1,0 +1,133 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a slice does when its own hosts have ended: it takes over those that the other slices of its job left.
+
+A slice that died holds its hosts until its leases expire. So each slice that is done waits until all others have ended or died.
+The hosts of a dead one get a run of their own here, opened and leased like any other: of several slices that wait, one gets them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from .._base.text import join_names
+from .._ledger.records import Host, Ledger, Run, Verdict
+from .._model.outcomes import Outcome
+from .._model.phases import Phase
+from .._model.reasons import Reason
+from .._model.settings import Settings
+from .._operation.context import OperationContext
+from .._operation.options import Options
+from .closing import set_interrupted_outcomes
+from .opening import OpenedRun, open_run
+from .slices import is_named, slices
+
+LONGEST_WAIT_SECONDS = 86_400.0
+"""For slices that never end. A run with a deadline ends by it anyway."""
+LONGEST_PAUSE_SECONDS = 60.0
+NO_SLICE = 0
+"""The number of a run that got no host, because another slice was faster."""
+NOTHING: OpenedRun = {
+    "changed": False,
+    "run_id": "",
+    "snapshot_id": "",
+    "hosts": [],
+    "batch_size": 1,
+    "estimate_seconds": 0.0,
+    "lines": [],
+}
+
+
+def take_over_slices(context: OperationContext) -> OpenedRun:
+    """Wait for the other slices of the run, and open a run for the hosts that dead ones left.
+
+    Returns:
+        as ``open_run`` does; without hosts where none is left, or the run is no slice of a job with patch_slice.
+    """
+    run = context.ledger.run(context.required_run_id)
+    if not is_named(run):
+        return NOTHING
+    fleet, settings = context.params["fleet"], context.params["settings"]
+    alone = cast("Settings", {**settings, "slice": None, "canary": 0, "canary_hosts": []})
+    while True:
+        _wait_for_slices(context, run)
+        runs, now = slices(context.ledger, run), context.clock.now()
+        dead = [one for one in runs if one.closed_at is None and not one.is_active(now)]
+        keys = _left(context.ledger, runs, dead, [host["key"] for host in fleet])
+        if not keys:
+            return NOTHING
+        left = [host for host in fleet if host["key"] in keys]
+        context.params = cast("Options", {**context.params, "settings": alone, "fleet": left})
+        opened = open_run(context)
+        ours = {host["key"] for host in opened["hosts"] if host["included"]}
+        _join_job(context, opened["run_id"], run, is_ours=bool(ours))
+        if ours:
+            for one in dead:
+                _close_dead(context, one, ours, opened["run_id"])
+            return opened
+        context.ledger.close_run(opened["run_id"], context.clock.now())  # another slice was faster: wait for it, too
+
+
+def _join_job(context: OperationContext, run_id: str, run: Run, *, is_ours: bool) -> None:
+    """Make a run that was opened part of the job, and of the slice where it got hosts."""
+    number = run.settings["slice"]["number"] if is_ours else NO_SLICE
+    settings = context.ledger.run(run_id).settings
+    context.ledger.keep_settings(run_id, {**settings, "slice": {**run.settings["slice"], "number": number}})
+
+
+def _close_dead(context: OperationContext, run: Run, taken_over: set[str], by: str) -> None:
+    """Its hosts that another run has now have not failed: they count for the failure budget as they end there."""
+    verdict = Verdict(Outcome.DEFERRED, Phase.PLAN, Reason.LEASED, f"Its controller died, and run {by} took it over.")
+    for host in context.ledger.some_hosts(run.run_id, taken_over):
+        context.ledger.set_outcome(run.run_id, host.key, verdict)
+    set_interrupted_outcomes(context.ledger, run.run_id)
+    context.ledger.close_run(run.run_id, context.clock.now())
+
+
+def _wait_for_slices(context: OperationContext, run: Run) -> None:
+    """Until each other slice that has started has ended or died. Meanwhile this one is alive: others wait for it, too."""
+    reported = set[str]()
+
+    def have_ended() -> bool:
+        context.ledger.heartbeat(run.run_id, context.clock.now())
+        at_work = [one for one in slices(context.ledger, run)[1:] if not _has_ended(context, one)]
+        names = {one.run_id for one in at_work}
+        if names - reported:
+            reported.update(names)
+            context.report_progress(f"waiting for the other slices: {join_names(sorted(names), 10)}")
+        return not at_work
+
+    deadline_at = run.settings["deadline_at"] or context.clock.now() + LONGEST_WAIT_SECONDS
+    context.wait_until(have_ended, deadline_at, longest=LONGEST_PAUSE_SECONDS)
+
+
+def _has_ended(context: OperationContext, run: Run) -> bool:
+    if not run.is_active(context.clock.now()):
+        return True
+    return not context.ledger.outcome_counts(run.run_id).get(None, 0)
+
+
+def _left(ledger: Ledger, runs: Sequence[Run], dead: Sequence[Run], fleet: Sequence[str]) -> set[str]:
+    """The keys of hosts that a dead slice has not brought to an end, and of those that no slice has, once all have started."""
+    dead_ids = {run.run_id for run in dead}
+    rows = [host for run in runs for host in ledger.hosts(run.run_id)]
+    settled = {row.key for row in rows if _is_settled(row) or (row.outcome is None and row.run_id not in dead_ids)}
+    left = {row.key for row in rows if row.run_id in dead_ids and row.outcome is None}
+    slice_of = runs[0].settings["slice"]
+    started = {run.settings["slice"].get("number") for run in runs} - {NO_SLICE}
+    if len(started) == slice_of.get("count"):
+        left |= set(fleet) - {row.key for row in rows}
+    return left - settled
+
+
+def _is_settled(host: Host) -> bool:
+    """Whether the host has ended in its run. One that another run had leased has not ended in this one."""
+    return host.outcome is not None and not is_leased_elsewhere(host)
+
+
+def is_leased_elsewhere(host: Host) -> bool:
+    """Whether this run never had the host."""
+    return host.outcome == Outcome.DEFERRED and host.reason_code == Reason.LEASED
