@@ -171,9 +171,10 @@ class OptionsConnection:
 
     def assume(self, account: Account, session_name: str, now: Callable[[], float]) -> Connection:
         key = (account, session_name)
-        if key not in self._assumed:
-            self._assumed[key] = AssumedConnection(self, account, session_name, now)
-        return self._assumed[key]
+        with self._making:
+            if key not in self._assumed:
+                self._assumed[key] = AssumedConnection(self, account, session_name, now)
+            return self._assumed[key]
 
     def signing_credentials(self) -> Any:
         """botocore's credentials that sign a call now; None where there are none."""

@@ -13,6 +13,7 @@ from .._aws.api import Aws, unknown_region
 from .._aws.errors import EXPIRED, UNKNOWN_KEY, AwsError
 from .._aws.iam import caller_account, caller_arn
 from .._base.errors import Failed, InvalidOption, PatchFleetError
+from .._base.side_by_side import side_by_side
 from .._base.text import join_sentences
 from .._model.account import (
     Account,
@@ -91,9 +92,10 @@ def find_accounts(aws: Aws, regions: Sequence[str], wanted: Wanted) -> Accounts:
         _refuse_twice(further, listed.accounts)
     missing = []
     locations = [Location(home, region) for region in regions]
-    for account in (*further, *listed.accounts):
+    accounts = (*further, *listed.accounts)
+    reasons = side_by_side(lambda account: _why_missing(aws, account, (account.regions or regions)[0]), accounts)
+    for account, reason in zip(accounts, reasons, strict=True):
         chosen = account.regions or tuple(regions)
-        reason = _why_missing(aws, account, chosen[0])
         if reason is None:
             locations += [Location(account, region) for region in chosen]
         elif wanted.missing_ok:
@@ -112,7 +114,7 @@ def _refuse_twice(further: Sequence[Account], listed: Sequence[Account]) -> None
 
 
 class Search:
-    """Searches accounts and regions one by one.
+    """Searches accounts and regions side by side. What it finds, and what it raises, is in the order of the locations.
 
     Attributes:
         missing: what AWS refused to search: a region that is not enabled, or in which the account gives no rights.
@@ -123,17 +125,21 @@ class Search:
         self.missing: list[MissingAccount] = []
 
     def each(self, locations: Iterable[Location], find: Callable[[Location], list[FleetHost]]) -> list[FleetHost]:
-        """The hosts of all these locations.
+        """The hosts of all these locations; ``find`` is called in several threads.
 
         Raises:
             Failed: AWS refuses to search one, and it may not be left out.
         """
-        return [host for location in locations for host in self._search(location, find)]
+        left_out = {(one.id, one.region) for one in self.missing}
+        wanted = [one for one in locations if (one.account and one.account.id, one.region) not in left_out]
+        found = side_by_side(lambda location: self._search(location, find), wanted)
+        self.missing += [one for one in found if isinstance(one, MissingAccount)]
+        return [host for one in found if not isinstance(one, MissingAccount) for host in one]
 
-    def _search(self, location: Location, find: Callable[[Location], list[FleetHost]]) -> list[FleetHost]:
+    def _search(
+        self, location: Location, find: Callable[[Location], list[FleetHost]]
+    ) -> list[FleetHost] | MissingAccount:
         account = location.account
-        if any((one.id, one.region) == (account and account.id, location.region) for one in self.missing):
-            return []
         try:
             return find(location)
         except AwsError as error:
@@ -141,8 +147,7 @@ class Search:
             reason = join_sentences(where, unknown_region(location.region), error.reason)
             if not self._missing_ok or account is None or error.aws_code in ENDED:
                 raise Failed(f"{reason} Nothing was touched.", error.code, error.facts) from error
-            self.missing.append(MissingAccount(account.name, account.id, reason, location.region))
-            return []
+            return MissingAccount(account.name, account.id, reason, location.region)
 
 
 def _refuse_account(account: Account, caller: str | None) -> None:

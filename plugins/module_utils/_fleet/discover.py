@@ -98,11 +98,10 @@ def from_inventory(
         if aws is None:
             return []
         described = _describe_named(aws.at(location.account, location.region), by_location[location])
-        located = {name: replace(host, account=location.account) for name, host in described.items()}
-        hosts.update(located)
-        return list(located.values())
+        return [replace(host, account=location.account) for host in described.values()]
 
-    (search or Search()).each(by_location, describe)
+    for host in (search or Search()).each(by_location, describe):
+        hosts[str(host.inventory_name)] = host
     readable = [entry for entry in entries if not entry.get("unreadable")]
     accounts = {location.account for location in locations}
     found = [_by_its_transport(hosts.get(entry["name"]) or _gone(entry, accounts), entry) for entry in readable]

@@ -4,17 +4,27 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import from_client_error
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
+    Failed,
+    InvalidOption,
+    PatchFleetError,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.accounts import Search
+from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.hosts import FleetHost, Location
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION
 
 from .fakes import ID, NODE_ID, VOLUME_ID, client_error, instance, listed, node, reservations, tags
 from .stage import Stage
 
 OTHER = "i-0fedcba9876543210"
+DENIED = {"Error": {"Code": "UnauthorizedOperation", "Message": "You are not authorized."}}
 UNPROTECTED = {"DisableApiStop": {"Value": False}}
 HYBRID = node(InstanceId=NODE_ID, ResourceType="ManagedInstance", Name="onprem-1")
 
@@ -61,9 +71,41 @@ def test_managed_instances_that_the_account_hides_are_asked_for(stage: Stage) ->
 
 def test_every_region_is_checked(stage: Stage) -> None:
     stage.account.on("describe_instances", reservations(instance()), reservations(instance(InstanceId=OTHER)))
-    hosts = find_by_tag(stage, regions=["eu-central-1", "us-east-1"])
-    assert {(host["key"], host["region"]) for host in hosts} == {(ID, "eu-central-1"), (OTHER, "us-east-1")}
-    assert [call.region for call in stage.account.of("describe_instances")] == ["eu-central-1", "us-east-1"]
+    hosts = find_by_tag(
+        stage, regions=["eu-central-1", "us-east-1"]
+    )  # at the same time, so that either may be asked first
+    assert {host["key"] for host in hosts} == {ID, OTHER}
+    assert {host["region"] for host in hosts} == {"eu-central-1", "us-east-1"}
+    assert {call.region for call in stage.account.of("describe_instances")} == {"eu-central-1", "us-east-1"}
+
+
+LOCATIONS = [Location(Account(f"{number:012d}"), "eu-central-1") for number in range(1, 5)]
+
+
+def test_accounts_and_regions_are_searched_side_by_side_and_found_in_their_order() -> None:
+    together, search = threading.Barrier(len(LOCATIONS), timeout=30.0), Search(missing_ok=True)
+    ended = threading.Event()
+
+    def find(location: Location) -> list[FleetHost]:
+        together.wait()  # breaks where they are searched one after the other
+        number = int(str(location.account and location.account.id))
+        if number == 1:
+            ended.wait(30.0)  # the first one is the last to answer
+        if number in {2, 3}:
+            raise from_client_error("ec2", "DescribeInstances", DENIED, None)
+        ended.set()
+        return [FleetHost(f"i-{number}", f"host-{number}", "ec2")]
+
+    assert [host.key for host in search.each(LOCATIONS, find)] == ["i-1", "i-4"]
+    assert [one.id for one in search.missing] == ["000000000002", "000000000003"]
+
+
+def test_of_several_regions_that_cannot_be_searched_the_first_ends_the_plan() -> None:
+    def find(location: Location) -> list[FleetHost]:
+        raise from_client_error("ec2", "DescribeInstances", DENIED, str(location.account and location.account.id))
+
+    with pytest.raises(Failed, match="of account 000000000001 cannot be searched"):
+        Search().each(LOCATIONS, find)
 
 
 def test_more_filters_are_added_and_leave_out_hybrid_nodes_which_have_none(stage: Stage) -> None:
