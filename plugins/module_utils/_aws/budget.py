@@ -54,7 +54,7 @@ class Pace:
 
 def limit_of(call: str) -> Limit | None:
     """AWS's limit of a call, named as boto3 does (``ec2.start_instances``); None where no run comes near it."""
-    service, _, operation = call.partition(".")
+    service, _dot, operation = call.partition(".")
     if service == "ssm":
         return SSM_CHANGES if operation == "send_command" else SSM_READS
     if service != "ec2":

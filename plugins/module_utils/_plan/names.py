@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable
-from typing import cast
+from typing import Any, cast
 
 from .._base.errors import InvalidOption
 from .._base.text import join_sentences
@@ -65,7 +65,7 @@ def refuse_unmatched_checks(settings: Settings, hosts: list[FleetHost], inventor
         return
     known = {*(word for host in hosts for word in names_of(host)), *inventory}
     hosts_own = settings.get("of_hosts", {}).values()
-    of_hosts = [cast("list[Check]", own["checks"]) for own in hosts_own if "checks" in own]
+    of_hosts: list[list[Check]] = [cast("Any", own["checks"]) for own in hosts_own if "checks" in own]
     for check in (check for checks in (settings["checks"], *of_hosts) for check in checks):
         for word in unmatched(check, known):
             right = join_sentences(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from .._aws.ebs import describe_snapshot
 from .._aws.ec2 import describe_instance
@@ -162,7 +162,7 @@ def _settings(source: Run) -> RunSettings:
 
 def _row(run: Run, found: Host, plan: RollBack) -> Host:
     kept = {name: value for name, value in found.facts.items() if name in KEPT_FACTS}
-    facts = cast("HostFacts", {**kept, "by_tag": False, "roll_back": plan})
+    facts: HostFacts = cast("Any", {**kept, "by_tag": False, "roll_back": plan})
     return replace(
         found,
         run_id=run.run_id,
