@@ -30,6 +30,10 @@ REPORT_FIELDS = (
     "idle_seconds",
     "account",
     "region",
+    "restore_point",
+    "checks",
+    "evidence",
+    "remarks",
 )
 
 TRUTH_FIELDS = (
