@@ -221,6 +221,26 @@ options:
     default: false
 """
 
+    WINDOWS_SESSIONS = r"""
+options:
+  clusters:
+    description:
+      - What happens to nodes of Windows failover clusters, which are found in the host. V(drain) moves their roles to other
+        nodes before the host is changed, and asks for them again at the end, one node of a cluster at a time. V(defer) leaves
+        nodes alone. V(ignore) does not ask hosts.
+      - A node is drained only while all other nodes are up. If the drain fails, the node is resumed, and the host is not
+        patched.
+    type: str
+    choices: [drain, defer, ignore]
+    default: ignore
+  cluster_timeout_seconds:
+    description:
+      - How long V(patch_clusters=drain) waits until the other nodes are up, and how long a drain may take, in seconds.
+      - At least 60.
+    type: int
+    default: 1800
+"""
+
     WINDOWS_UPDATE_HEALTH = r"""
 options:
   install_timeout_seconds:

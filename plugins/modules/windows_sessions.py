@@ -7,12 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: windows_sessions
-short_description: Apply a policy for users who are logged on to a Windows host
+short_description: Apply the policies for logged-on users and for failover clusters to a Windows host
 version_added: 1.0.0
 author: Patch Fleet contributors (@patchfleet)
 description:
   - Counts the sessions with a desktop. Then warns, waits until there is no session, or fails.
   - Can show a message in all sessions.
+  - Can drain a node of a failover cluster, so that a reboot interrupts none of its roles.
 options:
   instance_id:
     description:
@@ -43,7 +44,8 @@ options:
     type: str
   scripts:
     description:
-      - 'The scripts C(inspect_sessions) and C(send_session_message): files (the action plugin reads them) or texts.'
+      - 'The scripts C(inspect_sessions), C(send_session_message), C(inspect_cluster) and C(drain_cluster_node): files (the
+        action plugin reads them) or texts.'
     type: dict
     required: true
 attributes:
@@ -59,6 +61,7 @@ attributes:
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group
+  - patchfleet.windows._options.windows_sessions
   - patchfleet.windows._tracking
   - patchfleet.windows._aws
 """
@@ -75,7 +78,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 sessions:
-  description: The number of users who are logged on.
+  description: The number of users who are logged on; null where they were not counted.
   returned: success
   type: int
 """

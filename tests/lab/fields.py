@@ -58,6 +58,8 @@ TRUTH_FIELDS = (
     "tags",
     "snapshots",
     "account",
+    "cluster_outages",
+    "at_once_with_peers",
 )
 
 OUTCOMES = ("patched", "compliant", "noncompliant", "failed", "deferred", "excluded", "held")

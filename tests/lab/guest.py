@@ -55,6 +55,7 @@ class Guest:
         self.cut_off = 0
         self.cut_off_by_us = 0
         self.stopped_while_pending = 0
+        self.went_down_by_us = False  # the last time
         self._listeners: list[GuestListener] = []
         self._boot: Process | None = None
         self._shutdown: Timer | None = None
@@ -113,6 +114,7 @@ class Guest:
         self._go_down(by_us)
 
     def _go_down(self, by_us: bool) -> None:
+        self.went_down_by_us = by_us
         if self._shutdown:
             self._shutdown.cancel()
             self._shutdown = None

@@ -14,12 +14,7 @@ from typing import Any
 from lab.schema import Problem
 
 ACCOUNT = frozenset[str]()
-HOST = frozenset(
-    {
-        "cluster",
-        "cluster_roles",
-    }
-)
+HOST = frozenset[str]()
 ACTS = frozenset[str]()
 PLAYBOOKS = frozenset[str]()
 

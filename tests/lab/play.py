@@ -20,6 +20,7 @@ from lab.aws.organizations import organization_of
 from lab.aws.windows import openings_of
 from lab.clock import Clock
 from lab.events import Events
+from lab.peers import AtWork
 from lab.scenario import Scenario
 from lab.sim import Simulation
 from lab.trace import Trace
@@ -42,6 +43,8 @@ class Play:
         self.sim = Simulation(clock, scenario.seed)
         self.world = World(self.sim, scenario)
         self.trace = Trace(trace_file)
+        self.at_work = AtWork(self.world)
+        self.trace.listeners.append(self.at_work.note)
         around = Surroundings(self.trace, logs, is_recorded)
         first = scenario.account
         self.account = Account(Identity(ACCOUNT_ID, first), self.world.of_account(None), around)
@@ -64,7 +67,7 @@ class Play:
         """The content of ``state.json`` at the moment."""
         with self.sim.current():
             windows = openings_of(self.account.stacks, self.world.scenario.start, self.sim.time)
-            return {**truth(self.world, self.trace, self._snapshots()), "windows": windows}
+            return {**truth(self.world, self.trace, self.at_work, self._snapshots()), "windows": windows}
 
     def _snapshots(self) -> dict[str, list[str]]:
         """By host, what the snapshots are of that there are."""

@@ -199,6 +199,8 @@ class HostSpec:
     answers: str | None = None
     listens: tuple[int, ...] = ()
     breaks: tuple[str, ...] = ()
+    cluster: str | None = None
+    cluster_roles: int = 0
 
 
 @dataclass(frozen=True)

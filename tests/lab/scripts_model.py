@@ -20,6 +20,7 @@ from lab import shells
 from lab.agent import Outcome
 from lab.guest_logon import Logon
 from lab.guest_services import Service
+from lab.scripts_cluster import drain_cluster_node, inspect_cluster, resume_cluster_node
 from lab.scripts_scene import Data, Scene, ScriptError
 from lab.scripts_space import clean_disk, extend_partition, measure_disk, missing_update_sizes
 from lab.scripts_updates import (
@@ -48,6 +49,9 @@ SECONDS = {
     "inspect_windows_update": 1.0,
     "inspect_sessions": 1.0,
     "send_session_message": 1.0,
+    "inspect_cluster": 1.0,
+    "drain_cluster_node": 1.0,
+    "resume_cluster_node": 1.0,
     "repair_services": 10.0,
     "restore_services": 5.0,
     "reset_update_cache": 30.0,
@@ -201,6 +205,9 @@ SCRIPTS: dict[str, Script] = {
     "extend_partition": extend_partition,
     "inspect_windows_update": inspect_windows_update,
     "inspect_sessions": inspect_sessions,
+    "inspect_cluster": inspect_cluster,
+    "drain_cluster_node": drain_cluster_node,
+    "resume_cluster_node": resume_cluster_node,
     "restart_windows": restart_windows,
     "send_session_message": send_session_message,
     "repair_services": repair_services,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -36,11 +37,14 @@ class Trace:
         self._file = path.open("w", encoding="utf-8", buffering=1)
         self._lock = threading.Lock()
         self.calls: Counter[str] = Counter()
+        self.listeners: list[Callable[[Entry], None]] = []
 
     def write(self, entry: Entry) -> None:
         line = json.dumps(vars(entry), default=_plain, ensure_ascii=False)
         with self._lock:
             self._file.write(line + "\n")
+            for listener in self.listeners:
+                listener(entry)
 
     def count(self, service: str, operation: str) -> None:
         with self._lock:

@@ -9,19 +9,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lab.aws.arns import ACCOUNT_ID
+from lab.peers import AtWork
 from lab.trace import Trace
 from lab.world import Host, World
 
 START_TYPES_OF = ("wuauserv", "bits", "cryptsvc", "TrustedInstaller")
 
 
-def truth(world: World, trace: Trace, snapshots: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def truth(world: World, trace: Trace, at_work: AtWork, snapshots: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """As the contract has it, and ``start``: the lab's clock at second 0.
 
     Beyond the contract a host has ``cut_off_by_us`` (how many of its ``cut_off`` were our doing), ``base_was_reset``
     (updates that are in cannot be removed any more), ``old_windows_gib``, ``doubled_installs`` (Install
     commands that came while another one was under way), ``reboot_pending``, ``failed_updates`` (by its own history),
-    ``data_volumes_gib``, ``snapshots`` (``root`` or
+    ``data_volumes_gib``, ``cluster_paused``, ``snapshots`` (``root`` or
     ``data``, one for each that there is), and ``history`` (what happened to it: ``t`` with its power ``state`` or an ``event``).
     """
     return {
@@ -31,6 +32,7 @@ def truth(world: World, trace: Trace, snapshots: Mapping[str, Sequence[str]]) ->
                 **_host(host),
                 "account": _account_of(world, host),
                 "snapshots": sorted(snapshots.get(host.name, ())),
+                "at_once_with_peers": at_work.at_once(host),
             }
             for host in world.hosts.values()
         },
@@ -79,5 +81,7 @@ def _host(host: Host) -> dict[str, Any]:
         "deleted_in_use": guest.disk.temp.deleted_in_use,
         "stopped_while_pending": guest.stopped_while_pending,
         "tags": [f"{key}={value}" for key, value in sorted(host.tags.latest.items())],
+        "cluster_outages": host.node.outages if host.node else 0,
+        "cluster_paused": bool(host.node and host.node.paused),
         "start_types": guest.services.start_types(*START_TYPES_OF),
     }

@@ -50,6 +50,7 @@ class WindowsSpec:
             while the agent is still there.
         reboots_per_transaction: how many boots a transaction needs.
         language: of Windows' messages: ``en``, ``de`` or ``ja``.
+        drain: of a node of a failover cluster: ``fails``, or ``hangs``.
     """
 
     per_user_services: int = 0
@@ -83,6 +84,7 @@ class WindowsSpec:
     servicing_before_shutdown_seconds: float = 0.0
     reboots_per_transaction: int = 1
     language: str = "en"
+    drain: str = "ok"
 
 
 def windows_spec(keys: dict[str, Any]) -> WindowsSpec:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from lab.agent import Agent
+from lab.clusters import ClusterNode, clusters_of
 from lab.guest import Guest
 from lab.guest_disk import gib_behind
 from lab.instance import Instance
@@ -75,6 +76,7 @@ class Host:
         self.unrecorded_starts = 0
         self.doubled_installs: set[str] = set()  # Install commands that came while another one was under way
         self.ever_started_by_us = False
+        self.node: ClusterNode | None = None  # of a failover cluster
 
     def next_random(self, *key: object) -> random.Random:
         """A source of its own for each call, the same at every run."""
@@ -307,6 +309,7 @@ class World(Fleet):
         self.lag = Lag(sim, scenario.account.lag_seconds)
         self._listeners: list[Listener] = []
         super().__init__(sim, self.lag, [Host(self, spec) for spec in scenario.hosts])
+        self.clusters = clusters_of(sim, self.hosts.values())
 
     def of_account(self, name: str | None) -> Fleet:
         """The hosts of the account of that name; None is the first one."""
@@ -315,6 +318,8 @@ class World(Fleet):
     def begin(self) -> None:
         for host in self.hosts.values():
             host.begin()
+        for cluster in self.clusters:
+            cluster.begin()
 
     def make_id(self, prefix: str, *key: object) -> str:
         return make_id(self.sim, prefix, *key)

@@ -24,6 +24,7 @@ TYPES = {
     "count_or_percent": "int | str",
     "datetime": "float",
     "accounts": "list[AccountSetting]",
+    "at_most": "list[AtMost]",
     "checks": "list[Check]",
     "evidence": "dict[str, str]",
     "organization": "OrganizationSetting",

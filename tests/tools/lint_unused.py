@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BY_NAME = ("tests/lab/powershell/windows.py", "tests/lab/powershell/workload.py")
+OF_POWERSHELL = ("windows", "cluster", "workload")
+BY_NAME = tuple(f"tests/lab/powershell/{name}.py" for name in OF_POWERSHELL)
 """Windows.psm1 calls their methods by their names; test_powershell_guests.py compares both."""
 
 

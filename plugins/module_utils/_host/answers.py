@@ -38,6 +38,7 @@ GUEST_REASONS = frozenset(
         Reason.NO_MSG,
         Reason.NO_ROOM,
         Reason.NOT_EXTENDED,
+        Reason.NO_CLUSTER_COMMANDS,
         Reason.OTHER_PARTITION,
         Reason.POWERSHELL_TOO_OLD,
         Reason.RECOVERY_PARTITION,

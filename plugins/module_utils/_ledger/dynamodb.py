@@ -26,7 +26,7 @@ from .._model.run_settings import Brake, RunSettings
 from . import dynamodb_items as items
 from . import stored
 from .dynamodb_changes import absent, delete, exists, holds, put, update
-from .dynamodb_leases import Leases
+from .dynamodb_slots import Slots
 from .dynamodb_table import ConditionFailedError, Item, Key
 from .records import DURATIONS_KEPT, Host, HostDurations, PhaseTime, PowerRecord, Run, Verdict
 
@@ -36,7 +36,7 @@ ONE_REGION = (
 )
 
 
-class DynamoDbLedger(Leases):
+class DynamoDbLedger(Slots):
     """A Ledger (see records.Ledger) in one table, which many accounts and regions may share."""
 
     def check(self) -> list[str]:

@@ -12,6 +12,7 @@
 | a host: lease and open power record | HOST#account#region#host | HOST |
 | a closed power record | HOST#account#region#host | CLOSED#time#run |
 | which hosts have an open power record | OPEN#account | host#region |
+| which hosts of a group of peers are at work | SLOTS#account | group |
 | how long a host's ways took | WAYS#account | host |
 | the version of all this | LEDGER | SCHEMA |
 """
@@ -63,6 +64,10 @@ def open_key(home: str, key: str) -> Key:
 
 def closed_key(home: str, record: Item) -> Key:
     return (host_key(home, record["host_key"])[0], f"CLOSED#{record['recorded_at']:017.3f}#{record['run_id']}")
+
+
+def slots_key(account: str, name: str) -> Key:
+    return (f"SLOTS#{account}", name)
 
 
 def durations_key(account: str, key: str) -> Key:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypedDict
 
@@ -143,6 +143,15 @@ class Leased:
     held: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Slot:
+    """A host that is at work for a run, in a group of peers with a limit: ``tag Role=web``, ``zone eu-west-1a``."""
+
+    name: str
+    host_key: str
+    run_id: str
+
+
 class Ledger(Protocol):
     """The memory of runs outside their processes.
 
@@ -274,6 +283,19 @@ class Ledger(Protocol):
 
     def close_power(self, host_key: str, how: str, now: float, fence: int | None = None) -> None:
         """The host is as it was found, or belongs to another user."""
+
+    def take_slots(self, run_id: str, host_key: str, limits: Mapping[str, int]) -> list[Slot]:
+        """Take a slot in each of these groups of peers, or in none; a slot that the host has already becomes this run's.
+
+        Returns:
+            The slots of the groups that have no room. Empty: the host has its slots.
+        """
+
+    def free_slots(self, run_id: str, host_key: str) -> None:
+        """The host is put back: its slots of this run are free."""
+
+    def slots(self) -> list[Slot]:
+        """All slots that are taken."""
 
     def save_durations(self, durations: HostDurations) -> None:
         """Keep how long a workflow took. The oldest of the host beyond DURATIONS_KEPT are deleted."""

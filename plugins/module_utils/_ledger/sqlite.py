@@ -29,8 +29,9 @@ from .records import (
     Verdict,
 )
 from .sqlite_expiry import delete_old
-from .sqlite_file import SCHEMA_VERSION, SqliteFile
+from .sqlite_file import SCHEMA_VERSION
 from .sqlite_leases import lease_hosts, left_open, living_holders, prove_lease
+from .sqlite_slots import SqliteSlots
 from .stored import (
     HOST_FIELDS,
     MAY_BE_ON,
@@ -57,7 +58,7 @@ DURATIONS_COLUMNS = ("host_key", "run_id", "finished_at", "outcome")
 OPEN = "WHERE host_key = ? AND closed_at IS NULL"
 
 
-class SqliteLedger(SqliteFile):
+class SqliteLedger(SqliteSlots):
     """A Ledger (see records.Ledger) in one file."""
 
     def check(self) -> list[str]:

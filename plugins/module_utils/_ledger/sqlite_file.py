@@ -49,6 +49,10 @@ CREATE TABLE way (
     seconds TEXT NOT NULL, PRIMARY KEY (host_key, run_id))
 """,
     "ALTER TABLE power_record ADD COLUMN account TEXT",
+    """
+CREATE TABLE slot (
+    name TEXT NOT NULL, host_key TEXT NOT NULL, run_id TEXT NOT NULL, PRIMARY KEY (name, host_key))
+""",
 )
 """Number n, from 1, makes a file of version n out of one of the version before."""
 SCHEMA_VERSION = len(MIGRATIONS)

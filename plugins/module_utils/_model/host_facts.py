@@ -55,6 +55,14 @@ class FoundService(TypedDict):
     expected_start_type: str | None
 
 
+class ClusterNode(TypedDict):
+    """The failover cluster of which a host is a node, by its id and name, and the node's name in it."""
+
+    id: str
+    name: str
+    node: str
+
+
 class WatchdogSchedule(TypedDict):
     """All that a schedule of the switch for dead controllers is made of. Times are seconds since 1970."""
 
@@ -149,6 +157,13 @@ class HostFacts(TypedDict, total=False):
         "_ledger/earlier, _disk/restore_point, _update/install, _update/checks",
     ]
 
+    peers: Annotated[
+        dict[str, int],
+        "its groups of `patch_at_most`, with how many hosts of each may be at work",
+        "_run/opening",
+        "_fleet/peers",
+    ]
+
     # Admission and power
     capacity_retry: Annotated[
         bool, "the run has tried it again after a lack of capacity", "_run/admission", "_run/admission"
@@ -156,8 +171,8 @@ class HostFacts(TypedDict, total=False):
     deadline_at: Annotated[
         float,
         "end of its time, seconds since 1970",
-        "_run/admission, _operation/standstill",
-        "_operation/context, _operation/operation, _operation/standstill, _power/watchdog",
+        "_run/admission, _operation/standstill, _update/cluster",
+        "_operation/context, _operation/operation, _operation/standstill, _power/watchdog, _update/cluster",
     ]
     original_state: Annotated[
         str,
@@ -234,6 +249,14 @@ class HostFacts(TypedDict, total=False):
     login_account: Annotated[str, "account whose log-on the host refused", "_operation/logins", "_operation/logins"]
     login_refusals: Annotated[int, "log-ons that the host refused", "_operation/logins", "_operation/logins"]
     sessions: Annotated[int, "people logged on", "_update/sessions, _update/health", "_report/build"]
+
+    cluster: Annotated[ClusterNode | None, "its failover cluster", "_update/cluster", "_fleet/peers, _update/cluster"]
+    cluster_drained: Annotated[
+        bool,
+        "a run has drained it as a node, and not resumed it yet",
+        "_update/cluster",
+        "_update/cluster, _operation/standstill, _run/left_services",
+    ]
 
     # Disk
     free_gib_before: Annotated[float, "free on the system drive, GiB", "_disk/free_space", "_report/build"]

@@ -74,6 +74,10 @@ class Reason(TextEnum):
     LEASED = "leased", Section.DEFERRED
     HOST_OFF = "host_off", Section.DEFERRED
     SESSIONS = "sessions", Section.DEFERRED
+    AT_MOST = "at_most", Section.DEFERRED
+    CLUSTER_NODE = "cluster_node", Section.DEFERRED, False, True
+    CLUSTER_BUSY = "cluster_busy", Section.DEFERRED, True
+    CLUSTER_UNHEALTHY = "cluster_unhealthy", Section.DEFERRED, False, True
     UNREACHABLE = "unreachable", Section.DEFERRED
     CONNECTION_SETTINGS = "connection_settings", Section.DEFERRED
     LOGIN_REFUSED = "login_refused", Section.DEFERRED
@@ -106,6 +110,7 @@ class Reason(TextEnum):
     LEASE_LOST = "lease_lost", Section.HELD
     UNEXPECTED_ERROR = "unexpected_error", Section.HELD
     SERVICES_LEFT = "services_left", Section.HELD
+    NODE_PAUSED = "node_paused", Section.HELD
 
     FELL_BACK = "fell_back", Section.START
     START_TIMEOUT = "start_timeout", Section.START
@@ -125,6 +130,8 @@ class Reason(TextEnum):
     START_TASKS_FAILED = "start_tasks_failed", Section.START
     ROOM_TASKS_FAILED = "room_tasks_failed", Section.START
     HOST_TIMEOUT = "host_timeout", Section.START
+    DRAIN_FAILED = "drain_failed", Section.START
+    NO_CLUSTER_COMMANDS = "no_cluster_commands", Section.START
 
     NO_ROOM = "no_room", Section.DISK
     RECOVERY_PARTITION = "recovery_partition", Section.DISK

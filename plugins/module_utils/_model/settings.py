@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from .account import AccountSetting, OrganizationSetting
+from .at_most import AtMost
 from .checks import Check
 from .run_settings import Limits
 
@@ -45,6 +46,7 @@ class Settings(TypedDict):
     max_running: int | None
     slice: str | None
     api_calls_per_second: float | None
+    at_most: list[AtMost]
     operation: str
     host_timeout_seconds: int
     canary: int
@@ -80,6 +82,8 @@ class Settings(TypedDict):
     install_timeout_seconds: int
     max_passes: int
     repair: list[str]
+    clusters: str
+    cluster_timeout_seconds: int
     pre_tasks: list[str]
     post_tasks: list[str]
     start_tasks: list[str]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from .._model.phases import Phase
 from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.operation import Operation
+from .._plan.variables import module_options
 from .._update import sessions
 from .._update.channels import open_channel
 
@@ -22,6 +23,7 @@ OPERATION = Operation(
         "policy": {"type": "str", "choices": ["warn", "ignore", "defer", "wait"], "default": "warn"},
         "timeout_seconds": {"type": "int", "default": 3600},
         "text": {"type": "str"},
+        **module_options("windows_sessions"),
         "scripts": {"type": "dict", "required": True},
     },
     open_channel=open_channel,

@@ -38,6 +38,8 @@ class Options(TypedDict, total=False):
     checks_settle_seconds: int
     clean_user_temp: bool
     cloudwatch_log_group: str | None
+    cluster_timeout_seconds: int
+    clusters: str
     comment: str
     confirmed: bool
     dead_man_switch: bool

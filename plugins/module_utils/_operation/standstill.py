@@ -32,7 +32,7 @@ CHECKED = UNTIL_INSTALLATION | {Phase.ADMIT, Phase.VERIFY}
 """Those of a run whose controller works on it. A restore may be of a run that is dead."""
 ENDED_BEFORE_A_CHANGE = frozenset({Phase.START, Phase.READY, Phase.PATCH})
 """Those of them that end in their middle, too. Cleaning and repairs come to their end."""
-CHANGES = ("pre_tasks", "rungs", "grown_gib", "snapshot_id", "repaired", "services_found")
+CHANGES = ("pre_tasks", "rungs", "grown_gib", "snapshot_id", "repaired", "services_found", "cluster_drained")
 """Facts of a host on which something was changed before its installation."""
 
 

@@ -99,6 +99,39 @@ HOST_VARIABLES = (
         per_host=True,
     ),
     Variable(
+        "patch_clusters",
+        "str",
+        "safety",
+        description=(
+            "What happens to nodes of Windows failover clusters, which are found in the host. V(drain) moves their roles to "
+            "other nodes before the host is changed, and asks for them again at the end, one node of a cluster at a time. "
+            "V(defer) leaves nodes alone. V(ignore) does not ask hosts."
+        ),
+        details=(
+            "A node is drained only while all other nodes are up. If the drain fails, the node is resumed, and the host is "
+            "not patched."
+        ),
+        default="ignore",
+        choices=("drain", "defer", "ignore"),
+        roles=("repair_windows_update",),
+        modules=("windows_sessions",),
+        per_host=True,
+    ),
+    Variable(
+        "patch_cluster_timeout_seconds",
+        "int",
+        "safety",
+        description=(
+            "How long V(patch_clusters=drain) waits until the other nodes are up, and how long a drain may take, in seconds."
+        ),
+        default=1800,
+        minimum=60,
+        maximum=36000,
+        roles=("repair_windows_update",),
+        modules=("windows_sessions",),
+        per_host=True,
+    ),
+    Variable(
         "patch_pre_tasks",
         "list",
         "work",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TypeAlias
@@ -82,7 +82,7 @@ def exclude(hosts: list[FleetHost], patterns: list[str]) -> list[FleetHost]:
 Predict: TypeAlias = Callable[[list[FleetHost]], dict[str, Expected]]
 
 
-def make_plan(hosts: list[FleetHost], settings: Settings, predict: Predict) -> Plan:
+def make_plan(hosts: list[FleetHost], settings: Settings, predict: Predict, at_work: Collection[str] = ()) -> Plan:
     """Order the hosts and check the guards.
 
     Those of which a long workflow is known go first: hosts that take equally long then share a wave, and a sliding window does not
@@ -92,6 +92,7 @@ def make_plan(hosts: list[FleetHost], settings: Settings, predict: Predict) -> P
         settings: max_hosts, batch_size (int, or text such as "20%"), priority_instance_types, failure_budget (likewise),
             rollout, canary, canary_hosts.
         predict: how long the ways of hosts will take, by their keys.
+        at_work: keys of hosts for which an earlier run has slots (patch_at_most); their peers wait for them.
 
     Raises:
         PatchFleetError: no host, or more than max_hosts.
@@ -117,8 +118,9 @@ def make_plan(hosts: list[FleetHost], settings: Settings, predict: Predict) -> P
         return (rank, -expected[host.key].p90_seconds, host.name)
 
     included = sorted((host for host in hosts if host.exclusion is None), key=order)
+    included.sort(key=lambda host: host.key not in at_work)  # stable, as is the next one
     canaries = _canaries(hosts, settings["canary_hosts"])
-    included.sort(key=lambda host: host.key not in canaries)  # stable
+    included.sort(key=lambda host: host.key not in canaries)
     out = sorted((host for host in hosts if host.exclusion is not None), key=lambda host: host.name)
     whole, canary = included, max(len(canaries), settings["canary"])
     included, out = _share(included, out, settings)

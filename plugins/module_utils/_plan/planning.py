@@ -95,7 +95,8 @@ def make_run_plan(context: OperationContext, settings: Settings) -> Plan:
     alarms, about_alarms = find_stop_alarms(context, settings, found)
     fleet = [defer_closed(_unclaimed(_found(host), settings), settings) for host in found]
     hosts = _with_rights(context, fleet)
-    plan = make_plan(hosts, settings, lambda chosen: predict(context.ledger, chosen, settings))
+    at_work = {slot.host_key for slot in context.ledger.slots()} if settings["at_most"] else set[str]()
+    plan = make_plan(hosts, settings, lambda chosen: predict(context.ledger, chosen, settings), at_work)
     check_together({**settings, "batch_size": plan.batch_size}, context.params["forks"], context.clock.now())
     warnings = refuse_missing_rights(context, [planned.host for planned in plan.included])
     return replace(plan, warnings=(*warnings, *about_alarms), stop_alarms=tuple(alarms))

@@ -166,6 +166,21 @@ RUN_VARIABLES = (
         roles=EVERY_ROLE,
     ),
     Variable(
+        "patch_at_most",
+        "at_most",
+        "pace",
+        description=(
+            "How many hosts with the same value of a tag, or in one availability zone, may be worked on at the same time: a list "
+            "such as C([{tag: Role, hosts: 1}, {zone: true, share: 30%}])."
+        ),
+        details=(
+            "It holds over all waves and all runs of the ledger. A share is one of the targets in the group, at least one host. "
+            "A host without the tag, or outside EC2 for zones, has no such limit."
+        ),
+        default=[],
+        roles=("discover",),
+    ),
+    Variable(
         "patch_operation",
         "str",
         "work",

@@ -11,6 +11,7 @@ import textwrap
 from .._base.clock import iso
 from .._base.text import join_names, join_sentences
 from .._model.settings import Settings
+from .at_most import at_most_lines
 from .order import Plan, Planned, hosts_of_share
 
 NOT_ASKED = "not asked"
@@ -35,7 +36,14 @@ def plan_lines(plan: Plan, settings: Settings, leftovers: list[str], missing: li
         *lines,
         *wrapped([*message, *missing], "          "),
         "",
-        *wrapped([summary, *_windows(settings), *leftovers]),
+        *wrapped(
+            [
+                summary,
+                *at_most_lines([planned.host for planned in included], settings["at_most"]),
+                *_windows(settings),
+                *leftovers,
+            ]
+        ),
     ]
 
 

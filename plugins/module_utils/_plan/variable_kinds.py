@@ -12,6 +12,7 @@ from typing import Any
 from .._base.clock import iso, parse_iso
 from .._base.errors import InvalidOption
 from .accounts import read_accounts
+from .at_most import read_at_most
 from .checks import read_checks, read_evidence
 from .organization import read_organization
 from .sla import read_sla_days
@@ -130,6 +131,7 @@ CONVERTERS = {
     "count_or_percent": _count_or_percent,
     "datetime": _datetime,
     "accounts": read_accounts,
+    "at_most": read_at_most,
     "checks": read_checks,
     "evidence": read_evidence,
     "organization": read_organization,

@@ -42,6 +42,7 @@ OPTION_TYPES = {
     "count_or_percent": "str",
     "datetime": "str",
     "accounts": "list",
+    "at_most": "list",
     "checks": "list",
     "evidence": "raw",
     "organization": "dict",
@@ -49,7 +50,7 @@ OPTION_TYPES = {
     "slice": "str",
 }
 """Types in Ansible's argument specs, by the kinds of variables."""
-LISTS_OF_DICTS = ("accounts", "checks")
+LISTS_OF_DICTS = ("accounts", "at_most", "checks")
 
 
 def module_options(module: str) -> dict[str, Argument]:

@@ -22,6 +22,7 @@ from .._ledger.records import PowerRecord
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.results import Result
+from .._update.cluster import resume_node
 from .._update.services import restore_services
 from .restore import STOP_TIMEOUT_SECONDS
 from .settle import settle_outcome
@@ -103,8 +104,9 @@ def _ask_to_stop(context: OperationContext) -> HostPowerResult:
     """
     record = context.ledger.power(context.required_host_key)
     if record is None:
-        return {"changed": False, "stop": False}
+        return _stays_on(context)
     if record.started_by is None:
+        resume_node(context, failback=True)
         return _leave(context, record, "restored", "running")
     if not _answers_or_boots(context, record):
         if _start_failed(context, record):
@@ -115,7 +117,7 @@ def _ask_to_stop(context: OperationContext) -> HostPowerResult:
             Reason.POWER_UNKNOWN,
         )
     if not _prove(context)["started"] and not context.check_mode:
-        return {"changed": False, "stop": False}
+        return _stays_on(context)
     _refuse_claimed(context)
     if not context.params["can_stop"]:
         raise NeedsAttention(
@@ -124,9 +126,14 @@ def _ask_to_stop(context: OperationContext) -> HostPowerResult:
     if not context.check_mode:
         _wait_until_quiet(context)
         restore_services(context)
+        resume_node(context, failback=False)
         context.assert_lease()
         context.report_progress("stopping")
     return {"changed": True, "stop": True}
+
+
+def _stays_on(context: OperationContext) -> HostPowerResult:
+    return {"changed": resume_node(context, failback=True), "stop": False}
 
 
 def _refuse_claimed(context: OperationContext) -> None:

@@ -28,6 +28,7 @@ from .._operation.context import OperationContext
 from .._operation.failures import record_failure
 from .._operation.polled import polled_instance
 from .._operation.results import Result
+from .._update.cluster import raise_if_node_left, resume_node, resume_node_first
 from .._update.services import raise_if_services_left, restore_services_first
 from .installations import finish_foreign_runs, finish_installations
 from .launch import is_our_start
@@ -89,6 +90,7 @@ def restore(context: OperationContext) -> RestoreResult:
 def _put_back_with_services(context: OperationContext, record: PowerRecord) -> RestoreResult:
     result = _put_back(context, record)
     raise_if_services_left(context)
+    raise_if_node_left(context)
     return result
 
 
@@ -101,6 +103,7 @@ def _put_back(context: OperationContext, record: PowerRecord) -> RestoreResult:
     if record.original_state == "running":
         if instance["State"]["Name"] == "running":
             restore_services_first(context)
+            resume_node(context, failback=True)
         return _close(context, record, instance, instance["State"]["Name"], None)
     return _stop(context, record, instance)
 
@@ -125,6 +128,7 @@ def _stop(context: OperationContext, record: PowerRecord, instance: InstanceType
             or finish_foreign_runs(context, record)
             or finish_pending_reboot(context, record)
             or restore_services_first(context)
+            or resume_node_first(context)
         ):
             return _put_back(context, record)  # that took a while: check everything again
         if not _request(context, record, instance):

@@ -22,6 +22,7 @@ from .._base.errors import Deferred, Excluded, InstanceGone, PatchFleetError
 from .._fleet.claims import claim_of
 from .._fleet.eligibility import Exclusion, exclusion_of
 from .._fleet.hosts import OFF_STATES
+from .._fleet.peers import release_slots, wait_for_peers
 from .._ledger.records import Host, PowerRecord, Run, Verdict
 from .._model.outcomes import FAILURES, PROVEN, Outcome
 from .._model.phases import Phase
@@ -73,6 +74,7 @@ def admit(context: OperationContext) -> Admission:
         # With new credentials a later run may take it: nothing of it was touched.
         error = Deferred(failure.reason, failure.code) if failure.code == Reason.CREDENTIALS_EXPIRED else failure
         record_failure(context, error, Phase.ADMIT)
+        release_slots(context, host)
         context.report_progress(f"{error.outcome}: {error.reason}")
         return _refused(error.outcome, error.code, error.reason)
     now = context.clock.now()
@@ -260,6 +262,7 @@ ADMISSION_CHECKS: tuple[Callable[[OperationContext, Run, Host], None], ...] = (
     _check_cutoff,
     _check_deadline,
     _check_credentials,
+    wait_for_peers,
 )
 """What must hold before a host starts, in this order. A check raises Deferred, Excluded or Failed; a new one is added here."""
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from .._fleet.peers import release_slots
 from .._ledger.history import seconds_by_phase
 from .._ledger.proposed import proposed_verdict
 from .._ledger.records import Host, HostDurations, Verdict
@@ -61,6 +62,7 @@ def finish_host(context: OperationContext) -> HostResult:
         seconds = seconds_by_phase(context.ledger.phases(run_id, key))
         context.ledger.save_durations(HostDurations(key, run_id, context.clock.now(), host.outcome, seconds))
     tag_outcome(context, host)
+    release_slots(context, host)
     context.report_progress(f"{host.outcome}" + (f": {host.reason}" if host.reason else ""))
     return {"changed": True, "outcome": host.outcome, "reason": host.reason}
 

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Hosts without EC2 on which a run left services enabled that it had found disabled. They have no power record."""
+"""Hosts without EC2 on which a run left services enabled that it had found disabled, or a drained node of a cluster.
+
+They have no power record.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,14 @@ def entries_of_services(context: OperationContext, known: set[str]) -> list[Open
         if only not in {None, run.run_id}:
             continue
         for host in context.ledger.hosts(run.run_id):
-            if host.kind != "ec2" and host.facts.get("services_found") and host.key not in {*known, *found}:
+            if host.kind != "ec2" and _is_left(host) and host.key not in {*known, *found}:
                 run_id = _run_for_services(context, host)
                 found.update({host.key: _entry_of_services(host, run_id)} if run_id else {})
     return list(found.values())
+
+
+def _is_left(host: Host) -> bool:
+    return bool(host.facts.get("services_found") or host.facts.get("cluster_drained"))
 
 
 def _run_for_services(context: OperationContext, host: Host) -> str | None:

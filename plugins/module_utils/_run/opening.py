@@ -12,6 +12,7 @@ import secrets
 import socket
 import time
 import uuid
+from collections.abc import Mapping
 
 from .._aws.errors import AwsError
 from .._aws.iam import caller_account
@@ -27,6 +28,7 @@ from .._model.settings import Settings
 from .._operation.context import OperationContext
 from .._operation.results import Result
 from .._plan.account_windows import find_windows, refuse_closed, within_windows
+from .._plan.at_most import peer_limits
 from .._plan.order import Plan, Planned
 from .._plan.planning import PlanResult, accepted_scheduler, make_run_plan, plan_as_lines, plan_as_result
 from .._plan.report_bucket import ReportStore
@@ -60,7 +62,8 @@ def open_run(context: OperationContext) -> OpenedRun:
     lines = plan_as_lines(context, plan, settings)
     run = _new_run(context, plan, settings)
     _announce(context, run, settings)
-    rows = [_host_row(run.run_id, planned, settings) for planned in plan.hosts]
+    peers = peer_limits([planned.host for planned in plan.included], settings["at_most"])
+    rows = [_host_row(run.run_id, planned, settings, peers) for planned in plan.hosts]
     leased = context.ledger.open_run(run, rows, bool(settings["take_over"]))
     if plan.canary:
         ours = [planned.host.key for planned in plan.included if planned.host.key not in leased.held]
@@ -161,7 +164,7 @@ def _run_settings(plan: Plan, settings: Settings, targets: Targets) -> RunSettin
     }
 
 
-def _host_row(run_id: str, planned: Planned, settings: Settings) -> Host:
+def _host_row(run_id: str, planned: Planned, settings: Settings, peers: Mapping[str, dict[str, int]]) -> Host:
     host = planned.host
     if host.exclusion is None:
         verdict = Verdict(None)
@@ -182,11 +185,11 @@ def _host_row(run_id: str, planned: Planned, settings: Settings) -> Host:
         phase=verdict.phase,
         reason_code=verdict.reason_code,
         reason=verdict.reason,
-        facts=_facts(planned, accepted_scheduler(host, settings)),
+        facts=_facts(planned, accepted_scheduler(host, settings), peers.get(host.key)),
     )
 
 
-def _facts(planned: Planned, scheduler: str | None) -> HostFacts:
+def _facts(planned: Planned, scheduler: str | None, peers: dict[str, int] | None) -> HostFacts:
     """What the plan knows of a host."""
     host, expected = planned.host, planned.expected
     facts: HostFacts = {"by_tag": host.by_tag}
@@ -196,6 +199,8 @@ def _facts(planned: Planned, scheduler: str | None) -> HostFacts:
         facts["az"] = host.az
     if host.account is not None:
         facts["account"] = host.account.as_option()
+    if peers:
+        facts["peers"] = peers
     if scheduler is not None:
         facts["scheduler"] = scheduler
     if expected and expected.basis != "default":

@@ -23,6 +23,7 @@ from .._operation.context import OperationContext
 from .._operation.results import Result
 from . import messages
 from .causes import SERVICE, SERVICE_OF_POLICY, Cause
+from .cluster import resume_node
 from .hresults import cause_of, name_of
 from .policies import NEEDED, disabled_by_policy, refine
 from .repair import OF_SERVICES, forbidden, may_repair, old_cache, remove_backup, repair
@@ -56,7 +57,7 @@ def work(context: OperationContext) -> HealthResult | ServicesResult:
         PatchFleetError: the cause's code, with the HRESULT, where Windows Update cannot work.
     """
     if context.params["state"] == "restored":
-        return restore_services(context)
+        return _restore(context)
     health = _inspect_without_search(context) if _has_searched(context) else _inspect(context)
     source = _source_of(health)
     context.update_facts(update_source=source)
@@ -96,6 +97,14 @@ def _inspect(context: OperationContext) -> UpdateHealth:
 def _has_searched(context: OperationContext) -> bool:
     searched_at = context.facts.get("searched_at")
     return searched_at is not None and context.clock.now() - searched_at < FRESH_SECONDS
+
+
+def _restore(context: OperationContext) -> ServicesResult:
+    try:
+        result = restore_services(context)
+    finally:
+        is_resumed = resume_node(context, failback=True)
+    return {"changed": result["changed"] or is_resumed, "restored": result["restored"]}
 
 
 def _inspect_without_search(context: OperationContext) -> UpdateHealth:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from .._base.text import join_names, join_sentences
+from .._host.cluster_answers import Cluster, DrainedNode, OtherNode
 from .._host.servicing import Overrun
 from .._model.checks import COMPARED
 from .._model.host_facts import UpdateSource
 from .causes import UNKNOWN, Cause
+
+MOST_ROLES = 5
 
 
 def sessions_warning(count: int) -> str:
@@ -36,6 +39,73 @@ def sessions_timed_out(count: int, timeout_seconds: float) -> str:
 
 def sessions_notified(count: int) -> str:
     return f"{_people(count)} logged on and saw the message"
+
+
+def cluster_deferred(cluster: Cluster) -> str:
+    return f"It is the node {cluster.node} of the failover cluster {cluster.name} (patch_clusters is defer)."
+
+
+def cluster_busy(name: str, key: str) -> str:
+    return f"Another node of the failover cluster {name} is at work: {key}. One node at a time is patched (patch_clusters)."
+
+
+def cluster_troubles(cluster: Cluster, not_up: Iterable[OtherNode], *, own_state: str | None) -> list[str]:
+    """Why a cluster cannot spare a node.
+
+    Args:
+        cluster: as the node shows it.
+        not_up: the other nodes that are not up.
+        own_state: of the node, where it is not as it must be.
+    """
+    troubles = [f"The node {node.name} is {node.state}." for node in not_up]
+    if own_state is not None:
+        troubles.append(f"The node {cluster.node} itself is {own_state}, and no run has drained it.")
+    if not cluster.nodes and own_state is None:
+        troubles.append(f"The cluster {cluster.name} has no other node.")
+    return troubles
+
+
+def cluster_waiting(troubles: Iterable[str], timeout_seconds: float) -> str:
+    return join_sentences(f"waiting at most {timeout_seconds:.0f} s until the cluster can spare the node.", *troubles)
+
+
+def cluster_unhealthy(troubles: Iterable[str], timeout_seconds: float) -> str:
+    return join_sentences(f"The failover cluster could not spare it within {timeout_seconds:.0f} s.", *troubles)
+
+
+def draining(cluster: Cluster) -> str:
+    roles = "1 role" if len(cluster.roles) == 1 else f"{len(cluster.roles)} roles"
+    return f"draining the node {cluster.node} of the cluster {cluster.name}: {roles}"
+
+
+def drain_failed(cluster: Cluster, error: str) -> str:
+    return join_sentences(
+        f"The node {cluster.node} of the cluster {cluster.name} could not be drained; it is not patched.", error
+    )
+
+
+def drain_unfinished(cluster: Cluster, drained: DrainedNode, timeout_seconds: float) -> str:
+    return join_sentences(
+        f"The drain of the node {cluster.node} of the cluster {cluster.name} had not ended within {timeout_seconds:.0f} s."
+        if drained.drain == "inprogress"
+        else f"The drain of the node {cluster.node} of the cluster {cluster.name} ended as {drained.drain}.",
+        f"These roles are still on it: {join_names(list(drained.roles), MOST_ROLES)}." if drained.roles else None,
+        "The host is not patched.",
+    )
+
+
+def node_paused(node: str, trouble: str | None) -> str:
+    return join_sentences(
+        f"The node {node} was drained and is still paused: it takes no roles.",
+        trouble,
+        f"Run the playbook restore, or Resume-ClusterNode -Name {node} -Failback Immediate on a node of its cluster.",
+    )
+
+
+def node_resumed(node: str, *, failback: bool) -> str:
+    if failback:
+        return f"the node {node} takes roles again, and its own come back"
+    return f"the node {node} takes roles again"
 
 
 def _people(count: int) -> str:

@@ -12,6 +12,7 @@ from .._host.guest_scripts import run_guest_script
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.results import Result
+from .cluster import prepare_node
 from .messages import sessions_deferred, sessions_notified, sessions_timed_out, sessions_waiting, sessions_warning
 
 INSPECT_SECONDS = 300
@@ -38,14 +39,16 @@ def work(context: OperationContext) -> SessionsResult:
     """
     if context.params["state"] == "notified":
         return _send_message(context)
-    policy, count = context.params["policy"], _first_count(context)
+    policy = context.params["policy"]
+    asks = policy != "ignore" or context.params["clusters"] == "ignore"
+    count = _first_count(context) if asks else None
     if count and policy == "wait":
         count = _wait(context, count)
     elif count and policy == "defer":
         raise Deferred(sessions_deferred(count), Reason.SESSIONS)
     elif count and policy == "warn":
         context.report_progress(sessions_warning(count))
-    return {"changed": False, "sessions": count}
+    return {"changed": prepare_node(context), "sessions": count}
 
 
 def _first_count(context: OperationContext) -> int:

@@ -284,6 +284,27 @@ function New-SqlConnection {
     return $connection
 }
 
+# ---- failover clusters
+
+function Get-Cluster { return Invoke-Model 'cluster' }
+
+function Get-ClusterNode {
+    param([string] $Name)
+    foreach ($row in @(Invoke-Model 'cluster_nodes' @{ name = $Name })) { $row }
+}
+
+function Get-ClusterGroup { foreach ($row in @(Invoke-Model 'cluster_groups')) { $row } }
+
+function Suspend-ClusterNode {
+    param([string] $Name, [switch] $Drain)
+    $null = Invoke-Model 'suspend_node' @{ name = $Name }
+}
+
+function Resume-ClusterNode {
+    param([string] $Name, [string] $Failback)
+    $null = Invoke-Model 'resume_node' @{ name = $Name; failback = $Failback }
+}
+
 # ---- storage
 
 function Update-HostStorageCache { $null = Invoke-Model 'rescan' }

@@ -92,6 +92,8 @@ def cim(guest: Guest, name: str, query: str, moment: Callable[[datetime], str]) 
     """The rows of a class that a filter in WQL leaves."""
     if name == "Win32_OperatingSystem":
         rows: list[Row] = [{"LastBootUpTime": moment(guest.boot_time)}]
+    elif name == "Win32_ComputerSystem":
+        rows = [{"Name": guest.computer_name}]
     elif name == "Win32_Service":
         rows = [_service(service) for service in guest.services]
     elif name == "RSOP_SystemService":

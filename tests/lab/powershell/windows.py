@@ -20,6 +20,7 @@ from lab.guest_services import SERVICE_SECONDS
 from lab.guest_servicing import ServicingJob
 from lab.guest_updates import WindowsUpdateError
 from lab.powershell import tables
+from lab.powershell.cluster import ClusterCommands
 from lab.powershell.refusals import FAILED, Refused
 from lab.powershell.workload import IIS_ASSEMBLY, WorkloadCommands
 from lab.scripts_space import NO_PARTITION, download_bytes, msrc_severity, recommended_mib
@@ -47,7 +48,7 @@ Started = ServicingJob | int | None
 """A program that was started: its work, or the exit code of one that has ended at once, None for 0."""
 
 
-class Windows(WorkloadCommands):
+class Windows(ClusterCommands, WorkloadCommands):
     """One host while a script runs on it."""
 
     def __init__(self, host: Host, logon: Logon) -> None:
@@ -370,7 +371,7 @@ PROGRAMS: dict[str, Callable[[Windows, list[str], list[str]], Started]] = {
 }
 OPERATIONS: dict[str, Callable[..., Any]] = {
     name: operation
-    for name, operation in {**vars(WorkloadCommands), **vars(Windows)}.items()
+    for name, operation in {**vars(ClusterCommands), **vars(WorkloadCommands), **vars(Windows)}.items()
     if inspect.isfunction(operation)
     and not name.startswith("_")
     and name != "answer"

@@ -74,7 +74,10 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "shift_clock": [{"seconds": 180}, {"seconds": -180}],
     "send_session_message": [{"message": 'Reboot at "22:00"', "seconds": 60}],
     "update_history": [{"since": SINCE}],
+    "drain_cluster_node": [{"node": "A", "seconds": 60}],
+    "resume_cluster_node": [{"node": "A", "seconds": 60, "failback": back} for back in (True, False)],
 }
+OF_CLUSTERS = {"inspect_cluster", "drain_cluster_node", "resume_cluster_node"}
 ASKS_UPDATE_AGENT = (
     "inspect_windows_update",
     "missing_update_sizes",
@@ -82,7 +85,7 @@ ASKS_UPDATE_AGENT = (
     "servicing_state",
     "clean_disk",
 )
-BEYOND_A_SCENARIO = ("and", "old_windows_gib")
+BEYOND_A_SCENARIO = ("and", "old_windows_gib", "peer")
 STATES: dict[str, dict[str, Any]] = {
     "healthy": {"updates": [UPDATE]},
     "installing": {"updates": [{**UPDATE, "seconds": 3000}], "and": "installing"},
@@ -163,6 +166,10 @@ STATES: dict[str, dict[str, Any]] = {
         "disk": {"size_gib": 60, "free_gib": 3, "component_store_gib": 6},
         "windows": {"clean_seconds": 900},
     },
+    "node": {"cluster": "sales", "cluster_roles": 2, "peer": True},
+    "last-node": {"cluster": "sales", "cluster_roles": 1},
+    "drain-hangs": {"cluster": "sales", "cluster_roles": 1, "windows": {"drain": "hangs"}, "peer": True},
+    "drained": {"cluster": "sales", "cluster_roles": 2, "peer": True, "and": "drained"},
     **{
         fault: {"windows_update": fault, "updates": [UPDATE]}
         for fault in (
@@ -197,10 +204,15 @@ ONLY = {
     "odd-search": {"inspect_windows_update"},
     "hidden": {"missing_update_sizes"},
     "german": {"inspect_windows_update", "missing_update_sizes", "repair_services"},
+    "node": {*OF_CLUSTERS, "inspect_boot"},
+    "last-node": {"drain_cluster_node"},
+    "drain-hangs": {"drain_cluster_node"},
+    "drained": OF_CLUSTERS,
 }
 OF_WORKLOAD = {"check_host"}
-"""Nothing that these scripts read is in the other states."""
-COMPARED = [(name, state) for state in STATES for name in sorted(ONLY.get(state, {*FILES} - OF_WORKLOAD))]
+"""Nothing that these scripts read is in the other states; nor what those about clusters read."""
+COMPARED = [(name, state) for state in STATES for name in sorted(ONLY.get(state, {*FILES} - OF_WORKLOAD - OF_CLUSTERS))]
+COMPARED.append(("inspect_cluster", "healthy"))
 
 
 @pytest.fixture(scope="module")
@@ -216,12 +228,20 @@ def text_of(name: str, parameters: dict[str, Any]) -> str:
 
 
 def prepared(make_lab: MakeLab, state: dict[str, Any]) -> VirtualLab:
-    lab = make_lab({"name": "a", **{key: value for key, value in state.items() if key not in BEYOND_A_SCENARIO}})
+    peers = [{"name": "b", "cluster": state["cluster"]}] if state.get("peer") else []
+    lab = make_lab(
+        {"name": "a", **{key: value for key, value in state.items() if key not in BEYOND_A_SCENARIO}}, *peers
+    )
     lab.play.world.hosts["a"].guest.disk.old_windows_gib = state.get("old_windows_gib", 0)
     if state.get("and") == "patched":
         lab.patch("a")
     elif state.get("and") == "scanned":
         lab.patch("a", "Scan")
+    elif state.get("and") == "drained":
+        node = lab.play.world.hosts["a"].node
+        assert node
+        node.cluster.suspend(node)
+        lab.run_for(60)
     elif state.get("and") == "installing":
         lab.start_patch("a")
         lab.run_for(200)

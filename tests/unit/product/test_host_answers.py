@@ -18,7 +18,12 @@ from hypothesis import strategies as st
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text
-from ansible_collections.patchfleet.windows.plugins.module_utils._host import answers, check_answers, update_answers
+from ansible_collections.patchfleet.windows.plugins.module_utils._host import (
+    answers,
+    check_answers,
+    cluster_answers,
+    update_answers,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.fields import Fields
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts import parse
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.channel import ScriptOutput
@@ -28,7 +33,7 @@ from .fakes import TYPICAL
 ROOT = Path(__file__).parents[3]
 ANSWERS = {
     found.SCRIPT: found
-    for module in (answers, check_answers, update_answers)
+    for module in (answers, check_answers, cluster_answers, update_answers)
     for found in vars(module).values()
     if dataclasses.is_dataclass(found) and hasattr(found, "SCRIPT")
 }
@@ -45,6 +50,18 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "restore_services": {"restored": [{"name": "bits", "trouble": None, "changed_by_others": True}]},
     "restart_windows": {"boot_time": "2026-11-14T22:00:00Z", "restarting": True},
     "inspect_sessions": {"sessions": 2},
+    "inspect_cluster": {
+        "cluster": {
+            "id": "8d6b",
+            "name": "sales-sql",
+            "node": "SQL-1",
+            "state": "up",
+            "nodes": [{"name": "SQL-2", "state": "paused"}],
+            "roles": ["SQL Server (MSSQLSERVER)"],
+        }
+    },
+    "drain_cluster_node": {"state": "paused", "drain": "completed", "roles": []},
+    "resume_cluster_node": {"state": "up", "trouble": None},
     "mark_pending": {"pending_reboot": ["windows_update"]},
     "shift_clock": {"time": "2026-11-14T22:00:00Z"},
     "send_session_message": {"sessions": 2, "sent": True},

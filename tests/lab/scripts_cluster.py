@@ -1,0 +1,61 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a modelled node of a failover cluster answers to the scripts about it."""
+
+from __future__ import annotations
+
+from lab.clusters import IN_PROGRESS
+from lab.scripts_scene import Data, Scene, ScriptError
+from lab.sim import Steps
+
+POLL_SECONDS = 5.0
+
+
+def inspect_cluster(scene: Scene) -> Steps[Data]:
+    yield 0.0
+    node = scene.host.node
+    if node is None:
+        return {"cluster": None}
+    return {
+        "cluster": {
+            "name": node.cluster.name,
+            "id": node.cluster.id,
+            "node": node.name,
+            "state": node.state.lower(),
+            "nodes": [
+                {"name": other.name, "state": other.state.lower()} for other in node.cluster.nodes if other is not node
+            ],
+            "roles": [role.name for role in node.roles],
+        }
+    }
+
+
+def drain_cluster_node(scene: Scene) -> Steps[Data]:
+    node = scene.host.node
+    if node is None:
+        raise ScriptError("script_failed", "The cluster service is not running.")
+    node.cluster.suspend(node)
+    left = float(scene.data["seconds"])
+    while True:
+        yield POLL_SECONDS
+        left -= POLL_SECONDS
+        if node.drain_status != IN_PROGRESS or left <= 0.0:
+            break
+    return {
+        "state": node.state.lower(),
+        "drain": node.drain_status.lower(),
+        "roles": [role.name for role in node.roles],
+    }
+
+
+def resume_cluster_node(scene: Scene) -> Steps[Data]:
+    node = scene.host.node
+    if node is None:
+        raise ScriptError("script_failed", "The cluster service is not running.")
+    if node.paused:
+        node.cluster.resume(node, failback=bool(scene.data["failback"]))
+        yield POLL_SECONDS
+    else:
+        yield 0.0
+    return {"state": node.state.lower(), "trouble": None}
