@@ -27,11 +27,13 @@ options:
       - V(closed) ends the run; hosts without an outcome get that of an interrupted host.
       - V(stopped) lets no other host of the run start, V(resumed) undoes that. Without O(run_id) they take the one run that is at
         work, and with V(all) all of these.
+      - V(watched) shows where the runs at work stand, or O(run_id); without any, the last run. Where the controller has a
+        terminal and the Python library rich, the display is drawn again until they have ended.
       - V(listed) lists all runs, V(shown) shows one with its hosts, and V(exported) writes a run with all its data as
         JSON.
     type: str
     required: true
-    choices: [planned, opened, taken_over, closed, stopped, resumed, listed, shown, exported]
+    choices: [planned, opened, taken_over, closed, stopped, resumed, listed, shown, watched, exported]
   run_id:
     description:
       - The run.
@@ -126,6 +128,47 @@ run:
   description: The run, as in RV(runs).
   returned: state=shown
   type: dict
+progress:
+  description: Where each of these runs stands.
+  returned: state=watched
+  type: list
+  elements: dict
+  contains:
+    run_id:
+      description: The run.
+      type: str
+    alive:
+      description: Whether its controller may be at work.
+      type: bool
+    as_of:
+      description: When the ledger was read, ISO 8601 in UTC.
+      type: str
+    done:
+      description: The number of hosts that have ended.
+      type: int
+    total:
+      description: The number of hosts, without those that are left out.
+      type: int
+    failed:
+      description: The number of hosts that failed or are held.
+      type: int
+    waiting:
+      description: The number of hosts that have not started.
+      type: int
+    "on":
+      description: The number of hosts that are on because of the run.
+      type: int
+    at_work:
+      description: The hosts at work, with step, since and admitted_at.
+      type: list
+      elements: dict
+    problems:
+      description: The hosts that failed or are held, with outcome, step and reason.
+      type: list
+      elements: dict
+    ends_at:
+      description: When the run is expected to end, ISO 8601 in UTC.
+      type: str
 export:
   description: The run, its hosts, phases and open power records as the ledger has them; times are seconds since 1970.
   returned: state=exported without O(dest)
@@ -162,7 +205,7 @@ stopped:
   elements: str
 lines:
   description: The plan, or the runs, as text.
-  returned: state=planned, opened, stopped, resumed, listed or shown
+  returned: state=planned, opened, stopped, resumed, listed, shown or watched
   type: list
   elements: str
 """

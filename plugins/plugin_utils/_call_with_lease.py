@@ -11,6 +11,7 @@ looks after both, as it does for Ansible's own keyword timeout.
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ class WatchedCall:
         self._context = context
         self._seconds = seconds
         self._ended: PatchFleetError | None = None
+        self._heartbeat: threading.Thread | None = None
         self._uses_ledger = False
 
     def continue_anyway(self, *, changes_host: bool) -> None:
@@ -90,6 +92,7 @@ class WatchedCall:
         self._started_at = time.monotonic()
         self._their_seconds = signal.getitimer(signal.ITIMER_REAL)[0]
         self._their_handler = signal.signal(signal.SIGALRM, self._ring)
+        self._on_heartbeat, self._context.on_heartbeat = self._context.on_heartbeat, self._start_on_heartbeat
         signal.setitimer(signal.ITIMER_REAL, self._pause())
         return self
 
@@ -98,11 +101,20 @@ class WatchedCall:
     ) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, self._their_handler)
+        self._context.on_heartbeat = self._on_heartbeat
+        if self._heartbeat is not None:
+            self._heartbeat.join()
         if self._their_seconds:
             left = self._their_seconds - (time.monotonic() - self._started_at)
             signal.setitimer(signal.ITIMER_REAL, max(left, 0.001))
         if self._ended is not None:
             raise self._ended from error
+
+    def _start_on_heartbeat(self) -> None:
+        """In a thread: the signal may have interrupted the printing of a line, whose lock a second line would wait for for ever."""
+        if self._heartbeat is None or not self._heartbeat.is_alive():
+            self._heartbeat = threading.Thread(target=self._on_heartbeat)
+            self._heartbeat.start()
 
     def _pause(self) -> float:
         left = HEARTBEAT_SECONDS if self._ended else self._ends_at - self._context.clock.now()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from ansible import constants
@@ -31,7 +32,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.oper
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.slices import numbers_of, read_slice
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variable_kinds import convert
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import BY_NAME
-from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice, _run_poller
+from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice, _minute, _run_poller
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import AnsibleConnection
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import (
     display_lines,
@@ -96,6 +97,7 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
             context.end_if_orphaned = end_if_orphaned
             context.poller = _run_poller.poller_of(context)
             context.budget = self._budget(context, task_vars or {})
+            context.on_heartbeat = partial(_minute.speak, context)
             attempted.begin(context)
             attempted.result = self.perform(context, task_vars or {})
         return {**result, **plain(attempted.result)}

@@ -16,10 +16,14 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock imp
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text
 
 
+def time_of_day() -> str:
+    """The run's time in UTC, e.g. ``22:14:05``."""
+    return datetime.datetime.fromtimestamp(system_clock().now(), datetime.timezone.utc).strftime("%H:%M:%S")
+
+
 def progress_line(host: str, phase: str | None, text: str) -> str:
     """E.g. ``  22:14:05  dev-01  ready  the agent answered`` (UTC)."""
-    moment = datetime.datetime.fromtimestamp(system_clock().now(), datetime.timezone.utc).strftime("%H:%M:%S")
-    return "  ".join(["", moment, f"{clean_text(host):<20}", f"{phase or '':<7}", clean_text(text)]).rstrip()
+    return "  ".join(["", time_of_day(), f"{clean_text(host):<20}", f"{phase or '':<7}", clean_text(text)]).rstrip()
 
 
 def name_in_progress(task_vars: Mapping[str, Any]) -> str:

@@ -148,7 +148,7 @@ class HostFacts(TypedDict, total=False):
     transport: Annotated[
         str, "`connection` where it is not SSM", "_run/opening", "_run/recovery, _run/left_services, _run/roll_back"
     ]
-    expected_seconds: Annotated[float, "expected duration, in seconds", "_run/opening", "_run/admission"]
+    expected_seconds: Annotated[float, "expected duration, in seconds", "_run/opening", "_run/admission, _run/progress"]
     expected_from: Annotated[str, "basis of that: `host` or `class`", "_run/opening", "_run/admission"]
     adopted_from: Annotated[
         str,
@@ -199,7 +199,7 @@ class HostFacts(TypedDict, total=False):
         float | None,
         "end of the time on that was ours, seconds since 1970",
         "_power/start, _power/restore, _power/by_tasks, _host/nodes",
-        "_report/build, _history/visits",
+        "_run/progress, _report/build, _history/visits",
     ]
     work: Annotated[
         list[list[float]],

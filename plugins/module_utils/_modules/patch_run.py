@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .._operation.operation import Operation, indented_lines, would_change, would_not_change
 from .._plan.planning import plan_run
+from .._report.watch import watch_runs
 from .._run.closing import close_run
 from .._run.opening import open_run
 from .._run.show import export_run, list_runs, show_run
@@ -24,6 +25,7 @@ STATES = {
     "resumed": resume_runs,
     "listed": list_runs,
     "shown": show_run,
+    "watched": watch_runs,
     "exported": export_run,
 }
 

@@ -70,6 +70,7 @@ class OperationContext:
         self.poller: Answers | None = None  # answers for all hosts of the run that wait
         self.budget: CallBudget | None = None  # paces the calls of AWS
         self.end_if_orphaned: Callable[[], None] = lambda: None  # what a worker does when its controller is gone
+        self.on_heartbeat: Callable[[], None] = lambda: None  # what a worker does each minute, for the run as a whole
         self.cache: dict[str, Any] = {}  # what the operation looked up once
         self._updated_facts = HostFacts()
         self._work = WorkLog()
@@ -265,7 +266,10 @@ class OperationContext:
         """
         while (left := moment - self.clock.now()) > 0.0:
             self.renew_lease()
-            self.clock.sleep(min(left, LONGEST_SILENCE_SECONDS))
+            silence_ends_at = self.clock.now() + min(left, LONGEST_SILENCE_SECONDS)
+            while (silence := silence_ends_at - self.clock.now()) > 0.0:
+                self.clock.sleep(min(silence, HEARTBEAT_SECONDS))
+                self.on_heartbeat()
 
     def retry_until(self) -> float | None:
         """Until when calls to AWS may be repeated: the deadline of the wait in which they are made."""
@@ -312,6 +316,7 @@ class OperationContext:
         self.clock.check()
         if not self.tracked_host or self.clock.now() < self._next_heartbeat:
             return
+        self.on_heartbeat()
         is_due = self._heartbeat_is_due()
         if not is_due and self.phase != Phase.RESTORE and self.clock.now() < self._next_assertion:
             self._next_heartbeat = self.clock.now() + HEARTBEAT_SECONDS

@@ -137,6 +137,7 @@ def _run_settings(plan: Plan, settings: Settings, targets: Targets) -> RunSettin
     return {
         "canary": plan.canary,
         "included": len(plan.included),
+        "batch_size": plan.batch_size,
         "pause_seconds": settings["pause_seconds"],
         "expected_seconds": settings["expected_seconds"],
         "host_timeout_seconds": settings["host_timeout_seconds"],

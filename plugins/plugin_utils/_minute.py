@@ -1,0 +1,73 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run says each minute while its hosts wait: one line, by whichever worker waits, and by one of them only.
+
+The operations of hosts wait in their own processes, and each asks here when it renews its lease. The time of the last line is in a
+nameless file that the parent opened before it forked them. No callback is needed, so jobs of AWX show the line, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import struct
+import tempfile
+
+from ansible.utils.display import Display
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import system_clock
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import open_ledger
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.status import minute_line
+from ansible_collections.patchfleet.windows.plugins.module_utils._run.progress import read_progress
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import time_of_day
+
+MINUTE_SECONDS = 60.0
+STORED = struct.Struct("d")
+
+
+def _nameless_file() -> int:
+    descriptor, path = tempfile.mkstemp(prefix="patchfleet-")
+    os.unlink(path)
+    return descriptor
+
+
+note = _nameless_file()
+
+
+def take_turn(now: float) -> bool:
+    """Whether the caller is the one worker of this controller that speaks now; the first turn comes after a minute.
+
+    Args:
+        now: seconds since 1970.
+    """
+    fcntl.lockf(note, fcntl.LOCK_EX)
+    try:
+        stored = os.pread(note, STORED.size, 0)
+        is_due = bool(stored) and not 0.0 <= now - STORED.unpack(stored)[0] < MINUTE_SECONDS
+        if is_due or not stored:
+            os.pwrite(note, STORED.pack(now), 0)
+        return is_due
+    finally:
+        fcntl.lockf(note, fcntl.LOCK_UN)
+
+
+def speak(context: OperationContext) -> None:
+    """Print where the run stands, if it is time. It opens the ledger itself, since the operation may be in the middle of a write.
+
+    Nothing that goes wrong here concerns the host of the operation.
+    """
+    if not context.tracked_host:
+        return
+    with contextlib.suppress(PatchFleetError, OSError):
+        clock = system_clock()
+        if not take_turn(clock.now()):
+            return
+        ledger = open_ledger(context.params.get("ledger"), context.params, clock)
+        progress = read_progress(ledger, context.tracked_host[0], clock.now())
+        if progress.is_active:  # a restore works for a run that is dead
+            Display().display(f"  {time_of_day()}  {minute_line(progress)}")

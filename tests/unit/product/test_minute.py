@@ -1,0 +1,91 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One worker of a controller says each minute where the run stands."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION
+from ansible_collections.patchfleet.windows.plugins.plugin_utils import _minute, _progress
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._call_with_lease import WatchedCall
+
+from .fakes import ID
+from .stage import RUN, Stage, a_host
+
+
+@pytest.fixture(autouse=True)
+def night(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    for module in (_minute, _progress):
+        monkeypatch.setattr(module, "system_clock", lambda: stage.clock)
+    monkeypatch.setattr(_minute, "open_ledger", lambda *_args: stage.ledger)
+    os.ftruncate(_minute.note, 0)
+    stage.open_run(a_host(), a_host("i-2", position=1), batch_size=2)
+    yield stage
+    os.ftruncate(_minute.note, 0)
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr(_minute.Display, "display", lambda _self, line, *_more, **_named: lines.append(line))
+    return lines
+
+
+def test_of_all_that_wait_one_speaks_in_each_minute(stage: Stage, shown: list[str]) -> None:
+    contexts = [stage.context(OPERATION, run_id=RUN, host=key, instance_id=key) for key in (ID, "i-2")]
+    stage.ledger.begin_phase(RUN, ID, Phase.READY, stage.clock.now())
+    for _poll in range(12):
+        for context in contexts:
+            _minute.speak(context)
+        stage.clock.sleep(20)
+        stage.ledger.heartbeat(RUN, stage.clock.now())
+    assert [line[:12] for line in shown] == ["  22:01:00  ", "  22:02:00  ", "  22:03:00  "]
+    assert shown[0].endswith("0 of 2 done, 1 at work, 1 waiting; ends ~22:46 UTC")
+
+
+def test_a_wait_speaks_by_itself(stage: Stage, shown: list[str]) -> None:
+    context = stage.context(OPERATION, run_id=RUN, host=ID, instance_id=ID)
+    context.on_heartbeat = lambda: _minute.speak(context)
+    context.pause(300)
+    assert len(shown) >= 1
+
+
+def test_two_processes_never_speak_at_once() -> None:
+    with ThreadPoolExecutor(2) as pool:
+        turns = list(pool.map(_minute.take_turn, [0.0, 61.0, 61.0, 61.0, 122.0]))
+    assert sum(turns) == 2
+
+
+@pytest.mark.parametrize("of_a_run", [True, False])
+def test_a_run_that_is_dead_or_none_says_nothing(stage: Stage, shown: list[str], of_a_run: bool) -> None:
+    context = stage.context(OPERATION, instance_id=ID, **({"run_id": RUN, "host": ID} if of_a_run else {}))
+    for _turn in range(2):
+        _minute.speak(context)
+        stage.clock.sleep(3600)
+    assert shown == []
+
+
+def test_what_goes_wrong_concerns_no_host(stage: Stage, shown: list[str]) -> None:
+    context = stage.context(OPERATION, run_id="unknown", host=ID, instance_id=ID)
+    for _turn in range(2):
+        _minute.speak(context)
+        stage.clock.sleep(61)
+    assert shown == []
+
+
+def test_a_call_that_blocks_speaks_in_a_thread_and_waits_for_it(stage: Stage) -> None:
+    context = stage.context(OPERATION, run_id=RUN, host=ID, instance_id=ID)
+    spoken: list[bool] = []
+    context.on_heartbeat = speak = lambda: spoken.append(True)
+    with WatchedCall(context, 60.0):
+        context.on_heartbeat()
+    assert spoken == [True]
+    assert context.on_heartbeat is speak
