@@ -66,6 +66,13 @@ options:
 
     PATCH_BASELINE = r"""
 options:
+  kbs:
+    description:
+      - Install only these updates, such as V(KB5031364), also where the baseline does not approve them. The outcomes then
+        speak of these alone.
+    type: list
+    elements: str
+    default: []
   agent_timeout_seconds:
     description:
       - How long a host may take, in seconds, once it runs, until its SSM agent answers, and after a reboot, until its services
@@ -86,6 +93,19 @@ options:
       - At least 1.
     type: int
     default: 3
+  exclude_kbs:
+    description:
+      - Do not install these updates. A host that misses one of them is V(noncompliant) with the reason code V(updates_excluded).
+    type: list
+    elements: str
+    default: []
+  reboot:
+    description:
+      - V(if_needed) reboots hosts whose updates ask for it. V(never) leaves that to a later run with C(patch_operation=reboot).
+        Hosts that were off are rebooted in both cases.
+    type: str
+    choices: [if_needed, never]
+    default: if_needed
   repair:
     description:
       - 'What a run may repair in Windows Update: V(services) enables disabled services for the time of the run, V(cache)
@@ -143,6 +163,23 @@ options:
       - At least 1.
     type: int
     default: 14
+"""
+
+    PATCH_COMPLIANCE_INFO = r"""
+options:
+  kbs:
+    description:
+      - Install only these updates, such as V(KB5031364), also where the baseline does not approve them. The outcomes then
+        speak of these alone.
+    type: list
+    elements: str
+    default: []
+  exclude_kbs:
+    description:
+      - Do not install these updates. A host that misses one of them is V(noncompliant) with the reason code V(updates_excluded).
+    type: list
+    elements: str
+    default: []
 """
 
     PATCH_HISTORY = r"""

@@ -14,7 +14,14 @@ description:
   - Runs AWS-RunPatchBaseline with Install and RebootIfNeeded in passes. After each pass a fresh scan shows what is
     missing. The scan decides, not the command's exit code.
   - Waits two minutes between two runs on one node, since AWS lets closer ones fail silently.
+  - Updates that O(kbs) names, or that O(exclude_kbs) leaves over, are installed by a script instead, after a search.
 options:
+  state:
+    description:
+      - V(installed) installs updates. V(rebooted) installs nothing; it reboots a host that waits for it, and verifies it.
+    type: str
+    choices: [installed, rebooted]
+    default: installed
   instance_id:
     description:
       - 'The managed node: an EC2 instance (C(i-…)) or a hybrid node (C(mi-…)); of a host without one, its name.'
@@ -43,6 +50,7 @@ options:
         repair besides services that are enabled, and then another pass.
       - V(servicing_state) distinguishes a hung installation from a slow one.
       - V(check_host) runs the O(checks) and takes the O(evidence).
+      - V(search_updates) and V(install_updates) search and install single updates.
     type: dict
     default: {}
   cloudwatch_log_group:
@@ -77,7 +85,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 outcome:
-  description: V(patched) or V(compliant).
+  description:
+    - V(patched) or V(compliant); V(noncompliant) where a reboot is still to come, or updates were left out or are missing
+      after a reboot.
   returned: success
   type: str
 installed:

@@ -27,7 +27,7 @@ options:
   scripts:
     description:
       - 'The script C(servicing_state), which asks the host for reboots that Patch Manager does not know of: a file (the
-        action plugin reads it) or a text.'
+        action plugin reads it) or a text. With O(kbs) also V(search_updates).'
     type: dict
     default: {}
   cloudwatch_log_group:
@@ -46,6 +46,7 @@ attributes:
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group
+  - patchfleet.windows._options.patch_compliance_info
   - patchfleet.windows._tracking
   - patchfleet.windows._aws
 """

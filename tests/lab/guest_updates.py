@@ -221,7 +221,16 @@ class WindowsUpdate:
             for update in self.known.values()
             if (update.kb not in self.states or self._is_out_again(update))
             and (update.needs is None or self.states.get(update.needs) is UpdateState.INSTALLED)
+            and update.kb not in self._superseded()
         ]
+
+    def _superseded(self) -> set[str | None]:
+        """Updates that an installed one has replaced."""
+        return {self.known[kb].supersedes for kb in self.states}
+
+    def listed(self, state: UpdateState) -> set[str]:
+        """What Windows itself lists in this state: what was replaced is not among them, and only the history has its number."""
+        return {kb for kb, found in self.states.items() if found is state} - self._superseded()
 
     def _is_out_again(self, update: Update) -> bool:
         """Whether a newer one has come out under the same number."""

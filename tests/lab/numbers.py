@@ -166,7 +166,7 @@ def _lists(each: Reported) -> Iterator[str]:
     if installed is None and each.was_patched:
         yield each.problem("installed", show(sorted(came_in)), installed)
     elif installed is not None:
-        more = set(installed) - came_in - _left_by_earlier_runs(each)
+        more = set(installed) - came_in - _left_by_earlier_runs(each) - _waited_for_reboot(each)
         if more or (proven and came_in - set(installed)):
             yield each.problem("installed", show(sorted(came_in)), installed)
     excluded = set(each.run.vars_of(each.step).get("patch_exclude_kbs") or ())  # may stand there or not
@@ -182,6 +182,12 @@ def _lists(each: Reported) -> Iterator[str]:
 def _left_by_earlier_runs(each: Reported) -> set[str]:
     """What runs that were cut off have installed stands in the report of the next one."""
     return set(each.before.get("installed", ())) if each.follows_a_cut else set()
+
+
+def _waited_for_reboot(each: Reported) -> set[str]:
+    """What a run that only reboots has brought to its end: installed by an earlier one."""
+    reboots = each.run.vars_of(each.step).get("patch_operation") == "reboot"
+    return set(each.before.get("installed", ())) if reboots else set()
 
 
 def _failed_updates(each: Reported) -> Iterator[str]:

@@ -96,6 +96,7 @@ class Update:
     needs: str | None = None
     result: str = "ok"
     hidden: bool = False
+    supersedes: str | None = None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from lab.agent import Outcome
 from lab.guest_logon import Logon
 from lab.guest_services import Service
 from lab.scripts_cluster import drain_cluster_node, inspect_cluster, resume_cluster_node
+from lab.scripts_named import install_updates, search_updates
 from lab.scripts_scene import Data, Scene, ScriptError
 from lab.scripts_space import clean_disk, extend_partition, measure_disk, missing_update_sizes
 from lab.scripts_updates import (
@@ -57,6 +58,8 @@ SECONDS = {
     "reset_update_cache": 30.0,
     "remove_old_update_cache": 5.0,
     "update_history": 3.0,
+    "search_updates": 1.0,
+    "install_updates": 1.0,
     "servicing_state": 1.0,
     "mark_pending": 1.0,
     "shift_clock": 1.0,
@@ -216,5 +219,7 @@ SCRIPTS: dict[str, Script] = {
     "remove_old_update_cache": remove_old_update_cache,
     "repair_components": repair_components,
     "update_history": update_history,
+    "search_updates": search_updates,
+    "install_updates": install_updates,
     "servicing_state": servicing_state,
 }

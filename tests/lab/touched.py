@@ -26,6 +26,9 @@ READING_SCRIPTS = (
     "search",
 )
 SEARCHING_SCRIPTS = ("search", "scan", "missing_update")
+SEARCHING_BY_NUMBER = "search_updates"
+# The comment of a script that installs is that of an installation: others, and a restore, know it by that.
+INSTALLS = "Install "
 PATCH_DOCUMENT = "AWS-RunPatchBaseline"
 THROTTLED = ("Throttling", "ThrottlingException", "RequestLimitExceeded")
 # What belongs to a start that AWS then refused: a mark and a switch, which go with it.
@@ -60,14 +63,15 @@ def installs(call: Call) -> bool:
     """Whether a call installs or reboots; over WinRM ansible.windows does both."""
     if call.service == WINRM:
         return call.operation == "Reboot" or (call.operation == "win_updates" and changes(call))
-    return call.operation == "RebootInstances" or _patches(call, "Install")
+    return call.operation == "RebootInstances" or _patches(call, "Install") or script_of(call).startswith(INSTALLS)
 
 
 def scans(call: Call) -> bool:
     """Whether a call has Windows Update searched; over WinRM a script may do that, too, and its name says so."""
     if call.service == WINRM and call.operation == "Script":
         return str(call.params.get("name", "")).startswith(SEARCHING_SCRIPTS)
-    return _patches(call, "Scan") or (call.operation == "win_updates" and not changes(call))
+    of_script = script_of(call).startswith(SEARCHING_BY_NUMBER)
+    return of_script or _patches(call, "Scan") or (call.operation == "win_updates" and not changes(call))
 
 
 def script_of(call: Call) -> str:

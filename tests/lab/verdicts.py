@@ -53,7 +53,8 @@ def _outcome(each: Reported) -> Iterator[str]:
     if outcome == "compliant" and came_in:
         yield each.problem("outcome", "patched, as something was installed", outcome)
     if outcome == "noncompliant" and reason_code not in NONCOMPLIANT_BUT:
-        if came_in:
+        only_reboots = each.run.vars_of(each.step).get("patch_operation") == "reboot"  # an earlier run installed
+        if came_in and not only_reboots:
             yield each.problem("outcome", "no noncompliant host on which something was installed", outcome)
         if not each.after.get("missing"):
             yield each.problem("outcome", "no noncompliant host that misses nothing", outcome)

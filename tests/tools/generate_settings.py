@@ -20,6 +20,7 @@ TYPES = {
     "float": "float",
     "bool": "bool",
     "list": "list[str]",
+    "kbs": "list[str]",
     "dict": "dict[str, list[str]]",
     "count_or_percent": "int | str",
     "datetime": "float",

@@ -20,7 +20,13 @@ from tools.generated_text import FlowList, as_yaml, markdown, table, with_part
 
 SOURCE = "plugins/module_utils/_plan/*_variables.py"
 NOTE = f"# Generated from {SOURCE} by `make generate`; change it there.\n"
-KINDS = {"count_or_percent": "count or percent", "datetime": "date and time", "line": "one line of text", "str": "text"}
+KINDS = {
+    "count_or_percent": "count or percent",
+    "datetime": "date and time",
+    "kbs": "list of KBs",
+    "line": "one line of text",
+    "str": "text",
+}
 HEAD_OF_PAGE = """# Variables
 
 What the playbooks read, from extra variables (`-e`), the inventory or AWX's surveys. A name or value that cannot be right is

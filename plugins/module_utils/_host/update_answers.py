@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .answers import LONGEST_NAME, PENDING, START_TYPES
+from .answers import LONGEST_NAME, PENDING, RESULTS, START_TYPES
 from .fields import Fields
 
 
@@ -34,6 +34,8 @@ class Reply:
     def read(cls, fields: Fields) -> Reply:
         return cls(fields.flag("ok"), fields.hresult("hresult"), fields.optional(fields.text, "message", 1000))
 
+
+LONGEST_KB = 12
 
 POLICIES = (
     "AUOptions",
@@ -192,6 +194,68 @@ class ResetCache:
     @classmethod
     def read(cls, fields: Fields) -> ResetCache:
         return cls(fields.texts("renamed"))
+
+
+@dataclass(frozen=True)
+class UpdateState:
+    """An update that is named by its number.
+
+    Attributes:
+        state: ``missing``, ``pending_reboot``, ``installed`` or ``superseded``.
+        superseded_by: the installed update that replaced it.
+    """
+
+    kb: str
+    state: str
+    superseded_by: str | None
+
+
+@dataclass(frozen=True)
+class UpdateStates:
+    """search_updates; an update that is not among them is neither offered nor installed."""
+
+    SCRIPT: ClassVar[str] = "search_updates"
+    updates: tuple[UpdateState, ...]
+
+    @classmethod
+    def read(cls, fields: Fields) -> UpdateStates:
+        states = ("missing", "pending_reboot", "installed", "superseded")
+        return cls(
+            tuple(
+                UpdateState(
+                    row.text("kb", LONGEST_KB),
+                    row.choice("state", states),
+                    row.optional(row.text, "superseded_by", LONGEST_KB),
+                )
+                for row in fields.rows("updates")
+            )
+        )
+
+
+@dataclass(frozen=True)
+class UpdateResult:
+    """What the Update agent made of one update, in the words of update_history."""
+
+    kb: str
+    result: str
+    hresult: str | None
+
+
+@dataclass(frozen=True)
+class InstalledUpdates:
+    """install_updates."""
+
+    SCRIPT: ClassVar[str] = "install_updates"
+    results: tuple[UpdateResult, ...]
+
+    @classmethod
+    def read(cls, fields: Fields) -> InstalledUpdates:
+        return cls(
+            tuple(
+                UpdateResult(row.text("kb", LONGEST_KB), row.choice("result", RESULTS), row.hresult("hresult"))
+                for row in fields.rows("results")
+            )
+        )
 
 
 @dataclass(frozen=True)

@@ -19,4 +19,7 @@ def proposed_verdict(host: Host) -> Verdict | None:
     if host.facts.get("only_reboot_missing"):
         sentence = "No update is missing, but Windows waits for a reboot."
         return Verdict(Outcome(outcome), reason_code=Reason.REBOOT_PENDING, reason=f"{sentence} {remarks}".strip())
+    code, reason = host.facts.get("proposed_reason_code"), host.facts.get("proposed_reason") or ""
+    if code:
+        return Verdict(Outcome(outcome), reason_code=Reason(code), reason=f"{reason} {remarks}".strip())
     return Verdict(Outcome(outcome), reason=remarks or None)

@@ -178,7 +178,7 @@ class HostFacts(TypedDict, total=False):
         str,
         "`running` or `stopped`, as found",
         "_run/opening, _run/admission, _power/by_tasks, _power/roll_back",
-        "_report/build",
+        "_report/build, _update/selection",
     ]
     final_state: Annotated[
         str, "EC2's state at the end", "_run/opening, _power/restore, _power/by_tasks", "_report/build"
@@ -345,7 +345,7 @@ class HostFacts(TypedDict, total=False):
     missing: Annotated[
         list[str],
         "KBs missing in the last scan",
-        "_update/patch_verdict, _update/win_updates",
+        "_update/patch_verdict, _update/win_updates, _update/named_updates, _update/selection",
         "_report/build, _run/roll_back, _history/visits",
     ]
     severities: Annotated[
@@ -393,6 +393,20 @@ class HostFacts(TypedDict, total=False):
         "outcome once it is restored",
         "_update/install, _run/roll_back",
         "_ledger/proposed, _update/checks",
+    ]
+    only_a_part: Annotated[
+        bool,
+        "only named updates or a reboot, so its duration predicts no other run",
+        "_update/install",
+        "_run/host_result",
+    ]
+    proposed_reason_code: Annotated[str | None, "its reason code", "_update/install", "_ledger/proposed"]
+    proposed_reason: Annotated[str | None, "its sentence", "_update/install", "_ledger/proposed"]
+    verdicts: Annotated[
+        dict[str, str],
+        "what became of updates that the run names, by KB",
+        "_update/named_updates, _update/selection",
+        "_report/build",
     ]
     only_reboot_missing: Annotated[
         bool, "a scan misses no update, and Windows waits for a reboot", "_update/install", "_ledger/proposed"

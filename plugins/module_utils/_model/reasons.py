@@ -28,6 +28,7 @@ class Section(Enum):
     DISK = "`failed`: disk", Outcome.FAILED
     UPDATE = "`failed`: Windows Update", Outcome.FAILED
     GENERAL = "`failed`: in general", Outcome.FAILED
+    NONCOMPLIANT = "`noncompliant`", Outcome.NONCOMPLIANT
     BEFORE = "Before anything is touched", None
     PLAN = "What `plan` warns about", None
 
@@ -162,6 +163,7 @@ class Reason(TextEnum):
     UPDATE_ACCESS_DENIED = "update_access_denied", Section.UPDATE
     WINDOWS_UPDATE_BUSY = "windows_update_busy", Section.UPDATE
     REBOOT_PENDING = "reboot_pending", Section.UPDATE
+    UPDATES_EXCLUDED = "updates_excluded", Section.NONCOMPLIANT
     FILES_IN_USE = "files_in_use", Section.UPDATE
     WINDOWS_UPDATE_CANCELLED = "windows_update_cancelled", Section.UPDATE
     UPDATE_AGENT_OUTDATED = "update_agent_outdated", Section.UPDATE

@@ -48,6 +48,7 @@ class Settings(TypedDict):
     api_calls_per_second: float | None
     at_most: list[AtMost]
     operation: str
+    kbs: list[str]
     host_timeout_seconds: int
     canary: int
     canary_hosts: list[str]
@@ -81,6 +82,8 @@ class Settings(TypedDict):
     agent_timeout_seconds: int
     install_timeout_seconds: int
     max_passes: int
+    exclude_kbs: list[str]
+    reboot: str
     repair: list[str]
     clusters: str
     cluster_timeout_seconds: int

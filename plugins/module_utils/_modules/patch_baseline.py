@@ -13,15 +13,25 @@ from .._operation.operation import Operation
 from .._plan.checks import read_checks, read_evidence, refuse_unfit_scripts
 from .._plan.variables import module_options
 from .._update.channels import open_channel
-from .._update.install import InstallResult, install
+from .._update.install import InstallResult, install, reboot
 
 
-def work(context: OperationContext) -> InstallResult:
+def install_updates(context: OperationContext) -> InstallResult:
     """See install. A task may give the checks as a user writes them."""
+    _read_checks(context)
+    return install(context)
+
+
+def reboot_host(context: OperationContext) -> InstallResult:
+    """See reboot, with the same checks."""
+    _read_checks(context)
+    return reboot(context)
+
+
+def _read_checks(context: OperationContext) -> None:
     context.params["checks"] = read_checks("checks", context.params["checks"])
     context.params["evidence"] = read_evidence("evidence", context.params["evidence"])
     refuse_unfit_scripts("checks", context.params["checks"])
-    return install(context)
 
 
 OPERATION = Operation(
@@ -29,6 +39,7 @@ OPERATION = Operation(
     phase=Phase.PATCH,
     arguments={
         **TRACKING_ARGUMENTS,
+        "state": {"type": "str", "choices": ["installed", "rebooted"], "default": "installed"},
         "instance_id": {"type": "str", "required": True},
         "snapshot_id": {"type": "str", "required": True},
         "history_script": {"type": "str", "required": True},
@@ -38,5 +49,5 @@ OPERATION = Operation(
         "cloudwatch_log_group": {"type": "str"},
     },
     open_channel=open_channel,
-    work=work,
+    work={"installed": install_updates, "rebooted": reboot_host},
 )

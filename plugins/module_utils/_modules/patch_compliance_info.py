@@ -9,6 +9,7 @@ from __future__ import annotations
 from .._model.phases import Phase
 from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.operation import Operation
+from .._plan.variables import module_options
 from .._update.channels import open_channel
 from .._update.install import scan_compliance
 
@@ -20,6 +21,7 @@ OPERATION = Operation(
         "instance_id": {"type": "str", "required": True},
         "snapshot_id": {"type": "str", "required": True},
         "scripts": {"type": "dict", "default": {}},
+        **module_options("patch_compliance_info"),
         "cloudwatch_log_group": {"type": "str"},
     },
     open_channel=open_channel,

@@ -10,7 +10,8 @@ implementations are in _update/channels.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypedDict
 
 
@@ -34,6 +35,7 @@ class Scan:
         pending_reboot: how many updates wait for a reboot.
         verified_at: when it was read, in seconds since 1970 by the controller's clock.
         unnamed: how many more are missing or failed by the count that decides, and are not named.
+        verdicts: what became of updates that were named by their numbers, by KB.
     """
 
     missing: tuple[str, ...]
@@ -41,6 +43,7 @@ class Scan:
     pending_reboot: int
     verified_at: float
     unnamed: int = 0
+    verdicts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def compliant(self) -> bool:
@@ -75,8 +78,12 @@ class HostChannel(Protocol):
                 Deferred: nothing was started.
         """
 
-    def install(self) -> None:
+    def install(self, kbs: Sequence[str] = (), *, may_reboot: bool = True) -> None:
         """One pass: install what is missing and reboot as that asks for; search decides what became of it.
+
+        Args:
+            kbs: only these, by the names that a search gives them; empty for all that are approved.
+            may_reboot: whether Windows may be rebooted.
 
         Raises:
             PatchFleetError: ``install_timeout``, ``installation_hung`` or ``agent_lost``. Nothing is cut off.
@@ -86,7 +93,10 @@ class HostChannel(Protocol):
         """Reboot Windows in order and wait until it answers again; PatchFleetError where it does not."""
 
     def search(self) -> Scan:
-        """A fresh search; PatchFleetError with ``scan_failed`` or ``not_proven``."""
+        """A fresh search for what is approved; PatchFleetError with ``scan_failed`` or ``not_proven``."""
+
+    def search_kbs(self, kbs: Sequence[str]) -> Scan:
+        """A fresh search for these updates alone, approved or not, with a verdict for each; PatchFleetError as above."""
 
 
 class HostConnection(Protocol):

@@ -50,6 +50,7 @@ class Options(TypedDict, total=False):
     evidence: dict[str, str]
     evidence_pack: bool
     exclude: list[str]
+    exclude_kbs: list[str]
     external_id: str | None
     failure: dict[str, Any]
     fence: int | None
@@ -75,6 +76,7 @@ class Options(TypedDict, total=False):
     instance_type: str
     inventory: list[str]
     inventory_hosts: list[InventoryEntry]
+    kbs: list[str]
     keep_tag: str
     ledger: str | None
     left_out_accounts: list[str]
@@ -94,6 +96,7 @@ class Options(TypedDict, total=False):
     partition_style: str
     policy: str
     reason: str | None
+    reboot: str
     regions: list[str]
     remove_old_windows: bool
     repair: list[str]

@@ -14,7 +14,7 @@ from .._ledger.records import HostDurations, Ledger
 from .._model.outcomes import UP_TO_DATE, Outcome
 from .._model.settings import Settings
 
-COMPARABLE = {"install": frozenset({Outcome.PATCHED}), "scan": UP_TO_DATE}
+COMPARABLE = {"install": frozenset({Outcome.PATCHED}), "scan": UP_TO_DATE, "reboot": UP_TO_DATE}
 """The outcomes of workflows whose durations predict those of an operation. A workflow that had nothing to install does not predict
 one that has; one that installed is the upper bound of a scan."""
 

@@ -84,6 +84,33 @@ HOST_VARIABLES = (
         per_host=True,
     ),
     Variable(
+        "patch_exclude_kbs",
+        "kbs",
+        "work",
+        description=(
+            "Do not install these updates. A host that misses one of them is V(noncompliant) with the reason code "
+            "V(updates_excluded)."
+        ),
+        default=[],
+        roles=("patch",),
+        modules=("patch_baseline", "patch_compliance_info"),
+        per_host=True,
+    ),
+    Variable(
+        "patch_reboot",
+        "str",
+        "work",
+        description=(
+            "V(if_needed) reboots hosts whose updates ask for it. V(never) leaves that to a later run with "
+            "C(patch_operation=reboot). Hosts that were off are rebooted in both cases."
+        ),
+        default="if_needed",
+        choices=("if_needed", "never"),
+        roles=("patch",),
+        modules=("patch_baseline",),
+        per_host=True,
+    ),
+    Variable(
         "patch_repair",
         "list",
         "work",

@@ -184,11 +184,26 @@ RUN_VARIABLES = (
         "patch_operation",
         "str",
         "work",
-        description="V(install) installs updates and verifies them with a scan. V(scan) only scans.",
+        description=(
+            "V(install) installs updates and verifies them with a scan. V(scan) only scans. V(reboot) installs nothing: it "
+            "reboots hosts that wait for it and verifies them."
+        ),
         default="install",
-        choices=("install", "scan"),
+        choices=("install", "scan", "reboot"),
         roles=("discover", "patch"),
         first=True,
+    ),
+    Variable(
+        "patch_kbs",
+        "kbs",
+        "work",
+        description=(
+            "Install only these updates, such as V(KB5031364), also where the baseline does not approve them. The outcomes then "
+            "speak of these alone."
+        ),
+        default=[],
+        roles=("discover", "patch"),
+        modules=("patch_baseline", "patch_compliance_info"),
     ),
     Variable(
         "patch_host_timeout_seconds",

@@ -18,6 +18,8 @@ NOT_ASKED = "not asked"
 """Whether a host without AWS is on is known only at its turn."""
 NAMED = 10
 """Accounts whose budget the plan says."""
+VERBS = {"install": "patched", "scan": "scanned", "reboot": "rebooted if they wait for it, and scanned"}
+"""What an operation does to the hosts."""
 COLUMNS = 98
 """Two of a terminal's hundred are the indent under which the plan is printed."""
 
@@ -75,7 +77,7 @@ def _fit(text: str, width: int) -> str:
 
 
 def _summary(plan: Plan, settings: Settings, included: int, out: int) -> str:
-    verb = "scanned" if settings["operation"] == "scan" else "patched"
+    verb = VERBS[settings["operation"]]
     if not included:
         return f"0 hosts will be {verb}: all {out} are left out, for the reasons above. A run would end with an error."
     off = sum(planned.host.power == "stopped" for planned in plan.included)

@@ -20,6 +20,8 @@ from .slices import read_slice
 from .variable import Variable
 
 LONGEST_LINE = 200
+KB = re.compile(r"KB[0-9]{6,8}")
+"""Of Microsoft's Knowledge Base, as Patch Manager and Windows write it."""
 PERCENTAGE = "The percentage must be above 0 and at most 100."
 
 
@@ -96,6 +98,15 @@ def _list(name: str, given: Any) -> list[str]:
     return [str(part).strip() for part in parts if str(part).strip()]
 
 
+def _kbs(name: str, given: Any) -> list[str]:
+    numbers = [text.upper() for text in _list(name, given)]
+    wrong = [number for number in numbers if not KB.fullmatch(number)]
+    if wrong:
+        right = f"{wrong[0]} is no number of an update: each must be KB and six to eight digits, such as KB5031364."
+        raise InvalidOption(name, given, right)
+    return list(dict.fromkeys(numbers))
+
+
 def _dict(name: str, given: Any) -> dict[str, list[str]]:
     if not isinstance(given, dict):
         raise InvalidOption(name, given, 'It must be a mapping of EC2 filters, e.g. {"tag:Stage": [dev, test]}.')
@@ -127,6 +138,7 @@ CONVERTERS = {
     "float": _float,
     "bool": _bool,
     "list": _list,
+    "kbs": _kbs,
     "dict": _dict,
     "count_or_percent": _count_or_percent,
     "datetime": _datetime,

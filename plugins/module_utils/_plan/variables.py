@@ -38,6 +38,7 @@ OPTION_TYPES = {
     "float": "float",
     "bool": "bool",
     "list": "list",
+    "kbs": "list",
     "dict": "dict",
     "count_or_percent": "str",
     "datetime": "str",

@@ -81,6 +81,7 @@ def _host(host: Host, times: list[PhaseTime], now: float, checked_at: float) -> 
         "installed": facts.get("installed"),
         "missing": facts.get("missing"),
         "failed_updates": facts.get("failed_updates"),
+        "verdicts": facts.get("verdicts"),
         "reboots": facts.get("reboots"),
         "free_gib_before": facts.get("free_gib_before"),
         "free_gib_after": facts.get("free_gib_after"),

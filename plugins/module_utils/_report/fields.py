@@ -56,6 +56,7 @@ class ReportHost(TypedDict):
     installed: list[str] | None
     missing: list[str] | None
     failed_updates: list[FailedUpdate] | None
+    verdicts: dict[str, str] | None
     reboots: int | None
     free_gib_before: float | None
     free_gib_after: float | None

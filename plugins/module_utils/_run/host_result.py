@@ -58,7 +58,7 @@ def finish_host(context: OperationContext) -> HostResult:
         host = context.ledger.host(run_id, key)
     note_silence(context)
     context.ledger.heartbeat(run_id, context.clock.now())
-    if host.outcome in UP_TO_DATE:
+    if host.outcome in UP_TO_DATE and not host.facts.get("only_a_part"):
         seconds = seconds_by_phase(context.ledger.phases(run_id, key))
         context.ledger.save_durations(HostDurations(key, run_id, context.clock.now(), host.outcome, seconds))
     tag_outcome(context, host)

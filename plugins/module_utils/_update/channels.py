@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,8 @@ from .._host import connection_probe, nodes, run_command
 from .._host.restart import restart_windows
 from .._operation.channel import HostChannel, HostConnection, NodeState, Scan, ScriptOutput
 from .._operation.context import OperationContext
-from . import patch_baseline, win_updates
+from . import named_updates, patch_baseline, win_updates
+from .pending_reboot import reboot_if_pending
 
 
 class SsmChannel:
@@ -34,14 +35,22 @@ class SsmChannel:
     def wait_until_ready(self, timeout_seconds: float, *, may_boot: bool) -> NodeState:
         return nodes.wait_for_node(self._context, self._node_id, timeout_seconds, may_boot=may_boot)
 
-    def install(self) -> None:
-        patch_baseline.install_pass(self._context, self._node_id)
+    def install(self, kbs: Sequence[str] = (), *, may_reboot: bool = True) -> None:
+        if not kbs:
+            patch_baseline.install_pass(self._context, self._node_id, may_reboot=may_reboot)
+            return
+        named_updates.install_pass(self._context, self._node_id, kbs)
+        if may_reboot:
+            reboot_if_pending(self._context)
 
     def reboot(self, timeout_seconds: float) -> None:
         restart_windows(self._context, timeout_seconds)
 
     def search(self) -> Scan:
         return patch_baseline.scan(self._context, self._node_id, self._context.params["snapshot_id"])
+
+    def search_kbs(self, kbs: Sequence[str]) -> Scan:
+        return named_updates.search(self._context, kbs)
 
 
 class _TimedConnection:
@@ -88,14 +97,17 @@ class ConnectionChannel:
         connection_probe.wait_until_ready(self._context, self._connection, timeout_seconds, may_boot=may_boot)
         return {}
 
-    def install(self) -> None:
-        win_updates.install(self._context, self._connection)
+    def install(self, kbs: Sequence[str] = (), *, may_reboot: bool = True) -> None:
+        win_updates.install(self._context, self._connection, kbs, may_reboot=may_reboot)
 
     def reboot(self, timeout_seconds: float) -> None:
         win_updates.reboot(self._connection, timeout_seconds)
 
     def search(self) -> Scan:
         return win_updates.search(self._context, self._connection)
+
+    def search_kbs(self, kbs: Sequence[str]) -> Scan:
+        return win_updates.search_kbs(self._context, self._connection, kbs)
 
 
 def open_channel(context: OperationContext, connection: HostConnection | None) -> HostChannel:

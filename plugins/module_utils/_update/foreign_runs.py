@@ -104,12 +104,17 @@ def find_foreign_patch_runs(context: OperationContext, instance_id: str, own: Ow
 
 def _commands(context: OperationContext, instance_id: str, own: Own, since: float) -> Iterator[PatchRun]:
     for row in invocations_on(context.aws, instance_id, since):
-        if row.get("DocumentName") not in PATCHING_DOCUMENTS or own.started(row):
+        if not _patches(row) or own.started(row):
             continue
         # Who put a command of others into the queue may never run it; one of ours will run once the node takes it.
         going_on = NOT_ENDED if str(row.get("Comment", "")).startswith(COMMENTED_INSTALL) else STARTED
         words = f"{row['DocumentName']} (command {row['CommandId']})"
         yield PatchRun(words, row["RequestedDateTime"].timestamp(), row["Status"] in going_on)
+
+
+def _patches(row: CommandInvocationTypeDef) -> bool:
+    """By its document; a script of ours that installs is one of many scripts, and its comment says it."""
+    return row.get("DocumentName") in PATCHING_DOCUMENTS or str(row.get("Comment", "")).startswith(COMMENTED_INSTALL)
 
 
 def _associations(context: OperationContext, instance_id: str) -> Iterator[PatchRun]:

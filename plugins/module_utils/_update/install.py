@@ -22,10 +22,11 @@ from .._operation.context import OperationContext
 from .._operation.results import Result
 from . import checks, reboots
 from .hresults import cause_of
-from .messages import updates_missing
+from .messages import reboot_to_come, updates_excluded, updates_missing
 from .patch_baseline import SearchFailed
-from .pending_reboot import reboot_if_pending, search_with_own_word
+from .pending_reboot import reboot_if_pending
 from .repair import OF_SERVICES, forbidden, may_repair, old_cache, remove_backup, repair
+from .selection import EXCLUDED, Selection, search, selection_of
 from .services import ask_what_to_repair
 from .update_history import update_results
 
@@ -69,16 +70,18 @@ def install(context: OperationContext) -> InstallResult:
     now_in_host = before.time if before else context.clock.now() - SKEW_SECONDS
     started_at = _first_unreported_start(context, now_in_host)
     earlier_seconds = reboots.earlier_seconds(context, now_in_host - started_at)
-    passes, found = _nothing_to_install(context) or _passes(context, started_at)
+    selection = selection_of(context)
+    if selection.kbs:
+        context.update_facts(only_a_part=True)
+    passes, found = _passes(context, selection, started_at)
     installed, failed_updates = update_results(context, started_at, found)
     context.update_facts(installed=installed, failed_updates=failed_updates)
     now = reboots.count(context, before, earlier_seconds)
-    if not found.compliant:
+    if not selection.is_reached(found):
         checks.observe_after(context, was)
         raise _still_missing(context, found, failed_updates)
     checks.refuse_what_broke(context, was, before, now)
-    outcome = Outcome.PATCHED if installed else Outcome.COMPLIANT
-    propose(context, outcome)
+    outcome = _propose_reached(context, found, Outcome.PATCHED if installed else Outcome.COMPLIANT)
     context.report_progress(f"{outcome}: {', '.join(installed) or 'nothing was missing'}")
     return {
         "changed": bool(installed),
@@ -87,6 +90,44 @@ def install(context: OperationContext) -> InstallResult:
         "missing": [],
         "failed_updates": failed_updates,
         "passes": passes,
+        "verified_at": iso(found.verified_at),
+    }
+
+
+def reboot(context: OperationContext) -> InstallResult:
+    """Reboot a host that waits for it and prove what its updates have come to. Nothing is installed.
+
+    Returns:
+        As install: ``installed`` has what Windows has installed since its last start.
+
+    Raises:
+        PatchFleetError: ``reboot_pending``, a reboot is still pending; nothing could be proven; or what worked before does not
+            work after it.
+    """
+    if context.check_mode:
+        return {"changed": True}
+    context.update_facts(only_a_part=True)
+    selection = replace(selection_of(context), may_reboot=True)
+    before = reboots.read_boot_state(context)
+    was = checks.take_before(context, before)
+    rebooted = reboot_if_pending(context)
+    found = _verify_rebooted(context, selection)
+    installed, failed_updates = update_results(context, before.boot_time, found) if rebooted and before else ([], [])
+    context.update_facts(installed=installed, failed_updates=failed_updates)
+    now = reboots.count(context, before)
+    if found.pending_reboot:
+        checks.observe_after(context, was)
+        raise Failed("A reboot is still pending after a reboot.", Reason.REBOOT_PENDING)
+    checks.refuse_what_broke(context, was, before, now)
+    outcome = _propose_found(context, found, Outcome.PATCHED if installed else Outcome.COMPLIANT)
+    context.report_progress(f"{outcome}: {', '.join(installed) or 'nothing waited for the reboot'}")
+    return {
+        "changed": rebooted,
+        "outcome": outcome,
+        "installed": installed,
+        "missing": sorted({*found.missing, *found.failed}),
+        "failed_updates": failed_updates,
+        "passes": 0,
         "verified_at": iso(found.verified_at),
     }
 
@@ -110,41 +151,61 @@ def _first_unreported_start(context: OperationContext, now_in_host: float) -> fl
     return min([now_in_host, *starts])
 
 
-def _nothing_to_install(context: OperationContext) -> tuple[int, Scan] | None:
-    """Where a restore point is wanted, a search comes first: it is the proof where nothing is missing, and nothing is
-    installed. Where something is, the restore point is taken.
+def _search_first(context: OperationContext, selection: Selection) -> Scan | None:
+    """A search before the first installation, where updates are selected by their numbers or a restore point is wanted. The
+    restore point is taken where something is missing. None without such a search.
 
     Raises:
         Failed: ``restore_point_failed``, or why the search failed.
     """
-    if context.params["restore_point"] == "none" or not context.params["instance_id"].startswith("i-"):
+    wants_point = context.params["restore_point"] != "none" and context.params["instance_id"].startswith("i-")
+    if not (selection.is_by_number or wants_point):
         return None
-    context.report_progress("searching for missing updates before the restore point")
-    found = _search(context)
-    if found.compliant:
-        return 0, found
-    if found.missing or found.failed:
+    context.report_progress("searching for missing updates before the installation")
+    found = _verify_rebooted(context, selection) if selection.is_by_number else _search(context, selection)
+    if wants_point and _to_install(found):
+        context.enter(Phase.PATCH)
         make_restore_point(context)
-    return None
+    return found
 
 
-def _passes(context: OperationContext, started_at: float) -> tuple[int, Scan]:
+def _propose_reached(context: OperationContext, found: Scan, outcome: Outcome) -> Outcome:
+    """Propose this outcome, unless a reboot is still to come or updates were left out on purpose; returns what was proposed."""
+    excluded = [kb for kb, verdict in found.verdicts.items() if verdict == EXCLUDED]
+    if found.pending_reboot:
+        return propose(context, Outcome.NONCOMPLIANT, Reason.REBOOT_PENDING, reboot_to_come(excluded))
+    if excluded:
+        return propose(context, Outcome.NONCOMPLIANT, Reason.UPDATES_EXCLUDED, updates_excluded(excluded))
+    return propose(context, outcome)
+
+
+def _propose_found(context: OperationContext, found: Scan, outcome: Outcome) -> Outcome:
+    """The same where nothing was to be installed, so that missing updates are no failure."""
+    return _propose_reached(context, found, outcome) if found.compliant else propose(context, Outcome.NONCOMPLIANT)
+
+
+def _passes(context: OperationContext, selection: Selection, started_at: float) -> tuple[int, Scan]:
     """Install and scan until nothing is missing, nothing changes any more, or the passes are used up.
 
-    A pass after a repair is worth it although the last one changed nothing.
+    A pass after a repair is worth it although the last one changed nothing. Updates that are selected by their numbers are
+    searched for first: a host that lacks none of them is left as it is.
     """
     number, before = 0, None
+    first = _search_first(context, selection)
+    wanted = _to_install(first) if first is not None and selection.is_by_number else ()
+    if first is not None and (selection.is_reached(first) or (selection.is_by_number and not wanted)):
+        return 0, first
     while True:
         number += 1
         context.enter(Phase.PATCH)
         context.report_progress(f"installing, pass {number}")
-        context.channel.install()
-        found = _verify(context)
-        if found.pending_reboot and reboot_if_pending(context):
-            found = _verify(context)
-        if found.compliant:
+        context.channel.install(wanted, may_reboot=selection.may_reboot)
+        found = _verify_rebooted(context, selection)
+        wanted = _to_install(found) if selection.is_by_number else ()
+        reached = selection.is_reached(found)
+        if reached:
             remove_backup(context)
-        if found.compliant or number >= context.params["max_passes"]:
+        if reached or (selection.is_by_number and not wanted) or number >= context.params["max_passes"]:
             return number, found
         if not _repair_by_hresult(context, started_at, found) and found.missing == before:
             return number, found
@@ -166,28 +227,45 @@ def _repair_by_hresult(context: OperationContext, started_at: float, found: Scan
     return False
 
 
-def propose(context: OperationContext, outcome: Outcome) -> None:
-    """The outcome that the host gets once it is put back."""
-    context.update_facts(proposed_outcome=str(outcome))
+def _to_install(found: Scan) -> tuple[str, ...]:
+    return tuple(sorted({*found.missing, *found.failed}))
 
 
-def _verify(context: OperationContext) -> Scan:
+def propose(
+    context: OperationContext, outcome: Outcome, code: Reason | None = None, reason: str | None = None
+) -> Outcome:
+    """Write down the outcome that the host gets once it is put back, with its reason where it has one; returns it."""
+    context.update_facts(
+        proposed_outcome=str(outcome), proposed_reason_code=str(code) if code else None, proposed_reason=reason
+    )
+    return outcome
+
+
+def _verify_rebooted(context: OperationContext, selection: Selection) -> Scan:
+    """A scan, and where a reboot is pending and allowed, that and another scan."""
+    found = _verify(context, selection)
+    if selection.may_reboot and found.pending_reboot and reboot_if_pending(context):
+        return _verify(context, selection)
+    return found
+
+
+def _verify(context: OperationContext, selection: Selection) -> Scan:
     context.enter(Phase.VERIFY)
     context.report_progress("scanning again")
-    return _search(context)
+    return _search(context, selection)
 
 
-def _search(context: OperationContext, failed_before: int = 0) -> Scan:
+def _search(context: OperationContext, selection: Selection, failed_before: int = 0) -> Scan:
     """A fresh search; one that fails with an error that often passes is repeated after a while."""
     try:
-        return search_with_own_word(context)
+        return search(context, selection)
     except SearchFailed as error:
         if failed_before >= len(error.cause.pauses):
             raise
         pause = error.cause.pauses[failed_before]
         context.report_progress(f"{error.reason} Searching again in {pause:.0f} s")
     context.pause(pause)
-    return _search(context, failed_before + 1)
+    return _search(context, selection, failed_before + 1)
 
 
 def _still_missing(context: OperationContext, found: Scan, failed_updates: list[FailedUpdate]) -> PatchFleetError:
@@ -211,11 +289,10 @@ def scan_compliance(context: OperationContext) -> ComplianceResult:
     if context.check_mode:
         return {"changed": False}
     context.report_progress("scanning")
-    found = _search(context)
-    outcome = Outcome.COMPLIANT if found.compliant else Outcome.NONCOMPLIANT
-    propose(context, outcome)
+    found = _search(context, selection_of(context))
     waits_for_reboot = bool(found.pending_reboot) and replace(found, pending_reboot=0).compliant
     context.update_facts(only_reboot_missing=waits_for_reboot)
+    outcome = _propose_found(context, found, Outcome.COMPLIANT)
     context.report_progress(f"{outcome}: Windows waits for a reboot" if waits_for_reboot else str(outcome))
     return {
         "changed": False,

@@ -197,6 +197,28 @@ def updates_held_back(policies: Collection[str]) -> list[str]:
     return [f"Policies of the host may hold updates back, which a scan does not find then: {', '.join(policies)}."]
 
 
+def kbs_superseded(newer: Mapping[str, str]) -> list[str]:
+    """A remark about updates that are not needed any more, each with the installed one that replaced it; empty without one."""
+    if not newer:
+        return []
+    named = ", ".join(f"{kb} by {by}" for kb, by in sorted(newer.items()))
+    return [f"Newer updates that are installed have replaced others: {named}."]
+
+
+def updates_excluded(kbs: Collection[str]) -> str:
+    """Of a host that is complete but for updates that patch_exclude_kbs leaves out."""
+    return f"Left out on purpose (patch_exclude_kbs), and missing: {', '.join(sorted(kbs))}."
+
+
+def reboot_to_come(excluded: Collection[str]) -> str:
+    """Of a host that must not be rebooted now (patch_reboot)."""
+    return join_sentences(
+        "Everything is installed, and Windows waits for its reboot (patch_reboot is never). The same playbook with "
+        "patch_operation=reboot does it.",
+        updates_excluded(excluded) if excluded else None,
+    )
+
+
 def services_disabled(names: Collection[str]) -> str:
     return f"Disabled by policy: {', '.join(names)}."
 

@@ -12,13 +12,14 @@ within about two minutes can fail silently, so they are kept apart.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from .._aws.errors import AwsError
 from .._aws.ssm import describe_node
 from .._base.clock import iso
 from .._base.errors import CommandTimeout, Failed
 from .._host.invocations import Invocation
-from .._host.run_command import Command, CommandNotRun, repeat_if_not_run, send, wait_for_end
+from .._host.run_command import SCRIPT_DOCUMENT, Command, CommandNotRun, repeat_if_not_run, send, wait_for_end
 from .._host.servicing import LATE_DELIVERY_SECONDS, Overrun, diagnose_overrun, wait_until_quiet
 from .._model.host_facts import HostFacts
 from .._model.reasons import Reason
@@ -44,8 +45,22 @@ TIMED_OUT = frozenset({"TimedOut", "ExecutionTimedOut", "DeliveryTimedOut", "Can
 """An invocation that ended so says nothing of what Windows does."""
 
 
-def install_pass(context: OperationContext, instance_id: str) -> None:
+def install_pass(context: OperationContext, instance_id: str, *, may_reboot: bool = True) -> None:
     """One installing run of the document.
+
+    Raises:
+        PatchFleetError: as finish_pass.
+    """
+    snapshot_id, timeout_seconds = context.params["snapshot_id"], context.params["install_timeout_seconds"]
+    finish_pass(
+        context,
+        instance_id,
+        lambda: run_baseline(context, instance_id, "Install", snapshot_id, timeout_seconds, may_reboot=may_reboot),
+    )
+
+
+def finish_pass(context: OperationContext, instance_id: str, run: Callable[[], Invocation]) -> None:
+    """Perform ``run``, which sends the command of an installation and waits until it has ended.
 
     Raises:
         PatchFleetError: ``install_timeout``, ``installation_hung`` or ``agent_lost``, when it had not ended in time. SSM gives
@@ -53,7 +68,7 @@ def install_pass(context: OperationContext, instance_id: str) -> None:
     """
     timeout_seconds = context.params["install_timeout_seconds"]
     try:
-        ended = run_baseline(context, instance_id, "Install", context.params["snapshot_id"], timeout_seconds)
+        ended = run()
         if ended.details not in TIMED_OUT or _came_too_late(context, instance_id, ended, timeout_seconds):
             return
         command_id = ended.command_id
@@ -100,7 +115,13 @@ def _agent_silent_since(context: OperationContext, instance_id: str) -> str | No
 
 
 def run_baseline(
-    context: OperationContext, instance_id: str, operation: str, snapshot_id: str, timeout_seconds: int
+    context: OperationContext,
+    instance_id: str,
+    operation: str,
+    snapshot_id: str,
+    timeout_seconds: int,
+    *,
+    may_reboot: bool = False,
 ) -> Invocation:
     """One run of the document (``Install`` or ``Scan``), at least GAP_SECONDS after the last one, ours or a foreign one.
 
@@ -117,7 +138,7 @@ def run_baseline(
     wanted = {
         "Operation": operation,
         "SnapshotId": snapshot_id,
-        "RebootOption": "RebootIfNeeded" if operation == "Install" else "NoReboot",
+        "RebootOption": "RebootIfNeeded" if may_reboot else "NoReboot",
         "StepTimeoutSeconds": str(timeout_seconds),
     }
     command = Command(
@@ -129,22 +150,38 @@ def run_baseline(
     )
 
     def attempt() -> Invocation:
-        return _run_once(context, instance_id, operation, command)
+        return run_once(context, instance_id, command, installs=operation == "Install")
 
     return repeat_if_not_run(context, instance_id, attempt)
 
 
-def _run_once(context: OperationContext, instance_id: str, operation: str, command: Command) -> Invocation:
-    command_id = (_send_installing if operation == "Install" else send)(context, instance_id, command)
+def run_once(context: OperationContext, instance_id: str, command: Command, *, installs: bool) -> Invocation:
+    """Send a command that may install updates and wait until it has ended; what is known of it is written down.
+
+    Raises:
+        CommandTimeout: it had not ended in its time. Nothing is cancelled.
+        CommandNotRun: Run Command cancelled it as a whole.
+    """
+    command_id = (_send_installing if installs else send)(context, instance_id, command)
     # The time is for the work, so the delivery is not added: a node that was ready takes it within seconds.
     deadline = context.deadline(command.execution_seconds)
     try:
-        invocation = wait_for_end(context, instance_id, command_id, deadline, PAUSES, head_start_seconds=PAUSES[0])
+        invocation = wait_for_end(
+            context,
+            instance_id,
+            command_id,
+            deadline,
+            PAUSES,
+            head_start_seconds=PAUSES[0],
+            runs_script=command.document == SCRIPT_DOCUMENT,
+        )
     except CommandNotRun:
         context.update_facts(installing_command_id="", working_since=None)
         raise
-    ended = HostFacts(installing_command_id="", baseline_ended_at=context.clock.now())
-    if operation != "Install" or invocation.details not in TIMED_OUT:  # Windows may go on when SSM has given up
+    ended = HostFacts(installing_command_id="")
+    if command.document == DOCUMENT:
+        ended["baseline_ended_at"] = context.clock.now()
+    if not installs or invocation.details not in TIMED_OUT:  # Windows may go on when SSM has given up
         context.add_work(invocation.worked_seconds)
         ended["working_since"] = None
     context.update_facts(**ended)

@@ -10,6 +10,7 @@ pending that Patch Manager does not see; file renames alone are no reason for on
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from .._base.errors import Failed
@@ -79,13 +80,13 @@ def reboot_if_pending(context: OperationContext) -> bool:
     return True
 
 
-def search_with_own_word(context: OperationContext) -> Scan:
+def search_with_own_word(context: OperationContext, search: Callable[[], Scan]) -> Scan:
     """A fresh search with the reboots that the host itself knows of; repeated where Windows was still at work meanwhile."""
-    found = context.channel.search()
+    found = search()
     if found.pending_reboot:
         context.update_facts(reboot_pending=True)
         return found
     word = own_word(context)
     if word is not None and word.waited:
-        found = context.channel.search()
+        found = search()
     return replace(found, pending_reboot=found.pending_reboot or 1) if word is not None and word.pending else found

@@ -16,6 +16,7 @@ from .._base.clock import iso
 from .._host.answers import HistoryEntry, UpdateHistory
 from .._host.fields import ScriptEnded
 from .._host.guest_scripts import run_guest_text
+from .._host.update_answers import UpdateResult
 from .._model.host_facts import FailedUpdate
 from .._model.reasons import Reason
 from .._operation.channel import Scan
@@ -52,6 +53,12 @@ def _entries(context: OperationContext, started_at: float) -> Iterable[HistoryEn
     return own
 
 
+def store_results(context: OperationContext, results: Iterable[UpdateResult]) -> None:
+    """Keep what the Update agent answered of each update; what its history says of the same one goes before."""
+    known: dict[str, HistoryEntry] = context.cache.setdefault(KNOWN, {})
+    known |= {each.kb: HistoryEntry(each.kb, each.result, each.hresult, context.clock.now()) for each in results}
+
+
 def store_own_results(context: OperationContext, result: Mapping[str, Any]) -> None:
     """Keep what win_updates reports of each update that it has installed, or failed to."""
     own: list[HistoryEntry] = context.cache.setdefault(OWN_RESULTS, [])
@@ -63,6 +70,12 @@ def store_own_results(context: OperationContext, result: Mapping[str, Any]) -> N
         hresult = None if code is None else f"0x{int(code) & 0xFFFFFFFF:08X}"
         outcome = "failed" if hresult else "succeeded"
         own += [HistoryEntry(kb, outcome, hresult, context.clock.now()) for kb in kbs_of(update)]
+
+
+def installed_by_win_updates(context: OperationContext) -> set[str]:
+    """The KBs that win_updates has installed in this operation, by its own word."""
+    own: list[HistoryEntry] = context.cache.get(OWN_RESULTS, [])
+    return {entry.kb for entry in own if entry.result == "succeeded"}
 
 
 def kbs_of(update: Mapping[str, Any]) -> list[str]:

@@ -15,10 +15,11 @@ from lab.answers import printed_first
 from lab.aws import ssm_output
 from lab.aws.errors import AwsError, not_implemented, validation
 from lab.aws.request import Operation, Request, Result, page
-from lab.aws.ssm_documents import APPLY_PLAYBOOKS, PATCH_BASELINE, find_document
+from lab.aws.ssm_documents import APPLY_PLAYBOOKS, PATCH_BASELINE, POWERSHELL, find_document
 from lab.aws.ssm_invocations import Command, Invocation, Order, Progress, limit
 from lab.aws.ssm_nodes import find_node, takes_commands
 from lab.guests import run_script
+from lab.scripts_model import script_name
 from lab.sim import Steps
 from lab.world import Host
 
@@ -35,6 +36,7 @@ NO_NOTIFICATION: dict[str, Any] = {
 }
 # The exit code with which a script ends the document well (SSM user guide, "Managing exit codes").
 END_WELL = 168
+INSTALLING_SCRIPT = "install_updates"
 
 
 class CommandCentre:
@@ -78,6 +80,7 @@ class CommandCentre:
             return self._account.patches.run(invocation, execution)
         if invocation.command.order.document is APPLY_PLAYBOOKS:
             return _no_playbook()
+        self._note_doubled(invocation)
         return self._run_powershell(invocation, execution)
 
     def _note_doubled(self, invocation: Invocation) -> None:
@@ -115,6 +118,8 @@ class CommandCentre:
 
 def _installs(command: Command) -> bool:
     order = command.order
+    if order.document is POWERSHELL:
+        return script_name("\n".join(order.parameters["commands"])) == INSTALLING_SCRIPT
     return order.document is PATCH_BASELINE and order.parameters.get("Operation") == ["Install"]
 
 

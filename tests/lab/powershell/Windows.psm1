@@ -355,11 +355,50 @@ function ConvertTo-Entry {
     param($Facts)
     return [pscustomobject] @{
         Title = $Facts.title
+        UpdateIdentity = [pscustomobject] @{ UpdateID = $Facts.id }
         Operation = 1
         ResultCode = $Facts.result
         HResult = [BitConverter]::ToInt32([BitConverter]::GetBytes([Convert]::ToUInt32($Facts.hresult, 16)), 0)
         Date = (ConvertTo-Moment $Facts.at).ToUniversalTime()
     }
+}
+
+# Of a download and of an installation: one result for each update, in their order.
+function ConvertTo-Outcome {
+    param($Codes)
+    $codes = @($Codes)
+    $outcome = New-ModelObject @{
+        GetUpdateResult = {
+            param($index)
+            $facts = $this.Codes[$index]
+            $number = [BitConverter]::ToInt32([BitConverter]::GetBytes([Convert]::ToUInt32($facts.hresult, 16)), 0)
+            return [pscustomobject] @{ ResultCode = $facts.result; HResult = $number }
+        }
+    }
+    $outcome | Add-Member -NotePropertyMembers @{ Codes = $codes }
+    return $outcome
+}
+
+function New-Downloader {
+    $made = New-ModelObject @{
+        Download = {
+            $codes = @(Invoke-Model 'download' @{ kbs = @($this.Updates | ForEach-Object { 'KB' + $_.KBArticleIDs[0] }) })
+            foreach ($update in $this.Updates) { $update.IsDownloaded = $true }
+            return ConvertTo-Outcome $codes
+        }
+    }
+    $made | Add-Member -NotePropertyMembers @{ Updates = $null }
+    return $made
+}
+
+function New-Installer {
+    $made = New-ModelObject @{
+        Install = {
+            return ConvertTo-Outcome (Invoke-Model 'install' @{ kbs = @($this.Updates | ForEach-Object { 'KB' + $_.KBArticleIDs[0] }) })
+        }
+    }
+    $made | Add-Member -NotePropertyMembers @{ Updates = $null; ForceQuiet = $false }
+    return $made
 }
 
 function New-Object {
@@ -385,11 +424,18 @@ function New-Object {
             $null = Invoke-Model 'ask_installer'
             return New-ModelObject @{} @{ IsBusy = { return [bool] (Invoke-Model 'is_busy') } }
         }
+        'Microsoft.Update.UpdateColl' {
+            $list = [System.Collections.ArrayList]::new()
+            $list | Add-Member -MemberType ScriptMethod -Name 'Item' -Value { param($index) return $this[$index] } -Force
+            return , $list
+        }
         'Microsoft.Update.Session' {
             return New-ModelObject @{
+                CreateUpdateDownloader = { return New-Downloader }
+                CreateUpdateInstaller = { return New-Installer }
                 CreateUpdateSearcher = {
                     $null = Invoke-Model 'create_searcher'
-                    return New-ModelObject @{
+                    $searcher = New-ModelObject @{
                         GetTotalHistoryCount = { return [int] (Invoke-Model 'history_count') }
                         QueryHistory = {
                             param($start, $count)
@@ -397,6 +443,8 @@ function New-Object {
                         }
                         Search = { param($criteria) return Invoke-Model 'search' @{ criteria = $criteria } }
                     }
+                    $searcher | Add-Member -NotePropertyMembers @{ IncludePotentiallySupersededUpdates = $false }
+                    return $searcher
                 }
             }
         }

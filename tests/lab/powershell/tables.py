@@ -14,6 +14,7 @@ from lab import policies
 from lab.guest import Guest
 from lab.guest_files import USERS
 from lab.guest_services import Service
+from lab.guest_updates import UpdateState
 from lab.powershell.refusals import FAILED, Refused
 
 GIB = 2**30
@@ -107,6 +108,8 @@ def cim(guest: Guest, name: str, query: str, moment: Callable[[datetime], str]) 
         ]
     elif name == "Win32_Process":
         rows = [{key: value for key, value in row.items() if key != "Sid"} for row in _processes(guest)]
+    elif name == "Win32_QuickFixEngineering":
+        rows = [{"HotFixID": kb} for kb in sorted(guest.updates.listed(UpdateState.INSTALLED))]
     elif name == "Win32_LogicalDisk":
         rows = [
             {

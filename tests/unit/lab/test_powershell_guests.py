@@ -47,6 +47,8 @@ CHECKS: list[dict[str, Any]] = [
     {"script": "$a = 1\n$a -eq 1", "timeout_seconds": 60},
     {"script": "throw 'The queue is full.'", "timeout_seconds": 60},
 ]
+NUMBERS = [UPDATE["kb"], "KB5030001", "KB5030002", "KB5030003"]
+"""Of updates: offered, replaced, not approved, and unknown."""
 PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "inspect_boot": [{"since": SINCE}, {"since": None}],
     "check_host": [{"checks": CHECKS, "evidence": sorted(EVIDENCE)}],
@@ -76,6 +78,8 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "update_history": [{"since": SINCE}],
     "drain_cluster_node": [{"node": "A", "seconds": 60}],
     "resume_cluster_node": [{"node": "A", "seconds": 60, "failback": back} for back in (True, False)],
+    "search_updates": [{"kbs": NUMBERS}, {"kbs": NUMBERS, "search": False}],
+    "install_updates": [{"kbs": NUMBERS}],
 }
 OF_CLUSTERS = {"inspect_cluster", "drain_cluster_node", "resume_cluster_node"}
 ASKS_UPDATE_AGENT = (
@@ -83,6 +87,8 @@ ASKS_UPDATE_AGENT = (
     "missing_update_sizes",
     "update_history",
     "servicing_state",
+    "search_updates",
+    "install_updates",
     "clean_disk",
 )
 BEYOND_A_SCENARIO = ("and", "old_windows_gib", "peer")
@@ -101,6 +107,14 @@ STATES: dict[str, dict[str, Any]] = {
         "breaks": ["tcp/443", "http/http://localhost:8080/health", "service/LineOfBusiness"],
         "updates": [UPDATE],
         "and": "patched",
+    },
+    "replaced": {  # by an update that came after it
+        "updates": [
+            {"kb": "KB5030001", "severity": "critical", "class": "security", "seconds": 60},
+            {**UPDATE, "needs": "KB5030001", "supersedes": "KB5030001"},
+            {"kb": "KB5030002", "severity": "unspecified", "class": "rollup", "result": "0x800F0922", "seconds": 60},
+        ],
+        "and": "patched twice",
     },
     "reboot-pending": {"pending_reboot": True},
     "others-installed": {"windows": {"pending_by_others": True, "trusted_installer_turns_manual": True}},
@@ -202,6 +216,7 @@ ONLY = {
     "held-cache": {"reset_update_cache"},
     "held-catalogs": {"reset_update_cache"},
     "odd-search": {"inspect_windows_update"},
+    "replaced": {"search_updates", "install_updates"},
     "hidden": {"missing_update_sizes"},
     "german": {"inspect_windows_update", "missing_update_sizes", "repair_services"},
     "node": {*OF_CLUSTERS, "inspect_boot"},
@@ -211,7 +226,15 @@ ONLY = {
 }
 OF_WORKLOAD = {"check_host"}
 """Nothing that these scripts read is in the other states; nor what those about clusters read."""
-COMPARED = [(name, state) for state in STATES for name in sorted(ONLY.get(state, {*FILES} - OF_WORKLOAD - OF_CLUSTERS))]
+OF_NUMBERS = {"search_updates", "install_updates"}
+WITH_UPDATES = {"healthy", "installing", "patched", "replaced", "hardened", "known-damage"}
+"""States that show something of updates by their numbers."""
+COMPARED = [
+    (name, state)
+    for state in STATES
+    for name in sorted(ONLY.get(state, {*FILES} - OF_WORKLOAD - OF_CLUSTERS))
+    if state in WITH_UPDATES or name not in OF_NUMBERS
+]
 COMPARED.append(("inspect_cluster", "healthy"))
 
 
@@ -234,6 +257,10 @@ def prepared(make_lab: MakeLab, state: dict[str, Any]) -> VirtualLab:
     )
     lab.play.world.hosts["a"].guest.disk.old_windows_gib = state.get("old_windows_gib", 0)
     if state.get("and") == "patched":
+        lab.patch("a")
+    elif state.get("and") == "patched twice":
+        lab.patch("a")
+        lab.run_for(200)
         lab.patch("a")
     elif state.get("and") == "scanned":
         lab.patch("a", "Scan")

@@ -29,6 +29,7 @@ OTHER_VALUES = {
     "evidence": {"ports": "failure"},
     "line": "Save your work.",
     "list": ["other"],
+    "kbs": ["KB5031364"],
     "dict": {"tag:Stage": ["dev"]},
     "datetime": "2026-11-15T05:00:00Z",
     "count_or_percent": "35%",

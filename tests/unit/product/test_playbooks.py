@@ -91,6 +91,9 @@ def admission() -> list[dict[str, Any]]:
     return tasks
 
 
+PATCH = ("patch_baseline", "{{ 'rebooted' if patch_operation == 'reboot' else 'installed' }}")
+
+
 def modules(tasks: list[dict[str, Any]], path: Path, parts: tuple[str, ...]) -> Iterator[tuple[str, str | None]]:
     """The modules of this collection with their states, in these parts of blocks, through imports with a fixed name."""
     for task in tasks:
@@ -132,7 +135,7 @@ def test_an_admitted_host_gets_the_steps_of_its_kind(admission: list[dict[str, A
         ("instance_install", {("patch_compliance_info", None), ("windows_update_health", "restored")}),
         (
             "instance_scan",
-            {("patch_baseline", None), ("system_drive_space", None), ("windows_update_health", "restored")},
+            {PATCH, ("system_drive_space", None), ("windows_update_health", "restored")},
         ),
         (
             "other_install",
@@ -141,7 +144,7 @@ def test_an_admitted_host_gets_the_steps_of_its_kind(admission: list[dict[str, A
         (
             "other_scan",
             {
-                ("patch_baseline", None),
+                PATCH,
                 ("system_drive_space", None),
                 ("instance_power", "started"),
                 ("instance_power", "restored"),
