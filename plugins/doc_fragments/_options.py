@@ -9,6 +9,24 @@ from __future__ import annotations
 class ModuleDocFragment:
     """Options of modules that variables of the playbooks set."""
 
+    HOST_ADMISSION = r"""
+options:
+  notify:
+    description:
+      - A webhook (Slack, Teams, or any that takes JSON) that gets the sums and a link to the report at the end of the run,
+        and a message when the run is stopped or continues.
+      - 'Its URL is a secret: keep it in a vault or in a credential of AWX. It is in no log, ledger or report. A webhook that
+        fails is a warning and changes no outcome.'
+      - Without it, no message is sent.
+    type: str
+  notify_format:
+    description:
+      - What the webhook takes. V(auto) knows those of Slack and of Teams by their hosts, and sends JSON to all others.
+    type: str
+    choices: [auto, slack, teams, json]
+    default: auto
+"""
+
     HOST_POWER = r"""
 options:
   install_timeout_seconds:
@@ -204,6 +222,42 @@ options:
         based on, and a manifest of SHA-256 sums.'
     type: bool
     default: false
+"""
+
+    PATCH_REPORT = r"""
+options:
+  notify:
+    description:
+      - A webhook (Slack, Teams, or any that takes JSON) that gets the sums and a link to the report at the end of the run,
+        and a message when the run is stopped or continues.
+      - 'Its URL is a secret: keep it in a vault or in a credential of AWX. It is in no log, ledger or report. A webhook that
+        fails is a warning and changes no outcome.'
+      - Without it, no message is sent.
+    type: str
+  notify_format:
+    description:
+      - What the webhook takes. V(auto) knows those of Slack and of Teams by their hosts, and sends JSON to all others.
+    type: str
+    choices: [auto, slack, teams, json]
+    default: auto
+"""
+
+    PATCH_RUN = r"""
+options:
+  notify:
+    description:
+      - A webhook (Slack, Teams, or any that takes JSON) that gets the sums and a link to the report at the end of the run,
+        and a message when the run is stopped or continues.
+      - 'Its URL is a secret: keep it in a vault or in a credential of AWX. It is in no log, ledger or report. A webhook that
+        fails is a warning and changes no outcome.'
+      - Without it, no message is sent.
+    type: str
+  notify_format:
+    description:
+      - What the webhook takes. V(auto) knows those of Slack and of Teams by their hosts, and sends JSON to all others.
+    type: str
+    choices: [auto, slack, teams, json]
+    default: auto
 """
 
     SYSTEM_DRIVE_SPACE = r"""

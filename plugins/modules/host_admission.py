@@ -25,6 +25,7 @@ attributes:
     version_added: 1.0.0
 extends_documentation_fragment:
   - patchfleet.windows._attributes
+  - patchfleet.windows._options.host_admission
   - patchfleet.windows._attributes.action_group
   - patchfleet.windows._tracking.required
   - patchfleet.windows._aws

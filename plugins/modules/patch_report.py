@@ -65,6 +65,7 @@ attributes:
     support: full
 extends_documentation_fragment:
   - patchfleet.windows._attributes
+  - patchfleet.windows._options.patch_report
 """
 
 EXAMPLES = r"""

@@ -101,6 +101,7 @@ attributes:
     version_added: 1.0.0
 extends_documentation_fragment:
   - patchfleet.windows._attributes
+  - patchfleet.windows._options.patch_run
   - patchfleet.windows._attributes.action_group
   - patchfleet.windows._aws
 """

@@ -26,6 +26,7 @@ KINDS = {
     "kbs": "list of KBs",
     "line": "one line of text",
     "str": "text",
+    "webhook": "secret URL",
 }
 HEAD_OF_PAGE = """# Variables
 
@@ -85,6 +86,8 @@ def _yaml_default(variable: Variable) -> Any:
 
 def _role_option(variable: Variable) -> dict[str, Any]:
     option = _option(variable)
+    if variable.kind == "webhook":
+        option["no_log"] = True
     if _has_default(variable):
         option["default"] = _yaml_default(variable)
     return option

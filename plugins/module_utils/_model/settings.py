@@ -72,6 +72,8 @@ class Settings(TypedDict):
     history_days: int
     sla_days: dict[str, float] | None
     evidence_pack: bool
+    notify: str | None
+    notify_format: str
     report_dir: str | None
     report_bucket: str | None
     report_kms_key: str | None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from .._model.phases import Phase
 from .._operation.arguments import TRACKING_REQUIRED
 from .._operation.operation import Operation
+from .._plan.variables import module_options
 from .._run.admission import admit
 
 OPERATION = Operation(
@@ -16,6 +17,7 @@ OPERATION = Operation(
     phase=Phase.ADMIT,
     arguments={
         **TRACKING_REQUIRED,
+        **module_options("host_admission"),
     },
     work=admit,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from .._base.errors import NoRun, PatchFleetError
 from .._base.files import replace_file
@@ -21,13 +22,15 @@ from .._operation.operation import Operation
 from .._operation.results import Result
 from .._plan.report_bucket import ReportStore, parse_report_bucket
 from .._plan.report_folder import not_writable, report_folder
+from .._plan.variables import module_options
 from .._report.fields import Report
 from .._report.html import to_html
 from .._report.joint import build_joint_report, own_runs, runs_to_report
 from .._report.markdown import to_markdown
-from .._report.stats import to_stats
+from .._report.stats import sentences_to_check, to_stats
 from .._report.table import to_table
 from .._run.closing import set_interrupted_outcomes
+from .._run.notices import FINISHED, a_notice, notify
 from .._run.slices import is_named, runs_of_job
 from .._run.taken_over import is_leased_elsewhere
 
@@ -67,6 +70,8 @@ def work(context: OperationContext) -> ReportResult:
     if bucket is not None and texts:
         objects, unwritten = _upload(ReportStore(bucket, name, context.aws), texts, params["must_write"])
         warnings += unwritten
+    if params["notify"] and not context.check_mode:
+        warnings += _notify(context, replace(runs[0], run_id=name), report, {**files, **objects})
     result: ReportResult = {
         "changed": bool(files),
         "run_id": name,
@@ -171,6 +176,14 @@ def _write_all(folder: str, texts: Mapping[str, str]) -> dict[str, str]:
     return {name: replace_file(os.path.join(folder, name), text) for name, text in texts.items()}
 
 
+def _notify(context: OperationContext, run: Run, report: Report, where: Mapping[str, str]) -> list[str]:
+    """Send the webhook the message that the run has ended; warnings."""
+    link, lines = where.get("report.html"), sentences_to_check(report)
+    notice = a_notice(context, run, FINISHED, report["totals"], reason=report["breaker"], lines=lines, link=link)
+    warning = notify(context, notice)
+    return [warning] if warning else []
+
+
 def table_and_files(result: ReportResult) -> Iterable[str]:
     """What is printed of the report."""
     yield from result["table"]
@@ -190,6 +203,7 @@ OPERATION = Operation(
         "report_link_seconds": {"type": "int", "default": 0},
         "take_over": {"type": "bool", "default": False},
         "must_write": {"type": "bool", "default": True},
+        **module_options("patch_report"),
     },
     work=work,
     lines=table_and_files,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .._operation.operation import Operation, indented_lines, would_change, would_not_change
 from .._plan.planning import plan_run
+from .._plan.variables import module_options
 from .._report.watch import watch_runs
 from .._run.closing import close_run
 from .._run.opening import open_run
@@ -46,6 +47,7 @@ OPERATION = Operation(
         "dest": {"type": "str"},
         "reason": {"type": "str"},
         "by": {"type": "str"},
+        **module_options("patch_run"),
     },
     work=STATES,
     lines=indented_lines,

@@ -89,6 +89,8 @@ class Options(TypedDict, total=False):
     modify_timeout_seconds: int
     must_write: bool
     name: str
+    notify: str | None
+    notify_format: str
     only_plan: bool
     organization: OrganizationSetting | None
     parameters: dict[str, Any]

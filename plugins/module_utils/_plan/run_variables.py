@@ -470,6 +470,34 @@ RUN_VARIABLES = (
         modules=("patch_history",),
     ),
     Variable(
+        "patch_notify",
+        "webhook",
+        "evidence",
+        description=(
+            "A webhook (Slack, Teams, or any that takes JSON) that gets the sums and a link to the report at the end of the run, "
+            "and a message when the run is stopped or continues."
+        ),
+        details=(
+            "Its URL is a secret: keep it in a vault or in a credential of AWX. It is in no log, ledger or report. A webhook that "
+            "fails is a warning and changes no outcome."
+        ),
+        unset="no message is sent",
+        roles=("report",),
+        modules=("host_admission", "patch_report", "patch_run"),
+    ),
+    Variable(
+        "patch_notify_format",
+        "str",
+        "evidence",
+        description=(
+            "What the webhook takes. V(auto) knows those of Slack and of Teams by their hosts, and sends JSON to all others."
+        ),
+        default="auto",
+        choices=("auto", "slack", "teams", "json"),
+        roles=("report",),
+        modules=("host_admission", "patch_report", "patch_run"),
+    ),
+    Variable(
         "patch_report_dir",
         "str",
         "evidence",

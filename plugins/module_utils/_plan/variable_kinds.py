@@ -11,6 +11,7 @@ from typing import Any
 
 from .._base.clock import iso, parse_iso
 from .._base.errors import InvalidOption
+from .._base.webhook import hidden, is_webhook
 from .accounts import read_accounts
 from .at_most import read_at_most
 from .checks import read_checks, read_evidence
@@ -22,6 +23,7 @@ from .variable import Variable
 LONGEST_LINE = 200
 KB = re.compile(r"KB[0-9]{6,8}")
 """Of Microsoft's Knowledge Base, as Patch Manager and Windows write it."""
+HIDDEN = "(not shown)"
 PERCENTAGE = "The percentage must be above 0 and at most 100."
 
 
@@ -31,7 +33,7 @@ def convert(variable: Variable, given: Any) -> Any:
     Raises:
         InvalidOption: it is of another kind, out of bounds, none of the choices, or still a template.
     """
-    _refuse_templates(variable.name, given)
+    _refuse_templates(variable.name, given, HIDDEN if variable.kind == "webhook" else given)
     converted = CONVERTERS[variable.kind](variable.name, given)
     chosen = converted if isinstance(converted, list) else [converted]
     if variable.choices and not set(chosen) <= set(variable.choices):
@@ -52,9 +54,9 @@ def _refuse_less(name: str, given: Any, converted: Any, minimum: float) -> None:
         raise InvalidOption(name, given, f"It must be at least {minimum:g}.")
 
 
-def _refuse_templates(name: str, given: Any) -> None:
+def _refuse_templates(name: str, given: Any, shown: Any) -> None:
     if "{{" in str(given) or "{%" in str(given):
-        raise InvalidOption(name, given, "It must not hold a template ('{{' or '{%') once Ansible has rendered it.")
+        raise InvalidOption(name, shown, "It must not hold a template ('{{' or '{%') once Ansible has rendered it.")
 
 
 def _str(name: str, given: Any) -> str:
@@ -70,6 +72,15 @@ def _line(name: str, given: Any) -> str:
         right = f"It must be one line of at most {LONGEST_LINE} characters that does not begin with a slash."
         raise InvalidOption(name, given, right)
     return text
+
+
+def _webhook(name: str, given: Any) -> str:
+    """The URL is a secret. Settings hold what may be shown of it, and the tasks that need it take it from the variable."""
+    url = str(given).strip()
+    if not is_webhook(url):
+        right = "It must be a URL that begins with https:// (or http:// on this machine), without blanks."
+        raise InvalidOption(name, HIDDEN, right)
+    return hidden(url)
 
 
 def _int(name: str, given: Any) -> int:
@@ -134,6 +145,7 @@ def _datetime(name: str, given: Any) -> float:
 CONVERTERS = {
     "str": _str,
     "line": _line,
+    "webhook": _webhook,
     "int": _int,
     "float": _float,
     "bool": _bool,

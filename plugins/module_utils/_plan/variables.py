@@ -34,6 +34,7 @@ WATCHDOG_KEEP_TAG = re.compile(r"[0-9A-Za-z_.:/=+@ -]{0,128}")
 OPTION_TYPES = {
     "str": "str",
     "line": "str",
+    "webhook": "str",
     "int": "int",
     "float": "float",
     "bool": "bool",
@@ -60,7 +61,7 @@ def module_options(module: str) -> dict[str, Argument]:
 
 
 def _option(variable: Variable) -> Argument:
-    option: Argument = {"type": OPTION_TYPES[variable.kind], "no_log": False}
+    option: Argument = {"type": OPTION_TYPES[variable.kind], "no_log": variable.kind == "webhook"}
     if OPTION_TYPES[variable.kind] == "list":
         option["elements"] = "dict" if variable.kind in LISTS_OF_DICTS else "str"
     if variable.choices:

@@ -80,7 +80,7 @@ class ReportHost(TypedDict):
 
 
 class ReportBrake(TypedDict):
-    """What stopped the run (``alarm``, ``stop``) or let it continue (``resume``): when, who from where, and why."""
+    """What stopped the run (``alarm``, ``failures``, ``stop``) or let it continue (``resume``): when, who from where, and why."""
 
     kind: str
     at: str | None

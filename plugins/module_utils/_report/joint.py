@@ -16,7 +16,7 @@ from .._model.run_settings import Targets
 from .._run.slices import is_named, runs_of_job
 from .._run.taken_over import is_leased_elsewhere
 from .build import build_report
-from .fields import Report, ReportHost
+from .fields import Report, ReportBrake, ReportHost
 
 
 def runs_to_report(ledger: Ledger, wanted: str) -> tuple[str, list[Run]]:
@@ -72,10 +72,18 @@ def build_joint_report(ledger: Ledger, name: str, runs: Sequence[Run], now: floa
         "finished_at": max(finished),
         "breaker": next((report["breaker"] for report in reports if report["breaker"]), None),
         "account_breakers": {account: why for report in reports for account, why in report["account_breakers"].items()},
+        "brakes": _brakes([report["brakes"] for report in reports]),
         "targets": _targets([report["targets"] for report in reports], len(hosts)),
         "totals": {outcome: totals[outcome] for outcome in Outcome if outcome in totals},
         "hosts": hosts,
     }
+
+
+def _brakes(brakes: Sequence[Sequence[ReportBrake]]) -> list[ReportBrake]:
+    """In their order. Who stops a job stops each of its runs, which is one brake."""
+    every = [brake for of_run in brakes for brake in of_run]
+    once = [brake for number, brake in enumerate(every) if brake not in every[:number]]
+    return sorted(once, key=lambda brake: str(brake["at"]))
 
 
 def _targets(targets: Sequence[Targets | Mapping[str, object]], count: int) -> Targets:

@@ -26,18 +26,27 @@ def to_stats(report: f.Report) -> Mapping[str, object]:
     """One key for the run: of several slices AWX hands on a single value for each key, and makes it an extra variable of the
     jobs that follow, so it must be no variable of anybody's.
     """
-    hosts = [host for outcome in OUTCOMES_TO_CHECK for host in report["hosts"] if host["outcome"] == outcome]
-    listed = [_sentence(host) for host in hosts[:NAMED]]
+    to_check = sentences_to_check(report)
+    listed = to_check[:NAMED]
     return {
         f"patchfleet_{report['run_id'].replace('-', '_')}": {
             **{
                 name: report[name] for name in ("run_id", "operation", "started_at", "finished_at", "breaker", "totals")
             },
             "look_at": listed,
-            "more_to_look_at": len(hosts) - len(listed),
-            "failed": [_details(host) for host in hosts if host["outcome"] in FAILURES][:NAMED],
+            "more_to_look_at": len(to_check) - len(listed),
+            "failed": [_details(host) for host in _hosts_to_check(report) if host["outcome"] in FAILURES][:NAMED],
         }
     }
+
+
+def sentences_to_check(report: f.Report) -> list[str]:
+    """A sentence for each host that a person should check, the worst first."""
+    return [_sentence(host) for host in _hosts_to_check(report)]
+
+
+def _hosts_to_check(report: f.Report) -> list[f.Host]:
+    return [host for outcome in OUTCOMES_TO_CHECK for host in report["hosts"] if host["outcome"] == outcome]
 
 
 def _sentence(host: f.Host) -> str:

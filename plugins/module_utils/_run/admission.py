@@ -34,7 +34,7 @@ from .._operation.standstill import is_standstill
 from .._plan.account_windows import limits_of
 from .._plan.credentials import refuse_short_credentials
 from .account_breakers import account_id, cause_in_account, has_several_accounts
-from .brakes import refuse_in_alarm
+from .brakes import FAILED_HOSTS, open_breaker, refuse_in_alarm
 from .common_causes import BreakerCause, BreakerCode, common_cause, spends_budget
 from .messages import breaker_reason, no_host_of_account_starts, no_host_starts
 from .slices import failure_budget, is_named, slices, targets
@@ -215,7 +215,7 @@ def _open_breaker(context: OperationContext, run: Run, cause: BreakerCause) -> N
     reason = breaker_reason(cause)
     if context.check_mode:
         raise _closed(reason)
-    context.ledger.open_breaker(run.run_id, reason)
+    open_breaker(context, run, FAILED_HOSTS, reason)
 
 
 def _closed(reason: str) -> Deferred:

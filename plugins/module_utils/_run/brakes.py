@@ -18,9 +18,11 @@ from .._model.run_settings import Brake, StopAlarm
 from .._operation.context import OperationContext
 from .._operation.polled import polled_alarms
 from .messages import alarm_raised, alarms_unknown, no_host_starts
+from .notices import STOPPED, notify_of_brake
 
 IN_ALARM = "ALARM"
-ALARM = "alarm"
+ALARM, FAILED_HOSTS = "alarm", "failures"
+"""Kinds of brakes."""
 
 
 def refuse_in_alarm(context: OperationContext, run: Run, _host: Host) -> None:
@@ -42,16 +44,17 @@ def refuse_in_alarm(context: OperationContext, run: Run, _host: Host) -> None:
         return
     alarm, state = raised
     sentence = alarm_raised(alarm, state)
-    if not context.check_mode:
-        brake: Brake = {
-            "kind": ALARM,
-            "at": context.clock.now(),
-            "by": None,
-            "machine": None,
-            "reason": sentence,
-        }
-        context.ledger.change_breaker(run.run_id, None, sentence, brake)
+    open_breaker(context, run, ALARM, sentence)
     raise Deferred(no_host_starts(sentence), Reason.BREAKER)
+
+
+def open_breaker(context: OperationContext, run: Run, kind: str, sentence: str) -> None:
+    """Let no other host of the run start, for the first reason that is found. The host that opens it sends the message."""
+    if context.check_mode:
+        return
+    brake: Brake = {"kind": kind, "at": context.clock.now(), "by": None, "machine": None, "reason": sentence}
+    if context.ledger.change_breaker(run.run_id, None, sentence, brake):
+        notify_of_brake(context, run, STOPPED, sentence)
 
 
 def _first_raised(context: OperationContext, alarms: Iterable[StopAlarm]) -> tuple[StopAlarm, AlarmState | None] | None:

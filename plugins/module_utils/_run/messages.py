@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .._aws.cloudwatch import AlarmState
 from .._base.clock import iso
 from .._base.text import clean_text, join_sentences
@@ -66,6 +68,12 @@ def stopped_by(brake: Brake) -> str:
     return f"{brake['by']} stopped it from {brake['machine']} at {iso(brake['at'])}: {brake['reason']}"
 
 
+def resumed_by(brake: Brake) -> str:
+    """Of a run that people have let continue."""
+    who = f"{brake['by']} resumed it from {brake['machine']} at {iso(brake['at'])}"
+    return f"{who}: {brake['reason']}" if brake["reason"] else f"{who}."
+
+
 def run_at_work(run: Run) -> str:
     """Of one of several runs, of which one must be named."""
     user, machine = run.controller.get("user", "an unknown user"), run.controller.get("host", "an unknown controller")
@@ -86,6 +94,22 @@ def where_hosts_are(at_work: str, waiting: str, missed: str) -> list[str]:
         *([f"Not started yet: {waiting}."] if waiting else []),
         *([f"Deferred, and left to a further run: {missed}."] if missed else []),
     ]
+
+
+def run_in_short(run: Run, event: str, totals: Mapping[str, int]) -> str:
+    """Of a run that has finished, was stopped or was resumed, with the number of hosts by outcome."""
+    sums = ", ".join(f"{number} {outcome}" for outcome, number in totals.items())
+    return f"Patch run {run.run_id} {event}{f': {sums}' if sums else ''}."
+
+
+def hosts_not_ended(number: int) -> str:
+    """Of the hosts of a run that are at work or wait."""
+    return f"{number} {'host has' if number == 1 else 'hosts have'} not ended yet."
+
+
+def not_notified(reason: str) -> str:
+    """Of a message that a webhook did not take."""
+    return join_sentences("The webhook of patch_notify did not take the message.", reason)
 
 
 def host_lost(phase: Phase, *, post_tasks_missing: bool, still_on: bool) -> str:

@@ -17,11 +17,12 @@ from .._ledger import describe_ledger
 from .._ledger.records import Run
 from .._model.phases import Phase
 from .._model.reasons import Reason
-from .._model.run_settings import Brake
+from .._model.run_settings import ROLL_BACK, Brake
 from .._operation.context import OperationContext
 from .._operation.results import Result
 from .brakes import ALARM
-from .messages import not_resumed, run_at_work, stopped_by, where_hosts_are
+from .messages import not_resumed, resumed_by, run_at_work, stopped_by, where_hosts_are
+from .notices import RESUMED, STOPPED, notify_of_brake
 from .slices import runs_of_job, slices
 
 ALL = "all"
@@ -52,6 +53,7 @@ def stop_runs(context: OperationContext) -> StoppedRuns:
     lines: list[str] = []
     for run in runs:
         _write(context, run, run.breaker or stopped_by(brake), brake)
+        notify_of_brake(context, run, STOPPED, stopped_by(brake))
         lines += [f"{run.run_id} starts no other host. {run.breaker or stopped_by(brake)}", *_about_hosts(context, run)]
     return {"changed": True, "stopped": [run.run_id for run in runs], "lines": lines}
 
@@ -73,6 +75,7 @@ def resume_runs(context: OperationContext) -> StoppedRuns:
     lines = list(refused)
     for run in resumed:
         _write(context, run, None, brake)
+        notify_of_brake(context, run, RESUMED, resumed_by(brake))
         lines += [f"{run.run_id} starts hosts again. It was stopped: {run.breaker}", *_about_hosts(context, run)]
     return {"changed": True, "stopped": [run.run_id for run in resumed], "lines": lines}
 
@@ -99,11 +102,9 @@ def _write(context: OperationContext, run: Run, breaker: str | None, brake: Brak
 
 def _is_by_brake(run: Run) -> bool:
     """Whether people or an alarm opened the breaker; a failure, or a controller that stood still, are not theirs to undo."""
-    sentences = {
-        brake["reason"] if brake["kind"] == ALARM else stopped_by(brake)
-        for brake in run.settings.get("brakes", [])
-        if brake["kind"] != RESUME
-    }
+    brakes = run.settings.get("brakes", [])
+    sentences = {brake["reason"] for brake in brakes if brake["kind"] == ALARM}
+    sentences |= {stopped_by(brake) for brake in brakes if brake["kind"] == STOP}
     return run.breaker in sentences
 
 
@@ -121,7 +122,7 @@ def _chosen_runs(context: OperationContext) -> list[Run]:
                 f"Run {named} ended at {iso(run.closed_at)}. There is nothing to stop, and nothing to continue."
             )
         return [one for one in slices(ledger, run) if one.closed_at is None]
-    at_work = [run for run in ledger.runs() if run.is_active(now)]
+    at_work = [run for run in ledger.runs() if run.is_active(now) and run.operation != ROLL_BACK]
     if not at_work:
         raise NoRun(f"No run is at work in the ledger {describe_ledger(context.params.get('ledger'))}.")
     if named == ALL or len(at_work) == 1:
