@@ -138,6 +138,14 @@ release: $(LINT) ## Write VERSION=… into every file that names it, and the cha
 bench: $(TEST) ## CPU, memory, API calls and time, for fleets of 40 and 200, and the time of the unit tests
 	PYTHONPATH=tests:$(VENV)/collections $(BIN)/python -m bench
 
+.PHONY: simulate
+HOSTS ?= 5000
+ACCOUNTS ?= 1
+SLICES ?= 1
+AT_ONCE ?= 50
+simulate: $(TEST) ## A night of HOSTS hosts in ACCOUNTS accounts with SLICES controllers of AT_ONCE hosts each, in virtual time
+	PYTHONPATH=tests:$(VENV)/collections $(BIN)/python -m bench.simulate --hosts $(HOSTS) --accounts $(ACCOUNTS) --slices $(SLICES) --at-once $(AT_ONCE)
+
 .PHONY: chaos
 RUNS ?= 200
 chaos: $(TEST) ## RUNS nights at random: kills, faults, other people; SEED=… plays the same ones, AGAIN=SEED/NUMBER one alone
