@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,12 @@ from .api import Aws, pages
 from .ssm import SSM
 
 if TYPE_CHECKING:
-    from mypy_boto3_ssm.type_defs import ComplianceItemTypeDef, InstancePatchStateTypeDef, PatchComplianceDataTypeDef
+    from mypy_boto3_ssm.type_defs import (
+        ComplianceItemTypeDef,
+        InstancePatchStateTypeDef,
+        PatchComplianceDataTypeDef,
+        PatchOrchestratorFilterTypeDef,
+    )
 
 
 def patch_state(aws: Aws, node_id: str) -> InstancePatchStateTypeDef | None:
@@ -29,6 +35,13 @@ def missing_patches(aws: Aws, node_id: str) -> list[PatchComplianceDataTypeDef]:
         InstanceId=node_id,
         Filters=[{"Key": "State", "Values": ["Missing", "Failed"]}],
     )
+    return [row for page in pages(operation) for row in page.get("Patches", [])]
+
+
+def recorded_patches(aws: Aws, node_id: str, kbs: Sequence[str]) -> list[PatchComplianceDataTypeDef]:
+    """What Patch Manager's last operation on a node found of these updates, of all where none is named. The node may be off."""
+    filters: list[PatchOrchestratorFilterTypeDef] = [{"Key": "KBId", "Values": list(kbs)}] if kbs else []
+    operation = partial(aws.read(SSM, node_id).describe_instance_patches, InstanceId=node_id, Filters=filters)
     return [row for page in pages(operation) for row in page.get("Patches", [])]
 
 

@@ -123,7 +123,7 @@ def build_history(
     hosts = summaries(visits_by_host)
     limits = {severity: sla_days[severity] for severity in SEVERITIES if severity in sla_days}
     updates = [
-        _update(host, span, limits, now)
+        update_row(host, span, limits, now)
         for host in hosts
         for span in sorted(spans_of(host.visits, severities), key=lambda span: (span.first_missing_at, span.kb))
     ]
@@ -190,7 +190,8 @@ def _host(host: HostSummary, since: Mapping[str, float], limits: Mapping[str, fl
     }
 
 
-def _update(host: HostSummary, span: Span, limits: Mapping[str, float], now: float) -> HistoryUpdate:
+def update_row(host: HostSummary, span: Span, limits: Mapping[str, float], now: float) -> HistoryUpdate:
+    """The time for which an update was missing on a host, as JSON has it."""
     return {
         "host": host.last.name,
         "instance_id": host.last.instance_id,

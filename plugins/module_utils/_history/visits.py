@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 
 from .._base.clock import parse_iso
 from .._ledger.records import Host, Ledger, Run
+from .._model.account import AccountOption
 from .._model.host_facts import FailedUpdate, HostFacts
 from .._model.outcomes import UNTOUCHED, Outcome
 from .._model.reasons import Reason, ReasonCode
+from .._model.run_settings import ROLL_BACK
 
 INTERRUPTED = frozenset({Reason.INTERRUPTED, Reason.RUN_INTERRUPTED})
 """The controller died: that is no failure of the host."""
@@ -30,12 +32,14 @@ class Visit:
         missing: the KBs that the last scan of the run misses; None where no scan of it is known.
         verified_at: when that scan was read.
         severities: of the updates that the run knows, by KB.
+        account_option: what reaches the host's AWS account, where another role must be assumed for it.
         hresults: why Windows could not install an update, by KB.
         on_since, off_at: the time for which the host was on because of the run.
     """
 
     run_id: str
     opened_at: float
+    operation: str
     key: str
     name: str
     kind: str
@@ -50,6 +54,7 @@ class Visit:
     verified_at: float | None = None
     severities: Mapping[str, str] = field(default_factory=dict)
     hresults: Mapping[str, str] = field(default_factory=dict)
+    account_option: AccountOption | None = None
     on_since: float | None = None
     off_at: float | None = None
 
@@ -65,8 +70,10 @@ class Visit:
 
     @property
     def is_attempt(self) -> bool:
-        """Whether the run worked on the host, and its controller lived long enough to see what became of it."""
-        return self.outcome is not None and self.outcome not in UNTOUCHED and self.reason_code not in INTERRUPTED
+        """Whether the run tried to patch or scan the host, and its controller did not die meanwhile."""
+        if self.operation == ROLL_BACK or self.reason_code in INTERRUPTED:
+            return False
+        return self.outcome is not None and self.outcome not in UNTOUCHED
 
 
 def read_visits(ledger: Ledger, runs: list[Run]) -> list[Visit]:
@@ -89,6 +96,7 @@ def _visit(run: Run, host: Host) -> Visit:
     return Visit(
         run_id=run.run_id,
         opened_at=run.opened_at,
+        operation=run.operation,
         key=host.key,
         name=host.name,
         kind=host.kind,
@@ -103,6 +111,7 @@ def _visit(run: Run, host: Host) -> Visit:
         verified_at=_verified_at(facts),
         severities=facts.get("severities") or {},
         hresults=_hresults(facts.get("failed_updates") or []),
+        account_option=facts.get("account"),
         on_since=facts.get("on_since"),
         off_at=facts.get("off_at"),
     )

@@ -53,8 +53,7 @@ def work(context: OperationContext) -> HistoryResult:
     ledger, days = context.existing_ledger(), params["history_days"]
     runs = recent_runs(ledger, days, now)
     if not runs:
-        where = describe_ledger(params["ledger"])
-        raise NoRun(f"The ledger {where} has no run of the last {days} days (patch_history_days).")
+        raise no_run_of(context, days)
     history = build_history(ledger, runs, days, params["sla_days"] or {}, now)
     texts = {
         "history.html": to_page(history),
@@ -75,6 +74,12 @@ def work(context: OperationContext) -> HistoryResult:
         except OSError as error:
             raise not_writable(folder, f"{error}.") from error
     return _result(history, files, lines)
+
+
+def no_run_of(context: OperationContext, days: int) -> NoRun:
+    """The error of a ledger without a run of this time."""
+    where = describe_ledger(context.params["ledger"])
+    return NoRun(f"The ledger {where} has no run of the last {days} days (patch_history_days).")
 
 
 def _result(history: History, files: dict[str, str], lines: list[str]) -> HistoryResult:

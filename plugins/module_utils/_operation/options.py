@@ -64,6 +64,7 @@ class Options(TypedDict, total=False):
     history_days: int
     history_script: str
     host: str | None
+    host_name: str | None
     host_variables: dict[str, dict[str, Any]]
     hourly_usd: float | None
     hours: int

@@ -118,6 +118,7 @@ def check_together(settings: Settings, forks: int, now: float) -> None:
     check_slice(settings)
     _check_mark(settings)
     _check_keep_tag(settings)
+    _check_history(settings)
     report_bucket_of(settings)
 
 
@@ -143,6 +144,14 @@ def _check_keep_tag(settings: Settings) -> None:
     if settings["dead_man_switch"] and not WATCHDOG_KEEP_TAG.fullmatch(keep_tag):
         right = "With patch_dead_man_switch it must be of letters without accents, digits, blanks and _ . : / = + @ -, 128 at most."
         raise InvalidOption("patch_keep_tag", keep_tag, right)
+
+
+def _check_history(settings: Settings) -> None:
+    """A roll-back reads the run that took the restore point."""
+    kept, needed = settings["history_days"], settings["restore_point_days"]
+    if settings["restore_point"] != "none" and kept < needed:
+        right = f"With patch_restore_point it must be at least patch_restore_point_days ({needed}), which a roll-back needs."
+        raise InvalidOption("patch_history_days", kept, right)
 
 
 def _refuse_past(name: str, at: float | None, now: float) -> None:

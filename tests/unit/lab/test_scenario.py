@@ -285,7 +285,10 @@ def test_a_time_without_quotes_stays_text(tmp_path: Path) -> None:
         ({"steps": []}, "steps: expected a list of at least 1, got []"),
         (
             {"steps": [{"playbook": "pach"}]},
-            'steps[0].playbook: expected one of plan, patch, restore, report, stop, resume, roll_back, history, got "pach"',
+            (
+                "steps[0].playbook: expected one of plan, patch, restore, report, stop, resume, roll_back, history, "
+                'evidence, got "pach"'
+            ),
         ),
         ({"expect": {"rc": "two"}}, 'expect.rc: expected a whole number or "nonzero", got "two"'),
         ({"expect": {"outcomes": {"b": "patched"}}}, "expect.outcomes.b: there is no host 'b'"),

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._history.lines 
 from ansible_collections.patchfleet.windows.plugins.module_utils._history.page import to_page
 from ansible_collections.patchfleet.windows.plugins.module_utils._history.table import to_csv
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_history import OPERATION
-from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import check_together, read
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.closing import set_interrupted_outcomes
 from months import DAY, KEY, START, Months, missing
 from operations import perform
@@ -260,6 +261,13 @@ def test_bad_values_are_refused_by_name(name: str, value: Any, words: str) -> No
         read({name: value})
     assert name in caught.value.reason
     assert words in caught.value.reason
+
+
+@pytest.mark.parametrize(("kind", "refused"), [("root", True), ("none", False)])
+def test_runs_with_restore_points_are_kept_as_long_as_these(kind: str, refused: bool) -> None:
+    settings = read({"patch_history_days": 7, "patch_restore_point": kind, "patch_batch_size": 1})
+    with pytest.raises(InvalidOption, match="patch_history_days: 7") if refused else nullcontext():
+        check_together(settings, 5, START)
 
 
 def test_severities_are_read_in_any_case() -> None:

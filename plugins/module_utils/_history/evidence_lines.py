@@ -1,0 +1,75 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the playbook `evidence` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
+
+from .build import HistoryUpdate
+from .evidence import EvidenceVisit, HostEvidence, PatchManagerRecord
+from .spans import MISSING
+
+NOT_INSTALLED = ("Missing", "Failed")
+"""States of Patch Manager that are named for a host of which all updates are asked for."""
+
+
+def evidence_lines(hosts: Sequence[HostEvidence], kbs: Sequence[str], target: str | None) -> list[str]:
+    """Of each host its runs, its updates and Patch Manager's records; of an update only the hosts that know it."""
+    lines = []
+    for host in hosts:
+        if target is not None or host["updates"] or _knows(host["patch_manager"]):
+            lines += list(_host(host, by_kb=bool(kbs)))
+    return lines or [f"Neither a run nor Patch Manager knows {', '.join(kbs)} on {f.count(len(hosts), 'host')}."]
+
+
+def _knows(record: PatchManagerRecord | None) -> bool:
+    return bool(record and (record["updates"] or record["trouble"]))
+
+
+def _host(host: HostEvidence, *, by_kb: bool) -> Iterator[str]:
+    location = ", ".join(map(f.plain, filter(None, (host["account"], host["region"]))))
+    yield f"{f.name_and_id(host)}{f', {location}' if location else ''}"
+    yield from (f"  {_visit(visit)}" for visit in host["visits"])
+    yield from (f"  {_update(update)}" for update in host["updates"])
+    yield from (f"  {text}" for text in _record(host["patch_manager"], by_kb=by_kb))
+
+
+def _visit(visit: EvidenceVisit) -> str:
+    ended = f.plain(visit["outcome"] or "no outcome yet")
+    reason = f" ({visit['reason_code']})" if visit["reason_code"] else ""
+    missing = "not known" if visit["missing"] is None else ", ".join(map(f.plain, visit["missing"])) or "nothing"
+    installed = ", ".join(map(f.plain, visit["installed"])) or "nothing"
+    when = f.utc(visit["opened_at"])
+    return f"{when}  run {visit['run_id']}  {ended}{reason}  installed: {installed}  missing: {missing}"
+
+
+def _update(update: HistoryUpdate) -> str:
+    kb, first = f"{f.plain(update['kb'])} ({update['severity']})", f.utc(update["first_missing_at"], "{date}")
+    code = f" ({f.plain(update['hresult'])})" if update["hresult"] else ""
+    if update["state"] == MISSING:
+        return f"{kb}: missing since {first}, {update['days']:g} days{code}."
+    ended, how = f.utc(update["proven_at"]), f.words(update["state"])
+    return f"{kb}: {how}, proven {ended} by run {update['proven_by']}; missing for {update['days']:g} days{code}."
+
+
+def _record(record: PatchManagerRecord | None, *, by_kb: bool) -> Iterator[str]:
+    if record is None:
+        yield "Patch Manager has no records of hosts that are no managed nodes."
+        return
+    if record["trouble"]:
+        yield f"Patch Manager's records cannot be read. {f.plain(record['trouble'])}"
+        return
+    if record["operation"] is None:
+        yield "Patch Manager knows no operation on this node."
+        return
+    counts = f"{record['missing']} missing, {record['failed']} failed"
+    yield f"Patch Manager: the last {record['operation']} ended {f.utc(record['ended_at'])}: {counts}."
+    for update in record["updates"]:
+        if by_kb or update["state"] in NOT_INSTALLED:
+            at = f" on {f.utc(update['installed_at'])}" if update["installed_at"] else ""
+            yield f"Patch Manager: {f.plain(update['kb'])} ({update['severity']}) is {f.plain(update['state'])}{at}."
