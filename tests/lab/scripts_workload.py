@@ -9,11 +9,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from lab.clusters import ClusterNode
 from lab.guest import Guest
 from lab.guest_workload import Iis, NoConnection
 from lab.scripts_scene import Data, Scene
 from lab.sim import Steps
 
+CLUSTER = "cluster"
 ONLINE, STARTED = "ONLINE", "Started"
 NAMES = {"running": "Running", "stopped": "Stopped", "start_pending": "StartPending", "stop_pending": "StopPending"}
 THROWS = re.compile(r"(?m)^\s*throw '([^']*)'\s*$")
@@ -21,13 +23,14 @@ THROWS = re.compile(r"(?m)^\s*throw '([^']*)'\s*$")
 
 def check_host(scene: Scene) -> Steps[Data]:
     yield 0.0
-    guest = scene.guest
+    guest, node = scene.guest, scene.host.node
+    items = {kind: items_of(guest) for kind, items_of in EVIDENCE.items()} | {CLUSTER: _cluster(node)}
     return {
         "boot_time": scene.iso(guest.boot_time),
         "time": scene.iso(scene.host.now),
         "checks": [_verdict(guest, check) for check in scene.data["checks"]],
         "evidence": [
-            {"kind": kind, "items": sorted(EVIDENCE[kind](guest)), "cut": False, "trouble": None}
+            {"kind": kind, "items": sorted(items[kind]), "cut": False, "trouble": None}
             for kind in scene.data["evidence"]
         ],
     }
@@ -75,6 +78,13 @@ def _databases(guest: Guest) -> Iterable[str]:
             yield from (f"{instance}/{name}" for name, state in databases.items() if state == ONLINE)
 
 
+def _cluster(node: ClusterNode | None) -> Iterable[str]:
+    if node is None:
+        return ()
+    roles = ["Cluster Group", *(role.name for role in node.cluster.roles if role.owner)]
+    return [*([f"node {node.name}"] if node.state == "Up" else []), *(f"role {name}" for name in roles)]
+
+
 def _started(states: dict[str, str]) -> list[str]:
     return [name for name, state in states.items() if state == STARTED]
 
@@ -88,7 +98,6 @@ EVIDENCE: dict[str, Callable[[Guest], Iterable[str]]] = {
     "sites": lambda guest: _started((guest.workload.iis or Iis()).sites),
     "app_pools": lambda guest: _started((guest.workload.iis or Iis()).pools),
     "databases": _databases,
-    "cluster": lambda _guest: (),
     "tasks": lambda guest: [
         path for path, on in guest.workload.tasks.items() if on and not path.startswith("\\Microsoft\\")
     ],

@@ -19,7 +19,7 @@ COMPARED = {
     "sites": "IIS sites",
     "app_pools": "application pools",
     "databases": "databases",
-    "cluster": "cluster nodes and roles",
+    "cluster": "in the cluster:",
     "tasks": "scheduled tasks",
 }
 """Kinds of evidence that check_host takes, and whose items must be there again; each with its words."""

@@ -156,6 +156,8 @@ def _yes(value: bool | None) -> str | None:
     return None if value is None else "yes" if value else "no"
 
 
+_SINGLE = ("uptime", "build")
+"""Kinds of evidence with one item, which is shown itself."""
 _PASSED = {True: "passes", False: "fails", None: "not known"}
 
 
@@ -166,19 +168,21 @@ def _checks(host: f.Host) -> str:
 
 
 def _evidence(host: f.Host) -> str:
-    """How many items of each kind there were before and after, and which of them are gone; a single item is named."""
+    """How many items of each kind there were before and after, and which of them are gone."""
     return "; ".join(_change(kind, it) for kind, it in (host.get("evidence") or {}).items())
 
 
 def _change(kind: str, state: Mapping[str, Sequence[str] | None]) -> str:
     before, after = state["before"], state["after"]
     gone = [] if before is None or after is None else [f.plain(item) for item in before if item not in after]
-    counts = " \u2192 ".join(_count(items) for items in (before, after))
-    return f"{kind}: {counts}" + (f" (gone: {', '.join(gone)})" if gone and len(before or ()) > 1 else "")
+    change = " \u2192 ".join(_amount(kind, items) for items in (before, after))
+    return f"{kind}: {change}" + (f" (gone: {', '.join(gone)})" if gone and kind not in _SINGLE else "")
 
 
-def _count(items: Sequence[str] | None) -> str:
-    return "not known" if items is None else f.plain(items[0]) if len(items) == 1 else str(len(items))
+def _amount(kind: str, items: Sequence[str] | None) -> str:
+    if items is None:
+        return "not known"
+    return f.plain(items[0]) if items and kind in _SINGLE else str(len(items))
 
 
 # A fact that is null is not known; one that is empty is not worth a line.

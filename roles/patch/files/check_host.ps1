@@ -176,15 +176,15 @@ Invoke-PatchFleetScript -Name 'check_host' -Work {
         }
     }
 
-    # Roles of the whole cluster, as they may run on another node afterwards. State 0 is Up of a node and Online of a role.
-    # https://learn.microsoft.com/previous-versions/windows/desktop/mscs/mscluster-resourcegroup
-    function Get-Cluster {
-        if (-not (Get-Service -Name 'ClusSvc' -ErrorAction SilentlyContinue)) { return }
-        foreach ($class in @{ node = 'MSCluster_Node'; role = 'MSCluster_ResourceGroup' }.GetEnumerator()) {
-            foreach ($row in @(Get-CimInstance -Namespace 'root\MSCluster' -ClassName $class.Value)) {
-                if ($row.State -eq 0) { '{0} {1}' -f $class.Key, $row.Name }
-            }
-        }
+    # This node, and the roles of the whole cluster: they may run on another node afterwards. A node that a run has drained is paused.
+    # https://learn.microsoft.com/powershell/module/failoverclusters/get-clustergroup
+    function Get-ClusterItem {
+        $service = Get-Service -Name 'ClusSvc' -ErrorAction SilentlyContinue
+        if (-not $service -or (Get-PatchFleetService 'ClusSvc').start_type -eq 'disabled') { return }
+        $name = [string] (Get-CimInstance -ClassName 'Win32_ComputerSystem').Name
+        $own = @(Get-ClusterNode | Where-Object { [string] $_.Name -eq $name -and [string] $_.State -eq 'Up' })
+        $roles = @(Get-ClusterGroup | Where-Object { [string] $_.State -eq 'Online' })
+        return @($own | ForEach-Object { "node $($_.Name)" }) + @($roles | ForEach-Object { "role $($_.Name)" })
     }
 
     # Those of Windows itself come and go with its updates.
@@ -256,7 +256,7 @@ Invoke-PatchFleetScript -Name 'check_host' -Work {
         sites = { Get-Site }
         app_pools = { Get-Pool }
         databases = { Get-Database }
-        cluster = { Get-Cluster }
+        cluster = { Get-ClusterItem }
         tasks = { Get-Task }
         events = { Get-ErrorSource }
         build = { Get-Build }

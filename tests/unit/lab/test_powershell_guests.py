@@ -22,7 +22,7 @@ from lab.guest_workload import Iis
 from lab.guests import FIRST_SCRIPT, ModelGuests, PowerShellGuests, run_script
 from lab.powershell.process import ROOT, WHERE_FROM, find
 from lab.scripts_model import SCRIPTS
-from lab.scripts_workload import EVIDENCE
+from lab.scripts_workload import CLUSTER, EVIDENCE
 from lab.shells import SHELLS
 from lab.sim import Steps
 from stored_answers import StoringPowerShell
@@ -51,7 +51,7 @@ NUMBERS = [UPDATE["kb"], "KB5030001", "KB5030002", "KB5030003"]
 """Of updates: offered, replaced, not approved, and unknown."""
 PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "inspect_boot": [{"since": SINCE}, {"since": None}],
-    "check_host": [{"checks": CHECKS, "evidence": sorted(EVIDENCE)}],
+    "check_host": [{"checks": CHECKS, "evidence": sorted({*EVIDENCE, CLUSTER})}],
     "clean_disk": [
         {"reset_base": False, "temp_age_days": 1, "old_windows": False},
         {"reset_base": True, "old_windows": True},
@@ -81,7 +81,9 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "search_updates": [{"kbs": NUMBERS}, {"kbs": NUMBERS, "search": False}],
     "install_updates": [{"kbs": NUMBERS}],
 }
+OF_WORKLOAD = {"check_host"}
 OF_CLUSTERS = {"inspect_cluster", "drain_cluster_node", "resume_cluster_node"}
+"""What these scripts read is in few states only."""
 ASKS_UPDATE_AGENT = (
     "inspect_windows_update",
     "missing_update_sizes",
@@ -219,13 +221,11 @@ ONLY = {
     "replaced": {"search_updates", "install_updates"},
     "hidden": {"missing_update_sizes"},
     "german": {"inspect_windows_update", "missing_update_sizes", "repair_services"},
-    "node": {*OF_CLUSTERS, "inspect_boot"},
+    "node": {*OF_CLUSTERS, *OF_WORKLOAD, "inspect_boot"},
     "last-node": {"drain_cluster_node"},
     "drain-hangs": {"drain_cluster_node"},
-    "drained": OF_CLUSTERS,
+    "drained": OF_CLUSTERS | OF_WORKLOAD,
 }
-OF_WORKLOAD = {"check_host"}
-"""Nothing that these scripts read is in the other states; nor what those about clusters read."""
 OF_NUMBERS = {"search_updates", "install_updates"}
 WITH_UPDATES = {"healthy", "installing", "patched", "replaced", "hardened", "known-damage"}
 """States that show something of updates by their numbers."""

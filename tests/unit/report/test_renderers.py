@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._hosts import details
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.html import to_html
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.markdown import to_markdown
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.table import to_table
@@ -164,3 +165,28 @@ def test_markdown_sums_up_each_account_and_region() -> None:
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 140])
 def test_every_line_of_the_table_of_an_estate_fits(width: int) -> None:
     assert max(columns(line) for line in to_table(estate(60), width).splitlines()) <= width
+
+
+def test_the_details_of_a_host_show_what_works_before_and_after() -> None:
+    gone: dict[str, Any] = {
+        "checks": {
+            "shop": {"before": True, "after": False},
+            "<b>page</b>": {"before": None, "after": True},
+        },
+        "evidence": {
+            "ports": {"before": ["443", "80"], "after": ["80"]},
+            "build": {"before": ["20348.1"], "after": ["20348.2"]},
+            "tasks": {"before": ["a", "b"], "after": None},
+        },
+        "remarks": ["One.", "Two."],
+    }
+    shown, plain = (details([host(1, **more)]) for more in (gone, {}))
+    facts = dict(zip(shown["labels"], shown["hosts"][0]["facts"], strict=True))
+    assert facts["Checks"] == "shop: passes \u2192 fails; <b>page</b>: not known \u2192 passes"
+    assert facts["Evidence"] == (
+        "ports: 2 \u2192 1 (gone: 443); build: 20348.1 \u2192 20348.2; tasks: 2 \u2192 not known"
+    )
+    assert facts["Remarks"] == "One. Two."
+    without = dict(zip(plain["labels"], plain["hosts"][0]["facts"], strict=True))
+    assert [without[label] for label in ("Checks", "Evidence", "Remarks")] == ["", "", ""]
+    assert "<b>page</b>" not in to_html(report([host(1, **gone)]))
