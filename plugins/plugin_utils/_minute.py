@@ -22,6 +22,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock imp
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import open_ledger
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.live import write_live_page
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.status import minute_line
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.progress import read_progress
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import time_of_day
@@ -57,9 +58,10 @@ def take_turn(now: float) -> bool:
 
 
 def speak(context: OperationContext) -> None:
-    """Print where the run stands, if it is time. It opens the ledger itself, since the operation may be in the middle of a write.
+    """Print where the run stands, and write its page, if it is time.
 
-    Nothing that goes wrong here concerns the host of the operation.
+    It opens the ledger itself, since the operation may be in the middle of a write. Nothing that goes wrong here concerns
+    the host of the operation.
     """
     if not context.tracked_host:
         return
@@ -71,3 +73,4 @@ def speak(context: OperationContext) -> None:
         progress = read_progress(ledger, context.tracked_host[0], clock.now())
         if progress.is_active:  # a restore works for a run that is dead
             Display().display(f"  {time_of_day()}  {minute_line(progress)}")
+            write_live_page(ledger, progress.run, progress.now)

@@ -94,6 +94,9 @@ class RunSettings(TypedDict, total=False):
     canary: Annotated[int, "hosts that go first, alone", "_run/admission"]
     canary_keys: Annotated[list[str], "keys of those hosts that the run holds", "_run/admission"]
     included: Annotated[int, "hosts that are not left out", "_run/slices"]
+    live_report: Annotated[
+        str | None, "folder of the page that is written each minute, empty for the default one", "_report/live"
+    ]
     batch_size: Annotated[int, "hosts that are at work at once", "_run/progress"]
     pause_seconds: Annotated[float, "pause between two waves, in seconds", "_run/admission"]
     waves_began_at: Annotated[dict[str, float], "start of each wave that pauses, seconds since 1970", "_ledger/stored"]

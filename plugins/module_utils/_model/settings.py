@@ -75,6 +75,7 @@ class Settings(TypedDict):
     notify: str | None
     notify_format: str
     report_dir: str | None
+    report_live: bool
     report_bucket: str | None
     report_kms_key: str | None
     report_link_seconds: int

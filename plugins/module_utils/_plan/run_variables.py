@@ -506,6 +506,17 @@ RUN_VARIABLES = (
         roles=("report",),
     ),
     Variable(
+        "patch_report_live",
+        "bool",
+        "evidence",
+        description=(
+            "Whether C(report.html) is written each minute while the run is at work, too. It says that it is unfinished and "
+            "when it was written, and loads itself again in the browser. At the end it is the report."
+        ),
+        default=False,
+        roles=("discover",),
+    ),
+    Variable(
         "patch_report_bucket",
         "str",
         "evidence",

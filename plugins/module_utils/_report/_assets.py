@@ -454,6 +454,8 @@ time span { color: var(--soft); display: block; font-size: .8125rem; }
 .tile:enabled:hover { border-color: var(--strong-line); background: var(--raised); }
 .tile[aria-pressed=true] { border-color: var(--accent); box-shadow: inset 0 0 0 1px var(--accent); }
 
+.live { margin: .75rem 0; padding: .6rem .9rem; background: var(--card); border: 1px solid var(--line);
+  border-left: 4px solid var(--accent); border-radius: 8px; }
 .person, .timeline, .hosts, .sums { margin-top: 1.5rem; }
 .person { background: var(--card); border: 1px solid var(--line); border-left: 4px solid var(--failed);
   border-radius: 10px; padding: 1rem 1.25rem; box-shadow: var(--shadow); }

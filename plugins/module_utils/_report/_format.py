@@ -72,6 +72,22 @@ def in_order(hosts: Iterable[Host]) -> list[Host]:
     return sorted(hosts, key=lambda host: (rank(host), natural_key(name_of(host))))
 
 
+AT_WORK, WAITING = "at work", "waiting"
+"""What a host without an outcome does in a run that is at work."""
+
+
+def hosts_of(report: Report) -> list[Host]:
+    """The hosts in order; those of a run at work that have not ended say what they do in place of an outcome."""
+    hosts = in_order(report.get("hosts") or [])
+    if not report.get("as_of"):
+        return hosts
+    return [host if host.get("outcome") else {**host, "outcome": _state(host)} for host in hosts]
+
+
+def _state(host: Host) -> str:
+    return WAITING if host.get("step") in {None, Phase.PLAN, Phase.ADMIT} else AT_WORK
+
+
 def count(number: int, noun: str) -> str:
     """``1 update``, ``2 updates``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
@@ -124,10 +140,11 @@ def run_seconds(report: Report) -> float | None:
     return None if start is None or end is None else end - start
 
 
-def totals(hosts: Iterable[Host]) -> dict[Outcome, int]:
-    """Hosts per outcome, in the order of ``Outcome``, with the zeros."""
+def totals(hosts: Iterable[Host]) -> dict[str, int]:
+    """Hosts per outcome, in the order of ``Outcome``, with the zeros; then those that have not ended, without."""
     found = Counter(host.get("outcome") for host in hosts)
-    return {outcome: found[outcome] for outcome in Outcome}
+    open_hosts = {state: found[state] for state in (AT_WORK, WAITING) if found[state]}
+    return {**{str(outcome): found[outcome] for outcome in Outcome}, **open_hosts}
 
 
 def totals_line(hosts: Iterable[Host], with_detail: bool = True) -> str:
@@ -137,7 +154,7 @@ def totals_line(hosts: Iterable[Host], with_detail: bool = True) -> str:
     for outcome, number in totals(hosts).items():
         if not number:
             continue
-        key = {Outcome.FAILED: "step", Outcome.DEFERRED: "reason_code"}.get(outcome)
+        key = {"failed": "step", "deferred": "reason_code"}.get(outcome)
         why = [host[key] for host in hosts if key and host.get("outcome") == outcome and host.get(key)]
         parts.append(f"{number} {outcome}" + (_breakdown(why, number) if with_detail else ""))
     return " · ".join(parts) or "no hosts"
@@ -165,9 +182,15 @@ def headline(report: Report) -> str:
         f"{good} of {count(len(hosts), 'host')} {'is' if good == 1 else 'are'} up to date, proven by a fresh scan.",
         f"Approved updates are missing on {count(missing, 'host')}." if missing else None,
         f"{count(troubled, 'host')} {'needs' if troubled == 1 else 'need'} a person." if troubled else None,
-        None if report.get("finished_at") else "The run did not finish; this is what its ledger knows.",
+        _unfinished(report),
         *map(_brake, report.get("brakes") or ()),
     )
+
+
+def _unfinished(report: Report) -> str | None:
+    if report.get("as_of"):
+        return f"The run is at work; this is what its ledger knew at {utc(report['as_of'])}."
+    return None if report.get("finished_at") else "The run did not finish; this is what its ledger knows."
 
 
 def _brake(brake: Mapping[str, Any]) -> str:

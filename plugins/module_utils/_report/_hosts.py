@@ -73,7 +73,7 @@ def _row(row: int, host: f.Host) -> str:
         content, key = cell(host)
         sort = "" if key is None else f" data-s={key:g}" if abs(key) < 1e6 else f" data-s={key:.0f}"
         cells.append(f"<{'th scope=row' if name == 'host' else 'td'}{sort}>{content}")
-    filters = f'data-o={text(host.get("outcome"))} data-a="{text(account_of(host))}" data-r="{text(region_of(host))}"'
+    filters = f'data-o="{text(host.get("outcome"))}" data-a="{text(account_of(host))}" data-r="{text(region_of(host))}"'
     return f"<tr id=h{row} {filters}>{''.join(cells)}"
 
 

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Sequence
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import icon, text
 
-from .._model.outcomes import Outcome
-
 
 def account_of(host: f.Host) -> str:
     """The id of its account, ``NOTHING`` without one."""
@@ -64,8 +62,12 @@ def _button(kind: str, value: str) -> str:
     return f'<button class=where disabled data-{kind}="{text(value)}">{text(value)}</button>'
 
 
-def _numbers(hosts: Sequence[f.Host], shown: Sequence[Outcome]) -> str:
+def _numbers(hosts: Sequence[f.Host], shown: Sequence[str]) -> str:
     found = f.totals(hosts)
     on = [host["on_seconds"] for host in hosts if host.get("on_seconds") is not None]
-    cells = [str(len(hosts)), *(str(found[outcome]) for outcome in shown), f.duration(sum(on)) if on else f.NOTHING]
+    cells = [
+        str(len(hosts)),
+        *(str(found.get(outcome, 0)) for outcome in shown),
+        f.duration(sum(on)) if on else f.NOTHING,
+    ]
     return "".join(f"<td>{cell}" for cell in cells)

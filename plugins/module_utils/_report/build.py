@@ -25,7 +25,8 @@ def build_report(ledger: Ledger, run_id: str, now: float) -> Report:
     for time in ledger.phases(run_id):
         times.setdefault(time.host_key, []).append(time)
     # A phase without an end was cut off with its controller, which was active at its last heartbeat.
-    checked_at = now if run.is_active(now) else run.heartbeat_at
+    is_active = run.is_active(now)
+    checked_at = now if is_active else run.heartbeat_at
     hosts = [_host(host, times.get(host.key, []), now, checked_at) for host in ledger.hosts(run_id)]
     totals = Counter(host["outcome"] for host in hosts)
     return {
@@ -34,7 +35,8 @@ def build_report(ledger: Ledger, run_id: str, now: float) -> Report:
         "collection_version": COLLECTION,
         "run_id": run.run_id,
         "started_at": iso(run.opened_at),
-        "finished_at": iso(run.closed_at or now),
+        "finished_at": None if is_active else iso(run.closed_at or now),
+        "as_of": iso(now) if is_active else None,
         "operation": run.operation,
         "breaker": run.breaker,
         "account_breakers": account_breakers(ledger, run),
@@ -72,7 +74,7 @@ def _host(host: Host, times: list[PhaseTime], now: float, checked_at: float) -> 
         "az": facts.get("az"),
         "wave": host.wave,
         "outcome": host.outcome,
-        "step": host.phase,
+        "step": host.phase if host.outcome or not times else times[-1].phase,
         "reason": host.reason,
         "reason_code": host.reason_code,
         "original_state": facts.get("original_state"),

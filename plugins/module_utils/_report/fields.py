@@ -92,6 +92,9 @@ class ReportBrake(TypedDict):
 class Report(TypedDict):
     """A run. ``totals`` is the number of hosts by outcome.
 
+    Of a run that is at work ``as_of`` is when the ledger was read, and ``finished_at`` is null. A host without an outcome has
+    the step in which it is, or none where it waits.
+
     ``account_breakers`` has the accounts of which no other host starts, by id, with the reason.
     """
 
@@ -101,6 +104,7 @@ class Report(TypedDict):
     run_id: str
     started_at: str | None
     finished_at: str | None
+    as_of: str | None
     operation: str
     breaker: str | None
     account_breakers: dict[str, str]

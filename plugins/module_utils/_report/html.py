@@ -23,6 +23,7 @@ from .._model.outcomes import FAILURES
 
 # The top of the page names at most this number of hosts that need a person; the table has all of them.
 _NAMED_AT_THE_TOP = 5
+_RELOAD_SECONDS = 30
 
 
 def to_html(report: f.Report) -> str:
@@ -30,7 +31,7 @@ def to_html(report: f.Report) -> str:
 
     It makes no request, works from ``file://``, and shows every host, whatever its name is made of.
     """
-    hosts = f.in_order(report.get("hosts") or [])
+    hosts = f.hosts_of(report)
     chart, windows = timeline(report, hosts)
     body = [
         _header(report, hosts),
@@ -60,7 +61,7 @@ def _head(report: f.Report, hosts: list[f.Host]) -> str:
 <meta http-equiv=Content-Security-Policy content="{policy}">
 <meta name=viewport content="width=device-width, initial-scale=1">
 <meta name=color-scheme content="light dark">
-<title>Patch run {text(report.get("run_id"))}: {text(f.totals_line(hosts))}</title>
+{_reload(report)}<title>Patch run {text(report.get("run_id"))}: {text(f.totals_line(hosts))}</title>
 <link rel=icon href="data:,">
 <script>{EARLY_SCRIPT}</script>
 <style>{STYLE}</style>
@@ -72,7 +73,7 @@ def _header(report: f.Report, hosts: list[f.Host]) -> str:
     facts = (
         ("Operation", text(report.get("operation"))),
         ("Started", time(report.get("started_at"))),
-        ("Finished", time(finished) if finished else "not: the run was cut off"),
+        ("Finished", time(finished) if finished else "not yet" if report.get("as_of") else "not: the run was cut off"),
         ("Duration", f.duration(f.run_seconds(report))),
         ("Targets", text(f.describe_targets(report.get("targets")))),
         ("On because of this run", _on_time(hosts)),
@@ -80,9 +81,23 @@ def _header(report: f.Report, hosts: list[f.Host]) -> str:
     return f"""<header>
 <p class=kicker>Patch run</p>
 <h1>{text(report.get("run_id"))}</h1>
-<p class=lead>{text(f.headline(report))}</p>
+{_at_work(report)}<p class=lead>{text(f.headline(report))}</p>
 <dl class=facts>{"".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)}</dl>
 </header>"""
+
+
+def _reload(report: f.Report) -> str:
+    return f"<meta http-equiv=refresh content={_RELOAD_SECONDS}>\n" if report.get("as_of") else ""
+
+
+def _at_work(report: f.Report) -> str:
+    """Says of the page of a run at work that it is unfinished, and when it was written."""
+    if not report.get("as_of"):
+        return ""
+    return (
+        f"<p class=live role=status><b>Unfinished.</b> Written at {time(report['as_of'])}. "
+        "The page loads itself again until the run has ended.</p>\n"
+    )
 
 
 def _on_time(hosts: list[f.Host]) -> str:
@@ -98,7 +113,7 @@ def _tiles(hosts: list[f.Host]) -> str:
     for outcome, number in f.totals(hosts).items():
         label = f"{icon(outcome)}<span>{outcome}</span>"
         tiles.append(
-            f'<button class="tile{"" if number else " zero"}" disabled data-o={outcome}><b>{number}</b>{label}</button>'
+            f'<button class="tile{"" if number else " zero"}" disabled data-o="{outcome}"><b>{number}</b>{label}</button>'
         )
     return f'<section class=tiles aria-label="Hosts per outcome">{"".join(tiles)}</section>'
 

@@ -64,12 +64,13 @@ def build_joint_report(ledger: Ledger, name: str, runs: Sequence[Run], now: floa
                 chosen.setdefault(row.key, host)
     hosts = list(chosen.values())
     totals = Counter(host["outcome"] for host in hosts)
-    started, finished = ([str(report[key]) for report in reports] for key in ("started_at", "finished_at"))
+    as_of = max((report["as_of"] for report in reports if report["as_of"]), default=None)
     return {
         **reports[0],
         "run_id": name,
-        "started_at": min(started),
-        "finished_at": max(finished),
+        "started_at": min(str(report["started_at"]) for report in reports),
+        "finished_at": None if as_of else max(str(report["finished_at"]) for report in reports),
+        "as_of": as_of,
         "breaker": next((report["breaker"] for report in reports if report["breaker"]), None),
         "account_breakers": {account: why for report in reports for account, why in report["account_breakers"].items()},
         "brakes": _brakes([report["brakes"] for report in reports]),

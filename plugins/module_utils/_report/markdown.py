@@ -34,7 +34,7 @@ _STATE: _Column = ("State", lambda host: escape(f.states(host)))
 
 def to_markdown(report: f.Report) -> str:
     """The report in GitHub-flavoured Markdown, with a line end at its end."""
-    hosts = f.in_order(report.get("hosts") or [])
+    hosts = f.hosts_of(report)
     parts = [
         f"## Patch run {escape(report.get('run_id'))}",
         _facts(report),

@@ -52,7 +52,7 @@ def to_table(report: f.Report, width: int = 100) -> str:
     Failed and held hosts come first; the last line is the totals, e.g. ``5 patched · 2 compliant · 1 failed (disk)``.
     """
     width = max(width, NARROWEST)
-    hosts = f.in_order(report.get("hosts") or [])
+    hosts = f.hosts_of(report)
     columns, widths = _fit(hosts, width)
     reason = width - sum(widths) - _GAP * len(widths)
     lines = _row([*(column.title for column in columns), "REASON"], columns, [*widths, reason])

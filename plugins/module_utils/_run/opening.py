@@ -100,8 +100,9 @@ def _announce(context: OperationContext, run: Run, settings: Settings) -> None:
 def new_run(now: float, operation: str, settings: RunSettings) -> Run:
     """A run of this process, with an id of its own."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    run_id = f"{stamp}-{secrets.token_hex(2)}"
     return Run(
-        run_id=f"{stamp}-{secrets.token_hex(2)}",
+        run_id=run_id,
         opened_at=now,
         operation=operation,
         snapshot_id=str(uuid.uuid4()),
@@ -138,6 +139,7 @@ def _run_settings(plan: Plan, settings: Settings, targets: Targets) -> RunSettin
         "canary": plan.canary,
         "included": len(plan.included),
         "batch_size": plan.batch_size,
+        "live_report": (settings["report_dir"] or "") if settings["report_live"] else None,
         "pause_seconds": settings["pause_seconds"],
         "expected_seconds": settings["expected_seconds"],
         "host_timeout_seconds": settings["host_timeout_seconds"],

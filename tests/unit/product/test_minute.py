@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +63,30 @@ def test_two_processes_never_speak_at_once() -> None:
     with ThreadPoolExecutor(2) as pool:
         turns = list(pool.map(_minute.take_turn, [0.0, 61.0, 61.0, 61.0, 122.0]))
     assert sum(turns) == 2
+
+
+def page_after_a_minute(stage: Stage, folder: Path) -> Path:
+    stage.ledger.keep_settings(RUN, {**stage.ledger.run(RUN).settings, "live_report": str(folder)})
+    context = stage.context(OPERATION, run_id=RUN, host=ID, instance_id=ID)
+    for _turn in range(2):
+        _minute.speak(context)
+        stage.clock.sleep(60)
+    return folder / "report.html"
+
+
+def test_the_page_of_the_run_is_written_where_it_is_wanted(stage: Stage, shown: list[str], tmp_path: Path) -> None:
+    text = page_after_a_minute(stage, tmp_path / "new").read_text(encoding="utf-8")
+    assert "<meta http-equiv=refresh content=30>" in text
+    assert "<b>Unfinished.</b>" in text
+    assert "2026-11-14 22:01:00 UTC" in text
+    assert '<button class="tile" disabled data-o="waiting"><b>2</b>' in text
+    assert len(shown) == 1
+
+
+def test_a_page_that_cannot_be_written_does_no_harm(stage: Stage, shown: list[str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert not page_after_a_minute(stage, tmp_path / "file").exists()
+    assert len(shown) == 1
 
 
 @pytest.mark.parametrize("of_a_run", [True, False])

@@ -66,6 +66,31 @@ def test_a_host_of_which_nothing_is_known_is_rendered(render: Any) -> None:
     assert "None" not in text
 
 
+@pytest.mark.parametrize("render", [to_table, to_markdown, to_html])
+def test_a_run_at_work_says_so_and_what_its_hosts_do(render: Any) -> None:
+    hosts = [
+        host(1, outcome="patched"),
+        host(2, outcome=None, step="patch", region="us-east-1"),
+        host(3, outcome=None, step="admit"),
+        host(4, outcome=None),
+    ]
+    text = render(report(hosts, finished_at=None, as_of="2026-11-14T22:31:00Z"))
+    assert "at work (patch)" in text or "at work</span>" in text
+    assert "waiting" in text
+    assert "None" not in text
+    ended = render(report(hosts[:1], as_of=None))
+    assert "at work" not in ended.partition("<style>")[0]
+    assert "refresh" not in ended.partition("<style>")[0]
+
+
+def test_the_page_of_a_run_at_work_counts_and_filters_hosts_that_have_not_ended() -> None:
+    hosts = [host(1, outcome=None, step="patch"), host(2, outcome=None)]
+    page = to_html(report(hosts, finished_at=None, as_of="2026-11-14T22:31:00Z"))
+    assert '<button class="tile" disabled data-o="at work"><b>1</b>' in page
+    assert '<tr id=h0 data-o="at work"' in page
+    assert "<dt>Finished</dt><dd>not yet</dd>" in page
+
+
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_no_name_becomes_markup(name: str) -> None:
     bad = report([host(1, host=name, outcome="failed", step="disk", reason=name, installed=[name])])
