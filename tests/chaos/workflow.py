@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from jinja2 import Template
 
 ROOT = Path(__file__).parents[2]
 COLLECTION = "patchfleet.windows."
@@ -21,6 +22,8 @@ LEFT_OUT = {
     "patch_compliance_info": "instead of patch_baseline, when a run only scans",
 }
 """Modules that the controller of these tests does not use, and why."""
+OPERATION = "install"
+"""What the controller of these tests does."""
 BY_TASKS = re.compile(r"(not )?\w+__by_tasks \| bool")
 """In conditions: whether tasks of the user's start and stop the host. An instance has none."""
 
@@ -85,7 +88,8 @@ class _Reader:
                 yield from self._in_file(ROOT / "roles" / role / "tasks" / f"{options['tasks_from']}.yml")
             elif name.startswith(COLLECTION) and name.removeprefix(COLLECTION) not in LEFT_OUT:
                 given = options or {}
-                yield Task(name.removeprefix(COLLECTION), given.get("state"), frozenset(given))
+                state = given.get("state") and Template(given["state"]).render(patch_operation=OPERATION)
+                yield Task(name.removeprefix(COLLECTION), state, frozenset(given))
 
     def _in_file(self, path: Path) -> Iterator[Task]:
         yield from self._in_tasks(yaml.safe_load(path.read_text()), path)

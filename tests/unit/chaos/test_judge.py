@@ -138,7 +138,7 @@ def test_a_verdict_without_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_verdict_before_the_reboot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patch_baseline, "install_pass", lambda *_: None)
+    monkeypatch.setattr(patch_baseline, "install_pass", lambda *_, **_more: None)
     monkeypatch.setattr(install, "_search", lambda context, *_: Scan((), (), 0, context.clock.now()))
     assert FALSE in found(tmp_path, hosts=[{"name": "a", "pending_reboot": True}])
 
