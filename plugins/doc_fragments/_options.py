@@ -34,8 +34,9 @@ options:
       - How long one installation pass may take, in seconds. It is never cut off. Installations that others have started are
         waited for as long.
       - At least 60.
+      - Without it, 1.5 times the longest of the host's earlier installations, at least an hour; V(10800) for a host without
+        history.
     type: int
-    default: 7200
 """
 
     INSTANCE_POWER = r"""
@@ -78,8 +79,9 @@ options:
       - How long one installation pass may take, in seconds. It is never cut off. Installations that others have started are
         waited for as long.
       - At least 60.
+      - Without it, 1.5 times the longest of the host's earlier installations, at least an hour; V(10800) for a host without
+        history.
     type: int
-    default: 7200
 """
 
     PATCH_BASELINE = r"""
@@ -103,8 +105,9 @@ options:
       - How long one installation pass may take, in seconds. It is never cut off. Installations that others have started are
         waited for as long.
       - At least 60.
+      - Without it, 1.5 times the longest of the host's earlier installations, at least an hour; V(10800) for a host without
+        history.
     type: int
-    default: 7200
   max_passes:
     description:
       - How many installation passes a host gets at most.
@@ -339,8 +342,9 @@ options:
       - How long one installation pass may take, in seconds. It is never cut off. Installations that others have started are
         waited for as long.
       - At least 60.
+      - Without it, 1.5 times the longest of the host's earlier installations, at least an hour; V(10800) for a host without
+        history.
     type: int
-    default: 7200
   repair:
     description:
       - 'What a run may repair in Windows Update: V(services) enables disabled services for the time of the run, V(cache)

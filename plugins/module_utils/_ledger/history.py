@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .records import HostDurations, PhaseTime
 
@@ -20,20 +21,34 @@ class Expected:
     """The expected seconds of a workflow: the median of earlier ones, and what nine of ten did not exceed.
 
     ``basis`` is the source: earlier workflows of the host (``host``), those of its class (``class``), or ``default``.
+    ``install_p99_seconds`` is what 99 of 100 of the host's own installations did not exceed; None where it has none.
     """
 
     median_seconds: float
     p90_seconds: float
     basis: str
+    install_p99_seconds: float | None = None
 
 
-def expect(own: Iterable[HostDurations], peers: Iterable[HostDurations], default_seconds: float) -> Expected:
+def expect(own: Sequence[HostDurations], peers: Iterable[HostDurations], default_seconds: float) -> Expected:
     """What a workflow will take: by the host's own history, else by that of hosts like it, else the default."""
     for basis, durations in (("host", own), ("class", peers)):
         seconds = sorted(one.total_seconds for one in durations)
         if seconds:
-            return Expected(statistics.median(seconds), seconds[math.ceil(0.9 * len(seconds)) - 1], basis)
+            return Expected(statistics.median(seconds), _share(seconds, 0.9), basis, _longest_installation(own))
     return Expected(default_seconds, default_seconds, "default")
+
+
+def _longest_installation(own: Sequence[HostDurations]) -> float | None:
+    """Where nothing was missing, nothing was installed."""
+    installed = [one for one in own if one.outcome == Outcome.PATCHED]
+    seconds = sorted(one.seconds[Phase.PATCH] for one in installed if Phase.PATCH in one.seconds)
+    return _share(seconds, 0.99) if seconds else None
+
+
+def _share(ordered: Sequence[float], share: float) -> float:
+    """What this share of the values does not exceed."""
+    return ordered[math.ceil(share * len(ordered)) - 1]
 
 
 def seconds_by_phase(times: Iterable[PhaseTime]) -> dict[Phase, float]:

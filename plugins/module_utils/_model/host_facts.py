@@ -149,6 +149,9 @@ class HostFacts(TypedDict, total=False):
         str, "`connection` where it is not SSM", "_run/opening", "_run/recovery, _run/left_services, _run/roll_back"
     ]
     expected_seconds: Annotated[float, "expected duration, in seconds", "_run/opening", "_run/admission, _run/progress"]
+    install_timeout_seconds: Annotated[
+        int, "time for one installation by its own history, in seconds", "_run/opening", "_operation/context"
+    ]
     expected_from: Annotated[str, "basis of that: `host` or `class`", "_run/opening", "_run/admission"]
     adopted_from: Annotated[
         str,

@@ -83,7 +83,7 @@ class Settings(TypedDict):
     account: str | None
     start_timeout_seconds: int
     agent_timeout_seconds: int
-    install_timeout_seconds: int
+    install_timeout_seconds: int | None
     max_passes: int
     exclude_kbs: list[str]
     reboot: str

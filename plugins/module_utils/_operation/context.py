@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HEARTBEAT_SECONDS = 60.0
+DEFAULT_INSTALL_SECONDS = 10_800
 LONGEST_SILENCE_SECONDS = 300.0
 """A pause that is longer has a heartbeat in its middle."""
 
@@ -170,6 +171,12 @@ class OperationContext:
         stored = self.host.facts if self.run_id and self.host_key else HostFacts()
         known: HostFacts = {**stored, **self._updated_facts}
         return cast("HostFacts", {name: value for name, value in known.items() if value is not None})
+
+    @property
+    def install_timeout_seconds(self) -> int:
+        """How long one installation may take: as the user says, else by the host's own history, else DEFAULT_INSTALL_SECONDS."""
+        given = self.params.get("install_timeout_seconds")
+        return given or self.facts.get("install_timeout_seconds") or DEFAULT_INSTALL_SECONDS
 
     def update_facts(self, **facts: Unpack[HostFacts]) -> None:
         """Remember facts about the host, and write them into the run, where there is one."""

@@ -71,7 +71,7 @@ class Options(TypedDict, total=False):
     ignore_services: list[str]
     image_parameter: str
     input: dict[str, Any]
-    install_timeout_seconds: int
+    install_timeout_seconds: int | None
     instance_id: str
     instance_profile: str | None
     instance_type: str

@@ -19,6 +19,16 @@ COMPARABLE = {"install": frozenset({Outcome.PATCHED}), "scan": UP_TO_DATE, "rebo
 one that has; one that installed is the upper bound of a scan."""
 
 
+INSTALL_MARGIN = 1.5
+SHORTEST_INSTALL_SECONDS, LONGEST_INSTALL_SECONDS = 3600, 36_000
+"""A fast host may get a large update, and AWS-RunPatchBaseline takes no longer StepTimeoutSeconds."""
+
+
+def install_timeout(p99_seconds: float) -> int:
+    """How long one installation of a host may take, in seconds, by its earlier ones."""
+    return round(min(max(p99_seconds * INSTALL_MARGIN, SHORTEST_INSTALL_SECONDS), LONGEST_INSTALL_SECONDS))
+
+
 def predict(ledger: Ledger, hosts: Sequence[FleetHost], settings: Settings) -> dict[str, Expected]:
     """By the host's key: from its own history, else from that of hosts of its kind and type, else patch_expected_seconds."""
     outcomes = COMPARABLE[settings["operation"]]

@@ -65,7 +65,7 @@ HOST_VARIABLES = (
             "How long one installation pass may take, in seconds. It is never cut off. Installations that others have "
             "started are waited for as long."
         ),
-        default=7200,
+        unset="1.5 times the longest of the host's earlier installations, at least an hour; V(10800) for a host without history",
         minimum=60,
         maximum=36000,  # StepTimeoutSeconds of AWS-RunPatchBaseline takes no more
         roles=("patch", "repair_windows_update", "restore_state"),

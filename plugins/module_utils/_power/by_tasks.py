@@ -190,7 +190,7 @@ def _start_failed(context: OperationContext, record: PowerRecord) -> bool:
 
 def _wait_until_quiet(context: OperationContext) -> None:
     instance_id = context.params["instance_id"]
-    until = context.clock.now() + context.params["install_timeout_seconds"]
+    until = context.clock.now() + context.install_timeout_seconds
     if not context.wait_until(lambda: is_quiet(context, instance_id), until, 60.0, 120.0):
         raise NeedsAttention(
             "An installation has been under way in it for too long; it is not stopped. Check it, then run the playbook restore.",

@@ -50,7 +50,7 @@ def finish_foreign_runs(context: OperationContext, record: PowerRecord) -> bool:
     asked_before = windows_was_asked(context)
     if not find_foreign_patch_runs(context, record.instance_id, own):
         return windows_was_asked(context) and not asked_before
-    timeout_seconds = context.params["install_timeout_seconds"]
+    timeout_seconds = context.install_timeout_seconds
     deadline = context.cache.setdefault("others_deadline", context.clock.now() + timeout_seconds)
     postpone(context, record, timeout_seconds)
     try:
@@ -67,7 +67,7 @@ def _finish_installation(context: OperationContext, record: PowerRecord, host: H
     Its command shows whether it ended in order; where SSM gave up on it, the host itself is asked.
     """
     context.report_progress("an installation may still be active: checking it before the stop")
-    timeout_seconds = 0.0 if host.facts.get("installation_overdue") else context.params["install_timeout_seconds"]
+    timeout_seconds = 0.0 if host.facts.get("installation_overdue") else context.install_timeout_seconds
     deadline = context.clock.now() + timeout_seconds
     postpone(context, record, timeout_seconds)
     try:

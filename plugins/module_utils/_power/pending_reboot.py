@@ -45,7 +45,7 @@ def finish_pending_reboot(context: OperationContext, record: PowerRecord) -> boo
             Reason.REBOOT_PENDING,
         )
     context.cache[REBOOTED] = True
-    timeout_seconds = context.params["install_timeout_seconds"]
+    timeout_seconds = context.install_timeout_seconds
     postpone(context, record, timeout_seconds)
     context.report_progress("Windows waits for a reboot: rebooting before the stop")
     try:

@@ -29,6 +29,7 @@ from .._operation.context import OperationContext
 from .._operation.results import Result
 from .._plan.account_windows import find_windows, refuse_closed, within_windows
 from .._plan.at_most import peer_limits
+from .._plan.durations import install_timeout
 from .._plan.order import Plan, Planned
 from .._plan.planning import PlanResult, accepted_scheduler, make_run_plan, plan_as_lines, plan_as_result
 from .._plan.report_bucket import ReportStore
@@ -208,6 +209,8 @@ def _facts(planned: Planned, scheduler: str | None, peers: dict[str, int] | None
         facts["scheduler"] = scheduler
     if expected and expected.basis != "default":
         facts["expected_seconds"], facts["expected_from"] = expected.p90_seconds, expected.basis
+    if expected and expected.install_p99_seconds is not None:
+        facts["install_timeout_seconds"] = install_timeout(expected.install_p99_seconds)
     if host.transport != "ssm":
         facts["transport"] = host.transport
     if host.exclusion is not None and host.state != "gone":

@@ -148,7 +148,7 @@ def _wait_for_installation(context: OperationContext, health: UpdateHealth) -> U
         return now
 
     context.update_facts(servicing=True)  # it stays while it is unknown whether the installation has ended
-    deadline = context.deadline(context.params["install_timeout_seconds"])
+    deadline = context.deadline(context.install_timeout_seconds)
     ended = context.wait(health_after_installation, deadline, 60.0, 120.0)
     if ended is None:
         fail_overdue(

@@ -52,7 +52,7 @@ def install_pass(context: OperationContext, instance_id: str, kbs: Sequence[str]
 
 
 def _run_installer(context: OperationContext, instance_id: str, kbs: Sequence[str]) -> Invocation:
-    timeout_seconds = context.params["install_timeout_seconds"]
+    timeout_seconds = context.install_timeout_seconds
     run = context.run_id or context.params["snapshot_id"]
     wait_for_foreign_runs(context, instance_id, Own({run}), context.deadline(timeout_seconds))
     script = InstalledUpdates.SCRIPT

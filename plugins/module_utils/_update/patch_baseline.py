@@ -51,7 +51,7 @@ def install_pass(context: OperationContext, instance_id: str, *, may_reboot: boo
     Raises:
         PatchFleetError: as finish_pass.
     """
-    snapshot_id, timeout_seconds = context.params["snapshot_id"], context.params["install_timeout_seconds"]
+    snapshot_id, timeout_seconds = context.params["snapshot_id"], context.install_timeout_seconds
     finish_pass(
         context,
         instance_id,
@@ -66,7 +66,7 @@ def finish_pass(context: OperationContext, instance_id: str, run: Callable[[], I
         PatchFleetError: ``install_timeout``, ``installation_hung`` or ``agent_lost``, when it had not ended in time. SSM gives
             up, Windows continues, and a restore of this host has to ask it.
     """
-    timeout_seconds = context.params["install_timeout_seconds"]
+    timeout_seconds = context.install_timeout_seconds
     try:
         ended = run()
         if ended.details not in TIMED_OUT or _came_too_late(context, instance_id, ended, timeout_seconds):
@@ -130,7 +130,8 @@ def run_baseline(
     """
     _keep_apart(context)
     run = context.run_id or snapshot_id
-    wait_seconds = float(context.params.get("install_timeout_seconds") or timeout_seconds)
+    installs = "install_timeout_seconds" in context.params
+    wait_seconds = float(context.install_timeout_seconds if installs else timeout_seconds)
     if wait_for_foreign_runs(context, instance_id, Own({run}), context.deadline(wait_seconds)):
         context.update_facts(baseline_ended_at=context.clock.now())
         _keep_apart(context)

@@ -57,7 +57,8 @@ def _wait_for_servicing(context: OperationContext) -> None:
     """Wait until Windows installs nothing. One that does not end is left to the stop of the host, which does not cut it off."""
     context.report_progress("Windows still works on updates: waiting")
     context.update_facts(servicing=True)
-    seconds = context.params.get("install_timeout_seconds") or SERVICING_SECONDS
+    installs = "install_timeout_seconds" in context.params
+    seconds = context.install_timeout_seconds if installs else SERVICING_SECONDS
     if wait_until_quiet(context, context.params["instance_id"], context.deadline(seconds)):
         context.update_facts(servicing=False)
 
@@ -74,7 +75,7 @@ def reboot_if_pending(context: OperationContext) -> bool:
         return False
     context.report_progress("a reboot is pending: rebooting")
     try:
-        context.channel.reboot(context.params["install_timeout_seconds"])
+        context.channel.reboot(context.install_timeout_seconds)
     except Failed as error:
         context.report_progress(f"the reboot: {error.reason}")
     return True

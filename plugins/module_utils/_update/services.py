@@ -167,6 +167,6 @@ def _merged(hosts: Sequence[Host]) -> list[FoundService]:
 def _wait_until_quiet(context: OperationContext) -> None:
     """A service that Windows Update needs is not stopped while Windows installs something."""
     instance_id = context.params["instance_id"]
-    deadline = context.clock.now() + context.params["install_timeout_seconds"]
+    deadline = context.clock.now() + context.install_timeout_seconds
     if not context.wait_until(lambda: is_quiet(context, instance_id), deadline, 60.0, 120.0):
         raise Failed("Windows still installs something.", Reason.INSTALLATION_RUNNING)

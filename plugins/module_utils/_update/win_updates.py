@@ -71,7 +71,7 @@ def reboot(connection: HostConnection, timeout_seconds: float) -> None:
 def _wait_for_installation(
     context: OperationContext, connection: HostConnection, selected: dict[str, Any], *, may_reboot: bool
 ) -> None:
-    seconds = context.params["install_timeout_seconds"]
+    seconds = context.install_timeout_seconds
     deadline = context.deadline(seconds)
     options = {
         "state": "installed",

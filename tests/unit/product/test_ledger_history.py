@@ -21,6 +21,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
     Ledger,
     PhaseTime,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.durations import install_timeout
 
 from .backends import BACKENDS
 from .fakes import ID, START
@@ -74,7 +75,7 @@ def test_a_step_that_is_done_twice_counts_twice_and_an_open_one_not_at_all() -> 
 
 def test_a_host_is_expected_to_take_what_it_took() -> None:
     own = [durations(number, patch=100.0 * number) for number in range(1, 11)]
-    assert expect(own, [durations(1, patch=9999.0)], 2700.0) == Expected(610.0, 960.0, "host")
+    assert expect(own, [durations(1, patch=9999.0)], 2700.0) == Expected(610.0, 960.0, "host", 1000.0)
 
 
 def test_a_host_without_history_takes_what_hosts_like_it_took() -> None:
@@ -83,3 +84,13 @@ def test_a_host_without_history_takes_what_hosts_like_it_took() -> None:
 
 def test_without_any_history_the_default_holds() -> None:
     assert expect([], [], 2700.0) == Expected(2700.0, 2700.0, "default")
+
+
+@pytest.mark.parametrize(
+    ("p99_seconds", "timeout_seconds"),
+    [(120.0, 3600), (2400.0, 3600), (4000.0, 6000), (9000.0, 13_500), (30_000.0, 36_000)],
+)
+def test_an_installation_has_half_as_much_time_again_as_the_host_needed(
+    p99_seconds: float, timeout_seconds: int
+) -> None:
+    assert install_timeout(p99_seconds) == timeout_seconds

@@ -569,6 +569,7 @@ def test_what_workflows_took_is_expected_of_the_next(stage: Stage, operation: st
     result = run(stage, "opened", OFF, ON, large, patch_operation=operation)
     facts = [stage.ledger.host(result["run_id"], key).facts for key in (ID, OTHER, "i-7")]
     assert [(known.get("expected_seconds"), known.get("expected_from")) for known in facts] == expected
+    assert [known.get("install_timeout_seconds") for known in facts] == [3600, None, None]
     assert run(stage, "planned", OFF, patch_operation="install")["estimate_seconds"] == 1050
 
 

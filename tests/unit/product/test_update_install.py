@@ -385,12 +385,25 @@ def test_an_installation_that_aws_refused_does_not_keep_the_host_on(stage: Stage
     assert stage.facts()["servicing"] is unsure
 
 
+@pytest.mark.parametrize(
+    ("known", "given", "seconds"), [(5000, None, 5000), (5000, 1800, 1800), (None, 1800, 1800), (None, None, 10_800)]
+)
+def test_an_installation_has_the_time_of_the_user_or_else_of_its_own_history(
+    stage: Stage, known: int | None, given: int | None, seconds: int
+) -> None:
+    PatchManager(stage, Found())
+    if known:
+        stage.ledger.update_facts(RUN, ID, {"install_timeout_seconds": known})
+    install(stage, **({"install_timeout_seconds": given} if given else {}))
+    assert stage.guest.inputs(DOCUMENT)[0]["StepTimeoutSeconds"] == [str(seconds)]
+
+
 def test_an_agent_that_does_not_come_back_ends_in_time_and_nothing_is_cut_off(stage: Stage) -> None:
     """amazon-ssm-agent#320; adoptium/infrastructure#3164: an AWX job hung for four days."""
     manager = PatchManager(stage, Found())
     stage.guest.on(DOCUMENT, Outcome(seconds=10 * DAY))
     error = trouble(stage)
-    assert (error.code, stage.clock.passed) == ("install_timeout", 7200)
+    assert (error.code, stage.clock.passed) == ("install_timeout", 10_800)
     assert "It is not cut off" in error.reason
     assert manager.operations == ["Install"]
     assert stage.account.of("cancel_command") == []

@@ -141,7 +141,7 @@ def test_a_reboot_that_is_pending_from_before_is_made(stage: Stage, run: Run) ->
     connection = FakeConnection(stage, [missing()])
     connection.pending_reboot = ["component_based_servicing"]
     result = run(INSTALL, connection, agent_timeout_seconds=700)
-    assert (result["outcome"], connection.reboots) == ("compliant", [7200])
+    assert (result["outcome"], connection.reboots) == ("compliant", [10_800])
 
 
 @pytest.mark.parametrize("end", [{"failed": True, "msg": "timed out"}, LOST], ids=["failed", "lost"])
