@@ -122,12 +122,13 @@ def build_history(
     severities, visits_by_host = severities_of(visits), by_host(visits)
     hosts = summaries(visits_by_host)
     limits = {severity: sla_days[severity] for severity in SEVERITIES if severity in sla_days}
+    spans = {host.key: spans_of(host.visits, severities) for host in hosts}
     updates = [
         update_row(host, span, limits, now)
         for host in hosts
-        for span in sorted(spans_of(host.visits, severities), key=lambda span: (span.first_missing_at, span.kb))
+        for span in sorted(spans[host.key], key=lambda span: (span.first_missing_at, span.kb))
     ]
-    rows = [_host(host, missing_since(host.visits, severities), limits, now) for host in hosts]
+    rows = [_host(host, spans[host.key], missing_since(host.visits, severities), limits, now) for host in hosts]
     since = min(run.opened_at for run in runs)
     return {
         "schema": major(HISTORY_SCHEMA),
@@ -159,7 +160,9 @@ def _run(ledger: Ledger, run: Run) -> HistoryRun:
     }
 
 
-def _host(host: HostSummary, since: Mapping[str, float], limits: Mapping[str, float], now: float) -> HistoryHost:
+def _host(
+    host: HostSummary, spans: Sequence[Span], since: Mapping[str, float], limits: Mapping[str, float], now: float
+) -> HistoryHost:
     last, proven = host.last, host.proven
     late = [
         severity for severity, at in since.items() if severity in limits and now - at > limits[severity] * DAY_SECONDS
@@ -178,7 +181,7 @@ def _host(host: HostSummary, since: Mapping[str, float], limits: Mapping[str, fl
         "last_outcome": last.outcome,
         "last_reason_code": last.reason_code,
         "last_reason": last.reason,
-        "missing": sorted(proven.missing or ()) if proven else [],
+        "missing": sorted(span.kb for span in spans if span.state == MISSING),
         "missing_since": {severity: iso(at) for severity, at in since.items()},
         "late_severities": late,
         "failures": host.failures,

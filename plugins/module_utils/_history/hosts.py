@@ -37,8 +37,18 @@ class HostSummary:
 
     @property
     def proven(self) -> Visit | None:
-        """The last visit with a scan."""
-        return next((visit for visit in reversed(self.visits) if visit.proof), None)
+        """The last visit with a scan that speaks of all updates."""
+        return next((visit for visit in reversed(self.visits) if visit.is_full_proof), None)
+
+    @property
+    def lacks_named_update(self) -> bool:
+        """Whether a run after that one found an update missing that it was to install (patch_kbs)."""
+        for visit in reversed(self.visits):
+            if visit.is_full_proof:
+                return False
+            if visit.missing:
+                return True
+        return False
 
     @property
     def failures(self) -> int:
@@ -78,7 +88,7 @@ class HostSummary:
         proven = self.proven
         if proven is None or _is_old(proven, now):
             return "not_proven"
-        return "complete" if proven.is_complete else "incomplete"
+        return "complete" if proven.is_complete and not self.lacks_named_update else "incomplete"
 
 
 def _is_old(proven: Visit | None, now: float) -> bool:

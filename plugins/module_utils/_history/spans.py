@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from .._model.reasons import Reason
 from .._model.severities import SEVERITIES, UNSPECIFIED
 from .visits import Visit
 
@@ -72,10 +73,19 @@ def spans_of(visits: Iterable[Visit], severities: Mapping[str, str]) -> list[Spa
             is_open[kb] = replace(before, last_missing_at=at, hresult=visit.hresults.get(kb) or before.hresult)
         for kb in sorted(visit.installed - missing - is_open.keys()):
             is_open[kb] = _begin(visit, kb, visit.opened_at, severities)
-        for kb in sorted(is_open.keys() - missing):
+        for kb in sorted(_ended(visit, frozenset(is_open) - missing)):
             state = INSTALLED if kb in visit.installed else NOT_OFFERED
             ended.append(replace(is_open.pop(kb), state=state, ended_at=at, ended_by=visit.run_id))
     return [*ended, *is_open.values()]
+
+
+def _ended(visit: Visit, not_missing: frozenset[str]) -> frozenset[str]:
+    """Of the updates that a visit does not miss any more, those of which it proves that. An update that waits for a reboot is not
+    installed yet.
+    """
+    if visit.reason_code == Reason.REBOOT_PENDING:
+        return frozenset()
+    return not_missing if visit.searched is None else not_missing & visit.searched
 
 
 def _begin(visit: Visit, kb: str, at: float, severities: Mapping[str, str]) -> Span:
@@ -90,7 +100,7 @@ def missing_since(visits: Iterable[Visit], severities: Mapping[str, str]) -> dic
     """
     since: dict[str, float] = {}
     for visit in visits:
-        if visit.proof is None:
+        if visit.proof is None or not visit.is_full_proof:
             continue
         at, missing = visit.proof
         now_missing = {severities.get(kb, UNSPECIFIED) for kb in missing}

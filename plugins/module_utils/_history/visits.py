@@ -17,6 +17,7 @@ from .._model.host_facts import FailedUpdate, HostFacts
 from .._model.outcomes import UNTOUCHED, Outcome
 from .._model.reasons import Reason, ReasonCode
 from .._model.run_settings import ROLL_BACK
+from .._update.selection import EXCLUDED
 
 INTERRUPTED = frozenset({Reason.INTERRUPTED, Reason.RUN_INTERRUPTED})
 """The controller died: that is no failure of the host."""
@@ -29,7 +30,9 @@ class Visit:
     """A host in a run. Times are seconds since 1970.
 
     Attributes:
-        missing: the KBs that the last scan of the run misses; None where no scan of it is known.
+        missing: the KBs that the last scan of the run misses, those among them that were left out on purpose; None where no scan
+            of it is known.
+        searched: the only KBs of which that scan speaks (patch_kbs); None where it speaks of all.
         verified_at: when that scan was read.
         severities: of the updates that the run knows, by KB.
         account_option: what reaches the host's AWS account, where another role must be assumed for it.
@@ -51,6 +54,7 @@ class Visit:
     reason: str | None
     installed: frozenset[str] = frozenset()
     missing: frozenset[str] | None = None
+    searched: frozenset[str] | None = None
     verified_at: float | None = None
     severities: Mapping[str, str] = field(default_factory=dict)
     hresults: Mapping[str, str] = field(default_factory=dict)
@@ -64,9 +68,14 @@ class Visit:
         return None if self.verified_at is None or self.missing is None else (self.verified_at, self.missing)
 
     @property
+    def is_full_proof(self) -> bool:
+        """Whether there is a scan that speaks of all updates."""
+        return self.proof is not None and self.searched is None
+
+    @property
     def is_complete(self) -> bool:
         """Whether the run's scan proves that nothing is missing."""
-        return self.proof is not None and not self.missing and self.reason_code not in NOT_COMPLETE
+        return self.is_full_proof and not self.missing and self.reason_code not in NOT_COMPLETE
 
     @property
     def is_attempt(self) -> bool:
@@ -92,7 +101,7 @@ def by_host(visits: list[Visit]) -> dict[str, list[Visit]]:
 
 def _visit(run: Run, host: Host) -> Visit:
     facts = host.facts
-    missing = facts.get("missing")
+    missing, searched = _of_scan(facts, run.operation)
     return Visit(
         run_id=run.run_id,
         opened_at=run.opened_at,
@@ -107,7 +116,8 @@ def _visit(run: Run, host: Host) -> Visit:
         reason_code=host.reason_code,
         reason=host.reason,
         installed=frozenset(facts.get("installed") or ()),
-        missing=None if missing is None else frozenset(missing),
+        missing=missing,
+        searched=searched,
         verified_at=_verified_at(facts),
         severities=facts.get("severities") or {},
         hresults=_hresults(facts.get("failed_updates") or []),
@@ -115,6 +125,15 @@ def _visit(run: Run, host: Host) -> Visit:
         on_since=facts.get("on_since"),
         off_at=facts.get("off_at"),
     )
+
+
+def _of_scan(facts: HostFacts, operation: str) -> tuple[frozenset[str] | None, frozenset[str] | None]:
+    """``missing`` and ``searched`` of a visit. Verdicts are there for patch_kbs, and for what patch_exclude_kbs has left out."""
+    verdicts, found = facts.get("verdicts") or {}, facts.get("missing")
+    excluded = {kb for kb, verdict in verdicts.items() if verdict == EXCLUDED}
+    is_part = bool(facts.get("only_a_part")) and operation == "install"
+    searched = frozenset(verdicts) if is_part or verdicts.keys() - excluded else None
+    return (None if found is None else frozenset({*found, *excluded})), searched
 
 
 def _verified_at(facts: HostFacts) -> float | None:

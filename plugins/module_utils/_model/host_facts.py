@@ -401,7 +401,7 @@ class HostFacts(TypedDict, total=False):
         bool,
         "only named updates or a reboot, so its duration predicts no other run",
         "_update/install",
-        "_run/host_result",
+        "_run/host_result, _history/visits",
     ]
     proposed_reason_code: Annotated[str | None, "its reason code", "_update/install", "_ledger/proposed"]
     proposed_reason: Annotated[str | None, "its sentence", "_update/install", "_ledger/proposed"]
@@ -409,7 +409,7 @@ class HostFacts(TypedDict, total=False):
         dict[str, str],
         "what became of updates that the run names, by KB",
         "_update/named_updates, _update/selection",
-        "_report/build",
+        "_report/build, _history/visits",
     ]
     only_reboot_missing: Annotated[
         bool, "a scan misses no update, and Windows waits for a reboot", "_update/install", "_ledger/proposed"

@@ -72,6 +72,52 @@ def test_an_update_that_is_missing_again_has_two_spans(months: Months) -> None:
     assert [state for _kb, state, _days, _late in spans(months.history(31))] == ["installed", "missing"]
 
 
+def test_a_run_for_named_updates_speaks_of_these_alone(months: Months) -> None:
+    """patch_kbs: what it does not search for is as missing as before, and no proof that the host is complete."""
+    months.run(0, **missing("KB1", "KB2"))
+    months.run(10, facts={"missing": [], "installed": ["KB1"], "verdicts": {"KB1": "installed"}, "only_a_part": True})
+    history = months.history(20)
+    assert spans(history) == [("KB1", "installed", 10, False), ("KB2", "missing", 20, False)]
+    (host,) = history["hosts"]
+    assert (host["state"], host["missing"]) == ("incomplete", ["KB2"])
+
+
+def test_a_run_whose_named_updates_are_all_left_out_proves_nothing_of_others(months: Months) -> None:
+    months.run(0, **missing("KB1", "KB2"))
+    facts = {"missing": [], "verdicts": {"KB1": "excluded"}, "only_a_part": True}
+    months.run(10, outcome="noncompliant", code="updates_excluded", facts=facts)
+    assert [state for _kb, state, _days, _late in spans(months.history(20))] == ["missing", "missing"]
+
+
+def test_a_named_update_that_is_missing_makes_a_complete_host_incomplete(months: Months) -> None:
+    months.run(0, facts={"missing": []})
+    months.run(1, **missing("KB7", verdicts={"KB7": "missing"}))
+    assert months.history(2)["hosts"][0]["state"] == "incomplete"
+    months.run(3, facts={"missing": [], "installed": ["KB7"], "verdicts": {"KB7": "installed"}})
+    months.run(4, facts={"missing": []})
+    assert months.history(5)["hosts"][0]["state"] == "complete"
+
+
+def test_an_update_that_is_left_out_is_missing_all_the_same(months: Months) -> None:
+    left_out = {"missing": [], "installed": ["KB1"], "verdicts": {"KB2": "excluded"}}
+    months.run(0, outcome="noncompliant", code="updates_excluded", facts=left_out)
+    history = months.history(20)
+    assert ("KB2", "missing", 20, False) in spans(history)
+    assert history["hosts"][0]["state"] == "incomplete"
+
+
+def test_an_update_that_waits_for_a_reboot_is_not_proven_before_it(months: Months) -> None:
+    """patch_reboot: never installs now, and patch_operation: reboot proves it later."""
+    months.run(0, **missing("KB1"))
+    months.run(1, outcome="noncompliant", code="reboot_pending", facts={"missing": [], "installed": ["KB1", "KB2"]})
+    assert {(kb, state) for kb, state, _days, _late in spans(months.history(2))} == {
+        ("KB1", "missing"),
+        ("KB2", "missing"),
+    }
+    months.run(3, facts={"missing": [], "installed": ["KB1", "KB2"]})
+    assert {state for _kb, state, _days, _late in spans(months.history(4))} == {"installed"}
+
+
 def test_a_run_without_a_scan_proves_nothing(months: Months) -> None:
     months.run(0, **missing("KB1"))
     months.run(30, outcome="failed", code="did_not_boot", facts={})
