@@ -14,7 +14,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.checks import is_on
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.checks import read_checks, refuse_unfit_scripts
 
-OPTION = "patch_checks"
+OPTION, FILE = "patch_checks", ".ps1"
 
 
 def checks_of_host(given: Any, task_vars: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -51,15 +51,15 @@ def refuse_unreadable_scripts(of_hosts: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _with_script(entry: dict[str, Any]) -> dict[str, Any]:
-    """A text of several lines is the script itself; any other one is a file, from the folder of ansible-playbook on."""
+    """What ends with .ps1 is a file, from the folder of ansible-playbook on; any other text is the script itself."""
     script = entry.get("script")
-    if not isinstance(script, str) or "\n" in script:
+    if not isinstance(script, str) or not script.strip().lower().endswith(FILE):
         return entry
     path = os.path.abspath(os.path.expanduser(script.strip()))
     try:
         with open(path, encoding="utf-8-sig") as file:
-            return {**entry, "script": f"{file.read()}\n"}
+            return {**entry, "script": file.read()}
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "no UTF-8"
-        right = f"It must be a file that can be read ({why}), or a text of several lines. Nothing was touched."
+        right = f"It must be a file that can be read ({why}), or the text of the script. Nothing was touched."
         raise InvalidOption(f"{OPTION}: {entry.get('name')}: script", path, right) from error

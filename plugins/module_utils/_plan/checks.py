@@ -20,7 +20,7 @@ WHAT = ("tcp", "http", "service", "script")
 KEYS = ("name", *WHAT, "status", "text", "timeout_seconds", "on")
 MOST_CHECKS = 50
 LONGEST_NAME, LONGEST_TEXT = 64, 500
-LONGEST_CHECKS = 24_000
+LONGEST_CHECKS = 20_000
 """As JSON, with the text of their scripts: a document of Run Command has 64 KB at most, with the content of its parameters (SSM API
 reference, CreateDocument), and takes them as base64 beside our own script.
 """

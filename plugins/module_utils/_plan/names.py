@@ -11,10 +11,13 @@ from collections.abc import Collection, Iterable
 from typing import Any, cast
 
 from .._base.errors import InvalidOption
-from .._base.text import join_sentences
+from .._base.text import join_names, join_sentences
 from .._fleet.hosts import FleetHost
 from .._model.checks import Check, unmatched
 from .._model.settings import Settings
+
+NAMED = 5
+"""The number of words that a warning names."""
 
 
 def names_of(host: FleetHost) -> set[str]:
@@ -55,22 +58,25 @@ def refuse_unmatched_exclusions(settings: Settings, hosts: list[FleetHost], inve
             raise InvalidOption("patch_exclude", word, right)
 
 
-def refuse_unmatched_checks(settings: Settings, hosts: list[FleetHost], inventory: Collection[str]) -> None:
-    """A check for a host that is not there would check nothing. Hosts and groups of the inventory may be named, targets or not.
+def unmatched_checks(settings: Settings, hosts: list[FleetHost], inventory: Collection[str]) -> list[str]:
+    """A warning for each check that names what is not there: one list often serves several runs, and a typo checks nothing.
 
-    Raises:
-        InvalidOption: ``on`` of a check names neither a target nor a host or group of the inventory.
+    Args:
+        settings: of the run.
+        hosts: those that were found.
+        inventory: the names of its hosts and groups.
     """
     if settings.get("slice_of"):
-        return
+        return []
     known = {*(word for host in hosts for word in names_of(host)), *inventory}
     hosts_own = settings.get("of_hosts", {}).values()
     of_hosts: list[list[Check]] = [cast("Any", own["checks"]) for own in hosts_own if "checks" in own]
-    for check in (check for checks in (settings["checks"], *of_hosts) for check in checks):
-        for word in unmatched(check, known):
-            right = join_sentences(
-                "It must be the name or id of a target, or a host or group of the inventory, or a pattern that one of them fits.",
-                hint(word, known),
-                "Nothing was touched.",
-            )
-            raise InvalidOption(f"patch_checks: {check['name']}: on", word, right)
+    every = {check["name"]: check for checks in (*of_hosts, settings["checks"]) for check in checks}
+    return [
+        join_sentences(
+            f"The check {name} of patch_checks names {join_names(words, NAMED)}: no target, and no host or group of the inventory.",
+            hint(words[0], known),
+        )
+        for name, check in every.items()
+        if (words := unmatched(check, known))
+    ]

@@ -29,7 +29,7 @@ from .._power.owner_tag import read_owner_tag
 from .account_windows import defer_closed, find_windows, limits_of, within_windows
 from .credentials import end_of_credentials
 from .durations import predict
-from .names import refuse_unmatched_checks, refuse_unmatched_exclusions
+from .names import refuse_unmatched_exclusions, unmatched_checks
 from .order import Plan, Planned, make_plan
 from .permissions import missing_power_right, refuse_missing_rights
 from .prerequisites import Prerequisite, missing_prerequisites, prerequisite_lines
@@ -91,7 +91,6 @@ def make_run_plan(context: OperationContext, settings: Settings) -> Plan:
     check_together(settings, context.params["forks"], context.clock.now())
     found = [from_result(host) for host in context.params["fleet"]]
     refuse_unmatched_exclusions(settings, found, context.params["inventory"])
-    refuse_unmatched_checks(settings, found, [*context.params["inventory"], *context.params["groups"]])
     alarms, about_alarms = find_stop_alarms(context, settings, found)
     fleet = [defer_closed(_unclaimed(_found(host), settings), settings) for host in found]
     hosts = _with_rights(context, fleet)
@@ -99,7 +98,8 @@ def make_run_plan(context: OperationContext, settings: Settings) -> Plan:
     plan = make_plan(hosts, settings, lambda chosen: predict(context.ledger, chosen, settings), at_work)
     check_together({**settings, "batch_size": plan.batch_size}, context.params["forks"], context.clock.now())
     warnings = refuse_missing_rights(context, [planned.host for planned in plan.included])
-    return replace(plan, warnings=(*warnings, *about_alarms), stop_alarms=tuple(alarms))
+    about_checks = unmatched_checks(settings, found, [*context.params["inventory"], *context.params["groups"]])
+    return replace(plan, warnings=(*warnings, *about_alarms, *about_checks), stop_alarms=tuple(alarms))
 
 
 def _found(host: FleetHost) -> FleetHost:

@@ -10,9 +10,10 @@ All are taken before and after, and stay in the report. Where several see one fa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from .._base.errors import Failed
+from .._base.errors import Failed, LoginRefused
 from .._host.answers import BootState
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host
@@ -119,7 +120,8 @@ def refuse_what_broke(
 def observe_after(context: OperationContext, was: Before | None) -> None:
     """Keep what works now in a host that has failed for another reason: it decides nothing."""
     if was is not None:
-        _store(context, was, observe(context), None)
+        with suppress(LoginRefused):
+            _store(context, was, observe(context), None)
 
 
 def _compare(

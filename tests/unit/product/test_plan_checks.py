@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,22 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.hosts import FleetHost
+from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts import compose
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.checks import KINDS
-from ansible_collections.patchfleet.windows.plugins.module_utils._plan.checks import LONGEST_CHECKS
-from ansible_collections.patchfleet.windows.plugins.module_utils._plan.names import refuse_unmatched_checks
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.checks import (
+    LONGEST_CHECKS,
+    refuse_unfit_scripts,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.names import unmatched_checks
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._check_scripts import (
     checks_of_host,
     refuse_unreadable_scripts,
 )
 
+ROOT = Path(__file__).parents[3]
+PRELUDE = ROOT / "plugins" / "plugin_utils" / "_windows_script" / "prelude.ps1"
+SCRIPT = ROOT / "roles" / "patch" / "files" / "check_host.ps1"
 WEB = FleetHost(key="i-1", name="web-1", kind="ec2", inventory_name="web-one", tags={"Name": "Web server"})
 USUAL = {"on": [], "timeout_seconds": 30}
 
@@ -122,21 +131,21 @@ def test_evidence_that_cannot_be_right_is_refused(given: Any, words: str) -> Non
 # Which hosts
 
 
-def unmatched(on: list[str], **settings: Any) -> None:
+def warnings(on: list[str], **settings: Any) -> list[str]:
     given: Any = {**read({"patch_checks": [{"name": "shop", "tcp": 443, "on": on}]}), **settings}
-    refuse_unmatched_checks(given, [WEB], ["dc-1", "databases"])
+    return unmatched_checks(given, [WEB], ["dc-1", "databases"])
 
 
 def test_names_ids_groups_and_patterns_are_known() -> None:
-    unmatched(["i-1", "web-1", "web-one", "Web server", "dc-1", "databases", "web-*", "?c-1"])
-    unmatched(["nothing"], slice_of="41")
+    assert warnings(["i-1", "web-1", "web-one", "Web server", "dc-1", "databases", "web-*", "?c-1"]) == []
+    assert warnings(["nothing"], slice_of="41") == []
 
 
-@pytest.mark.parametrize("of_hosts", [False, True])
-def test_a_word_that_fits_nothing_is_refused_with_the_nearest(of_hosts: bool) -> None:
-    own = read({"patch_checks": [{"name": "shop", "tcp": 443, "on": ["web-2"]}]})
-    with pytest.raises(InvalidOption, match=r"patch_checks: shop: on: 'web-2' .* Did you mean web-1"):
-        unmatched(["web-1"], of_hosts={"web-one": own}) if of_hosts else unmatched(["web-2"])
+def test_a_word_that_fits_nothing_is_warned_of_with_the_nearest() -> None:
+    own = {"checks": read({"patch_checks": [{"name": "health", "tcp": 80, "on": ["dc-2"]}]})["checks"]}
+    health, shop = warnings(["web-1", "web-2"], of_hosts={"web-one": own})
+    assert re.match("The check shop of patch_checks names web-2: .* Did you mean web-1?", shop)
+    assert re.match("The check health of patch_checks names dc-2: .* Did you mean dc-1?", health)
 
 
 @pytest.mark.parametrize(
@@ -153,11 +162,11 @@ def test_a_host_gets_the_checks_for_its_names_and_groups(on: list[str], expected
 # Scripts
 
 
-def test_a_script_is_read_from_its_file_and_a_text_of_several_lines_is_one(tmp_path: Path) -> None:
+def test_a_script_is_a_file_of_powershell_or_its_text(tmp_path: Path) -> None:
     file = tmp_path / "queue.ps1"
     file.write_text("throw 'full'", encoding="utf-8-sig")
     given = [{"name": "a", "script": str(file)}, {"name": "b", "script": "$a = 1\n$a"}]
-    assert [entry["script"] for entry in checks_of_host(given, {})] == ["throw 'full'\n", "$a = 1\n$a"]
+    assert [entry["script"] for entry in checks_of_host(given, {})] == ["throw 'full'", "$a = 1\n$a"]
 
 
 @pytest.mark.parametrize(
@@ -183,3 +192,12 @@ def test_words_that_only_look_like_exit_are_none(tmp_path: Path) -> None:
     file = tmp_path / "queue.ps1"
     file.write_text("# exit\n$exit = $true\nif ($LASTEXITCODE) { throw 'The exit code.' }")
     refuse_unreadable_scripts([{"patch_checks": [{"name": "a", "script": str(file)}]}, {"patch_checks": "no list"}])
+
+
+def test_the_longest_checks_fit_into_a_command() -> None:
+    """A document of Run Command has 64 KB at most, with its parameters (SSM API reference, CreateDocument)."""
+    given = [{"name": "a", "script": "#" * (LONGEST_CHECKS - 200)}]
+    refuse_unfit_scripts("patch_checks", checks(*given))
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (PRELUDE, SCRIPT))
+    lines = compose("check_host", text, {"checks": given, "evidence": list(KINDS)})
+    assert len(json.dumps(lines)) < 62_000

@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import LoginRefused, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._host.check_answers import HostChecks
+from ansible_collections.patchfleet.windows.plugins.module_utils._host.fields import Fields
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
+from ansible_collections.patchfleet.windows.plugins.module_utils._update import observed as observed_module
 from operations import perform
 
 from .fakes import DAY, ID, START, answered, complained, shown
@@ -225,6 +228,23 @@ def test_a_host_that_misses_updates_keeps_what_works_in_it(stage: Stage) -> None
     PatchManager(stage, Found(missing=("KB2",)))
     assert trouble(stage, observed(True), observed(False), checks=[SHOP]).code == "still_missing"
     assert stage.facts()["checks"] == {"shop": {"before": True, "after": False}}
+
+
+def test_a_log_on_that_is_refused_then_does_not_hide_what_is_missing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PatchManager(stage, Found(missing=("KB2",)))
+    answers = iter([observed(True)])
+
+    def ask(*_arguments: Any, **_values: Any) -> HostChecks:
+        data = next(answers, None)
+        if data is None:
+            raise LoginRefused("admin", "Access is denied.")
+        return HostChecks.read(Fields("check_host", data))
+
+    monkeypatch.setattr(observed_module, "run_guest_script", ask)
+    assert trouble(stage, checks=[SHOP]).code == "still_missing"
+    assert stage.facts()["checks"] == {"shop": {"before": True, "after": None}}
 
 
 @pytest.mark.parametrize(
