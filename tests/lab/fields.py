@@ -57,6 +57,7 @@ TRUTH_FIELDS = (
     "start_types",
     "tags",
     "snapshots",
+    "data_volumes_gib",
     "account",
     "cluster_outages",
     "at_once_with_peers",

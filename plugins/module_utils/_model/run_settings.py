@@ -19,6 +19,13 @@ ROLL_BACK = "roll_back"
 """The operation of a run that puts one host back to its restore point."""
 
 
+class PointLocation(TypedDict):
+    """Where a run may have taken restore points."""
+
+    account: AccountOption | None
+    region: str
+
+
 class _SliceOfJob(TypedDict):
     of: str
     failure_budget: int | str
@@ -125,6 +132,7 @@ class RunSettings(TypedDict, total=False):
     stop_alarms: Annotated[list[StopAlarm], "alarms in which no host starts", "_run/brakes"]
     brakes: Annotated[list[Brake], "what stopped the run, and let it continue", "_run/stopping, _report/build"]
     max_running: Annotated[int | None, "instances that may be on because of runs", "_run/admission"]
+    restore_points: Annotated[list[PointLocation], "where it may have taken restore points", "_run/restore_points"]
     outcome_tags: Annotated[bool, "whether outcomes are set as tags", "_run/publishing"]
     event_bus: Annotated[str | None, "bus that gets the outcomes as events", "_run/publishing"]
     fail_on_deferred: Annotated[bool, "whether hosts without time make the run fail", "_modules/patch_report"]

@@ -64,6 +64,7 @@ class Settings(TypedDict):
     setup_prefix: str
     take_over: bool
     host: str | None
+    restore_point_action: str
     run_id: str | None
     ledger: str | None
     ledger_ephemeral_ok: bool

@@ -370,7 +370,21 @@ RUN_VARIABLES = (
         "patch_host",
         "str",
         "safety",
-        description="The host that the playbook C(roll_back) puts back: its name in the report, or its instance id.",
+        description=(
+            "The host that the playbook C(roll_back) puts back, or whose restore points C(restore_points) lists, expires or "
+            "keeps: its name in the report, or its instance id."
+        ),
+    ),
+    Variable(
+        "patch_restore_point_action",
+        "str",
+        "safety",
+        description=(
+            "What the playbook C(restore_points) does: V(list) them, V(expire) deletes those that have expired, V(keep) lets "
+            "those of C(patch_host) or C(patch_run_id) never expire."
+        ),
+        default="list",
+        choices=("list", "expire", "keep"),
     ),
     Variable(
         "patch_run_id",

@@ -16,12 +16,14 @@ from .._operation.context import OperationContext
 from .._operation.results import Result
 from .messages import host_interrupted
 from .publishing import publish_events
+from .restore_points import expire_old_points
 
 
 class Closed(Result, total=False):
-    """What could not be published, as warnings; absent where there is nothing to warn of."""
+    """What could not be published or deleted, as warnings; absent where there is nothing to warn of."""
 
     warnings: list[str]
+    lines: list[str]
 
 
 def close_run(context: OperationContext) -> Closed:
@@ -31,8 +33,12 @@ def close_run(context: OperationContext) -> Closed:
     context.ledger.close_run(run_id, context.clock.now())
     run = context.ledger.run(run_id)
     delete_old_runs(context, run)
-    warnings = publish_events(context, run)
-    return {"changed": True, "warnings": warnings} if warnings else {"changed": True}
+    lines, warnings = expire_old_points(context)
+    warnings = publish_events(context, run) + warnings
+    result: Closed = {"changed": True, "lines": lines}
+    if warnings:
+        result["warnings"] = warnings
+    return result
 
 
 def delete_old_runs(context: OperationContext, run: Run) -> None:

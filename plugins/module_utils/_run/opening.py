@@ -36,6 +36,7 @@ from .._plan.report_bucket import ReportStore
 from .._plan.report_folder import refuse_unwritable
 from .._plan.variables import report_bucket_of
 from .messages import host_leased
+from .restore_points import point_locations
 from .slices import kept_of_plan, refuse_other_slices
 
 
@@ -161,6 +162,7 @@ def _run_settings(plan: Plan, settings: Settings, targets: Targets) -> RunSettin
         "scheduler_tag": settings["scheduler_tag"],
         "max_running": settings["max_running"],
         "fail_on_deferred": settings["fail_on_deferred"],
+        "restore_points": point_locations(plan, settings),
         "outcome_tags": settings["outcome_tags"],
         "event_bus": settings["event_bus"],
         "history_days": settings["history_days"],

@@ -52,6 +52,7 @@ class Branching(Controller):
         super().__init__(dark)
         self._points = points
         self._findings: int | None = None
+        self.recovery: Callable[[Controller], None] = check_recovery
         self.died: dict[int, str] = {}
 
     def act(self, name: str, work: Callable[[], T]) -> T:
@@ -78,7 +79,7 @@ class Branching(Controller):
         """In the process in which it died: another controller takes over."""
         assert self._findings is not None
         try:
-            check_recovery(self)
+            self.recovery(self)
         except BaseException:  # noqa: BLE001 - the other process raises it
             os.write(self._findings, traceback.format_exc().encode())
             os._exit(1)

@@ -286,8 +286,8 @@ def test_a_time_without_quotes_stays_text(tmp_path: Path) -> None:
         (
             {"steps": [{"playbook": "pach"}]},
             (
-                "steps[0].playbook: expected one of plan, patch, restore, report, stop, resume, roll_back, history, "
-                'evidence, got "pach"'
+                "steps[0].playbook: expected one of plan, patch, restore, report, stop, resume, roll_back, restore_points, "
+                'history, evidence, got "pach"'
             ),
         ),
         ({"expect": {"rc": "two"}}, 'expect.rc: expected a whole number or "nonzero", got "two"'),

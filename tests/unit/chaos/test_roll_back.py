@@ -1,0 +1,111 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller dies after acts of a roll-back: a restore finishes it or undoes it, and the power state is as it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_result import OPERATION as RESULT
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import OPERATION as SCAN
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.roll_back import OPERATION as ROLL_BACK
+from ansible_collections.patchfleet.windows.plugins.module_utils._power import restore as power_restore
+from chaos.controller import OPTIONS, AtWork, Controller, Killed
+from chaos.judge import left_on
+from chaos.night import Night
+from test_crash_points import LEASE_IS_OVER_SECONDS, Branching
+
+KB = "KB5031361"
+UPDATES = [{"kb": KB, "severity": "critical", "class": "security", "seconds": 600, "reboot": True}]
+HOSTS: list[dict[str, Any]] = [
+    {"name": "off", "state": "stopped", "updates": UPDATES, "disk": {"data_volumes": [10]}},
+    {"name": "on", "state": "running", "updates": UPDATES},
+]
+EVERY = 3
+"""Each third point is tried, since one costs a tenth of a second."""
+
+
+class Back(Branching):
+    """Plays the roll-back of a host, and dies at points of it."""
+
+    def __init__(self, dark: Night, points: Container[int], host: str) -> None:
+        super().__init__(dark, points)
+        self._host = host
+        self.recovery = check
+
+    def roll_back(self) -> None:
+        """The playbook roll_back."""
+        opened = self.step(ROLL_BACK, state="opened", target=self._host)
+        run_id, host = opened["run_id"], opened["host"]
+        tracking = {"run_id": run_id, "host": host["key"], "fence": host["fence"], "region": host["region"]}
+        options = {**OPTIONS, "instance_id": host["instance_id"], "snapshot_id": opened["snapshot_id"]}
+        options = {**options, **tracking}
+        self.step(ROLL_BACK, **{**options, "state": "swapped"})
+        self.step(POWER, **{**options, "state": "started"})
+        self.step(WAIT, **options)
+        self.step(SCAN, **options)
+        self.step(ROLL_BACK, **{**options, "state": "verified"})
+        self.step(POWER, **{**options, "state": "restored"})
+        self.step(RESULT, **{**options, "state": "finished"})
+        self.step(ROLL_BACK, state="closed", run_id=run_id)
+
+
+def patch(dark: Night) -> None:
+    """With a restore point of each host."""
+    Controller(dark, hosts=AtWork(options={"restore_point": "root"})).patch()
+    assert [host["installed"] for host in dark.truth().values()] == [[KB], [KB]]
+    dark.sleep(LEASE_IS_OVER_SECONDS)
+
+
+def check(first: Controller) -> None:
+    """Another controller restores."""
+    dark = first.night
+    dark.go_on_alone()
+    dark.sleep(LEASE_IS_OVER_SECONDS)
+    assert Controller(dark).restore() is None, first.acts
+    as_it_was(dark)
+
+
+def as_it_was(dark: Night) -> None:
+    truth = dark.truth()
+    assert [host["state"] for host in truth.values()] == ["stopped", "running"]
+    assert [host["volume_gib"] is None for host in truth.values()] == [False, False], "a root volume is missing"
+    assert [host["cut_off_by_us"] for host in truth.values()] == [0, 0]
+    assert all(host["installed"] in ([], [KB]) for host in truth.values())
+    assert dark.ledger.open_power() == left_on(dark) == []
+    assert all(run.closed_at for run in dark.ledger.runs())
+
+
+@pytest.mark.parametrize("host", ["off", "on"])
+def test_whenever_the_controller_dies_the_host_has_a_root_volume_and_its_power_state(host: str, tmp_path: Path) -> None:
+    with Night(tmp_path, hosts=HOSTS, account={"lag_seconds": 0}) as dark:
+        patch(dark)
+        controller = Back(dark, range(0, 200, EVERY), host)
+        try:
+            controller.roll_back()
+        except Killed:
+            controller.recover()
+        as_it_was(dark)
+        assert dark.truth()[host]["installed"] == []
+        assert controller.died
+        assert set(controller.died.values()) == {""}, {at: text for at, text in controller.died.items() if text}
+
+
+def test_a_restore_that_knows_no_roll_back_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken on purpose: the controller dies when it has detached the old root volume."""
+    monkeypatch.setattr(power_restore, "settle_root", lambda _context: None)
+    with Night(tmp_path, hosts=HOSTS, account={"lag_seconds": 0}) as dark:
+        patch(dark)
+        back = Back(dark, (), "off")
+        back._dies_after = "detach_volume"  # noqa: SLF001 - a controller that is not forked
+        with pytest.raises(Killed):
+            back.roll_back()
+        with pytest.raises(AssertionError, match="a root volume is missing"):
+            check(back)
