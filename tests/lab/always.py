@@ -83,7 +83,21 @@ def _start_types(run: Run, name: str, truth: dict[str, Any]) -> Iterator[str]:
     """What was set on purpose is so at the end, but where the host could not be, or was not yet, put back."""
     spec = next(host for host in run.scenario.hosts if host.name == name)
     wanted: dict[str, str] = getattr(getattr(spec, "windows", None), "start_types", None) or {}
-    gone = truth.get("state") in ("terminated", "shutting-down") or spec.agent != "ok" or _was_held(run, name)
+    if not _is_put_back(run, name, truth):
+        return
+    for service, start_type in wanted.items():
+        now = (truth.get("start_types") or {}).get(service)
+        if now is not None and now != start_type:
+            yield f"always.start_types.{name}: expected {service} to be {start_type} as before, got {now}"
+    if truth.get("cluster_paused"):
+        yield f"always.cluster_paused.{name}: expected a node that takes roles again, got one that is paused"
+
+
+def _is_put_back(run: Run, name: str, truth: dict[str, Any]) -> bool:
+    """Whether Windows in the host must be as it was found."""
+    spec = next(host for host in run.scenario.hosts if host.name == name)
+    if truth.get("state") in ("terminated", "shutting-down") or spec.agent != "ok" or _was_held(run, name):
+        return False
     left = [step for step in run.step_runs if step.patches and not step.ended_itself]
     restored = (
         any(step.step.playbook == "restore" and step.number > left[-1].number for step in run.step_runs)
@@ -93,12 +107,7 @@ def _start_types(run: Run, name: str, truth: dict[str, Any]) -> Iterator[str]:
     agent_died = any(
         event.do == "agent_dies" and name in (event.host, event.when_host) for event in run.scenario.events
     )
-    if gone or agent_died or not restored:
-        return
-    for service, start_type in wanted.items():
-        now = (truth.get("start_types") or {}).get(service)
-        if now is not None and now != start_type:
-            yield f"always.start_types.{name}: expected {service} to be {start_type} as before, got {now}"
+    return restored and not agent_died
 
 
 def _report_problems(run: Run) -> Iterator[str]:

@@ -106,7 +106,7 @@ def _ask_to_stop(context: OperationContext) -> HostPowerResult:
     if record is None:
         return _stays_on(context)
     if record.started_by is None:
-        resume_node(context, failback=True)
+        resume_node(context, failback=True, finish=_wait_until_quiet)
         return _leave(context, record, "restored", "running")
     if not _answers_or_boots(context, record):
         if _start_failed(context, record):
@@ -133,7 +133,7 @@ def _ask_to_stop(context: OperationContext) -> HostPowerResult:
 
 
 def _stays_on(context: OperationContext) -> HostPowerResult:
-    return {"changed": resume_node(context, failback=True), "stop": False}
+    return {"changed": resume_node(context, failback=True, finish=_wait_until_quiet), "stop": False}
 
 
 def _refuse_claimed(context: OperationContext) -> None:

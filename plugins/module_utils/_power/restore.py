@@ -103,9 +103,14 @@ def _put_back(context: OperationContext, record: PowerRecord) -> RestoreResult:
     if record.original_state == "running":
         if instance["State"]["Name"] == "running":
             restore_services_first(context)
-            resume_node(context, failback=True)
+            resume_node(context, failback=True, finish=lambda _context: _finish_all(context, record))
         return _close(context, record, instance, instance["State"]["Name"], None)
     return _stop(context, record, instance)
+
+
+def _finish_all(context: OperationContext, record: PowerRecord) -> bool:
+    """Wait for installations of ours, and for patch runs that no row knows; whether there were any."""
+    return finish_installations(context, record) or finish_foreign_runs(context, record)
 
 
 def _stop(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> RestoreResult:
@@ -124,8 +129,7 @@ def _stop(context: OperationContext, record: PowerRecord, instance: InstanceType
         if context.check_mode:
             return {"changed": True, "state": state, "note": None}
         if (
-            finish_installations(context, record)
-            or finish_foreign_runs(context, record)
+            _finish_all(context, record)
             or finish_pending_reboot(context, record)
             or restore_services_first(context)
             or resume_node_first(context)

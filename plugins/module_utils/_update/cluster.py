@@ -11,6 +11,8 @@ Source: Microsoft, "Draining Nodes for Planned Maintenance with Windows Server 2
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .._base.errors import Deferred, Failed, NeedsAttention, PatchFleetError, Unreachable
 from .._fleet.peers import blocking_slots, cluster_group
 from .._host.cluster_answers import Cluster, DrainedNode, InspectedCluster, ResumedNode
@@ -173,12 +175,15 @@ def _drained_hosts(context: OperationContext) -> list[Host]:
     return [host for host in hosts if host.facts.get("cluster_drained")]
 
 
-def resume_node(context: OperationContext, *, failback: bool) -> bool:
+def resume_node(
+    context: OperationContext, *, failback: bool, finish: Callable[[OperationContext], object] | None = None
+) -> bool:
     """Let a node that was drained take roles again; whether there was something to do.
 
     Args:
         context: of the host that is put back.
         failback: whether the roles that the drain moved shall come back.
+        finish: waits for an installation that a dead run left, which would reboot the node with its roles.
 
     Raises:
         NodePaused: it does not answer, or does not come up.
@@ -186,6 +191,8 @@ def resume_node(context: OperationContext, *, failback: bool) -> bool:
     hosts = _drained_hosts(context)
     if not hosts or context.check_mode:
         return bool(hosts)
+    if finish is not None:
+        finish(context)
     known = [cluster["node"] for cluster in (host.facts.get("cluster") for host in hosts) if cluster]
     node = known[0] if known else context.host.name
     try:

@@ -27,7 +27,7 @@ from .cluster import resume_node
 from .hresults import cause_of, name_of
 from .policies import NEEDED, disabled_by_policy, refine
 from .repair import OF_SERVICES, forbidden, may_repair, old_cache, remove_backup, repair
-from .services import INSPECT_SECONDS, ServicesResult, disabled, restore_services, to_repair
+from .services import INSPECT_SECONDS, ServicesResult, disabled, restore_services, to_repair, wait_until_quiet
 
 SEARCH_SECONDS = 3600
 """A host that was off for a month, or whose WSUS is busy, searches for 10 to 40 minutes."""
@@ -103,7 +103,7 @@ def _restore(context: OperationContext) -> ServicesResult:
     try:
         result = restore_services(context)
     finally:
-        is_resumed = resume_node(context, failback=True)
+        is_resumed = resume_node(context, failback=True, finish=wait_until_quiet)
     return {"changed": result["changed"] or is_resumed, "restored": result["restored"]}
 
 

@@ -103,7 +103,7 @@ def restore_services(context: OperationContext) -> ServicesResult:
     names = [service["name"] for service in services]
     if not context.check_mode:
         try:
-            _wait_until_quiet(context)
+            wait_until_quiet(context)
             answer = run_guest_script(context, RestoredServices, RESTORE_SECONDS, services=services)
         except Failed as error:
             raise ServicesLeft(
@@ -164,8 +164,12 @@ def _merged(hosts: Sequence[Host]) -> list[FoundService]:
     return list(merged.values())
 
 
-def _wait_until_quiet(context: OperationContext) -> None:
-    """A service that Windows Update needs is not stopped while Windows installs something."""
+def wait_until_quiet(context: OperationContext) -> None:
+    """A service that Windows Update needs is not stopped while Windows installs something, and a node of a cluster is not resumed.
+
+    Raises:
+        Failed: ``installation_running``, or the host does not say it.
+    """
     instance_id = context.params["instance_id"]
     deadline = context.clock.now() + context.install_timeout_seconds
     if not context.wait_until(lambda: is_quiet(context, instance_id), deadline, 60.0, 120.0):

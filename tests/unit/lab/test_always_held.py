@@ -229,6 +229,13 @@ def test_start_types_are_as_they_were(name: str, tmp_path: Path) -> None:
     assert run.judge(tmp_path, "always.start_types") == ([] if good else [line])
 
 
+def test_a_node_of_a_cluster_is_not_left_paused(tmp_path: Path) -> None:
+    run = Run()
+    run.hosts["dev-02"]["cluster_paused"] = True
+    line = "always.cluster_paused.dev-02: expected a node that takes roles again, got one that is paused"
+    assert run.judge(tmp_path, "always.cluster_paused") == [line]
+
+
 def test_a_host_that_an_earlier_step_held_may_be_on(tmp_path: Path) -> None:
     """The later step leaves it out; without that it would have had to be put back."""
     for outcome, lines in (("held", []), ("failed", ["always.left_on.dev-01"])):
