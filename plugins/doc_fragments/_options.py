@@ -327,6 +327,14 @@ options:
     type: str
     choices: [drain, defer, ignore]
     default: ignore
+  skip_when:
+    description:
+      - What must not run on a host that is patched; a host on which it does is left alone. A mapping with C(processes) (names
+        of programs), C(cluster_role) (names of roles of its failover cluster) or C(script) (a PowerShell file of the controller
+        whose last value is true).
+      - A script that fails, or does not end within two minutes, counts as true.
+      - Without it, hosts are not asked.
+    type: dict
   cluster_timeout_seconds:
     description:
       - How long V(patch_clusters=drain) waits until the other nodes are up, and how long a drain may take, in seconds.

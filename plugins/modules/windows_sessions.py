@@ -13,6 +13,7 @@ author: Patch Fleet contributors (@patchfleet)
 description:
   - Counts the sessions with a desktop. Then warns, waits until there is no session, or fails.
   - Can show a message in all sessions.
+  - Can leave a host alone on which certain programs run.
   - Can drain a node of a failover cluster, so that a reboot interrupts none of its roles.
 options:
   instance_id:
@@ -44,8 +45,8 @@ options:
     type: str
   scripts:
     description:
-      - 'The scripts C(inspect_sessions), C(send_session_message), C(inspect_cluster) and C(drain_cluster_node): files (the
-        action plugin reads them) or texts.'
+      - 'The scripts C(inspect_sessions), C(send_session_message), C(inspect_use), C(inspect_cluster) and
+        C(drain_cluster_node): files (the action plugin reads them) or texts.'
     type: dict
     required: true
 attributes:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from lab.records import OVER_WINRM, Run, StepRun
-from lab.touched import changes, scans
+from lab.records import OVER_WINRM, Call, Run, StepRun
+from lab.touched import changes, scans, script_of
 
 DEFAULT_BATCH_SIZE = 5
 HOST_TIMEOUT_SECONDS = 14400
@@ -24,6 +24,7 @@ CALL_REAL_SECONDS = 1.5
 UNPACED = ("dynamodb", "sts", "winrm")
 # Operations before and after the run's poller have one call each that waits for nothing.
 FIRST_CALLS = 10
+ASKS_CLUSTER = "inspect_cluster"
 BEGINNINGS = ("StartInstances", "SendCommand", *OVER_WINRM)
 
 
@@ -62,13 +63,19 @@ def works_of(run: Run, step: StepRun) -> Iterator[Work]:
     calls = [call for call in run.calls_of(step) if call.error is None and call.operation in BEGINNINGS]
     reported = run.report_of(step)
     for name in run.truth:
-        own = [call for call in calls if name in call.hosts]
+        own = _since_last_asked([call for call in calls if name in call.hosts])
         host = reported.get(name, {})
         started = any(call.operation == "StartInstances" for call in own)
         if not started and host.get("outcome", "deferred") in ("deferred", "excluded"):
             continue
         if own:
             yield Work(name, own[0].t, max([own[0].t, *(call.t for call in own if scans(call) or changes(call))]), host)
+
+
+def _since_last_asked(calls: list[Call]) -> list[Call]:
+    """The calls about one host: a node of a cluster that found another one at work is only asked, and comes again at the end."""
+    asked = [number for number, call in enumerate(calls) if script_of(call).startswith(ASKS_CLUSTER)]
+    return calls[asked[-1] :] if len(asked) > 1 else calls
 
 
 def _where(run: Run, step: StepRun) -> str:
@@ -122,7 +129,10 @@ def _waves(run: Run, step: StepRun, works: list[Work], size: int) -> Iterator[st
 
 
 def _came_again(run: Run, step: StepRun, work: Work) -> bool:
-    """Whether AWS had refused an earlier start of it."""
+    """Whether AWS had refused an earlier start of it, or another node of its cluster was at work."""
+    calls = run.calls_of(step)
+    if sum(work.name in call.hosts and script_of(call).startswith(ASKS_CLUSTER) for call in calls) > 1:
+        return True
     return any(
         call.operation == "StartInstances"
         and call.error is not None

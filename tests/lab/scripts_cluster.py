@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import re
+
 from lab.clusters import IN_PROGRESS
 from lab.scripts_scene import Data, Scene, ScriptError
 from lab.sim import Steps
 
 POLL_SECONDS = 5.0
+LAST_LINE_IS_TRUE = re.compile(r"\$true\s*\Z", re.IGNORECASE)
+THROWS = re.compile(r"(?m)^\s*throw '([^']*)'")
 
 
 def inspect_cluster(scene: Scene) -> Steps[Data]:
@@ -29,6 +33,15 @@ def inspect_cluster(scene: Scene) -> Steps[Data]:
             "roles": [role.name for role in node.roles],
         }
     }
+
+
+def inspect_use(scene: Scene) -> Steps[Data]:
+    """The model runs no PowerShell: a script fails with a ``throw`` of a text, and is true where its last line is ``$true``."""
+    yield 0.0
+    running, text = scene.guest.spec.windows.processes, scene.data.get("script") or ""
+    thrown = THROWS.search(text)
+    detail = thrown[1] if thrown else "The script returned true." if LAST_LINE_IS_TRUE.search(text) else None
+    return {"processes": [name for name in scene.data["processes"] if name in running], "detail": detail}
 
 
 def drain_cluster_node(scene: Scene) -> Steps[Data]:

@@ -20,7 +20,7 @@ from lab import shells
 from lab.agent import Outcome
 from lab.guest_logon import Logon
 from lab.guest_services import Service
-from lab.scripts_cluster import drain_cluster_node, inspect_cluster, resume_cluster_node
+from lab.scripts_cluster import drain_cluster_node, inspect_cluster, inspect_use, resume_cluster_node
 from lab.scripts_named import install_updates, search_updates
 from lab.scripts_scene import Data, Scene, ScriptError
 from lab.scripts_space import clean_disk, extend_partition, measure_disk, missing_update_sizes
@@ -51,6 +51,7 @@ SECONDS = {
     "inspect_sessions": 1.0,
     "send_session_message": 1.0,
     "inspect_cluster": 1.0,
+    "inspect_use": 1.0,
     "drain_cluster_node": 1.0,
     "resume_cluster_node": 1.0,
     "repair_services": 10.0,
@@ -209,6 +210,7 @@ SCRIPTS: dict[str, Script] = {
     "inspect_windows_update": inspect_windows_update,
     "inspect_sessions": inspect_sessions,
     "inspect_cluster": inspect_cluster,
+    "inspect_use": inspect_use,
     "drain_cluster_node": drain_cluster_node,
     "resume_cluster_node": resume_cluster_node,
     "restart_windows": restart_windows,

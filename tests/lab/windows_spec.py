@@ -50,6 +50,7 @@ class WindowsSpec:
             while the agent is still there.
         reboots_per_transaction: how many boots a transaction needs.
         language: of Windows' messages: ``en``, ``de`` or ``ja``.
+        processes: programs that run, by name.
         drain: of a node of a failover cluster: ``fails``, or ``hangs``.
     """
 
@@ -85,6 +86,7 @@ class WindowsSpec:
     reboots_per_transaction: int = 1
     language: str = "en"
     drain: str = "ok"
+    processes: tuple[str, ...] = ()
 
 
 def windows_spec(keys: dict[str, Any]) -> WindowsSpec:

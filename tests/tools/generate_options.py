@@ -19,6 +19,7 @@ TYPES = {"str": "str", "int": "int", "float": "float", "bool": "bool"}
 STRUCTURED = {
     "account": "AccountOption",
     "accounts": "list[AccountSetting]",
+    "skip_when": "dict[str, Any]",
     "checks": "list[Check]",
     "evidence": "dict[str, str]",
     "failure": "dict[str, Any]",  # the result of any task

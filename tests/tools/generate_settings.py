@@ -30,6 +30,7 @@ TYPES = {
     "checks": "list[Check]",
     "evidence": "dict[str, str]",
     "organization": "OrganizationSetting",
+    "skip_when": "SkipWhen",
     "sla_days": "dict[str, float]",
     "slice": "str",
 }

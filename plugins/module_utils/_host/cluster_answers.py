@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the scripts about failover clusters answer; see answers.py."""
+"""What the scripts about failover clusters, and about other use of a host, answer; see answers.py."""
 
 from __future__ import annotations
 
@@ -97,3 +97,16 @@ class ResumedNode:
     @classmethod
     def read(cls, fields: Fields) -> ResumedNode:
         return cls(fields.choice("state", NODE_STATES), fields.optional(fields.text, "trouble"))
+
+
+@dataclass(frozen=True)
+class HostUse:
+    """inspect_use: which of the named programs run, and why the user's script wants the host skipped."""
+
+    SCRIPT: ClassVar[str] = "inspect_use"
+    processes: tuple[str, ...]
+    detail: str | None
+
+    @classmethod
+    def read(cls, fields: Fields) -> HostUse:
+        return cls(fields.texts("processes", LONGEST_NAME), fields.optional(fields.text, "detail"))

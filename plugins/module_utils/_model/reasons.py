@@ -76,6 +76,7 @@ class Reason(TextEnum):
     HOST_OFF = "host_off", Section.DEFERRED
     SESSIONS = "sessions", Section.DEFERRED
     AT_MOST = "at_most", Section.DEFERRED
+    IN_USE = "in_use", Section.DEFERRED, False, True
     CLUSTER_NODE = "cluster_node", Section.DEFERRED, False, True
     CLUSTER_BUSY = "cluster_busy", Section.DEFERRED, True
     CLUSTER_UNHEALTHY = "cluster_unhealthy", Section.DEFERRED, False, True

@@ -13,6 +13,7 @@ from .account import AccountSetting, OrganizationSetting
 from .at_most import AtMost
 from .checks import Check
 from .run_settings import Limits
+from .skip_when import SkipWhen
 
 
 class Settings(TypedDict):
@@ -90,6 +91,7 @@ class Settings(TypedDict):
     reboot: str
     repair: list[str]
     clusters: str
+    skip_when: SkipWhen | None
     cluster_timeout_seconds: int
     pre_tasks: list[str]
     post_tasks: list[str]

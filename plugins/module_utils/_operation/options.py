@@ -119,6 +119,7 @@ class Options(TypedDict, total=False):
     serial: str | None
     settings: Settings
     setup_prefix: str
+    skip_when: dict[str, Any] | None
     sla_days: dict[str, float] | None
     slice_of: str | None
     snapshot_before_grow: bool

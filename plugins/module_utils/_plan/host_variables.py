@@ -145,6 +145,21 @@ HOST_VARIABLES = (
         per_host=True,
     ),
     Variable(
+        "patch_skip_when",
+        "skip_when",
+        "safety",
+        description=(
+            "What must not run on a host that is patched; a host on which it does is left alone. A mapping with C(processes) "
+            "(names of programs), C(cluster_role) (names of roles of its failover cluster) or C(script) (a PowerShell file of the "
+            "controller whose last value is true)."
+        ),
+        details="A script that fails, or does not end within two minutes, counts as true.",
+        unset="hosts are not asked",
+        roles=("repair_windows_update",),
+        modules=("windows_sessions",),
+        per_host=True,
+    ),
+    Variable(
         "patch_cluster_timeout_seconds",
         "int",
         "safety",

@@ -12,6 +12,7 @@ from typing import Any
 from .._base.clock import iso, parse_iso
 from .._base.errors import InvalidOption
 from .._base.webhook import hidden, is_webhook
+from .._update.skip_when import read_skip_when
 from .accounts import read_accounts
 from .at_most import read_at_most
 from .checks import read_checks, read_evidence
@@ -159,6 +160,7 @@ CONVERTERS = {
     "checks": read_checks,
     "evidence": read_evidence,
     "organization": read_organization,
+    "skip_when": read_skip_when,
     "sla_days": read_sla_days,
     "slice": read_slice,
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from .._base.text import join_names, join_sentences
-from .._host.cluster_answers import Cluster, DrainedNode, OtherNode
+from .._host.cluster_answers import Cluster, DrainedNode, HostUse, OtherNode
 from .._host.servicing import Overrun
 from .._model.checks import COMPARED
 from .._model.host_facts import UpdateSource
@@ -39,6 +39,15 @@ def sessions_timed_out(count: int, timeout_seconds: float) -> str:
 
 def sessions_notified(count: int) -> str:
     return f"{_people(count)} logged on and saw the message"
+
+
+def in_use(use: HostUse, roles: Sequence[str]) -> str:
+    return join_sentences(
+        "It is skipped (patch_skip_when).",
+        f"These programs run: {join_names(list(use.processes), MOST_ROLES)}." if use.processes else None,
+        f"It owns these roles of its failover cluster: {join_names(list(roles), MOST_ROLES)}." if roles else None,
+        f"The script: {use.detail}" if use.detail is not None else None,
+    )
 
 
 def cluster_deferred(cluster: Cluster) -> str:

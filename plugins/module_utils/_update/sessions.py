@@ -13,6 +13,7 @@ from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.results import Result
 from .cluster import prepare_node
+from .in_use import refuse_host_in_use
 from .messages import sessions_deferred, sessions_notified, sessions_timed_out, sessions_waiting, sessions_warning
 
 INSPECT_SECONDS = 300
@@ -40,7 +41,7 @@ def work(context: OperationContext) -> SessionsResult:
     if context.params["state"] == "notified":
         return _send_message(context)
     policy = context.params["policy"]
-    asks = policy != "ignore" or context.params["clusters"] == "ignore"
+    asks = policy != "ignore" or (context.params["clusters"] == "ignore" and not context.params["skip_when"])
     count = _first_count(context) if asks else None
     if count and policy == "wait":
         count = _wait(context, count)
@@ -48,6 +49,7 @@ def work(context: OperationContext) -> SessionsResult:
         raise Deferred(sessions_deferred(count), Reason.SESSIONS)
     elif count and policy == "warn":
         context.report_progress(sessions_warning(count))
+    refuse_host_in_use(context)
     return {"changed": prepare_node(context), "sessions": count}
 
 

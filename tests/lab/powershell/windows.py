@@ -186,7 +186,8 @@ class Windows(ClusterCommands, WorkloadCommands):
     # ---- what runs
 
     def processes(self, names: list[str]) -> list[str]:
-        return [name for name in self._updates.processes() if name in names]
+        running = [*self._updates.processes(), *self._guest.spec.windows.processes]
+        return [name for name in running if name in names]
 
     def cim(self, **asked: str) -> list[dict[str, Any]]:
         return tables.cim(self._guest, asked["class"], asked["filter"], self._moment)

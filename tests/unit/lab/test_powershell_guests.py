@@ -76,13 +76,19 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "shift_clock": [{"seconds": 180}, {"seconds": -180}],
     "send_session_message": [{"message": 'Reboot at "22:00"', "seconds": 60}],
     "update_history": [{"since": SINCE}],
+    "inspect_use": [
+        {"processes": ["backup", "other"], "script": None, "seconds": 10},
+        {"processes": [], "script": "$true", "seconds": 10},
+        {"processes": [], "script": "$false", "seconds": 10},
+        {"processes": [], "script": "throw 'A job runs.'", "seconds": 10},
+    ],
     "drain_cluster_node": [{"node": "A", "seconds": 60}],
     "resume_cluster_node": [{"node": "A", "seconds": 60, "failback": back} for back in (True, False)],
     "search_updates": [{"kbs": NUMBERS}, {"kbs": NUMBERS, "search": False}],
     "install_updates": [{"kbs": NUMBERS}],
 }
 OF_WORKLOAD = {"check_host"}
-OF_CLUSTERS = {"inspect_cluster", "drain_cluster_node", "resume_cluster_node"}
+OF_CLUSTERS = {"inspect_cluster", "inspect_use", "drain_cluster_node", "resume_cluster_node"}
 """What these scripts read is in few states only."""
 ASKS_UPDATE_AGENT = (
     "inspect_windows_update",
@@ -182,7 +188,7 @@ STATES: dict[str, dict[str, Any]] = {
         "disk": {"size_gib": 60, "free_gib": 3, "component_store_gib": 6},
         "windows": {"clean_seconds": 900},
     },
-    "node": {"cluster": "sales", "cluster_roles": 2, "peer": True},
+    "node": {"cluster": "sales", "cluster_roles": 2, "peer": True, "windows": {"processes": ["backup"]}},
     "last-node": {"cluster": "sales", "cluster_roles": 1},
     "drain-hangs": {"cluster": "sales", "cluster_roles": 1, "windows": {"drain": "hangs"}, "peer": True},
     "drained": {"cluster": "sales", "cluster_roles": 2, "peer": True, "and": "drained"},
@@ -224,7 +230,7 @@ ONLY = {
     "node": {*OF_CLUSTERS, *OF_WORKLOAD, "inspect_boot"},
     "last-node": {"drain_cluster_node"},
     "drain-hangs": {"drain_cluster_node"},
-    "drained": OF_CLUSTERS | OF_WORKLOAD,
+    "drained": (OF_CLUSTERS | OF_WORKLOAD) - {"inspect_use"},
 }
 OF_NUMBERS = {"search_updates", "install_updates"}
 WITH_UPDATES = {"healthy", "installing", "patched", "replaced", "hardened", "known-damage"}

@@ -60,6 +60,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "roles": ["SQL Server (MSSQLSERVER)"],
         }
     },
+    "inspect_use": {"processes": ["backup"], "detail": "The script returned true."},
     "drain_cluster_node": {"state": "paused", "drain": "completed", "roles": []},
     "resume_cluster_node": {"state": "up", "trouble": None},
     "mark_pending": {"pending_reboot": ["windows_update"]},

@@ -22,6 +22,7 @@ OF_RUN = [variable for variable in VARIABLES if not variable.per_host]
 OF_HOST = [variable for variable in VARIABLES if variable.per_host]
 OTHER_VALUES = {
     "accounts": [{"name": "sales", "role_arn": "arn:aws:iam::210987654321:role/x"}],
+    "skip_when": {"processes": ["backup"]},
     "at_most": [{"tag": "Role", "hosts": 1}],
     "organization": {"role_name": "patchfleet", "units": ["r-abcd"]},
     "str": "other",

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
     Deferred,
     Failed,
+    InvalidOption,
     NeedsAttention,
     PatchFleetError,
 )
@@ -21,6 +23,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.window
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import (
     OPERATION as HEALTH,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._update.skip_when import read_skip_when
 from operations import perform
 
 from .fakes import ID, complained
@@ -166,3 +169,52 @@ def test_a_node_that_cannot_be_resumed_needs_a_person(stage: Stage) -> None:
 def test_a_node_without_the_commands_for_clusters_fails(stage: Stage) -> None:
     stage.guest.on("inspect_cluster", complained("inspect_cluster", "no_cluster_commands", "It is a node."))
     assert refusal(stage, Failed).code == Reason.NO_CLUSTER_COMMANDS
+
+
+# patch_skip_when
+
+
+@pytest.mark.parametrize(
+    ("given", "option"),
+    [
+        ([], "patch_skip_when"),
+        ({}, "patch_skip_when"),
+        ({"process": "backup"}, "patch_skip_when.process"),
+        ({"processes": ["back*"]}, "patch_skip_when.processes"),
+        ({"processes": [1]}, "patch_skip_when.processes"),
+        ({"cluster_role": ""}, "patch_skip_when.cluster_role"),
+        ({"script": "no-such-file.ps1"}, "patch_skip_when.script"),
+        ({"script": "Get-Date\nexit 1\n"}, "patch_skip_when.script"),
+        ({"script": "$x\n" * 10_000}, "patch_skip_when.script"),
+    ],
+)
+def test_a_condition_that_cannot_be_right_is_refused(given: Any, option: str) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        read_skip_when("patch_skip_when", given)
+    assert option in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("wanted", "use", "words"),
+    [
+        ({"processes": ["Backup.EXE"]}, {"processes": ["Backup"], "detail": None}, "These programs run: Backup."),
+        ({"script": "$true\n"}, {"processes": [], "detail": "The script returned true."}, "The script returned true."),
+        ({"cluster_role": "sql"}, {"processes": [], "detail": None}, "SQL."),
+    ],
+)
+def test_a_host_in_use_is_left_alone(stage: Stage, wanted: dict[str, Any], use: dict[str, Any], words: str) -> None:
+    stage.guest.answers("inspect_use", use)
+    scripts = {**SCRIPTS, "inspect_use": ""}
+    error = refusal(stage, Deferred, skip_when=wanted, scripts=scripts)
+    assert error.code == Reason.IN_USE
+    assert words in error.reason
+    assert "drain_cluster_node" not in stage.guest.names
+
+
+def test_a_host_that_is_not_in_use_is_drained(stage: Stage, tmp_path: Path) -> None:
+    file = tmp_path / "busy.ps1"
+    file.write_text("$false", encoding="utf-8")
+    stage.guest.answers("inspect_use", {"processes": [], "detail": None})
+    wanted = {"processes": ["backup.exe"], "cluster_role": ["Other"], "script": str(file)}
+    assert prepare(stage, skip_when=wanted, scripts={**SCRIPTS, "inspect_use": ""})["changed"] is True
+    assert stage.guest.inputs("inspect_use") == [{"processes": ["backup"], "script": "$false\n", "seconds": 120}]
