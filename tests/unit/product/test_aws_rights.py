@@ -37,6 +37,11 @@ WITH_EVERYTHING = {"cloudwatch:DescribeAlarms"}
 """Rights that show less on their resource: composite alarms are shown with "*" alone (CloudWatch API reference, DescribeAlarms)."""
 NOT_CALLED_BY_NAME = {
     "kms:CreateGrant",  # EC2 makes the grant in the caller's name when it starts an encrypted host
+    "kms:Decrypt",  # this and the next four: EC2 makes an encrypted volume of a snapshot in the caller's name
+    "kms:DescribeKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
     "iam:PassRole",  # part of CreateSchedule and UpdateSchedule, which give the schedule its role
     "s3:GetObject",  # what a signed link does, by the rights of its signer
     "sts:AssumeRole",  # botocore calls it for a session in another account

@@ -47,6 +47,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "clean_disk": {"rungs": [{"name": "temp_files", "won_gib": 1.5, "skipped": None}]},
     "missing_update_sizes": {"updates": [{"kb": "KB1", "max_download_bytes": 5, "recommended_mib": 7}]},
+    "search_updates": {"updates": [{"kb": "KB1", "state": "superseded", "superseded_by": "KB2"}]},
+    "install_updates": {"results": [{"kb": "KB1", "result": "failed", "hresult": "0x80070643"}]},
     "restore_services": {"restored": [{"name": "bits", "trouble": None, "changed_by_others": True}]},
     "restart_windows": {"boot_time": "2026-11-14T22:00:00Z", "restarting": True},
     "inspect_sessions": {"sessions": 2},
