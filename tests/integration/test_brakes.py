@@ -20,9 +20,18 @@ PAGE = (Path(__file__).parents[2] / "docs" / "brakes.md").read_text(encoding="ut
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUN_OF_THE_PAGE = "20261114T220000Z-ab12"
 WEBHOOK_OF_THE_PAGE = "https://hooks.slack.com/services/…"
-PATCH, STOP, STOP_IN_TABLE, STOP_ONE, STOP_ALL, RESUME, NOTIFY = (
-    line for block in BLOCK.findall(PAGE) for line in block.splitlines()
-)
+
+
+def commands(heading: str) -> list[str]:
+    """Those of a section of the page."""
+    section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return [line for block in BLOCK.findall(section) for line in block.splitlines()]
+
+
+(PATCH,) = commands("An alarm stops it")
+STOP, STOP_IN_TABLE, STOP_ONE, STOP_ALL = commands("A colleague stops it")
+(RESUME,) = commands("It continues")
+(NOTIFY,) = commands("A message when it happens")
 HOST = {"name": "off", "state": "stopped", "updates": [UPDATE]}
 OK = {"alarms": {"checkout-errors": "OK"}}
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from .._base.clock import iso
 from .._base.errors import Failed, InvalidOption, NoRun
-from .._base.text import join_names
+from .._base.text import clean_text, join_names
 from .._ledger import describe_ledger
 from .._ledger.records import Run
 from .._model.phases import Phase
@@ -27,6 +27,8 @@ from .slices import runs_of_job, slices
 
 ALL = "all"
 STOP, RESUME = "stop", "resume"
+LONGEST = 200
+"""Characters of a name or a reason."""
 NAMED = 10
 """The number of hosts that are named."""
 
@@ -84,9 +86,9 @@ def _brake(context: OperationContext, kind: str) -> Brake:
     return {
         "kind": kind,
         "at": context.clock.now(),
-        "by": context.params["by"] or getpass.getuser(),
+        "by": clean_text(context.params["by"] or getpass.getuser(), LONGEST),
         "machine": socket.gethostname(),
-        "reason": (context.params["reason"] or "").strip(),
+        "reason": clean_text((context.params["reason"] or "").strip(), LONGEST),
     }
 
 

@@ -15,14 +15,16 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.run_settings import Brake
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMISSION
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.html import to_html
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.joint import build_joint_report
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.markdown import to_markdown
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.slices import kept_settings
 from operations import perform
 
-from .fakes import START
+from .fakes import START, instance, reservations
 from .stage import RUN, Stage, a_host
 
 OTHER = "20261114T220000Z-0002"
@@ -84,6 +86,25 @@ def test_the_one_run_at_work_is_stopped_and_resumed(night: Stage) -> None:
     ]
 
 
+def test_hosts_start_again_once_it_is_resumed(night: Stage) -> None:
+    night.account.on("describe_instances", lambda **_ids: reservations(instance("stopped", InstanceId="i-3")))
+
+    def admitted(key: str) -> bool:
+        return bool(perform(ADMISSION, night.context(ADMISSION, run_id=RUN, host=key))["admitted"])
+
+    do(night, "stopped")
+    assert not admitted("i-2")
+    do(night, "resumed")
+    assert admitted("i-3")
+    assert night.ledger.host(RUN, "i-2").reason_code == "breaker"
+
+
+def test_control_characters_of_a_name_or_a_reason_are_not_kept(night: Stage) -> None:
+    do(night, "stopped", by="al\x1bice", reason="down\nagain")
+    (brake,) = night.ledger.run(RUN).settings["brakes"]
+    assert (brake["by"], brake["reason"]) == ("al\ufffdice", "down again")
+
+
 def test_who_when_and_why_are_in_the_report(night: Stage) -> None:
     do(night, "stopped")
     night.clock.sleep(60)
@@ -142,6 +163,8 @@ def test_slices_of_one_job_are_stopped_together(stage: Stage) -> None:
     for run_id, key in ((RUN, "i-1"), (OTHER, "i-2")):
         stage.open_run(a_host(key, run_id), run_id=run_id, **kept_settings("41", 1, 1))
     assert sorted(do(stage, "stopped")["stopped"]) == [RUN, OTHER]
+    joint = build_joint_report(stage.ledger, "41", stage.ledger.runs(), stage.clock.now())
+    assert [brake["kind"] for brake in joint["brakes"]] == ["stop"]
     assert sorted(do(stage, "resumed", run_id=RUN)["stopped"]) == [RUN, OTHER]
 
 
