@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable
-from typing import Any, cast
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from .._base.errors import InvalidOption
 from .._base.text import join_names, join_sentences
@@ -69,8 +69,8 @@ def unmatched_checks(settings: Settings, hosts: list[FleetHost], inventory: Coll
     if settings.get("slice_of"):
         return []
     known = {*(word for host in hosts for word in names_of(host)), *inventory}
-    hosts_own = settings.get("of_hosts", {}).values()
-    of_hosts: list[list[Check]] = [cast("Any", own["checks"]) for own in hosts_own if "checks" in own]
+    hosts_own: Iterable[Mapping[str, Any]] = settings.get("of_hosts", {}).values()
+    of_hosts: list[list[Check]] = [own["checks"] for own in hosts_own if "checks" in own]
     every = {check["name"]: check for checks in (*of_hosts, settings["checks"]) for check in checks}
     return [
         join_sentences(

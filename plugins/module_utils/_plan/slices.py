@@ -38,7 +38,7 @@ def read_slice(name: str, given: object) -> str:
 
 def numbers_of(text: str) -> tuple[int, int]:
     """Which slice, and of how many."""
-    number, _, count = text.partition("/")
+    number, _slash, count = text.partition("/")
     return int(number), int(count)
 
 

@@ -162,7 +162,8 @@ def _settings(source: Run) -> RunSettings:
 
 def _row(run: Run, found: Host, plan: RollBack) -> Host:
     kept = {name: value for name, value in found.facts.items() if name in KEPT_FACTS}
-    facts: HostFacts = cast("Any", {**kept, "by_tag": False, "roll_back": plan})
+    values: dict[str, Any] = {**kept, "by_tag": False, "roll_back": plan}
+    facts: HostFacts = cast("HostFacts", values)
     return replace(
         found,
         run_id=run.run_id,

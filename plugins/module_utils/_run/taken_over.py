@@ -11,7 +11,6 @@ The hosts of a dead one get a run of their own here, opened and leased like any 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from .._base.text import join_names
 from .._ledger.records import Host, Ledger, Run, Verdict
@@ -51,7 +50,7 @@ def take_over_slices(context: OperationContext) -> OpenedRun:
     if not is_named(run):
         return NOTHING
     fleet, settings = context.params["fleet"], context.params["settings"]
-    alone = cast("Settings", {**settings, "slice": None, "canary": 0, "canary_hosts": []})
+    alone: Settings = {**settings, "slice": None, "canary": 0, "canary_hosts": []}
     while True:
         _wait_for_slices(context, run)
         runs, now = slices(context.ledger, run), context.clock.now()
@@ -60,7 +59,8 @@ def take_over_slices(context: OperationContext) -> OpenedRun:
         if not keys:
             return NOTHING
         left = [host for host in fleet if host["key"] in keys]
-        context.params = cast("Options", {**context.params, "settings": alone, "fleet": left})
+        options: Options = {**context.params, "settings": alone, "fleet": left}
+        context.params = options
         opened = open_run(context)
         ours = {host["key"] for host in opened["hosts"] if host["included"]}
         _join_job(context, opened["run_id"], run, is_ours=bool(ours))
