@@ -34,6 +34,7 @@ REPORT_FIELDS = (
     "checks",
     "evidence",
     "remarks",
+    "verdicts",
 )
 
 TRUTH_FIELDS = (

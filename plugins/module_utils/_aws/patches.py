@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     )
 
 
+MOST_VALUES = 20
+"""Of one filter in a call."""
+
+
 def patch_state(aws: Aws, node_id: str) -> InstancePatchStateTypeDef | None:
     """The counts of a node's last operation; None for one that was never scanned."""
     answer = aws.read(SSM, node_id).describe_instance_patch_states(InstanceIds=[node_id])
@@ -43,6 +47,18 @@ def recorded_patches(aws: Aws, node_id: str, kbs: Sequence[str]) -> list[PatchCo
     filters: list[PatchOrchestratorFilterTypeDef] = [{"Key": "KBId", "Values": list(kbs)}] if kbs else []
     operation = partial(aws.read(SSM, node_id).describe_instance_patches, InstanceId=node_id, Filters=filters)
     return [row for page in pages(operation) for row in page.get("Patches", [])]
+
+
+def available_patches(aws: Aws, kbs: Sequence[str]) -> set[str]:
+    """Those of these KBs that AWS lists as available, for any Windows."""
+    found: set[str] = set()
+    for at in range(0, len(kbs), MOST_VALUES):
+        values = kbs[at : at + MOST_VALUES]
+        operation = partial(
+            aws.read(SSM).describe_available_patches, Filters=[{"Key": "PATCH_ID", "Values": values}], MaxResults=100
+        )
+        found |= {patch.get("KbNumber", "") for page in pages(operation) for patch in page.get("Patches", [])}
+    return found & set(kbs)
 
 
 def patch_items(aws: Aws, node_id: str) -> list[ComplianceItemTypeDef]:

@@ -27,6 +27,7 @@ from .._report.fields import Report
 from .._report.html import to_html
 from .._report.joint import build_joint_report, own_runs, runs_to_report
 from .._report.markdown import to_markdown
+from .._report.not_offered import not_offered_lines
 from .._report.stats import sentences_to_check, to_stats
 from .._report.table import to_table
 from .._run.closing import set_interrupted_outcomes
@@ -190,6 +191,7 @@ def table_and_files(result: ReportResult) -> Iterable[str]:
     yield ""
     for name, path in [*result["files"].items(), *result["objects"].items()]:
         yield f"{name}: {path}"
+    yield from not_offered_lines(result["report"]["hosts"])
 
 
 OPERATION = Operation(

@@ -29,6 +29,7 @@ from .._power.owner_tag import read_owner_tag
 from .account_windows import defer_closed, find_windows, limits_of, within_windows
 from .credentials import end_of_credentials
 from .durations import predict
+from .kbs import unknown_kbs
 from .names import refuse_unmatched_exclusions, unmatched_checks
 from .order import Plan, Planned, make_plan
 from .permissions import missing_power_right, refuse_missing_rights
@@ -168,6 +169,7 @@ def plan_as_lines(
     message = [
         *plan.warnings,
         *_missing_accounts(context),
+        *unknown_kbs(context, [planned.host for planned in plan.included], settings),
         *_too_late(context, plan, settings),
         *_too_long(context, plan),
         *_tried_again(context.ledger, plan),

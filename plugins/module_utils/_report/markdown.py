@@ -14,6 +14,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report import 
 from .._model.outcomes import FAILURES, UNTOUCHED
 from .._model.phases import Phase
 from ._locations import account_of, by_location, has_several_accounts
+from .not_offered import not_offered_lines
 
 # Longer lists of hosts that need no person are cut here: tickets and comments have limits.
 LONGEST_LIST = 100
@@ -40,6 +41,7 @@ def to_markdown(report: f.Report) -> str:
         _facts(report),
         f"**{escape(f.totals_line(hosts))}**",
         escape(f.headline(report)),
+        *(escape(line) for line in not_offered_lines(hosts)),
     ]
     troubled = [host for host in hosts if host.get("outcome") in FAILURES]
     not_started = [host for host in hosts if host.get("outcome") in UNTOUCHED]

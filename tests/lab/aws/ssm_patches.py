@@ -297,6 +297,28 @@ def _patch(host: Host, record: PatchRecord, kb: str, state: str) -> dict[str, An
     }
 
 
+def describe_available_patches(request: Request) -> Result:
+    """What AWS lists for any Windows: the updates that a host of the scenario knows."""
+    filters = {entry["Key"]: entry["Values"] for entry in request.params.get("Filters", [])}
+    if set(filters) - {"PATCH_ID"}:
+        raise not_implemented(f"DescribeAvailablePatches with the filter {min(set(filters) - {'PATCH_ID'})}")
+    known = {kb: it for host in request.account.world.hosts.values() for kb, it in host.guest.updates.known.items()}
+    rows = [
+        {
+            "Id": f"{kb}-id",
+            "KbNumber": kb,
+            "Title": f"Security Update for Windows ({kb})",
+            "Classification": CLASSIFICATIONS.get(known[kb].update_class, "Updates"),
+            "MsrcSeverity": known[kb].severity.capitalize(),
+            "Vendor": "Microsoft",
+        }
+        for kb in filters.get("PATCH_ID", sorted(known))
+        if kb in known
+    ]
+    shown, next_token = page(request, rows, 100)
+    return {"Patches": shown, **next_token}
+
+
 def list_compliance_items(request: Request) -> Result:
     """The Patch items of one node; ExecutionSummary names the command that wrote them."""
     params = request.params
@@ -340,6 +362,7 @@ def _compliance_item(host: Host, record: PatchRecord, kb: str, state: str) -> di
 
 OPERATIONS: dict[str, Operation] = {
     "DescribeInstancePatchStates": describe_instance_patch_states,
+    "DescribeAvailablePatches": describe_available_patches,
     "DescribeInstancePatches": describe_instance_patches,
     "ListComplianceItems": list_compliance_items,
 }
