@@ -16,16 +16,20 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import (
     OPERATION as COMPLIANCE,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION as PLAN
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.kbs import unknown_kbs
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.not_offered import not_offered_lines
 from ansible_collections.patchfleet.windows.plugins.module_utils._update.foreign_runs import (
     Own,
     find_foreign_patch_runs,
 )
 from operations import perform
 
-from .fakes import ID, complained, listed, moment, node, shown
+from .fakes import ID, client_error, complained, listed, moment, node, shown
 from .patch_manager import DOCUMENT, SNAPSHOT, Found, PatchManager
 from .stage import RUN, Stage
+from .test_run_open import a_target
 
 SCRIPTS = {"search_updates": "", "install_updates": "", "servicing_state": "", "restart_windows": ""}
 FOREIGN_COMMAND = "99999999-0000-4000-8000-000000000000"
@@ -295,3 +299,59 @@ def test_what_is_no_number_of_an_update_is_refused(name: str, given: Any) -> Non
     with pytest.raises(InvalidOption, match="KB5031364") as caught:
         read({name: given})
     assert caught.value.option == name
+
+
+# ---- numbers that are wrong
+
+
+KNOWN = {"Patches": [{"Id": "x", "KbNumber": "KB5000001"}]}
+RECORDED = {"Title": "x", "KBId": "KB5000002", "Classification": "x", "Severity": "x", "State": "Missing"}
+
+
+def unknown(stage: Stage, **variables: Any) -> str:
+    context = stage.context(PLAN, state="planned", settings=read(variables), fleet=[])
+    hosts = [a_target(ID), a_target("winrm-1", instance_id=None, region=None, kind="winrm")]
+    return " ".join(unknown_kbs(context, hosts, read(variables)))
+
+
+def test_numbers_that_aws_does_not_know_are_named_in_the_plan(stage: Stage) -> None:
+    stage.account.on("describe_available_patches", KNOWN)
+    stage.account.on("describe_instance_patches", {"Patches": [{**RECORDED, "InstalledTime": moment(0)}]})
+    line = unknown(stage, patch_kbs=["KB5000001", "KB5000002"], patch_exclude_kbs=["KB5000003"])
+    assert "KB5000003" in line
+    assert "KB5000001" not in line
+    assert "KB5000002" not in line
+
+
+def test_nothing_is_asked_where_no_number_is_given_or_all_are_known(stage: Stage) -> None:
+    assert unknown(stage) == ""
+    stage.account.on("describe_available_patches", KNOWN)
+    assert unknown(stage, patch_kbs=["KB5000001"]) == ""
+    assert stage.account.of("describe_instance_patches") == []
+
+
+def test_without_the_right_the_plan_says_that_numbers_were_not_checked(stage: Stage) -> None:
+    denied = client_error("AccessDeniedException", "is not authorized", "DescribeAvailablePatches", 400)
+    stage.account.on("describe_available_patches", denied)
+    assert unknown(stage, patch_kbs=["KB5000001"]).startswith(
+        "Whether these numbers of updates are right is unknown: KB5000001."
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "line"),
+    [
+        ([{"KB1": "not_applicable"}, {"KB1": "not_applicable"}], "No host was offered KB1, and none has it."),
+        (
+            [{"KB1": "not_applicable"}, None],
+            "No host was offered KB1, and none has it. 1 of 2 hosts were not searched.",
+        ),
+        ([{"KB1": "not_applicable"}, {"KB1": "installed"}], None),
+        ([{"KB1": "not_applicable"}, {"KB1": "superseded"}], None),
+        ([None, None], None),
+    ],
+)
+def test_a_number_that_no_host_was_offered_is_named_once(
+    verdicts: list[dict[str, str] | None], line: str | None
+) -> None:
+    assert not_offered_lines([{"verdicts": one} for one in verdicts]) == ([line] if line else [])
