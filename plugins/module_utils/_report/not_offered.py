@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .._base.text import join_names
+from .._base.text import join_names, join_sentences
 
 NOT_APPLICABLE = "not_applicable"
 NAMED = 10
@@ -30,5 +30,9 @@ def not_offered_lines(hosts: Sequence[Mapping[str, Any]]) -> list[str]:
     if not kbs:
         return []
     searched = sum(bool(host.get("verdicts")) for host in hosts)
-    unsearched = f" {len(hosts) - searched} of {len(hosts)} hosts were not searched." if searched < len(hosts) else ""
-    return [f"No host was offered {join_names(kbs, NAMED)}, and none has it.{unsearched}"]
+    return [
+        join_sentences(
+            f"No host was offered {join_names(kbs, NAMED)}, and none has it.",
+            f"{len(hosts) - searched} of {len(hosts)} hosts were not searched." if searched < len(hosts) else None,
+        )
+    ]
