@@ -6,16 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from .._base.text import join_names, join_sentences
+from ._format import Host
 
 NOT_APPLICABLE = "not_applicable"
 NAMED = 10
 
 
-def kbs_not_offered(hosts: Sequence[Mapping[str, Any]]) -> list[str]:
+def kbs_not_offered(hosts: Sequence[Host]) -> list[str]:
     """The updates for which each verdict is that they do not apply; empty where no host has a verdict."""
     verdicts: dict[str, set[str]] = {}
     for host in hosts:
@@ -24,7 +24,7 @@ def kbs_not_offered(hosts: Sequence[Mapping[str, Any]]) -> list[str]:
     return sorted(kb for kb, found in verdicts.items() if found == {NOT_APPLICABLE})
 
 
-def not_offered_lines(hosts: Sequence[Mapping[str, Any]]) -> list[str]:
+def not_offered_lines(hosts: Sequence[Host]) -> list[str]:
     """A sentence about these updates, and about hosts that no search has reached; empty without one."""
     kbs = kbs_not_offered(hosts)
     if not kbs:
