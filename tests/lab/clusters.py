@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from lab.sim import Simulation, Steps
@@ -81,6 +82,9 @@ class Cluster:
             node.host.node = node
             node.host.guest.add_listener(node)
             node.host.guest.services.find_or_add("ClusSvc").start_type = "automatic"
+            if node.host.spec.windows.resync_seconds:
+                node.host.guest.workload.databases["MSSQLSERVER"] = {}
+                node.host.guest.services.find_or_add("MSSQLSERVER").start_type = "automatic"
 
     def begin(self) -> None:
         """The roles of a node that is off at the start are on one that is up."""
@@ -97,6 +101,16 @@ class Cluster:
         for role in self.roles:
             if role.owner is None and node.state == "Up":
                 role.owner = node
+
+    def unhealthy_groups(self) -> list[str]:
+        """The availability group of the cluster's SQL Servers, while a replica is down or synchronizes after its boot."""
+        return [] if all(self._is_synchronized(node) for node in self.nodes) else [f"ag-{self.name}"]
+
+    def _is_synchronized(self, node: ClusterNode) -> bool:
+        guest, seconds = node.host.guest, node.host.spec.windows.resync_seconds
+        if not seconds:
+            return True
+        return guest.up and not (guest.boots and self._sim.time < guest.boots[-1] + timedelta(seconds=seconds))
 
     def suspend(self, node: ClusterNode) -> None:
         """Suspend-ClusterNode -Drain without -Wait."""

@@ -31,6 +31,7 @@ def inspect_cluster(scene: Scene) -> Steps[Data]:
                 {"name": other.name, "state": other.state.lower()} for other in node.cluster.nodes if other is not node
             ],
             "roles": [role.name for role in node.roles],
+            "unhealthy": node.cluster.unhealthy_groups() if scene.guest.spec.windows.resync_seconds else [],
         }
     }
 

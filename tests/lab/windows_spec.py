@@ -50,6 +50,7 @@ class WindowsSpec:
             while the agent is still there.
         reboots_per_transaction: how many boots a transaction needs.
         language: of Windows' messages: ``en``, ``de`` or ``ja``.
+        resync_seconds: how long a replica of its cluster's availability group synchronizes after a boot; 0 is no SQL Server.
         processes: programs that run, by name.
         drain: of a node of a failover cluster: ``fails``, or ``hangs``.
     """
@@ -87,6 +88,7 @@ class WindowsSpec:
     language: str = "en"
     drain: str = "ok"
     processes: tuple[str, ...] = ()
+    resync_seconds: float = 0.0
 
 
 def windows_spec(keys: dict[str, Any]) -> WindowsSpec:

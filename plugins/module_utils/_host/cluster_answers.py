@@ -33,6 +33,7 @@ class Cluster:
         state: of this node, one of NODE_STATES.
         nodes: the other nodes.
         roles: names of the roles that this node owns.
+        unhealthy: names of availability groups of SQL Server that are not healthy.
     """
 
     node: str
@@ -41,6 +42,7 @@ class Cluster:
     name: str | None = None
     nodes: tuple[OtherNode, ...] = ()
     roles: tuple[str, ...] = ()
+    unhealthy: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def _cluster(fields: Fields) -> Cluster:
             OtherNode(row.text("name", LONGEST_NAME), row.choice("state", NODE_STATES)) for row in fields.rows("nodes")
         ),
         roles=fields.texts("roles", LONGEST_NAME),
+        unhealthy=fields.texts("unhealthy", LONGEST_NAME),
     )
 
 

@@ -69,6 +69,7 @@ def cluster_troubles(cluster: Cluster, not_up: Iterable[OtherNode], *, own_state
     troubles = [f"The node {node.name} is {node.state}." for node in not_up]
     if own_state is not None:
         troubles.append(f"The node {cluster.node} itself is {own_state}, and no run has drained it.")
+    troubles += [f"The availability group {name} is not healthy." for name in cluster.unhealthy]
     if not cluster.nodes and own_state is None:
         troubles.append(f"The cluster {cluster.name} has no other node.")
     return troubles

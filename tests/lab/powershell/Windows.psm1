@@ -263,11 +263,14 @@ function New-TcpClient {
 
 function New-SqlConnection {
     $connection = New-ModelObject @{
-        Open = { $this.Rows = @(Invoke-Model 'online_databases' @{ connection = $this.ConnectionString }) }
+        Open = { $null = Invoke-Model 'online_databases' @{ connection = $this.ConnectionString } }
         Close = { }
         CreateCommand = {
             $command = New-ModelObject @{
                 ExecuteReader = {
+                    $query = 'online_databases'
+                    if ($this.CommandText -like '*dm_hadr*') { $query = 'unhealthy_groups' }
+                    $this.Rows = @(Invoke-Model $query @{ connection = $this.Server })
                     $reader = New-ModelObject @{
                         Read = { $this.At++; return $this.At -lt $this.Rows.Count }
                         GetString = { param($column) return $this.Rows[$this.At] }
@@ -276,11 +279,11 @@ function New-SqlConnection {
                     return $reader
                 }
             }
-            $command | Add-Member -NotePropertyMembers @{ CommandText = ''; Rows = $this.Rows }
+            $command | Add-Member -NotePropertyMembers @{ CommandText = ''; Rows = @(); Server = $this.ConnectionString }
             return $command
         }
     }
-    $connection | Add-Member -NotePropertyMembers @{ ConnectionString = ''; Rows = @() }
+    $connection | Add-Member -NotePropertyMembers @{ ConnectionString = '' }
     return $connection
 }
 

@@ -53,6 +53,9 @@ class ClusterCommands:
             ),
         ]
 
+    def unhealthy_groups(self, connection: str) -> list[str]:
+        return self._node.cluster.unhealthy_groups()
+
     def suspend_node(self, name: str) -> None:
         self._node.cluster.suspend(self._named(name))
 

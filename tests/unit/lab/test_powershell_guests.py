@@ -190,6 +190,7 @@ STATES: dict[str, dict[str, Any]] = {
     },
     "node": {"cluster": "sales", "cluster_roles": 2, "peer": True, "windows": {"processes": ["backup"]}},
     "last-node": {"cluster": "sales", "cluster_roles": 1},
+    "replica": {"cluster": "sales", "windows": {"resync_seconds": 600}, "updates": [UPDATE], "and": "patched"},
     "drain-hangs": {"cluster": "sales", "cluster_roles": 1, "windows": {"drain": "hangs"}, "peer": True},
     "drained": {"cluster": "sales", "cluster_roles": 2, "peer": True, "and": "drained"},
     **{
@@ -229,6 +230,7 @@ ONLY = {
     "german": {"inspect_windows_update", "missing_update_sizes", "repair_services"},
     "node": {*OF_CLUSTERS, *OF_WORKLOAD, "inspect_boot"},
     "last-node": {"drain_cluster_node"},
+    "replica": {"inspect_cluster"},
     "drain-hangs": {"drain_cluster_node"},
     "drained": (OF_CLUSTERS | OF_WORKLOAD) - {"inspect_use"},
 }

@@ -60,6 +60,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "state": "up",
             "nodes": [{"name": "SQL-2", "state": "paused"}],
             "roles": ["SQL Server (MSSQLSERVER)"],
+            "unhealthy": ["ag-sales"],
         }
     },
     "inspect_use": {"processes": ["backup"], "detail": "The script returned true."},

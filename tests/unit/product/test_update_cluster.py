@@ -38,6 +38,7 @@ CLUSTER = {
     "state": "up",
     "nodes": [{"name": "SQL-2", "state": "up"}],
     "roles": ["SQL", "Files"],
+    "unhealthy": [],
 }
 SLOT = "cluster sales (c-1)"
 DRAINED = {"state": "paused", "drain": "completed", "roles": []}
@@ -121,6 +122,7 @@ def test_a_cluster_that_was_off_as_a_whole_is_not_drained(stage: Stage) -> None:
         {"nodes": [{"name": "SQL-2", "state": "paused"}]},
         {"nodes": []},
         {"state": "paused"},
+        {"unhealthy": ["ag-sales"]},
     ],
 )
 def test_a_cluster_that_cannot_spare_the_node_is_waited_for(stage: Stage, trouble: dict[str, Any]) -> None:
