@@ -14,7 +14,7 @@ from .._base.errors import InvalidOption
 from .._base.text import join_names
 from .._fleet.hosts import FleetHost
 from .._model.at_most import AtMost
-from .order import hosts_of_share
+from .order import Plan, hosts_of_share
 
 EXAMPLE = (
     "It must be a list of mappings, each with tag or zone, and with hosts or share: [{tag: Role, hosts: 1}, "
@@ -102,6 +102,20 @@ def peer_limits(hosts: Sequence[FleetHost], limits: Sequence[AtMost]) -> dict[st
                 known = found.setdefault(key, {}).get(group, number)
                 found[key][group] = min(known, number)
     return found
+
+
+def longest_group_seconds(plan: Plan, limits: Sequence[AtMost]) -> float:
+    """How long the group of peers takes that takes longest, in seconds: its hosts wait for each other."""
+    groups, seconds, most = (
+        peer_limits([planned.host for planned in plan.included], limits),
+        Counter[str](),
+        dict[str, int](),
+    )
+    for planned in plan.included:
+        for group, number in groups.get(planned.host.key, {}).items():
+            most[group] = number
+            seconds[group] += int(planned.expected.median_seconds) if planned.expected else 0
+    return max((seconds[group] / most[group] for group in most), default=0.0)
 
 
 def _number(limit: AtMost, size: int) -> int:

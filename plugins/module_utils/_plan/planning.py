@@ -27,6 +27,7 @@ from .._operation.context import OperationContext
 from .._operation.results import Result
 from .._power.owner_tag import read_owner_tag
 from .account_windows import defer_closed, find_windows, limits_of, within_windows
+from .at_most import longest_group_seconds
 from .credentials import end_of_credentials
 from .durations import predict
 from .kbs import unknown_kbs
@@ -100,7 +101,12 @@ def make_run_plan(context: OperationContext, settings: Settings) -> Plan:
     check_together({**settings, "batch_size": plan.batch_size}, context.params["forks"], context.clock.now())
     warnings = refuse_missing_rights(context, [planned.host for planned in plan.included])
     about_checks = unmatched_checks(settings, found, [*context.params["inventory"], *context.params["groups"]])
-    return replace(plan, warnings=(*warnings, *about_alarms, *about_checks), stop_alarms=tuple(alarms))
+    return replace(
+        plan,
+        warnings=(*warnings, *about_alarms, *about_checks),
+        stop_alarms=tuple(alarms),
+        estimate_seconds=max(plan.estimate_seconds, longest_group_seconds(plan, settings["at_most"])),
+    )
 
 
 def _found(host: FleetHost) -> FleetHost:

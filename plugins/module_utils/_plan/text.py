@@ -14,6 +14,10 @@ from .._model.settings import Settings
 from .at_most import at_most_lines
 from .order import Plan, Planned, hosts_of_share
 
+NODES = {
+    "drain": "A node of a failover cluster is drained before it is changed, one node of a cluster at a time (patch_clusters).",
+    "defer": "Nodes of failover clusters are left alone (patch_clusters).",
+}
 NOT_ASKED = "not asked"
 """Whether a host without AWS is on is known only at its turn."""
 NAMED = 10
@@ -42,6 +46,7 @@ def plan_lines(plan: Plan, settings: Settings, leftovers: list[str], missing: li
             [
                 summary,
                 *at_most_lines([planned.host for planned in included], settings["at_most"]),
+                *([NODES[settings["clusters"]]] if settings["clusters"] in NODES else []),
                 *_windows(settings),
                 *leftovers,
             ]

@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.hosts import FleetHost
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.history import Expected
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord, Slot, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.outcomes import Outcome
@@ -20,9 +21,11 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_a
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_result import OPERATION as RESULT
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.at_most import (
     at_most_lines,
+    longest_group_seconds,
     peer_limits,
     read_at_most,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.order import Plan, Planned
 from operations import perform
 
 from .fakes import START, instance, reservations
@@ -83,6 +86,16 @@ def test_limits_follow_from_the_targets() -> None:
     assert (
         "one at a time is worked on: zone eu-central-1a of account 210987654321 (1), zone eu-central-1b (1)." in message
     )
+
+
+def test_the_estimate_counts_that_peers_wait_for_each_other() -> None:
+    expected = Expected(1200.0, 1800.0, "host")
+    hosts = [FleetHost(f"i-{n}", f"web-{n}", "ec2", tags={"Role": "web"}) for n in range(4)]
+    planned = tuple(Planned(host, at, 1, expected) for at, host in enumerate(hosts))
+    plan = Plan(planned, batch_size=4, failure_budget=0, canary=0, estimate_seconds=1200.0)
+    assert longest_group_seconds(plan, [{"tag": "Role", "hosts": 1}]) == 4800.0
+    assert longest_group_seconds(plan, [{"tag": "Role", "share": "50%"}]) == 2400.0
+    assert longest_group_seconds(plan, []) == 0.0
 
 
 def test_a_limit_for_no_target_is_reported() -> None:
