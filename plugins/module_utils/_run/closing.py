@@ -35,7 +35,9 @@ def close_run(context: OperationContext) -> Closed:
     delete_old_runs(context, run)
     lines, warnings = expire_old_points(context)
     warnings = publish_events(context, run) + warnings
-    result: Closed = {"changed": True, "lines": lines}
+    result: Closed = {"changed": True}
+    if lines:
+        result["lines"] = lines
     if warnings:
         result["warnings"] = warnings
     return result

@@ -412,7 +412,7 @@ def test_an_operation_without_scripts_reads_none() -> None:
 def test_the_scripts_of_an_installation_are_read(role_files: Path, option: str) -> None:
     (role_files / "history.ps1").write_text("the text")
     plugin = action(patch_baseline.ActionModule)
-    assert plugin.prepare({option: "history.ps1"}, {})[option].endswith("the text")
+    assert plugin.prepare({option: "history.ps1", "checks": []}, {})[option].endswith("the text")
 
 
 @pytest.mark.parametrize(
