@@ -51,13 +51,14 @@ def take_over_slices(context: OperationContext) -> OpenedRun:
         return NOTHING
     fleet, settings = context.params["fleet"], context.params["settings"]
     alone: Settings = {**settings, "slice": None, "canary": 0, "canary_hosts": []}
-    while True:
-        _wait_for_slices(context, run)
+    while _wait_for_slices(context, run):
         runs, now = slices(context.ledger, run), context.clock.now()
         dead = [one for one in runs if one.closed_at is None and not one.is_active(now)]
         keys = _left(context.ledger, runs, dead, [host["key"] for host in fleet])
+        if not keys and _at_work(context, run):
+            continue  # another slice was faster, and works on what was left
         if not keys:
-            return NOTHING
+            break
         left = [host for host in fleet if host["key"] in keys]
         options: Options = {**context.params, "settings": alone, "fleet": left}
         context.params = options
@@ -69,6 +70,7 @@ def take_over_slices(context: OperationContext) -> OpenedRun:
                 _close_dead(context, one, ours, opened["run_id"])
             return opened
         context.ledger.close_run(opened["run_id"], context.clock.now())  # another slice was faster: wait for it, too
+    return NOTHING
 
 
 def _join_job(context: OperationContext, run_id: str, run: Run, *, is_ours: bool) -> None:
@@ -87,21 +89,27 @@ def _close_dead(context: OperationContext, run: Run, taken_over: set[str], by: s
     context.ledger.close_run(run.run_id, context.clock.now())
 
 
-def _wait_for_slices(context: OperationContext, run: Run) -> None:
-    """Until each other slice that has started has ended or died. Meanwhile this one is alive: others wait for it, too."""
+def _wait_for_slices(context: OperationContext, run: Run) -> bool:
+    """Until each other slice that has started has ended or died; whether that is so at the deadline. Meanwhile this one is alive:
+    others wait for it, too.
+    """
     reported = set[str]()
 
     def have_ended() -> bool:
         context.ledger.heartbeat(run.run_id, context.clock.now())
-        at_work = [one for one in slices(context.ledger, run)[1:] if not _has_ended(context, one)]
-        names = {one.run_id for one in at_work}
+        names = {one.run_id for one in _at_work(context, run)}
         if names - reported:
             reported.update(names)
             context.report_progress(f"waiting for the other slices: {join_names(sorted(names), 10)}")
-        return not at_work
+        return not names
 
     deadline_at = run.settings["deadline_at"] or context.clock.now() + LONGEST_WAIT_SECONDS
-    context.wait_until(have_ended, deadline_at, longest=LONGEST_PAUSE_SECONDS)
+    return context.wait_until(have_ended, deadline_at, longest=LONGEST_PAUSE_SECONDS)
+
+
+def _at_work(context: OperationContext, run: Run) -> list[Run]:
+    """The other slices that have not ended."""
+    return [one for one in slices(context.ledger, run)[1:] if not _has_ended(context, one)]
 
 
 def _has_ended(context: OperationContext, run: Run) -> bool:
@@ -117,7 +125,7 @@ def _left(ledger: Ledger, runs: Sequence[Run], dead: Sequence[Run], fleet: Seque
     settled = {row.key for row in rows if _is_settled(row) or (row.outcome is None and row.run_id not in dead_ids)}
     left = {row.key for row in rows if row.run_id in dead_ids and row.outcome is None}
     slice_of = runs[0].settings["slice"]
-    started = {run.settings["slice"].get("number") for run in runs} - {NO_SLICE}
+    started = {run.settings["slice"].get("number") for run in runs} - {NO_SLICE, None}
     if len(started) == slice_of.get("count"):
         left |= set(fleet) - {row.key for row in rows}
     return left - settled

@@ -223,6 +223,31 @@ def test_a_slice_that_is_done_takes_over_what_a_dead_one_left(stage: Stage, tmp_
 
 
 @pytest.mark.usefixtures("rights")
+def test_a_slice_that_finds_nothing_left_waits_for_the_one_that_took_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its report would lack these hosts."""
+    first, second, _dead = (open_slice(stage, f"{number}/3") for number in (1, 2, 3))
+    for one in (first, second):
+        finish(stage, one)
+    beats(stage, first, second)
+    wait, taken = taken_over._wait_for_slices, list[dict[str, Any]]()  # noqa: SLF001 - the moment between two of its steps
+
+    def wait_and_lose(context: OperationContext, run: Any) -> bool:
+        monkeypatch.setattr(taken_over, "_wait_for_slices", wait)
+        ended = wait(context, run)
+        taken.append(take_over(stage, second, "2/3"))
+        beats(stage, taken[0])
+        stage.clock.at(stage.clock.passed + 600.0, lambda: finish(stage, taken[0]))
+        return ended
+
+    monkeypatch.setattr(taken_over, "_wait_for_slices", wait_and_lose)
+    assert take_over(stage, first, "1/3")["hosts"] == []
+    assert keys_of(taken[0]) == FLEET[2::3]
+    assert stage.ledger.outcome_counts(taken[0]["run_id"]) == {Outcome.PATCHED: 2}
+
+
+@pytest.mark.usefixtures("rights")
 def test_of_two_slices_that_are_done_one_takes_over_and_the_other_waits_for_it(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
