@@ -144,7 +144,8 @@ def test_what_a_checkout_of_this_repository_would_offer_as_a_project() -> None:
         and AWX_SEES.search(path.read_text(encoding="utf-8"))
     }
     runs, once = ("patch", "plan", "report", "restore"), ("setup_aws", "setup_awx", "teardown_aws", "teardown_awx")
-    names = (*runs, *once, "prove_account")
+    by_hand = ("evidence", "history", "restore_points", "resume", "roll_back", "status", "stop")
+    names = (*runs, *once, *by_hand, "prove_account")
     assert offered == {f"playbooks/{name}.yml" for name in names}
 
 
