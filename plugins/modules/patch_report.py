@@ -11,7 +11,7 @@ short_description: Write the report of a run
 version_added: 1.0.0
 author: Patch Fleet contributors (@patchfleet)
 description:
-  - Writes C(report.json), C(report.md) and C(report.html) from the ledger; on the controller the action
+  - Writes C(report.json), C(report.md), C(report.html) and C(report.csv) from the ledger; on the controller the action
     plugin also prints the table.
 options:
   ledger:

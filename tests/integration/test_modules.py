@@ -169,7 +169,7 @@ def test_a_run_of_one_host(caller: Caller, tmp_path: Path) -> None:
     assert (done["changed"], would_close["changed"], closed["changed"], settled["changed"]) == (True, True, True, False)
     assert (caller.truth("off")["stops"], caller.truth("off")["state"]) == (1, "stopped")
     assert not (tmp_path / "shown").exists()
-    assert sorted(written["files"]) == ["report.html", "report.json", "report.md"]
+    assert sorted(written["files"]) == ["report.csv", "report.html", "report.json", "report.md"]
     assert shown["report"]["hosts"] == written["report"]["hosts"]
     assert written["verdicts"] == {key: "failed: A task of ours failed."}
     assert "no-such-run" in failed(no_run, "unknown_run")

@@ -14,7 +14,7 @@ from living_lab import UPDATE, LivingLab
 from lab.aws.setup import REPORT_BUCKET
 
 HOSTS = [{"name": "web-01", "state": "stopped", "updates": [UPDATE]}]
-NAMES = ["report.html", "report.json", "report.md"]
+NAMES = ["report.csv", "report.html", "report.json", "report.md"]
 
 
 def test_the_report_is_in_the_bucket_and_can_be_read_by_its_link(tmp_path: Path) -> None:

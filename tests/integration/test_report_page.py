@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from selenium.webdriver.common.by import By
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.html import to_html
 from report_sample import estate, fleet
 
+CAPTURES = Path(__file__).parents[2] / ".cache" / "captures"
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (
     "--headless",
@@ -144,6 +147,27 @@ def test_accounts_and_regions_are_filters_that_work_together(browser: webdriver.
     assert len(names(browser)) == len(report["hosts"])
     header(browser, "Region").find_element(By.TAG_NAME, "button").click()
     assert header(browser, "Region").get_attribute("aria-sort") == "ascending"
+
+
+@pytest.mark.parametrize(("size", "pages"), [(12, 2), (60, 3), (500, 10)])
+def test_a_print_has_few_pages_and_a_host_is_a_line(
+    browser: webdriver.Chrome, tmp_path: Path, size: int, pages: int
+) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(to_html(fleet(size)), encoding="utf-8")
+    browser.get(file.as_uri())
+    options = {"preferCSSPageSize": True, "printBackground": True}
+    printed = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", options)["data"])
+    CAPTURES.mkdir(parents=True, exist_ok=True)
+    (CAPTURES / f"print-{size}.pdf").write_bytes(printed)
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= pages
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        browser.save_screenshot(str(CAPTURES / f"print-{size}.png"))
+        shown = browser.execute_script("return getComputedStyle(document.querySelector('#hosts tbody small')).display")
+        assert shown == "inline"
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
 @pytest.mark.parametrize("width", [400, 800, 1280])

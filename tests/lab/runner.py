@@ -26,7 +26,7 @@ from lab.workplace import Workplace
 DEFAULT_LIMIT_SECONDS = 900.0
 FORKS = 20
 DEFAULT_BATCH_SIZE = 5
-REPORT_FILES = ("report.json", "report.html", "report.md")
+REPORT_FILES = ("report.json", "report.html", "report.md", "report.csv")
 
 # The folder and the memory of a run are every playbook's business, the other variables of a scenario are a roll-out's.
 COMMON_VARS = ("patch_ledger", "patch_report_dir")

@@ -6,11 +6,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from typing import Any
-
-from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._csv import csv_text
 
 from .build import History
 
@@ -30,25 +26,8 @@ COLUMNS = (
     "first_missing_in",
     "proven_by",
 )
-FORMULA = ("=", "+", "-", "@")
-"""Spreadsheet programs calculate a cell that begins so (OWASP, "CSV Injection"). Names come from tags."""
 
 
 def to_csv(history: History) -> str:
     """The text of the file, with a line of headings; unknown is empty."""
-    out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    for update in history["updates"]:
-        values: dict[str, Any] = {**update}
-        rows.writerow([_cell(values[column]) for column in COLUMNS])
-    return out.getvalue()
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    text = f.plain(value)
-    return f"'{text}" if text.startswith(FORMULA) and not isinstance(value, (int, float)) else text
+    return csv_text(COLUMNS, history["updates"])

@@ -24,6 +24,7 @@ from .._plan.report_bucket import ReportStore, parse_report_bucket
 from .._plan.report_folder import not_writable, report_folder
 from .._plan.variables import module_options
 from .._report.fields import Report
+from .._report.host_csv import to_host_csv
 from .._report.html import to_html
 from .._report.joint import build_joint_report, own_runs, runs_to_report
 from .._report.markdown import to_markdown
@@ -50,7 +51,7 @@ class ReportResult(Result, total=False):
 
 
 def work(context: OperationContext) -> ReportResult:
-    """Write report.json, report.md and report.html of a run.
+    """Write report.json, report.md, report.html and report.csv of a run.
 
     Returns:
         changed, run_id, report (as in report.json), table (lines of at most 100 columns), files, objects (in the bucket), stats
@@ -136,6 +137,7 @@ def _texts(report: Report) -> dict[str, str]:
         "report.json": json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False),
         "report.md": to_markdown(report),
         "report.html": to_html(report),
+        "report.csv": to_host_csv(report),
     }
 
 

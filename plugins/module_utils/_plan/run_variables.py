@@ -515,7 +515,7 @@ RUN_VARIABLES = (
         "patch_report_dir",
         "str",
         "evidence",
-        description="The folder for C(report.json), C(report.md) and C(report.html).",
+        description="The folder for C(report.json), C(report.md), C(report.html) and C(report.csv).",
         unset="a folder for the run in the user's state folder",
         roles=("report",),
     ),

@@ -472,6 +472,8 @@ time span { color: var(--soft); display: block; font-size: .8125rem; }
 .sums thead .i { margin-right: .3em; }
 .sums :is(th, td) { padding: .4rem .75rem; overflow-wrap: normal; white-space: nowrap; vertical-align: middle; }
 .sums tr > :nth-child(n+3) { text-align: right; font-variant-numeric: tabular-nums; }
+.updates tr > :nth-child(n+2):not(:last-child) { text-align: right; font-variant-numeric: tabular-nums; }
+.updates tr > :last-child { text-align: left; white-space: normal; }
 .sums tfoot > tr > * { border-top: 1px solid var(--strong-line); font-weight: 600; }
 .where { margin-left: -.5rem; padding: .1rem .5rem; background: none; border: 1px solid transparent; border-radius: 8px;
   font-variant-numeric: tabular-nums; color: var(--accent); }
@@ -643,20 +645,38 @@ span.outcome { font-weight: 600; white-space: nowrap; }
   .details table :is(th, td) { padding-right: .8rem; overflow-wrap: normal; }
   .details table :is(th, td):nth-child(3) { display: none; }
 }
+/* Two pages for 12 hosts, ten for 500: a line for each host, numbers in place of lists, and the timeline of small fleets only. */
 @media print {
-  @page { size: A4 landscape; margin: 10mm; }
-  body { background: none; font-size: 10px; print-color-adjust: exact; }
+  @page { size: A4 landscape; margin: 9mm; }
+  html { font-size: 9px; }
+  body { background: none; font-size: 9px; line-height: 1.3; print-color-adjust: exact; }
   main { max-width: none; padding: 0; }
-  .toolbar, .scales, .open-details, .details, #tip { display: none !important; }
+  .toolbar, .scales, .open-details, .details, .live, #tip { display: none !important; }
   .chart, .scroll { max-height: none; overflow: visible; box-shadow: none; border: 0; padding-left: 0; }
+  .tiles { grid-template-columns: repeat(9, 1fr); }
+  .person, .timeline, .hosts, .sums { margin-top: .8rem; }
+  .person, .sums { break-inside: avoid; }
   .axis, #hosts > thead th, #hosts > * > tr > :first-child { position: static; }
   .bar { content-visibility: visible; break-inside: avoid; height: calc(20 * var(--u)); }
-  .chart { --u: .7px; } .track text { font-size: 8px; }
+  .chart { --u: .6px; } .track text { font-size: 8px; }
+  .timeline:has(.bar:nth-child(41)) { display: none; }
   #hosts, #hosts.one-location { min-width: 0; }
-  #hosts { font-size: 7.5px; } #hosts tr { break-inside: avoid; }
-  th, td { padding: .2rem .25rem; }
-  .host { width: 10%; } .outcome { width: 8%; } .step, .count, .gib { width: 4.2%; } .account { width: 6.5%; }
-  .region { width: 5.5%; } .kbs { width: 6%; } .errors { width: 6.5%; } .state { width: 6%; } .took { width: 5%; }
+  #hosts { font-size: 7px; line-height: 1.25; } #hosts tr { break-inside: avoid; }
+  .sums :is(th, td) { padding: 1px .5rem; }
+  #hosts > * > tr > * { padding: 1px 2px; }
+  #hosts > * > tr > :first-child { padding-left: 2px; white-space: nowrap; overflow: hidden; }
+  #hosts > thead th { font-size: 6.5px; line-height: 1.1; }
+  #hosts :is(b, small) { display: inline; font-size: inherit; }
+  #hosts small { margin-left: .4em; }
+  #hosts .i { width: .8em; height: .8em; }
+  #hosts > * > tr > :is(:nth-child(11), :nth-child(16)) { display: none; }
+  #hosts > tbody > tr > :is(:nth-child(7), :nth-child(8), :nth-child(9))[data-s] { font-size: 0; text-align: right; }
+  #hosts > tbody > tr > :is(:nth-child(7), :nth-child(8), :nth-child(9))[data-s]::after {
+    content: attr(data-s); font-size: 7px; }
+  .hosts:not(:has(#hosts > tbody > tr:nth-child(41))) #hosts { font-size: 9px; }
+  .hosts:not(:has(#hosts > tbody > tr:nth-child(41))) td::after { font-size: 9px !important; }
+  .host { width: 17%; } .outcome { width: 8%; } .step, .count { width: 4%; } .gib { width: 4.5%; }
+  .account { width: 7.5%; } .region { width: 6.5%; } .kbs, .errors { width: 4%; } .state { width: 7.5%; } .took { width: 5.5%; }
 }
 """
 

@@ -18,6 +18,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report._hosts 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._locations import sums
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import data, hash_of, icon, text, time
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._symbols import SYMBOLS
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.updates import update_section
 
 from .._model.outcomes import FAILURES
 
@@ -38,6 +39,7 @@ def to_html(report: f.Report) -> str:
         _tiles(hosts),
         _need_a_person(hosts),
         sums(hosts),
+        update_section(hosts),
         _TOOLBAR,
         chart,
         host_table(hosts),

@@ -20,7 +20,7 @@ from .fakes import ID, START
 from .stage import RUN, Stage, a_host
 
 OTHER = "i-0fedcba9876543210"
-FILES = ["report.html", "report.json", "report.md"]
+FILES = ["report.csv", "report.html", "report.json", "report.md"]
 
 
 def write(stage: Stage, folder: Path, *, check_mode: bool = False, **params: Any) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def test_objects_are_encrypted_with_the_key_of_the_option(stage: Stage, tmp_path
     result = perform(OPERATION, stage.context(OPERATION, **options))
     assert result["objects"]["report.html"] == f"s3://our-reports/patch/{RUN}/report.html"
     calls = {call.params["Key"]: call.params for call in stage.account.of("put_object")}
-    assert sorted(calls) == [f"patch/{RUN}/report.{kind}" for kind in ("html", "json", "md")]
+    assert sorted(calls) == [f"patch/{RUN}/report.{kind}" for kind in ("csv", "html", "json", "md")]
     for params in calls.values():
         assert (params["ServerSideEncryption"], params["SSEKMSKeyId"]) == ("aws:kms", "alias/reports")
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 import unicodedata
 from typing import Any
@@ -12,9 +14,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._hosts import details
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.host_csv import to_host_csv
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.html import to_html
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.markdown import to_markdown
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.table import to_table
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.updates import count_updates
 from report_sample import HOSTILE_NAMES, estate, fleet, host, report
 
 
@@ -89,6 +93,43 @@ def test_the_page_of_a_run_at_work_counts_and_filters_hosts_that_have_not_ended(
     assert '<button class="tile" disabled data-o="at work"><b>1</b>' in page
     assert '<tr id=h0 data-o="at work"' in page
     assert "<dt>Finished</dt><dd>not yet</dd>" in page
+
+
+def test_the_updates_are_counted_before_and_after() -> None:
+    failed = [{"kb": "KB3", "hresult": "0x80070643"}]
+    hosts = [
+        host(1, installed=["KB1", "KB2"], missing=[]),
+        host(2, installed=["KB1"], missing=["KB3"], failed_updates=failed),
+        host(3, installed=["KB3"], missing=["KB3"], failed_updates=[{"kb": "KB3", "hresult": "0x8024402C"}]),
+        host(4, installed=None, missing=None, failed_updates=None),
+    ]
+    counted = [(one.kb, one.before, one.installed, one.missing, dict(one.failed)) for one in count_updates(hosts)]
+    assert counted == [
+        ("KB3", 2, 0, 2, {"0x80070643": 1, "0x8024402C": 1}),
+        ("KB1", 2, 2, 0, {}),
+        ("KB2", 1, 1, 0, {}),
+    ]
+    page = to_html(report(hosts))
+    assert "<tr><th scope=row>KB3<td>2<td>0<td>2<td class=codes>0x80070643 (1), 0x8024402C (1)" in page
+    assert "Updates, by hosts" not in to_html(report(hosts[3:]))
+
+
+def test_a_line_of_the_table_for_spreadsheets_is_a_host_and_an_update() -> None:
+    hosts = [
+        host(1, outcome="failed", installed=["KB1"], missing=["KB10", "KB9"], reason="=1+1", on_seconds=60.5)
+        | {"failed_updates": [{"kb": "KB9", "hresult": "0x80070643"}, {"kb": "KB2", "hresult": "0x1"}]},
+        host(2, host='@a"b,c\nd', outcome="compliant"),
+    ]
+    lines = list(csv.DictReader(io.StringIO(to_host_csv(report(hosts)))))
+    assert [(line["host"], line["kb"], line["state"], line["hresult"]) for line in lines] == [
+        ("dev-01", "KB1", "installed", ""),
+        ("dev-01", "KB2", "failed", "0x1"),
+        ("dev-01", "KB9", "missing", "0x80070643"),
+        ("dev-01", "KB10", "missing", ""),
+        ("'@a\"b,c d", "", "", ""),
+    ]
+    assert {line["reason"] for line in lines} == {"'=1+1", ""}
+    assert (lines[0]["on_seconds"], lines[0]["final_state"]) == ("60.5", "")
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
