@@ -18,7 +18,8 @@ from .._host.answers import BootState
 from .._host.guest_scripts import run_guest_script
 from .._host.servicing import is_quiet
 from .._ledger.earlier import earlier_hosts
-from .._ledger.records import PowerRecord
+from .._ledger.lenient import stored_host
+from .._ledger.records import Host, PowerRecord
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.results import Result
@@ -88,6 +89,10 @@ def _prove(context: OperationContext) -> HostPowerResult:
             context.update_facts(original_state="running")
             context.report_progress("had been on all the time: it is left on")
             return {"changed": False, "started": False}
+        if not _may_be_ours(context, record, booted_at):
+            _close(context, record, "others", "running")
+            context.report_progress("another user started it: it is left on")
+            return {"changed": False, "started": False}
         context.ledger.note_launch(record.host_key, booted_at, fence=context.fence)
         context.update_facts(started_by_run=True, on_since=booted_at)
     return {"changed": False, "started": True}
@@ -109,7 +114,7 @@ def _ask_to_stop(context: OperationContext) -> HostPowerResult:
         resume_node(context, failback=True, finish=_wait_until_quiet)
         return _leave(context, record, "restored", "running")
     if not _answers_or_boots(context, record):
-        if _start_failed(context, record):
+        if _start_failed(context, record) or _start_never_began(context, record):
             return _leave(context, record, "not_started", "stopped")
         raise NeedsAttention(
             "It was started for this run and does not answer: whether it is on, and what it does, is unknown. Check it, then "
@@ -168,6 +173,28 @@ def _booted_at(context: OperationContext) -> float:
     """By our clock, whatever its own shows."""
     state = run_guest_script(context, BootState, BOOT_SECONDS)
     return context.clock.now() - (state.time - state.boot_time)
+
+
+def _starting_host(context: OperationContext, record: PowerRecord) -> Host | None:
+    """The host in the run that wanted to start it; None where that row is missing or damaged."""
+    host = stored_host(context.ledger, record.started_by or "", record.host_key)
+    return None if host is None or host.unreadable else host
+
+
+def _start_never_began(context: OperationContext, record: PowerRecord) -> bool:
+    """Whether its run ended before the tasks that start it: that they begin is written down before they do."""
+    host = _starting_host(context, record)
+    return host is not None and host.facts.get("start_tasks") is None
+
+
+def _may_be_ours(context: OperationContext, record: PowerRecord, booted_at: float) -> bool:
+    """Whether the start tasks can have led to this boot: they began, and not after the host's time in its run had ended."""
+    host = _starting_host(context, record)
+    if host is None:
+        return True
+    until = host.facts.get("deadline_at")
+    in_time = until is None or booted_at <= until + LONGEST_BOOT_SECONDS
+    return host.facts.get("start_tasks") is not None and in_time
 
 
 def _answers_or_boots(context: OperationContext, record: PowerRecord) -> bool:

@@ -19,6 +19,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
     Unreachable,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.scripts import script_name
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.host_facts import HostFacts
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_power import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
@@ -90,7 +91,10 @@ def do(stage: Stage, hall: Hall) -> Do:
         }
         context = stage.context(OPERATION, check_mode=check_mode, **options)
         context.channel = open_channel(context, hall)
-        return perform(OPERATION, context)
+        result = perform(OPERATION, context)
+        if result.get("start"):
+            stage.ledger.update_facts(RUN, ID, {"start_tasks": "started"})
+        return result
 
     return work
 
@@ -153,6 +157,26 @@ def test_it_is_found_out_at_the_end_where_the_controller_died_in_between(stage: 
     stage.clock.sleep(3600)
     assert do("restored")["stop"] is True
     assert stage.facts()["started_by_run"] is True
+
+
+@pytest.mark.parametrize("facts", [{"start_tasks": None}, {"start_tasks": "started", "deadline_at": START + 1200}])
+def test_a_start_that_its_tasks_cannot_have_made_is_another_users(
+    facts: HostFacts, stage: Stage, hall: Hall, do: Do
+) -> None:
+    """The controller died before the tasks began, or the host booted long after its time in the run had ended."""
+    do("needed")
+    stage.ledger.update_facts(RUN, ID, facts)
+    stage.clock.sleep(3600)
+    hall.press(on=True)
+    assert do("restored")["stop"] is False
+    assert (stage.ledger.power(ID), stage.facts()["final_state"]) == (None, "running")
+
+
+def test_one_whose_start_tasks_never_began_is_as_it_was(stage: Stage, hall: Hall, do: Do) -> None:
+    do("needed")
+    stage.ledger.update_facts(RUN, ID, {"start_tasks": None})
+    assert do("restored")["stop"] is False
+    assert (stage.ledger.power(ID), stage.facts()["final_state"]) == (None, "stopped")
 
 
 def test_one_that_booted_for_a_reboot_of_ours_is_still_ours(stage: Stage, hall: Hall, do: Do) -> None:
@@ -249,7 +273,10 @@ def test_a_hybrid_node_that_is_claimed_by_a_tag_is_left_on(stage: Stage, tags: d
         options = {"run_id": RUN, "host": NODE_ID, "instance_id": NODE_ID, "state": state, "can_stop": True}
         context = stage.context(OPERATION, **options, scripts={"inspect_boot": "", "servicing_state": ""})
         context.channel = open_channel(context, hall)
-        return perform(OPERATION, context)
+        result = perform(OPERATION, context)
+        if result.get("start"):
+            stage.ledger.update_facts(RUN, NODE_ID, {"start_tasks": "started"})
+        return result
 
     started(stage, hall, do)
     assert held(do).code == code
