@@ -188,12 +188,12 @@ class Watch:
         if operation == "start_tasks" and self._night.ledger.power(key_of(host)) is None:
             self._say(UNRECORDED, f"{host.name}: by tasks")
         if operation == "stop_tasks" and self._night.remotes[host.name].started_at is None:
-            if self._have_tasks_begun(key_of(host)):
+            if self._have_tasks_started(key_of(host)):
                 self.undecidable += 1
             else:
                 self._say(NOT_OURS, f"{host.name}: no run had started it")
 
-    def _have_tasks_begun(self, key: str) -> bool:
+    def _have_tasks_started(self, key: str) -> bool:
         """Whether a controller wrote down that the start tasks begin, and died before they did: only that controller knows."""
         hosts = [host for run in self._night.ledger.runs() for host in self._night.ledger.hosts(run.run_id)]
         return any(host.key == key and host.facts.get("start_tasks") == "started" for host in hosts)
