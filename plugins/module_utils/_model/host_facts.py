@@ -175,7 +175,7 @@ class HostFacts(TypedDict, total=False):
         float,
         "end of its time, seconds since 1970",
         "_run/admission, _operation/standstill, _update/cluster",
-        "_operation/context, _operation/operation, _operation/standstill, _power/watchdog, _update/cluster",
+        "_operation/context, _operation/operation, _operation/standstill, _power/by_tasks, _power/watchdog, _update/cluster",
     ]
     original_state: Annotated[
         str,

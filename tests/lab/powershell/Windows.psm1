@@ -268,9 +268,11 @@ function New-SqlConnection {
         CreateCommand = {
             $command = New-ModelObject @{
                 ExecuteReader = {
-                    $query = 'online_databases'
-                    if ($this.CommandText -like '*dm_hadr*') { $query = 'unhealthy_groups' }
-                    $this.Rows = @(Invoke-Model $query @{ connection = $this.Server })
+                    if ($this.CommandText -like '*dm_hadr*') {
+                        $this.Rows = @(Invoke-Model 'unhealthy_groups' @{ connection = $this.Server })
+                    } else {
+                        $this.Rows = @(Invoke-Model 'online_databases' @{ connection = $this.Server })
+                    }
                     $reader = New-ModelObject @{
                         Read = { $this.At++; return $this.At -lt $this.Rows.Count }
                         GetString = { param($column) return $this.Rows[$this.At] }
