@@ -15,6 +15,7 @@ import re
 import select
 import struct
 import subprocess
+import sys
 import termios
 import time
 from collections.abc import Callable
@@ -73,7 +74,8 @@ def command() -> list[str]:
     """What the page has its reader type."""
     page = (ROOT / "docs" / "watching.md").read_text(encoding="utf-8")
     (typed,) = re.findall(r"^```sh\n(ansible-playbook .*)\n```$", page, re.MULTILINE)
-    return str(typed).split()
+    program, *words = str(typed).split()
+    return [str(Path(sys.executable).with_name(program)), *words]
 
 
 def in_terminal(words: list[str], environment: dict[str, str], on_screen: Callable[[list[str]], None]) -> list[str]:

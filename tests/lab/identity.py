@@ -13,6 +13,8 @@ from lab.records import WINRM, Run
 from lab.scenario import HostSpec
 from lab.touched import script_of
 
+OF_SERVICES = "repair_services"  # the script behind each repaired ``service NAME``
+
 
 def identity_problems(run: Run) -> Iterator[str]:
     """One line for each field that gives a host of a report another identity, begin or repair than it had."""
@@ -53,8 +55,9 @@ def _original_state(each: Reported) -> Iterator[str]:
 
 def _repaired(each: Reported) -> Iterator[str]:
     """Only scripts that this run, or one before it that was cut off, has sent to the host."""
-    claimed = set(each.host.get("repaired") or ())
-    sent = {script_of(call) for call in each.run.trace if each.name in call.hosts and call.t <= each.step.ended}
+    claimed = {OF_SERVICES if name.startswith("service ") else name for name in each.host.get("repaired") or ()}
+    calls = [call for call in each.run.trace if each.name in call.hosts and call.t <= each.step.ended]
+    sent = {script_of(call).partition(" ")[0] for call in calls}
     if claimed - sent:
         yield each.problem("repaired", "nothing but scripts that were sent", sorted(claimed))
 
