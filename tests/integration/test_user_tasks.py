@@ -58,7 +58,7 @@ def order(ended: Ended, *tasks: str) -> list[str]:
     return [result.task.rpartition(" : ")[2] for result in ended.results if result.task.endswith(tasks)]
 
 
-INSTALL, STOP = "Install updates and verify", "Restore the power state"
+INSTALL, STOP = "Install updates or reboot, and verify", "Restore the power state"
 
 
 def test_they_run_around_the_work_on_a_host(lab: LivingLab) -> None:
