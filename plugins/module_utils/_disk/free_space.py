@@ -13,7 +13,7 @@ from __future__ import annotations
 from .._base.errors import CommandTimeout, Failed, PatchFleetError
 from .._host.answers import CleanedDisk, DiskSpace, ExtendedPartition
 from .._host.guest_scripts import run_guest_script
-from .._model.host_facts import CleanupAction
+from .._model.fact_values import CleanupAction
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.results import Result

@@ -23,7 +23,7 @@ from .._base.clock import iso
 from .._base.errors import Failed
 from .._host.instances import existing_instance
 from .._ledger.earlier import earlier_hosts
-from .._model.host_facts import RestorePoint, SnapshotOfVolume
+from .._model.fact_values import RestorePoint, SnapshotOfVolume
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .snapshot import MOST_TAGS, VISIBLE_WITHIN_SECONDS, description

@@ -16,7 +16,8 @@ from collections.abc import Mapping, Sequence
 
 from .._base.errors import Deferred, UnknownRun
 from .._ledger.records import Host, Run, Slot
-from .._model.host_facts import ClusterNode, HostFacts
+from .._model.fact_values import ClusterNode
+from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
 from .._model.reasons import Reason
 from .._operation.context import OperationContext

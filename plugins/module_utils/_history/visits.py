@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from .._base.clock import parse_iso
 from .._ledger.records import Host, Ledger, Run
 from .._model.account import AccountOption
-from .._model.host_facts import FailedUpdate, HostFacts
+from .._model.fact_values import FailedUpdate
+from .._model.host_facts import HostFacts
 from .._model.outcomes import UNTOUCHED, Outcome
 from .._model.reasons import Reason, ReasonCode
 from .._model.run_settings import ROLL_BACK

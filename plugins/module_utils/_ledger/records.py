@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypedDict
 
 from .._model.account import AccountOption
-from .._model.host_facts import HostFacts, StoredVerdict
+from .._model.fact_values import StoredVerdict
+from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import ReasonCode, reason_of

@@ -90,30 +90,15 @@ class Settings(TypedDict):
     exclude_kbs: list[str]
     reboot: str
     repair: list[str]
-    clusters: str
-    skip_when: SkipWhen | None
-    cluster_timeout_seconds: int
     pre_tasks: list[str]
     post_tasks: list[str]
     start_tasks: list[str]
     stop_tasks: list[str]
     tasks_timeout_seconds: int
-    sessions: str
-    sessions_timeout_seconds: int
-    sessions_message: str | None
-    ignore_services: list[str]
-    checks: list[Check]
-    checks_settle_seconds: int
-    evidence: dict[str, str]
     free_gib: float
     grow_gib: int
     volume_max_gib: int
     snapshot_before_grow: bool
-    restore_point: str
-    restore_point_wait: bool
-    restore_point_days: int
-    restore_point_tasks: list[str]
-    roll_back_tasks: list[str]
     clean_user_temp: bool
     user_temp_age_days: int
     reset_base: bool
@@ -121,6 +106,21 @@ class Settings(TypedDict):
     room_tasks: list[str]
     cloudwatch_output: bool
     cloudwatch_log_group: str
+    clusters: str
+    skip_when: SkipWhen | None
+    cluster_timeout_seconds: int
+    sessions: str
+    sessions_timeout_seconds: int
+    sessions_message: str | None
+    ignore_services: list[str]
+    checks: list[Check]
+    checks_settle_seconds: int
+    evidence: dict[str, str]
+    restore_point: str
+    restore_point_wait: bool
+    restore_point_days: int
+    restore_point_tasks: list[str]
+    roll_back_tasks: list[str]
 
     # Added by the module patch_settings
     by_tag: bool

@@ -16,7 +16,7 @@ from .._base.errors import Failed, LeaseLost, PatchFleetError
 from .._ledger import lenient
 from .._ledger.records import Host, Verdict, verdict_from
 from .._ledger.repeated import with_repetition
-from .._model.host_facts import StoredVerdict
+from .._model.fact_values import StoredVerdict
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason, reason_of

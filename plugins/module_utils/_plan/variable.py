@@ -25,6 +25,17 @@ GROUPS = {
     "evidence": "Ledger and evidence",
 }
 """The groups of the documentation page, in its order."""
+EVERY_ROLE = (
+    "discover",
+    "expand_ebs",
+    "patch",
+    "repair_windows_update",
+    "report",
+    "restore_state",
+    "start_hosts",
+    "user_tasks",
+)
+"""All roles that work on hosts, or for them."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from .._fleet.eligibility import exclusion_of
 from .._host.instances import existing_instance
 from .._ledger import lenient
 from .._ledger.records import PowerRecord
-from .._model.host_facts import RollBack
+from .._model.fact_values import RollBack
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.results import Result

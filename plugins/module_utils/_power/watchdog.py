@@ -24,7 +24,7 @@ from .._base.errors import Failed, NeedsAttention, PatchFleetError
 from .._fleet.hosts import Location
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host, PowerRecord
-from .._model.host_facts import WatchdogSchedule
+from .._model.fact_values import WatchdogSchedule
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .launch import launch_window

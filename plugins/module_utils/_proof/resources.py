@@ -30,7 +30,7 @@ from .._aws.iam import caller_arn
 from .._aws.ssm import describe_windows
 from .._base.errors import Failed, InvalidOption, PatchFleetError
 from .._host.instances import CONSISTENCY_SECONDS
-from .._model.host_facts import WatchdogSchedule
+from .._model.fact_values import WatchdogSchedule
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._power.watchdog import role_arn_of, schedule_of

@@ -10,7 +10,8 @@ from collections import Counter
 
 from .._base.clock import iso
 from .._ledger.records import Host, Ledger, PhaseTime
-from .._model.host_facts import HostFacts, RestorePoint
+from .._model.fact_values import RestorePoint
+from .._model.host_facts import HostFacts
 from .._model.outcomes import PROVEN, UNTOUCHED, Outcome
 from .._model.run_settings import Brake
 from .._model.versions import COLLECTION, REPORT_SCHEMA, major

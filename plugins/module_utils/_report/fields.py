@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 from .._model.checks import CheckState, EvidenceState
-from .._model.host_facts import CleanupAction, FailedUpdate
+from .._model.fact_values import CleanupAction, FailedUpdate
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import ReasonCode

@@ -19,7 +19,8 @@ from .._base.text import join_sentences
 from .._disk.restore_point import complete_point
 from .._ledger.records import Host, Ledger, Run
 from .._model.account import account_from
-from .._model.host_facts import HostFacts, RestorePoint, RollBack
+from .._model.fact_values import RestorePoint, RollBack
+from .._model.host_facts import HostFacts
 from .._model.outcomes import FAILURES, Outcome
 from .._model.reasons import Reason
 from .._model.run_settings import ROLL_BACK, RunSettings

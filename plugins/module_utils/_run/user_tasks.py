@@ -14,7 +14,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from .._base.errors import Failed, LeaseLost, NeedsAttention, PatchFleetError
-from .._model.host_facts import HostFacts, TaskState
+from .._model.fact_values import TaskState
+from .._model.host_facts import HostFacts
 from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.context import OperationContext

@@ -19,7 +19,7 @@ from .._host.cluster_answers import Cluster, DrainedNode, InspectedCluster, Resu
 from .._host.guest_scripts import run_guest_script
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host
-from .._model.host_facts import ClusterNode
+from .._model.fact_values import ClusterNode
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from . import messages

@@ -17,7 +17,7 @@ from .._base.text import join_sentences
 from .._host.guest_scripts import run_guest_script
 from .._host.servicing import fail_overdue, refuse_hung
 from .._host.update_answers import Reply, UpdateHealth
-from .._model.host_facts import UpdateSource
+from .._model.fact_values import UpdateSource
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.results import Result

@@ -13,7 +13,7 @@ from .._base.errors import Failed, PatchFleetError
 from .._disk.restore_point import make_restore_point
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import SKEW_SECONDS
-from .._model.host_facts import FailedUpdate
+from .._model.fact_values import FailedUpdate
 from .._model.outcomes import UP_TO_DATE, Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason

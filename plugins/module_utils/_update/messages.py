@@ -12,7 +12,7 @@ from .._base.text import join_names, join_sentences
 from .._host.cluster_answers import Cluster, DrainedNode, HostUse, OtherNode
 from .._host.servicing import Overrun
 from .._model.checks import COMPARED
-from .._model.host_facts import UpdateSource
+from .._model.fact_values import UpdateSource
 from .causes import UNKNOWN, Cause
 
 MOST_ROLES = 5

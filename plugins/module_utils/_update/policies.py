@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .._host.update_answers import Service, UpdateHealth
-from .._model.host_facts import UpdateSource
+from .._model.fact_values import UpdateSource
 from .causes import NETWORK, POLICY, PROXY, SERVER, SERVICE, SERVICE_OF_POLICY, SIGN_IN, UNKNOWN, UNSPECIFIC, Cause
 
 MICROSOFT = "microsoft"

@@ -17,7 +17,7 @@ from .._host.servicing import is_quiet
 from .._host.update_answers import RepairedService, RestoredServices, Service, UpdateHealth
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host
-from .._model.host_facts import FoundService
+from .._model.fact_values import FoundService
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.results import Result

@@ -17,7 +17,7 @@ from .._host.answers import HistoryEntry, UpdateHistory
 from .._host.fields import ScriptEnded
 from .._host.guest_scripts import run_guest_text
 from .._host.update_answers import UpdateResult
-from .._model.host_facts import FailedUpdate
+from .._model.fact_values import FailedUpdate
 from .._model.reasons import Reason
 from .._operation.channel import Scan
 from .._operation.context import OperationContext
