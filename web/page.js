@@ -136,13 +136,19 @@
     head.replaceChildren(button);
   }
 
-  // Details: a row under the host's row, made when it is opened. A narrow window shows three columns of the table.
-  const narrow = matchMedia("(max-width: 640px)");
+  // Details: a row under the host's row, made when it is opened. The style sheet hides columns in narrower windows.
   const span = () => [...table.tHead.rows[0].cells].filter((cell) => cell.offsetWidth).length;
-  narrow.onchange = () =>
-    opened.forEach((row) => {
-      row.cells[0].colSpan = span();
-    });
+  const widths = [640, 1199, 1649].map((width) => matchMedia(`(max-width: ${width}px)`));
+  for (const width of widths)
+    width.onchange = () =>
+      opened.forEach((row) => {
+        row.cells[0].colSpan = span();
+      });
+  const IN_DETAILS = {
+    "below-1650": [9, 10, 11, 12, 13, 15],
+    "below-1200": [2, 8, 14],
+    "below-640": [6, 7],
+  };
   const RESULTS = { true: "ok", false: "failed" };
 
   function stepTable(steps) {
@@ -174,15 +180,15 @@
     const add = (label, value, className = "") => {
       facts.push(element("dt", { className }, label), element("dd", { className }, value ?? NOTHING));
     };
-    // What a narrow window hides of the row is said here.
-    [2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15].forEach((column) => {
-      add(
-        heads[column].textContent,
-        // biome-ignore lint/performance/useDomNodeTextContent: the text as shown, with its line breaks
-        rows[i].cells[column].innerText || rows[i].cells[column].textContent,
-        "narrow-only",
-      );
-    });
+    // The columns that a narrower window hides; account and region are among the facts.
+    for (const [className, columns] of Object.entries(IN_DETAILS))
+      for (const column of columns)
+        add(
+          heads[column].textContent,
+          // biome-ignore lint/performance/useDomNodeTextContent: the text as shown, with its line breaks
+          rows[i].cells[column].innerText || rows[i].cells[column].textContent,
+          className,
+        );
     data.labels.forEach((label, n) => {
       if (data.hosts[i].facts[n] !== "") add(label, data.hosts[i].facts[n]);
     });

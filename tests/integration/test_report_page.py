@@ -171,13 +171,25 @@ def test_a_print_has_few_pages_and_a_host_is_a_line(
 
 
 @pytest.mark.parametrize("width", [400, 800, 1280])
-def test_an_estate_is_no_wider_than_the_window(browser: webdriver.Chrome, tmp_path: Path, width: int) -> None:
+@pytest.mark.parametrize("report", [fleet(24), estate(24)], ids=["fleet", "estate"])
+def test_nothing_is_wider_than_the_window_and_the_details_have_the_rest(
+    browser: webdriver.Chrome, tmp_path: Path, report: dict[str, Any], width: int
+) -> None:
     file = tmp_path / "report.html"
-    file.write_text(to_html(estate(24)), encoding="utf-8")
+    file.write_text(to_html(report), encoding="utf-8")
     command = {"width": width, "height": 1400, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", command)
     browser.get(file.as_uri())
     try:
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        browser.find_element(By.CSS_SELECTOR, "#hosts .open-details").click()
+        wider = "const e = arguments[0]; return e.scrollWidth - e.clientWidth"
+        for selector in ("html", ".scroll", ".updates > div"):
+            for part in browser.find_elements(By.CSS_SELECTOR, selector):
+                assert browser.execute_script(wider, part) <= 0, selector
+        columns = {cell.text.strip() for cell in browser.find_elements(By.CSS_SELECTOR, "#hosts thead th")}
+        details = {term.text for term in browser.find_elements(By.CSS_SELECTOR, "#hosts .details dt")}
+        assert {"Host", "Outcome", "Reason"} <= columns
+        hidden = {"Reboots", "Free after, GiB", "State", "Idle time", "Installed", "Missing", "Failed updates"}
+        assert hidden - details <= columns
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

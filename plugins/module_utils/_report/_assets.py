@@ -151,13 +151,19 @@ SCRIPT = r"""
     head.replaceChildren(button);
   }
 
-  // Details: a row under the host's row, made when it is opened. A narrow window shows three columns of the table.
-  const narrow = matchMedia("(max-width: 640px)");
+  // Details: a row under the host's row, made when it is opened. The style sheet hides columns in narrower windows.
   const span = () => [...table.tHead.rows[0].cells].filter((cell) => cell.offsetWidth).length;
-  narrow.onchange = () =>
-    opened.forEach((row) => {
-      row.cells[0].colSpan = span();
-    });
+  const widths = [640, 1199, 1649].map((width) => matchMedia(`(max-width: ${width}px)`));
+  for (const width of widths)
+    width.onchange = () =>
+      opened.forEach((row) => {
+        row.cells[0].colSpan = span();
+      });
+  const IN_DETAILS = {
+    "below-1650": [9, 10, 11, 12, 13, 15],
+    "below-1200": [2, 8, 14],
+    "below-640": [6, 7],
+  };
   const RESULTS = { true: "ok", false: "failed" };
 
   function stepTable(steps) {
@@ -189,15 +195,15 @@ SCRIPT = r"""
     const add = (label, value, className = "") => {
       facts.push(element("dt", { className }, label), element("dd", { className }, value ?? NOTHING));
     };
-    // What a narrow window hides of the row is said here.
-    [2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15].forEach((column) => {
-      add(
-        heads[column].textContent,
-        // biome-ignore lint/performance/useDomNodeTextContent: the text as shown, with its line breaks
-        rows[i].cells[column].innerText || rows[i].cells[column].textContent,
-        "narrow-only",
-      );
-    });
+    // The columns that a narrower window hides; account and region are among the facts.
+    for (const [className, columns] of Object.entries(IN_DETAILS))
+      for (const column of columns)
+        add(
+          heads[column].textContent,
+          // biome-ignore lint/performance/useDomNodeTextContent: the text as shown, with its line breaks
+          rows[i].cells[column].innerText || rows[i].cells[column].textContent,
+          className,
+        );
     data.labels.forEach((label, n) => {
       if (data.hosts[i].facts[n] !== "") add(label, data.hosts[i].facts[n]);
     });
@@ -553,9 +559,8 @@ table { border-collapse: separate; border-spacing: 0; font-size: .8125rem; line-
 .js:not(.ready) #hosts > tbody { display: none; }
 #more { display: block; position: sticky; left: 0; margin: .75rem auto; padding: .3rem .75rem; background: none;
   border: 1px solid var(--strong-line); border-radius: 8px; font-size: .875rem; }
-#hosts { table-layout: fixed; width: 100%; min-width: 191ch; }
+#hosts { table-layout: fixed; width: 100%; }
 /* One account and region needs no columns: the details have them. */
-#hosts.one-location { min-width: 164ch; }
 #hosts.one-location > * > tr:not(.details) > :is(:nth-child(5), :nth-child(6)) { display: none; }
 th, td { padding: .5rem .4rem; text-align: left; vertical-align: top; border-top: 1px solid var(--line);
   overflow-wrap: anywhere; }
@@ -600,18 +605,21 @@ span.outcome { font-weight: 600; white-space: nowrap; }
 .details table { align-self: start; }
 .details table :is(th, td) { padding: .2rem 1.25rem .2rem 0; font-variant-numeric: tabular-nums; }
 .details thead th { color: var(--soft); border-top: 0; font-weight: 400; }
-.narrow-only { display: none; }
+:is(.below-1650, .below-1200, .below-640) { display: none; }
 
 @media (min-width: 1650px) {
   .scroll { overflow: visible; max-height: none; }
   #hosts > thead th { top: 3.5rem; }
   #hosts > thead > tr > :first-child { border-top-left-radius: 10px; }
 }
+/* Nothing scrolls sideways: what has no room in the row is in the details. */
 @media screen and (max-width: 1649px) {
-  #hosts { min-width: 207ch; }
-  #hosts.one-location { min-width: 180ch; }
-  #hosts > * > tr > :first-child { border-right: 1px solid var(--line); }
-  #hosts > tbody > .details > td { border-right: 0; }
+  #hosts > * > tr:not(.details) > :is(:nth-child(n+10):nth-child(-n+14), :nth-child(16)) { display: none; }
+  .below-1650 { display: block; }
+}
+@media screen and (max-width: 1199px) {
+  #hosts > * > tr:not(.details) > :is(:nth-child(3), :nth-child(5), :nth-child(6), :nth-child(9), :nth-child(15)) { display: none; }
+  .below-1200 { display: block; }
 }
 @media (max-width: 1000px) {
   .sums :is(th, td) { padding: .4rem .5rem .4rem .75rem; }
@@ -633,13 +641,14 @@ span.outcome { font-weight: 600; white-space: nowrap; }
   .axis { margin: 0 -1.25rem .35rem -.4rem; padding: 0 1.25rem 0 .4rem; }
   .axis text:nth-child(even) { display: none; }
   .scroll { overflow: visible; max-height: none; }
-  #hosts, #hosts.one-location { min-width: 0; }
-  #hosts > * > tr > :first-child { border-right: 0; }
   #hosts > thead th { top: 0; position: static; }
   #hosts > * > tr:not(.details) > :is(:nth-child(3), :nth-child(n+5)) { display: none; }
   #hosts > tbody > tr > th > small { display: none; }
   .host { width: 36%; } .outcome { width: 26%; }
-  .narrow-only { display: block; }
+  .below-640 { display: block; }
+  .updates :is(th, td) { padding: .35rem .3rem; }
+  .updates thead th { white-space: normal; }
+  .updates tr > :last-child { overflow-wrap: anywhere; }
   #hosts > tbody > .details > td { padding-left: 1rem; padding-right: 1rem; }
   .details > td > div { position: static; max-width: none; }
   .details table :is(th, td) { padding-right: .8rem; overflow-wrap: normal; }
@@ -660,7 +669,6 @@ span.outcome { font-weight: 600; white-space: nowrap; }
   .bar { content-visibility: visible; break-inside: avoid; height: calc(20 * var(--u)); }
   .chart { --u: .6px; } .track text { font-size: 8px; }
   .timeline:has(.bar:nth-child(41)) { display: none; }
-  #hosts, #hosts.one-location { min-width: 0; }
   #hosts { font-size: 7px; line-height: 1.25; } #hosts tr { break-inside: avoid; }
   .sums :is(th, td) { padding: 1px .5rem; }
   #hosts > * > tr > * { padding: 1px 2px; }

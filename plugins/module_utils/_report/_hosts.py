@@ -156,6 +156,11 @@ def _yes(value: bool | None) -> str | None:
     return None if value is None else "yes" if value else "no"
 
 
+def _verdicts(host: f.Host) -> str:
+    """Of each named update; empty where the run named none."""
+    return ", ".join(f"{f.plain(kb)}: {f.plain(verdict)}" for kb, verdict in (host.get("verdicts") or {}).items())
+
+
 _SINGLE = ("uptime", "build")
 """Kinds of evidence with one item, which is shown itself."""
 _PASSED = {True: "passes", False: "fails", None: "not known"}
@@ -199,6 +204,7 @@ _FACTS: tuple[tuple[str, Callable[[f.Host], str | None]], ...] = (
     ("Reason code", lambda host: _optional(host.get("reason_code"))),
     ("Repairs", lambda host: _joined(host.get("repaired"))),
     ("People logged on", lambda host: _optional(host.get("sessions"))),
+    ("Verdicts", _verdicts),
     ("Checks", _checks),
     ("Evidence", _evidence),
     ("Remarks", lambda host: " ".join(f.plain(remark) for remark in host.get("remarks") or ())),

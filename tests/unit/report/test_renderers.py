@@ -235,6 +235,7 @@ def test_every_line_of_the_table_of_an_estate_fits(width: int) -> None:
 
 def test_the_details_of_a_host_show_what_works_before_and_after() -> None:
     gone: dict[str, Any] = {
+        "verdicts": {"KB5031361": "installed", "KB5031364": "not_applicable"},
         "checks": {
             "shop": {"before": True, "after": False},
             "<b>page</b>": {"before": None, "after": True},
@@ -248,11 +249,12 @@ def test_the_details_of_a_host_show_what_works_before_and_after() -> None:
     }
     shown, plain = (details([host(1, **more)]) for more in (gone, {}))
     facts = dict(zip(shown["labels"], shown["hosts"][0]["facts"], strict=True))
+    assert facts["Verdicts"] == "KB5031361: installed, KB5031364: not_applicable"
     assert facts["Checks"] == "shop: passes \u2192 fails; <b>page</b>: not known \u2192 passes"
     assert facts["Evidence"] == (
         "ports: 2 \u2192 1 (gone: 443); build: 20348.1 \u2192 20348.2; tasks: 2 \u2192 not known"
     )
     assert facts["Remarks"] == "One. Two."
     without = dict(zip(plain["labels"], plain["hosts"][0]["facts"], strict=True))
-    assert [without[label] for label in ("Checks", "Evidence", "Remarks")] == ["", "", ""]
+    assert [without[label] for label in ("Verdicts", "Checks", "Evidence", "Remarks")] == ["", "", "", ""]
     assert "<b>page</b>" not in to_html(report([host(1, **gone)]))
