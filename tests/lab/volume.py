@@ -81,6 +81,7 @@ class EbsVolume:
         self.az = host.az
         self.ready_from = 0.0
         self.is_new = False  # made from a snapshot, and never attached
+        self.delete_on_termination = False  # of the root volume with which the instance came it is true
         self.sizes = Lagged(size_gib)
         self.spec = spec
         self.encrypted = host.kms != "none"

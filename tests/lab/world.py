@@ -118,7 +118,9 @@ class Host:
         sizes = [("xvd" + chr(ord("b") + n), size) for n, size in enumerate(spec.disk.data_volumes)]
         root_gib = math.ceil(spec.disk.size_gib + gib_behind(spec.windows) + spec.disk.slack_gib)
         volumes = [self._volume(name, math.ceil(size), Volume()) for name, size in sizes]
-        return [*volumes, self._volume(ROOT_DEVICE, root_gib, spec.volume)]
+        root = self._volume(ROOT_DEVICE, root_gib, spec.volume)
+        root.delete_on_termination = True
+        return [*volumes, root]
 
     def _volume(self, device: str, size_gib: int, spec: Volume) -> EbsVolume:
         return EbsVolume(
@@ -150,7 +152,7 @@ class Host:
         """Windows goes with its root volume."""
         if volume is self.root_volume:
             volume.image = self.guest.image()
-        volume.device = None
+        volume.device, volume.delete_on_termination = None, False
         self.volumes.remove(volume)
         self.loose_volumes.append(volume)
 

@@ -50,11 +50,21 @@ def make_restore_point(context: OperationContext) -> RestorePoint:
         Failed: ``restore_point_failed``, whatever kept it from being taken.
     """
     try:
-        point = context.facts.get("restore_point") or _earlier_point(context) or _take(context)
+        point = _own_point(context) or _earlier_point(context) or _take(context)
         return _shown(context, point)
     except Failed as error:
         sentence = f"There is no restore point, so nothing was installed: {error.reason}"
         raise Failed(sentence, Reason.RESTORE_POINT_FAILED, error.facts) from error
+
+
+def _own_point(context: OperationContext) -> RestorePoint | None:
+    """The one of this run, completed by its tags where AWS's answer is not known."""
+    point = context.facts.get("restore_point")
+    return complete_point(context.aws, _key_of(context), point) if point else None
+
+
+def _key_of(context: OperationContext) -> str:
+    return context.host_key or str(context.params["instance_id"])
 
 
 def _earlier_point(context: OperationContext) -> RestorePoint | None:
@@ -93,7 +103,7 @@ def _take(context: OperationContext) -> RestorePoint:
     )
     context.report_progress("taking a restore point")
     context.update_facts(restore_point=point)
-    key, tags = context.host_key or context.params["instance_id"], point_tags(context, instance, expires_at)
+    key, tags = _key_of(context), point_tags(context, instance, expires_at)
     try:
         made: Iterable[Mapping[str, Any]] = create_snapshots(
             context.aws, instance["InstanceId"], left_out, DESCRIPTION, tags
@@ -183,7 +193,7 @@ def _shown(context: OperationContext, point: RestorePoint) -> RestorePoint:
 
     def decided() -> bool:
         last.clear()
-        for snapshot in describe_snapshots(context.aws, {f"tag:{RUN}": point["run_id"], f"tag:{MARK}": "true"}):
+        for snapshot in _found_by_tags(context.aws, _key_of(context), point["run_id"]):
             if snapshot["SnapshotId"] in ids:
                 last[snapshot["SnapshotId"]] = snapshot["State"]
         states = set(last.values())

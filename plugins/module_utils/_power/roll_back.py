@@ -27,7 +27,7 @@ from .._aws.root_volumes import (
     replacements_of,
 )
 from .._base.clock import iso
-from .._base.errors import Excluded, Failed, InstanceGone, NotRecorded
+from .._base.errors import Excluded, Failed, InstanceGone, NeedsAttention, NotRecorded, PatchFleetError
 from .._disk.restore_point import root_of
 from .._fleet.claims import claim_of
 from .._fleet.eligibility import exclusion_of
@@ -88,11 +88,33 @@ def settle_root(context: OperationContext) -> None:
     """Finish, or undo, what a controller that died has left of a roll-back; does nothing without one.
 
     Raises:
-        Failed: ``root_not_replaced``, or what EC2 answered: the instance may be without a root volume.
+        NeedsAttention: the instance may be without a root volume.
     """
     plan = context.facts.get("roll_back")
-    if plan is None or plan["is_made"] or plan["old_volume_id"] is None or context.check_mode:
+    if plan is None or not is_under_way(plan) or context.check_mode:
         return
+    try:
+        _settle(context, plan)
+    except NeedsAttention:
+        raise
+    except PatchFleetError as error:
+        raise NeedsAttention(_root_may_be_missing(context, plan, error.reason), error.code, error.facts) from error
+
+
+def is_under_way(plan: RollBack) -> bool:
+    """Whether the root volume may have been touched, and the roll-back has not come to its end."""
+    return plan["old_volume_id"] is not None and not plan["is_made"]
+
+
+def _root_may_be_missing(context: OperationContext, plan: RollBack, reason: str) -> str:
+    command = (
+        f"aws ec2 attach-volume --region {context.host.region or context.aws.region} --instance-id "
+        f"{context.params['instance_id']} --volume-id {plan['old_volume_id']} --device {plan['device']}"
+    )
+    return f"{reason} It may have no root volume. Run the playbook restore again, or attach the old one: {command}"
+
+
+def _settle(context: OperationContext, plan: RollBack) -> None:
     try:
         instance = _settled_instance(context)
     except InstanceGone:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .._aws.cloudwatch import AlarmState
 from .._base.clock import iso
@@ -146,16 +146,21 @@ def host_leased(run: Run) -> str:
     )
 
 
-def still_on(hosts: list[str], unknown: list[str], runs: list[Run], now: float) -> str:
-    """Of hosts that a restore leaves on.
+def still_on(hosts: list[str], unknown: list[str], runs: list[Run], now: float, rolled_back: Sequence[str] = ()) -> str:
+    """Of hosts that a restore leaves on, or without their root volume.
 
     Args:
         hosts: their names.
         unknown: sentences about records that cannot be read.
         runs: those that hold the hosts.
         now: in seconds since 1970.
+        rolled_back: names of hosts whose roll-back did not come to its end.
     """
-    on = join_sentences(f"Still on because of us: {', '.join(hosts)}." if hosts else None, *unknown)
+    on = join_sentences(
+        f"Still on because of us: {', '.join(hosts)}." if hosts else None,
+        f"Maybe without a root volume, after a roll-back: {', '.join(rolled_back)}." if rolled_back else None,
+        *unknown,
+    )
     active = [run for run in runs if run.is_active(now)]
     if not active:
         return join_sentences(on, "Run the playbook restore again later.")

@@ -19,6 +19,7 @@ from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.results import Result
+from .._power.roll_back import is_under_way
 from .closing import delete_old_runs, post_tasks_missing, set_interrupted_outcomes
 from .left_services import entries_of_services
 from .lost_records import raise_if_lost, rebuild_where_confirmed
@@ -238,7 +239,7 @@ def _may_begin(host: Host) -> bool:
 
 
 def close_abandoned_runs(context: OperationContext) -> Result:
-    """Close dead runs of which nothing is open any more; fails when something still is on because of us.
+    """Close dead runs of which nothing is open any more; fails when something is on because of us, or half rolled back.
 
     Raises:
         PatchFleetError: ``still_on``, with each host.
@@ -252,11 +253,21 @@ def close_abandoned_runs(context: OperationContext) -> Result:
             _close_abandoned(context, run, now, force=take_over)
     on = [_words_of(context, record) for record, _holder in still_open if record.started_by]
     unknown = context.ledger.unreadable_power()
-    if on or unknown:
+    rolled_back = [
+        _words_of(context, record) for record, holder in still_open if _is_rolled_back(context, record, holder)
+    ]
+    if on or unknown or rolled_back:
         holders = [run for run in context.ledger.runs() if run.run_id in held]
-        raise Failed(still_on(on, unknown, holders, now), Reason.STILL_ON)
+        raise Failed(still_on(on, unknown, holders, now, rolled_back), Reason.STILL_ON)
     raise_if_lost(context)
     return {"changed": False}
+
+
+def _is_rolled_back(context: OperationContext, record: PowerRecord, holder: str) -> bool:
+    """Whether its root volume was about to be exchanged, and a restore neither finished nor undid that."""
+    host = lenient.stored_host(context.ledger, holder, record.host_key)
+    plan = host.facts.get("roll_back") if host else None
+    return plan is not None and is_under_way(plan)
 
 
 def _words_of(context: OperationContext, record: PowerRecord) -> str:

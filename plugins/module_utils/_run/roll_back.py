@@ -241,9 +241,22 @@ def _left(context: OperationContext, host: Host) -> Iterator[str]:
     if plan is None or not plan["snapshot_id"]:
         return
     aws = context.aws_of(account_from(host.facts.get("account")), host.region)
+    instance = describe_instance(aws, str(host.instance_id))
     if plan["is_made"]:
         yield f"{host.name}: its root volume is {plan['new_volume_id']} now. The old one, {plan['old_volume_id']}, is kept."
-    yield from _data_volumes(context, host, plan["of_run"], _zone(describe_instance(aws, str(host.instance_id))))
+        if instance and _outlives_its_instance(instance):
+            yield (
+                f"{host.name}: EC2 will not delete {plan['new_volume_id']} together with the instance: its DeleteOnTermination is "
+                "off, as of each volume that is attached."
+            )
+    yield from _data_volumes(context, host, plan["of_run"], _zone(instance))
+
+
+def _outlives_its_instance(instance: InstanceTypeDef) -> bool:
+    """Whether its root volume stays when it is terminated."""
+    mappings = instance.get("BlockDeviceMappings", [])
+    root = (m["Ebs"] for m in mappings if "Ebs" in m and m["DeviceName"] == instance.get("RootDeviceName"))
+    return any(not ebs.get("DeleteOnTermination", True) for ebs in root)
 
 
 def _data_volumes(context: OperationContext, host: Host, source: str, zone: str) -> Iterator[str]:

@@ -106,7 +106,7 @@ def attachment(host: Host, volume: EbsVolume, state: str) -> dict[str, Any]:
         "Device": volume.device,
         "State": state,
         "AttachTime": volume.created_at,
-        "DeleteOnTermination": volume is host.root_volume,
+        "DeleteOnTermination": volume.delete_on_termination,
     }
 
 

@@ -191,7 +191,7 @@ def _block_devices(host: Host) -> list[dict[str, Any]]:
                 "VolumeId": volume.id,
                 "Status": "attached",
                 "AttachTime": volume.created_at,
-                "DeleteOnTermination": volume is host.root_volume,
+                "DeleteOnTermination": volume.delete_on_termination,
             },
         }
         for volume in host.volumes

@@ -163,6 +163,7 @@ def _replace(request: Request, task: ReplaceTask) -> Steps[None]:
         new = _new_volume(request, host, task.snapshot, old.spec, task.snapshot.size_gib)
         new.speed, new.encrypted = old.speed, old.encrypted
         host.attach(new, ROOT_DEVICE)
+        new.delete_on_termination = True
 
     host.guest.replace_system(exchange)
     task.ended_at = request.sim.time

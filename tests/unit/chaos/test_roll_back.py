@@ -11,12 +11,16 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Failed
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.outcomes import Outcome
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_result import OPERATION as RESULT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import OPERATION as SCAN
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.roll_back import OPERATION as ROLL_BACK
 from ansible_collections.patchfleet.windows.plugins.module_utils._power import restore as power_restore
+from ansible_collections.patchfleet.windows.plugins.module_utils._power import roll_back as power_roll_back
 from chaos.controller import OPTIONS, AtWork, Controller, Killed
 from chaos.judge import left_on
 from chaos.night import Night
@@ -54,7 +58,7 @@ class Back(Branching):
         self.step(ROLL_BACK, **{**options, "state": "verified"})
         self.step(POWER, **{**options, "state": "restored"})
         self.step(RESULT, **{**options, "state": "finished"})
-        self.step(ROLL_BACK, state="closed", run_id=run_id)
+        self.lines: list[str] = self.step(ROLL_BACK, state="closed", run_id=run_id)["lines"]
 
 
 def patch(dark: Night) -> None:
@@ -95,6 +99,8 @@ def test_whenever_the_controller_dies_the_host_has_a_root_volume_and_its_power_s
         as_it_was(dark)
         assert dark.truth()[host]["installed"] == []
         assert controller.died
+        outlives = any("its DeleteOnTermination is off" in line for line in controller.lines)
+        assert outlives == (host == "off")
         assert set(controller.died.values()) == {""}, {at: text for at, text in controller.died.items() if text}
 
 
@@ -109,3 +115,30 @@ def test_a_restore_that_knows_no_roll_back_is_found(tmp_path: Path, monkeypatch:
             back.roll_back()
         with pytest.raises(AssertionError, match="a root volume is missing"):
             check(back)
+
+
+def test_a_host_that_gets_no_root_volume_back_is_named_with_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: Any) -> None:
+        raise Failed("EC2 attaches nothing.", Reason.ROOT_NOT_REPLACED)
+
+    with Night(tmp_path, hosts=HOSTS, account={"lag_seconds": 0}) as dark:
+        patch(dark)
+        back = Back(dark, (), "off")
+        back._dies_after = "detach_volume"  # noqa: SLF001 - a controller that is not forked
+        with pytest.raises(Killed):
+            back.roll_back()
+        dark.go_on_alone()
+        dark.sleep(LEASE_IS_OVER_SECONDS)
+        with monkeypatch.context() as broken:
+            broken.setattr(power_roll_back, "attach_volume", refuse)
+            said = Controller(dark).restore()
+        assert said is not None
+        assert "Maybe without a root volume, after a roll-back: off (i-" in said
+        (host,) = (host for host in dark.ledger.hosts(dark.ledger.runs()[0].run_id) if host.name == "off")
+        assert (host.outcome, host.reason_code) == (Outcome.HELD, Reason.ROOT_NOT_REPLACED)
+        assert "aws ec2 attach-volume --region " in str(host.reason)
+        dark.sleep(LEASE_IS_OVER_SECONDS)
+        assert Controller(dark).restore() is None
+        as_it_was(dark)
