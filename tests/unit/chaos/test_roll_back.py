@@ -133,9 +133,9 @@ def test_a_host_that_gets_no_root_volume_back_is_named_with_the_command(
         dark.sleep(LEASE_IS_OVER_SECONDS)
         with monkeypatch.context() as broken:
             broken.setattr(power_roll_back, "attach_volume", refuse)
-            said = Controller(dark).restore()
-        assert said is not None
-        assert "Maybe without a root volume, after a roll-back: off (i-" in said
+            message = Controller(dark).restore()
+        assert message is not None
+        assert "Maybe without a root volume, after a roll-back: off (i-" in message
         (host,) = (host for host in dark.ledger.hosts(dark.ledger.runs()[0].run_id) if host.name == "off")
         assert (host.outcome, host.reason_code) == (Outcome.HELD, Reason.ROOT_NOT_REPLACED)
         assert "aws ec2 attach-volume --region " in str(host.reason)
