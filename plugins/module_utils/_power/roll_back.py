@@ -91,7 +91,7 @@ def settle_root(context: OperationContext) -> None:
         NeedsAttention: the instance may be without a root volume.
     """
     plan = context.facts.get("roll_back")
-    if plan is None or not is_under_way(plan) or context.check_mode:
+    if plan is None or not is_unfinished(plan) or context.check_mode:
         return
     try:
         _settle(context, plan)
@@ -101,7 +101,7 @@ def settle_root(context: OperationContext) -> None:
         raise NeedsAttention(_root_may_be_missing(context, plan, error.reason), error.code, error.facts) from error
 
 
-def is_under_way(plan: RollBack) -> bool:
+def is_unfinished(plan: RollBack) -> bool:
     """Whether the root volume may have been touched, and the roll-back has not come to its end."""
     return plan["old_volume_id"] is not None and not plan["is_made"]
 

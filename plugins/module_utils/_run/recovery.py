@@ -19,7 +19,7 @@ from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.results import Result
-from .._power.roll_back import is_under_way
+from .._power.roll_back import is_unfinished
 from .closing import delete_old_runs, post_tasks_missing, set_interrupted_outcomes
 from .left_services import entries_of_services
 from .lost_records import raise_if_lost, rebuild_where_confirmed
@@ -267,7 +267,7 @@ def _is_rolled_back(context: OperationContext, record: PowerRecord, holder: str)
     """Whether its root volume was about to be exchanged, and a restore neither finished nor undid that."""
     host = lenient.stored_host(context.ledger, holder, record.host_key)
     plan = host.facts.get("roll_back") if host else None
-    return plan is not None and is_under_way(plan)
+    return plan is not None and is_unfinished(plan)
 
 
 def _words_of(context: OperationContext, record: PowerRecord) -> str:
