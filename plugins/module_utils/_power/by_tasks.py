@@ -190,11 +190,8 @@ def _start_never_began(context: OperationContext, record: PowerRecord) -> bool:
 def _may_be_ours(context: OperationContext, record: PowerRecord, booted_at: float) -> bool:
     """Whether the start tasks can have led to this boot: they began, and not after the host's time in its run had ended."""
     host = _starting_host(context, record)
-    if host is None:
-        return True
-    until = host.facts.get("deadline_at")
-    in_time = until is None or booted_at <= until + LONGEST_BOOT_SECONDS
-    return host.facts.get("start_tasks") is not None and in_time
+    until = host.facts.get("deadline_at") if host else None
+    return not _start_never_began(context, record) and (until is None or booted_at <= until + LONGEST_BOOT_SECONDS)
 
 
 def _answers_or_boots(context: OperationContext, record: PowerRecord) -> bool:
