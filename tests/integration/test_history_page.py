@@ -6,14 +6,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import chrome
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._history.page import to_page
@@ -21,13 +19,9 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite 
 from months import Months, missing
 from report_sample import HOSTILE_NAMES
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 NAMES = ["web-2", "web-10", *HOSTILE_NAMES]
 
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="no Chromium: apt-get install chromium chromium-driver brings one"
-)
+pytestmark = pytest.mark.skipif(chrome.IS_MISSING, reason=chrome.WHERE_FROM)
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +41,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = Options()
-    options.binary_location = str(CHROMIUM)
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    driver.get(file.as_uri())
-    yield driver
-    driver.quit()
+    with chrome.browser(tmp_path_factory.mktemp("chromium")) as driver:
+        driver.get(file.as_uri())
+        yield driver
 
 
 def hosts(page: webdriver.Chrome) -> list[str]:

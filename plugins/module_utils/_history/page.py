@@ -14,7 +14,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report._assets
     HISTORY_STYLE,
     STYLE,
 )
-from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import hash_of, text, time
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import page_head, text, time
 
 from . import lines
 from .build import History, HistoryHost, HistoryUpdate
@@ -59,7 +59,7 @@ def to_page(history: History) -> str:
     ]
     return "\n".join(
         [
-            _head(history),
+            page_head(f"Patch history since {text(_date(history['since']))}", STYLE + HISTORY_STYLE, [HISTORY_SCRIPT]),
             "<body>",
             "<main class=history>",
             *filter(None, body),
@@ -69,25 +69,6 @@ def to_page(history: History) -> str:
             "",
         ]
     )
-
-
-def _head(history: History) -> str:
-    style = STYLE + HISTORY_STYLE
-    policy = (
-        f"default-src 'none'; script-src '{hash_of(HISTORY_SCRIPT)}'; style-src '{hash_of(style)}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    return f"""<!doctype html>
-<html lang=en>
-<head>
-<meta charset=utf-8>
-<meta http-equiv=Content-Security-Policy content="{policy}">
-<meta name=viewport content="width=device-width, initial-scale=1">
-<meta name=color-scheme content="light dark">
-<title>Patch history since {text(_date(history["since"]))}</title>
-<link rel=icon href="data:,">
-<style>{style}</style>
-</head>"""
 
 
 def _header(history: History) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -44,6 +45,33 @@ def time(moment: str | None) -> str:
     return f'<time datetime="{f.utc(moment, "{date}T{time}Z")}">{f.utc(moment)}</time>'
 
 
-def hash_of(content: str) -> str:
+def page_head(title: str, style: str, scripts: Sequence[str], more: str = "") -> str:
+    """The head of a page that loads nothing, and runs its own scripts alone.
+
+    Args:
+        title: HTML.
+        style: the style sheet.
+        scripts: all scripts of the page, for its Content-Security-Policy; the page has them where they run.
+        more: elements of the head beside those of each page.
+    """
+    allowed = " ".join(f"'{_hash_of(script)}'" for script in scripts)
+    policy = (
+        f"default-src 'none'; script-src {allowed}; style-src '{_hash_of(style)}'; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+    return f"""<!doctype html>
+<html lang=en>
+<head>
+<meta charset=utf-8>
+<meta http-equiv=Content-Security-Policy content="{policy}">
+<meta name=viewport content="width=device-width, initial-scale=1">
+<meta name=color-scheme content="light dark">
+{more}<title>{title}</title>
+<link rel=icon href="data:,">
+<style>{style}</style>
+</head>"""
+
+
+def _hash_of(content: str) -> str:
     """How a Content-Security-Policy names a script or style of the page."""
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()

@@ -16,7 +16,13 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report._assets
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._chart import timeline
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._hosts import details, host_table
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._locations import sums
-from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import data, hash_of, icon, text, time
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import (
+    data,
+    icon,
+    page_head,
+    text,
+    time,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._symbols import SYMBOLS
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.updates import update_section
 
@@ -52,22 +58,8 @@ def to_html(report: f.Report) -> str:
 
 
 def _head(report: f.Report, hosts: list[f.Host]) -> str:
-    policy = (
-        f"default-src 'none'; script-src '{hash_of(EARLY_SCRIPT)}' '{hash_of(SCRIPT)}'; "
-        f"style-src '{hash_of(STYLE)}'; img-src data:; base-uri 'none'; form-action 'none'"
-    )
-    return f"""<!doctype html>
-<html lang=en>
-<head>
-<meta charset=utf-8>
-<meta http-equiv=Content-Security-Policy content="{policy}">
-<meta name=viewport content="width=device-width, initial-scale=1">
-<meta name=color-scheme content="light dark">
-{_reload(report)}<title>Patch run {text(report.get("run_id"))}: {text(f.totals_line(hosts))}</title>
-<link rel=icon href="data:,">
-<script>{EARLY_SCRIPT}</script>
-<style>{STYLE}</style>
-</head>"""
+    title = f"Patch run {text(report.get('run_id'))}: {text(f.totals_line(hosts))}"
+    return page_head(title, STYLE, (EARLY_SCRIPT, SCRIPT), f"{_reload(report)}<script>{EARLY_SCRIPT}</script>\n")
 
 
 def _header(report: f.Report, hosts: list[f.Host]) -> str:
