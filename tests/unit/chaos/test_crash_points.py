@@ -120,8 +120,12 @@ def share_of(number: int) -> range:
     return range(number % SHARES, POINTS, SHARES)
 
 
+def of_worker(share: int) -> pytest.MarkDecorator:
+    return pytest.mark.xdist_group(f"crash points {share}")
+
+
 def of_share(number: int) -> Any:
-    return pytest.param(number, marks=pytest.mark.xdist_group(f"crash points {number % SHARES}"))
+    return pytest.param(number, marks=of_worker(number % SHARES))
 
 
 @pytest.mark.parametrize("share", [of_share(share) for share in range(SHARES)])
@@ -135,6 +139,13 @@ def test_a_run_has_as_many_acts_as_it_is_killed_at(share: int) -> None:
 def test_whenever_the_controller_dies_everything_is_put_back(point: int) -> None:
     """A point behind the end of the run has nothing to find."""
     assert play_run(share_of(point)).died.get(point, "") == ""
+
+
+@of_worker(0)
+def test_one_worker_plays_all_points_of_a_share(request: pytest.FixtureRequest) -> None:
+    """Otherwise each worker plays both. pytest-xdist groups by the id of a test, and is silent where it cannot."""
+    grouped = bool(request.config.getoption("loadgroup", default=False))
+    assert request.node.nodeid.endswith("@crash points 0") is grouped
 
 
 def test_a_recovery_that_fails_is_found_at_its_point(monkeypatch: pytest.MonkeyPatch) -> None:
