@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import re
 from collections.abc import Iterator
@@ -64,9 +65,10 @@ def python_files(*parts: str) -> Iterator[ast.Module]:
                 yield ast.parse(path.read_text(encoding="utf-8"))
 
 
-def keys_read(*parts: str) -> set[str]:
+@functools.cache
+def keys_read(*parts: str) -> frozenset[str]:
     """Names that code takes from settings or options: by index, by get or as an attribute."""
-    found = set()
+    found: set[str] = set()
     for tree in python_files(*parts):
         for node in ast.walk(tree):
             if isinstance(node, ast.Subscript):
@@ -75,7 +77,7 @@ def keys_read(*parts: str) -> set[str]:
                 found |= texts(*node.args[:1]) if is_settings(node.func.value) else set()
             elif isinstance(node, ast.Attribute) and is_settings(node.value):
                 found.add(node.attr)
-    return found
+    return frozenset(found)
 
 
 def is_settings(node: ast.expr) -> bool:

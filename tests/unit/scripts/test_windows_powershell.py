@@ -9,6 +9,7 @@ import functools
 import json
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,24 +34,40 @@ NOT_FOR_SCRIPTS = {
 }
 """For consoles, for text that is run as code, what Microsoft has replaced by CIM, and what waits without end for a service."""
 
-pytestmark = pytest.mark.skipif(find() is None, reason=WHERE_FROM)
+WRONG = {
+    "$a = $b ? 1 : 2": "newer syntax",
+    "$a = $b ?? 2": "newer syntax: ??",
+    "$a ??= 2": "newer syntax: ??=",
+    "Get-Date && Get-Date": "newer syntax",
+    "Get-Thing": "no command Get-Thing",
+    "gci": "no command gci",
+    "Get-Content -Path x -AsByteStream": "no parameter -AsByteStream",
+    "Write-Host x": "not for scripts",
+    "Start-Service -Name bits": "not for scripts",
+    "if (": "Missing",
+}
+"""What Windows PowerShell 5.1 does not take, and a part of the complaint."""
+
+# In one worker, with one PowerShell: it takes longer to start than to read all files.
+pytestmark = [pytest.mark.skipif(find() is None, reason=WHERE_FROM), pytest.mark.xdist_group("windows powershell")]
 
 
 @functools.cache
-def inspected(*files: Path) -> list[dict[str, Any]]:
-    """What inspect.ps1 says of each file."""
-    done = subprocess.run(
-        [str(find()), "-NoProfile", "-NonInteractive", "-Command", f"$input | & '{INSPECT}'"],
-        input="\n".join(map(str, files)),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def of(script: Path) -> dict[str, Any]:
-    return inspected(*SCRIPTS)[SCRIPTS.index(script)]
+def inspected() -> dict[Path | str, dict[str, Any]]:
+    """What inspect.ps1 says of each script, and of each text that is wrong."""
+    with tempfile.TemporaryDirectory() as folder:
+        files: dict[Path | str, Path] = {script: script for script in SCRIPTS}
+        for number, text in enumerate(WRONG):
+            files[text] = Path(folder) / f"{number}.ps1"
+            files[text].write_text(text)
+        done = subprocess.run(
+            [str(find()), "-NoProfile", "-NonInteractive", "-Command", f"$input | & '{INSPECT}'"],
+            input="\n".join(map(str, files.values())),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    return dict(zip(files, map(json.loads, done.stdout.splitlines()), strict=True))
 
 
 def complaints(file: dict[str, Any], functions: set[str]) -> Iterator[str]:
@@ -73,29 +90,14 @@ def complaints(file: dict[str, Any], functions: set[str]) -> Iterator[str]:
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_a_script_is_windows_powershell_5_1(script: Path) -> None:
-    functions = {*of(script)["functions"], *of(PRELUDE)["functions"]}
-    assert list(complaints(of(script), functions)) == []
+    files = inspected()
+    functions = {*files[script]["functions"], *files[PRELUDE]["functions"]}
+    assert list(complaints(files[script], functions)) == []
 
 
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("$a = $b ? 1 : 2", "newer syntax"),
-        ("$a = $b ?? 2", "newer syntax: ??"),
-        ("$a ??= 2", "newer syntax: ??="),
-        ("Get-Date && Get-Date", "newer syntax"),
-        ("Get-Thing", "no command Get-Thing"),
-        ("gci", "no command gci"),
-        ("Get-Content -Path x -AsByteStream", "no parameter -AsByteStream"),
-        ("Write-Host x", "not for scripts"),
-        ("Start-Service -Name bits", "not for scripts"),
-        ("if (", "Missing"),
-    ],
-)
-def test_what_it_does_not_take_is_found(tmp_path: Path, text: str, complaint: str) -> None:
-    file = tmp_path / "wrong.ps1"
-    file.write_text(text)
-    found = list(complaints(inspected(file)[0], set()))
+@pytest.mark.parametrize(("text", "complaint"), WRONG.items())
+def test_what_it_does_not_take_is_found(text: str, complaint: str) -> None:
+    found = list(complaints(inspected()[text], set()))
     assert found
     assert any(complaint in line for line in found), found
 
