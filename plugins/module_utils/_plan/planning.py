@@ -37,6 +37,7 @@ from .permissions import missing_power_right, refuse_missing_rights
 from .prerequisites import Prerequisite, missing_prerequisites, prerequisite_lines
 from .quota import headroom_lines
 from .report_folder import refuse_hopeless
+from .restore_points import without_restore_point
 from .stop_alarms import find_stop_alarms
 from .text import plan_lines, wrapped
 from .variables import check_together
@@ -99,11 +100,12 @@ def make_run_plan(context: OperationContext, settings: Settings) -> Plan:
     at_work = {slot.host_key for slot in context.ledger.slots()} if settings["at_most"] else set[str]()
     plan = make_plan(hosts, settings, lambda chosen: predict(context.ledger, chosen, settings), at_work)
     check_together({**settings, "batch_size": plan.batch_size}, context.params["forks"], context.clock.now())
-    warnings = refuse_missing_rights(context, [planned.host for planned in plan.included])
+    included = [planned.host for planned in plan.included]
+    warnings = refuse_missing_rights(context, included)
     about_checks = unmatched_checks(settings, found, [*context.params["inventory"], *context.params["groups"]])
     return replace(
         plan,
-        warnings=(*warnings, *about_alarms, *about_checks),
+        warnings=(*warnings, *about_alarms, *about_checks, *without_restore_point(settings, included)),
         stop_alarms=tuple(alarms),
         estimate_seconds=max(plan.estimate_seconds, longest_group_seconds(plan, settings["at_most"])),
     )
