@@ -9,6 +9,18 @@ from __future__ import annotations
 class ModuleDocFragment:
     """Options of modules that variables of the playbooks set."""
 
+    EVIDENCE_INFO = r"""
+options:
+  history_days:
+    description:
+      - How many days the ledger keeps a run. The playbooks C(history) and C(evidence) show the runs of this time.
+      - A run that ends deletes older ones from an SQLite file; a table deletes them itself. A run of which a host may still
+        be on is never deleted.
+      - At least 1.
+    type: int
+    default: 400
+"""
+
     HOST_ADMISSION = r"""
 options:
   notify:
@@ -207,7 +219,7 @@ options:
 options:
   history_days:
     description:
-      - How many days the ledger keeps a run. The playbook C(history) shows the runs of this time.
+      - How many days the ledger keeps a run. The playbooks C(history) and C(evidence) show the runs of this time.
       - A run that ends deletes older ones from an SQLite file; a table deletes them itself. A run of which a host may still
         be on is never deleted.
       - At least 1.

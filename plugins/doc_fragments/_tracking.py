@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options of an operation that may belong to a run, and of one that always does."""
+    """Options of an operation that may belong to a run, of one that always does, and of one for the whole ledger."""
 
     DOCUMENTATION = r"""
 options:
@@ -66,4 +66,13 @@ options:
         credentials of the task.'
       - Without it, and without C(role_arn), the account of the credentials. The action plugin takes it from the planned host.
     type: dict
+"""
+
+    LEDGER = r"""
+options:
+  ledger:
+    description:
+      - 'The ledger: the path of an SQLite file, or C(dynamodb://TABLE).'
+      - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
+    type: str
 """

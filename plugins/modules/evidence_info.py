@@ -14,11 +14,6 @@ description:
   - Reads all runs of the ledger and Patch Manager's own records of the nodes, also of stopped instances. Changes nothing, and
     starts no host.
 options:
-  ledger:
-    description:
-      - 'The ledger: the path of an SQLite file, or C(dynamodb://TABLE).'
-      - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
-    type: str
   kbs:
     description:
       - Updates such as V(KB5044281). Without them, all updates of O(host_name).
@@ -29,11 +24,6 @@ options:
     description:
       - A host, by its name in the report or its instance id. Without it, all hosts that know one of O(kbs).
     type: str
-  history_days:
-    description:
-      - The runs of this number of days are read.
-    type: int
-    default: 400
 attributes:
   check_mode:
     support: full
@@ -44,6 +34,8 @@ attributes:
   action_group:
     version_added: 1.0.0
 extends_documentation_fragment:
+  - patchfleet.windows._tracking.ledger
+  - patchfleet.windows._options.evidence_info
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group
   - patchfleet.windows._aws

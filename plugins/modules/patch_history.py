@@ -15,11 +15,6 @@ description:
     each host, how compliance develops, why hosts fail, and which hosts fail again and again.
   - On the controller the action plugin also prints what is missing too long and which hosts need a person.
 options:
-  ledger:
-    description:
-      - 'The ledger: the path of an SQLite file, or C(dynamodb://TABLE).'
-      - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
-    type: str
   report_dir:
     description:
       - The folder for the files; without it, C(patchfleet/reports/history) in the user's state folder.
@@ -32,6 +27,7 @@ attributes:
   idempotent:
     support: full
 extends_documentation_fragment:
+  - patchfleet.windows._tracking.ledger
   - patchfleet.windows._options.patch_history
   - patchfleet.windows._attributes
 """

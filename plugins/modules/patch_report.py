@@ -14,11 +14,6 @@ description:
   - Writes C(report.json), C(report.md), C(report.html) and C(report.csv) from the ledger; on the controller the action
     plugin also prints the table.
 options:
-  ledger:
-    description:
-      - 'The ledger: the path of an SQLite file, or C(dynamodb://TABLE).'
-      - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
-    type: str
   run_id:
     description:
       - The run; without it the newest.
@@ -64,6 +59,7 @@ attributes:
   idempotent:
     support: full
 extends_documentation_fragment:
+  - patchfleet.windows._tracking.ledger
   - patchfleet.windows._attributes
   - patchfleet.windows._options.patch_report
 """

@@ -14,11 +14,6 @@ description:
   - 'The ledger is the record of runs outside their processes: the original power state of each host, its phases, and
     its outcome.'
 options:
-  ledger:
-    description:
-      - 'The ledger: the path of an SQLite file, or C(dynamodb://TABLE).'
-      - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
-    type: str
   state:
     description:
       - V(planned) shows what a run would do and writes nothing.
@@ -100,6 +95,7 @@ attributes:
   action_group:
     version_added: 1.0.0
 extends_documentation_fragment:
+  - patchfleet.windows._tracking.ledger
   - patchfleet.windows._attributes
   - patchfleet.windows._options.patch_run
   - patchfleet.windows._attributes.action_group

@@ -56,11 +56,6 @@ options:
         warning instead of an error.
     type: bool
     default: false
-  ledger:
-    description:
-      - 'The ledger: the path of an SQLite file, or C(dynamodb://TABLE).'
-      - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
-    type: str
 attributes:
   check_mode:
     support: full
@@ -69,6 +64,7 @@ attributes:
   idempotent:
     support: full
 extends_documentation_fragment:
+  - patchfleet.windows._tracking.ledger
   - patchfleet.windows._attributes
 """
 

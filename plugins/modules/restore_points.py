@@ -14,11 +14,6 @@ description:
   - Finds the snapshots that runs took before their installations, in the accounts and regions of the runs that the ledger knows.
     Only snapshots with the tags and the description of a restore point are listed, deleted or kept.
 options:
-  ledger:
-    description:
-      - 'The ledger: the path of an SQLite file, or C(dynamodb://TABLE).'
-      - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
-    type: str
   state:
     description:
       - V(listed) lists them.
@@ -45,6 +40,7 @@ attributes:
   action_group:
     version_added: 1.0.0
 extends_documentation_fragment:
+  - patchfleet.windows._tracking.ledger
   - patchfleet.windows._aws
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group

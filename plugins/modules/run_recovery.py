@@ -13,11 +13,6 @@ author: Patch Fleet contributors (@patchfleet)
 description:
   - The playbook C(restore) restores the hosts of runs that were killed, the playbook C(patch) those that left their play.
 options:
-  ledger:
-    description:
-      - 'The ledger: the path of an SQLite file, or C(dynamodb://TABLE).'
-      - Without it, C(patchfleet/ledger.sqlite) in the user's state folder (C(XDG_STATE_HOME)).
-    type: str
   state:
     description:
       - V(lost_hosts) records the outcome of hosts that left their play before its end, and lists those to restore.
@@ -89,6 +84,7 @@ attributes:
   action_group:
     version_added: 1.0.0
 extends_documentation_fragment:
+  - patchfleet.windows._tracking.ledger
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group
   - patchfleet.windows._aws

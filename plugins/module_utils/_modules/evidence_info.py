@@ -14,7 +14,7 @@ from .._host.answers import KB
 from .._operation.context import OperationContext
 from .._operation.operation import Operation, indented_lines
 from .._operation.results import Result
-from .._plan.variables import BY_NAME
+from .._plan.variables import module_options
 from .patch_history import no_run_of
 
 
@@ -61,7 +61,7 @@ OPERATION = Operation(
         "ledger": {"type": "str"},
         "kbs": {"type": "list", "elements": "str", "default": []},
         "host_name": {"type": "str"},
-        "history_days": {"type": "int", "default": BY_NAME["patch_history_days"].default},
+        **module_options("evidence_info"),
     },
     work=work,
     lines=indented_lines,

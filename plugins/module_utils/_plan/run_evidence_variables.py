@@ -74,7 +74,7 @@ EVIDENCE_OF_RUNS = (
         "patch_history_days",
         "int",
         "evidence",
-        description="How many days the ledger keeps a run. The playbook C(history) shows the runs of this time.",
+        description="How many days the ledger keeps a run. The playbooks C(history) and C(evidence) show the runs of this time.",
         details=(
             "A run that ends deletes older ones from an SQLite file; a table deletes them itself. A run of which a host "
             "may still be on is never deleted."
@@ -82,7 +82,7 @@ EVIDENCE_OF_RUNS = (
         default=400,
         minimum=1,
         roles=("discover",),
-        modules=("patch_history",),
+        modules=("evidence_info", "patch_history"),
     ),
     Variable(
         "patch_sla_days",
