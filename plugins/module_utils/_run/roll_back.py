@@ -21,7 +21,7 @@ from .._ledger.records import Host, Ledger, Run
 from .._model.account import account_from
 from .._model.fact_values import RestorePoint, RollBack
 from .._model.host_facts import HostFacts
-from .._model.outcomes import FAILURES, Outcome
+from .._model.outcomes import Outcome
 from .._model.reasons import Reason
 from .._model.run_settings import ROLL_BACK, RunSettings
 from .._operation.context import OperationContext
@@ -222,13 +222,13 @@ def close_roll_back(context: OperationContext) -> ClosedRollBack:
     """Close the run, and say what is left.
 
     Raises:
-        Failed: the roll-back failed; with its reason.
+        Failed: the host does not miss again what the roll-back took away; with its reason, also where it was left alone.
     """
     run_id = context.required_run_id
     hosts = context.ledger.hosts(run_id)
     context.ledger.close_run(run_id, context.clock.now())
     lines = [line for host in hosts for line in _left(context, host)]
-    failed = [host for host in hosts if host.outcome is None or host.outcome in FAILURES]
+    failed = [host for host in hosts if host.outcome != Outcome.NONCOMPLIANT]
     if failed:
         reasons = [f"{host.name}: {host.reason or 'the roll-back was not finished.'}" for host in failed]
         raise Failed(join_sentences(*reasons, *lines), failed[0].reason_code or Reason.INTERRUPTED)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Failed
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Excluded, Failed
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.outcomes import Outcome
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_result import OPERATION as RESULT
@@ -142,3 +142,23 @@ def test_a_host_that_gets_no_root_volume_back_is_named_with_the_command(
         dark.sleep(LEASE_IS_OVER_SECONDS)
         assert Controller(dark).restore() is None
         as_it_was(dark)
+
+
+def test_a_roll_back_that_leaves_the_host_alone_fails_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(power_roll_back, "claim_of", lambda *_args: (Reason.KEEP_TAG, "Its tag keeps it."))
+    with Night(tmp_path, hosts=HOSTS, account={"lag_seconds": 0}) as dark:
+        patch(dark)
+        controller = Controller(dark)
+        opened = controller.step(ROLL_BACK, state="opened", target="on")
+        host = opened["host"]
+        tracking = {"run_id": opened["run_id"], "host": host["key"], "fence": host["fence"], "region": host["region"]}
+        options = {**OPTIONS, "instance_id": host["instance_id"], **tracking}
+        with pytest.raises(Excluded):
+            controller.step(ROLL_BACK, **{**options, "state": "swapped"})
+        controller.step(RESULT, **{**options, "state": "finished"})
+        with pytest.raises(Failed, match=r"on: Its tag keeps it\. It is not rolled back\.") as caught:
+            controller.step(ROLL_BACK, state="closed", run_id=opened["run_id"])
+        assert caught.value.code == Reason.KEEP_TAG
+        assert dark.truth()["on"]["installed"] == [KB]
