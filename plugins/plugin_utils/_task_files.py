@@ -20,7 +20,15 @@ from ansible.playbook.task import Task
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption
 
-OPTIONS = ("patch_pre_tasks", "patch_post_tasks", "patch_start_tasks", "patch_stop_tasks", "patch_room_tasks")
+OPTIONS = (
+    "patch_pre_tasks",
+    "patch_post_tasks",
+    "patch_start_tasks",
+    "patch_stop_tasks",
+    "patch_room_tasks",
+    "patch_restore_point_tasks",
+    "patch_roll_back_tasks",
+)
 WHILE_OFF = "patch_start_tasks"
 """Its tasks cannot run on the host."""
 BREAKING_KEYWORDS = ("run_once", "throttle", "any_errors_fatal")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hosts on-prem that a hypervisor powers, by tasks of their owner's: played with one that has a web API."""
+"""Hosts on-prem that a hypervisor powers and puts back, by tasks of their owner's: played with one that has a web API."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 from living_lab import TWO_MINUTES_WITH_A_REBOOT, Ended, LivingLab
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import open_ledger
+from lab.disk_image import DiskImage
 
 UPDATES = {"updates": [TWO_MINUTES_WITH_A_REBOOT]}
 HOSTS: list[dict[str, Any]] = [
@@ -24,18 +25,23 @@ HOSTS: list[dict[str, Any]] = [
     {"name": "stays-off", "kind": "winrm", **UPDATES},
     {"name": "branch", "kind": "hybrid", **UPDATES},
     {"name": "other", "kind": "winrm", **UPDATES},
+    {"name": "back", "kind": "winrm", **UPDATES},
+    {"name": "no-point", "kind": "winrm", **UPDATES},
 ]
 OFF = ("off", "stays-off", "branch", "other")
 
 
 class Hypervisor:
-    """POST /on/NAME, /off/NAME and /room/NAME; what it is set to refuse is an error."""
+    """POST /on/NAME, /off/NAME, /room/NAME, /snapshot/NAME and /revert/NAME; what it is set to refuse is an error."""
 
     def __init__(self, lab: LivingLab) -> None:
         self.refuses: set[str] = set()
         self.asked: list[str] = []
         acts = {"on": lambda name: lab.lab.switch(name, on=True), "off": lambda name: lab.lab.switch(name, on=False)}
         acts["room"] = lambda name: lab.lab.enlarge_disk(name, 40)
+        images: dict[str, DiskImage] = {}
+        acts["snapshot"] = lambda name: images.update({name: lab.lab.image(name)})
+        acts["revert"] = lambda name: lab.lab.revert(name, images[name])
         hypervisor = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -77,9 +83,13 @@ def hypervisor(lab: LivingLab) -> Iterator[Hypervisor]:
 
 @pytest.fixture(scope="module")
 def inventory(lab: LivingLab, hypervisor: Hypervisor) -> Path:
-    files = {act: str(lab.file(f"{act}.yml", hypervisor.tasks(act))) for act in ("on", "off", "room")}
+    files = {
+        act: str(lab.file(f"{act}.yml", hypervisor.tasks(act))) for act in ("on", "off", "room", "snapshot", "revert")
+    }
     powered = {"patch_start_tasks": [files["on"]], "patch_stop_tasks": [files["off"]]}
     hosts = dict.fromkeys(("off", "on", "stays-off", "branch"), powered) | {"full": {"patch_room_tasks": files["room"]}}
+    points = {"patch_restore_point_tasks": files["snapshot"], "patch_roll_back_tasks": files["revert"]}
+    hosts |= {name: {"patch_restore_point": "root", **points} for name in ("back", "no-point")}
     return lab.file("power.yml", {"all": {"hosts": hosts}})
 
 
@@ -89,9 +99,9 @@ def played(lab: LivingLab, inventory: Path, playbook: str, **variables: Any) -> 
 
 @pytest.fixture(scope="module")
 def night(lab: LivingLab, hypervisor: Hypervisor, inventory: Path) -> Ended:
-    """The hypervisor refuses to start one host, and to stop another."""
-    hypervisor.refuses = {"/on/stays-off", "/off/off"}
-    return played(lab, inventory, "patch", patch_hosts="all", patch_batch_size=6, patch_failure_budget="100%")
+    """The hypervisor refuses to start one host, to stop another, and to take a snapshot of a third."""
+    hypervisor.refuses = {"/on/stays-off", "/off/off", "/snapshot/no-point"}
+    return played(lab, inventory, "patch", patch_hosts="all", patch_batch_size=8, patch_failure_budget="100%")
 
 
 def test_a_host_that_was_off_is_started_and_patched(lab: LivingLab, night: Ended) -> None:
@@ -137,6 +147,26 @@ def test_without_such_tasks_a_host_that_is_off_is_deferred(lab: LivingLab, night
     assert (night.host("other")["outcome"], lab.truth("other")["state"]) == ("deferred", "stopped")
 
 
+def test_one_without_its_restore_point_is_not_patched(lab: LivingLab, night: Ended) -> None:
+    host = night.host("no-point")
+    assert (host["outcome"], host["step"], host["reason_code"]) == ("failed", "patch", "restore_point_tasks_failed")
+    assert "Ask for snapshot" in host["reason"]
+    assert (lab.truth("no-point")["installed"], lab.truth("no-point")["reboots"]) == ([], 0)
+
+
+def test_a_roll_back_by_tasks_proves_that_the_update_is_gone(
+    lab: LivingLab, hypervisor: Hypervisor, inventory: Path, night: Ended
+) -> None:
+    kb = TWO_MINUTES_WITH_A_REBOOT["kb"]
+    assert (night.host("back")["outcome"], lab.truth("back")["installed"]) == ("patched", [kb])
+    ended = played(lab, inventory, "roll_back", patch_host="back")
+    assert ended.code == 0, ended.output
+    assert f"It was rolled back: {kb} is gone." in ended.words
+    assert (lab.truth("back")["missing"], lab.truth("back")["state"]) == ([kb], "running")
+    asked = [path for path in hypervisor.asked if path.endswith("/back")]
+    assert asked == ["/snapshot/back", "/revert/back"]
+
+
 def test_what_cannot_be_right_is_refused_before_anything_is_touched(
     lab: LivingLab, hypervisor: Hypervisor, night: Ended
 ) -> None:
@@ -149,6 +179,8 @@ def test_what_cannot_be_right_is_refused_before_anything_is_touched(
             {"patch_start_tasks": on_host, "patch_stop_tasks": starts},
             "which is off then; it must run on the controller",
         ),
+        ({"patch_restore_point_tasks": "no-such-file.yml"}, "There is no such file."),
+        ({"patch_roll_back_tasks": "no-such-file.yml"}, "There is no such file."),
     ):
         ended = lab.playbook("patch", variables={"patch_hosts": "all", **given})
         assert (ended.code, words in ended.words) == (2, True), ended.output

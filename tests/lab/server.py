@@ -25,6 +25,7 @@ from lab.aws.moto_tables import MotoTables
 from lab.aws.s3 import StoredObject
 from lab.aws.setup import set_up, set_up_member
 from lab.clock import LabClock
+from lab.disk_image import DiskImage
 from lab.guests import GUESTS
 from lab.play import Play
 from lab.scenario import Scenario
@@ -170,6 +171,17 @@ class Lab:
         """The same for the disk of a virtual machine."""
         with self._play.sim.current():
             self._play.world.hosts[name].added_gib += gib
+
+    def image(self, name: str) -> DiskImage:
+        """A hypervisor's snapshot of a virtual machine."""
+        with self._play.sim.current():
+            return self._play.world.hosts[name].guest.image()
+
+    def revert(self, name: str, image: DiskImage) -> None:
+        """A hypervisor puts a virtual machine that is on back to a snapshot, and boots it."""
+        with self._play.sim.current():
+            guest = self._play.world.hosts[name].guest
+            guest.replace_system(lambda: guest.load(image))
 
     def objects(self, bucket: str) -> dict[str, StoredObject]:
         """What is in a bucket of the first account, by keys."""

@@ -154,7 +154,9 @@ class HostFacts(TypedDict, total=False):
     restore_point_tasks: Annotated[
         TaskState, "`patch_restore_point_tasks`", "_run/user_tasks", "_run/user_tasks, _run/roll_back"
     ]
-    roll_back_tasks: Annotated[TaskState, "`patch_roll_back_tasks`", "_run/user_tasks", "_run/user_tasks"]
+    roll_back_tasks: Annotated[
+        TaskState, "`patch_roll_back_tasks`", "_run/user_tasks", "_modules/managed_node_wait, _run/user_tasks"
+    ]
     login_account: Annotated[str, "account whose log-on the host refused", "_operation/logins", "_operation/logins"]
     login_refusals: Annotated[int, "log-ons that the host refused", "_operation/logins", "_operation/logins"]
     sessions: Annotated[int, "people logged on", "_update/sessions, _update/health", "_report/build"]

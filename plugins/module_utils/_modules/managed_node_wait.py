@@ -28,8 +28,8 @@ def wait_for_node(context: OperationContext) -> NodeResult:
 
 
 def _may_boot(context: OperationContext) -> bool:
-    """Whether it was off, and is started in this run."""
-    if context.params["instance_id"].startswith("i-"):
+    """Whether it was off and is started in this run, or tasks of the user put it back, after which it boots."""
+    if context.params["instance_id"].startswith("i-") or context.facts.get("roll_back_tasks") == "ok":
         return True
     record = context.ledger.power(context.required_host_key) if context.tracked_host else None
     return record is not None and record.started_by is not None

@@ -74,7 +74,7 @@ class HostChannel(Protocol):
 
         Args:
             timeout_seconds: how long at most.
-            may_boot: whether it was off and was started for this run. Where it was not, an answer that does not come is
+            may_boot: whether this run started it or put it back. Where it did neither, an answer that does not come is
                 Deferred: nothing was started.
         """
 
