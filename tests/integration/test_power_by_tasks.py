@@ -159,6 +159,8 @@ def test_a_roll_back_by_tasks_proves_that_the_update_is_gone(
 ) -> None:
     kb = TWO_MINUTES_WITH_A_REBOOT["kb"]
     assert (night.host("back")["outcome"], lab.truth("back")["installed"]) == ("patched", [kb])
+    without = played(lab, inventory, "roll_back", patch_host="back", patch_roll_back_tasks=[])
+    assert (without.code, "patch_roll_back_tasks is empty." in without.words) == (2, True), without.output
     ended = played(lab, inventory, "roll_back", patch_host="back")
     assert ended.code == 0, ended.output
     assert f"It was rolled back: {kb} is gone." in ended.words
@@ -184,4 +186,6 @@ def test_what_cannot_be_right_is_refused_before_anything_is_touched(
     ):
         ended = lab.playbook("patch", variables={"patch_hosts": "all", **given})
         assert (ended.code, words in ended.words) == (2, True), ended.output
+    ended = lab.playbook("roll_back")
+    assert (ended.code, "patch_host is empty." in ended.words) == (2, True), ended.output
     assert hypervisor.asked == before
