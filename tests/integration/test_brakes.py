@@ -10,6 +10,7 @@ import shlex
 import threading
 from pathlib import Path
 
+import pytest
 from living_lab import LIMIT_SECONDS, UPDATE, Ended, LivingLab, Running
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import open_ledger
@@ -19,7 +20,7 @@ from webhook import SECRET, Webhook
 PAGE = (Path(__file__).parents[2] / "docs" / "brakes.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUN_OF_THE_PAGE = "20261114T220000Z-ab12"
-WEBHOOK_OF_THE_PAGE = "https://hooks.slack.com/services/…"
+FILE_OF_THE_PAGE = "@notify.yml"
 
 
 def commands(heading: str) -> list[str]:
@@ -79,11 +80,17 @@ def test_the_commands_of_the_page_stop_a_run_and_let_it_continue(tmp_path: Path)
     assert reasons == [down, up, down, down]
 
 
-def test_a_webhook_gets_a_stop_and_the_end_and_no_file_has_its_url(tmp_path: Path) -> None:
+def test_a_webhook_gets_a_stop_and_the_end_and_no_file_has_its_url(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    settings = tmp_path_factory.mktemp("settings") / "notify.yml"
     account = {"alarms": {"checkout-errors": "ALARM"}}
     with Webhook() as webhook, LivingLab(tmp_path, [HOST], account=account) as lab:
-        command = NOTIFY.replace(WEBHOOK_OF_THE_PAGE, webhook.url)
-        ended = typed(lab, command, "-vvv", "-e", "patch_stop_alarms=checkout-errors").end()
+        settings.write_text(f"patch_notify: {webhook.url}\n", encoding="utf-8")
+        assert FILE_OF_THE_PAGE in NOTIFY
+        ended = typed(
+            lab, NOTIFY.replace(FILE_OF_THE_PAGE, f"@{settings}"), "-vvv", "-e", "patch_stop_alarms=checkout-errors"
+        ).end()
     assert ended.code == 2
     assert ended.host("off")["reason_code"] == "breaker"
     assert "is in ALARM since" in ended.words
