@@ -19,7 +19,7 @@ from .._host.guest_scripts import run_guest_script
 from .._host.servicing import is_quiet
 from .._ledger.earlier import earlier_hosts
 from .._ledger.lenient import stored_host
-from .._ledger.records import Host, PowerRecord
+from .._ledger.records import PowerRecord
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.results import Result
@@ -67,7 +67,8 @@ def _ask(context: OperationContext) -> HostPowerResult:
     context.renew_lease()
     identity = (key, context.params["instance_id"], str(context.params.get("region") or ""), context.host.name)
     record = context.ledger.record_power(PowerRecord(*identity, "stopped", now, run_id), fence=context.fence)
-    context.ledger.note_start(key, run_id, now, fence=context.fence)
+    if record.start_requested_at is None:  # an earlier run's start may have worked: its time decides whose boot it is
+        context.ledger.note_start(key, run_id, now, fence=context.fence)
     context.update_facts(original_state=record.original_state)
     context.report_progress("does not answer: starting it")
     return {"changed": True, "start": True}
@@ -114,7 +115,7 @@ def _ask_to_stop(context: OperationContext) -> HostPowerResult:
         resume_node(context, failback=True, finish=_wait_until_quiet)
         return _leave(context, record, "restored", "running")
     if not _answers_or_boots(context, record):
-        if _start_failed(context, record) or _start_never_began(context, record):
+        if _start_failed(context, record) or not _may_be_ours(context, record):
             return _leave(context, record, "not_started", "stopped")
         raise NeedsAttention(
             "It was started for this run and does not answer: whether it is on, and what it does, is unknown. Check it, then "
@@ -175,23 +176,19 @@ def _booted_at(context: OperationContext) -> float:
     return context.clock.now() - (state.time - state.boot_time)
 
 
-def _starting_host(context: OperationContext, record: PowerRecord) -> Host | None:
-    """The host in the run that wanted to start it; None where that row is missing or damaged."""
-    host = stored_host(context.ledger, record.started_by or "", record.host_key)
-    return None if host is None or host.unreadable else host
+def _may_be_ours(context: OperationContext, record: PowerRecord, booted_at: float | None = None) -> bool:
+    """Whether start tasks of a run can have started the host: they began, and not after its time in the run had ended.
 
-
-def _start_never_began(context: OperationContext, record: PowerRecord) -> bool:
-    """Whether its run ended before the tasks that start it: that they begin is written down before they do."""
-    host = _starting_host(context, record)
-    return host is not None and host.facts.get("start_tasks") is None
-
-
-def _may_be_ours(context: OperationContext, record: PowerRecord, booted_at: float) -> bool:
-    """Whether the start tasks can have led to this boot: they began, and not after the host's time in its run had ended."""
-    host = _starting_host(context, record)
-    until = host.facts.get("deadline_at") if host else None
-    return not _start_never_began(context, record) and (until is None or booted_at <= until + LONGEST_BOOT_SECONDS)
+    That they begin is written down before they do. Where a row is missing or damaged, they may have.
+    """
+    if stored_host(context.ledger, record.started_by or "", record.host_key) is None:
+        return True
+    hosts = earlier_hosts(context.ledger, [context.run_id, record.started_by], record.host_key)
+    began = [host for host in hosts if host.unreadable or host.facts.get("start_tasks") is not None]
+    if booted_at is None or any(host.unreadable for host in began):
+        return bool(began)
+    ends = [host.facts.get("deadline_at") for host in began]
+    return any(until is None or booted_at <= until + LONGEST_BOOT_SECONDS for until in ends)
 
 
 def _answers_or_boots(context: OperationContext, record: PowerRecord) -> bool:

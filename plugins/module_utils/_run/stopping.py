@@ -54,7 +54,7 @@ def stop_runs(context: OperationContext) -> StoppedRuns:
     runs = _chosen_runs(context)
     lines: list[str] = []
     for run in runs:
-        _write(context, run, run.breaker or stopped_by(brake), brake)
+        _stop(context, run, brake)
         notify_of_brake(context, run, STOPPED, stopped_by(brake))
         lines += [f"{run.run_id} starts no other host. {run.breaker or stopped_by(brake)}", *_about_hosts(context, run)]
     return {"changed": True, "stopped": [run.run_id for run in runs], "lines": lines}
@@ -69,17 +69,24 @@ def resume_runs(context: OperationContext) -> StoppedRuns:
         Failed: none of these runs can continue.
     """
     brake = _brake(context, RESUME)
-    runs = _chosen_runs(context)
-    resumed = [run for run in runs if _is_by_brake(run)]
-    refused = [not_resumed(run) for run in runs if run not in resumed]
+    runs = _with_stopped_slices(context, _chosen_runs(context))
+    resumed = [run for run in runs if _is_by_brake(run) and _lift(context, run, brake)]
+    refused = [not_resumed(context.ledger.run(run.run_id)) for run in runs if run not in resumed]
     if not resumed:
         raise Failed(" ".join(refused), Reason.INVALID_OPTION)
     lines = list(refused)
     for run in resumed:
-        _write(context, run, None, brake)
         notify_of_brake(context, run, RESUMED, resumed_by(brake))
         lines += [f"{run.run_id} starts hosts again. It was stopped: {run.breaker}", *_about_hosts(context, run)]
     return {"changed": True, "stopped": [run.run_id for run in resumed], "lines": lines}
+
+
+def _with_stopped_slices(context: OperationContext, runs: Sequence[Run]) -> list[Run]:
+    """Runs at work, and slices of their jobs that have a breaker: those that have ended stop the others as well."""
+    found = {run.run_id: run for run in runs}
+    for run in runs:
+        found |= {one.run_id: one for one in slices(context.ledger, run) if one.breaker}
+    return list(found.values())
 
 
 def _brake(context: OperationContext, kind: str) -> Brake:
@@ -92,14 +99,17 @@ def _brake(context: OperationContext, kind: str) -> Brake:
     }
 
 
-def _write(context: OperationContext, run: Run, breaker: str | None, brake: Brake) -> None:
-    """The run itself may open its breaker in the same moment: then that reason stays, and the brake is kept beside it."""
-    if context.check_mode or context.ledger.change_breaker(run.run_id, run.breaker, breaker, brake):
-        return
-    now = context.ledger.run(run.run_id)
-    if brake["kind"] == RESUME:
-        raise Failed(not_resumed(now), Reason.INVALID_OPTION)
-    context.ledger.change_breaker(run.run_id, now.breaker, now.breaker or breaker, brake)
+def _stop(context: OperationContext, run: Run, brake: Brake) -> None:
+    """Where the breaker is open, or opens in the same moment, that reason stays, and the brake is kept beside it."""
+    while not context.check_mode:
+        if context.ledger.change_breaker(run.run_id, run.breaker, run.breaker or stopped_by(brake), brake):
+            return
+        run = context.ledger.run(run.run_id)
+
+
+def _lift(context: OperationContext, run: Run, brake: Brake) -> bool:
+    """Whether the run starts hosts again: not where another reason came in the same moment."""
+    return context.check_mode or context.ledger.change_breaker(run.run_id, run.breaker, None, brake)
 
 
 def _is_by_brake(run: Run) -> bool:

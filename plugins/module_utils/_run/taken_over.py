@@ -51,7 +51,8 @@ def take_over_slices(context: OperationContext) -> OpenedRun:
         return NOTHING
     fleet, settings = context.params["fleet"], context.params["settings"]
     alone: Settings = {**settings, "slice": None, "canary": 0, "canary_hosts": []}
-    while _wait_for_slices(context, run):
+    until = _deadline_of(context, run)
+    while _wait_for_slices(context, run) and context.clock.now() < until:
         runs, now = slices(context.ledger, run), context.clock.now()
         dead = [one for one in runs if one.closed_at is None and not one.is_active(now)]
         keys = _left(context.ledger, runs, dead, [host["key"] for host in fleet])
@@ -69,7 +70,9 @@ def take_over_slices(context: OperationContext) -> OpenedRun:
             for one in dead:
                 _close_dead(context, one, ours, opened["run_id"])
             return opened
-        context.ledger.close_run(opened["run_id"], context.clock.now())  # another slice was faster: wait for it, too
+        # Another slice was faster, or a run of another job has the hosts: wait for it, too.
+        context.ledger.close_run(opened["run_id"], context.clock.now())
+        context.pause(LONGEST_PAUSE_SECONDS)
     return NOTHING
 
 
@@ -103,8 +106,11 @@ def _wait_for_slices(context: OperationContext, run: Run) -> bool:
             context.report_progress(f"waiting for the other slices: {join_names(sorted(names), 10)}")
         return not names
 
-    deadline_at = run.settings["deadline_at"] or context.clock.now() + LONGEST_WAIT_SECONDS
-    return context.wait_until(have_ended, deadline_at, longest=LONGEST_PAUSE_SECONDS)
+    return context.wait_until(have_ended, _deadline_of(context, run), longest=LONGEST_PAUSE_SECONDS)
+
+
+def _deadline_of(context: OperationContext, run: Run) -> float:
+    return run.settings["deadline_at"] or context.clock.now() + LONGEST_WAIT_SECONDS
 
 
 def _at_work(context: OperationContext, run: Run) -> list[Run]:

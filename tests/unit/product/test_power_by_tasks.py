@@ -186,6 +186,18 @@ def test_one_that_booted_for_a_reboot_of_ours_is_still_ours(stage: Stage, hall: 
     assert do("restored")["stop"] is True
 
 
+def test_one_that_boots_while_a_later_run_asks_again_is_still_ours(stage: Stage, hall: Hall, do: Do) -> None:
+    """The controller of the first run died while the host booted."""
+    do("needed")
+    stage.clock.sleep(60)
+    hall.booted_at = stage.clock.now()
+    stage.clock.sleep(240)
+    do("needed")
+    hall.on = True
+    assert do("started")["started"] is True
+    assert do("restored")["stop"] is True
+
+
 def test_one_that_never_answered_is_held(stage: Stage, hall: Hall, do: Do) -> None:
     do("needed")
     assert held(do).code == Reason.POWER_UNKNOWN

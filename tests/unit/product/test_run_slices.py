@@ -274,6 +274,22 @@ def test_of_two_slices_that_are_done_one_takes_over_and_the_other_waits_for_it(
 
 
 @pytest.mark.usefixtures("rights")
+def test_a_slice_waits_for_a_run_of_another_job_that_has_the_hosts(stage: Stage) -> None:
+    """It asks once a minute, and each time opens no more than one run."""
+    first, _dead = (open_slice(stage, f"{number}/2") for number in (1, 2))
+    finish(stage, first)
+    beats(stage, first)
+    stage.clock.sleep(LEASE_SECONDS + 60.0)
+    stage.open_run(*(a_host(key, OTHER) for key in FLEET[1::2]), run_id=OTHER)
+    before = stage.clock.passed
+    taken = take_over(stage, first, "1/2")
+    assert keys_of(taken) == FLEET[1::2]
+    waited = stage.clock.passed - before
+    assert waited >= LEASE_SECONDS
+    assert len(stage.ledger.runs()) <= 4 + waited / 60.0
+
+
+@pytest.mark.usefixtures("rights")
 def test_hosts_that_no_slice_has_are_taken_over_once_all_have_started(stage: Stage) -> None:
     """The fleet changed between two plans, so that a host moved from one share to another."""
     first = open_slice(stage, "1/2", *FLEET[1:])

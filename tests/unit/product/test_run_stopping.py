@@ -168,6 +168,32 @@ def test_slices_of_one_job_are_stopped_together(stage: Stage) -> None:
     assert sorted(do(stage, "resumed", run_id=RUN)["stopped"]) == [RUN, OTHER]
 
 
+def test_what_a_slice_that_has_ended_was_stopped_by_is_lifted_too(stage: Stage) -> None:
+    """Slices of AWX do not wait for each other, and the breaker of each stops all."""
+    for run_id, key in ((RUN, "i-1"), (OTHER, "i-2")):
+        stage.open_run(a_host(key, run_id), run_id=run_id, **kept_settings("41", 1, 1))
+    do(stage, "stopped")
+    stage.ledger.close_run(RUN, stage.clock.now())
+    assert sorted(do(stage, "resumed")["stopped"]) == [RUN, OTHER]
+    assert (breaker(stage, RUN), breaker(stage, OTHER)) == (None, None)
+
+
+def test_a_stop_is_not_lost_where_others_change_the_breaker_meanwhile(
+    night: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change, others = night.ledger.change_breaker, ["2 hosts failed.", None]
+
+    def late(run_id: str, before: str | None, after: str | None, brake: Brake) -> bool:
+        if others:
+            reason: Brake = {"kind": "alarm", "at": START, "by": None, "machine": None, "reason": f"{len(others)}"}
+            assert change(run_id, breaker(night), others.pop(0), reason)
+        return change(run_id, before, after, brake)
+
+    monkeypatch.setattr(night.ledger, "change_breaker", late)
+    do(night, "stopped")
+    assert breaker(night) == SENTENCE
+
+
 # What else stopped it
 
 
