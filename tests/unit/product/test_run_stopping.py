@@ -181,12 +181,12 @@ def test_what_a_slice_that_has_ended_was_stopped_by_is_lifted_too(stage: Stage) 
 def test_a_stop_is_not_lost_where_others_change_the_breaker_meanwhile(
     night: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    change, others = night.ledger.change_breaker, ["2 hosts failed.", None]
+    change, reasons = night.ledger.change_breaker, ["2 hosts failed.", None]
 
     def late(run_id: str, before: str | None, after: str | None, brake: Brake) -> bool:
-        if others:
-            reason: Brake = {"kind": "alarm", "at": START, "by": None, "machine": None, "reason": f"{len(others)}"}
-            assert change(run_id, breaker(night), others.pop(0), reason)
+        if reasons:
+            reason: Brake = {"kind": "alarm", "at": START, "by": None, "machine": None, "reason": f"{len(reasons)}"}
+            assert change(run_id, breaker(night), reasons.pop(0), reason)
         return change(run_id, before, after, brake)
 
     monkeypatch.setattr(night.ledger, "change_breaker", late)
