@@ -26,7 +26,6 @@ WRITES = frozenset(
         "heartbeat",
         "take_over",
         "extend_lease",
-        "open_breaker",
         "change_breaker",
         "close_run",
         "update_facts",

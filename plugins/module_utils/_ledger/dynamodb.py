@@ -91,9 +91,6 @@ class DynamoDbLedger(Slots):
         known = (found.get(items.run_key(run_id)) for run_id in reversed(listed))
         return [items.run_of(item) for item in known if item]
 
-    def open_breaker(self, run_id: str, reason: str) -> None:
-        self._change_if(update(items.run_key(run_id), {}, [exists("pk")], first={("breaker",): reason}))
-
     def change_breaker(self, run_id: str, before: str | None, after: str | None, brake: Brake) -> bool:
         def attempt() -> bool | None:
             item = self._run_item(run_id)

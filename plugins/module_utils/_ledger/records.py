@@ -210,9 +210,6 @@ class Ledger(Protocol):
     def extend_lease(self, key: str, fence: int, until: float | None) -> None:
         """Keep a host that was taken over until then, however dead its run is; None lets it go."""
 
-    def open_breaker(self, run_id: str, reason: str) -> None:
-        """Nothing new starts in this run any more; the first reason stays."""
-
     def change_breaker(self, run_id: str, before: str | None, after: str | None, brake: Brake) -> bool:
         """Replace the breaker, where it is still what it was before, and keep in the settings what did it; whether it was.
 

@@ -145,9 +145,6 @@ class SqliteLedger(SqliteSlots):
             raise UnknownRun(self._path, run_id)
         return _run(row)
 
-    def open_breaker(self, run_id: str, reason: str) -> None:
-        self._write("UPDATE run SET breaker = coalesce(breaker, ?) WHERE run_id = ?", reason, run_id)
-
     def change_breaker(self, run_id: str, before: str | None, after: str | None, brake: Brake) -> bool:
         with self._transaction() as database:
             row = database.execute("SELECT settings, breaker FROM run WHERE run_id = ?", (run_id,)).fetchone()

@@ -82,7 +82,8 @@ class StopAlarm(TypedDict):
 
 
 class Brake(TypedDict):
-    """What stopped a run or let it continue: an ``alarm``, ``failures`` of its hosts, or people by ``stop`` and ``resume``.
+    """What stopped a run or let it continue: an ``alarm``, ``failures`` of its hosts, a ``standstill`` of its controller, or people
+    by ``stop`` and ``resume``.
 
     ``at`` is in seconds since 1970, ``by`` a user and ``machine`` where they did it. ``reason`` is what they gave, or what
     CloudWatch says.

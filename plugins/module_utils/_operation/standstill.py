@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING
 
 from .._base.clock import Clock, iso
 from .._base.errors import Deferred, Failed
+from .._ledger.breaker import STANDSTILL, keep_brake, standstill_of
 from .._ledger.records import LEASE_SECONDS, Run
 from .._model.phases import WITHOUT_TIMEOUT, Phase
 from .._model.reasons import Reason
+from .._model.run_settings import Brake
 
 if TYPE_CHECKING:
     from .context import OperationContext
 
 BUSY_REAL_SECONDS = 30.0
 """A busy machine lets a process wait for this time. It matters only where the clock is scaled: a lease lasts longer otherwise."""
-STOOD_STILL = "This controller stood still from"
 UNTIL_INSTALLATION = frozenset({Phase.START, Phase.READY, Phase.DISK, Phase.REPAIR, Phase.PATCH})
 """The phases in which a host that is not in work yet is given up."""
 CHECKED = UNTIL_INSTALLATION | {Phase.ADMIT, Phase.VERIFY}
@@ -37,13 +38,8 @@ CHANGES = ("pre_tasks", "rungs", "grown_gib", "snapshot_id", "repaired", "servic
 
 
 def standstill_reason(began: float, ended: float) -> str:
-    """The run's field ``breaker``; times in seconds since 1970."""
-    return f"{STOOD_STILL} {iso(began)} to {iso(ended)}, as a suspended computer does."
-
-
-def is_standstill(breaker: str | None) -> bool:
-    """Whether a run starts no other host for that reason."""
-    return (breaker or "").startswith(STOOD_STILL)
+    """The sentence about it; times in seconds since 1970."""
+    return f"This controller stood still from {iso(began)} to {iso(ended)}, as a suspended computer does."
 
 
 def stood_still(clock: Clock, gap_seconds: float) -> bool:
@@ -117,7 +113,8 @@ def note_standstill(context: OperationContext, began: float, ended: float) -> No
     context.report_progress(reason)
     if not context.tracked_host:
         return
-    context.ledger.open_breaker(context.tracked_host[0], reason)
+    brake: Brake = {"kind": STANDSTILL, "at": ended, "by": None, "machine": None, "reason": reason}
+    keep_brake(context.ledger, context.tracked_host[0], brake, reason)
     deadline_at = context.facts.get("deadline_at")
     if deadline_at is not None and context.phase not in WITHOUT_TIMEOUT:
         context.update_facts(deadline_at=deadline_at + ended - began)
@@ -143,13 +140,13 @@ def refuse_after_standstill(context: OperationContext) -> None:
     """
     if not context.tracked_host or context.phase not in CHECKED:
         return
-    run = note_silence(context)
-    if context.phase not in UNTIL_INSTALLATION or _is_in_work(context) or not is_standstill(run.breaker):
+    reason = standstill_of(note_silence(context))
+    if context.phase not in UNTIL_INSTALLATION or _is_in_work(context) or reason is None:
         return  # the admission checks the breaker
     if any(context.facts.get(name) for name in CHANGES):
-        raise Failed(f"No update was installed. {run.breaker}", Reason.STOOD_STILL)
+        raise Failed(f"No update was installed. {reason}", Reason.STOOD_STILL)
     raise Deferred(
-        f"It is not {'started' if context.phase == Phase.START else 'patched'}. {run.breaker}", Reason.STOOD_STILL
+        f"It is not {'started' if context.phase == Phase.START else 'patched'}. {reason}", Reason.STOOD_STILL
     )
 
 

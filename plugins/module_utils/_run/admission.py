@@ -23,6 +23,7 @@ from .._fleet.claims import claim_of
 from .._fleet.eligibility import Exclusion, exclusion_of
 from .._fleet.hosts import OFF_STATES
 from .._fleet.peers import release_slots, wait_for_peers
+from .._ledger.breaker import standstill_of
 from .._ledger.records import Host, PowerRecord, Run, Verdict
 from .._model.outcomes import FAILURES, PROVEN, Outcome
 from .._model.phases import Phase
@@ -30,7 +31,6 @@ from .._model.reasons import Reason, ReasonCode
 from .._operation.context import OperationContext
 from .._operation.failures import record_failure
 from .._operation.results import Result
-from .._operation.standstill import is_standstill
 from .._plan.account_windows import limits_of
 from .._plan.credentials import refuse_short_credentials
 from .account_breakers import account_id, cause_in_account, has_several_accounts
@@ -195,7 +195,7 @@ def _check_breaker(context: OperationContext, run: Run, host: Host) -> None:
         _open_breaker(context, run, cause)
     for one in (context.ledger.run(run.run_id), *runs[1:]):
         if one.breaker:
-            raise _closed(one.breaker)
+            raise _closed(one.breaker, standstill_of(one))
     if cause := cause_in_account(runs, failed, account_id(host)):
         raise Deferred(no_host_of_account_starts(cause), Reason.BREAKER)
 
@@ -218,8 +218,8 @@ def _open_breaker(context: OperationContext, run: Run, cause: BreakerCause) -> N
     open_breaker(context, run, FAILED_HOSTS, reason)
 
 
-def _closed(reason: str) -> Deferred:
-    return Deferred(no_host_starts(reason), Reason.STOOD_STILL if is_standstill(reason) else Reason.BREAKER)
+def _closed(reason: str, standstill: str | None = None) -> Deferred:
+    return Deferred(no_host_starts(reason), Reason.STOOD_STILL if reason == standstill else Reason.BREAKER)
 
 
 EXPECTED_FROM = {

@@ -14,6 +14,7 @@ from .._base.clock import iso
 from .._base.errors import Failed, InvalidOption, NoRun
 from .._base.text import clean_text, join_names
 from .._ledger import describe_ledger
+from .._ledger.breaker import keep_brake, standstill_of
 from .._ledger.records import Run
 from .._model.phases import Phase
 from .._model.reasons import Reason
@@ -54,7 +55,8 @@ def stop_runs(context: OperationContext) -> StoppedRuns:
     runs = _chosen_runs(context)
     lines: list[str] = []
     for run in runs:
-        _stop(context, run, brake)
+        if not context.check_mode:
+            keep_brake(context.ledger, run.run_id, brake, stopped_by(brake))
         notify_of_brake(context, run, STOPPED, stopped_by(brake))
         lines += [f"{run.run_id} starts no other host. {run.breaker or stopped_by(brake)}", *_about_hosts(context, run)]
     return {"changed": True, "stopped": [run.run_id for run in runs], "lines": lines}
@@ -99,14 +101,6 @@ def _brake(context: OperationContext, kind: str) -> Brake:
     }
 
 
-def _stop(context: OperationContext, run: Run, brake: Brake) -> None:
-    """Where the breaker is open, or opens in the same moment, that reason stays, and the brake is kept beside it."""
-    while not context.check_mode:
-        if context.ledger.change_breaker(run.run_id, run.breaker, run.breaker or stopped_by(brake), brake):
-            return
-        run = context.ledger.run(run.run_id)
-
-
 def _lift(context: OperationContext, run: Run, brake: Brake) -> bool:
     """Whether the run starts hosts again: not where another reason came in the same moment."""
     return context.check_mode or context.ledger.change_breaker(run.run_id, run.breaker, None, brake)
@@ -114,6 +108,8 @@ def _lift(context: OperationContext, run: Run, brake: Brake) -> bool:
 
 def _is_by_brake(run: Run) -> bool:
     """Whether people or an alarm opened the breaker; a failure, or a controller that stood still, are not theirs to undo."""
+    if standstill_of(run):
+        return False
     brakes = run.settings.get("brakes", [])
     sentences = {brake["reason"] for brake in brakes if brake["kind"] == ALARM}
     sentences |= {stopped_by(brake) for brake in brakes if brake["kind"] == STOP}

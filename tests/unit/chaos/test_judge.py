@@ -14,9 +14,11 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.ec2 import stop_instance
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.breaker import keep_brake
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Host, PowerRecord, Run, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.run_settings import Brake
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import STATES
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.channel import Scan
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
@@ -190,7 +192,8 @@ def test_a_breaker_that_does_not_open(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_host_that_starts_behind_an_open_breaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def open_it(context: OperationContext, run: Run, _host: Host) -> None:
-        context.ledger.open_breaker(run.run_id, "the test opened it")
+        brake = Brake(kind="failures", at=context.clock.now(), by=None, machine=None, reason="the test opened it")
+        keep_brake(context.ledger, run.run_id, brake, brake["reason"])
 
     use_instead(monkeypatch, "_check_breaker", open_it)
     assert found(tmp_path, hosts=[OFF, {**OFF, "name": "b"}]) == {STARTED}

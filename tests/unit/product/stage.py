@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws import api
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.breaker import keep_brake
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Host, PowerRecord, Run
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.run_settings import Brake
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, make_context
 
@@ -86,6 +88,11 @@ class Stage:
             a_run(run_id, self.clock.now(), **settings), list(hosts or [a_host(run_id=run_id)]), take_over=False
         )
         assert kept.held == {}
+
+    def open_breaker(self, reason: str) -> None:
+        """For failures."""
+        brake: Brake = {"kind": "failures", "at": self.clock.now(), "by": None, "machine": None, "reason": reason}
+        keep_brake(self.ledger, RUN, brake, reason)
 
     def record(self, original_state: str = "stopped", run_id: str = RUN) -> None:
         """The power state in which the host was found."""

@@ -148,7 +148,7 @@ def test_a_host_that_is_refused_after_its_wait_frees_its_slots(stage: Stage) -> 
     """The breaker opened meanwhile: nothing new starts."""
     stage.open_run(*HOSTS)
     admit(stage, FIRST)
-    stage.clock.at(600, lambda: stage.ledger.open_breaker(RUN, "The canary web-9 failed."))
+    stage.clock.at(600, lambda: stage.open_breaker("The canary web-9 failed."))
     stage.clock.at(1200, lambda: finish(stage, FIRST))
     assert admit(stage, SECOND)["reason_code"] == "breaker"
     assert stage.ledger.slots() == []

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.breaker import keep_brake
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import (
     Host,
     Ledger,
@@ -78,9 +79,14 @@ def test_what_is_not_there_is_reported_by_its_name(ledger: Ledger) -> None:
 
 def test_the_first_reason_of_the_breaker_stays(ledger: Ledger) -> None:
     open_run(ledger)
-    ledger.open_breaker(RUN, "the canary dev-01 failed")
-    ledger.open_breaker(RUN, "2 hosts failed")
+    for reason in ("the canary dev-01 failed", "2 hosts failed"):
+        brake: Brake = {"kind": "failures", "at": START, "by": None, "machine": None, "reason": reason}
+        keep_brake(ledger, RUN, brake, reason)
     assert ledger.run(RUN).breaker == "the canary dev-01 failed"
+    assert [kept["reason"] for kept in ledger.run(RUN).settings["brakes"]] == [
+        "the canary dev-01 failed",
+        "2 hosts failed",
+    ]
 
 
 def test_a_breaker_is_changed_only_as_it_is_known(ledger: Ledger, opener: Opener) -> None:

@@ -25,7 +25,9 @@ from hypothesis.stateful import (
 )
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.breaker import keep_brake
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, Ledger, Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.run_settings import Brake
 
 from .backends import BACKENDS
 from .fakes import START
@@ -152,7 +154,9 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(number=st.integers(0, 9), reason=st.sampled_from(["first", "second"]))
     def open_breaker(self, number: int, reason: str) -> None:
         run_id = self._a_run(number)
-        self._ledger.open_breaker(run_id, reason)
+        keep_brake(
+            self._ledger, run_id, Brake(kind="failures", at=self._now, by=None, machine=None, reason=reason), reason
+        )
         self._runs[run_id].breaker = self._runs[run_id].breaker or reason
 
     @precondition(lambda self: self._runs)

@@ -15,10 +15,16 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import SystemClock
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Deferred, Failed, LeaseLost
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.breaker import (
+    STANDSTILL,
+    keep_brake,
+    standstill_of,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.host_facts import HostFacts
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.run_settings import Brake
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules import user_tasks_result
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMIT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
@@ -26,7 +32,6 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.argu
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.standstill import (
-    is_standstill,
     note_standstill,
     standstill_reason,
     stood_still,
@@ -56,6 +61,11 @@ def breaker(stage: Stage) -> str | None:
     return stage.ledger.run(RUN).breaker
 
 
+def stopped_by_standstill(stage: Stage) -> bool:
+    run = stage.ledger.run(RUN)
+    return run.breaker is not None and run.breaker == standstill_of(run)
+
+
 def wakes_during_a_wait(stage: Stage, context: OperationContext, seconds: float, deadline: float) -> list[float]:
     """Wait for nothing, and stand still for that time in the third poll; returns the times of the polls."""
     polls: list[float] = []
@@ -73,7 +83,7 @@ def wakes_during_a_wait(stage: Stage, context: OperationContext, seconds: float,
 def test_only_what_is_longer_than_the_lease_counts(stage: Stage, seconds: float, notices: bool) -> None:
     stage.open_run()
     wakes_during_a_wait(stage, context_of(stage), seconds, START + 3000)
-    assert is_standstill(breaker(stage)) is notices
+    assert stopped_by_standstill(stage) is notices
     assert any("This controller stood still from" in line for line in stage.message) is notices
 
 
@@ -102,7 +112,7 @@ def test_it_is_noticed_before_a_change_too(stage: Stage) -> None:
     context = context_of(stage)
     stands_still(stage, LONG)
     context.assert_lease()
-    assert is_standstill(breaker(stage))
+    assert stopped_by_standstill(stage)
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["done", "failed"])
@@ -118,7 +128,7 @@ def test_it_is_noticed_at_the_end_of_an_operation(stage: Stage, fails: bool) -> 
     context = stage.context(operation, run_id=RUN, host=ID)
     with pytest.raises(Deferred, match="No capacity") if fails else nullcontext():
         perform(operation, context)
-    assert is_standstill(breaker(stage))
+    assert stopped_by_standstill(stage)
 
 
 def test_what_another_run_took_over_meanwhile_is_its(stage: Stage) -> None:
@@ -168,7 +178,7 @@ def test_a_host_that_was_admitted_before_is_not_started(stage: Stage, noticed: b
     with pytest.raises(Deferred) as caught:
         start(stage)
     assert caught.value.code == Reason.STOOD_STILL
-    assert is_standstill(breaker(stage))
+    assert stopped_by_standstill(stage)
     assert stage.account.of("start_instances") == []
 
 
@@ -183,7 +193,9 @@ def has_stood_still(stage: Stage) -> None:
     """Noticed by another host's worker."""
     stands_still(stage, LONG)
     stage.ledger.heartbeat(RUN, stage.clock.now())
-    stage.ledger.open_breaker(RUN, standstill_reason(START, stage.clock.now()))
+    reason, now = standstill_reason(START, stage.clock.now()), stage.clock.now()
+    brake: Brake = {"kind": STANDSTILL, "at": now, "by": None, "machine": None, "reason": reason}
+    keep_brake(stage.ledger, RUN, brake, reason)
 
 
 @pytest.mark.parametrize("phase", [Phase.READY, Phase.DISK, Phase.REPAIR, Phase.PATCH])
@@ -245,7 +257,7 @@ def test_a_standstill_between_two_operations_of_a_host_that_was_on_is_noticed(st
     with pytest.raises(Deferred) as caught:
         perform_phase(stage, phase)
     assert caught.value.code == Reason.STOOD_STILL
-    assert is_standstill(breaker(stage))
+    assert stopped_by_standstill(stage)
 
 
 def test_no_installation_is_sent_where_the_ledger_answers_after_a_standstill(
@@ -298,3 +310,15 @@ def test_a_busy_machine_is_no_standstill_where_the_clock_is_scaled(
 ) -> None:
     """At 240 seconds in a real one a lease lasts 3.75 s, for which a busy machine lets a process wait."""
     assert stood_still(SystemClock(scale), gap_seconds) is expected
+
+
+def test_a_standstill_after_a_stop_is_kept_beside_it(stage: Stage) -> None:
+    """No host that was only admitted goes on, and resume does not lift it."""
+    stage.open_run()
+    stop: Brake = {"kind": "stop", "at": START, "by": "alice", "machine": "ops1", "reason": "Checkout is down"}
+    keep_brake(stage.ledger, RUN, stop, "alice stopped it.")
+    has_stood_still(stage)
+    assert breaker(stage) == "alice stopped it."
+    with pytest.raises(Deferred) as caught:
+        perform_phase(stage, Phase.READY)
+    assert caught.value.code == Reason.STOOD_STILL

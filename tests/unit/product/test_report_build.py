@@ -171,7 +171,7 @@ def test_idle_is_what_no_command_of_ours_takes(stage: Stage, facts: Any, idle_se
 def test_the_run_is_reported_with_its_targets_and_its_breaker(stage: Stage) -> None:
     targets = {"tag": "PatchGroup=Windows", "count": 1}
     stage.open_run(targets=targets)
-    stage.ledger.open_breaker(RUN, "the canary dev-01 failed")
+    stage.open_breaker("the canary dev-01 failed")
     stage.clock.sleep(60)
     first = report(stage)
     assert (first["schema"], first["run_id"], first["operation"]) == (1, RUN, "install")

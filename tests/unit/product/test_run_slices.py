@@ -87,7 +87,7 @@ def test_a_percentage_is_one_of_the_hosts_of_all_slices(stage: Stage) -> None:
 
 def test_a_breaker_that_opened_in_one_slice_holds_in_all(stage: Stage) -> None:
     deal(stage, 3)
-    stage.ledger.open_breaker(RUN, "The canary dev-00 failed.")
+    stage.open_breaker("The canary dev-00 failed.")
     refused = admit(stage, OTHER, KEYS[1])
     assert refused["reason"] == "No other host starts in this run. The canary dev-00 failed."
     assert stage.ledger.open_power() == []

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.breaker import STANDSTILL, keep_brake
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.run_settings import Brake
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMISSION
@@ -202,11 +203,19 @@ def test_a_run_that_is_not_stopped_cannot_go_on(night: Stage) -> None:
 
 
 def test_what_failures_have_stopped_is_not_lifted(night: Stage) -> None:
-    night.ledger.open_breaker(RUN, "2 hosts failed.")
+    night.open_breaker("2 hosts failed.")
     assert do(night, "stopped")["lines"][0] == f"{RUN} starts no other host. 2 hosts failed."
     assert refusal(night, "resumed").endswith("for a reason that resume does not lift. 2 hosts failed.")
     assert breaker(night) == "2 hosts failed."
-    assert [brake["kind"] for brake in night.ledger.run(RUN).settings["brakes"]] == ["stop"]
+    assert [brake["kind"] for brake in night.ledger.run(RUN).settings["brakes"]] == ["failures", "stop"]
+
+
+def test_a_standstill_after_a_stop_is_not_lifted(night: Stage) -> None:
+    do(night, "stopped")
+    brake: Brake = {"kind": STANDSTILL, "at": START, "by": None, "machine": None, "reason": "It stood still."}
+    keep_brake(night.ledger, RUN, brake, "It stood still.")
+    assert "for a reason that resume does not lift." in refusal(night, "resumed")
+    assert breaker(night) == SENTENCE
 
 
 def test_what_an_alarm_has_stopped_is_resumed(night: Stage) -> None:
