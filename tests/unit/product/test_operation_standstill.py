@@ -313,7 +313,7 @@ def test_a_busy_machine_is_no_standstill_where_the_clock_is_scaled(
 
 
 def test_a_standstill_after_a_stop_is_kept_beside_it(stage: Stage) -> None:
-    """No host that was only admitted goes on, and resume does not lift it."""
+    """No host that was only admitted continues, and resume does not lift it."""
     stage.open_run()
     stop: Brake = {"kind": "stop", "at": START, "by": "alice", "machine": "ops1", "reason": "Checkout is down"}
     keep_brake(stage.ledger, RUN, stop, "alice stopped it.")
