@@ -13,7 +13,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report.watch i
     NO_RUN,
     display_of,
     read_watched,
-    watch_runs,
+    result_of,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.progress import Progress
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _run_poller
@@ -58,14 +58,16 @@ class ActionModule(ControllerOperation):
         watched: list[Progress] = []
 
         def lines(columns: int, rows: int) -> list[Line]:
-            watched[:] = read_watched(context)
+            watched[:] = read_watched(context, watched)
             at_work = (rows - ROWS_OF_THE_REST) // max(len(watched), 1)
             return display_of(watched, columns, max(at_work, FEWEST_ROWS)) or [Line(NO_RUN)]
 
         def wait() -> bool:
+            if not any(progress.is_active for progress in watched):
+                return False
             context.end_if_orphaned()
             context.clock.sleep(PAUSE_SECONDS)
-            return any(progress.is_active for progress in watched)
+            return True
 
         redraw(display, lines, wait)
-        return dict(watch_runs(context))
+        return dict(result_of(watched))

@@ -13,8 +13,12 @@ import tempfile
 def replace_file(path: str, text: str) -> str:
     """Write a temporary file and rename it, so that no reader gets half of it; returns the path."""
     handle, beside = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".patchfleet-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(beside, 0o644)
-    os.replace(beside, path)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(beside, 0o644)
+        os.replace(beside, path)
+    except BaseException:
+        os.unlink(beside)
+        raise
     return path

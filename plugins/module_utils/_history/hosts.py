@@ -37,8 +37,9 @@ class HostSummary:
 
     @property
     def proven(self) -> Visit | None:
-        """The last visit with a scan that speaks of all updates."""
-        return next((visit for visit in reversed(self.visits) if visit.is_full_proof), None)
+        """The last visit with a scan that speaks of all updates; None where the host was rolled back since."""
+        last = next((visit for visit in reversed(self.visits) if visit.is_full_proof or visit.is_rolled_back), None)
+        return last if last and last.is_full_proof else None
 
     @property
     def lacks_named_update(self) -> bool:

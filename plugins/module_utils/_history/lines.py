@@ -64,12 +64,13 @@ def late_updates(history: History) -> dict[tuple[str, str], list[HistoryUpdate]]
 
 def hosts_late_as_a_whole(history: History) -> list[tuple[HistoryHost, str]]:
     """Hosts on which updates of a severity have been missing for too long, although no single one has."""
-    late = {(update["host"], update["severity"]) for rows in late_updates(history).values() for update in rows}
+    rows = [update for updates in late_updates(history).values() for update in updates]
+    late = {(update["host"], update["instance_id"], update["severity"]) for update in rows}
     return [
         (host, severity)
         for host in history["hosts"]
         for severity in host["late_severities"]
-        if (host["host"], severity) not in late
+        if (host["host"], host["instance_id"], severity) not in late
     ]
 
 

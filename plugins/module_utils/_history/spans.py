@@ -64,18 +64,23 @@ def severities_of(visits: Iterable[Visit]) -> dict[str, str]:
 def spans_of(visits: Iterable[Visit], severities: Mapping[str, str]) -> list[Span]:
     """The spans of one host, from its visits in the order of time."""
     is_open, ended = dict[str, Span](), list[Span]()
+    put_in = set[str]()  # installed, and not proven yet
     for visit in visits:
+        put_in |= visit.installed
         if visit.proof is None:
             continue
         at, missing = visit.proof
+        if visit.reason_code != Reason.REBOOT_PENDING:
+            put_in -= missing
         for kb in sorted(missing):
             before = is_open.get(kb) or _begin(visit, kb, at, severities)
             is_open[kb] = replace(before, last_missing_at=at, hresult=visit.hresults.get(kb) or before.hresult)
         for kb in sorted(visit.installed - missing - is_open.keys()):
             is_open[kb] = _begin(visit, kb, visit.opened_at, severities)
         for kb in sorted(_ended(visit, frozenset(is_open) - missing)):
-            state = INSTALLED if kb in visit.installed else NOT_OFFERED
+            state = INSTALLED if kb in put_in else NOT_OFFERED
             ended.append(replace(is_open.pop(kb), state=state, ended_at=at, ended_by=visit.run_id))
+            put_in.discard(kb)
     return [*ended, *is_open.values()]
 
 

@@ -39,6 +39,7 @@ class Visit:
         account_option: what reaches the host's AWS account, where another role must be assumed for it.
         hresults: why Windows could not install an update, by KB.
         on_since, off_at: the time for which the host was on because of the run.
+        is_rolled_back: whether the run gave it an earlier root volume.
     """
 
     run_id: str
@@ -62,6 +63,7 @@ class Visit:
     account_option: AccountOption | None = None
     on_since: float | None = None
     off_at: float | None = None
+    is_rolled_back: bool = False
 
     @property
     def proof(self) -> tuple[float, frozenset[str]] | None:
@@ -125,6 +127,7 @@ def _visit(run: Run, host: Host) -> Visit:
         account_option=facts.get("account"),
         on_since=facts.get("on_since"),
         off_at=facts.get("off_at"),
+        is_rolled_back=bool((plan := facts.get("roll_back")) and plan["is_made"]),
     )
 
 

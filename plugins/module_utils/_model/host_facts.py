@@ -197,7 +197,7 @@ class HostFacts(TypedDict, total=False):
         RollBack,
         "its root volume goes back to a restore point",
         "_run/roll_back, _power/roll_back",
-        "_power/roll_back, _run/recovery, _run/roll_back",
+        "_history/visits, _power/roll_back, _run/recovery, _run/roll_back",
     ]
 
     # Windows Update

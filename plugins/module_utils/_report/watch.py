@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from .._base.clock import iso
+from .._ledger.records import Ledger
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._operation.context import OperationContext
@@ -72,7 +73,11 @@ def watch_runs(context: OperationContext) -> WatchResult:
     Raises:
         NoRun: there is no ledger.
     """
-    watched = read_watched(context)
+    return result_of(read_watched(context))
+
+
+def result_of(watched: Sequence[Progress]) -> WatchResult:
+    """What watch_runs returns of these runs."""
     return {
         "changed": False,
         "progress": [_row(progress) for progress in watched],
@@ -80,18 +85,22 @@ def watch_runs(context: OperationContext) -> WatchResult:
     }
 
 
-def read_watched(context: OperationContext) -> list[Progress]:
-    """The runs of watch_runs, as they are now.
+def read_watched(context: OperationContext, before: Sequence[Progress] = ()) -> list[Progress]:
+    """The runs of watch_runs, or those that were read before, as they are now.
 
     Raises:
         NoRun: there is no ledger.
     """
     ledger, now = context.existing_ledger(), context.clock.now()
+    chosen = [progress.run.run_id for progress in before] or _chosen(context, ledger, now)
+    return [read_progress(ledger, run_id, now) for run_id in chosen]
+
+
+def _chosen(context: OperationContext, ledger: Ledger, now: float) -> list[str]:
     if context.run_id:
-        return [read_progress(ledger, context.run_id, now)]
+        return [context.run_id]
     runs = ledger.runs()
-    chosen = [run for run in runs if run.is_active(now)] or runs[:1]
-    return [read_progress(ledger, run.run_id, now) for run in reversed(chosen)]
+    return [run.run_id for run in reversed([run for run in runs if run.is_active(now)] or runs[:1])]
 
 
 def display_of(watched: Sequence[Progress], width: int = 80, rows: int = MOST_ROWS) -> list[Line]:

@@ -44,7 +44,7 @@ class Progress:
         outcomes: the number of hosts that have ended, by outcome; those that are left out are not among them.
         at_work: the host that has been at work for the longest time comes first.
         waiting: the hosts that have not started, in planned order.
-        problems: the hosts that failed or are held.
+        problems: the hosts that failed or are held, the last one at the end.
         on: the number of hosts that are on because of the run.
         ends_at: when the run will end, by what hosts took until now; None where it has ended, or the ledger does not know.
     """
@@ -100,10 +100,15 @@ def read_progress(ledger: Ledger, run_id: str, now: float) -> Progress:
         outcomes=Counter(host.outcome for host in ended if host.outcome),
         at_work=sorted(at_work, key=lambda work: work.admitted_at),
         waiting=waiting,
-        problems=[host for host in hosts if host.outcome in FAILURES],
+        problems=sorted((host for host in hosts if host.outcome in FAILURES), key=lambda host: _last_end(times, host)),
         on=sum("on_since" in host.facts and host.facts.get("off_at") is None for host in hosts),
         ends_at=_end(run, now, at_work, waiting, _usual_seconds(ended, times)),
     )
+
+
+def _last_end(times: Mapping[str, Sequence[PhaseTime]], host: Host) -> float:
+    """When its last phase ended, or started where it did not end; seconds since 1970."""
+    return max((time.finished_at or time.started_at for time in times.get(host.key, [])), default=0.0)
 
 
 def _work(host: Host, times: Sequence[PhaseTime]) -> HostAtWork | None:

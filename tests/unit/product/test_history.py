@@ -118,6 +118,39 @@ def test_an_update_that_waits_for_a_reboot_is_not_proven_before_it(months: Month
     assert {state for _kb, state, _days, _late in spans(months.history(4))} == {"installed"}
 
 
+@pytest.mark.parametrize(
+    "visit",
+    [
+        {"outcome": "noncompliant", "code": "reboot_pending", "facts": {"missing": [], "installed": ["KB1"]}},
+        {"outcome": "failed", "code": "interrupted", "facts": {"installed": ["KB1"]}},
+    ],
+    ids=["reboot", "no scan"],
+)
+def test_what_an_earlier_run_installed_was_installed(months: Months, visit: dict[str, Any]) -> None:
+    """The run that proves it finds nothing to install: a person rebooted the host, or the controller had died before its scan."""
+    months.run(0, **missing("KB1"))
+    months.run(1, **visit)
+    months.run(2, outcome="compliant", facts={"missing": [], "installed": []})
+    assert spans(months.history(3))[0][:2] == ("KB1", "installed")
+
+
+def test_an_update_that_a_later_scan_missed_again_was_not_installed(months: Months) -> None:
+    months.run(0, **missing("KB1"))
+    months.run(1, outcome="failed", code="interrupted", facts={"installed": ["KB1"]})
+    months.run(2, **missing("KB1"))
+    months.run(3, outcome="compliant", facts={"missing": [], "installed": []})
+    assert spans(months.history(4))[0][:2] == ("KB1", "not_offered")
+
+
+@pytest.mark.parametrize(("facts", "state"), [({}, "not_proven"), ({"missing": ["KB1"]}, "incomplete")])
+def test_a_host_that_was_rolled_back_is_not_complete(months: Months, facts: dict[str, Any], state: str) -> None:
+    """The scan after the roll-back may have failed."""
+    months.run(0, facts={"missing": [], "installed": ["KB1"]})
+    plan = {"is_made": True, "snapshot_id": "snap-1"}
+    months.run(1, outcome="failed", code="updates_not_gone", facts={**facts, "roll_back": plan})
+    assert [host["state"] for host in months.history(2)["hosts"]] == [state]
+
+
 def test_a_run_without_a_scan_proves_nothing(months: Months) -> None:
     months.run(0, **missing("KB1"))
     months.run(30, outcome="failed", code="did_not_boot", facts={})

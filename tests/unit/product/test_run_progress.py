@@ -20,6 +20,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report.status 
     status_lines,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.table import columns_of
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.watch import read_watched
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.progress import Progress, read_progress
 from operations import perform
 
@@ -92,6 +93,26 @@ def test_hosts_have_ended_are_at_work_or_wait(stage: Stage) -> None:
     assert [host.name for host in found.waiting] == ["dev-003", "dev-004", "dev-008"]
     assert (found.done, found.total, found.failed) == (2, 8, 0)
     assert [host.name for host in found.problems] == ["dev-001"]
+
+
+def test_the_last_problem_comes_last(stage: Stage) -> None:
+    stage.open_run(*hosts(3))
+    for number in (2, 0, 1):
+        phase(stage, number, "patch", 60, ok=False)
+        end(stage, number, "failed")
+    assert [host.name for host in progress(stage).problems] == ["dev-002", "dev-000", "dev-001"]
+
+
+def test_a_run_that_is_watched_is_watched_until_its_end(stage: Stage) -> None:
+    """A newer run may end earlier."""
+    stage.open_run(a_host("i-1"))
+    stage.clock.sleep(60)
+    stage.open_run(a_host("i-2", "newer"), run_id="newer")
+    stage.ledger.close_run("newer", stage.clock.now())
+    watched = read_watched(stage.context(OPERATION, **OPTIONS))
+    assert [one.run.run_id for one in watched] == [RUN]
+    stage.ledger.close_run(RUN, stage.clock.now())
+    assert [one.run.run_id for one in read_watched(stage.context(OPERATION, **OPTIONS), watched)] == [RUN]
 
 
 def test_the_host_at_work_for_the_longest_time_comes_first_with_when_its_phase_began(stage: Stage) -> None:
