@@ -111,9 +111,14 @@ def _old_numbers(diary: Diary) -> Iterator[Problem]:
 
 
 def _robbed(diary: Diary) -> Iterator[Problem]:
-    """Taken without force from a run that had just sent a heartbeat."""
+    """Taken without force from a run that had just sent a heartbeat.
+
+    Where a number is missing between two, a controller had the host that was killed before it knew, and it may have used force.
+    """
     for key, given in diary.given.items():
-        for (before, fence), (taken, _fence) in itertools.pairwise(sorted(given, key=lambda it: it[1])):
+        for (before, fence), (taken, next_fence) in itertools.pairwise(sorted(given, key=lambda it: it[1])):
+            if next_fence != fence + 1:
+                continue
             forced = taken.args[2] if taken.what == "open_run" else taken.args[3]
             ends = [diary.ending.get(end) for end in ((_run_of(before),), (key, fence))]
             if forced or before.member == taken.member or any(end is not None and end < taken.ended for end in ends):
