@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import READING, Aws
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import Aws
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.budget import Budget, Pace
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
-from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION as FLEET
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMISSION
@@ -26,26 +25,23 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_r
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import OPERATION as SCAN
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION as RUN
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.roll_back import OPERATION as ROLL_BACK
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import OPERATION as RECOVERY
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system_drive_space import OPERATION as SPACE
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.user_tasks_result import OPERATION as TASKS
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_sessions import OPERATION as SESSIONS
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import (
     OPERATION as HEALTH,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.call_budget import CallBudget
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result, is_recorded
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, make_context
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.poller import (
-    RETRY_BUDGET_SECONDS,
-    Answer,
-    PacedCaller,
-    Poller,
-    Question,
-)
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
-from chaos.names import SCRIPTS, WRITES
+from chaos.names import SCRIPTS
 from chaos.night import REGION, Night
+from chaos.outside import ActingClient, ActingLedger, DyingPoller, Killed
 from chaos.own_clock import OwnClock
 from chaos.remote import NightConnection
 from chaos.watch import Change
@@ -54,12 +50,14 @@ from operations import perform
 
 T = TypeVar("T")
 WORKFLOWS = {
-    (kind, by_tasks): read_workflow(kind, by_tasks=by_tasks)
+    (kind, by_tasks, drains): read_workflow(kind, by_tasks=by_tasks, drains=drains)
     for kind, by_tasks in (("ec2", False), ("winrm", False), ("winrm", True))
+    for drains in (False, True)
 }
-"""By the kind of the host, and whether tasks of the user's start and stop it."""
+"""By the kind of the host, whether tasks of the user's start and stop it, and whether nodes of clusters are drained."""
 OPERATIONS = {
-    operation.name: operation for operation in (ADMISSION, POWER, HOST_POWER, WAIT, SPACE, HEALTH, INSTALL, RESULT)
+    operation.name: operation
+    for operation in (ADMISSION, POWER, HOST_POWER, WAIT, SESSIONS, SPACE, HEALTH, INSTALL, RESULT)
 }
 MARK_TAG = "patchfleet:run"
 """Set on each host that a controller has; what sets it and takes it away are acts like others."""
@@ -69,19 +67,24 @@ OPTIONS = {
     "history_script": "",
     "boot_script": "",
     "can_stop": True,
+    "policy": "ignore",
 }
 """What the controller gives the tasks that take it; the rest has the defaults of the modules."""
 
 
+ROLL_BACK_WORK: tuple[tuple[Operation, dict[str, str]], ...] = (
+    (ROLL_BACK, {"state": "swapped"}),
+    (POWER, {"state": "started"}),
+    (WAIT, {}),
+    (SCAN, {}),
+    (ROLL_BACK, {"state": "verified"}),
+)
+"""The steps of playbooks/tasks/roll_back.yml until the power state is restored."""
 SET_FOR_ALL = frozenset({"instance_id", "setup_prefix"})
 """Options that module_defaults give each task."""
 FREEZES_ALL_SECONDS = 60.0
 """A pause after an act that is shorter is the act's own: AWS or the disk was slow."""
 MOMENT_SECONDS = 0.001
-
-
-class Killed(BaseException):
-    """SIGKILL: no process can catch it, and nothing of the controller runs after it."""
 
 
 def one_after_the_other(*works: Callable[[], T]) -> list[T]:
@@ -114,7 +117,7 @@ class Controller:
     after an act, by the names of all its acts until then: whatever other controllers do meanwhile, it continues with the next one.
     ``hosts`` is how it works on them.
     ``acts`` are the acts that it did; ``at_work`` is whether it still lives. ``run_id`` and ``planned`` are of the run that
-    it opened; ``max_running`` is its setting.
+    it opened; ``max_running`` is its setting, and ``at_most`` that for hosts of one zone.
     """
 
     region: str | None = REGION
@@ -139,6 +142,7 @@ class Controller:
         self.planned: set[str] = set()
         self._dies_after = dies_after
         self.max_running: int | None = None
+        self.at_most: int | None = None
         self.clock = clock or OwnClock()
         self._sleep = sleep or night.sleep
         self._pauses = pauses
@@ -147,9 +151,14 @@ class Controller:
         self._is_killed = False
         self._stopping: set[str] = set()  # hosts whose stop tasks ran
         self._hosts = hosts or AtWork()
-        self._ledger = _Ledger(self)
+        self._ledger = ActingLedger(self)
         answers, budget = self._hosts.poller_answers, Budget(self._hosts.pace) if self._hosts.pace else None
-        self._poller = None if answers is None else _Poller(self, answers, budget)
+        self._poller = None if answers is None else DyingPoller(self, answers, budget)
+
+    @property
+    def takes_points(self) -> bool:
+        """Whether it takes restore points."""
+        return str(self._hosts.options.get("restore_point", "none")) != "none"
 
     # ---- what a step asks for
 
@@ -157,7 +166,7 @@ class Controller:
         return False
 
     def client(self, service: str, region: str) -> Any:
-        return _Client(self, service, self.night.client(service, region))
+        return ActingClient(self, service, self.night.client(service, region))
 
     def now(self) -> float:
         self.stand_still()
@@ -215,6 +224,7 @@ class Controller:
         fleet = self._fleet(settings)
         opened = self.step(RUN, state="opened", settings=settings, fleet=fleet, forks=20)
         run_id, self.max_running = str(opened["run_id"]), settings["max_running"]
+        self.at_most = next((limit["hosts"] for limit in settings["at_most"]), None)
         included = [host for host in opened["hosts"] if host["included"]]
         again = self._process_hosts(run_id, str(opened["snapshot_id"]), included)
         self._process_hosts(run_id, str(opened["snapshot_id"]), again)
@@ -253,7 +263,8 @@ class Controller:
 
     def _workflow(self, key: str) -> Workflow:
         remote = self.night.remotes.get(key)
-        return WORKFLOWS["winrm" if remote else "ec2", bool(remote and remote.remote.by_tasks)]
+        by_tasks = bool(remote and remote.remote.by_tasks)
+        return WORKFLOWS["winrm" if remote else "ec2", by_tasks, self._hosts.options.get("clusters") == "drain"]
 
     def _do(self, task: Task, tracked_host: dict[str, Any], options: dict[str, Any]) -> None:
         if (task.module, task.state) == ("host_power", "stopped") and tracked_host["host"] not in self._stopping:
@@ -295,6 +306,40 @@ class Controller:
         if not is_recorded(error):
             self.step(RESULT, state="failed", **tracked_host, failure=failure_result(error))
 
+    def stop(self, run_id: str | None = None) -> list[str]:
+        """The playbook stop; the runs that it stopped."""
+        given = {"run_id": run_id, "reason": "The shop is down.", "by": "on call"}
+        stopped: list[str] = self.step(RUN, state="stopped", **given)["stopped"]
+        self.night.watch.brakes.stop(stopped)
+        return stopped
+
+    def resume(self, run_id: str | None = None) -> list[str]:
+        """The playbook resume; the runs that continue."""
+        given = {"run_id": run_id, "reason": "The shop is up.", "by": "on call"}
+        resumed: list[str] = self.step(RUN, state="resumed", **given)["stopped"]
+        self.night.watch.brakes.resume(resumed)
+        return resumed
+
+    def roll_back(self, host: str) -> list[str]:
+        """The playbook roll_back for an EC2 host; what it says at its end."""
+        opened = self.step(ROLL_BACK, state="opened", target=host)
+        self.run_id, found = str(opened["run_id"]), opened["host"]
+        tracking = {"run_id": self.run_id, "host": found["key"], "fence": found["fence"], "region": found["region"]}
+        options = {**OPTIONS, **self._hosts.options, "instance_id": found["key"], **tracking}
+        options["snapshot_id"] = opened["snapshot_id"]
+        self._tried(tracking, *(partial(self.step, step, **{**options, **given}) for step, given in ROLL_BACK_WORK))
+        self._tried(tracking, partial(self.step, POWER, **{**options, "state": "restored"}))
+        self.step(RESULT, **tracking, state="finished")
+        return list(self.step(ROLL_BACK, state="closed", run_id=self.run_id)["lines"])
+
+    def _tried(self, tracking: dict[str, Any], *works: Callable[[], object]) -> None:
+        """A block of a playbook, with its rescue."""
+        try:
+            for work in works:
+                work()
+        except PatchFleetError as error:
+            self._fail(tracking, error)
+
     def restore(self) -> str | None:
         """The playbook restore; what it says is still on, None when nothing is or the ledger holds no run yet."""
         try:
@@ -334,71 +379,3 @@ class Controller:
         if self._hosts.pace:
             context.budget = CallBudget(self._hosts.pace, self, self._poller)
         return perform(step, context)
-
-
-class _Poller:
-    """The poller of a controller, in its own process here: after this number of answers it is gone."""
-
-    def __init__(self, controller: Controller, answers: int, budget: Budget | None) -> None:
-        self._controller, self._left = controller, answers
-        self._caller = PacedCaller(budget, controller) if budget else None
-        self._poller = Poller(self._aws_at, controller, budget)
-
-    def _aws_at(self, account: Account | None, region: str) -> Aws:
-        options: dict[str, Any] = {"caller": self._caller, "retry_budget_seconds": RETRY_BUDGET_SECONDS}
-        return Aws(self._controller, self._controller, region, **options).at(account, region)  # type: ignore[arg-type]
-
-    def ask(self, question: Question) -> Answer | None:
-        self._left -= 1
-        return self._poller.ask(question) if self._left >= 0 else None
-
-
-class _Client:
-    """A boto3 client whose changing calls are acts."""
-
-    def __init__(self, controller: Controller, service: str, client: Any) -> None:
-        self._controller, self._service, self._client = controller, service, client
-        self.meta = client.meta
-
-    def __getattr__(self, operation: str) -> Any:
-        method = getattr(self._client, operation)
-
-        def call(**params: Any) -> Any:
-            if operation.startswith(READING) or params.get("DryRun"):
-                self._controller.stand_still()
-                return method(**params)
-            watch, decided_at = self._controller.night.watch, self._controller.night.now()
-            change = Change(self._controller, self._service, operation, params, decided_at)
-            return self._controller.act(operation, lambda: watch.call(change, lambda: method(**params)))
-
-        return call
-
-
-class _Ledger:
-    """The controller's own way to the night's ledger. In SQLite each write is an act; in DynamoDB its calls are."""
-
-    def __init__(self, controller: Controller) -> None:
-        self._controller = controller
-        self._ledger = controller.night.open_ledger(controller, controller)
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._ledger, name)
-
-        def read(*args: Any, **kwargs: Any) -> Any:
-            self._controller.stand_still()
-            return method(*args, **kwargs)
-
-        def write(*args: Any, **kwargs: Any) -> Any:
-            controller = self._controller
-            if controller.night.backend == "sqlite":
-                done = controller.act(name, lambda: method(*args, **kwargs))
-            else:
-                try:
-                    done = method(*args, **kwargs)
-                except Killed:
-                    controller.night.watch.cut_off(name, args)
-                    raise
-            controller.night.watch.wrote(controller, name, args, done)
-            return done
-
-        return write if name in WRITES else read

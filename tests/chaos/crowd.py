@@ -27,11 +27,11 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._model.outcomes
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.slots import confirm_slot, wait_for_slot
-from chaos.controller import Killed
 from chaos.crowd_judge import Diary, crowd_problems
 from chaos.crowd_wire import Faults, Member
 from chaos.draw import Streams
 from chaos.night import BACKENDS, REGION, Night
+from chaos.outside import Killed
 from chaos.play import MEMORY, Ended, play
 from chaos.turns import Turns
 from chaos.watch import RAISED, TOO_MANY, Problem

@@ -15,8 +15,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from chaos.controller import Killed
 from chaos.night import REGION, Night
+from chaos.outside import Killed
 from chaos.turns import Turns
 from chaos.wire import URL
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
+from chaos.draw_options import MOMENTS, Streams, add_alarm, add_cluster, add_restore_points, draw_stop, draw_variables
 from chaos.drawn import Drawn, Recovery, Remote, Rival, Watchdog, Window, WrongClock
 
 WINDOW = "night"
@@ -72,7 +73,6 @@ ACTS: tuple[Any, ...] = (
     "log_on",
     {"retag": {"PatchGroup": "Linux"}},
 )
-MOMENTS = ("starting", "booted", "online", "installing", "installed", "rebooting", "stopping")
 
 
 DOCUMENTS = ("AWS-RunPatchBaseline", "AWS-RunPowerShellScript")
@@ -91,17 +91,6 @@ WINDOWS: tuple[dict[str, Any], ...] = (
 
 LIVES_ON = 1_000_000
 """A poller never gives this number of answers in a night."""
-
-
-class Streams:
-    """Independent random streams of one seed, by name."""
-
-    def __init__(self, seed: str) -> None:
-        self._seed = seed
-
-    def of(self, *concern: str) -> random.Random:
-        """The same numbers for the same seed and name."""
-        return random.Random("/".join((self._seed, *concern)))
 
 
 def _lost_answer(chance: random.Random) -> dict[str, Any]:
@@ -198,7 +187,10 @@ def draw(seed: str, without: frozenset[str] = frozenset()) -> Drawn:
         Recovery(40000.0, "restore"),
     ]
     backend = streams.of("backend").choice(("sqlite", "sqlite", "dynamodb"))
-    variables = _variables(streams)
+    variables = draw_variables(streams, START)
+    add_restore_points(streams, keys["hosts"][: len(names)], variables, recoveries)
+    add_alarm(streams.of("alarm"), keys, variables, names)
+    add_cluster(streams, keys["hosts"][: len(names)], variables)
     window = _window(streams.of("window"))
     if window:
         variables["patch_maintenance_window"] = WINDOW
@@ -215,6 +207,7 @@ def draw(seed: str, without: frozenset[str] = frozenset()) -> Drawn:
         _wrong_clock(streams.of("controller's clock")),
         _poller_answers(streams.of("poller")),
         remotes,
+        draw_stop(streams.of("stop")),
     )
 
 
@@ -333,21 +326,6 @@ def _rival(chance: random.Random, hosts: int) -> Rival | None:
         freezes_seconds=chance.choice((0.0, 500.0, 1000.0, 3000.0, 9000.0)),
         seed=chance.randrange(1000),
     )
-
-
-def _variables(streams: Streams) -> dict[str, Any]:
-    variables: dict[str, Any] = {"patch_batch_size": streams.of("batch").choice((1, 5))}
-    budget, canary, deadline = streams.of("budget"), streams.of("canary"), streams.of("deadline")
-    if budget.random() < 0.5:
-        variables["patch_failure_budget"] = budget.choice((0, 1, "50%"))
-    if canary.random() < 0.3:
-        variables["patch_canary"] = 1
-    if deadline.random() < 0.2:
-        variables["patch_deadline"] = (START + timedelta(minutes=deadline.choice((30, 90, 240)))).isoformat()
-    running = streams.of("max running")
-    if running.random() < 0.15:
-        variables["patch_max_running"] = running.choice((1, 2))
-    return variables
 
 
 def _host(streams: Streams, name: str, without: frozenset[str]) -> dict[str, Any]:

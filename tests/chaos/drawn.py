@@ -29,11 +29,20 @@ class Rival:
 
 @dataclass(frozen=True)
 class Recovery:
-    """A controller after the first one: ``after_seconds`` of quiet, then this playbook."""
+    """A controller after the first one: ``after_seconds`` of quiet, then this playbook, for ``host`` where it needs one."""
 
     after_seconds: float
     playbook: str
     dies_after: int | str | None = None
+    host: str | None = None
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A person stops the run from another machine, and may let it continue ``resumes_after_seconds`` later."""
+
+    at_seconds: float
+    resumes_after_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,7 @@ class Drawn:
     clock: WrongClock | None = None
     poller_answers: int | None = None
     remotes: list[Remote] = field(default_factory=list)
+    stop: Stop | None = None
 
     @property
     def is_quiet(self) -> bool:
@@ -120,7 +130,7 @@ class Drawn:
         account = set(self.keys.get("account", {})) <= {"lag_seconds", "throttle"}
         plain = all(set(host) <= PLAIN_KEYS and _installs(host) for host in self.keys["hosts"])
         sound = all(remote == Remote(remote.host, by_tasks=remote.by_tasks) for remote in self.remotes)
-        return account and plain and sound and not self.keys.get("events") and self.clock is None
+        return account and plain and sound and not self.keys.get("events") and self.clock is None and not self.stop
 
     def to_data(self) -> dict[str, Any]:
         """As a file holds it."""
@@ -131,8 +141,9 @@ class Drawn:
         }
 
 
-PARTS: dict[str, type[Rival | Watchdog | Window | WrongClock]] = {
+PARTS: dict[str, type[Rival | Stop | Watchdog | Window | WrongClock]] = {
     "rival": Rival,
+    "stop": Stop,
     "watchdog": Watchdog,
     "window": Window,
     "clock": WrongClock,

@@ -12,7 +12,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
 from chaos.controller import MARK_TAG, Controller
 from chaos.night import Night
-from chaos.watch import CUT_OFF, LEFT_ON, LOST, NOT_ONE, STARTED, UNRECORDED, Problem, key_of
+from chaos.promises import unfinished, unknown_points
+from chaos.watch import CUT_OFF, LEFT_ON, LOST, NOT_ONE, POINTS, STARTED, UNDONE, UNRECORDED, Problem, key_of
 from lab.fields import OUTCOMES
 from lab.world import Host
 
@@ -26,11 +27,13 @@ def problems(night: Night, controllers: list[Controller]) -> list[Problem]:
     return [
         *night.watch.problems,
         *_hosts(night),
+        *(Problem(POINTS, text) for text in unknown_points(night)),
         *(problem for run in night.ledger.runs() for problem in _outcomes(night, run, controllers)),
     ]
 
 
 def _hosts(night: Night) -> Iterator[Problem]:
+    held = _held(night)
     touched = {event.host or event.when_host for event in night.scenario.events if event.do in POWER_ACTS}
     named = named_on(night)
     for name, truth in night.truth().items():
@@ -40,6 +43,8 @@ def _hosts(night: Night) -> Iterator[Problem]:
             yield Problem(UNRECORDED, f"{name}: {truth['unrecorded_starts']} time(s)")
         if truth["cut_off_by_us"]:
             yield Problem(CUT_OFF, f"{name}: {truth['cut_off_by_us']} times")
+        if (left := unfinished(night, host)) and key_of(host) not in held:
+            yield Problem(UNDONE, f"{name}: {left}")
         if night.is_on_because_of_us(host) and name not in named:
             yield Problem(LEFT_ON, f"{name}: {host.state}")
         was = "stopped" if host.spec.state in OFF or _is_off_at_first(night, name) else "running"
@@ -58,10 +63,14 @@ def _is_off_at_first(night: Night, name: str) -> bool:
 def named_on(night: Night) -> set[str]:
     """Hosts that are on because of us, and of which the ledger says so: it will put them back, or a person has to look."""
     records = {record.host_key for record in night.ledger.open_power() if record.started_by}
-    held = {
+    return {host.name for host in left_on(night) if key_of(host) in records | _held(night)}
+
+
+def _held(night: Night) -> set[str]:
+    """The keys of hosts that a person has to look at."""
+    return {
         host.key for run in night.ledger.runs() for host in night.ledger.hosts(run.run_id) if host.outcome == "held"
     }
-    return {host.name for host in left_on(night) if key_of(host) in records | held}
 
 
 def left_on(night: Night) -> list[Host]:

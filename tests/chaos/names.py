@@ -19,6 +19,11 @@ SCRIPTS = (
     "repair_components",
     "remove_old_update_cache",
     "inspect_boot",
+    "inspect_cluster",
+    "inspect_use",
+    "inspect_sessions",
+    "drain_cluster_node",
+    "resume_cluster_node",
 )
 WRITES = frozenset(
     {

@@ -5,24 +5,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
-from chaos.controller import AtWork, Controller, Killed, is_past, one_after_the_other
+from chaos.controller import AtWork, Controller, is_past, one_after_the_other
 from chaos.draw import draw
 from chaos.drawn import Drawn, WrongClock
 from chaos.judge import left_on, named_on, problems
 from chaos.night import Night
+from chaos.outside import Killed
 from chaos.own_clock import OwnClock
 from chaos.turns import Turns
 from chaos.watch import LEFT_ON, RAISED, Problem
 from lab.aws.setup import PREFIX
 
+OF_HOSTS = ("restore_point", "clusters")
+"""Variables that tasks of a host take as options."""
 MEMORY = Path("/dev/shm")  # noqa: S108 - each night makes a folder of its own below
 
 
@@ -54,8 +59,11 @@ def play_drawn(drawn: Drawn, seed: str = "") -> Ended:
         except Exception as error:  # noqa: BLE001 - whatever the product raises here is a finding
             ended.problems.append(Problem(RAISED, f"{type(error).__name__}: {error}"))
     ended.counts[f"nights with {drawn.backend}"] += 1
-    for name in ("watchdog", "window", "clock"):
+    for name in ("watchdog", "window", "clock", "stop"):
         ended.counts[f"nights with a drawn {name}"] += getattr(drawn, name) is not None
+    for variable in ("restore_point", "stop_alarms", "at_most", "clusters"):
+        ended.counts[f"nights with patch_{variable}"] += f"patch_{variable}" in drawn.variables
+    ended.counts["nights with a roll-back"] += any(one.playbook == "roll_back" for one in drawn.recoveries)
     ended.counts["nights with a poller"] += drawn.poller_answers is not None
     ended.counts["nights with WinRM hosts"] += any(host.get("kind") == "winrm" for host in drawn.keys["hosts"])
     ended.counts["nights with several hosts at work"] += drawn.at_once > 1
@@ -70,7 +78,7 @@ def _play(night: Night, drawn: Drawn, ended: Ended) -> None:
         name = f"recovery {number}"
         later = Controller(night, name, dies_after=recovery.dies_after, sleep=turns.sleep, hosts=_at_work(drawn, turns))
         controllers.append(later)
-        turns.run((0.0, partial(_work, later, recovery.playbook, drawn, ended)))
+        turns.run((0.0, partial(_work, later, recovery.playbook, drawn, ended, recovery.host)))
     ended.problems += problems(night, controllers)
     on = {host.name for host in left_on(night)}
     if drawn.is_quiet:
@@ -91,7 +99,7 @@ def _begin(night: Night, drawn: Drawn, ended: Ended) -> list[Controller]:
     clock = OwnClock(drawn.clock)
     if rival is None:
         first = Controller(night, dies_after=drawn.dies_after, clock=clock, sleep=turns.sleep, hosts=hosts)
-        turns.run((0.0, partial(_work, first, "patch", drawn, ended)))
+        turns.run((0.0, partial(_work, first, "patch", drawn, ended)), *_stops(night, drawn, turns, ended))
         return [first]
     chance = random.Random(rival.seed)
 
@@ -116,6 +124,7 @@ def _begin(night: Night, drawn: Drawn, ended: Ended) -> list[Controller]:
     turns.run(
         (0.0, partial(_work, first, "patch", drawn, ended)),
         (rival.begins_seconds, partial(_work, second, rival.playbook, drawn, ended)),
+        *_stops(night, drawn, turns, ended),
     )
     ended.counts["nights with two living controllers"] += 1
     return [first, second]
@@ -123,17 +132,40 @@ def _begin(night: Night, drawn: Drawn, ended: Ended) -> list[Controller]:
 
 def _at_work(drawn: Drawn, turns: Turns) -> AtWork:
     """How all controllers of a night work on hosts."""
-    options = {"dead_man_switch": True, "dead_man_switch_margin_seconds": 600, "setup_prefix": PREFIX}
+    watchdog = {"dead_man_switch": True, "dead_man_switch_margin_seconds": 600, "setup_prefix": PREFIX}
+    options = watchdog if drawn.watchdog else {}
+    options |= {name: drawn.variables[f"patch_{name}"] for name in OF_HOSTS if f"patch_{name}" in drawn.variables}
     gather = turns.gather if drawn.at_once > 1 else one_after_the_other
-    return AtWork(drawn.at_once, gather, options if drawn.watchdog else {}, drawn.poller_answers)
+    return AtWork(drawn.at_once, gather, options, drawn.poller_answers)
 
 
-def _work(controller: Controller, playbook: str, drawn: Drawn, ended: Ended) -> None:
+def _stops(night: Night, drawn: Drawn, turns: Turns, ended: Ended) -> Iterator[tuple[float, Callable[[], None]]]:
+    """A person on another machine stops the run, and lets it continue, each at its time."""
+    if drawn.stop is None:
+        return
+    person = Controller(night, "on call", sleep=turns.sleep)
+    yield drawn.stop.at_seconds, partial(_brake, person.stop, ended)
+    if drawn.stop.resumes_after_seconds is not None:
+        yield drawn.stop.at_seconds + drawn.stop.resumes_after_seconds, partial(_brake, person.resume, ended)
+
+
+def _brake(brake: Callable[[str], list[str]], ended: Ended) -> None:
+    """For all runs that live, if there is one."""
+    with contextlib.suppress(PatchFleetError):
+        ended.counts[f"runs that people told to {brake.__name__}"] += len(brake("all"))
+
+
+def _work(controller: Controller, playbook: str, drawn: Drawn, ended: Ended, host: str | None = None) -> None:
     try:
-        controller.patch(**drawn.variables) if playbook == "patch" else controller.restore()
+        if playbook == "patch":
+            controller.patch(**drawn.variables)
+        elif playbook == "roll_back" and host:
+            controller.roll_back(host)
+        else:
+            controller.restore()
     except Killed:
         ended.counts["controllers killed"] += 1
     except PatchFleetError as error:
-        ended.counts[f"playbooks that ended with {error.code}"] += 1
+        ended.counts[f"{playbook} ended with {error.code}"] += 1
     finally:
         controller.at_work = False

@@ -35,7 +35,7 @@ def shrink(night: Data, is_bad: Callable[[Data], bool]) -> Data:
 def _smaller(night: Data) -> Iterator[Data]:
     """Nights with one part less, the largest parts first."""
     yield from _without_rival(night)
-    for name in ("watchdog", "window", "clock", "at_once", "poller_answers"):
+    for name in ("stop", "watchdog", "window", "clock", "at_once", "poller_answers"):
         if night.get(name):
             yield _without(night, (), name)
     yield from _without_controllers(night)

@@ -16,6 +16,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
     Run,
     Verdict,
 )
+from chaos.promises import Brakes, has_restore_point, peers_at_work
 from lab import world
 from lab.aws.request import Request
 from lab.world import ASG_TAG
@@ -64,6 +65,10 @@ TOO_MANY = "more on than patch_max_running"
 NOT_ONE = "not exactly one outcome (4)"
 STARTED = "started, though no other host may start (5)"
 AFTER_STANDSTILL = "started by a controller that stood still"
+NO_POINT = "installed without its restore point"
+POINTS = "restore points that the ledger does not know, or twice"
+CROWDED = "more at work than patch_at_most"
+UNDONE = "a node left paused or a root volume missing, and not named"
 RAISED = "something else was raised"
 KINDS = (
     LOST,
@@ -80,6 +85,10 @@ KINDS = (
     NOT_ONE,
     STARTED,
     AFTER_STANDSTILL,
+    NO_POINT,
+    POINTS,
+    CROWDED,
+    UNDONE,
     RAISED,
 )
 """What a night may be found guilty of; numbers are those of the design's invariants."""
@@ -139,6 +148,7 @@ class Watch:
         self._awake_since: dict[str, float] = {}  # controller: end of its last standstill that was longer than a lease
         self._in_work: set[tuple[str, str]] = set()  # (controller, host key) of what it started, or patches
         self.undecidable = 0
+        self.brakes = Brakes(night)
 
     def _say(self, kind: str, text: str) -> None:
         self.problems.append(Problem(kind, text))
@@ -182,6 +192,9 @@ class Watch:
             text = f"{change.operation} {change.decided_at - awake_since:.0f} s after {name} stood still"
             self._say(AFTER_STANDSTILL, f"{host.name}: {text}")
         self._in_work.add((name, key))
+        wants_point = change.installs and host.instance and change.controller.takes_points
+        if wants_point and host.guest.updates.missing() and not has_restore_point(self._night, host):
+            self._say(NO_POINT, f"{host.name}: by {name}")
 
     def _check_tasks(self, host: world.Host, operation: str) -> None:
         """The user's tasks that start or stop a host without EC2."""
@@ -331,10 +344,10 @@ class Watch:
     # ---- admission
 
     def before_admission(self, run_id: str) -> tuple[str | None, int]:
-        """The breaker, and how many hosts have failed. A controller may stand still between its decision and its next act."""
+        """Why no host may start, and how many have failed. A controller may stand still between its decision and its next act."""
         hosts = self._night.ledger.hosts(run_id)
         failed = [host for host in hosts if host.outcome in FAILURES and host.reason_code not in EXTERNAL_REASONS]
-        return self._night.ledger.run(run_id).breaker, len(failed)
+        return self._night.ledger.run(run_id).breaker or self.brakes.reason_to_wait(run_id), len(failed)
 
     def admitted(self, controller: Controller, run_id: str, key: str, before: tuple[str | None, int]) -> None:
         """A host has been admitted; ``before`` is what before_admission said."""
@@ -351,6 +364,8 @@ class Watch:
         if deadline_at is not None and admitted_at + expected > deadline_at:
             self._say(STARTED, f"{name}: its end was foreseen after the deadline")
         self._check_window(controller, name, admitted_at, expected)
+        if controller.at_most and (peers := peers_at_work(self._night, run_id, key, controller.at_most)):
+            self._say(CROWDED, f"{name}: {', '.join(sorted(peers))}")
         hosts = [host for host in ledger.hosts(run_id) if host.wave is not None and host.phase != "plan"]
         canaries = hosts[: run.settings["canary"]]
         if key not in {host.key for host in canaries} and any(host.outcome is None for host in canaries):

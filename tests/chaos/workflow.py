@@ -16,8 +16,9 @@ from jinja2 import Template
 
 ROOT = Path(__file__).parents[2]
 COLLECTION = "patchfleet.windows."
+SESSIONS = "windows_sessions"
 LEFT_OUT = {
-    "windows_sessions": "no user is logged on in the night",
+    SESSIONS: "no user is logged on in the night; where nodes of clusters are drained it is done",
     "user_tasks_result": "the user's own tasks",
     "patch_compliance_info": "instead of patch_baseline, when a run only scans",
 }
@@ -46,15 +47,19 @@ class Workflow:
     restore: tuple[Task, ...]
 
 
-def read_workflow(kind: str = "ec2", *, by_tasks: bool = False) -> Workflow:
-    """The workflow of the playbook patch for hosts of this kind. A task that is there twice is done once."""
-    return _Reader(kind, by_tasks).read()
+def read_workflow(kind: str = "ec2", *, by_tasks: bool = False, drains: bool = False) -> Workflow:
+    """The workflow of the playbook patch for hosts of this kind. A task that is there twice is done once.
+
+    ``drains``: nodes of failover clusters are drained.
+    """
+    return _Reader(kind, by_tasks, drains).read()
 
 
 @dataclass(frozen=True)
 class _Reader:
     kind: str
     by_tasks: bool
+    drains: bool
 
     def read(self) -> Workflow:
         path = ROOT / "playbooks/tasks/host.yml"
@@ -86,10 +91,14 @@ class _Reader:
             elif name == "ansible.builtin.import_role":
                 role = options["name"].removeprefix(COLLECTION)
                 yield from self._in_file(ROOT / "roles" / role / "tasks" / f"{options['tasks_from']}.yml")
-            elif name.startswith(COLLECTION) and name.removeprefix(COLLECTION) not in LEFT_OUT:
+            elif name.startswith(COLLECTION):
                 given = options or {}
                 state = given.get("state") and Template(given["state"]).render(patch_operation=OPERATION)
-                yield Task(name.removeprefix(COLLECTION), state, frozenset(given))
+                if self._is_done(module := name.removeprefix(COLLECTION), state):
+                    yield Task(module, state, frozenset(given))
+
+    def _is_done(self, module: str, state: str | None) -> bool:
+        return module not in LEFT_OUT or (module == SESSIONS and state is None and self.drains)
 
     def _in_file(self, path: Path) -> Iterator[Task]:
         yield from self._in_tasks(yaml.safe_load(path.read_text()), path)

@@ -18,10 +18,11 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._power import installations
 from ansible_collections.patchfleet.windows.plugins.module_utils._update import patch_baseline as baseline
 from ansible_collections.patchfleet.windows.plugins.module_utils._update import pending_reboot
-from chaos.controller import Controller, Killed
+from chaos.controller import Controller
 from chaos.drawn import Drawn, Recovery, Watchdog
 from chaos.judge import left_on, problems
 from chaos.night import Night
+from chaos.outside import Killed
 from chaos.play import Ended, play_drawn
 from chaos.watch import CUT_OFF, LEFT_ON, Problem
 

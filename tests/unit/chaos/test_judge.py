@@ -27,10 +27,11 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._run import adm
 from ansible_collections.patchfleet.windows.plugins.module_utils._run import recovery as recover
 from ansible_collections.patchfleet.windows.plugins.module_utils._update import install, patch_baseline
 from chaos import play as playing
-from chaos.controller import Controller, Killed
+from chaos.controller import Controller
 from chaos.drawn import Drawn, Recovery
 from chaos.judge import problems
 from chaos.night import BACKENDS, Night
+from chaos.outside import Killed
 from chaos.watch import (
     FALSE,
     KINDS,

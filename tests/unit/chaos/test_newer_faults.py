@@ -14,11 +14,12 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import 
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._power import restore, start, watchdog
 from ansible_collections.patchfleet.windows.plugins.module_utils._run import admission
-from chaos.controller import AtWork, Controller, Killed
+from chaos.controller import AtWork, Controller
 from chaos.draw import draw
 from chaos.drawn import Drawn, Recovery, Rival, Watchdog, Window, WrongClock, from_data
 from chaos.judge import left_on, problems
 from chaos.night import Night
+from chaos.outside import Killed
 from chaos.own_clock import OwnClock
 from chaos.play import play_drawn
 from chaos.shrink import shrink

@@ -11,19 +11,15 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Excluded, Failed
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Failed
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.outcomes import Outcome
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_result import OPERATION as RESULT
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import OPERATION as SCAN
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.roll_back import OPERATION as ROLL_BACK
 from ansible_collections.patchfleet.windows.plugins.module_utils._power import restore as power_restore
 from ansible_collections.patchfleet.windows.plugins.module_utils._power import roll_back as power_roll_back
-from chaos.controller import OPTIONS, AtWork, Controller, Killed
+from chaos.controller import AtWork, Controller
 from chaos.judge import left_on
 from chaos.night import Night
+from chaos.outside import Killed
 from test_crash_points import LEASE_IS_OVER_SECONDS, Branching
 
 KB = "KB5031361"
@@ -39,26 +35,9 @@ EVERY = 3
 class Back(Branching):
     """Plays the roll-back of a host, and dies at points of it."""
 
-    def __init__(self, dark: Night, points: Container[int], host: str) -> None:
+    def __init__(self, dark: Night, points: Container[int]) -> None:
         super().__init__(dark, points)
-        self._host = host
         self.recovery = check
-
-    def roll_back(self) -> None:
-        """The playbook roll_back."""
-        opened = self.step(ROLL_BACK, state="opened", target=self._host)
-        run_id, host = opened["run_id"], opened["host"]
-        tracking = {"run_id": run_id, "host": host["key"], "fence": host["fence"], "region": host["region"]}
-        options = {**OPTIONS, "instance_id": host["instance_id"], "snapshot_id": opened["snapshot_id"]}
-        options = {**options, **tracking}
-        self.step(ROLL_BACK, **{**options, "state": "swapped"})
-        self.step(POWER, **{**options, "state": "started"})
-        self.step(WAIT, **options)
-        self.step(SCAN, **options)
-        self.step(ROLL_BACK, **{**options, "state": "verified"})
-        self.step(POWER, **{**options, "state": "restored"})
-        self.step(RESULT, **{**options, "state": "finished"})
-        self.lines: list[str] = self.step(ROLL_BACK, state="closed", run_id=run_id)["lines"]
 
 
 def patch(dark: Night) -> None:
@@ -91,15 +70,16 @@ def as_it_was(dark: Night) -> None:
 def test_whenever_the_controller_dies_the_host_has_a_root_volume_and_its_power_state(host: str, tmp_path: Path) -> None:
     with Night(tmp_path, hosts=HOSTS, account={"lag_seconds": 0}) as dark:
         patch(dark)
-        controller = Back(dark, range(0, 200, EVERY), host)
+        controller = Back(dark, range(0, 200, EVERY))
+        lines: list[str] = []
         try:
-            controller.roll_back()
+            lines = controller.roll_back(host)
         except Killed:
             controller.recover()
         as_it_was(dark)
         assert dark.truth()[host]["installed"] == []
         assert controller.died
-        outlives = any("its DeleteOnTermination is off" in line for line in controller.lines)
+        outlives = any("its DeleteOnTermination is off" in line for line in lines)
         assert outlives == (host == "off")
         assert set(controller.died.values()) == {""}, {at: text for at, text in controller.died.items() if text}
 
@@ -109,10 +89,10 @@ def test_a_restore_that_knows_no_roll_back_is_found(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(power_restore, "settle_root", lambda _context: None)
     with Night(tmp_path, hosts=HOSTS, account={"lag_seconds": 0}) as dark:
         patch(dark)
-        back = Back(dark, (), "off")
+        back = Back(dark, ())
         back._dies_after = "detach_volume"  # noqa: SLF001 - a controller that is not forked
         with pytest.raises(Killed):
-            back.roll_back()
+            back.roll_back("off")
         with pytest.raises(AssertionError, match="a root volume is missing"):
             check(back)
 
@@ -125,10 +105,10 @@ def test_a_host_that_gets_no_root_volume_back_is_named_with_the_command(
 
     with Night(tmp_path, hosts=HOSTS, account={"lag_seconds": 0}) as dark:
         patch(dark)
-        back = Back(dark, (), "off")
+        back = Back(dark, ())
         back._dies_after = "detach_volume"  # noqa: SLF001 - a controller that is not forked
         with pytest.raises(Killed):
-            back.roll_back()
+            back.roll_back("off")
         dark.go_on_alone()
         dark.sleep(LEASE_IS_OVER_SECONDS)
         with monkeypatch.context() as broken:
@@ -150,15 +130,7 @@ def test_a_roll_back_that_leaves_the_host_alone_fails_with_the_reason(
     monkeypatch.setattr(power_roll_back, "claim_of", lambda *_args: (Reason.KEEP_TAG, "Its tag keeps it."))
     with Night(tmp_path, hosts=HOSTS, account={"lag_seconds": 0}) as dark:
         patch(dark)
-        controller = Controller(dark)
-        opened = controller.step(ROLL_BACK, state="opened", target="on")
-        host = opened["host"]
-        tracking = {"run_id": opened["run_id"], "host": host["key"], "fence": host["fence"], "region": host["region"]}
-        options = {**OPTIONS, "instance_id": host["instance_id"], **tracking}
-        with pytest.raises(Excluded):
-            controller.step(ROLL_BACK, **{**options, "state": "swapped"})
-        controller.step(RESULT, **{**options, "state": "finished"})
         with pytest.raises(Failed, match=r"on: Its tag keeps it\. It is not rolled back\.") as caught:
-            controller.step(ROLL_BACK, state="closed", run_id=opened["run_id"])
+            Controller(dark).roll_back("on")
         assert caught.value.code == Reason.KEEP_TAG
         assert dark.truth()["on"]["installed"] == [KB]
