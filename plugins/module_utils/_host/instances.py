@@ -9,7 +9,6 @@ Sources: EC2 API reference ("Eventual consistency": a read may miss an earlier c
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .._aws.api import Aws
@@ -59,18 +58,20 @@ class LaunchWitness:
 
     def __init__(self, context: OperationContext, launched_at: float | None = None) -> None:
         self._context = context
-        self._given = launched_at
+        self._launched_at = launched_at
+        self._is_known = launched_at is not None or not context.tracked_host
 
-    @cached_property
-    def _launched_at(self) -> float | None:
-        if self._given is not None or not self._context.tracked_host:
-            return self._given
-        record = self._context.ledger.power(self._context.tracked_host[1])
-        return record.launch_time if record else None
+    def _newest_launch(self) -> float | None:
+        """Asks the ledger once."""
+        if not self._is_known and self._context.tracked_host:
+            record = self._context.ledger.power(self._context.tracked_host[1])
+            self._launched_at, self._is_known = record.launch_time if record else None, True
+        return self._launched_at
 
     def is_stale(self, instance: InstanceTypeDef) -> bool:
         """Whether it is shown as it was before a start that is known."""
-        return self._launched_at is not None and instance["LaunchTime"].timestamp() < self._launched_at - 1.0
+        launched_at = self._newest_launch()
+        return launched_at is not None and instance["LaunchTime"].timestamp() < launched_at - 1.0
 
     def describe(self, instance_id: str) -> InstanceTypeDef | None:
         """The instance; a stale view is read again until CONSISTENCY_SECONDS are over. None when EC2 does not know it."""

@@ -68,6 +68,14 @@ def test_time_passes_through_the_context() -> None:
     assert {name for name, text in SOURCES.items() if re.search(r"clock\.sleep\(", text)} == SLEEPERS
 
 
+def test_nothing_is_asked_under_a_lock_of_all_hosts() -> None:
+    """A functools.cached_property holds one for all objects of its class before Python 3.12. Threads of hosts would wait for each
+    other while AWS is asked.
+    """
+    decorator = re.compile(r"^\s*@(functools\.)?cached_property", re.MULTILINE)
+    assert [name for name, text in SOURCES.items() if decorator.search(text)] == []
+
+
 @pytest.mark.parametrize("package", ["awx", "lab"])
 def test_the_lab_knows_nothing_of_the_code_that_it_judges(package: str) -> None:
     imports = re.compile(r"^\s*(?:from|import) ansible_collections\b", re.MULTILINE)
