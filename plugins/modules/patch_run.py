@@ -179,6 +179,47 @@ hosts:
   returned: state=planned, opened or taken_over
   type: list
   elements: dict
+  contains:
+    key:
+      description: The instance id, or the inventory name where there is none.
+      type: str
+    name:
+      description: The name.
+      type: str
+    position:
+      description: The position in the order, from 0.
+      type: int
+    wave:
+      description: The number of its wave, from 1; null for a host that is left out.
+      type: int
+    included:
+      description: Whether the run works on it.
+      type: bool
+    starts_after_seconds:
+      description: About when it starts, counted from the start of the run.
+      type: float
+    expected_seconds:
+      description: What half of its earlier workflows did not exceed.
+      type: float
+    longest_seconds:
+      description: What nine of ten of its earlier workflows did not exceed.
+      type: float
+batch_size:
+  description: How many hosts are worked on at the same time.
+  returned: state=planned, opened or taken_over
+  type: int
+estimate_seconds:
+  description: The duration of the run, where each host takes as long as half of its earlier workflows did not exceed.
+  returned: state=planned, opened or taken_over
+  type: float
+longest_seconds:
+  description: The same, with what nine of ten of its earlier workflows did not exceed.
+  returned: state=planned, opened or taken_over
+  type: float
+rolling_seconds:
+  description: The duration with C(patch_rollout=rolling), where the plan has waves.
+  returned: state=planned, opened or taken_over
+  type: float
 prerequisites:
   description: What included hosts lack for Systems Manager to manage them, as far as the credentials can see.
   returned: state=planned

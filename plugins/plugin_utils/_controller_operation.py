@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import zlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
@@ -110,16 +111,18 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
 
     def _budget(self, context: OperationContext, task_vars: dict[str, Any]) -> CallBudget | None:
         """Of an operation that calls AWS. Slices have a share each. Without a poller all forks work at the same time, each with a
-        share of that.
+        share of that; which one is drawn by the host's key.
         """
         if not self.operation.uses_aws:
             return None
         given = self._templar.template(task_vars.get(CALLS_PER_SECOND))
         rate = None if given is None or given == "" else convert(BY_NAME[CALLS_PER_SECOND], given)
         part = self._templar.template(task_vars.get("patch_slice"))
-        _number, slices = numbers_of(read_slice("patch_slice", part)) if part else (1, 1)
+        number, slices = numbers_of(read_slice("patch_slice", part)) if part else (1, 1)
         at_once = int(task_vars.get("ansible_forks") or 1) if self.operation.is_about_a_host else 1
-        return CallBudget(Pace(rate, 1 / (at_once * slices)), context.clock, context.poller)
+        within = zlib.crc32((context.host_key or "").encode()) % at_once / at_once
+        pace = Pace(rate, 1 / (at_once * slices), (number - 1 + within) / slices)
+        return CallBudget(pace, context.clock, context.poller)
 
     def _tracking(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         options = tracking_options(self.operation, self._task.args, task_vars)

@@ -153,8 +153,8 @@ def play(night: Night, profile: Profile) -> Result:
         for number in range(night.hosts)
     }
     result = Result()
-    for queue in planned_slices(night, patch_seconds):
-        _Slice(night, profile, patch_seconds, result).play(queue)
+    for number, queue in enumerate(planned_slices(night, patch_seconds)):
+        _Slice(night, number, profile, patch_seconds, result).play(queue)
     return result
 
 
@@ -170,9 +170,11 @@ class _AtWork:
 class _Slice:
     """One controller: its hosts at work, and the poller for all of them."""
 
-    def __init__(self, night: Night, profile: Profile, patch_seconds: dict[str, float], result: Result) -> None:
+    def __init__(
+        self, night: Night, number: int, profile: Profile, patch_seconds: dict[str, float], result: Result
+    ) -> None:
         self._night, self._profile, self._patch_seconds, self._result = night, profile, patch_seconds, result
-        self._budget = Budget(Pace(night.rate, 1 / night.slices))
+        self._budget = Budget(Pace(night.rate, 1 / night.slices, number / night.slices))
         self._accounts = [Account(f"{number + 1:012d}") for number in range(night.accounts)]
         self._waiting: list[tuple[str, int]] = []
         self._at_work = Counter[int]()

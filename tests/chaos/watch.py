@@ -360,7 +360,7 @@ class Watch:
         facts = ledger.host(run_id, key).facts
         expected = float(facts.get("expected_seconds") or run.settings["expected_seconds"])
         deadline_at = run.settings["deadline_at"]
-        admitted_at = facts["deadline_at"] - run.settings["host_timeout_seconds"]
+        admitted_at = facts["deadline_at"] - facts.get("timeout_seconds", run.settings["host_timeout_seconds"])
         if deadline_at is not None and admitted_at + expected > deadline_at:
             self._say(STARTED, f"{name}: its end was foreseen after the deadline")
         self._check_window(controller, name, admitted_at, expected)

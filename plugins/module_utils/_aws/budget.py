@@ -11,7 +11,9 @@ Other services have limits that no run comes near.
 
 from __future__ import annotations
 
+import math
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .._model.account import Account
@@ -25,8 +27,8 @@ class Limit:
     per_second: float
 
     def share(self, part: float) -> Limit:
-        """A part of it; one call is always possible."""
-        return Limit(max(self.burst * part, 1.0), self.per_second * part)
+        """A part of it."""
+        return Limit(self.burst * part, self.per_second * part)
 
 
 READS = Limit(100, 20)
@@ -37,6 +39,9 @@ SSM_CHANGES = Limit(20, 5)
 PART_OF_LIMITS = 1 / 3
 """What a run takes of AWS's own limits where patch_api_calls_per_second is not set."""
 SET_BACK_SECONDS = 1.0
+TOGETHER = "all"
+SAME_TURN = 1e-6
+"""Times that differ by less of the time between two turns are the same one."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,17 @@ class Pace:
     Attributes:
         calls_per_second: patch_api_calls_per_second: all calls together in an account and a region. None: by AWS's limits alone.
         share: the part that is this process's: others of the same run have the rest.
+        turn: which part, from 0 to less than 1. A process whose share is less than one call at once makes its calls at times at
+            which no process with another turn makes one, by clocks that agree.
     """
 
     calls_per_second: float | None = None
     share: float = 1.0
+    turn: float = 0.0
+
+    def paces(self, call: str) -> bool:
+        """Whether a call, named as boto3 does, may have to wait."""
+        return self.calls_per_second is not None or limit_of(call) is not None
 
 
 def limit_of(call: str) -> Limit | None:
@@ -82,6 +94,7 @@ class Budget:
                 self._full_at.clear()
             self._asked_at = now
             begin = max((now, *(self._possible_at(key, limit) for key, limit in limits.items())))
+            begin = max(begin, self._own_turn(begin, self._limits(call)))
             for key, limit in limits.items():
                 self._full_at[key] = max(self._full_at.get(key, begin), begin) + 1 / limit.per_second
         return begin - now
@@ -90,11 +103,28 @@ class Budget:
         limits = {}
         of_aws, together = limit_of(call), self.pace.calls_per_second
         if of_aws is not None:
-            limits[call] = of_aws.share(PART_OF_LIMITS * self.pace.share)
+            of_run = of_aws.share(PART_OF_LIMITS)
+            limits[call] = Limit(max(of_run.burst, 1.0), of_run.per_second).share(self.pace.share)
         if together is not None:
-            limits["all"] = Limit(1, together).share(self.pace.share)
+            limits[TOGETHER] = Limit(1, together).share(self.pace.share)
         return limits
 
     def _possible_at(self, key: tuple[str, str, str], limit: Limit) -> float:
-        """When the bucket has a token. A bucket of ``burst`` tokens is full after ``burst / per_second`` seconds."""
-        return self._full_at.get(key, 0.0) - (limit.burst - 1) / limit.per_second
+        """When the bucket has a token. A bucket of ``burst`` tokens, at least one, is full after ``burst / per_second`` seconds."""
+        return self._full_at.get(key, 0.0) - (max(limit.burst, 1.0) - 1) / limit.per_second
+
+    def _own_turn(self, moment: float, limits: Mapping[str, Limit]) -> float:
+        """The next time at which this process may make a call, where a bucket of it never has a whole one. Else each process
+        would make its first call at once, and many together would make more calls than the budget.
+
+        A call whose own limit is slower than that of all together gets every so many turns of the latter.
+        """
+        periods = {name: 1 / limit.per_second for name, limit in limits.items() if limit.burst < 1.0}
+        if not periods:
+            return moment
+        shortest = periods.get(TOGETHER, max(periods.values()))
+        every = math.ceil(max(periods.values()) / shortest - SAME_TURN)
+        number, processes = round(self.pace.turn / self.pace.share), round(1 / self.pace.share)
+        own = number % every if processes > every else int(self.pace.turn * every)
+        first, period = (self.pace.turn + own) * shortest, every * shortest
+        return first + math.ceil((moment - first) / period - SAME_TURN) * period

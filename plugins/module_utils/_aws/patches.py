@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     )
 
 
+MOST_NODES = 50
+"""In a call of DescribeInstancePatchStates."""
 MOST_VALUES = 20
 """Of one filter in a call."""
 
@@ -30,6 +32,14 @@ def patch_state(aws: Aws, node_id: str) -> InstancePatchStateTypeDef | None:
     """The counts of a node's last operation; None for one that was never scanned."""
     answer = aws.read(SSM, node_id).describe_instance_patch_states(InstanceIds=[node_id])
     return next(iter(answer.get("InstancePatchStates", [])), None)
+
+
+def patch_states(aws: Aws, node_ids: Sequence[str]) -> Iterator[InstancePatchStateTypeDef]:
+    """The same of many nodes; those that were never scanned are left out."""
+    for at in range(0, len(node_ids), MOST_NODES):
+        ids = list(node_ids[at : at + MOST_NODES])
+        for page in pages(partial(aws.read(SSM).describe_instance_patch_states, InstanceIds=ids)):
+            yield from page.get("InstancePatchStates", [])
 
 
 def missing_patches(aws: Aws, node_id: str) -> list[PatchComplianceDataTypeDef]:

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from .._base.errors import Deferred, UnknownRun
-from .._ledger.records import Host, Run, Slot
+from .._ledger.records import Host, Ledger, Run, Slot
 from .._model.fact_values import ClusterNode
 from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
@@ -87,6 +87,20 @@ def blocking_slots(context: OperationContext, host: Host, limits: Mapping[str, i
     return slots
 
 
+def release_left(ledger: Ledger, hosts: Sequence[Host]) -> None:
+    """Hosts that left their play, and need not be put back: nothing else of their run frees their slots."""
+    for host in hosts:
+        if slot_limits(host.facts) and ledger.power(host.key) is None:
+            ledger.free_slots(host.run_id, host.key)
+
+
+def _is_over(host: Host, *, is_open: bool) -> bool:
+    """Whether it has its outcome and is put back: one that left its play frees no slots by itself. Outside EC2 nothing shows that,
+    and the user's tasks may be at work still.
+    """
+    return host.kind == "ec2" and host.outcome is not None and not is_open
+
+
 class _Holders:
     """Those that have the slots for which a host waits."""
 
@@ -116,7 +130,12 @@ class _Holders:
             return is_open and not self._is_ours(slot)
         if not run.is_active(self._context.clock.now()):
             return not self._is_ours(slot)
-        return any(host.outcome is Outcome.HELD for host in ledger.some_hosts(slot.run_id, [slot.host_key]))
+        for host in ledger.some_hosts(slot.run_id, [slot.host_key]):
+            if _is_over(host, is_open=is_open):
+                ledger.free_slots(slot.run_id, slot.host_key)
+            elif host.outcome is Outcome.HELD:
+                return True
+        return False
 
     def _run(self, run_id: str) -> Run | None:
         try:

@@ -21,13 +21,15 @@ class Expected:
     """The expected seconds of a workflow: the median of earlier ones, and what nine of ten did not exceed.
 
     ``basis`` is the source: earlier workflows of the host (``host``), those of its class (``class``), or ``default``.
-    ``install_p99_seconds`` is what 99 of 100 of the host's own installations did not exceed; None where it has none.
+    ``install_p99_seconds`` is what 99 of 100 of the host's own installations did not exceed, and ``p99_seconds`` the same of its
+    own workflows; None where it has none.
     """
 
     median_seconds: float
     p90_seconds: float
     basis: str
     install_p99_seconds: float | None = None
+    p99_seconds: float | None = None
 
 
 def expect(own: Sequence[HostDurations], peers: Iterable[HostDurations], default_seconds: float) -> Expected:
@@ -35,7 +37,10 @@ def expect(own: Sequence[HostDurations], peers: Iterable[HostDurations], default
     for basis, durations in (("host", own), ("class", peers)):
         seconds = sorted(one.total_seconds for one in durations)
         if seconds:
-            return Expected(statistics.median(seconds), _share(seconds, 0.9), basis, _longest_installation(own))
+            longest = _share(seconds, 0.99) if basis == "host" else None
+            return Expected(
+                statistics.median(seconds), _share(seconds, 0.9), basis, _longest_installation(own), longest
+            )
     return Expected(default_seconds, default_seconds, "default")
 
 

@@ -58,6 +58,12 @@ class HostFacts(TypedDict, total=False):
     install_timeout_seconds: Annotated[
         int, "time for one installation by its own history, in seconds", "_run/opening", "_operation/context"
     ]
+    timeout_seconds: Annotated[
+        int,
+        "longest duration by its own history, where it is not that of the run, in seconds",
+        "_run/opening",
+        "_run/admission, _power/watchdog",
+    ]
     expected_from: Annotated[str, "basis of that: `host` or `class`", "_run/opening", "_run/admission"]
     adopted_from: Annotated[
         str,

@@ -109,7 +109,9 @@ class RunSettings(TypedDict, total=False):
     pause_seconds: Annotated[float, "pause between two waves, in seconds", "_run/admission"]
     waves_began_at: Annotated[dict[str, float], "start of each wave that pauses, seconds since 1970", "_ledger/stored"]
     expected_seconds: Annotated[float, "expected duration of a host, in seconds", "_run/admission"]
-    host_timeout_seconds: Annotated[float, "longest duration of a host, in seconds", "_run/admission, _power/watchdog"]
+    host_timeout_seconds: Annotated[
+        float, "longest duration of any host, in seconds", "_run/admission, _power/watchdog"
+    ]
     failure_budget_hosts: Annotated[int, "hosts that may fail", "_run/slices"]
     account_failure_budget: Annotated[
         int | str | None, "hosts that may fail in one account, a number or a percentage", "_run/account_breakers"

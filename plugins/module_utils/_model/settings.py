@@ -50,7 +50,7 @@ class Settings(TypedDict):
     at_most: list[AtMost]
     operation: str
     kbs: list[str]
-    host_timeout_seconds: int
+    host_timeout_seconds: int | None
     canary: int
     canary_hosts: list[str]
     failure_budget: int | str

@@ -27,7 +27,9 @@ class CallBudget:
         return self._own.pace
 
     def seconds_until(self, account: Account | None, region: str, call: str) -> float:
-        """For how long the call waits, in seconds."""
+        """For how long the call waits, in seconds. The poller is asked only about calls that may have to wait."""
+        if not self.pace.paces(call):
+            return 0.0
         answer = self._poller.ask(Question(Subject.CALL, account, region, call)) if self._poller else None
         if answer is not None and answer.row is not None:
             return float(answer.row["WaitSeconds"])

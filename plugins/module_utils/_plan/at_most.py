@@ -7,14 +7,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .._base.errors import InvalidOption
 from .._base.text import join_names
 from .._fleet.hosts import FleetHost
+from .._ledger.history import Expected
 from .._model.at_most import AtMost
-from .order import Plan, hosts_of_share
+from .order import Planned, hosts_of_share
 
 EXAMPLE = (
     "It must be a list of mappings, each with tag or zone, and with hosts or share: [{tag: Role, hosts: 1}, "
@@ -104,17 +105,15 @@ def peer_limits(hosts: Sequence[FleetHost], limits: Sequence[AtMost]) -> dict[st
     return found
 
 
-def longest_group_seconds(plan: Plan, limits: Sequence[AtMost]) -> float:
+def longest_group_seconds(
+    planned: Sequence[Planned], limits: Sequence[AtMost], seconds_of: Callable[[Expected], float]
+) -> float:
     """How long the group of peers takes that takes longest, in seconds: its hosts wait for each other."""
-    groups, seconds, most = (
-        peer_limits([planned.host for planned in plan.included], limits),
-        Counter[str](),
-        dict[str, int](),
-    )
-    for planned in plan.included:
-        for group, number in groups.get(planned.host.key, {}).items():
+    groups, seconds, most = peer_limits([one.host for one in planned], limits), Counter[str](), dict[str, int]()
+    for one in planned:
+        for group, number in groups.get(one.host.key, {}).items():
             most[group] = number
-            seconds[group] += int(planned.expected.median_seconds) if planned.expected else 0
+            seconds[group] += int(seconds_of(one.expected)) if one.expected else 0
     return max((seconds[group] / most[group] for group in most), default=0.0)
 
 

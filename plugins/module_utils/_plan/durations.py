@@ -19,14 +19,27 @@ COMPARABLE = {"install": frozenset({Outcome.PATCHED}), "scan": UP_TO_DATE, "rebo
 one that has; one that installed is the upper bound of a scan."""
 
 
-INSTALL_MARGIN = 1.5
+MARGIN = 1.5
 SHORTEST_INSTALL_SECONDS, LONGEST_INSTALL_SECONDS = 3600, 36_000
 """A fast host may get a large update, and AWS-RunPatchBaseline takes no longer StepTimeoutSeconds."""
 
 
 def install_timeout(p99_seconds: float) -> int:
     """How long one installation of a host may take, in seconds, by its earlier ones."""
-    return round(min(max(p99_seconds * INSTALL_MARGIN, SHORTEST_INSTALL_SECONDS), LONGEST_INSTALL_SECONDS))
+    return round(min(max(p99_seconds * MARGIN, SHORTEST_INSTALL_SECONDS), LONGEST_INSTALL_SECONDS))
+
+
+SHORTEST_HOST_SECONDS = 14_400
+"""The time of a host without history. It ends what hangs between the operations, each of which has a shorter time of its own."""
+BESIDE_INSTALLATION_SECONDS = 3600
+
+
+def host_timeout(expected: Expected | None) -> int:
+    """How long the whole workflow of a host may take, in seconds, by its earlier ones."""
+    own = (expected.p99_seconds or 0.0) if expected else 0.0
+    install_p99 = expected.install_p99_seconds if expected else None
+    with_installation = 0 if install_p99 is None else install_timeout(install_p99) + BESIDE_INSTALLATION_SECONDS
+    return round(max(own * MARGIN, with_installation, SHORTEST_HOST_SECONDS))
 
 
 def predict(ledger: Ledger, hosts: Sequence[FleetHost], settings: Settings) -> dict[str, Expected]:

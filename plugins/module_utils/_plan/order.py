@@ -6,11 +6,9 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from typing import TypeAlias
 
 from .._base.errors import Failed, InvalidOption
@@ -22,7 +20,12 @@ from .._model.reasons import Reason
 from .._model.run_settings import StopAlarm
 from .._model.settings import Settings
 from .names import hint, names_of, words_of
+from .schedule import Rollout, makespan, starts
 from .slices import share_of
+from .workload import Rank, Recorded, nothing_recorded, ranks
+
+NO_RANK: Rank = (0.0, 0.0, False)
+"""Of a host with a history of its own."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,12 @@ class Planned:
 class Plan:
     """The planned hosts in order, then those that are out; ``warnings`` are sentences, ``stop_alarms`` alarms that end a run.
 
-    Of a slice they are its own. ``included_in_all`` is the number of hosts that all slices work on, and ``canary_keys`` are the
-    canaries of all slices, in order.
+    Of a slice they are its own. ``whole`` are the hosts that all slices work on, in order; without slices the same.
+
+    Attributes:
+        estimate_seconds: the duration of the run where each host takes as long as usual.
+        longest_seconds: the same where each takes as long as nine of ten of its earlier workflows did not exceed.
+        rolling_seconds: in a sliding window instead of waves; None where it is one.
     """
 
     hosts: tuple[Planned, ...]
@@ -52,8 +59,9 @@ class Plan:
     failure_budget: int
     canary: int
     estimate_seconds: float
-    included_in_all: int = 0
-    canary_keys: tuple[str, ...] = ()
+    longest_seconds: float = 0.0
+    rolling_seconds: float | None = None
+    whole: tuple[Planned, ...] = ()
     warnings: tuple[str, ...] = ()
     stop_alarms: tuple[StopAlarm, ...] = ()
 
@@ -63,9 +71,14 @@ class Plan:
         return [planned for planned in self.hosts if planned.wave is not None]
 
     @property
+    def canary_keys(self) -> tuple[str, ...]:
+        """The canaries of all slices, in order."""
+        return tuple(planned.host.key for planned in self.whole[: self.canary])
+
+    @property
     def by_account(self) -> dict[Account, int]:
-        """How many of these hosts each account has, as far as accounts are known."""
-        return dict(Counter(planned.host.account for planned in self.included if planned.host.account))
+        """How many hosts of all slices each account has, as far as accounts are known."""
+        return dict(Counter(planned.host.account for planned in self.whole if planned.host.account))
 
 
 def exclude(hosts: list[FleetHost], patterns: list[str]) -> list[FleetHost]:
@@ -82,7 +95,13 @@ def exclude(hosts: list[FleetHost], patterns: list[str]) -> list[FleetHost]:
 Predict: TypeAlias = Callable[[list[FleetHost]], dict[str, Expected]]
 
 
-def make_plan(hosts: list[FleetHost], settings: Settings, predict: Predict, at_work: Collection[str] = ()) -> Plan:
+def make_plan(
+    hosts: list[FleetHost],
+    settings: Settings,
+    predict: Predict,
+    at_work: Collection[str] = (),
+    recorded: Recorded = nothing_recorded,
+) -> Plan:
     """Order the hosts and check the guards.
 
     Those of which a long workflow is known go first: hosts that take equally long then share a wave, and a sliding window does not
@@ -90,14 +109,47 @@ def make_plan(hosts: list[FleetHost], settings: Settings, predict: Predict, at_w
 
     Args:
         settings: max_hosts, batch_size (int, or text such as "20%"), priority_instance_types, failure_budget (likewise),
-            rollout, canary, canary_hosts.
+            rollout, pause_seconds, canary, canary_hosts, slice.
         predict: how long the ways of hosts will take, by their keys.
         at_work: keys of hosts for which an earlier run has slots (patch_at_most); their peers wait for them.
+        recorded: what there is to do on hosts without a history of their own.
 
     Raises:
         PatchFleetError: no host, or more than max_hosts.
         InvalidOption: a canary that is none.
     """
+    _check_number(hosts, settings)
+    canaries = _canaries(hosts, settings["canary_hosts"])
+    order = _Order(settings, predict([host for host in hosts if host.exclusion is None]), canaries)
+    whole = order.of_all([host for host in hosts if host.exclusion is None])
+    out = sorted((host for host in hosts if host.exclusion is not None), key=lambda host: host.name)
+    canary, number = max(len(canaries), settings["canary"]), len(whole)
+    included, out = _share(whole, out, settings)
+    included = order.of_slice(included, {host.key for host in whole[:canary]}, at_work, recorded)
+    whole = whole if settings["slice"] else included
+    batch = max(hosts_of_share(settings["batch_size"], len(included)), 1)
+    rollout = _rollout(settings, batch, included, order.planned(whole[:canary]))
+    medians = [order.expected[host.key].median_seconds for host in included]
+    waves = [1 if rollout.rolling else at // batch + 1 for at in range(len(included))]
+    placed = [
+        Planned(host, at, wave, order.expected[host.key], start)
+        for at, (host, wave, start) in enumerate(zip(included, waves, starts(medians, rollout), strict=True))
+    ]
+    left_out = [Planned(host, len(included) + at, None) for at, host in enumerate(out)]
+    return Plan(
+        hosts=(*placed, *left_out),
+        batch_size=batch,
+        failure_budget=hosts_of_share(settings["failure_budget"], number),
+        canary=canary,
+        whole=tuple(order.planned(whole) if settings["slice"] else placed),
+        estimate_seconds=makespan(medians, rollout),
+        longest_seconds=makespan([order.expected[host.key].p90_seconds for host in included], rollout),
+        rolling_seconds=None if rollout.rolling else makespan(medians, replace(rollout, rolling=True)),
+    )
+
+
+def _check_number(hosts: list[FleetHost], settings: Settings) -> None:
+    """Raises PatchFleetError: no host, or more than max_hosts."""
     if not hosts:
         raise Failed(
             "No host was found: the tag, filters and patterns select nothing. Nothing was done; check patch_tag_key, "
@@ -109,38 +161,54 @@ def make_plan(hosts: list[FleetHost], settings: Settings, predict: Predict, at_w
             f"{len(hosts)} hosts were found, but patch_max_hosts is {settings['max_hosts']}. Narrow the selection or raise it.",
             Reason.TOO_MANY_HOSTS,
         )
-    priority = settings["priority_instance_types"]
-    rolling = settings["rollout"] == "rolling"
-    expected = predict([host for host in hosts if host.exclusion is None])
 
-    def order(host: FleetHost) -> tuple[int, float, str]:
-        rank = priority.index(host.type) if host.type in priority else len(priority)
-        return (rank, -expected[host.key].p90_seconds, host.name)
 
-    included = sorted((host for host in hosts if host.exclusion is None), key=order)
-    included.sort(key=lambda host: host.key not in at_work)  # stable, as is the next one
-    canaries = _canaries(hosts, settings["canary_hosts"])
-    included.sort(key=lambda host: host.key not in canaries)
-    out = sorted((host for host in hosts if host.exclusion is not None), key=lambda host: host.name)
-    whole, canary = included, max(len(canaries), settings["canary"])
-    included, out = _share(included, out, settings)
-    batch = max(hosts_of_share(settings["batch_size"], len(included)), 1)
-    waves = [1 if rolling else at // batch + 1 for at in range(len(included))]
-    seconds = [expected[host.key].median_seconds for host in included]
-    starts = _starts(seconds, batch, rolling)
-    placed = [
-        Planned(host, at, wave, expected[host.key], start)
-        for at, (host, wave, start) in enumerate(zip(included, waves, starts, strict=True))
-    ]
-    placed += [Planned(host, len(included) + at, None) for at, host in enumerate(out)]
-    return Plan(
-        hosts=tuple(placed),
-        batch_size=batch,
-        failure_budget=hosts_of_share(settings["failure_budget"], len(whole)),
-        canary=canary,
-        included_in_all=len(whole),
-        canary_keys=tuple(host.key for host in whole[:canary]),
-        estimate_seconds=max((start + one for start, one in zip(starts, seconds, strict=True)), default=0.0),
+@dataclass(frozen=True)
+class _Order:
+    """The order of hosts: named canaries, then types with priority, then those that are expected to take longest."""
+
+    settings: Settings
+    expected: Mapping[str, Expected]
+    canaries: Collection[str]
+
+    def of_all(self, hosts: Iterable[FleetHost]) -> list[FleetHost]:
+        """By what all slices see alike, whenever each of them starts."""
+        return sorted(hosts, key=lambda host: (host.key not in self.canaries, *self._first(host), host.name))
+
+    def of_slice(
+        self, hosts: Sequence[FleetHost], canaries: Collection[str], at_work: Collection[str], recorded: Recorded
+    ) -> list[FleetHost]:
+        """The hosts of a slice, or all of a run without slices. ``canaries`` are those of all slices."""
+        unknown = [host for host in hosts if self.expected[host.key].basis != "host"]
+        rank = ranks(unknown, recorded(unknown))
+        first = canaries if self.settings["slice"] else self.canaries
+
+        def key(host: FleetHost) -> tuple[object, ...]:
+            in_use = host.key not in at_work
+            return (host.key not in first, in_use, *self._first(host), *rank.get(host.key, NO_RANK), host.name)
+
+        return sorted(hosts, key=key)
+
+    def _first(self, host: FleetHost) -> tuple[int, float]:
+        priority = self.settings["priority_instance_types"]
+        number = priority.index(host.type) if host.type in priority else len(priority)
+        return number, -self.expected[host.key].p90_seconds
+
+    def planned(self, hosts: Sequence[FleetHost]) -> list[Planned]:
+        """Hosts of all slices, without waves."""
+        return [Planned(host, at, None, self.expected[host.key]) for at, host in enumerate(hosts)]
+
+
+def _rollout(settings: Settings, batch: int, included: Sequence[FleetHost], canaries: Sequence[Planned]) -> Rollout:
+    """``canaries`` are those of all slices."""
+    keys = {planned.host.key for planned in canaries}
+    seconds = [planned.expected.median_seconds for planned in canaries if planned.expected]
+    return Rollout(
+        at_once=batch,
+        rolling=settings["rollout"] == "rolling",
+        pause_seconds=settings["pause_seconds"],
+        canaries=sum(host.key in keys for host in included),
+        canaries_end_after_seconds=makespan(seconds, Rollout(batch, rolling=True)),
     )
 
 
@@ -177,18 +245,6 @@ def _canaries(hosts: list[FleetHost], wanted: list[str]) -> set[str]:
                 raise InvalidOption("patch_canary_hosts", name, f"That host is left out: {host.exclusion[1]}")
             found.add(host.key)
     return found
-
-
-def _starts(seconds: list[float], batch: int, rolling: bool) -> list[float]:
-    """When each host starts. A wave takes as long as its longest host; in a sliding window each host takes the first free place."""
-    if not rolling:
-        waves = list(accumulate((max(seconds[at : at + batch]) for at in range(0, len(seconds), batch)), initial=0.0))
-        return [waves[at // batch] for at in range(len(seconds))]
-    slots, starts = [0.0] * batch, list[float]()
-    for one in seconds:
-        starts.append(slots[0])
-        heapq.heapreplace(slots, slots[0] + one)
-    return starts
 
 
 def hosts_of_share(value: object, base: int) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypedDict
 
 from .._aws.errors import AwsError
@@ -41,13 +42,18 @@ from .restore_points import without_restore_point
 from .stop_alarms import find_stop_alarms
 from .text import plan_lines, wrapped
 from .variables import check_together
+from .workload import nothing_recorded, read_workloads
 
 NAMED = 10
 """The number of hosts of the last run that are named."""
 
 
 class PlannedHost(TypedDict):
-    """A host in planned order; ``included`` is whether this run works on it, ``fence`` is the number of its lease."""
+    """A host in planned order; ``included`` is whether this run works on it, ``fence`` is the number of its lease.
+
+    ``starts_after_seconds`` counts from the start of the run, ``expected_seconds`` and ``longest_seconds`` are what half and what
+    nine of ten of its workflows did not exceed; None for hosts that are left out.
+    """
 
     key: str
     name: str
@@ -57,17 +63,23 @@ class PlannedHost(TypedDict):
     region: str | None
     account: AccountOption | None
     kind: str
+    position: int
     wave: int | None
+    starts_after_seconds: float | None
+    expected_seconds: float | None
+    longest_seconds: float | None
     included: bool
     fence: int | None
 
 
 class PlanResult(TypedDict):
-    """A plan; ``lines`` is its text."""
+    """A plan; ``lines`` is its text. The durations are as Plan has them."""
 
     hosts: list[PlannedHost]
     batch_size: int
     estimate_seconds: float
+    longest_seconds: float
+    rolling_seconds: float | None
     lines: list[str]
 
 
@@ -98,16 +110,29 @@ def make_run_plan(context: OperationContext, settings: Settings) -> Plan:
     fleet = [defer_closed(_unclaimed(_found(host), settings), settings) for host in found]
     hosts = _with_rights(context, fleet)
     at_work = {slot.host_key for slot in context.ledger.slots()} if settings["at_most"] else set[str]()
-    plan = make_plan(hosts, settings, lambda chosen: predict(context.ledger, chosen, settings), at_work)
+    recorded = partial(read_workloads, context) if settings["operation"] == "install" else nothing_recorded
+    plan = make_plan(hosts, settings, lambda chosen: predict(context.ledger, chosen, settings), at_work, recorded)
     check_together({**settings, "batch_size": plan.batch_size}, context.params["forks"], context.clock.now())
     included = [planned.host for planned in plan.included]
     warnings = refuse_missing_rights(context, included)
     about_checks = unmatched_checks(settings, found, [*context.params["inventory"], *context.params["groups"]])
-    return replace(
+    plan = replace(
         plan,
         warnings=(*warnings, *about_alarms, *about_checks, *without_restore_point(settings, included)),
         stop_alarms=tuple(alarms),
-        estimate_seconds=max(plan.estimate_seconds, longest_group_seconds(plan, settings["at_most"])),
+    )
+    return _with_peers(plan, settings)
+
+
+def _with_peers(plan: Plan, settings: Settings) -> Plan:
+    """The durations where peers wait for each other (patch_at_most)."""
+    usual = longest_group_seconds(plan.whole, settings["at_most"], lambda expected: expected.median_seconds)
+    longest = longest_group_seconds(plan.whole, settings["at_most"], lambda expected: expected.p90_seconds)
+    return replace(
+        plan,
+        estimate_seconds=max(plan.estimate_seconds, usual),
+        longest_seconds=max(plan.longest_seconds, longest),
+        rolling_seconds=None if plan.rolling_seconds is None else max(plan.rolling_seconds, usual),
     )
 
 
@@ -166,6 +191,8 @@ def plan_as_result(
         "hosts": [_planned_result(planned, leased, held.get(planned.host.key)) for planned in plan.hosts],
         "batch_size": plan.batch_size,
         "estimate_seconds": plan.estimate_seconds,
+        "longest_seconds": plan.longest_seconds,
+        "rolling_seconds": plan.rolling_seconds,
         "lines": lines,
     }
 
@@ -184,7 +211,7 @@ def plan_as_lines(
         *leftovers(context.ledger),
         *unknown_starts(context.ledger, [planned.host for planned in plan.hosts], settings["mark_tag"]),
     ]
-    return plan_lines(plan, settings, message, prerequisite_lines(missing))
+    return plan_lines(plan, settings, context.clock.now(), message, prerequisite_lines(missing))
 
 
 def _missing_accounts(context: OperationContext) -> list[str]:
@@ -270,7 +297,7 @@ def unknown_starts(ledger: Ledger, hosts: Sequence[FleetHost], mark_tag: str | N
 
 
 def _planned_result(planned: Planned, leased: Collection[str], fence: int | None) -> PlannedHost:
-    host = planned.host
+    host, expected = planned.host, planned.expected
     return {
         "key": host.key,
         "name": host.name,
@@ -280,7 +307,11 @@ def _planned_result(planned: Planned, leased: Collection[str], fence: int | None
         "region": host.region,
         "account": host.account.as_option() if host.account else None,
         "kind": host.kind,
+        "position": planned.position,
         "wave": planned.wave,
+        "starts_after_seconds": planned.starts_after_seconds if expected else None,
+        "expected_seconds": expected.median_seconds if expected else None,
+        "longest_seconds": expected.p90_seconds if expected else None,
         "included": planned.wave is not None and host.key not in leased,
         "fence": fence,
     }

@@ -101,6 +101,10 @@ RUN_VARIABLES = (
             "another one is done: Ansible's C(--forks) is the width of this window. In both, hosts that are known to "
             "take long go first."
         ),
+        details=(
+            "Hosts without a history follow what Patch Manager has recorded: most updates missing first, then last patched longest "
+            "ago, then those that are off. The plan says what V(rolling) would save."
+        ),
         default="waves",
         choices=("waves", "rolling"),
         roles=("discover",),
@@ -165,7 +169,8 @@ RUN_VARIABLES = (
             "such as C([{tag: Role, hosts: 1}, {zone: true, share: 30%}])."
         ),
         details=(
-            "It holds over all waves and all runs of the ledger. A share is one of the targets in the group, at least one host. "
+            "It holds over all waves and all runs of the ledger. A share is one of the targets in the group, of all slices, and at least "
+            "one host. "
             "A host without the tag, or outside EC2 for zones, has no such limit."
         ),
         default=[],
@@ -201,7 +206,7 @@ RUN_VARIABLES = (
         "int",
         "work",
         description="How long one host may take, without its restore, in seconds.",
-        default=14400,
+        unset="1.5 times the longest of the host's earlier workflows, at least V(14400)",
         minimum=60,
         roles=("discover",),
     ),

@@ -24,16 +24,18 @@ NAMED = 10
 """Accounts whose budget the plan says."""
 VERBS = {"install": "patched", "scan": "scanned", "reboot": "rebooted if they wait for it, and scanned"}
 """What an operation does to the hosts."""
+SHORTEST_SHOWN_SECONDS = 360.0
+"""A difference that is less is 0.0 h or 0.1 h, and no help."""
 COLUMNS = 98
 """Two of a terminal's hundred are the indent under which the plan is printed."""
 
 
-def plan_lines(plan: Plan, settings: Settings, leftovers: list[str], missing: list[str]) -> list[str]:
-    """The hosts in their order, those that are left out and why, what hosts lack, and the estimate."""
-    included = plan.included
-    rows = [("", "host", "now", "type", "where", "id")]
-    rows += [_row(planned) for planned in included]
-    widths = [min(max(len(row[at]) for row in rows), limit) for at, limit in enumerate((8, 28, 9, 14, 16, 22))]
+def plan_lines(plan: Plan, settings: Settings, now: float, leftovers: list[str], missing: list[str]) -> list[str]:
+    """The hosts in their order, those that are left out and why, what hosts lack, and the estimate for a run that starts now."""
+    included, rolling = plan.included, settings["rollout"] == "rolling"
+    rows = [("", "from", "host", "now", "type", "where", "id")]
+    rows += [_row(planned, rolling) for planned in included]
+    widths = [min(max(len(row[at]) for row in rows), limit) for at, limit in enumerate((8, 6, 24, 9, 12, 16, 22))]
     lines = ["  ".join(_fit(text, width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     out = [planned for planned in plan.hosts if planned.wave is None]
     message = [f"left out  {planned.host.name}: {(planned.host.exclusion or ('', ''))[1]}" for planned in out]
@@ -45,7 +47,8 @@ def plan_lines(plan: Plan, settings: Settings, leftovers: list[str], missing: li
         *wrapped(
             [
                 summary,
-                *at_most_lines([planned.host for planned in included], settings["at_most"]),
+                *_duration(plan, now),
+                *at_most_lines([planned.host for planned in plan.whole], settings["at_most"]),
                 *([NODES[settings["clusters"]]] if settings["clusters"] in NODES else []),
                 *_windows(settings),
                 *leftovers,
@@ -65,10 +68,32 @@ def wrapped(texts: list[str], indent: str = "") -> list[str]:
     return [line for text in texts for line in textwrap.wrap(text, COLUMNS, subsequent_indent=indent)]
 
 
-def _row(planned: Planned) -> tuple[str, str, str, str, str, str]:
-    host = planned.host
+def _duration(plan: Plan, now: float) -> list[str]:
+    """When a run that starts now ends, how much longer it may take, and what a sliding window would save."""
+    if not plan.included:
+        return []
+    usual, longest = plan.estimate_seconds, plan.longest_seconds
+    sentences = [f"About {_hours(usual)}: it would end at {iso(now + usual)}."]
+    if longest - usual >= SHORTEST_SHOWN_SECONDS:
+        sentences.append(
+            f"If each host takes as long as the slowest in ten of its workflows: {_hours(longest)}, until {iso(now + longest)}."
+        )
+    if plan.rolling_seconds is not None and usual - plan.rolling_seconds >= SHORTEST_SHOWN_SECONDS:
+        saved = _hours(usual - plan.rolling_seconds)
+        sentences.append(f"With patch_rollout=rolling: about {_hours(plan.rolling_seconds)}, {saved} less.")
+    return [join_sentences(*sentences)]
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h"
+
+
+def _row(planned: Planned, rolling: bool) -> tuple[str, str, str, str, str, str, str]:
+    """In a sliding window the hosts have numbers; waves have others."""
+    host, minutes = planned.host, round(planned.starts_after_seconds / 60)
     return (
-        f"wave {planned.wave}",
+        f"no. {planned.position + 1}" if rolling else f"wave {planned.wave}",
+        f"+{minutes // 60}:{minutes % 60:02}",
         host.name,
         NOT_ASKED if host.kind == "winrm" else host.state,
         host.type or host.connection or host.kind,
@@ -89,7 +114,7 @@ def _summary(plan: Plan, settings: Settings, included: int, out: int) -> str:
     deadline_at, max_running = settings["deadline_at"], settings["max_running"]
     return join_sentences(
         f"{included} host{'' if included == 1 else 's'} will be {verb}, {plan.batch_size} at a time; of these {off} are off, "
-        f"and will be started and stopped again. Left out: {out}. About {plan.estimate_seconds / 3600:.1f} h.",
+        f"and will be started and stopped again. Left out: {out}.",
         None if deadline_at is None else f"No host starts that cannot be finished by {iso(deadline_at)}.",
         None
         if max_running is None

@@ -81,7 +81,8 @@ def _make(context: OperationContext, record: PowerRecord, switch: WatchdogSchedu
 
 def _deadline(context: OperationContext) -> float:
     """When the host's whole time is over."""
-    timeout_seconds = context.ledger.run(context.required_run_id).settings["host_timeout_seconds"]
+    of_run = context.ledger.run(context.required_run_id).settings["host_timeout_seconds"]
+    timeout_seconds = context.facts.get("timeout_seconds", of_run)
     return context.facts.get("deadline_at") or context.clock.now() + timeout_seconds
 
 

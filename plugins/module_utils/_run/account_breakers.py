@@ -16,7 +16,7 @@ from .._model.account import account_from
 from .._plan.order import hosts_of_share
 from .common_causes import BreakerCause, BreakerCode, right_missing, spends_budget
 from .messages import breaker_reason
-from .slices import failure_budget, slices
+from .slices import failure_budget, is_named, slices, targets
 
 
 def account_id(host: Host) -> str | None:
@@ -48,7 +48,7 @@ def cause_in_account(runs: Sequence[Run], failed: Sequence[Host], account: str |
         return BreakerCause(BreakerCode.ACCOUNT_BUDGET_SPENT, failures=failures, budget=budget, account=name)
     if not has_several_accounts(runs):  # so are those that were rebuilt of a lost ledger, which have no budget
         return None
-    tolerates_all = failure_budget(runs) >= sum(run.settings.get("included", 0) for run in runs)
+    tolerates_all = failure_budget(runs) >= targets(runs)
     return None if tolerates_all else right_missing(theirs, account=name)
 
 
@@ -64,5 +64,6 @@ def account_breakers(ledger: Ledger, run: Run) -> dict[str, str]:
 def _budget(runs: Sequence[Run], account: str) -> int | None:
     """The number of hosts of the account that may fail. A percentage is one of its hosts in all slices."""
     share = runs[0].settings.get("account_failure_budget")
-    hosts = sum(run.settings.get("account_hosts", {}).get(account, 0) for run in runs)
+    counts = [run.settings.get("account_hosts", {}).get(account, 0) for run in runs]
+    hosts = max(counts) if is_named(runs[0]) else sum(counts)  # a slice by patch_slice knows those of all
     return None if share is None else hosts_of_share(share, hosts)

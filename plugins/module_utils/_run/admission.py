@@ -79,7 +79,7 @@ def admit(context: OperationContext) -> Admission:
         return _refused(error.outcome, error.code, error.reason)
     now = context.clock.now()
     context.update_facts(
-        deadline_at=now + run.settings["host_timeout_seconds"],
+        deadline_at=now + host.facts.get("timeout_seconds", run.settings["host_timeout_seconds"]),
         original_state=original_state,
     )
     return {"changed": False, "admitted": True, "original_state": original_state}

@@ -29,7 +29,7 @@ from .._operation.context import OperationContext
 from .._operation.results import Result
 from .._plan.account_windows import find_windows, refuse_closed, within_windows
 from .._plan.at_most import peer_limits
-from .._plan.durations import install_timeout
+from .._plan.durations import host_timeout, install_timeout
 from .._plan.order import Plan, Planned
 from .._plan.planning import PlanResult, accepted_scheduler, make_run_plan, plan_as_lines, plan_as_result
 from .._plan.report_bucket import ReportStore
@@ -48,7 +48,16 @@ class OpenedRun(Result, PlanResult):
 
 
 def open_run(context: OperationContext) -> OpenedRun:
+    """See open_rest; no slice was at work before."""
+    return open_rest(context, {})
+
+
+def open_rest(context: OperationContext, known_peers: Mapping[str, dict[str, int]]) -> OpenedRun:
     """Plan, write the run down and lease its hosts.
+
+    Args:
+        context: of the operation that opens it.
+        known_peers: how many peers of hosts may be at work, where other slices have counted them: key → group → number.
 
     Returns:
         run_id, snapshot_id, hosts (in planned order: key, name, inventory_name, instance_id, region, kind, wave, included),
@@ -64,8 +73,8 @@ def open_run(context: OperationContext) -> OpenedRun:
     lines = plan_as_lines(context, plan, settings)
     run = _new_run(context, plan, settings)
     _announce(context, run, settings)
-    peers = peer_limits([planned.host for planned in plan.included], settings["at_most"])
-    rows = [_host_row(run.run_id, planned, settings, peers) for planned in plan.hosts]
+    peers = {**peer_limits([planned.host for planned in plan.whole], settings["at_most"]), **known_peers}
+    rows = [_host_row(run, planned, settings, peers) for planned in plan.hosts]
     leased = context.ledger.open_run(run, rows, bool(settings["take_over"]))
     if plan.canary:
         ours = [planned.host.key for planned in plan.included if planned.host.key not in leased.held]
@@ -144,7 +153,8 @@ def _run_settings(plan: Plan, settings: Settings, targets: Targets) -> RunSettin
         "live_report": (settings["report_dir"] or "") if settings["report_live"] else None,
         "pause_seconds": settings["pause_seconds"],
         "expected_seconds": settings["expected_seconds"],
-        "host_timeout_seconds": settings["host_timeout_seconds"],
+        "host_timeout_seconds": settings["host_timeout_seconds"]
+        or max((host_timeout(planned.expected) for planned in plan.included), default=host_timeout(None)),
         "failure_budget_hosts": plan.failure_budget,
         "account_failure_budget": settings["account_failure_budget"],
         "account_hosts": {account.id: number for account, number in plan.by_account.items()},
@@ -170,7 +180,7 @@ def _run_settings(plan: Plan, settings: Settings, targets: Targets) -> RunSettin
     }
 
 
-def _host_row(run_id: str, planned: Planned, settings: Settings, peers: Mapping[str, dict[str, int]]) -> Host:
+def _host_row(run: Run, planned: Planned, settings: Settings, peers: Mapping[str, dict[str, int]]) -> Host:
     host = planned.host
     if host.exclusion is None:
         verdict = Verdict(None)
@@ -178,8 +188,13 @@ def _host_row(run_id: str, planned: Planned, settings: Settings, peers: Mapping[
         code, reason = host.exclusion
         # Some reasons make the run fail: the user asked for the host, and it cannot be patched as things are.
         verdict = Verdict(code.outcome, None if code.outcome is Outcome.EXCLUDED else Phase.PLAN, code, reason)
+    facts = _facts(planned, accepted_scheduler(host, settings), peers.get(host.key))
+    if settings["host_timeout_seconds"] is None and planned.expected:
+        timeout_seconds = host_timeout(planned.expected)
+        if timeout_seconds != run.settings["host_timeout_seconds"]:
+            facts["timeout_seconds"] = timeout_seconds
     return Host(
-        run_id=run_id,
+        run_id=run.run_id,
         key=host.key,
         name=host.name,
         position=planned.position,
@@ -191,7 +206,7 @@ def _host_row(run_id: str, planned: Planned, settings: Settings, peers: Mapping[
         phase=verdict.phase,
         reason_code=verdict.reason_code,
         reason=verdict.reason,
-        facts=_facts(planned, accepted_scheduler(host, settings), peers.get(host.key)),
+        facts=facts,
     )
 
 

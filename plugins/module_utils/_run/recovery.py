@@ -11,6 +11,7 @@ from typing import TypedDict
 from .._aws.iam import caller_account
 from .._base.clock import iso
 from .._base.errors import Failed, NoRun, NotRecorded, PatchFleetError
+from .._fleet.peers import release_left
 from .._ledger import describe_ledger, lenient
 from .._ledger.records import Host, PowerRecord, Run, Verdict
 from .._model.account import AccountOption
@@ -68,6 +69,7 @@ def lost_hosts(context: OperationContext) -> LostHosts:
             Verdict(Outcome.HELD if on else Outcome.FAILED, last[host.key], Reason.UNREACHABLE, reason),
         )
         context.report_progress(f"{host.name}: {reason}")
+    release_left(ledger, lost)
     return {
         "changed": bool(lost),
         "hosts": [

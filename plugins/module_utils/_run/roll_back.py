@@ -189,7 +189,11 @@ def _as_planned(row: Host, fence: int) -> PlannedHost:
         "region": row.region,
         "account": row.facts.get("account"),
         "kind": row.kind,
+        "position": row.position,
         "wave": row.wave,
+        "starts_after_seconds": None,
+        "expected_seconds": None,
+        "longest_seconds": None,
         "included": True,
         "fence": fence,
     }

@@ -43,7 +43,7 @@ def kept_of_plan(settings: Settings, plan: Plan) -> RunSettings:
     kept = kept_settings(settings.get("slice_of"), settings["failure_budget"], len(plan.included))
     if settings["slice"] and "slice" in kept:
         number, count = numbers_of(settings["slice"])
-        kept["slice"] = {**kept["slice"], "number": number, "count": count, "hosts_of_all": plan.included_in_all}
+        kept["slice"] = {**kept["slice"], "number": number, "count": count, "hosts_of_all": len(plan.whole)}
     return kept
 
 

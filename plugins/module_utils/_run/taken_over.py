@@ -21,7 +21,7 @@ from .._model.settings import Settings
 from .._operation.context import OperationContext
 from .._operation.options import Options
 from .closing import set_interrupted_outcomes
-from .opening import OpenedRun, open_run
+from .opening import OpenedRun, open_rest
 from .slices import is_named, slices
 
 LONGEST_WAIT_SECONDS = 86_400.0
@@ -36,6 +36,8 @@ NOTHING: OpenedRun = {
     "hosts": [],
     "batch_size": 1,
     "estimate_seconds": 0.0,
+    "longest_seconds": 0.0,
+    "rolling_seconds": None,
     "lines": [],
 }
 
@@ -44,7 +46,7 @@ def take_over_slices(context: OperationContext) -> OpenedRun:
     """Wait for the other slices of the run, and open a run for the hosts that dead ones left.
 
     Returns:
-        as ``open_run`` does; without hosts where none is left, or the run is no slice of a job with patch_slice.
+        as ``open_rest`` does; without hosts where none is left, or the run is no slice of a job with patch_slice.
     """
     run = context.ledger.run(context.required_run_id)
     if not is_named(run):
@@ -63,7 +65,7 @@ def take_over_slices(context: OperationContext) -> OpenedRun:
         left = [host for host in fleet if host["key"] in keys]
         options: Options = {**context.params, "settings": alone, "fleet": left}
         context.params = options
-        opened = open_run(context)
+        opened = open_rest(context, _peers(context.ledger, runs))
         ours = {host["key"] for host in opened["hosts"] if host["included"]}
         _join_job(context, opened["run_id"], run, is_ours=bool(ours))
         if ours:
@@ -74,6 +76,12 @@ def take_over_slices(context: OperationContext) -> OpenedRun:
         context.ledger.close_run(opened["run_id"], context.clock.now())
         context.pause(LONGEST_PAUSE_SECONDS)
     return NOTHING
+
+
+def _peers(ledger: Ledger, runs: Sequence[Run]) -> dict[str, dict[str, int]]:
+    """How many peers of each host of the job may be at work: a share is one of the hosts of all slices, and not of those left."""
+    hosts = (host for run in runs for host in ledger.hosts(run.run_id))
+    return {host.key: host.facts["peers"] for host in hosts if "peers" in host.facts}
 
 
 def _join_job(context: OperationContext, run_id: str, run: Run, *, is_ours: bool) -> None:

@@ -15,17 +15,19 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.hosts im
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.history import Expected
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord, Slot, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.at_most import AtMost
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.outcomes import Outcome
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_result import OPERATION as RESULT
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import OPERATION as RECOVERY
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.at_most import (
     at_most_lines,
     longest_group_seconds,
     peer_limits,
     read_at_most,
 )
-from ansible_collections.patchfleet.windows.plugins.module_utils._plan.order import Plan, Planned
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.order import Planned
 from operations import perform
 
 from .fakes import START, instance, reservations
@@ -92,10 +94,13 @@ def test_the_estimate_counts_that_peers_wait_for_each_other() -> None:
     expected = Expected(1200.0, 1800.0, "host")
     hosts = [FleetHost(f"i-{n}", f"web-{n}", "ec2", tags={"Role": "web"}) for n in range(4)]
     planned = tuple(Planned(host, at, 1, expected) for at, host in enumerate(hosts))
-    plan = Plan(planned, batch_size=4, failure_budget=0, canary=0, estimate_seconds=1200.0)
-    assert longest_group_seconds(plan, [{"tag": "Role", "hosts": 1}]) == 4800.0
-    assert longest_group_seconds(plan, [{"tag": "Role", "share": "50%"}]) == 2400.0
-    assert longest_group_seconds(plan, []) == 0.0
+
+    def usual(*limits: AtMost) -> float:
+        return longest_group_seconds(planned, limits, lambda expected: expected.median_seconds)
+
+    assert usual({"tag": "Role", "hosts": 1}) == 4800.0
+    assert usual({"tag": "Role", "share": "50%"}) == 2400.0
+    assert usual() == 0.0
 
 
 def test_a_limit_for_no_target_is_reported() -> None:
@@ -163,6 +168,34 @@ def test_a_host_that_is_held_keeps_its_slot_and_its_peers_are_deferred(stage: St
     assert (answer["outcome"], answer["reason_code"]) == ("deferred", "at_most")
     assert FIRST in answer["reason"]
     assert stage.clock.passed < 60
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_a_host_that_left_its_play_frees_its_slots_when_it_is_put_back(stage: Stage, is_on: bool) -> None:
+    """The others of its run do not wait for the end of the run, nor do those of other runs."""
+    stage.open_run(*HOSTS, failure_budget_hosts=3)
+    assert admit(stage, FIRST)["admitted"] is True
+    stage.ledger.begin_phase(RUN, FIRST, Phase.PATCH, stage.clock.now())
+    if not is_on:
+        stage.ledger.close_power(FIRST, "restored", stage.clock.now())
+    lost = perform(RECOVERY, stage.context(RECOVERY, state="lost_hosts", run_id=RUN))["hosts"]
+    assert [host["key"] for host in lost] == ([FIRST] if is_on else [])
+    assert stage.ledger.slots() == ([Slot(WEB, FIRST, RUN)] if is_on else [])
+    stage.clock.at(600, lambda: stage.ledger.close_power(FIRST, "restored", stage.clock.now()))
+    assert admit(stage, SECOND)["admitted"] is True
+    assert (stage.clock.passed >= 600) is is_on
+    assert stage.ledger.slots() == [Slot(WEB, SECOND, RUN)]
+
+
+def test_a_host_without_ec2_keeps_its_slots_until_its_play_ends(stage: Stage) -> None:
+    """It has failed, and the user's tasks after patching may be at work on it."""
+    hall = a_host("hall", name="hall", kind="winrm", facts={"peers": {WEB: 1}})
+    stage.open_run(hall, *HOSTS, failure_budget_hosts=1)
+    assert admit(stage, "hall")["admitted"] is True
+    stage.ledger.set_outcome(RUN, "hall", Verdict(Outcome.FAILED, Phase.PATCH))
+    stage.clock.at(1200, lambda: finish(stage, "hall"))
+    assert admit(stage, FIRST)["admitted"] is True
+    assert stage.clock.passed >= 1200
 
 
 @pytest.mark.parametrize("is_open", [True, False])

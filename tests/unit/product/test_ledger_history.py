@@ -75,7 +75,7 @@ def test_a_step_that_is_done_twice_counts_twice_and_an_open_one_not_at_all() -> 
 
 def test_a_host_is_expected_to_take_what_it_took() -> None:
     own = [durations(number, patch=100.0 * number) for number in range(1, 11)]
-    assert expect(own, [durations(1, patch=9999.0)], 2700.0) == Expected(610.0, 960.0, "host", 1000.0)
+    assert expect(own, [durations(1, patch=9999.0)], 2700.0) == Expected(610.0, 960.0, "host", 1000.0, 1060.0)
 
 
 def test_a_host_without_history_takes_what_hosts_like_it_took() -> None:

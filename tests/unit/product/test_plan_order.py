@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -13,12 +14,14 @@ from hypothesis import strategies as st
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.hosts import FleetHost, from_result
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.history import Expected
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.order import (
     Plan,
     exclude,
     hosts_of_share,
     make_plan,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.workload import Workload
 
 SETTINGS: dict[str, Any] = {
     "max_hosts": 500,
@@ -26,6 +29,7 @@ SETTINGS: dict[str, Any] = {
     "priority_instance_types": [],
     "failure_budget": "20%",
     "rollout": "waves",
+    "pause_seconds": 0,
     "canary": 0,
     "canary_hosts": [],
     "slice": None,
@@ -38,13 +42,21 @@ def fleet(*names: str, **more: Any) -> list[FleetHost]:
 
 
 def plan(hosts: list[FleetHost], **settings: Any) -> Plan:
-    took = settings.pop("took", {})
+    """``took`` are the seconds of hosts with a history, ``recorded`` the workloads of those without one, both by name."""
+    took, recorded = settings.pop("took", {}), settings.pop("recorded", {})
 
     def predict(chosen: list[FleetHost]) -> dict[str, Expected]:
-        seconds = {host.key: float(took.get(host.name, 2700)) for host in chosen}
-        return {key: Expected(value, value, "host") for key, value in seconds.items()}
+        return {
+            host.key: Expected(took[host.name], took[host.name] * 1.5, "host")
+            if host.name in took
+            else Expected(2700.0, 2700.0, "default")
+            for host in chosen
+        }
 
-    return make_plan(hosts, {**SETTINGS, **settings}, predict)
+    def read(chosen: Sequence[FleetHost]) -> dict[str, Workload]:
+        return {host.key: recorded[host.name] for host in chosen if host.name in recorded}
+
+    return make_plan(hosts, {**SETTINGS, **settings}, predict, recorded=read)
 
 
 def names(planned: Plan) -> list[str]:
@@ -149,6 +161,94 @@ def test_hosts_that_take_equally_long_share_a_wave() -> None:
     took = {"a": 600, "b": 5400, "c": 600, "d": 5400}
     planned = plan(fleet(*took), batch_size=2, took=took)
     assert (names(planned), planned.estimate_seconds) == (["b", "d", "a", "c"], 6000)
+
+
+def test_a_wave_starts_after_the_pause() -> None:
+    planned = plan(fleet(*TOOK), batch_size=2, took=TOOK, pause_seconds=300)
+    assert [one.starts_after_seconds for one in planned.included] == [0, 0, 5700, 5700]
+    assert planned.estimate_seconds == 5400 + 300 + 1200
+
+
+@pytest.mark.parametrize(("rollout", "start"), [("waves", 1200), ("rolling", 1200)])
+def test_the_others_start_when_the_canaries_have_ended(rollout: str, start: float) -> None:
+    planned = plan(fleet(*TOOK), batch_size=4, took=TOOK, rollout=rollout, canary_hosts=["c"])
+    assert {one.host.name: one.starts_after_seconds for one in planned.included} == {
+        "c": 0,
+        **dict.fromkeys("bda", start),
+    }
+    assert planned.estimate_seconds == start + 5400
+
+
+def test_the_plan_has_its_spread_and_what_a_sliding_window_would_save() -> None:
+    waves = plan(fleet(*TOOK), batch_size=2, took=TOOK)
+    assert (waves.estimate_seconds, waves.longest_seconds, waves.rolling_seconds) == (6600, 9900, 5400)
+    rolling = plan(fleet(*TOOK), batch_size=2, took=TOOK, rollout="rolling")
+    assert (rolling.estimate_seconds, rolling.longest_seconds, rolling.rolling_seconds) == (5400, 8100, None)
+
+
+# ---- hosts without a history
+
+
+def test_hosts_without_a_history_are_in_the_order_of_what_there_is_to_do() -> None:
+    """Most updates missing, then last patched longest ago, then off, then by name. Nothing recorded counts as usual."""
+    hosts = fleet("a", "b", "c", "d", "never-b", "never-a", "e") + fleet("off", state="stopped")
+    recorded = {
+        "a": Workload(0, 100.0),
+        "b": Workload(9, 100.0),
+        "c": Workload(3, 200.0),
+        "d": Workload(3, 100.0),
+        "e": Workload(3, 200.0),
+        "off": Workload(3, 200.0),
+    }
+    assert names(plan(hosts, recorded=recorded)) == ["b", "never-a", "never-b", "d", "off", "c", "e", "a"]
+
+
+def test_a_history_counts_more_than_what_is_recorded() -> None:
+    recorded = {"a": Workload(0, 100.0), "b": Workload(9, 100.0), "c": Workload(99, 0.0)}
+    assert names(plan(fleet("a", "b", "c", "d"), recorded=recorded, took={"c": 60.0, "d": 9000.0})) == [
+        "d",
+        "b",
+        "a",
+        "c",
+    ]
+
+
+def test_what_is_recorded_is_asked_only_of_hosts_without_a_history() -> None:
+    asked = list[str]()
+
+    def read(hosts: Sequence[FleetHost]) -> dict[str, Workload]:
+        asked.extend(host.name for host in hosts)
+        return {}
+
+    def predict(chosen: list[FleetHost]) -> dict[str, Expected]:
+        bases = {"a": "host", "b": "class", "c": "default"}
+        return {host.key: Expected(600.0, 600.0, bases[host.name]) for host in chosen}
+
+    make_plan(fleet("a", "b", "c") + fleet("out", exclusion=OUT), SETTINGS, predict, recorded=read)
+    assert asked == ["b", "c"]
+
+
+# ---- slices
+
+
+def test_slices_deal_the_same_order_whatever_changes_between_their_plans() -> None:
+    """The first slice has started hosts, and has slots, when the second one plans."""
+    before = fleet(*"abcdefgh", state="stopped")
+    after = fleet(*"abcd", state="running") + fleet(*"efgh", state="stopped")
+    first = plan(before, slice="1/2", canary=2, recorded={name: Workload(1, 1.0) for name in "hgfe"})
+    second = plan(
+        after, slice="2/2", canary=2, recorded={name: Workload(at, 2.0) for at, name in enumerate("abcdefgh")}
+    )
+    assert [sorted(names(one)) for one in (first, second)] == [list("aceg"), list("bdfh")]
+    assert first.canary_keys == second.canary_keys == ("i-a", "i-b")
+    assert (names(first)[0], names(second)[0]) == ("a", "b")
+    assert [one.host.name for one in second.whole] == list("abcdefgh")
+
+
+def test_a_slice_knows_the_hosts_of_all_of_an_account() -> None:
+    hub, sales = Account("1" * 12), Account("2" * 12)
+    planned = plan(fleet(*"abcdef", account=hub) + fleet(*"gh", account=sales), slice="1/2")
+    assert planned.by_account == {hub: 6, sales: 2}
 
 
 def test_an_empty_selection_is_refused() -> None:

@@ -99,6 +99,14 @@ def test_the_hosts_whole_time_begins_when_it_is_let_in(stage: Stage) -> None:
     assert facts["deadline_at"] == START + 3700
 
 
+def test_a_host_has_the_time_of_its_own_history(stage: Stage) -> None:
+    hosts = [a_host(FIRST, facts={"timeout_seconds": 20_000}), a_host(SECOND, position=1)]
+    stage.open_run(*hosts, host_timeout_seconds=30_000)
+    for key, seconds in ((FIRST, 20_000), (SECOND, 30_000)):
+        assert admit(stage, key)["admitted"] is True
+        assert stage.ledger.host(RUN, key).facts["deadline_at"] == stage.clock.now() + seconds
+
+
 @pytest.mark.parametrize("kind", ["hybrid", "winrm"])
 def test_a_host_without_ec2_has_no_power_state(stage: Stage, kind: str) -> None:
     stage.account.on("list_tags_for_resource", {"TagList": tags(Team="sql")})

@@ -239,7 +239,7 @@ def test_a_plan_of_which_all_hosts_are_left_out_says_so(stage: Stage) -> None:
 def test_a_host_without_aws_was_not_asked_whether_it_is_on(stage: Stage) -> None:
     hall = FleetHost(key="hall", name="hall", kind="winrm", transport="connection")
     lines = run(stage, "planned", hall)["lines"]
-    assert [line.split("  ")[2] for line in lines if line.startswith("wave 1")] == ["not asked"]
+    assert [line.split("  ")[3] for line in lines if line.startswith("wave 1")] == ["not asked"]
     assert "1 host will be patched" in " ".join(lines)
 
 
@@ -571,6 +571,115 @@ def test_what_workflows_took_is_expected_of_the_next(stage: Stage, operation: st
     assert [(known.get("expected_seconds"), known.get("expected_from")) for known in facts] == expected
     assert [known.get("install_timeout_seconds") for known in facts] == [3600, None, None]
     assert run(stage, "planned", OFF, patch_operation="install")["estimate_seconds"] == 1050
+
+
+@pytest.mark.parametrize(
+    ("given", "of_run", "of_hosts"),
+    [(None, 45_000, [None, 14_400, 14_400]), (3600, 3600, [None, None, None])],
+)
+def test_the_time_of_a_host_follows_its_own_history(
+    stage: Stage, given: int | None, of_run: int, of_hosts: list[int | None]
+) -> None:
+    """A host whose updates take hours is not cut off, and the others keep their time. What a person sets counts for all."""
+    for key, seconds in ((ID, 30_000.0), (OTHER, 900.0)):
+        stage.ledger.save_durations(HostDurations(key, "run-1", START - 86400, "patched", {"start": seconds}))
+    variables = {} if given is None else {"patch_host_timeout_seconds": given}
+    opened = run(stage, "opened", OFF, ON, a_target("i-7", "new", type="m5.24xlarge"), **variables)
+    assert stage.ledger.run(opened["run_id"]).settings["host_timeout_seconds"] == of_run
+    hosts = [stage.ledger.host(opened["run_id"], key) for key in (ID, OTHER, "i-7")]
+    assert [host.facts.get("timeout_seconds") for host in hosts] == of_hosts
+
+
+def test_a_host_has_time_for_an_installation_and_what_is_beside_it(stage: Stage) -> None:
+    stage.ledger.save_durations(HostDurations(ID, "run-1", START - 86400, "patched", {"patch": 12_000.0}))
+    opened = run(stage, "opened", OFF)
+    assert stage.ledger.host(opened["run_id"], ID).facts["install_timeout_seconds"] == 18_000
+    assert stage.ledger.run(opened["run_id"]).settings["host_timeout_seconds"] == 18_000 + 3600
+
+
+# What Patch Manager has recorded
+
+
+def state_of(key: str, missing: int, minute: int = 0) -> dict[str, Any]:
+    ended = moment(START - 86400 + 60 * minute)
+    named = {"InstanceId": key, "PatchGroup": "Windows", "BaselineId": "pb-0123456789abcdef0", "Operation": "Scan"}
+    return {**named, "MissingCount": missing, "OperationEndTime": ended, "OperationStartTime": ended}
+
+
+def test_hosts_without_a_history_follow_what_patch_manager_has_recorded(stage: Stage) -> None:
+    """A call for 50 hosts; a search that failed counts for nothing."""
+    hosts = [a_target(f"i-{number:017x}", f"dev-{number:02}") for number in range(52)]
+    failed = {**state_of(hosts[0].key, -1), "OperationEndTime": moment(-62135596800)}
+    recorded = [failed, state_of(hosts[7].key, 9), state_of(hosts[51].key, 12), state_of(hosts[3].key, 0)]
+
+    def answer(*, InstanceIds: list[str]) -> dict[str, Any]:  # noqa: N803
+        return {"InstancePatchStates": [state for state in recorded if state["InstanceId"] in InstanceIds]}
+
+    stage.account.on("describe_instance_patch_states", answer)
+    planned = [host["name"] for host in run(stage, "planned", *hosts)["hosts"]]
+    assert (planned[:3], planned[-1]) == (["dev-51", "dev-00", "dev-01"], "dev-03")
+    assert asked_at_once(stage) == [50, 2]
+
+
+def asked_at_once(stage: Stage) -> list[int]:
+    """The number of hosts in each call. The check of the rights asks for one."""
+    numbers = [len(call.params["InstanceIds"]) for call in stage.account.of("describe_instance_patch_states")]
+    return [number for number in numbers if number > 1]
+
+
+@pytest.mark.parametrize("operation", ["scan", "reboot"])
+def test_a_run_that_installs_nothing_asks_for_no_missing_updates(stage: Stage, operation: str) -> None:
+    run(stage, "planned", ON, OFF, patch_operation=operation)
+    assert asked_at_once(stage) == []
+
+
+def test_a_host_whose_missing_updates_may_not_be_seen_ends_no_plan(stage: Stage) -> None:
+    def answer(*, InstanceIds: list[str]) -> dict[str, Any]:  # noqa: N803
+        if OTHER in InstanceIds:
+            raise denied("DescribeInstancePatchStates")
+        return {}
+
+    stage.account.on("describe_instance_patch_states", answer)
+    assert [host["name"] for host in run(stage, "planned", ON, OFF)["hosts"]] == ["dev-01", "dev-02"]
+    assert any("what is missing on the hosts in" in line for line in stage.message)
+
+
+def test_the_plan_says_when_it_ends_how_sure_that_is_and_what_rolling_would_save(stage: Stage) -> None:
+    hosts = [a_target(f"i-{number}", f"dev-{number}", type="t3.large") for number in range(4)]
+    for host, hours in zip(hosts, (4, 1, 1, 1), strict=True):
+        for night, factor in enumerate((0.9, 1.0, 1.5)):
+            seconds = {"patch": hours * 3600.0 * factor}
+            stage.ledger.save_durations(HostDurations(host.key, f"run-{night}", START - 86400, "patched", seconds))
+    result = run(stage, "planned", *hosts, patch_batch_size=2)
+    text = " ".join(result["lines"])
+    assert f"About 5.0 h: it would end at {iso(START + 5 * 3600)}." in text
+    assert (
+        f"If each host takes as long as the slowest in ten of its workflows: 7.5 h, until {iso(START + 7.5 * 3600)}."
+        in text
+    )
+    assert "With patch_rollout=rolling: about 4.0 h, 1.0 h less." in text
+    assert (result["estimate_seconds"], result["longest_seconds"], result["rolling_seconds"]) == (18000, 27000, 14400)
+    rows = [line.split() for line in result["lines"] if line.startswith("wave")]
+    assert [row[:4] for row in rows] == [
+        ["wave", "1", "+0:00", "dev-0"],
+        ["wave", "1", "+0:00", "dev-1"],
+        ["wave", "2", "+4:00", "dev-2"],
+        ["wave", "2", "+4:00", "dev-3"],
+    ]
+    assert [host["starts_after_seconds"] for host in result["hosts"]] == [0, 0, 14400, 14400]
+    assert [(host["expected_seconds"], host["longest_seconds"]) for host in result["hosts"]][:2] == [
+        (14400, 21600),
+        (3600, 5400),
+    ]
+    rolling = run(stage, "planned", *hosts, forks=2, patch_batch_size=2, patch_rollout="rolling")
+    assert [line.split()[:4] for line in rolling["lines"] if line.startswith("no. ")][2] == [
+        "no.",
+        "3",
+        "+1:00",
+        "dev-2",
+    ]
+    assert rolling["rolling_seconds"] is None
+    assert "patch_rollout=rolling" not in " ".join(rolling["lines"])
 
 
 def test_a_run_is_written_down_with_all_its_hosts(stage: Stage) -> None:

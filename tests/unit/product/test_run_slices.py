@@ -18,6 +18,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
     PowerRecord,
     Verdict,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.outcomes import Outcome
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION
@@ -122,7 +123,16 @@ def rights(stage: Stage) -> None:
 
 def fleet_of(*keys: str) -> list[dict[str, Any]]:
     return [
-        FleetHost(key, f"dev-{key[-2:]}", "ec2", "stopped", instance_id=key, region="eu-central-1").as_result()
+        FleetHost(
+            key,
+            f"dev-{key[-2:]}",
+            "ec2",
+            "stopped",
+            instance_id=key,
+            region="eu-central-1",
+            tags={"Role": "web"},
+            account=Account("123456789012"),
+        ).as_result()
         for key in keys or FLEET
     ]
 
@@ -139,8 +149,8 @@ def open_slice(stage: Stage, part: str, *keys: str, **variables: Any) -> dict[st
     )
 
 
-def take_over(stage: Stage, opened: dict[str, Any], part: str, *keys: str) -> dict[str, Any]:
-    options = {"state": "taken_over", "run_id": opened["run_id"], "settings": settings_of(part)}
+def take_over(stage: Stage, opened: dict[str, Any], part: str, *keys: str, **variables: Any) -> dict[str, Any]:
+    options = {"state": "taken_over", "run_id": opened["run_id"], "settings": settings_of(part, **variables)}
     return perform(RUN_OPERATION, stage.context(RUN_OPERATION, **options, fleet=fleet_of(*keys)))
 
 
@@ -256,16 +266,16 @@ def test_of_two_slices_that_are_done_one_takes_over_and_the_other_waits_for_it(
         finish(stage, one)
     beats(stage, first, second)
     taken = list[dict[str, Any]]()
-    plan = taken_over.open_run
+    plan = taken_over.open_rest
 
-    def rival_first(context: OperationContext) -> OpenedRun:
-        monkeypatch.setattr(taken_over, "open_run", plan)
+    def rival_first(context: OperationContext, peers: dict[str, dict[str, int]]) -> OpenedRun:
+        monkeypatch.setattr(taken_over, "open_rest", plan)
         taken.append(take_over(stage, second, "2/3"))
         beats(stage, taken[0])
         stage.clock.at(stage.clock.passed + 600.0, lambda: finish(stage, taken[0]))
-        return plan(context)
+        return plan(context, peers)
 
-    monkeypatch.setattr(taken_over, "open_run", rival_first)
+    monkeypatch.setattr(taken_over, "open_rest", rival_first)
     before = stage.clock.passed
     assert take_over(stage, first, "1/3")["hosts"] == []
     assert keys_of(taken[0]) == FLEET[2::3]
@@ -301,6 +311,34 @@ def test_hosts_that_no_slice_has_are_taken_over_once_all_have_started(stage: Sta
     assert twice or set(keys_of(first)) | set(keys_of(second)) != set(FLEET)
     left = set(FLEET) - set(keys_of(first)) - set(keys_of(second))
     assert set(keys_of(take_over(stage, second, "2/2"))) == left
+
+
+@pytest.mark.usefixtures("rights")
+def test_a_share_of_peers_is_one_of_the_hosts_of_all_slices_also_where_few_are_left(stage: Stage) -> None:
+    """Half of seven is three, but half of the two of a slice is one."""
+    limit = {"patch_at_most": [{"tag": "Role", "share": "50%"}]}
+    first, second, dead = (open_slice(stage, f"{number}/3", **limit) for number in (1, 2, 3))
+    assert peers_of(stage, first, FLEET[0]) == peers_of(stage, dead, FLEET[2]) == {"tag Role=web": 3}
+    finish(stage, first)
+    finish(stage, second)
+    taken = take_over(stage, first, "1/3", **limit)
+    assert keys_of(taken) == FLEET[2::3]
+    assert peers_of(stage, taken, FLEET[2]) == {"tag Role=web": 3}
+
+
+def peers_of(stage: Stage, opened: dict[str, Any], key: str) -> object:
+    return stage.ledger.host(opened["run_id"], key).facts.get("peers")
+
+
+@pytest.mark.usefixtures("rights")
+def test_a_percentage_of_an_account_is_one_of_its_hosts_in_all_slices(stage: Stage) -> None:
+    """Also of slices that have not started: a third of six is two, and a third of three is one."""
+    budget = {"patch_account_failure_budget": "34%", "patch_failure_budget": "100%"}
+    opened = open_slice(stage, "2/2", *FLEET[:6], **budget)
+    own = keys_of(opened)
+    for key in own[:2]:
+        fail(stage, opened["run_id"], key)
+        assert admit(stage, opened["run_id"], own[2])["admitted"] is True
 
 
 @pytest.mark.usefixtures("rights")
