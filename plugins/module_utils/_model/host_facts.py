@@ -76,7 +76,7 @@ class HostFacts(TypedDict, total=False):
         dict[str, int],
         "its groups of `patch_at_most`, with how many hosts of each may be at work",
         "_run/opening",
-        "_fleet/peers",
+        "_fleet/peers, _run/taken_over",
     ]
 
     # Admission and power

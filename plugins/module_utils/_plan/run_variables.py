@@ -169,9 +169,8 @@ RUN_VARIABLES = (
             "such as C([{tag: Role, hosts: 1}, {zone: true, share: 30%}])."
         ),
         details=(
-            "It holds over all waves and all runs of the ledger. A share is one of the targets in the group, of all slices, and at least "
-            "one host. "
-            "A host without the tag, or outside EC2 for zones, has no such limit."
+            "It holds over all waves and all runs of the ledger. A share is one of the targets in the group, of all slices, and at "
+            "least one host. A host without the tag, or outside EC2 for zones, has no such limit."
         ),
         default=[],
         roles=("discover",),
