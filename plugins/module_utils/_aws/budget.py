@@ -117,7 +117,7 @@ class Budget:
         """The next time at which this process may make a call, where a bucket of it never has a whole one. Else each process
         would make its first call at once, and many together would make more calls than the budget.
 
-        A call whose own limit is slower than that of all together gets every so many turns of the latter.
+        A call whose own limit is slower than that of all together gets one of several turns of the latter.
         """
         periods = {name: 1 / limit.per_second for name, limit in limits.items() if limit.burst < 1.0}
         if not periods:
