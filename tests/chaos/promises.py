@@ -86,8 +86,10 @@ def peers_at_work(night: Night, run_id: str, key: str, most: int) -> list[str]:
 
 def unfinished(night: Night, host: Host) -> str | None:
     """What is left undone on a host: its node is paused, or it has no root volume."""
+    if host.state in {"terminated", "shutting-down"}:
+        return None
     if host.node and host.node.paused:
         return "its node is still paused"
-    if host.instance and host.state not in {"terminated", "shutting-down"} and host.root_volume is None:
+    if host.instance and host.root_volume is None:
         return "it has no root volume"
     return None
