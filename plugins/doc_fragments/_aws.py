@@ -78,6 +78,6 @@ notes:
     controller, unless the task is delegated.
 requirements:
   - python >= 3.10
-  - boto3 >= 1.35.0
-  - botocore >= 1.35.0
+  - boto3 >= 1.35.64
+  - botocore >= 1.35.64
 """

@@ -14,6 +14,7 @@ import contextlib
 import gc
 import json
 import os
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
@@ -38,6 +39,11 @@ try:
     HAS_BOTO3 = True
 except ImportError:
     HAS_BOTO3 = False
+
+
+OLDEST_BOTOCORE = (1, 35, 64)
+"""The first that knows who manages an instance (Operator in DescribeInstances). An older one drops it from the answer, and an
+instance of another service would be taken for one of the user's."""
 
 
 class Connection(Protocol):
@@ -295,13 +301,20 @@ def _key_of(session: Any) -> Any:
 
 
 def require_boto3() -> None:
-    """Raises PatchFleetError when boto3 cannot be imported, and says for which Python."""
-    if HAS_BOTO3:
-        return
-    import sys  # noqa: PLC0415
+    """Refuse to work without boto3, or with one that drops what AWS says.
 
+    Raises:
+        Failed: ``boto3_missing``, with the Python that lacks it.
+    """
+    if HAS_BOTO3 and _version_of(botocore.__version__) >= OLDEST_BOTOCORE:
+        return
+    oldest = ".".join(map(str, OLDEST_BOTOCORE))
+    state = f"is too old for this collection: botocore {botocore.__version__}" if HAS_BOTO3 else "is not installed"
+    install = f"{sys.executable} -m pip install --upgrade 'boto3>={oldest}'"
     raise Failed(
-        f"The Python library boto3 is not installed for {sys.executable}. Install it there: "
-        f"{sys.executable} -m pip install boto3",
-        Reason.BOTO3_MISSING,
+        f"The Python library boto3 {state} for {sys.executable}. Install it there: {install}", Reason.BOTO3_MISSING
     )
+
+
+def _version_of(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:3] if part.isdigit())

@@ -159,7 +159,24 @@ def test_the_end_of_keys_from_the_environment_is_known_where_it_is_said(monkeypa
 
 def test_a_missing_boto3_is_reported_with_the_python_that_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connect, "HAS_BOTO3", False)
-    with pytest.raises(PatchFleetError, match=f"not installed for {sys.executable}.+-m pip install boto3") as caught:
+    with pytest.raises(
+        PatchFleetError, match=f"not installed for {sys.executable}.+-m pip install --upgrade 'boto3>="
+    ) as caught:
+        require_boto3()
+    assert caught.value.code == "boto3_missing"
+
+
+@pytest.mark.parametrize(
+    ("version", "is_refused"), [("1.29.27", True), ("1.35.63", True), ("1.35.64", False), ("2.0.0", False)]
+)
+def test_a_botocore_that_drops_what_aws_says_is_refused(
+    monkeypatch: pytest.MonkeyPatch, version: str, is_refused: bool
+) -> None:
+    monkeypatch.setattr(connect.botocore, "__version__", version)
+    if not is_refused:
+        require_boto3()
+        return
+    with pytest.raises(PatchFleetError, match=f"too old .+botocore {version} for .+boto3>=1.35.64") as caught:
         require_boto3()
     assert caught.value.code == "boto3_missing"
 
