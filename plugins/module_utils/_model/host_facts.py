@@ -239,8 +239,8 @@ class HostFacts(TypedDict, total=False):
         "_power/installations, _update/health",
     ]
     installing_command_id: Annotated[
-        str,
-        "command that installs, empty when it has ended",
+        str | None,
+        "command that installs, empty when it has ended, null when none was sent",
         "_update/patch_baseline, _update/win_updates, _power/installations",
         "_power/installations, _operation/standstill",
     ]

@@ -177,9 +177,10 @@ def run_once(context: OperationContext, instance_id: str, command: Command, *, i
             runs_script=command.document == SCRIPT_DOCUMENT,
         )
     except CommandNotRun:
-        context.update_facts(installing_command_id="", working_since=None)
+        if installs:
+            context.update_facts(installing_command_id=None, working_since=None)
         raise
-    ended = HostFacts(installing_command_id="")
+    ended = HostFacts(installing_command_id="") if installs else HostFacts()
     if command.document == DOCUMENT:
         ended["baseline_ended_at"] = context.clock.now()
     if not installs or invocation.details not in TIMED_OUT:  # Windows may go on when SSM has given up
