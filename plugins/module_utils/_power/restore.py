@@ -28,7 +28,7 @@ from .._operation.context import OperationContext
 from .._operation.failures import record_failure
 from .._operation.polled import polled_instance
 from .._operation.results import Result
-from .._update.cluster import raise_if_node_left, resume_node, resume_node_first
+from .._update.cluster import raise_if_node_is_off, raise_if_node_left, resume_node, resume_node_first
 from .._update.services import raise_if_services_left, restore_services_first
 from .installations import finish_foreign_runs, finish_installations
 from .launch import is_our_start
@@ -91,6 +91,8 @@ def _put_back_with_services(context: OperationContext, record: PowerRecord) -> R
     result = _put_back(context, record)
     raise_if_services_left(context)
     raise_if_node_left(context)
+    if result["state"] == "stopped":
+        raise_if_node_is_off(context)
     return result
 
 

@@ -193,8 +193,7 @@ def resume_node(
         return bool(hosts)
     if finish is not None:
         finish(context)
-    known = [cluster["node"] for cluster in (host.facts.get("cluster") for host in hosts) if cluster]
-    node = known[0] if known else context.host.name
+    node = _node_name(context, hosts)
     try:
         answer = run_guest_script(
             context,
@@ -214,6 +213,11 @@ def resume_node(
     return True
 
 
+def _node_name(context: OperationContext, hosts: list[Host]) -> str:
+    known = [cluster["node"] for cluster in (host.facts.get("cluster") for host in hosts) if cluster]
+    return known[0] if known else context.host.name
+
+
 def resume_node_first(context: OperationContext) -> bool:
     """resume_node before the host is stopped, without its roles. If it fails, the host is stopped nevertheless."""
     if LEFT in context.cache:
@@ -229,3 +233,10 @@ def raise_if_node_left(context: OperationContext) -> None:
     """NodePaused where resume_node_first has failed."""
     if LEFT in context.cache:
         raise context.cache[LEFT]
+
+
+def raise_if_node_is_off(context: OperationContext) -> None:
+    """NodePaused where a drained node went off before it was resumed, as by a watchdog; it stays paused over its next start."""
+    hosts = _drained_hosts(context)
+    if hosts and not context.check_mode:
+        raise NodePaused(messages.node_paused_and_off(_node_name(context, hosts)), Reason.NODE_PAUSED)

@@ -102,12 +102,13 @@ def test_any_other_start_that_is_taken_for_ours_is_caught(
 @pytest.mark.parametrize(
     "kept",
     [night for night in NIGHTS if night["kind"] == AFTER_STANDSTILL],
-    ids=["patch", "disk", "opening", "next host"],
+    ids=["patch", "disk", "opening", "next host", "scan"],
 )
 def test_an_installation_by_a_controller_that_stood_still_is_caught(
     monkeypatch: pytest.MonkeyPatch, kept: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(operation, "refuse_after_standstill", lambda *_: None)
+    for module in (context, operation):
+        monkeypatch.setattr(module, "refuse_after_standstill", lambda *_: None)
     monkeypatch.setattr(host_result, "note_silence", lambda *_: None)
     assert {problem.kind for problem in play_drawn(from_data(kept["night"])).problems} == {AFTER_STANDSTILL}
 
