@@ -117,7 +117,8 @@ class Controller:
     after an act, by the names of all its acts until then: whatever other controllers do meanwhile, it continues with the next one.
     ``hosts`` is how it works on them.
     ``acts`` are the acts that it did; ``at_work`` is whether it still lives. ``run_id`` and ``planned`` are of the run that
-    it opened; ``max_running`` is its setting, and ``at_most`` that for hosts of one zone.
+    it opened; ``max_running`` is its setting, and ``at_most`` that for hosts of one zone. ``rolls_back`` is the host
+    that it puts back to its restore point.
     """
 
     region: str | None = REGION
@@ -143,6 +144,7 @@ class Controller:
         self._dies_after = dies_after
         self.max_running: int | None = None
         self.at_most: int | None = None
+        self.rolls_back: str | None = None
         self.clock = clock or OwnClock()
         self._sleep = sleep or night.sleep
         self._pauses = pauses
@@ -324,6 +326,7 @@ class Controller:
         """The playbook roll_back for an EC2 host; what it says at its end."""
         opened = self.step(ROLL_BACK, state="opened", target=host)
         self.run_id, found = str(opened["run_id"]), opened["host"]
+        self.rolls_back = found["key"]
         tracking = {"run_id": self.run_id, "host": found["key"], "fence": found["fence"], "region": found["region"]}
         options = {**OPTIONS, **self._hosts.options, "instance_id": found["key"], **tracking}
         options["snapshot_id"] = opened["snapshot_id"]

@@ -100,6 +100,10 @@ def add_restore_points(
     if back.random() < 0.3:
         fault = back.choice(({"answer": "lost", "times": 1}, {"error": "InternalError", "times": back.choice((1, 3))}))
         _add_fault(host, {"operation": back.choice(ROLL_BACK_CALLS), **fault})
+    if back.random() < 0.3:
+        _add_fault(
+            host, {"operation": "CreateReplaceRootVolumeTask", "error": "UnsupportedOperation", "times": "always"}
+        )
 
 
 def _add_fault(host: dict[str, Any], fault: dict[str, Any]) -> None:

@@ -242,7 +242,8 @@ class Watch:
         now = self._night.play.sim.now
         view, shown = host.instance.view.latest, host.instance.view.at(now)
         is_shown = view.launch_time == shown.launch_time and view.state == shown.state == "running"
-        if not host.on_because_of_us and is_shown:
+        rolled_back = controller is not None and controller.rolls_back == host.id
+        if not host.on_because_of_us and is_shown and not rolled_back:
             if self._is_undecidable(host, view.launch_time.timestamp(), controller):
                 self.undecidable += 1
             else:

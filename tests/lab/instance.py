@@ -75,6 +75,7 @@ class Instance:
         self.starts = 0
         self.stops = 0
         self.started_by_us = False
+        self._ran_before_us = False  # we stopped it, and others had it on
         self.terminated_at: float | None = None
         self.view = Lagged(self._first_view())
 
@@ -105,7 +106,8 @@ class Instance:
     def start(self, by_us: bool) -> None:
         """From ``stopped``."""
         self.starts += 1
-        self.started_by_us = by_us
+        self.started_by_us = by_us and not self._ran_before_us
+        self._ran_before_us = False
         self._set(PowerView("pending", self._sim.time))
         self._announce("starting")
         self._come_up()
@@ -113,6 +115,7 @@ class Instance:
     def stop(self, by_us: bool) -> None:
         """From ``running``. Windows goes at once, the instance some time later."""
         self.stops += 1
+        self._ran_before_us = by_us and not self.started_by_us
         self._halt()
         self._set(PowerView("stopping", self.view.latest.launch_time, USER_SHUTDOWN, self._user_initiated()))
         self._announce("stopping")

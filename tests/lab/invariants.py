@@ -81,10 +81,12 @@ def _power(off: bool) -> str:
 
 
 def _stopped_only_ours(run: Run) -> Iterator[str]:
-    """3: stopped only what was off, what we started, and after a last look at it."""
+    """3: stopped only what was off, what we started, and after a last look at it. A roll-back may stop its host for an exchange."""
     originals = {record.instance_id: record.original_state for record in reversed(run.ledger)}
     ids = {name: instance_id for instance_id, name in _instance_ids(run).items()}
     for call, name, owner in our_stops(run):
+        if _is_for_exchange(run, call, name, ids.get(name)):
+            continue
         if owner != OURS:
             yield f"invariants[3].{name}: expected no stop of what we did not start, got one after {call.t:.0f} s"
         original = originals.get(ids.get(name, ""))
@@ -95,6 +97,20 @@ def _stopped_only_ours(run: Run) -> Iterator[str]:
         acted = [each.index for each in before if each.operation in ("StartInstances", "SendCommand")]
         if max(checked, default=-1) < max(acted, default=-1):
             yield f"invariants[3].{name}: expected a look at LaunchTime before the stop after {call.t:.0f} s, got none"
+
+
+def _is_for_exchange(run: Run, call: Call, name: str, instance_id: str | None) -> bool:
+    """Whether a roll-back of this host stopped it after EC2 had refused to replace its root volume."""
+    refused = any(
+        each.operation == "CreateReplaceRootVolumeTask" and each.error and name in each.hosts
+        for each in run.trace[: call.index]
+    )
+    return refused and any(
+        step.step.playbook == "roll_back"
+        and step.began <= call.t <= step.ended
+        and run.vars_of(step).get("patch_host") in {name, instance_id}
+        for step in run.step_runs
+    )
 
 
 def _selection(run: Run) -> Iterator[str]:

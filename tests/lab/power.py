@@ -24,6 +24,7 @@ class Owners:
     def __init__(self, run: Run) -> None:
         self._on = {host.name: host.state not in OFF_AT_START for host in run.scenario.hosts}
         self._owner: dict[str, str | None] = dict.fromkeys(self._on)
+        self._ran_before_us: set[str] = set()  # we stopped them, and others had them on
 
     def owner(self, name: str) -> str | None:
         """Whose start holds ``name`` on, after the calls seen so far."""
@@ -36,8 +37,12 @@ class Owners:
         for name in call.hosts:
             if call.operation in STARTS and not self._on.get(name, False):
                 self._on[name] = True
-                self._owner[name] = OTHER if call.caller == OTHER else OURS
+                is_ours = call.caller != OTHER and name not in self._ran_before_us
+                self._owner[name] = OURS if is_ours else OTHER
+                self._ran_before_us.discard(name)
             elif call.operation in STOPS:
+                if self._on.get(name) and self._owner.get(name) != OURS and call.caller != OTHER:
+                    self._ran_before_us.add(name)
                 self.see_off(name)
 
     def see_off(self, name: str) -> None:

@@ -173,6 +173,7 @@ class HostSpec:
     groups: tuple[str, ...] = ()
     platform: str = "windows"
     asg: bool = False
+    public_address: bool = False
     spot: bool = False
     stop_protected: bool = False
     hibernated: bool = False

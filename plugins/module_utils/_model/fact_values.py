@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 TaskState = Literal["started", "ok", "failed"]
 """Of tasks of the user's; without it they have not been reached."""
@@ -92,7 +92,8 @@ class RestorePoint(TypedDict):
 class RollBack(TypedDict):
     """A root volume that goes back to a restore point. ``installed`` are the KBs that the run ``of_run`` installed after it.
 
-    The volumes are None until they are known; ``is_made`` is whether the new one is the root volume.
+    The volumes are None until they are known; ``is_made`` is whether the new one is the root volume. ``is_off_for_exchange`` is
+    whether we stopped an instance that was running, and have not seen it run again; rows of earlier versions lack it.
     """
 
     of_run: str
@@ -104,6 +105,7 @@ class RollBack(TypedDict):
     old_volume_id: str | None
     new_volume_id: str | None
     is_made: bool
+    is_off_for_exchange: NotRequired[bool]
 
 
 class StoredVerdict(TypedDict):

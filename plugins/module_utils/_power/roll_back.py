@@ -5,20 +5,19 @@
 """The root volume of an instance back to its restore point. The old volume is kept, and nothing is deleted.
 
 A running instance gets EC2's root volume replacement, which keeps its attributes and its power state. Of one that is off the
-volumes are exchanged: detach, make, attach. What is done is written down before, so that a restore finishes or undoes what a dead
-controller left.
+volumes are exchanged: detach, make, attach. A running one that EC2 refuses is stopped for that, and started again. What is done is
+written down before, so that a restore finishes or undoes what a dead controller left.
 Sources: EC2 API reference (CreateReplaceRootVolumeTask, CreateVolume, DetachVolume, AttachVolume), EC2 user guide ("Replace the
 root volume for an EC2 instance").
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .._aws.ebs import describe_snapshot, describe_volume
 from .._aws.ec2 import create_tags, tags_of
-from .._aws.errors import AwsError, Unanswered
+from .._aws.errors import EXPIRED, GONE, AwsError
 from .._aws.root_volumes import (
     attach_volume,
     create_volume_like,
@@ -38,6 +37,8 @@ from .._model.fact_values import RollBack
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.results import Result
+from .changes import change_until
+from .stop_for_exchange import lost_by_a_stop, start_after_exchange, stop_for_exchange
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef, ReplaceRootVolumeTaskTypeDef, VolumeTypeDef
@@ -46,8 +47,7 @@ ROLL_BACK, REPLACED_AT = "patchfleet:roll-back", "patchfleet:replaced-at"
 """Tags: the run that rolled back, on both volumes; when it was replaced, on the old one."""
 SETTLED = frozenset({"running", "stopped"})
 TASK_ENDED = frozenset({"succeeded", "failed", "failed-detached"})
-SETTLE_SECONDS, MOVE_SECONDS, TASK_SECONDS, SNAPSHOT_SECONDS = 1200.0, 300.0, 7200.0, 14400.0
-MOVE_ATTEMPTS = 3
+SETTLE_SECONDS, SHOWN_SECONDS, TASK_SECONDS, SNAPSHOT_SECONDS = 1200.0, 300.0, 7200.0, 14400.0
 LONGEST_NAME = 255
 MOST_COPIED_TAGS = 48
 
@@ -77,11 +77,26 @@ def swap_root(context: OperationContext) -> SwapResult:
         if root is None:
             raise Failed("The instance has no EBS volume as its root device.", Reason.NO_ROOT_VOLUME)
         plan = _note(context, {**plan, "device": instance["RootDeviceName"], "old_volume_id": root})
-    if instance["State"]["Name"] == "running":
-        _replace(context, plan)
-    else:
+    if instance["State"]["Name"] != "running":
         plan = _exchange(context, plan)
+    elif refusal := _replace(context, plan):
+        plan = _exchange_of_running(context, plan, instance, refusal)
     return _finish(context, plan)
+
+
+def _exchange_of_running(
+    context: OperationContext, plan: RollBack, instance: InstanceTypeDef, refusal: AwsError
+) -> RollBack:
+    """Exchange the volumes of an instance that EC2 gives no replacement, unless it would lose something by the stop."""
+    lost = lost_by_a_stop(context, instance)
+    if lost:
+        sentence = (
+            f"{refusal.reason} Of an instance that is off the volumes are exchanged instead. A stop would take "
+            f"{' and '.join(lost)} from it, so it was not stopped. Stop it, and run the playbook again."
+        )
+        raise Failed(sentence, refusal.code, refusal.facts) from refusal
+    context.report_progress(refusal.reason)
+    return start_after_exchange(context, _exchange(context, stop_for_exchange(context, plan)))
 
 
 def settle_root(context: OperationContext) -> None:
@@ -126,6 +141,7 @@ def _settle(context: OperationContext, plan: RollBack) -> None:
     elif _is_being_replaced(context):
         _wait_for_task(context, plan)
         root = root_of(existing_instance(context.aws, context.params["instance_id"]))
+    plan = start_after_exchange(context, plan)
     if root == plan["old_volume_id"]:
         context.report_progress(f"the roll-back was not made: its root volume is {root}, as before")
         return
@@ -214,15 +230,22 @@ def _wait_for_snapshot(context: OperationContext, plan: RollBack) -> None:
 # ---- a running instance
 
 
-def _replace(context: OperationContext, plan: RollBack) -> None:
+def _replace(context: OperationContext, plan: RollBack) -> AwsError | None:
+    """Replace it; what EC2 answered where it does not do so for this instance.
+
+    Raises:
+        AwsError: the credentials lack the right, or the instance is gone.
+    """
     instance_id = context.params["instance_id"]
     context.report_progress(f"replacing the root volume by the snapshot {plan['snapshot_id']}")
     try:
         replace_root_volume(context.aws, instance_id, plan["snapshot_id"], plan["token"])
     except AwsError as error:
-        advice = "Of an instance that is off the volumes are exchanged instead: stop it, and run the playbook again."
-        raise Failed(f"{error.reason} {advice}", error.code, error.facts) from error
+        if error.is_denied or error.is_retryable or error.aws_code in GONE | EXPIRED:
+            raise
+        return error
     _wait_for_task(context, plan)
+    return None
 
 
 def _wait_for_task(context: OperationContext, plan: RollBack) -> None:
@@ -273,9 +296,9 @@ def _exchange(context: OperationContext, plan: RollBack) -> RollBack:
         )
         plan = _note(context, {**plan, "new_volume_id": new_id})
     new_id = str(plan["new_volume_id"])
-    _until(context, lambda: None, lambda: _state(context, new_id) in {"available", "in-use"}, f"{new_id} is made")
+    change_until(context, lambda: None, lambda: _state(context, new_id) in {"available", "in-use"}, f"{new_id} is made")
     context.report_progress(f"exchanging {old_id} for {new_id}")
-    _until(
+    change_until(
         context,
         lambda: detach_volume(context.aws, instance_id, old_id),
         lambda: _state(context, old_id) == "available",
@@ -297,7 +320,7 @@ def _exchange_or_undo(context: OperationContext, plan: RollBack) -> RollBack:
 
 def _attach(context: OperationContext, volume_id: str, device: str) -> None:
     instance_id = context.params["instance_id"]
-    _until(
+    change_until(
         context,
         lambda: attach_volume(context.aws, instance_id, volume_id, device),
         lambda: root_of(existing_instance(context.aws, instance_id)) == volume_id,
@@ -307,24 +330,6 @@ def _attach(context: OperationContext, volume_id: str, device: str) -> None:
 
 def _state(context: OperationContext, volume_id: str) -> str:
     return describe_volume(context.aws, volume_id)["State"]
-
-
-def _until(context: OperationContext, change: Callable[[], None], is_done: Callable[[], bool], what: str) -> None:
-    """Change something until it is done: AWS may give no answer, and what it did shows a little later.
-
-    Raises:
-        Failed: ``root_not_replaced``.
-    """
-    for _attempt in range(MOVE_ATTEMPTS):
-        if is_done():
-            return
-        try:
-            change()
-        except Unanswered:
-            context.report_progress(f"AWS gave no answer: checking whether {what}")
-        if context.wait_until(is_done, context.deadline(MOVE_SECONDS)):
-            return
-    raise Failed(f"EC2 does not show in time that {what}.", Reason.ROOT_NOT_REPLACED)
 
 
 # ---- what both end with
@@ -347,7 +352,7 @@ def _finish(context: OperationContext, plan: RollBack) -> SwapResult:
         root = root_of(existing_instance(context.aws, context.params["instance_id"]))
         return root if root != old_id else None
 
-    new_id = context.wait(new_root, context.deadline(MOVE_SECONDS))
+    new_id = context.wait(new_root, context.deadline(SHOWN_SECONDS))
     if new_id is None:
         raise Failed("EC2 does not show the new root volume in time.", Reason.ROOT_NOT_REPLACED)
     old = describe_volume(context.aws, old_id)

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from lab.aws.errors import AwsError, invalid_value
 from lab.aws.filters import Getter, select
 from lab.aws.instance_types import size_of, usual_types
-from lab.aws.interfaces import VPC_ID, address, interfaces, private_name, security_groups, subnet_id
+from lab.aws.interfaces import VPC_ID, address, interfaces, private_name, public_address, security_groups, subnet_id
 from lab.aws.request import Operation, Request, Result, page
 from lab.instance import STATE_CODES
 from lab.world import ROOT_DEVICE, Host
@@ -149,6 +150,8 @@ def describe(request: Request, host: Host) -> dict[str, Any]:
         optional["IamInstanceProfile"] = {"Arn": request.arns.profile(host.profile), "Id": "AIPA" + "LAB" * 5}
     if spec.managed_by_service:
         optional["Operator"] = {"Managed": True, "Principal": "eks.amazonaws.com"}
+    if public := public_address(host):
+        optional["PublicIpAddress"] = public
     gone = view.state == "terminated"
     if not gone:
         optional |= {"PrivateIpAddress": address(host), "SubnetId": subnet_id(host), "VpcId": VPC_ID}
@@ -248,6 +251,10 @@ def describe_instance_attribute(request: Request) -> Result:
     return {"InstanceId": host.id, **values[attribute]}
 
 
+WITH_DISKS = re.compile(r"[a-z]+\d[a-z-]*d[a-z-]*\.")
+"""Types with instance store volumes: m5d, c6gd, r5dn (EC2 instance types, "Naming conventions")."""
+
+
 def describe_instance_types(request: Request) -> Result:
     names = request.params.get("InstanceTypes") or usual_types()
     if len(names) > 100 and request.params.get("InstanceTypes"):
@@ -266,6 +273,7 @@ def _instance_type(name: str) -> dict[str, Any]:
         "MemoryInfo": {"SizeInMiB": mib},
         "Hypervisor": "xen" if name[:2] in ("t2", "m4", "c4", "r4") else "nitro",
         "CurrentGeneration": True,
+        "InstanceStorageSupported": bool(WITH_DISKS.match(name)),
     }
 
 

@@ -29,6 +29,13 @@ def address(host: Host) -> str:
     return f"10.20.{number // 256}.{number % 256}"
 
 
+def public_address(host: Host) -> str | None:
+    """The one that EC2 lends to an instance that is on, a new one at each start; None of an instance that gets none."""
+    if not host.spec.public_address or host.instance is None or not host.instance.on:
+        return None
+    return f"198.51.100.{(int((host.id or 'i-0')[-4:], 16) + host.instance.starts) % 256}"
+
+
 def private_name(host: Host) -> str:
     suffix = "ec2.internal" if host.spec.region == "us-east-1" else f"{host.spec.region}.compute.internal"
     return f"ip-{address(host).replace('.', '-')}.{suffix}"
@@ -42,9 +49,11 @@ def security_groups() -> list[dict[str, Any]]:
 def interfaces(request: Request, host: Host) -> list[dict[str, Any]]:
     """The one network interface that an instance is launched with; its ids end as the instance's own."""
     identifier = (host.id or "").removeprefix("i-")
-    number = int(identifier[-4:], 16)
+    number, public = int(identifier[-4:], 16), public_address(host)
+    lent = {"Association": {"IpOwnerId": "amazon", "PublicDnsName": "", "PublicIp": public}} if public else {}
     return [
         {
+            **lent,
             "Attachment": {
                 "AttachTime": request.sim.clock.start - ATTACHED_BEFORE,
                 "AttachmentId": f"eni-attach-{identifier}",
