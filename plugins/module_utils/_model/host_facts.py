@@ -202,7 +202,7 @@ class HostFacts(TypedDict, total=False):
     roll_back: Annotated[
         RollBack,
         "its root volume goes back to a restore point",
-        "_run/roll_back, _power/roll_back",
+        "_run/roll_back, _power/roll_back, _power/stop_for_exchange",
         "_history/visits, _power/roll_back, _run/recovery, _run/roll_back",
     ]
 
