@@ -58,6 +58,16 @@ class LiveDisplay:
         self._console.print(self._drawn, end="")
         self._file.flush()
 
+    def erase(self) -> None:
+        """Take away what is drawn, and leave the cursor where it began."""
+        self._console.control(self._drawn.position_cursor())
+        self._drawn = LiveRender("", vertical_overflow="crop")
+
+    def write(self, text: str) -> None:
+        """Write text that stays, such as the lines of Ansible; call ``erase`` before and ``draw`` after it."""
+        self._file.write(text)
+        self._file.flush()
+
     def close(self) -> None:
         """End the last line."""
         self._file.write("\n")

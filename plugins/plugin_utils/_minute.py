@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a run says each minute while its hosts wait: one line, by whichever worker waits, and by one of them only.
+"""What a run says while its hosts wait: one line a minute, or the board of the callback night, by one of the workers that wait.
 
 The operations of hosts wait in their own processes, and each asks here when it renews its lease. The time of the last line is in a
 nameless file that the parent opened before it forked them. No callback is needed, so jobs of AWX show the line, too.
@@ -25,9 +25,11 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.cont
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.live import write_live_page
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.status import minute_line
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.progress import read_progress
+from ansible_collections.patchfleet.windows.plugins.plugin_utils import _board
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import time_of_day
 
 MINUTE_SECONDS = 60.0
+BOARD_SECONDS = 5.0
 STORED = struct.Struct("d")
 
 
@@ -38,27 +40,30 @@ def _nameless_file() -> int:
 
 
 note = _nameless_file()
+board_note = _nameless_file()
 
 
-def take_turn(now: float) -> bool:
-    """Whether the caller is the one worker of this controller that speaks now; the first turn comes after a minute.
+def take_turn(now: float, seconds: float = MINUTE_SECONDS, descriptor: int = note) -> bool:
+    """Whether the caller is the one worker of this controller that speaks now; the first turn comes after the first pause.
 
     Args:
         now: seconds since 1970.
+        seconds: the pause between two turns.
+        descriptor: of the file that has the time of the last turn.
     """
-    fcntl.lockf(note, fcntl.LOCK_EX)
+    fcntl.lockf(descriptor, fcntl.LOCK_EX)
     try:
-        stored = os.pread(note, STORED.size, 0)
-        is_due = bool(stored) and not 0.0 <= now - STORED.unpack(stored)[0] < MINUTE_SECONDS
+        stored = os.pread(descriptor, STORED.size, 0)
+        is_due = bool(stored) and not 0.0 <= now - STORED.unpack(stored)[0] < seconds
         if is_due or not stored:
-            os.pwrite(note, STORED.pack(now), 0)
+            os.pwrite(descriptor, STORED.pack(now), 0)
         return is_due
     finally:
-        fcntl.lockf(note, fcntl.LOCK_UN)
+        fcntl.lockf(descriptor, fcntl.LOCK_UN)
 
 
 def speak(context: OperationContext) -> None:
-    """Print where the run stands, and write its page, if it is time.
+    """Print where the run stands, or store it for the board, and write its page, if it is time.
 
     It opens the ledger itself, since the operation may be in the middle of a write. Nothing that goes wrong here concerns
     the host of the operation.
@@ -66,11 +71,18 @@ def speak(context: OperationContext) -> None:
     if not context.tracked_host:
         return
     with contextlib.suppress(PatchFleetError, OSError):
-        clock = system_clock()
-        if not take_turn(clock.now()):
+        clock, has_board = system_clock(), _board.is_open()
+        draws = has_board and take_turn(clock.now(), BOARD_SECONDS, board_note)
+        is_minute = take_turn(clock.now())
+        if not draws and not is_minute:
             return
         ledger = open_ledger(context.params.get("ledger"), context.params, clock)
         progress = read_progress(ledger, context.tracked_host[0], clock.now())
-        if progress.is_active:  # a restore works for a run that is dead
-            Display().display(f"  {time_of_day()}  {minute_line(progress)}")
+        if not progress.is_active:  # a restore works for a run that is dead
+            return
+        if draws:
+            _board.store(progress)
+        if is_minute:
+            if not has_board:
+                Display().display(f"  {time_of_day()}  {minute_line(progress)}")
             write_live_page(ledger, progress.run, progress.now)

@@ -22,6 +22,7 @@ from lab.scenario import load
 from lab.server import Credentials, Lab
 from lab.winrm.options import Options
 from lab.workplace import Workplace
+from terminal import in_terminal
 
 LIMIT_SECONDS = 120.0  # real ones, after which a command that hangs is cut off
 CALLBACKS = Path(__file__).parent / "callbacks"
@@ -268,6 +269,15 @@ class LivingLab:
         process = Process(command, settings, log=folder / "log", cwd=self.workplace.path)
         self._processes.append(process)
         return Running(self, process, folder, settings.get("AWS_ACCESS_KEY_ID", "no key"))
+
+    def in_terminal(
+        self, command: list[str], on_screen: Callable[[list[str]], None], changes: Mapping[str, str | None]
+    ) -> list[str]:
+        """Run a command in a terminal of its own, in the lab's environment; see terminal.in_terminal."""
+        folder = self.folder / f"run-{next(self._numbers)}"
+        folder.mkdir()
+        settings = {**self._environment(folder, changes), "TERM": "xterm-256color"}
+        return in_terminal(command, settings, on_screen, self.workplace.path)
 
     def calls_of(self, access_key: str) -> list[dict[str, Any]]:
         """The API calls until now with these credentials."""

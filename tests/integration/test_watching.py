@@ -1,27 +1,17 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What docs/watching.md says: the playbook status in a real terminal and in a pipe, from a ledger alone.
-
-The screens that a person would have seen are kept in .cache/captures.
-"""
+"""What docs/watching.md says: the playbook status in a real terminal and in a pipe, from a ledger alone."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import re
-import select
-import struct
 import subprocess
 import sys
-import termios
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-import pyte
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Host, Run, Verdict
@@ -29,12 +19,9 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite 
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.outcomes import Outcome
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.table import columns_of
+from terminal import COLUMNS, LIMIT_SECONDS, ROOT, in_terminal, keep
 
-ROOT = Path(__file__).parents[2]
-CAPTURES = ROOT / ".cache" / "captures"
 RUN = "20261114T220000Z-7f3a"
-COLUMNS, ROWS = 80, 40
-LIMIT_SECONDS = 100.0
 HOSTS = 60
 
 
@@ -76,34 +63,6 @@ def command() -> list[str]:
     (typed,) = re.findall(r"^```sh\n(ansible-playbook .*)\n```$", page, re.MULTILINE)
     program, *words = str(typed).split()
     return [str(Path(sys.executable).with_name(program)), *words]
-
-
-def in_terminal(words: list[str], environment: dict[str, str], on_screen: Callable[[list[str]], None]) -> list[str]:
-    """Run a command in a terminal of its own; the last screen. ``on_screen`` gets each screen that differs from the one before."""
-    controller, terminal = os.openpty()
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-    screen = pyte.Screen(COLUMNS, ROWS)
-    stream = pyte.ByteStream(screen)
-    shown: list[str] = []
-    with subprocess.Popen(
-        words, stdin=terminal, stdout=terminal, stderr=terminal, env=environment, start_new_session=True
-    ) as process:
-        os.close(terminal)
-        with contextlib.suppress(OSError):  # the command has ended
-            while select.select([controller], [], [], LIMIT_SECONDS)[0]:
-                stream.feed(os.read(controller, 65536))
-                now = [line.rstrip() for line in screen.display]
-                if now != shown:
-                    on_screen(now)
-                    shown = now
-        process.kill()
-    os.close(controller)
-    return shown
-
-
-def keep(name: str, lines: list[str]) -> None:
-    CAPTURES.mkdir(parents=True, exist_ok=True)
-    (CAPTURES / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def test_in_a_terminal_it_stands_still_until_the_run_has_ended(ledger: SqliteLedger, tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ MOST_ROWS = 20
 MOST_PROBLEMS = 10
 _WIDEST_NAME = 28
 _OTHER_COLUMNS = 40
+_BOARDS_OTHER_LINES = 8
+"""Of a board: empty lines, title, bar, sums, end, heading, and the hosts that are only counted."""
+_FEWEST_BOARD_ROWS = 3
 
 
 class Style(TextEnum):
@@ -65,6 +68,19 @@ def status_lines(progress: Progress, width: int = 80, rows: int = MOST_ROWS) -> 
     """
     width = max(width, NARROWEST)
     lines = [*_head(progress, width), *_at_work(progress, width, rows), *_problems(progress, width)]
+    return [piece for line in lines for piece in _wrapped(line, width)]
+
+
+def board_lines(progress: Progress, width: int = 80, height: int = 24) -> list[Line]:
+    """The part of the display that stands still below the lines of a run: no problems, since each has its own line there.
+
+    Args:
+        progress: where the run stands.
+        width: columns of the terminal.
+        height: lines of the terminal; the board takes about half of them.
+    """
+    width, rows = max(width, NARROWEST), max(height // 2 - _BOARDS_OTHER_LINES, _FEWEST_BOARD_ROWS)
+    lines = [Line(""), *_head(progress, width), *_at_work(progress, width, rows)]
     return [piece for line in lines for piece in _wrapped(line, width)]
 
 

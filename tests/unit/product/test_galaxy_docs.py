@@ -38,7 +38,7 @@ TOP = {
 }
 REQUIREMENTS = {"requirements/bindep.txt", "requirements/controller.txt", "requirements/execution-environment.txt"}
 FOR_CONTRIBUTORS = {"docs/architecture.md", "docs/lab.md", "docs/style.md"}
-PLUGINS = {"action", "doc_fragments", "filter", "module_utils", "modules", "plugin_utils"}
+PLUGINS = {"action", "callback", "doc_fragments", "filter", "module_utils", "modules", "plugin_utils"}
 PARTS_OF_A_ROLE = {"README.md", "defaults", "files", "handlers", "meta", "tasks", "templates", "vars"}
 SECTIONS = [
     "Description",

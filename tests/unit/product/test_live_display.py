@@ -6,47 +6,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import struct
-import termios
 from collections.abc import Iterator
 
-import pyte
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.status import Line, Style
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _live_display
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._live_display import LiveDisplay, open_display, redraw
 
-COLUMNS, ROWS = 80, 24
-
-
-class Terminal:
-    """A terminal with what is on its screen."""
-
-    def __init__(self) -> None:
-        self._controller, self.descriptor = os.openpty()
-        os.set_blocking(self._controller, False)
-        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-        self.screen = pyte.Screen(COLUMNS, ROWS)
-        self._stream = pyte.ByteStream(self.screen)
-
-    @property
-    def lines(self) -> list[str]:
-        """The screen's lines until the last that holds something."""
-        with contextlib.suppress(BlockingIOError):  # nothing new
-            while True:
-                self._stream.feed(os.read(self._controller, 4096))
-        return "\n".join(line.rstrip() for line in self.screen.display).rstrip().split("\n")
-
-    def colors(self, row: int) -> set[str]:
-        return {self.screen.buffer[row][column].fg for column in range(COLUMNS)}
-
-    def close(self) -> None:
-        os.close(self._controller)
-        os.close(self.descriptor)
+from .screen import ROWS, Terminal
 
 
 @pytest.fixture
