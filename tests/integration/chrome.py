@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 
 from selenium import webdriver
@@ -28,6 +29,31 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+def axe_violations(driver: webdriver.Chrome) -> list[str]:
+    """What axe-core finds on the page that the browser shows: the rule, and the elements that break it."""
+    if not driver.execute_script("return Boolean(window.axe)"):
+        driver.execute_script(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
+    found = driver.execute_async_script("axe.run().then(arguments[0])")
+    return [
+        f"{violation['id']}: {violation['help']}: {', '.join(' '.join(node['target']) for node in violation['nodes'])}"
+        for violation in found["violations"]
+    ]
+
+
+@contextmanager
+def shown_as(driver: webdriver.Chrome, width: int, scheme: str = "light") -> Iterator[None]:
+    """A window of this width in pixels, for a user who prefers this color scheme."""
+    size = {"width": width, "height": 1400, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    wanted = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", wanted)
+    try:
+        yield
+    finally:
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 @contextmanager
