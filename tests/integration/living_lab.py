@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import boto3
 import yaml
+from terminal import in_terminal
 
 from lab.process import Process
 from lab.runner import FORKS, ansible_playbook, playbook_name
@@ -22,7 +23,6 @@ from lab.scenario import load
 from lab.server import Credentials, Lab
 from lab.winrm.options import Options
 from lab.workplace import Workplace
-from terminal import in_terminal
 
 LIMIT_SECONDS = 120.0  # real ones, after which a command that hangs is cut off
 CALLBACKS = Path(__file__).parent / "callbacks"

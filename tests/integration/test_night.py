@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import yaml
 from living_lab import TWO_MINUTES_WITH_A_REBOOT, LivingLab
+from terminal import COLUMNS, LIMIT_SECONDS, ROOT, keep
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.table import columns_of
 from lab.runner import ansible_playbook
-from terminal import COLUMNS, LIMIT_SECONDS, ROOT, keep
 
 PAGE = (ROOT / "docs" / "watching.md").read_text(encoding="utf-8")
 ((CALLBACK, COMMAND),) = re.findall(r"^ANSIBLE_STDOUT_CALLBACK=(\S+) ansible-playbook (.*)$", PAGE, re.MULTILINE)

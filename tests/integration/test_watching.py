@@ -13,13 +13,13 @@ import time
 from pathlib import Path
 
 import pytest
+from terminal import COLUMNS, LIMIT_SECONDS, ROOT, in_terminal, keep
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Host, Run, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.outcomes import Outcome
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.table import columns_of
-from terminal import COLUMNS, LIMIT_SECONDS, ROOT, in_terminal, keep
 
 RUN = "20261114T220000Z-7f3a"
 HOSTS = 60
