@@ -145,6 +145,7 @@ class Watch:
         self._fences: dict[str, int] = {}  # the newest fencing number of each host
         self._found: dict[str, str] = {}  # original states of open records
         self._requests: dict[str, tuple[Controller, float]] = {}  # starts that were recorded and not asked for yet
+        self._unseen: dict[str, tuple[Controller, float]] = {}  # starts whose LaunchTime is not in the ledger yet
         self._awake_since: dict[str, float] = {}  # controller: end of its last standstill that was longer than a lease
         self._in_work: set[tuple[str, str]] = set()  # (controller, host key) of what it started, or patches
         self.undecidable = 0
@@ -172,7 +173,9 @@ class Watch:
         answer = work()
         if operation == "start_instances":  # a start that AWS refused is no request
             for host in hosts:
-                self._requests.pop(key_of(host), None)
+                self._unseen.pop(key_of(host), None)
+                if request := self._requests.pop(key_of(host), None):
+                    self._unseen[key_of(host)] = request
         if operation in {"start_instances", "modify_volume", "start_tasks"}:
             self.started.update((controller.run_id or "", key_of(host)) for host in hosts)
             self._count_running(controller)
@@ -252,12 +255,14 @@ class Watch:
             self._say(NOT_OURS, f"{host.name}: it is in an Auto Scaling group")
 
     def _is_undecidable(self, host: world.Host, launched: float, stops: Controller | None) -> bool:
-        """A controller recorded a start, and died or stood still before it asked for it; another user started the host right then.
+        """A controller recorded a start, and died or stood still before it asked for it, or before EC2 had shown it; another user
+        started the host right then.
 
         The ledger and the account look the same as after our own start whose answer was lost: EC2 has neither a
         client token for StartInstances nor a name of who started an instance. Only the controller itself knows that it did not.
         """
-        recorded_by, requested_at = self._requests.get(str(host.id), (stops, 0.0))
+        known = self._requests.get(str(host.id)) or self._unseen.get(str(host.id))
+        recorded_by, requested_at = known or (stops, 0.0)
         return recorded_by is not stops and -EARLY_SECONDS <= launched - requested_at <= UNSEEN_SECONDS
 
     # ---- the ledger's writes
@@ -287,6 +292,7 @@ class Watch:
     def _noted(self, controller: Controller, name: str, args: tuple[Any, ...]) -> None:
         """About an open power record."""
         self._requests.pop(args[0], None)
+        self._unseen.pop(args[0], None)
         if name == "note_start":
             self._requests[args[0]] = (controller, args[2])
         if name == "close_power":

@@ -12,6 +12,7 @@ Source: Win32_OperatingSystem.LastBootUpTime (Microsoft Learn), read against the
 from __future__ import annotations
 
 from .._aws.ssm import tags_of_node
+from .._base.clock import iso
 from .._base.errors import NeedsAttention, PatchFleetError
 from .._fleet.claims import claim_of
 from .._host.answers import BootState
@@ -19,7 +20,8 @@ from .._host.guest_scripts import run_guest_script
 from .._host.servicing import is_quiet
 from .._ledger.earlier import earlier_hosts
 from .._ledger.lenient import stored_host
-from .._ledger.records import PowerRecord
+from .._ledger.records import SKEW_SECONDS, PowerRecord
+from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.results import Result
@@ -85,6 +87,7 @@ def _prove(context: OperationContext) -> HostPowerResult:
         return {"changed": False, "started": False}
     if record.launch_time is None:
         booted_at = _booted_at(context)
+        _refuse_unclear(context, record, booted_at)
         if booted_at < (record.start_requested_at or 0.0) - CLOCK_TOLERANCE_SECONDS:
             _close(context, record, "was_on", "running")
             context.update_facts(original_state="running")
@@ -97,6 +100,24 @@ def _prove(context: OperationContext) -> HostPowerResult:
         context.ledger.note_launch(record.host_key, booted_at, fence=context.fence)
         context.update_facts(started_by_run=True, on_since=booted_at)
     return {"changed": False, "started": True}
+
+
+def _refuse_unclear(context: OperationContext, record: PowerRecord, booted_at: float) -> None:
+    """The start may have been recorded by another controller, whose clock may differ from ours by as much as leases allow.
+
+    Raises:
+        NeedsAttention: ``start_unclear``: it booted before the record by less than that.
+    """
+    requested_at = record.start_requested_at or 0.0
+    if (
+        context.phase == Phase.RESTORE
+        and requested_at - SKEW_SECONDS <= booted_at < requested_at - CLOCK_TOLERANCE_SECONDS
+    ):
+        raise NeedsAttention(
+            f"It booted at {iso(booted_at)}. A run recorded it as off at {iso(requested_at)}, by its clock. That may be ahead, "
+            "so it may have been on before. It is left running. If it is not needed, stop it and run the playbook restore again.",
+            Reason.START_UNCLEAR,
+        )
 
 
 def _ask_to_stop(context: OperationContext) -> HostPowerResult:
