@@ -146,6 +146,10 @@ AT_ONCE ?= 50
 simulate: $(TEST) ## A night of HOSTS hosts in ACCOUNTS accounts with SLICES controllers of AT_ONCE hosts each, in virtual time
 	PYTHONPATH=tests:$(VENV)/collections $(BIN)/python -m bench.simulate --hosts $(HOSTS) --accounts $(ACCOUNTS) --slices $(SLICES) --at-once $(AT_ONCE)
 
+.PHONY: slices
+slices: $(TEST) ## A night of HOSTS hosts on SLICES controllers of AT_ONCE hosts each, in virtual time, with SIGKILL to one of them
+	PYTHONPATH=tests:$(VENV)/collections $(BIN)/python -m chaos.slices --hosts $(HOSTS) --slices $(SLICES) --at-once $(AT_ONCE)
+
 .PHONY: chaos
 RUNS ?= 200
 chaos: $(TEST) ## RUNS nights at random: kills, faults, other people; SEED=… plays the same ones, AGAIN=SEED/NUMBER one alone

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``make bench``: 40 hosts by ansible-playbook, 200 by the steps alone, calls in virtual time, a waiting step, and the unit tests.
+"""``make bench``: 40 hosts by ansible-playbook, 200 by the steps alone, calls in virtual time, the planned order, a waiting step,
+and the unit tests.
 
 The lab is a process of its own.
 """
@@ -18,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from bench import order
 from bench.calls import calls_of, of_service
 from bench.unit_suite import CORES, unit_suite
 from bench.waiting import waiting_step
@@ -47,6 +49,7 @@ def main() -> int:
         )
     print(f"target: at most {TARGETS['cpu_seconds']:g} CPU-s and {TARGETS['calls']:g} API calls a host\n")
     _print_calls()
+    order.show(order.measured())
     waiting = waiting_step()
     print(
         f"a waiting step in a forked worker: {waiting['cpu_seconds']:.3f} CPU-s, {waiting['memory_mb']:.1f} MB of its own"

@@ -54,6 +54,12 @@ def most_a_second(times: Iterable[float]) -> int:
     return max((bisect_left(ordered, at + 1.0) - number for number, at in enumerate(ordered)), default=0)
 
 
+def boto3_name(call: dict[str, Any]) -> str:
+    """The operation of a call in a trace as boto3 names it: ``ec2.start_instances``."""
+    text = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in call["operation"])
+    return f"{call['service']}.{text[1:]}"
+
+
 def of_service(calls: Counter[str], hosts: int) -> tuple[float, float]:
     """Calls a host: of AWS without the ledger, and of the ledger's table."""
     ledger = sum(number for name, number in calls.items() if name.startswith(DYNAMODB))

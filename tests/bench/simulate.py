@@ -29,7 +29,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._model.account 
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.poller import LONGEST_GAP_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.order import make_plan
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
-from bench.calls import UPDATE, most_a_second, of_service, trace_of
+from bench.calls import UPDATE, boto3_name, most_a_second, of_service, trace_of
 
 REGION = "eu-central-1"
 INSTALL_SECONDS = float(str(UPDATE["seconds"]))
@@ -100,7 +100,7 @@ def measured_profile_of(trace: Sequence[dict[str, Any]], hosts: int, name: str) 
     installs = next(call["t"] for call in own if "Install" in str(call["params"].get("Parameters")))
     counts = Counter(f"{call['service']}.{call['operation']}" for call in trace)
     return Profile(
-        tuple((call["t"] - began, _boto3_name(call)) for call in own),
+        tuple((call["t"] - began, boto3_name(call)) for call in own),
         own[-1]["t"] - began,
         installs - began,
         installs - began + INSTALL_SECONDS,
@@ -110,11 +110,6 @@ def measured_profile_of(trace: Sequence[dict[str, Any]], hosts: int, name: str) 
 
 def _is_polled(call: dict[str, Any]) -> bool:
     return call["operation"] == "DescribeInstances" and "Filters" in call["params"]
-
-
-def _boto3_name(call: dict[str, Any]) -> str:
-    text = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in call["operation"])
-    return f"{call['service']}.{text[1:]}"
 
 
 def planned_slices(night: Night, patch_seconds: dict[str, float]) -> list[list[tuple[str, int]]]:

@@ -16,6 +16,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
     Run,
     Verdict,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._run.slices import is_named, slices
 from chaos.promises import Brakes, has_restore_point, peers_at_work
 from lab import world
 from lab.aws.request import Request
@@ -373,10 +374,18 @@ class Watch:
         self._check_window(controller, name, admitted_at, expected)
         if controller.at_most and (peers := peers_at_work(self._night, run_id, key, controller.at_most)):
             self._say(CROWDED, f"{name}: {', '.join(sorted(peers))}")
-        hosts = [host for host in ledger.hosts(run_id) if host.wave is not None and host.phase != "plan"]
-        canaries = hosts[: run.settings["canary"]]
+        canaries = self._canaries(run)
         if key not in {host.key for host in canaries} and any(host.outcome is None for host in canaries):
             self._say(STARTED, f"{name}: the canaries had not ended")
+
+    def _canaries(self, run: Run) -> list[Host]:
+        """The first hosts of a run; those of slices are the first ones of their whole plan, in whichever slice each of them is."""
+        ledger, number = self._night.ledger, run.settings["canary"]
+        if is_named(run):
+            keys = run.settings.get("canary_keys", [])
+            return [host for one in slices(ledger, run) for host in ledger.some_hosts(one.run_id, keys)]
+        hosts = [host for host in ledger.hosts(run.run_id) if host.wave is not None and host.phase != "plan"]
+        return hosts[:number]
 
     def _check_window(self, controller: Controller, name: str, admitted_at: float, expected: float) -> None:
         """By what was drawn, and not by what the run has made of it; a run that opens outside its window is refused."""

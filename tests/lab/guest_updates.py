@@ -46,7 +46,6 @@ NOTHING_TO_CLEAN_SECONDS = 10.0
 RESTORING_HEALTH_SECONDS = 600.0
 
 APPROVED_CLASSES = ("critical", "security")
-APPROVED_SEVERITIES = ("critical", "important")
 
 COMPONENT_BASED_SERVICING, WINDOWS_UPDATE = "component_based_servicing", "windows_update"
 
@@ -201,12 +200,12 @@ class WindowsUpdate:
         return UpdateState.PENDING_REBOOT in self.states.values()
 
     def is_approved(self, update: Update) -> bool:
-        """By the default baseline, and Defender's definitions where it says so; over WinRM nothing filters by severity."""
+        """By the baseline of its account, and Defender's definitions where it says so; over WinRM nothing filters by severity."""
         if update is DEFINITIONS:
             return self._spec.kind != "winrm"
         if update.update_class not in APPROVED_CLASSES:
             return False
-        return self._spec.kind == "winrm" or update.severity in APPROVED_SEVERITIES
+        return self._spec.kind == "winrm" or update.severity in self._spec.approved_severities
 
     def offered(self) -> list[Update]:
         """Offered and not in, approved or not."""

@@ -10,7 +10,7 @@ schema (``schema.py``), then what a schema cannot express (``scenario_checks.py`
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -51,9 +51,16 @@ class ScenarioError(Exception):
         super().__init__("\n".join(f"{path}: {key}: {text}" if key else f"{path}: {text}" for key, text in problems))
 
 
+APPROVED_SEVERITIES = ("critical", "important")
+"""Of the default patch baseline."""
+
+
 @dataclass(frozen=True)
 class Member:
-    """A further account, whose role the first account's controller may assume unless ``assume`` is ``denied``."""
+    """A further account, whose role the first account's controller may assume unless ``assume`` is ``denied``.
+
+    ``baseline`` are the severities of security updates that its patch baseline approves.
+    """
 
     name: str
     id: str
@@ -61,6 +68,7 @@ class Member:
     vcpu_quota: int = 1000
     assume: str = "ok"
     external_id: str = ""
+    baseline: tuple[str, ...] = APPROVED_SEVERITIES
 
 
 @dataclass(frozen=True)
@@ -164,6 +172,7 @@ class HostSpec:
 
     name: str
     account: str | None = None  # the name of a further account
+    approved_severities: tuple[str, ...] = APPROVED_SEVERITIES  # by the patch baseline of its account
     kind: str = "ec2"
     state: str = "running"
     region: str = "eu-central-1"
@@ -334,11 +343,15 @@ def _hosts(document: dict[str, Any], account: Account) -> list[HostSpec]:
         None: account.region,
         **{member.name: member.region for member in account.accounts},
     }
+    baselines = {member.name: tuple(member.baseline) for member in account.accounts}
     merged = [
         {**document.get("defaults", {}), **entry} for entry in document["hosts"]
     ]  # a key replaces the default whole
     return [
-        _host(name, {"region": regions[keys.get("account")], **keys})
+        replace(
+            _host(name, {"region": regions[keys.get("account")], **keys}),
+            approved_severities=baselines.get(keys.get("account", ""), APPROVED_SEVERITIES),
+        )
         for keys in merged
         for name in expand_names(keys["name"])
     ]

@@ -88,13 +88,14 @@ class Budget:
     def reserve(self, account: Account | None, region: str, call: str, now: float) -> float:
         """Reserve a token for a call; returns for how many seconds the caller waits before it makes the call."""
         where = (account.id if account else "", region)
-        limits = {(*where, name): limit for name, limit in self._limits(call).items()}
+        of_call = self._limits(call)
+        limits = {(*where, name): limit for name, limit in of_call.items()}
         with self._lock:
             if now < self._asked_at - SET_BACK_SECONDS:  # the clock was set back: nothing is known of the calls before
                 self._full_at.clear()
             self._asked_at = now
             begin = max((now, *(self._possible_at(key, limit) for key, limit in limits.items())))
-            begin = max(begin, self._own_turn(begin, self._limits(call)))
+            begin = max(begin, self._own_turn(begin, of_call))
             for key, limit in limits.items():
                 self._full_at[key] = max(self._full_at.get(key, begin), begin) + 1 / limit.per_second
         return begin - now

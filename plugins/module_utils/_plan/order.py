@@ -192,7 +192,9 @@ class _Order:
     def _first(self, host: FleetHost) -> tuple[int, float]:
         priority = self.settings["priority_instance_types"]
         number = priority.index(host.type) if host.type in priority else len(priority)
-        return number, -self.expected[host.key].p90_seconds
+        expected = self.expected[host.key]
+        # Of few months the longest is chance, and the median leaves it out: both together are nearer to the next one (make bench).
+        return number, -(expected.median_seconds + expected.p90_seconds)
 
     def planned(self, hosts: Sequence[FleetHost]) -> list[Planned]:
         """Hosts of all slices, without waves."""

@@ -76,12 +76,13 @@ def is_named(run: Run) -> bool:
 
 
 def slices(ledger: Ledger, run: Run) -> list[Run]:
-    """The run, and those that are slices of the same job."""
+    """The run, and those that are slices of the same job, all as they are now: whoever waits has read its own long ago, and its
+    sign of life would look as if its controller were dead.
+    """
     job = _job_of(run)
     if job is None:
         return [run]
-    other_runs = [other for other in ledger.runs() if other.run_id != run.run_id]
-    return [run, *(other for other in other_runs if _job_of(other) == job)]
+    return sorted(runs_of_job(ledger, job), key=lambda one: one.run_id != run.run_id)
 
 
 def _job_of(run: Run) -> str | None:

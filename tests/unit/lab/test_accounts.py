@@ -214,3 +214,14 @@ def test_a_host_lives_in_the_region_of_its_account_unless_it_says_another(make_l
     regions = {name: host.spec.region for name, host in lab.play.world.hosts.items()}
     assert (regions["hub"], regions["sales-1"]) == ("eu-north-1", "eu-north-1")
     assert (regions["plant-1"], regions["elsewhere"]) == ("us-east-1", "eu-west-1")
+
+
+def test_each_account_approves_by_its_own_baseline(make_lab: MakeLab) -> None:
+    updates = [
+        {"kb": f"KB508700{at}", "severity": name} for at, name in enumerate(("critical", "important", "moderate"))
+    ]
+    hosts = [{"name": name, "updates": updates, **more} for name, more in (("hub", {}), ("own", {"account": "own"}))]
+    account = {"accounts": [{"name": "own", "id": SALES, "baseline": ["critical", "moderate"]}]}
+    world = make_lab(*hosts, account=account).play.world
+    missing = {name: [update.kb for update in host.guest.updates.missing()] for name, host in world.hosts.items()}
+    assert missing == {"hub": ["KB5087000", "KB5087001"], "own": ["KB5087000", "KB5087002"]}

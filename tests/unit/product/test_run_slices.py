@@ -195,6 +195,15 @@ def test_hosts_wait_for_a_canary_of_another_slice(stage: Stage, outcome: str) ->
 
 
 @pytest.mark.usefixtures("rights")
+def test_hosts_wait_for_a_canary_of_their_own_slice_longer_than_a_lease_lasts(stage: Stage) -> None:
+    first, second = (open_slice(stage, part, patch_canary=1) for part in ("1/2", "2/2"))
+    beats(stage, first, second)
+    stage.clock.at(LEASE_SECONDS * 2, lambda: finish(stage, first))
+    assert admit(stage, first["run_id"], FLEET[2])["admitted"] is True
+    assert stage.clock.passed >= LEASE_SECONDS * 2
+
+
+@pytest.mark.usefixtures("rights")
 def test_a_canary_whose_controller_died_proves_nothing(stage: Stage) -> None:
     open_slice(stage, "1/2", patch_canary=1)
     second = open_slice(stage, "2/2", patch_canary=1)
