@@ -38,7 +38,7 @@ MONTHS = 3
 BESIDE_MINUTES = 4.2
 """What the product itself takes of a host's time: the gap between two documents and the looks."""
 MEDIAN_MINUTES, SPREAD, MONTH_SPREAD, SHORTEST_MINUTES, LONGEST_MINUTES = 24.5, 0.6, 0.3, 6.0, 180.0
-USUAL_MISSING, TOLD = 5.0, 0.7
+USUAL_MISSING, RECORDED_SHARE = 5.0, 0.7
 """Updates that are missing on half of the hosts at most, and how much their number says of the time (a correlation; assumed)."""
 BEGAN = 1.76e9
 
@@ -61,7 +61,7 @@ def draw(hosts: int, seed: int) -> list[Drawn]:
 def _draw(number: int, chance: random.Random) -> Drawn:
     is_off, boot, stop = chance.random() < 0.6, chance.uniform(3, 7), chance.uniform(1, 3)
     missing, own = chance.gauss(0, 1), chance.gauss(0, 1)
-    patch = MEDIAN_MINUTES * math.exp(SPREAD * (TOLD * missing + math.sqrt(1 - TOLD**2) * own))
+    patch = MEDIAN_MINUTES * math.exp(SPREAD * (RECORDED_SHARE * missing + math.sqrt(1 - RECORDED_SHARE**2) * own))
     beside = (boot + stop if is_off else 0.0) + boot + 2 + BESIDE_MINUTES
     months = tuple(
         60 * (beside + min(max(patch * chance.lognormvariate(0, MONTH_SPREAD), SHORTEST_MINUTES), LONGEST_MINUTES))

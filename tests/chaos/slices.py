@@ -39,7 +39,7 @@ JOB = "night-1"
 KILLED = 2
 """The number of the slice that is killed."""
 STARTS_APART_SECONDS = 20.0
-"""Nobody starts five controllers in one second."""
+"""Between the starts of two controllers."""
 
 
 @dataclass(frozen=True)
@@ -180,8 +180,8 @@ def show(job: Job, played: Played, seconds: float) -> None:
         print(f"slice {number} took over {len(keys)} hosts")
     print(f"outcomes {played.report['totals']}, at most {played.running_at_once} on at once")
     print(f"makespan {played.makespan / 3600:.1f} h, {seconds:.0f} s of this machine")
-    ledger, others = calls[DYNAMODB], calls.total() - sum(calls[name] for name in UNPACED)
-    print(f"{others / job.hosts:.1f} calls of AWS a host, {ledger / job.hosts:.1f} of the ledger's table")
+    ledger, of_aws = calls[DYNAMODB], calls.total() - sum(calls[name] for name in UNPACED)
+    print(f"{of_aws / job.hosts:.1f} calls of AWS a host, {ledger / job.hosts:.1f} of the ledger's table")
     print(f"over the API budget: {over_budget(played.trace) or 'never'}")
     for problem in played.problems:
         print(problem)
