@@ -76,8 +76,8 @@ def is_named(run: Run) -> bool:
 
 
 def slices(ledger: Ledger, run: Run) -> list[Run]:
-    """The run, and those that are slices of the same job, all as they are now. A host that waits has read its run long ago, and that
-    heartbeat would look as if its controller were dead.
+    """The run, and those that are slices of the same job, all as they are now. A host that waits has read its run long ago, and
+    that heartbeat would look as if its controller were dead.
     """
     job = _job_of(run)
     if job is None:
