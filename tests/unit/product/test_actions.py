@@ -119,6 +119,33 @@ def test_an_operation_runs_inside_the_controller(printed: list[str]) -> None:
     assert printed[0].split()[1:] == ["dev-01", "disk", "cleaning"]
 
 
+class PacedAction(ControllerOperation):
+    operation = Operation(
+        name="some_operation",
+        arguments={"host": {"type": "str"}},
+        work=lambda context: {"changed": False, "pace": vars(context.budget.pace) if context.budget else None},
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "rate", "share", "turns"),
+    [
+        ({}, None, 1.0, (0.0, 1.0)),
+        ({"ansible_forks": 20}, None, 0.05, (0.0, 1.0)),
+        ({"ansible_forks": 4, "patch_slice": "2/5", "patch_api_calls_per_second": 2}, 2.0, 0.05, (0.2, 0.4)),
+        ({"patch_slice": "5/5"}, None, 0.2, (0.8, 1.0)),
+    ],
+)
+def test_the_workers_of_all_slices_have_shares_and_turns_of_their_own(
+    variables: dict[str, Any], rate: float | None, share: float, turns: tuple[float, float]
+) -> None:
+    paces = [action(PacedAction, host=f"i-{number}").run(task_vars=variables)["pace"] for number in range(40)]
+    assert {(pace["calls_per_second"], round(pace["share"], 9)) for pace in paces} == {(rate, share)}
+    drawn = {round(pace["turn"], 9) for pace in paces}
+    assert all(turns[0] <= turn < turns[1] for turn in drawn)
+    assert len(drawn) == variables.get("ansible_forks", 1)
+
+
 @pytest.mark.parametrize("here", [None, "localhost", "127.0.0.1", "::1"])
 def test_an_operation_that_is_delegated_to_the_controller_runs_there_too(printed: list[str], here: str | None) -> None:
     assert action(SomeAction, delegate_to=here).run(task_vars={})["seen"] == 5
