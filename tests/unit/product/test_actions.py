@@ -139,7 +139,7 @@ class PacedAction(ControllerOperation):
 def test_the_workers_of_all_slices_have_shares_and_turns_of_their_own(
     variables: dict[str, Any], rate: float | None, share: float, turns: tuple[float, float]
 ) -> None:
-    paces = [action(PacedAction, host=f"i-{number}").run(task_vars=variables)["pace"] for number in range(40)]
+    paces = [action(PacedAction, host=f"i-{number}").run(task_vars=variables)["pace"] for number in range(200)]
     assert {(pace["calls_per_second"], round(pace["share"], 9)) for pace in paces} == {(rate, share)}
     drawn = {round(pace["turn"], 9) for pace in paces}
     assert all(turns[0] <= turn < turns[1] for turn in drawn)
