@@ -27,9 +27,14 @@ options:
       - V(started), once it answers, proves by its boot time that it was off.
       - V(restored) checks whether the host must be stopped, and waits for an active installation.
       - V(stopped) waits until it does not answer any more, and closes its record.
+      - V(let_go) closes its record and leaves it as it is. No run stops it any more.
     type: str
     required: true
-    choices: [needed, started, restored, stopped]
+    choices: [needed, started, restored, stopped, let_go]
+  by:
+    description:
+      - With O(state=let_go), who asks for it. Without it, the user of the controller's process.
+    type: str
   can_stop:
     description:
       - Whether there are tasks that stop the host.

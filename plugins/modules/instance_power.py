@@ -23,9 +23,14 @@ options:
   state:
     description:
       - What to do.
+      - V(let_go) closes its record and leaves it as it is. No run stops it any more.
     type: str
     required: true
-    choices: [started, restored]
+    choices: [started, restored, let_go]
+  by:
+    description:
+      - With O(state=let_go), who asks for it. Without it, the user of the controller's process.
+    type: str
   scripts:
     description:
       - 'With O(state=restored) the script C(servicing_state), which asks the host whether it installs

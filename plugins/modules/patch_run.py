@@ -82,7 +82,12 @@ options:
     type: str
   by:
     description:
-      - Who does that. Without it, the user of the controller's process.
+      - Who does that, for example the user of AWX who launched the job. With O(state=stopped) and O(state=resumed) the default is
+        the user of the controller's process.
+    type: str
+  job_id:
+    description:
+      - With O(state=opened), the job of AWX in which the run is opened.
     type: str
 attributes:
   check_mode:

@@ -37,6 +37,14 @@ options:
       - Also take the host over from a run that still leases it. Set it only when the controller of that run is known to be dead.
     type: bool
     default: false
+  by:
+    description:
+      - With O(state=opened), who asks for it, for example the user of AWX who launched the job.
+    type: str
+  job_id:
+    description:
+      - With O(state=opened), the job of AWX in which the run is opened.
+    type: str
 attributes:
   check_mode:
     support: partial

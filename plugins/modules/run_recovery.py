@@ -33,6 +33,11 @@ options:
         controller of that run is known to be dead.
     type: bool
     default: false
+  let_go:
+    description:
+      - With O(state=open_hosts), the only host to list, by its name or id. It has C(let_go), so that its record is closed and
+        the host is left on.
+    type: str
   from_account:
     description:
       - With O(state=open_hosts) and O(state=closed), whether to find also instances that are on because of runs which the

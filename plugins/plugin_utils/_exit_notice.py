@@ -14,8 +14,6 @@ import atexit
 import json
 import multiprocessing
 import os
-import re
-import shlex
 import signal
 import sys
 import tempfile
@@ -24,6 +22,7 @@ from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import default_ledger, open_ledger
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.commands import playbook_command
 
 
 def _nameless_file() -> int:
@@ -90,9 +89,7 @@ def exit_notice(where: str, run_id: str) -> str | None:
     records = [r for r in ledger.open_power() if r.started_by and ledger.holds_lease(run_id, r.host_key)]
     on = [f"{record.name} ({record.instance_id})" for record in records]
     how = f"Run {run_id} " + ("has ended" if closed else "was interrupted")
-    command = f"ansible-playbook patchfleet.windows.restore -e patch_run_id={run_id} -e patch_take_over=true"
-    if where != default_ledger():
-        command += f" -e {_variable('patch_ledger', where)}"
+    command = playbook_command("restore", where, {"patch_run_id": run_id, "patch_take_over": True})
     if on:
         return f"{how}. Still on because of it: {', '.join(on)}.\nPut them back as they were:  {command}"
     if closed:
@@ -100,13 +97,4 @@ def exit_notice(where: str, run_id: str) -> str | None:
     return (
         f"{how}. Nothing is on because of it; to go on, run the same command again with -e patch_take_over=true, since "
         "its hosts are leased for a while."
-    )
-
-
-def _variable(name: str, value: str) -> str:
-    """An extra variable for a shell; Ansible splits name=value at blanks, and JSON it does not."""
-    return (
-        f"{name}={value}"
-        if re.fullmatch(r"[\w./-]+", value)
-        else shlex.quote(json.dumps({name: value}, allow_nan=False))
     )

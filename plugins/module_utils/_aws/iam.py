@@ -30,6 +30,12 @@ def caller_arn(aws: Aws) -> str:
     return aws.read(STS).get_caller_identity()["Arn"]
 
 
+def caller(aws: Aws) -> tuple[str, str]:
+    """The account id and the ARN of the credentials. Needs no right."""
+    answer = aws.read(STS).get_caller_identity()
+    return answer["Account"], answer["Arn"]
+
+
 def caller_account(aws: Aws) -> str:
     """The id of the credentials' account."""
     return aws.read(STS).get_caller_identity()["Account"]

@@ -82,11 +82,21 @@ def servicing_state(context: OperationContext) -> ServicingState:
 
 def last_progress(context: OperationContext) -> float:
     """When the servicing log of a quiet host was last written, by the controller's clock; now, where the host does not say it."""
-    now = context.clock.now()
+    written_at = last_written_at(context, last_servicing_state(context))
+    return context.clock.now() if written_at is None else written_at
+
+
+def last_servicing_state(context: OperationContext) -> ServicingState | None:
+    """What the host said last in this operation; None where it was not asked."""
     state: ServicingState | None = context.cache.get(LAST_STATE)
+    return state
+
+
+def last_written_at(context: OperationContext, state: ServicingState | None) -> float | None:
+    """When the servicing log was last written, by the controller's clock; None where the host does not say it."""
     if state is None or state.time is None or state.last_progress_at is None:
-        return now
-    return now - max(state.time - state.last_progress_at, 0.0)
+        return None
+    return context.clock.now() - max(state.time - state.last_progress_at, 0.0)
 
 
 def wait_until_quiet(context: OperationContext, instance_id: str, deadline: float, quiet_seconds: float = 0.0) -> bool:

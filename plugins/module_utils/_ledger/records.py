@@ -30,12 +30,24 @@ DURATIONS_KEPT = 20
 """The number of durations that are kept of a host, the newest."""
 
 
-class Controller(TypedDict):
-    """The process that opened a run: its machine, its id and its user."""
-
+class _Process(TypedDict):
     host: str
     pid: int
     user: str
+
+
+class Controller(_Process, total=False):
+    """The process that opened a run: its machine, its id and its user.
+
+    Attributes:
+        arn: of the AWS identity whose credentials it had, as STS names it; None where the run needs no AWS.
+        launched_by: the user or the schedule of AWX that launched its job; None outside of AWX.
+        job_id: of that job.
+    """
+
+    arn: str | None
+    launched_by: str | None
+    job_id: str | None
 
 
 @dataclass(frozen=True)

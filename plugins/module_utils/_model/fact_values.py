@@ -108,6 +108,14 @@ class RollBack(TypedDict):
     is_off_for_exchange: NotRequired[bool]
 
 
+class LetGo(TypedDict):
+    """Who closed the record of a host that no restore may stop, from which machine, and when, in seconds since 1970."""
+
+    at: float
+    by: str
+    machine: str
+
+
 class StoredVerdict(TypedDict):
     """An outcome with its phase, reason code and sentence, as JSON has them."""
 

@@ -20,6 +20,7 @@ from .fact_values import (
     ClusterNode,
     FailedUpdate,
     FoundService,
+    LetGo,
     RestorePoint,
     RollBack,
     StoredVerdict,
@@ -96,7 +97,7 @@ class HostFacts(TypedDict, total=False):
         "_report/build, _update/selection",
     ]
     final_state: Annotated[
-        str, "EC2's state at the end", "_run/opening, _power/restore, _power/by_tasks", "_report/build"
+        str, "EC2's state at the end", "_run/opening, _power/restore, _power/by_tasks, _power/let_go", "_report/build"
     ]
     started_by_run: Annotated[
         bool,
@@ -113,7 +114,7 @@ class HostFacts(TypedDict, total=False):
     off_at: Annotated[
         float | None,
         "end of the time on that was ours, seconds since 1970",
-        "_power/start, _power/restore, _power/by_tasks, _host/nodes",
+        "_power/start, _power/restore, _power/by_tasks, _power/let_go, _host/nodes",
         "_run/progress, _report/build, _history/visits",
     ]
     work: Annotated[
@@ -129,8 +130,9 @@ class HostFacts(TypedDict, total=False):
         float | None,
         "start of the installation or the servicing script that may still be under way, seconds since 1970",
         "_host/scripts, _update/patch_baseline, _update/health, _power/installations",
-        "_report/build, _power/installations, _update/patch_baseline",
+        "_report/build, _power/by_tasks, _power/installations, _update/patch_baseline",
     ]
+    let_go: Annotated[LetGo, "a person closed its record and left it on", "_power/let_go", "_report/build"]
     mark: Annotated[str | None, "key of the owner tag on it", "_power/owner_tag", "_power/owner_tag"]
     mark_launch: Annotated[
         float | None,
@@ -203,7 +205,7 @@ class HostFacts(TypedDict, total=False):
         RollBack,
         "its root volume goes back to a restore point",
         "_run/roll_back, _power/roll_back, _power/stop_for_exchange",
-        "_history/visits, _power/roll_back, _run/recovery, _run/roll_back",
+        "_history/visits, _power/let_go, _power/roll_back, _run/recovery, _run/roll_back",
     ]
 
     # Windows Update
@@ -244,6 +246,12 @@ class HostFacts(TypedDict, total=False):
         "_update/patch_baseline, _update/win_updates, _power/installations",
         "_power/installations, _operation/standstill",
     ]
+    patch_commands: Annotated[
+        list[str],
+        "commands of Run Command that scanned for updates or installed them, by id",
+        "_update/patch_baseline",
+        "_update/patch_baseline, _report/build",
+    ]
     installation_overdue: Annotated[
         bool,
         "an installation exceeded its time",
@@ -278,7 +286,7 @@ class HostFacts(TypedDict, total=False):
         float,
         "when an installation was found under way and waited for, seconds since 1970",
         "_update/health",
-        "_update/reboots",
+        "_power/installations, _update/reboots",
     ]
     reboots: Annotated[int, "reboots while it was patched", "_update/reboots", "_report/build"]
     verified_at: Annotated[

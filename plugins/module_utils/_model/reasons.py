@@ -108,6 +108,7 @@ class Reason(TextEnum):
     STILL_ON = "still_on", Section.HELD
     TAG_LOST = "tag_lost", Section.HELD, False, True
     INSTALLATION_UNKNOWN = "installation_unknown", Section.HELD
+    LET_GO = "let_go", Section.HELD
     INSTALLATION_RUNNING = "installation_running", Section.HELD
     LEASE_LOST = "lease_lost", Section.HELD
     UNEXPECTED_ERROR = "unexpected_error", Section.HELD

@@ -64,6 +64,7 @@ class Settings(TypedDict):
     dead_man_switch_margin_seconds: int
     setup_prefix: str
     take_over: bool
+    let_go: str | None
     host: str | None
     restore_point_action: str
     run_id: str | None

@@ -15,11 +15,18 @@ from .._update.channels import open_channel
 
 OPERATION = Operation(
     name="host_power",
-    phase={"needed": Phase.START, "started": Phase.READY, "restored": Phase.RESTORE, "stopped": Phase.RESTORE},
+    phase={
+        "needed": Phase.START,
+        "started": Phase.READY,
+        "restored": Phase.RESTORE,
+        "stopped": Phase.RESTORE,
+        "let_go": Phase.RESTORE,
+    },
     arguments={
         **TRACKING_REQUIRED,
         "instance_id": {"type": "str", "required": True},
         "state": {"type": "str", "required": True, "choices": list(by_tasks.STATES)},
+        "by": {"type": "str"},
         "can_stop": {"type": "bool", "default": False},
         **module_options("host_power"),
         "scripts": {"type": "dict", "default": {}},

@@ -47,6 +47,7 @@ OPERATION = Operation(
         "dest": {"type": "str"},
         "reason": {"type": "str"},
         "by": {"type": "str"},
+        "job_id": {"type": "str"},
         **module_options("patch_run"),
     },
     work=STATES,

@@ -23,6 +23,8 @@ OPERATION = Operation(
         "target": {"type": "str"},
         "instance_id": {"type": "str"},
         "take_over": {"type": "bool", "default": False},
+        "by": {"type": "str"},
+        "job_id": {"type": "str"},
     },
     work=STATES,
     lines=indented_lines,

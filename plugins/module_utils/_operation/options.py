@@ -77,10 +77,12 @@ class Options(TypedDict, total=False):
     instance_type: str
     inventory: list[str]
     inventory_hosts: list[InventoryEntry]
+    job_id: str | None
     kbs: list[str]
     keep_tag: str
     ledger: str | None
     left_out_accounts: list[str]
+    let_go: str | None
     mark_tag: str | None
     max_gib: int
     max_passes: int

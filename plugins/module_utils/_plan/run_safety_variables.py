@@ -162,6 +162,20 @@ SAFETY_OF_RUNS = (
         roles=("discover",),
     ),
     Variable(
+        "patch_let_go",
+        "str",
+        "safety",
+        description=(
+            "For the playbook C(restore): the host, by its name or id, that no restore may stop, such as one whose installation "
+            "does not end. Its record is closed and it stays on; the ledger and the report say who did it."
+        ),
+        details=(
+            "Nothing in the host is ended, and other hosts are left alone by this C(restore). Its watchdog schedule and its owner "
+            "tag are removed."
+        ),
+        unset="each host is put back",
+    ),
+    Variable(
         "patch_host",
         "str",
         "safety",

@@ -17,6 +17,7 @@ from .._base.errors import NeedsAttention, PatchFleetError
 from .._fleet.claims import claim_of
 from .._host.answers import BootState
 from .._host.guest_scripts import run_guest_script
+from .._host.installing import still_installing
 from .._host.servicing import is_quiet
 from .._ledger.earlier import earlier_hosts
 from .._ledger.lenient import stored_host
@@ -27,6 +28,7 @@ from .._operation.context import OperationContext
 from .._operation.results import Result
 from .._update.cluster import resume_node
 from .._update.services import restore_services
+from .let_go import let_go
 from .restore import STOP_TIMEOUT_SECONDS
 from .settle import settle_outcome
 
@@ -191,6 +193,11 @@ def _see_it_stopped(context: OperationContext) -> HostPowerResult:
     return {"changed": False}
 
 
+def _let_go(context: OperationContext) -> HostPowerResult:
+    """Close the record of a host and leave the host as it is; see let_go."""
+    return {"changed": let_go(context)}
+
+
 def _booted_at(context: OperationContext) -> float:
     """By our clock, whatever its own shows."""
     state = run_guest_script(context, BootState, BOOT_SECONDS)
@@ -235,8 +242,7 @@ def _wait_until_quiet(context: OperationContext) -> None:
     until = context.clock.now() + context.install_timeout_seconds
     if not context.wait_until(lambda: is_quiet(context, instance_id), until, 60.0, 120.0):
         raise NeedsAttention(
-            "An installation has been under way in it for too long; it is not stopped. Check it, then run the playbook restore.",
-            Reason.INSTALLATION_RUNNING,
+            still_installing(context, instance_id, context.facts.get("working_since")), Reason.INSTALLATION_RUNNING
         )
 
 
@@ -253,4 +259,10 @@ def _close(context: OperationContext, record: PowerRecord, how: str, state: str)
 
 
 RESTORING = frozenset({"restored", "stopped"})
-STATES = {"needed": _ask, "started": _prove, "restored": _ask_to_stop, "stopped": _see_it_stopped}
+STATES = {
+    "needed": _ask,
+    "started": _prove,
+    "restored": _ask_to_stop,
+    "stopped": _see_it_stopped,
+    "let_go": _let_go,
+}

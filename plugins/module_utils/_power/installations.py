@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from .._base.errors import CommandTimeout, LeaseLost, NeedsAttention, PatchFleetError
+from .._host.installing import still_installing
 from .._host.run_command import CommandNotRun, wait_for_end
 from .._host.servicing import LATE_DELIVERY_SECONDS, last_progress, wait_until_quiet
 from .._ledger.earlier import earlier_hosts
@@ -86,13 +87,17 @@ def _finish_installation(context: OperationContext, record: PowerRecord, host: H
         quiet = False  # the installation continues
     if not quiet:
         raise NeedsAttention(
-            "An installation has been under way in it for too long; cutting its power now could break Windows. Check it, "
-            "then run the playbook restore.",
+            still_installing(context, record.instance_id, _since(host), host.facts.get("installing_command_id")),
             Reason.INSTALLATION_RUNNING,
         )
     _judged(context).add(str(host.facts.get("installing_command_id")))
     ended: HostFacts = {"installing_command_id": "", "servicing": False, "working_since": None}
     context.ledger.update_facts(host.run_id, host.key, ended)
+
+
+def _since(host: Host) -> float | None:
+    """When the installation began, or when it was found; seconds since 1970."""
+    return host.facts.get("working_since") or host.facts.get("installation_found_at")
 
 
 def _judged(context: OperationContext) -> set[str]:

@@ -11,6 +11,7 @@ power (EC2 user guide, "Reboot your instance": "a hard reboot while updates are 
 from __future__ import annotations
 
 from .._base.errors import Failed, NeedsAttention
+from .._host.installing import still_installing
 from .._host.servicing import wait_until_quiet
 from .._ledger.records import PowerRecord
 from .._model.phases import Phase
@@ -48,6 +49,7 @@ def finish_pending_reboot(context: OperationContext, record: PowerRecord) -> boo
     timeout_seconds = context.install_timeout_seconds
     postpone(context, record, timeout_seconds)
     context.report_progress("Windows waits for a reboot: rebooting before the stop")
+    rebooted_at = context.clock.now()
     try:
         context.channel.reboot(timeout_seconds)
         quiet = wait_until_quiet(context, record.instance_id, context.clock.now() + timeout_seconds)
@@ -59,8 +61,7 @@ def finish_pending_reboot(context: OperationContext, record: PowerRecord) -> boo
         ) from error
     if not quiet:
         raise NeedsAttention(
-            "Windows installs something since its reboot before the stop; it is not stopped. Check it, then run the playbook "
-            "restore.",
+            still_installing(context, record.instance_id, rebooted_at),
             Reason.INSTALLATION_RUNNING,
         )
     return True

@@ -32,6 +32,7 @@ from .._update.cluster import raise_if_node_is_off, raise_if_node_left, resume_n
 from .._update.services import raise_if_services_left, restore_services_first
 from .installations import finish_foreign_runs, finish_installations
 from .launch import is_our_start
+from .let_go import let_go
 from .owner_tag import remove_owner_tag
 from .pending_reboot import finish_pending_reboot
 from .roll_back import settle_root
@@ -85,6 +86,11 @@ def restore(context: OperationContext) -> RestoreResult:
             "the host, then run the playbook restore.",
             Reason.UNEXPECTED_ERROR,
         ) from error
+
+
+def leave_on(context: OperationContext) -> RestoreResult:
+    """Close the record of an instance and leave it as it is, as a person asks for; see let_go."""
+    return {"changed": let_go(context), "state": None, "note": None}
 
 
 def _put_back_with_services(context: OperationContext, record: PowerRecord) -> RestoreResult:

@@ -217,6 +217,16 @@ def describe_targets(targets: Mapping[str, Any] | None) -> str:
     return f"{found}; accounts left out: {', '.join(plain(name) for name in missing)}" if missing else found
 
 
+def describe_operator(by: Mapping[str, Any] | None) -> str:
+    """Who started the run: ``carol@tower as arn:aws:sts::1:assumed-role/Patch/x, job 17 of AWX, launched by dave``."""
+    by = by or {}
+    process = "@".join(plain(by[key]) for key in ("user", "machine") if by.get(key)) or NOTHING
+    name = f"{process} as {plain(by['arn'])}" if by.get("arn") else process
+    job = [f"job {plain(by['job_id'])} of AWX"] if by.get("job_id") else []
+    launched = [f"launched by {plain(by['launched_by'])}"] if by.get("launched_by") else []
+    return ", ".join([name, *job, *launched])
+
+
 def failed_updates(host: Host) -> list[str] | None:
     """``KB5031001 (0x80070643)`` for each update that failed; None when that is not known."""
     updates = host.get("failed_updates")

@@ -201,6 +201,7 @@ _FACTS: tuple[tuple[str, Callable[[f.Host], str | None]], ...] = (
     ("Wave", lambda host: _optional(host.get("wave"))),
     ("Started by this run", lambda host: _yes(host.get("started_by_run"))),
     ("Proving scan", lambda host: f.utc(host["verified_at"]) if host.get("verified_at") else None),
+    ("Commands that scanned or installed", lambda host: ", ".join(map(f.plain, host.get("command_ids") or ()))),
     ("Reason code", lambda host: _optional(host.get("reason_code"))),
     ("Repairs", lambda host: _joined(host.get("repaired"))),
     ("People logged on", lambda host: _optional(host.get("sessions"))),

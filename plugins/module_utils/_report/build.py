@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import Counter
 
 from .._base.clock import iso
-from .._ledger.records import Host, Ledger, PhaseTime
-from .._model.fact_values import RestorePoint
+from .._ledger.records import Host, Ledger, PhaseTime, Run
+from .._model.fact_values import LetGo, RestorePoint
 from .._model.host_facts import HostFacts
 from .._model.outcomes import PROVEN, UNTOUCHED, Outcome
 from .._model.run_settings import Brake
 from .._model.versions import COLLECTION, REPORT_SCHEMA, major
 from .._run.account_breakers import account_breakers
-from .fields import Report, ReportBrake, ReportedPoint, ReportHost
+from .fields import Report, ReportBrake, ReportedLetGo, ReportedPoint, ReportHost, ReportOperator
 
 
 def build_report(ledger: Ledger, run_id: str, now: float) -> Report:
@@ -39,12 +39,25 @@ def build_report(ledger: Ledger, run_id: str, now: float) -> Report:
         "finished_at": None if is_active else iso(run.closed_at or now),
         "as_of": iso(now) if is_active else None,
         "operation": run.operation,
+        "by": _operator(run),
         "breaker": run.breaker,
         "account_breakers": account_breakers(ledger, run),
         "brakes": [_brake(brake) for brake in run.settings.get("brakes", [])],
         "targets": run.settings.get("targets", {}),
         "totals": {outcome: totals[outcome] for outcome in Outcome if outcome in totals},
         "hosts": hosts,
+    }
+
+
+def _operator(run: Run) -> ReportOperator:
+    """A run of an earlier version has only the user and the machine."""
+    controller = run.controller
+    return {
+        "user": controller.get("user"),
+        "machine": controller.get("host"),
+        "arn": controller.get("arn"),
+        "launched_by": controller.get("launched_by"),
+        "job_id": controller.get("job_id"),
     }
 
 
@@ -101,6 +114,8 @@ def _host(host: Host, times: list[PhaseTime], now: float, checked_at: float) -> 
         "evidence": facts.get("evidence", {}),
         "remarks": facts.get("remarks", []),
         "verified_at": facts.get("verified_at"),
+        "let_go": _let_go(facts.get("let_go")),
+        "command_ids": facts.get("patch_commands", []),
         "seconds": seconds,
         "on_seconds": on_seconds,
         "idle_seconds": _idle_seconds(facts, on_seconds, now),
@@ -121,6 +136,12 @@ def _restore_point(point: RestorePoint | None) -> ReportedPoint | None:
         "expires_at": iso(point["expires_at"]),
         "gib": sum(volume["gib"] for volume in point["volumes"]),
     }
+
+
+def _let_go(let_go: LetGo | None) -> ReportedLetGo | None:
+    if let_go is None:
+        return None
+    return {"at": iso(let_go["at"]), "by": let_go["by"], "machine": let_go["machine"]}
 
 
 def _final_state(host: Host) -> str | None:

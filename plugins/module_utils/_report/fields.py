@@ -73,10 +73,32 @@ class ReportHost(TypedDict):
     evidence: dict[str, EvidenceState]
     remarks: list[str]
     verified_at: str | None
+    command_ids: list[str]
+    let_go: ReportedLetGo | None
     seconds: dict[str, float]
     on_seconds: float | None
     idle_seconds: float | None
     timeline: list[TimelineEntry]
+
+
+class ReportedLetGo(TypedDict):
+    """Who closed the record of a host that stays on, from which machine, and when."""
+
+    at: str | None
+    by: str
+    machine: str
+
+
+class ReportOperator(TypedDict):
+    """Who started the run: the user and machine of the controller, the AWS identity of its credentials, and the job of AWX with the
+    user or schedule that launched it.
+    """
+
+    user: str | None
+    machine: str | None
+    arn: str | None
+    launched_by: str | None
+    job_id: str | None
 
 
 class ReportBrake(TypedDict):
@@ -106,6 +128,7 @@ class Report(TypedDict):
     finished_at: str | None
     as_of: str | None
     operation: str
+    by: ReportOperator
     breaker: str | None
     account_breakers: dict[str, str]
     brakes: list[ReportBrake]

@@ -69,6 +69,7 @@ def _header(report: f.Report, hosts: list[f.Host]) -> str:
         ("Started", time(report.get("started_at"))),
         ("Finished", time(finished) if finished else "not yet" if report.get("as_of") else "not: the run was cut off"),
         ("Duration", f.duration(f.run_seconds(report))),
+        ("Started by", text(f.describe_operator(report.get("by")))),
         ("Targets", text(f.describe_targets(report.get("targets")))),
         ("On because of this run", _on_time(hosts)),
     )

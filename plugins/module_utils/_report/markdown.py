@@ -73,6 +73,7 @@ def _facts(report: f.Report) -> str:
         f"Operation: {escape(report.get('operation'))}",
         f"Targets: {escape(f.describe_targets(report.get('targets')))}",
         f"Started: {f.utc(report.get('started_at'))}",
+        f"Started by: {escape(f.describe_operator(report.get('by')))}",
         f"Finished: {f.utc(finished)}, after {f.duration(f.run_seconds(report))}" if finished else "Finished: not",
     ]
     return "\n".join(f"- {line}" for line in lines)

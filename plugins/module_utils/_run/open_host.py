@@ -25,8 +25,12 @@ class FoundHost(TypedDict):
 
 
 class OpenHost(FoundHost, total=False):
-    """A host with a power record has ``account`` and ``ours``, whether a run started it; one that is leased has its ``fence``."""
+    """A host with a power record has ``account`` and ``ours``, whether a run started it; one that is leased has its ``fence``.
+
+    One that a person lets go of has ``let_go``.
+    """
 
     account: AccountOption | None
     ours: bool
     fence: int
+    let_go: bool

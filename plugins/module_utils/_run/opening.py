@@ -15,10 +15,11 @@ import uuid
 from collections.abc import Mapping
 
 from .._aws.errors import AwsError
-from .._aws.iam import caller_account
+from .._aws.iam import caller
 from .._base.clock import iso
 from .._base.errors import PatchFleetError
-from .._ledger.records import Host, Run, Verdict
+from .._base.text import clean_text
+from .._ledger.records import Controller, Host, Run, Verdict
 from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
@@ -108,8 +109,25 @@ def _announce(context: OperationContext, run: Run, settings: Settings) -> None:
         ReportStore(bucket, run.run_id, context.aws).announce(started)
 
 
-def new_run(now: float, operation: str, settings: RunSettings) -> Run:
-    """A run of this process, with an id of its own."""
+LONGEST_NAME = 200
+"""Characters of the name of a user or a schedule of AWX."""
+
+
+def controller_of(context: OperationContext, arn: str | None) -> Controller:
+    """This process and who started it, for the ledger and the report. ``arn`` is that of the credentials, where it is known."""
+    by, job_id = context.params.get("by"), context.params.get("job_id")
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getppid(),
+        "user": getpass.getuser(),
+        "arn": arn,
+        "launched_by": clean_text(by, LONGEST_NAME) if by else None,
+        "job_id": clean_text(job_id, LONGEST_NAME) if job_id else None,
+    }
+
+
+def new_run(now: float, operation: str, settings: RunSettings, controller: Controller) -> Run:
+    """A run with an id of its own."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     run_id = f"{stamp}-{secrets.token_hex(2)}"
     return Run(
@@ -118,7 +136,7 @@ def new_run(now: float, operation: str, settings: RunSettings) -> Run:
         operation=operation,
         snapshot_id=str(uuid.uuid4()),
         settings=settings,
-        controller={"host": socket.gethostname(), "pid": os.getppid(), "user": getpass.getuser()},
+        controller=controller,
         heartbeat_at=now,
     )
 
@@ -132,17 +150,19 @@ def _new_run(context: OperationContext, plan: Plan, settings: Settings) -> Run:
         "missing_accounts": [account["name"] for account in context.params["missing_accounts"]],
         "count": len(plan.hosts),
     }
-    kept: RunSettings = {**_run_settings(plan, settings, targets), "account": _account_of(context, plan)}
-    return new_run(context.clock.now(), settings["operation"], kept)
-
-
-def _account_of(context: OperationContext, plan: Plan) -> str | None:
-    """A restore with the credentials of another account would find none of these hosts, and close their records as gone."""
+    # A restore with the credentials of another account would find none of these hosts, and close their records as gone.
     regions = [planned.host.region for planned in plan.included if planned.host.instance_id and planned.host.region]
+    account, arn = identity(context, regions[0] if regions else None)
+    kept: RunSettings = {**_run_settings(plan, settings, targets), "account": account}
+    return new_run(context.clock.now(), settings["operation"], kept, controller_of(context, arn))
+
+
+def identity(context: OperationContext, region: str | None) -> tuple[str | None, str | None]:
+    """The account and the ARN of the credentials, asked for in a region of the hosts; None where no host needs AWS."""
     try:
-        return caller_account(context.aws.in_region(regions[0])) if regions else None
+        return caller(context.aws.in_region(region)) if region else (None, None)
     except AwsError:
-        return None  # no host needs it
+        return None, None  # no host needs it
 
 
 def _run_settings(plan: Plan, settings: Settings, targets: Targets) -> RunSettings:

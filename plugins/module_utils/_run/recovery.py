@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from .._aws.iam import caller_account
 from .._base.clock import iso
-from .._base.errors import Failed, NoRun, NotRecorded, PatchFleetError
+from .._base.errors import Failed, InvalidOption, NoRun, NotRecorded, PatchFleetError
 from .._fleet.peers import release_left
 from .._ledger import describe_ledger, lenient
 from .._ledger.records import Host, PowerRecord, Run, Verdict
@@ -110,11 +110,17 @@ def open_hosts(context: OperationContext) -> OpenHosts:
             "run is unknown here. Name the ledger of the run (patch_ledger) and use credentials of its account. If it is lost, see "
             "docs/runbook.md, The ledger is lost."
         )
+    let_go = context.params.get("let_go")
+    if let_go:
+        records = _to_let_go(records, let_go)
     if only and not records:
         context.ledger.run(min(only))  # says so when there is none
     busy = [host_of_other_account(record, account) for record, account in _elsewhere(context, records)]
     entries = [_entry(context, record, holder) for record, holder in records if not _other_account(context, record)]
-    entries += entries_of_services(context, {record.host_key for record, _holder in records})
+    if let_go:
+        entries = [{**entry, "let_go": True} for entry in entries]
+    else:
+        entries += entries_of_services(context, {record.host_key for record, _holder in records})
     hosts: list[OpenHost] = []
     for entry in entries:
         host = f"{entry['name']} ({entry['instance_id']})"
@@ -138,6 +144,21 @@ def open_hosts(context: OperationContext) -> OpenHosts:
         "busy": busy,
         "lines": rebuilt + (lines or _all_clear(runs[0], where)),
     }
+
+
+def _to_let_go(records: list[tuple[PowerRecord, str]], wanted: str) -> list[tuple[PowerRecord, str]]:
+    """The one open record of the host that a person lets go of.
+
+    Raises:
+        InvalidOption: no host is open under that name or id, or several are.
+    """
+    found = [one for one in records if wanted in {one[0].name, one[0].host_key, one[0].instance_id}]
+    if len(found) == 1:
+        return found
+    open_now = ", ".join(f"{record.name} ({record.instance_id})" for record, _holder in found or records) or "none"
+    raise InvalidOption(
+        "patch_let_go", wanted, f"It must be the name or the id of one open host. Open now: {open_now}."
+    )
 
 
 def _all_clear(last: Run, where: str) -> list[str]:

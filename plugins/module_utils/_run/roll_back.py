@@ -27,7 +27,7 @@ from .._model.run_settings import ROLL_BACK, RunSettings
 from .._operation.context import OperationContext
 from .._operation.results import Result
 from .._plan.planning import PlannedHost
-from .opening import leased_by, new_run
+from .opening import controller_of, identity, leased_by, new_run
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
@@ -77,7 +77,8 @@ def open_roll_back(context: OperationContext) -> OpenedRollBack:
     lines = [f"{found.name} goes back to its restore point {made}{f' ({snapshot_id})' if snapshot_id else ''}."]
     if context.check_mode:
         return {"changed": True, "lines": lines}
-    run = new_run(context.clock.now(), ROLL_BACK, _settings(source))
+    _account, arn = identity(context, found.region if found.instance_id else None)
+    run = new_run(context.clock.now(), ROLL_BACK, _settings(source), controller_of(context, arn))
     plan: RollBack = {
         "of_run": source.run_id,
         "made_at": point["made_at"] if point else None,

@@ -180,7 +180,9 @@ def run_once(context: OperationContext, instance_id: str, command: Command, *, i
         if installs:
             context.update_facts(installing_command_id=None, working_since=None)
         raise
-    ended = HostFacts(installing_command_id="") if installs else HostFacts()
+    ended = HostFacts(patch_commands=_commands_with(context, command_id))
+    if installs:
+        ended["installing_command_id"] = ""
     if command.document == DOCUMENT:
         ended["baseline_ended_at"] = context.clock.now()
     if not installs or invocation.details not in TIMED_OUT:  # Windows may go on when SSM has given up
@@ -199,8 +201,19 @@ def _send_installing(context: OperationContext, instance_id: str, command: Comma
         if not error.after_unanswered:
             context.update_facts(servicing=False)
         raise
-    context.update_facts(installing_command_id=command_id, servicing=False, working_since=context.clock.now())
+    context.update_facts(
+        installing_command_id=command_id,
+        servicing=False,
+        working_since=context.clock.now(),
+        patch_commands=_commands_with(context, command_id),
+    )
     return command_id
+
+
+def _commands_with(context: OperationContext, command_id: str) -> list[str]:
+    """The commands that scanned or installed, with this one; it may be there already."""
+    known = context.facts.get("patch_commands", [])
+    return known if command_id in known else [*known, command_id]
 
 
 def _keep_apart(context: OperationContext) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from .._base.errors import Failed, NeedsAttention
 from .._host.guest_scripts import run_guest_script
+from .._host.installing import still_installing
 from .._host.servicing import is_quiet
 from .._host.update_answers import RepairedService, RestoredServices, Service, UpdateHealth
 from .._ledger.earlier import earlier_hosts
@@ -173,4 +174,4 @@ def wait_until_quiet(context: OperationContext) -> None:
     instance_id = context.params["instance_id"]
     deadline = context.clock.now() + context.install_timeout_seconds
     if not context.wait_until(lambda: is_quiet(context, instance_id), deadline, 60.0, 120.0):
-        raise Failed("Windows still installs something.", Reason.INSTALLATION_RUNNING)
+        raise Failed(still_installing(context, instance_id), Reason.INSTALLATION_RUNNING)

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.commands import send_command
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso, parse_iso
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.instances import CONSISTENCY_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.servicing import LATE_DELIVERY_SECONDS
@@ -842,3 +843,69 @@ def test_a_later_run_sets_back_what_the_first_one_found(enabled: Stage) -> None:
     restore(enabled, run_id=later.run_id, **WITH_SERVICES)
     assert enabled.guest.inputs("restore_services") == [{"services": FOUND}]
     assert enabled.facts()["services_found"] == []
+
+
+# An installation that does not end
+
+
+def test_the_reason_says_since_when_the_last_progress_and_every_command(night: Stage) -> None:
+    """A person who is woken at night has this sentence alone."""
+    installs(night, Outcome("TimedOut", "ExecutionTimedOut"), installation_overdue=True, working_since=START + 60)
+    now = night.clock.now()
+    wrote = {"last_progress_at": iso(now - 7200), "time": iso(now), "processes": ["TiWorker"]}
+    night.guest.answers("servicing_state", {"installing": True, **wrote})
+    reason = held(night, ledger="/srv/night ledger.sqlite").reason
+    assert f"since {iso(START + 60)}. The command is {INSTALLING}." in reason
+    written_at = re.search(r"The servicing log was last written at (\S+)\. ", reason)
+    assert written_at is not None
+    assert 0 <= parse_iso(written_at[1]) - (now - 7200) < 120  # by the controller's clock, after the script has run
+    assert "Servicing processes: TiWorker." in reason
+    ledger = '-e \'{"patch_ledger": "/srv/night ledger.sqlite"}\''
+    assert re.findall("`(.+?)`", reason) == [
+        f"aws ssm start-session --target {ID} --region eu-central-1",
+        f"ansible-playbook patchfleet.windows.restore {ledger}",
+        "Restart-Computer -Force",
+        f"ansible-playbook patchfleet.windows.restore -e patch_let_go={ID} {ledger}",
+    ]
+
+
+def test_a_host_is_asked_for_its_progress_where_only_run_command_was(night: Stage) -> None:
+    installs(night, Outcome(seconds=DAY))
+    now = night.clock.now()
+    night.guest.answers("servicing_state", {"installing": True, "last_progress_at": iso(now), "time": iso(now)})
+    assert "The servicing log was last written at " in held(night, install_timeout_seconds=3600).reason
+
+
+def test_a_person_releases_a_host_and_it_stays_on(night: Stage) -> None:
+    installs(night, Outcome("TimedOut", "ExecutionTimedOut"), installation_overdue=True)
+    night.guest.answers("servicing_state", {"installing": True})
+    before = held(night).reason
+    commands = len(night.guest.names)
+    assert restore(night, state="let_go", by="carol")["changed"] is True
+    assert (stops(night), is_open(night), len(night.guest.names)) == (0, False, commands)
+    host = night.ledger.host(RUN, ID)
+    assert (host.outcome, host.reason_code) == ("held", "let_go")
+    assert host.reason is not None
+    assert host.reason.startswith("carol released it from ")
+    assert host.reason.endswith(f"it is left running, and no run stops it any more. Before: {before}")
+    (shown_host,) = build_report(night.ledger, RUN, night.clock.now())["hosts"]
+    assert shown_host["let_go"] is not None
+    assert (shown_host["let_go"]["by"], shown_host["final_state"]) == ("carol", "running")
+
+
+def test_a_release_of_a_host_in_check_mode_changes_nothing(night: Stage) -> None:
+    assert restore(night, state="let_go", check_mode=True)["changed"] is True
+    assert is_open(night)
+
+
+def test_a_host_without_a_record_has_nothing_to_release(stage: Stage) -> None:
+    stage.open_run()
+    assert restore(stage, state="let_go")["changed"] is False
+
+
+def test_no_one_releases_a_host_whose_root_volume_is_exchanged(night: Stage) -> None:
+    plan = {"is_made": False, "old_volume_id": "vol-1", "new_volume_id": None, "snapshot_id": "snap-1"}
+    night.ledger.update_facts(RUN, ID, {"roll_back": {**plan, "of_run": RUN, "device": "/dev/sda1", "token": "t"}})
+    with pytest.raises(NeedsAttention) as caught:
+        restore(night, state="let_go")
+    assert (caught.value.code, is_open(night)) == ("root_not_replaced", True)

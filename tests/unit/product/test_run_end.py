@@ -15,6 +15,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock imp
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
     Deferred,
     Failed,
+    InvalidOption,
     NeedsAttention,
     PatchFleetError,
 )
@@ -259,6 +260,28 @@ def test_check_mode_concludes_and_closes_nothing(stage: Stage) -> None:
 
 def find(stage: Stage, **params: Any) -> dict[str, Any]:
     return recover(stage, "open_hosts", **params)
+
+
+@pytest.mark.parametrize("wanted", ["dev-01", ID])
+def test_one_host_is_listed_to_be_released(stage: Stage, wanted: str) -> None:
+    switch_on(stage)
+    stage.clock.sleep(LEASE_SECONDS)
+    (host,) = find(stage, let_go=wanted)["hosts"]
+    assert (host["key"], host["let_go"]) == (ID, True)
+
+
+def test_a_host_that_is_not_open_cannot_be_released(stage: Stage) -> None:
+    """A mistyped name must not release another host, or say that all is well."""
+    switch_on(stage)
+    stage.clock.sleep(LEASE_SECONDS)
+    with pytest.raises(InvalidOption, match=rf"patch_let_go: 'dev-1' is not valid.*Open now: dev-01 \({ID}\)\."):
+        find(stage, let_go="dev-1")
+
+
+def test_a_host_at_work_is_not_released(stage: Stage) -> None:
+    switch_on(stage)
+    found = find(stage, let_go=ID)
+    assert (found["hosts"], len(found["busy"])) == ([], 1)
 
 
 def test_a_host_that_a_dead_run_left_on_is_found(stage: Stage) -> None:

@@ -22,6 +22,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._format import describe_operator
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import build_report
 from operations import perform
 
 from .fakes import ID, NODE_ID, START, VOLUME_ID, client_error, moment, shown
@@ -763,3 +765,40 @@ def test_the_end_of_an_open_window_is_the_runs_deadline(stage: Stage) -> None:
     stage.account.on("get_calendar_state", {"State": "OPEN", "NextTransitionTime": "2026-11-15T02:00:00Z"})
     kept = stage.ledger.run(run(stage, "opened", patch_maintenance_window="nights")["run_id"]).settings
     assert (kept["deadline_at"], kept["begin_until_at"]) == (START + 4 * 3600, START + 4 * 3600)
+
+
+# Who started it
+
+
+def test_a_run_knows_who_started_it(stage: Stage) -> None:
+    """In AWX the user of the process is the same for each job."""
+    context = stage.context(
+        OPERATION,
+        state="opened",
+        settings=read({}),
+        fleet=[OFF.as_result()],
+        by="carol",
+        job_id="17",
+        left_out_accounts=[],
+    )
+    run_id = perform(OPERATION, context)["run_id"]
+    controller = stage.ledger.run(run_id).controller
+    assert (controller["arn"], controller["launched_by"], controller["job_id"]) == (ROLE, "carol", "17")
+    by = build_report(stage.ledger, run_id, stage.clock.now())["by"]
+    assert by == {
+        "user": controller["user"],
+        "machine": controller["host"],
+        "arn": ROLE,
+        "launched_by": "carol",
+        "job_id": "17",
+    }
+    described = describe_operator(by)
+    assert described.endswith(f"@{controller['host']} as {ROLE}, job 17 of AWX, launched by carol")
+
+
+def test_a_run_of_an_earlier_version_names_its_user_alone(stage: Stage) -> None:
+    stage.open_run()
+    by = build_report(stage.ledger, RUN, stage.clock.now())["by"]
+    assert (by["arn"], by["launched_by"], by["job_id"]) == (None, None, None)
+    assert "@" in describe_operator(by)
+    assert describe_operator(None) == "\u2013"

@@ -1,0 +1,45 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The commands that messages print: complete, quoted for a shell, and with the ledger where it is not the default one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Mapping
+
+from .._ledger import default_ledger, describe_ledger
+
+COLLECTION_PREFIX = "patchfleet.windows"
+
+
+def playbook_command(playbook: str, ledger: str | None, variables: Mapping[str, object] | None = None) -> str:
+    """A command that runs a playbook of the collection.
+
+    Args:
+        playbook: its name, such as ``restore``.
+        ledger: the path or URL of the run's ledger, None for the default one.
+        variables: extra variables, in their order.
+    """
+    where = describe_ledger(ledger)
+    where = where if "://" in where else os.path.abspath(where)
+    given = {**(variables or {}), **({} if where == os.path.abspath(default_ledger()) else {"patch_ledger": where})}
+    options = (f"-e {extra_variable(name, value)}" for name, value in given.items())
+    return " ".join([f"ansible-playbook {COLLECTION_PREFIX}.{playbook}", *options])
+
+
+def extra_variable(name: str, value: object) -> str:
+    """An extra variable for a shell; Ansible splits name=value at blanks, and JSON it does not."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if not isinstance(value, (Mapping, list)) and re.fullmatch(r"[\w./:-]+", text):
+        return f"{name}={text}"
+    return shlex.quote(json.dumps({name: value}, allow_nan=False))
+
+
+def in_text(command: str) -> str:
+    """A command within a sentence: what stands between the backticks can be copied into a shell."""
+    return f"`{command}`"
