@@ -95,6 +95,7 @@ def host(number: int = 1, **fields: Any) -> dict[str, Any]:
             "repaired",
             "verified_at",
             "on_seconds",
+            "on_usd",
             "idle_seconds",
             "type",
             "account",

@@ -27,6 +27,7 @@ REPORT_FIELDS = (
     "verified_at",
     "seconds",
     "on_seconds",
+    "on_usd",
     "idle_seconds",
     "account",
     "region",

@@ -142,6 +142,7 @@ def number_problems(run: Run) -> Iterator[str]:
         yield from _sizes(each)
         yield from _power(each)
         yield from _on_seconds(each)
+        yield from _on_usd(each)
         yield from _idle_seconds(each)
         yield from _step_seconds(each)
 
@@ -279,6 +280,15 @@ def _on_seconds(each: Reported) -> Iterator[str]:
     high = _from_its_start(each) + _late_seconds(each) + each.slack_seconds
     if not isinstance(got, int | float) or not low <= got <= high:
         yield each.problem("on_seconds", f"between {max(low, 0):.0f} and {high:.0f}", got)
+
+
+def _on_usd(each: Reported) -> Iterator[str]:
+    """By the table of the user's; null without a price of the type."""
+    got, on = each.host.get("on_usd"), each.host.get("on_seconds")
+    price = (each.run.vars_of(each.step).get("patch_prices") or {}).get(each.host.get("type"))
+    true = None if on is None or price is None else on / 3600 * price
+    if (got is None) != (true is None) or (true is not None and abs(got - true) > 0.001):
+        yield each.problem("on_usd", show(true), got)
 
 
 def _idle_seconds(each: Reported) -> Iterator[str]:

@@ -31,6 +31,7 @@ TYPES = {
     "evidence": "dict[str, str]",
     "organization": "OrganizationSetting",
     "skip_when": "SkipWhen",
+    "prices": "dict[str, float]",
     "sla_days": "dict[str, float]",
     "slice": "str",
 }

@@ -74,6 +74,7 @@ class Settings(TypedDict):
     event_bus: str | None
     history_days: int
     sla_days: dict[str, float] | None
+    prices: dict[str, float] | None
     evidence_pack: bool
     notify: str | None
     notify_format: str

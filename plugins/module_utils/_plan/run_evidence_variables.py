@@ -96,6 +96,18 @@ EVIDENCE_OF_RUNS = (
         modules=("patch_history",),
     ),
     Variable(
+        "patch_prices",
+        "prices",
+        "evidence",
+        description=(
+            "What an hour of each instance type costs in USD, such as V({m5.large: 0.188}). The report then has the cost of the "
+            "hosts that were on because of the run."
+        ),
+        details="A type without a price has hours only. The price list of AWS is not read.",
+        unset="hours only",
+        roles=("discover",),
+    ),
+    Variable(
         "patch_evidence_pack",
         "bool",
         "evidence",

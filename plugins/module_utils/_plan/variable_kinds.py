@@ -17,6 +17,7 @@ from .accounts import read_accounts
 from .at_most import read_at_most
 from .checks import read_checks, read_evidence
 from .organization import read_organization
+from .prices import read_prices
 from .sla import read_sla_days
 from .slices import read_slice
 from .variable import Variable
@@ -160,6 +161,7 @@ CONVERTERS = {
     "checks": read_checks,
     "evidence": read_evidence,
     "organization": read_organization,
+    "prices": read_prices,
     "skip_when": read_skip_when,
     "sla_days": read_sla_days,
     "slice": read_slice,

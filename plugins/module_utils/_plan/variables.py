@@ -48,6 +48,7 @@ OPTION_TYPES = {
     "checks": "list",
     "evidence": "raw",
     "organization": "dict",
+    "prices": "dict",
     "skip_when": "dict",
     "sla_days": "dict",
     "slice": "str",

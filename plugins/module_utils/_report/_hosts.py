@@ -214,6 +214,7 @@ _FACTS: tuple[tuple[str, Callable[[f.Host], str | None]], ...] = (
     ("Room wanted", lambda host: f"{f.gib(host['wanted_gib'])} GiB" if host.get("wanted_gib") is not None else None),
     ("Room made", lambda host: _joined(f.cleanup_actions(host)) if host.get("rungs") else None),
     ("Snapshot before growing", lambda host: _optional(host.get("snapshot_id"))),
+    ("Cost of the on time, USD", lambda host: f.plain(host.get("on_usd"))),
     ("Restore point", lambda host: f.restore_point(host.get("restore_point"))),
     ("All installed", lambda host: _if_cut(host.get("installed"))),
     ("All missing", lambda host: _if_cut(host.get("missing"))),

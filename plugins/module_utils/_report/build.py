@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from .._base.clock import iso
 from .._ledger.records import Host, Ledger, PhaseTime, Run
@@ -28,7 +29,8 @@ def build_report(ledger: Ledger, run_id: str, now: float) -> Report:
     # A phase without an end was cut off with its controller, which was active at its last heartbeat.
     is_active = run.is_active(now)
     checked_at = now if is_active else run.heartbeat_at
-    hosts = [_host(host, times.get(host.key, []), now, checked_at) for host in ledger.hosts(run_id)]
+    prices = run.settings.get("prices") or {}
+    hosts = [_host(host, times.get(host.key, []), now, checked_at, prices) for host in ledger.hosts(run_id)]
     totals = Counter(host["outcome"] for host in hosts)
     return {
         "schema": major(REPORT_SCHEMA),
@@ -71,7 +73,7 @@ def _brake(brake: Brake) -> ReportBrake:
     }
 
 
-def _host(host: Host, times: list[PhaseTime], now: float, checked_at: float) -> ReportHost:
+def _host(host: Host, times: list[PhaseTime], now: float, checked_at: float, prices: Mapping[str, float]) -> ReportHost:
     facts = host.facts
     seconds: dict[str, float] = {}
     for time in times:
@@ -118,6 +120,7 @@ def _host(host: Host, times: list[PhaseTime], now: float, checked_at: float) -> 
         "command_ids": facts.get("patch_commands", []),
         "seconds": seconds,
         "on_seconds": on_seconds,
+        "on_usd": _on_usd(on_seconds, prices.get(facts.get("type") or "")),
         "idle_seconds": _idle_seconds(facts, on_seconds, now),
         "timeline": [
             {"step": t.phase, "started_at": iso(t.started_at), "finished_at": iso(t.finished_at), "ok": bool(t.ok)}
@@ -159,6 +162,10 @@ def _on_seconds(facts: HostFacts, now: float) -> float | None:
     if since is None:
         return None
     return round((facts.get("off_at") or now) - since, 1)
+
+
+def _on_usd(on_seconds: float | None, price: float | None) -> float | None:
+    return None if on_seconds is None or price is None else round(on_seconds / 3600 * price, 4)
 
 
 def _idle_seconds(facts: HostFacts, on_seconds: float | None, now: float) -> float | None:

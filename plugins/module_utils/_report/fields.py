@@ -77,6 +77,7 @@ class ReportHost(TypedDict):
     let_go: ReportedLetGo | None
     seconds: dict[str, float]
     on_seconds: float | None
+    on_usd: float | None
     idle_seconds: float | None
     timeline: list[TimelineEntry]
 

@@ -26,6 +26,7 @@ OF_THE_HOST = (
     "final_state",
     "reboots",
     "on_seconds",
+    "on_usd",
     "idle_seconds",
     "verified_at",
 )

@@ -99,7 +99,12 @@ def _on_time(hosts: list[f.Host]) -> str:
     """The total time that the run's hosts were on, as far as it is known."""
     on, idle = ([host[key] for host in hosts if host.get(key) is not None] for key in ("on_seconds", "idle_seconds"))
     text = f.duration(sum(on)) if on else f.NOTHING
-    return f"{text}, {f.duration(sum(idle))} of it idle" if idle else text
+    priced = [host["on_usd"] for host in hosts if host.get("on_usd") is not None]
+    parts = [text, f"{f.duration(sum(idle))} of it idle" if idle else "", f"{sum(priced):.2f} USD" if priced else ""]
+    without = len(on) - len(priced)
+    if priced and without:
+        parts.append(f"{without} {'host' if without == 1 else 'hosts'} without a price")
+    return ", ".join(filter(None, parts))
 
 
 def _tiles(hosts: list[f.Host]) -> str:

@@ -170,6 +170,7 @@ def _run_settings(plan: Plan, settings: Settings, targets: Targets) -> RunSettin
         "canary": plan.canary,
         "included": len(plan.included),
         "batch_size": plan.batch_size,
+        "prices": settings["prices"],
         "live_report": (settings["report_dir"] or "") if settings["report_live"] else None,
         "pause_seconds": settings["pause_seconds"],
         "expected_seconds": settings["expected_seconds"],
