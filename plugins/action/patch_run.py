@@ -24,6 +24,7 @@ from ansible_collections.patchfleet.windows.plugins.plugin_utils._live_display i
     open_display,
     redraw,
 )
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._started_with import started_with
 
 PAUSE_SECONDS = 5.0
 ROWS_OF_THE_REST = 16
@@ -38,7 +39,11 @@ class ActionModule(ControllerOperation):
 
     def prepare(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         groups = task_vars.get("groups", {})
-        known = {"inventory": groups.get("all", params["inventory"]), "groups": list(groups) or params["groups"]}
+        known: dict[str, Any] = {
+            "inventory": groups.get("all", params["inventory"]),
+            "groups": list(groups) or params["groups"],
+        }
+        known["started_with"] = started_with()
         return {**params, "forks": task_vars.get("ansible_forks", params["forks"]), **known}
 
     def perform(self, context: OperationContext, task_vars: dict[str, Any]) -> dict[str, Any]:

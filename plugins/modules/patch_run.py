@@ -72,6 +72,10 @@ options:
       - Ansible's forks, which must be enough for a batch. The action plugin fills it in.
     type: int
     default: 5
+  started_with:
+    description:
+      - The command that started the run, which a message repeats with what continues it. The action plugin fills it in.
+    type: str
   dest:
     description:
       - The file into which O(state=exported) writes. Without it, the result has RV(export).

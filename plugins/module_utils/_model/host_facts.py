@@ -34,8 +34,9 @@ class HostFacts(TypedDict, total=False):
     """The facts of a host. docs/ledger.md has them as a table, which is generated from here."""
 
     # From the plan
-    type: Annotated[str, "instance type", "_run/opening", "_report/build"]
-    az: Annotated[str, "availability zone", "_run/opening", "_report/build"]
+    type: Annotated[str, "instance type", "_run/opening", "_report/build, _run/common_facts"]
+    az: Annotated[str, "availability zone", "_run/opening", "_report/build, _run/common_facts"]
+    os: Annotated[str, "operating system, as SSM names it", "_run/opening", "_run/common_facts"]
     by_tag: Annotated[
         bool, "found by the tag, so it must still carry it", "_run/opening", "_operation/denials, _run/admission"
     ]
@@ -44,7 +45,7 @@ class HostFacts(TypedDict, total=False):
         "its AWS account: id, and the role that is assumed there",
         "_run/opening, _run/lost_records",
         "_run/admission, _run/account_breakers, _run/recovery, _run/publishing, _report/build, _power/roll_back, _run/roll_back, "
-        "_history/visits",
+        "_history/visits, _run/common_facts",
     ]
     scheduler: Annotated[
         str,
@@ -53,7 +54,10 @@ class HostFacts(TypedDict, total=False):
         "_run/admission, _power/restore, _power/by_tasks, _power/roll_back",
     ]
     transport: Annotated[
-        str, "`connection` where it is not SSM", "_run/opening", "_run/recovery, _run/left_services, _run/roll_back"
+        str,
+        "`connection` where it is not SSM",
+        "_run/opening",
+        "_run/recovery, _run/left_services, _run/roll_back, _run/common_facts",
     ]
     expected_seconds: Annotated[float, "expected duration, in seconds", "_run/opening", "_run/admission, _run/progress"]
     install_timeout_seconds: Annotated[
@@ -94,7 +98,7 @@ class HostFacts(TypedDict, total=False):
         str,
         "`running` or `stopped`, as found",
         "_run/opening, _run/admission, _power/by_tasks, _power/roll_back",
-        "_report/build, _update/selection",
+        "_report/build, _update/selection, _run/common_facts",
     ]
     final_state: Annotated[
         str, "EC2's state at the end", "_run/opening, _power/restore, _power/by_tasks, _power/let_go", "_report/build"
@@ -169,7 +173,12 @@ class HostFacts(TypedDict, total=False):
     login_refusals: Annotated[int, "log-ons that the host refused", "_operation/logins", "_operation/logins"]
     sessions: Annotated[int, "people logged on", "_update/sessions, _update/health", "_report/build"]
 
-    cluster: Annotated[ClusterNode | None, "its failover cluster", "_update/cluster", "_fleet/peers, _update/cluster"]
+    cluster: Annotated[
+        ClusterNode | None,
+        "its failover cluster",
+        "_update/cluster",
+        "_fleet/peers, _update/cluster, _run/common_facts",
+    ]
     cluster_drained: Annotated[
         bool,
         "a run has drained it as a node, and not resumed it yet",
@@ -219,7 +228,7 @@ class HostFacts(TypedDict, total=False):
         UpdateSource,
         "where it gets updates",
         "_update/health",
-        "_update/install, _update/patch_baseline, _update/patch_verdict, _update/win_updates",
+        "_update/install, _update/patch_baseline, _update/patch_verdict, _update/win_updates, _run/common_facts",
     ]
     repaired: Annotated[
         list[str], "what was repaired", "_update/repair", "_update/repair, _operation/standstill, _report/build"
@@ -271,7 +280,7 @@ class HostFacts(TypedDict, total=False):
         list[str],
         "KBs missing in the last scan",
         "_update/patch_verdict, _update/win_updates, _update/named_updates, _update/selection",
-        "_report/build, _run/roll_back, _history/visits",
+        "_report/build, _run/roll_back, _history/visits, _run/common_facts",
     ]
     severities: Annotated[
         dict[str, str],
@@ -280,7 +289,10 @@ class HostFacts(TypedDict, total=False):
         "_history/visits",
     ]
     failed_updates: Annotated[
-        list[FailedUpdate], "updates that failed", "_update/install", "_ledger/repeated, _report/build, _history/visits"
+        list[FailedUpdate],
+        "updates that failed",
+        "_update/install",
+        "_ledger/repeated, _report/build, _history/visits, _run/common_facts",
     ]
     installation_found_at: Annotated[
         float,
@@ -331,7 +343,7 @@ class HostFacts(TypedDict, total=False):
         dict[str, str],
         "what became of updates that the run names, by KB",
         "_update/named_updates, _update/selection",
-        "_report/build, _history/visits",
+        "_report/build, _history/visits, _run/common_facts",
     ]
     only_reboot_missing: Annotated[
         bool, "a scan misses no update, and Windows waits for a reboot", "_update/install", "_ledger/proposed"

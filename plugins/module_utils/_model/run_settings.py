@@ -135,6 +135,9 @@ class RunSettings(TypedDict, total=False):
     scheduler_tag: Annotated[str | None, "tag of a scheduler's hosts", "_fleet/claims"]
     stop_alarms: Annotated[list[StopAlarm], "alarms in which no host starts", "_run/brakes"]
     brakes: Annotated[list[Brake], "what stopped the run, and let it continue", "_run/stopping, _report/build"]
+    started_with: Annotated[
+        str | None, "the command that started it, without secrets; null where it cannot be repeated", "_run/admission"
+    ]
     max_running: Annotated[int | None, "instances that may be on because of runs", "_run/admission"]
     restore_points: Annotated[list[PointLocation], "where it may have taken restore points", "_run/restore_points"]
     outcome_tags: Annotated[bool, "whether outcomes are set as tags", "_run/publishing"]

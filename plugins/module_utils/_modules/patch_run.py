@@ -44,6 +44,7 @@ OPERATION = Operation(
         "inventory": {"type": "list", "elements": "str", "default": []},
         "groups": {"type": "list", "elements": "str", "default": []},
         "forks": {"type": "int", "default": 5},
+        "started_with": {"type": "str"},
         "dest": {"type": "str"},
         "reason": {"type": "str"},
         "by": {"type": "str"},

@@ -33,9 +33,14 @@ def playbook_command(playbook: str, ledger: str | None, variables: Mapping[str, 
 
 
 def extra_variable(name: str, value: object) -> str:
-    """An extra variable for a shell; Ansible splits name=value at blanks, and JSON it does not."""
+    """An extra variable for a shell; Ansible splits name=value at blanks, and JSON it does not.
+
+    A list of words is one text with commas, as people type it.
+    """
+    if isinstance(value, (list, tuple)):
+        value = list(value) if any("," in str(word) for word in value) else ",".join(map(str, value))
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    if not isinstance(value, (Mapping, list)) and re.fullmatch(r"[\w./:-]+", text):
+    if not isinstance(value, (Mapping, list)) and re.fullmatch(r"[\w./:,-]+", text):
         return f"{name}={text}"
     return shlex.quote(json.dumps({name: value}, allow_nan=False))
 

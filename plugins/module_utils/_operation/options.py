@@ -127,6 +127,7 @@ class Options(TypedDict, total=False):
     snapshot_before_grow: bool
     snapshot_id: str
     start_timeout_seconds: int
+    started_with: str | None
     state: str
     step: str | None
     stop_protection: bool

@@ -19,6 +19,7 @@ from .._aws.ec2 import describe_instance, tags_of
 from .._aws.ssm import tags_of_node
 from .._base.clock import iso
 from .._base.errors import Deferred, Excluded, InstanceGone, PatchFleetError
+from .._base.text import join_sentences
 from .._fleet.claims import claim_of
 from .._fleet.eligibility import Exclusion, exclusion_of
 from .._fleet.hosts import OFF_STATES
@@ -36,7 +37,8 @@ from .._plan.credentials import refuse_short_credentials
 from .account_breakers import account_id, cause_in_account, has_several_accounts
 from .brakes import FAILED_HOSTS, open_breaker, refuse_in_alarm
 from .common_causes import BreakerCause, BreakerCode, common_cause, spends_budget
-from .messages import breaker_reason, no_host_of_account_starts, no_host_starts
+from .common_facts import common_facts
+from .messages import breaker_reason, command_to_continue, in_common, no_host_of_account_starts, no_host_starts
 from .slices import failure_budget, is_named, slices, targets
 from .slots import confirm_slot, wait_for_slot
 
@@ -212,10 +214,16 @@ def _cause_of_breaker(runs: list[Run], counts: Counter[Outcome | None], failed: 
 
 
 def _open_breaker(context: OperationContext, run: Run, cause: BreakerCause) -> None:
+    """The hosts of the whole run are read once, to find what the failures have in common."""
     reason = breaker_reason(cause)
     if context.check_mode:
         raise _closed(reason)
-    open_breaker(context, run, FAILED_HOSTS, reason)
+    if context.ledger.run(run.run_id).breaker:
+        return
+    hosts = [host for one in slices(context.ledger, run) for host in context.ledger.hosts(one.run_id)]
+    common = common_facts(cause, hosts)
+    command = command_to_continue(common, run.settings.get("started_with"))
+    open_breaker(context, run, FAILED_HOSTS, join_sentences(reason, in_common(common), command))
 
 
 def _closed(reason: str, standstill: str | None = None) -> Deferred:

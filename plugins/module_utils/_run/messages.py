@@ -10,14 +10,18 @@ from collections.abc import Mapping, Sequence
 
 from .._aws.cloudwatch import AlarmState
 from .._base.clock import iso
-from .._base.text import clean_text, join_sentences
+from .._base.text import clean_text, join_names, join_sentences
 from .._ledger.records import LEASE_SECONDS, PowerRecord, Run
 from .._model.phases import Phase
 from .._model.run_settings import Brake, StopAlarm
+from .._operation.commands import extra_variable
 from .common_causes import BreakerCause, BreakerCode
+from .common_facts import CommonFacts
 from .marked_instances import AccountSearch, Doubt, MarkedInstance
 
 ALARM_REASON_LENGTH = 300
+NAMED = 10
+"""The number of updates that are named."""
 POST_TASKS_MISSING = "Its patch_post_tasks have not run."
 
 
@@ -36,6 +40,48 @@ def breaker_reason(cause: BreakerCause) -> str:
         BreakerCode.ACCOUNT_BUDGET_SPENT: f"{failed} of the account {cause.account} failed, and patch_account_failure_budget "
         f"tolerates {cause.budget}.",
     }[cause.code]
+
+
+def in_common(common: CommonFacts) -> str:
+    """What the hosts have in common for which a run starts no other host; empty where that is nothing."""
+    failed = len(common.failed)
+    sentences = []
+    if common.updates:
+        named = join_names([f"{one.kb} ({one.hresult})" if one.hresult else one.kb for one in common.updates], NAMED)
+        sentences.append(f"{_of_all(common.updates[0].hosts, failed)} failed for {named}.")
+    elif common.reason and failed:
+        sentences.append(f"{_of_all(failed, failed)} failed with the reason code {common.reason}.")
+    if common.attributes:
+        named = ", ".join(f"{words} {value}" for words, value in common.attributes)
+        sentences.append(f"All {failed} are {named}.")
+        if common.done:
+            sentences.append(f"This is true of none of the {common.done} hosts whose state is proven.")
+    return join_sentences(*sentences)
+
+
+def command_to_continue(common: CommonFacts, started_with: str | None) -> str:
+    """How to continue without what the failures have in common.
+
+    Args:
+        common: what that is.
+        started_with: the command that started the run, where it can be repeated.
+    """
+    if common.exclude_kbs:
+        variable, when = f"-e {extra_variable('patch_exclude_kbs', common.exclude_kbs)}", "To continue without it"
+        when = when if len(common.updates) == 1 else "To continue without them"
+    elif common.exclude:
+        variable, when = f"-e {extra_variable('patch_exclude', common.exclude)}", "To continue without these hosts"
+    else:
+        variable, when = "", "When the cause is fixed, continue"
+    if started_with is None:
+        return f"{when}: run patch again{f' with {variable}' if variable else ''}."
+    return f"{when}: {f'{started_with} {variable}'.rstrip()}"
+
+
+def _of_all(hosts: int, failed: int) -> str:
+    if failed == 1:
+        return "It"
+    return f"All {failed}" if hosts == failed else f"{hosts} of these {failed}"
 
 
 def no_host_starts(reason: str) -> str:

@@ -19,6 +19,7 @@ from .._aws.iam import caller
 from .._base.clock import iso
 from .._base.errors import PatchFleetError
 from .._base.text import clean_text
+from .._fleet.hosts import FleetHost
 from .._ledger.records import Controller, Host, Run, Verdict
 from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
@@ -154,6 +155,7 @@ def _new_run(context: OperationContext, plan: Plan, settings: Settings) -> Run:
     regions = [planned.host.region for planned in plan.included if planned.host.instance_id and planned.host.region]
     account, arn = identity(context, regions[0] if regions else None)
     kept: RunSettings = {**_run_settings(plan, settings, targets), "account": account}
+    kept["started_with"] = context.params["started_with"]
     return new_run(context.clock.now(), settings["operation"], kept, controller_of(context, arn))
 
 
@@ -231,16 +233,24 @@ def _host_row(run: Run, planned: Planned, settings: Settings, peers: Mapping[str
     )
 
 
-def _facts(planned: Planned, scheduler: str | None, peers: dict[str, int] | None) -> HostFacts:
-    """What the plan knows of a host."""
-    host, expected = planned.host, planned.expected
+def _found_facts(host: FleetHost) -> HostFacts:
+    """What AWS says of a host."""
     facts: HostFacts = {"by_tag": host.by_tag}
     if host.type is not None:
         facts["type"] = host.type
     if host.az is not None:
         facts["az"] = host.az
+    if platform := host.node.get("platform_name"):
+        facts["os"] = platform
     if host.account is not None:
         facts["account"] = host.account.as_option()
+    return facts
+
+
+def _facts(planned: Planned, scheduler: str | None, peers: dict[str, int] | None) -> HostFacts:
+    """What the plan knows of a host."""
+    host, expected = planned.host, planned.expected
+    facts = _found_facts(host)
     if peers:
         facts["peers"] = peers
     if scheduler is not None:

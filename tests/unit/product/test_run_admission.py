@@ -20,6 +20,7 @@ from operations import perform
 from .fakes import ID, START, client_error, instance, reservations, shown, tags
 from .stage import RUN, Stage, a_host
 
+AGAIN = "When the cause is fixed, continue: run patch again."
 FAILED = Verdict("failed", "patch", "still_missing", "KB1 is missing.")
 
 
@@ -348,9 +349,22 @@ def test_one_failure_more_opens_the_breaker_for_good(stage: Stage, outcome: str)
     stage.open_run(*HOSTS, failure_budget_hosts=0)
     stage.ledger.set_outcome(RUN, FIRST, Verdict(outcome))
     assert refused(stage, SECOND) == ("deferred", "breaker")
-    assert stage.ledger.run(RUN).breaker == "1 host failed, and patch_failure_budget tolerates 0."
+    assert stage.ledger.run(RUN).breaker == f"1 host failed, and patch_failure_budget tolerates 0. {AGAIN}"
     assert refused(stage, THIRD) == ("deferred", "breaker")
     assert starting(stage) == []
+
+
+def test_the_breaker_says_what_the_failures_have_in_common_and_the_command_that_continues(stage: Stage) -> None:
+    command = "ansible-playbook patchfleet.windows.patch -e patch_hosts=web"
+    stage.open_run(*HOSTS, failure_budget_hosts=1, started_with=command)
+    for key in (FIRST, SECOND):
+        stage.ledger.update_facts(RUN, key, {"failed_updates": [{"kb": "KB5046547", "hresult": "0x800F0922"}]})
+        stage.ledger.set_outcome(RUN, key, FAILED)
+    assert refused(stage, THIRD) == ("deferred", "breaker")
+    assert stage.ledger.run(RUN).breaker == (
+        "2 hosts failed, and patch_failure_budget tolerates 1. All 2 failed for KB5046547 (0x800F0922). "
+        f"To continue without it: {command} -e patch_exclude_kbs=KB5046547"
+    )
 
 
 @pytest.mark.parametrize(
@@ -396,7 +410,8 @@ def test_a_host_that_does_not_boot_after_an_update_ends_the_run_at_once(
     stage.open_run(*HOSTS, failure_budget_hosts=5)
     ended(stage, code, step=step, outcome=outcome)
     assert (
-        breaker(stage) == "dev-00 has not come back from its updates, and the other hosts would get the same updates."
+        breaker(stage)
+        == f"dev-00 has not come back from its updates, and the other hosts would get the same updates. {AGAIN}"
     )
     assert starting(stage) == []
 
@@ -419,7 +434,7 @@ def test_an_update_source_that_no_one_reaches_ends_the_run(stage: Stage, code: s
     ended(stage, code, "update_source_unreachable", step="repair")
     assert admit(stage, HOSTS[4].key)["admitted"] is True  # two may be the hosts' own fault
     ended(stage, code, code, code, step="repair")
-    assert breaker(stage) == "No host has reached its update source yet, and dev-00, dev-01, dev-02 could not."
+    assert breaker(stage) == f"No host has reached its update source yet, and dev-00, dev-01, dev-02 could not. {AGAIN}"
 
 
 def test_an_update_source_that_one_host_reached_is_there(stage: Stage) -> None:
@@ -434,7 +449,9 @@ def test_a_right_that_every_host_needs_and_two_are_refused_ends_the_run(stage: S
     ended(stage, "access_denied", denied_action="ssm:SendCommand")
     assert admit(stage, HOSTS[4].key)["admitted"] is True  # that one may have lost its tag
     ended(stage, "access_denied", "access_denied", denied_action="ssm:SendCommand")
-    assert breaker(stage) == "Every host needs the right ssm:SendCommand, and AWS refused it for dev-00, dev-01."
+    assert (
+        breaker(stage) == f"Every host needs the right ssm:SendCommand, and AWS refused it for dev-00, dev-01. {AGAIN}"
+    )
 
 
 def test_a_right_that_only_some_hosts_need_ends_nothing(stage: Stage) -> None:
@@ -494,14 +511,14 @@ def test_a_canary_that_does_not_come_through_ends_the_roll_out(stage: Stage, out
     stage.open_run(*HOSTS, canary=1, failure_budget_hosts=5)
     conclude_later(stage, FIRST, Verdict(outcome), 600)
     assert refused(stage, SECOND) == ("deferred", "breaker")
-    assert stage.ledger.run(RUN).breaker == "The canary dev-00 failed."
+    assert stage.ledger.run(RUN).breaker == f"The canary dev-00 failed. {AGAIN}"
 
 
 def test_a_canary_that_is_not_started_proves_nothing(stage: Stage) -> None:
     stage.open_run(*HOSTS, canary=1)
     conclude_later(stage, FIRST, Verdict("deferred", "start", "no_capacity", "No room."), 600)
     assert refused(stage, SECOND) == ("deferred", "breaker")
-    assert stage.ledger.run(RUN).breaker == "No canary was patched, so nothing is proven."
+    assert stage.ledger.run(RUN).breaker == f"No canary was patched, so nothing is proven. {AGAIN}"
 
 
 def test_who_comes_after_a_canary_that_is_too_late_is_too_late_too(stage: Stage) -> None:

@@ -104,7 +104,10 @@ def test_the_first_host_that_opens_the_breaker_sends_one_message(night: Stage) -
             perform(ADMISSION, night.context(ADMISSION, run_id=RUN, host=key, notify=webhook.url))
     (message,) = webhook.messages
     assert (message["event"], message["totals"]) == ("stopped", {"failed": 1})
-    assert message["reason"] == "1 host failed, and patch_failure_budget tolerates 0."
+    assert message["reason"] == (
+        "1 host failed, and patch_failure_budget tolerates 0. It failed with the reason code still_missing. "
+        "When the cause is fixed, continue: run patch again."
+    )
     assert message["lines"] == ["2 hosts have not ended yet."]
     assert [brake["kind"] for brake in night.ledger.run(RUN).settings["brakes"]] == ["failures"]
 
