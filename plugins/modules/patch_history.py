@@ -25,7 +25,8 @@ attributes:
   diff_mode:
     support: none
   idempotent:
-    support: full
+    support: none
+    details: The files hold the time at which they were written, so each run writes them again.
 extends_documentation_fragment:
   - patchfleet.windows._tracking.ledger
   - patchfleet.windows._options.patch_history

@@ -57,7 +57,8 @@ attributes:
   diff_mode:
     support: none
   idempotent:
-    support: full
+    support: none
+    details: The files are written again each time.
 extends_documentation_fragment:
   - patchfleet.windows._tracking.ledger
   - patchfleet.windows._attributes

@@ -20,6 +20,7 @@ from awx.objects import Objects
 from awx.server import StandIn
 
 ROOT = Path(__file__).parents[2]
+PROJECT = ROOT / "roles" / "awx_job_templates" / "files" / "project"
 COLLECTIONS = Path(sys.prefix) / "collections"
 SECRETS = ("not-for-logs-1", "not-for-logs-2")
 PAGE = (ROOT / "docs" / "awx.md").read_text(encoding="utf-8")
@@ -46,7 +47,7 @@ ONE_ACCOUNT = {
 
 def fresh_awx() -> Objects:
     """An AWX as it is after its installation, and with some objects of others."""
-    objects = Objects(["patch.yml", "plan.yml", "report.yml", "restore.yml"])
+    objects = Objects(sorted(path.name for path in PROJECT.glob("*.yml")))
     aws = [{"id": "username"}, {"id": "password", "secret": True}, {"id": "security_token", "secret": True}]
     cloud = objects.add("credential_types", name="Amazon Web Services", kind="cloud", inputs={"fields": aws})
     machine = objects.add("credential_types", name="Machine", kind="ssh", inputs={"fields": aws[:2]})

@@ -8,17 +8,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import awx_job
+from awx_setup import PROJECT
 from living_lab import LivingLab
 
 from awx.dispatcher import Dispatcher, Job, Runs, UpdateFailedError
 from awx.inventories import Document
 from awx.objects import Objects, Row
 
-PROJECT = Path(__file__).parents[2] / "roles" / "awx_job_templates" / "files" / "project"
 NO_REGION = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"))
 """AWX's credential for AWS gives keys, and no region."""
 

@@ -123,3 +123,35 @@ def test_a_workflow_whose_patch_opened_no_run_reports_none(awx: LivingAwx) -> No
     }
     assert "opened no run" in awx.output(workflow.jobs["report"])
     assert runs_of(workflow.jobs["report"]) == set()
+
+
+def test_templates_that_work_from_the_ledger_need_no_limit_and_name_the_fields_of_a_survey(awx: LivingAwx) -> None:
+    scan = awx.dispatcher.launch("Patch Fleet scan", limit="name_other")
+    (scanned,) = runs_of(scan)
+    ended = {
+        name: awx.dispatcher.launch(f"Patch Fleet {name}", extra_vars=answers)
+        for name, answers in {
+            "status": {},
+            "evidence": {"patch_host": "other"},
+            "restore points": {},
+            "history": {},
+            "stop": {"patch_stop_reason": "Checkout is down"},
+        }.items()
+    }
+    ends = {name: job.status for name, job in ended.items()}
+    assert ends == {**dict.fromkeys(ended, "successful"), "stop": "failed"}, [awx.output(job) for job in ended.values()]
+    assert scanned in awx.output(ended["status"])
+    assert "other" in awx.output(ended["evidence"])
+    assert "at work" in awx.output(ended["stop"]), "no run is at work"
+
+    awx.answer = lambda _name: "approved"
+    workflow = awx.dispatcher.launch_workflow("Patch Fleet roll back workflow")
+    assert {name: job.status for name, job in workflow.jobs.items()} == {"approve": "successful", "roll back": "failed"}
+    refused = awx.output(workflow.jobs["roll back"])
+    assert "Name one host as the report does: the field Host of the survey." in refused
+    assert "-e patch_" not in refused
+
+    workflow = awx.dispatcher.launch_workflow("Patch Fleet roll back workflow", extra_vars={"patch_host": "other"})
+    refused = awx.output(workflow.jobs["roll back"])
+    assert "restore point" in refused
+    assert awx.lab.truth("other")["state"] == "running"

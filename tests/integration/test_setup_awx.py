@@ -169,7 +169,8 @@ def test_what_an_administrator_changed_in_awx_stays_unless_a_variable_names_it(
     assert (schedule["enabled"], "BYMONTHDAY" in schedule["rrule"]) == (False, True)
     templates = awx.objects.lists["job_templates"].values()
     slices = {row["name"].removeprefix("Patch Fleet "): row["job_slice_count"] for row in templates}
-    assert slices == {"patch": 3, "scan": 3, "plan": 1, "report": 1, "restore": 1}, "only what starts hosts is sliced"
+    sliced = {name for name, count in slices.items() if count == 3}
+    assert sliced == {"patch", "scan"}, "a roll-back is for one host"
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,8 @@ def test_what_an_administrator_changed_in_awx_stays_unless_a_variable_names_it(
         ([("patch", "running")], "1 Patch Fleet patch running"),
         ([("patch", "failed")], "1 Patch Fleet patch failed"),
         ([("restore", "successful"), ("scan", "canceled")], "2 Patch Fleet scan canceled"),
+        ([("roll back", "running")], "1 Patch Fleet roll back running"),
+        ([("patch", "failed"), ("restore points", "successful")], "1 Patch Fleet patch failed"),
         ([("patch", "failed"), ("restore", "failed")], "2 Patch Fleet restore failed, 1 Patch Fleet patch failed"),
         ([("patch", "failed"), ("restore", "successful"), ("plan", "failed"), ("report", "running")], None),
         ([("patch", "successful")], None),
@@ -220,11 +223,25 @@ def names(objects: Objects, kind: str, numbers: Iterable[int]) -> list[str]:
     return [objects.lists[kind][number]["name"] for number in numbers]
 
 
+TAKE_A_LIMIT = {"patch", "plan", "scan"}
+WORK_FROM_THE_LEDGER = {
+    "evidence",
+    "history",
+    "report",
+    "restore",
+    "restore points",
+    "resume",
+    "roll back",
+    "status",
+    "stop",
+}
+
+
 def check_templates(objects: Objects) -> None:
     templates = {row["name"].removeprefix("Patch Fleet "): row for row in objects.lists["job_templates"].values()}
-    assert set(templates) == {"patch", "plan", "report", "restore", "scan"}
-    # AWX hands a workflow's limit on to every template that asks for one, and restore and report work for all hosts.
-    assert {name for name, row in templates.items() if not row["ask_limit_on_launch"]} == {"restore", "report"}
+    assert set(templates) == TAKE_A_LIMIT | WORK_FROM_THE_LEDGER
+    # AWX hands a workflow's limit on to every template that asks for one, and the other ones work for all hosts.
+    assert {name for name, row in templates.items() if row["ask_limit_on_launch"]} == TAKE_A_LIMIT
     assert {name: row["timeout"] for name, row in templates.items() if row["timeout"]} == {"plan": 1800}
     for row in templates.values():
         variables = json.loads(row["extra_vars"])
@@ -264,8 +281,8 @@ def check_inventory(objects: Objects) -> None:
 
 def check_workflow(objects: Objects) -> None:
     lists = objects.lists
-    (workflow,) = lists["workflow_job_templates"].values()
-    assert workflow["ask_limit_on_launch"]
+    workflows = {row["name"]: row["ask_limit_on_launch"] for row in lists["workflow_job_templates"].values()}
+    assert workflows == {"Patch Fleet workflow": True, "Patch Fleet roll back workflow": False}
     assert links(objects) == {
         ("plan", "success", "approve"),
         ("approve", "success", "patch"),
@@ -275,9 +292,14 @@ def check_workflow(objects: Objects) -> None:
         ("restore", "failure", "wait"),
         ("wait", "always", "restore again"),
         ("restore again", "always", "report"),
+        ("approve", "success", "roll back"),
     }
     approvals = {row["name"]: row["timeout"] for row in lists["workflow_approval_templates"].values()}
-    assert approvals == {"Patch Fleet approve the plan": 86400, "Patch Fleet wait for the lease to end": 1200}
+    assert approvals == {
+        "Patch Fleet approve the plan": 86400,
+        "Patch Fleet approve the roll-back": 86400,
+        "Patch Fleet wait for the lease to end": 1200,
+    }
     rules = {row["name"]: row["rrule"] for row in lists["schedules"].values() if row["enabled"]}
     monthly = "DTSTART;TZID=Europe/Berlin:20260101T220000 RRULE:FREQ=MONTHLY;INTERVAL=1;BYDAY=SA;BYMONTHDAY="
     assert rules == {
@@ -287,16 +309,16 @@ def check_workflow(objects: Objects) -> None:
 
 
 def check_rights(objects: Objects) -> None:
-    """Who may launch the workflow may not launch patch itself, which no approval holds back."""
+    """Who may launch the workflows may not launch patch or roll back itself, which no approval holds back."""
     rights = {
         (names(objects, "teams", [team])[0], role["name"], str(objects.unified(role["content_object"])["name"]))
         for role in objects.lists["roles"].values()
         for team in objects.linked("roles", role, "teams")
     }
-    launched = ("workflow", "plan", "restore", "report")
+    launched = ("workflow", "roll back workflow", *{"plan"} | WORK_FROM_THE_LEDGER - {"roll back", "restore points"})
     assert rights == {
         *(("Windows operators", "execute_role", f"Patch Fleet {name}") for name in launched),
-        ("Service owners", "approval_role", "Patch Fleet workflow"),
+        *(("Service owners", "approval_role", f"Patch Fleet {name}") for name in ("workflow", "roll back workflow")),
     }
 
 

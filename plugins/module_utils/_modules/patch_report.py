@@ -75,7 +75,7 @@ def work(context: OperationContext) -> ReportResult:
     if params["notify"] and not context.check_mode:
         warnings += _notify(context, replace(runs[0], run_id=name), report, {**files, **objects})
     result: ReportResult = {
-        "changed": bool(files),
+        "changed": bool(files) or context.check_mode,
         "run_id": name,
         "report": report,
         "table": to_table(report).splitlines(),

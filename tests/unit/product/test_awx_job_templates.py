@@ -42,6 +42,8 @@ ASKED_AS = {
     "count_or_percent": "text",
     "list": "text",
     "datetime": "text",
+    "line": "text",
+    "kbs": "text",
 }
 
 
@@ -58,8 +60,10 @@ def kind_of_question(variable: Variable) -> str:
 
 
 def test_every_template_has_its_survey() -> None:
-    templates = {template["name"] for template in variables()["awx_job_templates__templates"]}
-    assert {path.stem for path in SURVEYS} == templates | {"workflow"}
+    templates = variables()["awx_job_templates__templates"]
+    of_templates = {template.get("survey", Path(template["playbook"]).stem) for template in templates}
+    of_workflows = {workflow["survey"] for workflow in variables()["awx_job_templates__workflows"]}
+    assert {path.stem for path in SURVEYS} == of_templates | of_workflows
 
 
 def test_the_workflow_asks_what_patch_asks_but_for_what_restore_must_not_hear() -> None:
@@ -200,10 +204,27 @@ def test_a_task_gives_its_module_options_that_it_knows_and_choices_that_it_has(t
 def test_every_template_that_takes_a_limit_asks_for_it_and_no_other() -> None:
     """One that is not asked for is dropped without a word, and the job runs on all hosts; restore and report are for all."""
     takes = {template["name"]: template["limit"] for template in variables()["awx_job_templates__templates"]}
-    assert takes == {"plan": True, "patch": True, "scan": True, "restore": False, "report": False}
+    assert {name for name, is_taken in takes.items() if is_taken} == {"plan", "patch", "scan"}
     made = {task["action"].rpartition(".")[2]: task["args"] for task in tasks() if "state" not in task["args"]}
     assert made["job_template"]["ask_limit_on_launch"] == "{{ item.limit }}"
-    assert made["workflow_job_template"]["ask_limit_on_launch"] is True
+    assert made["workflow_job_template"]["ask_limit_on_launch"] == "{{ item.limit }}"
+    workflows = {workflow["name"]: workflow["limit"] for workflow in variables()["awx_job_templates__workflows"]}
+    assert workflows == {"workflow": True, "roll back workflow": False}
+
+
+def test_a_right_names_templates_that_there_are_and_what_starts_a_host_needs_more_than_execute() -> None:
+    starting = {
+        template["name"]: template.get("starts_hosts", False)
+        for template in variables()["awx_job_templates__templates"]
+    }
+    rights = {
+        name: set(right.get("job_templates", ())) for name, right in variables()["awx_job_templates__rights"].items()
+    }
+    assert set().union(*rights.values()) == set(starting)
+    assert not any(starting[name] for name in rights["execute"])
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+    teams = specs["main"]["options"]["awx_job_templates_teams"]["options"]
+    assert teams["rights"]["choices"] == list(rights)
 
 
 def test_a_task_that_takes_a_secret_is_not_logged() -> None:

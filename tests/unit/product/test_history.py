@@ -302,7 +302,8 @@ def test_the_pack_holds_all_of_it_under_sums_that_agree(months: Months, stage: S
 def test_check_mode_writes_nothing(months: Months, stage: Stage, tmp_path: Path) -> None:
     months.run(0, **missing("KB1"))
     context = stage.context(OPERATION, check_mode=True, report_dir=str(tmp_path / "new"), evidence_pack=True)
-    assert perform(OPERATION, context)["files"] == {}
+    result = perform(OPERATION, context)
+    assert (result["changed"], result["files"]) == (True, {}), "it would write them"
     assert not (tmp_path / "new").exists()
 
 

@@ -108,7 +108,9 @@ def test_check_mode_writes_nothing(stage: Stage, tmp_path: Path) -> None:
     stage.open_run()
     stage.clock.sleep(LEASE_SECONDS)
     result = write(stage, tmp_path / "reports", check_mode=True)
-    assert (result["changed"], result["files"], (tmp_path / "reports").exists()) == (False, {}, False)
+    assert (result["changed"], result["files"], (tmp_path / "reports").exists()) == (True, {}, False), (
+        "it would write them"
+    )
     assert stage.ledger.host(RUN, ID).outcome is None
 
 
