@@ -81,7 +81,7 @@ def test_a_role_is_the_same_example_in_check_mode(tmp_path: Path) -> None:
     with new_lab(tmp_path) as lab:
         ended = lab.playbook(lab.file("site.yml", example(patch)), "--check")
     assert ended.code == 0, ended.output
-    assert "wave 1  dev-1" in ended.output
+    assert "wave 1  +0:00  dev-1" in ended.output
     assert ended.touched == []
     assert not (ended.folder / "report.json").exists()
 
