@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, TypedDict
 
-from .._aws.patches import patch_state, recorded_patches
+from .._aws.patches import patch_state, patch_states, recorded_patches
 from .._base.clock import iso
 from .._base.errors import Failed, PatchFleetError
 from .._base.text import join_sentences
@@ -95,6 +95,7 @@ def evidence(
     if target is not None and not found:
         raise _unknown_host(target, visits)
     now, rows = context.clock.now(), list[HostEvidence]()
+    states = _states(context, [host.last for host in found])
     for host in found:
         spans = [span for span in spans_of(host.visits, severities) if not kbs or span.kb in kbs]
         last = host.last
@@ -107,10 +108,16 @@ def evidence(
                 "region": last.region,
                 "visits": [_visit(visit) for visit in host.visits] if target is not None else [],
                 "updates": [update_row(host, span, {}, now) for span in spans],
-                "patch_manager": _patch_manager(context, last, sorted(kbs)),
+                "patch_manager": _patch_manager(context, last, sorted(kbs), states),
             }
         )
     return rows
+
+
+def knows(host: HostEvidence) -> bool:
+    """Whether a run or Patch Manager knows one of the updates that were asked for, or Patch Manager's records cannot be read."""
+    record = host["patch_manager"]
+    return bool(host["updates"] or (record and (record["updates"] or record["trouble"])))
 
 
 def _is_meant(host: HostSummary, target: str) -> bool:
@@ -138,14 +145,42 @@ def _visit(visit: Visit) -> EvidenceVisit:
     }
 
 
-def _patch_manager(context: OperationContext, visit: Visit, kbs: Sequence[str]) -> PatchManagerRecord | None:
+def _states(context: OperationContext, visits: Sequence[Visit]) -> dict[str, InstancePatchStateTypeDef | None]:
+    """The state of each node that can be asked for together with others; None for one that was never scanned.
+
+    Where an account and region does not answer for all of its nodes at once, each is asked for alone, so that one does not hide
+    others.
+    """
+    groups: dict[tuple[str | None, str | None], list[Visit]] = {}
+    for visit in visits:
+        if visit.kind in RUN_COMMAND_KINDS and visit.instance_id:
+            groups.setdefault((visit.account, visit.region), []).append(visit)
+    states: dict[str, InstancePatchStateTypeDef | None] = {}
+    for group in groups.values():
+        ids = [str(visit.instance_id) for visit in group]
+        try:
+            found = list(patch_states(context.aws_of(account_from(group[0].account_option), group[0].region), ids))
+        except PatchFleetError:
+            continue
+        states |= dict.fromkeys(ids)
+        states |= {state["InstanceId"]: state for state in found}
+    return states
+
+
+def _patch_manager(
+    context: OperationContext,
+    visit: Visit,
+    kbs: Sequence[str],
+    states: Mapping[str, InstancePatchStateTypeDef | None],
+) -> PatchManagerRecord | None:
     """Asked of AWS now. What cannot be read is said, and the ledger's part stands."""
     if visit.kind not in RUN_COMMAND_KINDS or not visit.instance_id:
         return None
     try:
         aws = context.aws_of(account_from(visit.account_option), visit.region)
-        state = patch_state(aws, visit.instance_id)
-        rows = recorded_patches(aws, visit.instance_id, kbs)
+        known = visit.instance_id in states
+        state = states[visit.instance_id] if known else patch_state(aws, visit.instance_id)
+        rows = recorded_patches(aws, visit.instance_id, kbs) if state else []
     except PatchFleetError as error:
         return {**_record(None, []), "trouble": error.reason}
     return _record(state, rows)

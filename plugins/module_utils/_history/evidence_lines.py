@@ -6,29 +6,45 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 
 from .build import HistoryUpdate
-from .evidence import EvidenceVisit, HostEvidence, PatchManagerRecord
+from .evidence import EvidenceVisit, HostEvidence, PatchManagerRecord, knows
 from .spans import MISSING
 
+UNKNOWN = "unknown"
+"""Of an update that neither a run nor Patch Manager has found on a host."""
 NOT_INSTALLED = ("Missing", "Failed")
 """States of Patch Manager that are named for a host of which all updates are asked for."""
 
 
 def evidence_lines(hosts: Sequence[HostEvidence], kbs: Sequence[str], target: str | None) -> list[str]:
-    """Of each host its runs, its updates and Patch Manager's records; of an update only the hosts that know it."""
+    """Of each host its runs, its updates and Patch Manager's records; of an update only the hosts that know it, and its sums."""
     lines = []
     for host in hosts:
-        if target is not None or host["updates"] or _knows(host["patch_manager"]):
+        if target is not None or knows(host):
             lines += list(_host(host, by_kb=bool(kbs)))
-    return lines or [f"Neither a run nor Patch Manager knows {', '.join(kbs)} on {f.count(len(hosts), 'host')}."]
+    if target is None:
+        lines += [_sums(hosts, kb) for kb in kbs]
+    return lines
 
 
-def _knows(record: PatchManagerRecord | None) -> bool:
-    return bool(record and (record["updates"] or record["trouble"]))
+def _sums(hosts: Sequence[HostEvidence], kb: str) -> str:
+    states = Counter(_state(host, kb) for host in hosts)
+    named = ", ".join(f"{f.words(state)} on {states[state]}" for state in sorted(set(states) - {UNKNOWN}))
+    unknown = f"not known on {states[UNKNOWN]}" if states[UNKNOWN] else ""
+    return f"{kb}: {', '.join(filter(None, (named, unknown)))} of {f.count(len(hosts), 'host')}."
+
+
+def _state(host: HostEvidence, kb: str) -> str:
+    """As Patch Manager's last operation found it, else as the runs know it."""
+    record = host["patch_manager"]
+    recorded = [update["state"] for update in record["updates"] if update["kb"] == kb] if record else []
+    known = [*recorded, *(update["state"] for update in host["updates"] if update["kb"] == kb)]
+    return known[0].lower() if known else UNKNOWN
 
 
 def _host(host: HostEvidence, *, by_kb: bool) -> Iterator[str]:

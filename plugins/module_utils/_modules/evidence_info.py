@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .._base.errors import InvalidOption
 from .._history.build import recent_runs
-from .._history.evidence import HostEvidence, evidence
+from .._history.evidence import HostEvidence, evidence, knows
 from .._history.evidence_lines import evidence_lines
 from .._host.answers import KB
 from .._operation.context import OperationContext
@@ -44,7 +44,8 @@ def work(context: OperationContext) -> EvidenceResult:
     if not runs:
         raise no_run_of(context, days)
     hosts = evidence(context, runs, frozenset(kbs), target)
-    return {"changed": False, "hosts": hosts, "lines": evidence_lines(hosts, kbs, target)}
+    reported = hosts if target is not None else [host for host in hosts if knows(host)]
+    return {"changed": False, "hosts": reported, "lines": evidence_lines(hosts, kbs, target)}
 
 
 def _kb(given: str) -> str:

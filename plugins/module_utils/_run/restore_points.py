@@ -9,7 +9,7 @@ Only a snapshot of the account's own that carries our tags and our description i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypedDict
 
 from .._aws.api import Aws
@@ -17,6 +17,7 @@ from .._aws.ebs import delete_snapshot, describe_snapshots
 from .._aws.ec2 import create_tag, tags_of
 from .._base.clock import iso, parse_iso
 from .._base.errors import Failed, PatchFleetError
+from .._base.text import join_sentences
 from .._disk.restore_point import DESCRIPTION, EXPIRES, HOST, KEPT, MARK, RUN
 from .._ledger.records import Ledger
 from .._model.account import account_from
@@ -133,8 +134,12 @@ def list_points(context: OperationContext) -> PointsResult:
 
     Returns:
         changed (false), snapshots, lines.
+
+    Raises:
+        Failed: an account and region does not answer; what the others have is shown before.
     """
-    return _result(context, [snapshot for _aws, snapshot in _chosen(context)], changed=False)
+    troubles: list[PatchFleetError] = []
+    return _result(context, [snapshot for _aws, snapshot in _chosen(context, troubles)], troubles, changed=False)
 
 
 def expire_points(context: OperationContext) -> PointsResult:
@@ -142,11 +147,19 @@ def expire_points(context: OperationContext) -> PointsResult:
 
     Returns:
         changed, snapshots (the deleted ones), lines.
+
+    Raises:
+        Failed: as list_points, or not every one could be deleted.
     """
-    expired = [pair for pair in _chosen(context) if _is_expired(pair[1], context.clock.now())]
-    for aws, snapshot in () if context.check_mode else expired:
-        delete_snapshot(aws, snapshot["SnapshotId"])
-    return _result(context, [snapshot for _aws, snapshot in expired], changed=bool(expired))
+    troubles: list[PatchFleetError] = []
+    expired = [pair for pair in _chosen(context, troubles) if _is_expired(pair[1], context.clock.now())]
+
+    def delete(aws: Aws, snapshot: SnapshotTypeDef) -> None:
+        if not context.check_mode:
+            delete_snapshot(aws, snapshot["SnapshotId"])
+
+    deleted = _each(expired, delete, troubles)
+    return _result(context, deleted, troubles, changed=bool(deleted))
 
 
 def keep_points(context: OperationContext) -> PointsResult:
@@ -156,15 +169,37 @@ def keep_points(context: OperationContext) -> PointsResult:
         changed, snapshots (those that are kept now), lines.
 
     Raises:
-        Failed: ``no_restore_point``.
+        Failed: ``no_restore_point``; as list_points; or not every one could be kept.
     """
-    chosen = [pair for pair in _chosen(context) if tags_of(pair[1])[EXPIRES] != KEPT]
-    if not chosen and not context.check_mode:
+    troubles: list[PatchFleetError] = []
+    chosen = [pair for pair in _chosen(context, troubles) if tags_of(pair[1])[EXPIRES] != KEPT]
+    if not chosen and not troubles and not context.check_mode:
         raise Failed("There is no such restore point that expires.", Reason.NO_RESTORE_POINT)
-    for aws, snapshot in () if context.check_mode else chosen:
-        create_tag(aws, snapshot["SnapshotId"], EXPIRES, KEPT)
-    kept = [_kept(snapshot) for _aws, snapshot in chosen]
-    return _result(context, kept, changed=bool(chosen))
+
+    def keep(aws: Aws, snapshot: SnapshotTypeDef) -> None:
+        if not context.check_mode:
+            create_tag(aws, snapshot["SnapshotId"], EXPIRES, KEPT)
+
+    kept = _each(chosen, keep, troubles)
+    return _result(context, [_kept(snapshot) for snapshot in kept], troubles, changed=bool(kept))
+
+
+def _each(
+    chosen: Iterable[tuple[Aws, SnapshotTypeDef]],
+    change: Callable[[Aws, SnapshotTypeDef], None],
+    troubles: list[PatchFleetError],
+) -> list[SnapshotTypeDef]:
+    """Those that could be changed; one that could not keeps no other from it."""
+
+    def is_changed(aws: Aws, snapshot: SnapshotTypeDef) -> bool:
+        try:
+            change(aws, snapshot)
+        except PatchFleetError as error:
+            troubles.append(Failed(f"{snapshot['SnapshotId']}: {error.reason}", error.code))
+            return False
+        return True
+
+    return [snapshot for aws, snapshot in chosen if is_changed(aws, snapshot)]
 
 
 def _kept(snapshot: SnapshotTypeDef) -> SnapshotTypeDef:
@@ -173,16 +208,26 @@ def _kept(snapshot: SnapshotTypeDef) -> SnapshotTypeDef:
     return {**snapshot, "Tags": [{"Key": name, "Value": value} for name, value in tags.items()]}
 
 
-def _chosen(context: OperationContext) -> Iterator[tuple[Aws, SnapshotTypeDef]]:
-    """The restore points that the options name, each with its account and region."""
+def _chosen(context: OperationContext, troubles: list[PatchFleetError]) -> Iterator[tuple[Aws, SnapshotTypeDef]]:
+    """The restore points that the options name, each with its account and region; those that do not answer are ``troubles``."""
     target, run_id = context.params["target"], context.params["run_id"]
     keys = _keys_of(context.existing_ledger(), target) if target else set[str]()
     for location in _locations(context.existing_ledger()):
-        aws = _aws_at(context, location)
-        for snapshot in _points(aws):
+        try:
+            aws = _aws_at(context, location)
+            points = _points(aws)
+        except PatchFleetError as error:
+            troubles.append(Failed(f"{_described(location)}: {error.reason}", error.code))
+            continue
+        for snapshot in points:
             tags = tags_of(snapshot)
             if (not target or tags[HOST] in keys) and (not run_id or tags.get(RUN) == run_id):
                 yield aws, snapshot
+
+
+def _described(location: PointLocation) -> str:
+    account = account_from(location["account"])
+    return f"{location['region']} of account {account.name} ({account.id})" if account else location["region"]
 
 
 def _keys_of(ledger: Ledger, target: str) -> set[str]:
@@ -193,9 +238,12 @@ def _keys_of(ledger: Ledger, target: str) -> set[str]:
     return {str(one) for names in rows if target in names for one in names} | {target}
 
 
-def _result(context: OperationContext, snapshots: list[SnapshotTypeDef], *, changed: bool) -> PointsResult:
+def _result(
+    context: OperationContext, snapshots: list[SnapshotTypeDef], troubles: Sequence[PatchFleetError], *, changed: bool
+) -> PointsResult:
+    """Raises Failed with the troubles, after all the rest is shown."""
     now = context.clock.now()
-    return {
+    result: PointsResult = {
         "changed": changed,
         "snapshots": [
             {
@@ -212,6 +260,15 @@ def _result(context: OperationContext, snapshots: list[SnapshotTypeDef], *, chan
         ],
         "lines": [_words(snapshot, now) for snapshot in snapshots] or ["There is no such restore point."],
     }
+    if troubles:
+        for snapshot in snapshots:
+            context.report_progress(_words(snapshot, now))
+        raise Failed(
+            join_sentences("Not every restore point could be reached.", *(error.reason for error in troubles)),
+            troubles[0].code,
+            {"snapshots": result["snapshots"]},
+        )
+    return result
 
 
 def _words(snapshot: SnapshotTypeDef, now: float) -> str:

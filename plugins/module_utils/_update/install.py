@@ -22,7 +22,7 @@ from .._operation.context import OperationContext
 from .._operation.results import Result
 from . import checks, reboots
 from .hresults import cause_of
-from .messages import reboot_to_come, updates_excluded, updates_missing
+from .messages import reboot_to_come, updates_excluded, updates_missing, updates_unnamed
 from .patch_baseline import SearchFailed
 from .pending_reboot import reboot_if_pending
 from .repair import OF_SERVICES, forbidden, may_repair, old_cache, remove_backup, repair
@@ -171,12 +171,16 @@ def _search_first(context: OperationContext, selection: Selection) -> Scan | Non
 
 def _propose_reached(context: OperationContext, found: Scan, outcome: Outcome) -> Outcome:
     """Propose this outcome, unless a reboot is still to come or updates were left out on purpose; returns what was proposed."""
-    excluded = [kb for kb, verdict in found.verdicts.items() if verdict == EXCLUDED]
+    excluded = _excluded(found)
     if found.pending_reboot:
         return propose(context, Outcome.NONCOMPLIANT, Reason.REBOOT_PENDING, reboot_to_come(excluded))
     if excluded:
         return propose(context, Outcome.NONCOMPLIANT, Reason.UPDATES_EXCLUDED, updates_excluded(excluded))
     return propose(context, outcome)
+
+
+def _excluded(found: Scan) -> list[str]:
+    return [kb for kb, verdict in found.verdicts.items() if verdict == EXCLUDED]
 
 
 def _propose_found(context: OperationContext, found: Scan, outcome: Outcome) -> Outcome:
@@ -277,6 +281,8 @@ def _still_missing(context: OperationContext, found: Scan, failed_updates: list[
         source, not_allowed = context.facts.get("update_source"), forbidden(context, causes)
         message = updates_missing(named, causes, source, not_allowed, old_cache(context))
         return Failed(message, Reason.STILL_MISSING)
+    if found.unnamed:
+        return Failed(updates_unnamed(found.unnamed, _excluded(found)), Reason.STILL_MISSING)
     return Failed("Nothing is missing, but a reboot is still pending after the installation.", Reason.REBOOT_PENDING)
 
 

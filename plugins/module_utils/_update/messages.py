@@ -227,6 +227,16 @@ def updates_excluded(kbs: Collection[str]) -> str:
     return f"Left out on purpose (patch_exclude_kbs), and missing: {', '.join(sorted(kbs))}."
 
 
+def updates_unnamed(number: int, excluded: Collection[str]) -> str:
+    """Of a host that misses more than is named, so that what it is, is unknown."""
+    updates = "1 update is" if number == 1 else f"{number} updates are"
+    return join_sentences(
+        f"By Patch Manager's count {updates} still missing or failed, and it does not name them. Run it again; if that does not "
+        "help, see the node in Patch Manager.",
+        updates_excluded(excluded) if excluded else None,
+    )
+
+
 def reboot_to_come(excluded: Collection[str]) -> str:
     """Of a host that must not be rebooted now (patch_reboot)."""
     return join_sentences(

@@ -30,8 +30,10 @@ class Records:
         stage.account.on("describe_instance_patches", self._patches)
 
     def _states(self, *, InstanceIds: list[str], **_params: Any) -> dict[str, Any]:  # noqa: N803
-        (node,) = InstanceIds
-        state = {
+        return {"InstancePatchStates": [self._state(node) for node in InstanceIds if node in self.rows]}
+
+    def _state(self, node: str) -> dict[str, Any]:
+        return {
             "InstanceId": node,
             "PatchGroup": "Windows",
             "BaselineId": "pb-0123456789abcdef0",
@@ -41,7 +43,6 @@ class Records:
             "MissingCount": list(self.rows.get(node, {}).values()).count("Missing"),
             "FailedCount": 0,
         }
-        return {"InstancePatchStates": [state] if node in self.rows else []}
 
     def _patches(self, *, InstanceId: str, Filters: list[Any], **_params: Any) -> dict[str, Any]:  # noqa: N803
         kbs = [kb for entry in Filters for kb in entry["Values"]]
@@ -88,13 +89,32 @@ def test_an_update_is_shown_on_each_host_that_knows_it(stage: Stage) -> None:
         "  KB1 (unspecified): installed, proven 2026-11-14 23:00:00 UTC by run run-0-i-0900d; missing for 0 days.",
         "  Patch Manager: the last Scan ended 2026-11-15 22:00:00 UTC: 0 missing, 0 failed.",
         "  Patch Manager: KB1 (critical) is Installed on 2026-11-14 22:00:00 UTC.",
+        "KB1: installed on 1, missing on 1 of 2 hosts.",
     ]
+
+
+@pytest.mark.usefixtures("months")
+def test_all_nodes_of_a_region_are_asked_for_in_one_call(stage: Stage) -> None:
+    Records(stage, i_0bad={"KB1": "Missing"})
+    lines(stage, kbs=["KB1"])
+    assert [call.params["InstanceIds"] for call in stage.account.of("describe_instance_patch_states")] == [[BAD, GOOD]]
+    assert [call.params["InstanceId"] for call in stage.account.of("describe_instance_patches")] == [BAD], (
+        "never scanned"
+    )
+
+
+def test_only_hosts_that_know_the_update_are_returned(stage: Stage, months: Months) -> None:
+    months.run(0, "i-0other", name="other", facts={"missing": [], "installed": []})
+    Records(stage, i_0bad={"KB1": "Missing"}, i_0other={"KB2": "Installed"})
+    result = perform(OPERATION, stage.context(OPERATION, kbs=["KB1"]))
+    assert [host["host"] for host in result["hosts"]] == ["bad", "good"]
+    assert result["lines"][-1] == "KB1: installed on 1, missing on 1, not known on 1 of 3 hosts."
 
 
 @pytest.mark.usefixtures("months")
 def test_an_update_that_neither_a_run_nor_patch_manager_knows_is_named(stage: Stage) -> None:
     Records(stage, i_0bad={"KB1": "Missing"}, i_0900d={"KB1": "Installed"})
-    assert lines(stage, kbs=["KB777"]) == "Neither a run nor Patch Manager knows KB777 on 2 hosts."
+    assert lines(stage, kbs=["KB777"]) == "KB777: not known on 2 of 2 hosts."
 
 
 def test_a_host_is_shown_with_its_runs_and_what_it_misses(stage: Stage, months: Months) -> None:

@@ -202,6 +202,15 @@ def test_all_but_excluded_updates_are_installed_and_the_host_is_noncompliant(sta
     assert proposal(stage) == ("noncompliant", "updates_excluded")
 
 
+def test_more_missing_updates_than_patch_manager_names_are_no_pending_reboot(stage: Stage) -> None:
+    PatchManager(stage, Found(missing=("KB5000002",), counts={"MissingCount": 3}))
+    with pytest.raises(PatchFleetError) as caught:
+        work(stage, exclude_kbs=["KB5000002"])
+    assert caught.value.code == "still_missing"
+    assert "2 updates are still missing or failed" in caught.value.reason
+    assert caught.value.reason.endswith("Left out on purpose (patch_exclude_kbs), and missing: KB5000002.")
+
+
 def test_an_excluded_update_that_is_not_missing_changes_nothing(stage: Stage) -> None:
     PatchManager(stage, Found())
     assert work(stage, exclude_kbs=["KB5000002"])["outcome"] == "compliant"
