@@ -9,7 +9,7 @@ name: night
 type: stdout
 short_description: One line for what matters, and a board that stands still below it
 version_added: 1.0.0
-author: Patch Fleet contributors
+author: Patch Fleet contributors (@patchfleet)
 description:
   - Prints the lines in which the collection reports progress, its plan and its report, each problem at once in a line of its
     own, and a recap of the hosts that failed. It prints no headings of plays and tasks, and no line for a task that is C(ok),
