@@ -20,8 +20,12 @@ import tempfile
 from types import FrameType
 from typing import Any
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import join_sentences
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import default_ledger, open_ledger
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Ledger
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.host_facts import is_serviced
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.commands import playbook_command
 
 
@@ -90,11 +94,29 @@ def exit_notice(where: str, run_id: str) -> str | None:
     on = [f"{record.name} ({record.instance_id})" for record in records]
     how = f"Run {run_id} " + ("has ended" if closed else "was interrupted")
     command = playbook_command("restore", where, {"patch_run_id": run_id, "patch_take_over": True})
+    installing = _installing(ledger, run_id)
     if on:
-        return f"{how}. Still on because of it: {', '.join(on)}.\nPut them back as they were:  {command}"
+        lines = [f"{how}. Still on because of it: {', '.join(on)}.", *installing]
+        return "\n".join([*lines, f"Put them back as they were:  {command}"])
     if closed:
         return None
-    return (
-        f"{how}. Nothing is on because of it; to go on, run the same command again with -e patch_take_over=true, since "
-        "its hosts are leased for a while."
+    return join_sentences(
+        f"{how}.",
+        *(installing or ["Nothing is on because of it."]),
+        "To go on, run the same command again with -e patch_take_over=true, since its hosts are leased for a while.",
     )
+
+
+def _installing(ledger: Ledger, run_id: str) -> list[str]:
+    """A sentence about the hosts in which Windows may still be installing: it continues without the controller."""
+    hosts = [host for host in ledger.hosts(run_id) if host.outcome is None and is_serviced(host.facts)]
+    named = [f"{host.name}{_since(host.facts.get('working_since'))}" for host in hosts]
+    if not named:
+        return []
+    return [
+        f"Windows may still be installing, and may reboot by itself: {', '.join(named)}. The next run waits for it."
+    ]
+
+
+def _since(started_at: float | None) -> str:
+    return f" (since {iso(started_at)})" if started_at is not None else ""

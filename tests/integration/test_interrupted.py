@@ -25,15 +25,22 @@ STOP_WHEN_IT_INSTALLS: list[dict[str, Any]] = [{"when": "off-1 installing", "do"
 def test_the_last_lines_name_what_is_on_and_the_command_that_puts_it_back(
     signum: signal.Signals, tmp_path: Path
 ) -> None:
-    hosts = [{"name": "off-{1..2}", "state": "stopped"}, {"name": "on"}, {"name": "turn", "state": "stopped"}]
+    hosts = [
+        {"name": "off-{1..2}", "state": "stopped"},
+        {"name": "on"},
+        {"name": "turn", "state": "stopped", "type": "m5.large"},
+    ]
+    variables = {"patch_batch_size": 3, "patch_priority_instance_types": ["t3.large"]}
     with LivingLab(tmp_path, hosts, defaults=UPDATES, events=STOP_WHEN_IT_INSTALLS, scale=200) as lab:
         lab.on_controller = lambda process: process.terminate(signum)
-        ended = lab.playbook("patch", variables={"patch_batch_size": 3})
+        ended = lab.playbook("patch", variables=variables)
         assert ended.code not in (0, "timeout"), ended.output
         lines = ended.last_words.splitlines()
         head, _, on = lines[0].rstrip(".").partition(" was interrupted. Still on because of it: ")
         assert set(on.split(", ")) == {f"{name} ({lab.id(name)})" for name in ("off-1", "off-2")}, ended.output
-        assert len(lines) == 2, ended.output
+        assert len(lines) == 3, ended.output
+        assert "Windows may still be installing, and may reboot by itself: " in lines[1]
+        assert "off-1 (since " in lines[1]
 
         # The ledger is true: what is on because of us is written down with its state before, and nothing else is.
         ledger = open_ledger(str(lab.ledger))
@@ -112,7 +119,9 @@ def test_the_same_command_continues_where_nothing_is_on(tmp_path: Path) -> None:
     with LivingLab(tmp_path, hosts, defaults=UPDATES, events=STOP_WHEN_IT_INSTALLS, scale=200) as lab:
         ended = lab.playbook("patch")
         assert ended.code not in (0, "timeout"), ended.output
-        assert "Nothing is on because of it; to go on, run the same command again" in ended.words
+        assert "Windows may still be installing, and may reboot by itself: off-1 (since " in ended.words
+        assert "Nothing is on because of it" not in ended.words
+        assert "To go on, run the same command again" in ended.words
         assert "-e patch_take_over=true" in ended.words
         again = lab.playbook("patch", variables={"patch_take_over": True})
         assert again.code == 0, again.output

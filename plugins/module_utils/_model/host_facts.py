@@ -351,3 +351,8 @@ class HostFacts(TypedDict, total=False):
     verdict_before: Annotated[
         StoredVerdict, "how it ended before it was held", "_operation/failures", "_operation/failures, _power/settle"
     ]
+
+
+def is_serviced(facts: HostFacts) -> bool:
+    """Whether Windows may be installing in the host, with a command of ours or without one."""
+    return bool(facts.get("installing_command_id") or facts.get("servicing"))

@@ -8,17 +8,17 @@
 from __future__ import annotations
 
 from .._operation.operation import Operation, indented_lines, would_change, would_not_change
-from .._plan.planning import plan_run
 from .._plan.variables import module_options
 from .._report.watch import watch_runs
 from .._run.closing import close_run
+from .._run.held_hosts import plan_free_hosts
 from .._run.opening import open_run
 from .._run.show import export_run, list_runs, show_run
 from .._run.stopping import resume_runs, stop_runs
 from .._run.taken_over import take_over_slices
 
 STATES = {
-    "planned": plan_run,
+    "planned": plan_free_hosts,
     "opened": open_run,
     "taken_over": take_over_slices,
     "closed": close_run,
@@ -53,7 +53,7 @@ OPERATION = Operation(
     },
     work=STATES,
     lines=indented_lines,
-    in_check_mode={"opened": plan_run, "taken_over": would_not_change, "closed": would_change},
+    in_check_mode={"opened": plan_free_hosts, "taken_over": would_not_change, "closed": would_change},
     rules={
         "required_if": [
             ("state", "planned", ("settings", "fleet")),

@@ -90,24 +90,31 @@ class PlannedRun(Result, PlanResult):
     run_id: None
 
 
-def plan_run(context: OperationContext) -> PlannedRun:
-    """What a run would do: touches nothing and writes nothing."""
+def plan_run(context: OperationContext, held: Mapping[str, str]) -> PlannedRun:
+    """What a run would do: touches nothing and writes nothing. ``held`` is as make_run_plan has it."""
     given = context.params["settings"]
     refuse_hopeless(given["report_dir"])
     settings = within_windows(given, *find_windows(context, given), context.clock.now())
-    plan = make_run_plan(context, settings)
+    plan = make_run_plan(context, settings, held)
     missing = missing_prerequisites(context, [planned.host for planned in plan.included])
     lines = [*plan_as_lines(context, plan, settings, missing), *wrapped(headroom_lines(context, plan, settings))]
     planned = plan_as_result(plan, lines)
     return {**planned, "prerequisites": missing, "changed": False, "run_id": None}
 
 
-def make_run_plan(context: OperationContext, settings: Settings) -> Plan:
+def make_run_plan(context: OperationContext, settings: Settings, held: Mapping[str, str]) -> Plan:
+    """The hosts that a run gets, in their order.
+
+    Args:
+        context: of the operation.
+        settings: of the run.
+        held: the hosts that another run at work holds, by key, with a sentence about it.
+    """
     check_together(settings, context.params["forks"], context.clock.now())
     found = [from_result(host) for host in context.params["fleet"]]
     refuse_unmatched_exclusions(settings, found, context.params["inventory"])
     alarms, about_alarms = find_stop_alarms(context, settings, found)
-    fleet = [defer_closed(_unclaimed(_found(host), settings), settings) for host in found]
+    fleet = [defer_closed(_unclaimed(_free(_found(host), held), settings), settings) for host in found]
     hosts = _with_rights(context, fleet)
     at_work = {slot.host_key for slot in context.ledger.slots()} if settings["at_most"] else set[str]()
     recorded = partial(read_workloads, context) if settings["operation"] == "install" else nothing_recorded
@@ -142,6 +149,12 @@ def _found(host: FleetHost) -> FleetHost:
     return replace(
         host, exclusion=(Reason.INSTANCE_GONE, f"AWS knows no {host.key} in the regions that were searched.")
     )
+
+
+def _free(host: FleetHost, held: Mapping[str, str]) -> FleetHost:
+    if host.exclusion is not None or host.key not in held:
+        return host
+    return replace(host, exclusion=(Reason.LEASED, held[host.key]))
 
 
 def _unclaimed(host: FleetHost, settings: Settings) -> FleetHost:

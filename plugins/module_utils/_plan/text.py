@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
 from .._base.clock import iso
 from .._base.text import join_names, join_sentences
+from .._model.reasons import Reason
 from .._model.settings import Settings
 from .at_most import at_most_lines
 from .order import Plan, Planned, hosts_of_share
@@ -38,7 +40,7 @@ def plan_lines(plan: Plan, settings: Settings, now: float, leftovers: list[str],
     widths = [min(max(len(row[at]) for row in rows), limit) for at, limit in enumerate((8, 6, 24, 9, 12, 16, 22))]
     lines = ["  ".join(_fit(text, width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     out = [planned for planned in plan.hosts if planned.wave is None]
-    message = [f"left out  {planned.host.name}: {(planned.host.exclusion or ('', ''))[1]}" for planned in out]
+    message = _left_out(out)
     summary = _summary(plan, settings, len(included), len(out))
     return [
         *lines,
@@ -55,6 +57,18 @@ def plan_lines(plan: Plan, settings: Settings, now: float, leftovers: list[str],
             ]
         ),
     ]
+
+
+def _left_out(out: Sequence[Planned]) -> list[str]:
+    """The hosts that are left out. Those that one run holds share its sentence, which is long."""
+    lines, held = list[str](), dict[str, list[str]]()
+    for planned in out:
+        code, reason = planned.host.exclusion or ("", "")
+        if code == Reason.LEASED:
+            held.setdefault(reason, []).append(planned.host.name)
+        else:
+            lines.append(f"left out  {planned.host.name}: {reason}")
+    return [*lines, *(f"left out  {join_names(names, NAMED)}: {reason}" for reason, names in held.items())]
 
 
 def _windows(settings: Settings) -> list[str]:

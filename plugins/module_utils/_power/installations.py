@@ -12,7 +12,7 @@ from .._host.run_command import CommandNotRun, wait_for_end
 from .._host.servicing import LATE_DELIVERY_SECONDS, last_progress, wait_until_quiet
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host, PowerRecord
-from .._model.host_facts import HostFacts
+from .._model.host_facts import HostFacts, is_serviced
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._update.foreign_runs import (
@@ -29,11 +29,7 @@ def finish_installations(context: OperationContext, record: PowerRecord) -> bool
     """Those of the run that holds the host and of every earlier one that it was taken over from; whether there were any."""
     hosts = earlier_hosts(context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key)
     finished = context.cache.setdefault("finished_installations", set())  # a damaged row says again that there is one
-    installing = [
-        host
-        for host in hosts
-        if host.run_id not in finished and (host.facts.get("installing_command_id") or host.facts.get("servicing"))
-    ]
+    installing = [host for host in hosts if host.run_id not in finished and is_serviced(host.facts)]
     for host in installing:
         _finish_installation(context, record, host)
         finished.add(host.run_id)

@@ -14,10 +14,11 @@ from .._base.text import clean_text, join_names, join_sentences
 from .._ledger.records import LEASE_SECONDS, PowerRecord, Run
 from .._model.phases import Phase
 from .._model.run_settings import Brake, StopAlarm
-from .._operation.commands import extra_variable
+from .._operation.commands import extra_variable, in_text
 from .common_causes import BreakerCause, BreakerCode
 from .common_facts import CommonFacts
 from .marked_instances import AccountSearch, Doubt, MarkedInstance
+from .progress import Progress
 
 ALARM_REASON_LENGTH = 300
 NAMED = 10
@@ -167,11 +168,25 @@ def host_lost(phase: Phase, *, post_tasks_missing: bool, still_on: bool) -> str:
     )
 
 
-def host_busy(host: str, run_id: str | None) -> str:
+def host_busy(host: str, run: Run | None) -> str:
     """Of a host that stays with the run that works on it, or with another restore (None)."""
-    return join_sentences(
-        f"Run {run_id} works on {host}." if run_id else f"Another restore puts {host} back.",
-        "If its controller is known to be dead, set patch_take_over.",
+    if run is None:
+        return f"Another restore puts {host} back."
+    return join_sentences(f"Run {_with_owner(run)}, works on {host}.", _last_activity(run))
+
+
+def _with_owner(run: Run) -> str:
+    """The id of a run, and who started it where."""
+    user, machine = run.controller.get("user", "an unknown user"), run.controller.get("host", "an unknown controller")
+    process = f" (process {run.controller['pid']})" if run.controller.get("pid") else ""
+    return f"{run.run_id}, which {user} started on {machine}{process}"
+
+
+def _last_activity(run: Run) -> str:
+    """When the run was last active, and when it loses its hosts if that was its end."""
+    return (
+        f"It was last active at {iso(run.heartbeat_at)}; its lease ends at {iso(run.heartbeat_at + LEASE_SECONDS)}, unless it "
+        "renews it."
     )
 
 
@@ -181,18 +196,19 @@ def host_of_other_account(record: PowerRecord, account: str) -> str:
     return f"{host} belongs to account {account}; these credentials are of another one. Run restore with credentials of {account}."
 
 
-def host_leased(run: Run) -> str:
-    """Of a host that another run holds: who started that one, when it was last active, and when its lease ends."""
+def host_leased(progress: Progress) -> str:
+    """Of a host that another run holds: who started that one, when it was last active, and when its hosts are free."""
+    ends_at = progress.ends_at
     return join_sentences(
-        f"Another run holds it: {run.run_id}, which {run.controller.get('user', 'an unknown user')} started on "
-        f"{run.controller.get('host', 'an unknown controller')}.",
-        f"It was last active at {iso(run.heartbeat_at)}; its lease ends at {iso(run.heartbeat_at + LEASE_SECONDS)}, unless it "
-        "renews it.",
-        "If its controller is known to be dead, set patch_take_over.",
+        f"Another run holds it: {_with_owner(progress.run)}.",
+        _last_activity(progress.run),
+        f"It will have ended at about {iso(ends_at)}; its hosts are free then." if ends_at is not None else None,
     )
 
 
-def still_on(hosts: list[str], unknown: list[str], runs: list[Run], now: float, rolled_back: Sequence[str] = ()) -> str:
+def still_on(
+    hosts: list[str], unknown: list[str], runs: list[Run], now: float, command: str, rolled_back: Sequence[str] = ()
+) -> str:
     """Of hosts that a restore leaves on, or without their root volume.
 
     Args:
@@ -200,6 +216,7 @@ def still_on(hosts: list[str], unknown: list[str], runs: list[Run], now: float, 
         unknown: sentences about records that cannot be read.
         runs: those that hold the hosts.
         now: in seconds since 1970.
+        command: that runs restore again.
         rolled_back: names of hosts whose roll-back did not come to its end.
     """
     on = join_sentences(
@@ -209,13 +226,13 @@ def still_on(hosts: list[str], unknown: list[str], runs: list[Run], now: float, 
     )
     active = [run for run in runs if run.is_active(now)]
     if not active:
-        return join_sentences(on, "Run the playbook restore again later.")
+        return join_sentences(on, f"When the causes are fixed, run it again: {in_text(command)}.")
     free_at = max(run.heartbeat_at for run in active) + LEASE_SECONDS
     names = ", ".join(sorted(run.run_id for run in active))
     return join_sentences(
         on,
-        f"Run the playbook restore again at {iso(free_at)}, when the lease of {names} ends, or now with patch_take_over if its "
-        "controller is known to be dead.",
+        f"They belong to {names}, which may be at work. If it has not renewed its lease, it ends at {iso(free_at)}; then run "
+        f"{in_text(command)}.",
     )
 
 

@@ -37,7 +37,9 @@ from .._plan.planning import PlanResult, accepted_scheduler, make_run_plan, plan
 from .._plan.report_bucket import ReportStore
 from .._plan.report_folder import refuse_unwritable
 from .._plan.variables import report_bucket_of
+from .held_hosts import held_hosts
 from .messages import host_leased
+from .progress import read_progress
 from .restore_points import point_locations
 from .slices import kept_of_plan, refuse_other_slices
 
@@ -71,7 +73,7 @@ def open_rest(context: OperationContext, known_peers: Mapping[str, dict[str, int
     refuse_closed(window, of_accounts, given, context.clock.now())
     settings = within_windows(given, window, of_accounts, context.clock.now())
     refuse_other_slices(context.ledger, settings, context.clock.now())
-    plan = make_run_plan(context, settings)
+    plan = make_run_plan(context, settings, held_hosts(context, settings))
     lines = plan_as_lines(context, plan, settings)
     run = _new_run(context, plan, settings)
     _announce(context, run, settings)
@@ -97,9 +99,9 @@ def open_rest(context: OperationContext, known_peers: Mapping[str, dict[str, int
 def leased_by(context: OperationContext, run_id: str) -> str:
     """Why a host that this run holds is deferred. The row of that run may be lost."""
     try:
-        return host_leased(context.ledger.run(run_id))
+        return host_leased(read_progress(context.ledger, run_id, context.clock.now()))
     except PatchFleetError:
-        return f"Another run holds it: {run_id}. If its controller is known to be dead, set patch_take_over."
+        return f"Another run holds it: {run_id}. The ledger has no row of that run."
 
 
 def _announce(context: OperationContext, run: Run, settings: Settings) -> None:
@@ -261,6 +263,6 @@ def _facts(planned: Planned, scheduler: str | None, peers: dict[str, int] | None
         facts["install_timeout_seconds"] = install_timeout(expected.install_p99_seconds)
     if host.transport != "ssm":
         facts["transport"] = host.transport
-    if host.exclusion is not None and host.state != "gone":
+    if host.exclusion is not None and host.exclusion[0] != Reason.LEASED and host.state != "gone":
         facts["original_state"] = facts["final_state"] = host.power
     return facts

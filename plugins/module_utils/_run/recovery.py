@@ -18,6 +18,7 @@ from .._model.account import AccountOption
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason
+from .._operation.commands import playbook_command
 from .._operation.context import OperationContext
 from .._operation.results import Result
 from .._power.roll_back import is_unfinished
@@ -125,7 +126,7 @@ def open_hosts(context: OperationContext) -> OpenHosts:
     for entry in entries:
         host = f"{entry['name']} ({entry['instance_id']})"
         if not take_over and lenient.is_active(context.ledger, entry["run_id"], context.clock.now()):
-            busy.append(host_busy(host, entry["run_id"]))
+            busy.append(host_busy(host, context.ledger.run(entry["run_id"])))
             continue
         if not context.check_mode:
             # Who worked on it for the same run until now loses it: workers that a killed controller left behind.
@@ -281,7 +282,8 @@ def close_abandoned_runs(context: OperationContext) -> Result:
     ]
     if on or unknown or rolled_back:
         holders = [run for run in context.ledger.runs() if run.run_id in held]
-        raise Failed(still_on(on, unknown, holders, now, rolled_back), Reason.STILL_ON)
+        command = playbook_command("restore", context.params.get("ledger"))
+        raise Failed(still_on(on, unknown, holders, now, command, rolled_back), Reason.STILL_ON)
     raise_if_lost(context)
     return {"changed": False}
 

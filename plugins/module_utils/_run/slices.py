@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from .._base.clock import iso
 from .._base.errors import InvalidOption
-from .._ledger.records import Ledger, Run
+from .._ledger.records import LEASE_SECONDS, Ledger, Run
 from .._model.run_settings import RunSettings
 from .._model.settings import Settings
 from .._plan.order import Plan, hosts_of_share
@@ -61,7 +62,10 @@ def refuse_other_slices(ledger: Ledger, settings: Settings, now: float) -> None:
             right = f"Slice {settings['slice']} of this job has ended: run {other.run_id}. Each night needs a name of its own."
             raise InvalidOption("patch_run_id", settings["run_id"], right)
         if its.get("number") == number and other.is_active(now) and not settings["take_over"]:
-            right = f"Run {other.run_id} works on this slice. Set patch_take_over only when its controller is known to be dead."
+            right = (
+                f"Run {other.run_id} works on this slice. It was last active at {iso(other.heartbeat_at)}; its lease ends at "
+                f"{iso(other.heartbeat_at + LEASE_SECONDS)}, unless it renews it."
+            )
             raise InvalidOption("patch_slice", settings["slice"], right)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import default_ledger
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.host_facts import HostFacts
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._exit_notice import exit_notice, store_run_id
 
@@ -27,6 +28,7 @@ CHILD = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a background job of a script
 sys.path[:0] = sys.argv[2:]
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.host_facts import HostFacts
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice
 _exit_notice.listen()
 _exit_notice.store_run_id(sys.argv[1], "RUN_ID")
@@ -86,6 +88,21 @@ def test_a_run_that_left_nothing_on_says_so(stage: Stage, where: str) -> None:
     sentence = str(exit_notice(where, RUN))
     assert "Nothing is on because of it" in sentence
     assert "run the same command again with -e patch_take_over=true" in sentence
+
+
+@pytest.mark.parametrize(
+    "facts", [{"installing_command_id": "1-2", "working_since": START}, {"servicing": True, "working_since": START}]
+)
+def test_a_host_that_installs_is_named_before_the_command(stage: Stage, where: str, facts: HostFacts) -> None:
+    stage.ledger.update_facts(RUN, ID, facts)
+    installing = "Windows may still be installing, and may reboot by itself: dev-01 (since 2026-11-14T22:00:00Z)."
+    assert str(exit_notice(where, RUN)).splitlines()[1] == f"{installing} The next run waits for it."
+    stage.ledger.close_power(ID, "restored", START)  # as for a host that was found on
+    sentence = str(exit_notice(where, RUN))
+    assert installing in sentence
+    assert "Nothing is on" not in sentence
+    stage.ledger.update_facts(RUN, ID, {"installing_command_id": "", "servicing": False})
+    assert "Nothing is on because of it." in str(exit_notice(where, RUN))
 
 
 def test_what_it_adopted_from_an_earlier_run_is_on_because_of_it_too(stage: Stage, where: str) -> None:

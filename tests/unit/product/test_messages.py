@@ -22,6 +22,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._run.common_cau
 from ansible_collections.patchfleet.windows.plugins.module_utils._update import causes
 from ansible_collections.patchfleet.windows.plugins.module_utils._update import messages as update
 
+from .stage import a_run
+
 PLUGINS = Path(__file__).parents[3] / "plugins"
 PIECE = re.compile(r"[ ,;]+\(?[A-Za-z{][^ ]*( \S+){2}")
 """A text that starts with a blank or a comma and has three words is glued to the end of another text."""
@@ -197,9 +199,22 @@ def test_a_host_that_left_its_play_is_described() -> None:
 
 
 def test_a_host_that_another_controller_works_on_is_named() -> None:
-    take_over = "If its controller is known to be dead, set patch_take_over."
-    assert run.host_busy("web-1 (i-1)", "run-2") == f"Run run-2 works on web-1 (i-1). {take_over}"
-    assert run.host_busy("web-1 (i-1)", None) == f"Another restore puts web-1 (i-1) back. {take_over}"
+    assert run.host_busy("web-1 (i-1)", a_run("run-2")) == (
+        "Run run-2, which somebody started on controller (process 1), works on web-1 (i-1). It was last active at "
+        "2026-11-14T22:00:00Z; its lease ends at 2026-11-14T22:15:00Z, unless it renews it."
+    )
+    assert run.host_busy("web-1 (i-1)", None) == "Another restore puts web-1 (i-1) back."
+
+
+def test_no_message_invites_to_take_over_a_run_that_may_be_at_work() -> None:
+    """Only the last words of a run do, which is about to end itself."""
+    inviting = {
+        path.name
+        for path in sorted(PLUGINS.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "patch_take_over" in node.value
+    }
+    assert inviting == {"_exit_notice.py", "run_safety_variables.py"}
 
 
 @pytest.mark.parametrize(("count", "people"), [(1, "1 person is"), (2, "2 people are")])

@@ -339,7 +339,7 @@ def test_a_host_that_a_living_run_works_on_is_busy(stage: Stage) -> None:
     switch_on(stage)
     found = find(stage)
     assert (found["hosts"], len(found["busy"])) == ([], 1)
-    assert "patch_take_over" in found["busy"][0]
+    assert "its lease ends at 2026-11-14T22:15:00Z" in found["busy"][0]
     assert found["lines"] == found["busy"]
 
 
@@ -513,8 +513,8 @@ def test_a_restore_that_is_too_early_says_when_it_can_succeed(stage: Stage) -> N
     with pytest.raises(PatchFleetError) as caught:
         recover(stage, "closed")
     assert caught.value.reason == (
-        f"Still on because of us: dev-01 ({ID}). Run the playbook restore again at 2026-11-14T22:15:00Z, when the lease of {RUN} "
-        "ends, or now with patch_take_over if its controller is known to be dead."
+        f"Still on because of us: dev-01 ({ID}). They belong to {RUN}, which may be at work. If it has not renewed its lease, it "
+        "ends at 2026-11-14T22:15:00Z; then run `ansible-playbook patchfleet.windows.restore`."
     )
 
 
@@ -578,4 +578,4 @@ def test_a_host_that_a_living_run_adopted_is_busy(stage: Stage) -> None:
     switch_on(stage)
     stage.ledger.close_run(RUN, START)
     stage.open_run(run_id="second")
-    assert find(stage)["busy"][0].startswith("Run second works on ")
+    assert find(stage)["busy"][0].startswith("Run second, which somebody started on controller (process 1), works on ")

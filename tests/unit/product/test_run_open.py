@@ -172,7 +172,7 @@ def test_a_run_keeps_its_canaries_and_none_that_another_run_holds(stage: Stage) 
     opened = run(stage, "opened", ON, OFF, third, OUT, patch_canary=1, patch_batch_size=3)
     settings = stage.ledger.run(opened["run_id"]).settings
     first = next(host["key"] for host in opened["hosts"] if host["included"])
-    assert (settings["canary_keys"], settings["included"]) == ([first], 3)
+    assert (settings["canary_keys"], settings["included"]) == ([first], 2)
     assert first != ID
 
 
@@ -506,7 +506,7 @@ def switches_are_wanted(stage: Stage, **answers: Any) -> dict[str, Any]:
 
 
 def test_what_the_switch_needs_is_checked_when_it_is_asked_for(stage: Stage) -> None:
-    run(stage, "opened")
+    stage.ledger.close_run(run(stage, "opened")["run_id"], START)
     assert stage.account.of("get_schedule_group") == []
     switches_are_wanted(stage)
     assert [call.params for call in stage.account.of("get_role")] == [{"RoleName": "PatchFleet-scheduler-eu-central-1"}]
@@ -572,6 +572,7 @@ def test_what_workflows_took_is_expected_of_the_next(stage: Stage, operation: st
     facts = [stage.ledger.host(result["run_id"], key).facts for key in (ID, OTHER, "i-7")]
     assert [(known.get("expected_seconds"), known.get("expected_from")) for known in facts] == expected
     assert [known.get("install_timeout_seconds") for known in facts] == [3600, None, None]
+    stage.ledger.close_run(result["run_id"], START)
     assert run(stage, "planned", OFF, patch_operation="install")["estimate_seconds"] == 1050
 
 
@@ -718,10 +719,33 @@ def test_hosts_that_another_run_holds_are_deferred_and_say_by_whom(stage: Stage)
     host = stage.ledger.host(result["run_id"], ID)
     assert (host.outcome, host.phase, host.reason_code) == ("deferred", "plan", "leased")
     assert host.reason == (
-        f"Another run holds it: {RUN}, which somebody started on controller. It was last active at 2026-11-14T22:00:00Z; its lease "
-        "ends at 2026-11-14T22:15:00Z, unless it renews it. If its controller is known to be dead, set patch_take_over."
+        f"Another run holds it: {RUN}, which somebody started on controller (process 1). It was last active at "
+        "2026-11-14T22:00:00Z; its lease ends at 2026-11-14T22:15:00Z, unless it renews it."
     )
-    assert [host["included"] for host in result["hosts"]] == [False, True]
+    assert "final_state" not in host.facts  # the other run decides it
+    assert [(host["name"], host["included"]) for host in result["hosts"]] == [("dev-02", True), ("dev-01", False)]
+
+
+@pytest.mark.parametrize("state", ["planned", "opened"])
+def test_a_plan_counts_only_the_hosts_that_the_run_gets(stage: Stage, state: str) -> None:
+    stage.open_run(a_host(ID), a_host("i-3", position=1, name="dev-03"), batch_size=1)
+    lines = run(stage, state, OFF, ON, a_target("i-3", "dev-03", state="stopped"))["lines"]
+    text = " ".join(" ".join(lines).split())
+    assert "1 host will be patched, 5 at a time; of these 0 are off" in text
+    assert "Left out: 2." in text
+    assert f"left out dev-01, dev-03: Another run holds it: {RUN}, which somebody started on controller" in text
+    assert "It will have ended at about 2026-11-14T23:30:00Z; its hosts are free then." in text
+
+
+def test_a_run_that_died_holds_no_host_of_a_plan(stage: Stage) -> None:
+    stage.open_run(a_host(ID))
+    stage.clock.sleep(LEASE_SECONDS + 1)
+    assert "2 hosts will be patched" in " ".join(run(stage, "planned", OFF, ON)["lines"])
+
+
+def test_a_plan_that_takes_over_counts_the_hosts_that_another_run_holds(stage: Stage) -> None:
+    stage.open_run(a_host(ID))
+    assert "2 hosts will be patched" in " ".join(run(stage, "planned", OFF, ON, patch_take_over=True)["lines"])
 
 
 def test_taking_over_leases_them_all(stage: Stage) -> None:
