@@ -28,7 +28,12 @@ def playbook_command(playbook: str, ledger: str | None, variables: Mapping[str, 
     where = describe_ledger(ledger)
     where = where if "://" in where else os.path.abspath(where)
     given = {**(variables or {}), **({} if where == os.path.abspath(default_ledger()) else {"patch_ledger": where})}
-    options = (f"-e {extra_variable(name, value)}" for name, value in given.items())
+    return plain_command(playbook, given)
+
+
+def plain_command(playbook: str, variables: Mapping[str, object]) -> str:
+    """The same of a playbook that reads no ledger."""
+    options = (f"-e {extra_variable(name, value)}" for name, value in variables.items())
     return " ".join([f"ansible-playbook {COLLECTION_PREFIX}.{playbook}", *options])
 
 
@@ -38,11 +43,17 @@ def extra_variable(name: str, value: object) -> str:
     A list of words is one text with commas, as people type it.
     """
     if isinstance(value, (list, tuple)):
-        value = list(value) if any("," in str(word) for word in value) else ",".join(map(str, value))
+        plain = all(isinstance(word, str) and "," not in word for word in value)
+        value = ",".join(value) if plain else list(value)
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if not isinstance(value, (Mapping, list)) and re.fullmatch(r"[\w./:,-]+", text):
         return f"{name}={text}"
     return shlex.quote(json.dumps({name: value}, allow_nan=False))
+
+
+def is_command(text: str) -> bool:
+    """Whether a text is one of these commands and nothing else."""
+    return text.startswith(f"ansible-playbook {COLLECTION_PREFIX}.")
 
 
 def in_text(command: str) -> str:

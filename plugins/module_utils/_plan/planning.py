@@ -24,6 +24,7 @@ from .._model.outcomes import UNFINISHED
 from .._model.reasons import Reason
 from .._model.run_settings import RunSettings
 from .._model.settings import Settings
+from .._operation.commands import playbook_command
 from .._operation.context import OperationContext
 from .._operation.results import Result
 from .._power.owner_tag import read_owner_tag
@@ -222,7 +223,9 @@ def plan_as_lines(
         *_too_long(context, plan),
         *_tried_again(context.ledger, plan),
         *leftovers(context.ledger),
-        *unknown_starts(context.ledger, [planned.host for planned in plan.hosts], settings["mark_tag"]),
+        *unknown_starts(
+            context.ledger, [planned.host for planned in plan.hosts], settings["mark_tag"], context.params.get("ledger")
+        ),
     ]
     return plan_lines(plan, settings, context.clock.now(), message, prerequisite_lines(missing))
 
@@ -286,7 +289,7 @@ def leftovers(ledger: Ledger) -> list[str]:
     ]
 
 
-def unknown_starts(ledger: Ledger, hosts: Sequence[FleetHost], mark_tag: str | None) -> list[str]:
+def unknown_starts(ledger: Ledger, hosts: Sequence[FleetHost], mark_tag: str | None, where: str | None) -> list[str]:
     """A sentence about hosts that are on and carry the owner tag of a run that the ledger does not know.
 
     Its own ledger may be lost. Then this run would find them running, and leave them on for ever.
@@ -304,9 +307,9 @@ def unknown_starts(ledger: Ledger, hosts: Sequence[FleetHost], mark_tag: str | N
     if not unknown:
         return []
     named = join_names(unknown, NAMED)
-    advice = f"restore -e patch_mark_tag={mark_tag} -e patch_from_account=check"
     sentence = f"These hosts are on and carry the tag of a run that this ledger does not know: {named}."
-    return [f"{sentence} If its ledger is lost, they stay on: run {advice} first."]
+    command = playbook_command("restore", where, {"patch_mark_tag": mark_tag, "patch_from_account": "check"})
+    return [f"{sentence} If its ledger is lost, they stay on. Run this first:", command]
 
 
 def _planned_result(planned: Planned, leased: Collection[str], fence: int | None) -> PlannedHost:

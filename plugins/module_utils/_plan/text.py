@@ -13,6 +13,7 @@ from .._base.clock import iso
 from .._base.text import join_names, join_sentences
 from .._model.reasons import Reason
 from .._model.settings import Settings
+from .._operation.commands import is_command
 from .at_most import at_most_lines
 from .order import Plan, Planned, hosts_of_share
 
@@ -78,8 +79,12 @@ def _windows(settings: Settings) -> list[str]:
 
 
 def wrapped(texts: list[str], indent: str = "") -> list[str]:
-    """Sentences as lines of a terminal."""
-    return [line for text in texts for line in textwrap.wrap(text, COLUMNS, subsequent_indent=indent)]
+    """Sentences as lines of a terminal. A command stays one line, so that it can be copied."""
+    return [
+        line
+        for text in texts
+        for line in ([text] if is_command(text) else textwrap.wrap(text, COLUMNS, subsequent_indent=indent))
+    ]
 
 
 def _duration(plan: Plan, now: float) -> list[str]:

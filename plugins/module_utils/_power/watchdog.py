@@ -11,8 +11,6 @@ is off, or another LaunchTime, and ends. Source: EventBridge Scheduler API refer
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -26,6 +24,7 @@ from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host, PowerRecord
 from .._model.fact_values import WatchdogSchedule
 from .._model.reasons import Reason
+from .._operation.commands import in_text, plain_command
 from .._operation.context import OperationContext
 from .launch import launch_window
 
@@ -202,8 +201,10 @@ def _set(context: OperationContext, record: PowerRecord) -> list[tuple[Host, Wat
 def _setup_command(prefix: str, region: str) -> str:
     """The command that adds the watchdog to the set-up. An existing stack keeps its other parameters."""
     parameters = {"DeadManSwitch": True, **({} if prefix == DEFAULT_PREFIX else {"Prefix": prefix})}
-    variables = {"aws_prerequisites_region": region, "aws_prerequisites_parameters": parameters}
-    return f"ansible-playbook patchfleet.windows.setup_aws -e {shlex.quote(json.dumps(variables, allow_nan=False))}."
+    return plain_command(
+        "setup_aws",
+        {"aws_prerequisites_region": region, "aws_prerequisites_parameters": parameters},
+    )
 
 
 def refuse_without_setup(context: OperationContext, prefix: str, locations: Iterable[Location]) -> None:
@@ -224,6 +225,6 @@ def refuse_without_setup(context: OperationContext, prefix: str, locations: Iter
                 raise
             raise Failed(
                 f"patch_dead_man_switch needs a schedule group {prefix}, a runbook and roles in {location}, and the right to use "
-                f"them: {error.reason} Make them: {_setup_command(prefix, location.region)} Nothing was touched.",
+                f"them: {error.reason} Make them: {in_text(_setup_command(prefix, location.region))}. Nothing was touched.",
                 Reason.NO_SWITCH,
             ) from error

@@ -32,6 +32,7 @@ from .._base.clock import iso
 from .._base.errors import Failed, InvalidOption, PatchFleetError
 from .._fleet.hosts import FleetHost
 from .._model.reasons import Reason
+from .._operation.commands import plain_command
 from .._operation.context import OperationContext
 from .._plan.network import Network
 from .._plan.profiles import DEFAULT_HOST_MANAGEMENT
@@ -79,10 +80,8 @@ class Preflight:
             f"The proof expires after {settings.hours} h, at {iso(self.expires_at)}, and costs at most "
             f"{self.highest_usd:.2f} USD (on-demand price of instance and volume, without taxes and data transfer)."
         )
-        away = (
-            "Everything is taken away at the end. After an interruption: ansible-playbook patchfleet.windows.prove_account "
-            f"-e prove_state=absent -e prove_region={self.region}"
-        )
+        command = plain_command("prove_account", {"prove_state": "absent", "prove_region": self.region})
+        away = f"Everything is taken away at the end. After an interruption: {command}"
         return [what, tags, cost, away]
 
 

@@ -24,6 +24,7 @@ from .._ledger import lenient
 from .._ledger.records import Host, Ledger, PowerRecord, Run
 from .._model.host_facts import HostFacts
 from .._model.reasons import Reason
+from .._operation.commands import playbook_command
 from .._operation.context import OperationContext
 from .._power.owner_tag import OwnerTag, read_owner_tag
 from .marked_instances import AccountSearch, Doubt, MarkedInstance
@@ -110,7 +111,7 @@ def rebuild_where_confirmed(context: OperationContext) -> list[str]:
         rebuild(context, search)
         rebuilt = [f"Rebuilt: {instance_marked(one)}" for one in search.found if one.doubt is None]
     elif search.found:
-        raise Failed(records_lost(search), Reason.RECORDS_LOST)
+        raise Failed(records_lost(search, _rebuild_command(context)), Reason.RECORDS_LOST)
     return [account_searched(search), *rebuilt]
 
 
@@ -122,9 +123,25 @@ def raise_if_lost(context: OperationContext) -> None:
     """
     search = find_lost(context) if context.params["from_account"] else None
     if search and search.found:
-        raise Failed(records_lost(search), Reason.RECORDS_LOST)
+        raise Failed(records_lost(search, _rebuild_command(context)), Reason.RECORDS_LOST)
     if search and search.missing:
         raise Failed(not_searched(search), Reason.RECORDS_LOST)
+
+
+def _rebuild_command(context: OperationContext) -> str:
+    """With all that says where to search; what is not set is left out."""
+    params = context.params
+    # The id of an account is that of its role; patch_accounts has none.
+    accounts = [{name: value for name, value in one.items() if value and name != "id"} for one in params["accounts"]]
+    organization = {name: value for name, value in (params["organization"] or {}).items() if value}
+    given = {
+        "patch_mark_tag": params["mark_tag"],
+        "patch_from_account": "rebuild",
+        "patch_regions": params["regions"],
+        "patch_accounts": accounts,
+        "patch_organization": organization,
+    }
+    return playbook_command("restore", params.get("ledger"), {name: value for name, value in given.items() if value})
 
 
 def _ledger_if_any(context: OperationContext) -> Ledger | None:

@@ -279,13 +279,13 @@ def not_searched(search: AccountSearch) -> str:
     return f"{account_searched(search)} Whether instances are on there because of a lost run is unknown."
 
 
-def records_lost(search: AccountSearch) -> str:
-    """Of instances that the ledger does not know, and what to do about them."""
+def records_lost(search: AccountSearch, rebuild: str) -> str:
+    """Of instances that the ledger does not know, and what to do about them; ``rebuild`` is the command that rebuilds records."""
     found = search.found
     return join_sentences(
         *(instance_marked(one) for one in found),
         "This ledger has no record of them. If the ledger of these runs still exists, use it (patch_ledger). If it is lost and "
-        "no controller of these runs is alive, put these hosts back with restore -e patch_from_account=rebuild."
+        f"no controller of these runs is alive, put these hosts back: {in_text(rebuild)}."
         if any(one.doubt is None for one in found)
         else None,
         "What is not proven stays on. Check these hosts, and stop them by hand if they are not needed."

@@ -57,7 +57,10 @@ def test_a_check_names_what_is_on_because_of_a_lost_run_and_writes_nothing(stage
     error = refusal(stage, marked(ours()))
     assert error.code == "records_lost"
     assert f"dev-01 ({ID}, eu-central-1) is on because of run {LOST}, which started it at" in error.reason
-    assert "restore -e patch_from_account=rebuild" in error.reason
+    command = (
+        "ansible-playbook patchfleet.windows.restore -e patch_mark_tag=patchfleet:run -e patch_from_account=rebuild"
+    )
+    assert f"`{command} -e patch_regions=eu-central-1`." in error.reason
     assert (stage.ledger.open_power(), stage.ledger.runs()) == ([], [])
 
 

@@ -529,8 +529,8 @@ def test_without_what_the_switch_needs_nothing_begins(stage: Stage, operation: s
         switches_are_wanted(stage, **{operation: client_error(code)})
     assert caught.value.code == "no_switch"
     command = (
-        "ansible-playbook patchfleet.windows.setup_aws -e "
-        """'{"aws_prerequisites_region": "eu-central-1", "aws_prerequisites_parameters": {"DeadManSwitch": true}}'."""
+        "`ansible-playbook patchfleet.windows.setup_aws -e aws_prerequisites_region=eu-central-1 -e "
+        """'{"aws_prerequisites_parameters": {"DeadManSwitch": true}}'`."""
     )
     assert command in caught.value.reason
     assert stage.ledger.runs() == []
