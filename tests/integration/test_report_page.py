@@ -161,7 +161,7 @@ def test_nothing_is_wider_than_the_window_and_the_details_have_the_rest(
     try:
         browser.find_element(By.CSS_SELECTOR, "#hosts .open-details").click()
         wider = "const e = arguments[0]; return e.scrollWidth - e.clientWidth"
-        for selector in ("html", ".scroll", ".updates > div"):
+        for selector in ("html", ".scroll", ".sums > div"):
             for part in browser.find_elements(By.CSS_SELECTOR, selector):
                 assert browser.execute_script(wider, part) <= 0, selector
         columns = {cell.text.strip() for cell in browser.find_elements(By.CSS_SELECTOR, "#hosts thead th")}

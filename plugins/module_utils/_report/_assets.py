@@ -621,6 +621,17 @@ span.outcome { font-weight: 600; white-space: nowrap; }
   #hosts > * > tr:not(.details) > :is(:nth-child(3), :nth-child(5), :nth-child(6), :nth-child(9), :nth-child(15)) { display: none; }
   .below-1200 { display: block; }
 }
+/* A block for each account and region in place of a row: the numbers wrap, and those that are 0 say nothing. */
+@media screen and (max-width: 1000px) {
+  .sums:not(.updates) thead { display: none; }
+  .sums:not(.updates) :is(table, tbody, tfoot) { display: block; }
+  .sums:not(.updates) tr { display: flex; flex-wrap: wrap; align-items: center; gap: 0 .75rem; padding: .35rem 0;
+    border-top: 1px solid var(--line); }
+  .sums:not(.updates) tbody > tr:first-child { border-top: 0; }
+  .sums:not(.updates) tr > * { border: 0; padding: .15rem .75rem; }
+  .sums:not(.updates) :is(td:empty, .zero) { display: none; }
+  .sums:not(.updates) [data-label]::before { content: attr(data-label) " "; color: var(--soft); font-weight: 400; }
+}
 @media (max-width: 1000px) {
   .sums :is(th, td) { padding: .4rem .5rem .4rem .75rem; }
   .tiles { grid-template-columns: repeat(4, 1fr); }

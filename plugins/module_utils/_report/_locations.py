@@ -41,18 +41,20 @@ def sums(hosts: Sequence[f.Host]) -> str:
     if len(found) < 2:
         return ""
     shown = [outcome for outcome, number in f.totals(hosts).items() if number]
+    is_priced = any(host.get("on_usd") is not None for host in hosts)
     heads = "".join(f"<th scope=col>{icon(outcome)}{outcome}" for outcome in shown)
+    cost = "<th scope=col>Cost, USD" if is_priced else ""
     rows = "\n".join(
-        f"<tr><th scope=row>{_button('a', account)}<td>{_button('r', region)}{_numbers(theirs, shown)}"
+        f"<tr><th scope=row>{_button('a', account)}<td>{_button('r', region)}{_numbers(theirs, shown, is_priced)}"
         for (account, region), theirs in found.items()
     )
     return f"""<section class=sums>
 <h2 id=sums-title>Accounts and regions</h2>
 <div tabindex=0 role=region aria-labelledby=sums-title>
 <table aria-labelledby=sums-title>
-<thead><tr><th scope=col>Account<th scope=col>Region<th scope=col>Hosts{heads}<th scope=col>On time</tr></thead>
+<thead><tr><th scope=col>Account<th scope=col>Region<th scope=col>Hosts{heads}<th scope=col>On time{cost}</tr></thead>
 <tbody>{rows}</tbody>
-<tfoot><tr><th scope=row>All<td>{_numbers(hosts, shown)}</tfoot>
+<tfoot><tr><th scope=row>All<td>{_numbers(hosts, shown, is_priced)}</tfoot>
 </table>
 </div>
 </section>"""
@@ -62,12 +64,15 @@ def _button(kind: str, value: str) -> str:
     return f'<button class=where disabled data-{kind}="{text(value)}">{text(value)}</button>'
 
 
-def _numbers(hosts: Sequence[f.Host], shown: Sequence[str]) -> str:
+def _numbers(hosts: Sequence[f.Host], shown: Sequence[str], is_priced: bool) -> str:
+    """The cells with sums. Each names its column, for windows in which the table has no head."""
     found = f.totals(hosts)
     on = [host["on_seconds"] for host in hosts if host.get("on_seconds") is not None]
-    cells = [
-        str(len(hosts)),
-        *(str(found.get(outcome, 0)) for outcome in shown),
-        f.duration(sum(on)) if on else f.NOTHING,
-    ]
-    return "".join(f"<td>{cell}" for cell in cells)
+    cells = {"Hosts": str(len(hosts))} | {outcome: str(found.get(outcome, 0)) for outcome in shown}
+    cells["On time"] = f.duration(sum(on)) if on else f.NOTHING
+    if is_priced:
+        priced = [host["on_usd"] for host in hosts if host.get("on_usd") is not None]
+        cells["Cost, USD"] = f"{sum(priced):.2f}" if priced else f.NOTHING
+    return "".join(
+        f'<td data-label="{label}"{" class=zero" if cell == "0" else ""}>{cell}' for label, cell in cells.items()
+    )

@@ -207,6 +207,17 @@ def test_the_page_sums_up_each_account_and_region_and_has_them_as_filters() -> N
     assert "<th scope=col class=region>Region" in page
 
 
+def test_the_sums_have_the_cost_where_a_price_is_known() -> None:
+    hosts = [
+        host(1, account="1", region="r", on_usd=1.5),
+        host(2, account="1", region="r", on_usd=0.75),
+        host(3, account="2", region="r", on_usd=None),
+    ]
+    costs = re.findall(r'<td data-label="Cost, USD">([^<\n]*)', to_html(report(hosts)))
+    assert costs == ["2.25", "–", "2.25"]
+    assert "Cost, USD<" not in to_html(report([host(1, account="1"), host(2, account="2")]))
+
+
 def test_one_account_and_region_needs_no_sums() -> None:
     hosts = [host(number, account="123456789012", region="eu-central-1") for number in (1, 2)]
     assert "<section class=sums>" not in to_html(report(hosts))
