@@ -169,5 +169,9 @@ def test_nothing_is_wider_than_the_window_and_the_details_have_the_rest(
         assert {"Host", "Outcome", "Reason"} <= columns
         hidden = {"Reboots", "Free after, GiB", "State", "Idle time", "Installed", "Missing", "Failed updates"}
         assert hidden - details <= columns
+        for head in browser.find_elements(By.CSS_SELECTOR, "#hosts thead th[data-below]"):
+            assert head.is_displayed() == (width >= int(head.get_attribute("data-below") or 0)), head.get_attribute(
+                "class"
+            )
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -159,11 +159,6 @@ SCRIPT = r"""
       opened.forEach((row) => {
         row.cells[0].colSpan = span();
       });
-  const IN_DETAILS = {
-    "below-1650": [9, 10, 11, 12, 13, 15],
-    "below-1200": [2, 8, 14],
-    "below-640": [6, 7],
-  };
   const RESULTS = { true: "ok", false: "failed" };
 
   function stepTable(steps) {
@@ -190,20 +185,18 @@ SCRIPT = r"""
   }
 
   function detailsOf(i) {
-    const heads = table.tHead.rows[0].cells;
+    const heads = [...table.tHead.rows[0].cells];
     const facts = [];
     const add = (label, value, className = "") => {
       facts.push(element("dt", { className }, label), element("dd", { className }, value ?? NOTHING));
     };
     // The columns that a narrower window hides; account and region are among the facts.
-    for (const [className, columns] of Object.entries(IN_DETAILS))
-      for (const column of columns)
-        add(
-          heads[column].textContent,
-          // biome-ignore lint/performance/useDomNodeTextContent: the text as shown, with its line breaks
-          rows[i].cells[column].innerText || rows[i].cells[column].textContent,
-          className,
-        );
+    for (const head of heads) {
+      if (!head.dataset.below) continue;
+      const cell = rows[i].cells[head.cellIndex];
+      // biome-ignore lint/performance/useDomNodeTextContent: the text as shown, with its line breaks
+      add(head.textContent, cell.innerText || cell.textContent, `below-${head.dataset.below}`);
+    }
     data.labels.forEach((label, n) => {
       if (data.hosts[i].facts[n] !== "") add(label, data.hosts[i].facts[n]);
     });

@@ -28,7 +28,7 @@ _Cell: TypeAlias = "tuple[str, float | None]"
 def host_table(hosts: Sequence[f.Host]) -> str:
     """The section with a row for each host, in the order given."""
     heads = "".join(
-        f"<th scope=col class={name}{' aria-sort=ascending' if name == 'outcome' else ''}>{title}"
+        f"<th scope=col class={name}{_below(title)}{' aria-sort=ascending' if name == 'outcome' else ''}>{title}"
         for name, title, _cell in _COLUMNS
     )
     rows = "\n".join(_row(row, host) for row, host in enumerate(hosts))
@@ -137,6 +137,18 @@ _COLUMNS: tuple[tuple[str, str, Callable[[f.Host], _Cell]], ...] = (
     ("took", "On time", _seconds("on_seconds")),
     ("took", "Idle time", _seconds("idle_seconds")),
 )
+
+
+# The width in pixels below which the style sheet hides a column; the details have it there.
+_HIDDEN_BELOW = {
+    **dict.fromkeys(("Reboots", "Free before, GiB", "Free after, GiB", "Grown, GiB", "State", "Idle time"), 1650),
+    **dict.fromkeys(("Step", "Failed updates", "On time"), 1200),
+    **dict.fromkeys(("Installed", "Missing"), 640),
+}
+
+
+def _below(title: str) -> str:
+    return f" data-below={_HIDDEN_BELOW[title]}" if title in _HIDDEN_BELOW else ""
 
 
 def _joined(items: Sequence[object] | None) -> str | None:
