@@ -45,7 +45,7 @@ class HostFacts(TypedDict, total=False):
         "its AWS account: id, and the role that is assumed there",
         "_run/opening, _run/lost_records",
         "_run/admission, _run/account_breakers, _run/recovery, _run/publishing, _report/build, _power/roll_back, _run/roll_back, "
-        "_history/visits, _run/common_facts",
+        "_history/visits, _run/common_facts, _plan/estate",
     ]
     scheduler: Annotated[
         str,

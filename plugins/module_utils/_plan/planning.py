@@ -32,6 +32,7 @@ from .account_windows import defer_closed, find_windows, limits_of, within_windo
 from .at_most import longest_group_seconds
 from .credentials import end_of_credentials
 from .durations import predict
+from .estate import since_last_run, unpatched_windows
 from .kbs import unknown_kbs
 from .names import refuse_unmatched_exclusions, unmatched_checks
 from .order import Plan, Planned, make_plan
@@ -98,7 +99,13 @@ def plan_run(context: OperationContext, held: Mapping[str, str]) -> PlannedRun:
     settings = within_windows(given, *find_windows(context, given), context.clock.now())
     plan = make_run_plan(context, settings, held)
     missing = missing_prerequisites(context, [planned.host for planned in plan.included])
-    lines = [*plan_as_lines(context, plan, settings, missing), *wrapped(headroom_lines(context, plan, settings))]
+    fleet = [from_result(host) for host in context.params["fleet"]]
+    about = [
+        *headroom_lines(context, plan, settings),
+        *since_last_run(context, fleet, settings),
+        *unpatched_windows(context, fleet, settings),
+    ]
+    lines = [*plan_as_lines(context, plan, settings, missing), *wrapped(about)]
     planned = plan_as_result(plan, lines)
     return {**planned, "prerequisites": missing, "changed": False, "run_id": None}
 

@@ -62,6 +62,7 @@ def all_rights(stage: Stage) -> None:
     stage.account.on("delete_tags", DRY_RUN)
     stage.account.on("describe_document", {"Document": {"Parameters": []}})
     stage.account.on("list_command_invocations", {})
+    stage.account.on("describe_instances", {"Reservations": []})
     stage.account.on("describe_instance_patch_states", {})
     stage.account.on("get_caller_identity", {"Arn": ROLE, "Account": "123456789012"})
     stage.account.on("simulate_principal_policy", ALLOWED)

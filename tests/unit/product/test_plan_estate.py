@@ -1,0 +1,129 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A plan names the hosts that the last run had and it has not, and Windows instances that no run patches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.hosts import FleetHost
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.estate import since_last_run, unpatched_windows
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
+
+from .fakes import ID, START, client_error, instance, reservations, tags
+from .stage import RUN, Stage, a_host
+
+TARGETS = {"tag": "PatchGroup=Windows", "hosts": None, "regions": [], "missing_accounts": [], "count": 1}
+LAST = f"the last run ({RUN}, closed at 2026-11-14T22:00:00Z)"
+
+
+def target(key: str = ID, name: str = "dev-01", **more: Any) -> FleetHost:
+    values: dict[str, Any] = {"kind": "ec2", "instance_id": key, "region": "eu-central-1", "by_tag": True, **more}
+    return FleetHost(key=key, name=name, **values)
+
+
+def context(stage: Stage, *inventory: str) -> OperationContext:
+    return stage.context(OPERATION, state="planned", inventory=list(inventory))
+
+
+def closed_run(stage: Stage, *hosts: Any, **settings: Any) -> None:
+    stage.open_run(*hosts, **{"targets": TARGETS, **settings})
+    stage.ledger.close_run(RUN, START)
+
+
+def compared(stage: Stage, *hosts: FleetHost, inventory: tuple[str, ...] = (), **variables: Any) -> list[str]:
+    return since_last_run(context(stage, *inventory), hosts or (target(),), read(variables))
+
+
+def test_hosts_of_the_last_run_that_are_gone_are_named_with_what_aws_says_of_them(stage: Stage) -> None:
+    closed_run(
+        stage, a_host(ID), a_host("i-2", name="dev-02"), a_host("i-3", name="dev-03"), a_host("i-4", name="dev-04")
+    )
+    shown = [instance("running", InstanceId="i-2"), instance("terminated", InstanceId="i-3")]
+    stage.account.on("describe_instances", reservations(*shown))
+    assert compared(stage) == [
+        f"In {LAST} and not in this plan: dev-02 (no longer a target), dev-03 (terminated), dev-04 (terminated)."
+    ]
+    assert len(stage.account.of("describe_instances")) == 1
+
+
+def test_what_aws_does_not_say_is_left_open(stage: Stage) -> None:
+    closed_run(stage, a_host("i-2", name="dev-02"))
+    stage.account.on("describe_instances", client_error("UnauthorizedOperation", operation="DescribeInstances"))
+    assert compared(stage)[0] == f"In {LAST} and not in this plan: dev-02."
+
+
+def test_hosts_that_the_last_run_had_not_are_new(stage: Stage) -> None:
+    closed_run(stage, a_host(ID))
+    assert compared(stage, target(), target("i-8", "new-1")) == [f"New since {LAST}: new-1."]
+
+
+def test_a_limit_makes_no_host_disappear(stage: Stage) -> None:
+    closed_run(stage, a_host(ID), a_host("i-2", name="dev-02"))
+    assert compared(stage, inventory=("i-2",)) == []
+    assert compared(stage, inventory=("dev-02",)) == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"targets": {**TARGETS, "tag": "PatchGroup=Linux"}},
+        {"targets": {**TARGETS, "hosts": "web"}},
+        {"slice": {"of": "41", "failure_budget": 1, "hosts": 1}},
+    ],
+)
+def test_a_run_of_other_hosts_is_not_compared(stage: Stage, settings: dict[str, Any]) -> None:
+    closed_run(stage, a_host("i-2", name="dev-02"), **settings)
+    assert compared(stage) == []
+
+
+def test_a_run_that_is_not_closed_is_not_compared(stage: Stage) -> None:
+    stage.open_run(a_host("i-2", name="dev-02"), targets=TARGETS)
+    assert compared(stage) == []
+
+
+def unpatched(stage: Stage, *instances: dict[str, Any], **more: Any) -> list[str]:
+    stage.account.on("describe_instances", reservations(*instances))
+    return unpatched_windows(context(stage), [target(**more)], read({}))
+
+
+def windows(number: int, **its_tags: str) -> dict[str, Any]:
+    return instance("running", InstanceId=f"i-{number}", Tags=tags(Name=f"win-{number}", **its_tags))
+
+
+def test_windows_without_the_tag_is_named_and_what_was_mistyped_comes_first(stage: Stage) -> None:
+    found = [
+        windows(1),
+        windows(2, PatchGroup="windows"),
+        windows(3, **{"Patch Group": "Windows "}),
+        windows(4, Team="a"),
+    ]
+    (sentence,) = unpatched(stage, *found, instance("running", InstanceId=ID))
+    assert sentence == (
+        "No run patches 4 Windows instances in eu-central-1 without the tag PatchGroup=Windows: win-2 (PatchGroup=windows), "
+        "win-3 (Patch Group=Windows ), win-1, win-4."
+    )
+    (call,) = stage.account.of("describe_instances")
+    assert call.params["Filters"][0] == {"Name": "platform", "Values": ["windows"]}
+
+
+def test_windows_that_must_not_be_patched_in_place_is_not_named(stage: Stage) -> None:
+    of_group = windows(1, **{"aws:autoscaling:groupName": "web"})
+    assert unpatched(stage, of_group, windows(2, PatchGroup="Windows")) == []
+
+
+def test_a_plan_of_the_inventory_asks_for_no_tag(stage: Stage) -> None:
+    assert unpatched(stage, windows(1), by_tag=False) == []
+    assert stage.account.of("describe_instances") == []
+
+
+def test_a_missing_right_is_a_remark(stage: Stage) -> None:
+    stage.account.on("describe_instances", client_error("UnauthorizedOperation", operation="DescribeInstances"))
+    (sentence,) = unpatched_windows(context(stage), [target()], read({}))
+    assert sentence.startswith("Windows instances without the tag in eu-central-1 are unknown. ")
