@@ -34,6 +34,7 @@ OTHER_VALUES = {
     "dict": {"tag:Stage": ["dev"]},
     "datetime": "2026-11-15T05:00:00Z",
     "count_or_percent": "35%",
+    "prices": {"m5.large": 0.188},
     "sla_days": {"critical": 14},
     "slice": "2/5",
     "webhook": "https://hooks.example.com/services/x",
