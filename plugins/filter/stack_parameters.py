@@ -51,15 +51,12 @@ _value:
 """
 
 import difflib
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-SECTION = re.compile(r"^Parameters:\n((?:[ #].*\n|\n)*)", re.MULTILINE)
-NAME = re.compile(r"^  (\w+):", re.MULTILINE)
-
+from ansible_collections.patchfleet.windows.plugins.module_utils._setup.template_parameters import parameter_names
 
 KEPT = {"use_previous_value": True}
 """As amazon.aws.cloudformation takes a parameter that keeps its value."""
@@ -73,8 +70,7 @@ def stack_parameters(
     Raises:
         AnsibleFilterError: a name that the template does not have.
     """
-    section = SECTION.search(template)
-    known = NAME.findall(section[1]) if section else []
+    known = parameter_names(template)
     for name in given:
         if name not in known:
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)

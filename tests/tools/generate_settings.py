@@ -34,6 +34,7 @@ TYPES = {
     "prices": "dict[str, float]",
     "sla_days": "dict[str, float]",
     "slice": "str",
+    "stack_set": "StackSetSetting",
 }
 
 

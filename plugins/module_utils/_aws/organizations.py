@@ -45,8 +45,22 @@ class UnitsPage(TypedDict, total=False):
     NextToken: str
 
 
+class OrganizationRow(TypedDict):
+    """The organization, as far as it is read here."""
+
+    MasterAccountId: str
+
+
+class OrganizationAnswer(TypedDict):
+    """The answer that describes the organization."""
+
+    Organization: OrganizationRow
+
+
 class OrganizationsClient(Protocol):
     """What is used of boto3's client."""
+
+    def describe_organization(self) -> OrganizationAnswer: ...
 
     def list_accounts_for_parent(self, *, ParentId: str, NextToken: str = ...) -> AccountsPage: ...  # noqa: N803 - boto3's names
 
@@ -54,6 +68,11 @@ class OrganizationsClient(Protocol):
 
 
 ORGANIZATIONS: Service[OrganizationsClient] = Service("organizations")
+
+
+def management_account(aws: Aws) -> str:
+    """The id of the organization's management account; every account of it may ask."""
+    return aws.read(ORGANIZATIONS).describe_organization()["Organization"]["MasterAccountId"]
 
 
 def accounts_of_parent(aws: Aws, parent: str) -> Iterator[AccountRow]:

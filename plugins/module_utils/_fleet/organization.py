@@ -45,7 +45,7 @@ def accounts_of_organization(aws: Aws, setting: OrganizationSetting, partition: 
         InvalidOption: a unit does not exist, or an account of ``exclude`` is in none of the units.
         Failed: AWS refuses to list them, in its own words.
     """
-    rows = {row["Id"]: row for unit in setting["units"] for row in _accounts_below(aws, unit)}
+    rows = {row["Id"]: row for unit in setting["units"] for row in accounts_below(aws, unit, OPTION)}
     _refuse_unknown(setting["exclude"], list(rows.values()))
     accounts, left_out = list[Account](), list[str]()
     for row in sorted(rows.values(), key=lambda row: row["Id"]):
@@ -69,24 +69,29 @@ def _account(row: AccountRow, setting: OrganizationSetting, partition: str) -> A
     return Account(row["Id"], clean_text(row.get("Name", "")), role_arn, None, tuple(setting["regions"]))
 
 
-def _accounts_below(aws: Aws, unit: str) -> Iterator[AccountRow]:
-    """Of the unit and of all units below it."""
+def accounts_below(aws: Aws, unit: str, option: str) -> Iterator[AccountRow]:
+    """Of the unit and of all units below it; ``option`` names the variable with the key ``units``.
+
+    Raises:
+        InvalidOption: there is no such unit.
+        Failed: AWS refuses to list them, in its own words.
+    """
     waiting, known = [unit], {unit}
     while waiting:
         parent = waiting.pop()
         try:
             rows, below = list(accounts_of_parent(aws, parent)), list(units_of_parent(aws, parent))
         except AwsError as error:
-            raise _refusal(error, parent) from error
+            raise _refusal(error, parent, option) from error
         yield from rows
         waiting += [one for one in below if one not in known]
         known.update(below)
 
 
-def _refusal(error: AwsError, unit: str) -> Failed:
+def _refusal(error: AwsError, unit: str, option: str) -> Failed:
     if error.aws_code in NO_UNIT:
         right = join_sentences(error.reason, "It must be a root or unit of the organization.")
-        return InvalidOption(f"{OPTION}.units", unit, right)
+        return InvalidOption(f"{option}.units", unit, right)
     sentence = join_sentences(f"The accounts of {unit} cannot be listed.", error.reason, MUST_BE)
     return Failed(sentence, error.code, error.facts)
 

@@ -73,6 +73,21 @@ class AccountSetting(TypedDict):
     maintenance_window: str | None
 
 
+class StackSetSetting(TypedDict):
+    """The variable patch_stack_set, without the parameters of its stacks.
+
+    Attributes:
+        units: ids of the root or of organizational units.
+        auto_deployment: whether accounts that come into the units later get a stack, and those that leave them lose it.
+        role_name: by which teardown_aws reads the schedules of an account.
+    """
+
+    units: list[str]
+    regions: list[str]
+    auto_deployment: bool
+    role_name: str
+
+
 class OrganizationSetting(TypedDict):
     """The variable patch_organization as settings hold it. Without regions its accounts are searched in those of patch_regions."""
 

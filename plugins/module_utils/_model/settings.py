@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from .account import AccountSetting, OrganizationSetting
+from .account import AccountSetting, OrganizationSetting, StackSetSetting
 from .at_most import AtMost
 from .checks import Check
 from .run_settings import Limits
@@ -27,6 +27,7 @@ class Settings(TypedDict):
     regions: list[str]
     accounts: list[AccountSetting]
     organization: OrganizationSetting | None
+    stack_set: StackSetSetting | None
     missing_accounts_ok: bool
     exclude: list[str]
     exclude_missing_ok: bool

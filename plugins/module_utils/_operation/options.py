@@ -30,6 +30,7 @@ class Options(TypedDict, total=False):
     add_policy: bool
     agent_timeout_seconds: int
     allow_shortfall: bool
+    anyway: bool
     beliefs: list[str]
     boot_script: str | None
     by: str | None
@@ -109,6 +110,7 @@ class Options(TypedDict, total=False):
     report_dir: str | None
     report_kms_key: str | None
     report_link_seconds: int
+    reset: bool
     reset_base: bool
     restore_point: str
     restore_point_days: int
@@ -126,6 +128,7 @@ class Options(TypedDict, total=False):
     slice_of: str | None
     snapshot_before_grow: bool
     snapshot_id: str
+    stack_set: dict[str, Any]
     start_timeout_seconds: int
     started_with: str | None
     state: str
@@ -138,6 +141,7 @@ class Options(TypedDict, total=False):
     target: str
     tasks: str
     tasks_on_host: list[str]
+    template: str
     text: str | None
     timeout_seconds: int
     user_temp_age_days: int

@@ -38,7 +38,7 @@ def read_organization(name: str, given: Any) -> OrganizationSetting | None:
             raise InvalidOption(name, key, f"It has no such key. Did you mean {nearest}?")
     return {
         "role_name": _role_name(f"{name}.role_name", given.get("role_name")),
-        "units": _units(f"{name}.units", given.get("units")),
+        "units": read_units(f"{name}.units", given.get("units")),
         "regions": read_regions(f"{name}.regions", given.get("regions")),
         "exclude": _texts(f"{name}.exclude", given.get("exclude") or []),
     }
@@ -51,7 +51,12 @@ def _role_name(option: str, given: Any) -> str:
     return given
 
 
-def _units(option: str, given: Any) -> list[str]:
+def read_units(option: str, given: Any) -> list[str]:
+    """Ids of a root or of units, each once.
+
+    Raises:
+        InvalidOption: another value.
+    """
     units = _texts(option, given)
     wrong = next((unit for unit in units if not UNIT.fullmatch(unit)), None)
     if wrong is not None or not units:

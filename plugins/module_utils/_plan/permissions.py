@@ -143,7 +143,7 @@ def _simulate(context: OperationContext, host: FleetHost) -> list[str]:
         results = [
             result
             for resource, actions in _simulated(context, host, caller).items()
-            for result in simulate_policy(aws, _role_arn(caller), actions, resource, _simulation_context(host))
+            for result in simulate_policy(aws, policy_source_arn(caller), actions, resource, _simulation_context(host))
         ]
     except AwsError:
         return []  # these credentials may not ask; the first host will tell
@@ -186,7 +186,7 @@ def _simulated(context: OperationContext, host: FleetHost, caller_arn: str) -> d
     return actions
 
 
-def _role_arn(arn: str) -> str:
+def policy_source_arn(arn: str) -> str:
     """Of arn:aws:sts::1:assumed-role/NAME/SESSION the role; the user as it is."""
     if ":assumed-role/" not in arn:
         return arn

@@ -89,6 +89,17 @@ TARGET_VARIABLES = (
         roles=("discover",),
     ),
     Variable(
+        "patch_stack_set",
+        "stack_set",
+        "hosts",
+        description=(
+            "The organization that C(setup_aws) sets up with a CloudFormation stack set: C(units) (ids of organizational units "
+            "or of the root), C(regions), and where needed C(parameters) of the template, C(auto_deployment) and C(role_name)."
+        ),
+        details="Only C(setup_aws) and C(teardown_aws) read it. A run finds the accounts by C(patch_organization).",
+        unset="only the account of the credentials is set up",
+    ),
+    Variable(
         "patch_missing_accounts_ok",
         "bool",
         "hosts",

@@ -46,9 +46,9 @@ class Variable:
         kind: str, line (one line of text for people), int, float, bool, list (of str), dict, count_or_percent (a number of
             hosts or a percentage of them), datetime (ISO 8601), accounts (of AWS, see _plan/accounts.py), organization (of AWS,
             see _plan/organization.py), at_most (see _plan/at_most.py), sla_days (days by severity, see _plan/sla.py), checks and
-            evidence (see _plan/checks.py), slice (see _plan/slices.py), skip_when (see _update/skip_when.py), kbs (a list of
-            Microsoft's numbers of updates), prices (USD an hour by instance type, see _plan/prices.py), webhook (a URL, which is
-            a secret).
+            evidence (see _plan/checks.py), slice (see _plan/slices.py), skip_when (see _update/skip_when.py), stack_set
+            (see _plan/stack_set.py), kbs (a list of Microsoft's numbers of updates), prices (USD an hour by instance
+            type, see _plan/prices.py), webhook (a URL, which is a secret).
         group: a key of GROUPS.
         description: in Ansible's markup, enough for a table.
         details: a second paragraph, for where there is room.

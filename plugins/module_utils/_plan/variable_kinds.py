@@ -20,6 +20,7 @@ from .organization import read_organization
 from .prices import read_prices
 from .sla import read_sla_days
 from .slices import read_slice
+from .stack_set import read_stack_set
 from .variable import Variable
 
 LONGEST_LINE = 200
@@ -165,4 +166,5 @@ CONVERTERS = {
     "skip_when": read_skip_when,
     "sla_days": read_sla_days,
     "slice": read_slice,
+    "stack_set": read_stack_set,
 }

@@ -52,6 +52,7 @@ OPTION_TYPES = {
     "skip_when": "dict",
     "sla_days": "dict",
     "slice": "str",
+    "stack_set": "dict",
 }
 """Types in Ansible's argument specs, by the kinds of variables."""
 LISTS_OF_DICTS = ("accounts", "at_most", "checks")

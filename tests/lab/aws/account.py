@@ -40,7 +40,7 @@ from lab.aws import (
 )
 from lab.aws.arns import Arns
 from lab.aws.automation import Execution
-from lab.aws.cloudformation import changes, stacks
+from lab.aws.cloudformation import changes, stack_sets, stacks
 from lab.aws.errors import AwsError, not_implemented
 from lab.aws.faults import ArmedFault, Faults
 from lab.aws.gate import SERVICE, Gate
@@ -80,7 +80,7 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
     "pricing": pricing.OPERATIONS,
     "sts": sts.OPERATIONS,
     "iam": {**iam.IAM_OPERATIONS, **roles.OPERATIONS},
-    "cloudformation": {**stacks.OPERATIONS, **changes.OPERATIONS},
+    "cloudformation": {**stacks.OPERATIONS, **changes.OPERATIONS, **stack_sets.OPERATIONS},
     "events": events.OPERATIONS,
     "scheduler": scheduler.OPERATIONS,
     "s3": s3.OPERATIONS,

@@ -44,6 +44,8 @@ class Organization:
     accounts: list[OrganizationAccount]
     units: dict[str, str] = field(default_factory=lambda: {SERVERS: ROOT, WINDOWS: SERVERS})
     id: str = "o-lab1234567"
+    stack_sets_trusted: bool = True
+    stack_sets: dict[tuple[str, str], Any] = field(default_factory=dict)  # CloudFormation's, by region and name
 
 
 def organization_of(estate: Iterable[tuple[str, str]]) -> Organization | None:
@@ -59,6 +61,20 @@ def organization_id(account: Account) -> str | None:
     """Of the organization that an account is in."""
     organization = account.estate[0].organization
     return organization.id if organization else None
+
+
+def describe_organization(request: Request) -> Result:
+    """Every account of an organization may ask for it (API reference, DescribeOrganization)."""
+    organization = request.account.estate[0].organization
+    if organization is None:
+        raise _not_in_use()
+    management = organization.accounts[0].id
+    arn = f"{_arn(request, organization)}:organization/{organization.id}"
+    return {"Organization": {"Id": organization.id, "Arn": arn, "FeatureSet": "ALL", "MasterAccountId": management}}
+
+
+def _not_in_use() -> AwsError:
+    return AwsError("AWSOrganizationsNotInUseException", "Your account is not a member of an organization.")
 
 
 def list_accounts_for_parent(request: Request) -> Result:
@@ -77,7 +93,7 @@ def list_organizational_units_for_parent(request: Request) -> Result:
 def _organization(request: Request) -> Organization:
     organization = request.account.estate[0].organization
     if organization is None:
-        raise AwsError("AWSOrganizationsNotInUseException", "Your account is not a member of an organization.")
+        raise _not_in_use()
     if request.arns.account_id not in organization.administrators:
         raise AwsError("AccessDeniedException", "You don't have permissions to access this resource.")
     parent = request.params["ParentId"]
@@ -104,6 +120,7 @@ def _page(request: Request, name: str, rows: list[dict[str, Any]]) -> Result:
 
 
 OPERATIONS: dict[str, Operation] = {
+    "DescribeOrganization": describe_organization,
     "ListAccountsForParent": list_accounts_for_parent,
     "ListOrganizationalUnitsForParent": list_organizational_units_for_parent,
 }

@@ -32,6 +32,8 @@ def assume_role(request: Request) -> Result:
     """A session of a role of a further account, as far as the role trusts the caller. It lasts an hour, and no longer."""
     params = request.params
     account, role = _role(request, params["RoleArn"])
+    if account is not None and _is_administrators(request, params["RoleArn"]):
+        return _session(request, account, None, params.get("DurationSeconds", CHAINED_SECONDS))
     if role is None or account is None or not _trusts(role, request, account):
         raise AwsError(
             "AccessDenied",
@@ -56,17 +58,33 @@ def _role(request: Request, arn: str) -> tuple[Account | None, Resource | None]:
     return None, None
 
 
+def _is_administrators(request: Request, arn: str) -> bool:
+    """Organizations makes this role in each account that it creates, for administrators of the management account.
+
+    Source: Organizations user guide, "Accessing member accounts that have OrganizationAccountAccessRole".
+    """
+    first = request.account.estate[0]
+    return arn.endswith(":role/OrganizationAccountAccessRole") and request.account is first and request.role is None
+
+
 def _trusts(role: Resource, request: Request, account: Account) -> bool:
-    """By the role's own trust policy, which names the caller's account."""
+    """By the role's own trust policy, which names the caller's account or role."""
     document = role.properties["AssumeRolePolicyDocument"]
-    trusting = request.arns.of("iam", "", "root")
-    wanted = [it for it in document["Statement"] if it["Principal"].get("AWS") in (trusting, [trusting])]
+    trusting = {request.arns.of("iam", "", "root")}
+    if request.role is not None:
+        trusting.add(request.arns.role(request.role))
+    wanted = [it for it in document["Statement"] if trusting & set(_principals(it))]
     statements: list[Statement] = statements_of({"Statement": wanted})
     given = {"sts:ExternalId": request.params["ExternalId"]} if "ExternalId" in request.params else {}
     return deciding(statements, Need("sts:AssumeRole", account.arns.role(role.physical_id), given)) is not None
 
 
-def _session(request: Request, account: Account, role: str, seconds: int) -> Result:
+def _principals(statement: dict[str, Any]) -> list[str]:
+    named = statement["Principal"].get("AWS", [])
+    return [named] if isinstance(named, str) else list(named)
+
+
+def _session(request: Request, account: Account, role: str | None, seconds: int) -> Result:
     key, secret, token = "ASIA" + secrets.token_hex(8).upper(), secrets.token_hex(20), secrets.token_hex(60)
     account.gate.admit_key(key, role)
     account.gate.end_at(key, request.sim.now + seconds)
@@ -78,7 +96,7 @@ def _session(request: Request, account: Account, role: str, seconds: int) -> Res
         "SessionToken": token,
         "Expiration": request.sim.time + timedelta(seconds=seconds),
     }
-    arn = account.arns.of("sts", "", f"assumed-role/{role}/{name}")
+    arn = account.arns.of("sts", "", f"assumed-role/{role or 'OrganizationAccountAccessRole'}/{name}")
     return {
         "Credentials": credentials,
         "AssumedRoleUser": {"AssumedRoleId": f"AROALABLABLABLABLABLA:{name}", "Arn": arn},
