@@ -96,7 +96,7 @@ def test_a_host_that_ran_and_is_stopped(tmp_path: Path, monkeypatch: pytest.Monk
     def stop(context: OperationContext, record: PowerRecord) -> dict[str, Any]:
         stop_instance(context.aws, record.instance_id)
         context.ledger.close_power(record.host_key, "stopped", context.clock.now())
-        return {"changed": True}
+        return {"changed": True, "state": "stopped", "note": None}
 
     monkeypatch.setattr(restore, "_put_back", stop)
     assert found(tmp_path, hosts=[{"name": "a"}]) == {LOST, NOT_OURS}

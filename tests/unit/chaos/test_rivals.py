@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import sqlite, sqlite_leases
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import records, sqlite, sqlite_leases
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from chaos.controller import Controller
 from chaos.drawn import WrongClock
@@ -94,8 +94,8 @@ def test_a_product_that_does_not_ask_for_its_lease_is_caught(tmp_path: Path, mon
 
 
 def test_a_product_whose_leases_are_too_short_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "LEASE_SECONDS", 300.0)
-    monkeypatch.setattr(sqlite_leases, "LEASE_SECONDS", 300.0)
+    for module in (records, sqlite, sqlite_leases):  # the plan asks records whether a run lives
+        monkeypatch.setattr(module, "LEASE_SECONDS", 300.0)
     found, _first, _second = meet(tmp_path, "patch", "start_instances", begins=500.0, stands_still=1000.0)
     assert TAKEN in {problem.kind for problem in found}
 
