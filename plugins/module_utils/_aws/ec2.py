@@ -54,11 +54,6 @@ def describe_instances(aws: Aws, filters: Sequence[FilterTypeDef]) -> Iterator[I
             yield from reservation["Instances"]
 
 
-def enabled_regions(aws: Aws) -> set[str]:
-    """The regions that are enabled in the account (API reference, DescribeRegions: without AllRegions no other is listed)."""
-    return {str(region.get("RegionName")) for region in aws.read(EC2).describe_regions()["Regions"]}
-
-
 def is_stop_protected(aws: Aws, instance_id: str) -> bool:
     """Whether its attribute disableApiStop is set; False for one that is gone."""
     try:

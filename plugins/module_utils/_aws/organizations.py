@@ -70,11 +70,6 @@ class OrganizationsClient(Protocol):
 ORGANIZATIONS: Service[OrganizationsClient] = Service("organizations")
 
 
-def management_account(aws: Aws) -> str:
-    """The id of the organization's management account; every account of it may ask."""
-    return aws.read(ORGANIZATIONS).describe_organization()["Organization"]["MasterAccountId"]
-
-
 def accounts_of_parent(aws: Aws, parent: str) -> Iterator[AccountRow]:
     """The accounts right below a root or unit. A page may be empty and not the last one."""
     operation = aws.read(ORGANIZATIONS, parent).list_accounts_for_parent

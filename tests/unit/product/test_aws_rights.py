@@ -28,7 +28,7 @@ from lab.scenario import load
 
 ROOT = Path(__file__).parents[3]
 OPERATIONS = ROOT / "plugins" / "module_utils" / "_aws"
-SET_UP = {"account_proof.py", "instance_profiles.py", "schedule_groups.py"}
+SET_UP = {"account_proof.py", "instance_profiles.py", "schedule_groups.py", "stack_sets.py"}
 """What setup_aws, teardown_aws and prove_account do, with the credentials of another user."""
 NEEDS_NO_RIGHT = {"sts:GetCallerIdentity"}
 NO_ACTION = {"dynamodb:TransactWriteItems"}

@@ -37,6 +37,7 @@ OTHER_VALUES = {
     "prices": {"m5.large": 0.188},
     "sla_days": {"critical": 14},
     "slice": "2/5",
+    "stack_set": {"units": ["ou-ab12-cd34ef56"], "regions": ["eu-central-1"]},
     "webhook": "https://hooks.example.com/services/x",
 }
 
