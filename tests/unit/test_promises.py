@@ -9,8 +9,6 @@ import ast
 import re
 from pathlib import Path
 
-import pytest
-
 TESTS = Path(__file__).parents[1]
 NAMED = sorted(
     set(re.findall(r"`([\w./-]+\.(?:py|yml)(?:::\w+)?)`", (TESTS / "README.md").read_text(encoding="utf-8")))
@@ -24,16 +22,25 @@ def test_the_map_names_tests() -> None:
     assert len(NAMED_IN_SAFETY) > 10
 
 
-@pytest.mark.parametrize("name", NAMED)
-def test_what_the_map_names_exists(name: str) -> None:
+def test_what_the_map_names_exists() -> None:
+    assert [name for name in NAMED if not exists(name)] == []
+
+
+def exists(name: str) -> bool:
+    """Whether there is such a file, with the function behind its name."""
     path, _, function = name.removeprefix("tests/").partition("::")
     file = TESTS / path
-    assert file.is_file()
-    if function:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        assert function in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    if not file.is_file() or not function:
+        return file.is_file()
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return function in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
-@pytest.mark.parametrize("name", NAMED_IN_SAFETY)
-def test_what_the_page_on_safety_names_exists(name: str) -> None:
-    assert list(TESTS.rglob(name))
+def test_a_name_without_a_test_is_found() -> None:
+    assert not exists("unit/test_promises.py::test_that_is_not_there")
+    assert not exists("unit/test_nothing.py")
+
+
+def test_what_the_page_on_safety_names_exists() -> None:
+    files = {path.name for path in TESTS.rglob("*")}
+    assert set(NAMED_IN_SAFETY) - files == set()

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from lab.fields import REPORT_FIELDS, TRUTH_FIELDS
 from lab.scenario import load
 from lab.schema import schema
@@ -28,9 +26,9 @@ def keys(part: Any) -> Iterator[str]:
         yield from keys(inner)
 
 
-@pytest.mark.parametrize("key", sorted({*keys(schema()), *REPORT_FIELDS, *TRUTH_FIELDS}))
-def test_every_key_is_described(key: str) -> None:
-    assert re.search(rf"(?<![A-Za-z_-]){re.escape(key)}(?![A-Za-z_-])", TEXT)
+def test_every_key_is_described() -> None:
+    words = set(re.findall(r"[A-Za-z_][\w-]*", TEXT))
+    assert {*keys(schema()), *REPORT_FIELDS, *TRUTH_FIELDS} - words == set()
 
 
 def test_the_example_is_a_scenario(tmp_path: Path) -> None:

@@ -27,9 +27,8 @@ def test_a_member_reads_as_its_value_in_each_text(member: TextEnum) -> None:
     assert {member: 1}[value] == 1
 
 
-@pytest.mark.parametrize("reason", Reason)
-def test_the_name_of_a_reason_is_its_code(reason: Reason) -> None:
-    assert reason.name.lower() == reason.value
+def test_the_name_of_a_reason_is_its_code() -> None:
+    assert [reason for reason in Reason if reason.name.lower() != reason.value] == []
 
 
 def test_a_code_of_others_is_a_reason_of_its_own() -> None:

@@ -33,9 +33,8 @@ CODES = codes_by_heading()
 SCRIPTS = sorted([*(ROOT / "roles").glob("*/files/*.ps1"), *(ROOT / "plugins").rglob("*.ps1")])
 
 
-@pytest.mark.parametrize("reason", Reason)
-def test_each_reason_stands_in_its_section(reason: Reason) -> None:
-    assert str(reason) in CODES[reason.section.heading]
+def test_each_reason_stands_in_its_section() -> None:
+    assert [reason for reason in Reason if str(reason) not in CODES[reason.section.heading]] == []
 
 
 @pytest.mark.parametrize("section", Section)
