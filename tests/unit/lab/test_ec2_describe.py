@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from botocore_fields import NEEDS_HIDDEN_INSTANCES
 from conftest import MakeLab
 from lab.aws.filters import matches
 from lab.aws.instance_types import is_standard, size_of
@@ -95,6 +96,7 @@ def test_what_marks_a_host_that_must_not_be_power_cycled(make_lab: MakeLab) -> N
     assert "IamInstanceProfile" not in lab.describe("no-role")
 
 
+@NEEDS_HIDDEN_INSTANCES
 def test_managed_resources_are_hidden_unless_asked_for(make_lab: MakeLab) -> None:
     lab = make_lab({"name": "a"}, {"name": "managed", "managed_by_service": True})
     assert _found(lab) == ["a"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from botocore_fields import NEEDS_ACCOUNT_STATE
 from conftest import MakeLab
 from lab.aws.organizations import ROOT, SERVERS, WINDOWS, OrganizationAccount
 from test_accounts import ACCOUNTS, HOSTS, PLANT, SALES, Controller, role
@@ -18,6 +19,7 @@ def controller(make_lab: MakeLab) -> Controller:
     return Controller(make_lab(*HOSTS, account={"accounts": ACCOUNTS}))
 
 
+@NEEDS_ACCOUNT_STATE
 def test_the_controllers_account_lists_units_and_accounts(controller: Controller) -> None:
     organizations = controller.lab.client("organizations", access_key="ASIAROLE")
     assert [it["Id"] for it in organizations.list_accounts_for_parent(ParentId=ROOT)["Accounts"]] == ["123456789012"]

@@ -19,6 +19,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.accounts
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.hosts import FleetHost, Location
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION
+from botocore_fields import NEEDS_HIDDEN_INSTANCES
 
 from .fakes import ID, NODE_ID, VOLUME_ID, client_error, instance, listed, node, reservations, tags
 from .stage import Stage
@@ -62,6 +63,7 @@ def test_the_tag_is_searched_for_exactly_and_without_what_is_terminated(stage: S
     ]
 
 
+@NEEDS_HIDDEN_INSTANCES
 def test_managed_instances_that_the_account_hides_are_asked_for(stage: Stage) -> None:
     stage.account.on("describe_instances", reservations(instance(Operator={"Managed": True, "Principal": "ecs"})))
     (host,) = find_by_tag(stage)

@@ -14,6 +14,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules import fleet_info, run_recovery
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.organization import read_organization
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import check_together, read
+from botocore_fields import NEEDS_ACCOUNT_STATE
 from operations import perform
 
 from .fakes import START, FakeAccount, client_error, instance, listed, reservations
@@ -125,6 +126,7 @@ def test_regions_of_two_partitions_are_refused(more: dict[str, Any]) -> None:
 # The accounts
 
 
+@NEEDS_ACCOUNT_STATE
 def test_active_accounts_of_nested_units_are_searched_and_the_others_named(organization: Stage) -> None:
     found = find(organization)
     role = f"arn:aws:iam::{{}}:role/{ROLE_NAME}"
@@ -136,11 +138,13 @@ def test_active_accounts_of_nested_units_are_searched_and_the_others_named(organ
     assert found["missing_accounts"] == []
 
 
+@NEEDS_ACCOUNT_STATE
 def test_a_unit_has_its_own_accounts_and_those_below_it(organization: Stage) -> None:
     assert set(accounts_of(find(organization, units=[NESTED]))) == {HUB, PLANT}
     assert set(accounts_of(find(organization, units=[TOP, NESTED]))) == {HUB, SALES, PLANT}
 
 
+@NEEDS_ACCOUNT_STATE
 @pytest.mark.parametrize("word", ["sales", SALES])
 def test_an_account_may_be_left_out(organization: Stage, word: str) -> None:
     found = find(organization, exclude=[word])
@@ -148,12 +152,14 @@ def test_an_account_may_be_left_out(organization: Stage, word: str) -> None:
     assert f"The account sales ({SALES}) is left out by patch_organization.exclude." in found["left_out_accounts"]
 
 
+@NEEDS_ACCOUNT_STATE
 def test_accounts_may_have_regions_of_their_own(organization: Stage) -> None:
     find(organization, regions=["us-east-1"])
     assert {call.region for call in organization.account.accounts[SALES].of("describe_instances")} == {"us-east-1"}
     assert {call.region for call in organization.account.of("describe_instances")} == {"eu-central-1"}
 
 
+@NEEDS_ACCOUNT_STATE
 def test_roles_are_of_the_partition_of_the_credentials(organization: Stage) -> None:
     chinese = {**CALLER, "Arn": "arn:aws-cn:sts::123456789012:assumed-role/controller/run"}
     organization.account.on("get_caller_identity", chinese)
@@ -165,6 +171,7 @@ def test_an_excluded_account_that_is_in_no_unit_is_refused(organization: Stage) 
         find(organization, exclude=["slaes"])
 
 
+@NEEDS_ACCOUNT_STATE
 def test_an_account_of_both_variables_is_refused(organization: Stage) -> None:
     with pytest.raises(InvalidOption, match=r"patch_accounts: 'sales'.*patch_organization has this account too"):
         find(organization, accounts=[SETTING])
@@ -223,6 +230,7 @@ def test_both_variables_may_be_given() -> None:
 # A lost ledger
 
 
+@NEEDS_ACCOUNT_STATE
 def test_the_records_of_a_lost_ledger_are_searched_in_all_accounts(organization: Stage) -> None:
     organization.open_run()
     for account in (organization.account, *organization.account.accounts.values()):
