@@ -21,3 +21,7 @@ NEEDS_HIDDEN_INSTANCES = pytest.mark.skipif(
     "IncludeManagedResources" not in _members("ec2", "DescribeInstancesRequest"),
     reason="this botocore cannot ask for managed instances that the account hides; a newer one of our range can",
 )
+NEEDS_SKIPPED_SHUTDOWN = pytest.mark.skipif(
+    "SkipOsShutdown" not in _members("ec2", "StopInstancesRequest"),
+    reason="this botocore cannot stop an instance without the shutdown of its system; a newer one of our range can",
+)
