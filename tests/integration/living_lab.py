@@ -21,12 +21,12 @@ from lab.process import Process
 from lab.runner import FORKS, ansible_playbook, playbook_name
 from lab.scenario import load
 from lab.server import Credentials, Lab
+from lab.touched import READING_CALLS as READING
 from lab.winrm.options import Options
 from lab.workplace import Workplace
 
 LIMIT_SECONDS = 120.0  # real ones, after which a command that hangs is cut off
 CALLBACKS = Path(__file__).parent / "callbacks"
-READING = ("Describe", "List", "Get", "Simulate")
 
 UPDATE = {"kb": "KB5031361", "severity": "critical", "class": "security", "seconds": 60}
 TWO_MINUTES_WITH_A_REBOOT = {**UPDATE, "seconds": 120, "reboot": True}

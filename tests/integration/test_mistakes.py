@@ -213,7 +213,7 @@ def test_boto3_is_missing(lab: LivingLab, tmp_path: Path) -> None:
     for library in ("boto3", "botocore"):
         (tmp_path / f"{library}.py").write_text(f"raise ImportError('{library} is not installed')")
     ended = lab.playbook("patch", environment={"PYTHONPATH": str(tmp_path)})
-    refused(ended, "The Python library boto3 is not installed for", "-m pip install boto3")
+    refused(ended, "The Python library boto3 is not installed for", "-m pip install --upgrade 'boto3>=")
     assert ended.calls == []
 
 

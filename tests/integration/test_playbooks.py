@@ -76,8 +76,8 @@ def test_a_plan_shows_everything_and_touches_nothing(lab: LivingLab, tmp_path: P
     }
     ended = lab.playbook(*command, variables=variables)
     assert ended.code == 0, ended.output
-    planned = [line.split()[:4] for line in ended.output.splitlines() if line.startswith("  wave")]
-    assert planned == [["wave", "1", "dev-2", "running"], ["wave", "2", "dev-1", "stopped"]]
+    planned = [line.split()[1:5] for line in ended.output.splitlines() if line.startswith("  wave")]
+    assert planned == [["1", "+0:00", "dev-2", "running"], ["2", "+0:45", "dev-1", "stopped"]]
     for name, reason in EXCLUDED.items():
         assert f"left out {name}: {reason}" in ended.words
     assert "2 hosts will be patched, 1 at a time" in ended.words

@@ -114,7 +114,7 @@ def test_relaunched_on_what_failed_it_targets_those_alone(lab: LivingLab) -> Non
     job = awx_job.run(lab, "plan", ["off", "broken", "on", "other"], limit="broken,on", survey=SURVEY)
     assert job.status == "successful", job.output
     assert "2 hosts will be patched" in job.output
-    assert set(re.findall(r"wave \d+ +(\w+)", job.output)) == {"broken", "on"}
+    assert set(re.findall(r"wave \d+ +\S+ +(\w+)", job.output)) == {"broken", "on"}
 
 
 def test_a_cancelled_job_is_repaired_by_restore(lab: LivingLab) -> None:
