@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 STOP_TIMEOUT_SECONDS = 1200.0
 STOP_ATTEMPTS = 3
+NOT_RUNNING = frozenset({"pending", "stopping", "stopped"})
 OFF_FOR_GOOD = frozenset({"stopped", "terminated"})
 
 
@@ -97,7 +98,7 @@ def _put_back_with_services(context: OperationContext, record: PowerRecord) -> R
     result = _put_back(context, record)
     raise_if_services_left(context)
     raise_if_node_left(context)
-    if result["state"] == "stopped":
+    if result["state"] in NOT_RUNNING:
         raise_if_node_is_off(context)
     return result
 

@@ -114,7 +114,7 @@ def node_paused(node: str, trouble: str | None) -> str:
 
 def node_paused_and_off(node: str) -> str:
     return (
-        f"The node {node} was drained, and is off now. It is still paused, so it takes no roles when it runs again. Then run "
+        f"The node {node} was drained, and does not run now. It is still paused, so it takes no roles when it runs again. Then run "
         f"Resume-ClusterNode -Name {node} -Failback NoFailback on a node of its cluster."
     )
 
