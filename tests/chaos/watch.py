@@ -52,6 +52,9 @@ EXTERNAL_REASONS = frozenset(
 EARLY_SECONDS, UNSEEN_SECONDS = 30.0, 180.0
 """How long before and after its record a start that no controller saw counts as ours (docs/safety.md)."""
 
+WHOLE_SECONDS = 1.0
+"""LaunchTime is in whole seconds where AWS shows it."""
+
 LOST = "state lost (2)"
 LEFT_ON = "left on, and not named"
 FALSE = "called compliant, and is not (6)"
@@ -147,6 +150,7 @@ class Watch:
         self._found: dict[str, str] = {}  # original states of open records
         self._requests: dict[str, tuple[Controller, float]] = {}  # starts that were recorded and not asked for yet
         self._unseen: dict[str, tuple[Controller, float]] = {}  # starts whose LaunchTime is not in the ledger yet
+        self._unanswered: dict[str, float] = {}  # LaunchTimes that were taken for those of starts without an answer
         self._awake_since: dict[str, float] = {}  # controller: end of its last standstill that was longer than a lease
         self._in_work: set[tuple[str, str]] = set()  # (controller, host key) of what it started, or patches
         self.undecidable = 0
@@ -256,12 +260,14 @@ class Watch:
             self._say(NOT_OURS, f"{host.name}: it is in an Auto Scaling group")
 
     def _is_undecidable(self, host: world.Host, launched: float, stops: Controller | None) -> bool:
-        """A controller recorded a start, and died or stood still before it asked for it, or before EC2 had shown it; another user
-        started the host right then.
+        """A controller recorded a start, and died or stood still before it asked for it, or before EC2 had shown it, or AWS gave no
+        answer to it; another user started the host right then.
 
         The ledger and the account look the same as after our own start whose answer was lost: EC2 has neither a
         client token for StartInstances nor a name of who started an instance. Only the controller itself knows that it did not.
         """
+        if abs(self._unanswered.get(str(host.id), 0.0) - launched) < WHOLE_SECONDS:
+            return True
         known = self._requests.get(str(host.id)) or self._unseen.get(str(host.id))
         recorded_by, requested_at = known or (stops, 0.0)
         return recorded_by is not stops and -EARLY_SECONDS <= launched - requested_at <= UNSEEN_SECONDS
@@ -292,7 +298,9 @@ class Watch:
 
     def _noted(self, controller: Controller, name: str, args: tuple[Any, ...]) -> None:
         """About an open power record."""
-        self._requests.pop(args[0], None)
+        request = self._requests.pop(args[0], None)
+        if name == "note_launch" and request and args[1] and args[1] <= request[1] + UNSEEN_SECONDS:
+            self._unanswered[args[0]] = args[1]
         self._unseen.pop(args[0], None)
         if name == "note_start":
             self._requests[args[0]] = (controller, args[2])
