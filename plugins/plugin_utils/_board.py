@@ -16,11 +16,11 @@ import json
 import os
 import struct
 import sys
-import tempfile
 import threading
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.files import nameless_file
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.status import Line, Style, board_lines
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.progress import Progress
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._live_display import LiveDisplay, open_display
@@ -30,15 +30,9 @@ MOST_BYTES = 1 << 20
 SIZE = struct.Struct("II")
 
 
-def _nameless_file() -> int:
-    descriptor, path = tempfile.mkstemp(prefix="patchfleet-")
-    os.unlink(path)
-    return descriptor
-
-
-size_note = _nameless_file()
+size_note = nameless_file()
 """Columns and rows of the terminal; empty while there is no board."""
-lines_note = _nameless_file()
+lines_note = nameless_file()
 """The lines that a worker stored last."""
 
 

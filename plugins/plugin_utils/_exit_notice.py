@@ -16,27 +16,19 @@ import multiprocessing
 import os
 import signal
 import sys
-import tempfile
 from types import FrameType
 from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.files import nameless_file
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import join_sentences
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import default_ledger, open_ledger
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Ledger
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.host_facts import is_serviced
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.commands import playbook_command
 
-
-def _nameless_file() -> int:
-    """The descriptor of a file without a name, open as long as the process and its workers live."""
-    descriptor, path = tempfile.mkstemp(prefix="patchfleet-")
-    os.unlink(path)
-    return descriptor
-
-
-_note = _nameless_file()
+_note = nameless_file()
 _controller = os.getpid()
 """Workers get the signal, too, up to ansible-core 2.18."""
 _previous: dict[int, Any] = {}

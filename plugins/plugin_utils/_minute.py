@@ -14,12 +14,12 @@ import contextlib
 import fcntl
 import os
 import struct
-import tempfile
 
 from ansible.utils.display import Display
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import system_clock
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.files import nameless_file
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import open_ledger
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.live import write_live_page
@@ -33,14 +33,8 @@ BOARD_SECONDS = 5.0
 STORED = struct.Struct("d")
 
 
-def _nameless_file() -> int:
-    descriptor, path = tempfile.mkstemp(prefix="patchfleet-")
-    os.unlink(path)
-    return descriptor
-
-
-note = _nameless_file()
-board_note = _nameless_file()
+note = nameless_file()
+board_note = nameless_file()
 
 
 def take_turn(now: float, seconds: float = MINUTE_SECONDS, descriptor: int = note) -> bool:

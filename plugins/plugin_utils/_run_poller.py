@@ -28,6 +28,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._aws.budget imp
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import OptionsConnection
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.options import NAMES, SECRET
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import system_clock
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.files import nameless_file
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.poller import (
@@ -41,13 +42,7 @@ FEWEST_HOSTS = 2
 STANDARD_STREAMS = 3
 
 
-def _nameless_file() -> int:
-    descriptor, path = tempfile.mkstemp(prefix="patchfleet-")
-    os.unlink(path)
-    return descriptor
-
-
-_note = _nameless_file()
+_note = nameless_file()
 _lifeline, _controllers_end = os.pipe()
 _controller = os.getpid()
 

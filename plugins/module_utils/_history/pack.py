@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
@@ -18,6 +16,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report.build i
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.html import to_html
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.markdown import to_markdown
 
+from .._base.files import replaced
 from .._ledger.records import Ledger, Run
 from .._ledger.stored import host_values, phase_values
 
@@ -32,22 +31,14 @@ def write_pack(path: str, files: Iterable[tuple[str, str]]) -> str:
         OSError: it cannot be written.
     """
     sums = []
-    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".evidence-")
-    try:
-        with os.fdopen(descriptor, "w+b") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as pack:
-                for name, text in files:
-                    content = text.encode()
-                    sums.append(f"{hashlib.sha256(content).hexdigest()}  {name}\n")
-                    pack.writestr(name, content)
-                pack.writestr(MANIFEST, "".join(sums))
-            whole = _sum_of(file)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    return whole
+    with replaced(path) as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as pack:
+            for name, text in files:
+                content = text.encode()
+                sums.append(f"{hashlib.sha256(content).hexdigest()}  {name}\n")
+                pack.writestr(name, content)
+            pack.writestr(MANIFEST, "".join(sums))
+        return _sum_of(file)
 
 
 def _sum_of(file: BinaryIO) -> str:
