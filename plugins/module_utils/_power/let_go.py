@@ -10,25 +10,20 @@ back to it.
 
 from __future__ import annotations
 
-import getpass
-import socket
-
 from .._aws.ec2 import describe_instance
 from .._base.clock import iso
 from .._base.errors import NeedsAttention
-from .._base.text import clean_text, join_sentences
+from .._base.text import join_sentences
 from .._ledger.lenient import stored_host
 from .._ledger.records import PowerRecord, Verdict
 from .._model.fact_values import LetGo
 from .._model.outcomes import Outcome
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
+from .._operation.operator import operator_of
 from .owner_tag import remove_owner_tag
 from .roll_back import is_unfinished
 from .watchdog import delete_schedule
-
-LONGEST = 200
-"""Characters of a user's name."""
 
 
 def let_go(context: OperationContext) -> bool:
@@ -59,11 +54,8 @@ def let_go(context: OperationContext) -> bool:
 def _write_down(context: OperationContext, record: PowerRecord, state: str, left: str | None) -> None:
     """The outcome first: without an open record and without an outcome nothing would name the host, if the controller died here."""
     now = context.clock.now()
-    by: LetGo = {
-        "at": now,
-        "by": clean_text(context.params.get("by") or getpass.getuser(), LONGEST),
-        "machine": socket.gethostname(),
-    }
+    operator = operator_of(context)
+    by: LetGo = {"at": now, "by": operator.by, "machine": operator.machine}
     host = stored_host(context.ledger, context.required_run_id, record.host_key)
     sentence = join_sentences(
         f"{by['by']} released it from {by['machine']} at {iso(now)}: it is left {state}, and no run stops it any more.",

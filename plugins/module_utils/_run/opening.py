@@ -28,6 +28,7 @@ from .._model.reasons import Reason
 from .._model.run_settings import RunSettings, Targets
 from .._model.settings import Settings
 from .._operation.context import OperationContext
+from .._operation.operator import LONGEST
 from .._operation.results import Result
 from .._plan.account_windows import find_windows, refuse_closed, within_windows
 from .._plan.at_most import peer_limits
@@ -112,10 +113,6 @@ def _announce(context: OperationContext, run: Run, settings: Settings) -> None:
         ReportStore(bucket, run.run_id, context.aws).announce(started)
 
 
-LONGEST_NAME = 200
-"""Characters of the name of a user or a schedule of AWX."""
-
-
 def controller_of(context: OperationContext, arn: str | None) -> Controller:
     """This process and who started it, for the ledger and the report. ``arn`` is that of the credentials, where it is known."""
     by, job_id = context.params.get("by"), context.params.get("job_id")
@@ -124,8 +121,8 @@ def controller_of(context: OperationContext, arn: str | None) -> Controller:
         "pid": os.getppid(),
         "user": getpass.getuser(),
         "arn": arn,
-        "launched_by": clean_text(by, LONGEST_NAME) if by else None,
-        "job_id": clean_text(job_id, LONGEST_NAME) if job_id else None,
+        "launched_by": clean_text(by, LONGEST) if by else None,
+        "job_id": clean_text(job_id, LONGEST) if job_id else None,
     }
 
 

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 from collections.abc import Sequence
 
 from .._base.clock import iso
@@ -20,6 +18,7 @@ from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._model.run_settings import ROLL_BACK, Brake
 from .._operation.context import OperationContext
+from .._operation.operator import LONGEST, operator_of
 from .._operation.results import Result
 from .brakes import ALARM
 from .messages import not_resumed, resumed_by, run_at_work, stopped_by, where_hosts_are
@@ -28,8 +27,6 @@ from .slices import runs_of_job, slices
 
 ALL = "all"
 STOP, RESUME = "stop", "resume"
-LONGEST = 200
-"""Characters of a name or a reason."""
 NAMED = 10
 """The number of hosts that are named."""
 
@@ -92,11 +89,12 @@ def _with_stopped_slices(context: OperationContext, runs: Sequence[Run]) -> list
 
 
 def _brake(context: OperationContext, kind: str) -> Brake:
+    operator = operator_of(context)
     return {
         "kind": kind,
         "at": context.clock.now(),
-        "by": clean_text(context.params["by"] or getpass.getuser(), LONGEST),
-        "machine": socket.gethostname(),
+        "by": operator.by,
+        "machine": operator.machine,
         "reason": clean_text((context.params["reason"] or "").strip(), LONGEST),
     }
 
