@@ -20,7 +20,7 @@ from .._fleet.discover import LIVE_STATES
 from .._fleet.eligibility import exclusion_of
 from .._fleet.hosts import FleetHost, Location, by_location
 from .._ledger.records import Host, Ledger, Run
-from .._model.account import account_from
+from .._model.account import Account, account_from
 from .._model.run_settings import ROLL_BACK
 from .._model.settings import Settings
 from .._operation.context import OperationContext
@@ -78,7 +78,7 @@ def _with_causes(context: OperationContext, gone: Sequence[Host]) -> list[str]:
     return [f"{host.name} ({found[host.key]})" if host.key in found else host.name for host in gone]
 
 
-def _account_of(host: Host) -> object:
+def _account_of(host: Host) -> Account | None:
     return account_from(host.facts.get("account"))
 
 
