@@ -184,8 +184,8 @@ class _Order:
         first = canaries if self.settings["slice"] else self.canaries
 
         def key(host: FleetHost) -> tuple[object, ...]:
-            in_use = host.key not in at_work
-            return (host.key not in first, in_use, *self._first(host), *rank.get(host.key, NO_RANK), host.name)
+            is_free = host.key not in at_work
+            return (host.key not in first, is_free, *self._first(host), *rank.get(host.key, NO_RANK), host.name)
 
         return sorted(hosts, key=key)
 
