@@ -35,6 +35,10 @@ BEGINNING = re.compile(r'^\{"(patchfleet|script|ok|data|error)":')
 """Of an answer; the order of its keys is PowerShell's."""
 CUT_OFF = "output truncated"
 """In the mark that the SSM agent puts where it cuts (amazon-ssm-agent, iohandler)."""
+READ_ONLY_PREFIXES = ("measure_", "inspect_", "missing_", "update_history", "servicing_state", "probe")
+"""Of the names of scripts that change nothing in the host."""
+LONGEST_QUESTION_SECONDS = 300
+"""A script with a longer timeout is not run again where its answer was lost."""
 NOT_LOADED = ("SecurityError", "UnauthorizedAccess")
 """The category and the id of the error with which PowerShell refuses a script file (PSSecurityException)."""
 LONGEST_MESSAGE = 1000
@@ -98,9 +102,32 @@ def run_script(
         now = context.clock.now()
         context.update_facts_and_work(servicing=True, installation_overdue=False, working_since=now)
     output = context.channel.run_script(lines, timeout_seconds)
+    if is_lost(output) and reads_only(name) and timeout_seconds <= LONGEST_QUESTION_SECONDS:
+        context.report_progress(f"no answer to the script {name}: Windows may have rebooted, running it again")
+        again = context.channel.run_script(lines, timeout_seconds)
+        output = output if is_silent(again) else again
     if services_windows:
         context.update_facts(servicing=not has_ended(name, output), working_since=None)
     return parse(name, output, meanings)
+
+
+def reads_only(name: str) -> bool:
+    """Whether the script of this name changes nothing in the host."""
+    return name.startswith(READ_ONLY_PREFIXES)
+
+
+def is_lost(output: ScriptOutput) -> bool:
+    """Whether a script ended as those do that a reboot ends, or a crash of the agent: SSM hears no more of it, or hears that it
+    failed, without a word. Others may reboot a host at any time, so a short script that only reads is run again.
+
+    Source: amazon-ssm-agent, which reports a document whose worker is gone as failed.
+    """
+    return output.details in NOT_ENDED or (output.details == "Failed" and is_silent(output))
+
+
+def is_silent(output: ScriptOutput) -> bool:
+    """Whether a script has printed nothing."""
+    return not (output.stdout.strip() or output.stderr.strip())
 
 
 def has_ended(name: str, output: ScriptOutput) -> bool:

@@ -10,15 +10,13 @@ from collections.abc import Mapping
 
 from .._base.errors import InvalidOption
 from .._host.run_command import refuse_templates
-from .._host.scripts import compose, run_script
+from .._host.scripts import compose, reads_only, run_script
 from .._model.phases import Phase
 from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.context import OperationContext
 from .._operation.operation import Operation
 from .._operation.results import Result
 from .._update.channels import open_channel
-
-READ_ONLY_PREFIXES = ("measure_", "inspect_", "missing_", "update_history", "servicing_state", "probe")
 
 
 class ScriptResult(Result):
@@ -34,15 +32,15 @@ def work(context: OperationContext) -> ScriptResult:
     if text.endswith(".ps1"):
         raise InvalidOption("script", text, "It must be the script's text, or a file that the controller can read.")
     refuse_templates("input", params["input"])
-    reads_only = name.startswith(READ_ONLY_PREFIXES)
-    if context.check_mode and not reads_only:
+    changes = not reads_only(name)
+    if context.check_mode and changes:
         return {"changed": True, "data": {}}
     try:
         lines = compose(name, text, params["input"])
     except ValueError as error:
         raise InvalidOption("input", params["input"], "Its numbers must be finite.") from error
     data = run_script(context, lines, params["timeout_seconds"])
-    return {"changed": not reads_only, "data": data}
+    return {"changed": changes, "data": data}
 
 
 OPERATION = Operation(

@@ -314,6 +314,43 @@ def test_a_script_that_was_not_delivered_is_sent_again(stage: Stage) -> None:
     assert run(stage)["data"] == {}
 
 
+EXPIRED = Outcome("TimedOut", "Execution Timed Out")
+WITHOUT_A_WORD = Outcome("Failed")
+LATE = Outcome("TimedOut", "Delivery Timed Out")
+
+
+@pytest.mark.parametrize("lost", [EXPIRED, WITHOUT_A_WORD], ids=["expired", "without_a_word"])
+def test_a_short_script_that_only_reads_and_is_lost_is_run_again(stage: Stage, lost: Outcome) -> None:
+    """Before, a host that others rebooted at that moment had failed."""
+    stage.guest.on("measure_disk", lost, answered("measure_disk", free_gib=1))
+    assert run(stage, timeout_seconds=300)["data"] == {"free_gib": 1}
+
+
+@pytest.mark.parametrize(
+    ("again", "code"),
+    [
+        ([EXPIRED], "command_timeout"),
+        ([LATE, LATE], "command_timeout"),
+        ([WITHOUT_A_WORD], "command_timeout"),
+        ([complained("measure_disk", "no_room", "C: is full.")], "no_room"),
+    ],
+)
+def test_where_it_is_lost_again_the_first_error_counts(stage: Stage, again: list[Outcome], code: str) -> None:
+    stage.guest.on("measure_disk", EXPIRED, *again)
+    with pytest.raises(PatchFleetError) as caught:
+        run(stage, timeout_seconds=300)
+    assert caught.value.code == code
+    assert len(stage.account.of("send_command")) == 1 + len(again)
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("clean_disk", 300), ("measure_disk", 301)])
+def test_a_script_that_changes_the_host_or_takes_long_is_not_run_again(stage: Stage, name: str, seconds: int) -> None:
+    stage.guest.on(name, EXPIRED)
+    with pytest.raises(CommandTimeout):
+        run(stage, name=name, timeout_seconds=seconds)
+    assert len(stage.account.of("send_command")) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "changed"), [("clean_disk", True), ("measure_disk", False), ("probe", False), ("update_history", False)]
 )
