@@ -65,7 +65,7 @@ class ActionModule(ControllerOperation):
         def lines(columns: int, rows: int) -> list[Line]:
             watched[:] = read_watched(context, watched)
             at_work = (rows - ROWS_OF_THE_REST) // max(len(watched), 1)
-            return display_of(watched, columns, max(at_work, FEWEST_ROWS)) or [Line(NO_RUN)]
+            return display_of(context, watched, columns, max(at_work, FEWEST_ROWS)) or [Line(NO_RUN)]
 
         def wait() -> bool:
             if not any(progress.is_active for progress in watched):
@@ -75,4 +75,4 @@ class ActionModule(ControllerOperation):
             return True
 
         redraw(display, lines, wait)
-        return dict(result_of(watched))
+        return dict(result_of(context, watched))

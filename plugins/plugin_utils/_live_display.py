@@ -53,7 +53,12 @@ class LiveDisplay:
         columns, rows = self.size()
         self._console.size = (columns, rows)
         self._console.control(self._drawn.position_cursor())
-        texts = [Text(line.text, style=STYLES.get(line.style, ""), no_wrap=True, overflow="crop") for line in lines]
+        texts = [
+            Text(line.text, style=STYLES.get(line.style, ""))
+            if line.style == Style.COMMAND  # a command is needed whole
+            else Text(line.text, style=STYLES.get(line.style, ""), no_wrap=True, overflow="crop")
+            for line in lines
+        ]
         self._drawn.set_renderable(Group(*texts))
         self._console.print(self._drawn, end="")
         self._file.flush()

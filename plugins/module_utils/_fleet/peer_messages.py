@@ -27,11 +27,11 @@ def peers_timed_out(limits: Mapping[str, int], slots: Sequence[Slot]) -> str:
     )
 
 
-def peers_stuck(name: str, slots: Sequence[Slot]) -> str:
+def peers_stuck(name: str, slots: Sequence[Slot], restore_command: str) -> str:
     """Of a host whose peers are at work for a dead run, or are held."""
     return join_sentences(
         f"Not more hosts of {name} may be at work at once, and these are not put back yet: {_holders(slots)}.",
-        "Run the playbook restore, or put them back by hand.",
+        f"Run {restore_command}, or put them back by hand.",
     )
 
 

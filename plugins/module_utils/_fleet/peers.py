@@ -119,7 +119,8 @@ class _Holders:
         counts = Counter(slot.name for slot in stuck)
         full = next((name for name in counts if counts[name] >= self._limits[name]), None)
         if full is not None:
-            raise Deferred(peers_stuck(full, [slot for slot in stuck if slot.name == full]), Reason.AT_MOST)
+            restore = self._context.command("restore")
+            raise Deferred(peers_stuck(full, [slot for slot in stuck if slot.name == full], restore), Reason.AT_MOST)
 
     def _is_stuck(self, slot: Slot) -> bool:
         ledger, is_open = self._context.ledger, self._context.ledger.power(slot.host_key) is not None

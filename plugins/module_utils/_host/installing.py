@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 from .._base.clock import iso
+from .._base.commands import in_text
 from .._base.errors import LeaseLost, PatchFleetError
 from .._base.text import join_names, join_sentences
-from .._operation.commands import in_text, playbook_command
+from .._operation.commands import playbook_command
 from .._operation.context import OperationContext
 from .guest_scripts import has_script
 from .servicing import last_servicing_state, last_written_at, servicing_state

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
+from .._base.commands import in_text, plain_command
 from .._base.errors import Failed, InvalidOption
 from .._model.reasons import Reason
 from .mounts import refuse_without_locks
@@ -186,15 +187,20 @@ class SqliteFile:
             raise
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", None) in DAMAGED or "malformed" in str(error):
+                rebuilt = os.path.abspath(f"{self._path}.rebuilt")
+                rebuild = (
+                    f"sqlite3 {shlex.quote(os.path.abspath(self._path))} .recover | sqlite3 {shlex.quote(rebuilt)}"
+                )
                 raise Failed(
                     f"The ledger {self._path} is damaged ({error}). Copy it with its -wal and -shm files first. Then rebuild it "
-                    f"from what can be read: sqlite3 {shlex.quote(self._path)} .recover | sqlite3 NEW-FILE, and run the playbook "
-                    "restore with patch_ledger=NEW-FILE. Hosts whose record is lost must be checked by hand.",
+                    f"from what can be read: {in_text(rebuild)}. Then run {_restore_command(rebuilt)}. "
+                    "Hosts whose record is lost must be checked by hand.",
                     Reason.LEDGER_FAILED,
                 ) from error
             raise Failed(
                 f"The ledger {self._path} cannot be read or written any more: {error}. What was written before is safe; "
-                "fix that (space on the disk, access, the file itself) and run the playbook restore.",
+                "fix that (space on the disk, access, the file itself) and run "
+                f"{_restore_command(self._path)}.",
                 Reason.LEDGER_FAILED,
             ) from error
 
@@ -217,3 +223,7 @@ class SqliteFile:
     def _write(self, sql: str, *values: Any) -> int:
         with self._transaction() as database:
             return database.execute(sql, values).rowcount
+
+
+def _restore_command(path: str) -> str:
+    return in_text(plain_command("restore", {"patch_ledger": os.path.abspath(path)}))

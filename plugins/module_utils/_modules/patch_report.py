@@ -67,10 +67,11 @@ def work(context: OperationContext) -> ReportResult:
         close_if_abandoned(context, run)
     report = build_joint_report(context.ledger, name, runs, context.clock.now())
     texts = {} if context.check_mode else _texts(report)
-    files, warnings = _write(report_folder(params["report_dir"], name), name, texts, params["must_write"])
+    command = _command_to_repeat(context, name)
+    files, warnings = _write(report_folder(params["report_dir"], name), name, texts, params["must_write"], command)
     objects: dict[str, str] = {}
     if bucket is not None and texts:
-        objects, unwritten = _upload(ReportStore(bucket, name, context.aws), texts, params["must_write"])
+        objects, unwritten = _upload(ReportStore(bucket, name, context.aws), texts, params["must_write"], command)
         warnings += unwritten
     if params["notify"] and not context.check_mode:
         warnings += _notify(context, replace(runs[0], run_id=name), report, {**files, **objects})
@@ -141,7 +142,9 @@ def _texts(report: Report) -> dict[str, str]:
     }
 
 
-def _write(folder: str, run_id: str, texts: Mapping[str, str], must_write: bool) -> tuple[dict[str, str], list[str]]:
+def _write(
+    folder: str, run_id: str, texts: Mapping[str, str], must_write: bool, command: str
+) -> tuple[dict[str, str], list[str]]:
     """The written files, and warnings. A run's verdicts must not depend on a disk that has filled up meanwhile."""
     if not texts:
         return {}, []
@@ -151,7 +154,7 @@ def _write(folder: str, run_id: str, texts: Mapping[str, str], must_write: bool)
         failure = not_writable(folder, f"{error}.")
         if must_write:
             raise failure from error
-    again = f"{_again(run_id)} -e patch_report_dir=…"
+    again = f"When that is fixed, write it again: {command}."
     instead = report_folder(None, run_id)
     try:
         files = _write_all(instead, texts)
@@ -160,18 +163,30 @@ def _write(folder: str, run_id: str, texts: Mapping[str, str], must_write: bool)
     return files, [f"{failure.reason} The report is in {instead}. {again}"]
 
 
-def _upload(store: ReportStore, texts: Mapping[str, str], must_write: bool) -> tuple[dict[str, str], list[str]]:
+def _upload(
+    store: ReportStore, texts: Mapping[str, str], must_write: bool, command: str
+) -> tuple[dict[str, str], list[str]]:
     """The addresses of the objects, and warnings: a verdict depends on no bucket either."""
     try:
         return store.write(texts), []
     except PatchFleetError as error:
         if must_write:
             raise
-        return {}, [f"The report could not be written to {store.folder}: {error.reason} {_again(store.run_id)}"]
+        return {}, [
+            f"The report could not be written to {store.folder}: {error.reason} When that is fixed, write it again: {command}."
+        ]
 
 
-def _again(run_id: str) -> str:
-    return f"Write it again with the playbook report, -e patch_run_id={run_id}"
+def _command_to_repeat(context: OperationContext, run_id: str) -> str:
+    """The command that writes this report to the same places."""
+    params = context.params
+    variables = {
+        "patch_run_id": run_id,
+        "patch_report_dir": params["report_dir"],
+        "patch_report_bucket": params["report_bucket"],
+        "patch_report_kms_key": params["report_kms_key"],
+    }
+    return context.command("report", {name: value for name, value in variables.items() if value})
 
 
 def _write_all(folder: str, texts: Mapping[str, str]) -> dict[str, str]:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -15,6 +15,7 @@ from .._aws.api import RETRY_BUDGET_SECONDS, SESSION_NAME, Aws
 from .._aws.connect import OptionsConnection
 from .._aws.errors import AwsError, NotReached
 from .._base.clock import Clock, system_clock, wait_for
+from .._base.commands import in_text
 from .._base.errors import InvalidOption, LeaseLost, NotRecorded
 from .._ledger import lenient, open_ledger, refuse_missing_ledger
 from .._ledger.records import LEASE_SECONDS, Host, Ledger
@@ -23,6 +24,7 @@ from .._model.host_facts import HostFacts
 from .._model.phases import Phase
 from .call_budget import CallBudget
 from .channel import HostChannel
+from .commands import playbook_command
 from .options import Options
 from .poller import Answers, Question, Subject
 from .standstill import ENDED_BEFORE_A_CHANGE, WatchedClock, note_standstill, refuse_after_standstill
@@ -122,6 +124,14 @@ class OperationContext:
         if self._ledger is None:
             self._ledger = open_ledger(self.params.get("ledger"), self.params, self.clock)
         return self._ledger
+
+    def command(self, playbook: str, variables: Mapping[str, object] | None = None) -> str:
+        """A command about the runs of this ledger, for a sentence."""
+        return in_text(playbook_command(playbook, self.params.get("ledger"), variables))
+
+    def restore_command(self) -> str | None:
+        """The command that puts back what runs of this ledger left on; None of an operation that knows no runs."""
+        return self.command("restore") if "ledger" in self.params else None
 
     def existing_ledger(self) -> Ledger:
         """The ledger of the options, for operations that only read it and so must not make a new one.

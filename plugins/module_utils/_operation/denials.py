@@ -38,7 +38,7 @@ def explain_denial(context: OperationContext, error: PatchFleetError) -> PatchFl
     tag = shlex.quote(f"Key={key},Value={value}")
     facts = {name: fact for name, fact in error.facts.items() if name != "denied_action"}
     sentence = (
-        f"It has lost the tag {key}={value}, for which the rights of the controller hold. Tag it again: aws ec2 create-tags "
-        f"--region {host.region} --resources {host.instance_id} --tags {tag}. Then run the playbook restore."
+        f"It has lost the tag {key}={value}, for which the rights of the controller hold. Tag it again: `aws ec2 create-tags "
+        f"--region {host.region} --resources {host.instance_id} --tags {tag}`. Then run {context.command('restore')}."
     )
     return (NeedsAttention if isinstance(error, NeedsAttention) else Failed)(sentence, Reason.TAG_LOST, facts)

@@ -10,10 +10,10 @@ import textwrap
 from collections.abc import Sequence
 
 from .._base.clock import iso
+from .._base.commands import is_command
 from .._base.text import join_names, join_sentences
 from .._model.reasons import Reason
 from .._model.settings import Settings
-from .._operation.commands import is_command
 from .at_most import at_most_lines
 from .order import Plan, Planned, hosts_of_share
 

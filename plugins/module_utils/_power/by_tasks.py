@@ -117,7 +117,8 @@ def _refuse_unclear(context: OperationContext, record: PowerRecord, booted_at: f
     ):
         raise NeedsAttention(
             f"It booted at {iso(booted_at)}. A run recorded it as off at {iso(requested_at)}, by its clock. That may be ahead, "
-            "so it may have been on before. It is left running. If it is not needed, stop it and run the playbook restore again.",
+            "so it may have been on before. It is left running. If it is not needed, stop it and run "
+            f"{context.command('restore')}.",
             Reason.START_UNCLEAR,
         )
 
@@ -142,7 +143,7 @@ def _ask_to_stop(context: OperationContext) -> HostPowerResult:
             return _leave(context, record, "not_started", "stopped")
         raise NeedsAttention(
             "It was started for this run and does not answer: whether it is on, and what it does, is unknown. Check it, then "
-            "run the playbook restore.",
+            f"run {context.command('restore')}.",
             Reason.POWER_UNKNOWN,
         )
     if not _prove(context)["started"] and not context.check_mode:

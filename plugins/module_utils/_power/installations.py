@@ -54,7 +54,8 @@ def finish_foreign_runs(context: OperationContext, record: PowerRecord) -> bool:
         return wait_for_foreign_runs(context, record.instance_id, own, deadline)
     except OthersPatching as error:
         raise NeedsAttention(
-            f"{error.reason} Cutting its power now could break Windows; run restore later.", error.code
+            f"{error.reason} Cutting its power now could break Windows. When they have ended, run {context.command('restore')}.",
+            error.code,
         ) from error
 
 

@@ -38,7 +38,8 @@ def let_go(context: OperationContext) -> bool:
     roll_back = context.facts.get("roll_back")
     if roll_back is not None and is_unfinished(roll_back):
         raise NeedsAttention(
-            "Its roll-back has not ended, so it may have no root volume. Run the playbook restore without patch_let_go.",
+            "Its roll-back has not ended, so it may have no root volume. Without patch_let_go, a restore finishes or undoes it: "
+            f"{context.command('restore')}.",
             Reason.ROOT_NOT_REPLACED,
         )
     state, left = "running", None

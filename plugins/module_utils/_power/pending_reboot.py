@@ -42,7 +42,8 @@ def finish_pending_reboot(context: OperationContext, record: PowerRecord) -> boo
         return True
     if REBOOTED in context.cache:
         raise NeedsAttention(
-            "Windows still waits for a reboot after one reboot, so it is not stopped. Check it, then run the playbook restore.",
+            "Windows still waits for a reboot after one reboot, so it is not stopped. Check it, then run "
+            f"{context.command('restore')}.",
             Reason.REBOOT_PENDING,
         )
     context.cache[REBOOTED] = True
@@ -55,8 +56,8 @@ def finish_pending_reboot(context: OperationContext, record: PowerRecord) -> boo
         quiet = wait_until_quiet(context, record.instance_id, context.clock.now() + timeout_seconds)
     except Failed as error:
         raise NeedsAttention(
-            f"Windows waits for a reboot and was rebooted before the stop: {error.reason} Check it, then run the playbook "
-            "restore.",
+            f"Windows waits for a reboot and was rebooted before the stop: {error.reason} Check it, then run "
+            f"{context.command('restore')}.",
             Reason.REBOOT_PENDING,
         ) from error
     if not quiet:

@@ -84,7 +84,7 @@ def restore(context: OperationContext) -> RestoreResult:
             raise
         raise NeedsAttention(
             f"It may still be on because of us. An unexpected error ended this operation: {type(error).__name__}: {error}. Check "
-            "the host, then run the playbook restore.",
+            f"the host, then run {context.command('restore')}.",
             Reason.UNEXPECTED_ERROR,
         ) from error
 
@@ -209,7 +209,7 @@ def _refuse_restarted(context: OperationContext, record: PowerRecord, instance: 
     if ours is None:
         if _has_readable_row(context):
             context.update_facts(final_state=instance["State"]["Name"])
-        raise NeedsAttention(_unclear(record, instance), Reason.START_UNCLEAR)
+        raise NeedsAttention(_unclear(record, instance, context.command("restore")), Reason.START_UNCLEAR)
     held = NeedsAttention(
         "Another user restarted the instance after our start; it belongs to them now and is left running.",
         Reason.RESTARTED_BY_OTHERS,
@@ -229,12 +229,12 @@ def _has_readable_row(context: OperationContext) -> bool:
     return context.tracked_host is not None and not context.host.unreadable
 
 
-def _unclear(record: PowerRecord, instance: InstanceTypeDef) -> str:
+def _unclear(record: PowerRecord, instance: InstanceTypeDef, command: str) -> str:
     """EC2 does not say who has started an instance. To stop that of another user would do more harm than to leave it on."""
     return (
         f"It was started at {iso(instance['LaunchTime'].timestamp())}. A run asked for its start at "
         f"{iso(record.start_requested_at or 0.0)} and ended before EC2 had shown it, so this start may be another user's. It is "
-        "left running. If it is not needed, stop it and run the playbook restore again."
+        "left running. If it is not needed, stop it and run {command}."
     )
 
 

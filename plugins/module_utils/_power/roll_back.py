@@ -92,7 +92,8 @@ def _exchange_of_running(
     if lost:
         sentence = (
             f"{refusal.reason} Of an instance that is off the volumes are exchanged instead. A stop would take "
-            f"{' and '.join(lost)} from it, so it was not stopped. Stop it, and run the playbook again."
+            f"{' and '.join(lost)} from it, so it was not stopped. Stop it, and run "
+            f"{context.command('roll_back', {'patch_host': context.params['instance_id']})}."
         )
         raise Failed(sentence, refusal.code, refusal.facts) from refusal
     context.report_progress(refusal.reason)
@@ -126,7 +127,7 @@ def _root_may_be_missing(context: OperationContext, plan: RollBack, reason: str)
         f"aws ec2 attach-volume --region {context.host.region or context.aws.region} --instance-id "
         f"{context.params['instance_id']} --volume-id {plan['old_volume_id']} --device {plan['device']}"
     )
-    return f"{reason} It may have no root volume. Run the playbook restore again, or attach the old one: {command}"
+    return f"{reason} It may have no root volume. Run {context.command('restore')}, or attach the old one: `{command}`."
 
 
 def _settle(context: OperationContext, plan: RollBack) -> None:

@@ -83,8 +83,8 @@ def start_after_exchange(context: OperationContext, plan: RollBack) -> RollBack:
             f"aws ec2 start-instances --region {context.host.region or context.aws.region} --instance-ids {instance_id}"
         )
         raise NeedsAttention(
-            f"It was running, was stopped for the exchange of its root volume, and does not start again: {error.reason} Run the "
-            f"playbook restore again, or start it: {command}",
+            f"It was running, was stopped for the exchange of its root volume, and does not start again: {error.reason} Run "
+            f"{context.command('restore')}, or start it: `{command}`.",
             error.code,
             error.facts,
         ) from error

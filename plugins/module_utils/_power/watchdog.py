@@ -18,13 +18,13 @@ from .._aws import scheduler
 from .._aws.errors import DENIED, AwsError
 from .._aws.iam import caller_arn, get_role
 from .._aws.ssm import describe_document
+from .._base.commands import in_text, plain_command
 from .._base.errors import Failed, NeedsAttention, PatchFleetError
 from .._fleet.hosts import Location
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host, PowerRecord
 from .._model.fact_values import WatchdogSchedule
 from .._model.reasons import Reason
-from .._operation.commands import in_text, plain_command
 from .._operation.context import OperationContext
 from .launch import launch_window
 

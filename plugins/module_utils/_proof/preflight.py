@@ -29,10 +29,10 @@ from .._aws.iam import roles_of_instance_profile
 from .._aws.quotas import quota_of
 from .._aws.ssm import service_setting
 from .._base.clock import iso
+from .._base.commands import plain_command
 from .._base.errors import Failed, InvalidOption, PatchFleetError
 from .._fleet.hosts import FleetHost
 from .._model.reasons import Reason
-from .._operation.commands import plain_command
 from .._operation.context import OperationContext
 from .._plan.network import Network
 from .._plan.profiles import DEFAULT_HOST_MANAGEMENT
@@ -73,8 +73,8 @@ class Preflight:
             f"{launch.subnet_id}, {self.region}, with an encrypted root volume of {self.root_gib} GiB that grows by 2 GiB."
         )
         tags = (
-            f"It has the tags {PROOF_TAG} (the proof's id), {EXPIRES_TAG} and {settings.tag_key}={settings.tag_value}. Do not run "
-            "patch meanwhile: it would take this host, too."
+            f"It has the tags {PROOF_TAG} (the proof's id), {EXPIRES_TAG} and {settings.tag_key}={settings.tag_value}. Start no "
+            "run meanwhile: it would take this host, too."
         )
         cost = (
             f"The proof expires after {settings.hours} h, at {iso(self.expires_at)}, and costs at most "

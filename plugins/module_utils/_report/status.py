@@ -38,6 +38,7 @@ class Style(TextEnum):
     BAR = "bar"
     BAD = "bad"
     NOTE = "note"
+    COMMAND = "command"
 
 
 @dataclass(frozen=True)
@@ -58,16 +59,19 @@ def minute_line(progress: Progress) -> str:
     return "; ".join([", ".join(counts), *end])
 
 
-def status_lines(progress: Progress, width: int = 80, rows: int = MOST_ROWS) -> list[Line]:
+def status_lines(
+    progress: Progress, width: int = 80, rows: int = MOST_ROWS, restore_command: str | None = None
+) -> list[Line]:
     """The display, in lines of at most ``width`` columns.
 
     Args:
         progress: where the run stands.
         width: columns of the terminal.
         rows: how many hosts at work have a line of their own; the others are counted.
+        restore_command: that puts back the hosts of a dead run.
     """
     width = max(width, NARROWEST)
-    lines = [*_head(progress, width), *_at_work(progress, width, rows), *_problems(progress, width)]
+    lines = [*_head(progress, width, restore_command), *_at_work(progress, width, rows), *_problems(progress, width)]
     return [piece for line in lines for piece in _wrapped(line, width)]
 
 
@@ -85,14 +89,17 @@ def board_lines(progress: Progress, width: int = 80, height: int = 24) -> list[L
 
 
 def _wrapped(line: Line, width: int) -> Iterator[Line]:
-    """A line as several of at most ``width`` columns, all with its indentation."""
+    """A line as several of at most ``width`` columns, all with its indentation. One of a command stays whole, to be copied."""
+    if line.style == Style.COMMAND:
+        yield line
+        return
     text = line.text.lstrip()
     indent = " " * (len(line.text) - len(text))
     for piece in wrap(text, width - len(indent)):
         yield Line(indent + piece, line.style)
 
 
-def _head(progress: Progress, width: int) -> Iterator[Line]:
+def _head(progress: Progress, width: int, restore_command: str | None = None) -> Iterator[Line]:
     run = progress.run
     title = f"Run {run.run_id}: {run.operation} by {plain(run.controller.get('user'))} on {plain(run.controller.get('host'))}"
     yield Line(_cut(title, width), Style.TITLE)
@@ -101,8 +108,15 @@ def _head(progress: Progress, width: int) -> Iterator[Line]:
     counts += [f"{len(progress.at_work)} at work", f"{len(progress.waiting)} waiting"]
     yield Line(" · ".join(counts))
     yield _end(progress)
+    if not progress.is_active and run.closed_at is None and restore_command:
+        yield from (Line(part, Style.COMMAND) for part in _on_lines(restore_command))
     if run.breaker:
         yield Line(f"No other host starts: {plain(run.breaker)}", Style.BAD)
+
+
+def _on_lines(command: str) -> list[str]:
+    """A command with an option on each line: copied into a shell, it is the same one."""
+    return (INDENT + command.replace(" -e ", f" \\\n{INDENT}-e ")).splitlines()
 
 
 def _end(progress: Progress) -> Line:
@@ -111,7 +125,7 @@ def _end(progress: Progress) -> Line:
         return Line(f"It ended at {_clock(run.closed_at)} UTC, after {duration(run.closed_at - run.opened_at)}.")
     if not progress.is_active:
         return Line(
-            f"Its controller was last active at {iso(run.heartbeat_at)}. If it is dead, run the playbook restore.",
+            f"Its controller was last active at {iso(run.heartbeat_at)}. If it is dead, put its hosts back:",
             Style.BAD,
         )
     if progress.ends_at is None:

@@ -13,6 +13,7 @@ from .._base.clock import iso
 from .._ledger.records import Ledger
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
+from .._operation.commands import playbook_command
 from .._operation.context import OperationContext
 from .._operation.results import Result
 from .._run.progress import Progress, read_progress
@@ -73,15 +74,15 @@ def watch_runs(context: OperationContext) -> WatchResult:
     Raises:
         NoRun: there is no ledger.
     """
-    return result_of(read_watched(context))
+    return result_of(context, read_watched(context))
 
 
-def result_of(watched: Sequence[Progress]) -> WatchResult:
+def result_of(context: OperationContext, watched: Sequence[Progress]) -> WatchResult:
     """What watch_runs returns of these runs."""
     return {
         "changed": False,
         "progress": [_row(progress) for progress in watched],
-        "lines": as_text(display_of(watched, PRINTED_WIDTH)) or [NO_RUN],
+        "lines": as_text(display_of(context, watched, PRINTED_WIDTH)) or [NO_RUN],
     }
 
 
@@ -103,11 +104,14 @@ def _chosen(context: OperationContext, ledger: Ledger, now: float) -> list[str]:
     return [run.run_id for run in reversed([run for run in runs if run.is_active(now)] or runs[:1])]
 
 
-def display_of(watched: Sequence[Progress], width: int = 80, rows: int = MOST_ROWS) -> list[Line]:
+def display_of(
+    context: OperationContext, watched: Sequence[Progress], width: int = 80, rows: int = MOST_ROWS
+) -> list[Line]:
     """The display of several runs, with an empty line between two. See status_lines."""
+    command = playbook_command("restore", context.params.get("ledger"))
     lines: list[Line] = []
     for progress in watched:
-        lines += [*([Line("")] if lines else []), *status_lines(progress, width, rows)]
+        lines += [*([Line("")] if lines else []), *status_lines(progress, width, rows, command)]
     return lines
 
 

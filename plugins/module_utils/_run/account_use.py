@@ -49,11 +49,12 @@ def _open_in_ledger(context: OperationContext) -> list[str]:
     if not runs and not records and not unreadable:
         where = describe_ledger(context.params.get("ledger"))
         raise NoRun(f"The ledger {where} holds no run: it is new, or of another account.")
+    restore = context.command("restore")
     active = [
         f"Run {run.run_id} is active (last heartbeat {iso(run.heartbeat_at)})." for run in runs if run.is_active(now)
     ]
     on = [
-        f"{record.name} ({record.instance_id}) is on because of run {record.started_by}."
+        f"{record.name} ({record.instance_id}) is on because of run {record.started_by}. Put it back: {restore}."
         for record in records
         if record.started_by
     ]

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 
 from .._aws.cloudwatch import AlarmState
 from .._base.clock import iso
+from .._base.commands import extra_variable, in_text
 from .._base.text import clean_text, join_names, join_sentences
 from .._ledger.records import LEASE_SECONDS, PowerRecord, Run
 from .._model.phases import Phase
 from .._model.run_settings import Brake, StopAlarm
-from .._operation.commands import extra_variable, in_text
 from .common_causes import BreakerCause, BreakerCode
 from .common_facts import CommonFacts
 from .marked_instances import AccountSearch, Doubt, MarkedInstance
@@ -75,7 +75,7 @@ def command_to_continue(common: CommonFacts, started_with: str | None) -> str:
     else:
         variable, when = "", "When the cause is fixed, continue"
     if started_with is None:
-        return f"{when}: run patch again{f' with {variable}' if variable else ''}."
+        return f"{when}: start the run again as before{f', with {variable}' if variable else ''}."
     return f"{when}: {f'{started_with} {variable}'.rstrip()}"
 
 
@@ -159,12 +159,12 @@ def not_notified(reason: str) -> str:
     return join_sentences("The webhook of patch_notify did not take the message.", reason)
 
 
-def host_lost(phase: Phase, *, post_tasks_missing: bool, still_on: bool) -> str:
-    """Of a host that left its play."""
+def host_lost(phase: Phase, *, post_tasks_missing: bool, restore_command: str | None) -> str:
+    """Of a host that left its play; with a command, it is on because of the run, and the command puts it back."""
     return join_sentences(
         f"Ansible lost it in the phase {phase}: a task found it unreachable, or ended its play.",
         POST_TASKS_MISSING if post_tasks_missing else None,
-        "It was started for this run and is still on: run the playbook restore." if still_on else None,
+        f"It was started for this run and is still on: run {restore_command}." if restore_command else None,
     )
 
 
@@ -190,10 +190,13 @@ def _last_activity(run: Run) -> str:
     )
 
 
-def host_of_other_account(record: PowerRecord, account: str) -> str:
+def host_of_other_account(record: PowerRecord, account: str, restore_command: str) -> str:
     """Of an open record whose instance the credentials do not reach."""
     host = f"{record.name} ({record.instance_id})"
-    return f"{host} belongs to account {account}; these credentials are of another one. Run restore with credentials of {account}."
+    return join_sentences(
+        f"{host} belongs to account {account}; these credentials are of another one.",
+        f"Run {restore_command} with credentials of {account}.",
+    )
 
 
 def host_leased(progress: Progress) -> str:

@@ -63,7 +63,11 @@ def lost_hosts(context: OperationContext) -> LostHosts:
         power = ledger.power(host.key)
         on = host.kind != "ec2" and power is not None and power.started_by is not None
         # What stops such a host would run on the host itself, which has left.
-        reason = host_lost(last[host.key], post_tasks_missing=post_tasks_missing(host), still_on=on)
+        reason = host_lost(
+            last[host.key],
+            post_tasks_missing=post_tasks_missing(host),
+            restore_command=context.command("restore") if on else None,
+        )
         ledger.set_outcome(
             run_id,
             host.key,
@@ -116,7 +120,10 @@ def open_hosts(context: OperationContext) -> OpenHosts:
         records = _to_let_go(records, let_go)
     if only and not records:
         context.ledger.run(min(only))  # says so when there is none
-    busy = [host_of_other_account(record, account) for record, account in _elsewhere(context, records)]
+    busy = [
+        host_of_other_account(record, account, context.command("restore"))
+        for record, account in _elsewhere(context, records)
+    ]
     entries = [_entry(context, record, holder) for record, holder in records if not _other_account(context, record)]
     if let_go:
         entries = [{**entry, "let_go": True} for entry in entries]

@@ -38,8 +38,8 @@ def wait_for_slot(context: OperationContext, host_key: str, limit: int | None, h
     deadline = float(context.cache.setdefault("slot_deadline", context.clock.now() + timeout_seconds))
     if not context.wait_until(lambda: _slots_taken(context, host_key) < limit, deadline):
         raise Deferred(
-            f"patch_max_running is {limit}, and as many instances stayed on because of runs. The playbook restore puts back "
-            "what earlier runs left.",
+            f"patch_max_running is {limit}, and as many instances stayed on because of runs. What "
+            f"earlier runs left, {context.command('restore')} puts back.",
             Reason.NO_HEADROOM,
         )
     return True

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._aws.errors import AwsError
+from .._base.commands import in_text, plain_command
 from .._base.errors import Failed
 from .._base.text import clean_text, join_sentences
 from .._model.account import StackSetSetting
@@ -174,7 +175,10 @@ def _planned_lines(
     lines += [f"{account} in {region}: new stack" for account, region in plan.missing]
     lines += [f"{account}: left out, for it is not ACTIVE" for account in accounts.values() if not account.is_active]
     if caller.account != caller.management:
-        lines.append(f"{caller.management}: the management account gets no stack here; run setup_aws in it")
+        setup = in_text(plain_command("setup_aws", {}))
+        lines.append(
+            f"{caller.management}: the management account gets no stack here; run {setup} with its credentials"
+        )
     for row in plan.instances:
         where = _where(accounts, row)
         if row.get("Status") == "OUTDATED":

@@ -204,9 +204,11 @@ def resume_node(
             seconds=RESUME_SECONDS,
         )
     except Failed as error:
-        raise NodePaused(messages.node_paused(node, error.reason), Reason.NODE_PAUSED) from error
+        raise NodePaused(
+            messages.node_paused(node, error.reason, context.command("restore")), Reason.NODE_PAUSED
+        ) from error
     if answer.state != "up":
-        raise NodePaused(messages.node_paused(node, answer.trouble), Reason.NODE_PAUSED)
+        raise NodePaused(messages.node_paused(node, answer.trouble, context.command("restore")), Reason.NODE_PAUSED)
     for host in hosts:
         context.ledger.update_facts(host.run_id, host.key, {"cluster_drained": False})
     context.report_progress(messages.node_resumed(node, failback=failback))

@@ -169,11 +169,18 @@ def _search_first(context: OperationContext, selection: Selection) -> Scan | Non
     return found
 
 
+def _started_with(context: OperationContext) -> str | None:
+    """The command that started the run, where it can be repeated."""
+    return context.ledger.run(context.run_id).settings.get("started_with") if context.run_id else None
+
+
 def _propose_reached(context: OperationContext, found: Scan, outcome: Outcome) -> Outcome:
     """Propose this outcome, unless a reboot is still to come or updates were left out on purpose; returns what was proposed."""
     excluded = _excluded(found)
     if found.pending_reboot:
-        return propose(context, Outcome.NONCOMPLIANT, Reason.REBOOT_PENDING, reboot_to_come(excluded))
+        return propose(
+            context, Outcome.NONCOMPLIANT, Reason.REBOOT_PENDING, reboot_to_come(excluded, _started_with(context))
+        )
     if excluded:
         return propose(context, Outcome.NONCOMPLIANT, Reason.UPDATES_EXCLUDED, updates_excluded(excluded))
     return propose(context, outcome)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from .._base.commands import in_text
 from .._base.text import join_names, join_sentences
 from .._host.cluster_answers import Cluster, DrainedNode, HostUse, OtherNode
 from .._host.servicing import Overrun
@@ -104,11 +105,11 @@ def drain_unfinished(cluster: Cluster, drained: DrainedNode, timeout_seconds: fl
     )
 
 
-def node_paused(node: str, trouble: str | None) -> str:
+def node_paused(node: str, trouble: str | None, restore_command: str) -> str:
     return join_sentences(
         f"The node {node} was drained and is still paused: it takes no roles.",
         trouble,
-        f"Run the playbook restore, or Resume-ClusterNode -Name {node} -Failback Immediate on a node of its cluster.",
+        f"Run {restore_command}, or `Resume-ClusterNode -Name {node} -Failback Immediate` on a node of its cluster.",
     )
 
 
@@ -237,11 +238,13 @@ def updates_unnamed(number: int, excluded: Collection[str]) -> str:
     )
 
 
-def reboot_to_come(excluded: Collection[str]) -> str:
-    """Of a host that must not be rebooted now (patch_reboot)."""
+def reboot_to_come(excluded: Collection[str], started_with: str | None) -> str:
+    """Of a host that must not be rebooted now (patch_reboot); with the command that started the run, where it can be repeated."""
+    again = "patch_operation=reboot"
     return join_sentences(
-        "Everything is installed, and Windows waits for its reboot (patch_reboot is never). The same playbook with "
-        "patch_operation=reboot does it.",
+        "Everything is installed, and Windows waits for its reboot (patch_reboot is never). To do it: "
+        + (in_text(f"{started_with} -e {again}") if started_with else f"start the run again as before, with {again}")
+        + ".",
         updates_excluded(excluded) if excluded else None,
     )
 

@@ -109,7 +109,7 @@ def restore_services(context: OperationContext) -> ServicesResult:
         except Failed as error:
             raise ServicesLeft(
                 f"The start types of {', '.join(names)} are not as they were found: {error.reason} Disable them by hand, or "
-                "run the playbook restore.",
+                f"run {context.command('restore')}.",
                 Reason.SERVICES_LEFT,
             ) from error
         for trouble in answer.troubles:

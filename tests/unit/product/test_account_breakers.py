@@ -101,7 +101,7 @@ def test_failures_in_several_accounts_count_for_the_run_and_not_for_each_account
     fail(estate, HUBS[0], SALESES[0])
     assert admit(estate, HUBS[1])["reason"].endswith(
         "2 hosts failed, and patch_failure_budget tolerates 1. All 2 failed with the reason code still_missing. "
-        "When the cause is fixed, continue: run patch again."
+        "When the cause is fixed, continue: start the run again as before."
     )
     report = build_report(estate.ledger, RUN, estate.clock.now())
     assert report["account_breakers"] == {}

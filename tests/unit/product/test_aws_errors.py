@@ -80,7 +80,7 @@ def test_an_unknown_key_may_be_a_region_that_is_not_enabled(code: str) -> None:
 def test_expired_credentials_have_one_sentence_whatever_the_service_calls_it(code: str) -> None:
     error = error_of(code, "Request has expired.")
     assert error.reason.startswith("The AWS credentials have expired or are not valid (ec2:StartInstances answered")
-    assert "the playbook restore puts back" in error.reason
+    assert error.reason.endswith("Get new ones.")
     assert error.code == "credentials_expired"
 
 

@@ -17,22 +17,27 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.commands import extra_variable, plain_command
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import default_ledger
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.commands import (
-    extra_variable,
-    plain_command,
-    playbook_command,
-)
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.commands import playbook_command
 
 ROOT = Path(__file__).parents[3]
 SOURCES = sorted([*(ROOT / "plugins").rglob("*.py"), *(ROOT / "roles").glob("*/tasks/*.yml")])
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"])
-COMMANDS = ROOT / "plugins" / "module_utils" / "_operation" / "commands.py"
+UTILS = ROOT / "plugins" / "module_utils"
+COMMANDS = {UTILS / "_base" / "commands.py", UTILS / "_operation" / "commands.py"}
 IN_DOCUMENTATION = re.compile(r'^(?:DOCUMENTATION|EXAMPLES|RETURN) = r?""".*?^"""', re.MULTILINE | re.DOTALL)
 INCOMPLETE = re.compile(r"(?<!windows\.)\b(?:restore|patch|plan|report|stop|resume|evidence|roll_back) -e \w+=")
 """Variables of a playbook without the program before it."""
 ON_PAGE = re.compile(r"(?:^\$ |`|^)(?=ansible-playbook patchfleet\.windows\.)", re.MULTILINE)
-BUILDERS = {"playbook_command", "plain_command"}
+BUILDERS = {"playbook_command", "plain_command", "command"}
+"""``OperationContext.command`` is the first of them, with the ledger of the operation."""
+PLAYBOOKS = "|".join(path.stem for path in sorted((ROOT / "playbooks").glob("*.yml")))
+WITHOUT_COMMAND = re.compile(
+    rf"\bplaybooks? `?(?:{PLAYBOOKS})\b|\b(?:[Rr]un|[Ss]tart|[Ll]aunch) (?:{PLAYBOOKS})\b(?! \{{)"
+)
+"""Words that send the reader to a playbook, and leave the command to him."""
+DESCRIPTIONS = {"description", "short_description", "notes"}
 
 
 def taken_by(playbook: str) -> str:
@@ -67,15 +72,18 @@ def is_taken(playbook: str, variable: str) -> bool:
 def built() -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Where a command is built, the playbook, and the variables that are given as they stand."""
     for path in SOURCES:
-        if path.suffix != ".py" or path == COMMANDS:
+        if path.suffix != ".py" or path in COMMANDS:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
                 continue
-            names = [part.id for part in (node.func, *node.args[:1]) if isinstance(part, ast.Name)]
+            called = [node.func.attr] if isinstance(node.func, ast.Attribute) and node.func.attr == "command" else []
+            names = called + [part.id for part in (node.func, *node.args[:1]) if isinstance(part, ast.Name)]
             if not BUILDERS & set(names):
                 continue
-            playbook = next(part.value for part in node.args if isinstance(part, ast.Constant))
+            playbook = next((part.value for part in node.args if isinstance(part, ast.Constant)), None)
+            if playbook is None:  # a builder that calls another one
+                continue
             keys = [key for part in node.args if isinstance(part, ast.Dict) for key in part.keys]
             variables = tuple(str(key.value) for key in keys if isinstance(key, ast.Constant))
             yield f"{path.relative_to(ROOT)}:{node.lineno}", str(playbook), variables
@@ -148,8 +156,86 @@ def test_no_message_writes_a_command_by_hand() -> None:
     """What the builders make is quoted and names the ledger; variables without the program cannot be typed."""
     texts = {path: IN_DOCUMENTATION.sub("", path.read_text(encoding="utf-8")) for path in SOURCES}
     by_hand = [path for path, text in texts.items() if path.suffix == ".py" and "ansible-playbook patchfleet" in text]
-    assert [path for path in by_hand if path != COMMANDS] == []
+    assert [path for path in by_hand if path not in COMMANDS] == []
     assert [(path, found[0]) for path, text in texts.items() if (found := INCOMPLETE.search(text))] == []
+
+
+def messages_of(source: str) -> Iterator[tuple[int, str]]:
+    """Texts of Python code but for what documents it: docstrings, and descriptions of variables and modules."""
+    tree = ast.parse(source)
+    documentation = {
+        id(part)
+        for node in ast.walk(tree)
+        for text in (
+            [node.value]
+            if isinstance(node, (ast.Expr, ast.Assign)) and is_documentation(node)
+            else [given.value for given in node.keywords if given.arg in DESCRIPTIONS]
+            if isinstance(node, ast.Call)
+            else []
+        )
+        for part in ast.walk(text)
+    }
+    for node in ast.walk(tree):
+        if id(node) in documentation:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            parts = [str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values]
+            yield node.lineno, "".join(parts)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+
+
+def is_documentation(node: ast.Expr | ast.Assign) -> bool:
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)
+    return any(
+        isinstance(name, ast.Name) and name.id in {"DOCUMENTATION", "EXAMPLES", "RETURN"} for name in node.targets
+    )
+
+
+def sends_without_command(source: str) -> list[tuple[int, str]]:
+    return [(line, text) for line, text in messages_of(source) if WITHOUT_COMMAND.search(text)]
+
+
+def test_no_message_sends_the_reader_to_a_playbook_without_its_command() -> None:
+    """At night, "run the playbook restore" leaves open how, and with which ledger."""
+    found = {
+        f"{path.relative_to(ROOT)}:{line}": text
+        for path in sorted((ROOT / "plugins").rglob("*.py"))
+        if path.parent.name != "doc_fragments" and path.name != "_assets.py"
+        for line, text in sends_without_command(path.read_text(encoding="utf-8"))
+    }
+    shown = {
+        f"{path.relative_to(ROOT)}": lines[0]
+        for folder in ("roles", "playbooks")
+        for path in sorted((ROOT / folder).rglob("*.yml"))
+        if path.parent.name != "meta"
+        and (
+            lines := re.findall(
+                rf"^(?!\s*#).*(?:ansible-playbook|{WITHOUT_COMMAND.pattern}).*",
+                path.read_text(encoding="utf-8"),
+                re.MULTILINE,
+            )
+        )
+    }
+    assert (found, shown) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        ('"Check it, then run the playbook restore."', True),
+        ('f"{host} is on. Run restore with credentials of {account}."', True),
+        ('"To continue: run patch again."', True),
+        ('"Fix that " "and run the playbook " "status."', True),
+        ('f"Check it, then run {command}."', False),
+        ('"""What the playbook restore does."""', False),
+        ('Variable(description="For the playbook restore.")', False),
+        ('f"Run {run_id} ends."', False),
+    ],
+)
+def test_such_a_message_is_noticed(text: str, is_found: bool) -> None:
+    assert bool(sends_without_command(text if text.startswith('"""') else f"shown = {text}")) is is_found
 
 
 # What a builder makes

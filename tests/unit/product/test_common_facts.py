@@ -12,11 +12,11 @@ import pytest
 from ansible import context
 from ansible.utils.context_objects import CLIArgs
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.commands import extra_variable
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Host
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.outcomes import Outcome
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.commands import extra_variable
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.common_causes import BreakerCause, BreakerCode
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.common_facts import ATTRIBUTES, common_facts
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.messages import command_to_continue, in_common
@@ -153,7 +153,7 @@ def test_hosts_that_the_user_left_out_stay_left_out() -> None:
 def test_without_the_command_the_variable_is_named() -> None:
     common = common_facts(SPENT, [failed(name, failed_updates=[BROKEN]) for name in ("a", "b")])
     assert command_to_continue(common, None) == (
-        "To continue without it: run patch again with -e patch_exclude_kbs=KB5046547."
+        "To continue without it: start the run again as before, with -e patch_exclude_kbs=KB5046547."
     )
 
 

@@ -190,9 +190,12 @@ def test_there_is_a_sentence_for_each_code_of_the_breaker() -> None:
 
 def test_a_host_that_left_its_play_is_described() -> None:
     lost = "Ansible lost it in the phase patch: a task found it unreachable, or ended its play."
-    undone, still_on = run.POST_TASKS_MISSING, "It was started for this run and is still on: run the playbook restore."
-    assert run.host_lost(Phase.PATCH, post_tasks_missing=False, still_on=False) == lost
-    assert run.host_lost(Phase.PATCH, post_tasks_missing=True, still_on=True) == f"{lost} {undone} {still_on}"
+    undone, still_on = run.POST_TASKS_MISSING, "It was started for this run and is still on: run `restore`."
+    assert run.host_lost(Phase.PATCH, post_tasks_missing=False, restore_command=None) == lost
+    assert (
+        run.host_lost(Phase.PATCH, post_tasks_missing=True, restore_command="`restore`")
+        == f"{lost} {undone} {still_on}"
+    )
     interrupted = "The run was interrupted while it worked on this host."
     assert run.host_interrupted(post_tasks_missing=False) == interrupted
     assert run.host_interrupted(post_tasks_missing=True) == f"{interrupted} {undone}"

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_report import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.commands import playbook_command
 from operations import perform
 
 from .fakes import ID, START
@@ -90,7 +91,10 @@ def test_a_run_keeps_its_verdicts_and_its_table_when_the_folder_is_lost(
     assert result["files"] == {name: str(state_home / name) for name in FILES}
     (warning,) = result["warnings"]
     assert f"The report is in {state_home}." in warning
-    assert f"playbook report, -e patch_run_id={RUN}" in warning
+    again = playbook_command(
+        "report", None, {"patch_run_id": RUN, "patch_report_dir": str(tmp_path / "file" / "reports")}
+    )
+    assert warning.endswith(f"write it again: `{again}`.")
 
 
 def test_a_run_keeps_its_verdicts_when_there_is_no_folder_at_all(

@@ -715,7 +715,7 @@ def test_what_no_one_foresaw_leaves_the_host_held_and_its_record_open(night: Sta
     error = held(night)
     assert error.code == "unexpected_error"
     assert "KeyError" in error.reason
-    assert "run the playbook restore" in error.reason
+    assert "then run `ansible-playbook patchfleet.windows.restore`." in error.reason
     assert is_open(night)
 
 

@@ -20,7 +20,7 @@ from operations import perform
 from .fakes import ID, START, client_error, instance, reservations, shown, tags
 from .stage import RUN, Stage, a_host
 
-AGAIN = "When the cause is fixed, continue: run patch again."
+AGAIN = "When the cause is fixed, continue: start the run again as before."
 FAILED = Verdict("failed", "patch", "still_missing", "KB1 is missing.")
 
 

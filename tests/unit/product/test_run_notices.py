@@ -106,7 +106,7 @@ def test_the_first_host_that_opens_the_breaker_sends_one_message(night: Stage) -
     assert (message["event"], message["totals"]) == ("stopped", {"failed": 1})
     assert message["reason"] == (
         "1 host failed, and patch_failure_budget tolerates 0. It failed with the reason code still_missing. "
-        "When the cause is fixed, continue: run patch again."
+        "When the cause is fixed, continue: start the run again as before."
     )
     assert message["lines"] == ["2 hosts have not ended yet."]
     assert [brake["kind"] for brake in night.ledger.run(RUN).settings["brakes"]] == ["failures"]

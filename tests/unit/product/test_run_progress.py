@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.outcomes import Outcome
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.commands import playbook_command
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.status import (
     as_text,
     minute_line,
@@ -162,6 +164,18 @@ def test_a_run_ends_at_its_deadline_and_a_dead_or_closed_one_never(stage: Stage)
     dead = read_progress(stage.ledger, RUN, stage.clock.now())
     assert (dead.ends_at, dead.is_active) == (None, False)
     assert "Its controller was last active at 2026-11-14T22:00:00Z." in " ".join(as_text(status_lines(dead)))
+
+
+def test_the_command_that_puts_the_hosts_of_a_dead_run_back_can_be_copied_whole(stage: Stage) -> None:
+    """It is wider than the terminal: its lines are continued as a shell continues them, and none of its words is broken."""
+    stage.open_run(*hosts(1))
+    stage.clock.sleep(LEASE_SECONDS)
+    ledger = f"/srv/{'long folder/' * 9}night.sqlite"
+    command = playbook_command("restore", ledger)
+    dead = read_progress(stage.ledger, RUN, stage.clock.now())
+    shown = "\n".join(as_text(status_lines(dead, 40, restore_command=command)))
+    start = shown.index("ansible-playbook")
+    assert shlex.split(shown[start:].replace("\\\n", ""))[:4] == shlex.split(command)
 
 
 def test_a_run_of_an_earlier_version_has_no_end(stage: Stage) -> None:

@@ -76,7 +76,7 @@ def test_failures_of_another_slice_count(stage: Stage) -> None:
     assert (refused["admitted"], refused["reason_code"]) == (False, "breaker")
     assert stage.ledger.run(OTHER).breaker == (
         "2 hosts failed, and patch_failure_budget tolerates 1. All 2 failed with the reason code still_missing. "
-        "When the cause is fixed, continue: run patch again."
+        "When the cause is fixed, continue: start the run again as before."
     )
 
 

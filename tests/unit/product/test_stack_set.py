@@ -116,7 +116,8 @@ def test_a_delegated_administrator_says_so_and_leaves_its_own_account_out(stage:
     stage.account.on("list_stack_instances", {"Summaries": []})
     stage.account.on("create_stack_instances", {"OperationId": "1"})
     lines = rolled_out(stage)["lines"]
-    assert "999999999999: the management account gets no stack here; run setup_aws in it" in lines
+    command = "`ansible-playbook patchfleet.windows.setup_aws`"
+    assert f"999999999999: the management account gets no stack here; run {command} with its credentials" in lines
     (call,) = stage.account.of("create_stack_instances")
     assert call.params["CallAs"] == "DELEGATED_ADMIN"
     assert call.params["DeploymentTargets"] == {
