@@ -26,7 +26,8 @@ options:
   notify:
     description:
       - A webhook (Slack, Teams, or any that takes JSON) that gets the sums and a link to the report at the end of the run,
-        and a message when the run is stopped or continues.
+        and a message when no other host starts (a stop, an alarm, failed hosts, a controller that stood still) or the run
+        continues.
       - 'Its URL is a secret: keep it in a vault or in a credential of AWX. It is in no log, ledger or report. A webhook that
         fails is a warning and changes no outcome.'
       - Without it, no message is sent.
@@ -244,7 +245,8 @@ options:
   notify:
     description:
       - A webhook (Slack, Teams, or any that takes JSON) that gets the sums and a link to the report at the end of the run,
-        and a message when the run is stopped or continues.
+        and a message when no other host starts (a stop, an alarm, failed hosts, a controller that stood still) or the run
+        continues.
       - 'Its URL is a secret: keep it in a vault or in a credential of AWX. It is in no log, ledger or report. A webhook that
         fails is a warning and changes no outcome.'
       - Without it, no message is sent.
@@ -262,7 +264,8 @@ options:
   notify:
     description:
       - A webhook (Slack, Teams, or any that takes JSON) that gets the sums and a link to the report at the end of the run,
-        and a message when the run is stopped or continues.
+        and a message when no other host starts (a stop, an alarm, failed hosts, a controller that stood still) or the run
+        continues.
       - 'Its URL is a secret: keep it in a vault or in a credential of AWX. It is in no log, ledger or report. A webhook that
         fails is a warning and changes no outcome.'
       - Without it, no message is sent.

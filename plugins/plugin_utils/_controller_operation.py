@@ -33,6 +33,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.oper
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.slices import numbers_of, read_slice
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variable_kinds import convert
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import BY_NAME
+from ansible_collections.patchfleet.windows.plugins.module_utils._run.notices import AUTO, Webhook, notify_of_standstill
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice, _minute, _run_poller
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import AnsibleConnection
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import (
@@ -99,6 +100,7 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
             context.poller = _run_poller.poller_of(context)
             context.budget = self._budget(context, task_vars or {})
             context.on_heartbeat = partial(_minute.speak, context)
+            context.on_standstill = partial(self._notify_of_standstill, context, task_vars or {})
             attempted.begin(context)
             attempted.result = self.perform(context, task_vars or {})
         return {**result, **plain(attempted.result)}
@@ -108,6 +110,13 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
         if task_vars.get("patch__host", {}).get("transport") != "connection":
             return None
         return lambda context: AnsibleConnection(self, task_vars, context)
+
+    def _notify_of_standstill(
+        self, context: OperationContext, task_vars: dict[str, Any], run_id: str, reason: str
+    ) -> None:
+        """The webhook is read only now: it is an option of few operations, and any of them may notice a standstill first."""
+        url, wanted = (self._templar.template(task_vars.get(name)) for name in ("patch_notify", "patch_notify_format"))
+        notify_of_standstill(context, Webhook(str(url), str(wanted or AUTO)) if url else None, run_id, reason)
 
     def _budget(self, context: OperationContext, task_vars: dict[str, Any]) -> CallBudget | None:
         """Of an operation that calls AWS. Slices have a share each. Without a poller all forks work at the same time, each with a

@@ -13,12 +13,16 @@ STANDSTILL = "standstill"
 """The kind of a brake: the controller stood still for longer than its lease."""
 
 
-def keep_brake(ledger: Ledger, run_id: str, brake: Brake, sentence: str) -> None:
-    """Keep a brake, and open the breaker with this sentence unless it is open, whatever others change in the same moment."""
+def keep_brake(ledger: Ledger, run_id: str, brake: Brake, sentence: str) -> bool:
+    """Keep a brake, and open the breaker with this sentence unless it is open, whatever others change in the same moment.
+
+    Returns:
+        Whether this call opened the breaker.
+    """
     while True:
         breaker = ledger.run(run_id).breaker
         if ledger.change_breaker(run_id, breaker, breaker or sentence, brake):
-            return
+            return breaker is None
 
 
 def standstill_of(run: Run) -> str | None:

@@ -32,7 +32,7 @@ from .._report.not_offered import not_offered_lines
 from .._report.stats import sentences_to_check, to_stats
 from .._report.table import to_table
 from .._run.closing import set_interrupted_outcomes
-from .._run.notices import FINISHED, a_notice, notify
+from .._run.notices import FINISHED, Webhook, a_notice, notify, webhook_of
 from .._run.slices import is_named, runs_of_job
 from .._run.taken_over import is_leased_elsewhere
 
@@ -73,8 +73,9 @@ def work(context: OperationContext) -> ReportResult:
     if bucket is not None and texts:
         objects, unwritten = _upload(ReportStore(bucket, name, context.aws), texts, params["must_write"], command)
         warnings += unwritten
-    if params["notify"] and not context.check_mode:
-        warnings += _notify(context, replace(runs[0], run_id=name), report, {**files, **objects})
+    webhook = webhook_of(context)
+    if webhook is not None and not context.check_mode:
+        warnings += _notify(context, webhook, replace(runs[0], run_id=name), report, {**files, **objects})
     result: ReportResult = {
         "changed": bool(files) or context.check_mode,
         "run_id": name,
@@ -194,11 +195,13 @@ def _write_all(folder: str, texts: Mapping[str, str]) -> dict[str, str]:
     return {name: replace_file(os.path.join(folder, name), text) for name, text in texts.items()}
 
 
-def _notify(context: OperationContext, run: Run, report: Report, where: Mapping[str, str]) -> list[str]:
+def _notify(
+    context: OperationContext, webhook: Webhook, run: Run, report: Report, where: Mapping[str, str]
+) -> list[str]:
     """Send the webhook the message that the run has ended; warnings."""
     link, lines = where.get("report.html"), sentences_to_check(report)
     notice = a_notice(context, run, FINISHED, report["totals"], reason=report["breaker"], lines=lines, link=link)
-    warning = notify(context, notice)
+    warning = notify(context, webhook, notice)
     return [warning] if warning else []
 
 

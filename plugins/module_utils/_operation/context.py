@@ -74,6 +74,9 @@ class OperationContext:
         self.budget: CallBudget | None = None  # paces the calls of AWS
         self.end_if_orphaned: Callable[[], None] = lambda: None  # what a worker does when its controller is gone
         self.on_heartbeat: Callable[[], None] = lambda: None  # what a worker does each minute, for the run as a whole
+        self.on_standstill: Callable[[str, str], None] = lambda run_id, reason: (
+            None
+        )  # what a worker does once a run stands still
         self.cache: dict[str, Any] = {}  # what the operation looked up once
         self._updated_facts = HostFacts()
         self._work = WorkLog()

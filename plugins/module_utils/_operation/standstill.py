@@ -114,7 +114,9 @@ def note_standstill(context: OperationContext, began: float, ended: float) -> No
     if not context.tracked_host:
         return
     brake: Brake = {"kind": STANDSTILL, "at": ended, "by": None, "machine": None, "reason": reason}
-    keep_brake(context.ledger, context.tracked_host[0], brake, reason)
+    run_id = context.tracked_host[0]
+    if keep_brake(context.ledger, run_id, brake, reason):
+        context.on_standstill(run_id, reason)
     deadline_at = context.facts.get("deadline_at")
     if deadline_at is not None and context.phase not in WITHOUT_TIMEOUT:
         context.update_facts(deadline_at=deadline_at + ended - began)

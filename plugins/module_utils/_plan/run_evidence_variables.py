@@ -124,7 +124,8 @@ EVIDENCE_OF_RUNS = (
         "evidence",
         description=(
             "A webhook (Slack, Teams, or any that takes JSON) that gets the sums and a link to the report at the end of the run, "
-            "and a message when the run is stopped or continues."
+            "and a message when no other host starts (a stop, an alarm, failed hosts, a controller that stood still) or the run "
+            "continues."
         ),
         details=(
             "Its URL is a secret: keep it in a vault or in a credential of AWX. It is in no log, ledger or report. A webhook that "

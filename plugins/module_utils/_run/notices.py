@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a webhook gets of a run (patch_notify): at its end, and when it is stopped or continues. It changes no outcome.
+"""What a webhook gets of a run (patch_notify): at its end, when no other host starts, and when it continues. It changes no outcome.
 
 Sources: Slack API documentation ("Formatting text for app surfaces": three characters are escaped), Adaptive Cards schema 1.4.
 """
@@ -10,7 +10,7 @@ Sources: Slack API documentation ("Formatting text for app surfaces": three char
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from .._base.clock import iso
 from .._base.text import clean_text, join_sentences
@@ -24,6 +24,8 @@ SCHEMA = 1
 """The version of the generic message."""
 ATTEMPTS, PAUSE_SECONDS = 3, 2.0
 LINES, LINE_LENGTH = 10, 300
+REASON_LENGTH = 2000
+"""A reason may end with the command that continues without a host or an update, which is needed whole."""
 AUTO = "auto"
 FORMATS = {
     "slack": ("hooks.slack.com", "hooks.slack-gov.com"),
@@ -31,6 +33,13 @@ FORMATS = {
 }
 """The hosts of the services' webhooks, or the ends of their names."""
 FINISHED, STOPPED, RESUMED = "finished", "stopped", "resumed"
+
+
+class Webhook(NamedTuple):
+    """Where messages go. The URL is a secret."""
+
+    url: str
+    format: str
 
 
 class Notice(TypedDict):
@@ -48,15 +57,35 @@ class Notice(TypedDict):
     text: str
 
 
-def notify_of_brake(context: OperationContext, run: Run, event: str, reason: str) -> None:
-    """Of a run that was stopped, or continues; what does not arrive is progress, and no more."""
-    if context.check_mode or not context.params.get("notify"):
+def webhook_of(context: OperationContext) -> Webhook | None:
+    """The one of the options."""
+    url = context.params.get("notify")
+    return Webhook(str(url), context.params["notify_format"]) if url else None
+
+
+def notify_of_standstill(context: OperationContext, webhook: Webhook | None, run_id: str, reason: str) -> None:
+    """Of a run whose controller stood still, from whichever operation notices it first; see notify_of_brake."""
+    notify_of_brake(context, context.ledger.run(run_id), STOPPED, reason, webhook)
+
+
+def notify_of_brake(
+    context: OperationContext, run: Run, event: str, reason: str, webhook: Webhook | None = None
+) -> None:
+    """Of a run that was stopped, or continues; what does not arrive is progress, and no more.
+
+    Args:
+        event: stopped or resumed.
+        reason: a sentence.
+        webhook: None for that of the options.
+    """
+    webhook = webhook or webhook_of(context)
+    if context.check_mode or webhook is None:
         return
     counts = context.ledger.outcome_counts(run.run_id)
     totals = {str(outcome): counts[outcome] for outcome in Outcome if counts.get(outcome)}
     lines = [hosts_not_ended(counts.get(None, 0))]
     notice = a_notice(context, run, event, totals, reason=reason, lines=lines)
-    warning = notify(context, notice)
+    warning = notify(context, webhook, notice)
     if warning:
         context.report_progress(warning)
 
@@ -80,7 +109,7 @@ def a_notice(
         lines: more sentences; the first ones are sent.
         link: address of the report.
     """
-    reason = reason and clean_text(reason, LINE_LENGTH)
+    reason = reason and clean_text(reason, REASON_LENGTH)
     return {
         "schema": SCHEMA,
         "event": event,
@@ -95,17 +124,16 @@ def a_notice(
     }
 
 
-def notify(context: OperationContext, notice: Notice) -> str | None:
-    """Send it to the webhook of the options; a warning where that failed."""
-    url = str(context.params["notify"])
-    if not is_webhook(url):
+def notify(context: OperationContext, webhook: Webhook, notice: Notice) -> str | None:
+    """Send it; a warning where that failed."""
+    if not is_webhook(webhook.url):
         return not_notified("Its URL must begin with https://.")
-    message = body_of(context.params["notify_format"], url, notice)
+    message = body_of(webhook.format, webhook.url, notice)
     failure: str | None = None
     for attempt in range(ATTEMPTS):
         if attempt:
             context.pause(PAUSE_SECONDS)
-        failure = post(url, message)
+        failure = post(webhook.url, message)
         if failure is None:
             return None
     return not_notified(str(failure))

@@ -11,20 +11,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.utils.display import Display
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.webhook import is_webhook, post
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMISSION
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_report import OPERATION as REPORT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION as RUNS
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.arguments import TRACKING_ARGUMENTS
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.notices import Notice, a_notice, body_of
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 from operations import perform
 from webhook import SECRET, Webhook
 
 from .fakes import instance, reservations
 from .stage import RUN, Stage, a_host
+from .test_actions import action
 
 SLACK = f"https://hooks.slack.com/services/{SECRET}"
 TEAMS = "https://prod-12.westeurope.logic.azure.com:443/workflows/0123/triggers/manual/paths/invoke?sig=abc"
@@ -122,6 +128,56 @@ def test_a_stop_and_a_resumption_are_sent(stage: Stage) -> None:
     assert (stopped["event"], stopped["reason"].partition(" from ")[0]) == ("stopped", "alice stopped it")
     assert stopped["reason"].endswith(": Checkout is down")
     assert (resumed["event"], resumed["reason"].partition(" from ")[0]) == ("resumed", "alice resumed it")
+
+
+class Noticing(ControllerOperation):
+    """An operation without an option for the webhook. For its clock, the last heartbeat of the run was long ago."""
+
+    _load_name = "noticing"
+    operation = Operation(
+        name="noticing",
+        arguments=dict(TRACKING_ARGUMENTS),
+        work=lambda _context: {"changed": False},
+        phase=Phase.READY,
+        uses_aws=False,
+    )
+
+
+def test_a_controller_that_stood_still_sends_one_message(
+    night: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each worker notices it, whatever its operation is; the first one says so."""
+    printed: list[str] = []
+    monkeypatch.setattr(Display, "display", lambda _self, text, *_args, **_kwargs: printed.append(text))
+    ledger = str(tmp_path / "ledger.sqlite")
+    with Webhook() as webhook:
+        for key in ("i-1", "i-2"):
+            variables = {"inventory_hostname": key, "patch_notify": webhook.url}
+            action(Noticing, run_id=RUN, host=key, ledger=ledger).run(task_vars=variables)
+    (message,) = webhook.messages
+    assert (message["event"], message["totals"]) == ("stopped", {"failed": 1})
+    assert message["reason"].startswith("This controller stood still from 2026-11-14T22:00:00Z to ")
+    assert message["lines"] == ["2 hosts have not ended yet."]
+    assert SECRET not in " ".join(printed)
+
+
+def test_a_standstill_of_a_run_that_is_stopped_already_sends_nothing(night: Stage, tmp_path: Path) -> None:
+    with Webhook() as webhook:
+        perform(ADMISSION, night.context(ADMISSION, run_id=RUN, host="i-1", notify=webhook.url))
+        variables = {"inventory_hostname": "i-2", "patch_notify": webhook.url}
+        action(Noticing, run_id=RUN, host="i-2", ledger=str(tmp_path / "ledger.sqlite")).run(task_vars=variables)
+    assert [message["reason"].partition(",")[0] for message in webhook.messages] == ["1 host failed"]
+
+
+def test_a_command_in_a_reason_is_sent_whole(night: Stage) -> None:
+    command = (
+        f"ansible-playbook patchfleet.windows.patch -e patch_exclude={','.join(f'host-{n:04}' for n in range(80))}"
+    )
+    sent = a_notice(
+        night.context(REPORT, run_id=RUN), night.ledger.run(RUN), "stopped", {}, reason=f"Continue: {command}"
+    )
+    assert sent["reason"] is not None
+    assert sent["reason"].endswith(command)
 
 
 def test_the_end_has_the_sums_the_hosts_to_check_and_where_the_report_is(night: Stage, tmp_path: Path) -> None:
