@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import configparser
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,21 @@ def test_the_controllers_clock_is_ahead_of_that_of_aws(tmp_path: Path) -> None:
     try:
         workplace = Workplace(scenario, lab)
         assert workplace.settings()["PATCHFLEET_CLOCK"] == lab.clock.env_value(-200)
+        workplace.close()
+    finally:
+        lab.stop()
+
+
+@pytest.mark.parametrize(("scale", "pause"), [(120, "0.02"), (2, None)])
+def test_the_idle_loop_of_ansible_pauses_in_a_fast_lab_too(tmp_path: Path, scale: float, pause: str | None) -> None:
+    """By the run's clock the product's own pause would be shorter than Ansible's; in a slow lab it holds."""
+    scenario = loaded(tmp_path, scale=scale)
+    lab = Lab(scenario, tmp_path, bare=True)
+    try:
+        workplace = Workplace(scenario, lab)
+        settings = configparser.ConfigParser()
+        settings.read(workplace.config, encoding="utf-8")
+        assert settings["defaults"].get("internal_poll_interval") == pause
         workplace.close()
     finally:
         lab.stop()
