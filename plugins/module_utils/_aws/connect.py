@@ -25,7 +25,7 @@ from .._base.clock import parse_iso
 from .._base.errors import Failed
 from .._model.account import Account
 from .._model.reasons import Reason
-from .options import require_amazon_aws
+from .options import aws_argument_spec, require_amazon_aws
 
 try:
     import boto3
@@ -83,6 +83,7 @@ def warm_up() -> None:
     """Parse what every operation needs, once, and keep it out of the garbage collector's way before workers are forked."""
     if not HAS_BOTO3:
         return
+    aws_argument_spec()  # imports amazon.aws: each process that does has to compile it, since ansible-core keeps no bytecode
     # The first call reports what is wrong with the user's AWS configuration.
     with contextlib.suppress(botocore.exceptions.BotoCoreError):
         session = _session(None)

@@ -83,6 +83,21 @@ def test_a_wrong_profile_in_the_environment_is_reported_by_the_first_call(monkey
         OptionsConnection({"region": "eu-central-1"})
 
 
+def test_workers_are_forked_with_amazon_aws_imported() -> None:
+    """Ansible keeps no bytecode of a collection, so each process that imports its modules has to compile them."""
+    code = """
+import sys
+sys.path[:0] = sys.argv[1:]
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import OptionsConnection, warm_up
+warm_up()
+warm = set(sys.modules)
+OptionsConnection({"region": "eu-central-1"})
+print(sorted(name for name in set(sys.modules) - warm if name.startswith("ansible_collections.")))
+"""
+    ran = subprocess.run([sys.executable, "-c", code, *sys.path], capture_output=True, text=True, check=False)
+    assert (ran.stdout.strip(), ran.stderr) == ("[]", "")
+
+
 def test_a_profile_together_with_keys_is_reported() -> None:
     with pytest.raises(PatchFleetError, match="profile") as caught:
         OptionsConnection({**OPTIONS, "profile": "some"})
