@@ -124,7 +124,7 @@ def make_run_plan(context: OperationContext, settings: Settings, held: Mapping[s
     alarms, about_alarms = find_stop_alarms(context, settings, found)
     fleet = [defer_closed(_unclaimed(_free(_found(host), held), settings), settings) for host in found]
     hosts = _with_rights(context, fleet)
-    at_work = {slot.host_key for slot in context.ledger.slots()} if settings["at_most"] else set[str]()
+    at_work = {slot.host_key for slot in context.ledger.slots()}
     recorded = partial(read_workloads, context) if settings["operation"] == "install" else nothing_recorded
     plan = make_plan(hosts, settings, lambda chosen: predict(context.ledger, chosen, settings), at_work, recorded)
     check_together({**settings, "batch_size": plan.batch_size}, context.params["forks"], context.clock.now())

@@ -96,6 +96,12 @@ def changing(stage: Stage) -> list[str]:
 # The plan
 
 
+def test_hosts_for_which_peers_wait_come_first(stage: Stage) -> None:
+    """An earlier run left it on. Before, a node of its cluster that came first waited for it until its own time was over."""
+    stage.ledger.take_slots("20261101T220000Z-aaaa", OTHER, {"cluster sales (962c)": 1})
+    assert [host["name"] for host in run(stage, "planned", OFF, ON)["hosts"]] == ["dev-02", "dev-01"]
+
+
 def test_a_plan_touches_and_writes_nothing(stage: Stage) -> None:
     result = run(stage, "planned", OFF, ON, OUT)
     assert (result["changed"], result["run_id"], result["batch_size"]) == (False, None, 5)
