@@ -85,7 +85,7 @@ lint-ansible: $(LINT)
 lint-changelog: $(LINT)
 	$(BIN)/antsibull-changelog lint
 lint-template: $(LINT)
-	$(BIN)/cfn-lint roles/aws_prerequisites/files/patchfleet.template
+	$(BIN)/cfn-lint roles/aws_prerequisites/files/*.template
 	PYTHONPATH=tests $(BIN)/python tests/tools/lint_policies.py
 lint-sanity: $(LINT)
 	$(BIN)/python tests/tools/sanity.py

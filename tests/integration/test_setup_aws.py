@@ -15,6 +15,7 @@ from living_lab import LivingLab
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import PowerRecord
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
 
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:operators"
 CONTROLLER = {"ControllerPrincipals": "arn:aws:iam::123456789012:role/awx", "LedgerTable": "create"}
 
 
@@ -32,7 +33,12 @@ def profiles(lab: LivingLab) -> dict[str, str]:
 
 
 def test_set_up_shown_first_done_done_again_and_taken_down(lab: LivingLab) -> None:
-    wanted = {"aws_prerequisites_parameters": CONTROLLER, "aws_prerequisites_attach_instance_profile": True}
+    wanted = {
+        "aws_prerequisites_parameters": CONTROLLER,
+        "aws_prerequisites_attach_instance_profile": True,
+        "patch_no_run_days": 35,
+        "aws_prerequisites_no_run_topic": TOPIC,
+    }
     cloudformation = lab.client("cloudformation")
 
     shown = lab.playbook("setup_aws", "--check", variables=wanted)
@@ -46,7 +52,14 @@ def test_set_up_shown_first_done_done_again_and_taken_down(lab: LivingLab) -> No
     (made,) = done.of("Set up what Patch Fleet needs")
     assert made["changed"], done.output
     assert profiles(lab) == {"dev-01": "managed-node", "bare-01": "PatchFleet-host-eu-central-1"}
-    (stack,) = cloudformation.describe_stacks()["Stacks"]
+    stack, message = cloudformation.describe_stacks()["Stacks"]
+    assert message["StackName"] == "patchfleet-no-run"
+    assert {one["ParameterKey"]: one["ParameterValue"] for one in message["Parameters"]} == {
+        "Prefix": "PatchFleet",
+        "Days": "35",
+        "TopicArn": TOPIC,
+        "ControllerRoles": "PatchFleet-controller-eu-central-1",
+    }
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     assert outputs["ControllerRoleArn"] == "arn:aws:iam::123456789012:role/PatchFleet-controller-eu-central-1"
     assert outputs["LedgerUrl"] == "dynamodb://PatchFleet-ledger"
@@ -61,13 +74,14 @@ def test_set_up_shown_first_done_done_again_and_taken_down(lab: LivingLab) -> No
         "Remove CommandOutput (AWS::Logs::LogGroup); needs aws_prerequisites_confirm_removal",
     } < set(lines)
     assert {"Add SwitchRole (AWS::IAM::Role)", "Modify Window (AWS::SSM::MaintenanceWindow)"} < set(lines)
-    assert cloudformation.describe_stacks()["Stacks"] == [stack]
+    assert cloudformation.describe_stacks()["Stacks"] == [stack, message]
 
     shown = lab.playbook("teardown_aws", "--check")
     assert shown.code == 0, shown.output
     assert "Remove Ledger (AWS::DynamoDB::Table) PatchFleet-ledger: the table itself stays" in shown.words
+    assert "Remove Message (AWS::Scheduler::Schedule) PatchFleet-no-run" in shown.words
     assert f"detached: bare-01 ({lab.id('bare-01')})" in shown.words
-    assert cloudformation.describe_stacks()["Stacks"] == [stack]
+    assert cloudformation.describe_stacks()["Stacks"] == [stack, message]
 
     (gone,) = lab.playbook("teardown_aws").of("Remove the stack and its instance profile")
     assert gone["changed"]
@@ -148,6 +162,7 @@ def test_no_teardown_while_the_set_up_is_needed(lab: LivingLab) -> None:
         ({"DeadManSwitch": True}, "DeadManSwitch: a parameter of the stack belongs into aws_prerequisites_parameters"),
         ({"aws_prerequisites_parameters": {"TagKye": "x"}}, "has no parameter TagKye. Did you mean TagKey?"),
         ({"aws_prerequisites_atach": True}, "There is no variable aws_prerequisites_atach."),
+        ({"patch_no_run_days": 35}, "needs 2 to 400 days and an SNS topic: set aws_prerequisites_no_run_topic"),
         (
             {"aws_prerequisites_parameters": {"TagValue": "Prod & Test (EU)"}},
             'TagValue "Prod & Test (EU)" cannot be a patch group',

@@ -31,6 +31,7 @@ class Schedule:
         target_arn: the operation, as a universal target names it.
         request: what it is called with.
         about: what errors name.
+        is_kept: whether it stays when it has called, so that it can be moved on again.
     """
 
     name: str
@@ -41,6 +42,16 @@ class Schedule:
     role_arn: str
     request: dict[str, Any]
     about: str
+    is_kept: bool = False
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a schedule calls, with which role and request."""
+
+    arn: str
+    role_arn: str
+    request: dict[str, Any]
 
 
 def create_schedule(aws: Aws, schedule: Schedule) -> None:
@@ -62,6 +73,12 @@ def delete_schedule(aws: Aws, group: str, name: str, about: str) -> None:
             raise
 
 
+def get_target(aws: Aws, group: str, name: str) -> Target:
+    """What a schedule calls; AwsError with ResourceNotFoundException when there is none."""
+    found = aws.read(SCHEDULER, name).get_schedule(Name=name, GroupName=group)["Target"]
+    return Target(found["Arn"], found["RoleArn"], json.loads(found.get("Input", "{}")))
+
+
 def get_schedule_group(aws: Aws, name: str) -> None:
     """AwsError with ResourceNotFoundException when there is none."""
     aws.read(SCHEDULER, name).get_schedule_group(Name=name)
@@ -76,7 +93,7 @@ def _request(schedule: Schedule) -> CreateScheduleInputTypeDef:
         "ScheduleExpression": f"at({due})",
         "ScheduleExpressionTimezone": "UTC",
         "FlexibleTimeWindow": {"Mode": "OFF"},
-        "ActionAfterCompletion": "DELETE",
+        "ActionAfterCompletion": "NONE" if schedule.is_kept else "DELETE",
         "Target": {
             "Arn": schedule.target_arn,
             "RoleArn": schedule.role_arn,

@@ -69,6 +69,13 @@ class Limits(TypedDict):
     is_closed: bool
 
 
+class NoRunMessage(TypedDict):
+    """The schedule of the message that comes when no run is closed for this number of days."""
+
+    schedule: str
+    days: int
+
+
 class StopAlarm(TypedDict):
     """An alarm of patch_stop_alarms, and where it is. Without an account it is in that of the credentials.
 
@@ -142,6 +149,9 @@ class RunSettings(TypedDict, total=False):
     restore_points: Annotated[list[PointLocation], "where it may have taken restore points", "_run/restore_points"]
     outcome_tags: Annotated[bool, "whether outcomes are set as tags", "_run/publishing"]
     event_bus: Annotated[str | None, "bus that gets the outcomes as events", "_run/publishing"]
+    no_run_message: Annotated[
+        NoRunMessage | None, "the message that this run moves on when it is closed", "_run/no_run_message"
+    ]
     fail_on_deferred: Annotated[bool, "whether hosts without time make the run fail", "_modules/patch_report"]
     history_days: Annotated[int, "days for which the run is kept", "_run/closing, _ledger/dynamodb_items"]
     account: Annotated[str | None, "AWS account of the hosts, None where it has none in AWS", "_run/recovery"]

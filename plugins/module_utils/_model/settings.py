@@ -73,6 +73,7 @@ class Settings(TypedDict):
     ledger_ephemeral_ok: bool
     outcome_tags: bool
     event_bus: str | None
+    no_run_days: int | None
     history_days: int
     sla_days: dict[str, float] | None
     prices: dict[str, float] | None

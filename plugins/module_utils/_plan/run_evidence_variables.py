@@ -71,6 +71,22 @@ EVIDENCE_OF_RUNS = (
         roles=("discover",),
     ),
     Variable(
+        "patch_no_run_days",
+        "int",
+        "evidence",
+        description=(
+            "A message comes when no run was closed for this number of days. Each run that is closed moves it on by that time; a "
+            "scan and a run that C(restore) closes do, too."
+        ),
+        details=(
+            "C(setup_aws) with the same variable makes the schedule and names its SNS topic, in the region of the credentials and "
+            "with C(patch_setup_prefix). A message that cannot be moved is a warning and changes no outcome."
+        ),
+        unset="no message comes",
+        minimum=2,
+        roles=("discover",),
+    ),
+    Variable(
         "patch_history_days",
         "int",
         "evidence",

@@ -15,6 +15,7 @@ from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .._operation.results import Result
 from .messages import host_interrupted
+from .no_run_message import move_message
 from .publishing import publish_events
 from .restore_points import expire_old_points
 
@@ -34,7 +35,7 @@ def close_run(context: OperationContext) -> Closed:
     run = context.ledger.run(run_id)
     delete_old_runs(context, run)
     lines, warnings = expire_old_points(context)
-    warnings = publish_events(context, run) + warnings
+    warnings = publish_events(context, run) + move_message(context, run) + warnings
     result: Closed = {"changed": True}
     if lines:
         result["lines"] = lines

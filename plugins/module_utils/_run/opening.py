@@ -40,6 +40,7 @@ from .._plan.report_folder import refuse_unwritable
 from .._plan.variables import report_bucket_of
 from .held_hosts import held_hosts
 from .messages import host_leased
+from .no_run_message import no_run_message
 from .progress import read_progress
 from .restore_points import point_locations
 from .slices import kept_of_plan, refuse_other_slices
@@ -197,6 +198,7 @@ def _run_settings(plan: Plan, settings: Settings, targets: Targets) -> RunSettin
         "restore_points": point_locations(plan, settings),
         "outcome_tags": settings["outcome_tags"],
         "event_bus": settings["event_bus"],
+        "no_run_message": no_run_message(settings),
         "history_days": settings["history_days"],
         "targets": targets,
     }

@@ -26,6 +26,7 @@ from .closing import delete_old_runs, post_tasks_missing, set_interrupted_outcom
 from .left_services import entries_of_services
 from .lost_records import raise_if_lost, rebuild_where_confirmed
 from .messages import host_busy, host_lost, host_of_other_account, still_on
+from .no_run_message import move_message
 from .open_host import OpenHost
 from .publishing import publish_events
 from .slices import runs_of_job
@@ -258,7 +259,7 @@ def _close_abandoned(context: OperationContext, run: Run, now: float, *, force: 
         set_interrupted_outcomes(ledger, run.run_id)
         ledger.close_run(run.run_id, now)
         delete_old_runs(context, run)
-        for warning in publish_events(context, run):
+        for warning in publish_events(context, run) + move_message(context, run):
             context.report_progress(warning)
     for key, fence in leased.fences.items():
         ledger.extend_lease(key, fence, None)

@@ -158,7 +158,14 @@ def _settings(source: Run) -> RunSettings:
     """Those of the run that took the restore point; what it did at a time or in a group is over."""
     ended = {"canary_keys", "slice", "account_limits", "waves_began_at"}
     kept = {name: value for name, value in source.settings.items() if name not in ended}
-    now: RunSettings = {"included": 1, "canary": 0, "outcome_tags": False, "event_bus": None, "max_running": None}
+    now: RunSettings = {
+        "included": 1,
+        "canary": 0,
+        "outcome_tags": False,
+        "event_bus": None,
+        "no_run_message": None,
+        "max_running": None,
+    }
     return cast("RunSettings", {**kept, **now, "deadline_at": None, "begin_until_at": None})
 
 

@@ -156,6 +156,7 @@ class Account:
         self.schedules = scheduler.Schedules()
         self.failed_schedules: list[str] = []  # ARNs of those whose last attempt failed
         self.dead_letters: list[DeadLetter] = []
+        self.published: list[dict[str, str]] = []  # what topics got: TopicArn, Subject and Message
         self.networks: dict[str, network.Network] = {}
         self.associations: dict[str, list[dict[str, Any]]] = {}
         self.management_roles: dict[str, str] = {}

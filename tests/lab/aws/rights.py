@@ -188,6 +188,10 @@ def _schedule(request: Request, _hosts: list[Host]) -> Iterator[Part]:
         yield from _passed(request.params["Target"]["RoleArn"], "scheduler.amazonaws.com")
 
 
+def _topic(request: Request, _hosts: list[Host]) -> Iterator[Part]:
+    yield request.action, request.params["TopicArn"], {}
+
+
 def _schedule_group(request: Request, _hosts: list[Host]) -> Iterator[Part]:
     yield request.action, request.arns.of("scheduler", request.region, f"schedule-group/{request.params['Name']}"), {}
 
@@ -294,9 +298,11 @@ NEEDS: dict[str, Callable[[Request, list[Host]], Iterable[Part]]] = {
     "s3": _in_bucket,
     "scheduler:CreateSchedule": _schedule,
     "scheduler:DeleteSchedule": _schedule,
+    "scheduler:GetSchedule": _schedule,
     "scheduler:GetScheduleGroup": _schedule_group,
     "scheduler:UpdateSchedule": _schedule,
     "servicequotas:GetServiceQuota": _quota,
+    "sns:Publish": _topic,
     "ssm:DescribeDocument": _document,
     "ssm:DescribeMaintenanceWindowExecutions": _window,
     "ssm:GetCalendarState": _calendars,

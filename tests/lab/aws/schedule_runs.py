@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.aws.automation import start_automation
 from lab.aws.errors import STATUS_BY_CODE, AwsError
-from lab.aws.request import Request
+from lab.aws.request import Request, Result
 from lab.sim import Steps
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PRECISION_SECONDS = 60.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 30.0, 900.0
+PUBLISH = "aws-sdk:sns:publish"
 ATTEMPTS, EVENT_AGE_SECONDS = 185, 86_400
 # A schedule that has done its last attempt is listed for a moment still.
 REMOVED_AFTER_SECONDS = 30.0
@@ -71,7 +72,21 @@ def _attempts(request: Request, target: dict[str, Any]) -> Steps[AwsError | None
 
 def _call(request: Request, target: dict[str, Any]) -> None:
     caller = request.account.gate.session_of(target["RoleArn"].rpartition("/")[2])
-    start_automation(request.account, request.region, json.loads(target["Input"]), caller)
+    wanted = json.loads(target["Input"])
+    if target["Arn"].endswith(PUBLISH):
+        _publish(Request(request.account, "sns", "Publish", wanted, request.region, caller))
+    else:
+        start_automation(request.account, request.region, wanted, caller)
+
+
+def _publish(request: Request) -> None:
+    """The subscribers of the topic get it outside of the lab."""
+
+    def publish() -> Result:
+        request.account.published.append(request.params)
+        return {"MessageId": f"{len(request.account.published):08x}"}
+
+    request.account.carry_out(request, publish)
 
 
 def _may_pass(error: AwsError) -> bool:

@@ -1,7 +1,9 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""EventBridge Scheduler: one-time schedules that start an Automation, in the groups that stacks have made.
+"""EventBridge Scheduler: schedules that start an Automation or publish a message, once or at a rate.
+
+They are made by calls, in the groups that stacks have made, or by stacks. A rate begins at once.
 
 Source: EventBridge Scheduler API reference; user guide, "Schedule types" and "Using universal targets".
 """
@@ -11,16 +13,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.aws.errors import AwsError, not_implemented, validation
-from lab.aws.request import Operation, Request, Result
-from lab.aws.schedule_runs import run
+from lab.aws.request import OTHER, Operation, Request, Result
+from lab.aws.schedule_runs import PUBLISH, run
 from lab.sim import Process, Timer
+
+if TYPE_CHECKING:
+    from lab.aws.account import Account
+    from lab.aws.cloudformation.stacks import Stack
+
+OF_STACK = "AWS::Scheduler::Schedule"
 
 NAME = re.compile(r"[0-9a-zA-Z\-_.]{1,64}")
 ONCE = re.compile(r"at\((\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})\)")
+RATE = re.compile(r"rate\((\d+) days\)")
 START_AUTOMATION = "aws-sdk:ssm:startAutomationExecution"
 
 
@@ -58,12 +66,31 @@ class Schedules:
 
     def find(self, request: Request) -> Schedule:
         key = _key(request)
-        if key not in self._schedules:
-            raise AwsError("ResourceNotFoundException", f"Schedule {key[2]} does not exist.")
-        return self._schedules[key]
+        if key in self._schedules:
+            return self._schedules[key]
+        if request.params.get("GroupName", "default") == "default":
+            for made in request.account.stacks.resources(OF_STACK):
+                if made.physical_id == key[2] and made.region == request.region:
+                    return Schedule(made.attribute("Arn"), made.properties)
+        raise AwsError("ResourceNotFoundException", f"Schedule {key[2]} does not exist.")
 
     def has(self, request: Request) -> bool:
         return _key(request) in self._schedules
+
+    def arm(self, account: Account, before: Stack | None, after: Stack | None) -> None:
+        """What a stack's change means for its schedules: CloudFormation touches those alone whose properties have changed."""
+        old, new = (_of_stack(stack) for stack in (before, after))
+        for name in old.keys() | new.keys():
+            if old.get(name) == new.get(name):
+                continue
+            region = next(stack.region for stack in (before, after) if stack)
+            params = {**new.get(name, {}), "Name": name}
+            request = Request(account, "scheduler", "CreateSchedule", params, region, OTHER)
+            if self.has(request):
+                self.remove(request)
+            if name in new:
+                _check(request)
+                self.put(request)
 
     def put(self, request: Request) -> Schedule:
         """A new one, or all of one that there is: an update keeps nothing (API reference, UpdateSchedule)."""
@@ -71,10 +98,20 @@ class Schedules:
             self.remove(request)
         path = f"schedule/{request.params.get('GroupName', 'default')}/{request.params['Name']}"
         schedule = Schedule(request.arns.of("scheduler", request.region, path), dict(request.params))
-        due = _seconds(request) + self.delivery.late_seconds
-        schedule.timer = request.sim.at(due, partial(_happen, request, schedule, self.delivery.times))
         self._schedules[_key(request)] = schedule
+        self._wait(request, schedule, _seconds(request))
         return schedule
+
+    def _wait(self, request: Request, schedule: Schedule, due: float) -> None:
+        """For the next time."""
+
+        def happen() -> None:
+            schedule.runs = [request.sim.spawn(run(request, schedule)) for _ in range(self.delivery.times)]
+            every = RATE.fullmatch(request.params["ScheduleExpression"])
+            if every:
+                self._wait(request, schedule, due + int(every[1]) * 86_400)
+
+        schedule.timer = request.sim.at(due + self.delivery.late_seconds, happen)
 
     def remove(self, request: Request) -> None:
         self.find(request).cancel()
@@ -95,7 +132,9 @@ def _key(request: Request) -> tuple[str, str, str]:
 
 
 def _seconds(request: Request) -> float:
-    """When it is due, in lab seconds."""
+    """When it is due first, in lab seconds."""
+    if RATE.fullmatch(request.params["ScheduleExpression"]):
+        return request.sim.now
     moment = ONCE.fullmatch(request.params["ScheduleExpression"])
     if moment is None:
         raise not_implemented(f"the schedule {request.params['ScheduleExpression']}")
@@ -103,8 +142,10 @@ def _seconds(request: Request) -> float:
     return (due - request.sim.clock.start).total_seconds()
 
 
-def _happen(request: Request, schedule: Schedule, times: int) -> None:
-    schedule.runs = [request.sim.spawn(run(request, schedule)) for _ in range(times)]
+def _of_stack(stack: Stack | None) -> dict[str, dict[str, Any]]:
+    """The properties of a stack's schedules, by their names."""
+    found = stack.resources.values() if stack else ()
+    return {it.physical_id: it.properties for it in found if it.type == OF_STACK}
 
 
 def _check(request: Request) -> None:
@@ -113,10 +154,9 @@ def _check(request: Request) -> None:
         raise validation(f"Value '{params['Name']}' at 'name' failed to satisfy constraint")
     if params["FlexibleTimeWindow"] != {"Mode": "OFF"} or params.get("ScheduleExpressionTimezone", "UTC") != "UTC":
         raise not_implemented("a schedule with a flexible time or a time zone")
-    if (
-        params.get("State", "ENABLED") != "ENABLED"
-        or target["Arn"] != f"arn:{request.arns.partition}:scheduler:::{START_AUTOMATION}"
-    ):
+    if params.get("State", "ENABLED") != "ENABLED" or target["Arn"].removeprefix(
+        f"arn:{request.arns.partition}:scheduler:::"
+    ) not in {START_AUTOMATION, PUBLISH}:
         raise not_implemented(f"a schedule of {target['Arn']}")
     _group(request, params.get("GroupName", "default"))
     _seconds(request)
@@ -149,6 +189,11 @@ def delete_schedule(request: Request) -> Result:
     return {}
 
 
+def get_schedule(request: Request) -> Result:
+    schedule = request.account.schedules.find(request)
+    return {"GroupName": "default", **schedule.params, "Arn": schedule.arn}
+
+
 def list_schedules(request: Request) -> Result:
     """Those of a group, or of them those whose names begin so."""
     params = request.params
@@ -170,6 +215,7 @@ def get_schedule_group(request: Request) -> Result:
 OPERATIONS: dict[str, Operation] = {
     "CreateSchedule": create_schedule,
     "DeleteSchedule": delete_schedule,
+    "GetSchedule": get_schedule,
     "GetScheduleGroup": get_schedule_group,
     "ListSchedules": list_schedules,
     "UpdateSchedule": update_schedule,

@@ -22,6 +22,7 @@ from lab.scenario import HostSpec, Member, Scenario
 
 REGION = "eu-central-1"
 TEMPLATE = Path(__file__).parents[3] / "roles" / "aws_prerequisites" / "files" / "patchfleet.template"
+NO_RUN_TEMPLATE = TEMPLATE.with_name("no_run.template")
 STACK = "patchfleet"
 PREFIX = "PatchFleet"
 STRANGER_ID = "999999999999"
@@ -64,7 +65,14 @@ def set_up(stacks: Stacks, scenario: Scenario, now: datetime) -> str:
             given |= {**more, "LedgerTable": f"{PREFIX}-ledger" if table == "create" else table}
         stack = stacks.create(home, STACK if number == 1 else f"{STACK}{number}", _body(), given, [], now)
         role = role or stack.resources["ControllerRole"].physical_id
+    make_message(stacks, home, role, now)
     return role
+
+
+def make_message(stacks: Stacks, home: str, role: str, now: datetime) -> None:
+    """The stack of the message that no run was closed."""
+    given = {"Days": "35", "TopicArn": stacks.arns.of("sns", home, "operators"), "ControllerRoles": role}
+    stacks.create(home, f"{STACK}-no-run", NO_RUN_TEMPLATE.read_text(encoding="utf-8"), given, [], now)
 
 
 def set_up_member(stacks: Stacks, scenario: Scenario, member: Member) -> None:

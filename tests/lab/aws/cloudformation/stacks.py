@@ -270,6 +270,7 @@ def create_stack(request: Request) -> Result:
     except ResourceFailed as failed:
         return {"StackId": _not_made(request, stacks.find(request.region, params["StackName"]), failed)}
     stack.termination_protection = bool(params.get("EnableTerminationProtection"))
+    request.account.schedules.arm(request.account, None, stack)
     arm(request.account, list(stack.resources.values()))
     _note(request, stack, "CREATE_COMPLETE")
     return {"StackId": stack.id}
@@ -306,7 +307,8 @@ def update_stack(request: Request) -> Result:
         stack.status = "UPDATE_ROLLBACK_COMPLETE"
         _note(request, stack, stack.status)
         return {"StackId": stack.id}
-    stack = request.account.stacks.find(request.region, request.params["StackName"])
+    before, stack = stack, request.account.stacks.find(request.region, request.params["StackName"])
+    request.account.schedules.arm(request.account, before, stack)
     arm(request.account, list(stack.resources.values()))
     _note(request, stack, "UPDATE_COMPLETE")
     return {"StackId": stack.id}
@@ -319,6 +321,7 @@ def delete_stack(request: Request) -> Result:
         return {}  # AWS says nothing of a stack that is not there
     if stack.termination_protection:
         raise templates.invalid(f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
+    request.account.schedules.arm(request.account, stack, None)
     request.account.stacks.delete(stack)
     return {}
 
