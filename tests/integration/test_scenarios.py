@@ -9,13 +9,12 @@ although it is listed is an error too, so the list can only shrink.
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
+from lab.cli import main
 from lab.powershell.process import WHERE_FROM, find
 
 TESTS = Path(__file__).parents[1]
@@ -34,32 +33,35 @@ INSIDE_HOSTS = [path for path in SCENARIOS if "20" <= path.name[:2] <= "31" or p
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
-def test_scenario(path: Path, tmp_path: Path) -> None:
-    play(path, tmp_path / "run", "model")
+def test_scenario(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    play(path, tmp_path / "run", "model", capsys)
 
 
 @pytest.mark.parametrize("path", OF_THIS_FOLDER, ids=lambda path: path.stem)
-def test_scenario_that_is_not_carried(path: Path, tmp_path: Path) -> None:
-    play(path, tmp_path / "run", "model")
+def test_scenario_that_is_not_carried(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    play(path, tmp_path / "run", "model", capsys)
 
 
 @pytest.mark.skipif(find() is None, reason=WHERE_FROM)
 @pytest.mark.parametrize("path", INSIDE_HOSTS, ids=lambda path: path.stem)
-def test_scenario_in_a_real_powershell(path: Path, tmp_path: Path) -> None:
-    play(path, tmp_path / "run", "powershell")
+def test_scenario_in_a_real_powershell(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    play(path, tmp_path / "run", "powershell", capsys)
 
 
-def play(path: Path, out: Path, guests: str) -> None:
-    """Run a scenario; it holds, or is listed and does not."""
-    command = [str(TESTS / "lab" / "run"), str(path), "--out", str(out), "--limit-seconds", str(LIMIT_SECONDS)]
-    command += ["--guests", guests]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
+def play(path: Path, out: Path, guests: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Run a scenario; it holds, or is listed and does not.
+
+    By the function below ``tests/lab/run``, which test_ledger_table.py starts: to import the lab takes longer than it works.
+    """
+    code = main(["run", str(path), "--out", str(out), "--limit-seconds", str(LIMIT_SECONDS), "--guests", guests])
     missing = NOT_YET.get(path.name)
     if missing is None:
-        assert ended.returncode == 0, reported(path, ended, out)
+        assert code == 0, reported(path, code, capsys.readouterr().out, out)
     else:
-        assert ended.returncode != 0, f"{path.name} holds; take it out of not-yet.yml, which says: {missing}"
-        assert ended.returncode in (1, 2), reported(path, ended, out)  # it does not hold, or cannot be played yet
+        assert code != 0, f"{path.name} holds; take it out of not-yet.yml, which says: {missing}"
+        assert code in (1, 2), reported(
+            path, code, capsys.readouterr().out, out
+        )  # does not hold, or cannot be played yet
 
 
 def test_the_list_names_scenarios_and_what_they_lack() -> None:
@@ -67,9 +69,9 @@ def test_the_list_names_scenarios_and_what_they_lack() -> None:
     assert all(isinstance(missing, str) and missing for missing in NOT_YET.values())
 
 
-def reported(path: Path, ended: subprocess.CompletedProcess[str], out: Path) -> str:
+def reported(path: Path, code: int, output: str, out: Path) -> str:
     """What the judge said, where the run lies, and the end of what each step printed."""
-    parts = [f"{path.name} ended with {ended.returncode}; what it left is in {out}", ended.stdout, ended.stderr]
+    parts = [f"{path.name} ended with {code}; what it left is in {out}", output]
     for log in sorted([*out.glob("step-*.log"), *out.glob("report.log")]):
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         parts += [f"---- the end of {log.name}", *lines[-TAIL_LINES:]]
