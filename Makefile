@@ -118,11 +118,11 @@ format: $(LINT) ## Put into format what `make lint` would complain about
 RIGHTS := $(CURDIR)/.cache/rights
 
 .PHONY: test
-# The labs wait more than they work, so three share two cores.
-test: $(TEST) ## Unit tests, then every scenario in the lab, three at a time
+# The labs wait more than they work, so four share two cores. A module whose tests share a costly fixture is a group of one worker.
+test: $(TEST) ## Unit tests, then every scenario in the lab, four at a time
 	$(BIN)/pytest -n 2 --dist loadgroup tests/unit
 	rm -rf $(RIGHTS) && mkdir -p $(RIGHTS)
-	PATCHFLEET_LAB_RIGHTS=$(RIGHTS) $(BIN)/pytest -n 3 tests/integration
+	PATCHFLEET_LAB_RIGHTS=$(RIGHTS) $(BIN)/pytest -n 4 --dist loadgroup tests/integration
 	PYTHONPATH=tests $(BIN)/python tests/tools/unused_rights.py $(RIGHTS)
 
 .PHONY: matrix

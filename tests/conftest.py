@@ -37,6 +37,11 @@ def synchronous() -> Iterator[str]:
         yield own
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The scenarios come last. They are many and none is long, so that all workers end at about the same time."""
+    items.sort(key=lambda item: item.path.name == "test_scenarios.py")
+
+
 def pytest_collection_finish() -> None:
     """Modules and test items stay until the end: no garbage collection has to go through them again."""
     gc.collect()

@@ -26,7 +26,7 @@ from report_sample import estate, fleet
 
 CAPTURES = Path(__file__).parents[2] / ".cache" / "captures"
 
-pytestmark = pytest.mark.skipif(chrome.IS_MISSING, reason=chrome.WHERE_FROM)
+pytestmark = [pytest.mark.skipif(chrome.IS_MISSING, reason=chrome.WHERE_FROM), pytest.mark.xdist_group("accessibility")]
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from living_lab import TWO_MINUTES_WITH_A_REBOOT, LivingLab
 
+pytestmark = pytest.mark.xdist_group("artefact")
+
 ROOT = Path(__file__).parents[2]
 GALAXY = Path(sys.prefix) / "bin/ansible-galaxy"
 DEPENDENCIES = Path(sys.prefix) / "collections" / "ansible_collections"

@@ -17,6 +17,8 @@ from awx.dispatcher import Job
 from awx.server import StandIn
 from lab.process import Process
 
+pytestmark = pytest.mark.xdist_group("awx jobs")
+
 pytest.importorskip("ansible_collections.awx.awx", reason="the package ansible 12 brings it, 14 does not")
 FLEET: list[dict[str, Any]] = [
     {"name": "first", "state": "stopped"},

@@ -21,7 +21,7 @@ from report_sample import HOSTILE_NAMES
 
 NAMES = ["web-2", "web-10", *HOSTILE_NAMES]
 
-pytestmark = pytest.mark.skipif(chrome.IS_MISSING, reason=chrome.WHERE_FROM)
+pytestmark = [pytest.mark.skipif(chrome.IS_MISSING, reason=chrome.WHERE_FROM), pytest.mark.xdist_group("history page")]
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,8 @@ from living_lab import TWO_MINUTES_WITH_A_REBOOT, Ended, LivingLab
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import open_ledger
 from lab.disk_image import DiskImage
 
+pytestmark = pytest.mark.xdist_group("power by tasks")
+
 UPDATES = {"updates": [TWO_MINUTES_WITH_A_REBOOT]}
 HOSTS: list[dict[str, Any]] = [
     {"name": "off", "kind": "winrm", **UPDATES},

@@ -19,6 +19,8 @@ from living_lab import TWO_MINUTES_WITH_A_REBOOT, Ended, LivingLab
 from lab.winrm import ssh
 from lab.winrm.options import Options
 
+pytestmark = pytest.mark.xdist_group("remoting")
+
 HOSTS: dict[str, Options] = {
     "psrp": Options(connection="psrp"),
     "psrp-http": Options(connection="psrp", scheme="http"),

@@ -16,6 +16,8 @@ from living_lab import TWO_MINUTES_WITH_A_REBOOT, LivingLab
 
 from lab.process import Process
 
+pytestmark = pytest.mark.xdist_group("runner")
+
 SURVEY = {
     # Answers are texts, whatever they mean, and one that was left out is an empty one.
     "patch_batch_size": "2",

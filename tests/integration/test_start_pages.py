@@ -20,6 +20,8 @@ from living_lab import UPDATE, LivingLab
 
 from lab.aws.setup import STACK
 
+pytestmark = pytest.mark.xdist_group("start pages")
+
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "start"
 BLOCK = re.compile(r"^```(sh|text|yaml|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
