@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 EC2: Service[EC2Client] = Service("ec2")
 TRANSITION_TIME = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) GMT\)")
 
+
+def enabled_regions(aws: Aws) -> set[str]:
+    """The regions that are enabled in the account (API reference, DescribeRegions: without AllRegions no other is listed)."""
+    return {str(region.get("RegionName")) for region in aws.read(EC2).describe_regions()["Regions"]}
+
+
 # Instances
 
 

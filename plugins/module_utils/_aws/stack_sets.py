@@ -16,7 +16,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .api import Aws, Service, pages
-from .ec2 import EC2
 from .errors import AwsError
 from .organizations import ORGANIZATIONS
 
@@ -39,11 +38,6 @@ ALL_AT_ONCE: StackSetOperationPreferencesTypeDef = {
     "RegionConcurrencyType": "PARALLEL",
 }
 """A stack that fails keeps no other account from its own."""
-
-
-def enabled_regions(aws: Aws) -> set[str]:
-    """The regions that are enabled in the account (API reference, DescribeRegions: without AllRegions no other is listed)."""
-    return {str(region.get("RegionName")) for region in aws.read(EC2).describe_regions()["Regions"]}
 
 
 def management_account(aws: Aws) -> str:

@@ -25,6 +25,7 @@ class Settings(TypedDict):
     tag_value: str
     filters: dict[str, list[str]]
     regions: list[str]
+    other_regions: bool
     accounts: list[AccountSetting]
     organization: OrganizationSetting | None
     stack_set: StackSetSetting | None

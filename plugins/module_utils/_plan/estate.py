@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a plan leaves out without a word of its own: hosts of the last run that are gone, and Windows instances without the tag.
+"""What a plan leaves out without a word of its own: hosts of the last run that are gone, and Windows instances without the tag
+or in other regions.
 
 Source: EC2 API reference (DescribeInstances: filters platform and instance-id; the values of tag filters are case-sensitive).
 """
@@ -12,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from .._aws.ec2 import describe_instances, tags_of
+from .._aws.ec2 import describe_instances, enabled_regions, tags_of
 from .._aws.errors import AwsError
 from .._base.clock import iso
+from .._base.side_by_side import side_by_side
 from .._base.text import clean_text, join_names
 from .._fleet.discover import LIVE_STATES
 from .._fleet.eligibility import exclusion_of
@@ -108,8 +110,64 @@ def unpatched_windows(context: OperationContext, hosts: Sequence[FleetHost], set
     return sentences
 
 
-def _windows_in(context: OperationContext, location: Location) -> list[InstanceTypeDef]:
+def windows_elsewhere(context: OperationContext, hosts: Sequence[FleetHost], settings: Settings) -> list[str]:
+    """Sentences about Windows instances in the other regions that are enabled in the accounts of the hosts."""
+    if not settings["other_regions"] or not any(host.by_tag for host in hosts) or settings["filters"]:
+        return []
+    here = list(by_location(hosts))
+    tag = (settings["tag_key"], settings["tag_value"])
+    sentences, elsewhere = [], list[Location]()
+    for home in {location.account: location for location in reversed(here)}.values():
+        try:
+            enabled = enabled_regions(context.aws_of(home.account, home.region).without_retries())
+        except AwsError as error:
+            sentences.append(f"Other regions than {home} were not asked for Windows instances. {error.reason}")
+            continue
+        elsewhere += [there for region in sorted(enabled) if (there := Location(home.account, region)) not in here]
+    refused: list[tuple[Location, AwsError]] = []
+    for location, found in zip(
+        elsewhere, side_by_side(lambda there: _windows_or_error(context, there), elsewhere), strict=True
+    ):
+        if isinstance(found, AwsError):
+            refused.append((location, found))
+            continue
+        beside = [one for one in found if exclusion_of(one) is None]
+        searched = (location.account and location.account.regions) or settings["regions"]
+        if location.region not in searched:
+            sentences += _tagged_elsewhere(beside, location, tag)
+        sentences += _about(beside, location, tag)
+    if refused:
+        names = join_names([str(location) for location, _error in refused], len(refused))
+        sentences.append(f"Not asked for Windows instances: {names}. {refused[0][1].reason}")
+    return sentences
+
+
+def _windows_or_error(context: OperationContext, location: Location) -> list[InstanceTypeDef] | AwsError:
+    try:
+        return _windows_in(context, location, is_needed=False)
+    except AwsError as error:
+        return error
+
+
+def _tagged_elsewhere(beside: Iterable[InstanceTypeDef], location: Location, tag: tuple[str, str]) -> list[str]:
+    """Instances with the tag in a region that was not searched."""
+    tagged = [
+        tags
+        for instance in beside
+        if (tags := {"Name": instance["InstanceId"], **tags_of(instance)}).get(tag[0]) == tag[1]
+    ]
+    if not tagged:
+        return []
+    count = "1 Windows instance" if len(tagged) == 1 else f"{len(tagged)} Windows instances"
+    names = join_names(sorted(clean_text(tags["Name"]) for tags in tagged), NAMED)
+    return [
+        f"The region {location} is not searched, and has {count} with the tag {'='.join(tag)}: {names}. See patch_regions."
+    ]
+
+
+def _windows_in(context: OperationContext, location: Location, *, is_needed: bool = True) -> list[InstanceTypeDef]:
     there = context.aws_of(location.account, location.region)
+    there = there if is_needed else there.without_retries()
     filters: list[FilterTypeDef] = [
         {"Name": "platform", "Values": ["windows"]},
         {"Name": "instance-state-name", "Values": LIVE_STATES},

@@ -58,6 +58,18 @@ TARGET_VARIABLES = (
         first=True,
     ),
     Variable(
+        "patch_other_regions",
+        "bool",
+        "hosts",
+        description=(
+            "Whether C(plan) names Windows instances in the other regions that are enabled in the accounts of the hosts, with the "
+            "tag or without it."
+        ),
+        details="It reads them only, all regions at once. A region that gives no answer is named as not asked. A run does not ask.",
+        default=True,
+        roles=("discover",),
+    ),
+    Variable(
         "patch_accounts",
         "accounts",
         "hosts",

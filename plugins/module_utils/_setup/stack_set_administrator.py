@@ -14,9 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .._aws.api import Aws
+from .._aws.ec2 import enabled_regions
 from .._aws.errors import AwsError
 from .._aws.iam import caller_account, caller_arn, doubts_about, simulate_policy
-from .._aws.stack_sets import StackSetCalls, enabled_regions, management_account, organizations_access
+from .._aws.stack_sets import StackSetCalls, management_account, organizations_access
 from .._base.errors import Failed, InvalidOption
 from .._base.text import clean_text, join_sentences
 from .._fleet.organization import ACTIVE, accounts_below

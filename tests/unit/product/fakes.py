@@ -94,7 +94,7 @@ class FakeAccount:
         self.accounts: dict[str, FakeAccount] = {}
         self.session_name = ""
         self._clock = clock
-        self._answers: dict[str, list[Answer]] = {}
+        self._answers: dict[str, list[Answer]] = {"describe_regions": [{"Regions": []}]}
 
     def on(self, operation: str, *answers: Answer) -> None:
         """What an operation answers, call by call; the last answer stays. An exception is raised, a function is asked."""

@@ -13,7 +13,11 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.hosts import FleetHost
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
-from ansible_collections.patchfleet.windows.plugins.module_utils._plan.estate import since_last_run, unpatched_windows
+from ansible_collections.patchfleet.windows.plugins.module_utils._plan.estate import (
+    since_last_run,
+    unpatched_windows,
+    windows_elsewhere,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
 
 from .fakes import ID, START, client_error, instance, reservations, tags
@@ -127,3 +131,43 @@ def test_a_missing_right_is_a_remark(stage: Stage) -> None:
     stage.account.on("describe_instances", client_error("UnauthorizedOperation", operation="DescribeInstances"))
     (sentence,) = unpatched_windows(context(stage), [target()], read({}))
     assert sentence.startswith("Windows instances without the tag in eu-central-1 are unknown. ")
+
+
+def elsewhere(stage: Stage, *regions: str, **variables: Any) -> list[str]:
+    stage.account.on("describe_regions", {"Regions": [{"RegionName": name} for name in ("eu-central-1", *regions)]})
+    return windows_elsewhere(context(stage), [target()], read(variables))
+
+
+def test_windows_in_other_regions_is_named_with_the_tag_and_without_it(stage: Stage) -> None:
+    stage.account.on("describe_instances", reservations(windows(1), windows(2, PatchGroup="Windows")))
+    tagged, untagged = elsewhere(stage, "eu-west-1")
+    assert tagged == (
+        "The region eu-west-1 is not searched, and has 1 Windows instance with the tag PatchGroup=Windows: win-2. See "
+        "patch_regions."
+    )
+    assert untagged == ("No run patches 1 Windows instance in eu-west-1 without the tag PatchGroup=Windows: win-1.")
+    assert [call.region for call in stage.account.of("describe_instances")] == ["eu-west-1"]
+
+
+def test_a_region_that_was_searched_has_its_hosts_left_out_by_a_limit(stage: Stage) -> None:
+    stage.account.on("describe_instances", reservations(windows(2, PatchGroup="Windows")))
+    assert elsewhere(stage, "eu-west-1", patch_regions=["eu-central-1", "eu-west-1"]) == []
+
+
+def test_regions_that_give_no_answer_are_named_as_not_asked(stage: Stage) -> None:
+    stage.account.on("describe_instances", client_error("UnauthorizedOperation", operation="DescribeInstances"))
+    (sentence,) = elsewhere(stage, "eu-west-1", "us-east-1")
+    assert sentence.startswith("Not asked for Windows instances: eu-west-1, us-east-1. The credentials lack the right")
+    assert len(stage.account.of("describe_instances")) == 2
+
+
+def test_where_regions_cannot_be_listed_the_plan_says_so(stage: Stage) -> None:
+    stage.account.on("describe_regions", client_error("UnauthorizedOperation", operation="DescribeRegions"))
+    (sentence,) = windows_elsewhere(context(stage), [target()], read({}))
+    assert sentence.startswith("Other regions than eu-central-1 were not asked for Windows instances. ")
+
+
+@pytest.mark.parametrize("variables", [{"patch_other_regions": False}, {"patch_filters": {"vpc-id": "vpc-1"}}])
+def test_no_other_region_is_asked_where_that_is_not_wanted(stage: Stage, variables: dict[str, Any]) -> None:
+    assert elsewhere(stage, "eu-west-1", **variables) == []
+    assert stage.account.calls == []
