@@ -70,6 +70,8 @@ class Connection(Protocol):
 KEYS = frozenset({"aws_access_key_id", "aws_secret_access_key", "aws_session_token"})
 
 _LOADER: Any = None
+_SPARE: list[Any] = []
+"""At most one session of botocore that has not read anything yet. Each worker that is forked takes it, in place of making one."""
 
 
 def _loader() -> Any:
@@ -89,6 +91,7 @@ def warm_up() -> None:
         session = _session(None)
         for service in ("ec2", "ssm", "dynamodb"):
             session.client(service, region_name="us-east-1", aws_access_key_id="warm", aws_secret_access_key="up")  # noqa: S106 - no secret
+    _SPARE[:] = [_new_core_session(None)]
     gc.collect()
     gc.freeze()
 
@@ -98,8 +101,14 @@ def _session(profile: str | None) -> Any:
 
 
 def _core_session(profile: str | None) -> Any:
-    core = botocore.session.Session(profile=profile)
+    core = _SPARE.pop() if profile is None and _SPARE else _new_core_session(profile)
     core.get_scoped_config()  # a missing profile is reported as such, not as a missing region
+    return core
+
+
+def _new_core_session(profile: str | None) -> Any:
+    """It reads environment and files when it is asked for something: most of the time goes into some hundred handlers."""
+    core = botocore.session.Session(profile=profile)
     core.register_component("data_loader", _loader())
     return core
 

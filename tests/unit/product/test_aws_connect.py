@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import botocore.session
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws import connect
@@ -81,6 +82,37 @@ def test_a_wrong_profile_in_the_environment_is_reported_by_the_first_call(monkey
     warm_up()
     with pytest.raises(PatchFleetError, match="no-such-profile"):
         OptionsConnection({"region": "eu-central-1"})
+
+
+def test_the_session_that_workers_are_forked_with_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+
+    class Counted(botocore.session.Session):
+        def __init__(self, **options: object) -> None:
+            made.append(options)
+            super().__init__(**options)
+
+    warm_up()
+    monkeypatch.setattr(botocore.session, "Session", Counted)
+    first = OptionsConnection(OPTIONS)
+    assert made == []
+    assert OptionsConnection(OPTIONS)._session is not first._session  # noqa: SLF001 - one would renew the other's credentials
+    assert made == [{"profile": None}]
+
+
+def test_the_session_that_workers_are_forked_with_reads_what_holds_when_it_is_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    warm_up()
+    file = tmp_path / "config"
+    file.write_text("[profile later]\naws_access_key_id = LATER\naws_secret_access_key = none\n", encoding="utf-8")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    monkeypatch.setenv("AWS_PROFILE", "later")
+    client = OptionsConnection({"region": "eu-central-1"}).client("sts", "eu-central-1")
+    assert signed_with(client) == "LATER"
+    warm_up()
+    with pytest.raises(PatchFleetError, match="no-such-profile"):
+        OptionsConnection({"profile": "no-such-profile"})
 
 
 def test_workers_are_forked_with_amazon_aws_imported() -> None:
