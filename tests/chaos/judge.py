@@ -41,7 +41,7 @@ def _hosts(night: Night) -> Iterator[Problem]:
         record = night.ledger.power(key_of(host))
         if truth["unrecorded_starts"]:
             yield Problem(UNRECORDED, f"{name}: {truth['unrecorded_starts']} time(s)")
-        if truth["cut_off_by_us"]:
+        if truth["cut_off_by_us"] and name not in night.watch.rolled_back:
             yield Problem(CUT_OFF, f"{name}: {truth['cut_off_by_us']} times")
         if (left := unfinished(night, host)) and key_of(host) not in held:
             yield Problem(UNDONE, f"{name}: {left}")

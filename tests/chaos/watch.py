@@ -55,6 +55,9 @@ EARLY_SECONDS, UNSEEN_SECONDS = 30.0, 180.0
 WHOLE_SECONDS = 1.0
 """LaunchTime is in whole seconds where AWS shows it."""
 
+REPLACES_VOLUME = frozenset({"create_replace_root_volume_task", "stop_instances"})
+"""Calls of a roll-back that end what Windows installs on the volume that it replaces."""
+
 LOST = "state lost (2)"
 LEFT_ON = "left on, and not named"
 FALSE = "called compliant, and is not (6)"
@@ -137,7 +140,8 @@ class Change:
 class Watch:
     """``problems`` is what it saw; ``started`` are (run id, host key) of what was started or grown for a run.
 
-    ``undecidable`` counts the stops of another user's start that nothing distinguishes from ours.
+    ``undecidable`` counts the stops of another user's start that nothing distinguishes from ours. ``rolled_back`` names the hosts
+    whose root volume a roll-back replaced, or which it stopped for that: it ends whatever Windows installs on that volume.
     """
 
     def __init__(self, night: Night) -> None:
@@ -154,6 +158,7 @@ class Watch:
         self._awake_since: dict[str, float] = {}  # controller: end of its last standstill that was longer than a lease
         self._in_work: set[tuple[str, str]] = set()  # (controller, host key) of what it started, or patches
         self.undecidable = 0
+        self.rolled_back: set[str] = set()
         self.brakes = Brakes(night)
 
     def _say(self, kind: str, text: str) -> None:
@@ -175,6 +180,7 @@ class Watch:
                 self._check_start(host, change)
             if change.service == "tasks":
                 self._check_tasks(host, operation)
+        self._note_roll_back(change, hosts)
         answer = work()
         if operation == "start_instances":  # a start that AWS refused is no request
             for host in hosts:
@@ -185,6 +191,10 @@ class Watch:
             self.started.update((controller.run_id or "", key_of(host)) for host in hosts)
             self._count_running(controller)
         return answer
+
+    def _note_roll_back(self, change: Change, hosts: list[world.Host]) -> None:
+        if change.operation in REPLACES_VOLUME:
+            self.rolled_back.update(host.name for host in hosts if change.controller.rolls_back == key_of(host))
 
     def stands_still(self, controller: Controller, seconds: float) -> None:
         """From now on. What it decided before it may still do: no product can look between its last check and a call."""

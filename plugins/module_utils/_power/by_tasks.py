@@ -32,7 +32,8 @@ from .let_go import let_go
 from .restore import STOP_TIMEOUT_SECONDS
 from .settle import settle_outcome
 
-CLOCK_TOLERANCE_SECONDS = 60.0
+CLOCK_TOLERANCE_SECONDS = 5.0
+"""A boot time is that of this controller's clock less the host's uptime, so it is as exact as the uptime: whole seconds."""
 BOOT_SECONDS = 300
 LONGEST_BOOT_SECONDS = 900.0
 """Servers with much memory check it for minutes before they boot."""
@@ -108,13 +109,11 @@ def _refuse_unclear(context: OperationContext, record: PowerRecord, booted_at: f
     """The start may have been recorded by another controller, whose clock may differ from ours by as much as leases allow.
 
     Raises:
-        NeedsAttention: ``start_unclear``: it booted before the record by less than that.
+        NeedsAttention: ``start_unclear``: it booted before the record of another controller by less than that.
     """
     requested_at = record.start_requested_at or 0.0
-    if (
-        context.phase == Phase.RESTORE
-        and requested_at - SKEW_SECONDS <= booted_at < requested_at - CLOCK_TOLERANCE_SECONDS
-    ):
+    is_own = record.started_by == context.run_id and context.phase != Phase.RESTORE
+    if not is_own and requested_at - SKEW_SECONDS <= booted_at < requested_at - CLOCK_TOLERANCE_SECONDS:
         raise NeedsAttention(
             f"It booted at {iso(booted_at)}. A run recorded it as off at {iso(requested_at)}, by its clock. That may be ahead, "
             "so it may have been on before. It is left running. If it is not needed, stop it and run "

@@ -27,7 +27,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._update.channel
 from operations import perform
 
 from .fakes import ID, NODE_ID, START, answer_of, moment
-from .stage import RUN, Stage, a_host
+from .stage import RUN, Stage, a_host, a_run
 
 SKEW = 86400.0  # the host's own clock is a day fast
 
@@ -148,6 +148,31 @@ def test_one_that_had_only_not_answered_is_left_on(stage: Stage, hall: Hall, do:
     assert stage.facts()["original_state"] == "running"
     assert stage.ledger.power(ID) is None
     assert do("restored")["stop"] is False
+
+
+@pytest.mark.parametrize(("before_seconds", "ours"), [(28, False), (6, False), (4, True), (0, True)])
+def test_one_that_booted_right_before_it_was_to_be_started_is_left_on(
+    stage: Stage, hall: Hall, do: Do, before_seconds: int, ours: bool
+) -> None:
+    """Another user restarts it, and it is asked in between. Its uptime is exact to some seconds."""
+    hall.booted_at = START - before_seconds
+    do("needed")
+    stage.clock.sleep(40)
+    hall.on = True
+    assert do("started")["started"] is ours
+    assert do("restored")["stop"] is ours
+
+
+@pytest.mark.parametrize("before_seconds", [28, 240])
+def test_a_later_run_does_not_judge_by_the_clock_of_another_controller(
+    stage: Stage, hall: Hall, do: Do, before_seconds: int
+) -> None:
+    """The first one, which recorded it as off, died; its clock may have been ahead."""
+    do("needed")
+    other = "20261115T010000Z-bbbb"
+    stage.ledger.open_run(a_run(other), [a_host(run_id=other, kind="winrm", instance_id=None)], take_over=True)
+    hall.booted_at, hall.on = START - before_seconds, True
+    assert held(do, "started", run_id=other).code == Reason.START_UNCLEAR
 
 
 def test_it_is_found_out_at_the_end_where_the_controller_died_in_between(stage: Stage, hall: Hall, do: Do) -> None:
