@@ -27,9 +27,11 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.budget import Budget, Pace
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import OptionsConnection
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.options import NAMES, SECRET
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import system_clock
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import Clock, system_clock
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.commands import in_text
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.files import nameless_file
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import is_table, open_ledger
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Ledger
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.commands import playbook_command
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
@@ -159,5 +161,11 @@ def _poll(server: Server, params: Mapping[str, Any], run_id: str, pace: Pace) ->
     def aws_at(account: Account | None, region: str) -> Aws:
         return base.at(account, region, f"patchfleet-{run_id}")
 
-    server.answers = Poller(aws_at, clock, budget)
+    server.answers = Poller(aws_at, clock, budget, _table(params, clock))
     server.serve_until(_lifeline)
+
+
+def _table(params: Mapping[str, Any], clock: Clock) -> Ledger | None:
+    """The ledger, where it is a table. A file is faster than the poller."""
+    where = params.get("ledger")
+    return open_ledger(where, params, clock) if is_table(where) else None

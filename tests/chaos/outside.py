@@ -34,7 +34,8 @@ class DyingPoller:
     def __init__(self, controller: Controller, answers: int, budget: Budget | None) -> None:
         self._controller, self._left = controller, answers
         self._caller = PacedCaller(budget, controller) if budget else None
-        self._poller = Poller(self._aws_at, controller, budget)
+        table = controller.night.open_ledger(controller, controller) if controller.night.backend == "dynamodb" else None
+        self._poller = Poller(self._aws_at, controller, budget, table)
 
     def _aws_at(self, account: Account | None, region: str) -> Aws:
         options: dict[str, Any] = {"caller": self._caller, "retry_budget_seconds": RETRY_BUDGET_SECONDS}

@@ -74,9 +74,10 @@ def query_page(
     return aws.read(DYNAMODB, table).query(**request)
 
 
-def update_item(aws: Aws, table: str, change: Mapping[str, Any]) -> None:
-    """One conditional update that is the same when it is done twice, so it is repeated until it is answered."""
-    aws.change(DYNAMODB, table, idempotent=True).update_item(TableName=table, **change)
+def update_item(aws: Aws, table: str, change: Mapping[str, Any]) -> Mapping[str, AttributeValueTypeDef]:
+    """One conditional update that is the same when it is done twice, so it is repeated until it is answered; the item after it."""
+    answer = aws.change(DYNAMODB, table, idempotent=True).update_item(TableName=table, ReturnValues="ALL_NEW", **change)
+    return answer.get("Attributes", {})
 
 
 def transact_write_items(aws: Aws, table: str, changes: Sequence[TransactWriteItemTypeDef], token: str) -> None:

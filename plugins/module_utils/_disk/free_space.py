@@ -56,7 +56,7 @@ class _SystemDrive:
 
     def measure(self) -> None:
         self.space = run_guest_script(self.context, DiskSpace, MEASURE_SECONDS)
-        self.context.update_facts(free_gib_after=self.free_gib)
+        self.context.note_facts(free_gib_after=self.free_gib)
 
     def add(self, *cleanup_actions: CleanupAction) -> None:
         self.cleanup_actions += cleanup_actions
@@ -76,7 +76,7 @@ class _SystemDrive:
             self._clean()
         if not self.enough:
             trouble = self._grow()
-        self.context.update_facts(grown_gib=self.grown_gib)
+        self.context.note_facts(grown_gib=self.grown_gib)
         if self.free_gib < self.minimum_gib:
             raise trouble or Failed(
                 f"Only {self.free_gib:.1f} GiB are free on C:, {self.minimum_gib:g} are wanted (patch_free_gib).",
@@ -92,7 +92,7 @@ class _SystemDrive:
             self.wanted_gib = max(known, self.minimum_gib)
         elif self.free_gib < PLENTY * self.minimum_gib:
             self.wanted_gib = round(max(self.minimum_gib, space_for_missing_updates(self.context) or 0.0), 1)
-        self.context.update_facts(wanted_gib=self.wanted_gib)
+        self.context.note_facts(wanted_gib=self.wanted_gib)
 
     def _use_unused_end(self) -> None:
         """Where Windows refuses, cleaning may still help."""
@@ -184,7 +184,7 @@ def free_space(context: OperationContext) -> SpaceResult:
     drive = _SystemDrive(context)
     before = drive.free_gib
     if context.facts.get("free_gib_before") is None:  # else it is measured again
-        context.update_facts(free_gib_before=before)
+        context.note_facts(free_gib_before=before)
     shortfall_gib = None
     if not context.check_mode:
         try:

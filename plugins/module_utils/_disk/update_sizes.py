@@ -51,5 +51,5 @@ def space_for_missing_updates(context: OperationContext) -> float | None:
         return None
     severities = {update.kb: update.severity for update in updates if update.kb and update.severity != UNSPECIFIED}
     known = context.facts.get("severities") or {}
-    context.update_facts(searched_at=context.clock.now(), severities={**known, **severities})
+    context.note_facts(searched_at=context.clock.now(), severities={**known, **severities})
     return space_for(updates)

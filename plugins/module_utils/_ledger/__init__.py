@@ -43,7 +43,7 @@ def open_ledger(where: str | None, options: Mapping[str, object] | None = None, 
         InvalidOption: it is neither a file that can be written nor a table.
     """
     path = where or default_ledger()
-    if "://" in path:
+    if is_table(path):
         url = parse_url(path)
         connection = OptionsConnection({**(options or {}), "region": None})
         clock = clock or system_clock()
@@ -53,9 +53,14 @@ def open_ledger(where: str | None, options: Mapping[str, object] | None = None, 
     return SqliteLedger(os.path.expanduser(path))
 
 
+def is_table(where: str | None) -> bool:
+    """Whether a ledger is a table, and not a file."""
+    return "://" in (where or "")
+
+
 def describe_ledger(where: str | None) -> str:
     """The ledger as messages name it: a path or a URL."""
-    return os.path.expanduser(where or default_ledger()) if "://" not in (where or "") else str(where)
+    return os.path.expanduser(where or default_ledger()) if not is_table(where) else str(where)
 
 
 def refuse_missing_ledger(where: str | None) -> None:
@@ -65,7 +70,7 @@ def refuse_missing_ledger(where: str | None) -> None:
         NoRun: for a file that does not exist.
     """
     path = describe_ledger(where)
-    if "://" not in path and not os.path.exists(path):
+    if not is_table(path) and not os.path.exists(path):
         raise NoRun(
             f"There is no ledger {path}, so whether hosts are on because of a run is unknown here. Name the ledger of the run "
             "(patch_ledger), or run this where the run was started. If it is lost, see docs/runbook.md, The ledger is lost."

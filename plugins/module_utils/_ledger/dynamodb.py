@@ -25,11 +25,13 @@ from .._model.phases import Phase
 from .._model.run_settings import Brake, RunSettings
 from . import dynamodb_items as items
 from . import stored
-from .dynamodb_changes import absent, delete, exists, holds, put, update
+from .dynamodb_changes import Values, absent, delete, exists, holds, put, update
 from .dynamodb_slots import Slots
 from .dynamodb_table import ConditionFailedError, Item, Key
 from .records import DURATIONS_KEPT, Host, HostDurations, PhaseTime, PowerRecord, Run, Verdict
 
+RECORD_CHANGES = 2
+"""The items of an open power record: that of the host, and the one by which it is found."""
 ONE_REGION = (
     "The table of patch_ledger is a global table. Each of its regions grants leases by itself, so two runs could hold one host. "
     "Name the same region on every controller: dynamodb://TABLE?region=REGION."
@@ -137,22 +139,26 @@ class DynamoDbLedger(Slots):
         return [host for host in found if host.outcome in FAILURES]
 
     def host(self, run_id: str, key: str) -> Host:
+        return self.host_and_phases(run_id, key)[0]
+
+    def host_and_phases(self, run_id: str, key: str) -> tuple[Host, list[PhaseTime]]:
         row = self._row(run_id, key)
         if row is None:
             raise NotRecorded(f"Run {run_id} has no host {key}.")
-        return items.host_of(row)
+        return items.host_of(row), items.phases_of(row)
 
     def update_facts(self, run_id: str, key: str, facts: HostFacts, fence: int | None = None) -> None:
-        values = {
-            ("facts", name): None if value is None else json.dumps(value, allow_nan=False)
-            for name, value in facts.items()
-        }
-        if values:
-            self._change_row(run_id, key, values, fence)
+        if facts:
+            self._change_row(run_id, key, items.facts_values(facts), fence)
 
-    def set_outcome(self, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
+    def set_outcome(
+        self, run_id: str, key: str, verdict: Verdict, overwrite: bool = False, has_none: bool = False
+    ) -> bool:
+        mark = uuid.uuid4().hex
+        if has_none and self._outcome_after(None, run_id, key, verdict, mark):
+            return True
         return self._table.repeat(
-            partial(self._try_outcome, run_id, key, verdict, overwrite, uuid.uuid4().hex), f"the outcome of {key}"
+            partial(self._try_outcome, run_id, key, verdict, overwrite, mark), f"the outcome of {key}"
         )
 
     def _try_outcome(self, run_id: str, key: str, verdict: Verdict, overwrite: bool, mark: str) -> bool | None:
@@ -162,7 +168,10 @@ class DynamoDbLedger(Slots):
             return True
         if row is None or (row.get("outcome") and not overwrite):
             return False
-        before = row.get("outcome")
+        return self._outcome_after(row.get("outcome"), run_id, key, verdict, mark)
+
+    def _outcome_after(self, before: str | None, run_id: str, key: str, verdict: Verdict, mark: str) -> bool | None:
+        """Replace this outcome; None where the host has another one."""
         values = {**items.verdict_values(verdict), ("outcome_by",): mark}
         unchanged = ("=", ("outcome",), before) if before else absent("outcome")
         counts: dict[str, int | set[str]] = {
@@ -191,17 +200,39 @@ class DynamoDbLedger(Slots):
         item = self._table.get(items.run_key(run_id))
         return items.counts_of(item) if item else {}
 
+    def run_and_counts(self, run_id: str) -> tuple[Run, dict[Outcome | None, int]]:
+        item = self._run_item(run_id)
+        return items.run_of(item), items.counts_of(item)
+
     # Phases
 
-    def begin_phase(self, run_id: str, key: str, phase: Phase, now: float, fence: int | None = None) -> None:
+    def begin_phase(self, run_id: str, key: str, phase: Phase, now: float, fence: int | None = None) -> Host | None:
         name = items.phase_name(phase, now)
-        self._change_row(run_id, key, {("steps", name): {"step": phase, "started_at": now}}, fence)
+        row = self._change_row(run_id, key, {("steps", name): {"step": phase, "started_at": now}}, fence)
         self._phase_names[(run_id, key, phase)] = name
+        return items.host_of(row) if row else None
 
-    def end_phase(self, run_id: str, key: str, phase: Phase, now: float, ok: bool) -> None:
+    def end_phase(
+        self,
+        run_id: str,
+        key: str,
+        phase: Phase,
+        now: float,
+        ok: bool,
+        facts: HostFacts | None = None,
+        fence: int | None = None,
+    ) -> bool:
         name = self._phase_names.get((run_id, key, phase)) or self._last_beginning(run_id, key, phase)
-        if name is not None:
-            self._change_row(run_id, key, {("steps", name, "finished_at"): now, ("steps", name, "ok"): ok}, None)
+        ended: Values = {("steps", name, "finished_at"): now, ("steps", name, "ok"): ok} if name else {}
+        added: Values = items.facts_values(facts or HostFacts())
+        try:
+            if added:
+                self._change_row(run_id, key, {**added, **ended}, fence)
+        except LeaseLost:
+            added = {}
+        if ended and not added:
+            self._change_row(run_id, key, ended, None)
+        return bool(added) or not facts
 
     def _last_beginning(self, run_id: str, key: str, phase: Phase) -> str | None:
         row = self._row(run_id, key)
@@ -221,24 +252,32 @@ class DynamoDbLedger(Slots):
         home = f"{self._account}#{record.region}"
         self._homes[record.host_key] = home
         key, pointer = items.host_key(home, record.host_key), items.open_key(home, record.host_key)
+        row = items.row_key(record.run_id, record.host_key)
         power = {name: value for name, value in asdict(record).items() if value is not None}
         changes = [
             update(key, {("power",): power, ("host_key",): record.host_key}, [absent("power"), *holds(fence)]),
             put(
                 pointer, {"host_key": record.host_key, "home": home, "found": record.original_state}
             ),  # found_stopped reads no more than this
+            update(row, {("expires_at",): None}, [exists("pk")]),
         ]
 
         def attempt() -> PowerRecord | None:
             try:
                 self._table.transact(changes)
-            except ConditionFailedError:  # None: it was closed in this moment
-                return items.power_of(self._fenced_item(key, record.host_key, fence))
+            except ConditionFailedError as error:
+                if (
+                    error.failed == {len(changes) - 1} and len(changes) > RECORD_CHANGES
+                ):  # the run has lost the host's row
+                    del changes[RECORD_CHANGES:]
+                    return None
+                known = items.power_of(self._fenced_item(key, record.host_key, fence))
+                if known:
+                    self._remove_expiry(row)
+                return known  # None: it was closed in this moment
             return record
 
-        known = self._table.repeat(attempt, f"the power record of {record.host_key}")
-        self._remove_expiry(items.row_key(record.run_id, record.host_key))
-        return known
+        return self._table.repeat(attempt, f"the power record of {record.host_key}")
 
     def power(self, host_key: str) -> PowerRecord | None:
         home = self._home(host_key)

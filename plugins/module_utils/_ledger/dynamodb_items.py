@@ -24,6 +24,7 @@ import time
 from dataclasses import asdict
 from typing import Any
 
+from .._model.host_facts import HostFacts
 from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.run_settings import RunSettings
@@ -123,6 +124,13 @@ def failed_keys(item: Item) -> list[str]:
 def verdict_values(verdict: Verdict) -> dict[tuple[str, ...], Any]:
     """The attributes of a host of a run that a verdict sets, as paths."""
     return {(name,): value for name, value in stored.verdict_values(verdict).items()}
+
+
+def facts_values(facts: HostFacts) -> dict[tuple[str, ...], str | None]:
+    """The attributes of a host of a run that facts set, as paths; None forgets one."""
+    return {
+        ("facts", name): None if value is None else json.dumps(value, allow_nan=False) for name, value in facts.items()
+    }
 
 
 def row_item(host: Host, home: str, fence: int | None, expires_at: int) -> Item:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -86,9 +86,20 @@ class Leases:
                 self._homes[row["key"]] = row["home"]
                 yield row
 
-    def _change_row(self, run_id: str, key: str, values: Values, fence: int | None) -> None:
-        change = update(items.row_key(run_id, key), values, [exists("pk"), *holds(fence)])
-        if self._change_if(change) or fence is None:
+    def _change_row(self, run_id: str, key: str, values: Values, fence: int | None) -> Item | None:
+        """The row as it is then; None where it is missing."""
+        try:
+            row = self._table.update(update(items.row_key(run_id, key), values, [exists("pk"), *holds(fence)]))
+        except ConditionFailedError:
+            self._refuse_without_lease(run_id, key, fence)
+            return None
+        if "home" in row:
+            self._homes[key] = row["home"]
+        return row
+
+    def _refuse_without_lease(self, run_id: str, key: str, fence: int | None) -> None:
+        """After a write that its condition refused; raises LeaseLost where another fencing number holds the host."""
+        if fence is None:
             return
         home = self._home(key)
         if self._row(run_id, key) or home is None:
@@ -261,6 +272,10 @@ class Leases:
 
     def fences(self, run_id: str) -> dict[str, int]:
         return {row["key"]: row["fence"] for row in self._rows(run_id) if row.get("fence") is not None}
+
+    def some_fences(self, run_id: str, keys: Iterable[str]) -> dict[str, int]:
+        rows = self._table.get_many(items.row_key(run_id, key) for key in keys)
+        return {row["key"]: row["fence"] for row in rows.values() if row.get("fence") is not None}
 
 
 def _living(leases: dict[str, Item], holders: dict[str, Item], now: float) -> dict[str, str]:

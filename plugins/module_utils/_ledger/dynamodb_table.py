@@ -182,14 +182,14 @@ class Table:
 
     # Writing
 
-    def update(self, change: dict[str, Any]) -> None:
-        """One conditional update, as made by dynamodb_changes.update.
+    def update(self, change: dict[str, Any]) -> Item:
+        """One conditional update, as made by dynamodb_changes.update; the item as it is then.
 
         Raises:
             ConditionFailedError: nothing was changed.
         """
         try:
-            self._ask(partial(dynamodb.update_item, change=change["Update"]))
+            return _decode_item(self._ask(partial(dynamodb.update_item, change=change["Update"])))
         except AwsError as error:
             if error.aws_code == "ConditionalCheckFailedException":
                 raise ConditionFailedError from error

@@ -12,14 +12,16 @@ from .lenient import host_of, stored_host, substitute
 from .records import Host, Ledger
 
 
-def earlier_hosts(ledger: Ledger, run_ids: Iterable[str | None], key: str) -> list[Host]:
-    """The host in these runs and in all from which they, one after the other, took it over."""
+def earlier_hosts(ledger: Ledger, run_ids: Iterable[str | None], key: str, known: Host | None = None) -> list[Host]:
+    """The host in these runs and in all from which they, one after the other, took it over. ``known`` is its row in one of them."""
     waiting, found = [run_id for run_id in run_ids if run_id], dict[str, Host]()
+    if not waiting:
+        return []
     while waiting:
         run_id = waiting.pop(0)
         if run_id in found:
             continue
-        host = stored_host(ledger, run_id, key)
+        host = known if known and known.run_id == run_id else stored_host(ledger, run_id, key)
         if host is None:
             continue
         found[run_id] = host_of(ledger, run_id, key) if host.unreadable else host

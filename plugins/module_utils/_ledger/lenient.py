@@ -10,12 +10,13 @@ an installation is in progress, so the host itself is asked.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from .._base.errors import NotRecorded, UnknownRun
 from .._model.host_facts import HostFacts
 from .._model.run_settings import RunSettings
-from .records import Host, Ledger, PowerRecord
+from .records import Host, Ledger, PowerRecord, Run
 
 DEFAULT_KEEP_TAG = "patchfleet:keep"
 """Of patch_keep_tag, for a run whose settings are missing or damaged."""
@@ -29,7 +30,7 @@ def host_of(ledger: Ledger, run_id: str, key: str) -> Host:
     """
     host = stored_host(ledger, run_id, key)
     if host is not None:
-        return _assume_servicing(host) if host.unreadable else host
+        return assume_servicing(host)
     record = ledger.power(key)
     if record is None:
         raise NotRecorded(f"Run {run_id} has no host {key}.")
@@ -49,10 +50,15 @@ def substitute(record: PowerRecord, run_id: str) -> Host:
     prefix = record.instance_id.partition("-")[0]
     kind = {"i": "ec2", "mi": "hybrid"}.get(prefix, "winrm")
     host = Host(run_id, record.host_key, record.name, 0, kind, record.instance_id, record.region)
-    return _assume_servicing(host)
+    return _in_servicing(host)
 
 
-def _assume_servicing(host: Host) -> Host:
+def assume_servicing(host: Host) -> Host:
+    """The host; where its row is damaged, as one in which Windows may be serviced."""
+    return _in_servicing(host) if host.unreadable else host
+
+
+def _in_servicing(host: Host) -> Host:
     facts: HostFacts = {**host.facts, "servicing": True}
     return replace(host, facts=facts)
 
@@ -66,18 +72,18 @@ def knows_run(ledger: Ledger, run_id: str) -> bool:
     return True
 
 
-def is_active(ledger: Ledger, run_id: str, now: float) -> bool:
-    """Whether a run's controller may still be at work; a run that the ledger does not know any more is dead."""
+def is_active(read: Callable[[], Run], now: float) -> bool:
+    """Whether the controller of a run may still be at work; a run that the ledger does not know any more is dead."""
     try:
-        return ledger.run(run_id).is_active(now)
+        return read().is_active(now)
     except UnknownRun:
         return False
 
 
-def settings_of(ledger: Ledger, run_id: str) -> RunSettings:
+def settings_of(read: Callable[[], Run]) -> RunSettings:
     """The settings of a run; where they are missing or damaged, the tag that asks to leave a host on."""
     try:
-        settings = ledger.run(run_id).settings
+        settings = read().settings
     except UnknownRun:
         settings = {}
     return settings or {"keep_tag": DEFAULT_KEEP_TAG}

@@ -212,6 +212,9 @@ class Ledger(Protocol):
     def fences(self, run_id: str) -> dict[str, int]:
         """The same for all hosts that the run holds."""
 
+    def some_fences(self, run_id: str, keys: Iterable[str]) -> dict[str, int]:
+        """The same for those of these hosts that the run holds, read alone."""
+
     def take_over(self, run_id: str, keys: list[str], now: float, force: bool) -> Leased:
         """Lease hosts of this run to the caller; processes that worked on them before lose them.
 
@@ -249,23 +252,43 @@ class Ledger(Protocol):
     def host(self, run_id: str, key: str) -> Host:
         """One host of a run."""
 
+    def host_and_phases(self, run_id: str, key: str) -> tuple[Host, list[PhaseTime]]:
+        """One host of a run with its phases, in the order in which they began."""
+
     def update_facts(self, run_id: str, key: str, facts: HostFacts, fence: int | None = None) -> None:
         """Add facts about a host, each one whole; None forgets one."""
 
-    def set_outcome(self, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
+    def set_outcome(
+        self, run_id: str, key: str, verdict: Verdict, overwrite: bool = False, has_none: bool = False
+    ) -> bool:
         """Give a host its outcome; False if it has one already and ``overwrite`` is not set.
 
+        ``has_none`` is whether it had none when the caller has just read it, which saves a table another read.
         A run that lost the host may still record that in its own rows. The first outcome stays.
         """
 
     def outcome_counts(self, run_id: str) -> dict[Outcome | None, int]:
         """How many hosts have each outcome; the key is None for those that have none yet."""
 
-    def begin_phase(self, run_id: str, key: str, phase: Phase, now: float, fence: int | None = None) -> None:
-        """A phase begins."""
+    def run_and_counts(self, run_id: str) -> tuple[Run, dict[Outcome | None, int]]:
+        """One run and its outcome_counts, which are no newer."""
 
-    def end_phase(self, run_id: str, key: str, phase: Phase, now: float, ok: bool) -> None:
-        """The phase that began last ends; also in a run that lost the host meanwhile."""
+    def begin_phase(self, run_id: str, key: str, phase: Phase, now: float, fence: int | None = None) -> Host | None:
+        """A phase begins; the host as it is then, None where its row is missing."""
+
+    def end_phase(
+        self,
+        run_id: str,
+        key: str,
+        phase: Phase,
+        now: float,
+        ok: bool,
+        facts: HostFacts | None = None,
+        fence: int | None = None,
+    ) -> bool:
+        """The phase that began last ends; also in a run that lost the host meanwhile, which adds no ``facts`` then. Whether it held
+        the host, where there are facts.
+        """
 
     def phases(self, run_id: str, key: str | None = None) -> list[PhaseTime]:
         """All phases of a run, or of one host of it, in the order in which they began."""

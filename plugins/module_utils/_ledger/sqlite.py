@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -30,7 +31,7 @@ from .records import (
 )
 from .sqlite_expiry import delete_old
 from .sqlite_file import SCHEMA_VERSION
-from .sqlite_leases import lease_hosts, left_open, living_holders, prove_lease
+from .sqlite_leases import holds_lease, lease_hosts, left_open, living_holders, prove_lease
 from .sqlite_slots import SqliteSlots
 from .stored import (
     HOST_FIELDS,
@@ -120,6 +121,10 @@ class SqliteLedger(SqliteSlots):
     def fences(self, run_id: str) -> dict[str, int]:
         return dict(self._rows("SELECT host_key, fence FROM lease WHERE run_id = ?", run_id))
 
+    def some_fences(self, run_id: str, keys: Iterable[str]) -> dict[str, int]:
+        held = self.fences(run_id)
+        return {key: held[key] for key in keys if key in held}
+
     def keep_settings(self, run_id: str, settings: RunSettings) -> None:
         self._write("UPDATE run SET settings = ? WHERE run_id = ?", json.dumps(settings, allow_nan=False), run_id)
 
@@ -185,15 +190,17 @@ class SqliteLedger(SqliteSlots):
             raise NotRecorded(f"Run {run_id} has no host {key}.")
         return _host(row)
 
+    def host_and_phases(self, run_id: str, key: str) -> tuple[Host, list[PhaseTime]]:
+        return self.host(run_id, key), self.phases(run_id, key)
+
     def update_facts(self, run_id: str, key: str, facts: HostFacts, fence: int | None = None) -> None:
         with self._transaction() as database:
             prove_lease(database, key, fence)
-            for row in database.execute("SELECT facts FROM host WHERE run_id = ? AND host_key = ?", (run_id, key)):
-                known = {**_facts_or_text(row[0]), **facts}
-                text = json.dumps({name: value for name, value in known.items() if value is not None}, allow_nan=False)
-                database.execute("UPDATE host SET facts = ? WHERE run_id = ? AND host_key = ?", (text, run_id, key))
+            _add_facts(database, run_id, key, facts)
 
-    def set_outcome(self, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
+    def set_outcome(
+        self, run_id: str, key: str, verdict: Verdict, overwrite: bool = False, has_none: bool = False
+    ) -> bool:
         changed = self._write(
             "UPDATE host SET outcome = ?, step = ?, reason_code = ?, reason = ? "
             "WHERE run_id = ? AND host_key = ? AND (outcome IS NULL OR ?)",
@@ -207,25 +214,43 @@ class SqliteLedger(SqliteSlots):
     def outcome_counts(self, run_id: str) -> dict[Outcome | None, int]:
         return outcome_counts(self._rows("SELECT outcome, count(*) FROM host WHERE run_id = ? GROUP BY 1", run_id))
 
+    def run_and_counts(self, run_id: str) -> tuple[Run, dict[Outcome | None, int]]:
+        counts = self.outcome_counts(run_id)
+        return self.run(run_id), counts
+
     # Phases
 
-    def begin_phase(self, run_id: str, key: str, phase: Phase, now: float, fence: int | None = None) -> None:
+    def begin_phase(self, run_id: str, key: str, phase: Phase, now: float, fence: int | None = None) -> Host | None:
         with self._transaction() as database:
             prove_lease(database, key, fence)
             database.execute(
                 "INSERT INTO step (run_id, host_key, step, started_at) VALUES (?, ?, ?, ?)", (run_id, key, phase, now)
             )
+            row = database.execute(
+                f"SELECT {HOST_COLUMNS} FROM host WHERE run_id = ? AND host_key = ?", (run_id, key)
+            ).fetchone()
+            return _host(row) if row else None
 
-    def end_phase(self, run_id: str, key: str, phase: Phase, now: float, ok: bool) -> None:
-        self._write(
-            "UPDATE step SET finished_at = ?, ok = ? WHERE rowid = (SELECT max(rowid) FROM step "
-            "WHERE run_id = ? AND host_key = ? AND step = ?)",
-            now,
-            ok,
-            run_id,
-            key,
-            phase,
-        )
+    def end_phase(
+        self,
+        run_id: str,
+        key: str,
+        phase: Phase,
+        now: float,
+        ok: bool,
+        facts: HostFacts | None = None,
+        fence: int | None = None,
+    ) -> bool:
+        with self._transaction() as database:
+            holds = fence is None or holds_lease(database, key, fence)
+            if facts and holds:
+                _add_facts(database, run_id, key, facts)
+            database.execute(
+                "UPDATE step SET finished_at = ?, ok = ? WHERE rowid = (SELECT max(rowid) FROM step "
+                "WHERE run_id = ? AND host_key = ? AND step = ?)",
+                (now, ok, run_id, key, phase),
+            )
+            return holds
 
     def phases(self, run_id: str, key: str | None = None) -> list[PhaseTime]:
         rows = self._rows(
@@ -368,3 +393,10 @@ def _host_row(host: Host, adopted_from: str | None) -> tuple[Any, ...]:
 def _power_from(row: Sequence[Any]) -> PowerRecord:
     record, account = PowerRecord(*row[:-1]), row[-1]
     return record if account is None else replace(record, account=json_object(account))
+
+
+def _add_facts(database: sqlite3.Connection, run_id: str, key: str, facts: HostFacts) -> None:
+    for row in database.execute("SELECT facts FROM host WHERE run_id = ? AND host_key = ?", (run_id, key)):
+        known = {**_facts_or_text(row[0]), **facts}
+        text = json.dumps({name: value for name, value in known.items() if value is not None}, allow_nan=False)
+        database.execute("UPDATE host SET facts = ? WHERE run_id = ? AND host_key = ?", (text, run_id, key))

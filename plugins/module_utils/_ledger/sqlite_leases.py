@@ -57,8 +57,11 @@ def lease_hosts(
 
 def prove_lease(database: sqlite3.Connection, key: str, fence: int | None) -> None:
     """Raises LeaseLost where the host's lease has another fencing number; None proves nothing."""
-    if fence is None:
-        return
-    row = database.execute("SELECT fence FROM lease WHERE host_key = ?", (key,)).fetchone()
-    if row is None or row[0] != fence:
+    if fence is not None and not holds_lease(database, key, fence):
         raise LeaseLost(key)
+
+
+def holds_lease(database: sqlite3.Connection, key: str, fence: int) -> bool:
+    """Whether the host's lease has this fencing number."""
+    row = database.execute("SELECT fence FROM lease WHERE host_key = ?", (key,)).fetchone()
+    return row is not None and row[0] == fence

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -18,7 +20,7 @@ from .._base.clock import Clock, system_clock, wait_for
 from .._base.commands import in_text
 from .._base.errors import InvalidOption, LeaseLost, NotRecorded
 from .._ledger import lenient, open_ledger, refuse_missing_ledger
-from .._ledger.records import LEASE_SECONDS, Host, Ledger
+from .._ledger.records import LEASE_SECONDS, Host, Ledger, Run
 from .._model.account import Account, account_from
 from .._model.host_facts import HostFacts
 from .._model.phases import Phase
@@ -39,6 +41,14 @@ HEARTBEAT_SECONDS = 60.0
 DEFAULT_INSTALL_SECONDS = 10_800
 LONGEST_SILENCE_SECONDS = 300.0
 """A pause that is longer has a heartbeat in its middle."""
+LEASE_AGE_SECONDS = LONGEST_SILENCE_SECONDS - HEARTBEAT_SECONDS
+"""What the poller read of the leases is this old at most, where an operation only waits."""
+RUN_AGE_SECONDS = 30.0
+"""What the poller read of the run is this old at most."""
+PROOF_SECONDS = 2.0
+"""A lease counts as proven for this time after the ledger has taken a write under its fencing number, or has shown the number.
+No other process gets the host in it but one that a person lets take it over, and the next call of AWS takes as long.
+"""
 
 
 class OperationContext:
@@ -65,8 +75,10 @@ class OperationContext:
         self._aws: Aws | None = None
         self._ledger = ledger
         self._host: Host | None = None
+        self._row: Host | None = None
         self._channel: HostChannel | None = None
         self._next_heartbeat = self._next_assertion = 0.0
+        self._proven_at: float | None = None
         self._wait_deadline: float | None = None
         self._extends_abandoned = False
         self.phase: Phase | None = None
@@ -79,6 +91,7 @@ class OperationContext:
         )  # what a worker does once a run stands still
         self.cache: dict[str, Any] = {}  # what the operation looked up once
         self._updated_facts = HostFacts()
+        self._noted = HostFacts()  # facts that are not written yet
         self._work = WorkLog()
 
     @property
@@ -194,8 +207,51 @@ class OperationContext:
     def update_facts(self, **facts: Unpack[HostFacts]) -> None:
         """Remember facts about the host, and write them into the run, where there is one."""
         self._updated_facts.update(facts)
-        if self.tracked_host:
+        facts, self._noted = {**self._noted, **facts}, HostFacts()
+        if self.tracked_host and facts:
+            asked_at = self.clock.now()
             self.ledger.update_facts(*self.tracked_host, facts, fence=self.fence)
+            self.note_proof(asked_at)
+
+    def note_facts(self, **facts: Unpack[HostFacts]) -> None:
+        """The same for what was only seen: it is written with the next facts, before the next change, or when the phase ends. What
+        is done on the host, or in doubt there, is written at once.
+        """
+        self._updated_facts.update(facts)
+        self._noted.update(facts)
+
+    def write_noted(self) -> None:
+        """Write what note_facts has."""
+        if self._noted:
+            self.update_facts()
+
+    @property
+    def row(self) -> Host | None:
+        """The host's row in the run, with the facts that the operation has found since it began: no other process writes some. None
+        where the row has to be read, as a damaged one.
+        """
+        if self._row is None:
+            return None
+        facts = {name: value for name, value in {**self._row.facts, **self._updated_facts}.items() if value is not None}
+        return replace(self._row, facts=cast("HostFacts", facts))
+
+    def update_facts_in(self, host: Host, facts: HostFacts) -> None:
+        """Write facts of the host into this run or into one that had it before, even if another run has it now."""
+        self.ledger.update_facts(host.run_id, host.key, facts)
+        if (host.run_id, host.key) == self.tracked_host:
+            self._updated_facts.update(facts)
+
+    def recent_run(self) -> Run:
+        """The run of the operation, as it was RUN_AGE_SECONDS ago at most: of what holds until it is closed, and of its heartbeat.
+
+        Raises:
+            UnknownRun: the ledger does not have it.
+        """
+        asked_at, question = self.clock.now(), Question(Subject.RUN, None, "", self.required_run_id, RUN_AGE_SECONDS)
+        answer = self.poller.ask(question) if self.poller and self.tracked_host else None
+        if answer is None or answer.row is None or not answer.is_between(asked_at - RUN_AGE_SECONDS, self.clock.now()):
+            return self.ledger.run(self.required_run_id)
+        return Run(**answer.row)
 
     def add_work(self, seconds: float | None) -> None:
         """Remember how long a command of ours ran that has just ended (None: not known), until the phase ends."""
@@ -207,11 +263,12 @@ class OperationContext:
             facts.update(self._work.take(self.facts))
         self.update_facts(**facts)
 
-    def _write_work(self) -> None:
-        """Most phases ran no command, and then the row is not read. Another run that has it, or a lost row, takes no entry."""
+    def _take_work(self) -> HostFacts:
+        """The time of commands that is not written yet. Most phases ran none, and then the row is not read."""
         if self.tracked_host and self._work.is_pending:
-            with suppress(LeaseLost, NotRecorded):
-                self.update_facts(**self._work.take(self.facts))
+            with suppress(NotRecorded):
+                return self._work.take(self.facts)
+        return HostFacts()
 
     def deadline(self, seconds: float) -> float:
         """The clock's time after this number of seconds, or the host's deadline if that is earlier."""
@@ -226,14 +283,28 @@ class OperationContext:
             return
         self.leave(ok=True)
         if self.tracked_host:
-            self.ledger.begin_phase(*self.tracked_host, phase, self.clock.now(), fence=self.fence)
+            now = self.clock.now()
+            host = self.ledger.begin_phase(*self.tracked_host, phase, now, fence=self.fence)
+            self.note_proof(now)
+            self._row = None if host is None or host.unreadable else host
+            if self._host is None and host is not None:
+                self._host = lenient.assume_servicing(host) if phase == Phase.RESTORE else host
         self.phase = phase
 
     def leave(self, ok: bool) -> None:
-        """The present one ends."""
-        self._write_work()
+        """The present one ends. Another run that has the host, or a lost row, takes no facts.
+
+        Raises:
+            LeaseLost: another run took the host over, and what the phase has found is not written.
+        """
         if self.tracked_host and self.phase:
-            self.ledger.end_phase(*self.tracked_host, self.phase, self.clock.now(), ok)
+            noted, self._noted = self._noted, HostFacts()
+            facts: HostFacts = {**noted, **self._take_work()}
+            self._updated_facts.update(facts)
+            now = self.clock.now()
+            written = self.ledger.end_phase(*self.tracked_host, self.phase, now, ok, facts, fence=self.fence)
+            if noted and not written:
+                raise LeaseLost(self.tracked_host[1])
 
     def wait(
         self, poll: Callable[[], T | None], deadline: float, first_pause_seconds: float = 5.0, longest: float = 30.0
@@ -305,7 +376,10 @@ class OperationContext:
             self.pause(self.budget.seconds_until(account, region, call))
 
     def before_change(self) -> None:
-        """See assert_lease and refuse_after_standstill."""
+        """See assert_lease and refuse_after_standstill. What was found before is written before."""
+        self.end_if_orphaned()
+        self.clock.check()
+        self.write_noted()
         self.assert_lease()
         self.clock.check()  # the ledger may have answered late
         if self.clock.stood_still_seconds and self.phase in ENDED_BEFORE_A_CHANGE:
@@ -313,24 +387,35 @@ class OperationContext:
 
     def assert_lease(self) -> None:
         """The proof that the host is still ours, asked for right before each change to it: EC2, SSM and Windows know no
-        fencing numbers. A caller without a ``fence`` works under the one that the run has when the operation starts.
+        fencing numbers. What proved it in the last PROOF_SECONDS counts. A caller without a ``fence`` works under the one that
+        the run has when the operation starts.
 
         Raises:
             LeaseLost: another run, or another process for this one, took the host over.
         """
         self.end_if_orphaned()
         self.clock.check()
-        if not self.tracked_host:
+        asked_at = self.clock.now()
+        if not self.tracked_host or self._is_proven(asked_at):
             return
         current_fence = self.ledger.fence(*self.tracked_host)
         self.fence = current_fence if self.fence is None else self.fence
         if current_fence is None or current_fence != self.fence:
             raise LeaseLost(self.tracked_host[1])
+        self.note_proof(asked_at)
+
+    def note_proof(self, asked_at: float) -> None:
+        """The ledger has taken a write under the fencing number of the context, which was sent at this time, or has shown it."""
+        if self.fence is not None:
+            self._proven_at = asked_at
+
+    def _is_proven(self, now: float) -> bool:
+        return self._proven_at is not None and 0.0 <= now - self._proven_at <= PROOF_SECONDS
 
     def renew_lease(self) -> None:
         """Renew the lease, once a minute, and assert that the host is still ours.
 
-        Where another operation of the run renews it, this one reads its own lease every LONGEST_SILENCE_SECONDS.
+        Where another operation of the run renews it, this one proves its own lease every LONGEST_SILENCE_SECONDS.
         """
         self.end_if_orphaned()
         self.clock.check()
@@ -338,14 +423,14 @@ class OperationContext:
             return
         self.on_heartbeat()
         is_due = self._heartbeat_is_due()
-        if not is_due and self.phase != Phase.RESTORE and self.clock.now() < self._next_assertion:
+        if not is_due and self._is_proven_for_a_wait():
             self._next_heartbeat = self.clock.now() + HEARTBEAT_SECONDS
             return
         self.assert_lease()
         now = self.clock.now()
         self._next_assertion = now + LONGEST_SILENCE_SECONDS
         run_id, key = self.tracked_host
-        if self.phase != Phase.RESTORE or lenient.is_active(self.ledger, run_id, now):
+        if self.phase != Phase.RESTORE or lenient.is_active(self.recent_run, now):
             if is_due:
                 self.ledger.heartbeat(run_id, now)
         else:  # a dead run stays dead; only this host is kept
@@ -353,10 +438,29 @@ class OperationContext:
             self._extends_abandoned = True
         self._next_heartbeat = now + HEARTBEAT_SECONDS
 
+    def _is_proven_for_a_wait(self) -> bool:
+        """Whether a proof is no older than LONGEST_SILENCE_SECONDS. The poller reads the leases of all hosts at once."""
+        now = self.clock.now()
+        if now < self._next_assertion:
+            return True
+        if self._is_proven(now) or self._proven_at is None or self.poller is None or not self.tracked_host:
+            return False
+        key = json.dumps(self.tracked_host, allow_nan=False)
+        answer = self.poller.ask(Question(Subject.LEASE, None, "", key, LEASE_AGE_SECONDS))
+        if answer is None or answer.row is None or not answer.is_between(now - LEASE_AGE_SECONDS, self.clock.now()):
+            return False
+        self._next_assertion = answer.read_at + LONGEST_SILENCE_SECONDS
+        return bool(answer.row["Fence"] == self.fence)
+
     def _heartbeat_is_due(self) -> bool:
         """With a poller one operation a minute renews the lease of the whole run, without one each does."""
         answer = self.poller.ask(Question(Subject.HEARTBEAT, None, "", "")) if self.poller else None
         return answer is None or answer.row is None or bool(answer.row["IsDue"])
+
+    def send_heartbeat(self) -> None:
+        """At the end of a host: renew the lease of the run, unless another operation does."""
+        if self._heartbeat_is_due():
+            self.ledger.heartbeat(self.required_run_id, self.clock.now())
 
     def release_lease(self) -> None:
         """The end of an operation for a dead run: the host is free for others again."""

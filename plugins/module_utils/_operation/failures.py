@@ -106,6 +106,8 @@ def record_failure(context: OperationContext, error: PatchFleetError, phase: Pha
     if not context.tracked_host:
         return
     run_id, key = context.tracked_host
+    with suppress(PatchFleetError):  # of a host that another run has
+        context.write_noted()
     host = lenient.stored_host(context.ledger, run_id, key) or context.host
     if "denied_action" in error.facts:  # two hosts without a right may end the run
         context.ledger.update_facts(run_id, key, {"denied_action": error.facts["denied_action"]})
@@ -142,7 +144,7 @@ def _verdict_before(context: OperationContext, host: Host) -> Verdict | None:
             "reason_code": str(host.reason_code) if host.reason_code else None,
             "reason": host.reason,
         }
-        context.ledger.update_facts(host.run_id, host.key, {"verdict_before": stored})
+        context.update_facts_in(host, {"verdict_before": stored})
         return verdict_from(stored)
     earlier = host.facts.get("verdict_before")
     return verdict_from(earlier) if earlier else None

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 DOCUMENT_AGE_SECONDS = 86_400.0
 ALARMS_AGE_SECONDS = 30.0
 """Hosts of one round ask within seconds of each other, and CloudWatch evaluates most alarms once a minute."""
-CLOCK_STEP_SECONDS = 1.0
-"""Two readings of a clock may differ by this, though no time has passed."""
 
 
 def polled_instance(
@@ -99,5 +97,5 @@ def _answer(context: OperationContext, question: Question) -> Answer | None:
         return None
     before = context.clock.now()
     answer = context.poller.ask(question)
-    newest, oldest = context.clock.now() + CLOCK_STEP_SECONDS, before - question.max_age_seconds - CLOCK_STEP_SECONDS
-    return answer if answer is not None and oldest <= answer.read_at <= newest else None
+    is_new = answer is not None and answer.is_between(before - question.max_age_seconds, context.clock.now())
+    return answer if is_new else None

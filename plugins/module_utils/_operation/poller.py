@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from .._aws.cloudwatch import alarm_states
 from .._aws.ssm import document_parameters
 from .._base.clock import Clock
 from .._base.errors import PatchFleetError
+from .._ledger.records import Ledger
 from .._model.account import Account
 from .._model.text_enum import TextEnum
 
@@ -42,6 +43,8 @@ FEW_COMMANDS = 2
 RETRY_BUDGET_SECONDS = 45.0
 """The time in which the poller repeats a read that AWS throttles. Then each operation does it with its own deadline."""
 TURN_SECONDS = 60.0
+CLOCK_STEP_SECONDS = 1.0
+"""Two readings of a clock may differ by this, though no time has passed."""
 
 
 class Subject(TextEnum):
@@ -55,6 +58,8 @@ class Subject(TextEnum):
     HEARTBEAT = "heartbeat"
     CALL = "call"
     ALARMS = "alarms"
+    RUN = "run"
+    LEASE = "lease"
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Question:
     Attributes:
         key: the id of the instance, the node or the command; the node that asks for the associations of its region; the name of
             the document; the call that is to be made (``ec2.start_instances``); JSON of whether some of the alarms may be
-            composite, and of their names.
+            composite, and of their names; the id of the run; JSON of the run and of the host's key.
         max_age_seconds: how old the answer may be; 0: it must be read after the question.
     """
 
@@ -82,8 +87,8 @@ class Answer:
     Attributes:
         row: the instance or the node as AWS describes it; of a command ``{"InProgress": True}``, of associations the names of
             their documents, ``{"Documents": list}``, of a document its parameters, ``{"Parameters": list}``, of a heartbeat
-            ``{"IsDue": bool}``, of a call ``{"WaitSeconds": float}``, of alarms ``{"Alarms": states by name}``. None: AWS did
-            not show it.
+            ``{"IsDue": bool}``, of a call ``{"WaitSeconds": float}``, of alarms ``{"Alarms": states by name}``, of the run its
+            fields, of a lease ``{"Fence": int}``. None: AWS did not show it.
         read_at: when AWS was asked, in seconds since 1970.
         age_seconds: how old the answer was when it was given.
     """
@@ -91,6 +96,10 @@ class Answer:
     row: Mapping[str, Any] | None
     read_at: float
     age_seconds: float
+
+    def is_between(self, oldest: float, newest: float) -> bool:
+        """Whether AWS was asked between these times; two readings of a clock may differ by CLOCK_STEP_SECONDS."""
+        return oldest - CLOCK_STEP_SECONDS <= self.read_at <= newest + CLOCK_STEP_SECONDS
 
 
 class Answers(Protocol):
@@ -130,9 +139,14 @@ class _Batch:
 class _Stream:
     """Reads of one subject in one account and region."""
 
-    def __init__(self, read: Callable[[set[str], Mapping[str, _Asked]], Rows], clock: Clock) -> None:
+    def __init__(
+        self,
+        read: Callable[[set[str], Mapping[str, _Asked]], Rows],
+        clock: Clock,
+        longest_gap_seconds: float = LONGEST_GAP_SECONDS,
+    ) -> None:
         """``read`` gets the keys that are asked for now, and all that were asked for not long ago."""
-        self._read, self._clock = read, clock
+        self._read, self._clock, self._longest_gap_seconds = read, clock, longest_gap_seconds
         self._lock = threading.Lock()
         self._asked: dict[str, _Asked] = {}
         self._next: _Batch | None = None
@@ -172,7 +186,7 @@ class _Stream:
 
     def _gap_seconds(self, now: float) -> float:
         recent = sum(asked.last_at >= now - RECENT_SECONDS for asked in self._asked.values())
-        return min(recent * GAP_SECONDS_A_HOST, LONGEST_GAP_SECONDS)
+        return min(recent * GAP_SECONDS_A_HOST, self._longest_gap_seconds)
 
     def _perform(self, batch: _Batch) -> None:
         try:
@@ -199,10 +213,16 @@ class Poller:
     """Answers in its own process; safe to use from several threads."""
 
     def __init__(
-        self, aws_at: Callable[[Account | None, str], Aws], clock: Clock, budget: Budget | None = None
+        self,
+        aws_at: Callable[[Account | None, str], Aws],
+        clock: Clock,
+        budget: Budget | None = None,
+        table: Ledger | None = None,
     ) -> None:
-        """``aws_at`` gives AWS in an account and a region; ``budget`` has the tokens of all workers of the controller."""
-        self._aws_at, self._clock, self._budget = aws_at, clock, budget
+        """``aws_at`` gives AWS in an account and a region; ``budget`` has the tokens of all workers of the controller; ``table`` is
+        the ledger, where it is one.
+        """
+        self._aws_at, self._clock, self._budget, self._table = aws_at, clock, budget, table
         self._lock = threading.Lock()
         self._streams: dict[tuple[Subject, Account | None, str], _Stream] = {}
         self._turn_at = float("-inf")
@@ -213,6 +233,8 @@ class Poller:
             return self._turn()
         if question.subject == Subject.CALL:
             return self._token(question)
+        if question.subject in READS_OF_LEDGER and self._table is None:
+            return None
         return self._stream(question).ask(question.key, question.max_age_seconds)
 
     def _turn(self) -> Answer:
@@ -236,9 +258,28 @@ class Poller:
         key = (question.subject, question.account, question.region)
         with self._lock:
             if key not in self._streams:
-                aws = self._aws_at(question.account, question.region)
-                self._streams[key] = _Stream(partial(READS[question.subject], aws), self._clock)
+                self._streams[key] = self._new_stream(question)
             return self._streams[key]
+
+    def _new_stream(self, question: Question) -> _Stream:
+        if question.subject in READS_OF_LEDGER and self._table is not None:
+            read = partial(READS_OF_LEDGER[question.subject], self._table)
+            return _Stream(read, self._clock, longest_gap_seconds=0.0)
+        aws = self._aws_at(question.account, question.region)
+        return _Stream(partial(READS[question.subject], aws), self._clock)
+
+
+def _read_runs(ledger: Ledger, keys: set[str], _asked: Mapping[str, _Asked]) -> Rows:
+    return {run_id: asdict(ledger.run(run_id)) for run_id in keys}
+
+
+def _read_leases(ledger: Ledger, keys: set[str], asked: Mapping[str, _Asked]) -> Rows:
+    hosts = {key: tuple(json.loads(key)) for key in sorted(keys | asked.keys())}
+    fences = {
+        run_id: ledger.some_fences(run_id, [key for its_run, key in hosts.values() if its_run == run_id])
+        for run_id in {run_id for run_id, _key in hosts.values()}
+    }
+    return {key: {"Fence": fences[run_id][host]} for key, (run_id, host) in hosts.items() if host in fences[run_id]}
 
 
 def _read_instances(aws: Aws, keys: set[str], asked: Mapping[str, _Asked]) -> Rows:
@@ -294,4 +335,8 @@ READS: Mapping[Subject, Callable[[Aws, set[str], Mapping[str, _Asked]], Rows]] =
     Subject.ASSOCIATIONS: _read_associations,
     Subject.DOCUMENT: _read_documents,
     Subject.ALARMS: _read_alarms,
+}
+READS_OF_LEDGER: Mapping[Subject, Callable[[Ledger, set[str], Mapping[str, _Asked]], Rows]] = {
+    Subject.RUN: _read_runs,
+    Subject.LEASE: _read_leases,
 }

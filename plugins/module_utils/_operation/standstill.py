@@ -126,7 +126,9 @@ def note_silence(context: OperationContext) -> Run:
     """The run of the operation. Where its last heartbeat is older than a lease, its controller stood still between two operations:
     each of them sends one, and so does the end of the user's tasks.
     """
-    run, now = context.ledger.run(context.required_run_id), context.clock.now()
+    run, now = context.recent_run(), context.clock.now()
+    if stood_still(context.clock, now - run.heartbeat_at):
+        run = context.ledger.run(run.run_id)
     if not stood_still(context.clock, now - run.heartbeat_at):
         return run
     note_standstill(context, run.heartbeat_at, now)

@@ -27,7 +27,9 @@ from .watchdog import postpone
 
 def finish_installations(context: OperationContext, record: PowerRecord) -> bool:
     """Those of the run that holds the host and of every earlier one that it was taken over from; whether there were any."""
-    hosts = earlier_hosts(context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key)
+    hosts = earlier_hosts(
+        context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key, context.row
+    )
     finished = context.cache.setdefault("finished_installations", set())  # a damaged row says again that there is one
     installing = [host for host in hosts if host.run_id not in finished and is_serviced(host.facts)]
     for host in installing:
@@ -41,7 +43,9 @@ def finish_foreign_runs(context: OperationContext, record: PowerRecord) -> bool:
 
     Returns whether there was one. All of them together have one time.
     """
-    runs = earlier_hosts(context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key)
+    runs = earlier_hosts(
+        context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key, context.row
+    )
     known = {*_judged(context), *(str(host.facts.get("installing_command_id")) for host in runs)}
     own = Own({host.run_id for host in runs}, known)
     asked_before = windows_was_asked(context)
@@ -89,7 +93,7 @@ def _finish_installation(context: OperationContext, record: PowerRecord, host: H
         )
     _judged(context).add(str(host.facts.get("installing_command_id")))
     ended: HostFacts = {"installing_command_id": "", "servicing": False, "working_since": None}
-    context.ledger.update_facts(host.run_id, host.key, ended)
+    context.update_facts_in(host, ended)
 
 
 def _since(host: Host) -> float | None:

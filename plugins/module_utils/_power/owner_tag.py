@@ -115,7 +115,10 @@ def remove_owner_tag(context: OperationContext, record: PowerRecord, instance: I
         except AwsError as error:
             if error.aws_code not in GONE:
                 return f"It still carries the tag {key} of run {host.run_id}: {error.reason}"
-        context.ledger.update_facts(host.run_id, host.key, {"mark": None, "mark_launch": None})
+        if (host.run_id, host.key) == context.tracked_host:
+            context.note_facts(mark=None, mark_launch=None)
+        else:
+            context.update_facts_in(host, {"mark": None, "mark_launch": None})
     return None
 
 
@@ -127,4 +130,6 @@ def _remove(context: OperationContext, record: PowerRecord, host: Host, key: str
 
 
 def _rows(context: OperationContext, record: PowerRecord) -> list[Host]:
-    return earlier_hosts(context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key)
+    return earlier_hosts(
+        context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key, context.row
+    )

@@ -243,7 +243,7 @@ def _refuse_owned(context: OperationContext, record: PowerRecord, instance: Inst
 
     The tag "keep" has no end: the record stays open, so that the host can be put back when the tag is gone.
     """
-    settings = lenient.settings_of(context.ledger, context.required_run_id)
+    settings = lenient.settings_of(context.recent_run)
     owner = owner_of(instance) or claim_of(tags_of(instance), settings, context.facts.get("scheduler"))
     if owner is None:
         return

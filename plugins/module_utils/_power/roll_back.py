@@ -182,7 +182,7 @@ def _settled_instance(context: OperationContext) -> InstanceTypeDef:
 
 
 def _refuse_claimed(context: OperationContext, instance: InstanceTypeDef) -> None:
-    settings = lenient.settings_of(context.ledger, context.required_run_id)
+    settings = lenient.settings_of(context.recent_run)
     claim = exclusion_of(instance) or claim_of(tags_of(instance), settings, context.facts.get("scheduler"))
     if claim is not None:
         raise Excluded(f"{claim[1]} It is not rolled back.", claim[0])

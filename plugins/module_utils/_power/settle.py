@@ -21,7 +21,7 @@ def settle_outcome(context: OperationContext) -> None:
     """
     if context.tracked_host is None:
         return
-    host = stored_host(context.ledger, *context.tracked_host)
+    host = context.row or stored_host(context.ledger, *context.tracked_host)
     if host is None or host.outcome != Outcome.HELD:
         return
     before, proposed = host.facts.get("verdict_before"), proposed_verdict(host)

@@ -158,7 +158,7 @@ def _change(context: OperationContext, record: PowerRecord, host: Host, switch: 
                 raise
             switch["name"] += "-2"  # its runbook has started, and ends when it finds another schedule
             scheduler.create_schedule(aws, schedule_of(record.instance_id, switch))
-        context.ledger.update_facts(host.run_id, host.key, {"switch": switch})
+        context.update_facts_in(host, {"switch": switch})
 
     _try(context, update)
 
@@ -172,7 +172,7 @@ def delete_schedule(context: OperationContext, record: PowerRecord) -> None:
 def _delete(context: OperationContext, record: PowerRecord, host: Host, switch: WatchdogSchedule) -> None:
     aws = context.aws.in_region(record.region)
     scheduler.delete_schedule(aws, switch["group"], switch["name"], record.instance_id)
-    context.ledger.update_facts(host.run_id, host.key, {"switch": None})
+    context.update_facts_in(host, {"switch": None})
 
 
 def was_due(context: OperationContext, record: PowerRecord, at: float) -> bool:
@@ -194,7 +194,9 @@ def _set(context: OperationContext, record: PowerRecord) -> list[tuple[Host, Wat
     """The switches that the runs know which had the host, with its row in each."""
     if context.check_mode:
         return []
-    hosts = earlier_hosts(context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key)
+    hosts = earlier_hosts(
+        context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key, context.row
+    )
     return [(host, switch) for host in hosts if (switch := host.facts.get("switch"))]
 
 

@@ -66,7 +66,7 @@ def admit(context: OperationContext) -> Admission:
     host = context.host
     if host.outcome is not None and not _may_retry_capacity(context, host):
         return _refused(host.outcome, host.reason_code, host.reason)
-    run = context.ledger.run(host.run_id)
+    run = context.recent_run()
     try:
         _wait_for_canaries_and_wave(context, run, host)
         original_state = None
@@ -80,7 +80,7 @@ def admit(context: OperationContext) -> Admission:
         context.report_progress(f"{error.outcome}: {error.reason}")
         return _refused(error.outcome, error.code, error.reason)
     now = context.clock.now()
-    context.update_facts(
+    context.note_facts(
         deadline_at=now + host.facts.get("timeout_seconds", run.settings["host_timeout_seconds"]),
         original_state=original_state,
     )
@@ -188,14 +188,17 @@ def _check_run(_context: OperationContext, run: Run, _host: Host) -> None:
 
 def _check_breaker(context: OperationContext, run: Run, host: Host) -> None:
     """Only the hosts that failed are read, not the rows of the whole run."""
-    runs = slices(context.ledger, run)
-    counts = sum((Counter(context.ledger.outcome_counts(one.run_id)) for one in runs), Counter[Outcome | None]())
+    read = [context.ledger.run_and_counts(one.run_id) for one in slices(context.ledger, run)]
+    runs, counts = (
+        [one for one, _counts in read],
+        sum((Counter(some) for _one, some in read), Counter[Outcome | None]()),
+    )
     failed = list[Host]()
     if any(counts[outcome] for outcome in FAILURES):
         failed = [other for one in runs for other in context.ledger.failed_hosts(one.run_id)]
     if failed and (cause := _cause_of_breaker(runs, counts, failed)):
         _open_breaker(context, run, cause)
-    for one in (context.ledger.run(run.run_id), *runs[1:]):
+    for one in (context.ledger.run(run.run_id) if failed else runs[0], *runs[1:]):
         if one.breaker:
             raise _closed(one.breaker, standstill_of(one))
     if cause := cause_in_account(runs, failed, account_id(host)):

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .._fleet.peers import release_slots
 from .._ledger.history import seconds_by_phase
 from .._ledger.proposed import proposed_verdict
@@ -52,19 +54,27 @@ def finish_host(context: OperationContext) -> HostResult:
         changed, outcome, reason.
     """
     run_id, key = context.required_run_id, context.required_host_key
-    host = context.ledger.host(run_id, key)
+    host, phases = context.ledger.host_and_phases(run_id, key)
     if host.outcome is None:
-        context.ledger.set_outcome(run_id, key, with_repetition(context.ledger, host, _proposed(host)))
-        host = context.ledger.host(run_id, key)
-    note_silence(context)
-    context.ledger.heartbeat(run_id, context.clock.now())
+        host = _with_outcome(context, host)
+    run = note_silence(context)
+    context.send_heartbeat()
     if host.outcome in UP_TO_DATE and not host.facts.get("only_a_part"):
-        seconds = seconds_by_phase(context.ledger.phases(run_id, key))
+        seconds = seconds_by_phase(phases)
         context.ledger.save_durations(HostDurations(key, run_id, context.clock.now(), host.outcome, seconds))
-    tag_outcome(context, host)
+    tag_outcome(context, run, host)
     release_slots(context, host)
     context.report_progress(f"{host.outcome}" + (f": {host.reason}" if host.reason else ""))
     return {"changed": True, "outcome": host.outcome, "reason": host.reason}
+
+
+def _with_outcome(context: OperationContext, host: Host) -> Host:
+    verdict = with_repetition(context.ledger, host, _proposed(host))
+    if not context.ledger.set_outcome(host.run_id, host.key, verdict, has_none=True):
+        return context.ledger.host(host.run_id, host.key)
+    return replace(
+        host, outcome=verdict.outcome, phase=verdict.phase, reason_code=verdict.reason_code, reason=verdict.reason
+    )
 
 
 def _proposed(host: Host) -> Verdict:

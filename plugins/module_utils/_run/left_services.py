@@ -9,6 +9,8 @@ They have no power record.
 
 from __future__ import annotations
 
+from functools import partial
+
 from .._ledger import lenient
 from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host
@@ -46,7 +48,7 @@ def _run_for_services(context: OperationContext, host: Host) -> str | None:
         return host.run_id
     if any(earlier.run_id == host.run_id for earlier in earlier_hosts(context.ledger, [holder], host.key)):
         return holder
-    return None if lenient.is_active(context.ledger, holder, context.clock.now()) else host.run_id
+    return None if lenient.is_active(partial(context.ledger.run, holder), context.clock.now()) else host.run_id
 
 
 def _entry_of_services(host: Host, run_id: str) -> OpenHost:

@@ -24,12 +24,11 @@ SCHEMA = 1
 """The version of the events' details."""
 
 
-def tag_outcome(context: OperationContext, host: Host) -> None:
+def tag_outcome(context: OperationContext, run: Run, host: Host) -> None:
     """Set the tags of a host on which the run worked. Hosts that must not be touched keep what they have.
 
     The time of a proof stays until a later scan proves something.
     """
-    run = context.ledger.run(host.run_id)
     if not run.settings.get("outcome_tags") or host.kind != "ec2" or host.outcome is None or host.outcome in UNTOUCHED:
         return
     tags = {OUTCOME_TAG: str(host.outcome), RUN_TAG: run.run_id}

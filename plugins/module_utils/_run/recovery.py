@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TypedDict
 
 from .._aws.iam import caller_account
@@ -133,7 +134,7 @@ def open_hosts(context: OperationContext) -> OpenHosts:
     hosts: list[OpenHost] = []
     for entry in entries:
         host = f"{entry['name']} ({entry['instance_id']})"
-        if not take_over and lenient.is_active(context.ledger, entry["run_id"], context.clock.now()):
+        if not take_over and lenient.is_active(partial(context.ledger.run, entry["run_id"]), context.clock.now()):
             busy.append(host_busy(host, context.ledger.run(entry["run_id"])))
             continue
         if not context.check_mode:
@@ -189,7 +190,7 @@ def _elsewhere(context: OperationContext, records: list[tuple[PowerRecord, str]]
 
 def _other_account(context: OperationContext, record: PowerRecord) -> str | None:
     """The account of a host, where it is known and another than the credentials': there its instance looks as if it were gone."""
-    account = lenient.settings_of(context.ledger, record.run_id).get("account")
+    account = lenient.settings_of(partial(context.ledger.run, record.run_id)).get("account")
     if account is None or not record.region:
         return None
     if "account" not in context.cache:

@@ -171,7 +171,7 @@ def _drained_hosts(context: OperationContext) -> list[Host]:
     if not context.tracked_host:
         return []
     run_id, key = context.tracked_host
-    hosts = earlier_hosts(context.ledger, [run_id], key)
+    hosts = earlier_hosts(context.ledger, [run_id], key, context.row)
     return [host for host in hosts if host.facts.get("cluster_drained")]
 
 
@@ -210,7 +210,7 @@ def resume_node(
     if answer.state != "up":
         raise NodePaused(messages.node_paused(node, answer.trouble, context.command("restore")), Reason.NODE_PAUSED)
     for host in hosts:
-        context.ledger.update_facts(host.run_id, host.key, {"cluster_drained": False})
+        context.update_facts_in(host, {"cluster_drained": False})
     context.report_progress(messages.node_resumed(node, failback=failback))
     return True
 

@@ -60,7 +60,7 @@ def work(context: OperationContext) -> HealthResult | ServicesResult:
         return _restore(context)
     health = _inspect_without_search(context) if _has_searched(context) else _inspect(context)
     source = _source_of(health)
-    context.update_facts(update_source=source)
+    context.note_facts(update_source=source)
     _warn_about_sessions(context, health.sessions)
     repaired: tuple[str, ...] = ()
     if context.params["state"] == "repaired" and not context.check_mode:
@@ -90,7 +90,7 @@ def _inspect(context: OperationContext) -> UpdateHealth:
         context.report_progress(f"its search for updates had not ended after {SEARCH_SECONDS} s: continuing without it")
         return _inspect_without_search(context)
     if health.search.ok:
-        context.update_facts(searched_at=context.clock.now())
+        context.note_facts(searched_at=context.clock.now())
     return health
 
 
@@ -126,7 +126,7 @@ def _search_again(context: OperationContext, health: UpdateHealth) -> UpdateHeal
 
 
 def _warn_about_sessions(context: OperationContext, count: int) -> None:
-    context.update_facts(sessions=count)
+    context.note_facts(sessions=count)
     if count and context.params["warn_of_sessions"]:
         context.report_progress(messages.sessions_warning(count))
 

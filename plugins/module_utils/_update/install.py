@@ -75,7 +75,7 @@ def install(context: OperationContext) -> InstallResult:
         context.update_facts(only_a_part=True)
     passes, found = _passes(context, selection, started_at)
     installed, failed_updates = update_results(context, started_at, found)
-    context.update_facts(installed=installed, failed_updates=failed_updates)
+    context.note_facts(installed=installed, failed_updates=failed_updates)
     now = reboots.count(context, before, earlier_seconds)
     if not selection.is_reached(found):
         checks.observe_after(context, was)
@@ -113,7 +113,7 @@ def reboot(context: OperationContext) -> InstallResult:
     rebooted = reboot_if_pending(context)
     found = _verify_rebooted(context, selection)
     installed, failed_updates = update_results(context, before.boot_time, found) if rebooted and before else ([], [])
-    context.update_facts(installed=installed, failed_updates=failed_updates)
+    context.note_facts(installed=installed, failed_updates=failed_updates)
     now = reboots.count(context, before)
     if found.pending_reboot:
         checks.observe_after(context, was)
@@ -228,7 +228,7 @@ def _repair_by_hresult(context: OperationContext, started_at: float, found: Scan
     if not context.params["scripts"]:
         return False
     installed, failed_updates = update_results(context, started_at, found)
-    context.update_facts(installed=installed, failed_updates=failed_updates)
+    context.note_facts(installed=installed, failed_updates=failed_updates)
     for update in failed_updates:
         cause = cause_of(update["hresult"])
         if may_repair(context, cause):

@@ -188,7 +188,10 @@ def run_once(context: OperationContext, instance_id: str, command: Command, *, i
     if not installs or invocation.details not in TIMED_OUT:  # Windows may go on when SSM has given up
         context.add_work(invocation.worked_seconds)
         ended["working_since"] = None
-    context.update_facts(**ended)
+    if installs:
+        context.update_facts(**ended)
+    else:
+        context.note_facts(**ended)
     return invocation
 
 

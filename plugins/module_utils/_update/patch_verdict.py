@@ -145,7 +145,7 @@ def read_verdict(
         verified_at=context.clock.now(),
         unnamed=sum(counts.values()) - len(named),
     )
-    context.update_facts(
+    context.note_facts(
         missing=sorted({*missing, *failed}),
         severities=_severities(context, counted),
         verified_at=iso(found.verified_at),

@@ -49,7 +49,7 @@ def own_word(context: OperationContext) -> OwnWord | None:
             state = servicing_state(context)
     except Failed:
         return None
-    context.update_facts(reboot_pending=bool(state.pending_reboot))
+    context.note_facts(reboot_pending=bool(state.pending_reboot))
     return OwnWord(state.pending_reboot, waited)
 
 

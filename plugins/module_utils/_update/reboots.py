@@ -67,9 +67,9 @@ def count(context: OperationContext, before: BootState | None, earlier_seconds: 
         return None
     rebooted = now.boot_time > before.boot_time + CLOCK_TOLERANCE_SECONDS
     if now.starts is not None:
-        context.update_facts(reboots=now.starts)
+        context.note_facts(reboots=now.starts)
     elif not rebooted and not earlier_seconds:
-        context.update_facts(reboots=0)
+        context.note_facts(reboots=0)
     return now if rebooted else None
 
 

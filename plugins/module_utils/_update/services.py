@@ -115,7 +115,7 @@ def restore_services(context: OperationContext) -> ServicesResult:
         for trouble in answer.troubles:
             context.report_progress(trouble)
         for host in hosts:
-            context.ledger.update_facts(host.run_id, host.key, {"services_found": []})
+            context.update_facts_in(host, {"services_found": []})
         context.report_progress(f"start types set back: {', '.join(names)}")
     return {"changed": True, "restored": names}
 
@@ -145,7 +145,7 @@ def _hosts_with_services(context: OperationContext) -> list[Host]:
     if not context.tracked_host:
         return []
     run_id, key = context.tracked_host
-    hosts = earlier_hosts(context.ledger, [run_id], key)
+    hosts = earlier_hosts(context.ledger, [run_id], key, context.row)
     return [host for host in hosts if host.facts.get("services_found")]
 
 

@@ -227,6 +227,53 @@ def test_the_steps_of_one_host_can_be_read_alone(ledger: Ledger) -> None:
     assert len(ledger.phases(RUN)) == 2
 
 
+def test_the_beginning_of_a_step_shows_the_host_as_it_is(ledger: Ledger) -> None:
+    open_run(ledger, a_host(facts={"sessions": 2}))
+    assert ledger.begin_phase(RUN, ID, "start", START) == ledger.host(RUN, ID)
+    assert ledger.begin_phase(RUN, "i-9", "start", START) is None
+
+
+def test_a_step_ends_with_what_it_found(ledger: Ledger) -> None:
+    open_run(ledger, a_host(facts={"sessions": 2, "reboots": 1}))
+    ledger.begin_phase(RUN, ID, "repair", START, fence=1)
+    assert ledger.end_phase(RUN, ID, "repair", START + 30, True, {"sessions": 3, "reboots": None}, fence=1)
+    host, phases = ledger.host_and_phases(RUN, ID)
+    assert host.facts == {"sessions": 3}
+    assert phases == [PhaseTime(ID, "repair", START, START + 30, True)]
+
+
+def test_a_step_of_a_host_that_is_lost_ends_without_what_it_found(ledger: Ledger) -> None:
+    open_run(ledger)
+    ledger.begin_phase(RUN, ID, "repair", START, fence=1)
+    ledger.take_over(RUN, [ID], START, force=True)
+    assert not ledger.end_phase(RUN, ID, "repair", START + 30, True, {"sessions": 3}, fence=1)
+    host, phases = ledger.host_and_phases(RUN, ID)
+    assert host.facts == {}
+    assert phases == [PhaseTime(ID, "repair", START, START + 30, True)]
+
+
+def test_an_outcome_that_another_process_gave_meanwhile_stays(ledger: Ledger) -> None:
+    open_run(ledger)
+    assert ledger.set_outcome(RUN, ID, Verdict("failed", "patch", "still_missing", "Yes."), has_none=True)
+    assert not ledger.set_outcome(RUN, ID, Verdict("patched"), has_none=True)
+    assert ledger.host(RUN, ID).outcome == "failed"
+    run, counts = ledger.run_and_counts(RUN)
+    assert (run, counts) == (ledger.run(RUN), {"failed": 1})
+
+
+def test_the_fencing_numbers_of_some_hosts_are_read_alone(ledger: Ledger) -> None:
+    open_run(ledger, *(a_host(f"i-{number}", position=number) for number in range(3)))
+    ledger.take_over(RUN, ["i-1"], START, force=True)
+    open_run(ledger, a_host("i-2", OTHER), run_id=OTHER, force=True)
+    assert ledger.some_fences(RUN, ["i-1", "i-2", "i-9"]) == {"i-1": 2}
+
+
+def test_a_power_record_is_written_where_the_row_of_its_host_is_missing(ledger: Ledger) -> None:
+    record = dataclasses.replace(FOUND, run_id="20261114T210000Z-0000")
+    assert ledger.record_power(record) == record
+    assert ledger.open_power() == [record]
+
+
 # Power
 
 

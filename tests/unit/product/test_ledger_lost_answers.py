@@ -169,6 +169,8 @@ def test_a_power_record_that_got_no_answer_is_the_callers(ledger: DynamoDbLedger
 
 def test_a_token_stays_until_its_end_is_known(ledger: DynamoDbLedger, line: Line) -> None:
     """An attempt that was cancelled has ended; one that got no answer may have been done."""
+    ledger.open_run(a_run(), [a_host(FOUND.host_key)], take_over=False)
+    line.tokens.clear()
     line.coming = ["conflict", "lost", "conflict", "conflict"]
     ledger.record_power(FOUND)
     first, *rest = line.tokens

@@ -28,11 +28,11 @@ def sources() -> Iterator[tuple[str, str]]:
             yield path.relative_to(MODULE_UTILS).with_suffix("").as_posix(), path.read_text()
 
 
-WRITES = {"update_facts", "update_facts_and_work"}
+WRITES = {"note_facts", "update_facts", "update_facts_and_work", "update_facts_in"}
 
 
 def written(text: str) -> set[str]:
-    """The facts that a module hands to update_facts by name, or in a mapping."""
+    """The facts that a module hands to one of WRITES by name, or in a mapping."""
     calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
     calls = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr in WRITES]
     names = {keyword.arg for call in calls for keyword in call.keywords if keyword.arg not in {None, "fence"}}

@@ -27,6 +27,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons 
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.arguments import TRACKING_ARGUMENTS
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
     HEARTBEAT_SECONDS,
+    PROOF_SECONDS,
     OperationContext,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result
@@ -343,6 +344,97 @@ def test_the_lease_is_checked_right_before_each_change(stage: Stage) -> None:
     assert caught.value.code == Reason.LEASE_LOST
     assert 20 <= stage.clock.passed < HEARTBEAT_SECONDS
     assert all(call.at < 20 for call in stage.account.of("start_instances"))
+
+
+def reads_of_the_lease(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    read, fence = list[float](), stage.ledger.fence
+    monkeypatch.setattr(stage.ledger, "fence", lambda *of: (read.append(stage.clock.passed), fence(*of))[1])
+    return read
+
+
+def test_a_write_under_the_fencing_number_proves_the_lease_for_a_moment(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.open_run()
+    stage.account.on("start_instances", {"StartingInstances": []})
+    read = reads_of_the_lease(stage, monkeypatch)
+
+    def work(context: OperationContext) -> dict[str, Any]:
+        for pause in (0.0, PROOF_SECONDS, 1.0, 60.0):
+            stage.clock.jump(pause)
+            sending(context)
+        context.update_facts(reboots=1)
+        sending(context)
+        return {"changed": True}
+
+    run(stage, work, fence=1)
+    assert read == [PROOF_SECONDS + 1.0, PROOF_SECONDS + 61.0]
+
+
+def test_a_clock_that_was_set_back_makes_no_proof_last_longer(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.open_run()
+    stage.account.on("start_instances", {"StartingInstances": []})
+    read = reads_of_the_lease(stage, monkeypatch)
+
+    def work(context: OperationContext) -> dict[str, Any]:
+        stage.clock.jump(-30.0)
+        return sending(context)
+
+    run(stage, work, fence=1)
+    assert len(read) == 1
+
+
+def test_without_a_fencing_number_a_write_proves_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.open_run()
+    context = stage.context(operation(nothing), run_id=RUN, host=ID)
+    read = reads_of_the_lease(stage, monkeypatch)
+    context.update_facts(reboots=1)
+    context.before_change()
+    assert len(read) == 1
+
+
+def test_what_is_only_seen_is_written_before_the_next_change_and_when_the_phase_ends(stage: Stage) -> None:
+    stage.open_run()
+    stage.account.on("start_instances", {"StartingInstances": []})
+    known = list[dict[str, Any]]()
+
+    def work(context: OperationContext) -> dict[str, Any]:
+        context.note_facts(sessions=2)
+        known.append(stage.facts())
+        assert context.facts["sessions"] == 2
+        sending(context)
+        known.append(stage.facts())
+        context.note_facts(sessions=3)
+        return {"changed": False}
+
+    run(stage, work, fence=1)
+    assert [facts.get("sessions") for facts in (*known, stage.facts())] == [None, 2, 3]
+
+
+def test_what_is_only_seen_is_written_before_a_failure_is_judged(stage: Stage) -> None:
+    stage.open_run()
+
+    def work(context: OperationContext) -> dict[str, Any]:
+        context.note_facts(started_by_run=True)
+        raise Deferred("No capacity.", Reason.NO_CAPACITY)
+
+    with pytest.raises(PatchFleetError):
+        run(stage, work, fence=1)
+    assert stage.ledger.host(RUN, ID).outcome == "failed"
+
+
+def test_an_operation_whose_findings_are_not_written_has_failed(stage: Stage) -> None:
+    stage.open_run()
+
+    def work(context: OperationContext) -> dict[str, Any]:
+        context.note_facts(sessions=2)
+        stage.ledger.take_over(RUN, [ID], START, force=True)
+        return {"changed": False}
+
+    with pytest.raises(NeedsAttention) as caught:
+        run(stage, work, fence=1)
+    assert caught.value.code == Reason.LEASE_LOST
+    assert "sessions" not in stage.facts()
 
 
 def test_what_only_looks_or_tries_needs_no_lease(stage: Stage) -> None:

@@ -9,8 +9,9 @@ import os
 import socket
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,11 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._model.account 
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation import poller as module
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
+    PROOF_SECONDS,
+    RUN_AGE_SECONDS,
+    OperationContext,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.polled import (
     parameters_of,
     polled_instance,
@@ -58,7 +63,7 @@ from .fakes import (
     reservations,
     shown,
 )
-from .stage import RUN, Stage
+from .stage import RUN, Stage, a_host
 
 REGION = "eu-central-1"
 HOSTS = [f"i-{number:017x}" for number in range(24)]
@@ -232,6 +237,8 @@ class Scripted:
     def ask(self, question: Question) -> Answer | None:
         if question.subject == Subject.HEARTBEAT:
             return Answer({"IsDue": False}, START, 0.0) if self.answers != [None] else None
+        if question.subject in module.READS_OF_LEDGER:  # of a file it has none
+            return None
         return self.answers.pop(0)
 
 
@@ -335,11 +342,88 @@ def test_a_host_that_another_run_took_over_is_noticed_while_another_operation_re
     context.poller = Scripted()
     context.renew_lease()
     stage.ledger.take_over(RUN, [ID], stage.clock.now(), True)
+    stage.clock.jump(PROOF_SECONDS + 1.0)
     with pytest.raises(LeaseLost):
         context.before_change()
     stage.clock.jump(300.0)
     with pytest.raises(LeaseLost):
         context.renew_lease()
+
+
+def leases_of(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> tuple[Poller, list[float]]:
+    """A poller with a table as the ledger, and when it read the leases there."""
+    read, some_fences = list[float](), stage.ledger.some_fences
+
+    def fences(run_id: str, keys: Iterable[str]) -> dict[str, int]:
+        read.append(stage.clock.passed)
+        return some_fences(run_id, keys)
+
+    monkeypatch.setattr(stage.ledger, "some_fences", fences)
+    return Poller(lambda _account, _region: stage.aws, stage.clock, table=stage.ledger), read
+
+
+def test_the_leases_of_hosts_that_wait_are_read_together(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts = [a_host(key, position=at) for at, key in enumerate(HOSTS[:4])]
+    stage.open_run(*hosts)
+    poller, read = leases_of(stage, monkeypatch)
+    alone = list[float]()
+    monkeypatch.setattr(stage.ledger, "fence", lambda *_of: (alone.append(stage.clock.passed), 1)[1])
+    contexts = [stage.context(WAIT, run_id=RUN, host=host.key, fence=1, instance_id=host.key) for host in hosts]
+    for context in contexts:
+        context.poller = poller
+    for _minute in range(16):
+        for context in contexts:
+            context.renew_lease()
+        stage.clock.jump(60.0)
+    assert alone.count(0.0) == len(hosts), "each operation proves its own when it begins"
+    assert len(alone) == len(hosts) + 15, "and so does the one whose turn it is to renew the lease of the run"
+    assert read == [300.0, 300.0, 300.0, 600.0, 900.0], "each host asks once before it is read along with the others"
+
+
+def test_a_lease_that_the_poller_does_not_show_is_read_and_a_lost_one_ends_the_wait(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.open_run()
+    poller, read = leases_of(stage, monkeypatch)
+    poller.ask(Question(Subject.HEARTBEAT, None, "", ""))
+    context = stage.context(WAIT, run_id=RUN, host=ID, fence=1, instance_id=ID)
+    context.poller = poller
+    context.renew_lease()
+    stage.ledger.take_over(RUN, [ID], stage.clock.now(), True)
+    stage.clock.jump(300.0)
+    poller.ask(Question(Subject.HEARTBEAT, None, "", ""))
+    with pytest.raises(LeaseLost):
+        context.renew_lease()
+    assert read == [300.0]
+
+
+def test_operations_of_one_half_minute_share_what_is_read_of_the_run(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.open_run()
+    read, run = list[float](), stage.ledger.run
+    monkeypatch.setattr(stage.ledger, "run", lambda run_id: (read.append(stage.clock.passed), run(run_id))[1])
+    poller = Poller(lambda _account, _region: stage.aws, stage.clock, table=stage.ledger)
+    for _operation in range(7):
+        context = stage.context(WAIT, run_id=RUN, host=ID, instance_id=ID)
+        context.poller = poller
+        assert context.recent_run() == run(RUN)
+        stage.clock.jump(10.0)
+    assert read == [0.0, 40.0]
+    context.poller = None
+    context.recent_run()
+    assert read == [0.0, 40.0, 70.0]
+
+
+def test_a_run_that_the_poller_read_too_long_ago_is_read_again(stage: Stage, context: OperationContext) -> None:
+    old = asdict(stage.ledger.run(RUN)) | {"breaker": "It was open then."}
+
+    class Late:
+        def ask(self, _question: Question) -> Answer:
+            return Answer(old, stage.clock.now() - RUN_AGE_SECONDS - 2.0, 0.0)
+
+    context.poller = Late()
+    assert context.recent_run().breaker is None
 
 
 def test_without_a_poller_each_operation_renews_the_lease(
