@@ -61,7 +61,7 @@ class Connection(Protocol):
         """A boto3 client that makes one attempt a call."""
 
     def renew(self) -> bool:
-        """Read the credentials again; whether they are different now."""
+        """Read the credentials again; whether they are different now from those of this thread's last client."""
 
     def assume(self, account: Account, session_name: str, now: Callable[[], float]) -> Connection:
         """A Connection with the role of another account; ``now`` is the clock by which the session is renewed."""
@@ -146,6 +146,7 @@ class OptionsConnection:
         ).merge(self._arguments.pop("aws_config", None) or botocore.config.Config())
         self._clients: dict[tuple[str, str], Any] = {}
         self._making = threading.Lock()  # a session of boto3 makes one client at a time
+        self._last_used = threading.local()  # the session of this thread's last client
         self._assumed: dict[tuple[Account, str], AssumedConnection] = {}
 
     region: str | None
@@ -153,6 +154,7 @@ class OptionsConnection:
     def client(self, service: str, region: str) -> Any:
         key = (service, region)
         with self._making:
+            self._last_used.session = self._session
             if key not in self._clients:
                 self._clients[key] = self._new_client(self._session, service, region, self._arguments)
             return self._clients[key]
@@ -170,9 +172,21 @@ class OptionsConnection:
         return None
 
     def renew(self) -> bool:
-        """Whether a file or a process gives other ones by now; a session reads a shared file once."""
+        """Whether a file or a process gives other ones by now; a session reads a shared file once.
+
+        Of several threads whose calls failed at the same time the first reads them for all.
+        """
         if self._arguments.get("aws_access_key_id"):
             return False
+        with self._making:
+            return getattr(self._last_used, "session", self._session) is not self._session or self._read_again()
+
+    def note_use(self) -> None:
+        """This thread makes a call with what these credentials gave."""
+        with self._making:
+            self._last_used.session = self._session
+
+    def _read_again(self) -> bool:
         try:
             before, session = _key_of(self._session), _session(self._profile)
             if _key_of(session) == before:
@@ -241,6 +255,7 @@ class AssumedConnection:
 
     def client(self, service: str, region: str) -> Any:
         key = (service, region)
+        self._base.note_use()
         with self._making:
             if self._session is None:
                 self._session = self._new_session(region)
@@ -253,8 +268,9 @@ class AssumedConnection:
 
     def forget_session(self) -> None:
         """The credentials that assume the role are other ones now."""
-        self._session = None
-        self._clients.clear()
+        with self._making:
+            self._session = None
+            self._clients.clear()
 
     def assume(self, account: Account, session_name: str, now: Callable[[], float]) -> Connection:
         return self._base.assume(account, session_name, now)

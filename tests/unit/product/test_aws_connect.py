@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,12 +16,14 @@ import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws import connect
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import (
+    Connection,
     OptionsConnection,
     require_boto3,
     warm_up,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.options import NAMES, SECRET, aws_argument_spec
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account
 
 from .fakes import START
 
@@ -176,6 +179,27 @@ def test_a_shared_file_that_changes_is_read_again(tmp_path: Path) -> None:
     a_profile(tmp_path / "credentials", "ASIANEW")
     assert connection.renew() is True
     assert signed_with(connection.client("sts", "eu-central-1")) == "ASIANEW"
+
+
+@pytest.mark.parametrize("assumes", [False, True])
+def test_of_two_threads_whose_calls_failed_both_repeat_them(tmp_path: Path, assumes: bool) -> None:
+    """The second finds new ones that the first has read: its own client has the old ones all the same."""
+    a_profile(tmp_path / "credentials", "ASIAOLD")
+    connection: Connection = OptionsConnection({"profile": "night", "region": "eu-central-1"})
+    if assumes:
+        account = Account("222222222222", role_arn="arn:aws:iam::222222222222:role/patch")
+        connection = connection.assume(account, "night", lambda: START)
+
+    def make_client() -> Any:
+        return connection.client("sts", "eu-central-1")
+
+    with ThreadPoolExecutor(1) as other:
+        old = [make_client(), other.submit(make_client).result()]
+        a_profile(tmp_path / "credentials", "ASIANEW")
+        assert [connection.renew(), other.submit(connection.renew).result()] == [True, True]
+        new = [make_client(), other.submit(make_client).result()]
+        assert old[0] is old[1] is not new[0] is new[1]
+        assert [connection.renew(), other.submit(connection.renew).result()] == [False, False]
 
 
 def test_a_file_that_is_gone_renews_nothing(tmp_path: Path) -> None:
