@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import os
 import struct
+import threading
 
 from ansible.utils.display import Display
 
@@ -35,6 +36,8 @@ STORED = struct.Struct("d")
 
 note = nameless_file()
 board_note = nameless_file()
+_in_process = threading.Lock()
+"""A lock of fcntl keeps out other processes, and no thread of this one."""
 
 
 def take_turn(now: float, seconds: float = MINUTE_SECONDS, descriptor: int = note) -> bool:
@@ -45,15 +48,16 @@ def take_turn(now: float, seconds: float = MINUTE_SECONDS, descriptor: int = not
         seconds: the pause between two turns.
         descriptor: of the file that has the time of the last turn.
     """
-    fcntl.lockf(descriptor, fcntl.LOCK_EX)
-    try:
-        stored = os.pread(descriptor, STORED.size, 0)
-        is_due = bool(stored) and not 0.0 <= now - STORED.unpack(stored)[0] < seconds
-        if is_due or not stored:
-            os.pwrite(descriptor, STORED.pack(now), 0)
-        return is_due
-    finally:
-        fcntl.lockf(descriptor, fcntl.LOCK_UN)
+    with _in_process:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX)
+        try:
+            stored = os.pread(descriptor, STORED.size, 0)
+            is_due = bool(stored) and not 0.0 <= now - STORED.unpack(stored)[0] < seconds
+            if is_due or not stored:
+                os.pwrite(descriptor, STORED.pack(now), 0)
+            return is_due
+        finally:
+            fcntl.lockf(descriptor, fcntl.LOCK_UN)
 
 
 def speak(context: OperationContext) -> None:

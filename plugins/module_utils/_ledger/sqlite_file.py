@@ -4,7 +4,8 @@
 
 """The SQLite file below the ledger: opened, brought up to date, and written in whole transactions.
 
-Every transaction begins with BEGIN IMMEDIATE; the file is in WAL mode, so that readers never wait for writers.
+Every transaction begins with BEGIN IMMEDIATE; the file is in WAL mode, so that readers never wait for writers. Threads of a process
+may share an object: its connection is used by one of them at a time.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import os
 import shlex
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
@@ -80,11 +82,12 @@ class SqliteFile:
 
     def _connect(self) -> None:
         self._pid = os.getpid()
+        self._in_use = threading.RLock()
         try:
             folder = os.path.dirname(self._path) or "."
             os.makedirs(folder, mode=0o700, exist_ok=True)
             refuse_without_locks(self._path, folder)
-            self._connection = sqlite3.connect(self._path, timeout=60.0, isolation_level=None)
+            self._connection = sqlite3.connect(self._path, timeout=60.0, isolation_level=None, check_same_thread=False)
             self._refuse_foreign()
             self._use_wal()
             self._connection.execute(f"PRAGMA synchronous = {SYNCHRONOUS}")
@@ -156,8 +159,7 @@ class SqliteFile:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._plainly():
-            database = self._db
+        with self._plainly() as database:
             database.execute("BEGIN IMMEDIATE")
             try:
                 yield database
@@ -176,13 +178,16 @@ class SqliteFile:
         """
         with ExitStack() as stack:
             yield stack.enter_context(self._transaction())
-        with suppress(sqlite3.Error):  # the log has it: a later checkpoint copies it
+        with suppress(sqlite3.Error), self._in_use:  # the log has it: a later checkpoint copies it
             self._db.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
 
     @contextmanager
-    def _plainly(self) -> Iterator[None]:
+    def _plainly(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for this thread alone. What fails says what to do."""
         try:
-            yield
+            database = self._db  # first: after a fork it brings a lock that no other thread holds
+            with self._in_use:
+                yield database
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):  # a bug of ours: it must not look like a full disk
             raise
         except sqlite3.Error as error:
@@ -213,8 +218,8 @@ class SqliteFile:
         return [f"{sentence} Hosts whose record is lost may be on because of a run."]
 
     def _rows(self, sql: str, *values: Any) -> list[Any]:
-        with self._plainly():
-            return self._db.execute(sql, values).fetchall()
+        with self._plainly() as database:
+            return database.execute(sql, values).fetchall()
 
     def _one(self, sql: str, *values: Any) -> Any:
         rows = self._rows(sql, *values)

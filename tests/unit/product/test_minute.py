@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 
@@ -49,6 +52,21 @@ def test_of_all_that_wait_one_speaks_in_each_minute(stage: Stage, shown: list[st
         stage.ledger.heartbeat(RUN, stage.clock.now())
     assert [line[:12] for line in shown] == ["  22:01:00  ", "  22:02:00  ", "  22:03:00  "]
     assert shown[0].endswith("0 of 2 done, 1 at work, 1 waiting; ends ~22:46 UTC")
+
+
+def test_of_several_threads_one_speaks(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, both_have_read, read = stage.clock.now(), Barrier(2), os.pread
+
+    def read_and_wait(*arguments: int) -> bytes:
+        stored = read(*arguments)
+        with suppress(BrokenBarrierError):
+            both_have_read.wait(0.1)
+        return stored
+
+    _minute.take_turn(now)
+    monkeypatch.setattr(os, "pread", read_and_wait)
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(_minute.take_turn, [now + _minute.MINUTE_SECONDS] * 2)) == [False, True]
 
 
 def test_a_wait_speaks_by_itself(stage: Stage, shown: list[str]) -> None:
