@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The operations of a host's workflow without Ansible: a thread for each host in work, in the order of playbooks/tasks/host.yml."""
+"""The operations of a host's workflow without Ansible: a thread for each host in work, through the tasks of the playbook."""
 
 from __future__ import annotations
 
@@ -11,21 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION as FLEET
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMIT
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_result import OPERATION as RESULT
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_report import OPERATION as REPORT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION as RUN
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_settings import OPERATION as SETTINGS
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system_drive_space import OPERATION as SPACE
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import (
-    OPERATION as HEALTH,
-)
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, make_context
+from host_workflow import read_workflow
 from operations import perform
 
+WORKFLOW = read_workflow()
 ROLES = Path(__file__).parents[2] / "roles"
 SCRIPTS = {path.stem: path.read_text(encoding="utf-8") for path in ROLES.glob("*/files/*.ps1")}
 
@@ -46,16 +39,10 @@ def main(out: Path, batch: int) -> int:
 def work_on(host: dict[str, Any], run: dict[str, Any], ledger: dict[str, Any]) -> None:
     """One host from admission to its outcome."""
     tracked_host = {**ledger, "run_id": run["run_id"], "host": host["key"], "region": host["region"]}
-    node = {**tracked_host, "instance_id": host["instance_id"], "scripts": SCRIPTS}
-    do(ADMIT, **tracked_host)
-    do(POWER, state="started", **node)
-    do(WAIT, **{key: value for key, value in node.items() if key != "scripts"})
-    do(SPACE, **node)
-    do(HEALTH, **node)
-    texts = {"history_script": SCRIPTS["update_history"], "boot_script": SCRIPTS["inspect_boot"]}
-    do(INSTALL, **{**node, **texts, "snapshot_id": run["snapshot_id"]})
-    do(POWER, state="restored", **node)
-    do(RESULT, state="finished", **tracked_host)
+    texts = {"scripts": SCRIPTS, "history_script": SCRIPTS["update_history"], "boot_script": SCRIPTS["inspect_boot"]}
+    options = {**texts, "instance_id": host["instance_id"], "snapshot_id": run["snapshot_id"]}
+    for task in (WORKFLOW.admission, *WORKFLOW.work, *WORKFLOW.restore):
+        do(task.operation, **tracked_host, **task.chosen(options))
 
 
 def do(step: Operation, **options: Any) -> dict[str, Any]:

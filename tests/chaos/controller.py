@@ -20,21 +20,14 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.fleet_info import OPERATION as FLEET
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMISSION
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_power import OPERATION as HOST_POWER
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_result import OPERATION as RESULT
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import OPERATION as SCAN
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION as RUN
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.roll_back import OPERATION as ROLL_BACK
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import OPERATION as RECOVERY
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system_drive_space import OPERATION as SPACE
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.user_tasks_result import OPERATION as TASKS
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_sessions import OPERATION as SESSIONS
-from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import (
-    OPERATION as HEALTH,
-)
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.call_budget import CallBudget
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result, is_recorded
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, make_context
@@ -45,7 +38,7 @@ from chaos.outside import ActingClient, ActingLedger, DyingPoller, Killed
 from chaos.own_clock import OwnClock
 from chaos.remote import NightConnection
 from chaos.watch import Change
-from chaos.workflow import Task, Workflow, read_workflow
+from host_workflow import Task, Workflow, read_workflow
 from operations import perform
 
 T = TypeVar("T")
@@ -55,10 +48,6 @@ WORKFLOWS = {
     for drains in (False, True)
 }
 """By the kind of the host, whether tasks of the user's start and stop it, and whether nodes of clusters are drained."""
-OPERATIONS = {
-    operation.name: operation
-    for operation in (ADMISSION, POWER, HOST_POWER, WAIT, SESSIONS, SPACE, HEALTH, INSTALL, RESULT)
-}
 MARK_TAG = "patchfleet:run"
 """Set on each host that a controller has; what sets it and takes it away are acts like others."""
 OPTIONS = {
@@ -80,8 +69,6 @@ ROLL_BACK_WORK: tuple[tuple[Operation, dict[str, str]], ...] = (
     (ROLL_BACK, {"state": "verified"}),
 )
 """The steps of playbooks/tasks/roll_back.yml until the power state is restored."""
-SET_FOR_ALL = frozenset({"instance_id", "setup_prefix"})
-"""Options that module_defaults give each task."""
 FREEZES_ALL_SECONDS = 60.0
 """A pause after an act that is shorter is the act's own: AWS or the disk was slow."""
 MOMENT_SECONDS = 0.001
@@ -271,9 +258,7 @@ class Controller:
     def _do(self, task: Task, tracked_host: dict[str, Any], options: dict[str, Any]) -> None:
         if (task.module, task.state) == ("host_power", "stopped") and tracked_host["host"] not in self._stopping:
             return
-        given = {name: value for name, value in options.items() if name in task.options or name in SET_FOR_ALL}
-        state = {"state": task.state} if task.state else {}
-        result = self.step(OPERATIONS[task.module], **tracked_host, **given, **state)
+        result = self.step(task.operation, **tracked_host, **task.chosen(options))
         for which in ("start", "stop"):
             if task.module == "host_power" and result.get(which):
                 self._run_tasks(which, tracked_host)

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
 from chaos.controller import Controller
 from chaos.night import Night
-from chaos.workflow import COLLECTION, LEFT_OUT, ROOT, read_workflow
+from host_workflow import COLLECTION, LEFT_OUT, ROOT, read_workflow
 
 
 class Watched(Controller):

@@ -1,12 +1,15 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tasks of a host in the playbook patch, read from playbooks/tasks (admission.yml, host.yml) and the roles that they import."""
+"""The tasks of a host in the playbook patch, read from playbooks/tasks and the roles that these files import.
+
+The files of the playbook are the one list of a host's steps; what takes a host through them without Ansible reads it here.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,17 +17,36 @@ from typing import Any
 import yaml
 from jinja2 import Template
 
-ROOT = Path(__file__).parents[2]
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMISSION
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_power import OPERATION as HOST_POWER
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_result import OPERATION as RESULT
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION as POWER
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.managed_node_wait import OPERATION as WAIT
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.system_drive_space import OPERATION as SPACE
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_sessions import OPERATION as SESSIONS
+from ansible_collections.patchfleet.windows.plugins.module_utils._modules.windows_update_health import (
+    OPERATION as HEALTH,
+)
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
+
+ROOT = Path(__file__).parents[1]
 COLLECTION = "patchfleet.windows."
-SESSIONS = "windows_sessions"
+OF_CLUSTERS = "windows_sessions"
 LEFT_OUT = {
-    SESSIONS: "no user is logged on in the night; where nodes of clusters are drained it is done",
+    OF_CLUSTERS: "no user is logged on in the night; where nodes of clusters are drained it is done",
     "user_tasks_result": "the user's own tasks",
     "patch_compliance_info": "instead of patch_baseline, when a run only scans",
 }
-"""Modules that the controller of these tests does not use, and why."""
+"""Modules that the runs of these tests do not use, and why."""
 OPERATION = "install"
-"""What the controller of these tests does."""
+"""What the runs of these tests do."""
+OPERATIONS = {
+    operation.name: operation
+    for operation in (ADMISSION, POWER, HOST_POWER, WAIT, SESSIONS, SPACE, HEALTH, INSTALL, RESULT)
+}
+SET_FOR_ALL = frozenset({"instance_id", "setup_prefix"})
+"""Options that the host's variables and module_defaults give each task."""
 BY_TASKS = re.compile(r"(not )?\w+__by_tasks \| bool")
 """In conditions: whether tasks of the user's start and stop the host. An instance has none."""
 
@@ -36,6 +58,17 @@ class Task:
     module: str
     state: str | None
     options: frozenset[str]
+
+    @property
+    def operation(self) -> Operation:
+        """What the module does."""
+        return OPERATIONS[self.module]
+
+    def chosen(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """What the task sets of these options, with its own state."""
+        known = self.options | (SET_FOR_ALL & self.operation.arguments.keys())
+        given = {name: value for name, value in options.items() if name in known}
+        return {**given, "state": self.state} if self.state else given
 
 
 @dataclass(frozen=True)
@@ -50,7 +83,12 @@ class Workflow:
 def read_workflow(kind: str = "ec2", *, by_tasks: bool = False, drains: bool = False) -> Workflow:
     """The workflow of the playbook patch for hosts of this kind. A task that is there twice is done once.
 
-    ``drains``: nodes of failover clusters are drained.
+    A host that needs nothing more than the usual steps gets the file that the playbook chooses for it.
+
+    Args:
+        kind: of the host.
+        by_tasks: whether tasks of the user's start and stop it.
+        drains: whether nodes of failover clusters are drained.
     """
     return _Reader(kind, by_tasks, drains).read()
 
@@ -62,8 +100,10 @@ class _Reader:
     drains: bool
 
     def read(self) -> Workflow:
-        path = ROOT / "playbooks/tasks/host.yml"
-        admission, _include = yaml.safe_load(path.with_name("admission.yml").read_text())
+        tasks = ROOT / "playbooks/tasks"
+        usual = f"usual/{'instance' if self.kind == 'ec2' else 'other'}_{OPERATION}.yml"
+        path = tasks / ("host.yml" if self.by_tasks or self.drains else usual)
+        admission, _include = yaml.safe_load((tasks / "admission.yml").read_text())
         (host,) = yaml.safe_load(path.read_text())
         (let_in,) = self._in_tasks([admission], path)
         work, restore = (tuple(dict.fromkeys(self._in_tasks(host[part], path))) for part in ("block", "always"))
@@ -98,7 +138,7 @@ class _Reader:
                     yield Task(module, state, frozenset(given))
 
     def _is_done(self, module: str, state: str | None) -> bool:
-        return module not in LEFT_OUT or (module == SESSIONS and state is None and self.drains)
+        return module not in LEFT_OUT or (module == OF_CLUSTERS and state is None and self.drains)
 
     def _in_file(self, path: Path) -> Iterator[Task]:
         yield from self._in_tasks(yaml.safe_load(path.read_text()), path)
