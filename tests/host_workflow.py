@@ -9,7 +9,7 @@ The files of the playbook are the one list of a host's steps; what takes a host 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 from jinja2 import Template
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMISSION
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_power import OPERATION as HOST_POWER
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_result import OPERATION as RESULT
@@ -78,6 +79,30 @@ class Workflow:
     admission: Task
     work: tuple[Task, ...]
     restore: tuple[Task, ...]
+
+    def take_through(self, do: Callable[[Task], object], fail: Callable[[PatchFleetError], None]) -> bool:
+        """Take an admitted host through its tasks: after a failure it is restored, as it is without one.
+
+        Args:
+            do: a task.
+            fail: what the playbook does after a failure, except that the host comes again.
+
+        Returns:
+            Whether the host comes again when the other hosts are done.
+        """
+        retry_later = False
+        try:
+            for task in self.work:
+                do(task)
+        except PatchFleetError as error:
+            retry_later = error.code.retry_later
+            fail(error)
+        for task in self.restore:
+            try:
+                do(task)
+            except PatchFleetError as error:
+                fail(error)
+        return retry_later
 
 
 def read_workflow(kind: str = "ec2", *, by_tasks: bool = False, drains: bool = False) -> Workflow:

@@ -37,9 +37,9 @@ def main(command: str, out: Path, batch: int) -> int:
 
 def arguments(command: str, out: Path, batch: int) -> list[str]:
     """The child: the playbook, or the steps alone."""
-    if command == "workflow":
-        return [sys.executable, "-m", "bench.workflow", str(out), str(batch)]
     values = {"patch_batch_size": batch, "patch_ledger": str(out / "ledger.sqlite"), "patch_report_dir": str(out)}
+    if command == "workflow":
+        return [sys.executable, "-m", "bench.workflow", json.dumps(values)]
     return ["ansible-playbook", "patchfleet.windows.patch", "--forks", str(batch), "-e", json.dumps(values)]
 
 

@@ -236,19 +236,9 @@ class Controller:
         if not self._is_admitted(tracked_host):
             return False
         options = {**OPTIONS, **self._hosts.options, "snapshot_id": snapshot_id, "instance_id": host["key"]}
-        retry_later, workflow = False, self._workflow(host["key"])
-        try:
-            for task in workflow.work:
-                self._do(task, tracked_host, options)
-        except PatchFleetError as error:
-            retry_later = error.code.retry_later
-            self._fail(tracked_host, error)
-        for task in workflow.restore:
-            try:
-                self._do(task, tracked_host, options)
-            except PatchFleetError as error:
-                self._fail(tracked_host, error)
-        return retry_later
+        return self._workflow(host["key"]).take_through(
+            lambda task: self._do(task, tracked_host, options), partial(self._fail, tracked_host)
+        )
 
     def _workflow(self, key: str) -> Workflow:
         remote = self.night.remotes.get(key)
