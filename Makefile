@@ -135,7 +135,7 @@ release: $(LINT) ## Write VERSION=… into every file that names it, and the cha
 	$(BIN)/python tests/tools/release.py $(VERSION)
 
 .PHONY: bench
-bench: $(TEST) ## CPU, memory, API calls and time, for fleets of 40 and 200, and the time of the unit tests
+bench: $(TEST) ## CPU, memory, API calls and time of fleets, by Ansible and as threads, and the time of the unit tests
 	PYTHONPATH=tests:$(VENV)/collections $(BIN)/python -m bench
 
 .PHONY: simulate

@@ -25,6 +25,7 @@ from bench.unit_suite import CORES, unit_suite
 from bench.waiting import waiting_step
 
 TARGETS = {"cpu_seconds": 2.0, "calls": 80.0}
+THREADS_TARGETS = {"cpu_seconds": 0.3, "memory_mb": 2.0}
 CALLS_TARGETS = {"AWS": 30.0, "DynamoDB": 40.0}
 FLEETS = ((40, 40), (200, 50), (1000, 50))
 """Hosts, and hosts at work at a time."""
@@ -37,7 +38,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="patchfleet-bench-") as folder:
         rows = [
             measured(Path(folder), "ansible-playbook, 40 × 5", 40, 5, scale=240, command="playbook"),
-            measured(Path(folder), "steps alone, 200 × 20", 200, 20, scale=120, command="workflow"),
+            *_threads(Path(folder)),
         ]
     print(
         f"{'fleet':<26}{'CPU-s/host':>11}{'peak MB':>9}{'MB/worker':>11}{'calls/host':>12}{'makespan':>10}{'bound':>8}"
@@ -47,7 +48,12 @@ def main() -> int:
             f"{row['name']:<26}{row['cpu_seconds']:>11.2f}{row['peak_mb']:>9.0f}{row['worker_mb']:>11.1f}{row['calls']:>12.1f}"
             f"{row['makespan'] / 60:>6.0f} min{row['bound'] / 60:>4.0f} min"
         )
-    print(f"target: at most {TARGETS['cpu_seconds']:g} CPU-s and {TARGETS['calls']:g} API calls a host\n")
+    print(f"target: at most {TARGETS['cpu_seconds']:g} CPU-s and {TARGETS['calls']:g} API calls a host")
+    few, many = rows[1:]
+    print(
+        f"threads: {(many['peak_mb'] - few['peak_mb']) / (many['hosts'] - few['hosts']):.2f} MB a host that is at work"
+    )
+    print(f"target: at most {THREADS_TARGETS['cpu_seconds']:g} CPU-s and {THREADS_TARGETS['memory_mb']:g} MB a host\n")
     _print_calls()
     order.show(order.measured())
     waiting = waiting_step()
@@ -61,6 +67,14 @@ def main() -> int:
     return 0
 
 
+def _threads(folder: Path) -> list[dict[str, Any]]:
+    """Hosts as threads of one process, without Ansible; all of them at once."""
+    return [
+        measured(folder, f"threads, {hosts} × {hosts}", hosts, hosts, scale=60, command="workflow")
+        for hosts in (40, 200)
+    ]
+
+
 def _print_calls() -> None:
     print(f"{'calls a host, in virtual time':<32}{'AWS':>7}{'DynamoDB':>10}")
     for hosts, at_once in FLEETS:
@@ -71,8 +85,8 @@ def _print_calls() -> None:
 
 def measured(folder: Path, name: str, hosts: int, batch: int, scale: int, command: str) -> dict[str, Any]:
     """Figures of one fleet, half of it off, that was patched by ``bench.measure`` inside a lab."""
-    out = folder / command
-    scenario = folder / f"{command}.yml"
+    out = folder / f"{command}-{hosts}"
+    scenario = folder / f"{command}-{hosts}.yml"
     scenario.write_text(yaml.safe_dump(_fleet(hosts, batch, scale)), encoding="utf-8")
     lab = [sys.executable, "-m", "lab.cli", "run", str(scenario), "--out", str(out), "--"]
     paths = [str(Path(entry).resolve()) for entry in os.environ["PYTHONPATH"].split(os.pathsep)]
@@ -88,6 +102,7 @@ def measured(folder: Path, name: str, hosts: int, batch: int, scale: int, comman
     workflows = [sum(host["seconds"].values()) for host in report["hosts"]]
     return {
         "name": name,
+        "hosts": hosts,
         "cpu_seconds": figures["cpu_seconds"] / hosts,
         "peak_mb": figures["peak_mb"],
         "worker_mb": figures["worker_mb"],
