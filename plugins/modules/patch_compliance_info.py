@@ -14,6 +14,13 @@ description:
   - 'Runs AWS-RunPatchBaseline with Scan and reads the state that it left: younger than the command and of the
     same snapshot.'
 options:
+  state:
+    description:
+      - V(scanned) scans. V(searched) does the same before a host is prepared for the installation of O(kbs); a search that
+        fails decides nothing then.
+    type: str
+    choices: [scanned, searched]
+    default: scanned
   instance_id:
     description:
       - 'The managed node: an EC2 instance (C(i-…)) or a hybrid node (C(mi-…)); of a host without one, its name.'
@@ -80,6 +87,10 @@ verified_at:
   description: Time of the scan.
   returned: success
   type: str
+done:
+  description: Whether the host lacks none of O(kbs) and waits for no reboot, so that it needs no installation.
+  returned: with O(state=searched)
+  type: bool
 """
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_compliance_info import OPERATION

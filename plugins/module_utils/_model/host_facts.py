@@ -300,7 +300,7 @@ class HostFacts(TypedDict, total=False):
         "_update/health",
         "_power/installations, _update/reboots",
     ]
-    reboots: Annotated[int, "reboots while it was patched", "_update/reboots", "_report/build"]
+    reboots: Annotated[int, "reboots while it was patched", "_update/reboots, _update/install", "_report/build"]
     verified_at: Annotated[
         str | None,
         "when the last scan was read, ISO 8601",

@@ -11,13 +11,14 @@ from .._operation.arguments import TRACKING_ARGUMENTS
 from .._operation.operation import Operation
 from .._plan.variables import module_options
 from .._update.channels import open_channel
-from .._update.install import scan_compliance
+from .._update.install import scan_compliance, search_before
 
 OPERATION = Operation(
     name="patch_compliance_info",
     phase=Phase.VERIFY,
     arguments={
         **TRACKING_ARGUMENTS,
+        "state": {"type": "str", "choices": ["scanned", "searched"], "default": "scanned"},
         "instance_id": {"type": "str", "required": True},
         "snapshot_id": {"type": "str", "required": True},
         "scripts": {"type": "dict", "default": {}},
@@ -25,5 +26,5 @@ OPERATION = Operation(
         "cloudwatch_log_group": {"type": "str"},
     },
     open_channel=open_channel,
-    work=scan_compliance,
+    work={"scanned": scan_compliance, "searched": search_before},
 )

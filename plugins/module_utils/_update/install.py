@@ -50,6 +50,7 @@ class ComplianceResult(Result, total=False):
     missing: list[str]
     pending_reboot: bool
     verified_at: str | None
+    done: bool
 
 
 def install(context: OperationContext) -> InstallResult:
@@ -291,6 +292,30 @@ def _still_missing(context: OperationContext, found: Scan, failed_updates: list[
     if found.unnamed:
         return Failed(updates_unnamed(found.unnamed, _excluded(found)), Reason.STILL_MISSING)
     return Failed("Nothing is missing, but a reboot is still pending after the installation.", Reason.REBOOT_PENDING)
+
+
+def search_before(context: OperationContext) -> ComplianceResult:
+    """scan_compliance before a host is prepared for the installation of single updates.
+
+    A host that lacks none of them, and waits for no reboot, has its outcome by it (``done``). One that this run took over may have
+    got updates that no report shows yet, so its installation is asked for those. A search that fails decides nothing: what is
+    wrong with Windows Update is repaired first.
+
+    Returns:
+        As scan_compliance, with done; of a search that failed only changed and done.
+    """
+    if context.check_mode:
+        return {"changed": False, "done": False}
+    context.update_facts(only_a_part=True)
+    try:
+        found = scan_compliance(context)
+    except Failed as error:
+        context.report_progress(f"the search before the installation failed: {error.reason}")
+        return {"changed": False, "done": False}
+    done = found["compliant"] and context.facts.get("adopted_from") is None
+    if done:
+        context.update_facts(installed=[], failed_updates=[], reboots=0)
+    return {**found, "done": done}
 
 
 def scan_compliance(context: OperationContext) -> ComplianceResult:

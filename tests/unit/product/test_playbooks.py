@@ -39,7 +39,10 @@ OF_USUAL_HOSTS = {
     "stop.yml",
     "services.yml",
 }
-OF_SOME_RUNS = {
+STEPS = HOST.with_name("install_or_scan.yml")
+SEARCH_FIRST = ("patch_compliance_info", "searched")
+OF_SOME_RUNS: dict[str | tuple[str, str], tuple[str, ...]] = {
+    SEARCH_FIRST: ("patch_kbs",),
     "windows_sessions": ("patch_sessions", "patch_sessions_message"),
     "user_tasks_result": ("patch_pre_tasks", "patch_post_tasks"),
     "host_power": ("patch_start_tasks", "patch_stop_tasks"),
@@ -108,7 +111,7 @@ def modules(tasks: list[dict[str, Any]], path: Path, parts: tuple[str, ...]) -> 
                     ROOT / "roles" / options["name"].removeprefix(COLLECTION) / "tasks" / f"{options['tasks_from']}.yml"
                 )
                 yield from modules(yaml.safe_load(role.read_text()), role, parts)
-            elif action == "import_tasks":
+            elif action == "import_tasks" or (action, path) == ("include_tasks", HOST):
                 file = path.parent / options
                 yield from modules(yaml.safe_load(file.read_text()), file, parts)
 
@@ -159,7 +162,7 @@ def test_a_usual_host_misses_no_step(
     file = HOST.parent / "usual" / f"{name}.yml"
     usual = yaml.safe_load(file.read_text())
     for parts in (("block", "always"), ("rescue", "always", "block")):
-        every = [one for one in modules(host_tasks, HOST, parts) if one[0] not in OF_SOME_RUNS]
+        every = [one for one in modules(host_tasks, HOST, parts) if not {one, one[0]} & set(OF_SOME_RUNS)]
         assert dict.fromkeys(modules(usual, file, parts)) == dict.fromkeys(one for one in every if one not in left_out)
     condition = str(admission[1]["vars"])
     assert [one for names in OF_SOME_RUNS.values() for one in names if one not in condition] == []
@@ -167,8 +170,9 @@ def test_a_usual_host_misses_no_step(
 
 def test_a_host_has_its_workflow_in_this_order(host_tasks: list[dict[str, Any]]) -> None:
     (workflow,) = host_tasks
-    assert roles(workflow["block"]) == [
-        "start_hosts/host",
+    assert roles(workflow["block"]) == ["start_hosts/host", "patch/search"]
+    assert workflow["block"][-1]["ansible.builtin.include_tasks"] == STEPS.name
+    assert roles(yaml.safe_load(STEPS.read_text())) == [
         "repair_windows_update/sessions",
         "user_tasks/pre",
         "expand_ebs/host",

@@ -166,6 +166,48 @@ def test_a_scan_of_named_updates_installs_nothing(stage: Stage) -> None:
     assert stage.facts()["verdicts"] == {"KB5000001": "missing"}
 
 
+@pytest.mark.parametrize("state", [None, "installed", "superseded"])
+def test_a_host_that_lacks_none_of_them_has_its_outcome_before_it_is_prepared(stage: Stage, state: str | None) -> None:
+    searches(stage, {"KB5000001": state} if state else {})
+    assert first_search(stage) == (True, "compliant")
+    assert proposal(stage) == ("compliant", None)
+    facts = stage.facts()
+    assert (facts["only_a_part"], facts["installed"], facts["reboots"]) == (True, [], 0)
+    assert stage.ledger.host(RUN, ID).outcome is None
+
+
+def test_a_host_that_lacks_one_is_prepared(stage: Stage) -> None:
+    searches(stage, {"KB5000001": "missing"})
+    assert first_search(stage) == (False, "noncompliant")
+
+
+def test_a_host_that_waits_for_a_reboot_is_prepared(stage: Stage) -> None:
+    searches(stage, {"KB5000001": "installed"})
+    pending(stage, ["component_based_servicing"])
+    assert first_search(stage) == (False, "noncompliant")
+
+
+def test_a_first_search_that_fails_decides_nothing(stage: Stage) -> None:
+    """Windows Update may need a repair first."""
+    stage.guest.on("search_updates", complained("search_updates", "script_failed", "no route", "0x8024402C"))
+    assert first_search(stage) == (False, None)
+    assert stage.ledger.host(RUN, ID).outcome is None
+    assert "0x8024402C" in " ".join(stage.message)
+
+
+def test_a_host_that_was_taken_over_reports_what_it_has_got_before(stage: Stage) -> None:
+    """A killed run may have installed the update: the installation asks for it."""
+    searches(stage, {"KB5000001": "installed"})
+    stage.ledger.update_facts(RUN, ID, {"adopted_from": "20261101T000000Z-0000"})
+    assert first_search(stage) == (False, "compliant")
+
+
+def first_search(stage: Stage) -> tuple[bool, str | None]:
+    options = {"run_id": RUN, "host": ID, "instance_id": ID, "snapshot_id": SNAPSHOT, "scripts": SCRIPTS}
+    result = perform(COMPLIANCE, stage.context(COMPLIANCE, state="searched", kbs=["KB5000001"], **options))
+    return result["done"], result.get("outcome")
+
+
 def test_the_script_that_installs_is_a_patch_run_for_everybody_else(stage: Stage) -> None:
     searches(stage, {"KB5000001": "missing"}, {})
     work(stage, kbs=["KB5000001"])
