@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from lab.aws.instance_types import size_of
+from lab.aws.pricing import USD_PER_VCPU_HOUR
 from lab.fields import PROVEN
 from lab.history import History, history_of
 from lab.matching import show
@@ -283,12 +285,19 @@ def _on_seconds(each: Reported) -> Iterator[str]:
 
 
 def _on_usd(each: Reported) -> Iterator[str]:
-    """By the table of the user's; null without a price of the type."""
+    """By the table of the user's, or by the price list; null without a price of the type."""
     got, on = each.host.get("on_usd"), each.host.get("on_seconds")
-    price = (each.run.vars_of(each.step).get("patch_prices") or {}).get(each.host.get("type"))
+    price = _hourly_usd(each.run.vars_of(each.step).get("patch_prices") or {}, each.host.get("type"))
     true = None if on is None or price is None else on / 3600 * price
     if (got is None) != (true is None) or (true is not None and abs(got - true) > 0.001):
         yield each.problem("on_usd", show(true), got)
+
+
+def _hourly_usd(prices: Any, instance_type: str | None) -> float | None:
+    if prices == "aws":
+        return size_of(instance_type)[0] * USD_PER_VCPU_HOUR if instance_type else None
+    price: float | None = prices.get(instance_type)
+    return price
 
 
 def _idle_seconds(each: Reported) -> Iterator[str]:

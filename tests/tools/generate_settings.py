@@ -31,7 +31,7 @@ TYPES = {
     "evidence": "dict[str, str]",
     "organization": "OrganizationSetting",
     "skip_when": "SkipWhen",
-    "prices": "dict[str, float]",
+    "prices": "dict[str, float] | str",
     "sla_days": "dict[str, float]",
     "slice": "str",
     "stack_set": "StackSetSetting",

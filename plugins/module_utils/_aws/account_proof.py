@@ -10,14 +10,13 @@ Manager user guide, "Finding AMI IDs with public parameters"; EC2 user guide, "B
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .api import Aws, Service, pages
+from .api import Aws, pages
 from .commands import find_invocation
 from .ec2 import EC2
 from .errors import GONE, AwsError
@@ -37,10 +36,6 @@ if TYPE_CHECKING:
     )
     from mypy_boto3_ssm.type_defs import MaintenanceWindowIdentityTypeDef
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
-
-PRICING: Service[Any] = Service("pricing")
-PRICING_REGION = "us-east-1"
-"""The Price List has an endpoint in a few regions only, and each has the prices of all."""
 
 
 @dataclass(frozen=True)
@@ -78,20 +73,6 @@ def describe_image(aws: Aws, image_id: str) -> ImageTypeDef:
 def describe_subnet(aws: Aws, subnet_id: str) -> SubnetTypeDef:
     """AwsError with InvalidSubnetID.NotFound when there is none."""
     return aws.read(EC2, subnet_id).describe_subnets(SubnetIds=[subnet_id])["Subnets"][0]
-
-
-def usd_prices(aws: Aws, filters: Mapping[str, str]) -> list[float]:
-    """The on-demand prices in USD of EC2's products that pass the filters, each for the unit that the product is sold by."""
-    rows = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in filters.items()]
-    operation = partial(aws.in_region(PRICING_REGION).read(PRICING).get_products, ServiceCode="AmazonEC2", Filters=rows)
-    products = [json.loads(text) for page in pages(operation) for text in page.get("PriceList", [])]
-    return [
-        float(dimension["pricePerUnit"]["USD"])
-        for product in products
-        for term in product["terms"].get("OnDemand", {}).values()
-        for dimension in term["priceDimensions"].values()
-        if "USD" in dimension["pricePerUnit"]
-    ]
 
 
 # The instance

@@ -112,7 +112,7 @@ class RunSettings(TypedDict, total=False):
     live_report: Annotated[
         str | None, "folder of the page that is written each minute, empty for the default one", "_report/live"
     ]
-    prices: Annotated[dict[str, float] | None, "USD an hour by instance type", "_report/build"]
+    prices: Annotated[dict[str, float] | None, "USD an hour by instance type, or by region and type", "_report/build"]
     batch_size: Annotated[int, "hosts that are at work at once", "_run/progress"]
     pause_seconds: Annotated[float, "pause between two waves, in seconds", "_run/admission"]
     waves_began_at: Annotated[dict[str, float], "start of each wave that pauses, seconds since 1970", "_ledger/stored"]

@@ -77,7 +77,7 @@ class Settings(TypedDict):
     no_run_days: int | None
     history_days: int
     sla_days: dict[str, float] | None
-    prices: dict[str, float] | None
+    prices: dict[str, float] | str | None
     evidence_pack: bool
     notify: str | None
     notify_format: str

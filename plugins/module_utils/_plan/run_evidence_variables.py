@@ -116,10 +116,13 @@ EVIDENCE_OF_RUNS = (
         "prices",
         "evidence",
         description=(
-            "What an hour of each instance type costs in USD, such as V({m5.large: 0.188}). The report then has the cost of the "
-            "hosts that were on because of the run."
+            "What an hour of each instance type costs in USD, such as V({m5.large: 0.188}), or V(aws) for the price list of AWS. "
+            "The report then has the cost of the hosts that were on because of the run."
         ),
-        details="A type without a price has hours only. The price list of AWS is not read.",
+        details=(
+            "A type without a price has hours only. V(aws) reads the on-demand price with the licence of Windows when the run "
+            "starts, and needs the right C(pricing:GetProducts) on C(*); without it, the report has hours only."
+        ),
         unset="hours only",
         roles=("discover",),
     ),

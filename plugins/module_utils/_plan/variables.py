@@ -48,7 +48,7 @@ OPTION_TYPES = {
     "checks": "list",
     "evidence": "raw",
     "organization": "dict",
-    "prices": "dict",
+    "prices": "raw",
     "skip_when": "dict",
     "sla_days": "dict",
     "slice": "str",

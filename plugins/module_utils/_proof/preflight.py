@@ -10,6 +10,7 @@ Sources: EC2 user guide ("On-Demand Instance quotas"), Price List API reference,
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,12 @@ from .._aws.account_proof import (
     instances_with_tag,
     public_parameter,
     refusal_to_launch,
-    usd_prices,
 )
 from .._aws.api import Aws
 from .._aws.ec2 import describe_instance_types, tags_of
 from .._aws.errors import AwsError
 from .._aws.iam import roles_of_instance_profile
+from .._aws.pricing import usd_prices, windows_hourly_usd
 from .._aws.quotas import quota_of
 from .._aws.ssm import service_setting
 from .._base.clock import iso
@@ -227,31 +228,23 @@ def _hourly_usd(aws: Aws, settings: ProofSettings, region: str) -> float:
     """The highest on-demand price of the instance type with Windows, per hour."""
     if settings.hourly_usd is not None:
         return settings.hourly_usd
-    filters = {
-        "regionCode": region,
-        "instanceType": settings.instance_type,
-        "operatingSystem": "Windows",
-        "tenancy": "Shared",
-        "preInstalledSw": "NA",
-        "capacitystatus": "Used",
-        "licenseModel": "No License required",
-    }
-    return _highest(aws, settings, filters)
+    return _from_price_list(settings, lambda: windows_hourly_usd(aws.without_retries(), region, settings.instance_type))
 
 
 def _volume_usd(aws: Aws, settings: ProofSettings, region: str, gib: int) -> float:
     if settings.hourly_usd is not None:
         return 0.0  # the user's own price is for all
-    monthly = _highest(aws, settings, {"regionCode": region, "volumeApiName": "gp3", "productFamily": "Storage"})
+    filters = {"regionCode": region, "volumeApiName": "gp3", "productFamily": "Storage"}
+    monthly = _from_price_list(settings, lambda: max(usd_prices(aws.without_retries(), filters), default=None))
     return monthly * gib * settings.hours / HOURS_OF_A_MONTH
 
 
-def _highest(aws: Aws, settings: ProofSettings, filters: dict[str, str]) -> float:
+def _from_price_list(settings: ProofSettings, read: Callable[[], float | None]) -> float:
     reason = "The Price List has no such product."
     try:
-        prices = usd_prices(aws.without_retries(), filters)
-        if prices:
-            return max(prices)
+        price = read()
+        if price is not None:
+            return price
     except PatchFleetError as error:
         reason = error.reason
     raise InvalidOption(

@@ -16,6 +16,7 @@ from .._model.host_facts import HostFacts
 from .._model.outcomes import PROVEN, UNTOUCHED, Outcome
 from .._model.run_settings import Brake
 from .._model.versions import COLLECTION, REPORT_SCHEMA, major
+from .._plan.prices import hourly_price
 from .._run.account_breakers import account_breakers
 from .fields import Report, ReportBrake, ReportedLetGo, ReportedPoint, ReportHost, ReportOperator
 
@@ -120,7 +121,7 @@ def _host(host: Host, times: list[PhaseTime], now: float, checked_at: float, pri
         "command_ids": facts.get("patch_commands", []),
         "seconds": seconds,
         "on_seconds": on_seconds,
-        "on_usd": _on_usd(on_seconds, prices.get(facts.get("type") or "")),
+        "on_usd": _on_usd(on_seconds, hourly_price(prices, host.region, facts.get("type"))),
         "idle_seconds": _idle_seconds(facts, on_seconds, now),
         "timeline": [
             {"step": t.phase, "started_at": iso(t.started_at), "finished_at": iso(t.finished_at), "ok": bool(t.ok)}

@@ -35,6 +35,7 @@ from .._plan.at_most import peer_limits
 from .._plan.durations import host_timeout, install_timeout
 from .._plan.order import Plan, Planned
 from .._plan.planning import PlanResult, accepted_scheduler, make_run_plan, plan_as_lines, plan_as_result
+from .._plan.prices import prices_of
 from .._plan.report_bucket import ReportStore
 from .._plan.report_folder import refuse_unwritable
 from .._plan.variables import report_bucket_of
@@ -77,7 +78,7 @@ def open_rest(context: OperationContext, known_peers: Mapping[str, dict[str, int
     refuse_other_slices(context.ledger, settings, context.clock.now())
     plan = make_run_plan(context, settings, held_hosts(context, settings))
     lines = plan_as_lines(context, plan, settings)
-    run = _new_run(context, plan, settings)
+    run = _new_run(context, plan, settings, prices_of(context, plan, settings))
     _announce(context, run, settings)
     peers = {**peer_limits([planned.host for planned in plan.whole], settings["at_most"]), **known_peers}
     rows = [_host_row(run, planned, settings, peers) for planned in plan.hosts]
@@ -142,7 +143,7 @@ def new_run(now: float, operation: str, settings: RunSettings, controller: Contr
     )
 
 
-def _new_run(context: OperationContext, plan: Plan, settings: Settings) -> Run:
+def _new_run(context: OperationContext, plan: Plan, settings: Settings, prices: dict[str, float] | None) -> Run:
     by_tag = any(planned.host.by_tag for planned in plan.hosts)
     targets: Targets = {
         "tag": f"{settings['tag_key']}={settings['tag_value']}" if by_tag else None,
@@ -154,7 +155,7 @@ def _new_run(context: OperationContext, plan: Plan, settings: Settings) -> Run:
     # A restore with the credentials of another account would find none of these hosts, and close their records as gone.
     regions = [planned.host.region for planned in plan.included if planned.host.instance_id and planned.host.region]
     account, arn = identity(context, regions[0] if regions else None)
-    kept: RunSettings = {**_run_settings(plan, settings, targets), "account": account}
+    kept: RunSettings = {**_run_settings(plan, settings, targets), "account": account, "prices": prices}
     kept["started_with"] = context.params["started_with"]
     return new_run(context.clock.now(), settings["operation"], kept, controller_of(context, arn))
 
@@ -172,7 +173,6 @@ def _run_settings(plan: Plan, settings: Settings, targets: Targets) -> RunSettin
         "canary": plan.canary,
         "included": len(plan.included),
         "batch_size": plan.batch_size,
-        "prices": settings["prices"],
         "live_report": (settings["report_dir"] or "") if settings["report_live"] else None,
         "pause_seconds": settings["pause_seconds"],
         "expected_seconds": settings["expected_seconds"],

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Price List: invented prices of instances with Windows and of gp3 volumes, in the form in which AWS answers them.
 
-Source: Price List API reference (GetProducts); user guide, "Reading the price list". The lab asks for nothing that it prices.
+Source: Price List API reference (GetProducts); user guide, "Reading the price list".
 """
 
 from __future__ import annotations
