@@ -139,6 +139,23 @@ def fleet(size: int, batch: int = 5) -> dict[str, Any]:
     return report(hosts)
 
 
+def at_work(size: int) -> dict[str, Any]:
+    """The report of a run at work: a third of its hosts have ended, some are in the middle of their last phase, the others wait."""
+    made = fleet(size)
+    for number, one in enumerate(made["hosts"]):
+        if number < size // 3:
+            continue
+        one.update(
+            dict.fromkeys(("outcome", "reason", "reason_code", "verified_at", "on_seconds", "idle_seconds", "step"))
+        )
+        if number < size // 2 and one["timeline"]:
+            one["timeline"][-1]["finished_at"], one["step"] = None, one["timeline"][-1]["step"]
+        else:
+            one.update(timeline=[], seconds={}, installed=None, missing=None, failed_updates=None)
+    totals = Counter(one["outcome"] for one in made["hosts"] if one["outcome"])
+    return {**made, "totals": dict(totals), "finished_at": None, "as_of": iso(START + datetime.timedelta(hours=1))}
+
+
 def estate(size: int) -> dict[str, Any]:
     """The same hosts in three accounts and two regions, of which one host has none."""
     made = fleet(size)

@@ -72,7 +72,8 @@
     for (const location of locations) location.ariaPressed = valuesOf(location).has(location.textContent);
     const shown = fits.filter(Boolean).length;
     const names = Object.values(chosen).flatMap((values) => [...values]);
-    one("#shown").textContent = [
+    const output = one("#shown");
+    output.textContent = [
       shown === rows.length ? `${shown} hosts` : `${shown} of ${rows.length} hosts`,
       ...(names.length ? [names.join(", ")] : []),
     ].join(" · ");
@@ -82,26 +83,32 @@
     render();
   }
 
+  // What the filter shows is said once the viewer uses it, not each time that the page is loaded.
+  function filterByViewer() {
+    one("#shown").ariaLive = "polite";
+    filter();
+  }
+
   for (const tile of tiles) {
     tile.disabled = tile.classList.contains("zero");
     tile.onclick = () => {
       if (tile.dataset.o) turn(chosen.o, tile.dataset.o);
       else chosen.o.clear();
-      filter();
+      filterByViewer();
     };
   }
   for (const location of locations) {
     location.disabled = false;
     location.onclick = () => {
       turn(valuesOf(location), location.textContent);
-      filter();
+      filterByViewer();
     };
   }
-  query.oninput = filter;
+  query.oninput = filterByViewer;
   one("#clear").onclick = () => {
     query.value = "";
     for (const values of Object.values(chosen)) values.clear();
-    filter();
+    filterByViewer();
     query.focus();
   };
   one(".toolbar").hidden = false;
@@ -116,8 +123,7 @@
     return text === NOTHING ? null : text;
   }
 
-  function sort(head) {
-    const ascending = head.ariaSort !== "ascending";
+  function sort(head, ascending = head.ariaSort !== "ascending") {
     const keys = rows.map((row) => keyOf(row, head.cellIndex));
     order.sort((i, j) => {
       const [a, b] = [keys[i], keys[j]];
@@ -146,16 +152,18 @@
       });
   const RESULTS = { true: "ok", false: "failed" };
 
-  function stepTable(steps) {
-    const head = ["Step", "Started, UTC", "Ended, UTC", "Took", "Result"].map((name) =>
-      element("th", { scope: "col" }, name),
+  function stepTable(steps, host) {
+    const head = ["Step", "Started, UTC", "Ended, UTC", "Took", "Result"].map((name, n) =>
+      element("th", { scope: "col", className: n === 2 ? "ended" : "" }, name),
     );
     const lines = steps.map(([name, start, end, took, ok]) => {
       const result = end === null && start !== null ? "not seen to end" : (RESULTS[ok] ?? NOTHING);
-      const times = [start, end].map((moment) =>
-        moment === null
-          ? element("td", {}, NOTHING)
-          : element("td", { title: `${localClock(moment)} your time` }, clock(moment)),
+      const times = [start, end].map((moment, n) =>
+        element(
+          "td",
+          { className: n ? "ended" : "", title: moment === null ? "" : `${localClock(moment)} your time` },
+          moment === null ? NOTHING : clock(moment),
+        ),
       );
       return element(
         "tr",
@@ -166,8 +174,15 @@
         element("td", {}, result),
       );
     });
-    return element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...lines));
+    return element(
+      "table",
+      { ariaLabel: `Steps of ${host}` },
+      element("thead", {}, element("tr", {}, ...head)),
+      element("tbody", {}, ...lines),
+    );
   }
+
+  const nameOf = (i) => one("b", rows[i].cells[0]).textContent;
 
   function detailsOf(i) {
     const heads = [...table.tHead.rows[0].cells];
@@ -186,7 +201,7 @@
       if (data.hosts[i].facts[n] !== "") add(label, data.hosts[i].facts[n]);
     });
     const parts = [element("dl", {}, ...facts)];
-    if (data.hosts[i].steps.length) parts.push(stepTable(data.hosts[i].steps));
+    if (data.hosts[i].steps.length) parts.push(stepTable(data.hosts[i].steps, nameOf(i)));
     return element(
       "tr",
       { className: "details", id: `d${i}` },
@@ -210,7 +225,7 @@
     const cell = rows[i].cells[0];
     if (!one(".open-details", cell)) {
       const button = element("button", { className: "open-details", ariaExpanded: false, onclick: () => toggle(i) });
-      button.ariaLabel = `Details of ${one("b", cell).textContent}`;
+      button.ariaLabel = `Details of ${nameOf(i)}`;
       cell.prepend(button);
     }
     return rows[i];
@@ -370,5 +385,92 @@
     fitWords();
   }
   filter();
-  document.documentElement.classList.add("ready");
+
+  // The page of a run at work loads itself again, unless the viewer stops that. What the viewer chose, opened and focused
+  // survives. Hosts are known by name and instance: their rows move as they end.
+  const live = one(".live");
+  const keyOfRow = (i) => rows[i].cells[0].textContent;
+  const heads = [...table.tHead.rows[0].cells];
+
+  const signOf = ({ classList, dataset, attributes, textContent }) =>
+    [classList[0], dataset.o ?? dataset.scale ?? attributes["aria-labelledby"]?.value ?? textContent].join(" ");
+  const alike = (sign) => all("button, a, [tabindex]").filter((part) => signOf(part) === sign);
+
+  function focused() {
+    const focus = document.activeElement;
+    if (focus.id) return { id: focus.id };
+    if (focus.closest(".bar")) return { bar: keyOfRow(focus.closest(".bar").dataset.i), x: focus.classList[0] };
+    if (focus.matches(".open-details")) return { row: keyOfRow(focus.closest("tr").id.slice(1)) };
+    return { sign: signOf(focus), n: alike(signOf(focus)).indexOf(focus) };
+  }
+
+  function focusAgain({ id, bar, x, row, sign, n }, byKey) {
+    let found = null;
+    if (id) found = document.getElementById(id);
+    else if (bar !== undefined) {
+      const track = bars.get(byKey.get(bar));
+      found = track && (one(`.track > .${x}`, track) ?? one(".track > *", track));
+      if (found) makeStop(found);
+    } else if (row !== undefined) found = byKey.has(row) && one(".open-details", rows[byKey.get(row)]);
+    else found = alike(sign)[n];
+    if (found) found.focus({ preventScroll: true });
+  }
+
+  function save() {
+    const sorted = heads.find((head) => head.ariaSort);
+    const state = {
+      query: query.value,
+      chosen: Object.entries(chosen).map(([kind, values]) => [kind, [...values]]),
+      sorted: sorted && [sorted.cellIndex, sorted.ariaSort === "ascending"],
+      opened: [...opened.keys()].map(keyOfRow),
+      own: Boolean(one(".scales [data-scale=own][aria-pressed=true]")),
+      limit,
+      focus: document.activeElement === document.body ? null : focused(),
+      caret: [query.selectionStart, query.selectionEnd],
+      scrolled: [".scroll", ".chart"].map((selector) => one(selector)?.scrollTop ?? 0),
+      top: scrollY,
+    };
+    history.replaceState({ patchfleet: state }, "");
+  }
+
+  function restore(state) {
+    const byKey = new Map(rows.map((_row, i) => [keyOfRow(i), i]));
+    query.value = state.query;
+    for (const [kind, values] of state.chosen) for (const value of values) chosen[kind].add(value);
+    if (state.sorted) sort(heads[state.sorted[0]], state.sorted[1]);
+    filter();
+    limit = state.limit;
+    render();
+    for (const key of state.opened) if (byKey.has(key)) toggle(byKey.get(key), true);
+    if (state.own && chart) scale("own");
+    if (state.focus) focusAgain(state.focus, byKey);
+    if (document.activeElement === query) query.setSelectionRange(...state.caret);
+    [".scroll", ".chart"].forEach((selector, n) => {
+      if (one(selector)) one(selector).scrollTop = state.scrolled[n];
+    });
+    scrollTo(0, state.top);
+  }
+
+  document.documentElement.classList.add("ready"); // before it no row can have the focus
+  if (history.state?.patchfleet) restore(history.state.patchfleet);
+  if (live) {
+    history.scrollRestoration = "manual";
+    const pause = one("#pause");
+    let timer = 0;
+    const start = () => {
+      timer = setTimeout(() => {
+        save();
+        location.reload();
+      }, 1000 * live.dataset.seconds);
+    };
+    pause.hidden = false;
+    pause.onclick = () => {
+      pause.ariaPressed = pause.ariaPressed !== "true";
+      if (pause.ariaPressed === "true") clearTimeout(timer);
+      else start();
+    };
+    start();
+  } else if (history.state?.patchfleet) {
+    history.replaceState(null, "");
+  }
 })();

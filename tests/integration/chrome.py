@@ -8,8 +8,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
@@ -40,6 +42,40 @@ def axe_violations(driver: webdriver.Chrome) -> list[str]:
         f"{violation['id']}: {violation['help']}: {', '.join(' '.join(node['target']) for node in violation['nodes'])}"
         for violation in found["violations"]
     ]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """An element as a screen reader has it, with its properties: ``level`` of a heading, ``live`` of a region."""
+
+    role: str
+    name: str
+    properties: dict[str, Any]
+
+
+def read_aloud(driver: webdriver.Chrome) -> list[Spoken]:
+    """The elements of the page that are in the browser's accessibility tree, in the order in which they are read."""
+    driver.execute_cdp_cmd("Accessibility.enable", {})
+    nodes = driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    by_id = {node["nodeId"]: node for node in nodes}
+
+    def walk(node: dict[str, Any]) -> Iterator[Spoken]:
+        if not node["ignored"]:
+            properties = {one["name"]: one["value"].get("value") for one in node.get("properties", ())}
+            yield Spoken(node["role"]["value"], node.get("name", {}).get("value", ""), properties)
+        for child in node.get("childIds", ()):
+            if child in by_id:
+                yield from walk(by_id[child])
+
+    return list(walk(nodes[0]))
+
+
+def press_tab(driver: webdriver.Chrome, times: int) -> None:
+    """Press the tab key as a user does."""
+    key = {"key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9}
+    for _press in range(times):
+        driver.execute_cdp_cmd("Input.dispatchKeyEvent", {"type": "keyDown", **key})
+        driver.execute_cdp_cmd("Input.dispatchKeyEvent", {"type": "keyUp", **key})
 
 
 @contextmanager

@@ -40,6 +40,8 @@ NUMBERS = frozenset(
 """Headings above numbers."""
 WIDTH, HEIGHT = 1000.0, 100.0
 """Of the drawing of the trend, which is stretched to the page."""
+SHARE = 0.9
+"""What a bar has of the space between the beginnings of two."""
 
 
 def to_page(history: History) -> str:
@@ -114,10 +116,8 @@ def _late(history: History) -> str:
     for (severity, kb), updates in lines.late_updates(history).items():
         names = ", ".join(f.plain(update["host"]) for update in updates)
         longest, limit = updates[0]["days"], updates[0]["limit_days"]
-        rows.append(
-            f"<tr><th scope=row>{text(kb)}<td>{severity}{_number(limit)}{_number(longest)}"
-            f"{_number(len(updates))}<td class=names>{text(names)}"
-        )
+        numbers = (_number(number) for number in (limit, longest, len(updates)))
+        rows.append([_text(kb), _text(severity), *numbers, _text(names, "names")])
     table = _table("late", ("KB", "Severity", "Limit, days", "Longest, days", "Hosts", "Names"), rows)
     whole = [
         f"{f.plain(host['host'])}: {severity} updates have been missing since {_date(host['missing_since'][severity])}."
@@ -145,9 +145,11 @@ def _trend(periods: Sequence[Period]) -> str:
         f"<li><svg aria-hidden=true><rect class={state} width=16 /></svg>{name}</li>" for state, name in STATES.items()
     )
     rows = [
-        f"<tr><th scope=row class=date>{text(_date(period['until']))}"
-        f"{''.join(_number(period[state]) for state in ('complete', 'incomplete', 'not_proven'))}"
-        f"{_number(period['complete_percent'])}"
+        [
+            _text(_date(period["until"]), "date"),
+            *(_number(_count(period, state)) for state in STATES),
+            _number(period["complete_percent"]),
+        ]
         for period in periods
     ]
     table = _table("trend", ("Until", *map(str.capitalize, STATES.values()), "Complete, %"), rows)
@@ -156,18 +158,19 @@ def _trend(periods: Sequence[Period]) -> str:
     return f"""<section><h2 id=trend-title>Compliance</h2>
 <ul class=legend>{legend}</ul>
 <svg class=trend viewBox="0 0 {WIDTH:g} {HEIGHT:g}" preserveAspectRatio=none role=img aria-label="{text(label)}">{drawn}</svg>
+<p class=ends aria-hidden=true><span>{text(first)}</span><span>{text(last)}</span></p>
 <details><summary>The numbers</summary>{table}</details></section>"""
 
 
 def _bar(number: int, period: Period, periods: int) -> str:
     hosts = period["complete"] + period["incomplete"] + period["not_proven"]
-    width, top, parts = WIDTH / periods, HEIGHT, []
+    width, top, parts = WIDTH / (periods - 1 + SHARE), HEIGHT, []
     for state in ("complete", "incomplete", "not_proven"):
         height = HEIGHT * _count(period, state) / hosts if hosts else 0.0
         top -= height
         if height:
             parts.append(
-                f'<rect class={state} x="{number * width:.2f}" y="{top:.2f}" width="{width * 0.9:.2f}" height="{height:.2f}" />'
+                f'<rect class={state} x="{number * width:.2f}" y="{top:.2f}" width="{width * SHARE:.2f}" height="{height:.2f}" />'
             )
     return "".join(parts)
 
@@ -178,9 +181,14 @@ def _count(period: Period, state: str) -> int:
 
 def _causes(history: History) -> str:
     rows = [
-        f"<tr><th scope=row>{text(f.words(cause['reason_code']))}<td>{text(', '.join(cause['hresults']) or None)}"
-        f"<td class=names>{text(', '.join(cause['kbs']) or None)}{_number(cause['times'])}"
-        f"<td class=names>{text(', '.join(cause['hosts']))}<td class=date>{text(_date(cause['last_at']))}"
+        [
+            _text(f.words(cause["reason_code"])),
+            _text(", ".join(cause["hresults"]) or None),
+            _text(", ".join(cause["kbs"]) or None, "names"),
+            _number(cause["times"]),
+            _text(", ".join(cause["hosts"]), "names"),
+            _text(_date(cause["last_at"]), "date"),
+        ]
         for cause in history["causes"]
     ]
     table = _table("causes", ("Cause", "HRESULTs", "KBs", "Times", "Names", "Last"), rows)
@@ -188,19 +196,24 @@ def _causes(history: History) -> str:
 
 
 def _hours(history: History) -> str:
-    rows = [
-        f"<tr><th scope=row>{text(month)}{_number(hours)}" for month, hours in history["on_hours"]["by_month"].items()
-    ]
+    rows = [[_text(month), _number(hours)] for month, hours in history["on_hours"]["by_month"].items()]
     table = _table("hours", ("Month", "Hours on"), rows)
     return f"<section><h2 id=hours-title>Hours on because of runs</h2>{table}</section>" if rows else ""
 
 
 def _hosts(hosts: Sequence[HistoryHost]) -> str:
     rows = [
-        f"<tr><th scope=row>{text(host['host'])}<td>{text(host['instance_id'])}<td>{text(host['account'])}"
-        f"<td>{text(host['region'])}<td>{STATES[host['state']]}<td class=date>{text(_date(host['proven_at']))}"
-        f"<td>{text(host['last_outcome'])}<td>{text(f.words(host['last_reason_code']) if host['last_reason_code'] else None)}"
-        f"{_number(host['failures'])}{_number(host['runs'])}<td class=names>{text(', '.join(host['missing']) or None)}"
+        [
+            _text(host["host"]),
+            *(_text(host[key]) for key in ("instance_id", "account", "region")),
+            _text(STATES[host["state"]]),
+            _text(_date(host["proven_at"]), "date"),
+            _text(host["last_outcome"]),
+            _text(f.words(host["last_reason_code"]) if host["last_reason_code"] else None),
+            _number(host["failures"]),
+            _number(host["runs"]),
+            _text(", ".join(host["missing"]) or None, "names"),
+        ]
         for host in hosts
     ]
     heads = (
@@ -223,10 +236,14 @@ def _updates(updates: Sequence[HistoryUpdate]) -> str:
     """What is missing, and what was missing for too long; all others are in the CSV."""
     shown = [update for update in updates if update["state"] == MISSING or update["late"]]
     rows = [
-        f"<tr><th scope=row>{text(update['kb'])}<td>{text(update['host'])}<td>{update['severity']}"
-        f"<td>{text(f.words(update['state']))}<td class=date>{text(_date(update['first_missing_at']))}"
-        f"<td class=date>{text(_date(update['proven_at']))}{_number(update['days'], update['late'])}"
-        f"{_number(update['limit_days'])}<td>{text(update['hresult'])}"
+        [
+            *(_text(update[key]) for key in ("kb", "host", "severity")),
+            _text(f.words(update["state"])),
+            *(_text(_date(update[key]), "date") for key in ("first_missing_at", "proven_at")),
+            _number(update["days"], update["late"]),
+            _number(update["limit_days"]),
+            _text(update["hresult"]),
+        ]
         for update in sorted(shown, key=lambda update: -update["days"])
     ]
     heads = ("KB", "Host", "Severity", "State", "First missing", "Ended", "Days", "Limit, days", "HRESULT")
@@ -236,20 +253,34 @@ def _updates(updates: Sequence[HistoryUpdate]) -> str:
     return f"<section><h2 id=updates-title>Updates</h2>{table}{note if more else ''}</section>"
 
 
-def _table(name: str, heads: Sequence[str], rows: Sequence[str], *, is_sorted: bool = False) -> str:
-    """A table that scrolls by itself, under the heading with the id NAME-title."""
+def _table(name: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, is_sorted: bool = False) -> str:
+    """A table of cells (_text, _number) under the heading with the id NAME-title. Each cell names its column, for windows in
+    which the table is a block a row.
+    """
     marked = ((" class=number" if head in NUMBERS else "", head) for head in heads)
-    head, body = "".join(f"<th scope=col{mark}>{head}" for mark, head in marked), "\n".join(rows)
+    head = "".join(f"<th scope=col{mark}>{head}" for mark, head in marked)
+    body = "\n".join(_row(heads, row) for row in rows)
     return (
-        f"<div class=scroll tabindex=0 role=region aria-labelledby={name}-title>"
+        f'<div class="scroll stacked" tabindex=0 role=region aria-labelledby={name}-title>'
         f"<table{' class=sorted' if is_sorted else ''} aria-labelledby={name}-title><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
     )
 
 
+def _row(heads: Sequence[str], cells: Sequence[str]) -> str:
+    labelled = zip(heads[1:], cells[1:], strict=True)
+    return f"<tr><th scope=row{cells[0]}" + "".join(f'<td data-label="{head}"{cell}' for head, cell in labelled)
+
+
+def _text(value: object, mark: str = "") -> str:
+    """The rest of a cell, after the name of its element."""
+    return f"{f' class={mark}' if mark else ''}>{text(value)}"
+
+
 def _number(value: float | None, is_late: bool = False) -> str:
+    """The rest of a cell, with the value by which it is sorted."""
     shown = f.NOTHING if value is None else f"{value:g}"
-    return f'<td class="number{" late" if is_late else ""}" data-v="{-1 if value is None else value}">{shown}'
+    return f' class="number{" late" if is_late else ""}" data-v="{-1 if value is None else value}">{shown}'
 
 
 def _date(moment: str | None) -> str:

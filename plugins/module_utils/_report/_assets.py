@@ -87,7 +87,8 @@ SCRIPT = r"""
     for (const location of locations) location.ariaPressed = valuesOf(location).has(location.textContent);
     const shown = fits.filter(Boolean).length;
     const names = Object.values(chosen).flatMap((values) => [...values]);
-    one("#shown").textContent = [
+    const output = one("#shown");
+    output.textContent = [
       shown === rows.length ? `${shown} hosts` : `${shown} of ${rows.length} hosts`,
       ...(names.length ? [names.join(", ")] : []),
     ].join(" · ");
@@ -97,26 +98,32 @@ SCRIPT = r"""
     render();
   }
 
+  // What the filter shows is said once the viewer uses it, not each time that the page is loaded.
+  function filterByViewer() {
+    one("#shown").ariaLive = "polite";
+    filter();
+  }
+
   for (const tile of tiles) {
     tile.disabled = tile.classList.contains("zero");
     tile.onclick = () => {
       if (tile.dataset.o) turn(chosen.o, tile.dataset.o);
       else chosen.o.clear();
-      filter();
+      filterByViewer();
     };
   }
   for (const location of locations) {
     location.disabled = false;
     location.onclick = () => {
       turn(valuesOf(location), location.textContent);
-      filter();
+      filterByViewer();
     };
   }
-  query.oninput = filter;
+  query.oninput = filterByViewer;
   one("#clear").onclick = () => {
     query.value = "";
     for (const values of Object.values(chosen)) values.clear();
-    filter();
+    filterByViewer();
     query.focus();
   };
   one(".toolbar").hidden = false;
@@ -131,8 +138,7 @@ SCRIPT = r"""
     return text === NOTHING ? null : text;
   }
 
-  function sort(head) {
-    const ascending = head.ariaSort !== "ascending";
+  function sort(head, ascending = head.ariaSort !== "ascending") {
     const keys = rows.map((row) => keyOf(row, head.cellIndex));
     order.sort((i, j) => {
       const [a, b] = [keys[i], keys[j]];
@@ -161,16 +167,18 @@ SCRIPT = r"""
       });
   const RESULTS = { true: "ok", false: "failed" };
 
-  function stepTable(steps) {
-    const head = ["Step", "Started, UTC", "Ended, UTC", "Took", "Result"].map((name) =>
-      element("th", { scope: "col" }, name),
+  function stepTable(steps, host) {
+    const head = ["Step", "Started, UTC", "Ended, UTC", "Took", "Result"].map((name, n) =>
+      element("th", { scope: "col", className: n === 2 ? "ended" : "" }, name),
     );
     const lines = steps.map(([name, start, end, took, ok]) => {
       const result = end === null && start !== null ? "not seen to end" : (RESULTS[ok] ?? NOTHING);
-      const times = [start, end].map((moment) =>
-        moment === null
-          ? element("td", {}, NOTHING)
-          : element("td", { title: `${localClock(moment)} your time` }, clock(moment)),
+      const times = [start, end].map((moment, n) =>
+        element(
+          "td",
+          { className: n ? "ended" : "", title: moment === null ? "" : `${localClock(moment)} your time` },
+          moment === null ? NOTHING : clock(moment),
+        ),
       );
       return element(
         "tr",
@@ -181,8 +189,15 @@ SCRIPT = r"""
         element("td", {}, result),
       );
     });
-    return element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...lines));
+    return element(
+      "table",
+      { ariaLabel: `Steps of ${host}` },
+      element("thead", {}, element("tr", {}, ...head)),
+      element("tbody", {}, ...lines),
+    );
   }
+
+  const nameOf = (i) => one("b", rows[i].cells[0]).textContent;
 
   function detailsOf(i) {
     const heads = [...table.tHead.rows[0].cells];
@@ -201,7 +216,7 @@ SCRIPT = r"""
       if (data.hosts[i].facts[n] !== "") add(label, data.hosts[i].facts[n]);
     });
     const parts = [element("dl", {}, ...facts)];
-    if (data.hosts[i].steps.length) parts.push(stepTable(data.hosts[i].steps));
+    if (data.hosts[i].steps.length) parts.push(stepTable(data.hosts[i].steps, nameOf(i)));
     return element(
       "tr",
       { className: "details", id: `d${i}` },
@@ -225,7 +240,7 @@ SCRIPT = r"""
     const cell = rows[i].cells[0];
     if (!one(".open-details", cell)) {
       const button = element("button", { className: "open-details", ariaExpanded: false, onclick: () => toggle(i) });
-      button.ariaLabel = `Details of ${one("b", cell).textContent}`;
+      button.ariaLabel = `Details of ${nameOf(i)}`;
       cell.prepend(button);
     }
     return rows[i];
@@ -385,7 +400,94 @@ SCRIPT = r"""
     fitWords();
   }
   filter();
-  document.documentElement.classList.add("ready");
+
+  // The page of a run at work loads itself again, unless the viewer stops that. What the viewer chose, opened and focused
+  // survives. Hosts are known by name and instance: their rows move as they end.
+  const live = one(".live");
+  const keyOfRow = (i) => rows[i].cells[0].textContent;
+  const heads = [...table.tHead.rows[0].cells];
+
+  const signOf = ({ classList, dataset, attributes, textContent }) =>
+    [classList[0], dataset.o ?? dataset.scale ?? attributes["aria-labelledby"]?.value ?? textContent].join(" ");
+  const alike = (sign) => all("button, a, [tabindex]").filter((part) => signOf(part) === sign);
+
+  function focused() {
+    const focus = document.activeElement;
+    if (focus.id) return { id: focus.id };
+    if (focus.closest(".bar")) return { bar: keyOfRow(focus.closest(".bar").dataset.i), x: focus.classList[0] };
+    if (focus.matches(".open-details")) return { row: keyOfRow(focus.closest("tr").id.slice(1)) };
+    return { sign: signOf(focus), n: alike(signOf(focus)).indexOf(focus) };
+  }
+
+  function focusAgain({ id, bar, x, row, sign, n }, byKey) {
+    let found = null;
+    if (id) found = document.getElementById(id);
+    else if (bar !== undefined) {
+      const track = bars.get(byKey.get(bar));
+      found = track && (one(`.track > .${x}`, track) ?? one(".track > *", track));
+      if (found) makeStop(found);
+    } else if (row !== undefined) found = byKey.has(row) && one(".open-details", rows[byKey.get(row)]);
+    else found = alike(sign)[n];
+    if (found) found.focus({ preventScroll: true });
+  }
+
+  function save() {
+    const sorted = heads.find((head) => head.ariaSort);
+    const state = {
+      query: query.value,
+      chosen: Object.entries(chosen).map(([kind, values]) => [kind, [...values]]),
+      sorted: sorted && [sorted.cellIndex, sorted.ariaSort === "ascending"],
+      opened: [...opened.keys()].map(keyOfRow),
+      own: Boolean(one(".scales [data-scale=own][aria-pressed=true]")),
+      limit,
+      focus: document.activeElement === document.body ? null : focused(),
+      caret: [query.selectionStart, query.selectionEnd],
+      scrolled: [".scroll", ".chart"].map((selector) => one(selector)?.scrollTop ?? 0),
+      top: scrollY,
+    };
+    history.replaceState({ patchfleet: state }, "");
+  }
+
+  function restore(state) {
+    const byKey = new Map(rows.map((_row, i) => [keyOfRow(i), i]));
+    query.value = state.query;
+    for (const [kind, values] of state.chosen) for (const value of values) chosen[kind].add(value);
+    if (state.sorted) sort(heads[state.sorted[0]], state.sorted[1]);
+    filter();
+    limit = state.limit;
+    render();
+    for (const key of state.opened) if (byKey.has(key)) toggle(byKey.get(key), true);
+    if (state.own && chart) scale("own");
+    if (state.focus) focusAgain(state.focus, byKey);
+    if (document.activeElement === query) query.setSelectionRange(...state.caret);
+    [".scroll", ".chart"].forEach((selector, n) => {
+      if (one(selector)) one(selector).scrollTop = state.scrolled[n];
+    });
+    scrollTo(0, state.top);
+  }
+
+  document.documentElement.classList.add("ready"); // before it no row can have the focus
+  if (history.state?.patchfleet) restore(history.state.patchfleet);
+  if (live) {
+    history.scrollRestoration = "manual";
+    const pause = one("#pause");
+    let timer = 0;
+    const start = () => {
+      timer = setTimeout(() => {
+        save();
+        location.reload();
+      }, 1000 * live.dataset.seconds);
+    };
+    pause.hidden = false;
+    pause.onclick = () => {
+      pause.ariaPressed = pause.ariaPressed !== "true";
+      if (pause.ariaPressed === "true") clearTimeout(timer);
+      else start();
+    };
+    start();
+  } else if (history.state?.patchfleet) {
+    history.replaceState(null, "");
+  }
 })();
 """
 
@@ -431,7 +533,8 @@ button { cursor: pointer; }
   stroke-linejoin: round; vertical-align: -.125em; }
 .o-patched { color: var(--patched); } .o-compliant { color: var(--compliant); }
 .o-noncompliant { color: var(--noncompliant); } .o-failed { color: var(--failed); } .o-held { color: var(--held); }
-.o-deferred { color: var(--deferred); } .o-excluded { color: var(--excluded); }
+.o-deferred { color: var(--deferred); } .o-excluded { color: var(--excluded); } .o-at-work { color: var(--accent); }
+.o-waiting { color: var(--soft); }
 
 .kicker { color: var(--soft); font-size: .8125rem; font-weight: 600; letter-spacing: .06em; text-transform: uppercase; }
 .lead { font-size: 1.125rem; margin-top: .35rem; max-width: 60em; }
@@ -441,20 +544,25 @@ button { cursor: pointer; }
 time span { color: var(--soft); display: block; font-size: .8125rem; }
 
 .tiles { display: grid; grid-template-columns: repeat(8, 1fr); gap: .6rem; margin-top: 1.75rem; }
+.tiles.at-work { grid-template-columns: repeat(5, 1fr); }
 .tile { display: grid; grid-template: "n n" "i s" / auto 1fr; align-items: center; column-gap: .4rem; text-align: left;
   padding: .7rem .9rem; background: var(--card); color: inherit; border: 1px solid var(--line); border-radius: 10px;
   box-shadow: var(--shadow); }
 .tile b { grid-area: n; font-size: 1.6rem; line-height: 1.2; font-variant-numeric: tabular-nums; font-weight: 650; }
 .tile span { color: var(--soft); font-size: .875rem; }
-.tile > span:nth-child(2) { grid-column: 1 / -1; }
+.tile b + span { grid-column: 1 / -1; }
 .tile:disabled { cursor: default; }
 .tile.zero b { color: var(--soft); font-weight: 400; }
 .tile.zero { background: none; box-shadow: none; }
 .tile:enabled:hover { border-color: var(--strong-line); background: var(--raised); }
 .tile[aria-pressed=true] { border-color: var(--accent); box-shadow: inset 0 0 0 1px var(--accent); }
 
-.live { margin: .75rem 0; padding: .6rem .9rem; background: var(--card); border: 1px solid var(--line);
+.live { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: .5rem 1.5rem;
+  margin: .75rem 0; padding: .6rem .9rem; background: var(--card); border: 1px solid var(--line);
   border-left: 4px solid var(--accent); border-radius: 8px; }
+.live time span { display: inline; font-size: inherit; }
+.live time span::before { content: " ("; }
+.live time span::after { content: ")"; }
 .person, .timeline, .hosts, .sums { margin-top: 1.5rem; }
 .person { background: var(--card); border: 1px solid var(--line); border-left: 4px solid var(--failed);
   border-radius: 10px; padding: 1rem 1.25rem; box-shadow: var(--shadow); }
@@ -470,9 +578,8 @@ time span { color: var(--soft); display: block; font-size: .8125rem; }
   white-space: nowrap; vertical-align: bottom; }
 .sums thead .i { margin-right: .3em; }
 .sums :is(th, td) { padding: .4rem .75rem; overflow-wrap: normal; white-space: nowrap; vertical-align: middle; }
-.sums tr > :nth-child(n+3) { text-align: right; font-variant-numeric: tabular-nums; }
-.updates tr > :nth-child(n+2):not(:last-child) { text-align: right; font-variant-numeric: tabular-nums; }
-.updates tr > :last-child { text-align: left; white-space: normal; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+.updates .codes { white-space: normal; }
 .sums tfoot > tr > * { border-top: 1px solid var(--strong-line); font-weight: 600; }
 .where { margin-left: -.5rem; padding: .1rem .5rem; background: none; border: 1px solid transparent; border-radius: 8px;
   font-variant-numeric: tabular-nums; color: var(--accent); }
@@ -487,9 +594,9 @@ time span { color: var(--soft); display: block; font-size: .8125rem; }
   border: 1px solid var(--strong-line); border-radius: 8px; }
 .toolbar ::placeholder { color: var(--soft); opacity: 1; }
 .toolbar output { color: var(--soft); font-variant-numeric: tabular-nums; }
-.toolbar button, .scales button { padding: .3rem .75rem; background: var(--card); border: 1px solid var(--strong-line);
+:is(.toolbar, .scales, .live) button { padding: .3rem .75rem; background: var(--card); border: 1px solid var(--strong-line);
   border-radius: 8px; font-size: .875rem; }
-.toolbar button:hover, .scales button:hover { background: var(--raised); }
+:is(.toolbar, .scales, .live) button:hover { background: var(--raised); }
 
 .bar-head { display: flex; flex-wrap: wrap; align-items: center; gap: .4rem 1.5rem; margin-bottom: .6rem; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1rem; color: var(--soft); font-size: .8125rem; flex: 1; }
@@ -498,7 +605,7 @@ time span { color: var(--soft); display: block; font-size: .8125rem; }
 .scales { display: flex; }
 .scales button:first-child { border-radius: 8px 0 0 8px; }
 .scales button:last-child { border-radius: 0 8px 8px 0; margin-left: -1px; }
-.scales button[aria-pressed=true] { background: var(--ink); border-color: var(--ink); color: var(--page); }
+:is(.scales, .live) button[aria-pressed=true] { background: var(--ink); border-color: var(--ink); color: var(--page); }
 .chart { --gutter: 13rem; position: relative; max-height: 65vh; overflow: auto; background: var(--card);
   border: 1px solid var(--line); border-radius: 10px; box-shadow: var(--shadow); padding: 0 2.25rem .5rem 1rem; }
 .axis { position: sticky; top: 0; z-index: 2; display: grid; grid-template-columns: var(--gutter) 1fr; height: 26px;
@@ -554,7 +661,7 @@ table { border-collapse: separate; border-spacing: 0; font-size: .8125rem; line-
   border: 1px solid var(--strong-line); border-radius: 8px; font-size: .875rem; }
 #hosts { table-layout: fixed; width: 100%; }
 /* One account and region needs no columns: the details have them. */
-#hosts.one-location > * > tr:not(.details) > :is(:nth-child(5), :nth-child(6)) { display: none; }
+.one-location :is(.c-account, .c-region) { display: none; }
 th, td { padding: .5rem .4rem; text-align: left; vertical-align: top; border-top: 1px solid var(--line);
   overflow-wrap: anywhere; }
 th { font-weight: 600; }
@@ -563,20 +670,18 @@ th { font-weight: 600; }
 #hosts > tbody > tr:first-child > * { border-top: 0; }
 #hosts > thead button { display: block; width: 100%; padding: 0; border: 0; background: none; text-align: inherit;
   font-weight: inherit; }
-#hosts > thead button::after { content: "↕"; opacity: 0; padding-left: .25em; font-size: .9em; }
+#hosts > thead button::after { content: "↕" / ""; opacity: 0; padding-left: .25em; font-size: .9em; }
 #hosts > thead button:is(:hover, :focus-visible)::after { opacity: .6; }
 #hosts [aria-sort] button { color: var(--ink); }
-#hosts [aria-sort=ascending] button::after { content: "▲"; opacity: 1; font-size: .75em; }
-#hosts [aria-sort=descending] button::after { content: "▼"; opacity: 1; font-size: .75em; }
+#hosts [aria-sort=ascending] button::after { content: "▲" / ""; opacity: 1; font-size: .75em; }
+#hosts [aria-sort=descending] button::after { content: "▼" / ""; opacity: 1; font-size: .75em; }
 #hosts > * > tr > :first-child { position: sticky; left: 0; z-index: 1; background: var(--card); padding-left: 1.9rem; }
 #hosts > thead > tr > :first-child { z-index: 3; }
 /* In widths of a digit: so they fit whatever font the system brings. */
-.host { width: 22ch; } .outcome { width: 14.5ch; } .step { width: 7.8ch; } .account { width: 14ch; } .region { width: 13ch; }
-.kbs { width: 11ch; } .errors { width: 12.7ch; }
-.count { width: 8ch; } .gib { width: 7.4ch; } .state { width: 11ch; } .took { width: 11ch; }
-#hosts > thead > tr > :is(.count, .gib, .took), #hosts > tbody > tr > :is(:nth-child(n+10):nth-child(-n+13), :nth-child(n+15)) {
-  text-align: right; font-variant-numeric: tabular-nums; }
-td.outcome { width: auto; }
+.c-host { width: 22ch; } .c-outcome { width: 14.5ch; } .c-step { width: 7.8ch; } .c-account { width: 14ch; }
+.c-region { width: 13ch; } :is(.c-installed, .c-missing) { width: 11ch; } .c-errors { width: 12.7ch; }
+.c-reboots { width: 8ch; } :is(.c-before, .c-after, .c-grown) { width: 7.4ch; } :is(.c-state, .c-on, .c-idle) { width: 11ch; }
+:is(.c-reboots, .c-before, .c-after, .c-grown, .c-on, .c-idle) { text-align: right; font-variant-numeric: tabular-nums; }
 .outcome .i { margin-right: .35em; }
 span.outcome { font-weight: 600; white-space: nowrap; }
 [data-o] small { display: block; color: var(--soft); font-weight: 400; font-size: .75rem; }
@@ -607,27 +712,26 @@ span.outcome { font-weight: 600; white-space: nowrap; }
 }
 /* Nothing scrolls sideways: what has no room in the row is in the details. */
 @media screen and (max-width: 1649px) {
-  #hosts > * > tr:not(.details) > :is(:nth-child(n+10):nth-child(-n+14), :nth-child(16)) { display: none; }
+  :is(.c-reboots, .c-before, .c-after, .c-grown, .c-state, .c-idle) { display: none; }
   .below-1650 { display: block; }
 }
 @media screen and (max-width: 1199px) {
-  #hosts > * > tr:not(.details) > :is(:nth-child(3), :nth-child(5), :nth-child(6), :nth-child(9), :nth-child(15)) { display: none; }
+  :is(.c-step, .c-account, .c-region, .c-errors, .c-on) { display: none; }
   .below-1200 { display: block; }
 }
-/* A block for each account and region in place of a row: the numbers wrap, and those that are 0 say nothing. */
+/* A block for each row, in which each number names itself. Sums that are 0 say nothing. */
 @media screen and (max-width: 1000px) {
-  .sums:not(.updates) thead { display: none; }
-  .sums:not(.updates) :is(table, tbody, tfoot) { display: block; }
-  .sums:not(.updates) tr { display: flex; flex-wrap: wrap; align-items: center; gap: 0 .75rem; padding: .35rem 0;
+  .stacked thead { display: none; }
+  .stacked :is(table, tbody, tfoot) { display: block; }
+  .stacked tr { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 .75rem; padding: .35rem .75rem;
     border-top: 1px solid var(--line); }
-  .sums:not(.updates) tbody > tr:first-child { border-top: 0; }
-  .sums:not(.updates) tr > * { border: 0; padding: .15rem .75rem; }
-  .sums:not(.updates) :is(td:empty, .zero) { display: none; }
-  .sums:not(.updates) [data-label]::before { content: attr(data-label) " "; color: var(--soft); font-weight: 400; }
+  .stacked tbody > tr:first-child { border-top: 0; }
+  .stacked :is(thead, tbody, tfoot) > tr > * { border: 0; padding: .15rem 0; text-align: left; white-space: normal; }
+  .stacked :is(td:empty, .zero) { display: none; }
+  .stacked [data-label]::before { content: attr(data-label) " "; color: var(--soft); font-weight: 400; }
 }
 @media (max-width: 1000px) {
-  .sums :is(th, td) { padding: .4rem .5rem .4rem .75rem; }
-  .tiles { grid-template-columns: repeat(4, 1fr); }
+  .tiles:not(.at-work) { grid-template-columns: repeat(4, 1fr); }
   .chart { --gutter: 10rem; }
   .track text { display: none; }
 }
@@ -638,7 +742,7 @@ span.outcome { font-weight: 600; white-space: nowrap; }
   .toolbar input { flex: 1 1 100%; }
   h1 { font-size: 1.35rem; }
   .legend { flex: 1 1 100%; order: 1; }
-  .tiles { gap: .4rem; grid-template-columns: repeat(2, 1fr); }
+  .tiles:is(.at-work, :not(.at-work)) { gap: .4rem; grid-template-columns: repeat(2, 1fr); }
   .tile { padding: .45rem .7rem; }
   .facts { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem 1rem; }
   .chart { --gutter: 7.5rem; padding: 0 1.25rem .5rem .4rem; }
@@ -646,17 +750,14 @@ span.outcome { font-weight: 600; white-space: nowrap; }
   .axis text:nth-child(even) { display: none; }
   .scroll { overflow: visible; max-height: none; }
   #hosts > thead th { top: 0; position: static; }
-  #hosts > * > tr:not(.details) > :is(:nth-child(3), :nth-child(n+5)) { display: none; }
+  :is(.c-installed, .c-missing) { display: none; }
   #hosts > tbody > tr > th > small { display: none; }
-  .host { width: 36%; } .outcome { width: 26%; }
+  .c-host { width: 36%; } .c-outcome { width: 26%; }
   .below-640 { display: block; }
-  .updates :is(th, td) { padding: .35rem .3rem; }
-  .updates thead th { white-space: normal; }
-  .updates tr > :last-child { overflow-wrap: anywhere; }
   #hosts > tbody > .details > td { padding-left: 1rem; padding-right: 1rem; }
   .details > td > div { position: static; max-width: none; }
   .details table :is(th, td) { padding-right: .8rem; overflow-wrap: normal; }
-  .details table :is(th, td):nth-child(3) { display: none; }
+  .details .ended { display: none; }
 }
 /* Two pages for 12 hosts, ten for 500: a line for each host, numbers in place of lists, and the timeline of small fleets only. */
 @media print {
@@ -666,7 +767,7 @@ span.outcome { font-weight: 600; white-space: nowrap; }
   main { max-width: none; padding: 0; }
   .toolbar, .scales, .open-details, .details, .live, #tip { display: none !important; }
   .chart, .scroll { max-height: none; overflow: visible; box-shadow: none; border: 0; padding-left: 0; }
-  .tiles { grid-template-columns: repeat(9, 1fr); }
+  .tiles:is(.at-work, :not(.at-work)) { grid-template-columns: repeat(10, 1fr); }
   .person, .timeline, .hosts, .sums { margin-top: .8rem; }
   .person, .sums { break-inside: avoid; }
   .axis, #hosts > thead th, #hosts > * > tr > :first-child { position: static; }
@@ -681,14 +782,15 @@ span.outcome { font-weight: 600; white-space: nowrap; }
   #hosts :is(b, small) { display: inline; font-size: inherit; }
   #hosts small { margin-left: .4em; }
   #hosts .i { width: .8em; height: .8em; }
-  #hosts > * > tr > :is(:nth-child(11), :nth-child(16)) { display: none; }
-  #hosts > tbody > tr > :is(:nth-child(7), :nth-child(8), :nth-child(9))[data-s] { font-size: 0; text-align: right; }
-  #hosts > tbody > tr > :is(:nth-child(7), :nth-child(8), :nth-child(9))[data-s]::after {
+  :is(.c-before, .c-idle) { display: none; }
+  td:is(.c-installed, .c-missing, .c-errors)[data-s] { font-size: 0; text-align: right; }
+  td:is(.c-installed, .c-missing, .c-errors)[data-s]::after {
     content: attr(data-s); font-size: 7px; }
   .hosts:not(:has(#hosts > tbody > tr:nth-child(41))) #hosts { font-size: 9px; }
   .hosts:not(:has(#hosts > tbody > tr:nth-child(41))) td::after { font-size: 9px !important; }
-  .host { width: 17%; } .outcome { width: 8%; } .step, .count { width: 4%; } .gib { width: 4.5%; }
-  .account { width: 7.5%; } .region { width: 6.5%; } .kbs, .errors { width: 4%; } .state { width: 7.5%; } .took { width: 5.5%; }
+  .c-host { width: 17%; } .c-outcome { width: 8%; } :is(.c-step, .c-reboots, .c-installed, .c-missing, .c-errors) { width: 4%; }
+  :is(.c-after, .c-grown) { width: 4.5%; } .c-account { width: 7.5%; } .c-region { width: 6.5%; } .c-state { width: 7.5%; }
+  .c-on { width: 5.5%; }
 }
 """
 
@@ -747,7 +849,7 @@ HISTORY_SCRIPT = r"""
 HISTORY_STYLE = r"""
 /* What the page of the playbook `history` has besides page.css. */
 .history .tiles { grid-template-columns: repeat(7, 1fr); }
-.history .tile { grid-template: "n" "s" / 1fr; }
+.history .tile { grid-template: "n" "s" / 1fr; align-content: start; }
 .history .tile > span { grid-column: auto; }
 .history section { margin-top: 1.5rem; }
 .history .plain { max-width: 60em; }
@@ -760,21 +862,32 @@ HISTORY_STYLE = r"""
 .history td.names { min-width: 14rem; overflow-wrap: anywhere; }
 .history tbody th { max-width: 22rem; min-width: 7rem; overflow-wrap: anywhere; }
 .history th button { padding: 0; border: 0; background: none; font-weight: inherit; white-space: nowrap; }
-.history [aria-sort=ascending] button::after { content: " ▲"; font-size: .75em; }
-.history [aria-sort=descending] button::after { content: " ▼"; font-size: .75em; }
+.history [aria-sort=ascending] button::after { content: " ▲" / ""; font-size: .75em; }
+.history [aria-sort=descending] button::after { content: " ▼" / ""; font-size: .75em; }
 .history tbody > tr:first-child > * { border-top: 0; }
 .history .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .history .date { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .history .late { color: var(--failed); font-weight: 600; }
-.trend { display: block; width: 100%; height: 11rem; margin-top: .6rem; }
+.trend { display: block; width: 100%; height: 9rem; margin-top: .6rem; }
 .trend .complete, .legend .complete { fill: var(--compliant); }
 .trend .incomplete, .legend .incomplete { fill: var(--failed); }
 .trend .not_proven, .legend .not_proven { fill: var(--excluded); }
 .trend rect, .legend rect { forced-color-adjust: none; }
 .legend .complete, .legend .incomplete, .legend .not_proven { height: 16px; }
+.trend + .ends { display: flex; justify-content: space-between; margin-top: .2rem; color: var(--soft); font-size: .75rem;
+  font-variant-numeric: tabular-nums; }
 .history details { margin-top: .6rem; }
 .history summary { color: var(--accent); cursor: pointer; }
-@media (max-width: 1000px) { .history .tiles { grid-template-columns: repeat(4, 1fr); } }
+@media screen and (max-width: 1000px) {
+  .history .tiles { grid-template-columns: repeat(4, 1fr); }
+  /* The headings stay where they sort. */
+  .history .sorted thead { display: block; border-bottom: 1px solid var(--strong-line); }
+  .history .stacked thead tr { padding: .5rem .75rem; color: var(--soft); font-size: .75rem; }
+  .history .stacked thead tr::before { content: "Sort by" / ""; }
+  .history .stacked :is(thead, tbody) > tr > * { border: 0; min-width: 0; max-width: none; padding: .15rem 0; }
+  .history .stacked tr > th[scope=row] { flex: 1 1 100%; }
+  .history .stacked thead button { text-decoration: underline; text-underline-offset: .2em; }
+}
 @media (max-width: 640px) { .history .tiles { grid-template-columns: repeat(2, 1fr); } }
 @media print {
   .history section { break-inside: auto; }

@@ -81,9 +81,13 @@ def _in_order(bars: list[_Bar]) -> list[_Bar]:
 
 def _legend(workflows: Sequence[Sequence[PhaseSpan]]) -> str:
     shown = {span.name for spans in workflows for span in spans}
-    items = [f"<li><svg><rect class={name} width=100% /></svg>{name}</li>" for name in f.PHASES if name in shown]
+    items = [
+        f"<li><svg aria-hidden=true><rect class={name} width=100% /></svg>{name}</li>"
+        for name in f.PHASES
+        if name in shown
+    ]
     if any(span.ok is False for spans in workflows for span in spans):
-        items.append('<li><svg><rect class="patch bad" width=100% /></svg>failed there</li>')
+        items.append('<li><svg aria-hidden=true><rect class="patch bad" width=100% /></svg>failed there</li>')
     return f"<ul class=legend aria-label=Legend>{''.join(items)}</ul>"
 
 
@@ -102,7 +106,8 @@ def _bar(entry: _Bar, clock: Window, roomy: bool, first_of_wave: bool) -> str:
     wave = "" if host.get("wave") is None else f" data-w={int(host['wave'])}"
     segments = "".join(_segment(span, clock, roomy) for span in spans)
     name = f"<a href=#h{row} tabindex=-1>{text(f.name_of(host))}</a>"
-    return f"<div class={classes} data-i={row}{wave}>{icon(host.get('outcome'))}{name}<svg class=track>{segments}</svg></div>"
+    track = f"<svg class=track role=presentation>{segments}</svg>"
+    return f"<div class={classes} data-i={row}{wave}>{icon(host.get('outcome'))}{name}{track}</div>"
 
 
 def _segment(span: PhaseSpan, clock: Window, roomy: bool) -> str:

@@ -63,8 +63,9 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def rank(host: Host) -> int:
-    """How urgent its outcome is: 0 for failed."""
-    return _RANK.get(host.get("outcome", ""), len(_RANK))
+    """How urgent its outcome is: 0 for failed. Hosts at work come after those that have ended, and before those that wait."""
+    outcome = host.get("outcome", "")
+    return _RANK.get(outcome, len(_RANK) + int(outcome == WAITING))
 
 
 def in_order(hosts: Iterable[Host]) -> list[Host]:
@@ -78,10 +79,10 @@ AT_WORK, WAITING = "at work", "waiting"
 
 def hosts_of(report: Report) -> list[Host]:
     """The hosts in order; those of a run at work that have not ended say what they do in place of an outcome."""
-    hosts = in_order(report.get("hosts") or [])
-    if not report.get("as_of"):
-        return hosts
-    return [host if host.get("outcome") else {**host, "outcome": _state(host)} for host in hosts]
+    hosts = report.get("hosts") or []
+    if report.get("as_of"):
+        hosts = [host if host.get("outcome") else {**host, "outcome": _state(host)} for host in hosts]
+    return in_order(hosts)
 
 
 def _state(host: Host) -> str:

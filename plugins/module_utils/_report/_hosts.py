@@ -28,7 +28,7 @@ _Cell: TypeAlias = "tuple[str, float | None]"
 def host_table(hosts: Sequence[f.Host]) -> str:
     """The section with a row for each host, in the order given."""
     heads = "".join(
-        f"<th scope=col class={name}{_below(title)}{' aria-sort=ascending' if name == 'outcome' else ''}>{title}"
+        f"<th scope=col class=c-{name}{_below(title)}{' aria-sort=ascending' if name == 'outcome' else ''}>{title}"
         for name, title, _cell in _COLUMNS
     )
     rows = "\n".join(_row(row, host) for row, host in enumerate(hosts))
@@ -72,7 +72,7 @@ def _row(row: int, host: f.Host) -> str:
     for name, _title, cell in _COLUMNS:
         content, key = cell(host)
         sort = "" if key is None else f" data-s={key:g}" if abs(key) < 1e6 else f" data-s={key:.0f}"
-        cells.append(f"<{'th scope=row' if name == 'host' else 'td'}{sort}>{content}")
+        cells.append(f"<{'th scope=row' if name == 'host' else 'td'} class=c-{name}{sort}>{content}")
     filters = f'data-o="{text(host.get("outcome"))}" data-a="{text(account_of(host))}" data-r="{text(region_of(host))}"'
     return f"<tr id=h{row} {filters}>{''.join(cells)}"
 
@@ -118,7 +118,7 @@ def _seconds(key: str) -> Callable[[f.Host], _Cell]:
     return lambda host: (f.duration(host.get(key)), host.get(key))
 
 
-# Class, title and cell of each column; the style sheet gives the classes their widths.
+# Name, title and cell of each column. All cells of a column have the class c-NAME: the style sheet gives it its width.
 _COLUMNS: tuple[tuple[str, str, Callable[[f.Host], _Cell]], ...] = (
     ("host", "Host", _host),
     ("outcome", "Outcome", _outcome),
@@ -126,16 +126,16 @@ _COLUMNS: tuple[tuple[str, str, Callable[[f.Host], _Cell]], ...] = (
     ("why", "Reason", lambda host: (text(f.sentence(host)), None)),
     ("account", "Account", lambda host: (text(account_of(host)), None)),
     ("region", "Region", lambda host: (text(region_of(host)), None)),
-    ("kbs", "Installed", lambda host: _list(host.get("installed"))),
-    ("kbs", "Missing", lambda host: _list(host.get("missing"))),
+    ("installed", "Installed", lambda host: _list(host.get("installed"))),
+    ("missing", "Missing", lambda host: _list(host.get("missing"))),
     ("errors", "Failed updates", lambda host: _list(f.failed_updates(host))),
-    ("count", "Reboots", lambda host: (text(host.get("reboots")), host.get("reboots"))),
-    ("gib", "Free before, GiB", _gib("free_gib_before")),
-    ("gib", "Free after, GiB", _gib("free_gib_after")),
-    ("gib", "Grown, GiB", _gib("grown_gib")),
+    ("reboots", "Reboots", lambda host: (text(host.get("reboots")), host.get("reboots"))),
+    ("before", "Free before, GiB", _gib("free_gib_before")),
+    ("after", "Free after, GiB", _gib("free_gib_after")),
+    ("grown", "Grown, GiB", _gib("grown_gib")),
     ("state", "State", _state),
-    ("took", "On time", _seconds("on_seconds")),
-    ("took", "Idle time", _seconds("idle_seconds")),
+    ("on", "On time", _seconds("on_seconds")),
+    ("idle", "Idle time", _seconds("idle_seconds")),
 )
 
 

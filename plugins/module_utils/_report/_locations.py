@@ -42,17 +42,22 @@ def sums(hosts: Sequence[f.Host]) -> str:
         return ""
     shown = [outcome for outcome, number in f.totals(hosts).items() if number]
     is_priced = any(host.get("on_usd") is not None for host in hosts)
-    heads = "".join(f"<th scope=col>{icon(outcome)}{outcome}" for outcome in shown)
-    cost = "<th scope=col>Cost, USD" if is_priced else ""
+    sums_of = [
+        "Hosts",
+        *(f"{icon(outcome)}{outcome}" for outcome in shown),
+        "On time",
+        *(["Cost, USD"] if is_priced else []),
+    ]
+    heads = "".join(f"<th scope=col class=number>{title}" for title in sums_of)
     rows = "\n".join(
         f"<tr><th scope=row>{_button('a', account)}<td>{_button('r', region)}{_numbers(theirs, shown, is_priced)}"
         for (account, region), theirs in found.items()
     )
     return f"""<section class=sums>
 <h2 id=sums-title>Accounts and regions</h2>
-<div tabindex=0 role=region aria-labelledby=sums-title>
+<div class=stacked tabindex=0 role=region aria-labelledby=sums-title>
 <table aria-labelledby=sums-title>
-<thead><tr><th scope=col>Account<th scope=col>Region<th scope=col>Hosts{heads}<th scope=col>On time{cost}</tr></thead>
+<thead><tr><th scope=col>Account<th scope=col>Region{heads}</tr></thead>
 <tbody>{rows}</tbody>
 <tfoot><tr><th scope=row>All<td>{_numbers(hosts, shown, is_priced)}</tfoot>
 </table>
@@ -74,5 +79,6 @@ def _numbers(hosts: Sequence[f.Host], shown: Sequence[str], is_priced: bool) -> 
         priced = [host["on_usd"] for host in hosts if host.get("on_usd") is not None]
         cells["Cost, USD"] = f"{sum(priced):.2f}" if priced else f.NOTHING
     return "".join(
-        f'<td data-label="{label}"{" class=zero" if cell == "0" else ""}>{cell}' for label, cell in cells.items()
+        f'<td class="number{" zero" if cell == "0" else ""}" data-label="{label}">{cell}'
+        for label, cell in cells.items()
     )

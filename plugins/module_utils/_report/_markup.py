@@ -32,9 +32,10 @@ def data(value: Any) -> str:
 
 
 def icon(outcome: str | None) -> str:
-    """The symbol of an outcome: each has its own shape and colour."""
-    if outcome not in [*Outcome]:
+    """The symbol of an outcome, or of what a host without one does: each has its own shape and colour."""
+    if outcome is None or outcome not in [*Outcome, f.AT_WORK, f.WAITING]:
         return ""
+    outcome = outcome.replace(" ", "-")
     return f'<svg class="i o-{outcome}" aria-hidden=true><use href=#i-{outcome} /></svg>'
 
 

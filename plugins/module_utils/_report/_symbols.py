@@ -14,6 +14,8 @@ _SHAPES = {
     "held": '<rect x=1.75 y=1.75 width=12.5 height=12.5 rx=2 /><path d="M6 5.5v5m4-5v5" />',
     "deferred": '<circle cx=8 cy=8 r=6.5 /><path d="M8 4.2V8l2.6 1.8" />',
     "excluded": '<circle cx=8 cy=8 r=6.5 /><path d="m3.6 12.4 8.8-8.8" />',
+    "at-work": '<path d="M14.5 8A6.5 6.5 0 1 1 8 1.5" /><path d="M8 4.5V8l2.4 2.4" />',
+    "waiting": "<circle cx=3 cy=8 r=1 /><circle cx=8 cy=8 r=1 /><circle cx=13 cy=8 r=1 />",
 }
 
 # Drawn once and used by reference. The shape shows the outcome, the colour repeats it.

@@ -26,7 +26,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._symbols import SYMBOLS
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.updates import update_section
 
-from .._model.outcomes import FAILURES
+from .._model.outcomes import FAILURES, Outcome
 
 # The top of the page names at most this number of hosts that need a person; the table has all of them.
 _NAMED_AT_THE_TOP = 5
@@ -82,7 +82,10 @@ def _header(report: f.Report, hosts: list[f.Host]) -> str:
 
 
 def _reload(report: f.Report) -> str:
-    return f"<meta http-equiv=refresh content={_RELOAD_SECONDS}>\n" if report.get("as_of") else ""
+    """Without JavaScript; with it the script does, keeps what the viewer opened and focused, and can be paused (WCAG 2.2.1)."""
+    if not report.get("as_of"):
+        return ""
+    return f"<noscript><meta http-equiv=refresh content={_RELOAD_SECONDS}></noscript>\n"
 
 
 def _at_work(report: f.Report) -> str:
@@ -90,8 +93,9 @@ def _at_work(report: f.Report) -> str:
     if not report.get("as_of"):
         return ""
     return (
-        f"<p class=live role=status><b>Unfinished.</b> Written at {time(report['as_of'])}. "
-        "The page loads itself again until the run has ended.</p>\n"
+        f"<div class=live data-seconds={_RELOAD_SECONDS}><p><b>Unfinished.</b> Written at {time(report['as_of'])}. "
+        "The page loads itself again until the run has ended.</p>"
+        "<button id=pause aria-pressed=false hidden>Pause reloading</button></div>\n"
     )
 
 
@@ -115,7 +119,8 @@ def _tiles(hosts: list[f.Host]) -> str:
         tiles.append(
             f'<button class="tile{"" if number else " zero"}" disabled data-o="{outcome}"><b>{number}</b>{label}</button>'
         )
-    return f'<section class=tiles aria-label="Hosts per outcome">{"".join(tiles)}</section>'
+    more = " at-work" if len(tiles) > len(Outcome) + 1 else ""
+    return f'<section class="tiles{more}" aria-label="Hosts per outcome">{"".join(tiles)}</section>'
 
 
 def _need_a_person(hosts: list[f.Host]) -> str:
@@ -136,7 +141,7 @@ def _need_a_person(hosts: list[f.Host]) -> str:
 _TOOLBAR = """<div class=toolbar role=search hidden>
 <label for=query>Filter hosts</label>
 <input id=query type=search placeholder="Name, KB, error code, reason …" autocomplete=off spellcheck=false>
-<output id=shown for=query aria-live=polite></output>
+<output id=shown for=query aria-live=off></output>
 <button id=clear hidden>Show all</button>
 </div>
 <noscript><p class=note>Sorting, filtering and the details of a host need JavaScript; the table has every host.</p></noscript>"""

@@ -51,15 +51,16 @@ def update_section(hosts: Iterable[f.Host]) -> str:
     if not updates:
         return ""
     rows = "\n".join(
-        f"<tr><th scope=row>{text(one.kb)}<td>{one.before}<td>{one.installed}<td>{one.missing}<td class=codes>{_codes(one)}"
+        f'<tr><th scope=row>{text(one.kb)}{_numbers(one)}<td class=codes data-label="{_TITLES[-1]}">{_codes(one)}'
         for one in updates[:MOST_SHOWN]
     )
-    heads = "".join(f"<th scope=col>{title}" for title in _TITLES)
+    marks = ("", *(" class=number" for _count in _TITLES[1:-1]), " class=codes")
+    heads = "".join(f"<th scope=col{mark}>{title}" for mark, title in zip(marks, _TITLES, strict=True))
     more = len(updates) - MOST_SHOWN
     rest = f"<p class=note>{f.count(more, 'more update')} in report.csv.</p>" if more > 0 else ""
     return f"""<section class="sums updates">
 <h2 id=updates-title>Updates, by hosts</h2>
-<div tabindex=0 role=region aria-labelledby=updates-title>
+<div class=stacked tabindex=0 role=region aria-labelledby=updates-title>
 <table aria-labelledby=updates-title>
 <thead><tr>{heads}</tr></thead>
 <tbody>{rows}</tbody>
@@ -67,6 +68,12 @@ def update_section(hosts: Iterable[f.Host]) -> str:
 </div>
 {rest}
 </section>"""
+
+
+def _numbers(one: UpdateCounts) -> str:
+    """The cells between. Each names its column, for windows in which the table has no head."""
+    labelled = zip(_TITLES[1:-1], (one.before, one.installed, one.missing), strict=True)
+    return "".join(f'<td class=number data-label="{title}">{number}' for title, number in labelled)
 
 
 def _codes(one: UpdateCounts) -> str:

@@ -110,7 +110,13 @@ def test_the_updates_are_counted_before_and_after() -> None:
         ("KB2", 1, 1, 0, {}),
     ]
     page = to_html(report(hosts))
-    assert "<tr><th scope=row>KB3<td>2<td>0<td>2<td class=codes>0x80070643 (1), 0x8024402C (1)" in page
+    row = page.partition("<tr><th scope=row>KB3")[2].partition("\n")[0]
+    assert re.findall(r'<td [^>]*data-label="([^"]*)">([^<]*)', row) == [
+        ("Missing before", "2"),
+        ("Installed", "0"),
+        ("Still missing", "2"),
+        ("Failed with", "0x80070643 (1), 0x8024402C (1)"),
+    ]
     assert "Updates, by hosts" not in to_html(report(hosts[3:]))
 
 
@@ -202,9 +208,9 @@ def test_the_page_sums_up_each_account_and_region_and_has_them_as_filters() -> N
         ["–", "–", "1", "1", "0", "–"],
         ["All", "", "4", "3", "1", "1 min 30 s"],
     ]
-    assert 'data-a="210987654321" data-r="us-east-1"><th scope=row>' in page
-    assert "<th scope=col class=account>Account" in page
-    assert "<th scope=col class=region>Region" in page
+    assert 'data-a="210987654321" data-r="us-east-1"><th scope=row class=c-host>' in page
+    assert "<th scope=col class=c-account>Account" in page
+    assert "<th scope=col class=c-region>Region" in page
 
 
 def test_the_sums_have_the_cost_where_a_price_is_known() -> None:
@@ -213,7 +219,7 @@ def test_the_sums_have_the_cost_where_a_price_is_known() -> None:
         host(2, account="1", region="r", on_usd=0.75),
         host(3, account="2", region="r", on_usd=None),
     ]
-    costs = re.findall(r'<td data-label="Cost, USD">([^<\n]*)', to_html(report(hosts)))
+    costs = re.findall(r'<td class="number" data-label="Cost, USD">([^<\n]*)', to_html(report(hosts)))
     assert costs == ["2.25", "–", "2.25"]
     assert "Cost, USD<" not in to_html(report([host(1, account="1"), host(2, account="2")]))
 
@@ -223,7 +229,7 @@ def test_one_account_and_region_needs_no_sums() -> None:
     assert "<section class=sums>" not in to_html(report(hosts))
     assert "<table id=hosts class=one-location " in to_html(report(hosts)), "nor columns"
     assert "<table id=hosts aria-labelledby" in to_html(report([*hosts, host(3, account="210987654321")]))
-    assert "<th scope=col class=account>Account" in to_html(report(hosts))
+    assert "<th scope=col class=c-account>Account" in to_html(report(hosts))
 
 
 @pytest.mark.parametrize("render", [to_markdown, to_table])
