@@ -21,6 +21,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect im
     require_boto3,
     warm_up,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.descriptions import EC2_OPERATIONS
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.options import NAMES, SECRET, aws_argument_spec
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account
@@ -55,6 +56,30 @@ def test_a_users_own_client_settings_are_kept() -> None:
 def test_the_endpoint_of_the_options_is_called() -> None:
     options = {**OPTIONS, "endpoint_url": "http://127.0.0.1:1"}
     assert OptionsConnection(options).client("sts", "eu-central-1").meta.endpoint_url == "http://127.0.0.1:1"
+
+
+def fields_of(shape: Any, known: dict[str, Any]) -> None:
+    """Puts into ``known`` what a shape and those that it uses consist of."""
+    if shape is None or shape.name in known:
+        return
+    parts = dict(getattr(shape, "members", {}))
+    parts |= {name: getattr(shape, name) for name in ("member", "key", "value") if hasattr(shape, name)}
+    known[shape.name] = (shape.type_name, {name: part.name for name, part in parts.items()})
+    for part in parts.values():
+        fields_of(part, known)
+
+
+def test_a_client_of_ec2_knows_all_fields_of_the_operations_that_are_called() -> None:
+    known: dict[str, Any] = {}
+    whole: dict[str, Any] = {}
+    model = OptionsConnection(OPTIONS).client("ec2", "eu-central-1").meta.service_model
+    botocores = botocore.session.Session().get_service_model("ec2")
+    assert set(model.operation_names) == EC2_OPERATIONS & set(botocores.operation_names)
+    for name in model.operation_names:
+        for shapes, of in ((known, model.operation_model(name)), (whole, botocores.operation_model(name))):
+            fields_of(of.input_shape, shapes)
+            fields_of(of.output_shape, shapes)
+    assert known == whole
 
 
 def test_a_client_is_made_once() -> None:

@@ -21,6 +21,7 @@ from botocore import xform_name
 from policy_sentry.querying.actions import get_action_data
 from policy_sentry.shared.iam_data import get_service_prefix_data
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._aws.descriptions import EC2_OPERATIONS
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import action_of
 from lab.aws.cloudformation.stacks import Stacks
 from lab.aws.policy import statements_of
@@ -81,6 +82,12 @@ def test_everything_that_is_called_is_granted_and_nothing_else() -> None:
     used = {*called(), *NOT_CALLED_BY_NAME} - NO_ACTION - NEEDS_NO_RIGHT
     assert used - granted() == set()
     assert granted() - used == set()
+
+
+def test_the_clients_of_ec2_have_what_is_called_and_nothing_else() -> None:
+    paths = (ROOT / "plugins").rglob("*.py")
+    called = {name for path in paths for service, name in clients_operations(path) if service == "EC2"}
+    assert called == {xform_name(name) for name in EC2_OPERATIONS}
 
 
 def grants() -> set[tuple[str, str]]:
