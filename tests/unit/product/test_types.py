@@ -23,6 +23,7 @@ UNTYPED = ("dict[str, Any]", "Mapping[str, Any]")
 BORDERS = {
     "_aws/api.py": "botocore",
     "_aws/connect.py": "botocore",
+    "_aws/descriptions.py": "botocore",
     "_aws/dynamodb.py": "requests of botocore",
     "_aws/ec2.py": "botocore",
     "_aws/errors.py": "botocore",
