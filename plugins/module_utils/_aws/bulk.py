@@ -9,7 +9,7 @@ A filter of EC2 takes 200 values, DescribeInstanceInformation shows 50 nodes a p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from .ssm import NODES_A_PAGE, SSM
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
-    from mypy_boto3_ssm.type_defs import InstanceInformationTypeDef
+    from mypy_boto3_ssm.type_defs import CommandInvocationTypeDef, InstanceInformationTypeDef
 
 INSTANCES_A_CALL = 200
 
@@ -72,8 +72,8 @@ def associated_documents(aws: Aws, most_pages: int) -> list[str] | None:
     return None
 
 
-def commands_in_progress(aws: Aws, since: float, most_pages: int) -> set[str]:
-    """The ids of commands that were sent after a time, in seconds since 1970, and are in progress on a node.
+def commands_in_progress(aws: Aws, since: float, most_pages: int) -> tuple[set[str], int]:
+    """The ids of commands that were sent after a time, in seconds since 1970, and are in progress on a node; and the pages read.
 
     Not all of them where they do not fit into ``most_pages``: others use the account, too.
     """
@@ -82,8 +82,30 @@ def commands_in_progress(aws: Aws, since: float, most_pages: int) -> set[str]:
         Filters=[{"key": "InvokedAfter", "value": str(iso(since))}, {"key": "Status", "value": "InProgress"}],
     )
     found: set[str] = set()
+    number = 0
     for number, page in enumerate(pages(operation), 1):
         found.update(row["CommandId"] for row in page.get("CommandInvocations", []) if row["Status"] == "InProgress")
         if number >= most_pages:
+            break
+    return found, number
+
+
+def commands_that_worked(
+    aws: Aws, ids: Collection[str], since: float, most_pages: int
+) -> dict[str, CommandInvocationTypeDef]:
+    """Those of these commands of one node that were sent after a time, in seconds since 1970, and succeeded, with their plugins.
+
+    Not all of them where they do not fit into ``most_pages``.
+    """
+    operation = partial(
+        aws.read(SSM).list_command_invocations,
+        Filters=[{"key": "InvokedAfter", "value": str(iso(since))}, {"key": "Status", "value": "Success"}],
+        Details=True,
+    )
+    found: dict[str, CommandInvocationTypeDef] = {}
+    for number, page in enumerate(pages(operation), 1):
+        rows = page.get("CommandInvocations", [])
+        found.update({row["CommandId"]: row for row in rows if row["CommandId"] in ids and row["Status"] == "Success"})
+        if number >= most_pages or len(found) == len(ids):
             break
     return found

@@ -62,10 +62,13 @@ class LaunchWitness:
         self._is_known = launched_at is not None or not context.tracked_host
 
     def _newest_launch(self) -> float | None:
-        """Asks the ledger once."""
+        """Asks the ledger once, unless the host's facts have it."""
         if not self._is_known and self._context.tracked_host:
-            record = self._context.ledger.power(self._context.tracked_host[1])
-            self._launched_at, self._is_known = record.launch_time if record else None, True
+            self._launched_at = self._context.facts.get("launched_at")
+            if self._launched_at is None:
+                record = self._context.ledger.power(self._context.tracked_host[1])
+                self._launched_at = record.launch_time if record else None
+            self._is_known = True
         return self._launched_at
 
     def is_stale(self, instance: InstanceTypeDef) -> bool:

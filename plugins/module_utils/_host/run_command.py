@@ -26,7 +26,7 @@ from .._aws.errors import AwsError, Unanswered
 from .._base.errors import CommandTimeout, Failed
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
-from .._operation.polled import is_in_progress
+from .._operation.polled import polled_command
 from .instances import LaunchWitness
 from .invocations import GOING_ON, Invocation, ended, succeeded
 
@@ -272,10 +272,13 @@ def wait_for_end(
 
     def ended_invocation() -> Invocation | None:
         is_urgent = context.clock.now() >= deadline - FRESH_BEFORE_DEADLINE_SECONDS
-        in_progress = is_in_progress(context, command_id, 0.0 if is_urgent else pauses[0] * 2)
+        polled = polled_command(context, command_id, 0.0 if is_urgent else pauses[0] * 2)
+        if polled is not None and polled.worked is not None and polled.worked["InstanceId"] == instance_id:
+            return ended(context, instance_id, polled.worked)
+        in_progress = polled is not None and polled.is_in_progress
         script = (
             find_script_invocation(context.aws, command_id, instance_id)
-            if in_progress is False and runs_script
+            if polled is not None and not in_progress and runs_script
             else None
         )
         if in_progress or (script is not None and script["Status"] in GOING_ON):

@@ -25,7 +25,7 @@ from .._model.phases import Phase
 from .._model.run_settings import Brake, RunSettings
 from . import dynamodb_items as items
 from . import stored
-from .dynamodb_changes import Values, absent, delete, exists, holds, put, update
+from .dynamodb_changes import Condition, Values, absent, delete, exists, holds, put, update
 from .dynamodb_slots import Slots
 from .dynamodb_table import ConditionFailedError, Item, Key
 from .records import DURATIONS_KEPT, Host, HostDurations, PhaseTime, PowerRecord, Run, Verdict
@@ -338,27 +338,37 @@ class DynamoDbLedger(Slots):
         self._fenced_item(key, host_key, fence)
         return False
 
-    def close_power(self, host_key: str, how: str, now: float, fence: int | None = None) -> None:
+    def close_power(
+        self, host_key: str, how: str, now: float, fence: int | None = None, known: PowerRecord | None = None
+    ) -> None:
         home = self._home(host_key)
-        key = items.host_key(home, host_key) if home else None
-        item = self._fenced_item(key, host_key, fence) if key else None
-        if home is None or key is None or item is None or not item.get("power"):
+        if home is None:
             return
-        closed = {**item["power"], "closed_at": now, "closed_how": how, "expires_at": items.expiry({}, now)}
-        changes = [
-            update(key, {("power",): None}, [exists("power"), *holds(fence)]),
-            delete(items.open_key(home, host_key)),
-            put(items.closed_key(home, item["power"]), closed),
-        ]
-        try:
-            self._table.transact(changes)
-        except ConditionFailedError:
-            self._fenced_item(key, host_key, fence)  # else it was closed in this moment
+        key = items.host_key(home, host_key)
+        item = self._try_close_known(home, known, how, now, fence) if known and fence is not None else None
+        if item is None:
+            item = self._fenced_item(key, host_key, fence)
+            if item is None or not item.get("power"):
+                return
+            try:
+                self._table.transact(_closing(home, item["power"], how, now, [exists("power"), *holds(fence)]))
+            except ConditionFailedError:
+                self._fenced_item(key, host_key, fence)  # else it was closed in this moment
         for run_id in items.runs_of_record(item):
             run = self._table.get(items.run_key(run_id))
             self._expire(items.row_key(run_id, host_key), run, now)
             if run and run.get("closed_at") and not self._keep_open_hosts(run_id):
                 self._expire(items.run_key(run_id), run, now)
+
+    def _try_close_known(self, home: str, known: PowerRecord, how: str, now: float, fence: int) -> Item | None:
+        """The host's item, where the record is as the caller has read it, and its run holds the host still."""
+        power = {name: value for name, value in asdict(known).items() if value is not None}
+        unchanged = [("=", ("power",), power), ("=", ("run_id",), known.run_id), *holds(fence)]
+        try:
+            self._table.transact(_closing(home, power, how, now, unchanged))
+        except ConditionFailedError:
+            return None
+        return {"power": power, "run_id": known.run_id}
 
     # Expiry: what restore needs for an open record stays as long as the record, however old its run is
 
@@ -394,3 +404,13 @@ class DynamoDbLedger(Slots):
     def histories(self, host_keys: Iterable[str]) -> dict[str, list[HostDurations]]:
         found = self._table.get_many(items.durations_key(self._account, key) for key in host_keys)
         return {item["sk"]: items.durations_of(item) for item in found.values()}
+
+
+def _closing(home: str, power: Item, how: str, now: float, conditions: list[Condition]) -> list[dict[str, Any]]:
+    """The changes that close a power record."""
+    closed = {**power, "closed_at": now, "closed_how": how, "expires_at": items.expiry({}, now)}
+    return [
+        update(items.host_key(home, power["host_key"]), {("power",): None}, conditions),
+        delete(items.open_key(home, power["host_key"])),
+        put(items.closed_key(home, power), closed),
+    ]

@@ -314,8 +314,12 @@ class Ledger(Protocol):
     def note_launch(self, host_key: str, launch_time: float | None, fence: int | None = None) -> None:
         """AWS has shown the start (or, with None, refused it: then nothing was started)."""
 
-    def close_power(self, host_key: str, how: str, now: float, fence: int | None = None) -> None:
-        """The host is as it was found, or belongs to another user."""
+    def close_power(
+        self, host_key: str, how: str, now: float, fence: int | None = None, known: PowerRecord | None = None
+    ) -> None:
+        """The host is as it was found, or belongs to another user. ``known`` is the record as the caller has read it, which saves a
+        table a read.
+        """
 
     def take_slots(self, run_id: str, host_key: str, limits: Mapping[str, int]) -> list[Slot]:
         """Take a slot in each of these groups of peers, or in none; a slot that the host has already becomes this run's.

@@ -321,7 +321,9 @@ class SqliteLedger(SqliteSlots):
         else:
             self._change_power(host_key, fence, "launch_time = ?", launch_time)
 
-    def close_power(self, host_key: str, how: str, now: float, fence: int | None = None) -> None:
+    def close_power(
+        self, host_key: str, how: str, now: float, fence: int | None = None, known: PowerRecord | None = None
+    ) -> None:
         self._change_power(host_key, fence, "closed_at = ?, closed_how = ?", now, how)
 
     def _change_power(self, host_key: str, fence: int | None, changes: str, *values: Any) -> bool:

@@ -144,6 +144,15 @@ class HostFacts(TypedDict, total=False):
         "_power/owner_tag",
         "_power/owner_tag",
     ]
+    mark_shown: Annotated[
+        bool | None,
+        "the owner tag shows that start, and no other value of the tag is left",
+        "_power/owner_tag",
+        "_power/owner_tag",
+    ]
+    launched_at: Annotated[
+        float, "LaunchTime of our start, as EC2 shows it, seconds since 1970", "_power/start", "_host/instances"
+    ]
     watchdog_stopped_at: Annotated[
         float, "stop after its watchdog schedule was due, seconds since 1970", "_power/restore", "_run/closing"
     ]

@@ -220,9 +220,9 @@ class OperationContext:
         self._updated_facts.update(facts)
         self._noted.update(facts)
 
-    def write_noted(self) -> None:
-        """Write what note_facts has."""
-        if self._noted:
+    def write_noted(self, name: str | None = None) -> None:
+        """Write what note_facts has; with a name only where that fact is not written yet."""
+        if self._noted and (name is None or name in self._noted):
             self.update_facts()
 
     @property

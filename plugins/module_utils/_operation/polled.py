@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from .._aws.cloudwatch import AlarmState, alarm_states
 from .._aws.ec2 import describe_instance
+from .._aws.patches import patch_state
 from .._aws.ssm import describe_node, document_parameters
 from .._model.account import Account, account_from
 from .context import OperationContext
@@ -22,7 +24,11 @@ from .poller import Answer, Question, Subject
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
-    from mypy_boto3_ssm.type_defs import InstanceInformationTypeDef
+    from mypy_boto3_ssm.type_defs import (
+        CommandInvocationTypeDef,
+        InstanceInformationTypeDef,
+        InstancePatchStateTypeDef,
+    )
 
 DOCUMENT_AGE_SECONDS = 86_400.0
 ALARMS_AGE_SECONDS = 30.0
@@ -47,10 +53,34 @@ def polled_node(context: OperationContext, node_id: str) -> InstanceInformationT
     return cast("InstanceInformationTypeDef | None", answer.row)
 
 
-def is_in_progress(context: OperationContext, command_id: str, max_age_seconds: float = 0.0) -> bool | None:
-    """Whether a command of one node is in progress. False: it has ended, or is not shown. None: there is no poller."""
+def polled_patch_state(context: OperationContext, node_id: str) -> InstancePatchStateTypeDef | None:
+    """The counts of a node's last patch operation, read after this question; None for one that was never scanned."""
+    answer = _ask(context, Subject.PATCH_STATE, node_id)
+    if answer is None:
+        return patch_state(context.aws, node_id)
+    return cast("InstancePatchStateTypeDef | None", answer.row)
+
+
+@dataclass(frozen=True)
+class PolledCommand:
+    """What the poller shows of a command of one node. Neither: it has failed, or the poller does not show it.
+
+    Attributes:
+        is_in_progress: on the node.
+        worked: its row with its plugins, once it has succeeded.
+    """
+
+    is_in_progress: bool
+    worked: CommandInvocationTypeDef | None
+
+
+def polled_command(context: OperationContext, command_id: str, max_age_seconds: float = 0.0) -> PolledCommand | None:
+    """A command of one node; None where there is no poller."""
     answer = _ask(context, Subject.COMMAND, command_id, max_age_seconds)
-    return None if answer is None else answer.row is not None
+    if answer is None:
+        return None
+    row = answer.row or {}
+    return PolledCommand("InProgress" in row, row.get("Ended"))
 
 
 def is_associated(context: OperationContext, node_id: str, documents: Collection[str]) -> bool:

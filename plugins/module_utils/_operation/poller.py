@@ -19,8 +19,15 @@ from typing import Any, Protocol
 
 from .._aws.api import Aws, NoCaller
 from .._aws.budget import Budget
-from .._aws.bulk import associated_documents, commands_in_progress, instances_by_id, nodes_by_id
+from .._aws.bulk import (
+    associated_documents,
+    commands_in_progress,
+    commands_that_worked,
+    instances_by_id,
+    nodes_by_id,
+)
 from .._aws.cloudwatch import alarm_states
+from .._aws.patches import patch_states
 from .._aws.ssm import document_parameters
 from .._base.clock import Clock
 from .._base.errors import PatchFleetError
@@ -60,6 +67,7 @@ class Subject(TextEnum):
     ALARMS = "alarms"
     RUN = "run"
     LEASE = "lease"
+    PATCH_STATE = "patch_state"
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,8 @@ class Answer:
     """What AWS said.
 
     Attributes:
-        row: the instance or the node as AWS describes it; of a command ``{"InProgress": True}``, of associations the names of
+        row: the instance, the node or the patch state as AWS describes it; of a command ``{"InProgress": True}`` or how it
+            succeeded, ``{"Ended": row with its plugins}``, of associations the names of
             their documents, ``{"Documents": list}``, of a document its parameters, ``{"Parameters": list}``, of a heartbeat
             ``{"IsDue": bool}``, of a call ``{"WaitSeconds": float}``, of alarms ``{"Alarms": states by name}``, of the run its
             fields, of a lease ``{"Fence": int}``. None: AWS did not show it.
@@ -290,12 +299,25 @@ def _read_nodes(aws: Aws, keys: set[str], _asked: Mapping[str, _Asked]) -> Rows:
     return nodes_by_id(aws, sorted(keys))
 
 
+def _read_patch_states(aws: Aws, keys: set[str], _asked: Mapping[str, _Asked]) -> Rows:
+    return {state["InstanceId"]: state for state in patch_states(aws, sorted(keys))}
+
+
 def _read_commands(aws: Aws, keys: set[str], asked: Mapping[str, _Asked]) -> Rows:
-    """The commands that are in progress. Those that are not there have ended, or are not shown yet."""
+    """The commands that are in progress, and those that have succeeded. The others have failed, or are not shown yet."""
     if len(keys) <= FEW_COMMANDS:
         return {}
     since = min(asked[key].first_at for key in keys) - SENT_BEFORE_SECONDS
-    return {command_id: {"InProgress": True} for command_id in commands_in_progress(aws, since, len(keys) - 1)}
+    in_progress, pages_read = commands_in_progress(aws, since, len(keys) - 1)
+    rows: dict[str, Mapping[str, Any]] = {command_id: {"InProgress": True} for command_id in in_progress}
+    now = max(asked[key].last_at for key in keys)
+    recent = {key for key in keys - in_progress if asked[key].first_at > now - STILL_ASKED_SECONDS}
+    if len(recent) > pages_read + 1:
+        age_seconds = now - min(asked[key].first_at for key in recent)
+        since = aws.now() - age_seconds - RECENT_SECONDS
+        worked = commands_that_worked(aws, recent, since, len(recent) - pages_read - 1)
+        rows.update({command_id: {"Ended": row} for command_id, row in worked.items()})
+    return rows
 
 
 def _read_associations(aws: Aws, keys: set[str], _asked: Mapping[str, _Asked]) -> Rows:
@@ -331,6 +353,7 @@ def _read_alarms(aws: Aws, keys: set[str], _asked: Mapping[str, _Asked]) -> Rows
 READS: Mapping[Subject, Callable[[Aws, set[str], Mapping[str, _Asked]], Rows]] = {
     Subject.INSTANCE: _read_instances,
     Subject.NODE: _read_nodes,
+    Subject.PATCH_STATE: _read_patch_states,
     Subject.COMMAND: _read_commands,
     Subject.ASSOCIATIONS: _read_associations,
     Subject.DOCUMENT: _read_documents,

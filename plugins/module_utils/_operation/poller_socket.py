@@ -4,8 +4,7 @@
 
 """The poller of a run behind a Unix socket that only its user can open: a question and an answer are one line of JSON each.
 
-No credentials and no output of commands pass the socket: the poller has its own session of AWS, and an operation reads by itself
-what a command printed.
+No credentials pass the socket: the poller has its own session of AWS.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def set_owner_tag(context: OperationContext, record: PowerRecord, instance: Inst
     if value is not None and read_owner_tag(value).run_id not in {host.run_id for host in _rows(context, record)}:
         context.report_progress(f"not marked: its tag {key}={value} belongs to another user")
         return
-    context.update_facts(mark=key)
+    context.update_facts(mark=key, mark_shown=None)
     try:
         _set(context, record, key, None)
     except AwsError as error:
@@ -85,9 +85,10 @@ def show_start(context: OperationContext, record: PowerRecord, instance: Instanc
     key, launched = context.facts.get("mark"), instance["LaunchTime"].timestamp()
     if not key or not context.tracked_host:
         return
-    context.update_facts(mark_launch=launched)
+    context.update_facts(mark_launch=launched, mark_shown=None)
     try:
         _set(context, record, key, launched)
+        context.note_facts(mark_shown=True)
     except NeedsAttention:
         raise
     except PatchFleetError as error:
@@ -116,16 +117,17 @@ def remove_owner_tag(context: OperationContext, record: PowerRecord, instance: I
             if error.aws_code not in GONE:
                 return f"It still carries the tag {key} of run {host.run_id}: {error.reason}"
         if (host.run_id, host.key) == context.tracked_host:
-            context.note_facts(mark=None, mark_launch=None)
+            context.note_facts(mark=None, mark_launch=None, mark_shown=None)
         else:
-            context.update_facts_in(host, {"mark": None, "mark_launch": None})
+            context.update_facts_in(host, {"mark": None, "mark_launch": None, "mark_shown": None})
     return None
 
 
 def _remove(context: OperationContext, record: PowerRecord, host: Host, key: str) -> None:
     """Each value that the run may have given it: whether the last one was set is not always known."""
     aws, launched = context.aws.in_region(record.region), host.facts.get("mark_launch")
-    for launch_time in (None,) if launched is None else (launched, None):
+    values: tuple[float | None, ...] = (launched, None) if launched is not None else (None,)
+    for launch_time in values[:1] if host.facts.get("mark_shown") else values:
         delete_tag(aws, record.instance_id, key, OwnerTag(host.run_id, launch_time).value)
 
 

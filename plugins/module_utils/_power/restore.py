@@ -190,12 +190,14 @@ def _close(
         off_at = _our_end(context, instance if state == "running" else None)  # before the calls that follow
         if instance is not None and state == "stopped" and not changed:
             off_at = _found_off(context, record, instance) or off_at
+        context.note_facts(final_state=state, off_at=off_at)
         delete_schedule(context, record)
         left = remove_owner_tag(context, record, instance)
-        context.update_facts(final_state=state, off_at=off_at)
+        context.write_noted("final_state")
         if left:
             raise NeedsAttention(f"It is {state}, as it was found. {left}", Reason.MARK_LEFT)
-        context.ledger.close_power(record.host_key, note or "restored", context.clock.now(), fence=context.fence)
+        how, now = note or "restored", context.clock.now()
+        context.ledger.close_power(record.host_key, how, now, fence=context.fence, known=record)
         settle_outcome(context)
         if changed:
             context.report_progress("stopped again, as it was found")

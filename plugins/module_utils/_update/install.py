@@ -247,7 +247,7 @@ def propose(
     context: OperationContext, outcome: Outcome, code: Reason | None = None, reason: str | None = None
 ) -> Outcome:
     """Write down the outcome that the host gets once it is put back, with its reason where it has one; returns it."""
-    context.update_facts(
+    context.note_facts(
         proposed_outcome=str(outcome), proposed_reason_code=str(code) if code else None, proposed_reason=reason
     )
     return outcome

@@ -19,11 +19,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from .._aws.errors import AwsError
-from .._aws.patches import missing_patches, patch_items, patch_state
+from .._aws.patches import missing_patches, patch_items
 from .._base.clock import iso
 from .._model.severities import severity_of
 from .._operation.channel import Scan
 from .._operation.context import OperationContext
+from .._operation.polled import polled_patch_state
 from .messages import definitions_left_out, updates_held_back
 from .policies import held_back
 
@@ -43,7 +44,7 @@ ITEM_STATES = ("Installed", "InstalledOther", "InstalledPendingReboot", "Install
 
 def store_state(context: OperationContext, instance_id: str) -> None:
     """Asked before a scan: the state that is shown then is not the scan's."""
-    state = patch_state(context.aws, instance_id)
+    state = polled_patch_state(context, instance_id)
     if state is not None:
         _shown(context).add(_identity(state))
 
@@ -59,7 +60,7 @@ def wait_for_state(
     latest: list[InstancePatchStateTypeDef] = []
 
     def state_of_scan() -> InstancePatchStateTypeDef | None:
-        state = patch_state(context.aws, instance_id)
+        state = polled_patch_state(context, instance_id)
         if state is None:
             return None
         latest[:] = [state]

@@ -300,6 +300,26 @@ def test_a_closed_record_makes_room_for_a_new_one(ledger: Ledger) -> None:
     assert ledger.record_power(again) == again
 
 
+@pytest.mark.parametrize("is_current", [True, False])
+def test_a_record_is_closed_as_it_is_and_not_as_it_was_read(ledger: Ledger, opener: Opener, is_current: bool) -> None:
+    open_run(ledger)
+    before = ledger.record_power(FOUND, fence=1)
+    ledger.note_start(ID, RUN, START + 5, fence=1)
+    known = ledger.power(ID) if is_current else before
+    ledger.close_power(ID, "restored", START + 60, fence=1, known=known)
+    assert ledger.open_power() == opener().open_power() == []
+
+
+def test_a_record_that_the_caller_knows_is_not_closed_by_who_lost_the_host(ledger: Ledger) -> None:
+    open_run(ledger)
+    known = ledger.record_power(FOUND, fence=1)
+    ledger.take_over(RUN, [ID], START, force=True)
+    with pytest.raises(PatchFleetError) as caught:
+        ledger.close_power(ID, "restored", START + 60, fence=1, known=known)
+    assert caught.value.code == "lease_lost"
+    assert ledger.open_power() == [FOUND]
+
+
 def test_a_start_of_what_is_not_recorded_is_refused(ledger: Ledger) -> None:
     with pytest.raises(PatchFleetError, match="not recorded; it is not started") as caught:
         ledger.note_start(ID, RUN, START)

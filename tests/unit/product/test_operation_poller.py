@@ -59,6 +59,7 @@ from .fakes import (
     instance,
     invocation,
     listed,
+    moment,
     node,
     reservations,
     shown,
@@ -212,6 +213,69 @@ def test_commands_are_listed_together_where_many_wait(account: FakeAccount, wait
     found = stream(Aws(account, VirtualClock()), keys, {key: module._Asked(START, START) for key in keys})  # noqa: SLF001
     assert len(account.of("list_command_invocations")) == calls
     assert set(found) & keys == (keys if calls else set())
+
+
+def commands_read(account: FakeAccount, *keys: str, asked_at: float = START) -> dict[str, Any]:
+    """What is read of these commands: the first was asked about at that time, and all of them now."""
+    asked_for = {key: module._Asked(START, START) for key in keys}  # noqa: SLF001
+    asked_for[keys[0]] = module._Asked(asked_at, START)  # noqa: SLF001
+    return dict(module._read_commands(Aws(account, VirtualClock()), set(keys), asked_for))  # noqa: SLF001
+
+
+def test_how_scripts_ended_is_listed_together_where_many_have(account: FakeAccount) -> None:
+    worked = [invocation(one, "Success", output="{}") for one in COMMANDS[:4]]
+    account.on(
+        "list_command_invocations",
+        {"CommandInvocations": [invocation(COMMANDS[4], "InProgress")]},
+        {"CommandInvocations": [*worked, invocation(COMMANDS[6], "Success")]},
+    )
+    found = commands_read(account, *COMMANDS[:6])
+    assert found[COMMANDS[4]] == {"InProgress": True}
+    assert {key: found[key] for key in COMMANDS[:4]} == {row["CommandId"]: {"Ended": row} for row in worked}
+    assert COMMANDS[5] not in found, "it has failed, or is not shown yet"
+    assert COMMANDS[6] not in found, "nobody asked"
+    listed_after = account.of("list_command_invocations")[1].params
+    assert listed_after["Details"] is True
+    assert {"key": "Status", "value": "Success"} in listed_after["Filters"]
+
+
+def test_what_was_sent_long_ago_or_has_few_for_company_is_read_by_its_own_operation(account: FakeAccount) -> None:
+    account.on("list_command_invocations", {"CommandInvocations": []})
+    commands_read(account, *COMMANDS[:3], asked_at=START - module.STILL_ASKED_SECONDS)
+    assert len(account.of("list_command_invocations")) == 1
+
+
+@pytest.mark.parametrize(("output", "calls"), [("{}", 0), ("x" * 2500, 1)])
+def test_what_the_poller_shows_of_a_script_that_worked_is_its_result(
+    stage: Stage, context: OperationContext, output: str, calls: int
+) -> None:
+    row = invocation(COMMANDS[0], "Success", output=output)
+    context.poller = Scripted(Answer({"Ended": row}, stage.clock.now(), 0.0))
+    stage.account.on("get_command_invocation", {"StandardOutputContent": "all of it", "StandardErrorContent": ""})
+    ended = wait_for_end(context, ID, COMMANDS[0], stage.clock.now() + 600, runs_script=True)
+    assert (ended.status, ended.stdout) == ("Success", "all of it" if calls else output)
+    assert len(stage.account.of("get_command_invocation")) == calls
+    assert stage.account.of("list_command_invocations") == []
+
+
+def test_the_command_of_another_node_is_no_result(stage: Stage, context: OperationContext) -> None:
+    row = {**invocation(COMMANDS[0], "Success"), "InstanceId": HOSTS[0]}
+    context.poller = Scripted(Answer({"Ended": row}, stage.clock.now(), 0.0))
+    own = {"Status": "Success", "StandardOutputContent": "its own"}
+    stage.account.on("get_command_invocation", own)
+    assert wait_for_end(context, ID, COMMANDS[0], stage.clock.now() + 600, runs_script=True).stdout == "its own"
+
+
+def test_patch_states_of_many_are_read_with_one_call(stage: Stage, account: FakeAccount) -> None:
+    state = {"PatchGroup": "g", "BaselineId": "pb-00000000000000000", "Operation": "Scan", "MissingCount": 1}
+    times = {"OperationStartTime": moment(START), "OperationEndTime": moment(START + 60)}
+    states = [{"InstanceId": one, **state, **times} for one in HOSTS[:3]]
+    account.on("describe_instance_patch_states", {"InstancePatchStates": states})
+    aws = Aws(account, stage.clock)
+    rows = module.READS[Subject.PATCH_STATE](aws, set(HOSTS[:4]), {})
+    assert rows == {row["InstanceId"]: row for row in states}
+    (call,) = account.of("describe_instance_patch_states")
+    assert call.params["InstanceIds"] == HOSTS[:4]
 
 
 def test_a_list_that_is_longer_than_what_it_saves_is_not_read_to_its_end(account: FakeAccount) -> None:
