@@ -20,14 +20,23 @@
     table.tBodies[0].append(...rows);
   }
 
+  const sorters = [];
   for (const table of all("table.sorted")) {
     [...table.tHead.rows[0].cells].forEach((heading, column) => {
       const button = Object.assign(document.createElement("button"), { type: "button" });
       button.append(...heading.childNodes);
       button.addEventListener("click", () => sort(table, column, heading));
       heading.append(button);
+      sorters.push([heading, button]);
     });
   }
+  // Browsers repeat a table's head on each page of a print only where it has no buttons.
+  addEventListener("beforeprint", () => {
+    for (const [heading, button] of sorters) heading.replaceChildren(button.textContent);
+  });
+  addEventListener("afterprint", () => {
+    for (const [heading, button] of sorters) heading.replaceChildren(button);
+  });
 
   // Every word of the filter must be in a row.
   const query = document.querySelector("#query");

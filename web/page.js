@@ -137,10 +137,11 @@
     render();
   }
 
-  for (const head of table.tHead.rows[0].cells) {
+  const sorters = [...table.tHead.rows[0].cells].map((head) => {
     const button = element("button", { onclick: () => sort(head) }, head.textContent);
     head.replaceChildren(button);
-  }
+    return [head, button];
+  });
 
   // Details: a row under the host's row, made when it is opened. The style sheet hides columns in narrower windows.
   const span = () => [...table.tHead.rows[0].cells].filter((cell) => cell.offsetWidth).length;
@@ -246,9 +247,14 @@
   new IntersectionObserver(([entry]) => {
     if (entry.isIntersecting) more.click();
   }).observe(more);
+  // Browsers repeat a table's head on each page of a print only where it has no buttons.
   addEventListener("beforeprint", () => {
     limit = rows.length;
     render();
+    for (const [head, button] of sorters) head.replaceChildren(button.textContent);
+  });
+  addEventListener("afterprint", () => {
+    for (const [head, button] of sorters) head.replaceChildren(button);
   });
 
   // A link to a host opens it, also when a filter hid it.

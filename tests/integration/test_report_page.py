@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import chrome
 import pytest
+from pypdf import PdfReader
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
@@ -138,7 +140,15 @@ def test_a_print_has_few_pages_and_a_host_is_a_line(
     printed = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", options)["data"])
     CAPTURES.mkdir(parents=True, exist_ok=True)
     (CAPTURES / f"print-{size}.pdf").write_bytes(printed)
-    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= pages
+    texts = [page.extract_text() for page in PdfReader(io.BytesIO(printed)).pages]
+    assert len(texts) <= pages
+    assert [f"{number} / {len(texts)}" in text for number, text in enumerate(texts, 1)] == [True] * len(texts)
+    first = next(number for number, text in enumerate(texts) if re.search(r"^Host Outcome", text, re.MULTILINE))
+    assert all("Reason" in text for text in texts[first:]), "each page repeats the head of the table"
+    ids = [host["instance_id"] for host in fleet(size)["hosts"] if host["outcome"] == "patched"]
+    named = re.findall(r"^(dev-\d+) .*patched", "\n".join(texts), re.MULTILINE)
+    assert len(named) == len(set(named)) > len(ids) // 2, "no row is cut by the end of a page"
+    assert "button" in browser.find_element(By.CSS_SELECTOR, "#hosts thead th").get_attribute("innerHTML")
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
         browser.save_screenshot(str(CAPTURES / f"print-{size}.png"))

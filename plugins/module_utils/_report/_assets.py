@@ -152,10 +152,11 @@ SCRIPT = r"""
     render();
   }
 
-  for (const head of table.tHead.rows[0].cells) {
+  const sorters = [...table.tHead.rows[0].cells].map((head) => {
     const button = element("button", { onclick: () => sort(head) }, head.textContent);
     head.replaceChildren(button);
-  }
+    return [head, button];
+  });
 
   // Details: a row under the host's row, made when it is opened. The style sheet hides columns in narrower windows.
   const span = () => [...table.tHead.rows[0].cells].filter((cell) => cell.offsetWidth).length;
@@ -261,9 +262,14 @@ SCRIPT = r"""
   new IntersectionObserver(([entry]) => {
     if (entry.isIntersecting) more.click();
   }).observe(more);
+  // Browsers repeat a table's head on each page of a print only where it has no buttons.
   addEventListener("beforeprint", () => {
     limit = rows.length;
     render();
+    for (const [head, button] of sorters) head.replaceChildren(button.textContent);
+  });
+  addEventListener("afterprint", () => {
+    for (const [head, button] of sorters) head.replaceChildren(button);
   });
 
   // A link to a host opens it, also when a filter hid it.
@@ -761,7 +767,9 @@ span.outcome { font-weight: 600; white-space: nowrap; }
 }
 /* Two pages for 12 hosts, ten for 500: a line for each host, numbers in place of lists, and the timeline of small fleets only. */
 @media print {
-  @page { size: A4 landscape; margin: 9mm; }
+  @page { size: A4 landscape; margin: 9mm;
+    @bottom-right { content: counter(page) " / " counter(pages); font: 7px system-ui, sans-serif; color: #586374; } }
+  tr { break-inside: avoid; }
   html { font-size: 9px; }
   body { background: none; font-size: 9px; line-height: 1.3; print-color-adjust: exact; }
   main { max-width: none; padding: 0; }
@@ -817,14 +825,23 @@ HISTORY_SCRIPT = r"""
     table.tBodies[0].append(...rows);
   }
 
+  const sorters = [];
   for (const table of all("table.sorted")) {
     [...table.tHead.rows[0].cells].forEach((heading, column) => {
       const button = Object.assign(document.createElement("button"), { type: "button" });
       button.append(...heading.childNodes);
       button.addEventListener("click", () => sort(table, column, heading));
       heading.append(button);
+      sorters.push([heading, button]);
     });
   }
+  // Browsers repeat a table's head on each page of a print only where it has no buttons.
+  addEventListener("beforeprint", () => {
+    for (const [heading, button] of sorters) heading.replaceChildren(button.textContent);
+  });
+  addEventListener("afterprint", () => {
+    for (const [heading, button] of sorters) heading.replaceChildren(button);
+  });
 
   // Every word of the filter must be in a row.
   const query = document.querySelector("#query");
@@ -891,7 +908,6 @@ HISTORY_STYLE = r"""
 @media (max-width: 640px) { .history .tiles { grid-template-columns: repeat(2, 1fr); } }
 @media print {
   .history section { break-inside: auto; }
-  .history tr { break-inside: avoid; }
   .history .scroll table { font-size: 8px; }
   .history details:not([open]) { display: none; }
 }
