@@ -28,8 +28,11 @@ def in_terminal(
     environment: Mapping[str, str],
     on_screen: Callable[[list[str]], None],
     folder: Path | None = None,
+    colours: set[str] | None = None,
 ) -> list[str]:
-    """Run a command in a terminal of its own; the last screen. ``on_screen`` gets each screen that differs from the one before."""
+    """Run a command in a terminal of its own; the last screen. ``on_screen`` gets each screen that differs from the one before,
+    and ``colours`` the colours of all of them.
+    """
     controller, terminal = os.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     screen = pyte.Screen(COLUMNS, ROWS)
@@ -43,6 +46,8 @@ def in_terminal(
             while select.select([controller], [], [], LIMIT_SECONDS)[0]:
                 stream.feed(os.read(controller, 65536))
                 now = [line.rstrip() for line in screen.display]
+                if colours is not None:
+                    colours.update(cell.fg for row in screen.buffer.values() for cell in row.values())
                 if now != shown:
                     on_screen(now)
                     shown = now

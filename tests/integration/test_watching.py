@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from terminal import COLUMNS, LIMIT_SECONDS, ROOT, in_terminal, keep
+from terminal import COLUMNS, LIMIT_SECONDS, ROOT, ROWS, in_terminal, keep
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Host, Run, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
@@ -23,12 +23,15 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report.table i
 
 RUN = "20261114T220000Z-7f3a"
 HOSTS = 60
+ROW = re.compile(r"  dev-\d+ +patch +since \d\d:\d\d +.*, of .*")
+"""Of a host at work, in one line."""
+COLLECTIONS = str(Path(sys.prefix) / "collections")
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> SqliteLedger:
-    """A run at work: 20 of 60 hosts have ended, 25 are at work."""
-    ledger, now = SqliteLedger(str(tmp_path / "ledger.sqlite")), time.time()
+def run_at_work(folder: Path, size: int) -> SqliteLedger:
+    """A run at work: a third of its hosts have ended, and 25 at most are at work."""
+    ledger, now = SqliteLedger(str(folder / "ledger.sqlite")), time.time()
+    done = size // 3
     run = Run(
         run_id=RUN,
         opened_at=now - 3600,
@@ -38,15 +41,21 @@ def ledger(tmp_path: Path) -> SqliteLedger:
         controller={"host": "ops1", "pid": 1, "user": "deploy"},
         heartbeat_at=now,
     )
-    rows = [Host(RUN, f"i-{at:017x}", f"dev-{at:02}", at, "ec2", wave=1) for at in range(HOSTS)]
+    rows = [Host(RUN, f"i-{at:017x}", f"dev-{at:02}", at, "ec2", wave=1) for at in range(size)]
     assert ledger.open_run(run, rows, take_over=False).held == {}
-    for at, host in enumerate(rows[:45]):
-        ledger.begin_phase(RUN, host.key, Phase.PATCH, now - 3000 + 60 * at)
-    for at, host in enumerate(rows[:20]):
+    for at, host in enumerate(rows[: done + 25]):
+        ledger.begin_phase(RUN, host.key, Phase.PATCH, now - 3000 + min(60 * at, 2700))
+    for at, host in enumerate(rows[:done]):
         outcome = Outcome.FAILED if at % 10 == 3 else Outcome.PATCHED
         ledger.end_phase(RUN, host.key, Phase.PATCH, now - 600, outcome is Outcome.PATCHED)
         ledger.set_outcome(RUN, host.key, Verdict(outcome, Phase.PATCH, None, "KB5031364 failed with 0x80070643. " * 4))
     return ledger
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> SqliteLedger:
+    """A run at work: 20 of 60 hosts have ended, 25 are at work."""
+    return run_at_work(tmp_path, HOSTS)
 
 
 def end_the_run(ledger: SqliteLedger) -> None:
@@ -65,29 +74,78 @@ def command() -> list[str]:
     return [str(Path(sys.executable).with_name(program)), *words]
 
 
-def test_in_a_terminal_it_stands_still_until_the_run_has_ended(ledger: SqliteLedger, tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [12, 60, 500])
+def test_in_a_terminal_it_stands_still_until_the_run_has_ended(tmp_path: Path, size: int) -> None:
+    ledger, working = run_at_work(tmp_path, size), min(25, size - size // 3)
+    failed = len(range(3, size // 3, 10))
     environment = {**os.environ, "TERM": "xterm-256color", "PATCHFLEET_CLOCK": ""}
     closed: list[bool] = []
 
     def on_screen(lines: list[str]) -> None:
         if not closed and "Problems" in lines:
-            keep("status-at-work", lines)
+            keep(f"status-{size}-at-work", lines)
             text = "\n".join(lines)
-            assert "20 of 60 done, 33 %" in text
-            assert "At work: 25 patch" in lines
-            assert "  … 1 more, which started later" in lines
+            assert f"{size // 3} of {size} done, 33 %" in text
+            assert f"At work: {working} patch" in lines
+            rows = [line for line in lines if ROW.fullmatch(line)]
+            assert rows
+            assert len(rows) == working or f"  … {working - len(rows)} more, which started later" in lines
             assert text.count("Run 20261114T220000Z-7f3a") == 1
             end_the_run(ledger)
             closed.append(True)
 
     last = in_terminal([*command(), "-e", f"patch_ledger={tmp_path}/ledger.sqlite"], environment, on_screen)
-    keep("status-ended", last)
+    keep(f"status-{size}-ended", last)
     text = "\n".join(last)
     assert closed
     assert text.count("Run 20261114T220000Z-7f3a") == 1, "the last drawing took the place of the first"
-    assert "58 patched · 2 failed · 0 at work · 0 waiting" in last
+    assert f"{size - failed} patched · {failed} failed · 0 at work · 0 waiting" in last
     assert "It ended at " in text
     assert "failed=0" in text
+
+
+BOARD = """
+import sys, time
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.sqlite import SqliteLedger
+from ansible_collections.patchfleet.windows.plugins.module_utils._run.progress import read_progress
+from ansible_collections.patchfleet.windows.plugins.plugin_utils import _board
+
+board = _board.open_board()
+_board.store(read_progress(SqliteLedger(sys.argv[1]), sys.argv[2], time.time()))
+board.draw()
+time.sleep(2)
+board.close()
+"""
+
+
+@pytest.mark.parametrize("no_color", [True, False])
+@pytest.mark.parametrize("size", [12, 60, 500])
+def test_the_board_of_the_callback_night_is_readable_for_fleets_of_any_size(
+    tmp_path: Path, size: int, no_color: bool
+) -> None:
+    run_at_work(tmp_path, size)
+    environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": COLLECTIONS}
+    environment = {name: value for name, value in environment.items() if name != "NO_COLOR"}
+    boards: list[list[str]] = []
+    colours: set[str] = set()
+    in_terminal(
+        [sys.executable, "-c", BOARD, str(tmp_path / "ledger.sqlite"), RUN],
+        {**environment, **({"NO_COLOR": "1"} if no_color else {})},
+        boards.append,
+        colours=colours,
+    )
+    board = max(boards, key=lambda lines: sum(map(bool, lines)))
+    keep(f"board-{size}{'-no-color' if no_color else ''}", board)
+    lines = [line for line in board if line]
+    assert len(lines) <= ROWS // 2 + 1, "the lines of the run have the rest of the terminal"
+    assert lines[0] == f"Run {RUN}: install by deploy on ops1"
+    assert re.fullmatch(rf"█+░+ {size // 3} of {size} done, 33 %", lines[1])
+    working = min(25, size - size // 3)
+    assert f"At work: {working} patch" in lines
+    rows = [line for line in lines if ROW.fullmatch(line)]
+    assert rows
+    assert len(rows) == working or f"  … {working - len(rows)} more, which started later" in lines
+    assert (colours == {"default"}) is no_color
 
 
 @pytest.mark.parametrize("variable", ["NO_COLOR", "TERM"])
