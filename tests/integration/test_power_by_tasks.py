@@ -29,8 +29,9 @@ HOSTS: list[dict[str, Any]] = [
     {"name": "other", "kind": "winrm", **UPDATES},
     {"name": "back", "kind": "winrm", **UPDATES},
     {"name": "no-point", "kind": "winrm", **UPDATES},
+    {"name": "released", "kind": "winrm", **UPDATES},
 ]
-OFF = ("off", "stays-off", "branch", "other")
+OFF = ("off", "released", "stays-off", "branch", "other")
 
 
 class Hypervisor:
@@ -89,7 +90,9 @@ def inventory(lab: LivingLab, hypervisor: Hypervisor) -> Path:
         act: str(lab.file(f"{act}.yml", hypervisor.tasks(act))) for act in ("on", "off", "room", "snapshot", "revert")
     }
     powered = {"patch_start_tasks": [files["on"]], "patch_stop_tasks": [files["off"]]}
-    hosts = dict.fromkeys(("off", "on", "stays-off", "branch"), powered) | {"full": {"patch_room_tasks": files["room"]}}
+    hosts = dict.fromkeys(("off", "on", "stays-off", "branch", "released"), powered) | {
+        "full": {"patch_room_tasks": files["room"]}
+    }
     points = {"patch_restore_point_tasks": files["snapshot"], "patch_roll_back_tasks": files["revert"]}
     hosts |= {name: {"patch_restore_point": "root", **points} for name in ("back", "no-point")}
     return lab.file("power.yml", {"all": {"hosts": hosts}})
@@ -101,15 +104,28 @@ def played(lab: LivingLab, inventory: Path, playbook: str, **variables: Any) -> 
 
 @pytest.fixture(scope="module")
 def night(lab: LivingLab, hypervisor: Hypervisor, inventory: Path) -> Ended:
-    """The hypervisor refuses to start one host, to stop another, and to take a snapshot of a third."""
-    hypervisor.refuses = {"/on/stays-off", "/off/off", "/snapshot/no-point"}
-    return played(lab, inventory, "patch", patch_hosts="all", patch_batch_size=8, patch_failure_budget="100%")
+    """The hypervisor refuses to start one host, to stop two others, and to take a snapshot of a third."""
+    hypervisor.refuses = {"/on/stays-off", "/off/off", "/off/released", "/snapshot/no-point"}
+    return played(lab, inventory, "patch", patch_hosts="all", patch_batch_size=9, patch_failure_budget="100%")
 
 
 def test_a_host_that_was_off_is_started_and_patched(lab: LivingLab, night: Ended) -> None:
     assert lab.truth("off")["missing"] == lab.truth("branch")["missing"] == []
     assert (night.host("branch")["outcome"], night.host("branch")["original_state"]) == ("patched", "stopped")
     assert (night.host("branch")["final_state"], lab.truth("branch")["state"]) == ("stopped", "stopped")
+
+
+def test_one_that_a_person_releases_stays_on_and_no_restore_comes_back_to_it(lab: LivingLab, night: Ended) -> None:
+    """Without its inventory: nothing in the host or its power is touched."""
+    assert night.host("released")["reason_code"] == "stop_tasks_failed"
+    ended = lab.playbook("restore", variables={"patch_let_go": "released"})
+    assert "released it from" in ended.words, ended.output
+    assert lab.truth("released")["state"] == "running"
+    ledger = open_ledger(str(lab.ledger))
+    assert [record.name for record in ledger.open_power()] == ["off"]
+    (run, *_) = ledger.runs()
+    host = ledger.host(run.run_id, "released")
+    assert (host.outcome, host.reason_code) == ("held", "let_go")
 
 
 def test_one_that_cannot_be_stopped_again_is_held_and_restore_puts_it_back(
