@@ -178,13 +178,13 @@ _SINGLE = ("uptime", "build")
 _PASSED = {True: "passes", False: "fails", None: "not known"}
 
 
-def _checks(host: f.Host) -> str:
+def describe_checks(host: f.Host) -> str:
     """Each check before and after; empty where there is none."""
     states = (host.get("checks") or {}).items()
     return "; ".join(f"{f.plain(name)}: {_PASSED[it['before']]} \u2192 {_PASSED[it['after']]}" for name, it in states)
 
 
-def _evidence(host: f.Host) -> str:
+def describe_evidence(host: f.Host) -> str:
     """How many items of each kind there were before and after, and which of them are gone."""
     return "; ".join(_change(kind, it) for kind, it in (host.get("evidence") or {}).items())
 
@@ -218,8 +218,8 @@ _FACTS: tuple[tuple[str, Callable[[f.Host], str | None]], ...] = (
     ("Repairs", lambda host: _joined(host.get("repaired"))),
     ("People logged on", lambda host: _optional(host.get("sessions"))),
     ("Verdicts", _verdicts),
-    ("Checks", _checks),
-    ("Evidence", _evidence),
+    ("Checks", describe_checks),
+    ("Evidence", describe_evidence),
     ("Remarks", lambda host: " ".join(f.plain(remark) for remark in host.get("remarks") or ())),
     ("Tasks before it", lambda host: _optional(host.get("pre_tasks"))),
     ("Tasks after it", lambda host: _optional(host.get("post_tasks"))),

@@ -10,6 +10,10 @@ from collections.abc import Iterator, Mapping
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._csv import csv_text
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._hosts import (
+    describe_checks,
+    describe_evidence,
+)
 
 OF_THE_HOST = (
     "host",
@@ -30,17 +34,23 @@ OF_THE_HOST = (
     "idle_seconds",
     "verified_at",
 )
-COLUMNS = ("run_id", *OF_THE_HOST, "kb", "state", "hresult")
+COLUMNS = ("run_id", "started_by", *OF_THE_HOST, "checks", "evidence", "restore_point", "kb", "state", "hresult")
 
 
 def to_host_csv(report: f.Report) -> str:
     """The text of the file, with a line of headings; unknown is empty. ``state`` of an update is installed, missing or failed."""
-    rows = (row for host in f.hosts_of(report) for row in _rows(report.get("run_id"), host))
+    of_the_run = {
+        "run_id": report.get("run_id"),
+        "started_by": f.describe_operator(report["by"]) if report.get("by") else None,
+    }
+    rows = (row for host in f.hosts_of(report) for row in _rows(of_the_run, host))
     return csv_text(COLUMNS, rows)
 
 
-def _rows(run_id: object, host: f.Host) -> Iterator[Mapping[str, object]]:
-    known = {"run_id": run_id, **{name: host.get(name) for name in OF_THE_HOST}}
+def _rows(of_the_run: Mapping[str, object], host: f.Host) -> Iterator[Mapping[str, object]]:
+    known = {**of_the_run, **{name: host.get(name) for name in OF_THE_HOST}}
+    known["checks"], known["evidence"] = describe_checks(host) or None, describe_evidence(host) or None
+    known["restore_point"] = f.restore_point(host.get("restore_point"))
     codes = {failed["kb"]: failed["hresult"] for failed in host.get("failed_updates") or ()}
     missing = list(host.get("missing") or ())
     states = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import unicodedata
 from typing import Any
@@ -118,6 +119,31 @@ def test_the_updates_are_counted_before_and_after() -> None:
         ("Failed with", "0x80070643 (1), 0x8024402C (1)"),
     ]
     assert "Updates, by hosts" not in to_html(report(hosts[3:]))
+
+
+def test_the_table_for_spreadsheets_and_the_page_have_operator_evidence_and_restore_point() -> None:
+    point = {
+        "snapshots": ["snap-1"],
+        "made_at": "2026-11-14T22:05:00Z",
+        "expires_at": "2026-11-28T22:05:00Z",
+        "gib": 100,
+    }
+    one = host(
+        1,
+        restore_point=point,
+        checks={"shop": {"before": True, "after": False}},
+        evidence={"services": {"before": ["W3SVC", "Spooler"], "after": ["W3SVC"]}},
+    )
+    made = report([one], by={"user": "carol", "machine": "tower", "arn": "arn:aws:iam::1:user/carol"})
+    (line,) = csv.DictReader(io.StringIO(to_host_csv(made)))
+    assert line["started_by"] == "carol@tower as arn:aws:iam::1:user/carol"
+    assert line["checks"] == "shop: passes → fails"
+    assert line["evidence"] == "services: 2 → 1 (gone: Spooler)"
+    assert line["restore_point"].startswith("snap-1 (100.0 GiB of 2026-11-14 22:05:00 UTC, kept until 2026-11-28")
+    page = to_html(made)
+    assert line["started_by"] in page
+    data = json.loads(page.partition("id=data>")[2].partition("</script>")[0])
+    assert {line[name] for name in ("checks", "evidence", "restore_point")} <= set(data["hosts"][0]["facts"])
 
 
 def test_a_line_of_the_table_for_spreadsheets_is_a_host_and_an_update() -> None:
