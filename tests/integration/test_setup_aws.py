@@ -45,7 +45,7 @@ def test_set_up_shown_first_done_done_again_and_taken_down(lab: LivingLab) -> No
     assert shown.code == 0, shown.output
     assert cloudformation.describe_stacks()["Stacks"] == []
     assert "New stack would be created" in shown.output
-    assert "attached: bare-01. It gets the stack's." in shown.words
+    assert "attached: bare-01. It gets the stack's instance profile." in shown.words
     assert profiles(lab) == {"dev-01": "managed-node"}
 
     done = lab.playbook("setup_aws", variables=wanted)

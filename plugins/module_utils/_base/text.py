@@ -45,6 +45,11 @@ def join_names(names: Sequence[str], at_most: int) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: ``1 host``, ``0 hosts``. Nouns whose plural is another word than this do not occur."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _visible(character: str) -> str:
     if character.isspace():
         return " "

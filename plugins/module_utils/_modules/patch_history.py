@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 
 from .._base.errors import NoRun
 from .._base.files import replace_file
+from .._base.text import counted
 from .._history.build import History, Totals, build_history, recent_runs
 from .._history.lines import to_lines
 from .._history.pack import pack_files, write_pack
@@ -79,7 +80,7 @@ def work(context: OperationContext) -> HistoryResult:
 def no_run_of(context: OperationContext, days: int) -> NoRun:
     """The error of a ledger without a run of this time."""
     where = describe_ledger(context.params["ledger"])
-    return NoRun(f"The ledger {where} has no run of the last {days} days (patch_history_days).")
+    return NoRun(f"The ledger {where} has no run of the last {counted(days, 'day')} (patch_history_days).")
 
 
 def _result(history: History, files: dict[str, str], lines: list[str]) -> HistoryResult:

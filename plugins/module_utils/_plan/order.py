@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from .._base.errors import Failed, InvalidOption
-from .._base.text import join_sentences
+from .._base.text import counted, join_sentences
 from .._fleet.hosts import FleetHost
 from .._ledger.history import Expected
 from .._model.account import Account
@@ -224,7 +224,7 @@ def _share(
     """
     mine, mine_out = share_of(included, settings), share_of(out, settings)
     if not mine and not mine_out:
-        right = f"Only {len(included)} hosts are planned. Start as many slices at most."
+        right = f"The plan has {counted(len(included), 'host')}. Start as many slices at most."
         raise InvalidOption("patch_slice", settings["slice"], right)
     return mine, mine_out
 

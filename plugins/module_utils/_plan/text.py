@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from .._base.clock import iso
 from .._base.commands import is_command
-from .._base.text import join_names, join_sentences
+from .._base.text import counted, join_names, join_sentences
 from .._model.reasons import Reason
 from .._model.settings import Settings
 from .at_most import at_most_lines
@@ -128,17 +128,18 @@ def _fit(text: str, width: int) -> str:
 def _summary(plan: Plan, settings: Settings, included: int, out: int) -> str:
     verb = VERBS[settings["operation"]]
     if not included:
-        return f"0 hosts will be {verb}: all {out} are left out, for the reasons above. A run would end with an error."
+        return f"0 hosts will be {verb}. Left out: {out}, for the reasons above. A run would end with an error."
     off = sum(planned.host.power == "stopped" for planned in plan.included)
     deadline_at, max_running = settings["deadline_at"], settings["max_running"]
     return join_sentences(
-        f"{included} host{'' if included == 1 else 's'} will be {verb}, {plan.batch_size} at a time; of these {off} are off, "
-        f"and will be started and stopped again. Left out: {out}.",
+        f"{counted(included, 'host')} will be {verb}, {plan.batch_size} at a time.",
+        f"The run starts {off} of them and stops {'it' if off == 1 else 'them'} again." if off else None,
+        f"Left out: {out}.",
         None if deadline_at is None else f"No host starts that cannot be finished by {iso(deadline_at)}.",
         None
         if max_running is None
-        else f"At most {max_running} instances are on at once because of runs (patch_max_running).",
-        f"More than {plan.failure_budget} failures end the run.",
+        else f"Runs have at most {counted(max_running, 'instance')} on at once (patch_max_running).",
+        f"The run tolerates {counted(plan.failure_budget, 'failure')} (patch_failure_budget).",
         _account_budgets(plan, settings["account_failure_budget"]),
     )
 

@@ -191,7 +191,7 @@ def installed_without_reboot(prover: Prover) -> tuple[tuple[str, ...], int]:
 
 def pending_is_counted(prover: Prover) -> Observation:
     pending, counted = prover.once(installed_without_reboot)
-    text = f"Windows says {', '.join(pending) or 'nothing'}; Patch Manager counts {counted} updates that wait for a reboot."
+    text = f"Windows says {', '.join(pending) or 'nothing'}; updates that wait for a reboot by Patch Manager's count: {counted}."
     return Observation(bool(pending) and counted > 0, text, {"windows": list(pending), "patch_manager": counted})
 
 
@@ -210,7 +210,7 @@ def foreign_reboot(prover: Prover) -> Observation:
         counted = scan(prover).state.get("InstalledPendingRebootCount", 0)
     finally:
         prover.script(MarkedPending, pending=False)
-    text = f"Windows says {', '.join(pending) or 'nothing'}; Patch Manager counts {counted} updates that wait for a reboot."
+    text = f"Windows says {', '.join(pending) or 'nothing'}; updates that wait for a reboot by Patch Manager's count: {counted}."
     return Observation(bool(pending) and not counted, text, {"windows": list(pending), "patch_manager": counted})
 
 

@@ -89,7 +89,7 @@ SCRIPT = r"""
     const names = Object.values(chosen).flatMap((values) => [...values]);
     const output = one("#shown");
     output.textContent = [
-      shown === rows.length ? `${shown} hosts` : `${shown} of ${rows.length} hosts`,
+      shown === rows.length ? `${shown} ${shown === 1 ? "host" : "hosts"}` : `${shown} of ${rows.length} hosts`,
       ...(names.length ? [names.join(", ")] : []),
     ].join(" · ");
     one("#clear").hidden = !names.length && !words.length;

@@ -17,7 +17,7 @@ from .._aws.ebs import delete_snapshot, describe_snapshots
 from .._aws.ec2 import create_tag, tags_of
 from .._base.clock import iso, parse_iso
 from .._base.errors import Failed, PatchFleetError
-from .._base.text import join_sentences
+from .._base.text import counted, join_sentences
 from .._disk.restore_point import DESCRIPTION, EXPIRES, HOST, KEPT, MARK, RUN
 from .._ledger.records import Ledger
 from .._model.account import account_from
@@ -116,7 +116,7 @@ def expire_old_points(context: OperationContext) -> tuple[list[str], list[str]]:
         if deleted:
             gib = sum(snapshot["VolumeSize"] for snapshot in deleted)
             lines.append(
-                f"{len(deleted)} snapshots of expired restore points were deleted in {location['region']}: {gib} GiB."
+                f"Deleted {counted(len(deleted), 'snapshot')} of expired restore points in {location['region']}: {gib} GiB."
             )
     return lines, warnings
 

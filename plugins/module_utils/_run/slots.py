@@ -16,6 +16,7 @@ from __future__ import annotations
 import zlib
 
 from .._base.errors import Deferred
+from .._base.text import counted
 from .._ledger.records import PowerRecord
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
@@ -33,7 +34,7 @@ def wait_for_slot(context: OperationContext, host_key: str, limit: int | None, h
     """
     if limit is None or context.ledger.power(host_key) is not None or _slots_taken(context, host_key) < limit:
         return False
-    context.report_progress(f"waiting: {limit} instances are on because of runs (patch_max_running)")
+    context.report_progress(f"waiting: runs have {counted(limit, 'instance')} on already (patch_max_running)")
     timeout_seconds = host_timeout_seconds + RETRY_BUDGET_SECONDS
     deadline = float(context.cache.setdefault("slot_deadline", context.clock.now() + timeout_seconds))
     if not context.wait_until(lambda: _slots_taken(context, host_key) < limit, deadline):

@@ -23,6 +23,7 @@ from .._aws.instance_profiles import (
     disassociate_profile,
 )
 from .._base.errors import Failed
+from .._base.text import counted
 from .._fleet.discover import by_tag, check_tag_value
 from .._fleet.hosts import FleetHost, Location
 from .._host.instances import CONSISTENCY_SECONDS
@@ -109,7 +110,7 @@ def _attached(context: OperationContext, host: FleetHost, management_role: str |
     name = context.params["instance_profile"]
     if not context.check_mode and not _associate(context, host, name):
         return "kept", "Another user attached one meanwhile."
-    return "attached", f"It has {name} now." if name else "It gets the stack's."
+    return "attached", f"It has {name} now." if name else "It gets the stack's instance profile."
 
 
 def _associate(context: OperationContext, host: FleetHost, name: str | None) -> bool:
@@ -217,4 +218,6 @@ def _lines(hosts: list[ProfileHost], roles: list[RoleRow]) -> list[str]:
     message = [host for host in hosts if host["result"] != "kept"]
     lines = [f"{host['result'].replace('_', ' ')}: {host['name']}. {host['reason']}".strip() for host in message]
     lines += [f"role {role['role']} in {role['profile']}: {role['reason']}" for role in roles if role["reason"]]
-    return [*lines, f"{len(hosts) - len(message)} hosts have an instance profile and keep it."]
+    kept = len(hosts) - len(message)
+    verbs = ("has", "keeps") if kept == 1 else ("have", "keep")
+    return [*lines, f"{counted(kept, 'host')} {verbs[0]} an instance profile and {verbs[1]} it."]

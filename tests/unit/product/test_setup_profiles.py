@@ -72,7 +72,7 @@ def test_a_host_without_a_profile_gets_it(stage: Stage) -> None:
 def test_in_check_mode_that_is_only_said_and_the_profile_need_not_be_there(stage: Stage) -> None:
     result = present(stage, check_mode=True, instance_profile=None)
     assert result["changed"]
-    assert result["lines"][0] == "attached: dev-01. It gets the stack's."
+    assert result["lines"][0] == "attached: dev-01. It gets the stack's instance profile."
     assert stage.account.of("associate_iam_instance_profile") == []
 
 
@@ -80,7 +80,7 @@ def test_a_host_that_has_one_keeps_it(stage: Stage) -> None:
     stage.account.on("describe_instances", reservations(instance()))
     result = present(stage)
     assert not result["changed"]
-    assert result["lines"] == ["1 hosts have an instance profile and keep it."]
+    assert result["lines"] == ["1 host has an instance profile and keeps it."]
     assert result["roles"] == [{"profile": "ssm", "role": "web", "result": "has_rights", "reason": ""}]
     assert stage.account.of("associate_iam_instance_profile") == []
 

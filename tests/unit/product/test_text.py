@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NoAnswer
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import JOINERS, clean_text
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import JOINERS, clean_text, counted
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.claims import claim_of
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.discover import _from_instance
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import failure_result
@@ -65,3 +65,8 @@ def test_what_a_tag_says_about_a_host_is_one_clean_line() -> None:
 
 def test_a_long_text_is_cut_with_an_ellipsis() -> None:
     assert clean_text("x" * 30, 10) == "x" * 9 + "…"
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 hosts"), (1, "1 host"), (2, "2 hosts")])
+def test_one_thing_is_named_in_the_singular(number: int, text: str) -> None:
+    assert counted(number, "host") == text
