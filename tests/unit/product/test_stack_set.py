@@ -39,7 +39,10 @@ def account(stage: Stage) -> None:
     on("describe_organizations_access", {"Status": "ENABLED"})
     on("simulate_principal_policy", {"EvaluationResults": []})
     on("describe_regions", {"Regions": [{"RegionName": "eu-central-1"}]})
-    on("list_accounts_for_parent", {"Accounts": [{"Id": SALES, "Name": "sales", "State": "ACTIVE"}]})
+    on(
+        "list_accounts_for_parent",
+        {"Accounts": [{"Id": SALES, "Name": "sales", "Status": "ACTIVE", "State": "ACTIVE"}]},
+    )
     on("list_organizational_units_for_parent", {"OrganizationalUnits": []})
     on("describe_stack_set", {"StackSet": FOUND})
     on("list_stack_instances", {"Summaries": [ROW]})
