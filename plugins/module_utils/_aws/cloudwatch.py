@@ -55,7 +55,8 @@ class CloudWatchClient(Protocol):
         AlarmTypes: list[str],  # noqa: N803
         MaxRecords: int,  # noqa: N803
         NextToken: str = ...,  # noqa: N803
-    ) -> AlarmsPage: ...
+    ) -> AlarmsPage:
+        """These alarms, one page."""
 
 
 CLOUDWATCH: Service[CloudWatchClient] = Service("cloudwatch")

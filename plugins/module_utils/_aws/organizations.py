@@ -60,11 +60,14 @@ class OrganizationAnswer(TypedDict):
 class OrganizationsClient(Protocol):
     """What is used of boto3's client."""
 
-    def describe_organization(self) -> OrganizationAnswer: ...
+    def describe_organization(self) -> OrganizationAnswer:
+        """The organization of the caller's account."""
 
-    def list_accounts_for_parent(self, *, ParentId: str, NextToken: str = ...) -> AccountsPage: ...  # noqa: N803 - boto3's names
+    def list_accounts_for_parent(self, *, ParentId: str, NextToken: str = ...) -> AccountsPage:  # noqa: N803 - boto3's names
+        """The accounts in a unit, one page."""
 
-    def list_organizational_units_for_parent(self, *, ParentId: str, NextToken: str = ...) -> UnitsPage: ...  # noqa: N803
+    def list_organizational_units_for_parent(self, *, ParentId: str, NextToken: str = ...) -> UnitsPage:  # noqa: N803
+        """The units in a unit, one page."""
 
 
 ORGANIZATIONS: Service[OrganizationsClient] = Service("organizations")

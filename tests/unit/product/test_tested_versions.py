@@ -13,6 +13,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[3]
@@ -85,3 +86,21 @@ def test_the_page_names_the_lowest_dependencies_of_our_ranges() -> None:
 
 def number(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
+
+
+def one_line_stubs(folder: str) -> set[str]:
+    """Files with a method whose body is ``...`` on the line of its head, which pep8 of the oldest cores refuses (E704)."""
+    stub = re.compile(r"^\s*(async def|def|\)).*: \.\.\.( *#.*)?$", re.MULTILINE)
+    files = [file for file in (ROOT / folder).rglob("*.py") if stub.search(file.read_text(encoding="utf-8"))]
+    return {str(file.relative_to(ROOT)) for file in files}
+
+
+def test_no_plugin_needs_an_ignored_sanity_test() -> None:
+    """ansible-lint's profile `production` permits no such entry for them."""
+    assert one_line_stubs("plugins") == set()
+
+
+@pytest.mark.parametrize("core", ["2.17", "2.18"])
+def test_old_sanity_tests_ignore_the_protocols_of_tests(core: str) -> None:
+    ignored = (ROOT / "tests" / "sanity" / f"ignore-{core}.txt").read_text(encoding="utf-8").splitlines()
+    assert set(ignored) == {f"{name} pep8:E704" for name in one_line_stubs("tests")}
