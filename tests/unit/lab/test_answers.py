@@ -51,15 +51,21 @@ def test_most_lies_can_be_read() -> None:
 
 
 def test_a_liar_never_admits_that_it_has_room() -> None:
-    def admitted(value: Any) -> bool:
-        if isinstance(value, dict):
-            return any(
-                (key in ROOM and isinstance(inner, (int, float)) and math.isfinite(inner) and inner > 1)
-                or admitted(inner)
-                for key, inner in value.items()
-            )
-        return isinstance(value, list) and any(map(admitted, value))
+    def admitted(document: Any) -> bool:
+        """Without recursion: Python 3.14 reads documents that are nested deeper than it recurses."""
+        values = [document]
+        while values:
+            value = values.pop()
+            if isinstance(value, dict):
+                rooms = [inner for key, inner in value.items() if key in ROOM and isinstance(inner, (int, float))]
+                if any(math.isfinite(room) and room > 1 for room in rooms):
+                    return True
+                values += value.values()
+            elif isinstance(value, list):
+                values += value
+        return False
 
+    assert admitted({"a": [{name: 2.0} for name in ROOM]})
     assert not any(admitted(read(lie)) for lie in lies())
 
 
