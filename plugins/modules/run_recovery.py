@@ -27,6 +27,12 @@ options:
     description:
       - The run. With O(state=open_hosts) and O(state=closed) only that one is read.
     type: str
+  hosts:
+    description:
+      - With O(state=closed), the hosts that O(state=open_hosts) returned, for the sums.
+    type: list
+    elements: dict
+    default: []
   take_over:
     description:
       - Also take over hosts of a run whose last heartbeat is less than 15 minutes old. Set it only when the
@@ -119,8 +125,8 @@ uses:
   type: list
   elements: str
 lines:
-  description: What is open or needed, as text.
-  returned: state=open_hosts or used
+  description: What is open or needed, or what has become of O(hosts), as text.
+  returned: state=open_hosts, closed or used
   type: list
   elements: str
 """

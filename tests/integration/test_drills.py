@@ -18,7 +18,7 @@ HANGS = {**TWO_MINUTES_WITH_A_REBOOT, "result": "hangs"}
 
 def printed(text: str, words: str) -> list[str]:
     """The command between backticks that has these words, as a shell reads it."""
-    (command,) = [found for found in re.findall("`(.+?)`", text) if words in found]
+    (command,) = {found for found in re.findall("`(.+?)`", text) if words in found}
     return shlex.split(command)
 
 
@@ -50,3 +50,38 @@ def test_a_host_whose_installation_does_not_end_is_released_by_what_its_reason_s
     assert (report.report["by"]["launched_by"], report.report["by"]["job_id"]) == ("dave", "17")
     assert report.report["by"]["arn"].startswith("arn:aws:")
     assert hung["command_ids"]
+
+
+def test_a_run_whose_credentials_ended_is_put_back_by_what_its_reason_says(tmp_path: Path) -> None:
+    hosts = [{"name": "off", "state": "stopped", "updates": [TWO_MINUTES_WITH_A_REBOOT]}]
+    events = [{"when": "off installing", "do": "expire_credentials"}]
+    with LivingLab(tmp_path, hosts, events=events, scale=200) as lab:
+        night = lab.playbook("patch")
+        off = night.host("off")
+        assert (off["outcome"], off["reason_code"]) == ("held", "credentials_expired"), night.output
+        back = lab.run(printed(off["reason"], "restore -e patch_ledger"))
+        truth, off_id = lab.lab.truth()["hosts"]["off"], lab.id("off")
+    assert back.code == 0, back.output
+    assert f"off ({off_id}) of run {night.report['run_id']}: on because of it" in back.words
+    assert "1 host put back: 1 stopped. 0 still open." in back.words
+    again = printed(back.words, "windows.patch")
+    assert again[:2] == ["ansible-playbook", "patchfleet.windows.patch"]
+    assert (truth["state"], truth["cut_off"], truth["installed"]) == ("stopped", 0, ["KB5031361"])
+
+
+def test_a_killed_run_is_put_back_by_what_status_says(tmp_path: Path) -> None:
+    hosts = [{"name": "off", "state": "stopped", "updates": [TWO_MINUTES_WITH_A_REBOOT]}]
+    events = [{"when": "off installing", "do": "kill_controller"}]
+    with LivingLab(tmp_path, hosts, events=events, scale=200) as lab:
+        lab.playbook("patch")
+        for _attempt in range(20):  # until its lease is over
+            status = lab.playbook("status")
+            if "If it is dead, put its hosts back:" in status.words:
+                break
+        text = status.output[status.output.index("ansible-playbook patchfleet.windows.restore") :]
+        command, *_rest = text.replace("\\\n", "").splitlines()
+        back = lab.run(shlex.split(command))
+        truth = lab.lab.truth()["hosts"]["off"]
+    assert back.code == 0, back.output
+    assert "1 host put back: 1 stopped. 0 still open." in back.words
+    assert (truth["state"], truth["cut_off"]) == ("stopped", 0)

@@ -26,6 +26,7 @@ STRUCTURED = {
     "failure": "dict[str, Any]",  # the result of any task
     "filters": "dict[str, list[str]]",
     "fleet": "list[FleetRow]",
+    "hosts": "list[dict[str, Any]]",
     "organization": "OrganizationSetting",
     "missing_accounts": "list[dict[str, str]]",
     "host_variables": "dict[str, dict[str, Any]]",

@@ -101,7 +101,10 @@ class HostFacts(TypedDict, total=False):
         "_report/build, _update/selection, _run/common_facts",
     ]
     final_state: Annotated[
-        str, "EC2's state at the end", "_run/opening, _power/restore, _power/by_tasks, _power/let_go", "_report/build"
+        str,
+        "EC2's state at the end",
+        "_run/opening, _power/restore, _power/by_tasks, _power/let_go",
+        "_report/build, _run/recovery",
     ]
     started_by_run: Annotated[
         bool,

@@ -22,6 +22,7 @@ OPERATION = Operation(
         "ledger": {"type": "str"},
         "state": {"type": "str", "required": True, "choices": list(STATES)},
         "run_id": {"type": "str"},
+        "hosts": {"type": "list", "elements": "dict", "default": []},
         "let_go": {"type": "str"},
         "take_over": {"type": "bool", "default": False},
         "from_account": {"type": "str", "choices": list(FROM_ACCOUNT)},

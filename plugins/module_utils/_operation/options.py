@@ -67,6 +67,7 @@ class Options(TypedDict, total=False):
     host: str | None
     host_name: str | None
     host_variables: dict[str, dict[str, Any]]
+    hosts: list[dict[str, Any]]
     hourly_usd: float | None
     hours: int
     ignore_services: list[str]

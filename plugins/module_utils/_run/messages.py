@@ -168,6 +168,25 @@ def host_lost(phase: Phase, *, post_tasks_missing: bool, restore_command: str | 
     )
 
 
+def host_found(name: str, instance_id: str, run_id: str, *, ours: bool | None) -> str:
+    """Of a host that a restore found open; ``ours`` is whether a run started it, None where nothing is recorded of that."""
+    why = {True: ": on because of it", False: ": on before it"}.get(ours, "") if ours is not None else ""
+    return f"{name} ({instance_id}) of run {run_id}{why}"
+
+
+def hosts_put_back(states: Mapping[str, int], still_open: int) -> str:
+    """Of the hosts that a restore found open: their power states by number, and how many it could not close."""
+    hosts = "1 host" if sum(states.values()) == 1 else f"{sum(states.values())} hosts"
+    words = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
+    return f"{hosts} put back: {words or 'none'}. {still_open} still open."
+
+
+def run_to_continue(run_id: str, started_with: str | None) -> str:
+    """Of a run whose hosts were put back without a proof; with the command that started it, where that can be repeated."""
+    again = in_text(started_with) if started_with else "start the run again as before"
+    return f"Run {run_id} left hosts unpatched. To continue: {again}."
+
+
 def host_busy(host: str, run: Run | None) -> str:
     """Of a host that stays with the run that works on it, or with another restore (None)."""
     if run is None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from typing import TypedDict
 
@@ -16,9 +17,10 @@ from .._fleet.peers import release_left
 from .._ledger import describe_ledger, lenient
 from .._ledger.records import Host, PowerRecord, Run, Verdict
 from .._model.account import AccountOption
-from .._model.outcomes import Outcome
+from .._model.outcomes import PROVEN, Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason
+from .._model.run_settings import ROLL_BACK
 from .._operation.commands import playbook_command
 from .._operation.context import OperationContext
 from .._operation.results import Result
@@ -26,7 +28,15 @@ from .._power.roll_back import is_unfinished
 from .closing import delete_old_runs, post_tasks_missing, set_interrupted_outcomes
 from .left_services import entries_of_services
 from .lost_records import raise_if_lost, rebuild_where_confirmed
-from .messages import host_busy, host_lost, host_of_other_account, still_on
+from .messages import (
+    host_busy,
+    host_found,
+    host_lost,
+    host_of_other_account,
+    hosts_put_back,
+    run_to_continue,
+    still_on,
+)
 from .no_run_message import move_message
 from .open_host import OpenHost
 from .publishing import publish_events
@@ -145,7 +155,9 @@ def open_hosts(context: OperationContext) -> OpenHosts:
                 continue
             entry["fence"] = leased.fences[entry["key"]]
         hosts.append(entry)
-    lines = [f"{host['name']} ({host['instance_id']}) of run {host['run_id']}" for host in hosts] + busy
+    lines = [
+        host_found(host["name"], host["instance_id"], host["run_id"], ours=host.get("ours")) for host in hosts
+    ] + busy
     lines += unreadable
     lines += [f"{host['name']}: {host['unreadable']}" for host in hosts if host["unreadable"]]
     return {
@@ -271,8 +283,15 @@ def _may_begin(host: Host) -> bool:
     return host.outcome is None or (host.reason_code is not None and host.reason_code.retry_later)
 
 
-def close_abandoned_runs(context: OperationContext) -> Result:
+class ClosedRuns(Result):
+    lines: list[str]
+
+
+def close_abandoned_runs(context: OperationContext) -> ClosedRuns:
     """Close dead runs of which nothing is open any more; fails when something is on because of us, or half rolled back.
+
+    Returns:
+        changed (false), lines: what has become of the hosts that were found open, and how a run continues that left some unpatched.
 
     Raises:
         PatchFleetError: ``still_on``, with each host.
@@ -294,7 +313,23 @@ def close_abandoned_runs(context: OperationContext) -> Result:
         command = playbook_command("restore", context.params.get("ledger"))
         raise Failed(still_on(on, unknown, holders, now, command, rolled_back), Reason.STILL_ON)
     raise_if_lost(context)
-    return {"changed": False}
+    return {"changed": False, "lines": _what_was_done(context)}
+
+
+def _what_was_done(context: OperationContext) -> list[str]:
+    """The last lines of a restore, so that no user has to count the hosts above."""
+    found = [(host["run_id"], host["key"]) for host in context.params.get("hosts") or ()]
+    if not found:
+        return []
+    rows = [lenient.stored_host(context.ledger, run_id, key) for run_id, key in found]
+    states = Counter(str(row.facts.get("final_state") or "unknown") for row in rows if row is not None)
+    still_open = sum(context.ledger.power(key) is not None for _run_id, key in found)
+    left = {row.run_id for row in rows if row is not None and row.outcome not in PROVEN}
+    unpatched = [run for run in context.ledger.runs() if run.run_id in left and run.operation != ROLL_BACK]
+    return [
+        hosts_put_back(states, still_open),
+        *(run_to_continue(run.run_id, run.settings.get("started_with")) for run in unpatched),
+    ]
 
 
 def _is_rolled_back(context: OperationContext, record: PowerRecord, holder: str) -> bool:

@@ -188,6 +188,15 @@ def test_there_is_a_sentence_for_each_code_of_the_breaker() -> None:
     assert all(re.fullmatch(r"\S.*\.", sentence) for sentence in sentences)
 
 
+def test_a_restore_says_which_hosts_are_on_because_of_a_run() -> None:
+    found = {ours: run.host_found("dev-01", "i-1", "R", ours=ours) for ours in (True, False, None)}
+    assert found == {
+        True: "dev-01 (i-1) of run R: on because of it",
+        False: "dev-01 (i-1) of run R: on before it",
+        None: "dev-01 (i-1) of run R",
+    }
+
+
 def test_a_host_that_left_its_play_is_described() -> None:
     lost = "Ansible lost it in the phase patch: a task found it unreachable, or ended its play."
     undone, still_on = run.POST_TASKS_MISSING, "It was started for this run and is still on: run `restore`."

@@ -466,7 +466,7 @@ def test_a_ledger_that_is_missing_is_refused_and_not_made(module: Operation, tmp
 def test_a_dead_run_of_which_nothing_is_open_is_closed(stage: Stage) -> None:
     begin(stage)
     stage.clock.sleep(LEASE_SECONDS)
-    assert recover(stage, "closed") == {"changed": False}
+    assert recover(stage, "closed") == {"changed": False, "lines": []}
     assert stage.ledger.run(RUN).closed_at == START + LEASE_SECONDS
     assert outcome(stage) == ("failed", "patch", "interrupted")
 
@@ -521,14 +521,14 @@ def test_a_restore_that_is_too_early_says_when_it_can_succeed(stage: Stage) -> N
 def test_a_host_that_was_recorded_but_not_started_is_nothing_to_fail_for(stage: Stage) -> None:
     stage.record("stopped")
     stage.clock.sleep(LEASE_SECONDS)
-    assert recover(stage, "closed") == {"changed": False}
+    assert recover(stage, "closed") == {"changed": False, "lines": []}
 
 
 def test_settling_one_run_leaves_the_others(stage: Stage) -> None:
     switch_on(stage)
     stage.open_run(a_host("i-9", "other"), run_id="other")
     stage.clock.sleep(LEASE_SECONDS)
-    assert recover(stage, "closed", run_id="other") == {"changed": False}
+    assert recover(stage, "closed", run_id="other") == {"changed": False, "lines": []}
     assert stage.ledger.run("other").closed_at is not None
     assert stage.ledger.run(RUN).closed_at is None
 
@@ -579,3 +579,24 @@ def test_a_host_that_a_living_run_adopted_is_busy(stage: Stage) -> None:
     stage.ledger.close_run(RUN, START)
     stage.open_run(run_id="second")
     assert find(stage)["busy"][0].startswith("Run second, which somebody started on controller (process 1), works on ")
+
+
+@pytest.mark.parametrize("command", ["ansible-playbook patchfleet.windows.patch -e patch_hosts=web", None])
+def test_a_restore_ends_with_the_sums_and_how_to_continue(stage: Stage, command: str | None) -> None:
+    stage.ledger.keep_settings(RUN, {**stage.ledger.run(RUN).settings, "started_with": command})
+    for key, state, outcome in ((ID, "stopped", "failed"), (NEVER_STARTED, "running", "patched")):
+        stage.ledger.update_facts(RUN, key, {"final_state": state})
+        stage.ledger.set_outcome(RUN, key, Verdict(outcome, "patch"))
+    found = [{"run_id": RUN, "key": key} for key in (ID, NEVER_STARTED)]
+    stage.clock.sleep(LEASE_SECONDS)
+    lines = perform(RECOVERY, stage.context(RECOVERY, state="closed", hosts=found))["lines"]
+    again = f"`{command}`" if command else "start the run again as before"
+    assert lines == [
+        "2 hosts put back: 1 running, 1 stopped. 0 still open.",
+        f"Run {RUN} left hosts unpatched. To continue: {again}.",
+    ]
+
+
+def test_a_restore_that_found_nothing_open_has_no_sums(stage: Stage) -> None:
+    stage.clock.sleep(LEASE_SECONDS)
+    assert perform(RECOVERY, stage.context(RECOVERY, state="closed"))["lines"] == []
