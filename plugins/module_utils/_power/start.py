@@ -150,8 +150,8 @@ def _request(context: OperationContext, record: PowerRecord, before: InstanceTyp
 
 
 def _started(context: OperationContext, launched_by: float) -> float:
-    # The power record has the start already. A first try, before a capacity retry, may have recorded when the host was found off.
-    context.note_facts(started_by_run=True, on_since=context.clock.now(), off_at=None)
+    # A first try, before a capacity retry, may have recorded when the host was found off.
+    context.update_facts(started_by_run=True, on_since=context.clock.now(), off_at=None)
     return launched_by
 
 
@@ -289,8 +289,8 @@ def _wait_until_running(
         launch_time = launched["LaunchTime"].timestamp()
         _refuse_later_start(launched, launched_by)
         context.ledger.note_launch(record.host_key, launch_time, fence=context.fence)
-        context.note_facts(launched_at=launch_time)
         update_schedule(context, record, launch_time)
+        context.note_facts(launched_at=launch_time)
         launched_by = launch_time + LAUNCH_STEP_SECONDS
     instance = context.wait(start.ended_instance, deadline) if launched else None
     if instance is not None and launched_by is not None and start.is_new(instance):

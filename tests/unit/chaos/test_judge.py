@@ -201,7 +201,7 @@ def test_a_host_that_starts_behind_an_open_breaker(tmp_path: Path, monkeypatch: 
 
 
 def test_a_host_that_does_not_wait_for_the_canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def forget(self: SqliteLedger, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
+    def forget(self: SqliteLedger, run_id: str, key: str, verdict: Verdict, overwrite: bool = False, **_: bool) -> bool:
         return self.host(run_id, key).name != "a" and message(self, run_id, key, verdict, overwrite)
 
     message = SqliteLedger.set_outcome
@@ -211,7 +211,9 @@ def test_a_host_that_does_not_wait_for_the_canary(tmp_path: Path, monkeypatch: p
 
 
 def test_a_host_that_is_called_deferred_and_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def deferred(self: SqliteLedger, run_id: str, key: str, verdict: Verdict, overwrite: bool = False) -> bool:
+    def deferred(
+        self: SqliteLedger, run_id: str, key: str, verdict: Verdict, overwrite: bool = False, **_: bool
+    ) -> bool:
         return message(self, run_id, key, dataclasses.replace(verdict, outcome="deferred"), overwrite)
 
     message = SqliteLedger.set_outcome

@@ -45,7 +45,7 @@ def admit_in_closed_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(checks) == len(admission.ADMISSION_CHECKS) - 1
     monkeypatch.setattr(admission, "ADMISSION_CHECKS", checks)
     monkeypatch.setattr(operation, "refuse_after_standstill", lambda *_: None)  # the other defence
-    monkeypatch.setattr(host_result, "note_silence", lambda *_: None)
+    monkeypatch.setattr(host_result, "note_silence", lambda of: of.recent_run())
 
 
 def test_a_host_that_starts_in_a_closed_run_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ def test_an_installation_by_a_controller_that_stood_still_is_caught(
 ) -> None:
     for module in (context, operation):
         monkeypatch.setattr(module, "refuse_after_standstill", lambda *_: None)
-    monkeypatch.setattr(host_result, "note_silence", lambda *_: None)
+    monkeypatch.setattr(host_result, "note_silence", lambda of: of.recent_run())
     assert {problem.kind for problem in play_drawn(from_data(kept["night"])).problems} == {AFTER_STANDSTILL}
 
 
