@@ -35,6 +35,10 @@ def test_the_report_is_in_the_bucket_and_can_be_read_by_its_link(tmp_path: Path)
             assert json.load(answer) == ended.report
         again = lab.playbook("report", variables={**variables, "patch_report_link_seconds": 0})
         assert f"s3://{REPORT_BUCKET}/patch/{run_id}/report.html" in again.output
+        months = lab.playbook("history", variables={**variables, "patch_evidence_pack": True})
+        assert (months.code, months.output.count("X-Amz-Signature")) == (0, 4), months.output
+        objects = {key.rpartition(".")[2] for key in lab.lab.objects(REPORT_BUCKET) if key.startswith("patch/history/")}
+        assert objects == {"csv", "html", "json", "zip"}
 
 
 def test_a_bucket_that_cannot_be_written_ends_the_run_before_anything_is_touched(tmp_path: Path) -> None:

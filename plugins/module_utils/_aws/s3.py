@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 S3: Service[S3Client] = Service("s3")
 
 
-def put_object(aws: Aws, bucket: str, key: str, body: str, content_type: str, kms_key: str | None = None) -> None:
-    """Write a text, over what is there. Without ``kms_key`` the bucket's own encryption holds."""
+def put_object(aws: Aws, bucket: str, key: str, body: bytes, content_type: str, kms_key: str | None = None) -> None:
+    """Write an object, over what is there. Without ``kms_key`` the bucket's own encryption holds."""
     request: PutObjectRequestTypeDef = {
         "Bucket": bucket,
         "Key": key,
-        "Body": body.encode(),
+        "Body": body,
         "ContentType": content_type,
     }
     if kms_key is not None:

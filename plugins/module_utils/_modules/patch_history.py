@@ -23,6 +23,8 @@ from .._ledger import describe_ledger
 from .._operation.context import OperationContext
 from .._operation.operation import Operation
 from .._operation.results import Result
+from .._plan.report_bucket import ARGUMENTS as BUCKET_ARGUMENTS
+from .._plan.report_bucket import ReportStore, bucket_of
 from .._plan.report_folder import not_writable, report_folder
 from .._plan.variables import module_options
 
@@ -31,26 +33,31 @@ FOLDER = "history"
 
 
 class HistoryResult(Result):
-    """``files`` is name to path; ``fail_again`` names hosts, ``late_kbs`` KBs that are missing longer than their limit."""
+    """``files`` is name to path, ``objects`` name to address in the bucket; ``fail_again`` names hosts, ``late_kbs`` KBs that are
+    missing longer than their limit.
+    """
 
     totals: Totals
     fail_again: list[str]
     late_kbs: list[str]
     files: dict[str, str]
+    objects: dict[str, str]
     lines: list[str]
 
 
 def work(context: OperationContext) -> HistoryResult:
-    """Write history.html, history.csv and history.json of the runs in the ledger, and with evidence_pack the ZIP.
+    """Write history.html, history.csv and history.json of the runs in the ledger, and with evidence_pack the ZIP. With
+    report_bucket they are objects, too.
 
     Returns:
-        changed, totals, fail_again (names), late_kbs, files (name to path), lines.
+        changed, totals, fail_again (names), late_kbs, files (name to path), objects (name to address), lines.
 
     Raises:
         NoRun: the ledger does not exist, or has no run of this time.
-        InvalidOption: the folder cannot be written.
+        InvalidOption: the folder cannot be written, or the bucket is none.
+        PatchFleetError: AWS does not take an object.
     """
-    params, now = context.params, context.clock.now()
+    params, now, bucket = context.params, context.clock.now(), bucket_of(context.params)
     ledger, days = context.existing_ledger(), params["history_days"]
     runs = recent_runs(ledger, days, now)
     if not runs:
@@ -62,6 +69,7 @@ def work(context: OperationContext) -> HistoryResult:
         "history.json": json.dumps(history, indent=1, ensure_ascii=False, allow_nan=False),
     }
     folder, files, lines = report_folder(params["report_dir"], FOLDER), dict[str, str](), to_lines(history)
+    objects: dict[str, str] = {}
     if not context.check_mode:
         try:
             files = _write(folder, texts)
@@ -74,7 +82,12 @@ def work(context: OperationContext) -> HistoryResult:
                 lines += [f"{name}: {path}", f"SHA-256 of {name}: {whole}"]
         except OSError as error:
             raise not_writable(folder, f"{error}.") from error
-    return _result(history, files, lines)
+        if bucket is not None:
+            objects = ReportStore(bucket, FOLDER, context.aws).write(
+                {name: _read(path) for name, path in files.items()}
+            )
+            lines += ["", *(f"{name}: {address}" for name, address in objects.items())]
+    return _result(history, files, objects, lines)
 
 
 def no_run_of(context: OperationContext, days: int) -> NoRun:
@@ -83,7 +96,7 @@ def no_run_of(context: OperationContext, days: int) -> NoRun:
     return NoRun(f"The ledger {where} has no run of the last {counted(days, 'day')} (patch_history_days).")
 
 
-def _result(history: History, files: dict[str, str], lines: list[str]) -> HistoryResult:
+def _result(history: History, files: dict[str, str], objects: dict[str, str], lines: list[str]) -> HistoryResult:
     late = {update["kb"] for update in history["updates"] if update["late"] and update["proven_at"] is None}
     return {
         "changed": True,  # in check mode it would be
@@ -91,6 +104,7 @@ def _result(history: History, files: dict[str, str], lines: list[str]) -> Histor
         "fail_again": [host["host"] for host in history["hosts"] if host["fails_again"]],
         "late_kbs": sorted(late),
         "files": files,
+        "objects": objects,
         "lines": lines,
     }
 
@@ -98,6 +112,11 @@ def _result(history: History, files: dict[str, str], lines: list[str]) -> Histor
 def _write(folder: str, texts: Mapping[str, str]) -> dict[str, str]:
     os.makedirs(folder, exist_ok=True)
     return {name: replace_file(os.path.join(folder, name), text) for name, text in texts.items()}
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def printed(result: HistoryResult) -> Iterable[str]:
@@ -110,6 +129,7 @@ OPERATION = Operation(
     arguments={
         "ledger": {"type": "str"},
         "report_dir": {"type": "str"},
+        **BUCKET_ARGUMENTS,
         **module_options("patch_history"),
     },
     work=work,

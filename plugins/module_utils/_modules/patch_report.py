@@ -20,7 +20,8 @@ from .._model.run_settings import ROLL_BACK
 from .._operation.context import OperationContext
 from .._operation.operation import Operation
 from .._operation.results import Result
-from .._plan.report_bucket import ReportStore, parse_report_bucket
+from .._plan.report_bucket import ARGUMENTS as BUCKET_ARGUMENTS
+from .._plan.report_bucket import ReportStore, bucket_of
 from .._plan.report_folder import not_writable, report_folder
 from .._plan.variables import module_options
 from .._report.fields import Report
@@ -61,7 +62,7 @@ def work(context: OperationContext) -> ReportResult:
         PatchFleetError: there is no run, or with must_write the files or the objects cannot be written.
     """
     params = context.params
-    bucket = parse_report_bucket(params["report_bucket"], params["report_kms_key"], params["report_link_seconds"])
+    bucket = bucket_of(params)
     name, runs = _runs(context.existing_ledger(), context.params.get("run_id"))
     for run in runs:
         close_if_abandoned(context, run)
@@ -220,9 +221,7 @@ OPERATION = Operation(
         "ledger": {"type": "str"},
         "run_id": {"type": "str"},
         "report_dir": {"type": "str"},
-        "report_bucket": {"type": "str"},
-        "report_kms_key": {"type": "str", "no_log": False},
-        "report_link_seconds": {"type": "int", "default": 0},
+        **BUCKET_ARGUMENTS,
         "take_over": {"type": "bool", "default": False},
         "must_write": {"type": "bool", "default": True},
         **module_options("patch_report"),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The bucket of a run's report: a job of AWX loses its disk when it ends, an object stays.
+"""The bucket of reports and of the history: a job of AWX loses its disk when it ends, an object stays.
 
 A run writes ``started.json`` before it touches a host, so a bucket that cannot be written ends it then. A folder that has it and no
 ``report.json`` is one of a run whose controller died.
@@ -16,11 +16,14 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import parse_qs
 
 from .._aws.api import Aws
 from .._aws.s3 import put_object, signed_link
 from .._base.errors import InvalidOption, PatchFleetError
+from .._operation.arguments import Argument
+from .._operation.options import Options
 
 URL = re.compile(
     r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[A-Za-z0-9!_.*'()/=-]*))?(?:\?(?P<query>.*))?"
@@ -31,8 +34,17 @@ CONTENT_TYPES = {
     "md": "text/markdown; charset=utf-8",
     "html": "text/html; charset=utf-8",
     "csv": "text/csv; charset=utf-8",
+    "zip": "application/zip",
 }
 STARTED = "started.json"
+ARGUMENTS: Mapping[str, Argument] = MappingProxyType(
+    {
+        "report_bucket": {"type": "str"},
+        "report_kms_key": {"type": "str", "no_log": False},
+        "report_link_seconds": {"type": "int", "default": 0},
+    }
+)
+"""The options of a module that writes into the bucket."""
 
 
 @dataclass(frozen=True)
@@ -82,31 +94,36 @@ def parse_report_bucket(url: str | None, kms_key: str | None = None, link_second
     )
 
 
-class ReportStore:
-    """Writes the files of one run into the bucket."""
+def bucket_of(params: Options) -> ReportBucket | None:
+    """The bucket of a module's options (ARGUMENTS); see parse_report_bucket."""
+    return parse_report_bucket(params["report_bucket"], params["report_kms_key"], params["report_link_seconds"])
 
-    def __init__(self, where: ReportBucket, run_id: str, aws: Aws) -> None:
-        self.run_id = run_id
+
+class ReportStore:
+    """Writes the files of one run, or of the history, into a folder of the bucket."""
+
+    def __init__(self, where: ReportBucket, folder: str, aws: Aws) -> None:
         self._where = where
-        self._folder = f"{where.prefix}{run_id}/"
+        self._folder = f"{where.prefix}{folder}/"
         self._aws = aws.in_region(where.region)
 
     @property
     def folder(self) -> str:
-        """The address of the run's files, for people."""
+        """The address of the files, for people."""
         return f"s3://{self._where.bucket}/{self._folder}"
 
-    def write(self, texts: Mapping[str, str]) -> dict[str, str]:
+    def write(self, files: Mapping[str, str | bytes]) -> dict[str, str]:
         """Write files by their names; returns their addresses, or signed links where these are wanted.
 
         Raises:
             PatchFleetError: AWS does not take one.
         """
-        return {name: self._write(name, text) for name, text in texts.items()}
+        return {name: self._write(name, content) for name, content in files.items()}
 
-    def _write(self, name: str, text: str) -> str:
+    def _write(self, name: str, content: str | bytes) -> str:
         key, kind = self._folder + name, name.rpartition(".")[2]
-        put_object(self._aws, self._where.bucket, key, text, CONTENT_TYPES[kind], self._where.kms_key)
+        body = content.encode() if isinstance(content, str) else content
+        put_object(self._aws, self._where.bucket, key, body, CONTENT_TYPES[kind], self._where.kms_key)
         if self._where.link_seconds:
             return signed_link(self._aws, self._where.bucket, key, self._where.link_seconds)
         return f"s3://{self._where.bucket}/{key}"

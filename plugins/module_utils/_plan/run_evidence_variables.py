@@ -190,10 +190,10 @@ EVIDENCE_OF_RUNS = (
         "str",
         "evidence",
         description=(
-            "A bucket that gets the report too, for jobs whose disk is deleted when they end: C(s3://BUCKET/PREFIX), with "
-            "C(?region=) where the environment names no region."
+            "A bucket that gets the report and the history too, for jobs whose disk is deleted when they end: "
+            "C(s3://BUCKET/PREFIX), with C(?region=) where the environment names no region."
         ),
-        details="The files are under C(PREFIX/RUN_ID/). A rule of the bucket's life cycle deletes old ones.",
+        details="The files are under C(PREFIX/RUN_ID/) and C(PREFIX/history/). A rule of the bucket's life cycle deletes old ones.",
         unset="the report is in files only",
         roles=("discover", "report"),
     ),

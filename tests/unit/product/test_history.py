@@ -29,6 +29,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._run.closing im
 from months import DAY, KEY, START, Months, missing
 from operations import perform
 
+from .fakes import client_error
 from .stage import Stage
 
 CRITICAL = {"KB1": "critical"}
@@ -297,6 +298,35 @@ def test_the_pack_holds_all_of_it_under_sums_that_agree(months: Months, stage: S
     )
     whole = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
     assert result["lines"][-1].endswith(whole)
+
+
+def test_all_files_are_written_into_the_bucket(months: Months, stage: Stage, tmp_path: Path) -> None:
+    """A job of AWX loses its disk."""
+    months.run(0, **missing("KB1"))
+    stage.account.on("put_object", {})
+    options = {
+        "report_dir": str(tmp_path),
+        "report_bucket": "s3://our-reports/patch",
+        "report_kms_key": "alias/reports",
+    }
+    result = perform(OPERATION, stage.context(OPERATION, evidence_pack=True, **options))
+    calls = {call.params["Key"]: call.params for call in stage.account.of("put_object")}
+    for name in ("history.html", "history.csv", "history.json", next(n for n in result["files"] if n.endswith(".zip"))):
+        assert calls[f"patch/history/{name}"]["Body"] == (tmp_path / name).read_bytes()
+        assert result["objects"][name] == f"s3://our-reports/patch/history/{name}"
+        assert f"{name}: {result['objects'][name]}" in result["lines"]
+    assert {params["SSEKMSKeyId"] for params in calls.values()} == {"alias/reports"}
+    perform(OPERATION, stage.context(OPERATION, check_mode=True, **options))
+    assert len(stage.account.of("put_object")) == len(calls)
+
+
+def test_a_bucket_that_takes_no_object_is_reported(months: Months, stage: Stage, tmp_path: Path) -> None:
+    months.run(0)
+    stage.account.on("put_object", client_error("AccessDenied", "not authorized", "PutObject", 403))
+    with pytest.raises(PatchFleetError, match="s3:PutObject"):
+        perform(OPERATION, stage.context(OPERATION, report_dir=str(tmp_path), report_bucket="s3://our-reports"))
+    with pytest.raises(InvalidOption, match=r"patch_report_bucket: .* It must be s3://BUCKET"):
+        perform(OPERATION, stage.context(OPERATION, report_dir=str(tmp_path), report_bucket="our-reports"))
 
 
 def test_check_mode_writes_nothing(months: Months, stage: Stage, tmp_path: Path) -> None:
