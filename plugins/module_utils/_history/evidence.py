@@ -10,6 +10,9 @@ import difflib
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, TypedDict
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import operator_of_run
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.fields import ReportOperator
+
 from .._aws.patches import patch_state, patch_states, recorded_patches
 from .._base.clock import iso
 from .._base.errors import Failed, PatchFleetError
@@ -40,6 +43,7 @@ class EvidenceVisit(TypedDict):
 
     run_id: str
     opened_at: str | None
+    by: ReportOperator
     outcome: Outcome | None
     reason_code: str | None
     reason: str | None
@@ -95,6 +99,7 @@ def evidence(
     if target is not None and not found:
         raise _unknown_host(target, visits)
     now, rows = context.clock.now(), list[HostEvidence]()
+    operators = {run.run_id: operator_of_run(run) for run in runs}
     states = _states(context, [host.last for host in found])
     for host in found:
         spans = [span for span in spans_of(host.visits, severities) if not kbs or span.kb in kbs]
@@ -106,7 +111,9 @@ def evidence(
                 "kind": last.kind,
                 "account": last.account,
                 "region": last.region,
-                "visits": [_visit(visit) for visit in host.visits] if target is not None else [],
+                "visits": [_visit(visit, operators[visit.run_id]) for visit in host.visits]
+                if target is not None
+                else [],
                 "updates": [update_row(host, span, {}, now) for span in spans],
                 "patch_manager": _patch_manager(context, last, sorted(kbs), states),
             }
@@ -132,10 +139,11 @@ def _unknown_host(target: str, visits: Sequence[Visit]) -> Failed:
     return Failed(join_sentences(reason, question), Reason.INVALID_OPTION)
 
 
-def _visit(visit: Visit) -> EvidenceVisit:
+def _visit(visit: Visit, by: ReportOperator) -> EvidenceVisit:
     return {
         "run_id": visit.run_id,
         "opened_at": iso(visit.opened_at),
+        "by": by,
         "outcome": visit.outcome,
         "reason_code": visit.reason_code,
         "reason": visit.reason,

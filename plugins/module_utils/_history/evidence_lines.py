@@ -61,7 +61,10 @@ def _visit(visit: EvidenceVisit) -> str:
     missing = "not known" if visit["missing"] is None else ", ".join(map(f.plain, visit["missing"])) or "nothing"
     installed = ", ".join(map(f.plain, visit["installed"])) or "nothing"
     when = f.utc(visit["opened_at"])
-    return f"{when}  run {visit['run_id']}  {ended}{reason}  installed: {installed}  missing: {missing}"
+    by = f.describe_operator(visit["by"])
+    return (
+        f"{when}  run {visit['run_id']}  {ended}{reason}  installed: {installed}  missing: {missing}  started by: {by}"
+    )
 
 
 def _update(update: HistoryUpdate) -> str:

@@ -42,7 +42,7 @@ def build_report(ledger: Ledger, run_id: str, now: float) -> Report:
         "finished_at": None if is_active else iso(run.closed_at or now),
         "as_of": iso(now) if is_active else None,
         "operation": run.operation,
-        "by": _operator(run),
+        "by": operator_of_run(run),
         "breaker": run.breaker,
         "account_breakers": account_breakers(ledger, run),
         "brakes": [_brake(brake) for brake in run.settings.get("brakes", [])],
@@ -52,8 +52,8 @@ def build_report(ledger: Ledger, run_id: str, now: float) -> Report:
     }
 
 
-def _operator(run: Run) -> ReportOperator:
-    """A run of an earlier version has only the user and the machine."""
+def operator_of_run(run: Run) -> ReportOperator:
+    """Who started it. A run of an earlier version has only the user and the machine."""
     controller = run.controller
     return {
         "user": controller.get("user"),

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from months import DAY, Months, missing
 from operations import perform
 
 from .fakes import START, client_error, moment
-from .stage import Stage
+from .stage import Stage, a_host, a_run
 
 BAD, GOOD = "i-0bad", "i-0900d"
 
@@ -127,6 +128,18 @@ def test_a_host_is_shown_with_its_runs_and_what_it_misses(stage: Stage, months: 
     assert "KB2" not in text, "of a host only what is missing is named"
     assert "good" not in text
     assert lines(stage, host_name=BAD) == text
+
+
+def test_each_run_of_a_host_says_who_started_it(stage: Stage, months: Months) -> None:
+    controller = {"user": "carol", "host": "tower", "arn": "arn:aws:sts::1:assumed-role/Patch/x", "job_id": "17"}
+    Records(stage)
+    run_id = "20261114T210000Z-cccc"
+    stage.ledger.open_run(
+        replace(a_run(run_id), controller=controller), [a_host("i-9", run_id, name="new")], take_over=True
+    )
+    stage.ledger.close_run(run_id, stage.clock.now())
+    (line,) = [line for line in lines(stage, host_name="new").splitlines() if run_id in line]
+    assert line.endswith("started by: carol@tower as arn:aws:sts::1:assumed-role/Patch/x, job 17 of AWX")
 
 
 @pytest.mark.usefixtures("months")
