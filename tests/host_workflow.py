@@ -151,7 +151,9 @@ class _Reader:
         for name, options in task.items():
             if name in {"block", "always"}:
                 yield from self._in_tasks(options, path)
-            elif name == "ansible.builtin.import_tasks":
+            elif name == "ansible.builtin.import_tasks" or (
+                name == "ansible.builtin.include_tasks" and options == "install_or_scan.yml"
+            ):
                 yield from self._in_file(path.parent / options)
             elif name == "ansible.builtin.import_role":
                 role = options["name"].removeprefix(COLLECTION)
