@@ -58,6 +58,12 @@ hosts:
   returned: success
   type: list
   elements: dict
+csv:
+  description:
+    - The text of a file with a line for each host and update. With O(kbs) each host has a line, also one that knows nothing of
+      the update.
+  returned: success
+  type: str
 lines:
   description: What is printed.
   returned: success

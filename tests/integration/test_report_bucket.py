@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import urllib.request
 from pathlib import Path
@@ -39,6 +40,16 @@ def test_the_report_is_in_the_bucket_and_can_be_read_by_its_link(tmp_path: Path)
         assert (months.code, months.output.count("X-Amz-Signature")) == (0, 4), months.output
         objects = {key.rpartition(".")[2] for key in lab.lab.objects(REPORT_BUCKET) if key.startswith("patch/history/")}
         assert objects == {"csv", "html", "json", "zip"}
+
+
+def test_evidence_of_a_host_is_a_file_where_a_folder_is_named(tmp_path: Path) -> None:
+    with LivingLab(tmp_path, HOSTS) as lab:
+        assert lab.playbook("patch").code == 0
+        folder = tmp_path / "of the auditors"
+        shown = lab.playbook("evidence", variables={"patch_host": "web-01", "patch_report_dir": str(folder)})
+        assert (shown.code, "started by: " in shown.output) == (0, True), shown.output
+        (row,) = csv.DictReader((folder / "evidence.csv").read_text(encoding="utf-8").splitlines())
+        assert (row["host"], row["kb"], row["patch_manager_state"]) == ("web-01", UPDATE["kb"], "Installed")
 
 
 def test_a_bucket_that_cannot_be_written_ends_the_run_before_anything_is_touched(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from .._base.errors import InvalidOption
 from .._history.build import recent_runs
 from .._history.evidence import HostEvidence, evidence, knows
 from .._history.evidence_lines import evidence_lines
+from .._history.evidence_table import to_evidence_csv
 from .._host.answers import KB
 from .._operation.context import OperationContext
 from .._operation.operation import Operation, indented_lines
@@ -19,9 +20,10 @@ from .patch_history import no_run_of
 
 
 class EvidenceResult(Result):
-    """Each host with its runs, its updates and Patch Manager's records."""
+    """Each host with its runs, its updates and Patch Manager's records. ``csv`` is a text with a line for each host and update."""
 
     hosts: list[HostEvidence]
+    csv: str
     lines: list[str]
 
 
@@ -29,7 +31,7 @@ def work(context: OperationContext) -> EvidenceResult:
     """Read what is known of an update or a host. Changes nothing.
 
     Returns:
-        changed (false), hosts, lines.
+        changed (false), hosts, csv (the text of a file), lines.
 
     Raises:
         InvalidOption: neither an update nor a host is named, or something that is no KB.
@@ -45,7 +47,12 @@ def work(context: OperationContext) -> EvidenceResult:
         raise no_run_of(context, days)
     hosts = evidence(context, runs, frozenset(kbs), target)
     reported = hosts if target is not None else [host for host in hosts if knows(host)]
-    return {"changed": False, "hosts": reported, "lines": evidence_lines(hosts, kbs, target)}
+    return {
+        "changed": False,
+        "hosts": reported,
+        "csv": to_evidence_csv(hosts, kbs, runs),
+        "lines": evidence_lines(hosts, kbs, target),
+    }
 
 
 def _kb(given: str) -> str:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import replace
 from typing import Any
 
@@ -72,10 +74,14 @@ def months(stage: Stage) -> Months:
     return months
 
 
-def lines(stage: Stage, **options: Any) -> str:
+def result_of(stage: Stage, **options: Any) -> dict[str, Any]:
     result = perform(OPERATION, stage.context(OPERATION, **options))
     assert result["changed"] is False
-    return "\n".join(result["lines"])
+    return result
+
+
+def lines(stage: Stage, **options: Any) -> str:
+    return "\n".join(result_of(stage, **options)["lines"])
 
 
 @pytest.mark.usefixtures("months")
@@ -128,6 +134,25 @@ def test_a_host_is_shown_with_its_runs_and_what_it_misses(stage: Stage, months: 
     assert "KB2" not in text, "of a host only what is missing is named"
     assert "good" not in text
     assert lines(stage, host_name=BAD) == text
+
+
+def test_the_table_has_a_line_for_each_host_and_update(stage: Stage, months: Months) -> None:
+    months.run(20, BAD, name="bad", outcome="failed", code="did_not_boot")
+    Records(stage, i_0bad={"KB1": "Missing"})
+    rows = list(csv.DictReader(io.StringIO(result_of(stage, kbs=["KB1"])["csv"])))
+    assert {row["host"]: (row["kb"], row["patch_manager_state"], bool(row["first_missing_at"])) for row in rows}[
+        "bad"
+    ] == (
+        "KB1",
+        "Missing",
+        True,
+    )
+    proven = [row for row in rows if row["proven_by"]]
+    assert proven
+    assert all(row["started_by"] == "somebody@controller" for row in proven)
+    unknown = list(csv.DictReader(io.StringIO(result_of(stage, kbs=["KB777"])["csv"])))
+    assert {row["host"] for row in unknown} == {row["host"] for row in rows}
+    assert {row["state"] + row["patch_manager_state"] for row in unknown} == {""}
 
 
 def test_each_run_of_a_host_says_who_started_it(stage: Stage, months: Months) -> None:
