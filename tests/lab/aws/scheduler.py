@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.aws.errors import AwsError, not_implemented, validation
 from lab.aws.request import OTHER, Operation, Request, Result
-from lab.aws.schedule_runs import PUBLISH, run
+from lab.aws.schedule_runs import ATTEMPTS, EVENT_AGE_SECONDS, PUBLISH, run
 from lab.sim import Process, Timer
 
 if TYPE_CHECKING:
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 
 OF_STACK = "AWS::Scheduler::Schedule"
 
+DEFAULTS = {
+    "GroupName": "default",
+    "State": "ENABLED",
+    "ScheduleExpressionTimezone": "UTC",
+    "ActionAfterCompletion": "NONE",
+}
+"""Source: API reference, CreateSchedule."""
 NAME = re.compile(r"[0-9a-zA-Z\-_.]{1,64}")
 ONCE = re.compile(r"at\((\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})\)")
 RATE = re.compile(r"rate\((\d+) days\)")
@@ -38,6 +45,8 @@ class Schedule:
 
     arn: str
     params: dict[str, Any]
+    created_at: datetime
+    changed_at: datetime
     timer: Timer | None = None
     runs: list[Process] = field(default_factory=list)
 
@@ -94,10 +103,12 @@ class Schedules:
 
     def put(self, request: Request) -> Schedule:
         """A new one, or all of one that there is: an update keeps nothing (API reference, UpdateSchedule)."""
+        now = request.sim.time
+        created_at = self.find(request).created_at if self.has(request) else now
         if self.has(request):
             self.remove(request)
         path = f"schedule/{request.params.get('GroupName', 'default')}/{request.params['Name']}"
-        schedule = Schedule(request.arns.of("scheduler", request.region, path), dict(request.params))
+        schedule = Schedule(request.arns.of("scheduler", request.region, path), dict(request.params), created_at, now)
         self._schedules[_key(request)] = schedule
         self._wait(request, schedule, _seconds(request))
         return schedule
@@ -191,7 +202,15 @@ def delete_schedule(request: Request) -> Result:
 
 def get_schedule(request: Request) -> Result:
     schedule = request.account.schedules.find(request)
-    return {"GroupName": "default", **schedule.params, "Arn": schedule.arn}
+    retries = {"MaximumRetryAttempts": ATTEMPTS, "MaximumEventAgeInSeconds": EVENT_AGE_SECONDS}
+    return {
+        **DEFAULTS,
+        **schedule.params,
+        "Arn": schedule.arn,
+        "Target": {"RetryPolicy": retries, **schedule.params["Target"]},
+        "CreationDate": schedule.created_at,
+        "LastModificationDate": schedule.changed_at,
+    }
 
 
 def list_schedules(request: Request) -> Result:

@@ -167,6 +167,16 @@ def unscheduled(lab: VirtualLab) -> dict[str, Any]:
     return answer
 
 
+def read_schedule(lab: VirtualLab, name: str) -> dict[str, Any]:
+    answer: dict[str, Any] = lab.client("scheduler").get_schedule(GroupName="PatchFleet", Name=name)
+    return answer
+
+
+def found_schedule(lab: VirtualLab) -> dict[str, Any]:
+    scheduled(lab)
+    return read_schedule(lab, lab.id("a"))
+
+
 def sent(lab: VirtualLab) -> dict[str, Any]:
     answer: dict[str, Any] = lab.ssm.send_command(
         InstanceIds=[lab.id("a")], DocumentName="AWS-RunPowerShellScript", Parameters={"commands": script("probe")}
@@ -221,6 +231,7 @@ QUESTIONS: dict[str, Question] = {
     "iam.SimulatePrincipalPolicy": simulated,
     "scheduler.CreateSchedule": lambda lab: [scheduled(lab)],
     "scheduler.DeleteSchedule": lambda lab: [unscheduled(lab)],
+    "scheduler.GetSchedule": lambda lab: [found_schedule(lab)],
     "ssm.DescribeInstanceInformation": lambda lab: [lab.ssm.describe_instance_information()],
     "ssm.GetCommandInvocation": invocations,
     "ssm.SendCommand": lambda lab: [sent(lab)],
@@ -255,6 +266,7 @@ ERRORS: dict[tuple[str, str], Callable[[VirtualLab], object]] = {
     ("ec2.StopInstances", "400 OperationNotPermitted"): lambda lab: lab.stop("kept"),
     ("iam.GetRole", "404 NoSuchEntity"): lambda lab: lab.client("iam").get_role(RoleName="none"),
     ("iam.SimulatePrincipalPolicy", "404 NoSuchEntity"): no_such_principal,
+    ("scheduler.GetSchedule", "404 ResourceNotFoundException"): lambda lab: read_schedule(lab, "none"),
 }
 
 

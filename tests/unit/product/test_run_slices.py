@@ -383,7 +383,7 @@ def test_the_name_of_a_slice_that_has_ended_is_refused(stage: Stage) -> None:
 
 @pytest.mark.usefixtures("rights")
 def test_more_slices_than_hosts_are_refused(stage: Stage) -> None:
-    with pytest.raises(InvalidOption, match="Only 2 hosts are planned"):
+    with pytest.raises(InvalidOption, match="The plan has 2 hosts"):
         open_slice(stage, "3/3", *FLEET[:2])
 
 
