@@ -80,7 +80,8 @@ class Schedules:
         if request.params.get("GroupName", "default") == "default":
             for made in request.account.stacks.resources(OF_STACK):
                 if made.physical_id == key[2] and made.region == request.region:
-                    return Schedule(made.attribute("Arn"), made.properties)
+                    start = request.sim.clock.start  # the stack does not keep when it made it
+                    return Schedule(made.attribute("Arn"), made.properties, start, start)
         raise AwsError("ResourceNotFoundException", f"Schedule {key[2]} does not exist.")
 
     def has(self, request: Request) -> bool:

@@ -115,7 +115,7 @@ def test_a_session_has_the_rights_of_its_role_in_the_regions_with_hosts(controll
     ec2 = controller.lab.client("ec2", access_key=key)
     ec2.start_instances(InstanceIds=[controller.lab.id("sales-1")])
     elsewhere = controller.lab.client("ec2", "ap-south-1", access_key=key)
-    assert elsewhere.describe_instances()["Reservations"] == []  # the plan names what nobody patches there
+    assert elsewhere.describe_instances()["Reservations"] == []  # the plan names Windows without the tag there
     assert error_of(elsewhere.describe_volumes) == "UnauthorizedOperation"
 
 
