@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import shlex
+import threading
 from pathlib import Path
 
-from living_lab import TWO_MINUTES_WITH_A_REBOOT, LivingLab
+from living_lab import LIMIT_SECONDS, TWO_MINUTES_WITH_A_REBOOT, Ended, LivingLab
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import open_ledger
 
@@ -69,6 +70,31 @@ def test_a_run_whose_credentials_ended_is_put_back_by_what_its_reason_says(tmp_p
     assert (truth["state"], truth["cut_off"], truth["installed"]) == ("stopped", 0, ["KB5031361"])
 
 
+def test_a_run_is_ended_gently_and_continued_by_what_status_and_stop_print(tmp_path: Path) -> None:
+    """With several runs on one ledger the commands name theirs."""
+    long = {**TWO_MINUTES_WITH_A_REBOOT, "seconds": 1500}
+    hosts = [{"name": "web-{1..3}", "state": "stopped", "updates": [long]}]
+    events = [{"when": "web-1 installing", "do": "term_controller"}]
+    installing = threading.Event()
+    with LivingLab(tmp_path, hosts, events=events, scale=200) as lab:
+        lab.on_controller = lambda _process: installing.set()
+        night = lab.begin("patch", variables={"patch_batch_size": 1})
+        assert installing.wait(LIMIT_SECONDS)
+        stopped = lab.run(on_lines(lab.playbook("status"), "windows.stop"))
+        assert stopped.code == 0, stopped.output
+        resumed = lab.run(printed(stopped.words, "windows.resume"))
+        assert resumed.code == 0, resumed.output
+        ended = night.end()
+    assert (ended.code, set(ended.outcomes.values())) == (0, {"patched"}), ended.output
+
+
+def on_lines(ended: Ended, words: str) -> list[str]:
+    """The command of these words that has an option on each line, as a shell reads it."""
+    text = ended.output[ended.output.index(f"ansible-playbook patchfleet.{words}") :]
+    command, *_rest = text.replace("\\\n", "").splitlines()
+    return shlex.split(command)
+
+
 def test_a_killed_run_is_put_back_by_what_status_says(tmp_path: Path) -> None:
     hosts = [{"name": "off", "state": "stopped", "updates": [TWO_MINUTES_WITH_A_REBOOT]}]
     events = [{"when": "off installing", "do": "kill_controller"}]
@@ -78,9 +104,7 @@ def test_a_killed_run_is_put_back_by_what_status_says(tmp_path: Path) -> None:
             status = lab.playbook("status")
             if "If it is dead, put its hosts back:" in status.words:
                 break
-        text = status.output[status.output.index("ansible-playbook patchfleet.windows.restore") :]
-        command, *_rest = text.replace("\\\n", "").splitlines()
-        back = lab.run(shlex.split(command))
+        back = lab.run(on_lines(status, "windows.restore"))
         truth = lab.lab.truth()["hosts"]["off"]
     assert back.code == 0, back.output
     assert "1 host put back: 1 stopped. 0 still open." in back.words

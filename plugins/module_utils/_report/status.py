@@ -60,7 +60,11 @@ def minute_line(progress: Progress) -> str:
 
 
 def status_lines(
-    progress: Progress, width: int = 80, rows: int = MOST_ROWS, restore_command: str | None = None
+    progress: Progress,
+    width: int = 80,
+    rows: int = MOST_ROWS,
+    restore_command: str | None = None,
+    stop_command: str | None = None,
 ) -> list[Line]:
     """The display, in lines of at most ``width`` columns.
 
@@ -69,9 +73,15 @@ def status_lines(
         width: columns of the terminal.
         rows: how many hosts at work have a line of their own; the others are counted.
         restore_command: that puts back the hosts of a dead run.
+        stop_command: that lets no other host of a run at work start; None shows none.
     """
     width = max(width, NARROWEST)
-    lines = [*_head(progress, width, restore_command), *_at_work(progress, width, rows), *_problems(progress, width)]
+    lines = [
+        *_head(progress, width, restore_command),
+        *_at_work(progress, width, rows),
+        *_problems(progress, width),
+        *_brake(progress, stop_command),
+    ]
     return [piece for line in lines for piece in _wrapped(line, width)]
 
 
@@ -112,6 +122,13 @@ def _head(progress: Progress, width: int, restore_command: str | None = None) ->
         yield from (Line(part, Style.COMMAND) for part in _on_lines(restore_command))
     if run.breaker:
         yield Line(f"No other host starts: {plain(run.breaker)}", Style.BAD)
+
+
+def _brake(progress: Progress, stop_command: str | None) -> Iterator[Line]:
+    """How to end a run that has hosts to start, without cutting off what it has begun."""
+    if stop_command and progress.is_active and progress.waiting and not progress.run.breaker:
+        yield Line("To finish the hosts at work and start no other:")
+        yield from (Line(part, Style.COMMAND) for part in _on_lines(stop_command))
 
 
 def _on_lines(command: str) -> list[str]:

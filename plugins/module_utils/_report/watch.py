@@ -82,7 +82,7 @@ def result_of(context: OperationContext, watched: Sequence[Progress]) -> WatchRe
     return {
         "changed": False,
         "progress": [_row(progress) for progress in watched],
-        "lines": as_text(display_of(context, watched, PRINTED_WIDTH)) or [NO_RUN],
+        "lines": as_text(display_of(context, watched, PRINTED_WIDTH, with_stop=True)) or [NO_RUN],
     }
 
 
@@ -105,13 +105,26 @@ def _chosen(context: OperationContext, ledger: Ledger, now: float) -> list[str]:
 
 
 def display_of(
-    context: OperationContext, watched: Sequence[Progress], width: int = 80, rows: int = MOST_ROWS
+    context: OperationContext,
+    watched: Sequence[Progress],
+    width: int = 80,
+    rows: int = MOST_ROWS,
+    *,
+    with_stop: bool = False,
 ) -> list[Line]:
-    """The display of several runs, with an empty line between two. See status_lines."""
-    command = playbook_command("restore", context.params.get("ledger"))
+    """The display of several runs, with an empty line between two. See status_lines.
+
+    ``with_stop`` is for a display that is written once: its commands may be wider than a terminal.
+    """
+    ledger = context.params.get("ledger")
+    restore = playbook_command("restore", ledger)
     lines: list[Line] = []
     for progress in watched:
-        lines += [*([Line("")] if lines else []), *status_lines(progress, width, rows, command)]
+        stop = playbook_command(
+            "stop", ledger, {"patch_run_id": progress.run.run_id, "patch_stop_reason": "Stopped by hand"}
+        )
+        shown = status_lines(progress, width, rows, restore, stop if with_stop else None)
+        lines += [*([Line("")] if lines else []), *shown]
     return lines
 
 

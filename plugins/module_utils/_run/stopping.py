@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._base.clock import iso
+from .._base.commands import in_text
 from .._base.errors import Failed, InvalidOption, NoRun
 from .._base.text import clean_text, join_names
 from .._ledger import describe_ledger
@@ -17,6 +18,7 @@ from .._ledger.records import Run
 from .._model.phases import Phase
 from .._model.reasons import Reason
 from .._model.run_settings import ROLL_BACK, Brake
+from .._operation.commands import playbook_command
 from .._operation.context import OperationContext
 from .._operation.operator import LONGEST, operator_of
 from .._operation.results import Result
@@ -56,6 +58,9 @@ def stop_runs(context: OperationContext) -> StoppedRuns:
             keep_brake(context.ledger, run.run_id, brake, stopped_by(brake))
         notify_of_brake(context, run, STOPPED, stopped_by(brake))
         lines += [f"{run.run_id} starts no other host. {run.breaker or stopped_by(brake)}", *_about_hosts(context, run)]
+        if run.breaker is None:
+            resume = playbook_command("resume", context.params.get("ledger"), {"patch_run_id": run.run_id})
+            lines.append(f"To let it continue while it lives: {in_text(resume)}.")
     return {"changed": True, "stopped": [run.run_id for run in runs], "lines": lines}
 
 

@@ -22,7 +22,11 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report.status 
     status_lines,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.table import columns_of
-from ansible_collections.patchfleet.windows.plugins.module_utils._report.watch import read_watched
+from ansible_collections.patchfleet.windows.plugins.module_utils._report.watch import (
+    display_of,
+    read_watched,
+    result_of,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.progress import Progress, read_progress
 from operations import perform
 
@@ -176,6 +180,23 @@ def test_the_command_that_puts_the_hosts_of_a_dead_run_back_can_be_copied_whole(
     shown = "\n".join(as_text(status_lines(dead, 40, restore_command=command)))
     start = shown.index("ansible-playbook")
     assert shlex.split(shown[start:].replace("\\\n", ""))[:4] == shlex.split(command)
+
+
+@pytest.mark.parametrize(("number", "breaker", "shown"), [(5, None, True), (1, None, False), (5, "The shop.", False)])
+def test_a_run_with_hosts_to_start_says_how_it_is_stopped(
+    stage: Stage, number: int, breaker: str | None, shown: bool
+) -> None:
+    stage.open_run(*hosts(number))
+    stage.ledger.begin_phase(RUN, key(0), Phase.ADMIT, stage.clock.now())
+    if breaker:
+        stage.open_breaker(breaker)
+    context = stage.context(OPERATION, state="watched")
+    lines = "\n".join(result_of(context, read_watched(context))["lines"]).replace("\\\n", "")
+    assert ("patchfleet.windows.stop" in lines) is shown
+    if shown:
+        given = shlex.split(lines[lines.index("ansible-playbook") :])
+        assert f"patch_run_id={RUN}" in given
+    assert "windows.stop" not in "\n".join(as_text(display_of(context, read_watched(context))))
 
 
 def test_a_run_of_an_earlier_version_has_no_end(stage: Stage) -> None:

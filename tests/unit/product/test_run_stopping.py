@@ -68,6 +68,7 @@ def test_the_one_run_at_work_is_stopped_and_resumed(night: Stage) -> None:
             f"{RUN} starts no other host. {SENTENCE}",
             "At work, and finished in any case: dev-0.",
             "Not started yet: dev-2, dev-3.",
+            f"To let it continue while it lives: `ansible-playbook patchfleet.windows.resume -e patch_run_id={RUN}`.",
         ],
     }
     assert breaker(night) == SENTENCE
