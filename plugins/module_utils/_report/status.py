@@ -125,7 +125,7 @@ def _head(progress: Progress, width: int, restore_command: str | None = None) ->
 
 
 def _brake(progress: Progress, stop_command: str | None) -> Iterator[Line]:
-    """How to end a run that has hosts to start, without cutting off what it has begun."""
+    """How to end a run that has hosts to start, without cutting off hosts at work."""
     if stop_command and progress.is_active and progress.waiting and not progress.run.breaker:
         yield Line("To finish the hosts at work and start no other:")
         yield from (Line(part, Style.COMMAND) for part in _on_lines(stop_command))

@@ -187,7 +187,7 @@ def test_a_run_with_hosts_to_start_says_how_it_is_stopped(
     stage: Stage, number: int, breaker: str | None, shown: bool
 ) -> None:
     stage.open_run(*hosts(number))
-    stage.ledger.begin_phase(RUN, key(0), Phase.ADMIT, stage.clock.now())
+    stage.ledger.set_outcome(RUN, key(0), Verdict(Outcome.PATCHED))
     if breaker:
         stage.open_breaker(breaker)
     context = stage.context(OPERATION, state="watched")
