@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,6 +96,7 @@ def test_a_workflow_with_a_limit_puts_back_what_its_cancelled_job_left_on(awx: L
 def test_slices_run_beside_each_other_and_the_workflow_reports_them_all(awx: LivingAwx) -> None:
     patch = next(row for row in awx.objects.lists["job_templates"].values() if row["name"] == "Patch Fleet patch")
     patch["job_slice_count"] = 2
+    patch["extra_vars"] = json.dumps({**json.loads(patch["extra_vars"]), "patch_restore_point": "root"})
     answers = {"patch_exclude": awx.lab.id("cut")}
     workflow = awx.dispatcher.launch_workflow("Patch Fleet workflow", extra_vars=answers)
     patch["job_slice_count"] = 1
@@ -153,7 +155,15 @@ def test_templates_that_work_from_the_ledger_need_no_limit_and_name_the_fields_o
     assert "Name one host as the report does: the field Host of the survey." in refused
     assert "-e patch_" not in refused
 
+    without = {"patch_host": "other", "patch_run_id": scanned}
+    workflow = awx.dispatcher.launch_workflow("Patch Fleet roll back workflow", extra_vars=without)
+    assert "restore point" in awx.output(workflow.jobs["roll back"])
+    assert awx.lab.truth("other")["missing"] == []
+
+
+def test_a_host_is_rolled_back_to_the_restore_point_of_a_job(awx: LivingAwx) -> None:
+    """It was patched by the slices above."""
+    awx.answer = lambda _name: "approved"
     workflow = awx.dispatcher.launch_workflow("Patch Fleet roll back workflow", extra_vars={"patch_host": "other"})
-    refused = awx.output(workflow.jobs["roll back"])
-    assert "restore point" in refused
-    assert awx.lab.truth("other")["state"] == "running"
+    assert workflow.status == "successful", awx.output(workflow.jobs["roll back"])
+    assert (awx.lab.truth("other")["state"], awx.lab.truth("other")["missing"]) == ("running", ["KB5031361"])
