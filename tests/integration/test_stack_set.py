@@ -83,7 +83,10 @@ def test_set_up_shown_first_done_planned_with_done_again_and_taken_down(lab: Liv
     assert "sales-01" in planned.words
     lab.lab._role = None  # noqa: SLF001
 
+    organization(lab).drifted.add(PLANT)
     again = set_up(lab)
+    assert f"plant ({PLANT}) in eu-central-1: drifted, it was changed by others" in again.words
+    assert f"sales ({SALES}) in eu-central-1: drifted" not in again.words
     assert [result.result["changed"] for result in again.results] == [False] * len(again.results), again.output
     gone = lab.playbook("teardown_aws", variables={"patch_stack_set": STACK_SET})
     assert gone.code == 0, gone.output

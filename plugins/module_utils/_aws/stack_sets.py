@@ -4,7 +4,8 @@
 
 """Stack sets of CloudFormation with service-managed permissions. Only setup_aws and teardown_aws call this.
 
-Source: CloudFormation API reference (CreateStackSet, CreateStackInstances, UpdateStackSet, DeleteStackInstances).
+Source: CloudFormation API reference (CreateStackSet, CreateStackInstances, UpdateStackSet, DeleteStackInstances,
+DetectStackSetDrift).
 """
 
 from __future__ import annotations
@@ -87,6 +88,15 @@ class StackSetCalls:
         """Begin to update all of its stacks; the parameters ``kept`` keep their values. Returns the operation's id."""
         content = self._content(template, parameters, kept, auto_deployment=auto_deployment)
         return self._begin(self._change.update_stack_set, OperationPreferences=ALL_AT_ONCE, **content)
+
+    def detect_drift(self) -> str:
+        """Begin to compare all of its stacks with the template; it changes none. Returns the operation's id."""
+        return self._begin(
+            self._change.detect_stack_set_drift,
+            StackSetName=self.name,
+            OperationPreferences=ALL_AT_ONCE,
+            CallAs=self.call_as,
+        )
 
     def create_instances(self, targets: DeploymentTargetsTypeDef, regions: Sequence[str]) -> str:
         """Begin to make stacks. Returns the operation's id."""

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .._aws.errors import AwsError
 from .._base.commands import in_text, plain_command
-from .._base.errors import Failed
+from .._base.errors import Failed, PatchFleetError
 from .._base.text import clean_text, join_sentences
 from .._model.account import StackSetSetting
 from .._model.reasons import Reason
@@ -93,7 +93,10 @@ def deploy(context: OperationContext) -> StackSetResult:
     refuse_regions(context.aws, setting["regions"])
     accounts = accounts_of_units(context.aws, setting["units"])
     plan = _plan(context, caller, setting, accounts)
-    lines = _planned_lines(caller, setting, accounts, plan)
+    unknown_drift: list[str] = []
+    if plan.instances and not context.check_mode:
+        plan, unknown_drift = _with_drift(context, caller, plan)
+    lines = [*_planned_lines(caller, setting, accounts, plan), *unknown_drift]
     changed = plan.found is None or plan.updates or bool(plan.missing)
     if changed and not context.check_mode:
         results = _carry_out(context, caller, setting, plan)
@@ -122,6 +125,19 @@ def _plan(
     ]
     kept, changes = _changes(context, setting, found) if found else ([], [])
     return _Plan(found, instances, kept, changes, missing)
+
+
+def _with_drift(context: OperationContext, caller: Administrator, plan: _Plan) -> tuple[_Plan, list[str]]:
+    """The same with what others changed in the stacks, which AWS knows only after it compared them; why that is not known.
+
+    Check mode shows what the last comparison found: a comparison is an operation of the stack set.
+    """
+    context.report_progress("asking CloudFormation whether others changed the stacks")
+    try:
+        _operate(context, caller, caller.calls.detect_drift)
+        return replace(plan, instances=caller.calls.instances()), []
+    except PatchFleetError as error:
+        return plan, [f"whether others changed the stacks is not known: {error.reason}"]
 
 
 def _changes(

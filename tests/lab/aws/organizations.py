@@ -38,13 +38,17 @@ class OrganizationAccount:
 
 @dataclass
 class Organization:
-    """Units by their parents, and accounts. ``administrators`` may list them: the management account, and delegated ones."""
+    """Units by their parents, and accounts. ``administrators`` may list them: the management account, and delegated ones.
+
+    ``drifted`` are the ids of accounts in which another user changed a resource of a stack set's stack.
+    """
 
     administrators: set[str]
     accounts: list[OrganizationAccount]
     units: dict[str, str] = field(default_factory=lambda: {SERVERS: ROOT, WINDOWS: SERVERS})
     id: str = "o-lab1234567"
     stack_sets_trusted: bool = True
+    drifted: set[str] = field(default_factory=set)
     stack_sets: dict[tuple[str, str], Any] = field(default_factory=dict)  # CloudFormation's, by region and name
 
 

@@ -47,6 +47,7 @@ def account(stage: Stage) -> None:
     on("describe_stack_set", {"StackSet": FOUND})
     on("list_stack_instances", {"Summaries": [ROW]})
     on("update_stack_set", {"OperationId": "1"})
+    on("detect_stack_set_drift", {"OperationId": "1"})
     on("delete_stack_set", {})
     on("delete_stack_instances", {"OperationId": "1"})
     on("describe_stack_set_operation", {"StackSetOperation": {"Status": "SUCCEEDED"}})
@@ -105,6 +106,26 @@ def test_what_check_mode_says_of_a_stack(stage: Stage, row: dict[str, Any], line
     stage.account.on("list_stack_instances", {"Summaries": [{**ROW, **row}]})
     assert line in rolled_out(stage, check_mode=True)["lines"]
     assert stage.account.of("update_stack_set") == []
+    assert stage.account.of("detect_stack_set_drift") == []
+
+
+def test_what_others_changed_is_asked_for_first(stage: Stage) -> None:
+    """AWS knows it only of stacks that were compared."""
+    stage.account.on("list_stack_instances", {"Summaries": [ROW]}, {"Summaries": [{**ROW, "DriftStatus": "DRIFTED"}]})
+    lines = rolled_out(stage, parameters={"A": "9"})["lines"]
+    assert "sales (210987654321) in eu-central-1: drifted, it was changed by others" in lines
+    operations = [call.operation for call in stage.account.calls]
+    assert operations.index("detect_stack_set_drift") < operations.index("update_stack_set")
+
+
+def test_that_drift_is_not_known_stops_no_set_up(stage: Stage) -> None:
+    stage.account.on(
+        "detect_stack_set_drift", client_error("AccessDenied", "not authorized", "DetectStackSetDrift", 403)
+    )
+    result = rolled_out(stage, parameters={"A": "9"})
+    assert result["changed"] is True
+    (line,) = [line for line in result["lines"] if line.startswith("whether others changed the stacks is not known: ")]
+    assert "cloudformation:DetectStackSetDrift" in line
 
 
 def test_a_stack_that_no_update_reaches_is_an_error(stage: Stage) -> None:

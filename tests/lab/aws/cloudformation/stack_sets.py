@@ -43,6 +43,7 @@ class Instance:
     status: str = "OUTDATED"
     detailed: str = "PENDING"
     reason: str = ""
+    drift: str = "NOT_CHECKED"
 
 
 @dataclass
@@ -189,6 +190,11 @@ def update_stack_set(request: Request) -> Result:
     return result
 
 
+def detect_stack_set_drift(request: Request) -> Result:
+    found = _set(request)
+    return _begin(request, found, "DETECT_DRIFT", list(found.instances))
+
+
 def create_stack_instances(request: Request) -> Result:
     found = _set(request)
     targets = list(_targets(request, found))
@@ -237,6 +243,9 @@ def _above(organization: Organization, parent: str) -> Iterator[str]:
 
 def _finish(request: Request, found: StackSet, operation: SetOperation) -> None:
     """What the operation does by its end, region after region."""
+    if operation.action == "DETECT_DRIFT":
+        _detect_drift(request, found, operation)
+        return
     work = {"CREATE": _deploy, "UPDATE": _deploy, "DELETE": _remove}[operation.action]
     failed: dict[str, int] = {}
     for key in operation.keys:
@@ -253,6 +262,15 @@ def _finish(request: Request, found: StackSet, operation: SetOperation) -> None:
             del found.instances[key]
     over = any(number > operation.tolerance for number in failed.values())
     operation.status = "FAILED" if over else "SUCCEEDED"
+
+
+def _detect_drift(request: Request, found: StackSet, operation: SetOperation) -> None:
+    """It leaves the status of each stack as it is (API reference, DetectStackSetDrift)."""
+    changed = _organization(request).drifted
+    for key in operation.keys:
+        found.instances[key].drift = "DRIFTED" if key[0] in changed else "IN_SYNC"
+        operation.results[key] = ("SUCCEEDED", "")
+    operation.status = "SUCCEEDED"
 
 
 def _one(
@@ -314,7 +332,7 @@ def list_stack_instances(request: Request) -> Result:
             "StatusReason": it.reason,
             "StackInstanceStatus": {"DetailedStatus": it.detailed},
             "OrganizationalUnitId": it.unit,
-            "DriftStatus": "NOT_CHECKED",
+            "DriftStatus": it.drift,
         }
         for it in _set(request).instances.values()
     ]
@@ -352,6 +370,7 @@ OPERATIONS: dict[str, Operation] = {
     "DescribeOrganizationsAccess": describe_organizations_access,
     "DescribeStackSet": describe_stack_set,
     "DescribeStackSetOperation": describe_stack_set_operation,
+    "DetectStackSetDrift": detect_stack_set_drift,
     "ListStackInstances": list_stack_instances,
     "ListStackSetOperationResults": list_stack_set_operation_results,
     "UpdateStackSet": update_stack_set,
