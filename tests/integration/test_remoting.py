@@ -106,8 +106,11 @@ def test_a_batch_with_a_wrong_password_is_refused_twice_in_the_whole_run(refusin
     assert sum(refused(refusing).values()) == 2
 
 
-def test_a_password_that_is_changed_in_the_middle_is_refused_twice_at_most(refusing: LivingLab) -> None:
-    """For each account: winrm and psrp log on with one, ssh with another. No host of the next batch tries it."""
+def test_a_password_that_is_changed_in_the_middle_is_not_tried_again(refusing: LivingLab) -> None:
+    """For each account: winrm and psrp log on with one, ssh with another. No host of the next batch tries it.
+
+    A connection that is open logs on again with what it just sends, so each host at work may be refused once in that moment.
+    """
     variables = {"patch_hosts": "expired-*,next-*", "patch_failure_budget": "100%", "patch_batch_size": len(LATER)}
     ended = refusing.playbook("patch", variables=variables)
     found = {name: ended.host(name) for name in LATER}
@@ -116,7 +119,7 @@ def test_a_password_that_is_changed_in_the_middle_is_refused_twice_at_most(refus
     }
     assert "login_refused" in {found[name]["reason_code"] for name in BY_PASSWORD}
     counted = refused(refusing)
-    assert 1 <= sum(counted.get(name, 0) for name in BY_PASSWORD) <= 2
+    assert 1 <= sum(counted.get(name, 0) for name in BY_PASSWORD) <= len(BY_PASSWORD)
     if "expired-ssh" in found:
         assert (counted["expired-ssh"], found["expired-ssh"]["reason_code"]) == (2, "login_refused")
     for name in NEXT_BATCH:
@@ -170,7 +173,8 @@ def test_the_plan_names_the_hosts_whose_connection_ansible_cannot_use(lab: Livin
     assert "not asked psrp" in planned.words
     for name in wrong:
         assert WRONG_SETTINGS[name][1] in planned.words
-    assert f"{len(PLAYED) - len(wrong)} hosts will be patched" in planned.words
+    number = len(PLAYED) - len(wrong)
+    assert f"{number} host{'' if number == 1 else 's'} will be patched" in planned.words
 
 
 def test_a_run_whose_only_host_ansible_refuses_ends_with_a_report(lab: LivingLab) -> None:

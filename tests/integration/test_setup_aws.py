@@ -140,7 +140,7 @@ def test_no_teardown_while_the_set_up_is_needed(lab: LivingLab) -> None:
     refused = lab.playbook("teardown_aws")
     assert refused.code == 2
     assert f"The watchdog schedule {where['Name']} is pending in eu-central-1." in refused.words
-    assert "ansible-playbook patchfleet.windows.restore" in refused.words
+    assert "Put the hosts back first, with the ledger of their run (patch_ledger)." in refused.words
     assert cloudformation.describe_stacks()["Stacks"] != []
     scheduler.delete_schedule(**where)
 
