@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 from living_lab import LIMIT_SECONDS, TWO_MINUTES_WITH_A_REBOOT, Ended, LivingLab
@@ -86,6 +87,33 @@ def test_a_run_is_ended_gently_and_continued_by_what_status_and_stop_print(tmp_p
         assert resumed.code == 0, resumed.output
         ended = night.end()
     assert (ended.code, set(ended.outcomes.values())) == (0, {"patched"}), ended.output
+
+
+def test_a_window_that_is_too_short_is_ended_by_what_the_plan_names(tmp_path: Path) -> None:
+    hosts = [{"name": "web-{1..2}", "state": "stopped", "updates": [TWO_MINUTES_WITH_A_REBOOT]}]
+    with LivingLab(tmp_path, hosts, scale=60) as lab:
+        deadline = {"patch_deadline": f"{lab.lab.clock.now() + timedelta(minutes=44):%Y-%m-%dT%H:%M:%SZ}"}
+        planned = lab.playbook("plan", variables=deadline)
+        assert "there is time for about 0 of 2 hosts. Too late: web-1, web-2." in planned.words
+        assert "patch_expected_seconds where hosts are faster" in planned.words
+        refused = lab.playbook("patch", variables=deadline)
+        assert (refused.code, set(refused.outcomes.values())) == (2, {"deferred"}), refused.output
+        ended = lab.playbook("patch", variables={**deadline, "patch_expected_seconds": 300})
+    assert (ended.code, set(ended.outcomes.values())) == (0, {"patched"}), ended.output
+
+
+def test_what_became_of_an_update_and_a_host_is_shown_by_what_the_history_prints(tmp_path: Path) -> None:
+    """Of hosts that are off, without a start."""
+    broken = {**TWO_MINUTES_WITH_A_REBOOT, "result": "0x800F0922"}
+    hosts = [{"name": "dark", "state": "stopped", "updates": [broken]}]
+    with LivingLab(tmp_path, hosts, scale=200) as lab:
+        assert lab.playbook("patch").code == 2
+        history = lab.playbook("history")
+        of_update = lab.run(printed(history.words, "patch_kbs"))
+        of_host = lab.run(printed(history.words, "patch_host"))
+        assert lab.truth("dark")["starts"] == 1
+    assert "KB5031361: missing on 1 of 1 host." in of_update.words
+    assert "  started by: " in of_host.output
 
 
 def on_lines(ended: Ended, words: str) -> list[str]:

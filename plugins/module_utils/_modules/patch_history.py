@@ -13,11 +13,12 @@ from collections.abc import Iterable, Mapping
 
 from .._base.errors import NoRun
 from .._base.files import replace_file
-from .._base.text import counted
+from .._base.text import clean_text, counted
 from .._history.build import History, Totals, build_history, recent_runs
 from .._history.lines import to_lines
 from .._history.pack import pack_files, write_pack
 from .._history.page import to_page
+from .._history.spans import MISSING
 from .._history.table import to_csv
 from .._ledger import describe_ledger
 from .._operation.context import OperationContext
@@ -69,6 +70,7 @@ def work(context: OperationContext) -> HistoryResult:
         "history.json": json.dumps(history, indent=1, ensure_ascii=False, allow_nan=False),
     }
     folder, files, lines = report_folder(params["report_dir"], FOLDER), dict[str, str](), to_lines(history)
+    lines += _commands(context, history)
     objects: dict[str, str] = {}
     if not context.check_mode:
         try:
@@ -88,6 +90,21 @@ def work(context: OperationContext) -> HistoryResult:
             )
             lines += ["", *(f"{name}: {address}" for name, address in objects.items())]
     return _result(history, files, objects, lines)
+
+
+def _commands(context: OperationContext, history: History) -> list[str]:
+    """Those that show all that is known of the update that is missing for the longest time, and of a host that misses it."""
+    missing = [update for update in history["updates"] if update["state"] == MISSING]
+    if not missing:
+        return []
+    longest = max(missing, key=lambda update: update["days"])
+    of_update = context.command("evidence", {"patch_kbs": longest["kb"]})
+    of_host = context.command("evidence", {"patch_host": longest["instance_id"] or longest["host"]})
+    return [
+        "",
+        f"All that is known of {clean_text(longest['kb'])}, which is missing longest: {of_update}.",
+        f"All that is known of {clean_text(longest['host'])}: {of_host}.",
+    ]
 
 
 def no_run_of(context: OperationContext, days: int) -> NoRun:

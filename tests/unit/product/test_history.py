@@ -329,6 +329,20 @@ def test_a_bucket_that_takes_no_object_is_reported(months: Months, stage: Stage,
         perform(OPERATION, stage.context(OPERATION, report_dir=str(tmp_path), report_bucket="our-reports"))
 
 
+def test_the_commands_that_show_more_of_what_is_missing_are_printed(months: Months, stage: Stage) -> None:
+    months.run(0, **missing("KB1"))
+    months.run(3, **missing("KB1", "KB2"))
+    stage.clock.sleep(10 * DAY)
+    text = "\n".join(perform(OPERATION, stage.context(OPERATION, check_mode=True))["lines"])
+    assert "`ansible-playbook patchfleet.windows.evidence -e patch_kbs=KB1`" in text
+    assert "patchfleet.windows.evidence -e patch_host=" in text
+
+
+def test_where_nothing_is_missing_no_command_is_printed(months: Months, stage: Stage) -> None:
+    months.run(0, facts={"missing": [], "installed": ["KB1"]})
+    assert "evidence" not in "\n".join(perform(OPERATION, stage.context(OPERATION, check_mode=True))["lines"])
+
+
 def test_check_mode_writes_nothing(months: Months, stage: Stage, tmp_path: Path) -> None:
     months.run(0, **missing("KB1"))
     context = stage.context(OPERATION, check_mode=True, report_dir=str(tmp_path / "new"), evidence_pack=True)
