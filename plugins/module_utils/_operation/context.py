@@ -45,10 +45,6 @@ LEASE_AGE_SECONDS = LONGEST_SILENCE_SECONDS - HEARTBEAT_SECONDS
 """What the poller read of the leases is this old at most, where an operation only waits."""
 RUN_AGE_SECONDS = 30.0
 """What the poller read of the run is this old at most."""
-PROOF_SECONDS = 2.0
-"""A lease counts as proven for this time after the ledger has taken a write under its fencing number, or has shown the number.
-No other process gets the host in it but one that a person lets take it over, and the next call of AWS takes as long.
-"""
 
 
 class OperationContext:
@@ -78,7 +74,7 @@ class OperationContext:
         self._row: Host | None = None
         self._channel: HostChannel | None = None
         self._next_heartbeat = self._next_assertion = 0.0
-        self._proven_at: float | None = None
+        self._has_proof = False  # whether the ledger has shown that the host is ours
         self._wait_deadline: float | None = None
         self._extends_abandoned = False
         self.phase: Phase | None = None
@@ -209,9 +205,7 @@ class OperationContext:
         self._updated_facts.update(facts)
         facts, self._noted = {**self._noted, **facts}, HostFacts()
         if self.tracked_host and facts:
-            asked_at = self.clock.now()
             self.ledger.update_facts(*self.tracked_host, facts, fence=self.fence)
-            self.note_proof(asked_at)
 
     def note_facts(self, **facts: Unpack[HostFacts]) -> None:
         """The same for what was only seen: it is written with the next facts, before the next change, or when the phase ends. What
@@ -285,7 +279,6 @@ class OperationContext:
         if self.tracked_host:
             now = self.clock.now()
             host = self.ledger.begin_phase(*self.tracked_host, phase, now, fence=self.fence)
-            self.note_proof(now)
             self._row = None if host is None or host.unreadable else host
             if self._host is None and host is not None:
                 self._host = lenient.assume_servicing(host) if phase == Phase.RESTORE else host
@@ -387,30 +380,21 @@ class OperationContext:
 
     def assert_lease(self) -> None:
         """The proof that the host is still ours, asked for right before each change to it: EC2, SSM and Windows know no
-        fencing numbers. What proved it in the last PROOF_SECONDS counts. A caller without a ``fence`` works under the one that
-        the run has when the operation starts.
+        fencing numbers. No earlier read counts, however short ago it seems: a controller whose machine stood still may have a clock
+        that does not show it. A caller without a ``fence`` works under the one that the run has when the operation starts.
 
         Raises:
             LeaseLost: another run, or another process for this one, took the host over.
         """
         self.end_if_orphaned()
         self.clock.check()
-        asked_at = self.clock.now()
-        if not self.tracked_host or self._is_proven(asked_at):
+        if not self.tracked_host:
             return
         current_fence = self.ledger.fence(*self.tracked_host)
         self.fence = current_fence if self.fence is None else self.fence
         if current_fence is None or current_fence != self.fence:
             raise LeaseLost(self.tracked_host[1])
-        self.note_proof(asked_at)
-
-    def note_proof(self, asked_at: float) -> None:
-        """The ledger has taken a write under the fencing number of the context, which was sent at this time, or has shown it."""
-        if self.fence is not None:
-            self._proven_at = asked_at
-
-    def _is_proven(self, now: float) -> bool:
-        return self._proven_at is not None and 0.0 <= now - self._proven_at <= PROOF_SECONDS
+        self._has_proof = True
 
     def renew_lease(self) -> None:
         """Renew the lease, once a minute, and assert that the host is still ours.
@@ -443,7 +427,7 @@ class OperationContext:
         now = self.clock.now()
         if now < self._next_assertion:
             return True
-        if self._is_proven(now) or self._proven_at is None or self.poller is None or not self.tracked_host:
+        if not self._has_proof or self.poller is None or not self.tracked_host:
             return False
         key = json.dumps(self.tracked_host, allow_nan=False)
         answer = self.poller.ask(Question(Subject.LEASE, None, "", key, LEASE_AGE_SECONDS))

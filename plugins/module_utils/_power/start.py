@@ -214,9 +214,8 @@ def _was_made(context: OperationContext, record: PowerRecord, before: InstanceTy
 
 def _note(context: OperationContext, record: PowerRecord, at: float | None = None) -> float:
     """Record the request of a start; returns its time by AWS's clock: now, where ``at`` is not given."""
-    now, asked_at = context.aws.now() if at is None else at, context.clock.now()
+    now = context.aws.now() if at is None else at
     context.ledger.note_start(record.host_key, context.run_id or record.run_id, now, fence=context.fence)
-    context.note_proof(asked_at)
     return now
 
 

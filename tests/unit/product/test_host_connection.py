@@ -22,7 +22,6 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock imp
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import NeedsAttention, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases import Phase
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_baseline import OPERATION as INSTALL
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation import context as operation_context
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._call_with_lease import WatchedCall
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import (
     CANNOT_BECOME_SYSTEM,
@@ -153,10 +152,7 @@ def test_a_host_that_another_run_took_over_is_not_touched_any_more(host: Host) -
     assert (caught.value.code, host.asked) == ("lease_lost", ["start", "poll"])
 
 
-def test_one_that_was_taken_over_between_two_questions_is_not_touched_either(
-    host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(operation_context, "PROOF_SECONDS", -1.0)  # the proof of the first question has expired
+def test_one_that_was_taken_over_between_two_questions_is_not_touched_either(host: Host) -> None:
     host.while_polled = lambda: take_over(host)
     with pytest.raises(NeedsAttention):
         host.search()
