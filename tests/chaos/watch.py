@@ -52,6 +52,9 @@ EXTERNAL_REASONS = frozenset(
 EARLY_SECONDS, UNSEEN_SECONDS = 30.0, 180.0
 """How long before and after its record a start that no controller saw counts as ours (docs/safety.md)."""
 
+BOOT_SECONDS = 120.0
+"""A host that another user starts has booted in this time; no run reboots a host so soon after its start tasks."""
+
 WHOLE_SECONDS = 1.0
 """LaunchTime is in whole seconds where AWS shows it."""
 
@@ -157,6 +160,9 @@ class Watch:
         self._unanswered: dict[str, float] = {}  # LaunchTimes that were taken for those of starts without an answer
         self._awake_since: dict[str, float] = {}  # controller: end of its last standstill that was longer than a lease
         self._in_work: set[tuple[str, str]] = set()  # (controller, host key) of what it started, or patches
+        self._tasks_began: dict[
+            str, tuple[float, int]
+        ] = {}  # when start tasks began, and how often the host had booted then
         self.undecidable = 0
         self.rolled_back: set[str] = set()
         self.brakes = Brakes(night)
@@ -218,11 +224,19 @@ class Watch:
         """The user's tasks that start or stop a host without EC2."""
         if operation == "start_tasks" and self._night.ledger.power(key_of(host)) is None:
             self._say(UNRECORDED, f"{host.name}: by tasks")
+        if operation == "start_tasks":
+            self._tasks_began[key_of(host)] = (self._night.now(), len(host.guest.boots))
         if operation == "stop_tasks" and self._night.remotes[host.name].started_at is None:
-            if self._have_tasks_started(key_of(host)):
+            if self._have_tasks_started(key_of(host)) or self._booted_meanwhile(host):
                 self.undecidable += 1
             else:
                 self._say(NOT_OURS, f"{host.name}: no run had started it")
+
+    def _booted_meanwhile(self, host: world.Host) -> bool:
+        """Whether another user had started the host, and it booted right after the start tasks began."""
+        began, boots = self._tasks_began.get(key_of(host), (0.0, 0))
+        later = host.guest.boots[boots:]
+        return bool(later) and later[0].timestamp() - began <= BOOT_SECONDS
 
     def _have_tasks_started(self, key: str) -> bool:
         """Whether a controller wrote down that the start tasks begin, and died before they did: only that controller knows."""
