@@ -104,6 +104,7 @@ def _put_back_with_services(context: OperationContext, record: PowerRecord) -> R
 
 
 def _put_back(context: OperationContext, record: PowerRecord) -> RestoreResult:
+    context.write_noted()  # not between the check of the instance and its stop: the controller may stand still in a write
     instance = LaunchWitness(context, record.launch_time).describe(record.instance_id)
     if instance is None or instance["State"]["Name"] in {"terminated", "shutting-down"}:
         return _close(
@@ -236,7 +237,7 @@ def _unclear(record: PowerRecord, instance: InstanceTypeDef, command: str) -> st
     return (
         f"It was started at {iso(instance['LaunchTime'].timestamp())}. A run asked for its start at "
         f"{iso(record.start_requested_at or 0.0)} and ended before EC2 had shown it, so this start may be another user's. It is "
-        "left running. If it is not needed, stop it and run {command}."
+        f"left running. If it is not needed, stop it and run {command}."
     )
 
 

@@ -259,7 +259,9 @@ def test_a_launch_that_may_be_ours_or_another_users_is_asked_about(night: Stage,
     """The controller stood still and died, or another user started the instance after it had died."""
     night.ledger.note_start(ID, RUN, START)
     night.account.on("describe_instances", shown("running", launched=launched))
-    assert held(night).code == "start_unclear"
+    error = held(night)
+    assert error.code == "start_unclear"
+    assert "stop it and run `ansible-playbook patchfleet.windows.restore" in error.reason
     assert reported(night) == ("running", None)
     assert (stops(night), is_open(night)) == (0, True)
     night.account.on("describe_instances", shown("stopped", launched=launched))
