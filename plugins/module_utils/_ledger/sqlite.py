@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 from typing import Any
 
 from .._base.errors import NotRecorded, UnknownRun
@@ -25,21 +24,18 @@ from .records import (
     HostDurations,
     Leased,
     PhaseTime,
-    PowerRecord,
     Run,
     Verdict,
 )
 from .sqlite_expiry import delete_old
 from .sqlite_file import SCHEMA_VERSION
 from .sqlite_leases import holds_lease, lease_hosts, left_open, living_holders, prove_lease
-from .sqlite_slots import SqliteSlots
+from .sqlite_power import SqlitePowerRecords
 from .stored import (
     HOST_FIELDS,
-    MAY_BE_ON,
     durations_values,
     host_from,
     host_values,
-    is_readable,
     json_object,
     outcome_counts,
     readable_durations,
@@ -51,15 +47,10 @@ from .stored import (
 
 RUN_COLUMNS = "run_id, opened_at, operation, snapshot_id, settings, controller, heartbeat_at, closed_at, breaker"
 HOST_COLUMNS = ", ".join("host_key" if field == "key" else field for field in HOST_FIELDS) + ", facts"
-POWER_COLUMNS = (
-    "host_key, instance_id, region, name, original_state, recorded_at, run_id, "
-    "start_requested_at, started_by, launch_time, account"
-)
 DURATIONS_COLUMNS = ("host_key", "run_id", "finished_at", "outcome")
-OPEN = "WHERE host_key = ? AND closed_at IS NULL"
 
 
-class SqliteLedger(SqliteSlots):
+class SqliteLedger(SqlitePowerRecords):
     """A Ledger (see records.Ledger) in one file."""
 
     def check(self) -> list[str]:
@@ -262,75 +253,6 @@ class SqliteLedger(SqliteSlots):
         names = ("step", "started_at", "finished_at", "ok")
         return readable_phases((key, dict(zip(names, values, strict=True))) for key, *values in rows)
 
-    # Power
-
-    def record_power(self, record: PowerRecord, fence: int | None = None) -> PowerRecord:
-        with self._checkpointed() as database:
-            prove_lease(database, record.host_key, fence)
-            database.execute(
-                f"INSERT INTO power_record ({POWER_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?) "
-                "ON CONFLICT (host_key) WHERE closed_at IS NULL DO NOTHING",
-                (
-                    record.host_key,
-                    record.instance_id,
-                    record.region,
-                    record.name,
-                    record.original_state,
-                    record.recorded_at,
-                    record.run_id,
-                    record.start_requested_at,
-                    record.started_by,
-                    record.launch_time,
-                    json.dumps(record.account, allow_nan=False) if record.account else None,
-                ),
-            )
-            row = database.execute(f"SELECT {POWER_COLUMNS} FROM power_record {OPEN}", (record.host_key,)).fetchone()
-            return _power_from(row)
-
-    def power(self, host_key: str) -> PowerRecord | None:
-        row = self._one(f"SELECT {POWER_COLUMNS} FROM power_record {OPEN}", host_key)
-        return _power_from(row) if row else None
-
-    def open_power(self) -> list[PowerRecord]:
-        return [record for record in self._open_records() if is_readable(record)]
-
-    def found_stopped(self) -> set[str]:
-        sql = "SELECT host_key FROM power_record WHERE closed_at IS NULL AND original_state = 'stopped'"
-        return {row[0] for row in self._rows(sql)}
-
-    def unreadable_power(self) -> list[str]:
-        return self._damage() + [
-            f"The power record of {record.host_key} ({record.name}) is damaged. {MAY_BE_ON}"
-            for record in self._open_records()
-            if not is_readable(record)
-        ]
-
-    def _open_records(self) -> list[PowerRecord]:
-        rows = self._rows(f"SELECT {POWER_COLUMNS} FROM power_record WHERE closed_at IS NULL ORDER BY recorded_at")
-        return [_power_from(row) for row in rows]
-
-    def note_start(self, host_key: str, run_id: str, requested_at: float, fence: int | None = None) -> None:
-        changes = "start_requested_at = ?, started_by = ?, launch_time = NULL"
-        if not self._change_power(host_key, fence, changes, requested_at, run_id):
-            raise NotRecorded(f"The original power state of {host_key} is not recorded; it is not started.")
-
-    def note_launch(self, host_key: str, launch_time: float | None, fence: int | None = None) -> None:
-        if launch_time is None:
-            refused = "start_requested_at = NULL, started_by = NULL, launch_time = NULL"
-            self._change_power(host_key, fence, refused)
-        else:
-            self._change_power(host_key, fence, "launch_time = ?", launch_time)
-
-    def close_power(
-        self, host_key: str, how: str, now: float, fence: int | None = None, known: PowerRecord | None = None
-    ) -> None:
-        self._change_power(host_key, fence, "closed_at = ?, closed_how = ?", now, how)
-
-    def _change_power(self, host_key: str, fence: int | None, changes: str, *values: Any) -> bool:
-        with self._checkpointed() as database:
-            prove_lease(database, host_key, fence)
-            return database.execute(f"UPDATE power_record SET {changes} {OPEN}", (*values, host_key)).rowcount == 1
-
     # History
 
     def save_durations(self, durations: HostDurations) -> None:
@@ -390,11 +312,6 @@ def _facts_or_text(text: str) -> dict[str, Any]:
 def _host_row(host: Host, adopted_from: str | None) -> tuple[Any, ...]:
     facts: HostFacts = {**host.facts, "adopted_from": adopted_from} if adopted_from else host.facts
     return (*host_values(host).values(), json.dumps(facts, allow_nan=False))
-
-
-def _power_from(row: Sequence[Any]) -> PowerRecord:
-    record, account = PowerRecord(*row[:-1]), row[-1]
-    return record if account is None else replace(record, account=json_object(account))
 
 
 def _add_facts(database: sqlite3.Connection, run_id: str, key: str, facts: HostFacts) -> None:
