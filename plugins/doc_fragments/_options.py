@@ -238,6 +238,24 @@ options:
         based on, and a manifest of SHA-256 sums.'
     type: bool
     default: false
+  report_bucket:
+    description:
+      - 'A bucket that gets the report and the history too, for jobs whose disk is deleted when they end: C(s3://BUCKET/PREFIX),
+        with C(?region=) where the environment names no region.'
+      - The files are under C(PREFIX/RUN_ID/) and C(PREFIX/history/). A rule of the bucket's life cycle deletes old ones.
+      - Without it, the report is in files only.
+    type: str
+  report_kms_key:
+    description:
+      - The KMS key (id or ARN) that encrypts the report in V(patch_report_bucket).
+      - Without it, the bucket's own encryption holds.
+    type: str
+  report_link_seconds:
+    description:
+      - The run prints signed links to the report in V(patch_report_bucket), by which everybody who has one can read it for
+        this number of seconds. V(0) prints addresses instead. At most seven days; a link ends with the credentials.
+    type: int
+    default: 0
 """
 
     PATCH_REPORT = r"""
@@ -257,6 +275,24 @@ options:
     type: str
     choices: [auto, slack, teams, json]
     default: auto
+  report_bucket:
+    description:
+      - 'A bucket that gets the report and the history too, for jobs whose disk is deleted when they end: C(s3://BUCKET/PREFIX),
+        with C(?region=) where the environment names no region.'
+      - The files are under C(PREFIX/RUN_ID/) and C(PREFIX/history/). A rule of the bucket's life cycle deletes old ones.
+      - Without it, the report is in files only.
+    type: str
+  report_kms_key:
+    description:
+      - The KMS key (id or ARN) that encrypts the report in V(patch_report_bucket).
+      - Without it, the bucket's own encryption holds.
+    type: str
+  report_link_seconds:
+    description:
+      - The run prints signed links to the report in V(patch_report_bucket), by which everybody who has one can read it for
+        this number of seconds. V(0) prints addresses instead. At most seven days; a link ends with the credentials.
+    type: int
+    default: 0
 """
 
     PATCH_RUN = r"""

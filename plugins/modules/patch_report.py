@@ -22,24 +22,6 @@ options:
     description:
       - The folder for the files; without it, one for the run in the user's state folder.
     type: str
-  report_bucket:
-    description:
-      - A bucket that gets the files too, as C(s3://BUCKET/PREFIX), with C(?region=) where the environment names no region.
-      - The objects are under C(PREFIX/RUN_ID/). Needs the right C(s3:PutObject) on them.
-    type: str
-    version_added: 1.0.0
-  report_kms_key:
-    description:
-      - The KMS key (id or ARN) that encrypts the objects; without it, the bucket's own encryption holds.
-    type: str
-    version_added: 1.0.0
-  report_link_seconds:
-    description:
-      - For how long signed links to the objects hold, at most seven days. V(0) makes none.
-      - Everybody who has a link can read the object. A link ends with the credentials that made it.
-    type: int
-    default: 0
-    version_added: 1.0.0
   take_over:
     description:
       - Set this only when the run's controller is known to be dead. Its hosts without an outcome then count as interrupted.

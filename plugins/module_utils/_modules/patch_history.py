@@ -24,7 +24,6 @@ from .._ledger import describe_ledger
 from .._operation.context import OperationContext
 from .._operation.operation import Operation
 from .._operation.results import Result
-from .._plan.report_bucket import ARGUMENTS as BUCKET_ARGUMENTS
 from .._plan.report_bucket import ReportStore, bucket_of
 from .._plan.report_folder import not_writable, report_folder
 from .._plan.variables import module_options
@@ -146,7 +145,6 @@ OPERATION = Operation(
     arguments={
         "ledger": {"type": "str"},
         "report_dir": {"type": "str"},
-        **BUCKET_ARGUMENTS,
         **module_options("patch_history"),
     },
     work=work,

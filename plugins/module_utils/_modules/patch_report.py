@@ -20,7 +20,6 @@ from .._model.run_settings import ROLL_BACK
 from .._operation.context import OperationContext
 from .._operation.operation import Operation
 from .._operation.results import Result
-from .._plan.report_bucket import ARGUMENTS as BUCKET_ARGUMENTS
 from .._plan.report_bucket import ReportStore, bucket_of
 from .._plan.report_folder import not_writable, report_folder
 from .._plan.variables import module_options
@@ -221,7 +220,6 @@ OPERATION = Operation(
         "ledger": {"type": "str"},
         "run_id": {"type": "str"},
         "report_dir": {"type": "str"},
-        **BUCKET_ARGUMENTS,
         "take_over": {"type": "bool", "default": False},
         "must_write": {"type": "bool", "default": True},
         **module_options("patch_report"),

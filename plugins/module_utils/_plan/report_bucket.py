@@ -16,13 +16,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from urllib.parse import parse_qs
 
 from .._aws.api import Aws
 from .._aws.s3 import put_object, signed_link
 from .._base.errors import InvalidOption, PatchFleetError
-from .._operation.arguments import Argument
 from .._operation.options import Options
 
 URL = re.compile(
@@ -37,14 +35,6 @@ CONTENT_TYPES = {
     "zip": "application/zip",
 }
 STARTED = "started.json"
-ARGUMENTS: Mapping[str, Argument] = MappingProxyType(
-    {
-        "report_bucket": {"type": "str"},
-        "report_kms_key": {"type": "str", "no_log": False},
-        "report_link_seconds": {"type": "int", "default": 0},
-    }
-)
-"""The options of a module that writes into the bucket."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +85,7 @@ def parse_report_bucket(url: str | None, kms_key: str | None = None, link_second
 
 
 def bucket_of(params: Options) -> ReportBucket | None:
-    """The bucket of a module's options (ARGUMENTS); see parse_report_bucket."""
+    """The bucket of a module's options; see parse_report_bucket."""
     return parse_report_bucket(params["report_bucket"], params["report_kms_key"], params["report_link_seconds"])
 
 

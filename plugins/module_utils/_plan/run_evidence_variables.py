@@ -84,6 +84,7 @@ EVIDENCE_OF_RUNS = (
         ),
         unset="no message comes",
         minimum=2,
+        maximum=400,
         roles=("discover",),
     ),
     Variable(
@@ -196,6 +197,7 @@ EVIDENCE_OF_RUNS = (
         details="The files are under C(PREFIX/RUN_ID/) and C(PREFIX/history/). A rule of the bucket's life cycle deletes old ones.",
         unset="the report is in files only",
         roles=("discover", "report"),
+        modules=("patch_history", "patch_report"),
     ),
     Variable(
         "patch_report_kms_key",
@@ -204,6 +206,7 @@ EVIDENCE_OF_RUNS = (
         description="The KMS key (id or ARN) that encrypts the report in V(patch_report_bucket).",
         unset="the bucket's own encryption holds",
         roles=("discover", "report"),
+        modules=("patch_history", "patch_report"),
     ),
     Variable(
         "patch_report_link_seconds",
@@ -216,5 +219,6 @@ EVIDENCE_OF_RUNS = (
         default=0,
         minimum=0,
         roles=("discover", "report"),
+        modules=("patch_history", "patch_report"),
     ),
 )
