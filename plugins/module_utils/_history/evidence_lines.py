@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 
+from .._base.text import counted
 from .build import HistoryUpdate
 from .evidence import EvidenceVisit, HostEvidence, PatchManagerRecord, knows
 from .spans import MISSING
@@ -36,7 +37,7 @@ def _sums(hosts: Sequence[HostEvidence], kb: str) -> str:
     states = Counter(_state(host, kb) for host in hosts)
     named = ", ".join(f"{f.words(state)} on {states[state]}" for state in sorted(set(states) - {UNKNOWN}))
     unknown = f"not known on {states[UNKNOWN]}" if states[UNKNOWN] else ""
-    return f"{kb}: {', '.join(filter(None, (named, unknown)))} of {f.count(len(hosts), 'host')}."
+    return f"{kb}: {', '.join(filter(None, (named, unknown)))} of {counted(len(hosts), 'host')}."
 
 
 def _state(host: HostEvidence, kb: str) -> str:

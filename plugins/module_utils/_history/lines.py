@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 
-from .._base.text import join_names, join_sentences
+from .._base.text import counted, join_names, join_sentences
 from .._model.severities import SEVERITIES
 from .build import History, HistoryHost, HistoryUpdate
 from .spans import MISSING
@@ -35,7 +35,7 @@ def summary(history: History) -> str:
     """One sentence with the numbers."""
     totals = history["totals"]
     return (
-        f"{f.count(totals['runs'], 'run')} since {f.utc(history['since'], '{date}')} on {f.count(totals['hosts'], 'host')}: "
+        f"{counted(totals['runs'], 'run')} since {f.utc(history['since'], '{date}')} on {counted(totals['hosts'], 'host')}: "
         f"{totals['complete']} complete, {totals['incomplete']} with updates missing, {totals['not_proven']} not proven."
     )
 

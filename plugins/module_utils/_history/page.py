@@ -16,6 +16,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report._assets
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import page_head, text, time
 
+from .._base.text import counted
 from . import lines
 from .build import History, HistoryHost, HistoryUpdate
 from .development import Period
@@ -78,7 +79,7 @@ def _header(history: History) -> str:
     hours, unknown = history["on_hours"]["total"], history["on_hours"]["unknown"]
     on = f"{hours:.1f} h"
     if unknown:
-        on = f"{on}, and {f.count(unknown, 'start')} of unknown length"
+        on = f"{on}, and {counted(unknown, 'start')} of unknown length"
     facts = (
         ("Written", time(history["written_at"])),
         ("Runs", str(history["totals"]["runs"])),
@@ -248,7 +249,7 @@ def _updates(updates: Sequence[HistoryUpdate]) -> str:
     ]
     heads = ("KB", "Host", "Severity", "State", "First missing", "Ended", "Days", "Limit, days", "HRESULT")
     more = len(updates) - len(shown)
-    note = f"<p class=note>{f.count(more, 'more row')} of updates that are installed are in history.csv.</p>"
+    note = f"<p class=note>{counted(more, 'more row')} of updates that are installed are in history.csv.</p>"
     table = _table("updates", heads, rows, is_sorted=True) if rows else "<p class=note>No update is missing.</p>"
     return f"<section><h2 id=updates-title>Updates</h2>{table}{note if more else ''}</section>"
 

@@ -17,7 +17,7 @@ from .._aws.ec2 import describe_instances, enabled_regions, tags_of
 from .._aws.errors import AwsError
 from .._base.clock import iso
 from .._base.side_by_side import side_by_side
-from .._base.text import clean_text, join_names
+from .._base.text import clean_text, counted, join_names
 from .._fleet.discover import LIVE_STATES
 from .._fleet.eligibility import exclusion_of
 from .._fleet.hosts import FleetHost, Location, by_location
@@ -158,7 +158,7 @@ def _tagged_elsewhere(beside: Iterable[InstanceTypeDef], location: Location, tag
     ]
     if not tagged:
         return []
-    count = "1 Windows instance" if len(tagged) == 1 else f"{len(tagged)} Windows instances"
+    count = counted(len(tagged), "Windows instance")
     names = join_names(sorted(clean_text(tags["Name"]) for tags in tagged), NAMED)
     return [
         f"The region {location} is not searched, and has {count} with the tag {'='.join(tag)}: {names}. See patch_regions."

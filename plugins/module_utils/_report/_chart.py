@@ -21,6 +21,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report._timeli
     phases_of,
 )
 
+from .._base.text import counted
+
 # Above this number of bars, each is drawn thin and without words.
 _MOST_ROOMY_BARS = 60
 # Shortest segment in percent: a phase of one second in a night of ten hours stays visible.
@@ -128,4 +130,4 @@ def _segment(span: PhaseSpan, clock: Window, roomy: bool) -> str:
 def _without_bar(number: int) -> str:
     if not number:
         return ""
-    return f"<p class=note>{f.count(number, 'host')} without a bar: no phase started there.</p>"
+    return f"<p class=note>{counted(number, 'host')} without a bar: no phase started there.</p>"

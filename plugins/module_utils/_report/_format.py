@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import iso, parse_iso
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text, join_sentences
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text, counted, join_sentences
 
 from .._model.outcomes import FAILURES, MOST_URGENT_FIRST, UP_TO_DATE, Outcome
 from .._model.phases import Phase
@@ -87,11 +87,6 @@ def hosts_of(report: Report) -> list[Host]:
 
 def _state(host: Host) -> str:
     return WAITING if host.get("step") in {None, Phase.PLAN, Phase.ADMIT} else AT_WORK
-
-
-def count(number: int, noun: str) -> str:
-    """``1 update``, ``2 updates``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def words(code: object) -> str:
@@ -180,9 +175,9 @@ def headline(report: Report) -> str:
     good = sum(found[outcome] for outcome in UP_TO_DATE)
     missing, troubled = found[Outcome.NONCOMPLIANT], sum(found[outcome] for outcome in FAILURES)
     return join_sentences(
-        f"{good} of {count(len(hosts), 'host')} {'is' if good == 1 else 'are'} up to date, proven by a fresh scan.",
-        f"Approved updates are missing on {count(missing, 'host')}." if missing else None,
-        f"{count(troubled, 'host')} {'needs' if troubled == 1 else 'need'} a person." if troubled else None,
+        f"{good} of {counted(len(hosts), 'host')} {'is' if good == 1 else 'are'} up to date, proven by a fresh scan.",
+        f"Approved updates are missing on {counted(missing, 'host')}." if missing else None,
+        f"{counted(troubled, 'host')} {'needs' if troubled == 1 else 'need'} a person." if troubled else None,
         _unfinished(report),
         *map(_brake, report.get("brakes") or ()),
     )
@@ -305,12 +300,12 @@ def updates(host: Host) -> str:
 def _updates(missing: list[str] | None) -> str:
     if missing is None:
         return "Approved updates are"
-    return f"{count(len(missing), 'approved update')} {'is' if len(missing) == 1 else 'are'}"
+    return f"{counted(len(missing), 'approved update')} {'is' if len(missing) == 1 else 'are'}"
 
 
 def _what_was_done(host: Host) -> str:
     installed = host.get("installed")
-    done = "Updates installed" if installed is None else f"{count(len(installed), 'update')} installed"
+    done = "Updates installed" if installed is None else f"{counted(len(installed), 'update')} installed"
     return ", ".join([done, *_besides_updates(host)])
 
 

@@ -26,6 +26,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._symbols import SYMBOLS
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.updates import update_section
 
+from .._base.text import counted
 from .._model.outcomes import FAILURES, Outcome
 
 # The top of the page names at most this number of hosts that need a person; the table has all of them.
@@ -134,7 +135,7 @@ def _need_a_person(hosts: list[f.Host]) -> str:
         for row, host in enumerate(troubled[:_NAMED_AT_THE_TOP])
     ]
     more = len(troubled) - len(items)
-    rest = f"<p class=note>… and {f.count(more, 'more host')}, first in the table below.</p>" if more else ""
+    rest = f"<p class=note>… and {counted(more, 'more host')}, first in the table below.</p>" if more else ""
     return f"<section class=person><h2>Hosts that need a person</h2><ul>{''.join(items)}</ul>{rest}</section>"
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 
+from .._base.text import counted
 from .._model.outcomes import FAILURES, UNTOUCHED
 from .._model.phases import Phase
 from ._locations import account_of, by_location, has_several_accounts
@@ -96,7 +97,7 @@ def _section(title: str, hosts: Sequence[f.Host], columns: Sequence[_Column], lo
     head = [[name for name, _cell in columns], ["---"] * len(columns)]
     parts = [f"### {title} ({len(hosts)})", "\n".join(f"| {' | '.join(row)} |" for row in head + rows)]
     if len(hosts) > longest:
-        parts.append(f"… and {f.count(len(hosts) - longest, 'more host')}: see the page or the JSON of this report.")
+        parts.append(f"… and {counted(len(hosts) - longest, 'more host')}: see the page or the JSON of this report.")
     return parts
 
 

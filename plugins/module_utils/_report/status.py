@@ -80,7 +80,7 @@ def status_lines(
         *_head(progress, width, restore_command),
         *_at_work(progress, width, rows),
         *_problems(progress, width),
-        *_brake(progress, stop_command),
+        *_how_to_stop(progress, stop_command),
     ]
     return [piece for line in lines for piece in _wrapped(line, width)]
 
@@ -124,7 +124,7 @@ def _head(progress: Progress, width: int, restore_command: str | None = None) ->
         yield Line(f"No other host starts: {plain(run.breaker)}", Style.BAD)
 
 
-def _brake(progress: Progress, stop_command: str | None) -> Iterator[Line]:
+def _how_to_stop(progress: Progress, stop_command: str | None) -> Iterator[Line]:
     """How to end a run that has hosts to start, without cutting off hosts at work."""
     if stop_command and progress.is_active and progress.waiting and not progress.run.breaker:
         yield Line("To finish the hosts at work and start no other:")

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._markup import text
 
+from .._base.text import counted
+
 MOST_SHOWN = 15
 _TITLES = ("Update", "Missing before", "Installed", "Still missing", "Failed with")
 
@@ -57,7 +59,7 @@ def update_section(hosts: Iterable[f.Host]) -> str:
     marks = ("", *(" class=number" for _count in _TITLES[1:-1]), " class=codes")
     heads = "".join(f"<th scope=col{mark}>{title}" for mark, title in zip(marks, _TITLES, strict=True))
     more = len(updates) - MOST_SHOWN
-    rest = f"<p class=note>{f.count(more, 'more update')} in report.csv.</p>" if more > 0 else ""
+    rest = f"<p class=note>{counted(more, 'more update')} in report.csv.</p>" if more > 0 else ""
     return f"""<section class="sums updates">
 <h2 id=updates-title>Updates, by hosts</h2>
 <div class=stacked tabindex=0 role=region aria-labelledby=updates-title>

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from .._aws.cloudwatch import AlarmState
 from .._base.clock import iso
 from .._base.commands import extra_variable, in_text
-from .._base.text import clean_text, join_names, join_sentences
+from .._base.text import clean_text, counted, join_names, join_sentences
 from .._ledger.records import LEASE_SECONDS, PowerRecord, Run
 from .._model.phases import Phase
 from .._model.run_settings import Brake, StopAlarm
@@ -176,9 +176,8 @@ def host_found(name: str, instance_id: str, run_id: str, *, ours: bool | None) -
 
 def hosts_put_back(states: Mapping[str, int], still_open: int) -> str:
     """Of the hosts that a restore found open: their power states by number, and how many it could not close."""
-    hosts = "1 host" if sum(states.values()) == 1 else f"{sum(states.values())} hosts"
     words = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
-    return f"{hosts} put back: {words or 'none'}. {still_open} still open."
+    return f"{counted(sum(states.values()), 'host')} put back: {words or 'none'}. {still_open} still open."
 
 
 def run_to_continue(run_id: str, started_with: str | None) -> str:
