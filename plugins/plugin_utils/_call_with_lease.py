@@ -19,10 +19,8 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import CommandTimeout, PatchFleetError
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
-    HEARTBEAT_SECONDS,
-    OperationContext,
-)
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.lease import HEARTBEAT_SECONDS
 
 if TYPE_CHECKING:
     from typing import Self
@@ -58,7 +56,7 @@ class WatchedCall:
             PatchFleetError: the call was ended; or LeaseLost, another run took the host over.
         """
         with self.using_ledger():
-            self._renew_lease_while_waiting(self._context.assert_lease if changes_host else self._context.renew_lease)
+            self._renew_lease_while_waiting(self._context.lease.prove if changes_host else self._context.lease.renew)
         if self._ended is not None:
             raise self._ended
 
@@ -132,7 +130,7 @@ class WatchedCall:
             signal.setitimer(signal.ITIMER_REAL, LEDGER_PAUSE_SECONDS)
             return
         try:
-            self._renew_lease_while_waiting(self._context.renew_lease)
+            self._renew_lease_while_waiting(self._context.lease.renew)
             if self._ended is None and self._context.clock.now() >= self._ends_at:
                 self._ended = CommandTimeout(f"The host had not answered after {self._seconds:.0f} s.")
         finally:

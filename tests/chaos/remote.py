@@ -194,7 +194,7 @@ class NightConnection:
         """A program in the host. ``continues``: within a call that has changed the host already."""
         refuse_locked_account(self._context, ACCOUNT)
         self._log_on()
-        (self._context.assert_lease if continues else self._context.before_change)()
+        (self._context.lease.prove if continues else self._context.before_change)()
         night = self._controller.night
         change = Change(self._controller, "winrm", what, params, night.now(), host_key=self._remote.host.name)
         return self._controller.act(what, lambda: night.watch.call(change, lambda: _Program(night.play.sim, work())))
@@ -231,4 +231,4 @@ class NightConnection:
     def _pass(self, seconds: float) -> None:
         """Time passes in a call; the product's timer renews the lease meanwhile, and ends the call when it is lost."""
         self._context.clock.sleep(seconds)
-        self._context.renew_lease()
+        self._context.lease.renew()

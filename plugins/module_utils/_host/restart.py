@@ -30,7 +30,7 @@ def restart_windows(context: OperationContext, timeout_seconds: float) -> None:
         PatchFleetError: ``restart_failed``; ``command_timeout`` where it has not come back in time.
     """
     before = run_guest_script(context, Restart, ASK_SECONDS, restart=False).boot_time
-    context.assert_lease()
+    context.lease.prove()
     deadline = context.deadline(timeout_seconds)
     run_guest_script(context, Restart, ASK_SECONDS, restart=True)
     context.pause(FIRST_PAUSE_SECONDS)

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -20,13 +19,14 @@ from .._base.clock import Clock, system_clock, wait_for
 from .._base.commands import in_text
 from .._base.errors import InvalidOption, LeaseLost, NotRecorded
 from .._ledger import lenient, open_ledger, refuse_missing_ledger
-from .._ledger.records import LEASE_SECONDS, Host, Ledger, Run
+from .._ledger.records import Host, Ledger, Run
 from .._model.account import Account, account_from
 from .._model.host_facts import HostFacts
 from .._model.phases import Phase
 from .call_budget import CallBudget
 from .channel import HostChannel
 from .commands import playbook_command
+from .lease import HEARTBEAT_SECONDS, LONGEST_SILENCE_SECONDS, Lease
 from .options import Options
 from .poller import Answers, Question, Subject
 from .standstill import ENDED_BEFORE_A_CHANGE, WatchedClock, note_standstill, refuse_after_standstill
@@ -37,12 +37,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-HEARTBEAT_SECONDS = 60.0
 DEFAULT_INSTALL_SECONDS = 10_800
-LONGEST_SILENCE_SECONDS = 300.0
-"""A pause that is longer has a heartbeat in its middle."""
-LEASE_AGE_SECONDS = LONGEST_SILENCE_SECONDS - HEARTBEAT_SECONDS
-"""What the poller read of the leases is this old at most, where an operation only waits."""
 RUN_AGE_SECONDS = 30.0
 """What the poller read of the run is this old at most."""
 
@@ -67,24 +62,21 @@ class OperationContext:
         self.run_id: str | None = params.get("run_id") or None
         self.host_key: str | None = params.get("host") or None
         self.fence: int | None = params.get("fence")
+        self.lease = Lease(self)
         self._home_aws = aws.called_by(self) if aws else None
         self._aws: Aws | None = None
         self._ledger = ledger
         self._host: Host | None = None
         self._row: Host | None = None
         self._channel: HostChannel | None = None
-        self._next_heartbeat = self._next_assertion = 0.0
-        self._has_proof = False  # whether the ledger has shown that the host is ours
         self._wait_deadline: float | None = None
-        self._extends_abandoned = False
         self.phase: Phase | None = None
         self.poller: Answers | None = None  # answers for all hosts of the run that wait
         self.budget: CallBudget | None = None  # paces the calls of AWS
         self.end_if_orphaned: Callable[[], None] = lambda: None  # what a worker does when its controller is gone
         self.on_heartbeat: Callable[[], None] = lambda: None  # what a worker does each minute, for the run as a whole
-        self.on_standstill: Callable[[str, str], None] = lambda run_id, reason: (
-            None
-        )  # what a worker does once a run stands still
+        # What a worker does with the run's id and a sentence, once the controller stood still.
+        self.on_standstill: Callable[[str, str], None] = lambda run_id, reason: None
         self.cache: dict[str, Any] = {}  # what the operation looked up once
         self._updated_facts = HostFacts()
         self._noted = HostFacts()  # facts that are not written yet
@@ -312,7 +304,7 @@ class OperationContext:
         transient: list[AwsError | NotReached] = []
 
         def poll_with_lease() -> T | None:
-            self.renew_lease()
+            self.lease.renew()
             transient.clear()
             try:
                 return poll()
@@ -349,7 +341,7 @@ class OperationContext:
             LeaseLost: another run took the host over.
         """
         while (left := moment - self.clock.now()) > 0.0:
-            self.renew_lease()
+            self.lease.renew()
             silence_ends_at = self.clock.now() + min(left, LONGEST_SILENCE_SECONDS)
             while (silence := silence_ends_at - self.clock.now()) > 0.0:
                 self.clock.sleep(min(silence, HEARTBEAT_SECONDS))
@@ -369,87 +361,14 @@ class OperationContext:
             self.pause(self.budget.seconds_until(account, region, call))
 
     def before_change(self) -> None:
-        """See assert_lease and refuse_after_standstill. What was found before is written before."""
+        """See Lease.prove and refuse_after_standstill. What was found before is written before."""
         self.end_if_orphaned()
         self.clock.check()
         self.write_noted()
-        self.assert_lease()
+        self.lease.prove()
         self.clock.check()  # the ledger may have answered late
         if self.clock.stood_still_seconds and self.phase in ENDED_BEFORE_A_CHANGE:
             refuse_after_standstill(self)
-
-    def assert_lease(self) -> None:
-        """The proof that the host is still ours, asked for right before each change to it: EC2, SSM and Windows know no
-        fencing numbers. No earlier read counts, however short ago it seems: a controller whose machine stood still may have a clock
-        that does not show it. A caller without a ``fence`` works under the one that the run has when the operation starts.
-
-        Raises:
-            LeaseLost: another run, or another process for this one, took the host over.
-        """
-        self.end_if_orphaned()
-        self.clock.check()
-        if not self.tracked_host:
-            return
-        current_fence = self.ledger.fence(*self.tracked_host)
-        self.fence = current_fence if self.fence is None else self.fence
-        if current_fence is None or current_fence != self.fence:
-            raise LeaseLost(self.tracked_host[1])
-        self._has_proof = True
-
-    def renew_lease(self) -> None:
-        """Renew the lease, once a minute, and assert that the host is still ours.
-
-        Where another operation of the run renews it, this one proves its own lease every LONGEST_SILENCE_SECONDS.
-        """
-        self.end_if_orphaned()
-        self.clock.check()
-        if not self.tracked_host or self.clock.now() < self._next_heartbeat:
-            return
-        self.on_heartbeat()
-        is_due = self._heartbeat_is_due()
-        if not is_due and self._is_proven_for_a_wait():
-            self._next_heartbeat = self.clock.now() + HEARTBEAT_SECONDS
-            return
-        self.assert_lease()
-        now = self.clock.now()
-        self._next_assertion = now + LONGEST_SILENCE_SECONDS
-        run_id, key = self.tracked_host
-        if self.phase != Phase.RESTORE or lenient.is_active(self.recent_run, now):
-            if is_due:
-                self.ledger.heartbeat(run_id, now)
-        else:  # a dead run stays dead; only this host is kept
-            self.ledger.extend_lease(key, self.fence or 0, now + LEASE_SECONDS)
-            self._extends_abandoned = True
-        self._next_heartbeat = now + HEARTBEAT_SECONDS
-
-    def _is_proven_for_a_wait(self) -> bool:
-        """Whether a proof is no older than LONGEST_SILENCE_SECONDS. The poller reads the leases of all hosts at once."""
-        now = self.clock.now()
-        if now < self._next_assertion:
-            return True
-        if not self._has_proof or self.poller is None or not self.tracked_host:
-            return False
-        key = json.dumps(self.tracked_host, allow_nan=False)
-        answer = self.poller.ask(Question(Subject.LEASE, None, "", key, LEASE_AGE_SECONDS))
-        if answer is None or answer.row is None or not answer.is_between(now - LEASE_AGE_SECONDS, self.clock.now()):
-            return False
-        self._next_assertion = answer.read_at + LONGEST_SILENCE_SECONDS
-        return bool(answer.row["Fence"] == self.fence)
-
-    def _heartbeat_is_due(self) -> bool:
-        """With a poller one operation a minute renews the lease of the whole run, without one each does."""
-        answer = self.poller.ask(Question(Subject.HEARTBEAT, None, "", "")) if self.poller else None
-        return answer is None or answer.row is None or bool(answer.row["IsDue"])
-
-    def send_heartbeat(self) -> None:
-        """At the end of a host: renew the lease of the run, unless another operation does."""
-        if self._heartbeat_is_due():
-            self.ledger.heartbeat(self.required_run_id, self.clock.now())
-
-    def release_lease(self) -> None:
-        """The end of an operation for a dead run: the host is free for others again."""
-        if self._extends_abandoned and self.tracked_host:
-            self.ledger.extend_lease(self.tracked_host[1], self.fence or 0, None)
 
 
 def _required(option: str, value: str | None) -> str:

@@ -77,7 +77,7 @@ class Attempt:
         if self._context and not self._left:
             self._left = True
             self._context.leave(ok)
-            self._context.release_lease()
+            self._context.lease.release()
 
 
 @contextmanager

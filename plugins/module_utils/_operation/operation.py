@@ -127,7 +127,7 @@ def begin(operation: Operation, context: OperationContext) -> None:
     context.enter(phase)
     refuse_after_standstill(context)
     if phase != Phase.ADMIT or context.host.outcome is None:  # the admission says why a host was never leased
-        context.renew_lease()
+        context.lease.renew()
     _refuse_after_deadline(context)
 
 

@@ -69,7 +69,7 @@ def _ask(context: OperationContext) -> HostPowerResult:
     if context.check_mode:
         return {"changed": True, "start": True}
     key, run_id, now = context.required_host_key, context.required_run_id, context.clock.now()
-    context.renew_lease()
+    context.lease.renew()
     identity = (key, context.params["instance_id"], str(context.params.get("region") or ""), context.host.name)
     record = context.ledger.record_power(PowerRecord(*identity, "stopped", now, run_id), fence=context.fence)
     if record.start_requested_at is None:  # an earlier run's start may have worked: its time decides whose boot it is
@@ -156,7 +156,7 @@ def _ask_to_stop(context: OperationContext) -> HostPowerResult:
         _wait_until_quiet(context)
         restore_services(context)
         resume_node(context, failback=False)
-        context.assert_lease()
+        context.lease.prove()
         context.report_progress("stopping")
     return {"changed": True, "stop": True}
 

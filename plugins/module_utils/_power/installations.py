@@ -10,7 +10,6 @@ from .._base.errors import CommandTimeout, LeaseLost, NeedsAttention, PatchFleet
 from .._host.installing import still_installing
 from .._host.run_command import CommandNotRun, wait_for_end
 from .._host.servicing import LATE_DELIVERY_SECONDS, last_progress, wait_until_quiet
-from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host, PowerRecord
 from .._model.host_facts import HostFacts, is_serviced
 from .._model.reasons import Reason
@@ -22,14 +21,13 @@ from .._update.foreign_runs import (
     wait_for_foreign_runs,
     windows_was_asked,
 )
+from .rows import rows_of_record
 from .watchdog import postpone
 
 
 def finish_installations(context: OperationContext, record: PowerRecord) -> bool:
     """Those of the run that holds the host and of every earlier one that it was taken over from; whether there were any."""
-    hosts = earlier_hosts(
-        context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key, context.row
-    )
+    hosts = rows_of_record(context, record)
     finished = context.cache.setdefault("finished_installations", set())  # a damaged row says again that there is one
     installing = [host for host in hosts if host.run_id not in finished and is_serviced(host.facts)]
     for host in installing:
@@ -43,9 +41,7 @@ def finish_foreign_runs(context: OperationContext, record: PowerRecord) -> bool:
 
     Returns whether there was one. All of them together have one time.
     """
-    runs = earlier_hosts(
-        context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key, context.row
-    )
+    runs = rows_of_record(context, record)
     known = {*_judged(context), *(str(host.facts.get("installing_command_id")) for host in runs)}
     own = Own({host.run_id for host in runs}, known)
     asked_before = windows_was_asked(context)

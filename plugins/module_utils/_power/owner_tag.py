@@ -19,9 +19,9 @@ from .._aws.ec2 import create_tag, delete_tag, tags_of
 from .._aws.errors import GONE, AwsError
 from .._base.clock import iso, parse_iso
 from .._base.errors import NeedsAttention, PatchFleetError
-from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host, PowerRecord
 from .._operation.context import OperationContext
+from .rows import rows_of_record
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
@@ -68,7 +68,9 @@ def set_owner_tag(context: OperationContext, record: PowerRecord, instance: Inst
     if not key or not context.tracked_host:
         return
     value = tags_of(instance).get(key)
-    if value is not None and read_owner_tag(value).run_id not in {host.run_id for host in _rows(context, record)}:
+    if value is not None and read_owner_tag(value).run_id not in {
+        host.run_id for host in rows_of_record(context, record)
+    }:
         context.report_progress(f"not marked: its tag {key}={value} belongs to another user")
         return
     context.update_facts(mark=key, mark_shown=None)
@@ -106,7 +108,7 @@ def remove_owner_tag(context: OperationContext, record: PowerRecord, instance: I
     Args:
         instance: None when it does not exist any more, and nothing has to be taken away.
     """
-    for host in _rows(context, record):
+    for host in rows_of_record(context, record):
         key = host.facts.get("mark")
         if not key or context.check_mode:
             continue
@@ -129,9 +131,3 @@ def _remove(context: OperationContext, record: PowerRecord, host: Host, key: str
     values: tuple[float | None, ...] = (launched, None) if launched is not None else (None,)
     for launch_time in values[:1] if host.facts.get("mark_shown") else values:
         delete_tag(aws, record.instance_id, key, OwnerTag(host.run_id, launch_time).value)
-
-
-def _rows(context: OperationContext, record: PowerRecord) -> list[Host]:
-    return earlier_hosts(
-        context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key, context.row
-    )

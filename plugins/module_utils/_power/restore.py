@@ -300,7 +300,7 @@ def _report_remaining_tag(context: OperationContext, record: PowerRecord, instan
 
 def _request(context: OperationContext, record: PowerRecord, instance: InstanceTypeDef) -> bool:
     """StopInstances; False when AWS gave no answer, and the instance is still shown running."""
-    context.renew_lease()
+    context.lease.renew()
     try:
         stop_instance(context.aws, record.instance_id)
     except AwsError as error:

@@ -125,7 +125,7 @@ def _request(context: OperationContext, record: PowerRecord, before: InstanceTyp
     """
     pause, unanswered = RETRY_PAUSE_SECONDS, False
     while True:
-        context.renew_lease()
+        context.lease.renew()
         create_schedule(context, record)
         requested_at = _note(context, record)
         try:

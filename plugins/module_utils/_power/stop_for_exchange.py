@@ -50,7 +50,7 @@ def stop_for_exchange(context: OperationContext, plan: RollBack) -> RollBack:
     instance_id = context.params["instance_id"]
     context.report_progress("stopping it for the exchange of its root volume")
     plan = _note(context, {**plan, "is_off_for_exchange": True})
-    context.renew_lease()
+    context.lease.renew()
     change_until(
         context,
         lambda: stop_instance(context.aws, instance_id),
@@ -70,7 +70,7 @@ def start_after_exchange(context: OperationContext, plan: RollBack) -> RollBack:
         return plan
     instance_id = context.params["instance_id"]
     context.report_progress("starting it again")
-    context.renew_lease()
+    context.lease.renew()
     try:
         change_until(
             context,

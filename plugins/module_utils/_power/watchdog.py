@@ -21,12 +21,12 @@ from .._aws.ssm import describe_document
 from .._base.commands import in_text, plain_command
 from .._base.errors import Failed, NeedsAttention, PatchFleetError
 from .._fleet.hosts import Location
-from .._ledger.earlier import earlier_hosts
 from .._ledger.records import Host, PowerRecord
 from .._model.fact_values import WatchdogSchedule
 from .._model.reasons import Reason
 from .._operation.context import OperationContext
 from .launch import launch_window
+from .rows import rows_of_record
 
 DEFAULT_PREFIX = "PatchFleet"
 """The parameter Prefix of the set-up, where no one names another."""
@@ -194,9 +194,7 @@ def _set(context: OperationContext, record: PowerRecord) -> list[tuple[Host, Wat
     """The switches that the runs know which had the host, with its row in each."""
     if context.check_mode:
         return []
-    hosts = earlier_hosts(
-        context.ledger, [context.run_id, record.started_by, record.run_id], record.host_key, context.row
-    )
+    hosts = rows_of_record(context, record)
     return [(host, switch) for host in hosts if (switch := host.facts.get("switch"))]
 
 

@@ -58,7 +58,7 @@ def finish_host(context: OperationContext) -> HostResult:
     if host.outcome is None:
         host = _with_outcome(context, host)
     run = note_silence(context)
-    context.send_heartbeat()
+    context.lease.send_heartbeat()
     if host.outcome in UP_TO_DATE and not host.facts.get("only_a_part"):
         seconds = seconds_by_phase(phases)
         context.ledger.save_durations(HostDurations(key, run_id, context.clock.now(), host.outcome, seconds))

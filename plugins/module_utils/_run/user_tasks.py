@@ -55,7 +55,7 @@ def start_tasks(context: OperationContext) -> Result:
     context.phase = PHASES[which]  # in a restore a run that is dead stays dead
     try:
         refuse_after_standstill(context)
-        context.renew_lease()
+        context.lease.renew()
     except PatchFleetError as error:
         record_failure(context, error, PHASES[which])
         raise
@@ -93,7 +93,7 @@ def _end(context: OperationContext, ok: bool) -> None:
     run_id, key, which = _of(context)
     context.phase = PHASES[which]
     with suppress(LeaseLost):  # the operation that follows ends with it
-        context.renew_lease()  # they may have taken longer than a lease, and that is no standstill
+        context.lease.renew()  # they may have taken longer than a lease, and that is no standstill
     context.ledger.end_phase(run_id, key, PHASES[which], context.clock.now(), ok)
     context.update_facts(**FACTS[which]("ok" if ok else "failed"))
 

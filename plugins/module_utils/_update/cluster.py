@@ -153,7 +153,7 @@ def _drain(context: OperationContext, cluster: Cluster) -> None:
     timeout_seconds = context.params["cluster_timeout_seconds"]
     context.update_facts(cluster_drained=True)
     context.report_progress(messages.draining(cluster))
-    context.assert_lease()
+    context.lease.prove()
     try:
         drained = run_guest_script(
             context, DrainedNode, timeout_seconds + SCRIPT_MARGIN_SECONDS, node=cluster.node, seconds=timeout_seconds

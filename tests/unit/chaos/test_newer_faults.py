@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import sqlite
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.lease import Lease
 from ansible_collections.patchfleet.windows.plugins.module_utils._power import restore, start, watchdog
 from ansible_collections.patchfleet.windows.plugins.module_utils._run import admission
 from chaos.controller import AtWork, Controller
@@ -157,7 +157,7 @@ def test_a_controller_with_a_wrong_clock_that_does_not_ask_for_its_lease_is_noti
     rival = Rival(1500.0, "restore", freezes_after="send_command", freezes_seconds=2000.0)
     parts: dict[str, Any] = {"clock": clock, "rival": rival}
     assert kinds([{**OFF, "updates": [LONG]}], **parts) == set()
-    monkeypatch.setattr(OperationContext, "assert_lease", lambda _self: None)
+    monkeypatch.setattr(Lease, "prove", lambda _self: None)
     monkeypatch.setattr(sqlite, "prove_lease", lambda *_: None)
     assert TOUCHED in kinds([{**OFF, "updates": [LONG]}], **parts)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import records, sqlite, sqlite_leases
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.lease import Lease
 from chaos.controller import Controller
 from chaos.drawn import WrongClock
 from chaos.judge import left_on, problems
@@ -87,7 +87,7 @@ def test_who_stands_still_for_less_than_its_lease_keeps_its_hosts(tmp_path: Path
 
 
 def test_a_product_that_does_not_ask_for_its_lease_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(OperationContext, "assert_lease", lambda _self: None)
+    monkeypatch.setattr(Lease, "prove", lambda _self: None)
     monkeypatch.setattr(sqlite, "prove_lease", lambda *_: None)
     found, _first, _second = meet(tmp_path, "patch", "send_command")
     assert TOUCHED in {problem.kind for problem in found} <= set(KINDS)

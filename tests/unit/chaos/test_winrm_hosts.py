@@ -13,6 +13,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import 
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation import context, operation
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.channel import Scan
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.lease import Lease
 from ansible_collections.patchfleet.windows.plugins.module_utils._power import by_tasks
 from ansible_collections.patchfleet.windows.plugins.module_utils._update import win_updates
 from chaos import remote
@@ -101,7 +102,7 @@ def test_an_installation_after_a_standstill_is_noticed(monkeypatch: pytest.Monke
 def test_work_on_a_host_that_another_controller_has_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     rival = Rival(1500.0, "patch", freezes_after="win_updates", freezes_seconds=3000.0)
     assert kinds(rival=rival) == set()
-    monkeypatch.setattr(OperationContext, "assert_lease", lambda _self: None)
+    monkeypatch.setattr(Lease, "prove", lambda _self: None)
     monkeypatch.setattr(sqlite, "prove_lease", lambda *_: None)
     assert TOUCHED in kinds(rival=rival)
 

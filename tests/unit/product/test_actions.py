@@ -183,12 +183,12 @@ def test_a_worker_ends_with_its_controller(monkeypatch: pytest.MonkeyPatch) -> N
     message, lifeline = os.pipe()
 
     def work(context: OperationContext) -> dict[str, Any]:
-        context.renew_lease()
+        context.lease.renew()
         os.write(lifeline, b"lives, ")
         os.close(gone_too)
         os.read(gone, 1)  # nothing, once the controller is not there to write
         os.write(lifeline, b"looks")
-        context.renew_lease()
+        context.lease.renew()
         os.write(lifeline, b" and goes on")
         return {}
 

@@ -380,7 +380,7 @@ def test_one_operation_a_minute_renews_the_lease_of_the_run(
         for _host in range(3):
             context = stage.context(WAIT, run_id=RUN, host=ID, instance_id=ID)
             context.poller = poller
-            context.renew_lease()
+            context.lease.renew()
     assert beats == [0.0, 61.0]
 
 
@@ -392,7 +392,7 @@ def test_where_another_operation_renews_the_lease_a_host_reads_its_own_every_fiv
     monkeypatch.setattr(stage.ledger, "fence", lambda *of: (read.append(stage.clock.passed), fence(*of))[1])
     context.poller = Scripted()
     for _minute in range(11):
-        context.renew_lease()
+        context.lease.renew()
         stage.clock.jump(60.0)
     assert read == [0.0, 300.0, 600.0]
     context.before_change()
@@ -403,13 +403,13 @@ def test_a_host_that_another_run_took_over_is_noticed_while_another_operation_re
     stage: Stage, context: OperationContext
 ) -> None:
     context.poller = Scripted()
-    context.renew_lease()
+    context.lease.renew()
     stage.ledger.take_over(RUN, [ID], stage.clock.now(), True)
     with pytest.raises(LeaseLost):
         context.before_change()
     stage.clock.jump(300.0)
     with pytest.raises(LeaseLost):
-        context.renew_lease()
+        context.lease.renew()
 
 
 def leases_of(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> tuple[Poller, list[float]]:
@@ -435,7 +435,7 @@ def test_the_leases_of_hosts_that_wait_are_read_together(stage: Stage, monkeypat
         context.poller = poller
     for _minute in range(16):
         for context in contexts:
-            context.renew_lease()
+            context.lease.renew()
         stage.clock.jump(60.0)
     assert alone.count(0.0) == len(hosts), "each operation proves its own when it begins"
     assert len(alone) == len(hosts) + 15, "and so does the one whose turn it is to renew the lease of the run"
@@ -450,12 +450,12 @@ def test_a_lease_that_the_poller_does_not_show_is_read_and_a_lost_one_ends_the_w
     poller.ask(Question(Subject.HEARTBEAT, None, "", ""))
     context = stage.context(WAIT, run_id=RUN, host=ID, fence=1, instance_id=ID)
     context.poller = poller
-    context.renew_lease()
+    context.lease.renew()
     stage.ledger.take_over(RUN, [ID], stage.clock.now(), True)
     stage.clock.jump(300.0)
     poller.ask(Question(Subject.HEARTBEAT, None, "", ""))
     with pytest.raises(LeaseLost):
-        context.renew_lease()
+        context.lease.renew()
     assert read == [300.0]
 
 
@@ -494,7 +494,7 @@ def test_without_a_poller_each_operation_renews_the_lease(
     beats = list[float]()
     monkeypatch.setattr(stage.ledger, "heartbeat", lambda _run_id, now: beats.append(now))
     context.poller = Scripted(None)
-    context.renew_lease()
+    context.lease.renew()
     assert len(beats) == 1
 
 

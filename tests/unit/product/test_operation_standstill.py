@@ -111,7 +111,7 @@ def test_it_is_noticed_before_a_change_too(stage: Stage) -> None:
     stage.open_run()
     context = context_of(stage)
     stands_still(stage, LONG)
-    context.assert_lease()
+    context.lease.prove()
     assert stopped_by_standstill(stage)
 
 
@@ -134,12 +134,12 @@ def test_it_is_noticed_at_the_end_of_an_operation(stage: Stage, fails: bool) -> 
 def test_what_another_run_took_over_meanwhile_is_its(stage: Stage) -> None:
     stage.open_run()
     context = context_of(stage)
-    context.assert_lease()
+    context.lease.prove()
     stage.ledger.update_facts(RUN, ID, {"deadline_at": START + 5000})
     stands_still(stage, LONG)
     stage.ledger.open_run(a_run("other", stage.clock.now()), [a_host(run_id="other")], take_over=False)
     with pytest.raises(LeaseLost):
-        context.renew_lease()
+        context.lease.renew()
 
 
 def test_check_mode_writes_nothing(stage: Stage) -> None:
