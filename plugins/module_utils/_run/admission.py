@@ -93,7 +93,7 @@ def _may_retry_capacity(context: OperationContext, host: Host) -> bool:
     if host.outcome != Outcome.DEFERRED or code is None or not code.retry_later or host.facts.get("capacity_retry"):
         return False
     if not context.check_mode:
-        context.renew_lease()
+        context.lease.renew()
         context.update_facts(capacity_retry=True)
         context.ledger.set_outcome(host.run_id, host.key, Verdict(None), overwrite=True)
     return True
@@ -189,10 +189,8 @@ def _check_run(_context: OperationContext, run: Run, _host: Host) -> None:
 def _check_breaker(context: OperationContext, run: Run, host: Host) -> None:
     """Only the hosts that failed are read, not the rows of the whole run."""
     read = [context.ledger.run_and_counts(one.run_id) for one in slices(context.ledger, run)]
-    runs, counts = (
-        [one for one, _counts in read],
-        sum((Counter(some) for _one, some in read), Counter[Outcome | None]()),
-    )
+    runs = [one for one, _counts in read]
+    counts = sum((Counter(some) for _one, some in read), Counter[Outcome | None]())
     failed = list[Host]()
     if any(counts[outcome] for outcome in FAILURES):
         failed = [other for one in runs for other in context.ledger.failed_hosts(one.run_id)]
@@ -280,7 +278,7 @@ ADMISSION_CHECKS: tuple[Callable[[OperationContext, Run, Host], None], ...] = (
 
 def _read_state(context: OperationContext, run: Run, host: Host) -> str | None:
     """The host as it is now; returns the original state that is recorded for it, None where it had no place."""
-    context.renew_lease()
+    context.lease.renew()
     if host.kind == "hybrid":
         _refuse_claimed(run, host, tags_of_node(context.aws, str(host.instance_id)))
     if host.kind != "ec2":

@@ -27,6 +27,11 @@ class Closed(Result, total=False):
     lines: list[str]
 
 
+def announce_end(context: OperationContext, run: Run) -> list[str]:
+    """Tell of a run that is closed: its events, and the message that no run was closed; returns warnings."""
+    return publish_events(context, run) + move_message(context, run)
+
+
 def close_run(context: OperationContext) -> Closed:
     """Every host has an outcome afterwards, and the run is over."""
     run_id = context.required_run_id
@@ -35,7 +40,7 @@ def close_run(context: OperationContext) -> Closed:
     run = context.ledger.run(run_id)
     delete_old_runs(context, run)
     lines, warnings = expire_old_points(context)
-    warnings = publish_events(context, run) + move_message(context, run) + warnings
+    warnings = announce_end(context, run) + warnings
     result: Closed = {"changed": True}
     if lines:
         result["lines"] = lines

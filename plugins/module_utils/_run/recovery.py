@@ -25,7 +25,7 @@ from .._operation.commands import playbook_command
 from .._operation.context import OperationContext
 from .._operation.results import Result
 from .._power.roll_back import is_unfinished
-from .closing import delete_old_runs, post_tasks_missing, set_interrupted_outcomes
+from .closing import announce_end, delete_old_runs, post_tasks_missing, set_interrupted_outcomes
 from .left_services import entries_of_services
 from .lost_records import raise_if_lost, rebuild_where_confirmed
 from .messages import (
@@ -37,9 +37,7 @@ from .messages import (
     run_to_continue,
     still_on,
 )
-from .no_run_message import move_message
 from .open_host import OpenHost
-from .publishing import publish_events
 from .slices import runs_of_job
 
 
@@ -272,7 +270,7 @@ def _close_abandoned(context: OperationContext, run: Run, now: float, *, force: 
         set_interrupted_outcomes(ledger, run.run_id)
         ledger.close_run(run.run_id, now)
         delete_old_runs(context, run)
-        for warning in publish_events(context, run) + move_message(context, run):
+        for warning in announce_end(context, run):
             context.report_progress(warning)
     for key, fence in leased.fences.items():
         ledger.extend_lease(key, fence, None)
