@@ -168,8 +168,11 @@ def test_in_a_pipe_it_prints_once(ledger: SqliteLedger, tmp_path: Path, variable
     ended = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=LIMIT_SECONDS)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     keep("status-in-a-pipe", ended.stdout.splitlines())
-    assert ended.stdout.count(RUN) == 1
+    assert ended.stdout.count(f"Run {RUN}:") == 1
     assert "\x1b" not in ended.stdout
     assert "  dev-20    patch    since " in ended.stdout
-    ours = ended.stdout.partition("PLAY RECAP")[0].splitlines()
-    assert max(map(columns_of, ours)) <= COLUMNS
+    text, _mark, command_and_rest = ended.stdout.partition("PLAY RECAP")[0].partition(
+        "ansible-playbook patchfleet.windows.stop"
+    )
+    assert f"patch_ledger={tmp_path}/ledger.sqlite" in command_and_rest, "a command stays whole, to be copied"
+    assert max(map(columns_of, text.splitlines())) <= COLUMNS
