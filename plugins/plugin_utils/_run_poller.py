@@ -28,12 +28,10 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._aws.budget imp
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import OptionsConnection
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.options import NAMES, SECRET
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import Clock, system_clock
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.commands import in_text
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.files import nameless_file
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import is_table, open_ledger
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Ledger
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.commands import playbook_command
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.poller import (
     RETRY_BUDGET_SECONDS,
@@ -155,7 +153,7 @@ def _open_descriptors() -> list[int]:
 
 def _poll(server: Server, params: Mapping[str, Any], run_id: str, pace: Pace) -> None:
     clock, budget = system_clock(), Budget(pace)
-    caller = PacedCaller(budget, clock, in_text(playbook_command("restore", params.get("ledger"))))
+    caller = PacedCaller(budget, clock)
     base = Aws(OptionsConnection(params), clock, caller=caller, retry_budget_seconds=RETRY_BUDGET_SECONDS)
 
     def aws_at(account: Account | None, region: str) -> Aws:

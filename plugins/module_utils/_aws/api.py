@@ -87,16 +87,12 @@ class Caller(Protocol):
     def retry_until(self) -> float | None:
         """When the caller's own time is over, in seconds since 1970: no attempt is repeated after it."""
 
-    def restore_command(self) -> str | None:
-        """The command that puts back what is on because of a run, for messages; None where the caller knows no runs."""
-
 
 class NoCaller:
     """The caller of calls that belong to no operation of a run."""
 
-    def __init__(self, clock: Clock, restore_command: str | None = None) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.pause = clock.sleep
-        self._restore_command = restore_command
 
     def before_attempt(self, account: Account | None, region: str, call: str) -> None:
         """Nothing is asked."""
@@ -107,10 +103,6 @@ class NoCaller:
     def retry_until(self) -> float | None:
         """There is no end but that of the budget."""
         return None
-
-    def restore_command(self) -> str | None:
-        """What the caller was made with."""
-        return self._restore_command
 
 
 @dataclass(frozen=True)
@@ -294,12 +286,10 @@ class Aws:
         try:
             return self._send(call)
         except botocore.exceptions.ClientError as failure:
-            operation, answer, restore = failure.operation_name, dict(failure.response), self._caller.restore_command()
+            operation, answer = failure.operation_name, dict(failure.response)
             if operation == ASSUME_ROLE:  # botocore calls it before the call itself
-                raise from_client_error("sts", operation, answer, None, restore_command=restore) from failure
-            error = from_client_error(
-                call.service, operation, answer, call.resource, self.region, self._account, restore
-            )
+                raise from_client_error("sts", operation, answer, None) from failure
+            error = from_client_error(call.service, operation, answer, call.resource, self.region, self._account)
             if call.changes and error.may_be_done:
                 raise Unanswered(error.action, call.resource, error.reason) from failure
             raise error from failure
@@ -310,7 +300,7 @@ class Aws:
                 raise Unanswered(call.action, call.resource, str(failure)) from failure
             raise NotReached(str(failure), unknown_region(self.region)) from failure
         except (botocore.exceptions.BotoCoreError, RuntimeError) as failure:
-            raise _message(failure, f"{call.service} {call.operation}", self._caller.restore_command()) from failure
+            raise _message(failure, f"{call.service} {call.operation}") from failure
 
 
 class _Operations:
@@ -352,12 +342,12 @@ def pages(operation: Callable[..., P]) -> Iterator[P]:
         token = {"NextToken": page["NextToken"]}
 
 
-def _message(failure: Exception, call: str, restore_command: str | None) -> PatchFleetError:
+def _message(failure: Exception, call: str) -> PatchFleetError:
     """What botocore says before it has called AWS."""
     if isinstance(failure, (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError)):
         return Failed(NO_CREDENTIALS, Reason.NO_CREDENTIALS)
     if isinstance(failure, NOT_RENEWED):
-        return Failed(credentials_not_renewed(str(failure), restore_command), Reason.CREDENTIALS_EXPIRED)
+        return Failed(credentials_not_renewed(str(failure)), Reason.CREDENTIALS_EXPIRED)
     return Failed(f"{call}: {failure}", Reason.AWS_CLIENT)
 
 

@@ -88,12 +88,10 @@ class AwsError(Failed):
         resource: str | None = None,
         http_status: int = 400,
         account: Account | None = None,
-        restore_command: str | None = None,
     ) -> None:
-        """``account`` is the one in which a role was assumed; None is that of the credentials. See Caller for the command."""
+        """``account`` is the one in which a role was assumed; None is that of the credentials."""
         facts = {"denied_action": action} if aws_code in DENIED else {}
-        sentence = _sentence(action, aws_code, message, resource, account, restore_command)
-        super().__init__(sentence, _reason_code(aws_code), facts)
+        super().__init__(_sentence(action, aws_code, message, resource, account), _reason_code(aws_code), facts)
         self.action = action
         self.aws_code = aws_code
         self.http_status = http_status
@@ -171,7 +169,6 @@ def from_client_error(
     resource: str | None,
     region: str | None = None,
     account: Account | None = None,
-    restore_command: str | None = None,
 ) -> AwsError:
     """The error of a botocore ClientError's response; ``region`` and ``account`` are where it was asked, as AwsError has it."""
     error = response.get("Error", {})
@@ -182,7 +179,7 @@ def from_client_error(
     on = named.group(1) if named else resource
     if region and code in DENIED and on in (None, "*"):  # rights often end at a region, which no resource names here
         on = f"* in {region}"
-    failed = AwsError(action_of(service, api_operation), code, message, on, status, account, restore_command)
+    failed = AwsError(action_of(service, api_operation), code, message, on, status, account)
     failed.reasons = tuple(str(reason.get("Code")) for reason in response.get("CancellationReasons") or ())
     return failed
 
@@ -199,9 +196,7 @@ def _reason_code(aws_code: str) -> ReasonCode:
     return reason_of(code or "aws_error")
 
 
-def _sentence(
-    action: str, aws_code: str, message: str, resource: str | None, account: Account | None, restore_command: str | None
-) -> str:
+def _sentence(action: str, aws_code: str, message: str, resource: str | None, account: Account | None) -> str:
     on = f" on {resource}" if resource else ""
     text = re.sub(r"Encoded authorization failure message: \S+", "", message).strip()
     if aws_code in DENIED:
@@ -211,7 +206,7 @@ def _sentence(
         who = "The credentials lack" if account is None else f"The role of the account {account} lacks"
         return f"{who} the right {right}{on} ({aws_code}){f': {words}' if words else ''}."
     if aws_code in EXPIRED:
-        return messages.credentials_refused(action, aws_code, restore_command, key_is_unknown=aws_code in UNKNOWN_KEY)
+        return messages.credentials_refused(action, aws_code, key_is_unknown=aws_code in UNKNOWN_KEY)
     return f"{action}{on} failed with {aws_code}: {text}" if text else f"{action}{on} failed with {aws_code}."
 
 

@@ -8,41 +8,33 @@ from __future__ import annotations
 
 from .._base.text import join_sentences
 
+NEW_CREDENTIALS = "Get new ones."
 REGION_NOT_ENABLED = (
     "AWS says the same in a region that the account has not enabled, "
     "and of tokens of the global STS endpoint in such a region."
 )
 
 
-def _new_credentials(restore_command: str | None) -> str:
-    return join_sentences(
-        "Get new ones.",
-        restore_command
-        and f"Then {restore_command} puts back what is still on because of a run, and the same run can be started again.",
-    )
-
-
-def credentials_refused(action: str, aws_code: str, restore_command: str | None = None, *, key_is_unknown: bool) -> str:
+def credentials_refused(action: str, aws_code: str, *, key_is_unknown: bool) -> str:
     """Of credentials that AWS does not take (any more).
 
     Args:
         action: the IAM action of the call.
         aws_code: what AWS answered.
-        restore_command: that puts back what is on because of a run; None where no run is known.
         key_is_unknown: whether AWS says that it does not know the key.
     """
     return join_sentences(
         f"The AWS credentials have expired or are not valid ({action} answered {aws_code}).",
         REGION_NOT_ENABLED if key_is_unknown else None,
-        _new_credentials(restore_command),
+        NEW_CREDENTIALS,
     )
 
 
-def credentials_not_renewed(error: str, restore_command: str | None) -> str:
+def credentials_not_renewed(error: str) -> str:
     """Of credentials that botocore could not renew; ``error`` is what it says."""
     return join_sentences(
         f"The AWS credentials have expired or are not valid. They could not be renewed: {error.rstrip('.')}.",
-        _new_credentials(restore_command),
+        NEW_CREDENTIALS,
     )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from .._aws.api import Aws, NoCaller
+from .._aws.api import Aws
 from .._aws.connect import OptionsConnection
 from .._base.clock import Clock, system_clock
 from .._base.errors import NoRun
@@ -47,9 +47,7 @@ def open_ledger(where: str | None, options: Mapping[str, object] | None = None, 
         url = parse_url(path)
         connection = OptionsConnection({**(options or {}), "region": None})
         clock = clock or system_clock()
-        return DynamoDbLedger(
-            Table(url, Aws(connection, clock, url.region, NoCaller(clock, url.restore_command)), clock)
-        )
+        return DynamoDbLedger(Table(url, Aws(connection, clock, url.region), clock))
     return SqliteLedger(os.path.expanduser(path))
 
 

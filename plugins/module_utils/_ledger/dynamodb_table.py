@@ -24,7 +24,6 @@ from .._aws.api import Aws, NoCaller
 from .._aws.errors import AwsError, NoRegion
 from .._aws.iam import caller_account
 from .._base.clock import Clock
-from .._base.commands import in_text, plain_command
 from .._base.errors import Failed, InvalidOption
 from .._model.reasons import Reason
 
@@ -65,8 +64,8 @@ class ConditionFailedError(Exception):
 class _UntilTokenExpires(NoCaller):
     """Ends the repetition of a transaction while its token still counts; its conditions hold the fencing numbers."""
 
-    def __init__(self, clock: Clock, deadline: float, restore_command: str) -> None:
-        super().__init__(clock, restore_command)
+    def __init__(self, clock: Clock, deadline: float) -> None:
+        super().__init__(clock)
         self._deadline = deadline
 
     def retry_until(self) -> float:
@@ -80,11 +79,6 @@ class TableUrl:
     url: str
     table: str
     region: str | None
-
-    @property
-    def restore_command(self) -> str:
-        """The command that puts back what runs of this ledger left on."""
-        return in_text(plain_command("restore", {"patch_ledger": self.url}))
 
 
 def parse_url(url: str) -> TableUrl:
@@ -226,7 +220,7 @@ class Table:
 
     def _transact_once(self, named: list[TransactWriteItemTypeDef], token: str, deadline: float) -> None:
         def transact(aws: Aws, table: str) -> None:
-            caller = _UntilTokenExpires(self._clock, deadline, self.where.restore_command)
+            caller = _UntilTokenExpires(self._clock, deadline)
             dynamodb.transact_write_items(aws.called_by(caller), table, changes=named, token=token)
 
         try:

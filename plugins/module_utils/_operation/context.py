@@ -133,10 +133,6 @@ class OperationContext:
         """A command about the runs of this ledger, for a sentence."""
         return in_text(playbook_command(playbook, self.params.get("ledger"), variables))
 
-    def restore_command(self) -> str | None:
-        """The command that puts back what runs of this ledger left on; None of an operation that knows no runs."""
-        return self.command("restore") if "ledger" in self.params else None
-
     def existing_ledger(self) -> Ledger:
         """The ledger of the options, for operations that only read it and so must not make a new one.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._base.errors import Failed, LeaseLost, PatchFleetError
+from .._base.text import join_sentences
 from .._ledger import lenient
 from .._ledger.records import Host, Verdict, verdict_from
 from .._ledger.repeated import with_repetition
@@ -47,12 +48,19 @@ class Attempt:
     def begin(self, context: OperationContext) -> None:
         """See operation.begin. From now on a failure belongs to the host of the context."""
         self.phase = self.operation.phase_of(context.params) if context.tracked_host else None
-        self._context = context if self.phase else None
+        self._context = context
         begin(self.operation, context)
+
+    @property
+    def _host_context(self) -> OperationContext | None:
+        """The context of an operation that belongs to a host of a run."""
+        return self._context if self.phase else None
 
     def fail(self, raised: PatchFleetError) -> None:
         """Write a failure into the run, and make the result of it. One that cannot be written is the result all the same."""
-        context, self.error = self._context, raised
+        context, self.error = self._host_context, raised
+        if self._context:
+            _name_command(self._context, raised)
         if context:
             with suppress(PatchFleetError):  # the operation's own error says more than a lease that is gone
                 context.clock.check()
@@ -68,16 +76,17 @@ class Attempt:
         Raises:
             PatchFleetError: the controller stood still, and another run has the host now; or the ledger cannot be written.
         """
-        if self._context:
-            self._context.clock.check()
+        if self._host_context:
+            self._host_context.clock.check()
         self.leave(ok=True)
 
     def leave(self, ok: bool) -> None:
         """Leave the phase, and release what is leased for the operation alone; does nothing the second time."""
-        if self._context and not self._left:
+        context = self._host_context
+        if context and not self._left:
             self._left = True
-            self._context.leave(ok)
-            self._context.lease.release()
+            context.leave(ok)
+            context.lease.release()
 
 
 @contextmanager
@@ -94,6 +103,14 @@ def attempt(operation: Operation) -> Iterator[Attempt]:
     finally:
         with suppress(PatchFleetError):  # what ended the operation says more
             attempted.leave(ok=False)
+
+
+def _name_command(context: OperationContext, error: PatchFleetError) -> None:
+    """With new credentials people put back what is on because of a run: by which command, no lower layer knows."""
+    if error.code == Reason.CREDENTIALS_EXPIRED and "ledger" in context.params:
+        restore = context.command("restore")
+        words = f"Then {restore} puts back what is still on because of a run, and the same run can be started again."
+        error.reason = join_sentences(error.reason, words)
 
 
 def record_failure(context: OperationContext, error: PatchFleetError, phase: Phase | None) -> None:

@@ -333,8 +333,8 @@ def _read_documents(aws: Aws, keys: set[str], _asked: Mapping[str, _Asked]) -> R
 class PacedCaller(NoCaller):
     """The caller of the poller's own reads: they take tokens of the same budget."""
 
-    def __init__(self, budget: Budget, clock: Clock, restore_command: str | None = None) -> None:
-        super().__init__(clock, restore_command)
+    def __init__(self, budget: Budget, clock: Clock) -> None:
+        super().__init__(clock)
         self._budget, self._clock = budget, clock
 
     def before_attempt(self, account: Account | None, region: str, call: str) -> None:

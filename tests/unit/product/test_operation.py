@@ -25,6 +25,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.arguments import TRACKING_ARGUMENTS
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.commands import playbook_command
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import (
     HEARTBEAT_SECONDS,
     OperationContext,
@@ -102,6 +103,20 @@ def test_an_operation_that_fails_concludes_its_host_there(stage: Stage) -> None:
     assert (host.outcome, host.phase, host.reason_code, host.reason) == ("failed", "disk", "no_room", "C: is full.")
     assert error.facts == {"step": "disk", "outcome": "failed"}
     assert stage.ledger.phases(RUN)[0].ok is False
+
+
+@pytest.mark.parametrize("kind", [Failed, NeedsAttention])
+@pytest.mark.parametrize("host", [{}, {"run_id": None, "host": None}], ids=["of a run", "of no run"])
+def test_credentials_that_ended_name_the_command_that_puts_hosts_back(
+    stage: Stage, kind: type[PatchFleetError], host: dict[str, Any]
+) -> None:
+    stage.open_run()
+    error = fails(stage, kind("The AWS credentials have expired. Get new ones.", Reason.CREDENTIALS_EXPIRED), **host)
+    ledger = stage.context(operation(nothing)).params["ledger"]
+    command = playbook_command("restore", ledger)
+    assert f"Get new ones. Then `{command}` puts back what is still on because of a run" in error.reason
+    if not host:
+        assert error.reason in str(stage.ledger.host(RUN, ID).reason)
 
 
 def test_an_operation_that_defers_concludes_its_host_as_that(stage: Stage) -> None:
