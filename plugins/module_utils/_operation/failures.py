@@ -106,10 +106,14 @@ def attempt(operation: Operation) -> Iterator[Attempt]:
 
 
 def _name_command(context: OperationContext, error: PatchFleetError) -> None:
-    """With new credentials people put back what is on because of a run: by which command, no lower layer knows."""
-    if error.code == Reason.CREDENTIALS_EXPIRED and "ledger" in context.params:
-        restore = context.command("restore")
-        words = f"Then {restore} puts back what is still on because of a run, and the same run can be started again."
+    """With new credentials people put back what is on because of a run: by which command, no lower layer knows.
+
+    A failure that was named before keeps its words: an operation may write it itself, and its task fails with it.
+    """
+    if error.code != Reason.CREDENTIALS_EXPIRED or "ledger" not in context.params:
+        return
+    words = f"Then {context.command('restore')} puts back what is still on because of a run, and the same run can be started again."
+    if words not in error.reason:
         error.reason = join_sentences(error.reason, words)
 
 
@@ -120,6 +124,7 @@ def record_failure(context: OperationContext, error: PatchFleetError, phase: Pha
     comes before what there was. A run that lost the host does not know how it ended, so it only says so where nothing else is
     known.
     """
+    _name_command(context, error)
     if not context.tracked_host:
         return
     run_id, key = context.tracked_host

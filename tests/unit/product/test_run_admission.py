@@ -275,7 +275,7 @@ def test_credentials_that_have_ended_touch_no_one(stage: Stage) -> None:
     stage.open_run(*HOSTS)
     stage.account.on("describe_instances", client_error("RequestExpired"))
     assert refused(stage) == ("deferred", "credentials_expired")
-    assert "restore" in str(stage.ledger.host(RUN, FIRST).reason)
+    assert str(stage.ledger.host(RUN, FIRST).reason).count("patchfleet.windows.restore") == 1
 
 
 def test_who_comes_after_a_canary_without_credentials_has_none_either(stage: Stage) -> None:

@@ -25,6 +25,7 @@ LIMIT = re.compile(r"\b(no|not|nothing|never|only)\b", re.IGNORECASE)
 BY_CODE = re.compile(r"\b(?:error|failure|failed|raised|held)\.(?:code|reason_code) (?:==|!=|in|not in) ([\w.]+)")
 DECISIONS = {
     ("_disk/free_space.py", "Reason.NO_ROOM"): "the host says why its script failed by a code of a closed list",
+    ("_operation/failures.py", "Reason.CREDENTIALS_EXPIRED"): "as in admission",
     ("_power/restore.py", "Reason.RESTARTED_BY_OTHERS"): "one of the reasons for which a host is left to others",
     ("_run/admission.py", "Reason.CREDENTIALS_EXPIRED"): "AWS says it as an error, and botocore before a call",
     ("_update/update_history.py", "Reason.UPDATE_API_REFUSED"): "the host says why its script failed, as above",
