@@ -1,23 +1,18 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tasks of a host in the playbook patch, read from playbooks/tasks and the roles that these files import.
-
-The files of the playbook are the one list of a host's steps; what takes a host through them without Ansible reads it here.
-"""
+"""The tasks of a host in the playbook patch, as the runs of these tests do them without Ansible."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
-import yaml
 from jinja2 import Template
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMISSION
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_power import OPERATION as HOST_POWER
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_result import OPERATION as RESULT
@@ -30,9 +25,8 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._modules.window
     OPERATION as HEALTH,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
+from ansible_collections.patchfleet.windows.plugins.plugin_utils import _host_steps
 
-ROOT = Path(__file__).parents[1]
-COLLECTION = "patchfleet.windows."
 OF_CLUSTERS = "windows_sessions"
 LEFT_OUT = {
     OF_CLUSTERS: "no user is logged on in the night; where nodes of clusters are drained it is done",
@@ -72,37 +66,7 @@ class Task:
         return {**given, "state": self.state} if self.state else given
 
 
-@dataclass(frozen=True)
-class Workflow:
-    """What the playbook does with a host: the module that lets it in, what it does then, and what it does in any case."""
-
-    admission: Task
-    work: tuple[Task, ...]
-    restore: tuple[Task, ...]
-
-    def take_through(self, do: Callable[[Task], object], fail: Callable[[PatchFleetError], None]) -> bool:
-        """Take an admitted host through its tasks: after a failure it is restored, as it is without one.
-
-        Args:
-            do: a task.
-            fail: what the playbook does after a failure, except that the host comes again.
-
-        Returns:
-            Whether the host comes again when the other hosts are done.
-        """
-        retry_later = False
-        try:
-            for task in self.work:
-                do(task)
-        except PatchFleetError as error:
-            retry_later = error.code.retry_later
-            fail(error)
-        for task in self.restore:
-            try:
-                do(task)
-            except PatchFleetError as error:
-                fail(error)
-        return retry_later
+Workflow: TypeAlias = _host_steps.Workflow[Task]
 
 
 def read_workflow(kind: str = "ec2", *, by_tasks: bool = False, drains: bool = False) -> Workflow:
@@ -115,57 +79,27 @@ def read_workflow(kind: str = "ec2", *, by_tasks: bool = False, drains: bool = F
         by_tasks: whether tasks of the user's start and stop it.
         drains: whether nodes of failover clusters are drained.
     """
-    return _Reader(kind, by_tasks, drains).read()
+    file = _host_steps.TASKS / "host.yml" if by_tasks or drains else _host_steps.usual_file(kind, OPERATION)
+    found = _host_steps.read_workflow(file, partial(_is_for, kind, by_tasks))
+    work, restore = (
+        tuple(dict.fromkeys(task for task in map(_task, tasks) if _is_done(task, drains)))
+        for tasks in (found.work, found.restore)
+    )
+    return Workflow(_task(found.admission), work, restore)
 
 
-@dataclass(frozen=True)
-class _Reader:
-    kind: str
-    by_tasks: bool
-    drains: bool
+def _task(found: _host_steps.Task) -> Task:
+    state = found.options.get("state") and Template(found.options["state"]).render(patch_operation=OPERATION)
+    return Task(found.module, state, frozenset(found.options))
 
-    def read(self) -> Workflow:
-        tasks = ROOT / "playbooks/tasks"
-        usual = f"usual/{'instance' if self.kind == 'ec2' else 'other'}_{OPERATION}.yml"
-        path = tasks / ("host.yml" if self.by_tasks or self.drains else usual)
-        admission, _include = yaml.safe_load((tasks / "admission.yml").read_text())
-        (host,) = yaml.safe_load(path.read_text())
-        (let_in,) = self._in_tasks([admission], path)
-        work, restore = (tuple(dict.fromkeys(self._in_tasks(host[part], path))) for part in ("block", "always"))
-        return Workflow(let_in, work, restore)
 
-    def _is_for_it(self, condition: str) -> bool:
-        """Whether a task with this condition is for hosts of the kind."""
-        wanted = "ec2" if "patch__host.kind == 'ec2'" in condition else self.kind
-        unwanted = "ec2" if "patch__host.kind != 'ec2'" in condition else None
-        by_tasks = BY_TASKS.search(condition)
-        return self.kind == wanted != unwanted and (not by_tasks or self.by_tasks is not bool(by_tasks[1]))
+def _is_for(kind: str, by_tasks: bool, condition: str) -> bool:
+    """Whether a task with this condition is for hosts of the kind."""
+    wanted = "ec2" if "patch__host.kind == 'ec2'" in condition else kind
+    unwanted = "ec2" if "patch__host.kind != 'ec2'" in condition else None
+    of_tasks = BY_TASKS.search(condition)
+    return kind == wanted != unwanted and (not of_tasks or by_tasks is not bool(of_tasks[1]))
 
-    def _in_tasks(self, tasks: list[dict[str, Any]], path: Path) -> Iterator[Task]:
-        """Imported files and roles are followed; what is done only after a failure (rescue) is left out, as is LEFT_OUT."""
-        for task in tasks:
-            if self._is_for_it(str(task.get("when"))):
-                yield from self._in_task(task, path)
 
-    def _in_task(self, task: dict[str, Any], path: Path) -> Iterator[Task]:
-        for name, options in task.items():
-            if name in {"block", "always"}:
-                yield from self._in_tasks(options, path)
-            elif name == "ansible.builtin.import_tasks" or (
-                name == "ansible.builtin.include_tasks" and options == "install_or_scan.yml"
-            ):
-                yield from self._in_file(path.parent / options)
-            elif name == "ansible.builtin.import_role":
-                role = options["name"].removeprefix(COLLECTION)
-                yield from self._in_file(ROOT / "roles" / role / "tasks" / f"{options['tasks_from']}.yml")
-            elif name.startswith(COLLECTION):
-                given = options or {}
-                state = given.get("state") and Template(given["state"]).render(patch_operation=OPERATION)
-                if self._is_done(module := name.removeprefix(COLLECTION), state):
-                    yield Task(module, state, frozenset(given))
-
-    def _is_done(self, module: str, state: str | None) -> bool:
-        return module not in LEFT_OUT or (module == OF_CLUSTERS and state is None and self.drains)
-
-    def _in_file(self, path: Path) -> Iterator[Task]:
-        yield from self._in_tasks(yaml.safe_load(path.read_text()), path)
+def _is_done(task: Task, drains: bool) -> bool:
+    return task.module not in LEFT_OUT or (task.module == OF_CLUSTERS and task.state is None and drains)

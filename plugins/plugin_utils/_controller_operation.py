@@ -11,44 +11,29 @@ the task is delegated to another machine, its module runs there.
 from __future__ import annotations
 
 import contextlib
-import os
-import zlib
 from collections.abc import Callable
-from functools import partial
 from typing import Any, ClassVar
 
 from ansible import constants
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._aws.budget import Pace
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import warm_up
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import system_clock
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.text_enum import plain
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.call_budget import CallBudget
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import attempt
-from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation, make_context
-from ansible_collections.patchfleet.windows.plugins.module_utils._plan.slices import numbers_of, read_slice
-from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variable_kinds import convert
-from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import BY_NAME
-from ansible_collections.patchfleet.windows.plugins.module_utils._run.notices import AUTO, Webhook, notify_of_standstill
-from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice, _minute, _run_poller
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
+from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import AnsibleConnection
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import (
-    display_lines,
-    name_in_progress,
-    progress_line,
-)
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._operation_call import OperationCall
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import display_lines, name_in_progress
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._tracking import tracking_options
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._windows_script.files import script_text
 
-CALLS_PER_SECOND = "patch_api_calls_per_second"
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 # ansible-core imports an action's file in the parent, before it forks a worker for the task.
-CONTROLLER = os.getpid()
 warm_up()
 _exit_notice.listen()
 IDLE_SECONDS, CORES_DEFAULT_SECONDS = 0.05, 0.001
@@ -67,16 +52,6 @@ def slow_down_idle_loop() -> None:
 slow_down_idle_loop()
 
 
-def end_if_orphaned() -> None:
-    """Ends this worker when its controller was killed, checked before each heartbeat and each change.
-
-    It would keep the hosts of its run leased, though no controller works on them. Ended like this it leaves what a
-    controller leaves that is killed with all its workers, and others go on from that.
-    """
-    if CONTROLLER not in (os.getpid(), os.getppid()):
-        os._exit(1)
-
-
 class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has no types
     """An action plugin that performs its ``operation``; a subclass names the operation and may prepare the options."""
 
@@ -92,46 +67,27 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
             params = self.prepare(params, task_vars or {})
             if self._task.delegate_to and self._task.delegate_to not in LOCAL:
                 return {**result, **self._elsewhere(params, task_vars)}
-            context = make_context(
-                self.operation, params, connect=self._connection_of(task_vars or {}), check_mode=self._task.check_mode
-            )
-            context.report_progress = self._progress_reporter(context, task_vars or {})
-            context.end_if_orphaned = end_if_orphaned
-            context.poller = _run_poller.poller_of(context)
-            context.budget = self._budget(context, task_vars or {})
-            context.on_heartbeat = partial(_minute.speak, context)
-            context.on_standstill = partial(self._notify_of_standstill, context, task_vars or {})
+            context = self.call(params, task_vars or {}).context(connect=self._connection_of(task_vars or {}))
             attempted.begin(context)
             attempted.result = self.perform(context, task_vars or {})
         return {**result, **plain(attempted.result)}
+
+    def call(self, params: dict[str, Any], task_vars: dict[str, Any]) -> OperationCall:
+        """The call that the task makes."""
+        return OperationCall(
+            operation=self.operation,
+            params=params,
+            name=name_in_progress(task_vars),
+            variable=lambda name: self._templar.template(task_vars.get(name)),
+            forks=int(task_vars.get("ansible_forks") or 1),
+            check_mode=self._task.check_mode,
+        )
 
     def _connection_of(self, task_vars: dict[str, Any]) -> Callable[[OperationContext], AnsibleConnection] | None:
         """Opens the host's own connection, for a host that the plan reaches by it; None for the others."""
         if task_vars.get("patch__host", {}).get("transport") != "connection":
             return None
         return lambda context: AnsibleConnection(self, task_vars, context)
-
-    def _notify_of_standstill(
-        self, context: OperationContext, task_vars: dict[str, Any], run_id: str, reason: str
-    ) -> None:
-        """The webhook is read only now: it is an option of few operations, and any of them may notice a standstill first."""
-        url, wanted = (self._templar.template(task_vars.get(name)) for name in ("patch_notify", "patch_notify_format"))
-        notify_of_standstill(context, Webhook(str(url), str(wanted or AUTO)) if url else None, run_id, reason)
-
-    def _budget(self, context: OperationContext, task_vars: dict[str, Any]) -> CallBudget | None:
-        """Of an operation that calls AWS. Slices have a share each. Without a poller all forks work at the same time, each with a
-        share of that; which one is drawn by the host's key.
-        """
-        if not self.operation.uses_aws:
-            return None
-        given = self._templar.template(task_vars.get(CALLS_PER_SECOND))
-        rate = None if given is None or given == "" else convert(BY_NAME[CALLS_PER_SECOND], given)
-        part = self._templar.template(task_vars.get("patch_slice"))
-        number, slices = numbers_of(read_slice("patch_slice", part)) if part else (1, 1)
-        at_once = int(task_vars.get("ansible_forks") or 1) if self.operation.is_about_a_host else 1
-        within = zlib.crc32((context.host_key or "").encode()) % at_once / at_once
-        pace = Pace(rate, 1 / (at_once * slices), (number - 1 + within) / slices)
-        return CallBudget(pace, context.clock, context.poller)
 
     def _tracking(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         options = tracking_options(self.operation, self._task.args, task_vars)
@@ -162,13 +118,3 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
         result = dict(self.operation.function(context)(context))
         display_lines(self.operation.lines(result))
         return result
-
-    def _progress_reporter(self, context: OperationContext, task_vars: dict[str, Any]) -> Callable[[str], None]:
-        """Prints a line of progress under the phase that the host is in at that moment."""
-        name = name_in_progress(task_vars)
-
-        def report_progress(text: str) -> None:
-            phase = context.phase or self.operation.phase_of(context.params)
-            Display().display(progress_line(name, phase, text))
-
-        return report_progress

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_steps import COLLECTION, ROLES
 from chaos.controller import Controller
 from chaos.night import Night
-from host_workflow import COLLECTION, LEFT_OUT, ROOT, read_workflow
+from host_workflow import LEFT_OUT, read_workflow
 
 
 class Watched(Controller):
@@ -58,5 +59,5 @@ def test_the_workflow_starts_works_and_restores() -> None:
 
 @pytest.mark.parametrize("module", LEFT_OUT)
 def test_what_is_left_out_is_in_the_playbook(module: str) -> None:
-    used = [path for path in (ROOT / "roles").glob("*/tasks/*.yml") if f"{COLLECTION}{module}:" in path.read_text()]
+    used = [path for path in ROLES.glob("*/tasks/*.yml") if f"{COLLECTION}{module}:" in path.read_text()]
     assert used

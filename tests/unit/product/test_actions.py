@@ -35,7 +35,11 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors im
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
-from ansible_collections.patchfleet.windows.plugins.plugin_utils import _controller_operation, _inventory_entries
+from ansible_collections.patchfleet.windows.plugins.plugin_utils import (
+    _controller_operation,
+    _inventory_entries,
+    _operation_call,
+)
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import name_in_progress, progress_line
 
@@ -196,7 +200,7 @@ def test_a_worker_ends_with_its_controller(monkeypatch: pytest.MonkeyPatch) -> N
         operation = Operation("some_operation", {}, work, uses_aws=False)
 
     def control() -> None:
-        monkeypatch.setattr(_controller_operation, "CONTROLLER", os.getpid())
+        monkeypatch.setattr(_operation_call, "CONTROLLER", os.getpid())
         FORK.Process(target=action(Worker).run).start()
         while select.select([message], [], [], 30)[0] == []:
             pass

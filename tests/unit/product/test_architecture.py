@@ -34,7 +34,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._model.phases i
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
-from ansible_collections.patchfleet.windows.plugins.plugin_utils import _controller_operation
+from ansible_collections.patchfleet.windows.plugins.plugin_utils import _operation_call
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
 
 from .fakes import ID, complained, shown
@@ -322,7 +322,7 @@ def play(stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Calla
     def context_of(operation: Operation, params: dict[str, Any], **_parts: Any) -> OperationContext:
         return stage.context(operation, **{name: params[name] for name in operation.arguments})
 
-    monkeypatch.setattr(_controller_operation, "make_context", context_of)
+    monkeypatch.setattr(_operation_call, "make_context", context_of)
     monkeypatch.setattr(ControllerOperation, "_find_needle", lambda _self, _folder, name: str(tmp_path / name))
 
     def run(module: ModuleType, **options: Any) -> dict[str, Any]:
