@@ -26,7 +26,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variable_
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import BY_NAME
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.notices import AUTO, Webhook, notify_of_standstill
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _minute, _run_poller
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import progress_line
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import color_of, progress_line
 
 CALLS_PER_SECOND = "patch_api_calls_per_second"
 
@@ -78,7 +78,7 @@ class OperationCall:
     def _report_progress(self, context: OperationContext, text: str) -> None:
         """Print a line of progress under the phase that the host is in at that moment."""
         phase = context.phase or self.operation.phase_of(context.params)
-        Display().display(progress_line(self.name, phase, text))
+        Display().display(progress_line(self.name, phase, text), color=color_of(text))
 
     def _notify_of_standstill(self, context: OperationContext, run_id: str, reason: str) -> None:
         """The webhook is read only now: it is an option of few operations, and any of them may notice a standstill first."""

@@ -10,10 +10,12 @@ import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible import constants
 from ansible.utils.display import Display
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import system_clock
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.text import clean_text
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.outcomes import FAILURES
 
 
 def time_of_day() -> str:
@@ -24,6 +26,11 @@ def time_of_day() -> str:
 def progress_line(host: str, phase: str | None, text: str) -> str:
     """E.g. ``  22:14:05  dev-01  ready  the agent answered`` (UTC)."""
     return "  ".join(["", time_of_day(), f"{clean_text(host):<20}", f"{phase or '':<7}", clean_text(text)]).rstrip()
+
+
+def color_of(text: str) -> str | None:
+    """Of a line of progress: the end of a host that failed or is held is red where Ansible has colours."""
+    return str(constants.COLOR_ERROR) if text.partition(":")[0] in FAILURES else None
 
 
 def name_in_progress(task_vars: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from living_lab import LIMIT_SECONDS, TWO_MINUTES_WITH_A_REBOOT, Ended, LivingLab
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import open_ledger
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.outcomes import Outcome
 
 HANGS = {**TWO_MINUTES_WITH_A_REBOOT, "result": "hangs"}
 
@@ -24,6 +25,12 @@ def printed(text: str, words: str) -> list[str]:
     return shlex.split(command)
 
 
+def ends(ended: Ended, host: str) -> list[str]:
+    """The outcomes that lines of progress say of a host at its end."""
+    line = rf"^  \d\d:\d\d:\d\d  {host}(?: \(i-\w+\))? +(?:[a-z]+ +)?({'|'.join(Outcome)}): \S"
+    return re.findall(line, ended.output, re.MULTILINE)
+
+
 def test_a_host_whose_installation_does_not_end_is_released_by_what_its_reason_says(tmp_path: Path) -> None:
     hosts = [{"name": "hung", "state": "stopped", "updates": [HANGS]}]
     with LivingLab(tmp_path, hosts, scale=200) as lab:
@@ -32,10 +39,12 @@ def test_a_host_whose_installation_does_not_end_is_released_by_what_its_reason_s
         )
         reason = night.host("hung")["reason"]
         assert (night.code, night.host("hung")["reason_code"]) == (2, "installation_running"), night.output
+        assert ends(night, "hung") == ["held"]
         assert "The servicing log was last written at " in reason
 
         again = lab.run(printed(reason, "restore -e patch_ledger"))
         assert again.code == 2, again.output
+        assert ends(again, "hung") == ["held"], "the restore says so, too"
         assert len(open_ledger(str(lab.ledger)).open_power()) == 1
         released = lab.run(printed(reason, "patch_let_go"))
         assert released.code == 0, released.output
@@ -61,6 +70,7 @@ def test_a_run_whose_credentials_ended_is_put_back_by_what_its_reason_says(tmp_p
         night = lab.playbook("patch")
         off = night.host("off")
         assert (off["outcome"], off["reason_code"]) == ("held", "credentials_expired"), night.output
+        assert ends(night, "off") == ["held"]
         back = lab.run(printed(off["reason"], "restore -e patch_ledger"))
         truth, off_id = lab.lab.truth()["hosts"]["off"], lab.id("off")
     assert back.code == 0, back.output

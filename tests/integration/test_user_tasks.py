@@ -189,3 +189,4 @@ def test_a_host_that_a_task_cannot_reach_is_put_back_at_the_end(lab: LivingLab) 
     assert "Its patch_post_tasks have not run." in host["reason"]
     assert (lab.truth("lost-1")["state"], lab.truth("lost-1")["installed"]) == ("stopped", [])
     assert "are still on because of" not in ended.output
+    assert "\n  lost-1  failed: Ansible lost it in the phase ready: " in ended.output

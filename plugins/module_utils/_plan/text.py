@@ -92,7 +92,7 @@ def _duration(plan: Plan, now: float) -> list[str]:
     if not plan.included:
         return []
     usual, longest = plan.estimate_seconds, plan.longest_seconds
-    sentences = [f"About {_hours(usual)}: it would end at {iso(now + usual)}."]
+    sentences = [f"About {_hours(usual)}: it would end at {iso(now + usual)}. Times are UTC."]
     if longest - usual >= SHORTEST_SHOWN_SECONDS:
         sentences.append(
             f"If each host takes as long as the slowest in ten of its workflows: {_hours(longest)}, until {iso(now + longest)}."

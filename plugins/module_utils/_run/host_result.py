@@ -21,6 +21,7 @@ from .._operation.context import OperationContext
 from .._operation.failures import is_recorded, known_failure, record_failure
 from .._operation.results import Result
 from .._operation.standstill import note_silence
+from .messages import host_ended
 from .publishing import tag_outcome
 
 
@@ -34,6 +35,8 @@ class HostResult(Result):
 def fail_host(context: OperationContext) -> HostResult:
     """Write down the failure of a task that is not of this collection. An operation of it has written its own.
 
+    The worst outcomes must not be the quietest: both are a line of progress, since a playbook may end the host with this.
+
     Returns:
         changed, outcome, reason.
     """
@@ -44,6 +47,7 @@ def fail_host(context: OperationContext) -> HostResult:
         times = context.ledger.phases(run_id, key)
         record_failure(context, error, times[-1].phase if times else None)
     host = context.ledger.host(run_id, key)
+    _report_end(context, host)
     return {"changed": written, "outcome": host.outcome, "reason": host.reason}
 
 
@@ -62,10 +66,15 @@ def finish_host(context: OperationContext) -> HostResult:
     if host.outcome in UP_TO_DATE and not host.facts.get("only_a_part"):
         seconds = seconds_by_phase(phases)
         context.ledger.save_durations(HostDurations(key, run_id, context.clock.now(), host.outcome, seconds))
+    _report_end(context, host)
     tag_outcome(context, run, host)
     release_slots(context, host)
-    context.report_progress(f"{host.outcome}" + (f": {host.reason}" if host.reason else ""))
     return {"changed": True, "outcome": host.outcome, "reason": host.reason}
+
+
+def _report_end(context: OperationContext, host: Host) -> None:
+    """Before anything else that may fail, so that each host has this line."""
+    context.report_progress(host_ended(host))
 
 
 def _with_outcome(context: OperationContext, host: Host) -> Host:

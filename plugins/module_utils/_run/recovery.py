@@ -53,6 +53,7 @@ class LostHost(TypedDict):
 
 class LostHosts(Result):
     hosts: list[LostHost]
+    lines: list[str]
 
 
 class OpenHosts(Result):
@@ -64,11 +65,12 @@ class OpenHosts(Result):
 def lost_hosts(context: OperationContext) -> LostHosts:
     """Hosts that left their play in the middle of their workflow: Ansible found them unreachable, or a task ended their play.
 
-    They have failed. Returns those that may have to be put back, under hosts (key, name, instance_id, region).
+    They have failed. Returns those that may have to be put back, under hosts (key, name, instance_id, region), and a line for each.
     """
     run_id, ledger = context.required_run_id, context.ledger
     last = {time.host_key: time.phase for time in ledger.phases(run_id) if time.phase != Phase.ADMIT}
     lost = [host for host in ledger.hosts(run_id) if host.outcome is None and host.key in last]
+    lines = list[str]()
     for host in lost:
         power = ledger.power(host.key)
         on = host.kind != "ec2" and power is not None and power.started_by is not None
@@ -78,15 +80,13 @@ def lost_hosts(context: OperationContext) -> LostHosts:
             post_tasks_missing=post_tasks_missing(host),
             restore_command=context.command("restore") if on else None,
         )
-        ledger.set_outcome(
-            run_id,
-            host.key,
-            Verdict(Outcome.HELD if on else Outcome.FAILED, last[host.key], Reason.UNREACHABLE, reason),
-        )
-        context.report_progress(f"{host.name}: {reason}")
+        outcome = Outcome.HELD if on else Outcome.FAILED
+        ledger.set_outcome(run_id, host.key, Verdict(outcome, last[host.key], Reason.UNREACHABLE, reason))
+        lines.append(f"{host.name}  {outcome}: {reason}")
     release_left(ledger, lost)
     return {
         "changed": bool(lost),
+        "lines": lines,
         "hosts": [
             {
                 "key": host.key,

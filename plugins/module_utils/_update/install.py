@@ -210,7 +210,7 @@ def _passes(context: OperationContext, selection: Selection, started_at: float) 
     while True:
         number += 1
         context.enter(Phase.PATCH)
-        context.report_progress(f"installing, pass {number}")
+        context.report_progress(f"installing what is missing, pass {number}")
         context.channel.install(wanted, may_reboot=selection.may_reboot)
         found = _verify_rebooted(context, selection)
         wanted = _to_install(found) if selection.is_by_number else ()

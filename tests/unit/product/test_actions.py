@@ -41,7 +41,11 @@ from ansible_collections.patchfleet.windows.plugins.plugin_utils import (
     _operation_call,
 )
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._controller_operation import ControllerOperation
-from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import name_in_progress, progress_line
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import (
+    color_of,
+    name_in_progress,
+    progress_line,
+)
 
 from .fakes import ID, START
 from .stage import RUN, Stage, a_host
@@ -238,6 +242,11 @@ def test_a_line_of_progress_has_the_clocks_time_in_utc(monkeypatch: pytest.Monke
     monkeypatch.setenv("PATCHFLEET_CLOCK", f"0.000001,{START + 845},0")
     assert progress_line("dev-01", "ready", "the agent answered").startswith("  22:")
     assert progress_line("dev-01", None, "").endswith("dev-01")
+    red = constants.COLOR_ERROR
+    ends = {
+        text: color_of(text) for text in ("failed: C: is full.", "held: It is on.", "patched", "deferred: No time.")
+    }
+    assert list(ends.values()) == [red, red, None, None], "a host that needs a person is no quieter than the others"
     assert "dev-01                ready    the agent answered" in progress_line("dev-01", "ready", "the agent answered")
 
 
