@@ -27,7 +27,7 @@ from . import stored
 from .dynamodb_changes import Values, absent, exists, update
 from .dynamodb_power import PowerRecords
 from .dynamodb_table import ConditionFailedError
-from .records import DURATIONS_KEPT, Host, HostDurations, PhaseTime, Run, Verdict
+from .records import DURATIONS_KEPT, Host, HostDurations, PhaseStart, PhaseTime, Run, Verdict
 
 ONE_REGION = (
     "The table of patch_ledger is a global table. Each of its regions grants leases by itself, so two runs could hold one host. "
@@ -203,11 +203,13 @@ class DynamoDbLedger(PowerRecords):
 
     # Phases
 
-    def begin_phase(self, run_id: str, key: str, phase: Phase, now: float, fence: int | None = None) -> Host | None:
+    def begin_phase(
+        self, run_id: str, key: str, phase: Phase, now: float, fence: int | None = None
+    ) -> PhaseStart | None:
         name = items.phase_name(phase, now)
         row = self._change_row(run_id, key, {("steps", name): {"step": phase, "started_at": now}}, fence)
         self._phase_names[(run_id, key, phase)] = name
-        return items.host_of(row) if row else None
+        return PhaseStart(items.host_of(row), row.get("fence")) if row else None
 
     def end_phase(
         self,

@@ -165,6 +165,14 @@ class Slot:
     run_id: str
 
 
+@dataclass(frozen=True)
+class PhaseStart:
+    """A host when a phase of it has started, and the fencing number under which its run holds it; None: it does not."""
+
+    host: Host
+    fence: int | None
+
+
 class Ledger(Protocol):
     """The memory of runs outside their processes.
 
@@ -273,8 +281,10 @@ class Ledger(Protocol):
     def run_and_counts(self, run_id: str) -> tuple[Run, dict[Outcome | None, int]]:
         """One run and its outcome_counts, which are no newer."""
 
-    def begin_phase(self, run_id: str, key: str, phase: Phase, now: float, fence: int | None = None) -> Host | None:
-        """A phase begins; the host as it is then, None where its row is missing."""
+    def begin_phase(
+        self, run_id: str, key: str, phase: Phase, now: float, fence: int | None = None
+    ) -> PhaseStart | None:
+        """A phase begins; None where the host's row is missing."""
 
     def end_phase(
         self,

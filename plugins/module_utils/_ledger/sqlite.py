@@ -23,6 +23,7 @@ from .records import (
     Host,
     HostDurations,
     Leased,
+    PhaseStart,
     PhaseTime,
     Run,
     Verdict,
@@ -211,7 +212,9 @@ class SqliteLedger(SqlitePowerRecords):
 
     # Phases
 
-    def begin_phase(self, run_id: str, key: str, phase: Phase, now: float, fence: int | None = None) -> Host | None:
+    def begin_phase(
+        self, run_id: str, key: str, phase: Phase, now: float, fence: int | None = None
+    ) -> PhaseStart | None:
         with self._transaction() as database:
             prove_lease(database, key, fence)
             database.execute(
@@ -220,7 +223,10 @@ class SqliteLedger(SqlitePowerRecords):
             row = database.execute(
                 f"SELECT {HOST_COLUMNS} FROM host WHERE run_id = ? AND host_key = ?", (run_id, key)
             ).fetchone()
-            return _host(row) if row else None
+            held = database.execute(
+                "SELECT fence FROM lease WHERE host_key = ? AND run_id = ?", (key, run_id)
+            ).fetchone()
+            return PhaseStart(_host(row), held[0] if held else None) if row else None
 
     def end_phase(
         self,

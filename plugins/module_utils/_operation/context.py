@@ -202,10 +202,12 @@ class OperationContext:
         self._updated_facts.update(facts)
         self._noted.update(facts)
 
-    def write_noted(self, name: str | None = None) -> None:
-        """Write what note_facts has; with a name only where that fact is not written yet."""
-        if self._noted and (name is None or name in self._noted):
-            self.update_facts()
+    def write_noted(self, name: str | None = None) -> bool:
+        """Write what note_facts has; with a name only where that fact is not written yet. Whether anything was written."""
+        if not self._noted or not (name is None or name in self._noted):
+            return False
+        self.update_facts()
+        return True
 
     @property
     def row(self) -> Host | None:
@@ -266,7 +268,9 @@ class OperationContext:
         self.leave(ok=True)
         if self.tracked_host:
             now = self.clock.now()
-            host = self.ledger.begin_phase(*self.tracked_host, phase, now, fence=self.fence)
+            started = self.ledger.begin_phase(*self.tracked_host, phase, now, fence=self.fence)
+            host = started.host if started else None
+            self.lease.accept(started.fence if started else None)
             self._row = None if host is None or host.unreadable else host
             if self._host is None and host is not None:
                 self._host = lenient.assume_servicing(host) if phase == Phase.RESTORE else host
@@ -357,11 +361,13 @@ class OperationContext:
             self.pause(self.budget.seconds_until(account, region, call))
 
     def before_change(self) -> None:
-        """See Lease.prove and refuse_after_standstill. What was found before is written before."""
+        """See Lease.prove and refuse_after_standstill. What was found before is written before, and proves the lease by its fencing
+        number: nothing comes between the two.
+        """
         self.end_if_orphaned()
         self.clock.check()
-        self.write_noted()
-        self.lease.prove()
+        if not self.write_noted() or self.fence is None:
+            self.lease.prove()
         self.clock.check()  # the ledger may have answered late
         if self.clock.stood_still_seconds and self.phase in ENDED_BEFORE_A_CHANGE:
             refuse_after_standstill(self)

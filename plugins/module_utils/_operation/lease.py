@@ -34,6 +34,15 @@ class Lease:
         self._has_proof = False
         self._extends_abandoned = False
 
+    def accept(self, fence: int | None) -> None:
+        """A phase has started, and the ledger said in the same answer under which fencing number its run holds the host."""
+        context = self._context
+        if fence is None or context.fence not in (None, fence):
+            return  # renew and prove say what is wrong
+        context.fence = fence
+        self._has_proof = True
+        self._next_proof = context.clock.now() + LONGEST_SILENCE_SECONDS
+
     def prove(self) -> None:
         """That the host is still ours, read right before each change to it: EC2, SSM and Windows know no fencing numbers.
 

@@ -14,6 +14,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.breaker
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import (
     Host,
     Ledger,
+    PhaseStart,
     PhaseTime,
     PowerRecord,
     Verdict,
@@ -229,7 +230,9 @@ def test_the_steps_of_one_host_can_be_read_alone(ledger: Ledger) -> None:
 
 def test_the_beginning_of_a_step_shows_the_host_as_it_is(ledger: Ledger) -> None:
     open_run(ledger, a_host(facts={"sessions": 2}))
-    assert ledger.begin_phase(RUN, ID, "start", START) == ledger.host(RUN, ID)
+    assert ledger.begin_phase(RUN, ID, "start", START) == PhaseStart(ledger.host(RUN, ID), 1)
+    ledger.take_over(RUN, [ID], START, force=True)
+    assert ledger.begin_phase(RUN, ID, "ready", START) == PhaseStart(ledger.host(RUN, ID), 2)
     assert ledger.begin_phase(RUN, "i-9", "start", START) is None
 
 

@@ -34,6 +34,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._operation.cont
     RUN_AGE_SECONDS,
     OperationContext,
 )
+from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import begin
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.polled import (
     parameters_of,
     polled_instance,
@@ -63,7 +64,7 @@ from .fakes import (
     reservations,
     shown,
 )
-from .stage import RUN, Stage, a_host
+from .stage import RUN, Stage, a_host, a_run
 
 REGION = "eu-central-1"
 HOSTS = [f"i-{number:017x}" for number in range(24)]
@@ -410,6 +411,42 @@ def test_a_host_that_another_run_took_over_is_noticed_while_another_operation_re
     stage.clock.jump(300.0)
     with pytest.raises(LeaseLost):
         context.lease.renew()
+
+
+def test_the_beginning_of_a_phase_and_a_write_before_a_change_prove_the_lease(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.open_run()
+    context, read = stage.context(WAIT, run_id=RUN, host=ID, instance_id=ID), list[float]()
+    fence = stage.ledger.fence
+    monkeypatch.setattr(stage.ledger, "fence", lambda *of: (read.append(stage.clock.passed), fence(*of))[1])
+    context.poller = Scripted()
+    begin(WAIT, context)
+    context.note_facts(sessions=2)
+    context.before_change()
+    assert (context.fence, read) == (1, [])
+    context.before_change()
+    assert len(read) == 1
+
+
+def test_a_phase_of_a_host_that_its_run_does_not_hold_does_not_start(stage: Stage) -> None:
+    stage.open_run()
+    stage.ledger.open_run(a_run("later", opened_at=stage.clock.now()), [a_host(run_id="later")], take_over=True)
+    context = stage.context(WAIT, run_id=RUN, host=ID, instance_id=ID)
+    context.poller = Scripted()
+    with pytest.raises(LeaseLost):
+        begin(WAIT, context)
+
+
+def test_a_write_that_is_refused_ends_the_change(stage: Stage) -> None:
+    stage.open_run()
+    context = stage.context(WAIT, run_id=RUN, host=ID, instance_id=ID)
+    context.poller = Scripted()
+    begin(WAIT, context)
+    context.note_facts(sessions=2)
+    stage.ledger.take_over(RUN, [ID], stage.clock.now(), force=True)
+    with pytest.raises(LeaseLost):
+        context.before_change()
 
 
 def leases_of(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> tuple[Poller, list[float]]:
