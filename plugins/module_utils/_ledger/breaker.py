@@ -6,11 +6,9 @@
 
 from __future__ import annotations
 
-from .._model.run_settings import Brake
+from .._model.run_settings import Brake, BrakeKind
 from .records import Ledger, Run
-
-STANDSTILL = "standstill"
-"""The kind of a brake: the controller stood still for longer than its lease."""
+from .stored import is_kept
 
 
 def keep_brake(ledger: Ledger, run_id: str, brake: Brake, sentence: str) -> bool:
@@ -25,6 +23,25 @@ def keep_brake(ledger: Ledger, run_id: str, brake: Brake, sentence: str) -> bool
             return breaker is None
 
 
+def keep_brake_once(ledger: Ledger, run_id: str, brake: Brake) -> bool:
+    """Keep a brake that does not open the breaker, unless the run has one of its kind and account.
+
+    Returns:
+        Whether this call kept it.
+    """
+    while not has_brake(run := ledger.run(run_id), brake):
+        if ledger.change_breaker(run_id, run.breaker, run.breaker, brake, True):
+            return True
+    return False
+
+
+def has_brake(run: Run, brake: Brake) -> bool:
+    """Whether the run has one of this kind and account."""
+    return is_kept(run.settings, brake)
+
+
 def standstill_of(run: Run) -> str | None:
     """When the controller of a run stood still, as a sentence; None where it did not."""
-    return next((brake["reason"] for brake in run.settings.get("brakes", []) if brake["kind"] == STANDSTILL), None)
+    return next(
+        (brake["reason"] for brake in run.settings.get("brakes", []) if brake["kind"] == BrakeKind.STANDSTILL), None
+    )

@@ -90,13 +90,15 @@ class DynamoDbLedger(PowerRecords):
         known = (found.get(items.run_key(run_id)) for run_id in reversed(listed))
         return [items.run_of(item) for item in known if item]
 
-    def change_breaker(self, run_id: str, before: str | None, after: str | None, brake: Brake) -> bool:
+    def change_breaker(
+        self, run_id: str, before: str | None, after: str | None, brake: Brake, once: bool = False
+    ) -> bool:
         def attempt() -> bool | None:
             item = self._run_item(run_id)
             settings = stored.json_object(item["settings"])
             if brake in settings.get("brakes", []):  # the answer to an earlier attempt was lost
                 return True
-            if item.get("breaker") != before:
+            if item.get("breaker") != before or (once and stored.is_kept(settings, brake)):
                 return False
             values = {
                 ("settings",): json.dumps(stored.with_brake(settings, brake), allow_nan=False),

@@ -233,10 +233,13 @@ class Ledger(Protocol):
     def extend_lease(self, key: str, fence: int, until: float | None) -> None:
         """Keep a host that was taken over until then, however dead its run is; None lets it go."""
 
-    def change_breaker(self, run_id: str, before: str | None, after: str | None, brake: Brake) -> bool:
+    def change_breaker(
+        self, run_id: str, before: str | None, after: str | None, brake: Brake, once: bool = False
+    ) -> bool:
         """Replace the breaker, where it is still what it was before, and keep in the settings what did it; whether it was.
 
-        With None nothing stops the run any more. A breaker may also stay, and the brake is kept.
+        With None nothing stops the run any more. A breaker may also stay, and the brake is kept; with ``once`` only where the run
+        has none of its kind and account.
         """
 
     def close_run(self, run_id: str, now: float) -> None:

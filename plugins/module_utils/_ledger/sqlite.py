@@ -37,6 +37,7 @@ from .stored import (
     durations_values,
     host_from,
     host_values,
+    is_kept,
     json_object,
     outcome_counts,
     readable_durations,
@@ -142,14 +143,17 @@ class SqliteLedger(SqlitePowerRecords):
             raise UnknownRun(self._path, run_id)
         return _run(row)
 
-    def change_breaker(self, run_id: str, before: str | None, after: str | None, brake: Brake) -> bool:
+    def change_breaker(
+        self, run_id: str, before: str | None, after: str | None, brake: Brake, once: bool = False
+    ) -> bool:
         with self._transaction() as database:
             row = database.execute("SELECT settings, breaker FROM run WHERE run_id = ?", (run_id,)).fetchone()
             if row is None:
                 raise UnknownRun(self._path, run_id)
-            if row[1] != before:
+            settings = json_object(row[0])
+            if row[1] != before or (once and is_kept(settings, brake)):
                 return False
-            text = json.dumps(with_brake(json_object(row[0]), brake), allow_nan=False)
+            text = json.dumps(with_brake(settings, brake), allow_nan=False)
             database.execute("UPDATE run SET breaker = ?, settings = ? WHERE run_id = ?", (after, text, run_id))
             return True
 

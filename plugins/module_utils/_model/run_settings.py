@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Annotated, TypedDict
 
 from .account import AccountOption
+from .text_enum import TextEnum
 
 ROLL_BACK = "roll_back"
 """The operation of a run that puts one host back to its restore point."""
@@ -88,9 +89,35 @@ class StopAlarm(TypedDict):
     composite: bool
 
 
-class Brake(TypedDict):
-    """What stopped a run or let it continue: an ``alarm``, ``failures`` of its hosts, a ``standstill`` of its controller, or people
-    by ``stop`` and ``resume``.
+class BrakeKind(TextEnum):
+    """What keeps hosts of a run from starting, or lets them start again."""
+
+    ALARM = "alarm"
+    """An alarm of patch_stop_alarms is in ALARM, or does not exist any more."""
+    FAILURES = "failures"
+    """Hosts failed: the failure budget is spent, a canary failed, or every other host would fail for the same cause."""
+    STANDSTILL = "standstill"
+    """The controller stood still."""
+    STOP = "stop"
+    """People did it."""
+    RESUME = "resume"
+    """People let the run continue."""
+    ALARMS_UNKNOWN = "alarms_unknown"
+    """The alarms of patch_stop_alarms cannot be read."""
+    CANARIES = "canaries"
+    """The canaries had not ended in time."""
+    ACCOUNT = "account"
+    """Hosts of one account failed, and the other accounts continue."""
+    TIME = "time"
+    """The end of the window or patch_deadline is near."""
+    CREDENTIALS = "credentials"
+    """The AWS credentials have ended, or end too early."""
+    INTERRUPTED = "interrupted"
+    """Another controller took the run for dead and closed it."""
+
+
+class BrakeOfAll(TypedDict):
+    """What stopped a run or let it continue.
 
     ``at`` is in seconds since 1970, ``by`` a user and ``machine`` where they did it. ``reason`` is what they gave, or what
     CloudWatch says.
@@ -101,6 +128,12 @@ class Brake(TypedDict):
     by: str | None
     machine: str | None
     reason: str
+
+
+class Brake(BrakeOfAll, total=False):
+    """Of hosts of one account only, it has the account's id."""
+
+    account: str | None
 
 
 class RunSettings(TypedDict, total=False):

@@ -29,16 +29,24 @@ from .._ledger.records import Host, PowerRecord, Run, Verdict
 from .._model.outcomes import FAILURES, PROVEN, Outcome
 from .._model.phases import Phase
 from .._model.reasons import Reason, ReasonCode
+from .._model.run_settings import BrakeKind
 from .._operation.context import OperationContext
 from .._operation.failures import record_failure
 from .._operation.results import Result
 from .._plan.account_windows import limits_of
 from .._plan.credentials import refuse_short_credentials
 from .account_breakers import account_id, cause_in_account, has_several_accounts
-from .brakes import FAILED_HOSTS, open_breaker, refuse_in_alarm
+from .brakes import NotStarted, announce_refusal, open_breaker, refuse_in_alarm
 from .common_causes import BreakerCause, BreakerCode, common_cause, spends_budget
 from .common_facts import common_facts
-from .messages import breaker_reason, command_to_continue, in_common, no_host_of_account_starts, no_host_starts
+from .messages import (
+    breaker_reason,
+    canaries_not_ended,
+    command_to_continue,
+    in_common,
+    no_host_of_account_starts,
+    no_host_starts,
+)
 from .slices import failure_budget, is_named, slices, targets
 from .slots import confirm_slot, wait_for_slot
 
@@ -78,6 +86,7 @@ def admit(context: OperationContext) -> Admission:
         record_failure(context, error, Phase.ADMIT)
         release_slots(context, host)
         context.report_progress(f"{error.outcome}: {error.reason}")
+        announce_refusal(context, run, host, error)
         return _refused(error.outcome, error.code, error.reason)
     now = context.clock.now()
     context.note_facts(
@@ -162,13 +171,20 @@ def _wait_for_canaries(context: OperationContext, run: Run, canaries: set[str]) 
     timeout_seconds = (run.settings["host_timeout_seconds"] + 3600.0) * len(canaries)
     ended = context.wait(ended_hosts, context.clock.now() + timeout_seconds)
     if ended is None:
-        raise Deferred("The canary hosts had not ended in time.", Reason.BREAKER)
+        names = _names_of_canaries(context, run, canaries)
+        raise NotStarted(canaries_not_ended(names), BrakeKind.CANARIES, canaries_not_ended(names))
     bad = [host.name for host in ended if host.outcome in FAILURES]
     if bad:
         _open_breaker(context, run, BreakerCause(BreakerCode.CANARY_FAILED, tuple(bad)))
     elif not any(host.outcome in PROVEN for host in ended) and any(host.reason_code not in TOO_LATE for host in ended):
         # Where the canaries came too late, the others do too, with the same reason.
         _open_breaker(context, run, BreakerCause(BreakerCode.CANARY_NOT_PATCHED))
+
+
+def _names_of_canaries(context: OperationContext, run: Run, canaries: set[str]) -> list[str]:
+    """Of those that have not ended."""
+    hosts = [host for one in slices(context.ledger, run) for host in context.ledger.some_hosts(one.run_id, canaries)]
+    return [host.name for host in hosts if host.outcome is None]
 
 
 def _ended_in_slices(runs: list[Run], hosts: list[Host], canaries: set[str], now: float) -> list[Host] | None:
@@ -200,7 +216,7 @@ def _check_breaker(context: OperationContext, run: Run, host: Host) -> None:
         if one.breaker:
             raise _closed(one.breaker, standstill_of(one))
     if cause := cause_in_account(runs, failed, account_id(host)):
-        raise Deferred(no_host_of_account_starts(cause), Reason.BREAKER)
+        raise NotStarted(no_host_of_account_starts(cause), BrakeKind.ACCOUNT, breaker_reason(cause))
 
 
 def _cause_of_breaker(runs: list[Run], counts: Counter[Outcome | None], failed: list[Host]) -> BreakerCause | None:
@@ -224,7 +240,7 @@ def _open_breaker(context: OperationContext, run: Run, cause: BreakerCause) -> N
     hosts = [host for one in slices(context.ledger, run) for host in context.ledger.hosts(one.run_id)]
     common = common_facts(cause, hosts)
     command = command_to_continue(common, run.settings.get("started_with"))
-    open_breaker(context, run, FAILED_HOSTS, join_sentences(reason, in_common(common), command))
+    open_breaker(context, run, BrakeKind.FAILURES, join_sentences(reason, in_common(common), command))
 
 
 def _closed(reason: str, standstill: str | None = None) -> Deferred:

@@ -110,6 +110,23 @@ def alarms_unknown(reason: str) -> str:
     return join_sentences("The alarms of patch_stop_alarms cannot be read, so this host is not started.", reason)
 
 
+def alarms_unread(reason: str) -> str:
+    """Of a run whose hosts are deferred because CloudWatch does not answer."""
+    return join_sentences("The alarms of patch_stop_alarms cannot be read, so no host starts until they can.", reason)
+
+
+def canaries_not_ended(hosts: Sequence[str]) -> str:
+    """Of a run whose hosts are deferred because of canaries that are still at work, or that have not started."""
+    return (
+        f"The canary {', '.join(hosts)} had not ended in time." if hosts else "The canary hosts had not ended in time."
+    )
+
+
+def first_not_started(host: str, reason: str) -> str:
+    """Of the first host of a run that does not start for a cause that the hosts after it may have, too."""
+    return join_sentences(f"{host} is the first host that does not start.", reason)
+
+
 def stopped_by(brake: Brake) -> str:
     """Of a run that people have stopped."""
     return f"{brake['by']} stopped it from {brake['machine']} at {iso(brake['at'])}: {brake['reason']}"
@@ -144,9 +161,10 @@ def where_hosts_are(at_work: str, waiting: str, missed: str) -> list[str]:
 
 
 def run_in_short(run: Run, event: str, totals: Mapping[str, int]) -> str:
-    """Of a run that has finished, was stopped or was resumed, with the number of hosts by outcome."""
+    """Of a run that has finished, was stopped or resumed, or that leaves hosts out, with the number of hosts by outcome."""
     sums = ", ".join(f"{number} {outcome}" for outcome, number in totals.items())
-    return f"Patch run {run.run_id} {event}{f': {sums}' if sums else ''}."
+    what = "does not start all hosts" if event == "braked" else event
+    return f"Patch run {run.run_id} {what}{f': {sums}' if sums else ''}."
 
 
 def hosts_not_ended(number: int) -> str:

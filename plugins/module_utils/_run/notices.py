@@ -32,7 +32,8 @@ FORMATS = {
     "teams": (".webhook.office.com", ".logic.azure.com", ".api.powerplatform.com"),
 }
 """The hosts of the services' webhooks, or the ends of their names."""
-FINISHED, STOPPED, RESUMED = "finished", "stopped", "resumed"
+FINISHED, STOPPED, RESUMED, BRAKED = "finished", "stopped", "resumed", "braked"
+"""The last one: hosts do not start, though nothing stops the whole run for good."""
 
 
 class Webhook(NamedTuple):
@@ -43,7 +44,7 @@ class Webhook(NamedTuple):
 
 
 class Notice(TypedDict):
-    """A message about a run. ``event`` is finished, stopped or resumed, ``link`` is the address of its report."""
+    """A message about a run. ``event`` is finished, stopped, resumed or braked, ``link`` is the address of its report."""
 
     schema: int
     event: str
@@ -71,10 +72,10 @@ def notify_of_standstill(context: OperationContext, webhook: Webhook | None, run
 def notify_of_brake(
     context: OperationContext, run: Run, event: str, reason: str, webhook: Webhook | None = None
 ) -> None:
-    """Of a run that was stopped, or continues; what does not arrive is progress, and no more.
+    """Of a run that was stopped or braked, or continues; what does not arrive is progress, and no more.
 
     Args:
-        event: stopped or resumed.
+        event: stopped, resumed or braked.
         reason: a sentence.
         webhook: None for that of the options.
     """
@@ -103,7 +104,7 @@ def a_notice(
     """A message about a run.
 
     Args:
-        event: finished, stopped or resumed.
+        event: finished, stopped, resumed or braked.
         totals: the number of hosts by outcome.
         reason: why it was stopped, as a sentence.
         lines: more sentences; the first ones are sent.

@@ -17,18 +17,16 @@ from .._ledger.breaker import keep_brake, standstill_of
 from .._ledger.records import Run
 from .._model.phases import Phase
 from .._model.reasons import Reason
-from .._model.run_settings import ROLL_BACK, Brake
+from .._model.run_settings import ROLL_BACK, Brake, BrakeKind
 from .._operation.commands import playbook_command
 from .._operation.context import OperationContext
 from .._operation.operator import LONGEST, operator_of
 from .._operation.results import Result
-from .brakes import ALARM
 from .messages import not_resumed, resumed_by, run_at_work, stopped_by, where_hosts_are
 from .notices import RESUMED, STOPPED, notify_of_brake
 from .slices import runs_of_job, slices
 
 ALL = "all"
-STOP, RESUME = "stop", "resume"
 NAMED = 10
 """The number of hosts that are named."""
 
@@ -47,7 +45,7 @@ def stop_runs(context: OperationContext) -> StoppedRuns:
         InvalidOption: no reason is given, or several runs are at work and none of them is named.
         NoRun: no run is at work.
     """
-    brake = _brake(context, STOP)
+    brake = _brake(context, BrakeKind.STOP)
     if not brake["reason"]:
         right = "Say why in one line: it is in the ledger, in the report and in the reason of each host that is not started."
         raise InvalidOption("patch_stop_reason", brake["reason"], right)
@@ -72,7 +70,7 @@ def resume_runs(context: OperationContext) -> StoppedRuns:
         NoRun: no run is at work.
         Failed: none of these runs can continue.
     """
-    brake = _brake(context, RESUME)
+    brake = _brake(context, BrakeKind.RESUME)
     runs = _with_stopped_slices(context, _chosen_runs(context))
     resumed = [run for run in runs if _is_by_brake(run) and _lift(context, run, brake)]
     refused = [not_resumed(context.ledger.run(run.run_id)) for run in runs if run not in resumed]
@@ -93,7 +91,7 @@ def _with_stopped_slices(context: OperationContext, runs: Sequence[Run]) -> list
     return list(found.values())
 
 
-def _brake(context: OperationContext, kind: str) -> Brake:
+def _brake(context: OperationContext, kind: BrakeKind) -> Brake:
     operator = operator_of(context)
     return {
         "kind": kind,
@@ -114,8 +112,8 @@ def _is_by_brake(run: Run) -> bool:
     if standstill_of(run):
         return False
     brakes = run.settings.get("brakes", [])
-    sentences = {brake["reason"] for brake in brakes if brake["kind"] == ALARM}
-    sentences |= {stopped_by(brake) for brake in brakes if brake["kind"] == STOP}
+    sentences = {brake["reason"] for brake in brakes if brake["kind"] == BrakeKind.ALARM}
+    sentences |= {stopped_by(brake) for brake in brakes if brake["kind"] == BrakeKind.STOP}
     return run.breaker in sentences
 
 

@@ -65,6 +65,7 @@ class Stage:
         self.account.on("get_caller_identity", CALLER)
         self.guest = FakeGuest(self.account, self.clock)
         self.aws = api.Aws(self.account, self.clock)
+        self.folder = folder
         self.ledger = SqliteLedger(str(folder / "ledger.sqlite"))
         self.message: list[str] = []
 

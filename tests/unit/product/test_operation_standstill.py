@@ -16,7 +16,6 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import SystemClock
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Deferred, Failed, LeaseLost
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.breaker import (
-    STANDSTILL,
     keep_brake,
     standstill_of,
 )
@@ -194,7 +193,7 @@ def has_stood_still(stage: Stage) -> None:
     stands_still(stage, LONG)
     stage.ledger.heartbeat(RUN, stage.clock.now())
     reason, now = standstill_reason(START, stage.clock.now()), stage.clock.now()
-    brake: Brake = {"kind": STANDSTILL, "at": now, "by": None, "machine": None, "reason": reason}
+    brake: Brake = {"kind": "standstill", "at": now, "by": None, "machine": None, "reason": reason}
     keep_brake(stage.ledger, RUN, brake, reason)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import PatchFleetError
-from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.breaker import STANDSTILL, keep_brake
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.breaker import keep_brake
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS, Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.run_settings import Brake
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.host_admission import OPERATION as ADMISSION
@@ -213,7 +213,7 @@ def test_what_failures_have_stopped_is_not_lifted(night: Stage) -> None:
 
 def test_a_standstill_after_a_stop_is_not_lifted(night: Stage) -> None:
     do(night, "stopped")
-    brake: Brake = {"kind": STANDSTILL, "at": START, "by": None, "machine": None, "reason": "It stood still."}
+    brake: Brake = {"kind": "standstill", "at": START, "by": None, "machine": None, "reason": "It stood still."}
     keep_brake(night.ledger, RUN, brake, "It stood still.")
     assert "for a reason that resume does not lift." in refusal(night, "resumed")
     assert breaker(night) == SENTENCE
