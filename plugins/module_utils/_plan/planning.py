@@ -38,6 +38,7 @@ from .names import refuse_unmatched_exclusions, unmatched_checks
 from .order import Plan, Planned, make_plan
 from .permissions import missing_power_right, refuse_missing_rights
 from .prerequisites import Prerequisite, missing_prerequisites, prerequisite_lines
+from .prices import missing_prices
 from .quota import headroom_lines
 from .report_folder import refuse_hopeless
 from .restore_points import without_restore_point
@@ -105,6 +106,7 @@ def plan_run(context: OperationContext, held: Mapping[str, str]) -> PlannedRun:
         *since_last_run(context, fleet, settings),
         *unpatched_windows(context, fleet, settings),
         *windows_elsewhere(context, fleet, settings),
+        *missing_prices(context, plan, settings),
     ]
     lines = [*plan_as_lines(context, plan, settings, missing), *wrapped(about)]
     planned = plan_as_result(plan, lines)

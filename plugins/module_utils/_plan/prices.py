@@ -54,19 +54,32 @@ def prices_of(context: OperationContext, plan: Plan, settings: Settings) -> dict
     given = settings["prices"]
     if not isinstance(given, str):
         return given
-    wanted = sorted(
-        {
-            (str(planned.host.region), planned.host.type)
-            for planned in plan.included
-            if planned.host.kind == "ec2" and planned.host.type
-        }
-    )
     try:
-        found = {pair: windows_hourly_usd(context.aws.without_retries(), *pair) for pair in wanted}
+        found = {pair: windows_hourly_usd(context.aws.without_retries(), *pair) for pair in _types(plan)}
     except PatchFleetError as error:
         context.report_progress(f"The price list of AWS was not read, so the report has hours only. {error.reason}")
         return None
     return {price_key(*pair): price for pair, price in found.items() if price is not None}
+
+
+def missing_prices(context: OperationContext, plan: Plan, settings: Settings) -> list[str]:
+    """A sentence for a plan where a run could not read the price list of AWS: asking for one type shows the right."""
+    types = _types(plan)
+    if settings["prices"] != FROM_AWS or not types:
+        return []
+    try:
+        windows_hourly_usd(context.aws.without_retries(), *types[0])
+    except PatchFleetError as error:
+        return [
+            f"The price list of AWS cannot be read (patch_prices), so the report will have hours only. {error.reason}"
+        ]
+    return []
+
+
+def _types(plan: Plan) -> list[tuple[str, str]]:
+    """The regions and types of the instances that are patched."""
+    hosts = (planned.host for planned in plan.included)
+    return sorted({(str(host.region), host.type) for host in hosts if host.kind == "ec2" and host.type})
 
 
 def price_key(region: str | None, instance_type: str) -> str:

@@ -22,6 +22,9 @@ from report_sample import host, report
 
 from .fakes import client_error
 from .stage import Stage
+from .test_run_open import a_target, all_rights, run
+
+__all__ = ["all_rights"]
 
 
 def test_a_table_is_read() -> None:
@@ -113,6 +116,21 @@ def test_without_the_price_list_there_are_hours_only_and_that_is_said_once(
     (message,) = stage.message
     assert message.startswith("The price list of AWS was not read, so the report has hours only.")
     assert words in message
+
+
+@pytest.mark.parametrize("state", ["planned", "opened"])
+def test_the_plan_names_the_right_that_the_price_list_needs(stage: Stage, state: str) -> None:
+    """Before the night: a run only says afterwards that its report has no prices."""
+    host = a_target("i-0123456789abcdef0", "dev-01", type="m5.large")
+    stage.account.on("get_products", client_error("AccessDeniedException", operation="GetProducts"))
+    text = " ".join([*run(stage, state, host, patch_prices="aws")["lines"], *stage.message])
+    assert text.count("lack the right pricing:GetProducts") == 1
+    assert f"The price list of AWS {'cannot be' if state == 'planned' else 'was not'} read" in text
+    stage.account.on("get_products", {"FormatVersion": "aws_v1", "PriceList": []})
+    assert not any("price list" in line for line in run(stage, "planned", host, patch_prices="aws")["lines"])
+    asked_before = len(stage.account.of("get_products"))
+    run(stage, "planned", host, patch_prices={"m5.large": 0.1})
+    assert len(stage.account.of("get_products")) == asked_before
 
 
 def test_a_table_of_the_users_asks_aws_for_nothing(stage: Stage) -> None:
