@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, TypedDict
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._report._format import describe_operator
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import operator_of_run
 from ansible_collections.patchfleet.windows.plugins.module_utils._report.fields import ReportOperator
 
@@ -50,6 +51,14 @@ class EvidenceVisit(TypedDict):
     proven_at: str | None
     missing: list[str] | None
     installed: list[str]
+    command_ids: list[str]
+
+
+class EvidenceUpdate(HistoryUpdate):
+    """An update on a host, with the commands of the run that proved its state, and who started that run."""
+
+    proven_with: list[str]
+    started_by: str | None
 
 
 class RecordedUpdate(TypedDict):
@@ -81,7 +90,7 @@ class HostEvidence(TypedDict):
     account: str | None
     region: str | None
     visits: list[EvidenceVisit]
-    updates: list[HistoryUpdate]
+    updates: list[EvidenceUpdate]
     patch_manager: PatchManagerRecord | None
 
 
@@ -114,7 +123,7 @@ def evidence(
                 "visits": [_visit(visit, operators[visit.run_id]) for visit in host.visits]
                 if target is not None
                 else [],
-                "updates": [update_row(host, span, {}, now) for span in spans],
+                "updates": [_update(update_row(host, span, {}, now), host.visits, operators) for span in spans],
                 "patch_manager": _patch_manager(context, last, sorted(kbs), states),
             }
         )
@@ -150,7 +159,15 @@ def _visit(visit: Visit, by: ReportOperator) -> EvidenceVisit:
         "proven_at": iso(visit.verified_at),
         "missing": None if visit.missing is None else sorted(visit.missing),
         "installed": sorted(visit.installed),
+        "command_ids": list(visit.command_ids),
     }
+
+
+def _update(row: HistoryUpdate, visits: Sequence[Visit], operators: Mapping[str, ReportOperator]) -> EvidenceUpdate:
+    proven_by = row["proven_by"]
+    commands = [command for visit in visits if visit.run_id == proven_by for command in visit.command_ids]
+    operator = operators.get(proven_by or "")
+    return {**row, "proven_with": commands, "started_by": describe_operator(operator) if operator else None}
 
 
 def _states(context: OperationContext, visits: Sequence[Visit]) -> dict[str, InstancePatchStateTypeDef | None]:

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 
-from .._base.text import counted
-from .build import HistoryUpdate
-from .evidence import EvidenceVisit, HostEvidence, PatchManagerRecord, knows
+from .._base.text import counted, join_sentences
+from .evidence import EvidenceUpdate, EvidenceVisit, HostEvidence, PatchManagerRecord, knows
 from .spans import MISSING
 
 UNKNOWN = "unknown"
@@ -59,22 +58,30 @@ def _host(host: HostEvidence, *, by_kb: bool) -> Iterator[str]:
 def _visit(visit: EvidenceVisit) -> str:
     ended = f.plain(visit["outcome"] or "no outcome yet")
     reason = f" ({visit['reason_code']})" if visit["reason_code"] else ""
-    missing = "not known" if visit["missing"] is None else ", ".join(map(f.plain, visit["missing"])) or "nothing"
-    installed = ", ".join(map(f.plain, visit["installed"])) or "nothing"
+    missing = "not known" if visit["missing"] is None else _listed(visit["missing"]) or "nothing"
+    installed = _listed(visit["installed"]) or "nothing"
     when = f.utc(visit["opened_at"])
     by = f.describe_operator(visit["by"])
-    return (
-        f"{when}  run {visit['run_id']}  {ended}{reason}  installed: {installed}  missing: {missing}  started by: {by}"
-    )
+    commands = [f"commands: {_listed(visit['command_ids'])}"] if visit["command_ids"] else []
+    parts = [when, f"run {visit['run_id']}", f"{ended}{reason}", f"installed: {installed}", f"missing: {missing}"]
+    return "  ".join([*parts, *commands, f"started by: {by}"])
 
 
-def _update(update: HistoryUpdate) -> str:
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(f.plain, names))
+
+
+def _update(update: EvidenceUpdate) -> str:
     kb, first = f"{f.plain(update['kb'])} ({update['severity']})", f.utc(update["first_missing_at"], "{date}")
     code = f" ({f.plain(update['hresult'])})" if update["hresult"] else ""
     if update["state"] == MISSING:
         return f"{kb}: missing since {first}, {update['days']:g} days{code}."
     ended, how = f.utc(update["proven_at"]), f.words(update["state"])
-    return f"{kb}: {how}, proven {ended} by run {update['proven_by']}; missing for {update['days']:g} days{code}."
+    return join_sentences(
+        f"{kb}: {how}, proven {ended} by run {update['proven_by']}; missing for {update['days']:g} days{code}.",
+        f"The run was started by {f.plain(update['started_by'])}." if update["started_by"] else None,
+        f"Its commands: {_listed(update['proven_with'])}." if update["proven_with"] else None,
+    )
 
 
 def _record(record: PatchManagerRecord | None, *, by_kb: bool) -> Iterator[str]:

@@ -6,15 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._report import _format as f
 from ansible_collections.patchfleet.windows.plugins.module_utils._report._csv import csv_text
-from ansible_collections.patchfleet.windows.plugins.module_utils._report.build import operator_of_run
 
-from .._ledger.records import Run
-from .build import HistoryUpdate
-from .evidence import HostEvidence
+from .evidence import EvidenceUpdate, HostEvidence
 
 COLUMNS = (
     "host",
@@ -28,25 +24,25 @@ COLUMNS = (
     "first_missing_at",
     "proven_at",
     "proven_by",
+    "proven_with",
     "started_by",
     "patch_manager_state",
     "patch_manager_installed_at",
     "patch_manager_ended_at",
     "patch_manager_trouble",
 )
-"""``state`` to ``started_by`` are what runs know: the run that proved the update, and who started it."""
+"""``state`` to ``started_by`` are what runs know: the run that proved the update, its commands, and who started it."""
 
 
-def to_evidence_csv(hosts: Iterable[HostEvidence], kbs: Sequence[str], runs: Iterable[Run]) -> str:
+def to_evidence_csv(hosts: Iterable[HostEvidence], kbs: Sequence[str]) -> str:
     """The text of the file, with a line of headings; unknown is empty. An update that was asked for has a line on each host."""
-    operators = {run.run_id: f.describe_operator(operator_of_run(run)) for run in runs}
-    return csv_text(COLUMNS, (row for host in hosts for row in _rows(host, kbs, operators)))
+    return csv_text(COLUMNS, (row for host in hosts for row in _rows(host, kbs)))
 
 
-def _rows(host: HostEvidence, kbs: Sequence[str], operators: Mapping[str, str]) -> Iterator[dict[str, object]]:
+def _rows(host: HostEvidence, kbs: Sequence[str]) -> Iterator[dict[str, object]]:
     record = host["patch_manager"]
     recorded = {update["kb"]: update for update in record["updates"]} if record else {}
-    known: dict[str, list[HistoryUpdate | None]] = {}
+    known: dict[str, list[EvidenceUpdate | None]] = {}
     for update in host["updates"]:
         known.setdefault(update["kb"], []).append(update)
     of_host = {
@@ -65,18 +61,19 @@ def _rows(host: HostEvidence, kbs: Sequence[str], operators: Mapping[str, str]) 
                 **of_host,
                 "kb": kb,
                 "severity": found["severity"] if found else None,
-                **(_of_runs(span, operators) if span else {}),
+                **(_of_runs(span) if span else {}),
                 "patch_manager_state": found["state"] if found else None,
                 "patch_manager_installed_at": found["installed_at"] if found else None,
             }
 
 
-def _of_runs(update: HistoryUpdate, operators: Mapping[str, str]) -> dict[str, object]:
+def _of_runs(update: EvidenceUpdate) -> dict[str, object]:
     return {
         "severity": update["severity"],
         "state": update["state"],
         "first_missing_at": update["first_missing_at"],
         "proven_at": update["proven_at"],
         "proven_by": update["proven_by"],
-        "started_by": operators.get(update["proven_by"] or ""),
+        "proven_with": ", ".join(update["proven_with"]),
+        "started_by": update["started_by"],
     }

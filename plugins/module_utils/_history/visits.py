@@ -40,6 +40,7 @@ class Visit:
         hresults: why Windows could not install an update, by KB.
         on_since, off_at: the time for which the host was on because of the run.
         is_rolled_back: whether the run gave it an earlier root volume.
+        command_ids: of the commands of the run that scanned or installed.
     """
 
     run_id: str
@@ -64,6 +65,7 @@ class Visit:
     on_since: float | None = None
     off_at: float | None = None
     is_rolled_back: bool = False
+    command_ids: tuple[str, ...] = ()
 
     @property
     def proof(self) -> tuple[float, frozenset[str]] | None:
@@ -128,6 +130,7 @@ def _visit(run: Run, host: Host) -> Visit:
         on_since=facts.get("on_since"),
         off_at=facts.get("off_at"),
         is_rolled_back=bool((plan := facts.get("roll_back")) and plan["is_made"]),
+        command_ids=tuple(facts.get("patch_commands") or ()),
     )
 
 

@@ -271,7 +271,7 @@ class HostFacts(TypedDict, total=False):
         list[str],
         "commands of Run Command that scanned for updates or installed them, by id",
         "_update/patch_baseline",
-        "_update/patch_baseline, _report/build",
+        "_update/patch_baseline, _report/build, _history/visits",
     ]
     installation_overdue: Annotated[
         bool,

@@ -50,7 +50,7 @@ def work(context: OperationContext) -> EvidenceResult:
     return {
         "changed": False,
         "hosts": reported,
-        "csv": to_evidence_csv(hosts, kbs, runs),
+        "csv": to_evidence_csv(hosts, kbs),
         "lines": evidence_lines(hosts, kbs, target),
     }
 

@@ -46,7 +46,11 @@ def since_last_run(context: OperationContext, hosts: Sequence[FleetHost], settin
     new = [host.name for host in hosts if host.key not in before]
     about = f"the last run ({last.run_id}, closed at {iso(last.closed_at)})" if last.closed_at else "the last run"
     return [
-        *([f"In {about} and not in this plan: {join_names(_with_causes(context, gone), NAMED)}."] if gone else []),
+        *(
+            [f"In {about} and not in this plan: {join_names(_with_causes(context, gone, last), NAMED)}."]
+            if gone
+            else []
+        ),
         *([f"New since {about}: {join_names(new, NAMED)}."] if new else []),
     ]
 
@@ -62,8 +66,9 @@ def _last_run(ledger: Ledger, hosts: Sequence[FleetHost], settings: Settings) ->
     return None
 
 
-def _with_causes(context: OperationContext, gone: Sequence[Host]) -> list[str]:
-    """The names of the hosts, the first of them with what AWS says of them now."""
+def _with_causes(context: OperationContext, gone: Sequence[Host], last: Run) -> list[str]:
+    """The names of the hosts of the last run, the first of them with what AWS says of them now."""
+    tag = last.settings["targets"]["tag"]
     asked = [host for host in gone[:NAMED] if host.kind == "ec2" and host.region]
     found = dict[str, str]()
     locations = {Location(account_from(host.facts.get("account")), str(host.region)) for host in asked}
@@ -76,7 +81,7 @@ def _with_causes(context: OperationContext, gone: Sequence[Host]) -> list[str]:
             }
         except AwsError:
             continue
-        found.update({key: _cause(known.get(key)) for key in ids})
+        found.update({key: _cause(known.get(key), tag) for key in ids})
     return [f"{host.name} ({found[host.key]})" if host.key in found else host.name for host in gone]
 
 
@@ -84,10 +89,30 @@ def _account_of(host: Host) -> Account | None:
     return account_from(host.facts.get("account"))
 
 
-def _cause(instance: InstanceTypeDef | None) -> str:
+def _cause(instance: InstanceTypeDef | None, tag: str | None) -> str:
     if instance is None or instance["State"]["Name"] in {"terminated", "shutting-down"}:
         return "terminated"
+    if tag and tag not in {f"{key}={value}" for key, value in tags_of(instance).items()}:
+        return f"no longer tagged {clean_text(tag)}"
     return "no longer a target"
+
+
+def without_targets(hosts: Sequence[FleetHost], settings: Settings) -> list[str]:
+    """A sentence about regions and accounts of the variables without a host in the plan: a typo in one shows nowhere else."""
+    if not any(host.by_tag for host in hosts):
+        return []
+    found = {(host.account.id if host.account and host.account.role_arn else None, host.region) for host in hosts}
+    empty = [] if settings["organization"] else [one for one in settings["regions"] if (None, one) not in found]
+    if settings["accounts"]:  # their hosts may be the only ones of a region
+        empty = [one for one in empty if one not in {region for _account, region in found}]
+    for account in settings["accounts"]:
+        regions = account["regions"] or settings["regions"]
+        named = Account(account["id"], account["name"])
+        if account["id"] not in {one for one, _region in found}:
+            empty.append(f"the account {named}")
+        else:
+            empty += [f"{one} of account {named}" for one in regions if (account["id"], one) not in found]
+    return [f"No host of this plan is in {join_names(empty, NAMED)}."] if empty else []
 
 
 def unpatched_windows(context: OperationContext, hosts: Sequence[FleetHost], settings: Settings) -> list[str]:

@@ -32,7 +32,7 @@ from .account_windows import defer_closed, find_windows, limits_of, within_windo
 from .at_most import longest_group_seconds
 from .credentials import end_of_credentials
 from .durations import predict
-from .estate import since_last_run, unpatched_windows, windows_elsewhere
+from .estate import since_last_run, unpatched_windows, windows_elsewhere, without_targets
 from .kbs import unknown_kbs
 from .names import refuse_unmatched_exclusions, unmatched_checks
 from .order import Plan, Planned, make_plan
@@ -104,6 +104,7 @@ def plan_run(context: OperationContext, held: Mapping[str, str]) -> PlannedRun:
     about = [
         *headroom_lines(context, plan, settings),
         *since_last_run(context, fleet, settings),
+        *without_targets(fleet, settings),
         *unpatched_windows(context, fleet, settings),
         *windows_elsewhere(context, fleet, settings),
         *missing_prices(context, plan, settings),

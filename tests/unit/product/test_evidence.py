@@ -69,7 +69,7 @@ def months(stage: Stage) -> Months:
     """Two hosts: one has the update, the other one misses it."""
     months = Months(stage.ledger)
     months.run(0, BAD, name="bad", **missing("KB1", failed_updates=[{"kb": "KB1", "hresult": "0x800F0922"}]))
-    months.run(0, GOOD, name="good", facts={"missing": [], "installed": ["KB1"]})
+    months.run(0, GOOD, name="good", facts={"missing": [], "installed": ["KB1"], "patch_commands": ["c-1", "c-2"]})
     stage.clock.sleep(30 * DAY)
     return months
 
@@ -93,7 +93,10 @@ def test_an_update_is_shown_on_each_host_that_knows_it(stage: Stage) -> None:
         "  Patch Manager: the last Scan ended 2026-11-15 22:00:00 UTC: 2 missing, 0 failed.",
         "  Patch Manager: KB1 (critical) is Missing.",
         "good (i-0900d), eu-central-1",
-        "  KB1 (unspecified): installed, proven 2026-11-14 23:00:00 UTC by run run-0-i-0900d; missing for 0 days.",
+        (
+            "  KB1 (unspecified): installed, proven 2026-11-14 23:00:00 UTC by run run-0-i-0900d; missing for 0 days. The "
+            "run was started by somebody@controller. Its commands: c-1, c-2."
+        ),
         "  Patch Manager: the last Scan ended 2026-11-15 22:00:00 UTC: 0 missing, 0 failed.",
         "  Patch Manager: KB1 (critical) is Installed on 2026-11-14 22:00:00 UTC.",
         "KB1: installed on 1, missing on 1 of 2 hosts.",
@@ -133,6 +136,7 @@ def test_a_host_is_shown_with_its_runs_and_what_it_misses(stage: Stage, months: 
     assert "KB1 (critical) is Missing." in text
     assert "KB2" not in text, "of a host only what is missing is named"
     assert "good" not in text
+    assert "missing: nothing  commands: c-1, c-2  started by: somebody@controller" in lines(stage, host_name="good")
     assert lines(stage, host_name=BAD) == text
 
 
@@ -149,7 +153,7 @@ def test_the_table_has_a_line_for_each_host_and_update(stage: Stage, months: Mon
     )
     proven = [row for row in rows if row["proven_by"]]
     assert proven
-    assert all(row["started_by"] == "somebody@controller" for row in proven)
+    assert {(row["started_by"], row["proven_with"]) for row in proven} == {("somebody@controller", "c-1, c-2")}
     unknown = list(csv.DictReader(io.StringIO(result_of(stage, kbs=["KB777"])["csv"])))
     assert {row["host"] for row in unknown} == {row["host"] for row in rows}
     assert {row["state"] + row["patch_manager_state"] for row in unknown} == {""}

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._fleet.hosts import FleetHost
+from ansible_collections.patchfleet.windows.plugins.module_utils._model.account import Account
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.patch_run import OPERATION
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.estate import (
     since_last_run,
     unpatched_windows,
     windows_elsewhere,
+    without_targets,
 )
 from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables import read
 
@@ -46,14 +48,17 @@ def compared(stage: Stage, *hosts: FleetHost, inventory: tuple[str, ...] = (), *
 
 
 def test_hosts_of_the_last_run_that_are_gone_are_named_with_what_aws_says_of_them(stage: Stage) -> None:
-    closed_run(
-        stage, a_host(ID), a_host("i-2", name="dev-02"), a_host("i-3", name="dev-03"), a_host("i-4", name="dev-04")
-    )
-    shown = [instance("running", InstanceId="i-2"), instance("terminated", InstanceId="i-3")]
-    stage.account.on("describe_instances", reservations(*shown))
-    assert compared(stage) == [
-        f"In {LAST} and not in this plan: dev-02 (no longer a target), dev-03 (terminated), dev-04 (terminated)."
+    closed_run(stage, a_host(ID), *(a_host(f"i-{number}", name=f"dev-0{number}") for number in range(2, 6)))
+    shown = [
+        instance("running", InstanceId="i-2", Tags=tags(PatchGroup="Windows")),
+        instance("terminated", InstanceId="i-3"),
+        instance("running", InstanceId="i-5", Tags=tags(PatchGroup="windows")),
     ]
+    stage.account.on("describe_instances", reservations(*shown))
+    (sentence,) = compared(stage)
+    assert sentence.removeprefix(f"In {LAST} and not in this plan: ") == (
+        "dev-02 (no longer a target), dev-03 (terminated), dev-04 (terminated), dev-05 (no longer tagged PatchGroup=Windows)."
+    )
     assert len(stage.account.of("describe_instances")) == 1
 
 
@@ -90,6 +95,26 @@ def test_a_run_of_other_hosts_is_not_compared(stage: Stage, settings: dict[str, 
 def test_a_run_that_is_not_closed_is_not_compared(stage: Stage) -> None:
     stage.open_run(a_host("i-2", name="dev-02"), targets=TARGETS)
     assert compared(stage) == []
+
+
+ROLES = {name: f"arn:aws:iam::{name * 12}:role/patcher" for name in "23"}
+ACCOUNTS = [
+    {"name": "shop", "role_arn": ROLES["2"], "regions": ["eu-central-1", "eu-north-1"]},
+    {"name": "lab", "role_arn": ROLES["3"]},
+]
+
+
+def test_regions_and_accounts_without_a_host_are_named() -> None:
+    here = read({"patch_regions": ["eu-central-1", "eu-west-1"]})
+    assert without_targets([target()], here) == ["No host of this plan is in eu-west-1."]
+    assert without_targets([target(), target("i-2", region="eu-west-1")], here) == []
+    assert without_targets([target()], read({})) == []
+    assert without_targets([target(by_tag=False)], here) == [], "the inventory names the hosts"
+    several = read({"patch_regions": ["eu-central-1"], "patch_accounts": ACCOUNTS})
+    shop = Account("222222222222", "shop", ROLES["2"])
+    assert without_targets([target(account=shop)], several) == [
+        "No host of this plan is in eu-north-1 of account shop (222222222222), the account lab (333333333333)."
+    ]
 
 
 def unpatched(stage: Stage, *instances: dict[str, Any], **more: Any) -> list[str]:

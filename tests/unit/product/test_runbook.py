@@ -7,9 +7,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
+import botocore.session
 import pytest
+from botocore import xform_name
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.outcomes import Outcome
 from ansible_collections.patchfleet.windows.plugins.module_utils._model.reasons import Reason, Section
@@ -69,3 +72,41 @@ def test_each_reason_that_holds_a_host_says_what_to_do_about_a_held_one() -> Non
     names = {name for path in (ROOT / "plugins").rglob("*.py") for name in HELD.findall(path.read_text())}
     assert {"REBOOT_PENDING", "SERVICES_LEFT", "STILL_STOPPING"} <= names
     assert {str(Reason[name]) for name in names} - CODES["`held`"] == set()
+
+
+# Commands of the AWS CLI
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+AWS = re.compile(r"`(aws [a-z0-9-]+ [a-z0-9-]+ [^`]+)`|^ *(?:\$ )?(aws [a-z0-9-]+ [a-z0-9-]+ .+)$", re.MULTILINE)
+GLOBAL_OPTIONS = {"query", "region", "output", "profile", "no-cli-pager"}
+"""AWS CLI user guide, "Command line options"."""
+OWN_COMMANDS = {"s3", "configure", "sso"}
+"""Of the CLI itself: they are no operations of a service."""
+SESSION = botocore.session.get_session()
+
+
+def aws_commands() -> list[str]:
+    texts = (page.read_text(encoding="utf-8").replace("\\\n", " ") for page in PAGES)
+    found = (inline or line for text in texts for inline, line in AWS.findall(text))
+    return sorted({" ".join(command.split()) for command in found if command.split()[1] not in OWN_COMMANDS})
+
+
+def test_the_pages_have_commands_of_the_aws_cli() -> None:
+    assert {command.split()[2] for command in aws_commands()} >= {
+        "send-command",
+        "get-command-invocation",
+        "list-commands",
+    }
+
+
+@pytest.mark.parametrize("command", aws_commands())
+def test_a_command_of_the_aws_cli_has_what_its_operation_takes(command: str) -> None:
+    _aws, service, name, *words = shlex.split(command)
+    model = SESSION.get_service_model(service)
+    operations = {xform_name(one, "-"): one for one in model.operation_names}
+    shape = model.operation_model(operations[name]).input_shape
+    members = {xform_name(member, "-") for member in shape.members} if shape else set()
+    required = {xform_name(member, "-") for member in shape.required_members} if shape else set()
+    options = {word.removeprefix("--") for word in words if word.startswith("--")}
+    assert options - GLOBAL_OPTIONS - members - {f"no-{member}" for member in members} == set()
+    assert required - options == set()
