@@ -160,6 +160,7 @@ class Watch:
         self._unanswered: dict[str, float] = {}  # LaunchTimes that were taken for those of starts without an answer
         self._awake_since: dict[str, float] = {}  # controller: end of its last standstill that was longer than a lease
         self._in_work: set[tuple[str, str]] = set()  # (controller, host key) of what it started, or patches
+        self._admitted: set[tuple[str, str]] = set()  # (run id, host key)
         self._tasks_began: dict[
             str, tuple[float, int]
         ] = {}  # when start tasks began, and how often the host had booted then
@@ -264,9 +265,14 @@ class Watch:
             self._check_stop(host)
             holder = self._holders.get(str(host.id))
             silent_seconds = self._night.now() - self._signs.get(str(host.id), 0.0)
-            if holder and holder.at_work and silent_seconds < LEASE_SECONDS - SKEW_SECONDS and host.on_because_of_us:
+            alive = holder is not None and holder.at_work and silent_seconds < LEASE_SECONDS - SKEW_SECONDS
+            if holder and alive and host.on_because_of_us and not self._waits_for_its_turn(holder, str(host.id)):
                 text = f"stopped by its watchdog, {silent_seconds:.0f} s after a heartbeat of {holder.name}"
                 self._say(TAKEN, f"{host.name}: {text}")
+
+    def _waits_for_its_turn(self, holder: Controller, key: str) -> bool:
+        """Whether a run that has taken the host over has not started with it: it starts the host at its turn (docs/safety.md)."""
+        return key in holder.planned and (str(holder.run_id), key) not in self._admitted
 
     def _check_stop(self, host: world.Host, controller: Controller | None = None) -> None:
         """By what AWS shows at this moment: what others did since cannot be known."""
@@ -391,6 +397,7 @@ class Watch:
 
     def admitted(self, controller: Controller, run_id: str, key: str, before: tuple[str | None, int]) -> None:
         """A host has been admitted; ``before`` is what before_admission said."""
+        self._admitted.add((run_id, key))
         ledger, name = self._night.ledger, self._night.host(key).name
         run, (breaker, failures) = ledger.run(run_id), before
         if breaker:

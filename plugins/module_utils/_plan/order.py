@@ -111,7 +111,7 @@ def make_plan(
         settings: max_hosts, batch_size (int, or text such as "20%"), priority_instance_types, failure_budget (likewise),
             rollout, pause_seconds, canary, canary_hosts, slice.
         predict: how long the ways of hosts will take, by their keys.
-        at_work: keys of hosts for which an earlier run has slots (patch_at_most, patch_clusters); their peers wait for them.
+        at_work: keys of hosts that an earlier run has left at work, and for which others wait.
         recorded: what there is to do on hosts without a history of their own.
 
     Raises:

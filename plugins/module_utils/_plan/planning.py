@@ -128,7 +128,7 @@ def make_run_plan(context: OperationContext, settings: Settings, held: Mapping[s
     alarms, about_alarms = find_stop_alarms(context, settings, found)
     fleet = [defer_closed(_unclaimed(_free(_found(host), held), settings), settings) for host in found]
     hosts = _with_rights(context, fleet)
-    at_work = {slot.host_key for slot in context.ledger.slots()}
+    at_work = _left_at_work(context, settings)
     recorded = partial(read_workloads, context) if settings["operation"] == "install" else nothing_recorded
     plan = make_plan(hosts, settings, lambda chosen: predict(context.ledger, chosen, settings), at_work, recorded)
     check_together({**settings, "batch_size": plan.batch_size}, context.params["forks"], context.clock.now())
@@ -141,6 +141,14 @@ def make_run_plan(context: OperationContext, settings: Settings, held: Mapping[s
         stop_alarms=tuple(alarms),
     )
     return _with_peers(plan, settings)
+
+
+def _left_at_work(context: OperationContext, settings: Settings) -> set[str]:
+    """Those that an earlier run has left at work. Hosts that wait for their slots, or until fewer instances
+    are on (patch_max_running), would wait until their own time is over if these came later.
+    """
+    left_on = context.ledger.found_stopped() if settings["max_running"] else set[str]()
+    return left_on | {slot.host_key for slot in context.ledger.slots()}
 
 
 def _with_peers(plan: Plan, settings: Settings) -> Plan:

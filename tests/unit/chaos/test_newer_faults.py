@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import sqlite
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import LEASE_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.lease import Lease
 from ansible_collections.patchfleet.windows.plugins.module_utils._power import restore, start, watchdog
 from ansible_collections.patchfleet.windows.plugins.module_utils._run import admission
@@ -121,6 +122,18 @@ def test_a_watchdog_that_stops_a_host_of_a_living_controller_is_noticed(tmp_path
         controller.at_work = lives
         night.watch.service_call("StopInstances", [night.play.world.hosts["a"]])
         assert {problem.kind for problem in night.watch.problems} == ({TAKEN} if lives else set())
+
+
+def test_a_watchdog_may_stop_a_host_that_waits_for_its_turn_in_a_later_run(tmp_path: Path) -> None:
+    with Night(tmp_path, hosts=[OFF], account={"lag_seconds": 0}) as night:
+        with pytest.raises(Killed):
+            Controller(night, dies_after="note_launch").patch()
+        night.sleep(2 * LEASE_SECONDS)
+        with pytest.raises(Killed):
+            (later := Controller(night, "later", dies_after="open_run")).patch()
+        later.at_work = True
+        night.watch.service_call("StopInstances", [night.play.world.hosts["a"]])
+        assert night.watch.problems == []
 
 
 # Maintenance windows

@@ -102,6 +102,17 @@ def test_hosts_for_which_peers_wait_come_first(stage: Stage) -> None:
     assert [host["name"] for host in run(stage, "planned", OFF, ON)["hosts"]] == ["dev-02", "dev-01"]
 
 
+@pytest.mark.parametrize(("limit", "first"), [(1, "dev-02"), (None, "dev-01")])
+def test_hosts_that_are_on_because_of_an_earlier_run_come_first_where_others_wait_for_them(
+    stage: Stage, limit: int | None, first: str
+) -> None:
+    stage.ledger.record_power(
+        PowerRecord(OTHER, OTHER, "eu-central-1", "dev-02", "stopped", START, "20261101T220000Z-aaaa")
+    )
+    planned = run(stage, "planned", OFF, ON, **({"patch_max_running": limit} if limit else {}))
+    assert planned["hosts"][0]["name"] == first
+
+
 def test_a_plan_touches_and_writes_nothing(stage: Stage) -> None:
     result = run(stage, "planned", OFF, ON, OUT)
     assert (result["changed"], result["run_id"], result["batch_size"]) == (False, None, 5)
