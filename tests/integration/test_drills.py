@@ -147,3 +147,37 @@ def test_a_killed_run_is_put_back_by_what_status_says(tmp_path: Path) -> None:
     assert back.code == 0, back.output
     assert "1 host put back: 1 stopped. 0 still open." in back.words
     assert (truth["state"], truth["cut_off"]) == ("stopped", 0)
+
+
+def test_hosts_that_no_run_patches_are_taken_in_by_what_the_plan_names(tmp_path: Path) -> None:
+    """One is tagged with another case, one has no tag, and one lives in a region that is not searched."""
+    host = {"state": "stopped", "updates": [TWO_MINUTES_WITH_A_REBOOT]}
+    far = {"name": "far", "region": "eu-west-1", **host}
+    others = [
+        {"name": "nearly", "tags": {"PatchGroup": "windows"}, **host},
+        {"name": "bare", "tags": {"Team": "web"}, **host},
+    ]
+    with LivingLab(tmp_path, [{"name": "known", **host}, *others, far], scale=200) as lab:
+        assert lab.playbook("patch").outcomes == {"known": "patched"}
+        planned = lab.playbook("plan")
+        region, tag, names = re.findall(
+            r"No run patches \d+ Windows instances in (\S+) without the tag (\S+): (.+?)\.", planned.words
+        )[0]
+        found = re.search(
+            r"The region (\S+) is not searched, and has 1 Windows instance with the tag \S+: (\S+)\. See (\w+)\.",
+            planned.words,
+        )
+        assert found, planned.output
+        other_region, name, variable = found.groups()
+        assert (names, name) == ("nearly (PatchGroup=windows), bare", "far")
+        key, _, value = tag.partition("=")
+        ids = [lab.id(printed_name.split()[0]) for printed_name in names.split(", ")]
+        lab.client("ec2").create_tags(Resources=ids, Tags=[{"Key": key, "Value": value}])
+        wider = {variable: [region, other_region]}
+        again = lab.playbook("plan", variables=wider)
+        ended = lab.playbook("patch", variables=wider)
+        whole = lab.playbook("plan", variables=wider)
+    assert "No run patches" not in again.words, again.output
+    assert re.search(r"New since the last run \(\S+, closed at \S+\): bare, far, nearly\.", again.words), again.output
+    assert ended.outcomes == {"known": "compliant", "nearly": "patched", "bare": "patched", "far": "patched"}
+    assert not re.search("No run patches|New since|not in this plan|is not searched", whole.words), whole.output
