@@ -24,7 +24,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._model.text_enu
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.context import OperationContext
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.failures import attempt
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation.operation import Operation
-from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice
+from ansible_collections.patchfleet.windows.plugins.plugin_utils import _exit_notice, _usual_output
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._host_connection import AnsibleConnection
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._operation_call import OperationCall
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import display_lines, name_in_progress
@@ -50,6 +50,7 @@ def slow_down_idle_loop() -> None:
 
 
 slow_down_idle_loop()
+_usual_output.leave_out_what_went_well()
 
 
 class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has no types

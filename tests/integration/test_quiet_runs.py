@@ -1,0 +1,89 @@
+# Copyright (c) 2026, Patch Fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible's default output of a run, without any setting of the user's: what matters, and nothing that went well."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from living_lab import TWO_MINUTES_WITH_A_REBOOT, LivingLab
+from terminal import keep
+
+FLEET: list[dict[str, Any]] = [
+    {"name": "web-{1..6}", "state": "stopped"},
+    {"name": "on-{1..5}"},
+    {"name": "broken", "updates": [{**TWO_MINUTES_WITH_A_REBOOT, "result": "0x800F0922"}]},
+]
+WENT_WELL = re.compile(r"^(?:ok|changed|skipping|included)(?:: | \[).*", re.MULTILINE)
+NOBODY = "https://127.0.0.1:9/no-webhook"
+MOST_LINES_A_HOST = 30.0
+"""With the line a minute, the plan, the table, the recap and Ansible's words of a failure."""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingLab]:
+    keys: dict[str, Any] = {"defaults": {"updates": [TWO_MINUTES_WITH_A_REBOOT]}, "scale": 200}
+    with LivingLab(tmp_path_factory.mktemp("quiet"), FLEET, **keys) as lab:
+        yield lab
+
+
+def test_a_run_prints_lines_of_progress_and_failures_only(lab: LivingLab) -> None:
+    ended = lab.playbook("patch", variables={"patch_failure_budget": 2})
+    lines = ended.output.splitlines()
+    keep("a-run-of-12-hosts", lines)
+    assert ended.code == 2, ended.output
+    assert "[WARNING]: The webhook of patch_notify did not take the message." in ended.words
+    shown = [line for line in WENT_WELL.findall(ended.output) if "-> localhost]" not in line]
+    assert shown == []
+    assert "no hosts matched" not in ended.output
+    assert set(re.findall(r"^PLAY \[(.+?)\]", ended.output, re.MULTILINE)) == {
+        "Find hosts by tag",
+        "Plan",
+        "Patch",
+        "Report",
+        "Fail hosts that are not patched",
+    }
+    headings = [at for at, line in enumerate(lines) if line.startswith("TASK [")]
+    assert all(lines[at + 1].startswith(("[ERROR]", "fatal: ", "[WARNING]")) for at in headings), "only of failures"
+    assert len(re.findall(r"^fatal: \[broken\]", ended.output, re.MULTILINE)) == 2, "at its step, and as a verdict"
+    for name in ("web-1", "on-5", "broken"):
+        assert re.search(rf"^  \d\d:\d\d:\d\d  {name} +(patched|failed: .+)$", ended.output, re.MULTILINE)
+    assert len(lines) / 12 <= MOST_LINES_A_HOST
+
+
+def test_tasks_of_the_users_and_warnings_are_shown_as_ever(lab: LivingLab) -> None:
+    hello = lab.file("hello.yml", [{"name": "Say hello", "ansible.builtin.debug": {"msg": "hello of the user"}}])
+    others = [f"web-{number}" for number in range(1, 7)] + [f"on-{number}" for number in range(2, 6)] + ["broken"]
+    ended = lab.playbook(
+        "patch", variables={"patch_pre_tasks": str(hello), "patch_exclude": others, "patch_notify": NOBODY}
+    )
+    assert ended.outcomes["on-1"] in {"patched", "compliant"}
+    assert "TASK [patchfleet.windows.user_tasks : Say hello]" in ended.output
+    assert '"msg": "hello of the user"' in ended.output
+    assert "[WARNING]: The webhook of patch_notify did not take the message." in ended.words
+    shown = [line for line in WENT_WELL.findall(ended.output) if "-> localhost]" not in line]
+    assert shown == [f"included: {hello} for on-1 => (item={hello})", "ok: [on-1] => {"]
+
+
+@pytest.mark.parametrize(
+    ("options", "environment"),
+    [(["-v"], {}), ([], {"ANSIBLE_DISPLAY_OK_HOSTS": "true"}), ([], {"ANSIBLE_DISPLAY_SKIPPED_HOSTS": "true"})],
+    ids=["-v", "ok hosts", "skipped hosts"],
+)
+def test_who_wants_all_lines_gets_them(lab: LivingLab, options: list[str], environment: dict[str, str]) -> None:
+    output = lab.playbook("plan", *options, environment=environment).output
+    assert "TASK [patchfleet.windows.discover : Plan]" in output
+    assert re.search(r"^ok: \[localhost\]", output, re.MULTILINE)
+
+
+def test_restore_says_what_became_of_its_hosts_and_no_more(lab: LivingLab) -> None:
+    ended = lab.playbook("restore")
+    assert ended.code == 0, ended.output
+    assert "Nothing is open: every host is as it was found." in ended.words
+    assert "[WARNING]: The webhook of patch_notify did not take the message." in ended.words
+    shown = [line for line in WENT_WELL.findall(ended.output) if "-> localhost]" not in line]
+    assert shown == []
