@@ -153,11 +153,11 @@ def test_hosts_that_no_run_patches_are_taken_in_by_what_the_plan_names(tmp_path:
     """One is tagged with another case, one has no tag, and one lives in a region that is not searched."""
     host = {"state": "stopped", "updates": [TWO_MINUTES_WITH_A_REBOOT]}
     far = {"name": "far", "region": "eu-west-1", **host}
-    others = [
+    untagged = [
         {"name": "nearly", "tags": {"PatchGroup": "windows"}, **host},
         {"name": "bare", "tags": {"Team": "web"}, **host},
     ]
-    with LivingLab(tmp_path, [{"name": "known", **host}, *others, far], scale=200) as lab:
+    with LivingLab(tmp_path, [{"name": "known", **host}, *untagged, far], scale=200) as lab:
         assert lab.playbook("patch").outcomes == {"known": "patched"}
         planned = lab.playbook("plan")
         region, tag, names = re.findall(

@@ -19,7 +19,7 @@ FLEET: list[dict[str, Any]] = [
     {"name": "broken", "updates": [{**TWO_MINUTES_WITH_A_REBOOT, "result": "0x800F0922"}]},
 ]
 WENT_WELL = re.compile(r"^(?:ok|changed|skipping|included)(?:: | \[).*", re.MULTILINE)
-NOBODY = "https://127.0.0.1:9/no-webhook"
+DEAD_WEBHOOK = "https://127.0.0.1:9/no-webhook"
 MOST_LINES_A_HOST = 30.0
 """With the line a minute, the plan, the table, the recap and Ansible's words of a failure."""
 
@@ -57,9 +57,9 @@ def test_a_run_prints_lines_of_progress_and_failures_only(lab: LivingLab) -> Non
 
 def test_tasks_of_the_users_and_warnings_are_shown_as_ever(lab: LivingLab) -> None:
     hello = lab.file("hello.yml", [{"name": "Say hello", "ansible.builtin.debug": {"msg": "hello of the user"}}])
-    others = [f"web-{number}" for number in range(1, 7)] + [f"on-{number}" for number in range(2, 6)] + ["broken"]
+    left_out = [f"web-{number}" for number in range(1, 7)] + [f"on-{number}" for number in range(2, 6)] + ["broken"]
     ended = lab.playbook(
-        "patch", variables={"patch_pre_tasks": str(hello), "patch_exclude": others, "patch_notify": NOBODY}
+        "patch", variables={"patch_pre_tasks": str(hello), "patch_exclude": left_out, "patch_notify": DEAD_WEBHOOK}
     )
     assert ended.outcomes["on-1"] in {"patched", "compliant"}
     assert "TASK [patchfleet.windows.user_tasks : Say hello]" in ended.output
