@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from ansible import constants
 from ansible.plugins.action import ActionBase
+from ansible.template import Templar
 
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.connect import warm_up
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.clock import system_clock
@@ -62,8 +63,7 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        self._task.args = {**self._tracking(task_vars or {}), **self._task.args}
-        _checked, params = self.validate_argument_spec(self.operation.argument_spec(), **self.operation.rules)
+        params = self._options(task_vars or {})
         with attempt(self.operation) as attempted:
             params = self.prepare(params, task_vars or {})
             if self._task.delegate_to and self._task.delegate_to not in LOCAL:
@@ -83,6 +83,29 @@ class ControllerOperation(ActionBase):  # type: ignore[misc]  # ansible-core has
             forks=int(task_vars.get("ansible_forks") or 1),
             check_mode=self._task.check_mode,
         )
+
+    def call_of(
+        self, kind: type[ControllerOperation], args: dict[str, Any], task_vars: dict[str, Any], templar: Templar
+    ) -> OperationCall:
+        """The call that a task of another module would make.
+
+        Args:
+            kind: the action plugin of the module.
+            args: the options of the task.
+            task_vars: the variables of its host.
+            templar: for these variables.
+        """
+        task = self._task.copy()
+        task.args = args
+        plugin = kind(task, self._connection, self._play_context, self._loader, templar, None)
+        return plugin.call(plugin.prepare(plugin._options(task_vars), task_vars), task_vars)  # noqa: SLF001 - of this class
+
+    def _options(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Those of the task and those that the play's variables give, checked and converted."""
+        self._task.args = {**self._tracking(task_vars), **self._task.args}
+        _checked, params = self.validate_argument_spec(self.operation.argument_spec(), **self.operation.rules)
+        options: dict[str, Any] = params
+        return options
 
     def _connection_of(self, task_vars: dict[str, Any]) -> Callable[[OperationContext], AnsibleConnection] | None:
         """Opens the host's own connection, for a host that the plan reaches by it; None for the others."""

@@ -10,7 +10,7 @@ The files of the playbook are the one list of a host's steps; what takes a host 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -25,14 +25,21 @@ COLLECTION = "patchfleet.windows."
 
 @dataclass(frozen=True)
 class Task:
-    """A task of this collection: its module, its options as the file has them, the role of the file, and what the import of the
-    role sets.
+    """A task of this collection.
+
+    Attributes:
+        module: without the collection's name.
+        options: as the file has them.
+        role: the folder of the role that has the file.
+        variables: what the imports of the file set.
+        shows_changes: whether Ansible shows the task as changed where its module changed something.
     """
 
     module: str
     options: Mapping[str, Any]
-    role: Path | None
-    variables: Mapping[str, Any]
+    role: Path | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    shows_changes: bool = True
 
 
 T = TypeVar("T")
@@ -127,7 +134,8 @@ class _Reader:
                 yield from self._in_file(imported / "tasks" / f"{options['tasks_from']}.yml", within)
             elif name.startswith(COLLECTION):
                 role = path.parents[1] if path.is_relative_to(ROLES) else None
-                yield Task(name.removeprefix(COLLECTION), options or {}, role, within)
+                shows = task.get("changed_when") is not False
+                yield Task(name.removeprefix(COLLECTION), options or {}, role, within, shows)
 
     def _in_file(self, path: Path, variables: Mapping[str, Any]) -> Iterator[Task]:
         yield from self.tasks(_load(path), path, variables)

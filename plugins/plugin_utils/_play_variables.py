@@ -31,13 +31,15 @@ def variables_of_hosts(task: Any, hosts: Iterable[str], loader: Any) -> dict[str
     Raises:
         InvalidOption: one cannot be rendered.
     """
-    manager, play = task.get_variable_manager(), task.get_play()
-    found = {}
-    for name in hosts:
-        host = manager._inventory.get_host(name)  # noqa: SLF001 - the variable manager asks it for hosts itself
-        variables = manager.get_vars(play=play, host=host, task=task, include_hostvars=False)
-        found[name] = _rendered(name, variables, loader)
-    return found
+    return {name: rendered(name, variables_of_host(task, name), loader) for name in hosts}
+
+
+def variables_of_host(task: Any, name: str) -> dict[str, Any]:
+    """All variables of a host as this task would find them; templates are not rendered."""
+    manager = task.get_variable_manager()
+    host = manager._inventory.get_host(name)  # noqa: SLF001 - the variable manager asks it for hosts itself
+    variables: dict[str, Any] = manager.get_vars(play=task.get_play(), host=host, task=task, include_hostvars=False)
+    return variables
 
 
 def variables_of_play(task: Any) -> dict[str, Any]:
@@ -46,7 +48,12 @@ def variables_of_play(task: Any) -> dict[str, Any]:
     return variables
 
 
-def _rendered(host: str, variables: dict[str, Any], loader: Any) -> dict[str, Any]:
+def rendered(host: str, variables: dict[str, Any], loader: Any) -> dict[str, Any]:
+    """The variables of this collection among these, rendered with the others.
+
+    Raises:
+        InvalidOption: one cannot be rendered.
+    """
     own = {str(name): _decrypt(host, name, value) for name, value in variables.items() if is_variable(name)}
     templates = {name: value for name, value in own.items() if "{" in str(value)}
     if templates:  # a templar costs more than all the rest

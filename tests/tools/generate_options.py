@@ -33,6 +33,7 @@ STRUCTURED = {
     "input": "dict[str, Any]",
     "inventory_hosts": "list[InventoryEntry]",
     "parameters": "dict[str, Any]",
+    "result": "dict[str, Any]",  # the same
     "scripts": "dict[str, str]",
     "searched_with": "Settings",
     "settings": "Settings",

@@ -45,6 +45,7 @@ class Settings(TypedDict):
     pause_seconds: int
     batch_size: int | str
     rollout: str
+    runner: str
     priority_instance_types: list[str]
     max_running: int | None
     slice: str | None

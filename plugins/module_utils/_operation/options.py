@@ -31,6 +31,7 @@ class Options(TypedDict, total=False):
     agent_timeout_seconds: int
     allow_shortfall: bool
     anyway: bool
+    at_once: int
     beliefs: list[str]
     boot_script: str | None
     by: str | None
@@ -94,6 +95,7 @@ class Options(TypedDict, total=False):
     modify_timeout_seconds: int
     must_write: bool
     name: str
+    names: list[str]
     notify: str | None
     notify_format: str
     only_plan: bool
@@ -116,6 +118,7 @@ class Options(TypedDict, total=False):
     restore_point: str
     restore_point_days: int
     restore_point_wait: bool
+    result: dict[str, Any]
     run_id: str | None
     script: str
     scripts: dict[str, str]

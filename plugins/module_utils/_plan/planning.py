@@ -42,6 +42,7 @@ from .prices import missing_prices
 from .quota import headroom_lines
 from .report_folder import refuse_hopeless
 from .restore_points import without_restore_point
+from .runner import Turn
 from .stop_alarms import find_stop_alarms
 from .text import plan_lines, wrapped
 from .variables import check_together
@@ -51,11 +52,12 @@ NAMED = 10
 """The number of hosts of the last run that are named."""
 
 
-class PlannedHost(TypedDict):
+class PlannedHost(Turn):
     """A host in planned order; ``included`` is whether this run works on it, ``fence`` is the number of its lease.
 
     ``starts_after_seconds`` counts from the start of the run, ``expected_seconds`` and ``longest_seconds`` are what half and what
-    nine of ten of its workflows did not exceed; None for hosts that are left out.
+    nine of ten of its workflows did not exceed; None for hosts that are left out. The rest is that of a run
+    that was opened.
     """
 
     key: str

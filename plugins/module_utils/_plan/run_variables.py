@@ -110,6 +110,23 @@ RUN_VARIABLES = (
         roles=("discover",),
     ),
     Variable(
+        "patch_runner",
+        "str",
+        "pace",
+        description=(
+            "What takes hosts through their steps. V(tasks) are tasks of Ansible, with a worker process for each host at work. "
+            "V(threads) is one worker process for all hosts of a batch that Systems Manager reaches, which does the same steps "
+            "with a fraction of the CPU time and memory. V(auto) is V(tasks)."
+        ),
+        details=(
+            "Hosts with tasks of your own, hosts that need a step that only some runs have, and hosts without Systems Manager have "
+            "tasks of Ansible in any case, in the same run."
+        ),
+        default="auto",
+        choices=("auto", "tasks", "threads"),
+        roles=("discover",),
+    ),
+    Variable(
         "patch_priority_instance_types",
         "list",
         "pace",

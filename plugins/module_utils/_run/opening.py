@@ -38,6 +38,7 @@ from .._plan.planning import PlanResult, accepted_scheduler, make_run_plan, plan
 from .._plan.prices import prices_of
 from .._plan.report_bucket import ReportStore
 from .._plan.report_folder import refuse_unwritable
+from .._plan.runner import assign_runners
 from .._plan.variables import report_bucket_of
 from .held_hosts import held_hosts
 from .messages import host_leased
@@ -48,15 +49,19 @@ from .slices import kept_of_plan, refuse_other_slices
 
 
 class OpenedRun(Result, PlanResult):
-    """``snapshot_id`` is that of Patch Manager: all hosts of the run get the same updates."""
+    """``snapshot_id`` is that of Patch Manager: all hosts of the run get the same updates. For ``turns`` see assign_runners."""
 
     run_id: str
     snapshot_id: str
+    turns: list[int]
 
 
 def open_run(context: OperationContext) -> OpenedRun:
-    """See open_rest; no slice was at work before."""
-    return open_rest(context, {})
+    """See open_rest; no slice was at work before. The hosts of a slice that died have tasks of Ansible in any case."""
+    opened = open_rest(context, {})
+    hosts = [host for host in opened["hosts"] if host["included"]]
+    opened["turns"] = assign_runners(hosts, context.params["settings"], opened["batch_size"])
+    return opened
 
 
 def open_rest(context: OperationContext, known_peers: Mapping[str, dict[str, int]]) -> OpenedRun:
@@ -96,6 +101,7 @@ def open_rest(context: OperationContext, known_peers: Mapping[str, dict[str, int
         "changed": True,
         "run_id": run.run_id,
         "snapshot_id": run.snapshot_id,
+        "turns": [],
     }
 
 

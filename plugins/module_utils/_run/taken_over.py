@@ -39,6 +39,7 @@ NOTHING: OpenedRun = {
     "longest_seconds": 0.0,
     "rolling_seconds": None,
     "lines": [],
+    "turns": [],
 }
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
 from typing import Any
 
@@ -18,5 +19,10 @@ def script_text(action: Any, name: str) -> str:
     Raises:
         AnsibleError: there is no such file.
     """
-    path = pathlib.Path(action._find_needle("files", name))  # noqa: SLF001 - how action plugins look up files
+    return _text_of(pathlib.Path(action._find_needle("files", name)))  # noqa: SLF001 - how action plugins look up files
+
+
+@functools.cache
+def _text_of(path: pathlib.Path) -> str:
+    """Read once by a worker: all hosts that are threads of it share the text."""
     return PRELUDE.read_text(encoding="utf-8") + "\n" + path.read_text(encoding="utf-8")

@@ -212,13 +212,31 @@ def test_tasks_of_users_know_a_host_that_failed_and_is_not_tried_again(retry: An
 
 
 def test_a_host_without_capacity_has_the_same_workflow_after_the_others(patch: dict[str, Any]) -> None:
-    names = list(plays("patch"))
-    again = plays("patch")[names[names.index("Patch") + 1]]
-    assert "patchfleet_again" in again["hosts"]
+    (again,) = [play for play in plays("patch").values() if "patchfleet_again" in play["hosts"]]
     the_same = {"order", "serial", "strategy", "gather_facts", "any_errors_fatal", "timeout"}
     assert {key: again[key] for key in the_same} == {key: patch[key] for key in the_same}
     imports = [play["tasks"][0]["ansible.builtin.import_tasks"] for play in (patch, again)]
     assert imports == ["tasks/admission.yml"] * 2
+
+
+def test_hosts_beside_threads_have_the_same_workflow(patch: dict[str, Any]) -> None:
+    (beside,) = [play for play in plays("patch").values() if "patchfleet_in_turn" in play["hosts"]]
+    the_same = {"order", "strategy", "gather_facts", "any_errors_fatal", "timeout"}
+    assert {key: beside[key] for key in the_same} == {key: patch[key] for key in the_same}
+    threads, each = beside["tasks"]
+    assert (threads["when"], each["when"]) == (
+        "patch__host.threads is defined",
+        "patch__host.threads is not defined",
+    )
+    assert threads["ignore_errors"] is True
+    assert each["ansible.builtin.import_tasks"] == "tasks/admission.yml"
+
+
+def test_a_thread_that_failed_is_rescued_as_any_host() -> None:
+    (shown,) = yaml.safe_load(HOST.with_name("thread.yml").read_text())
+    (usual,) = yaml.safe_load((HOST.parent / "usual/instance_install.yml").read_text())
+    (rescue,) = usual["rescue"]
+    assert shown["rescue"] == [{**rescue, "ansible.builtin.include_tasks": "failure.yml"}]
 
 
 def test_a_file_whose_name_depends_on_the_host_imports_no_tasks() -> None:
