@@ -1,8 +1,8 @@
 # Copyright (c) 2026, Patch Fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``make bench``: 40 hosts by ansible-playbook, 200 by the steps alone, calls in virtual time, the planned order, a waiting step,
-and the unit tests.
+"""``make bench``: 40 hosts by tasks of Ansible, 40 and 200 as threads with Ansible and without, calls in virtual time, the planned
+order, a waiting step, and the unit tests.
 
 The lab is a process of its own.
 """
@@ -37,8 +37,9 @@ def main() -> int:
     """Measure, print, 0."""
     with tempfile.TemporaryDirectory(prefix="patchfleet-bench-") as folder:
         rows = [
-            measured(Path(folder), "ansible-playbook, 40 × 5", 40, 5, scale=240, command="playbook"),
-            *_threads(Path(folder)),
+            measured(Path(folder), "tasks, 40 × 5", 40, 5, scale=240, command="tasks"),
+            *_threads(Path(folder), "threads"),
+            *_threads(Path(folder), "workflow"),
         ]
     print(
         f"{'fleet':<26}{'CPU-s/host':>11}{'peak MB':>9}{'MB/worker':>11}{'calls/host':>12}{'makespan':>10}{'bound':>8}"
@@ -49,10 +50,9 @@ def main() -> int:
             f"{row['makespan'] / 60:>6.0f} min{row['bound'] / 60:>4.0f} min"
         )
     print(f"target: at most {TARGETS['cpu_seconds']:g} CPU-s and {TARGETS['calls']:g} API calls a host")
-    few, many = rows[1:]
-    print(
-        f"threads: {(many['peak_mb'] - few['peak_mb']) / (many['hosts'] - few['hosts']):.2f} MB a host that is at work"
-    )
+    for few, many in (rows[1:3], rows[3:]):
+        further = (many["peak_mb"] - few["peak_mb"]) / (many["hosts"] - few["hosts"])
+        print(f"{few['command']}: {further:.2f} MB a host that is at work")
     print(f"target: at most {THREADS_TARGETS['cpu_seconds']:g} CPU-s and {THREADS_TARGETS['memory_mb']:g} MB a host\n")
     _print_calls()
     order.show(order.measured())
@@ -67,10 +67,10 @@ def main() -> int:
     return 0
 
 
-def _threads(folder: Path) -> list[dict[str, Any]]:
-    """Hosts as threads of one process, without Ansible; all of them at once."""
+def _threads(folder: Path, command: str) -> list[dict[str, Any]]:
+    """Hosts as threads of one process, all of them at once: by the playbook (``threads``), or without Ansible (``workflow``)."""
     return [
-        measured(folder, f"threads, {hosts} × {hosts}", hosts, hosts, scale=60, command="workflow")
+        measured(folder, f"{command}, {hosts} × {hosts}", hosts, hosts, scale=60, command=command)
         for hosts in (40, 200)
     ]
 
@@ -102,6 +102,7 @@ def measured(folder: Path, name: str, hosts: int, batch: int, scale: int, comman
     workflows = [sum(host["seconds"].values()) for host in report["hosts"]]
     return {
         "name": name,
+        "command": command,
         "hosts": hosts,
         "cpu_seconds": figures["cpu_seconds"] / hosts,
         "peak_mb": figures["peak_mb"],

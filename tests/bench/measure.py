@@ -36,10 +36,11 @@ def main(command: str, out: Path, batch: int) -> int:
 
 
 def arguments(command: str, out: Path, batch: int) -> list[str]:
-    """The child: the playbook, or the steps alone."""
+    """The child: the playbook with tasks or threads (patch_runner), or the steps alone (``workflow``)."""
     values = {"patch_batch_size": batch, "patch_ledger": str(out / "ledger.sqlite"), "patch_report_dir": str(out)}
     if command == "workflow":
         return [sys.executable, "-m", "bench.workflow", json.dumps(values)]
+    values["patch_runner"] = command
     return ["ansible-playbook", "patchfleet.windows.patch", "--forks", str(batch), "-e", json.dumps(values)]
 
 

@@ -131,11 +131,11 @@ def patched(runner: str, folder: Path) -> Ended:
 
 
 def progress(ended: Ended) -> dict[str, list[str]]:
-    """What is printed of each host, without numbers, which differ from run to run."""
+    """The lines about each host in their order. Numbers, and how often a line comes, differ from run to run."""
     found = dict[str, list[str]]()
     for host, text in PROGRESS.findall(ended.output):
         found.setdefault(host, []).append(re.sub(r"\d+(\.\d+)?", "…", text))
-    return {host: lines for host, lines in found.items() if host in {one["name"] for one in FLEET}}
+    return {host: list(dict.fromkeys(lines)) for host, lines in found.items() if host in {one["name"] for one in FLEET}}
 
 
 def recap(ended: Ended) -> dict[str, list[bool]]:
