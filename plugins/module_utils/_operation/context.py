@@ -202,12 +202,10 @@ class OperationContext:
         self._updated_facts.update(facts)
         self._noted.update(facts)
 
-    def write_noted(self, name: str | None = None) -> bool:
-        """Write what note_facts has; with a name only where that fact is not written yet. Whether anything was written."""
-        if not self._noted or not (name is None or name in self._noted):
-            return False
-        self.update_facts()
-        return True
+    def write_noted(self, name: str | None = None) -> None:
+        """Write what note_facts has; with a name only where that fact is not written yet."""
+        if self._noted and (name is None or name in self._noted):
+            self.update_facts()
 
     @property
     def row(self) -> Host | None:
@@ -361,13 +359,13 @@ class OperationContext:
             self.pause(self.budget.seconds_until(account, region, call))
 
     def before_change(self) -> None:
-        """See Lease.prove and refuse_after_standstill. What was found before is written before, and proves the lease by its fencing
-        number: nothing comes between the two.
+        """See Lease.prove and refuse_after_standstill. What was found before is written first. The controller may stand still in
+        that write, so it proves nothing.
         """
         self.end_if_orphaned()
         self.clock.check()
-        if not self.write_noted() or self.fence is None:
-            self.lease.prove()
+        self.write_noted()
+        self.lease.prove()
         self.clock.check()  # the ledger may have answered late
         if self.clock.stood_still_seconds and self.phase in ENDED_BEFORE_A_CHANGE:
             refuse_after_standstill(self)

@@ -73,7 +73,7 @@ def set_owner_tag(context: OperationContext, record: PowerRecord, instance: Inst
     }:
         context.report_progress(f"not marked: its tag {key}={value} belongs to another user")
         return
-    context.note_facts(mark=key, mark_shown=None)  # written right before the change
+    context.update_facts(mark=key, mark_shown=None)
     try:
         _set(context, record, key, None)
     except AwsError as error:
@@ -87,7 +87,7 @@ def show_start(context: OperationContext, record: PowerRecord, instance: Instanc
     key, launched = context.facts.get("mark"), instance["LaunchTime"].timestamp()
     if not key or not context.tracked_host:
         return
-    context.note_facts(mark_launch=launched, mark_shown=None)
+    context.update_facts(mark_launch=launched, mark_shown=None)
     try:
         _set(context, record, key, launched)
         context.note_facts(mark_shown=True)

@@ -413,7 +413,7 @@ def test_a_host_that_another_run_took_over_is_noticed_while_another_operation_re
         context.lease.renew()
 
 
-def test_the_beginning_of_a_phase_and_a_write_before_a_change_prove_the_lease(
+def test_the_beginning_of_a_phase_proves_the_lease_and_no_write_before_a_change_does(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.open_run()
@@ -422,9 +422,8 @@ def test_the_beginning_of_a_phase_and_a_write_before_a_change_prove_the_lease(
     monkeypatch.setattr(stage.ledger, "fence", lambda *of: (read.append(stage.clock.passed), fence(*of))[1])
     context.poller = Scripted()
     begin(WAIT, context)
-    context.note_facts(sessions=2)
-    context.before_change()
     assert (context.fence, read) == (1, [])
+    context.note_facts(sessions=2)
     context.before_change()
     assert len(read) == 1
 

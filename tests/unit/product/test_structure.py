@@ -27,6 +27,7 @@ DECISIONS = {
     ("_disk/free_space.py", "Reason.NO_ROOM"): "the host says why its script failed by a code of a closed list",
     ("_operation/failures.py", "Reason.CREDENTIALS_EXPIRED"): "as in admission",
     ("_power/restore.py", "Reason.RESTARTED_BY_OTHERS"): "one of the reasons for which a host is left to others",
+    ("_run/brakes.py", "BY_CODE"): "a table of the reasons that a brake causes",
     ("_run/admission.py", "Reason.CREDENTIALS_EXPIRED"): "AWS says it as an error, and botocore before a call",
     ("_update/update_history.py", "Reason.UPDATE_API_REFUSED"): "the host says why its script failed, as above",
 }

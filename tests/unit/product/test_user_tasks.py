@@ -132,9 +132,10 @@ def test_a_host_that_has_an_outcome_or_was_never_started_is_not_lost(stage: Stag
     stage.ledger.begin_phase("later", "i-2", "admit", stage.clock.now())
     for run_id in (RUN, "later"):
         result = perform(RECOVERY, stage.context(RECOVERY, state="lost_hosts", run_id=run_id))
-        assert result == {"changed": False, "hosts": []}
+        assert result == {"changed": False, "hosts": [], "lines": []}
     assert stage.ledger.host("later", "i-2").outcome is None
 
 
 def test_a_lost_host_without_a_power_record_is_not_put_back(stage: Stage) -> None:
-    assert lost(stage) == {"changed": True, "hosts": []}
+    line = "dev-01  failed: Ansible lost it in the phase start: a task found it unreachable, or ended its play."
+    assert lost(stage) == {"changed": True, "hosts": [], "lines": [line]}
