@@ -27,6 +27,7 @@ from ansible_collections.patchfleet.windows.plugins.module_utils._plan.variables
 from ansible_collections.patchfleet.windows.plugins.module_utils._run.notices import AUTO, Webhook, notify_of_standstill
 from ansible_collections.patchfleet.windows.plugins.plugin_utils import _minute, _run_poller
 from ansible_collections.patchfleet.windows.plugins.plugin_utils._progress import color_of, progress_line
+from ansible_collections.patchfleet.windows.plugins.plugin_utils._terminal_width import output_columns
 
 CALLS_PER_SECOND = "patch_api_calls_per_second"
 
@@ -68,6 +69,7 @@ class OperationCall:
         """With further keywords of make_context."""
         context = make_context(self.operation, self.params, check_mode=self.check_mode, **parts)
         context.report_progress = partial(self._report_progress, context)
+        context.columns = output_columns()
         context.end_if_orphaned = end_if_orphaned
         context.poller = _run_poller.poller_of(context)
         context.budget = self._budget(context)

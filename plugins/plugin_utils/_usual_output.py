@@ -25,8 +25,9 @@ from ansible.utils.display import Display
 
 OWN = f"{Path(__file__).resolve().parents[2]}{os.sep}"
 OPTIONS = ("display_ok_hosts", "display_skipped_hosts")
-SHOWN_IN_ANY_CASE = ("warnings", "deprecations", "exception")
-"""Parts of a result that people must see, whatever became of the task."""
+SHOWN_IN_ANY_CASE = ("warnings", "deprecations", "exception", "_ansible_verbose_always")
+"""Parts of a result that people must see, whatever became of the task; the last one is in the results of debug, which are there
+to be read."""
 
 Show = Callable[..., None]
 WRAPPED: list[str] = []

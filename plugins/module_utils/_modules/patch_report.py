@@ -80,7 +80,7 @@ def work(context: OperationContext) -> ReportResult:
         "changed": bool(files) or context.check_mode,
         "run_id": name,
         "report": report,
-        "table": to_table(report).splitlines(),
+        "table": to_table(report, context.columns).splitlines(),
         "files": files,
         "objects": objects,
         "stats": to_stats(report),

@@ -42,6 +42,10 @@ RUN_AGE_SECONDS = 30.0
 """What the poller read of the run is this old at most."""
 
 
+USUAL_COLUMNS = 100
+"""Of what people read, where it is printed to no terminal."""
+
+
 class OperationContext:
     """What the function of an operation gets: options, AWS, ledger, clock, check mode, and how it reports its progress."""
 
@@ -59,6 +63,7 @@ class OperationContext:
         self.check_mode = check_mode
         self.clock = WatchedClock(clock or system_clock(), partial(note_standstill, self))
         self.report_progress = report_progress
+        self.columns = USUAL_COLUMNS
         self.run_id: str | None = params.get("run_id") or None
         self.host_key: str | None = params.get("host") or None
         self.fence: int | None = params.get("fence")

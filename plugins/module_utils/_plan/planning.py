@@ -48,6 +48,8 @@ from .text import plan_lines, wrapped
 from .variables import check_together
 from .workload import nothing_recorded, read_workloads
 
+INDENT = 2
+"""Columns in front of each line of a plan."""
 NAMED = 10
 """The number of hosts of the last run that are named."""
 
@@ -111,7 +113,7 @@ def plan_run(context: OperationContext, held: Mapping[str, str]) -> PlannedRun:
         *windows_elsewhere(context, fleet, settings),
         *missing_prices(context, plan, settings),
     ]
-    lines = [*plan_as_lines(context, plan, settings, missing), *wrapped(about)]
+    lines = [*plan_as_lines(context, plan, settings, missing), *wrapped(about, columns=context.columns - INDENT)]
     planned = plan_as_result(plan, lines)
     return {**planned, "prerequisites": missing, "changed": False, "run_id": None}
 
@@ -248,7 +250,8 @@ def plan_as_lines(
             context.ledger, [planned.host for planned in plan.hosts], settings["mark_tag"], context.params.get("ledger")
         ),
     ]
-    return plan_lines(plan, settings, context.clock.now(), message, prerequisite_lines(missing))
+    lines = prerequisite_lines(missing)
+    return plan_lines(plan, settings, context.clock.now(), message, lines, context.columns - INDENT)
 
 
 def _missing_accounts(context: OperationContext) -> list[str]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plan as lines of at most 100 columns for a terminal."""
+"""The plan as lines of a terminal."""
 
 from __future__ import annotations
 
@@ -30,22 +30,27 @@ VERBS = {"install": "patched", "scan": "scanned", "reboot": "rebooted if they wa
 SHORTEST_SHOWN_SECONDS = 360.0
 """A difference that is less is 0.0 h or 0.1 h, and no help."""
 COLUMNS = 98
-"""Two of a terminal's hundred are the indent under which the plan is printed."""
+"""Two of the usual hundred are the indent under which the plan is printed."""
+TITLES = ("", "from", "host", "now", "type", "where", "id")
+LONGEST = (8, 6, 24, 9, 12, 16, 22)
+"""Of the columns of hosts."""
+LEFT_OUT_FIRST = ("type", "where")
+"""Columns that a narrow terminal does without."""
+SHORTEST_NAME = 8
 
 
-def plan_lines(plan: Plan, settings: Settings, now: float, leftovers: list[str], missing: list[str]) -> list[str]:
+def plan_lines(
+    plan: Plan, settings: Settings, now: float, leftovers: list[str], missing: list[str], columns: int = COLUMNS
+) -> list[str]:
     """The hosts in their order, those that are left out and why, what hosts lack, and the estimate for a run that starts now."""
     included, rolling = plan.included, settings["rollout"] == "rolling"
-    rows = [("", "from", "host", "now", "type", "where", "id")]
-    rows += [_row(planned, rolling) for planned in included]
-    widths = [min(max(len(row[at]) for row in rows), limit) for at, limit in enumerate((8, 6, 24, 9, 12, 16, 22))]
-    lines = ["  ".join(_fit(text, width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = _table([TITLES, *(_row(planned, rolling) for planned in included)], columns)
     out = [planned for planned in plan.hosts if planned.wave is None]
     message = _left_out(out)
     summary = _summary(plan, settings, len(included), len(out))
     return [
         *lines,
-        *wrapped([*message, *missing], "          "),
+        *wrapped([*message, *missing], "          ", columns),
         "",
         *wrapped(
             [
@@ -55,7 +60,8 @@ def plan_lines(plan: Plan, settings: Settings, now: float, leftovers: list[str],
                 *([NODES[settings["clusters"]]] if settings["clusters"] in NODES else []),
                 *_windows(settings),
                 *leftovers,
-            ]
+            ],
+            columns=columns,
         ),
     ]
 
@@ -78,12 +84,29 @@ def _windows(settings: Settings) -> list[str]:
     return [sentence for sentence in found if sentence]
 
 
-def wrapped(texts: list[str], indent: str = "") -> list[str]:
+def _table(rows: Sequence[tuple[str, ...]], columns: int) -> list[str]:
+    """The rows in lines of a terminal: without a column or two, and at last with shorter names, where it is narrower than usual."""
+    widths = [min(max(len(row[at]) for row in rows), limit) for at, limit in enumerate(LONGEST)]
+    shown = list(range(len(TITLES)))
+
+    def too_much() -> int:
+        return sum(widths[at] for at in shown) + 2 * (len(shown) - 1) - columns if columns < COLUMNS else 0
+
+    for title in LEFT_OUT_FIRST:
+        if too_much() > 0:
+            shown.remove(TITLES.index(title))
+    name = TITLES.index("host")
+    if too_much() > 0:
+        widths[name] = max(widths[name] - too_much(), SHORTEST_NAME)
+    return ["  ".join(_fit(row[at], widths[at]) for at in shown).rstrip() for row in rows]
+
+
+def wrapped(texts: list[str], indent: str = "", columns: int = COLUMNS) -> list[str]:
     """Sentences as lines of a terminal. A command stays one line, so that it can be copied."""
     return [
         line
         for text in texts
-        for line in ([text] if is_command(text) else textwrap.wrap(text, COLUMNS, subsequent_indent=indent))
+        for line in ([text] if is_command(text) else textwrap.wrap(text, columns, subsequent_indent=indent))
     ]
 
 

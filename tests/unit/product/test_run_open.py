@@ -844,3 +844,22 @@ def test_a_run_of_an_earlier_version_names_its_user_alone(stage: Stage) -> None:
     assert (by["arn"], by["launched_by"], by["job_id"]) == (None, None, None)
     assert "@" in describe_operator(by)
     assert describe_operator(None) == "\u2013"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 160])
+def test_a_plan_is_no_wider_than_the_terminal(stage: Stage, columns: int) -> None:
+    """At 80 columns a row would be broken otherwise, with an id alone in each second line."""
+    hosts = [
+        a_target(f"i-{number:017x}", f"application-server-{number:04}", type="m5.24xlarge", az="eu-central-1a")
+        for number in range(12)
+    ]
+    context = stage.context(
+        OPERATION, state="planned", settings=read({}), fleet=[one.as_result() for one in (*hosts, OUT)], forks=5
+    )
+    context.columns = columns
+    lines = [f"  {line}" for line in perform(OPERATION, context)["lines"]]
+    assert max(map(len, lines)) <= columns
+    rows = [line for line in lines if line.startswith("  wave")]
+    assert len(rows) == 12
+    assert all(line.endswith(host.key) for line, host in zip(rows, hosts, strict=True)), "the id is there in any case"
+    assert any("m5.24xlarge" in line for line in rows) is (columns >= 100)
