@@ -80,6 +80,25 @@ def test_a_module_knows_check_mode(module: Module, ledger: str, stage: Stage) ->
     assert stage.ledger.run(RUN).closed_at is None
 
 
+def test_hosts_are_threads_of_the_controller_alone(module: Module) -> None:
+    """Their steps are files there."""
+    result = module.run("host_threads", state="patched", names=["dev-01"])
+    assert (result["failed"], result["reason_code"]) == (True, "invalid_option")
+    assert "must not be delegated" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [({"changed": True}, (True, False)), ({"failed": True, "msg": "C: is full.", "retry_later": True}, (False, True))],
+)
+def test_the_result_of_a_thread_is_shown_as_that_of_a_task(
+    module: Module, given: dict[str, Any], shown: tuple[bool, bool]
+) -> None:
+    result = module.run("host_threads", state="shown", result=given)
+    assert (result["changed"], result.get("failed", False)) == shown
+    assert given.items() <= result.items()
+
+
 def test_a_module_without_a_region_says_how_to_set_one(
     module: Module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
