@@ -45,6 +45,8 @@ def _hosts(night: Night) -> Iterator[Problem]:
             yield Problem(CUT_OFF, f"{name}: {truth['cut_off_by_us']} times")
         if (left := unfinished(night, host)) and key_of(host) not in held:
             yield Problem(UNDONE, f"{name}: {left}")
+        if record is None and name in night.watch.older_boots:
+            continue
         if night.is_on_because_of_us(host) and name not in named:
             yield Problem(LEFT_ON, f"{name}: {host.state}")
         was = "stopped" if host.spec.state in OFF or _is_off_at_first(night, name) else "running"

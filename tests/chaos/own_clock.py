@@ -28,6 +28,11 @@ class OwnClock:
         """Whether its controller can see that it stood still: time passes for it meanwhile, and it does not jump."""
         return not self._wrong.hides_freezes and self._wrong.jumps_after is None
 
+    @property
+    def hides_freezes(self) -> bool:
+        """Whether it stands still while its controller does."""
+        return self._wrong.hides_freezes
+
     def shown(self, now: float, acts: list[str]) -> float:
         """Seconds since 1970."""
         wrong = self._wrong

@@ -145,6 +145,8 @@ class Watch:
 
     ``undecidable`` counts the stops of another user's start that nothing distinguishes from ours. ``rolled_back`` names the hosts
     whose root volume a roll-back replaced, or which it stopped for that: it ends whatever Windows installs on that volume.
+    ``older_boots`` names the hosts without EC2 whose boot seems older than the record that they were off: their controller stood
+    still in between, and its clock does not show it.
     """
 
     def __init__(self, night: Night) -> None:
@@ -166,6 +168,7 @@ class Watch:
         ] = {}  # when start tasks began, and how often the host had booted then
         self.undecidable = 0
         self.rolled_back: set[str] = set()
+        self.older_boots: set[str] = set()
         self.brakes = Brakes(night)
 
     def _say(self, kind: str, text: str) -> None:
@@ -207,6 +210,12 @@ class Watch:
         """From now on. What it decided before it may still do: no product can look between its last check and a call."""
         if seconds > LEASE_SECONDS and controller.clock.shows_freezes:
             self._awake_since[controller.name] = self._night.now() + seconds
+        if controller.clock.hides_freezes:
+            records = {
+                name: self._night.ledger.power(key_of(self._night.play.world.hosts[name]))
+                for name in self._night.remotes
+            }
+            self.older_boots.update(name for name, record in records.items() if record and record.launch_time is None)
 
     def _check_start(self, host: world.Host, change: Change) -> None:
         """A start or an installation. After a standstill only hosts that the controller had in work before are finished."""
