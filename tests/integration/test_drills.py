@@ -83,8 +83,8 @@ def test_a_run_whose_credentials_ended_is_put_back_by_what_its_reason_says(tmp_p
 
 def test_a_run_is_ended_gently_and_continued_by_what_status_and_stop_print(tmp_path: Path) -> None:
     """With several runs on one ledger the commands name theirs."""
-    long = {**TWO_MINUTES_WITH_A_REBOOT, "seconds": 1500}
-    hosts = [{"name": "web-{1..3}", "state": "stopped", "updates": [long]}]
+    long = {**TWO_MINUTES_WITH_A_REBOOT, "seconds": 5000}
+    hosts = [{"name": "web-{1..2}", "state": "stopped", "updates": [long]}]
     events = [{"when": "web-1 installing", "do": "term_controller"}]
     installing = threading.Event()
     with LivingLab(tmp_path, hosts, events=events, scale=200) as lab:
