@@ -56,13 +56,29 @@ def start_tasks(context: OperationContext) -> Result:
     try:
         refuse_after_standstill(context)
         context.lease.renew()
+        context.ledger.begin_phase(run_id, key, PHASES[which], context.clock.now())
+        _check_after_write(context)
     except PatchFleetError as error:
         record_failure(context, error, PHASES[which])
         raise
-    context.ledger.begin_phase(run_id, key, PHASES[which], context.clock.now())
     context.update_facts(**FACTS[which]("started"))
     context.report_progress(f"running the {which} tasks")
     return {"changed": True}
+
+
+def _check_after_write(context: OperationContext) -> None:
+    """The tasks change the host, and the controller may have stood still while it wrote that they begin.
+
+    Raises:
+        LeaseLost, Deferred, Failed: see start_tasks.
+    """
+    run_id, key, which = _of(context)
+    try:
+        context.before_change()
+    except PatchFleetError:
+        with suppress(PatchFleetError):
+            context.ledger.end_phase(run_id, key, PHASES[which], context.clock.now(), ok=False)
+        raise
 
 
 def finish_tasks(context: OperationContext) -> Result:

@@ -102,7 +102,7 @@ def test_any_other_start_that_is_taken_for_ours_is_caught(
 @pytest.mark.parametrize(
     "kept",
     [night for night in NIGHTS if night["kind"] == AFTER_STANDSTILL],
-    ids=["patch", "disk", "opening", "next host", "scan"],
+    ids=["patch", "disk", "opening", "next host", "scan", "start tasks"],
 )
 def test_an_installation_by_a_controller_that_stood_still_is_caught(
     monkeypatch: pytest.MonkeyPatch, kept: dict[str, Any]

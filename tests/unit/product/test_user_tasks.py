@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import LeaseLost, PatchFleetError
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import (
+    Deferred,
+    LeaseLost,
+    PatchFleetError,
+)
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.records import Verdict
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.run_recovery import OPERATION as RECOVERY
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.user_tasks_result import OPERATION
@@ -90,6 +94,21 @@ def test_tasks_keep_the_lease_and_never_run_on_a_host_of_another_run(stage: Stag
     assert fail(stage, "post", failure_result(lost_lease.value)).reason == lost_lease.value.reason
     host = message(stage)
     assert (host["outcome"], host["reason_code"], host["post_tasks"]) == ("held", "lease_lost", None)
+
+
+@pytest.mark.parametrize("tasks", ["start", "pre"])
+def test_they_do_not_begin_where_the_controller_stood_still_in_the_write_before_them(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, tasks: str
+) -> None:
+    begin_phase = stage.ledger.begin_phase
+    monkeypatch.setattr(
+        stage.ledger, "begin_phase", lambda *of, **more: (begin_phase(*of, **more), stage.clock.jump(9000.0))[0]
+    )
+    with pytest.raises(Deferred) as caught:
+        write(stage, "started", tasks)
+    assert str(caught.value.code) == "stood_still"
+    assert f"{tasks}_tasks" not in stage.facts()
+    assert stage.ledger.phases(RUN, ID)[-1].ok is False
 
 
 def test_a_run_that_was_cut_off_before_them_says_so(stage: Stage) -> None:
