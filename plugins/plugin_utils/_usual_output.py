@@ -65,7 +65,7 @@ def is_own(path: str | None) -> bool:
 
 def _is_quiet(output: Any) -> bool:
     """Whether lines are left out: of an output that derives from the default one, none are."""
-    return type(output) is DefaultOutput and Display().verbosity == 0 and not _is_set_by_user()
+    return output.__class__ is DefaultOutput and Display().verbosity == 0 and not _is_set_by_user()
 
 
 @functools.lru_cache(maxsize=1)
