@@ -119,7 +119,9 @@ def tried(core: str, version: str, end: End, options: argparse.Namespace) -> tup
 
     unit = sanity = "not run"
     if options.tests:
-        passed, last = run([venv / "bin/python", "-m", "pytest", "-q", "-n", "2", *options.tests])
+        passed, last = run(
+            [venv / "bin/python", "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", *options.tests]
+        )
         unit = PASSED.sub("passed", last.strip("= ")) if passed else f"failed: {last}"
     if not options.no_sanity:
         sanity = "passed" if run([venv / "bin/python", "tests/tools/sanity.py"])[0] else "failed"

@@ -286,6 +286,11 @@ def _wait_until_running(
     launched = context.wait(start.launched_instance, deadline)
     if launched is not None and start.is_new(launched) and launched_by is not None:
         launch_time = launched["LaunchTime"].timestamp()
+        if (
+            launch_time > launched_by
+        ):  # a restore and the watchdog take a start soon after the request for ours otherwise
+            context.ledger.note_launch(record.host_key, launched_by - LAUNCH_STEP_SECONDS, fence=context.fence)
+            update_schedule(context, record, launched_by - LAUNCH_STEP_SECONDS)
         _refuse_later_start(launched, launched_by)
         context.ledger.note_launch(record.host_key, launch_time, fence=context.fence)
         update_schedule(context, record, launch_time)

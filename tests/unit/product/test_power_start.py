@@ -15,6 +15,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Deferred, PatchFleetError
 from ansible_collections.patchfleet.windows.plugins.module_utils._host.instances import CONSISTENCY_SECONDS
 from ansible_collections.patchfleet.windows.plugins.module_utils._modules.instance_power import OPERATION
+from ansible_collections.patchfleet.windows.plugins.module_utils._power.launch import is_our_start
 from ansible_collections.patchfleet.windows.plugins.module_utils._power.start import NO_CAPACITY, NO_HEADROOM
 from operations import perform
 
@@ -323,12 +324,13 @@ def test_a_date_that_cannot_be_awss_is_not_believed(night: Stage, date: str) -> 
 
 
 def test_a_restart_by_others_while_it_starts_is_not_taken_for_our_start(night: Stage) -> None:
-    """The controller stood still for long, and another user restarted the instance meanwhile."""
-    night.account.on("describe_instances", OFF, shown("running", launched=2000))
+    """The controller stood still, and another user restarted the instance meanwhile: a restore must not stop it, however soon."""
+    restarted = shown("running", launched=100)
+    night.account.on("describe_instances", OFF, restarted)
     assert refusal(night).code == "restarted_by_others"
     record = night.ledger.power(ID)
     assert record is not None
-    assert record.launch_time is None
+    assert is_our_start(record, restarted["Reservations"][0]["Instances"][0]) is False
 
 
 def test_a_restart_by_others_after_our_launch_was_seen_is_theirs(night: Stage) -> None:
