@@ -162,7 +162,7 @@ class Leases:
         holders = self._holders(leases)
         held = {} if take_over else _living(leases, holders, run.opened_at)
         rows = self._last_rows(leases, run.run_id)
-        changes = [update(items.run_key(run.run_id), {}, [exists("pk")], add=counts)]
+        changes = [update(items.run_key(run.run_id), {}, [exists("pk"), absent("closed_at")], add=counts)]
         fences = {key: lease.get("fence", 0) + 1 for key, lease in leases.items() if key not in held}
         for host in hosts:
             facts = HostFacts()
@@ -180,20 +180,27 @@ class Leases:
         try:
             self._table.transact(changes)
         except ConditionFailedError as error:
-            return self._rows_written(run.run_id, hosts, held, run_missing=0 in error.failed)
+            return self._rows_written(run.run_id, hosts, held, run_ended=0 in error.failed)
         return Leased(fences, held)
 
-    def _rows_written(
-        self, run_id: str, hosts: list[Host], held: dict[str, str], *, run_missing: bool
-    ) -> Leased | None:
-        """What an attempt of ours whose answer was lost has decided; None where there was none."""
+    def _rows_written(self, run_id: str, hosts: list[Host], held: dict[str, str], *, run_ended: bool) -> Leased | None:
+        """What an attempt of ours whose answer was lost has decided; None where there was none.
+
+        Raises:
+            UnknownRun: the run is gone.
+            Failed: ``run_interrupted``: a restore closed it while this controller stood still.
+        """
         keys = {host.key: items.row_key(run_id, host.key) for host in hosts}
         found = self._table.get_many(keys.values())
         if found:
             fences = {key: found[row_key].get("fence") for key, row_key in keys.items()}
             return Leased({key: fence for key, fence in fences.items() if fence is not None}, held)
-        if run_missing:
-            self._run_item(run_id)
+        if run_ended and self._run_item(run_id).get("closed_at"):
+            raise Failed(
+                f"Another controller closed run {run_id} before its hosts were leased. This controller stood still, so nothing is "
+                "started.",
+                Reason.RUN_INTERRUPTED,
+            )
         return None
 
     def _leases(self, keys: list[str]) -> dict[str, Item]:

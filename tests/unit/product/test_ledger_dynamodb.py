@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws import dynamodb
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.api import Aws
 from ansible_collections.patchfleet.windows.plugins.module_utils._aws.errors import AwsError
-from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import InvalidOption
+from ansible_collections.patchfleet.windows.plugins.module_utils._base.errors import Failed, InvalidOption
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import open_ledger
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb import DynamoDbLedger
 from ansible_collections.patchfleet.windows.plugins.module_utils._ledger.dynamodb_items import (
@@ -270,6 +270,21 @@ def test_a_run_whose_controller_dies_while_it_opens_it_counts_the_hosts_that_it_
     with pytest.raises(AssertionError, match="it dies"):
         ledger.open_run(a_run(), [a_host(f"i-{number:04}", position=number) for number in range(50)], take_over=False)
     assert ledger.outcome_counts(RUN) == {None: len(ledger.hosts(RUN))} == {None: 33}
+
+
+def test_a_run_that_a_restore_closed_while_it_was_opened_leases_no_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its controller stood still between the two transactions."""
+    ledger = dynamodb_server.ledger(dynamodb_server.new_table())
+    lease_rows = ledger._lease_rows
+
+    def closed_first(*of: Any) -> Any:
+        ledger.close_run(RUN, START)
+        return lease_rows(*of)
+
+    monkeypatch.setattr(ledger, "_lease_rows", closed_first)
+    with pytest.raises(Failed) as caught:
+        ledger.open_run(a_run(), [a_host()], take_over=False)
+    assert (str(caught.value.code), ledger.hosts(RUN)) == ("run_interrupted", [])
 
 
 def test_what_waiting_hosts_poll_takes_one_call_whatever_the_size_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
