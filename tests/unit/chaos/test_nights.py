@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.patchfleet.windows.plugins.module_utils._ledger import dynamodb_changes, dynamodb_leases
 from ansible_collections.patchfleet.windows.plugins.module_utils._operation import context, operation
 from ansible_collections.patchfleet.windows.plugins.module_utils._power import launch, restore
 from ansible_collections.patchfleet.windows.plugins.module_utils._run import (
@@ -46,6 +47,9 @@ def admit_in_closed_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "ADMISSION_CHECKS", checks)
     monkeypatch.setattr(operation, "refuse_after_standstill", lambda *_: None)  # the other defence
     monkeypatch.setattr(host_result, "note_silence", lambda of: of.recent_run())
+    # The third: a closed run leases no hosts.
+    conditions = {("closed_at",): dynamodb_changes.exists("pk")}
+    monkeypatch.setattr(dynamodb_leases, "absent", lambda *path: conditions.get(path) or dynamodb_changes.absent(*path))
 
 
 def test_a_host_that_starts_in_a_closed_run_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -275,13 +275,13 @@ def test_a_run_whose_controller_dies_while_it_opens_it_counts_the_hosts_that_it_
 def test_a_run_that_a_restore_closed_while_it_was_opened_leases_no_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its controller stood still between the two transactions."""
     ledger = dynamodb_server.ledger(dynamodb_server.new_table())
-    lease_rows = ledger._lease_rows
+    transact = Table.transact
 
-    def closed_first(*of: Any) -> Any:
+    def close_then(self: Table, changes: list[dict[str, Any]]) -> None:
+        transact(self, changes)
         ledger.close_run(RUN, START)
-        return lease_rows(*of)
 
-    monkeypatch.setattr(ledger, "_lease_rows", closed_first)
+    monkeypatch.setattr(Table, "transact", close_then)
     with pytest.raises(Failed) as caught:
         ledger.open_run(a_run(), [a_host()], take_over=False)
     assert (str(caught.value.code), ledger.hosts(RUN)) == ("run_interrupted", [])
