@@ -9,7 +9,7 @@ from __future__ import annotations
 class ModuleDocFragment:
     """Options of modules that variables of the playbooks set."""
 
-    EVIDENCE_INFO = r"""
+    HISTORY_DAYS = r"""
 options:
   history_days:
     description:
@@ -21,26 +21,7 @@ options:
     default: 400
 """
 
-    HOST_ADMISSION = r"""
-options:
-  notify:
-    description:
-      - A webhook (Slack, Teams, or any that takes JSON) that gets the sums and a link to the report at the end of the run,
-        and a message when no other host starts (a stop, an alarm, failed hosts, a controller that stood still) or the run
-        continues.
-      - 'Its URL is a secret: keep it in a vault or in a credential of AWX. It is in no log, ledger or report. A webhook that
-        fails is a warning and changes no outcome.'
-      - Without it, no message is sent.
-    type: str
-  notify_format:
-    description:
-      - What the webhook takes. V(auto) knows those of Slack and of Teams by their hosts, and sends JSON to all others.
-    type: str
-    choices: [auto, slack, teams, json]
-    default: auto
-"""
-
-    HOST_POWER = r"""
+    INSTALL_TIMEOUT_SECONDS = r"""
 options:
   install_timeout_seconds:
     description:
@@ -87,17 +68,9 @@ options:
       - At least 60.
     type: int
     default: 900
-  install_timeout_seconds:
-    description:
-      - How long one installation pass may take, in seconds. It is never cut off. Installations that others have started are
-        waited for as long.
-      - At least 60.
-      - Without it, 1.5 times the longest of the host's earlier installations, at least an hour; V(10800) for a host without
-        history.
-    type: int
 """
 
-    PATCH_BASELINE = r"""
+    KBS = r"""
 options:
   kbs:
     description:
@@ -106,6 +79,35 @@ options:
     type: list
     elements: str
     default: []
+  exclude_kbs:
+    description:
+      - Do not install these updates. A host that misses one of them is V(noncompliant) with the reason code V(updates_excluded).
+    type: list
+    elements: str
+    default: []
+"""
+
+    NOTIFY = r"""
+options:
+  notify:
+    description:
+      - A webhook (Slack, Teams, or any that takes JSON) that gets the sums and a link to the report at the end of the run,
+        and a message when no other host starts (a stop, an alarm, failed hosts, a controller that stood still) or the run
+        continues.
+      - 'Its URL is a secret: keep it in a vault or in a credential of AWX. It is in no log, ledger or report. A webhook that
+        fails is a warning and changes no outcome.'
+      - Without it, no message is sent.
+    type: str
+  notify_format:
+    description:
+      - What the webhook takes. V(auto) knows those of Slack and of Teams by their hosts, and sends JSON to all others.
+    type: str
+    choices: [auto, slack, teams, json]
+    default: auto
+"""
+
+    PATCH_BASELINE = r"""
+options:
   agent_timeout_seconds:
     description:
       - How long a host may take, in seconds, once it runs, until its SSM agent answers, and after a reboot, until its services
@@ -113,26 +115,12 @@ options:
       - At least 60.
     type: int
     default: 600
-  install_timeout_seconds:
-    description:
-      - How long one installation pass may take, in seconds. It is never cut off. Installations that others have started are
-        waited for as long.
-      - At least 60.
-      - Without it, 1.5 times the longest of the host's earlier installations, at least an hour; V(10800) for a host without
-        history.
-    type: int
   max_passes:
     description:
       - How many installation passes a host gets at most.
       - At least 1.
     type: int
     default: 3
-  exclude_kbs:
-    description:
-      - Do not install these updates. A host that misses one of them is V(noncompliant) with the reason code V(updates_excluded).
-    type: list
-    elements: str
-    default: []
   reboot:
     description:
       - V(if_needed) reboots hosts whose updates ask for it. V(never) leaves that to a later run with C(patch_operation=reboot).
@@ -140,18 +128,6 @@ options:
     type: str
     choices: [if_needed, never]
     default: if_needed
-  repair:
-    description:
-      - 'What a run may repair in Windows Update: V(services) enables disabled services for the time of the run, V(cache)
-        replaces a damaged update cache, and V(components) rebuilds a damaged component store. An empty list allows no repair.
-        A host that needs one that is not allowed fails, and its reason names the repair.'
-    type: list
-    elements: str
-    choices: [services, cache, components]
-    default:
-      - services
-      - cache
-      - components
   ignore_services:
     description:
       - Services that need not run again after a reboot. V(*) stands for all.
@@ -199,33 +175,8 @@ options:
     default: 14
 """
 
-    PATCH_COMPLIANCE_INFO = r"""
-options:
-  kbs:
-    description:
-      - Install only these updates, such as V(KB5031364), also where the baseline does not approve them. The outcomes then
-        speak of these alone.
-    type: list
-    elements: str
-    default: []
-  exclude_kbs:
-    description:
-      - Do not install these updates. A host that misses one of them is V(noncompliant) with the reason code V(updates_excluded).
-    type: list
-    elements: str
-    default: []
-"""
-
     PATCH_HISTORY = r"""
 options:
-  history_days:
-    description:
-      - How many days the ledger keeps a run. The playbooks C(history) and C(evidence) show the runs of this time.
-      - A run that ends deletes older ones from an SQLite file; a table deletes them itself. A run of which a host may still
-        be on is never deleted.
-      - At least 1.
-    type: int
-    default: 400
   sla_days:
     description:
       - How many days an update may be missing, by its severity (V(critical), V(important), V(moderate), V(low), V(unspecified)).
@@ -238,6 +189,26 @@ options:
         based on, and a manifest of SHA-256 sums.'
     type: bool
     default: false
+"""
+
+    REPAIR = r"""
+options:
+  repair:
+    description:
+      - 'What a run may repair in Windows Update: V(services) enables disabled services for the time of the run, V(cache)
+        replaces a damaged update cache, and V(components) rebuilds a damaged component store. An empty list allows no repair.
+        A host that needs one that is not allowed fails, and its reason names the repair.'
+    type: list
+    elements: str
+    choices: [services, cache, components]
+    default:
+      - services
+      - cache
+      - components
+"""
+
+    REPORT_BUCKET = r"""
+options:
   report_bucket:
     description:
       - 'A bucket that gets the report and the history too, for jobs whose disk is deleted when they end: C(s3://BUCKET/PREFIX),
@@ -256,62 +227,6 @@ options:
         this number of seconds. V(0) prints addresses instead. At most seven days; a link ends with the credentials.
     type: int
     default: 0
-"""
-
-    PATCH_REPORT = r"""
-options:
-  notify:
-    description:
-      - A webhook (Slack, Teams, or any that takes JSON) that gets the sums and a link to the report at the end of the run,
-        and a message when no other host starts (a stop, an alarm, failed hosts, a controller that stood still) or the run
-        continues.
-      - 'Its URL is a secret: keep it in a vault or in a credential of AWX. It is in no log, ledger or report. A webhook that
-        fails is a warning and changes no outcome.'
-      - Without it, no message is sent.
-    type: str
-  notify_format:
-    description:
-      - What the webhook takes. V(auto) knows those of Slack and of Teams by their hosts, and sends JSON to all others.
-    type: str
-    choices: [auto, slack, teams, json]
-    default: auto
-  report_bucket:
-    description:
-      - 'A bucket that gets the report and the history too, for jobs whose disk is deleted when they end: C(s3://BUCKET/PREFIX),
-        with C(?region=) where the environment names no region.'
-      - The files are under C(PREFIX/RUN_ID/) and C(PREFIX/history/). A rule of the bucket's life cycle deletes old ones.
-      - Without it, the report is in files only.
-    type: str
-  report_kms_key:
-    description:
-      - The KMS key (id or ARN) that encrypts the report in V(patch_report_bucket).
-      - Without it, the bucket's own encryption holds.
-    type: str
-  report_link_seconds:
-    description:
-      - The run prints signed links to the report in V(patch_report_bucket), by which everybody who has one can read it for
-        this number of seconds. V(0) prints addresses instead. At most seven days; a link ends with the credentials.
-    type: int
-    default: 0
-"""
-
-    PATCH_RUN = r"""
-options:
-  notify:
-    description:
-      - A webhook (Slack, Teams, or any that takes JSON) that gets the sums and a link to the report at the end of the run,
-        and a message when no other host starts (a stop, an alarm, failed hosts, a controller that stood still) or the run
-        continues.
-      - 'Its URL is a secret: keep it in a vault or in a credential of AWX. It is in no log, ledger or report. A webhook that
-        fails is a warning and changes no outcome.'
-      - Without it, no message is sent.
-    type: str
-  notify_format:
-    description:
-      - What the webhook takes. V(auto) knows those of Slack and of Teams by their hosts, and sends JSON to all others.
-    type: str
-    choices: [auto, slack, teams, json]
-    default: auto
 """
 
     SYSTEM_DRIVE_SPACE = r"""
@@ -392,28 +307,4 @@ options:
       - At least 60.
     type: int
     default: 1800
-"""
-
-    WINDOWS_UPDATE_HEALTH = r"""
-options:
-  install_timeout_seconds:
-    description:
-      - How long one installation pass may take, in seconds. It is never cut off. Installations that others have started are
-        waited for as long.
-      - At least 60.
-      - Without it, 1.5 times the longest of the host's earlier installations, at least an hour; V(10800) for a host without
-        history.
-    type: int
-  repair:
-    description:
-      - 'What a run may repair in Windows Update: V(services) enables disabled services for the time of the run, V(cache)
-        replaces a damaged update cache, and V(components) rebuilds a damaged component store. An empty list allows no repair.
-        A host that needs one that is not allowed fails, and its reason names the repair.'
-    type: list
-    elements: str
-    choices: [services, cache, components]
-    default:
-      - services
-      - cache
-      - components
 """

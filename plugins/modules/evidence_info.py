@@ -35,7 +35,7 @@ attributes:
     version_added: 1.0.0
 extends_documentation_fragment:
   - patchfleet.windows._tracking.ledger
-  - patchfleet.windows._options.evidence_info
+  - patchfleet.windows._options.history_days
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group
   - patchfleet.windows._aws

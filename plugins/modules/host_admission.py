@@ -25,7 +25,7 @@ attributes:
     version_added: 1.0.0
 extends_documentation_fragment:
   - patchfleet.windows._attributes
-  - patchfleet.windows._options.host_admission
+  - patchfleet.windows._options.notify
   - patchfleet.windows._attributes.action_group
   - patchfleet.windows._tracking.required
   - patchfleet.windows._aws

@@ -57,7 +57,7 @@ attributes:
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group
-  - patchfleet.windows._options.host_power
+  - patchfleet.windows._options.install_timeout_seconds
   - patchfleet.windows._tracking.required
   - patchfleet.windows._aws
 """

@@ -51,6 +51,7 @@ extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group
   - patchfleet.windows._options.instance_power
+  - patchfleet.windows._options.install_timeout_seconds
   - patchfleet.windows._tracking.required
   - patchfleet.windows._aws
 """

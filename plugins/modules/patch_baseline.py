@@ -70,6 +70,9 @@ extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group
   - patchfleet.windows._options.patch_baseline
+  - patchfleet.windows._options.install_timeout_seconds
+  - patchfleet.windows._options.kbs
+  - patchfleet.windows._options.repair
   - patchfleet.windows._tracking
   - patchfleet.windows._aws
 """

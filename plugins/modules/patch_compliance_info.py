@@ -53,7 +53,7 @@ attributes:
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group
-  - patchfleet.windows._options.patch_compliance_info
+  - patchfleet.windows._options.kbs
   - patchfleet.windows._tracking
   - patchfleet.windows._aws
 """

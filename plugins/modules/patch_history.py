@@ -30,6 +30,8 @@ attributes:
 extends_documentation_fragment:
   - patchfleet.windows._tracking.ledger
   - patchfleet.windows._options.patch_history
+  - patchfleet.windows._options.history_days
+  - patchfleet.windows._options.report_bucket
   - patchfleet.windows._attributes
 """
 

@@ -44,7 +44,8 @@ attributes:
 extends_documentation_fragment:
   - patchfleet.windows._tracking.ledger
   - patchfleet.windows._attributes
-  - patchfleet.windows._options.patch_report
+  - patchfleet.windows._options.notify
+  - patchfleet.windows._options.report_bucket
 """
 
 EXAMPLES = r"""

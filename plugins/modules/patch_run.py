@@ -106,7 +106,7 @@ attributes:
 extends_documentation_fragment:
   - patchfleet.windows._tracking.ledger
   - patchfleet.windows._attributes
-  - patchfleet.windows._options.patch_run
+  - patchfleet.windows._options.notify
   - patchfleet.windows._attributes.action_group
   - patchfleet.windows._aws
 """

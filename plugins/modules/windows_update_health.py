@@ -53,7 +53,8 @@ attributes:
 extends_documentation_fragment:
   - patchfleet.windows._attributes
   - patchfleet.windows._attributes.action_group
-  - patchfleet.windows._options.windows_update_health
+  - patchfleet.windows._options.install_timeout_seconds
+  - patchfleet.windows._options.repair
   - patchfleet.windows._tracking
   - patchfleet.windows._aws
 """

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +123,16 @@ def _unset(variable: Variable) -> str:
 
 
 def _doc_fragment() -> str:
-    modules = sorted({module for variable in VARIABLES for module in variable.modules})
-    parts = [_fragment_of(module) for module in modules]
+    """Options that several modules share are said once, in a fragment with the name of the first of them."""
+    fragments: dict[tuple[str, ...], list[Variable]] = {}
+    for variable in VARIABLES:
+        if variable.modules:
+            fragments.setdefault(tuple(sorted(variable.modules)), []).append(variable)
+    named = {
+        modules[0] if len(modules) == 1 else variables[0].short_name: variables
+        for modules, variables in fragments.items()
+    }
+    parts = [_fragment_of(name, named[name]) for name in sorted(named)]
     licence = Path(__file__).read_text(encoding="utf-8").partition('"""')[0]
     return (
         f"{licence}{NOTE}\nfrom __future__ import annotations\n\n\nclass ModuleDocFragment:\n"
@@ -132,13 +140,12 @@ def _doc_fragment() -> str:
     )
 
 
-def _fragment_of(module: str) -> str:
+def _fragment_of(name: str, variables: Sequence[Variable]) -> str:
     options = {}
-    for variable in VARIABLES:
-        if module in variable.modules:
-            default = {} if variable.default is None else {"default": variable.default}
-            options[variable.short_name] = {**_option(variable), **default}
-    return f'    {module.upper()} = r"""\n{as_yaml({"options": options})}"""\n'
+    for variable in variables:
+        default = {} if variable.default is None else {"default": variable.default}
+        options[variable.short_name] = {**_option(variable), **default}
+    return f'    {name.upper()} = r"""\n{as_yaml({"options": options})}"""\n'
 
 
 # Pages
