@@ -74,7 +74,7 @@ def _is_set_by_user() -> bool:
     return any(get(option)[1] != "default" for option in OPTIONS)
 
 
-def _public(result: Any, name: str) -> Any:
+def _attribute(result: Any, name: str) -> Any:
     """ansible-core 2.19 made the attributes of a result public; they had an underline before."""
     return getattr(result, name, None) if hasattr(result, name) else getattr(result, f"_{name}")
 
@@ -82,8 +82,8 @@ def _public(result: Any, name: str) -> Any:
 def _without_results(show: Show) -> Show:
     @functools.wraps(show)
     def show_result(output: Any, result: Any) -> None:
-        is_plain = not any(map(_public(result, "result").get, SHOWN_IN_ANY_CASE))
-        if not (is_plain and _is_quiet(output) and is_own(_public(result, "task").get_path())):
+        is_plain = not any(map(_attribute(result, "result").get, SHOWN_IN_ANY_CASE))
+        if not (is_plain and _is_quiet(output) and is_own(_attribute(result, "task").get_path())):
             show(output, result)
 
     return show_result

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from .._model.run_settings import Brake, BrakeKind
 from .records import Ledger, Run
-from .stored import is_kept
+from .stored import has_brake
+
+
+def brake_without_person(kind: BrakeKind, at: float, reason: str) -> Brake:
+    """One that the run itself noticed at this time, in seconds since 1970."""
+    return {"kind": kind, "at": at, "by": None, "machine": None, "reason": reason}
 
 
 def keep_brake(ledger: Ledger, run_id: str, brake: Brake, sentence: str) -> bool:
@@ -29,15 +34,10 @@ def keep_brake_once(ledger: Ledger, run_id: str, brake: Brake) -> bool:
     Returns:
         Whether this call kept it.
     """
-    while not has_brake(run := ledger.run(run_id), brake):
-        if ledger.change_breaker(run_id, run.breaker, run.breaker, brake, True):
+    while not has_brake((run := ledger.run(run_id)).settings, brake):
+        if ledger.change_breaker(run_id, run.breaker, run.breaker, brake, once=True):
             return True
     return False
-
-
-def has_brake(run: Run, brake: Brake) -> bool:
-    """Whether the run has one of this kind and account."""
-    return is_kept(run.settings, brake)
 
 
 def standstill_of(run: Run) -> str | None:

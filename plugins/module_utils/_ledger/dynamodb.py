@@ -98,7 +98,7 @@ class DynamoDbLedger(PowerRecords):
             settings = stored.json_object(item["settings"])
             if brake in settings.get("brakes", []):  # the answer to an earlier attempt was lost
                 return True
-            if item.get("breaker") != before or (once and stored.is_kept(settings, brake)):
+            if item.get("breaker") != before or (once and stored.has_brake(settings, brake)):
                 return False
             values = {
                 ("settings",): json.dumps(stored.with_brake(settings, brake), allow_nan=False),

@@ -35,9 +35,9 @@ from .sqlite_power import SqlitePowerRecords
 from .stored import (
     HOST_FIELDS,
     durations_values,
+    has_brake,
     host_from,
     host_values,
-    is_kept,
     json_object,
     outcome_counts,
     readable_durations,
@@ -47,6 +47,8 @@ from .stored import (
     with_wave,
 )
 
+FENCE = "SELECT fence FROM lease WHERE host_key = ? AND run_id = ?"
+"""The fencing number under which a run holds a host."""
 RUN_COLUMNS = "run_id, opened_at, operation, snapshot_id, settings, controller, heartbeat_at, closed_at, breaker"
 HOST_COLUMNS = ", ".join("host_key" if field == "key" else field for field in HOST_FIELDS) + ", facts"
 DURATIONS_COLUMNS = ("host_key", "run_id", "finished_at", "outcome")
@@ -108,7 +110,7 @@ class SqliteLedger(SqlitePowerRecords):
         return row[0] if row else None
 
     def fence(self, run_id: str, key: str) -> int | None:
-        row = self._one("SELECT fence FROM lease WHERE host_key = ? AND run_id = ?", key, run_id)
+        row = self._one(FENCE, key, run_id)
         return row[0] if row else None
 
     def fences(self, run_id: str) -> dict[str, int]:
@@ -151,7 +153,7 @@ class SqliteLedger(SqlitePowerRecords):
             if row is None:
                 raise UnknownRun(self._path, run_id)
             settings = json_object(row[0])
-            if row[1] != before or (once and is_kept(settings, brake)):
+            if row[1] != before or (once and has_brake(settings, brake)):
                 return False
             text = json.dumps(with_brake(settings, brake), allow_nan=False)
             database.execute("UPDATE run SET breaker = ?, settings = ? WHERE run_id = ?", (after, text, run_id))
@@ -227,9 +229,7 @@ class SqliteLedger(SqlitePowerRecords):
             row = database.execute(
                 f"SELECT {HOST_COLUMNS} FROM host WHERE run_id = ? AND host_key = ?", (run_id, key)
             ).fetchone()
-            held = database.execute(
-                "SELECT fence FROM lease WHERE host_key = ? AND run_id = ?", (key, run_id)
-            ).fetchone()
+            held = database.execute(FENCE, (key, run_id)).fetchone()
             return PhaseStart(_host(row), held[0] if held else None) if row else None
 
     def end_phase(

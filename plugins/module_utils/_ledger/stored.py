@@ -72,7 +72,7 @@ def with_wave(settings: RunSettings, wave: int, now: float) -> tuple[RunSettings
     return {**settings, "waves_began_at": {**known, str(wave): began_at}}, began_at
 
 
-def is_kept(settings: RunSettings, brake: Brake) -> bool:
+def has_brake(settings: RunSettings, brake: Brake) -> bool:
     """Whether the settings have a brake of this kind and account."""
     wanted = (brake["kind"], brake.get("account"))
     return any((one["kind"], one.get("account")) == wanted for one in settings.get("brakes", []))

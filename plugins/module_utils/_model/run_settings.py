@@ -11,7 +11,7 @@ meaning and unit, and the modules that read it, as paths below module_utils. A r
 
 from __future__ import annotations
 
-from typing import Annotated, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 from .account import AccountOption
 from .text_enum import TextEnum
@@ -116,11 +116,11 @@ class BrakeKind(TextEnum):
     """Another controller took the run for dead and closed it."""
 
 
-class BrakeOfAll(TypedDict):
+class Brake(TypedDict):
     """What stopped a run or let it continue.
 
     ``at`` is in seconds since 1970, ``by`` a user and ``machine`` where they did it. ``reason`` is what they gave, or what
-    CloudWatch says.
+    CloudWatch says. Where it is of the hosts of one account only, ``account`` is that account's id.
     """
 
     kind: str
@@ -128,12 +128,7 @@ class BrakeOfAll(TypedDict):
     by: str | None
     machine: str | None
     reason: str
-
-
-class Brake(BrakeOfAll, total=False):
-    """Of hosts of one account only, it has the account's id."""
-
-    account: str | None
+    account: NotRequired[str | None]
 
 
 class RunSettings(TypedDict, total=False):

@@ -40,8 +40,6 @@ T = TypeVar("T")
 DEFAULT_INSTALL_SECONDS = 10_800
 RUN_AGE_SECONDS = 30.0
 """What the poller read of the run is this old at most."""
-
-
 USUAL_COLUMNS = 100
 """Of what people read, where it is printed to no terminal."""
 

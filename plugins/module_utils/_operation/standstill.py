@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from .._base.clock import Clock, iso
 from .._base.errors import Deferred, Failed
-from .._ledger.breaker import keep_brake, standstill_of
+from .._ledger.breaker import brake_without_person, keep_brake, standstill_of
 from .._ledger.records import LEASE_SECONDS, Run
 from .._model.phases import WITHOUT_TIMEOUT, Phase
 from .._model.reasons import Reason
-from .._model.run_settings import Brake, BrakeKind
+from .._model.run_settings import BrakeKind
 
 if TYPE_CHECKING:
     from .context import OperationContext
@@ -113,7 +113,7 @@ def note_standstill(context: OperationContext, began: float, ended: float) -> No
     context.report_progress(reason)
     if not context.tracked_host:
         return
-    brake: Brake = {"kind": BrakeKind.STANDSTILL, "at": ended, "by": None, "machine": None, "reason": reason}
+    brake = brake_without_person(BrakeKind.STANDSTILL, ended, reason)
     run_id = context.tracked_host[0]
     if keep_brake(context.ledger, run_id, brake, reason):
         context.on_standstill(run_id, reason)

@@ -44,12 +44,10 @@ from .report_folder import refuse_hopeless
 from .restore_points import without_restore_point
 from .runner import Turn
 from .stop_alarms import find_stop_alarms
-from .text import plan_lines, wrapped
+from .text import INDENT, plan_lines, wrapped
 from .variables import check_together
 from .workload import nothing_recorded, read_workloads
 
-INDENT = 2
-"""Columns in front of each line of a plan."""
 NAMED = 10
 """The number of hosts of the last run that are named."""
 

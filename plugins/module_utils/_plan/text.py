@@ -14,6 +14,7 @@ from .._base.commands import is_command
 from .._base.text import counted, join_names, join_sentences
 from .._model.reasons import Reason
 from .._model.settings import Settings
+from .._operation.context import USUAL_COLUMNS
 from .at_most import at_most_lines
 from .order import Plan, Planned, hosts_of_share
 
@@ -29,8 +30,9 @@ VERBS = {"install": "patched", "scan": "scanned", "reboot": "rebooted if they wa
 """What an operation does to the hosts."""
 SHORTEST_SHOWN_SECONDS = 360.0
 """A difference that is less is 0.0 h or 0.1 h, and no help."""
-COLUMNS = 98
-"""Two of the usual hundred are the indent under which the plan is printed."""
+INDENT = 2
+"""Columns in front of each line of a plan."""
+COLUMNS = USUAL_COLUMNS - INDENT
 TITLES = ("", "from", "host", "now", "type", "where", "id")
 LONGEST = (8, 6, 24, 9, 12, 16, 22)
 """Of the columns of hosts."""

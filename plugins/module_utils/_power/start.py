@@ -286,14 +286,12 @@ def _wait_until_running(
     launched = context.wait(start.launched_instance, deadline)
     if launched is not None and start.is_new(launched) and launched_by is not None:
         launch_time = launched["LaunchTime"].timestamp()
-        if (
-            launch_time > launched_by
-        ):  # a restore and the watchdog take a start soon after the request for ours otherwise
-            context.ledger.note_launch(record.host_key, launched_by - LAUNCH_STEP_SECONDS, fence=context.fence)
-            update_schedule(context, record, launched_by - LAUNCH_STEP_SECONDS)
+        # Of another user's start the record gets no time of that start: a restore and the watchdog leave it on then. Without a time
+        # they take each start soon after the request for ours.
+        own_launch_time = launch_time if launch_time <= launched_by else launched_by - LAUNCH_STEP_SECONDS
+        context.ledger.note_launch(record.host_key, own_launch_time, fence=context.fence)
+        update_schedule(context, record, own_launch_time)
         _refuse_later_start(launched, launched_by)
-        context.ledger.note_launch(record.host_key, launch_time, fence=context.fence)
-        update_schedule(context, record, launch_time)
         context.note_facts(launched_at=launch_time)
         launched_by = launch_time + LAUNCH_STEP_SECONDS
     instance = context.wait(start.ended_instance, deadline) if launched else None

@@ -43,6 +43,7 @@ from .messages import (
     breaker_reason,
     canaries_not_ended,
     command_to_continue,
+    host_ended,
     in_common,
     no_host_of_account_starts,
     no_host_starts,
@@ -85,7 +86,7 @@ def admit(context: OperationContext) -> Admission:
         error = Deferred(failure.reason, failure.code) if failure.code == Reason.CREDENTIALS_EXPIRED else failure
         record_failure(context, error, Phase.ADMIT)
         release_slots(context, host)
-        context.report_progress(f"{error.outcome}: {error.reason}")
+        context.report_progress(host_ended(error.outcome, error.reason))
         announce_refusal(context, run, host, error)
         return _refused(error.outcome, error.code, error.reason)
     now = context.clock.now()

@@ -13,11 +13,12 @@ from collections.abc import Iterable
 from .._aws.cloudwatch import AlarmState
 from .._aws.errors import EXPIRED, AwsError, NotReached
 from .._base.errors import Deferred, PatchFleetError
-from .._ledger.breaker import has_brake, keep_brake_once
+from .._ledger.breaker import brake_without_person, keep_brake_once
 from .._ledger.records import Host, Run
+from .._ledger.stored import has_brake
 from .._model.account import Account, account_from
 from .._model.reasons import Reason, ReasonCode
-from .._model.run_settings import Brake, BrakeKind, StopAlarm
+from .._model.run_settings import BrakeKind, StopAlarm
 from .._operation.context import OperationContext
 from .._operation.polled import polled_alarms
 from .account_breakers import account_id
@@ -79,7 +80,7 @@ def open_breaker(context: OperationContext, run: Run, kind: BrakeKind, sentence:
     """Let no other host of the run start, for the first reason that is found. The host that opens it sends the message."""
     if context.check_mode:
         return
-    brake: Brake = {"kind": kind, "at": context.clock.now(), "by": None, "machine": None, "reason": sentence}
+    brake = brake_without_person(kind, context.clock.now(), sentence)
     if context.ledger.change_breaker(run.run_id, None, sentence, brake):
         notify_of_brake(context, run, STOPPED, sentence)
 
@@ -94,10 +95,10 @@ def announce_refusal(context: OperationContext, run: Run, host: Host, error: Pat
         kind, sentence = BY_CODE[error.code], first_not_started(host.name, error.reason)
     else:
         return
-    brake: Brake = {"kind": kind, "at": context.clock.now(), "by": None, "machine": None, "reason": sentence}
+    brake = brake_without_person(kind, context.clock.now(), sentence)
     if kind in OF_ACCOUNTS:
         brake["account"] = account_id(host)
-    if context.check_mode or any(has_brake(one, brake) for one in slices(context.ledger, run)):
+    if context.check_mode or any(has_brake(one.settings, brake) for one in slices(context.ledger, run)):
         return
     if keep_brake_once(context.ledger, run.run_id, brake):
         notify_of_brake(context, run, BRAKED, sentence)

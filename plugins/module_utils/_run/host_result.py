@@ -74,7 +74,7 @@ def finish_host(context: OperationContext) -> HostResult:
 
 def _report_end(context: OperationContext, host: Host) -> None:
     """Before anything else that may fail, so that each host has this line."""
-    context.report_progress(host_ended(host))
+    context.report_progress(host_ended(host.outcome, host.reason))
 
 
 def _with_outcome(context: OperationContext, host: Host) -> Host:

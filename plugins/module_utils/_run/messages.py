@@ -12,7 +12,8 @@ from .._aws.cloudwatch import AlarmState
 from .._base.clock import iso
 from .._base.commands import extra_variable, in_text
 from .._base.text import clean_text, counted, join_names, join_sentences
-from .._ledger.records import LEASE_SECONDS, Host, PowerRecord, Run
+from .._ledger.records import LEASE_SECONDS, PowerRecord, Run
+from .._model.outcomes import Outcome
 from .._model.phases import Phase
 from .._model.run_settings import Brake, StopAlarm
 from .common_causes import BreakerCause, BreakerCode
@@ -177,9 +178,9 @@ def not_notified(reason: str) -> str:
     return join_sentences("The webhook of patch_notify did not take the message.", reason)
 
 
-def host_ended(host: Host) -> str:
+def host_ended(outcome: Outcome | None, reason: str | None) -> str:
     """Of a host that has its outcome."""
-    return f"{host.outcome}: {host.reason}" if host.reason else f"{host.outcome}"
+    return f"{outcome}: {reason}" if reason else f"{outcome}"
 
 
 def host_lost(phase: Phase, *, post_tasks_missing: bool, restore_command: str | None) -> str:

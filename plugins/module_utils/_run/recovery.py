@@ -30,6 +30,7 @@ from .left_services import entries_of_services
 from .lost_records import raise_if_lost, rebuild_where_confirmed
 from .messages import (
     host_busy,
+    host_ended,
     host_found,
     host_lost,
     host_of_other_account,
@@ -82,7 +83,7 @@ def lost_hosts(context: OperationContext) -> LostHosts:
         )
         outcome = Outcome.HELD if on else Outcome.FAILED
         ledger.set_outcome(run_id, host.key, Verdict(outcome, last[host.key], Reason.UNREACHABLE, reason))
-        lines.append(f"{host.name}  {outcome}: {reason}")
+        lines.append(f"{host.name}  {host_ended(outcome, reason)}")
     release_left(ledger, lost)
     return {
         "changed": bool(lost),
