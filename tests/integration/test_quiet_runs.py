@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from living_lab import TWO_MINUTES_WITH_A_REBOOT, LivingLab
+from living_lab import TWO_MINUTES_WITH_A_REBOOT, Ended, LivingLab
 from terminal import COLUMNS, keep
 
 from lab.runner import ansible_playbook
+
+pytestmark = pytest.mark.xdist_group("quiet runs")
 
 FLEET: list[dict[str, Any]] = [
     {"name": "web-{1..6}", "state": "stopped"},
@@ -33,8 +35,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivingLab]:
         yield lab
 
 
-def test_a_run_prints_lines_of_progress_and_failures_only(lab: LivingLab) -> None:
-    ended = lab.playbook("patch", variables={"patch_failure_budget": 2})
+@pytest.fixture(scope="module")
+def ended(lab: LivingLab) -> Ended:
+    """A run of the whole fleet."""
+    return lab.playbook("patch", variables={"patch_failure_budget": 2})
+
+
+def test_a_run_prints_lines_of_progress_and_failures_only(ended: Ended) -> None:
     lines = ended.output.splitlines()
     keep("a-run-of-12-hosts", lines)
     assert ended.code == 2, ended.output
@@ -58,14 +65,14 @@ def test_a_run_prints_lines_of_progress_and_failures_only(lab: LivingLab) -> Non
 def test_tasks_of_the_users_and_warnings_are_shown_as_ever(lab: LivingLab) -> None:
     hello = lab.file("hello.yml", [{"name": "Say hello", "ansible.builtin.debug": {"msg": "hello of the user"}}])
     left_out = [f"web-{number}" for number in range(1, 7)] + [f"on-{number}" for number in range(2, 6)] + ["broken"]
-    ended = lab.playbook(
+    played = lab.playbook(
         "patch", variables={"patch_pre_tasks": str(hello), "patch_exclude": left_out, "patch_notify": DEAD_WEBHOOK}
     )
-    assert ended.outcomes["on-1"] in {"patched", "compliant"}
-    assert "TASK [patchfleet.windows.user_tasks : Say hello]" in ended.output
-    assert '"msg": "hello of the user"' in ended.output
-    assert "[WARNING]: The webhook of patch_notify did not take the message." in ended.words
-    shown = [line for line in WENT_WELL.findall(ended.output) if "-> localhost]" not in line]
+    assert played.outcomes["on-1"] in {"patched", "compliant"}
+    assert "TASK [patchfleet.windows.user_tasks : Say hello]" in played.output
+    assert '"msg": "hello of the user"' in played.output
+    assert "[WARNING]: The webhook of patch_notify did not take the message." in played.words
+    shown = [line for line in WENT_WELL.findall(played.output) if "-> localhost]" not in line]
     assert shown == [f"included: {hello} for on-1 => (item={hello})", "ok: [on-1] => {"]
 
 
@@ -80,13 +87,15 @@ def test_who_wants_all_lines_gets_them(lab: LivingLab, options: list[str], envir
     assert re.search(r"^ok: \[localhost\]", output, re.MULTILINE)
 
 
+@pytest.mark.usefixtures("ended")
 def test_restore_says_what_became_of_its_hosts_and_no_more(lab: LivingLab) -> None:
-    ended = lab.playbook("restore")
-    assert ended.code == 0, ended.output
-    assert "Nothing is open: every host is as it was found." in ended.words
-    assert WENT_WELL.findall(ended.output) == []
+    restored = lab.playbook("restore")
+    assert restored.code == 0, restored.output
+    assert "Nothing is open: every host is as it was found." in restored.words
+    assert WENT_WELL.findall(restored.output) == []
 
 
+@pytest.mark.usefixtures("ended")
 def test_in_a_terminal_a_row_of_the_plan_and_of_the_report_is_not_broken(lab: LivingLab) -> None:
     """It has 80 columns."""
     assert COLUMNS == 80
